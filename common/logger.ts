@@ -1,0 +1,13 @@
+// What a component needs of a logger; pino's satisfies it. Knows no transport.
+
+type Log = (fields: object, message: string) => void
+
+export interface Logger {
+  debug: Log
+  info: Log
+  warn: Log
+  error: Log
+}
+
+/** A logger for tests and for library users who brought none. */
+export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
