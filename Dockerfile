@@ -1,0 +1,14 @@
+# One image for every role: bootstrap, server and client differ by their command only.
+FROM node:24-bookworm-slim
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+COPY scripts/toolchain ./scripts/toolchain
+RUN npm ci --omit=dev --omit=optional
+COPY . .
+RUN mkdir -p /data && chown node:node /data
+USER node
+ENV SWARM_HOME=/data
+VOLUME /data
+EXPOSE 31330 9464
+ENTRYPOINT ["node", "cli/bin.js"]
+CMD ["--help"]

@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+// Starts the swarm command. Plain JavaScript without imports, so that a Node too old for the rest can still say so.
+var version = process.versions.node.split('.').map(Number)
+if (version[0] < 22 || (version[0] === 22 && version[1] < 18)) {
+  console.error(
+    'swarm: needs Node 22.18 or newer, this is ' + process.versions.node + ' (in a clone, "npx swarm" brings its own Node 24)'
+  )
+  process.exit(1)
+}
+// A clone runs the TypeScript as it is; an installed package has it compiled, since Node strips no types in node_modules.
+import('node:fs').then(function (fs) {
+  var source = new URL('./main.ts', import.meta.url)
+  return import((fs.existsSync(source) ? source : new URL('./main.js', import.meta.url)).href)
+})

@@ -1,0 +1,17 @@
+// Every command of `swarm`, in the order that --help lists them.
+import type { Command } from 'commander'
+import { bootstrapCommand } from './bootstrap.ts'
+import { demoCommand } from './demo.ts'
+import { generateCommand } from './generate.ts'
+import { serveCommand } from './serve.ts'
+import { statusCommand } from './status.ts'
+import { trainCommand } from './train.ts'
+
+export const commands: readonly (() => Command)[] = [
+  serveCommand,
+  bootstrapCommand,
+  statusCommand,
+  generateCommand,
+  trainCommand,
+  demoCommand
+]

@@ -1,0 +1,62 @@
+// Flags that several commands share, and the parsing of their values. The one place where the environment is read.
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { InvalidArgumentError, Option } from 'commander'
+import type { BlockRange } from '../common/range.ts'
+import { GiB, KiB, MiB } from '../common/units.ts'
+
+/** Folder for what swarmtune keeps between runs (converted weights): `SWARM_HOME`, else `~/.swarmtune`. */
+export function homeFolder(): string {
+  return process.env.SWARM_HOME ?? join(homedir(), '.swarmtune')
+}
+
+/** `4-8` -> blocks 4, 5, 6, 7. Whether the model has them is checked where the model is known. */
+export function parseBlocks(text: string): BlockRange {
+  const match = /^(\d+)-(\d+)$/.exec(text)
+  if (match === null) throw new InvalidArgumentError('expected FIRST-END, half-open: 0-4 means blocks 0, 1, 2, 3')
+  return { first: Number(match[1]), end: Number(match[2]) }
+}
+
+export function parseWhole(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('expected a whole number')
+  return Number(text)
+}
+
+export function parsePositive(text: string): number {
+  const value = parseWhole(text)
+  if (value === 0) throw new InvalidArgumentError('expected a whole number above 0')
+  return value
+}
+
+export function parseNumber(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number')
+  return value
+}
+
+export function parsePort(text: string): number {
+  const port = parseWhole(text)
+  if (port > 65535) throw new InvalidArgumentError('expected a port, 0 to 65535')
+  return port
+}
+
+const units: Record<string, number> = { '': 1, B: 1, K: KiB, KIB: KiB, KB: KiB, M: MiB, MIB: MiB, MB: MiB, G: GiB, GIB: GiB, GB: GiB }
+
+/** `512MiB`, `2G`, `1048576` -> bytes; units are binary. */
+export function parseBytes(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text)
+  const unit = match === null ? undefined : units[match[2]!.toUpperCase()]
+  if (unit === undefined) throw new InvalidArgumentError('expected a size such as 512MiB or 2GiB')
+  return Math.round(Number(match![1]) * unit)
+}
+
+export const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const
+export type LogLevel = (typeof logLevels)[number]
+
+export const joinOption = () =>
+  new Option('-j, --join <multiaddr...>', 'peers already in the swarm, e.g. /ip4/192.168.1.5/tcp/31330').env('SWARM_JOIN')
+
+export const logOption = (level: LogLevel) =>
+  new Option('--log-level <level>', 'how much to log, as JSON lines on stderr').choices(logLevels).default(level).env('SWARM_LOG')
+
+export const jsonOption = () => new Option('--json', 'machine-readable output')

@@ -1,0 +1,47 @@
+// How commands speak: lines on stdout, logs and errors on stderr, one signal for Ctrl-C.
+import { pino } from 'pino'
+import { SwarmError, messageOf } from '../common/errors.ts'
+import type { Logger } from '../common/logger.ts'
+import type { LogLevel } from './options.ts'
+
+export function print(line = ''): void {
+  process.stdout.write(`${line}\n`)
+}
+
+export function createLogger(level: LogLevel): Logger {
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }))
+}
+
+/**
+ * A signal that aborts on the first SIGINT or SIGTERM; a second one ends the process at once.
+ * `release()` gives the signals back.
+ */
+export function interruptSignal(): { signal: AbortSignal; release(): void } {
+  const controller = new AbortController()
+  const onSignal = (name: NodeJS.Signals): void => {
+    if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143)
+    controller.abort(new SwarmError('ABORTED', `stopped by ${name}`))
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  return {
+    signal: controller.signal,
+    release() {
+      process.off('SIGINT', onSignal)
+      process.off('SIGTERM', onSignal)
+    }
+  }
+}
+
+/** Prints an error for a person (`swarm: …`, with what caused it) and gives the exit status. */
+export function reportError(error: unknown): number {
+  if (error instanceof SwarmError && error.code === 'ABORTED') {
+    process.stderr.write(`swarm: ${error.message}\n`)
+    return 130
+  }
+  process.stderr.write(`swarm: ${messageOf(error)}\n`)
+  if (!(error instanceof SwarmError) && error instanceof Error && error.stack !== undefined) {
+    process.stderr.write(`${error.stack}\nThis looks like a bug in swarmtune: please report it.\n`)
+  }
+  return 1
+}
