@@ -1,0 +1,72 @@
+// swarm generate: continues a text through the swarm, printing as the tokens come.
+import { resolve } from 'node:path'
+import { Command } from 'commander'
+import { AutoDistributedModelForCausalLM, PeftModel } from '../../client/index.ts'
+import { type LogLevel, joinOption, logOption, parseNumber, parsePositive, parseWhole } from '../options.ts'
+import { createLogger, interruptSignal, print } from '../terminal.ts'
+
+interface GenerateFlags {
+  join: string[]
+  adapter?: string
+  maxNewTokens: number
+  temperature?: number
+  topK?: number
+  topP?: number
+  repetitionPenalty?: number
+  seed?: number
+  stop?: string[]
+  stats?: boolean
+  logLevel: LogLevel
+}
+
+export function generateCommand(): Command {
+  return new Command('generate')
+    .description('continue a text through the swarm')
+    .argument('<model>', 'folder of the checkpoint; only embeddings, last norm and head are read')
+    .argument('<prompt>', 'the text to continue')
+    .addOption(joinOption().makeOptionMandatory())
+    .option('-a, --adapter <folder>', 'adapter to use, as swarm train or PEFT saved it')
+    .option('--max-new-tokens <count>', 'most tokens to generate', parsePositive, 64)
+    .option('--temperature <t>', 'sample at this temperature (default: greedy)', parseNumber)
+    .option('--top-k <count>', 'sample among the so many likeliest', parsePositive)
+    .option('--top-p <share>', 'sample among the likeliest that together have this probability', parseNumber)
+    .option('--repetition-penalty <factor>', 'above 1: repeat less', parseNumber)
+    .option('--seed <number>', 'the same seed gives the same sample', parseWhole)
+    .option('--stop <text...>', 'end where one of these appears')
+    .option('--stats', 'print tokens per second to stderr')
+    .addOption(logOption('warn'))
+    .action(generate)
+}
+
+async function generate(path: string, prompt: string, flags: GenerateFlags): Promise<void> {
+  const interrupt = interruptSignal()
+  await using base = await AutoDistributedModelForCausalLM.fromPretrained(resolve(path), {
+    initialPeers: flags.join,
+    logger: createLogger(flags.logLevel),
+    signal: interrupt.signal
+  })
+  const model = flags.adapter === undefined ? base : await PeftModel.fromPretrained(base, resolve(flags.adapter))
+  const { temperature, topK, topP } = flags
+  const started = performance.now()
+  let tokens = 0
+  for await (const piece of model.generateStream(prompt, {
+    maxNewTokens: flags.maxNewTokens,
+    doSample: temperature !== undefined || topK !== undefined || topP !== undefined,
+    temperature,
+    topK,
+    topP,
+    repetitionPenalty: flags.repetitionPenalty,
+    seed: flags.seed,
+    stopStrings: flags.stop,
+    signal: interrupt.signal
+  })) {
+    process.stdout.write(piece.text)
+    tokens += 1
+  }
+  print()
+  if (flags.stats) {
+    const seconds = (performance.now() - started) / 1000
+    process.stderr.write(`${tokens} tokens, ${(tokens / seconds).toFixed(1)} tokens/s\n`)
+  }
+  interrupt.release()
+}

@@ -1,0 +1,115 @@
+// swarm serve: hosts a range of a model's blocks until it is told to stop, then drains.
+import { basename, join, resolve } from 'node:path'
+import { Command, Option } from 'commander'
+import { rangeLength } from '../../common/range.ts'
+import { GiB, formatBytes, second } from '../../common/units.ts'
+import { openCheckpoint } from '../../model/checkpoint.ts'
+import { createServer } from '../../server/server.ts'
+import {
+  type LogLevel,
+  homeFolder,
+  joinOption,
+  jsonOption,
+  logOption,
+  parseBlocks,
+  parseBytes,
+  parsePort,
+  parsePositive
+} from '../options.ts'
+import { createLogger, interruptSignal, print } from '../terminal.ts'
+import type { BlockRange } from '../../common/range.ts'
+
+interface ServeFlags {
+  blocks?: BlockRange
+  numBlocks?: number
+  join?: string[]
+  host: string
+  port: number
+  identity?: string
+  threads?: number
+  weights: 'auto' | 'mapped' | 'prepacked'
+  kvCache: number
+  residuals: number
+  metricsPort?: number
+  drainTimeout: number
+  logLevel: LogLevel
+  json?: boolean
+}
+
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description("host a range of a model's blocks for the swarm")
+    .argument('<model>', 'folder of a Hugging Face checkpoint')
+    .addOption(
+      new Option('-b, --blocks <first-end>', 'half-open range: 0-4 serves blocks 0, 1, 2, 3')
+        .argParser(parseBlocks)
+        .conflicts('numBlocks')
+    )
+    .addOption(
+      new Option('-n, --num-blocks <count>', 'serve so many blocks, where the swarm needs them most (default: all)').argParser(
+        parsePositive
+      )
+    )
+    .addOption(joinOption())
+    .option('--host <address>', 'address to listen on', '0.0.0.0')
+    .option('-p, --port <port>', 'TCP port to listen on, 0 = any free one', parsePort, 0)
+    .option('--identity <file>', 'keep the peer identity in this file (default: a new one at each start)')
+    .option('--threads <count>', 'threads for computing (default: all cores)', parsePositive)
+    .addOption(
+      new Option(
+        '--weights <storage>',
+        'mapped: straight from the file, hardly any memory of its own; prepacked: faster decode, a copy in memory; auto: prepacked where memory allows'
+      )
+        .choices(['auto', 'mapped', 'prepacked'])
+        .default('auto')
+    )
+    .option('--kv-cache <size>', "memory for sessions' keys and values", parseBytes, 1 * GiB)
+    .option('--residuals <size>', 'memory for activations kept between forward and backward', parseBytes, 1 * GiB)
+    .option('--metrics-port <port>', 'serve Prometheus /metrics and /health on this port', parsePort)
+    .option('--drain-timeout <seconds>', 'how long running sessions may go on after SIGTERM', parsePositive, 30)
+    .addOption(logOption('warn'))
+    .addOption(jsonOption())
+    .action(serve)
+}
+
+async function serve(model: string, flags: ServeFlags): Promise<void> {
+  const interrupt = interruptSignal()
+  const checkpoint = await openCheckpoint(resolve(model), { signal: interrupt.signal })
+  const { numBlocks } = checkpoint.config
+  await using server = await createServer({
+    checkpoint,
+    blocks: flags.blocks,
+    numBlocks: flags.numBlocks ?? (flags.blocks === undefined ? numBlocks : undefined),
+    listen: [`/${flags.host.includes(':') ? 'ip6' : 'ip4'}/${flags.host}/tcp/${flags.port}`],
+    join: flags.join ?? [],
+    identityPath: flags.identity,
+    cacheDir: join(homeFolder(), 'cache'),
+    threads: flags.threads,
+    storage: flags.weights,
+    kvCacheBytes: flags.kvCache,
+    residualBytes: flags.residuals,
+    metricsPort: flags.metricsPort,
+    logger: createLogger(flags.logLevel)
+  })
+  await server.start()
+
+  if (flags.json) {
+    print(JSON.stringify({ event: 'online', peerId: server.peerId, addresses: server.addresses, blocks: server.range }))
+  } else {
+    const { first, end } = server.range
+    print(`serving blocks ${first}..${end - 1}, ${rangeLength(server.range)} of ${numBlocks}, of ${basename(checkpoint.path)}`)
+    print(`  weights ${formatBytes(server.weightBytes)}, KV cache up to ${formatBytes(flags.kvCache)}`)
+    print('  another machine joins with one of:')
+    for (const address of server.addresses) print(`    --join ${address}`)
+    if (flags.metricsPort !== undefined) print(`  metrics on port ${flags.metricsPort}`)
+    print('  Ctrl-C drains and leaves; twice leaves at once')
+  }
+
+  if (!interrupt.signal.aborted) {
+    await new Promise(done => interrupt.signal.addEventListener('abort', done, { once: true }))
+  }
+  if (!flags.json) print('draining: no new sessions, waiting for those that run')
+  await server.drain({ deadlineMs: flags.drainTimeout * second })
+  if (!flags.json) print('left the swarm')
+  interrupt.release()
+}

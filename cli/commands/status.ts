@@ -1,0 +1,69 @@
+// swarm status: who serves what.
+import { resolve } from 'node:path'
+import { Command } from 'commander'
+import { formatRange } from '../../common/range.ts'
+import { second } from '../../common/units.ts'
+import { openCheckpoint } from '../../model/checkpoint.ts'
+import type { Announcement } from '../../network/announcement.ts'
+import { findServers } from '../../network/discovery.ts'
+import { createNetwork } from '../../network/node.ts'
+import { drawCoverage, uncovered } from '../coverage.ts'
+import { type LogLevel, joinOption, jsonOption, logOption, parsePositive } from '../options.ts'
+import { createLogger, interruptSignal, print } from '../terminal.ts'
+
+interface StatusFlags {
+  join: string[]
+  timeout: number
+  logLevel: LogLevel
+  json?: boolean
+}
+
+export function statusCommand(): Command {
+  return new Command('status')
+    .description('show which servers host which blocks')
+    .argument('[model]', 'folder of a checkpoint: show only servers of exactly this model (default: every model)')
+    .addOption(joinOption().makeOptionMandatory())
+    .option('--timeout <seconds>', 'how long to look', parsePositive, 20)
+    .addOption(logOption('warn'))
+    .addOption(jsonOption())
+    .action(status)
+}
+
+async function status(path: string | undefined, flags: StatusFlags): Promise<void> {
+  const interrupt = interruptSignal()
+  const signal = AbortSignal.any([interrupt.signal, AbortSignal.timeout(flags.timeout * second)])
+  const model = path === undefined ? undefined : (await openCheckpoint(resolve(path), { signal })).identity
+  await using network = await createNetwork({ listen: [], join: flags.join, logger: createLogger(flags.logLevel) })
+  await network.start()
+  const servers = await findServers(network, model, { signal })
+  const models = Map.groupBy(servers, server => server.model)
+
+  if (flags.json) {
+    print(JSON.stringify([...models].map(([identity, rows]) => describe(identity, rows)), null, 2))
+  } else if (models.size === 0) {
+    print(model === undefined ? 'no server is online' : 'no server of this model is online')
+  } else {
+    for (const [identity, rows] of models) {
+      const { modelName, totalBlocks } = rows[0]!
+      for (const line of drawCoverage(`${modelName} (${identity.slice(0, 8)})`, totalBlocks, rows.map(toRow))) print(line)
+    }
+  }
+  interrupt.release()
+}
+
+const toRow = (server: Announcement) => ({
+  ...server,
+  blocks: { first: server.firstBlock, end: server.endBlock },
+  state: server.state.toLowerCase()
+})
+
+function describe(identity: string, servers: readonly Announcement[]): object {
+  const { modelName, totalBlocks } = servers[0]!
+  return {
+    model: identity,
+    name: modelName,
+    totalBlocks,
+    notServed: uncovered(totalBlocks, servers.map(toRow)).map(formatRange),
+    servers: servers.map(toRow)
+  }
+}

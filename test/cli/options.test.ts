@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { parseBlocks, parseBytes, parseNumber, parsePort, parsePositive } from '../../cli/options.ts'
+import { version } from '../../common/version.ts'
+
+test('--blocks is half-open', () => {
+  assert.deepEqual(parseBlocks('0-12'), { first: 0, end: 12 })
+  for (const wrong of ['4', '4:8', '-4-8', 'a-b', '4-8-9', '']) assert.throws(() => parseBlocks(wrong), /FIRST-END/)
+})
+
+test('sizes are binary and need a unit that exists', () => {
+  assert.equal(parseBytes('512MiB'), 512 * 2 ** 20)
+  assert.equal(parseBytes('1.5g'), 1.5 * 2 ** 30)
+  assert.equal(parseBytes('4096'), 4096)
+  for (const wrong of ['12 parsecs', '', '-1G']) assert.throws(() => parseBytes(wrong), /512MiB/)
+})
+
+test('numbers are checked', () => {
+  assert.equal(parsePositive('3'), 3)
+  assert.throws(() => parsePositive('0'), /above 0/)
+  assert.throws(() => parsePort('65536'), /65535/)
+  assert.throws(() => parseNumber('warm'), /number/)
+})
+
+test('the version peers see is that of the package', () => {
+  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+  assert.equal(version, manifest.version)
+})
