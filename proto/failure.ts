@@ -1,0 +1,18 @@
+// Errors as they travel: code, message, whether trying again can help; never a stack.
+import { type ErrorCode, errorCodes, SwarmError, toSwarmError } from '../common/errors.ts'
+import { maxMessageLength } from './limits.ts'
+import type { BodyOf, Message } from './messages.ts'
+
+/** The frame that answers a request which failed. */
+export function failureMessage(error: unknown): Message<'failure'> {
+  const { code, message, retryable } = toSwarmError(error)
+  return { body: { kind: 'failure', code, message: message.slice(0, maxMessageLength), retryable }, tensors: {} }
+}
+
+/** The error that a failure frame tells of; a code of a later version becomes INTERNAL, its name kept in the message. */
+export function failureError(failure: BodyOf<'failure'>): SwarmError {
+  const { code, retryable } = failure
+  const message = failure.message.slice(0, maxMessageLength)
+  if (Object.hasOwn(errorCodes, code)) return new SwarmError(code as ErrorCode, message, { retryable })
+  return new SwarmError('INTERNAL', `${code.slice(0, 40)}: ${message}`, { retryable })
+}

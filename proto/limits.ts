@@ -1,0 +1,13 @@
+// What a frame may claim before anything is allocated for it. docs/protocol.md, "Limits".
+import { GiB, MiB } from '../common/units.ts'
+
+/** the protobuf header of a frame */
+export const maxHeaderBytes = 1 * MiB
+/** header and payload of a frame together, where a handler does not say otherwise */
+export const maxFrameBytes = 1 * GiB
+export const maxTensors = 4096
+export const maxRank = 8
+/** characters of a tensor's name */
+export const maxNameLength = 256
+/** characters of a failure's message; longer ones are cut */
+export const maxMessageLength = 4096
