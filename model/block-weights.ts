@@ -1,0 +1,140 @@
+// Float32 weights of a range of blocks in files that a session can map: the checkpoint's own, or converted copies.
+// Knows files; what a session does with them is the runtime's.
+import { createHash } from 'node:crypto'
+import { mkdir, realpath } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { SwarmError } from '../common/errors.ts'
+import type { BlockRange } from '../common/range.ts'
+import { KiB } from '../common/units.ts'
+import type { WeightLocation } from '../graph/serialize.ts'
+import { type Checkpoint, readSample, readTensor } from './checkpoint.ts'
+import type { SafetensorsEntry } from './safetensors.ts'
+import { readSafetensorsHeader, writeSafetensorsFrom } from './safetensors-file.ts'
+
+/** Of every tensor so many bytes tell whether a converted file belongs to this checkpoint. */
+const sampleBytes = 4 * KiB
+
+export interface BlockWeights {
+  /** what locations are relative to */
+  readonly folder: string
+  /** bytes of float32 weights */
+  readonly bytes: number
+  /** Throws INTERNAL for a tensor outside the range. */
+  locate(name: string): WeightLocation
+}
+
+function blocksOf(range: BlockRange): number[] {
+  return Array.from({ length: range.end - range.first }, (_, index) => range.first + index)
+}
+
+function withLocations(folder: string, locations: ReadonlyMap<string, WeightLocation>): BlockWeights {
+  return {
+    folder,
+    bytes: [...locations.values()].reduce((sum, { length }) => sum + length, 0),
+    locate(name) {
+      const location = locations.get(name)
+      if (location === undefined) throw new SwarmError('INTERNAL', `no weight '${name}' in this range of blocks`)
+      return location
+    }
+  }
+}
+
+/** The checkpoint's own files where they hold float32 and lie (behind any links) in one folder, else null. */
+async function inPlace(checkpoint: Checkpoint, names: readonly string[]): Promise<BlockWeights | null> {
+  const infos = names.map(name => checkpoint.tensors.get(name)!)
+  if (infos.some(info => info.dtype !== 'float32' || info.offset % 4 !== 0)) return null
+  const files = new Map<string, string>()
+  for (const { file } of infos) if (!files.has(file)) files.set(file, await realpath(file))
+  const folders = new Set([...files.values()].map(dirname))
+  if (folders.size > 1) return null
+  const locations = new Map<string, WeightLocation>()
+  for (const { name, file, offset, length } of infos) {
+    locations.set(name, { location: basename(files.get(file)!), offset, length })
+    checkpoint.reads.tensorsMapped.add(name)
+  }
+  return withLocations([...folders][0] ?? checkpoint.path, locations)
+}
+
+/** Tells converted blocks of two checkpoints apart that share an identity (a merged adapter leaves the norm alone). */
+async function fingerprint(checkpoint: Checkpoint, names: readonly string[]): Promise<string> {
+  const hash = createHash('sha256')
+  for (const name of names) hash.update(await readSample(checkpoint, name, sampleBytes))
+  return hash.digest('hex')
+}
+
+/** The header of a converted file if it is whole and of this checkpoint, else null. */
+async function reusable(
+  path: string,
+  checkpoint: Checkpoint,
+  names: readonly string[],
+  source: string
+): Promise<readonly SafetensorsEntry[] | null> {
+  try {
+    const { entries, metadata } = await readSafetensorsHeader(path)
+    const byName = new Map(entries.map(entry => [entry.name, entry]))
+    const whole = names.every(name => {
+      const entry = byName.get(name)
+      return entry?.dtype === 'float32' && entry.shape.join() === checkpoint.tensors.get(name)!.shape.join()
+    })
+    return whole && metadata.source === source ? entries : null
+  } catch (error) {
+    if (error instanceof SwarmError && error.code === 'BAD_CHECKPOINT') return null
+    throw error
+  }
+}
+
+async function converted(
+  checkpoint: Checkpoint,
+  block: number,
+  folder: string,
+  signal?: AbortSignal
+): Promise<{ file: string; entries: readonly SafetensorsEntry[] }> {
+  const names = checkpoint.family.blockTensorNames(checkpoint.config, block).sort()
+  const source = await fingerprint(checkpoint, names)
+  const file = `block-${String(block).padStart(3, '0')}.${source.slice(0, 8)}.float32.safetensors`
+  const path = join(folder, file)
+  const entries = await reusable(path, checkpoint, names, source)
+  if (entries !== null) return { file, entries }
+  const sources = names.map(name => ({
+    name,
+    dtype: 'float32' as const,
+    shape: checkpoint.tensors.get(name)!.shape,
+    load: () => readTensor(checkpoint, name, { signal })
+  }))
+  await writeSafetensorsFrom(path, sources, { source }, { signal })
+  return { file, entries: (await readSafetensorsHeader(path)).entries }
+}
+
+/**
+ * Where a session finds the float32 weights of `range`: in the checkpoint's files where these hold float32, else in
+ * `<cacheDir>/<identity>/block-NNN.<sample>.float32.safetensors`, converted once and checked on reuse.
+ * Throws INVALID_ARGUMENT for a range outside the model or a needed cacheDir that is not given.
+ */
+export async function blockWeights(
+  checkpoint: Checkpoint,
+  range: BlockRange,
+  options: { cacheDir?: string; signal?: AbortSignal } = {}
+): Promise<BlockWeights> {
+  const { config, family } = checkpoint
+  if (range.first < 0 || range.first >= range.end || range.end > config.numBlocks) {
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `blocks ${range.first}-${range.end}: expected a range within 0-${config.numBlocks}`
+    )
+  }
+  const names = blocksOf(range).flatMap(block => family.blockTensorNames(config, block))
+  const own = await inPlace(checkpoint, names)
+  if (own !== null) return own
+  if (options.cacheDir === undefined) {
+    throw new SwarmError('INVALID_ARGUMENT', `${checkpoint.path}: weights must be converted to float32: pass cacheDir`)
+  }
+  const folder = join(options.cacheDir, checkpoint.identity)
+  await mkdir(folder, { recursive: true })
+  const locations = new Map<string, WeightLocation>()
+  for (const block of blocksOf(range)) {
+    options.signal?.throwIfAborted()
+    const { file, entries } = await converted(checkpoint, block, folder, options.signal)
+    for (const { name, offset, length } of entries) locations.set(name, { location: file, offset, length })
+  }
+  return withLocations(await realpath(folder), locations)
+}

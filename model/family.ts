@@ -1,0 +1,71 @@
+// What a folder of a model family offers: its configuration, its tensors, and its block, embedding and head as graphs.
+import type { BlockRange } from '../common/range.ts'
+import type { Tensor } from '../common/tensor.ts'
+import type { Graph } from '../graph/graph.ts'
+import type { ModelConfig, RawConfig } from './config.ts'
+
+/** A linear module of a block that an adapter may change. Its weight is `[outFeatures, inFeatures]`. */
+export interface LinearModule {
+  /** path inside the block, as PEFT resolves it: `self_attn.q_proj` */
+  readonly name: string
+  readonly inFeatures: number
+  readonly outFeatures: number
+}
+
+/** Kinds of inputs by which a request changes a block (ARCHITECTURE: "Adapters are ports of a block"). */
+export type PortKind = 'lora' | 'prompt' | 'prefix'
+
+export interface SpanOptions {
+  /** half-open, absolute block numbers; they name weights, ports and caches */
+  readonly blocks: BlockRange
+  /** exactly the ports that the request fills: `blocks.3.lora.self_attn.q_proj.A`; others are not in the graph */
+  readonly ports: readonly string[]
+  /** adds an input `blocks.<i>.lora.<module>.mask` `[batch, seq, in]` beside each LoRA port; forwardSpan only */
+  readonly dropout?: boolean
+}
+
+export interface DecodeOptions extends SpanOptions {
+  /** false: primitive operators even where the fused attention operator would do. Default: fused where it can be */
+  readonly fused?: boolean
+}
+
+/** A tensor that a checkpoint of the family must hold. */
+export interface ExpectedTensor {
+  readonly name: string
+  readonly shape: readonly number[]
+}
+
+export interface ClientTensorNames {
+  readonly embedding: string
+  readonly norm: string
+  /** the embedding's name where they are tied */
+  readonly head: string
+}
+
+export interface Family {
+  /** values of `model_type` in config.json */
+  readonly modelTypes: readonly string[]
+  /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the family's graphs do not do. */
+  parseConfig(raw: RawConfig): ModelConfig
+  /** tensors of one block with the shapes that the configuration implies */
+  blockTensors(config: ModelConfig, block: number): readonly ExpectedTensor[]
+  /** embedding, norm and head with the shapes that the configuration implies; tied ones once */
+  clientTensors(config: ModelConfig): readonly ExpectedTensor[]
+  blockTensorNames(config: ModelConfig, block: number): string[]
+  clientTensorNames(config: ModelConfig): ClientTensorNames
+  linearModules(config: ModelConfig): readonly LinearModule[]
+  /** `model.layers.3.self_attn.q_proj`: PEFT's module path, and with `.weight` the checkpoint's tensor */
+  moduleWeightName(block: number, module: string): string
+  /** hidden, mask, cos, sin, ports -> hidden_out; differentiable */
+  forwardSpan(config: ModelConfig, options: SpanOptions): Graph
+  /** hidden, seqlens_k, total_sequence_length, cos, sin, past.*, ports -> hidden_out, present.* */
+  decodeSpan(config: ModelConfig, options: DecodeOptions): Graph
+  /** ids int64 [batch, seq] -> hidden [batch, seq, hidden]; `trainable` makes the matrix an input, so that it can be wanted */
+  embed(config: ModelConfig, options?: { trainable?: boolean }): Graph
+  /** hidden [batch, seq, hidden] -> logits [batch, seq, vocab] */
+  head(config: ModelConfig, options?: { trainable?: boolean }): Graph
+  /** hidden, labels int64 [batch, seq] -> loss [], logits; mean over labels != -100 of next-token cross entropy */
+  headLoss(config: ModelConfig, options?: { trainable?: boolean }): Graph
+  /** cos and sin of every angle, [positions, headDim / 2] */
+  rotaryTables(config: ModelConfig, positions: number): { cos: Tensor<'float32'>; sin: Tensor<'float32'> }
+}

@@ -1,0 +1,29 @@
+// JSON files of a model directory. Knows no fields.
+import { readFile } from 'node:fs/promises'
+import { SwarmError } from '../common/errors.ts'
+
+export type JsonObject = Readonly<Record<string, unknown>>
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A JSON object from a file, or undefined where there is no file. Throws BAD_CHECKPOINT where it is something else. */
+export async function readJsonObject(path: string, signal?: AbortSignal): Promise<JsonObject | undefined> {
+  let text: string
+  try {
+    text = await readFile(path, { encoding: 'utf8', signal })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw error
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new SwarmError('BAD_CHECKPOINT', `${path}: not JSON`, { cause })
+  }
+  if (!isJsonObject(value)) throw new SwarmError('BAD_CHECKPOINT', `${path}: expected a JSON object`)
+  return value
+}
