@@ -1,0 +1,85 @@
+// The generation loop over any model that gives logits: prompts in, tokens and text out, step by step. Knows no network.
+import { SwarmError, toSwarmError } from '../../common/errors.ts'
+import type { Tensor } from '../../common/tensor.ts'
+import { type GenerationOptions, planGeneration } from './options.ts'
+import { createRow, type FinishReason, type Row } from './row.ts'
+
+/** What the loop needs of a model and its caches. One object serves one generation. */
+export interface GenerationModel {
+  /** Takes whole prompts in (rows may differ in length, no padding); logits of each row's last token, `[batch, vocab]`. */
+  prefill(rows: readonly (readonly number[])[], options: { signal?: AbortSignal }): Promise<Tensor<'float32'>>
+  /** Takes one more token per row in; logits `[batch, vocab]`. Rows that have finished get the padding token. */
+  step(ids: readonly number[], options: { signal?: AbortSignal }): Promise<Tensor<'float32'>>
+}
+
+/** What one step added. Every list has one entry per row. */
+export interface GenerationStep {
+  /** null: the row had finished before */
+  readonly tokens: readonly (number | null)[]
+  /** text that is now certain, without special tokens; '' while held back and without a tokenizer; never beyond a stop string */
+  readonly texts: readonly string[]
+  /** how the row ended, in this step or before */
+  readonly finished: readonly (FinishReason | null)[]
+}
+
+function checkPrompts(prompts: readonly (readonly number[])[]): void {
+  if (prompts.length === 0) throw new SwarmError('INVALID_ARGUMENT', 'generate: expected at least one row, found none')
+  const empty = prompts.findIndex(ids => ids.length === 0)
+  if (empty !== -1)
+    throw new SwarmError('INVALID_ARGUMENT', `generate: row ${empty}: expected at least one token, found none`)
+}
+
+function checkLogits(logits: Tensor<'float32'>, batch: number): number {
+  const [rows, vocabulary] = logits.shape
+  if (logits.shape.length !== 2 || rows !== batch || vocabulary === undefined) {
+    throw new SwarmError('INTERNAL', `logits: expected [${batch}, vocab], found [${logits.shape}]`)
+  }
+  return vocabulary
+}
+
+/**
+ * Generates until every row has ended. The next step is computed only when it is asked for.
+ * Throws INVALID_ARGUMENT for options that make no sense, NON_FINITE for logits that are none, ABORTED by the signal,
+ * and whatever the model throws.
+ */
+export async function* generate(
+  model: GenerationModel,
+  prompts: readonly (readonly number[])[],
+  options: GenerationOptions = {}
+): AsyncGenerator<GenerationStep> {
+  checkPrompts(prompts)
+  const plan = planGeneration(options)
+  const { signal } = options
+  const rows: readonly Row[] = prompts.map((prompt, index) => createRow(prompt, index, options, plan))
+  let tokens: readonly (number | null)[] | null = null
+  do {
+    if (signal?.aborted) throw toSwarmError(signal.reason, 'ABORTED')
+    const logits: Tensor<'float32'> =
+      tokens === null
+        ? await model.prefill(prompts, { signal })
+        : await model.step(
+            tokens.map((token, index) => (token === null || rows[index]!.finished ? plan.padTokenId : token)),
+            { signal }
+          )
+    const vocabulary = checkLogits(logits, rows.length)
+    const taken = rows.map((row, index) =>
+      row.finished ? null : row.advance(logits.data.subarray(index * vocabulary, (index + 1) * vocabulary))
+    )
+    tokens = taken.map(result => result?.token ?? null)
+    yield { tokens, texts: taken.map(result => result?.text ?? ''), finished: rows.map(row => row.finished) }
+  } while (rows.some(row => !row.finished))
+}
+
+/** The new tokens of every row, padded on the right to one length, as Hugging Face's generate returns them. */
+export async function generateIds(
+  model: GenerationModel,
+  prompts: readonly (readonly number[])[],
+  options: GenerationOptions = {}
+): Promise<number[][]> {
+  const { padTokenId } = planGeneration(options)
+  const rows: number[][] = prompts.map(() => [])
+  for await (const { tokens } of generate(model, prompts, options)) {
+    for (const [index, token] of tokens.entries()) rows[index]!.push(token ?? padTokenId)
+  }
+  return rows
+}

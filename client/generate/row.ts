@@ -1,0 +1,53 @@
+// One row of a batch while it is generated: its tokens, its random stream, its text and how it ended. Knows no model.
+import { createRandom, type Random } from '../../common/random.ts'
+import { createTextStream, type TextStream } from '../../model/text-stream.ts'
+import type { GenerationOptions, GenerationPlan } from './options.ts'
+import { chooseToken, createProcessors } from './sampling.ts'
+import { createStopFilter } from './stopping.ts'
+
+/** Why a row ended: an end token, as many tokens as were asked for, or a stop string. */
+export type FinishReason = 'eos' | 'length' | 'stop'
+
+export interface Row {
+  readonly finished: FinishReason | null
+  /** Chooses the next token from logits `[vocab]` and takes it in. `text` is what has become certain by it. */
+  advance(logits: Float32Array): { readonly token: number; readonly text: string }
+}
+
+/** Row `index` of a generation over `prompt`. */
+export function createRow(
+  prompt: readonly number[],
+  index: number,
+  options: GenerationOptions,
+  plan: GenerationPlan
+): Row {
+  const ids = [...prompt]
+  const processors = createProcessors(options)
+  const random: Random | null = options.doSample ? createRandom(plan.seed, index) : null
+  const texts: TextStream | null = options.tokenizer ? createTextStream(options.tokenizer) : null
+  const stops = createStopFilter(plan.stopStrings)
+  let finished: FinishReason | null = null
+
+  /** How the row ends with this token, and the text that has become certain. */
+  const read = (token: number): { reason: FinishReason | null; text: string } => {
+    const length = ids.length - prompt.length >= plan.maxNewTokens
+    const reason = plan.eosTokenIds.has(token) ? 'eos' : length ? 'length' : null
+    const piece = `${texts?.push(token) ?? ''}${reason === null ? '' : (texts?.end() ?? '')}`
+    const { text, stopped } = stops.push(piece)
+    if (stopped) return { reason: 'stop', text }
+    return { reason, text: reason === null ? text : text + stops.end() }
+  }
+
+  return {
+    get finished() {
+      return finished
+    },
+    advance(logits) {
+      const token = chooseToken(logits, ids, processors, random)
+      ids.push(token)
+      const { reason, text } = read(token)
+      finished = reason
+      return { token, text }
+    }
+  }
+}

@@ -1,0 +1,58 @@
+// Stop strings over text that arrives in pieces: nothing is given out that may turn out to belong to one. Pure.
+import { SwarmError } from '../../common/errors.ts'
+
+export interface StopFilter {
+  /** Takes the next piece in; returns the text that is now certain, and whether a stop string has appeared. */
+  push(piece: string): { readonly text: string; readonly stopped: boolean }
+  /** The text held back, when generation ended without a stop string. */
+  end(): string
+}
+
+/** Length of the longest end of `text` that is a true beginning of `stop`. */
+function overlap(text: string, stop: string): number {
+  for (let length = Math.min(text.length, stop.length - 1); length > 0; length--) {
+    if (text.endsWith(stop.slice(0, length))) return length
+  }
+  return 0
+}
+
+/** Where the stop string begins that is complete first (of several the longest), or -1. So pieces may be cut anywhere. */
+function findStop(text: string, stopStrings: readonly string[]): number {
+  let begin = -1
+  let end = Infinity
+  for (const stop of stopStrings) {
+    const place = text.indexOf(stop)
+    if (place === -1) continue
+    const stopEnd = place + stop.length
+    if (stopEnd < end || (stopEnd === end && place < begin)) [begin, end] = [place, stopEnd]
+  }
+  return begin
+}
+
+/**
+ * A filter that ends the text before the stop string that is complete first.
+ * Throws INVALID_ARGUMENT for an empty stop string.
+ */
+export function createStopFilter(stopStrings: readonly string[]): StopFilter {
+  if (stopStrings.includes(''))
+    throw new SwarmError('INVALID_ARGUMENT', 'stopStrings: an empty string would stop at once')
+  let held = ''
+  let stopped = false
+  return {
+    push(piece) {
+      if (stopped) return { text: '', stopped }
+      held += piece
+      const place = findStop(held, stopStrings)
+      stopped = place !== -1
+      const certain = stopped ? place : held.length - Math.max(0, ...stopStrings.map(stop => overlap(held, stop)))
+      const text = held.slice(0, certain)
+      held = stopped ? '' : held.slice(certain)
+      return { text, stopped }
+    },
+    end() {
+      const text = held
+      held = ''
+      return text
+    }
+  }
+}

@@ -1,0 +1,83 @@
+// Processors against Hugging Face's (scripts/reference/sampling.py); drawing against the distribution it draws from.
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { chooseToken, createProcessors, type SamplingOptions, sample } from '../../../client/generate/index.ts'
+import { createRandom } from '../../../common/random.ts'
+import { readReference } from '../support.ts'
+
+interface Case {
+  options: SamplingOptions
+  ids: number[]
+  logits: number[]
+  /** null: filtered out */
+  scores: (number | null)[]
+  probabilities: number[]
+}
+
+const cases = readReference<Case[]>('sampling.json')
+
+suite('processors', () => {
+  for (const [index, { options, ids, logits, scores }] of cases.entries()) {
+    test(`case ${index} equals Hugging Face's: ${JSON.stringify(options)}`, () => {
+      const actual = Float32Array.from(logits)
+      for (const process of createProcessors({ topK: 0, ...options, doSample: true })) process(actual, ids)
+      for (const [id, expected] of scores.entries()) {
+        if (expected === null) assert.equal(actual[id], -Infinity, `token ${id}`)
+        else assert.ok(Math.abs(actual[id]! - expected) <= 1e-6 * Math.max(1, Math.abs(expected)), `token ${id}`)
+      }
+    })
+  }
+
+  test('greedy generation applies the repetition penalty only', () => {
+    const all: SamplingOptions = { repetitionPenalty: 2, temperature: 0.5, topK: 3, topP: 0.5 }
+    assert.equal(createProcessors(all).length, 1)
+    assert.equal(createProcessors({ ...all, doSample: true }).length, 4)
+    assert.equal(createProcessors({ doSample: true }).length, 1, "topK 50 is Hugging Face's default")
+  })
+
+  test('options outside their domain are named', () => {
+    const wrong: [SamplingOptions, RegExp][] = [
+      [{ temperature: 0 }, /temperature: expected a number above 0 \(greedy is doSample: false\), found 0/],
+      [{ repetitionPenalty: -1 }, /repetitionPenalty/],
+      [{ topK: 1.5 }, /topK/],
+      [{ topP: 1.1 }, /topP/],
+      [{ minTokensToKeep: 0 }, /minTokensToKeep/]
+    ]
+    for (const [options, message] of wrong) {
+      assert.throws(() => createProcessors(options), { code: 'INVALID_ARGUMENT', message })
+    }
+  })
+})
+
+suite('chooseToken', () => {
+  test('greedy takes the first of equal scores and leaves the logits alone', () => {
+    const logits = Float32Array.of(1, 3, 3, -2)
+    assert.equal(chooseToken(logits, [], [], null), 1)
+    assert.equal(chooseToken(logits, [1], createProcessors({ repetitionPenalty: 2 }), null), 2)
+    assert.deepEqual(logits, Float32Array.of(1, 3, 3, -2))
+  })
+
+  test('NaN and infinite logits are refused by name', () => {
+    for (const fault of [Number.NaN, Infinity]) {
+      assert.throws(() => chooseToken(Float32Array.of(0, fault), [], [], null), {
+        code: 'NON_FINITE',
+        message: `logit of token 1: expected a finite number, found ${fault}`
+      })
+    }
+  })
+
+  test('draws have the frequencies of the softmax, filtered tokens never come', () => {
+    const { logits, scores, probabilities } = cases.at(-2)!
+    const random = createRandom(7)
+    const counts = new Float64Array(logits.length)
+    const draws = 20_000
+    const filtered = Float32Array.from(scores, score => score ?? -Infinity)
+    for (let draw = 0; draw < draws; draw++) counts[sample(filtered, random)]! += 1
+    for (const [id, probability] of probabilities.entries()) {
+      if (probability === 0) assert.equal(counts[id], 0)
+      // Four standard deviations of a binomial.
+      const deviation = 4 * Math.sqrt((probability * (1 - probability)) / draws) + 1e-9
+      assert.ok(Math.abs(counts[id]! / draws - probability) <= deviation, `token ${id}: ${counts[id]! / draws}`)
+    }
+  })
+})
