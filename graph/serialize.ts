@@ -1,0 +1,124 @@
+// A graph as an ONNX model. Weights are not copied in: each becomes external data, a place in a file of the checkpoint.
+
+import { SwarmError } from '../common/errors.ts'
+import type { DType } from '../common/tensor.ts'
+import { bytesOf } from '../common/tensor.ts'
+import { onnx } from '../proto/gen/onnx.js'
+import type { Attribute, Dim, Graph, GraphNode, Value } from './graph.ts'
+import type { AttributeKind } from './operator.ts'
+import { type OpName, operators } from './ops/index.ts'
+
+/** Where a weight's bytes lie: dense, row-major, little-endian. */
+export interface WeightLocation {
+  /** file, relative to the folder that the session is given */
+  readonly location: string
+  /** bytes from the start of the file */
+  readonly offset: number
+  /** bytes */
+  readonly length: number
+}
+
+/** TensorProto.DataType */
+const dataTypes: Readonly<Record<DType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  bfloat16: 16
+}
+
+const irVersion = 10
+const opset = 21
+
+const { AttributeType } = onnx.AttributeProto
+
+const attributeFields: Readonly<Record<AttributeKind, (value: Attribute) => onnx.IAttributeProto>> = {
+  int: value => ({ type: AttributeType.INT, i: value as number }),
+  dtype: value => ({ type: AttributeType.INT, i: dataTypes[value as DType] }),
+  float: value => ({ type: AttributeType.FLOAT, f: value as number }),
+  string: value => ({ type: AttributeType.STRING, s: new TextEncoder().encode(value as string) }),
+  ints: value => ({ type: AttributeType.INTS, ints: [...(value as readonly number[])] })
+}
+
+function nodeProto(node: GraphNode, index: number): onnx.INodeProto {
+  const { domain = '', attributes = {} } = operators[node.op as OpName]
+  return {
+    name: `${node.op}.${index}`,
+    opType: node.op,
+    domain,
+    input: node.inputs.map(input => input?.name ?? ''),
+    output: node.outputs.map(output => output.name),
+    attribute: Object.entries(node.attributes).map(([name, value]) => {
+      const kind = (attributes as Record<string, AttributeKind>)[name]
+      if (kind === undefined) throw new SwarmError('INTERNAL', `${node.op}: no attribute ${name}`)
+      return { name, ...attributeFields[kind](value) }
+    })
+  }
+}
+
+const dimension = (dim: Dim) => (typeof dim === 'number' ? { dimValue: dim } : { dimParam: dim })
+
+function valueInfo(name: string, { dtype, shape }: Value): onnx.IValueInfoProto {
+  return { name, type: { tensorType: { elemType: dataTypes[dtype], shape: { dim: shape.map(dimension) } } } }
+}
+
+function weightProto(value: Value, locate: (name: string) => WeightLocation): onnx.ITensorProto {
+  const { location, offset, length } = locate(value.name)
+  const shape = value.shape as readonly number[]
+  const expected = bytesOf(value.dtype, shape)
+  if (length !== expected) {
+    throw new SwarmError(
+      'BAD_CHECKPOINT',
+      `${value.name}: expected ${expected} bytes for ${value.dtype}[${shape}], found ${length} in ${location}`
+    )
+  }
+  return {
+    name: value.name,
+    dims: [...shape],
+    dataType: dataTypes[value.dtype],
+    dataLocation: onnx.TensorProto.DataLocation.EXTERNAL,
+    externalData: Object.entries({ location, offset, length }).map(([key, entry]) => ({ key, value: String(entry) }))
+  }
+}
+
+function noWeights(name: string): never {
+  throw new SwarmError(
+    'INTERNAL',
+    `weight ${name}: expected its place in a file, found none (pass weights to serialize)`
+  )
+}
+
+/** ONNX ModelProto bytes of a graph. `weights` tells where each weight lies. */
+export function serialize(graph: Graph, weights: (name: string) => WeightLocation = noWeights): Uint8Array {
+  // an output is a name for a value: where the names differ, or one value is two outputs, an Identity gives the second name
+  const aliases: GraphNode[] = graph.outputs
+    .filter(({ name, value }) => name !== value.name)
+    .map(({ name, value }) => ({ op: 'Identity', inputs: [value], outputs: [{ ...value, name }], attributes: {} }))
+  const model = onnx.ModelProto.create({
+    irVersion,
+    producerName: 'swarmtune',
+    opsetImport: [
+      { domain: '', version: opset },
+      { domain: 'com.microsoft', version: 1 }
+    ],
+    graph: {
+      name: graph.name,
+      node: [...graph.nodes, ...aliases].map(nodeProto),
+      input: graph.inputs.map(value => valueInfo(value.name, value)),
+      output: graph.outputs.map(({ name, value }) => valueInfo(name, value)),
+      initializer: [
+        ...graph.weights.map(value => weightProto(value, weights)),
+        ...graph.constants.map(({ value, tensor: { data, shape, dtype } }) => ({
+          name: value.name,
+          dims: [...shape],
+          dataType: dataTypes[dtype],
+          rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+        }))
+      ]
+    }
+  })
+  return onnx.ModelProto.encode(model).finish()
+}
