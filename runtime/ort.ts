@@ -1,0 +1,90 @@
+// The sessions of ONNX Runtime on the thread that calls. Its calls block: the device thread is where they belong.
+import * as ort from 'onnxruntime-node'
+import { messageOf, SwarmError } from '../common/errors.ts'
+import { type Tensor, tensor } from '../common/tensor.ts'
+import type { Device, DeviceRequest, DeviceResult, OrtOptions } from './device-protocol.ts'
+
+/** Backends of this ONNX Runtime build, `cpu` always among them. */
+export function availableProviders(): string[] {
+  return ort.listSupportedBackends().map(backend => backend.name)
+}
+
+function sessionOptions(options: OrtOptions): ort.InferenceSession.SessionOptions {
+  const extra: Record<string, string> = {}
+  if (options.mapped) extra.disable_prepacking = '1'
+  if (options.folder !== undefined) extra.model_external_initializers_file_folder_path = options.folder
+  return {
+    executionProviders: [options.provider],
+    intraOpNumThreads: options.threads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    logSeverityLevel: 3,
+    extra: { session: extra }
+  }
+}
+
+const toOrt = ({ dtype, shape, data }: Tensor): ort.Tensor =>
+  new ort.Tensor(dtype as 'float32', data as Float32Array, shape as number[])
+
+function fromOrt(value: ort.Tensor): Tensor {
+  return tensor(value.type as 'float32', value.dims, value.data as Float32Array<ArrayBuffer>)
+}
+
+/** ONNX Runtime on this thread. */
+export class InlineDevice implements Device {
+  readonly #sessions = new Map<number, ort.InferenceSession>()
+  #next = 0
+
+  async request(request: DeviceRequest): Promise<DeviceResult> {
+    switch (request.kind) {
+      case 'create':
+        return { session: await this.#create(request.model, request.options) }
+      case 'run':
+        return { outputs: await this.#run(request.session, request.feeds, request.fetches) }
+      case 'release':
+        await this.#sessions.get(request.session)?.release()
+        this.#sessions.delete(request.session)
+        return {}
+    }
+  }
+
+  async #create(model: Uint8Array, options: OrtOptions): Promise<number> {
+    const providers = availableProviders()
+    if (!providers.includes(options.provider)) {
+      throw new SwarmError(
+        'UNSUPPORTED',
+        `provider ${options.provider}: this build of ONNX Runtime has ${providers.join(', ')} (install one that has it, or leave the option out)`
+      )
+    }
+    const session = await ort.InferenceSession.create(model, sessionOptions(options))
+    this.#sessions.set(++this.#next, session)
+    return this.#next
+  }
+
+  async #run(
+    id: number,
+    feeds: Record<string, Tensor>,
+    fetches: Record<string, Tensor | null>
+  ): Promise<Record<string, Tensor>> {
+    const session = this.#sessions.get(id)
+    if (session === undefined) throw new SwarmError('INTERNAL', `session ${id}: released already`)
+    const results = await session.run(
+      mapValues(feeds, toOrt),
+      mapValues(fetches, value => (value === null ? null : toOrt(value)))
+    )
+    return Object.fromEntries(
+      Object.entries(fetches).map(([name, given]) => [name, given ?? fromOrt(results[name] as ort.Tensor)])
+    )
+  }
+}
+
+function mapValues<A, B>(record: Record<string, A>, map: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value)]))
+}
+
+/** An error of ONNX Runtime in one line of ours. */
+export function runtimeError(what: string, error: unknown): SwarmError {
+  return error instanceof SwarmError
+    ? error
+    : new SwarmError('INTERNAL', `${what}: ${messageOf(error)}`, { cause: error })
+}
