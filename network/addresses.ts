@@ -1,0 +1,64 @@
+// Multiaddrs and peer ids as users write them, and what libp2p's errors about them mean.
+import type { PeerId } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { messageOf, SwarmError, toSwarmError } from '../common/errors.ts'
+
+/** Throws INVALID_ARGUMENT naming what the address is for. */
+export function parseAddress(text: string, what: string): Multiaddr {
+  try {
+    return multiaddr(text)
+  } catch (cause) {
+    const example = '/ip4/192.168.1.7/tcp/4000/p2p/12D3Koo…'
+    throw new SwarmError('INVALID_ARGUMENT', `${what} '${text}' is not a multiaddr such as ${example}`, { cause })
+  }
+}
+
+/** Throws INVALID_ARGUMENT. */
+export function parsePeerId(text: string): PeerId {
+  try {
+    return peerIdFromString(text)
+  } catch (cause) {
+    throw new SwarmError('INVALID_ARGUMENT', `'${text}' is not a peer id`, { cause })
+  }
+}
+
+/** The peer id at the end of an address, or undefined. */
+export function peerIdOf(address: Multiaddr): string | undefined {
+  return address.getComponents().findLast(component => component.name === 'p2p')?.value
+}
+
+/** Why one address did not answer, in a line. */
+export function dialReason(error: unknown): string {
+  if (error instanceof AggregateError) {
+    return [...new Set(error.errors.map(dialReason))].join('; ') || error.message
+  }
+  return messageOf(error)
+}
+
+/** UNREACHABLE with the reasons of a failed dial; abort signals keep their own error. */
+export function dialError(
+  error: unknown,
+  peer: string,
+  addresses: readonly string[],
+  signal?: AbortSignal
+): SwarmError {
+  if (signal?.aborted) return toSwarmError(signal.reason, 'ABORTED')
+  const tried = addresses.length > 0 ? ` at ${addresses.join(', ')}` : ': no address of it is known'
+  return new SwarmError('UNREACHABLE', `cannot reach ${peer}${tried} (${dialReason(error)})`, { cause: error })
+}
+
+/** ADDRESS_IN_USE or INVALID_ARGUMENT when listening failed; anything else as it is. */
+export function listenError(error: unknown, listen: readonly string[]): unknown {
+  const message = messageOf(error)
+  const taken = listen.filter(address => message.includes(`${address}: `) && message.includes('EADDRINUSE'))
+  if (message.includes('EADDRINUSE')) {
+    const where = (taken.length > 0 ? taken : listen).join(', ')
+    const hint = 'stop what uses the port, choose another, or listen on port 0 to have a free one chosen'
+    return new SwarmError('ADDRESS_IN_USE', `cannot listen on ${where}: the port is taken; ${hint}`, { cause: error })
+  }
+  if (error instanceof Error && error.name === 'UnsupportedListenAddressesError') {
+    return new SwarmError('INVALID_ARGUMENT', `cannot listen: ${message}`, { cause: error })
+  }
+  return error
+}

@@ -1,0 +1,190 @@
+// Frames over one stream: whole messages in and out, in turns or at once. Knows nothing of what they mean.
+import { Uint8ArrayList } from 'uint8arraylist'
+import { SwarmError } from '../common/errors.ts'
+import { failureError } from '../proto/failure.ts'
+import {
+  type Codec,
+  layFrame,
+  type Message,
+  parseHeader,
+  parsePrefix,
+  prefixBytes,
+  readTensors
+} from '../proto/frame.ts'
+import type { ByteChannel } from './byte-channel.ts'
+import { chunkBytes, closeTimeoutMs, firstFrameTimeoutMs, stallTimeoutMs } from './constants.ts'
+
+/** A stream of messages to one peer. */
+export interface MessageStream {
+  readonly peerId: string
+  /** aborts when the peer resets the stream, vanishes or closes the connection; never after a clean end of both sides */
+  readonly signal: AbortSignal
+  /**
+   * Sends one message; returns when the tensors' memory may be used again. Calls queue up behind each other.
+   * Throws UNREACHABLE when the stream breaks. Aborting in the middle of a frame resets the stream.
+   */
+  send(message: Message, options?: { signal?: AbortSignal; codec?: Codec }): Promise<void>
+  /**
+   * The next message, null after the peer has ended its side. Throws the error of a Failure frame, BAD_FRAME on bytes
+   * that are no frame, UNREACHABLE when the stream breaks. Calls queue up behind each other.
+   */
+  receive(options?: { signal?: AbortSignal }): Promise<Message | null>
+  /** Ends our side, once all that was sent has left. */
+  close(): Promise<void>
+  /** Resets both sides at once. */
+  abort(error: Error): void
+}
+
+export interface FramedStreamInit {
+  readonly peerId: string
+  /** most bytes of a frame that is read */
+  readonly maxFrameBytes: number
+  /** `outbound`: we opened it. Decides whose fault a frame is that ends in the middle */
+  readonly direction: 'inbound' | 'outbound'
+  /** sent before the first frame, without waiting for its answer */
+  readonly preface?: Uint8Array
+  /** reads the answer to the preface; throws where the peer refuses */
+  readonly negotiate?: (channel: ByteChannel) => Promise<void>
+}
+
+export class FramedStream implements MessageStream {
+  readonly peerId: string
+  readonly signal: AbortSignal
+
+  readonly #channel: ByteChannel
+  readonly #init: FramedStreamInit
+  #preface: Uint8Array | undefined
+  #negotiated: Promise<void> | undefined
+  #sending: Promise<unknown> = Promise.resolve()
+  #receiving: Promise<unknown> = Promise.resolve()
+  /** the peer has begun to speak */
+  #heard = false
+  /** why nothing more can be received: the bytes are out of step */
+  #broken: unknown
+
+  constructor(channel: ByteChannel, init: FramedStreamInit) {
+    this.peerId = init.peerId
+    this.signal = channel.signal
+    this.#channel = channel
+    this.#init = init
+    this.#preface = init.preface
+  }
+
+  send(message: Message, options: { signal?: AbortSignal; codec?: Codec } = {}): Promise<void> {
+    const sent = this.#sending.then(() => this.#send(message, options))
+    this.#sending = sent.catch(() => {})
+    return sent
+  }
+
+  receive(options: { signal?: AbortSignal } = {}): Promise<Message | null> {
+    const received = this.#receiving.then(() => this.#receive(options.signal))
+    this.#receiving = received.catch(() => {})
+    return received
+  }
+
+  async close(): Promise<void> {
+    await this.#sending
+    await this.#channel.end(AbortSignal.timeout(closeTimeoutMs))
+  }
+
+  abort(error: Error): void {
+    this.#channel.abort(error)
+  }
+
+  /** Ends our side and waits for the peer to end its own, reading nothing more; after a grace period resets. */
+  async finish(): Promise<void> {
+    await this.close()
+    await this.#channel.discard(closeTimeoutMs)
+  }
+
+  async #send(message: Message, { signal, codec }: { signal?: AbortSignal; codec?: Codec }): Promise<void> {
+    signal?.throwIfAborted()
+    const frame = layFrame(message, codec)
+    const large = frame.head.length + frame.payloadBytes > chunkBytes
+    const batch = new Uint8ArrayList()
+    let begun = false
+    const write = async () => {
+      // other streams and timers get their turn between the pieces of a large frame
+      if (begun) await new Promise(resolve => setImmediate(resolve))
+      await this.#channel.write(batch.sublist(), signal)
+      const first = !begun
+      begun = true
+      batch.consume(batch.byteLength)
+      // a listener keeps only so much of a stream whose protocol it has not agreed to
+      if (first && large) await this.#negotiate()
+    }
+    try {
+      if (this.#preface) batch.append(this.#preface)
+      batch.append(frame.head)
+      for (const piece of frame.pieces(chunkBytes)) {
+        if (large && batch.byteLength + piece.byteLength > chunkBytes) await write()
+        batch.append(piece)
+      }
+      await write()
+      this.#preface = undefined
+      await this.#channel.flush(signal)
+    } catch (error) {
+      // half a frame cannot be taken back
+      if (begun) this.#channel.abort(error instanceof Error ? error : new Error(String(error)))
+      throw error
+    }
+  }
+
+  async #receive(signal?: AbortSignal): Promise<Message | null> {
+    if (this.#broken !== undefined) throw this.#broken
+    signal?.throwIfAborted()
+    const progress = { begun: false }
+    try {
+      const message = await this.#readFrame(progress, signal)
+      if (message?.body.kind === 'failure') throw failureError(message.body)
+      return message
+    } catch (error) {
+      if (progress.begun) {
+        this.#broken = error
+        if (signal?.aborted) this.#channel.abort(error instanceof Error ? error : new Error(String(error)))
+      }
+      throw error
+    }
+  }
+
+  /** `progress.begun` says that bytes of a frame are gone which nobody can read again. */
+  async #readFrame(progress: { begun: boolean }, signal?: AbortSignal): Promise<Message | null> {
+    await this.#negotiate()
+    const prefix = new Uint8Array(prefixBytes)
+    const waitsForFirst = this.#init.direction === 'inbound' && !this.#heard
+    const timeout = waitsForFirst ? { timeoutMs: firstFrameTimeoutMs } : {}
+    const first = await this.#channel.read(prefix.subarray(0, 1), { ...timeout, ...(signal && { signal }) })
+    if (first === 0) return null
+    this.#heard = true
+    progress.begun = true
+    await this.#readFull(prefix.subarray(1), signal)
+    const { headerBytes, payloadBytes } = parsePrefix(prefix, this.#init.maxFrameBytes)
+    const header = new Uint8Array(headerBytes)
+    await this.#readFull(header, signal)
+    const { body, layout } = parseHeader(header, payloadBytes)
+    const payload = new Uint8Array(payloadBytes)
+    await this.#readFull(payload, signal)
+    const tensors = readTensors(layout, payload)
+    progress.begun = false
+    return { body, tensors }
+  }
+
+  /** Reads the answer to the preface, once. */
+  #negotiate(): Promise<void> {
+    this.#negotiated ??= this.#init.negotiate?.(this.#channel) ?? Promise.resolve()
+    return this.#negotiated
+  }
+
+  /** Fills `target`, piece by piece so that a peer that stalls is noticed. */
+  async #readFull(target: Uint8Array, signal?: AbortSignal): Promise<void> {
+    const step = 8 * chunkBytes
+    for (let at = 0; at < target.length; at += step) {
+      const part = target.subarray(at, at + step)
+      const read = await this.#channel.read(part, { timeoutMs: stallTimeoutMs, ...(signal && { signal }) })
+      if (read < part.length) {
+        const message = `${this.peerId} ended the stream in the middle of a frame`
+        throw new SwarmError(this.#init.direction === 'inbound' ? 'BAD_FRAME' : 'UNREACHABLE', message)
+      }
+    }
+  }
+}

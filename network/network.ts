@@ -1,0 +1,65 @@
+// What the rest of the project sees of the network: no libp2p here.
+import type { Logger } from '../common/logger.ts'
+import type { Codec, Message } from '../proto/frame.ts'
+import type { PrivateKey } from './identity.ts'
+import type { MessageStream } from './message-stream.ts'
+
+export interface NetworkInit {
+  /** multiaddrs to listen on; default all interfaces on a free TCP port; empty: a client, which only dials */
+  readonly listen?: readonly string[]
+  /** multiaddrs of peers of the swarm; one that answers is enough */
+  readonly join?: readonly string[]
+  /** multiaddrs to tell others instead of those listened on, where they are not reachable as they are */
+  readonly announce?: readonly string[]
+  readonly privateKey?: PrivateKey
+  /** file of the private key, made where there is none; without it and `privateKey` the identity is new each time */
+  readonly identityPath?: string
+  readonly logger?: Logger
+}
+
+export interface HandlerContext {
+  readonly peerId: string
+  /** aborts when the caller resets its stream or vanishes, and when this peer stops */
+  readonly signal: AbortSignal
+}
+
+/** Serves one stream. What it throws is sent to the caller as a Failure; when it returns the stream is ended. */
+export type Handler = (stream: MessageStream, context: HandlerContext) => Promise<void>
+
+export interface HandlerOptions {
+  /** most bytes of a frame that is read */
+  readonly maxFrameBytes?: number
+  /** streams that one peer may have open at once; more are answered BUSY */
+  readonly maxStreamsPerPeer?: number
+}
+
+export interface OpenOptions {
+  readonly signal?: AbortSignal
+  /** multiaddrs of the peer, from its announcement; without them those known of it */
+  readonly addresses?: readonly string[]
+  /** most bytes of a frame that is read */
+  readonly maxFrameBytes?: number
+}
+
+export interface RequestOptions extends OpenOptions {
+  /** default three minutes */
+  readonly timeoutMs?: number
+  readonly codec?: Codec
+}
+
+export interface Network {
+  readonly peerId: string
+  /** multiaddrs at which others reach this peer, each with /p2p/<peer id> */
+  readonly addresses: string[]
+  /** Listens and joins. Throws ADDRESS_IN_USE, UNREACHABLE when no address to join answers. */
+  start(): Promise<void>
+  stop(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+  handle(protocol: string, handler: Handler, options?: HandlerOptions): Promise<void>
+  /** Throws INVALID_ARGUMENT on a bad peer id or address, UNREACHABLE when the peer does not answer. */
+  open(peer: string, protocol: string, options?: OpenOptions): Promise<MessageStream>
+  /** One message each way. Throws the peer's Failure, UNREACHABLE, UNSUPPORTED, DEADLINE, ABORTED. */
+  request(peer: string, protocol: string, message: Message, options?: RequestOptions): Promise<Message>
+  /** Round trip to the peer in milliseconds. */
+  ping(peer: string, options?: OpenOptions): Promise<number>
+}
