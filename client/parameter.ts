@@ -1,20 +1,20 @@
 // A trainable tensor on the client and its gradient. Knows no method that uses it and no optimizer that changes it.
 import { SwarmError } from '../common/errors.ts'
-import { sizeOf } from '../common/tensor.ts'
+import { type DataOf, sizeOf } from '../common/tensor.ts'
 
 export interface Parameter {
   /** the name that PEFT gives the tensor in a saved adapter */
   readonly name: string
   readonly shape: readonly number[]
   /** row-major; optimizers write into it */
-  readonly data: Float32Array
+  readonly data: DataOf<'float32'>
   /** sum of the gradients since the last `clearGradients`; null before the first */
   grad: Float32Array | null
   requiresGrad: boolean
 }
 
 /** A parameter over `data`, or of zeros without it. */
-export function parameter(name: string, shape: readonly number[], data?: Float32Array): Parameter {
+export function parameter(name: string, shape: readonly number[], data?: DataOf<'float32'>): Parameter {
   const size = sizeOf(shape)
   if (data !== undefined && data.length !== size) {
     throw new SwarmError('INTERNAL', `parameter ${name} [${shape}]: expected ${size} elements, found ${data.length}`)

@@ -1,0 +1,141 @@
+// The settings of LoRA: ours, and the fields of PEFT's adapter_config.json that they are written to and read from.
+import { z } from 'zod'
+import { SwarmError } from '../../../common/errors.ts'
+import { parse } from '../parse.ts'
+
+/** Unknown keys are refused, so that a misspelt setting does not go by. */
+const schema = z.strictObject({
+  peftType: z.literal('LORA'),
+  /** rank */
+  r: z.int().min(1).default(8),
+  /** the product of B and A counts `loraAlpha / r` */
+  loraAlpha: z.number().default(8),
+  /** probability with which training drops an input of A */
+  loraDropout: z.number().min(0).lt(1).default(0),
+  /**
+   * Modules by name or by the end of their name (`q_proj`, `self_attn.q_proj`, `model.layers.0.mlp.up_proj`), or one
+   * regular expression that matches whole names, or `all-linear`.
+   */
+  targetModules: z.union([z.string(), z.array(z.string()).min(1).readonly()]).default(['q_proj', 'v_proj']),
+  /** blocks that get an adapter; default all */
+  layersToTransform: z.union([z.int().min(0), z.array(z.int().min(0)).readonly()]).optional(),
+  /** biases stay as they are */
+  bias: z.literal('none').default('none'),
+  /** scales by `loraAlpha / sqrt(r)` (Kalajdzievski 2023) */
+  useRslora: z.boolean().default(false),
+  /** true: A uniform, B zero; 'gaussian': A normal, B zero; false: both uniform, which changes the model at once */
+  initLoraWeights: z.union([z.boolean(), z.literal('gaussian')]).default(true)
+})
+
+/** What a user writes: PEFT's names in camel case, PEFT's defaults. */
+export type LoraConfig = z.input<typeof schema>
+
+/** With defaults. */
+export type LoraSettings = z.output<typeof schema>
+
+/** Throws INVALID_ARGUMENT naming every wrong field. */
+export function parseLoraConfig(config: unknown): LoraSettings {
+  const settings = parse(schema, config, 'LORA configuration', 'INVALID_ARGUMENT')
+  if (typeof settings.targetModules === 'string' && settings.layersToTransform !== undefined) {
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      'LORA configuration: layersToTransform needs targetModules as a list of names, not as one string'
+    )
+  }
+  return settings
+}
+
+/** What the product of B and A is multiplied by. */
+export function scalingOf({ loraAlpha, r, useRslora }: LoraSettings): number {
+  return loraAlpha / (useRslora ? Math.sqrt(r) : r)
+}
+
+/** Fields of PEFT 0.21's LoraConfig that we have no setting for, with the values that mean "not used". */
+const unused = {
+  alora_invocation_tokens: null,
+  alpha_pattern: {},
+  arrow_config: null,
+  corda_config: null,
+  ensure_weight_tying: false,
+  eva_config: null,
+  exclude_modules: null,
+  fan_in_fan_out: false,
+  kasa_config: null,
+  layer_replication: null,
+  layers_pattern: null,
+  loftq_config: {},
+  lora_bias: false,
+  lora_ga_config: null,
+  megatron_config: null,
+  megatron_core: 'megatron.core',
+  modules_to_save: null,
+  monteclora_config: null,
+  qalora_group_size: 16,
+  rank_pattern: {},
+  target_parameters: null,
+  trainable_token_indices: null,
+  use_bdlora: null,
+  use_dora: false,
+  use_qalora: false,
+  velora_config: null
+} as const
+
+/** Of the unused fields, those that do not change what a saved adapter computes. */
+const harmless: ReadonlySet<string> = new Set([
+  'corda_config',
+  'ensure_weight_tying',
+  'eva_config',
+  'fan_in_fan_out',
+  'loftq_config',
+  'lora_ga_config',
+  'megatron_config',
+  'megatron_core',
+  'qalora_group_size'
+])
+
+/** The fields of adapter_config.json. `targetModules` is what the configuration's targets came to, where it was all-linear. */
+export function writeLoraConfig(
+  settings: LoraSettings,
+  targetModules: string | readonly string[]
+): Record<string, unknown> {
+  return {
+    ...unused,
+    bias: settings.bias,
+    init_lora_weights: settings.initLoraWeights,
+    layers_to_transform: settings.layersToTransform ?? null,
+    lora_alpha: settings.loraAlpha,
+    lora_dropout: settings.loraDropout,
+    peft_type: 'LORA',
+    r: settings.r,
+    target_modules: targetModules,
+    use_rslora: settings.useRslora
+  }
+}
+
+function isInactive(value: unknown): boolean {
+  if (value === undefined || value === null || value === false) return true
+  return typeof value === 'object' && Object.keys(value).length === 0
+}
+
+/** The configuration in an adapter_config.json. Throws UNSUPPORTED for variants that are not done here, BAD_CHECKPOINT. */
+export function readLoraConfig(fields: Readonly<Record<string, unknown>>, file: string): LoraSettings {
+  const variants = Object.keys(unused).filter(field => !harmless.has(field) && !isInactive(fields[field]))
+  if ((fields.bias ?? 'none') !== 'none') variants.push('bias')
+  const init = fields.init_lora_weights ?? true
+  if (typeof init !== 'boolean' && init !== 'gaussian') variants.push('init_lora_weights')
+  if (variants.length > 0) {
+    const found = variants.map(field => `${field} = ${JSON.stringify(fields[field])}`)
+    throw new SwarmError('UNSUPPORTED', `${file}: ${found.join(', ')}: this variant of LoRA is not supported`)
+  }
+  const settings = {
+    peftType: 'LORA',
+    r: fields.r,
+    loraAlpha: fields.lora_alpha,
+    loraDropout: fields.lora_dropout,
+    targetModules: fields.target_modules ?? undefined,
+    layersToTransform: fields.layers_to_transform ?? undefined,
+    useRslora: fields.use_rslora,
+    initLoraWeights: init
+  }
+  return parse(schema, settings, file, 'BAD_CHECKPOINT')
+}

@@ -1,0 +1,65 @@
+// What a tuning method is to the rest of the client: parameters, the ports they fill, and gradients on the way back.
+// Knows no single method. Servers know ports only (ARCHITECTURE: "Adapters are ports of a block").
+import type { Tensor } from '../../common/tensor.ts'
+import type { LinearModule } from '../../model/family.ts'
+import type { Tokenizer } from '../../model/tokenizer.ts'
+import type { Parameter } from '../parameter.ts'
+
+/** Named tensors of ports, as `NamedTensors` of the wire. */
+export type PortTensors = Readonly<Record<string, Tensor<'float32'>>>
+
+/** What a method may know of the model that it tunes. */
+export interface TuningTarget {
+  /** linear modules of a block */
+  readonly modules: readonly LinearModule[]
+  readonly numBlocks: number
+  readonly hiddenSize: number
+  readonly vocabSize: number
+  readonly numHeads: number
+  /** `model.layers.3.self_attn.q_proj` */
+  moduleWeightName(block: number, module: string): string
+  /** rows of the embedding matrix, `[ids, hidden]` */
+  embedRows(ids: readonly number[], options?: { signal?: AbortSignal }): Promise<Tensor<'float32'>>
+  readonly tokenizer?: Pick<Tokenizer, 'encode'>
+}
+
+/** One adapter: owns its parameters, turns them into what a request carries, and gradients of that back into theirs. */
+export interface TuningMethod<Config = unknown> {
+  /** with every default filled in */
+  readonly config: Config
+  /** names are those of PEFT's adapter_model.safetensors */
+  readonly parameters: readonly Parameter[]
+  /** probability with which training drops inputs of adapters; 0: none */
+  readonly dropout: number
+  /** tokens put before every row's input */
+  readonly virtualTokens: number
+  /** Tensors for the ports of blocks by their graph names. Their gradients are what `accumulatePorts` takes. */
+  ports(): PortTensors
+  /** `[virtualTokens, hidden]`, to be put before every row's embedded input; null where there are none */
+  promptEmbeddings(): Tensor<'float32'> | null
+  /** Adds gradients of ports to the parameters'. Names of other methods' ports are passed over. */
+  accumulatePorts(gradients: Readonly<Record<string, Tensor>>): void
+  /** Adds the gradient of the prompt embeddings of every row, `[batch, virtualTokens, hidden]`. */
+  accumulatePrompt(gradient: Tensor<'float32'>): void
+  /** The method's own fields of PEFT's adapter_config.json. */
+  describe(context: { readonly baseModel: string }): Record<string, unknown>
+}
+
+export interface CreateOptions {
+  /** of the first values; the same seed gives the same values */
+  readonly seed: number
+  /** false: an adapter is being loaded, its values are about to be overwritten */
+  readonly initialize: boolean
+  readonly signal?: AbortSignal
+}
+
+/** What a method's folder offers to the table of methods. */
+export interface MethodDefinition {
+  /** Throws INVALID_ARGUMENT for a configuration that is wrong in itself or for this model. */
+  create(config: unknown, target: TuningTarget, options: CreateOptions): Promise<TuningMethod>
+  /**
+   * The configuration that an adapter_config.json describes, for `create`.
+   * Throws BAD_CHECKPOINT for fields of a wrong type, UNSUPPORTED for variants of the method that are not done here.
+   */
+  read(fields: Readonly<Record<string, unknown>>, file: string): unknown
+}

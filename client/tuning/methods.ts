@@ -1,0 +1,32 @@
+// The table of tuning methods: one row each, under PEFT's name for it.
+import { SwarmError } from '../../common/errors.ts'
+import { type LoraConfig, lora } from './lora/index.ts'
+import type { MethodDefinition, TuningMethod, TuningTarget } from './method.ts'
+import { type PromptTuningConfig, prompt } from './prompt/index.ts'
+
+/** The configuration of a method; `peftType` says which. */
+export type PeftConfig = LoraConfig | PromptTuningConfig
+export type PeftType = PeftConfig['peftType']
+
+const methods = { LORA: lora, PROMPT_TUNING: prompt } as const satisfies Record<PeftType, MethodDefinition>
+
+/** Throws UNSUPPORTED, with the methods there are, for a type that is none of them. */
+export function methodOf(peftType: unknown): MethodDefinition {
+  const method = Object.entries(methods).find(([name]) => name === peftType)?.[1]
+  if (method !== undefined) return method
+  const names = Object.keys(methods).join(', ')
+  throw new SwarmError('UNSUPPORTED', `peft type ${JSON.stringify(peftType)} is not supported (supported: ${names})`)
+}
+
+/**
+ * A fresh adapter for the model. The same seed gives the same first values.
+ * Throws INVALID_ARGUMENT for a configuration that is wrong in itself or for this model, UNSUPPORTED for an unknown method.
+ */
+export async function createTuning(
+  config: PeftConfig,
+  target: TuningTarget,
+  options: { seed?: number; signal?: AbortSignal } = {}
+): Promise<TuningMethod> {
+  const { seed = 0, signal } = options
+  return methodOf(config.peftType).create(config, target, { seed, initialize: true, signal })
+}
