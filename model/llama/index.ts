@@ -1,10 +1,13 @@
-// The Llama family: Llama, and Mistral and Qwen2 where they differ from it by biases only.
+// The Llama family: Llama, and Mistral and Qwen2, which differ from it by biases only.
 import type { Family } from '../family.ts'
 import { rotaryTables } from '../layers/rotary-tables.ts'
+import { embed, head, headLoss } from './client.ts'
 import { modelTypes, parseConfig } from './config.ts'
+import { decodeSpan } from './decode.ts'
+import { forwardSpan } from './forward.ts'
 import { blockTensors, clientTensorNames, clientTensors, linearModules, moduleWeightName } from './tensors.ts'
 
-export const llama = {
+export const llama: Family = {
   modelTypes,
   parseConfig,
   blockTensors,
@@ -13,5 +16,10 @@ export const llama = {
   clientTensorNames,
   linearModules,
   moduleWeightName,
+  forwardSpan,
+  decodeSpan,
+  embed,
+  head,
+  headLoss,
   rotaryTables: (config, positions) => rotaryTables(config.rope, config.headDim, positions)
-} as Family
+}

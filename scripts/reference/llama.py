@@ -124,6 +124,11 @@ def run_blocks(model, hidden, mask, prompts=None, prefixes=None):
     return outputs[0]
 
 
+def small(*shape):
+    """A trained tensor, small enough that attention does not saturate: PyTorch's own rounding would show."""
+    return (0.3 * torch.randn(*shape)).requires_grad_()
+
+
 def padding_cases():
     ones = torch.ones(BATCH, LENGTH, dtype=torch.long)
     left, right = ones.clone(), ones.clone()
@@ -153,14 +158,14 @@ def port_case(model, config, case, dropout):
     tensors, masks = {}, {}
     for name, layer in lora_layers(peft):
         with torch.no_grad():
-            layer.lora_A["default"].weight.copy_(0.3 * torch.randn_like(layer.lora_A["default"].weight))
-            layer.lora_B["default"].weight.copy_(0.3 * torch.randn_like(layer.lora_B["default"].weight))
+            layer.lora_A["default"].weight.copy_(0.1 * torch.randn_like(layer.lora_A["default"].weight))
+            layer.lora_B["default"].weight.copy_(0.1 * torch.randn_like(layer.lora_B["default"].weight))
         if dropout:
             masks[f"{name}.mask"] = (torch.rand(BATCH, LENGTH, layer.in_features) > 0.25) / 0.75
             layer.lora_dropout["default"] = FixedMask(masks[f"{name}.mask"])
     blocks = range(config.num_hidden_layers)
-    prompts = [torch.randn(PROMPT, config.hidden_size, requires_grad=True) for _ in blocks]
-    prefixes = [[torch.randn(PREFIX, config.num_key_value_heads, head_dim, requires_grad=True) for _ in "kv"] for _ in blocks]
+    prompts = [small(PROMPT, config.hidden_size) for _ in blocks]
+    prefixes = [[small(PREFIX, config.num_key_value_heads, head_dim) for _ in "kv"] for _ in blocks]
     hidden = torch.randn(BATCH, LENGTH, config.hidden_size, requires_grad=True)
     grad = torch.randn(BATCH, LENGTH, config.hidden_size)
     out = run_blocks(peft, hidden, mask, prompts, prefixes)

@@ -1,0 +1,26 @@
+// Linear modules with the adapter port that every one of them has. LoRA: arXiv 2106.09685, section 4.1.
+import type { GraphBuilder } from '../../graph/builder.ts'
+import type { Value } from '../../graph/graph.ts'
+import type { LoraPort } from '../ports.ts'
+
+export interface LinearWeights {
+  /** [out, in] */
+  readonly weight: Value
+  /** [out] */
+  readonly bias?: Value
+}
+
+/**
+ * x Wᵀ + b + (x Aᵀ) Bᵀ: [batch, seq, in] -> [batch, seq, out]. The LoRA scaling is part of B; a dropout mask is multiplied
+ * onto the LoRA input only.
+ */
+export function linear(g: GraphBuilder, x: Value, weights: LinearWeights, lora?: LoraPort): Value {
+  const product = g.FusedMatMul(x, weights.weight, { transB: true })
+  const base = weights.bias === undefined ? product : g.Add(product, weights.bias)
+  if (lora === undefined) return base
+  const input = lora.mask === undefined ? x : g.Mul(x, lora.mask)
+  // One matrix of all tokens: its products have gradients of two axes, whatever the rank.
+  const tokens = g.Reshape(input, ['batch*seq', x.shape.at(-1)!])
+  const low = g.FusedMatMul(tokens, lora.a, { transB: true })
+  return g.Add(base, g.ReshapeLike(g.FusedMatMul(low, lora.b, { transB: true }), base))
+}

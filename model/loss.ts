@@ -1,0 +1,36 @@
+// Next-token cross entropy with masked labels, as graph operators. Same definition as ForCausalLMLoss of Hugging Face
+// transformers: logits at t predict the label at t + 1; the mean is over labels that are not -100.
+import type { GraphBuilder } from '../graph/builder.ts'
+import type { Graph, Value } from '../graph/graph.ts'
+import type { ModelConfig } from './config.ts'
+import type { Family } from './family.ts'
+
+/** The label that counts for nothing. */
+export const ignoredLabel = -100
+
+/**
+ * logits [batch, seq, vocab], labels int64 [batch, seq] -> scalar. NaN where every label is ignored, as in PyTorch.
+ * The labels are shifted, not the logits, which would be copied.
+ */
+export function nextTokenLoss(g: GraphBuilder, logits: Value, labels: Value): Value {
+  const ignored = g.constant(ignoredLabel, 'int64')
+  const count = g.dimensions(labels, [1])
+  const later = g.SliceTo(labels, g.constant([1], 'int64'), count, 1, ['batch', 'seq-1'])
+  const last = g.Slice(labels, { start: 0, end: 1, axis: 1, dim: 1 })
+  const padding = g.Add(g.Mul(last, g.constant(0, 'int64')), ignored)
+  const targets = g.Concat([later, padding], { axis: 1, dim: 'seq' })
+  const counted = g.Not(g.Equal(targets, ignored))
+  const index = g.Unsqueeze(g.Where(counted, targets, g.constant(0, 'int64')), [2])
+  const weights = g.Cast(counted, { to: 'float32' })
+  const picked = g.Squeeze(g.GatherElements(g.LogSoftmax(logits, { axis: -1 }), index, { axis: 2 }), [2])
+  const total = g.ReduceSum(g.Mul(picked, weights), { keepdims: false })
+  return g.Neg(g.Div(total, g.ReduceSum(weights, { keepdims: false })))
+}
+
+/** Final norm, head and loss of a model as one graph: `hidden`, `labels` -> `loss`, `logits`. */
+export function headLoss(
+  { family, config }: { family: Family; config: ModelConfig },
+  options: { trainable?: boolean } = {}
+): Graph {
+  return family.headLoss(config, options)
+}

@@ -1,0 +1,84 @@
+// Runs spans, backward passes and decode steps of reference models on this thread, for the tests of model/.
+import { float32, int64, type Tensor, tensor } from '../../common/tensor.ts'
+import { cut, recompute } from '../../graph/cut.ts'
+import { differentiate } from '../../graph/gradient.ts'
+import type { Graph } from '../../graph/graph.ts'
+import { blockWeights } from '../../model/block-weights.ts'
+import { type Checkpoint, readTensor } from '../../model/checkpoint.ts'
+import { createSession } from '../../runtime/session.ts'
+
+export type Tensors = Record<string, Tensor>
+
+/** Runs a graph whose weights are those of a range of blocks. */
+export async function runSpan(
+  checkpoint: Checkpoint,
+  graph: Graph,
+  feeds: Tensors,
+  cacheDir: string,
+  outputs?: Tensors
+): Promise<Tensors> {
+  const weights = await blockWeights(checkpoint, { first: 0, end: checkpoint.config.numBlocks }, { cacheDir })
+  const init = { folder: weights.folder, weights: weights.locate, storage: 'mapped', threads: 1, inline: true } as const
+  await using session = await createSession(graph, init)
+  const wanted = Object.fromEntries(graph.inputs.map(({ name }) => [name, feeds[name]!]))
+  return await session.run(wanted, { outputs })
+}
+
+/** Runs a client's graph with the checkpoint's tensors as inputs. */
+export async function runClient(checkpoint: Checkpoint, graph: Graph, feeds: Tensors): Promise<Tensors> {
+  const all = { ...feeds }
+  for (const { name } of graph.inputs)
+    if (checkpoint.tensors.has(name)) all[name] ??= await readTensor(checkpoint, name)
+  await using session = await createSession(graph, { threads: 1, inline: true })
+  return await session.run(Object.fromEntries(graph.inputs.map(({ name }) => [name, all[name]!])))
+}
+
+/** Output and gradients of a graph, backward from residuals or by computing the forward again. */
+export async function runBackward(
+  graph: Graph,
+  wanted: readonly string[],
+  feeds: Tensors,
+  run: (graph: Graph, feeds: Tensors) => Promise<Tensors>,
+  how: 'residuals' | 'recompute' = 'residuals'
+): Promise<Tensors> {
+  const joint = differentiate(graph, { wanted })
+  const { forward, backward } = cut(joint)
+  const outputs = await run(forward, feeds)
+  const gradients =
+    how === 'recompute' ? await run(recompute(joint), feeds) : await run(backward, { ...feeds, ...outputs })
+  return { ...outputs, ...gradients }
+}
+
+/** Zeroed caches of every block, as feeds of a decode graph. */
+export function emptyCaches({ config }: Checkpoint, batch: number, capacity: number): Tensors {
+  const shape = [batch, config.numKeyValueHeads, capacity, config.headDim]
+  const caches: Tensors = {}
+  for (let block = 0; block < config.numBlocks; block++) {
+    caches[`past.${block}.key`] = tensor('float32', shape)
+    caches[`past.${block}.value`] = tensor('float32', shape)
+  }
+  return caches
+}
+
+/** Rows `start..end-1` of the middle axis of [batch, seq, width]. */
+export function sliceTokens(x: Tensor, start: number, end: number): Tensor<'float32'> {
+  const [batch, seq, width] = x.shape as [number, number, number]
+  const values = x.data as Float32Array
+  const parts = Array.from({ length: batch }, (_, row) =>
+    values.subarray((row * seq + start) * width, (row * seq + end) * width)
+  )
+  return float32(
+    [batch, end - start, width],
+    parts.flatMap(part => [...part])
+  )
+}
+
+/** A mask of tokens only. */
+export function fullMask(batch: number, seq: number): Tensor<'int64'> {
+  return int64([batch, seq], Array(batch * seq).fill(1))
+}
+
+/** cos and sin feeds. */
+export function rotaryFeeds({ family, config }: Checkpoint): Tensors {
+  return family.rotaryTables(config, config.maxPositions)
+}
