@@ -1,7 +1,13 @@
 // What the client's tests share: where references lie, and comparing numbers.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import type { TuningTarget } from '../../client/tuning/index.ts'
+import { float32 } from '../../common/tensor.ts'
+import { type Checkpoint, readTensor } from '../../model/checkpoint.ts'
 
 /** Path of a file or folder that a script of scripts/reference wrote. */
 export function referencePath(...names: string[]): string {
@@ -32,4 +38,30 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
   for await (const item of items) all.push(item)
   return all
+}
+
+/** A folder of this test's own, removed when it ends. */
+export async function temporaryFolder(context: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'swarmtune-client-'))
+  context.after(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** What a tuning method may know of a checkpoint; the embedding matrix is read from it. */
+export async function tuningTarget(checkpoint: Checkpoint): Promise<TuningTarget> {
+  const { config, family } = checkpoint
+  const embedding = await readTensor(checkpoint, family.clientTensorNames(config).embedding)
+  const { hiddenSize } = config
+  return {
+    modules: family.linearModules(config),
+    numBlocks: config.numBlocks,
+    hiddenSize,
+    vocabSize: config.vocabSize,
+    numHeads: config.numHeads,
+    moduleWeightName: family.moduleWeightName,
+    async embedRows(ids) {
+      const rows = ids.flatMap(id => [...embedding.data.subarray(id * hiddenSize, (id + 1) * hiddenSize)])
+      return float32([ids.length, hiddenSize], rows)
+    }
+  }
 }

@@ -1,0 +1,188 @@
+// The servers of one model as this client knows them: who is there, how far away, who failed lately.
+// Decides nothing: routing does, over what this gives.
+import { messageOf, SwarmError, toSwarmError } from '../../common/errors.ts'
+import { type Logger, silent } from '../../common/logger.ts'
+import type { BlockRange } from '../../common/range.ts'
+import { minute, second } from '../../common/units.ts'
+import type { Announcement } from '../../network/announcement.ts'
+import { throwIfAborted } from './retry.ts'
+import { findRoute, type Hop, maxRoundTripMs, type RouteOptions, type RouteServer } from './routing.ts'
+
+/** The list of servers is asked for again when it is older. */
+const refreshMs = 1 * minute
+/** A round trip is measured again when it is older. */
+const roundTripMaxAgeMs = 5 * minute
+/** The first route waits so long for round trips; servers that have not answered count as unknown. */
+const firstPingsMs = 1 * second
+/** Where blocks are missing the list is asked for again, but not more often. */
+const missingRefreshMs = 0.5 * second
+/** Servers that are pinged at once. */
+const concurrentPings = 8
+/** First ban after a failure; doubled with each further one in a row. */
+const banMs = 15 * second
+const maxBanDoublings = 6
+
+export interface PeersComponents {
+  /** the model's servers as announced now */
+  findServers(options: { signal?: AbortSignal }): Promise<readonly Announcement[]>
+  /** round trip in milliseconds */
+  ping(peerId: string, options: { addresses: readonly string[]; signal?: AbortSignal }): Promise<number>
+  readonly logger?: Logger
+  /** milliseconds since 1970; for tests */
+  readonly now?: () => number
+}
+
+interface RoundTrip {
+  readonly ms: number
+  readonly measuredAt: number
+}
+
+interface Ban {
+  readonly failures: number
+  readonly until: number
+}
+
+export class Peers {
+  readonly #components: PeersComponents
+  readonly #logger: Logger
+  readonly #now: () => number
+  readonly #closing = new AbortController()
+  readonly #roundTrips = new Map<string, RoundTrip>()
+  readonly #bans = new Map<string, Ban>()
+  #servers: readonly Announcement[] = []
+  #refreshedAt = -Infinity
+  #refreshing: Promise<void> | undefined
+
+  constructor(components: PeersComponents) {
+    this.#components = components
+    this.#logger = components.logger ?? silent
+    this.#now = components.now ?? Date.now
+  }
+
+  /** Servers that are online by their announcements, banned ones included. */
+  get servers(): readonly Announcement[] {
+    const now = this.#now()
+    return this.#servers.filter(server => server.state === 'online' && server.expiresAt > now)
+  }
+
+  /** Peers that failed lately. */
+  get banned(): ReadonlySet<string> {
+    const now = this.#now()
+    return new Set([...this.#bans].filter(([, ban]) => ban.until > now).map(([peerId]) => peerId))
+  }
+
+  /** Where the peer can be dialed. */
+  addressesOf(peerId: string): readonly string[] {
+    return this.#servers.find(server => server.peerId === peerId)?.addresses ?? []
+  }
+
+  /** Leaves the peer out for 15 s, twice as long after each further failure in a row. */
+  fail(peerId: string): void {
+    const failures = (this.#bans.get(peerId)?.failures ?? 0) + 1
+    const length = banMs * 2 ** Math.min(failures - 1, maxBanDoublings)
+    this.#bans.set(peerId, { failures, until: this.#now() + length })
+    this.#logger.warn({ peer: peerId, failures, banMs: length }, 'a server failed and is left out for a while')
+  }
+
+  /** Forgets the peer's failures. */
+  succeed(peerId: string): void {
+    this.#bans.delete(peerId)
+  }
+
+  /**
+   * The best chain of servers through `blocks`. Banned ones are taken only where there is no other.
+   * Throws BLOCKS_UNAVAILABLE naming the blocks that nobody serves, and whatever looking for servers throws.
+   */
+  async route(
+    blocks: BlockRange,
+    options: RouteOptions & { readonly signal?: AbortSignal } = {}
+  ): Promise<readonly Hop[]> {
+    await this.#update(options.signal)
+    const find = (excluded: ReadonlySet<string>) => findRoute(this.#routeServers(), blocks, { ...options, excluded })
+    try {
+      return find(this.banned)
+    } catch (error) {
+      if (!(error instanceof SwarmError) || error.code !== 'BLOCKS_UNAVAILABLE') throw error
+      if (this.#now() - this.#refreshedAt > missingRefreshMs) await this.#refresh(options.signal)
+      try {
+        return find(this.banned)
+      } catch {
+        return find(new Set())
+      }
+    }
+  }
+
+  /** Ends what is under way. */
+  close(): void {
+    this.#closing.abort(new SwarmError('ABORTED', 'the model was closed'))
+  }
+
+  #routeServers(): RouteServer[] {
+    return this.servers.map(({ peerId, firstBlock, endBlock, decodeRate, forwardRate, cacheBytesFree }) => ({
+      peerId,
+      blocks: { first: firstBlock, end: endBlock },
+      roundTripMs: this.#roundTrips.get(peerId)?.ms,
+      decodeRate,
+      forwardRate,
+      cacheBytesFree
+    }))
+  }
+
+  /** Refreshes: in front of the caller the first time, later behind him while the list in hand still serves. */
+  async #update(signal?: AbortSignal): Promise<void> {
+    throwIfAborted(signal)
+    if (this.#now() - this.#refreshedAt < refreshMs) return
+    if (this.servers.length === 0) await this.#refresh(signal)
+    else {
+      this.#refresh().catch(error => this.#logger.debug({ error }, `looking for servers failed: ${messageOf(error)}`))
+    }
+  }
+
+  /** One look-up at a time; whoever gives up leaves it to the others. */
+  async #refresh(signal?: AbortSignal): Promise<void> {
+    this.#refreshing ??= this.#look().finally(() => {
+      this.#refreshing = undefined
+    })
+    const aborted = Promise.withResolvers<never>()
+    const onAbort = () => aborted.reject(toSwarmError(signal?.reason, 'ABORTED'))
+    signal?.addEventListener('abort', onAbort, { once: true })
+    try {
+      throwIfAborted(signal)
+      await Promise.race([this.#refreshing, aborted.promise])
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { signal } = this.#closing
+    const servers = await this.#components.findServers({ signal })
+    const first = this.#refreshedAt === -Infinity
+    this.#servers = servers
+    this.#refreshedAt = this.#now()
+    this.#logger.debug({ servers: servers.length }, 'servers of the model found')
+    const pings = this.#measure(servers.filter(server => server.state === 'online'))
+    if (first) await Promise.race([pings, new Promise(resolve => setTimeout(resolve, firstPingsMs).unref?.())])
+  }
+
+  /** Pings those whose round trip is unknown or old. One that does not answer counts as far away. */
+  async #measure(servers: readonly Announcement[]): Promise<void> {
+    const due = servers.filter(({ peerId }) => {
+      const known = this.#roundTrips.get(peerId)
+      return known === undefined || this.#now() - known.measuredAt > roundTripMaxAgeMs
+    })
+    const work = async (): Promise<void> => {
+      for (let server = due.pop(); server !== undefined; server = due.pop()) {
+        const { peerId, addresses } = server
+        let ms = maxRoundTripMs
+        try {
+          ms = await this.#components.ping(peerId, { addresses, signal: this.#closing.signal })
+        } catch (error) {
+          this.#logger.debug({ peer: peerId, error }, `no answer to a ping: ${messageOf(error)}`)
+        }
+        this.#roundTrips.set(peerId, { ms, measuredAt: this.#now() })
+      }
+    }
+    await Promise.all(Array.from({ length: concurrentPings }, work))
+  }
+}

@@ -1,0 +1,151 @@
+// One hop of a forward or backward pass as messages: what is asked of a server, and what of its answer is believed.
+import { messageOf, SwarmError, toSwarmError } from '../../common/errors.ts'
+import { type Tensor, tensor } from '../../common/tensor.ts'
+import type { Network } from '../../network/network.ts'
+import type { BodyKind, BodyOf, Codec, Dropout, Message, NamedTensors, Span } from '../../proto/frame.ts'
+import { protocols } from '../../proto/protocols.ts'
+import type { Hop } from './routing.ts'
+
+/** What the passes through all spans of one request share. */
+export interface SpanRequest {
+  /** int64 [batch, seq], 1 = token; absent: all are */
+  readonly mask?: Tensor<'int64'>
+  readonly ports: NamedTensors
+  readonly dropout: Dropout | null
+  readonly keepResiduals: boolean
+  readonly signal?: AbortSignal
+}
+
+export interface SpanCaller {
+  readonly network: Pick<Network, 'request'>
+  /** identity of the model */
+  readonly model: string
+  readonly codec: Codec
+  readonly timeoutMs: number
+  addressesOf(peerId: string): readonly string[]
+}
+
+/** `peer …WxYz, blocks 4..7`: the hop of a route in messages. */
+export function describeHop({ peerId, blocks }: Hop): string {
+  return `peer …${peerId.slice(-8)}, blocks ${blocks.first}..${blocks.end - 1}`
+}
+
+/** The error with the hop it comes from; code and whether it can be retried stay. */
+export function hopError(error: unknown, hop: Hop, what: string): SwarmError {
+  const { code, retryable, message } = toSwarmError(error)
+  return new SwarmError(code, `${what} at ${describeHop(hop)}: ${message}`, { cause: error, retryable })
+}
+
+/** An answer that cannot be right. Another server may do better. */
+function wrong(what: string): SwarmError {
+  return new SwarmError('BAD_FRAME', what, { retryable: true })
+}
+
+/** A float tensor of the answer. Throws BAD_FRAME where it is missing or of another shape. */
+export function answered(tensors: NamedTensors, name: string, shape: readonly number[]): Tensor<'float32'> {
+  const found = tensors[name]
+  if (found?.dtype !== 'float32' || found.shape.join() !== shape.join()) {
+    const text = found === undefined ? 'nothing' : `${found.dtype}[${found.shape}]`
+    throw wrong(`answer's tensor '${name}': expected float32[${shape}], found ${text}`)
+  }
+  return found
+}
+
+/** The body of the answer. Throws BAD_FRAME where it is of another kind. */
+export function answeredBody<K extends BodyKind>(message: Message, kind: K): BodyOf<K> {
+  if (message.body.kind !== kind) throw wrong(`expected ${kind} as the answer, found ${message.body.kind}`)
+  return message.body as BodyOf<K>
+}
+
+export function spanOf(caller: Pick<SpanCaller, 'model' | 'codec' | 'timeoutMs'>, hop: Hop): Span {
+  const { model, codec, timeoutMs } = caller
+  return { model, firstBlock: hop.blocks.first, endBlock: hop.blocks.end, timeoutMs, codec }
+}
+
+async function send(
+  caller: SpanCaller,
+  hop: Hop,
+  protocol: string,
+  message: Message,
+  signal?: AbortSignal
+): Promise<Message> {
+  const { timeoutMs, codec } = caller
+  const addresses = caller.addressesOf(hop.peerId)
+  return await caller.network.request(hop.peerId, protocol, message, { timeoutMs, codec, addresses, signal })
+}
+
+function inputs(hidden: Tensor<'float32'>, request: SpanRequest): NamedTensors {
+  return { hidden, ...(request.mask && { mask: request.mask }), ...request.ports }
+}
+
+/** `hidden` [batch, seq, hidden] through the hop's blocks. `request.ports` are those of the hop. */
+export async function requestForward(
+  caller: SpanCaller,
+  hop: Hop,
+  hidden: Tensor<'float32'>,
+  request: SpanRequest
+): Promise<{ hidden: Tensor<'float32'>; residualId: string }> {
+  const { keepResiduals, dropout, signal } = request
+  const body = { kind: 'forwardRequest', span: spanOf(caller, hop), keepResiduals, dropout } as const
+  try {
+    const answer = await send(caller, hop, protocols.forward, { body, tensors: inputs(hidden, request) }, signal)
+    const { residualId } = answeredBody(answer, 'forwardResponse')
+    return { hidden: answered(answer.tensors, 'hidden', hidden.shape), residualId }
+  } catch (error) {
+    throw hopError(error, hop, 'forward')
+  }
+}
+
+/**
+ * The gradient of the hop's output back through its blocks. With a `residualId` the server has what it needs; without
+ * one it gets the span's input again and computes its forward anew.
+ */
+export async function requestBackward(
+  caller: SpanCaller,
+  hop: Hop,
+  pass: { readonly hidden: Tensor<'float32'>; readonly residualId: string; readonly request: SpanRequest },
+  gradient: Tensor<'float32'>,
+  signal?: AbortSignal
+): Promise<{ hidden: Tensor<'float32'>; ports: NamedTensors }> {
+  const { hidden, residualId, request } = pass
+  const body = { kind: 'backwardRequest', span: spanOf(caller, hop), residualId, dropout: request.dropout } as const
+  const tensors = { 'grad.hidden': gradient, ...(residualId === '' ? inputs(hidden, request) : {}) }
+  try {
+    const answer = await send(caller, hop, protocols.backward, { body, tensors }, signal)
+    answeredBody(answer, 'backwardResponse')
+    const ports = Object.entries(request.ports).map(
+      ([name, { shape }]) => [name, answered(answer.tensors, `grad.${name}`, shape)] as const
+    )
+    return { hidden: answered(answer.tensors, 'grad.hidden', hidden.shape), ports: Object.fromEntries(ports) }
+  } catch (error) {
+    throw hopError(error, hop, 'backward')
+  }
+}
+
+/** Rows `first` to `end - 1` of a tensor, as a view. */
+export function rowsOf<T extends Tensor<'float32'> | Tensor<'int64'>>(source: T, first: number, end: number): T {
+  const width = source.shape.slice(1).reduce((size, dim) => size * dim, 1)
+  const data = source.data.subarray(first * width, end * width)
+  return { ...source, shape: [end - first, ...source.shape.slice(1)], data }
+}
+
+/** Tensors one below the other: the opposite of `rowsOf`. */
+export function joinRows(parts: readonly Tensor<'float32'>[]): Tensor<'float32'> {
+  if (parts.length === 1) return parts[0]!
+  const rows = parts.reduce((sum, part) => sum + part.shape[0]!, 0)
+  const joined = tensor('float32', [rows, ...parts[0]!.shape.slice(1)])
+  let at = 0
+  for (const { data } of parts) {
+    joined.data.set(data, at)
+    at += data.length
+  }
+  return joined
+}
+
+/** True for errors after which another server should be asked: the peer is gone, full, leaving or wrong. */
+export function isPeersFault(error: unknown): boolean {
+  return error instanceof SwarmError && error.retryable && error.code !== 'BLOCKS_UNAVAILABLE'
+}
+
+/** For logs. */
+export const reasonOf = messageOf

@@ -1,0 +1,50 @@
+// Examples side by side in one batch. Pure.
+import { int64, type Tensor } from '../../common/tensor.ts'
+import { type Example, ignoredLabel } from './tokenize.ts'
+
+/** Every tensor is `[batch, seq]`, padded on the right to the longest example. */
+export interface Batch {
+  readonly inputIds: Tensor<'int64'>
+  /** 1 for tokens, 0 for padding */
+  readonly attentionMask: Tensor<'int64'>
+  /** -100 where no loss is taken */
+  readonly labels: Tensor<'int64'>
+}
+
+function padded(rows: readonly (readonly number[])[], length: number, filler: number): Tensor<'int64'> {
+  return int64(
+    [rows.length, length],
+    rows.flatMap(row => [...row, ...Array<number>(length - row.length).fill(filler)])
+  )
+}
+
+export function collate(examples: readonly Example[], padTokenId: number): Batch {
+  const length = Math.max(0, ...examples.map(({ ids }) => ids.length))
+  return {
+    inputIds: padded(
+      examples.map(({ ids }) => ids),
+      length,
+      padTokenId
+    ),
+    attentionMask: padded(
+      examples.map(({ ids }) => ids.map(() => 1)),
+      length,
+      0
+    ),
+    labels: padded(
+      examples.map(({ labels }) => labels),
+      length,
+      ignoredLabel
+    )
+  }
+}
+
+/** How many tokens of the examples the loss is taken of: the weight of a batch's mean loss. */
+export function countLabels(examples: readonly Example[]): number {
+  return examples.reduce((sum, { labels }) => sum + labels.filter(label => label !== ignoredLabel).length, 0)
+}
+
+/** Tokens of the examples, padding not counted. */
+export function countTokens(examples: readonly Example[]): number {
+  return examples.reduce((sum, { ids }) => sum + ids.length, 0)
+}

@@ -1,0 +1,29 @@
+// The loss of a model over examples, without training it.
+import { SwarmError } from '../../common/errors.ts'
+import { collate, countLabels } from './collate.ts'
+import type { TrainableModel } from './model.ts'
+import type { Example } from './tokenize.ts'
+
+export interface EvaluateOptions {
+  readonly padTokenId: number
+  /** default 8 */
+  readonly batchSize?: number
+  readonly signal?: AbortSignal
+}
+
+/** Mean loss per label over all examples, whatever the batches. Throws INVALID_ARGUMENT without examples. */
+export async function evaluateLoss(
+  model: Pick<TrainableModel, 'forward'>,
+  examples: readonly Example[],
+  { padTokenId, batchSize = 8, signal }: EvaluateOptions
+): Promise<number> {
+  if (examples.length === 0)
+    throw new SwarmError('INVALID_ARGUMENT', 'evaluation: expected at least one example, found none')
+  let sum = 0
+  for (let first = 0; first < examples.length; first += batchSize) {
+    const batch = examples.slice(first, first + batchSize)
+    const { loss } = await model.forward(collate(batch, padTokenId), { training: false, signal })
+    sum += loss.value * countLabels(batch)
+  }
+  return sum / countLabels(examples)
+}

@@ -1,0 +1,24 @@
+// What training needs of a model.
+import type { Parameter } from '../parameter.ts'
+import type { Batch } from './collate.ts'
+
+/** A loss that has been computed and can be differentiated once. */
+export interface Loss {
+  readonly value: number
+  /** Adds the gradient of `scale` times the loss (default 1) to `grad` of every parameter that requires it. */
+  backward(options?: { scale?: number; signal?: AbortSignal }): Promise<void>
+}
+
+export interface ForwardOptions {
+  /** dropout acts, and servers keep what a backward needs */
+  readonly training?: boolean
+  /** of the dropout */
+  readonly seed?: number
+  readonly signal?: AbortSignal
+}
+
+export interface TrainableModel {
+  /** The loss is the mean over the labels that count. */
+  forward(batch: Batch, options?: ForwardOptions): Promise<{ readonly loss: Loss }>
+  parameters(): readonly Parameter[]
+}

@@ -1,0 +1,62 @@
+"""Adapters as PEFT itself saves them over a random tiny Llama, and the logits they give.
+
+test/reference/adapters/base        the model (a Hugging Face directory, float32)
+test/reference/adapters/<name>      adapter_config.json and adapter_model.safetensors, written by PEFT
+test/reference/adapters/logits.safetensors   ids, mask, and `<name>.logits` for each adapter and the base
+"""
+import os
+import shutil
+
+import torch
+from peft import LoraConfig, PromptTuningConfig, get_peft_model
+from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+
+from common import REFERENCE, ROOT
+
+FOLDER = REFERENCE / "adapters"
+BASE = FOLDER / "base"
+ADAPTERS = {
+    "lora": LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=6, lora_dropout=0.1, target_modules=["q_proj", "mlp.down_proj"]),
+    "lora-stabilized": LoraConfig(task_type="CAUSAL_LM", r=3, lora_alpha=5, use_rslora=True, init_lora_weights="gaussian",
+                                  target_modules=["self_attn.v_proj", "o_proj"], layers_to_transform=[0, 2]),
+    "lora-all-linear": LoraConfig(task_type="CAUSAL_LM", r=2, lora_alpha=4, target_modules="all-linear"),
+    "lora-regex": LoraConfig(task_type="CAUSAL_LM", target_modules=r".*\.[01]\.mlp\.(gate|up)_proj"),
+    "prompt": PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=5),
+}
+
+
+def main():
+    os.chdir(ROOT)  # so that base_model_name_or_path is relative
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    torch.manual_seed(3)
+    base = LlamaForCausalLM(LlamaConfig(
+        hidden_size=32, num_attention_heads=4, num_key_value_heads=2, intermediate_size=48, vocab_size=64, num_hidden_layers=3,
+        max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=0, initializer_range=0.2))
+    base.save_pretrained(BASE)
+    ids = torch.randint(3, 64, (2, 9))
+    mask = torch.ones_like(ids)
+    mask[1, 6:] = 0
+    tensors = {"ids": ids, "mask": mask}
+
+    def logits(model):
+        with torch.no_grad():
+            return model.eval()(input_ids=ids, attention_mask=mask).logits.contiguous()
+
+    def load():
+        return AutoModelForCausalLM.from_pretrained(BASE.relative_to(ROOT), dtype=torch.float32, attn_implementation="eager")
+
+    tensors["base.logits"] = logits(load())
+    for name, config in ADAPTERS.items():
+        model = get_peft_model(load(), config)
+        for parameter_name, parameter in model.named_parameters():
+            if "lora_B" in parameter_name:  # zero at first: that would prove nothing
+                torch.nn.init.normal_(parameter, std=0.2)
+        tensors[f"{name}.logits"] = logits(model)
+        model.save_pretrained(FOLDER / name)
+        (FOLDER / name / "README.md").unlink()
+    save_file(tensors, FOLDER / "logits.safetensors")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+// Adapters as files: PEFT's are read, ours are PEFT's field by field (scripts/reference/adapters.py), bad ones are refused.
+import assert from 'node:assert/strict'
+import { cp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { before, suite, type TestContext, test } from 'node:test'
+import { createTuning, loadAdapter, saveAdapter, type TuningTarget } from '../../../client/tuning/index.ts'
+import type { ErrorCode } from '../../../common/errors.ts'
+import { float32, tensor } from '../../../common/tensor.ts'
+import { openCheckpoint } from '../../../model/checkpoint.ts'
+import { decodeSafetensors, encodeSafetensors } from '../../../model/safetensors.ts'
+import { referencePath, temporaryFolder, tuningTarget } from '../support.ts'
+
+const adapters = ['lora', 'lora-stabilized', 'lora-all-linear', 'lora-regex', 'prompt']
+const baseModel = 'test/reference/adapters/base'
+const tensorsName = 'adapter_model.safetensors'
+
+async function readConfig(folder: string): Promise<Record<string, unknown>> {
+  return JSON.parse(await readFile(join(folder, 'adapter_config.json'), 'utf8'))
+}
+
+async function readTensors(folder: string) {
+  return decodeSafetensors(await readFile(join(folder, tensorsName)), folder)
+}
+
+suite('adapter files', () => {
+  let target: TuningTarget
+  before(async () => {
+    target = await tuningTarget(await openCheckpoint(referencePath('adapters/base')))
+  })
+
+  /** A copy of PEFT's adapter that the test may spoil. */
+  async function copy(context: TestContext, name: string): Promise<string> {
+    const folder = join(await temporaryFolder(context), name)
+    await cp(referencePath('adapters', name), folder, { recursive: true })
+    return folder
+  }
+
+  async function edit(folder: string, fields: Record<string, unknown>): Promise<void> {
+    await writeFile(join(folder, 'adapter_config.json'), JSON.stringify({ ...(await readConfig(folder)), ...fields }))
+  }
+
+  for (const name of adapters) {
+    test(`'${name}' of PEFT is loaded, and saved again it is the same`, async context => {
+      const original = referencePath('adapters', name)
+      const method = await loadAdapter(original, target)
+      const folder = join(await temporaryFolder(context), 'a', 'b')
+      await saveAdapter(method, folder, { baseModel })
+
+      const [theirs, ours] = [await readTensors(original), await readTensors(folder)]
+      assert.deepEqual(ours.metadata, theirs.metadata)
+      assert.deepEqual(ours.tensors, theirs.tensors)
+
+      const [{ target_modules: expected, ...fields }, { target_modules: found, ...own }] = [
+        await readConfig(original),
+        await readConfig(folder)
+      ]
+      assert.deepEqual(own, fields)
+      assert.deepEqual(Object.keys(await readConfig(folder)), Object.keys(await readConfig(original)))
+      if (Array.isArray(expected)) assert.deepEqual(new Set(found as string[]), new Set(expected))
+      else assert.equal(found, expected)
+    })
+  }
+
+  test('all-linear is written as names', async context => {
+    const folder = await temporaryFolder(context)
+    const method = await createTuning({ peftType: 'LORA', r: 2, loraAlpha: 4, targetModules: 'all-linear' }, target)
+    await saveAdapter(method, folder, { baseModel })
+    const { target_modules: names } = await readConfig(folder)
+    const { target_modules: expected } = await readConfig(referencePath('adapters/lora-all-linear'))
+    assert.deepEqual((names as string[]).sort(), (expected as string[]).sort())
+  })
+
+  test('a text to start from is kept, beside the tokenizer that PEFT asks for', async context => {
+    const folder = await temporaryFolder(context)
+    const config = {
+      peftType: 'PROMPT_TUNING',
+      numVirtualTokens: 3,
+      promptTuningInit: 'TEXT',
+      promptTuningInitText: 'abc'
+    } as const
+    const method = await createTuning(config, { ...target, tokenizer: { encode: () => [5, 6] } })
+    await saveAdapter(method, folder, { baseModel })
+    const fields = await readConfig(folder)
+    assert.equal(fields.prompt_tuning_init_text, 'abc')
+    assert.equal(fields.tokenizer_name_or_path, baseModel)
+    const loaded = await loadAdapter(folder, target)
+    assert.deepEqual(loaded.config, method.config)
+    assert.deepEqual(loaded.parameters[0]!.data, method.parameters[0]!.data)
+  })
+
+  test('is trainable only when asked for, as in PEFT', async () => {
+    const folder = referencePath('adapters/lora')
+    const [frozen, trainable] = [
+      await loadAdapter(folder, target),
+      await loadAdapter(folder, target, { isTrainable: true })
+    ]
+    assert.ok(frozen.parameters.every(({ requiresGrad }) => !requiresGrad))
+    assert.ok(trainable.parameters.every(({ requiresGrad }) => requiresGrad))
+    const ones = Object.fromEntries(
+      Object.entries(frozen.ports()).map(([name, { shape, data }]) => [
+        name,
+        float32(
+          shape,
+          data.map(() => 1)
+        )
+      ])
+    )
+    frozen.accumulatePorts(ones)
+    assert.ok(frozen.parameters.every(({ grad }) => grad === null))
+  })
+
+  test('tensors in bfloat16 are read as float32', async context => {
+    const folder = await copy(context, 'prompt')
+    const bits = new Uint16Array(5 * 32).fill(0x3fc0)
+    await writeFile(
+      join(folder, tensorsName),
+      encodeSafetensors({ prompt_embeddings: tensor('bfloat16', [5, 32], bits) })
+    )
+    const { parameters } = await loadAdapter(folder, target)
+    assert.deepEqual(parameters[0]!.data, new Float32Array(160).fill(1.5))
+  })
+
+  test("names of modules that the model has not are passed over in PEFT's files", async context => {
+    const folder = await copy(context, 'lora')
+    await edit(folder, { target_modules: ['q_proj', 'mlp.down_proj', 'c_attn'] })
+    assert.equal((await loadAdapter(folder, target)).parameters.length, 12)
+  })
+
+  test('variants of LoRA that we do not do are refused by name', async context => {
+    const variants = { use_dora: true, rank_pattern: { q_proj: 2 }, bias: 'all', init_lora_weights: 'pissa' }
+    for (const [field, value] of Object.entries(variants)) {
+      const folder = await copy(context, 'lora')
+      await edit(folder, { [field]: value })
+      await assert.rejects(loadAdapter(folder, target), {
+        code: 'UNSUPPORTED',
+        message: `${join(folder, 'adapter_config.json')}: ${field} = ${JSON.stringify(value)}: this variant of LoRA is not supported`
+      })
+    }
+  })
+
+  const faults: [string, ErrorCode, RegExp, (folder: string) => Promise<void>][] = [
+    ['no configuration', 'NOT_FOUND', /adapter_config.json: no such file/, f => rm(join(f, 'adapter_config.json'))],
+    ['no tensors', 'NOT_FOUND', /adapter_model.safetensors: no such file/, f => rm(join(f, tensorsName))],
+    [
+      'tensors as a pickle',
+      'UNSUPPORTED',
+      /only adapter_model.bin/,
+      f => rename(join(f, tensorsName), join(f, 'adapter_model.bin'))
+    ],
+    [
+      'a configuration that is not JSON',
+      'BAD_CHECKPOINT',
+      /not JSON/,
+      f => writeFile(join(f, 'adapter_config.json'), '{')
+    ],
+    ['another method', 'UNSUPPORTED', /"IA3"/, f => edit(f, { peft_type: 'IA3' })],
+    ['a rank of text', 'BAD_CHECKPOINT', /adapter_config.json: r: /, f => edit(f, { r: 'four' })],
+    ['another rank', 'BAD_CHECKPOINT', /lora_A.weight': expected \[5,32\], found \[4,32\]/, f => edit(f, { r: 5 })],
+    [
+      'a missing tensor',
+      'BAD_CHECKPOINT',
+      /up_proj.*is missing/,
+      f => edit(f, { target_modules: ['q_proj', 'up_proj'] })
+    ],
+    [
+      'a tensor too many',
+      'BAD_CHECKPOINT',
+      /down_proj.*belongs to nothing/,
+      f => edit(f, { target_modules: ['q_proj'] })
+    ],
+    [
+      'truncated tensors',
+      'BAD_CHECKPOINT',
+      /incomplete download/,
+      async f => writeFile(join(f, tensorsName), (await readFile(join(f, tensorsName))).subarray(0, -4))
+    ]
+  ]
+  for (const [name, code, message, spoil] of faults) {
+    test(`${name}: ${code}`, async context => {
+      const folder = await copy(context, 'lora')
+      await spoil(folder)
+      await assert.rejects(loadAdapter(folder, target), { code, message })
+    })
+  }
+})
