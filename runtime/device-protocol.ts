@@ -36,5 +36,12 @@ export type DeviceAnswer =
 
 /** Whatever can carry out requests: the device thread, or the calling thread itself. */
 export interface Device {
-  request(request: DeviceRequest): Promise<DeviceResult>
+  /** @param transfer buffers of the request that the caller gives away instead of having them copied */
+  request(request: DeviceRequest, transfer?: readonly ArrayBuffer[]): Promise<DeviceResult>
+}
+
+/** The buffers that one thread alone holds, each once: they can go over without a copy. Shared ones need not go at all. */
+export function ownBuffers(tensors: Readonly<Record<string, Tensor>>): ArrayBuffer[] {
+  const buffers = Object.values(tensors).map(({ data }) => data.buffer)
+  return [...new Set(buffers.filter(buffer => buffer instanceof ArrayBuffer))]
 }

@@ -32,12 +32,12 @@ class DeviceThread implements Device {
     this.#worker.on('exit', () => this.#fail(new Error('the device thread ended')))
   }
 
-  request(request: DeviceRequest): Promise<DeviceResult> {
+  request(request: DeviceRequest, transfer: readonly ArrayBuffer[] = []): Promise<DeviceResult> {
     return new Promise((resolve, reject) => {
       const id = ++this.#next
       this.#pending.set(id, { resolve, reject })
       this.#worker.ref() // the process stays while somebody waits
-      this.#worker.postMessage({ id, request } satisfies DeviceMessage)
+      this.#worker.postMessage({ id, request } satisfies DeviceMessage, transfer)
     })
   }
 

@@ -5,7 +5,7 @@ import { bytesOf, type DataOf, type DType, dtypes, type Tensor } from '../common
 import type { Graph, Value } from '../graph/graph.ts'
 import { serialize, type WeightLocation } from '../graph/serialize.ts'
 import { getDevice } from './device.ts'
-import type { Device, DeviceResult } from './device-protocol.ts'
+import { type Device, type DeviceResult, ownBuffers } from './device-protocol.ts'
 import { runtimeError } from './ort.ts'
 
 /**
@@ -55,6 +55,8 @@ export function sharedTensor<D extends DType>(dtype: D, shape: readonly number[]
 export interface RunOptions {
   /** outputs to write into given tensors (shared ones, see sharedTensor); they may share memory with a feed */
   readonly outputs?: Record<string, Tensor>
+  /** the feeds' memory may be given away: saves a copy of large ones; they cannot be used afterwards */
+  readonly consume?: boolean
 }
 
 export class Session {
@@ -80,7 +82,8 @@ export class Session {
     const fetches = Object.fromEntries(this.graph.outputs.map(({ name }) => [name, given[name] ?? null]))
     let result: DeviceResult
     try {
-      result = await this.#device.request({ kind: 'run', session: this.#id, feeds, fetches })
+      const request = { kind: 'run', session: this.#id, feeds, fetches } as const
+      result = await this.#device.request(request, options.consume ? ownBuffers(feeds) : [])
     } catch (error) {
       throw runtimeError(`running graph ${this.graph.name}`, error)
     }

@@ -1,0 +1,25 @@
+// info: how this server is doing.
+import type { Handler } from '../../network/network.ts'
+import type { ServerContext } from '../context.ts'
+import { unary } from './unary.ts'
+
+export function infoHandler(context: ServerContext): Handler {
+  return unary(context, 'infoRequest', async () => {
+    const { kvCache, residuals, scheduler } = context
+    return {
+      message: {
+        body: {
+          kind: 'infoResponse',
+          announcement: context.announcement(),
+          sessions: context.sessions,
+          cacheBytesUsed: kvCache.bytesReserved,
+          cacheBytesTotal: kvCache.maxBytes,
+          residualBytesUsed: residuals.bytes,
+          residualBytesTotal: residuals.maxBytes,
+          queueLength: scheduler.length
+        },
+        tensors: {}
+      }
+    }
+  })
+}

@@ -1,0 +1,55 @@
+// Where a new server helps most. Pure.
+import { SwarmError } from '../common/errors.ts'
+import type { BlockRange } from '../common/range.ts'
+
+/** What placement needs to know of a server that is there already. */
+export interface PlacedServer {
+  readonly blocks: BlockRange
+  /** tokens per second through one block */
+  readonly throughput: number
+}
+
+/** Sum of the servers' throughput for each block. */
+export function blockThroughputs(totalBlocks: number, servers: readonly PlacedServer[]): number[] {
+  const sums = new Array<number>(totalBlocks).fill(0)
+  for (const { blocks, throughput } of servers) {
+    for (let block = Math.max(0, blocks.first); block < Math.min(blocks.end, totalBlocks); block++)
+      sums[block]! += throughput
+  }
+  return sums
+}
+
+/** -1, 0, 1 as the first unequal element says. */
+function compare(a: readonly number[], b: readonly number[]): number {
+  const index = a.findIndex((value, i) => value !== b[i])
+  return index === -1 ? 0 : Math.sign(a[index]! - b[index]!)
+}
+
+/**
+ * The window of `count` blocks whose throughputs, worst block first, are lexicographically smallest (Petals' rule, arXiv 2312.08361
+ * section 3.2); among equals the first.
+ */
+export function chooseWindow(totalBlocks: number, count: number, servers: readonly PlacedServer[]): BlockRange {
+  const length = Math.min(count, totalBlocks)
+  const throughputs = blockThroughputs(totalBlocks, servers)
+  let best: { first: number; sorted: number[] } | undefined
+  for (let first = 0; first + length <= totalBlocks; first++) {
+    const sorted = throughputs.slice(first, first + length).sort((a, b) => a - b)
+    if (best === undefined || compare(sorted, best.sorted) < 0) best = { first, sorted }
+  }
+  return { first: best!.first, end: best!.first + length }
+}
+
+/** @throws SwarmError INVALID_ARGUMENT for a range that is empty, reversed or outside the model */
+export function checkRange(range: BlockRange, totalBlocks: number): BlockRange {
+  const { first, end } = range
+  const fault =
+    first > end ? 'reversed' : first === end ? 'empty' : end > totalBlocks || first < 0 ? 'outside the model' : null
+  if (fault !== null || !Number.isInteger(first) || !Number.isInteger(end)) {
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `blocks ${first}-${end}: the range is ${fault ?? 'not of whole numbers'}; the model has ${totalBlocks} blocks, so 0-${totalBlocks} is all of it (the end is not included)`
+    )
+  }
+  return range
+}
