@@ -25,3 +25,23 @@ export const pingIntervalMs = 5 * second
 export const pingTimeoutMs = 10 * second
 /** Joining: dialing all addresses given, and hearing what the first that answers can do. */
 export const joinTimeoutMs = 15 * second
+/** How long an announcement is valid: whoever is silent is gone after it. */
+export const announcementExpiryMs = 4 * minute
+/** How often a server announces itself: one lost announcement does not make it disappear. */
+export const announcementIntervalMs = 2 * minute
+/** Storing one announcement with the DHT. */
+export const announceTimeoutMs = 20 * second
+/** New peers that appear within this time of each other are told together. */
+export const newPeersDelayMs = 250
+/** How often servers exchange directories. */
+export const gossipIntervalMs = 30 * second
+/** One directory request. */
+export const directoryTimeoutMs = 5 * second
+/** A look-up of providers or of one record on the DHT. */
+export const lookupTimeoutMs = 10 * second
+/** A client that has just joined has no peers on the DHT for a moment. */
+export const dhtReadyTimeoutMs = 3 * second
+/** Records in one directory answer together: they travel in a frame's header. */
+export const maxDirectoryBytes = 768 * KiB
+/** Announcements in one directory request that are looked at. */
+export const maxPushedRecords = 64

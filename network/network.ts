@@ -1,6 +1,9 @@
 // What the rest of the project sees of the network: no libp2p here.
 import type { Logger } from '../common/logger.ts'
 import type { Codec, Message } from '../proto/frame.ts'
+import type { AnnouncementFields } from './announcement.ts'
+import type { Dht } from './dht.ts'
+import type { Directory } from './directory.ts'
 import type { PrivateKey } from './identity.ts'
 import type { MessageStream } from './message-stream.ts'
 
@@ -14,6 +17,8 @@ export interface NetworkInit {
   readonly privateKey?: PrivateKey
   /** file of the private key, made where there is none; without it and `privateKey` the identity is new each time */
   readonly identityPath?: string
+  /** time between exchanges of directories with another server, default half a minute */
+  readonly gossipIntervalMs?: number
   readonly logger?: Logger
 }
 
@@ -47,6 +52,12 @@ export interface RequestOptions extends OpenOptions {
   readonly codec?: Codec
 }
 
+export interface AnnounceOptions {
+  /** how long the announcement is valid, default four minutes */
+  readonly expiryMs?: number
+  readonly signal?: AbortSignal
+}
+
 export interface Network {
   readonly peerId: string
   /** multiaddrs at which others reach this peer, each with /p2p/<peer id> */
@@ -62,4 +73,19 @@ export interface Network {
   request(peer: string, protocol: string, message: Message, options?: RequestOptions): Promise<Message>
   /** Round trip to the peer in milliseconds. */
   ping(peer: string, options?: OpenOptions): Promise<number>
+  /** the announcements that this peer knows */
+  readonly directory: Directory
+  readonly dht: Dht
+  /**
+   * Signs an announcement of this peer and stores it: in the directory, and with the peers of the DHT, as one of the
+   * servers of its model. Returns how many peers took it: none where there are none yet. Throws INVALID_ARGUMENT where
+   * the fields make no sense.
+   */
+  announce(fields: AnnouncementFields, options?: AnnounceOptions): Promise<number>
+  /** Connected peers that speak a protocol. */
+  peersWith(protocol: string): Promise<string[]>
+  /** Calls back with each peer whose protocols become known; the function returned ends that. */
+  onPeer(listener: (peer: string) => void): () => void
+  /** Joins again where no peer is connected any more. Never throws; false when nobody answers. */
+  rejoin(): Promise<boolean>
 }

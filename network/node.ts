@@ -1,28 +1,45 @@
 // A peer of the swarm over libp2p: starts, joins, opens streams to other peers and serves theirs.
 import { setMaxListeners } from 'node:events'
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
-import { SwarmError, toSwarmError } from '../common/errors.ts'
+import { messageOf, SwarmError, toSwarmError } from '../common/errors.ts'
 import { type Logger, silent } from '../common/logger.ts'
-import { failureMessage } from '../proto/failure.ts'
+import { version } from '../common/version.ts'
 import type { Message } from '../proto/frame.ts'
 import { maxFrameBytes } from '../proto/limits.ts'
-import { dialError, dialReason, listenError, parseAddress, parsePeerId, peerIdOf } from './addresses.ts'
-import { ByteChannel } from './byte-channel.ts'
+import { dhtProtocol } from '../proto/protocols.ts'
+import { listenError, parseAddress } from './addresses.ts'
+import { type AnnouncementFields, maxAddresses, seal } from './announcement.ts'
 import {
-  closeTimeoutMs,
-  dialTimeoutMs,
-  joinTimeoutMs,
+  announcementExpiryMs,
+  announceTimeoutMs,
+  dhtReadyTimeoutMs,
+  gossipIntervalMs,
   maxStreamsPerPeer,
   pingTimeoutMs,
   requestTimeoutMs
 } from './constants.ts'
 import { startDeadline } from './deadline.ts'
-import { generateIdentity, loadIdentity } from './identity.ts'
+import { Dht } from './dht.ts'
+import { openChannel } from './dial.ts'
+import { Directory } from './directory.ts'
+import { Gossip, serveDirectory } from './gossip.ts'
+import { generateIdentity, loadIdentity, type PrivateKey } from './identity.ts'
+import { join } from './join.ts'
 import { createNode, type SwarmLibp2p } from './libp2p.ts'
 import { FramedStream, type MessageStream } from './message-stream.ts'
-import { optimistic, preface, readAnswer } from './negotiation.ts'
-import type { Handler, HandlerOptions, Network, NetworkInit, OpenOptions, RequestOptions } from './network.ts'
+import { preface, readAnswer } from './negotiation.ts'
+import type {
+  AnnounceOptions,
+  Handler,
+  HandlerOptions,
+  Network,
+  NetworkInit,
+  OpenOptions,
+  RequestOptions
+} from './network.ts'
 import { measureRoundTrip, pingProtocol } from './ping.ts'
+import { modelKey, recordKey, recordRules } from './records.ts'
+import { serveStream } from './serve.ts'
 
 export { loadIdentity, type PrivateKey } from './identity.ts'
 export type { MessageStream } from './message-stream.ts'
@@ -30,16 +47,23 @@ export type * from './network.ts'
 
 interface Components {
   readonly libp2p: SwarmLibp2p
+  readonly privateKey: PrivateKey
+  readonly directory: Directory
   readonly logger: Logger
 }
 
 class Libp2pNetwork implements Network {
   readonly peerId: string
+  readonly directory: Directory
+  readonly dht: Dht
 
   readonly #libp2p: SwarmLibp2p
   readonly #logger: Logger
   readonly #init: NetworkInit
+  readonly #privateKey: PrivateKey
+  readonly #gossip: Gossip
   readonly #stopping = new AbortController()
+  #sequence = 0
   #started: Promise<void> | undefined
   #stopped: Promise<void> | undefined
 
@@ -47,7 +71,14 @@ class Libp2pNetwork implements Network {
     this.#libp2p = components.libp2p
     this.#logger = components.logger
     this.#init = init
+    this.#privateKey = components.privateKey
     this.peerId = components.libp2p.peerId.toString()
+    this.directory = components.directory
+    this.dht = new Dht(components.libp2p.services.dht, components.logger)
+    this.#gossip = new Gossip(
+      { network: this, logger: components.logger },
+      { intervalMs: init.gossipIntervalMs ?? gossipIntervalMs }
+    )
     setMaxListeners(0, this.#stopping.signal)
   }
 
@@ -84,7 +115,12 @@ class Libp2pNetwork implements Network {
         if (count > limit) throw new SwarmError('BUSY', `more than ${limit} streams of ${protocol} from one peer`)
         await handler(messages, context)
       }
-      await this.#serve(stream, peer, protocol, checked, options.maxFrameBytes)
+      await serveStream(stream, checked, {
+        peerId: peer,
+        protocol,
+        maxFrameBytes: options.maxFrameBytes ?? maxFrameBytes,
+        logger: this.#logger
+      })
       const left = active.get(peer)! - 1
       if (left > 0) active.set(peer, left)
       else active.delete(peer)
@@ -119,7 +155,7 @@ class Libp2pNetwork implements Network {
 
   async ping(peer: string, options: OpenOptions = {}): Promise<number> {
     using deadline = startDeadline(pingTimeoutMs, `ping of ${peer}`, options.signal)
-    const channel = await this.#openChannel(peer, pingProtocol, { ...options, signal: deadline.signal })
+    const channel = await openChannel(this.#libp2p, peer, pingProtocol, { ...options, signal: deadline.signal })
     try {
       await channel.write(preface(pingProtocol), deadline.signal)
       await readAnswer(channel, peer, pingProtocol)
@@ -131,8 +167,62 @@ class Libp2pNetwork implements Network {
     }
   }
 
+  async announce(fields: AnnouncementFields, options: AnnounceOptions = {}): Promise<number> {
+    const now = Date.now()
+    // time, so that a restart with the same identity goes on counting; larger than the last even if the clock is not
+    this.#sequence = Math.max(this.#sequence + 1, now)
+    const record = await seal(
+      {
+        ...fields,
+        addresses: fields.addresses ?? this.addresses.slice(0, maxAddresses),
+        version,
+        peerId: this.peerId,
+        sequence: this.#sequence,
+        expiresAt: now + (options.expiryMs ?? announcementExpiryMs)
+      },
+      this.#privateKey
+    )
+    this.directory.keep(record, await this.directory.check(record))
+    using deadline = startDeadline(announceTimeoutMs, 'announcing', options.signal)
+    // peers that have just connected are not on the DHT's table yet
+    if ((await this.peersWith(dhtProtocol)).length > 0) await this.dht.ready(dhtReadyTimeoutMs, deadline.signal)
+    const [stored] = await Promise.all([
+      this.dht.put(recordKey(this.peerId), record, deadline.signal),
+      fields.state === 'offline' ? 0 : this.dht.provide(await modelKey(fields.model), deadline.signal)
+    ])
+    return stored
+  }
+
+  async peersWith(protocol: string): Promise<string[]> {
+    const speaks = await Promise.all(
+      this.#libp2p.getPeers().map(async peer => {
+        const known = await this.#libp2p.peerStore.has(peer)
+        return known && (await this.#libp2p.peerStore.get(peer)).protocols.includes(protocol) ? [peer.toString()] : []
+      })
+    )
+    return speaks.flat()
+  }
+
+  onPeer(listener: (peer: string) => void): () => void {
+    const identified = (event: CustomEvent<{ peerId: PeerId }>) => listener(event.detail.peerId.toString())
+    this.#libp2p.addEventListener('peer:identify', identified)
+    return () => this.#libp2p.removeEventListener('peer:identify', identified)
+  }
+
+  async rejoin(): Promise<boolean> {
+    if (this.#libp2p.getConnections().length > 0 || this.#stopping.signal.aborted) return true
+    try {
+      await this.#join()
+    } catch (error) {
+      this.#logger.warn({ reason: messageOf(error) }, 'no peer is connected and none to join answers')
+    }
+    return this.#libp2p.getConnections().length > 0
+  }
+
   async #start(): Promise<void> {
     const listen = this.#init.listen ?? defaultListen
+    const serves = listen.length > 0
+    if (serves) await serveDirectory(this)
     try {
       await this.#libp2p.start()
     } catch (error) {
@@ -144,56 +234,18 @@ class Libp2pNetwork implements Network {
       await this.#libp2p.stop()
       throw error
     }
+    if (serves) this.#gossip.start()
   }
 
-  /** Dials every address to join; the first peer that answers is enough, the others are dialed on in the background. */
-  async #join(): Promise<void> {
+  #join(): Promise<void> {
     const addresses = (this.#init.join ?? []).map(text => parseAddress(text, 'join address'))
-    const others = addresses.filter(address => peerIdOf(address) !== this.peerId)
-    if (others.length === 0) return
-    using deadline = startDeadline(joinTimeoutMs, 'joining', this.#stopping.signal)
-    const reasons: string[] = []
-    const dials = others.map(async address => {
-      try {
-        const { remotePeer } = await this.#libp2p.dial(address, { signal: deadline.signal })
-        await this.#identified(remotePeer, deadline.signal)
-      } catch (error) {
-        reasons.push(`${address}: ${dialReason(deadline.signal.aborted ? deadline.signal.reason : error)}`)
-        this.#logger.warn({ address: address.toString(), error }, 'an address to join does not answer')
-        throw error
-      }
-    })
-    try {
-      await Promise.any(dials)
-    } catch (cause) {
-      if (this.#stopping.signal.aborted) throw toSwarmError(this.#stopping.signal.reason)
-      const list = reasons.map(reason => `\n  ${reason}`).join('')
-      throw new SwarmError('UNREACHABLE', `no peer to join answers:${list}\nis a peer running there?`, { cause })
-    }
-  }
-
-  /** Waits until libp2p knows which protocols the peer speaks. */
-  async #identified(peer: PeerId, signal: AbortSignal): Promise<void> {
-    const identified = Promise.withResolvers<void>()
-    const listener = (event: CustomEvent<{ peerId: PeerId }>) => {
-      if (event.detail.peerId.equals(peer)) identified.resolve()
-    }
-    const aborted = () => identified.reject(signal.reason)
-    this.#libp2p.addEventListener('peer:identify', listener)
-    signal.addEventListener('abort', aborted, { once: true })
-    try {
-      const known = await this.#libp2p.peerStore.has(peer)
-      if (known && (await this.#libp2p.peerStore.get(peer)).protocols.length > 0) return
-      await identified.promise
-    } finally {
-      this.#libp2p.removeEventListener('peer:identify', listener)
-      signal.removeEventListener('abort', aborted)
-    }
+    return join(this.#libp2p, addresses, this.#logger, this.#stopping.signal)
   }
 
   async #stop(): Promise<void> {
     const error = new SwarmError('ABORTED', 'this peer stops')
     this.#stopping.abort(error)
+    this.#gossip.stop()
     // half a start must come to its end before libp2p stops; its error belongs to whoever called start
     const failed = await this.#started?.then(
       () => false,
@@ -206,77 +258,14 @@ class Libp2pNetwork implements Network {
     await this.#libp2p.stop()
   }
 
-  async #serve(stream: Stream, peerId: string, protocol: string, handler: Handler, maxBytes?: number): Promise<void> {
-    // listens to the stream before anything is awaited
-    const channel = new ByteChannel(stream, peerId)
-    const messages = new FramedStream(channel, {
-      peerId,
-      maxFrameBytes: maxBytes ?? maxFrameBytes,
-      direction: 'inbound'
-    })
-    try {
-      await handler(messages, { peerId, signal: messages.signal })
-      await messages.finish()
-    } catch (error) {
-      const failure = toSwarmError(error)
-      const level = failure.code === 'INTERNAL' ? 'error' : 'debug'
-      this.#logger[level]({ peer: peerId, protocol, error }, 'a request failed')
-      await this.#answerFailure(messages, failure)
-    }
-  }
-
-  /** Tells the caller what failed where the stream still can, then ends it. */
-  async #answerFailure(stream: FramedStream, failure: SwarmError): Promise<void> {
-    try {
-      if (!stream.signal.aborted) {
-        await stream.send(failureMessage(failure), { signal: AbortSignal.timeout(closeTimeoutMs) })
-        await stream.finish()
-      }
-    } catch {
-      stream.abort(failure)
-    }
-  }
-
   async #openFramed(peerId: string, protocol: string, options: OpenOptions): Promise<FramedStream> {
-    return new FramedStream(await this.#openChannel(peerId, protocol, options), {
+    return new FramedStream(await openChannel(this.#libp2p, peerId, protocol, options), {
       peerId,
       maxFrameBytes: options.maxFrameBytes ?? maxFrameBytes,
       direction: 'outbound',
       preface: preface(protocol),
       negotiate: channel => readAnswer(channel, peerId, protocol)
     })
-  }
-
-  async #openChannel(peer: string, protocol: string, options: OpenOptions): Promise<ByteChannel> {
-    const connection = await this.#connect(parsePeerId(peer), options)
-    const settings = {
-      [optimistic]: true,
-      maxOutboundStreams: Infinity,
-      ...(options.signal && { signal: options.signal })
-    }
-    let stream: Stream
-    try {
-      stream = await connection.newStream(protocol, settings)
-    } catch (error) {
-      throw dialError(error, peer, [connection.remoteAddr.toString()], options.signal)
-    }
-    return new ByteChannel(stream, peer)
-  }
-
-  /** The open connection to a peer, or a new one. */
-  async #connect(peer: PeerId, options: OpenOptions): Promise<Connection> {
-    const addresses = (options.addresses ?? []).map(text => parseAddress(text, `address of ${peer}`))
-    options.signal?.throwIfAborted()
-    const open = this.#libp2p.getConnections(peer).find(connection => connection.status === 'open')
-    if (open) return open
-    if (peer.toString() === this.peerId) throw new SwarmError('INVALID_ARGUMENT', 'a peer does not dial itself')
-    try {
-      const multiaddrs = addresses.filter(address => [undefined, peer.toString()].includes(peerIdOf(address)))
-      if (multiaddrs.length > 0) await this.#libp2p.peerStore.merge(peer, { multiaddrs })
-      return await this.#libp2p.dial(peer, { signal: options.signal ?? AbortSignal.timeout(dialTimeoutMs) })
-    } catch (error) {
-      throw dialError(error, peer.toString(), options.addresses ?? [], options.signal)
-    }
   }
 }
 
@@ -294,6 +283,8 @@ export async function createNetwork(init: NetworkInit = {}): Promise<Network> {
   const privateKey =
     init.privateKey ??
     (init.identityPath === undefined ? await generateIdentity() : await loadIdentity(init.identityPath))
-  const libp2p = await createNode({ privateKey, listen, announce: init.announce ?? [], validators: {}, selectors: {} })
-  return new Libp2pNetwork({ libp2p, logger: init.logger ?? silent }, init)
+  const logger = init.logger ?? silent
+  const directory = new Directory({ logger })
+  const libp2p = await createNode({ privateKey, listen, announce: init.announce ?? [], ...recordRules(directory) })
+  return new Libp2pNetwork({ libp2p, privateKey, directory, logger }, init)
 }

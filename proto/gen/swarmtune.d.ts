@@ -858,6 +858,9 @@ export namespace swarmtune {
             /** DirectoryRequest model. */
             model: string;
 
+            /** DirectoryRequest announcements. */
+            announcements: Uint8Array[];
+
             /**
              * Creates a new DirectoryRequest instance using the specified properties.
              * @param [properties] Properties to set
@@ -913,6 +916,9 @@ export namespace swarmtune {
 
                 /** DirectoryRequest model */
                 model?: (string|null);
+
+                /** DirectoryRequest announcements */
+                announcements?: (Uint8Array[]|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

@@ -1607,6 +1607,7 @@ export const swarmtune = $root.swarmtune = (() => {
         v1.DirectoryRequest = (function() {
 
             const DirectoryRequest = function (properties) {
+                this.announcements = [];
                 if (properties)
                     for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -1614,6 +1615,7 @@ export const swarmtune = $root.swarmtune = (() => {
             };
 
             DirectoryRequest.prototype.model = "";
+            DirectoryRequest.prototype.announcements = $util.emptyArray;
 
             DirectoryRequest.create = function(properties) {
                 return new DirectoryRequest(properties);
@@ -1628,6 +1630,9 @@ export const swarmtune = $root.swarmtune = (() => {
                     throw $Error("max depth exceeded");
                 if (message.model != null && $Object.hasOwnProperty.call(message, "model") && message.model !== "")
                     writer.uint32(10).string(message.model);
+                if (message.announcements != null && message.announcements.length)
+                    for (let i = 0; i < message.announcements.length; ++i)
+                        writer.uint32(18).bytes(message.announcements[i]);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -1670,6 +1675,14 @@ export const swarmtune = $root.swarmtune = (() => {
                                 delete message.model;
                             continue;
                         }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.announcements && message.announcements.length))
+                                message.announcements = [];
+                            message.announcements.push(reader.bytes());
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -1700,6 +1713,16 @@ export const swarmtune = $root.swarmtune = (() => {
                 if (object.model != null)
                     if (typeof object.model !== "string" || object.model.length)
                         message.model = $String(object.model);
+                if (object.announcements) {
+                    if (!$Array.isArray(object.announcements))
+                        throw $TypeError(".swarmtune.v1.DirectoryRequest.announcements: array expected");
+                    message.announcements = $Array(object.announcements.length);
+                    for (let i = 0; i < object.announcements.length; ++i)
+                        if (typeof object.announcements[i] === "string")
+                            $util.base64.decode(object.announcements[i], message.announcements[i] = $util.newBuffer($util.base64.length(object.announcements[i])), 0);
+                        else if (object.announcements[i].length >= 0)
+                            message.announcements[i] = object.announcements[i];
+                }
                 return message;
             };
 
@@ -1711,10 +1734,17 @@ export const swarmtune = $root.swarmtune = (() => {
                 if (_depth > $util.recursionLimit)
                     throw $Error("max depth exceeded");
                 let object = {};
+                if (options.arrays || options.defaults)
+                    object.announcements = [];
                 if (options.defaults)
                     object.model = "";
                 if (message.model != null && $Object.hasOwnProperty.call(message, "model"))
                     object.model = message.model;
+                if (message.announcements && message.announcements.length) {
+                    object.announcements = $Array(message.announcements.length);
+                    for (let j = 0; j < message.announcements.length; ++j)
+                        object.announcements[j] = options.bytes === $String ? $util.base64.encode(message.announcements[j], 0, message.announcements[j].length) : options.bytes === $Array ? $Array.prototype.slice.call(message.announcements[j]) : message.announcements[j];
+                }
                 return object;
             };
 

@@ -1,0 +1,110 @@
+// Directory requests, both sides: answering them, asking for them, and the exchange with a random peer every half minute.
+import { messageOf, SwarmError } from '../common/errors.ts'
+import type { Logger } from '../common/logger.ts'
+import { MiB } from '../common/units.ts'
+import { protocols } from '../proto/protocols.ts'
+import { directoryTimeoutMs, maxDirectoryBytes, maxPushedRecords } from './constants.ts'
+import type { Network } from './network.ts'
+
+type Peer = Pick<Network, 'peerId' | 'directory' | 'request' | 'peersWith'>
+
+/** As many of the records as fit into one answer. */
+function fitting(records: readonly Uint8Array[]): Uint8Array[] {
+  const taken: Uint8Array[] = []
+  let bytes = 0
+  for (const record of records) {
+    bytes += record.length
+    if (bytes > maxDirectoryBytes) break
+    taken.push(record)
+  }
+  return taken
+}
+
+/** Answers directory requests with all that this peer knows, after taking in what the asker sent. */
+export async function serveDirectory(network: Pick<Network, 'handle' | 'directory'>): Promise<void> {
+  await network.handle(
+    protocols.directory,
+    async stream => {
+      const request = await stream.receive()
+      if (request?.body.kind !== 'directoryRequest') {
+        throw new SwarmError('INVALID_ARGUMENT', `expected a directory request, got ${request?.body.kind}`)
+      }
+      const { model, announcements } = request.body
+      await network.directory.addAll(announcements.slice(0, maxPushedRecords))
+      const records = fitting(network.directory.records(model))
+      await stream.send({ body: { kind: 'directoryResponse', announcements: records }, tensors: {} })
+    },
+    { maxFrameBytes: MiB, maxStreamsPerPeer: 8 }
+  )
+}
+
+/** Asks one peer for its directory, tells it our own announcement, keeps what is valid and news. */
+export async function askDirectory(
+  network: Peer,
+  peer: string,
+  model: string,
+  options: { addresses?: readonly string[]; signal?: AbortSignal } = {}
+): Promise<number> {
+  const own = network.directory.recordOf(network.peerId)
+  const answer = await network.request(
+    peer,
+    protocols.directory,
+    { body: { kind: 'directoryRequest', model, announcements: own ? [own] : [] }, tensors: {} },
+    { ...options, timeoutMs: directoryTimeoutMs, maxFrameBytes: MiB }
+  )
+  if (answer.body.kind !== 'directoryResponse') {
+    throw new SwarmError('BAD_FRAME', `${peer} answered a directory request with ${answer.body.kind}`)
+  }
+  return network.directory.addAll(answer.body.announcements, model)
+}
+
+/** Exchanges directories with a random peer again and again. */
+export class Gossip {
+  readonly #network: Peer
+  readonly #logger: Logger
+  readonly #intervalMs: number
+  readonly #stopping = new AbortController()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(components: { network: Peer; logger: Logger }, init: { intervalMs: number }) {
+    this.#network = components.network
+    this.#logger = components.logger
+    this.#intervalMs = init.intervalMs
+  }
+
+  start(): void {
+    if (this.#timer || this.#stopping.signal.aborted) return
+    // spread, so that servers started together do not all talk at once
+    const delay = this.#intervalMs * (0.75 + Math.random() / 2)
+    this.#timer = setTimeout(async () => {
+      await this.exchange()
+      this.#timer = undefined
+      this.start()
+    }, delay)
+  }
+
+  stop(): void {
+    this.#stopping.abort(new SwarmError('ABORTED', 'this peer stops'))
+    clearTimeout(this.#timer)
+  }
+
+  /** One exchange with a peer chosen at random. Never throws. */
+  async exchange(): Promise<void> {
+    const { directory, peerId } = this.#network
+    // a server of a model has no use for the others; a peer that serves none keeps them all
+    const model = directory.get(peerId)?.model ?? ''
+    const addresses = new Map<string, readonly string[]>(
+      (await this.#network.peersWith(protocols.directory)).map(peer => [peer, []])
+    )
+    for (const announcement of directory.list(model)) addresses.set(announcement.peerId, announcement.addresses)
+    addresses.delete(peerId)
+    const peers = [...addresses.keys()]
+    const peer = peers[Math.floor(Math.random() * peers.length)]
+    if (peer === undefined) return
+    try {
+      await askDirectory(this.#network, peer, model, { addresses: addresses.get(peer)!, signal: this.#stopping.signal })
+    } catch (error) {
+      this.#logger.debug({ peer, reason: messageOf(error) }, 'an exchange of directories failed')
+    }
+  }
+}
