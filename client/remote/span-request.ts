@@ -1,6 +1,6 @@
 // One hop of a forward or backward pass as messages: what is asked of a server, and what of its answer is believed.
-import { messageOf, SwarmError, toSwarmError } from '../../common/errors.ts'
-import { type Tensor, tensor } from '../../common/tensor.ts'
+import { SwarmError, toSwarmError } from '../../common/errors.ts'
+import type { Tensor } from '../../common/tensor.ts'
 import type { Network } from '../../network/network.ts'
 import type { BodyKind, BodyOf, Codec, Dropout, Message, NamedTensors, Span } from '../../proto/frame.ts'
 import { protocols } from '../../proto/protocols.ts'
@@ -122,30 +122,7 @@ export async function requestBackward(
   }
 }
 
-/** Rows `first` to `end - 1` of a tensor, as a view. */
-export function rowsOf<T extends Tensor<'float32'> | Tensor<'int64'>>(source: T, first: number, end: number): T {
-  const width = source.shape.slice(1).reduce((size, dim) => size * dim, 1)
-  const data = source.data.subarray(first * width, end * width)
-  return { ...source, shape: [end - first, ...source.shape.slice(1)], data }
-}
-
-/** Tensors one below the other: the opposite of `rowsOf`. */
-export function joinRows(parts: readonly Tensor<'float32'>[]): Tensor<'float32'> {
-  if (parts.length === 1) return parts[0]!
-  const rows = parts.reduce((sum, part) => sum + part.shape[0]!, 0)
-  const joined = tensor('float32', [rows, ...parts[0]!.shape.slice(1)])
-  let at = 0
-  for (const { data } of parts) {
-    joined.data.set(data, at)
-    at += data.length
-  }
-  return joined
-}
-
 /** True for errors after which another server should be asked: the peer is gone, full, leaving or wrong. */
 export function isPeersFault(error: unknown): boolean {
   return error instanceof SwarmError && error.retryable && error.code !== 'BLOCKS_UNAVAILABLE'
 }
-
-/** For logs. */
-export const reasonOf = messageOf

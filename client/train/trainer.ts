@@ -3,7 +3,7 @@ import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import { createRandom } from '../../common/random.ts'
 import { second } from '../../common/units.ts'
 import { type AdamWOptions, adamw } from '../optim/adamw.ts'
-import { clipGradNorm, gradNorm } from '../optim/clip.ts'
+import { clipGradNorm } from '../optim/clip.ts'
 import { applyUpdates } from '../optim/optimizer.ts'
 import { learningRateAt, type ScheduleName } from '../optim/schedules.ts'
 import { clearGradients } from '../parameter.ts'
@@ -115,8 +115,8 @@ export async function* train(
     const batches = plan.batchesOf(step).map(batch => batch.map(index => examples[index]!))
     clearGradients(parameters)
     const loss = await accumulate(model, batches, step, options)
-    checkFinite(gradNorm(parameters), 'the norm of the gradients', step)
     const norm = clipGradNorm(parameters, maxGradNorm)
+    checkFinite(norm, 'the norm of the gradients', step)
     const rate = learningRateAt(schedule, step, { learningRate, warmupSteps, totalSteps: plan.total })
     const result = optimizer.update(parameters, state, { learningRate: rate })
     state = result.state

@@ -1,0 +1,216 @@
+// The blocks of a model, computed by servers of the swarm: what a list of layers is to a local model.
+// Knows hidden states, ports and gradients; not tokens, not tuning methods.
+import { SwarmError } from '../../common/errors.ts'
+import { type Logger, silent } from '../../common/logger.ts'
+import { createRandom } from '../../common/random.ts'
+import type { BlockRange } from '../../common/range.ts'
+import type { Tensor } from '../../common/tensor.ts'
+import { minute } from '../../common/units.ts'
+import type { Network } from '../../network/network.ts'
+import type { Codec, Dropout, NamedTensors } from '../../proto/frame.ts'
+import { type InferenceSession, openInferenceSession, type SessionOptions } from './inference-session.ts'
+import { type BackwardOptions, Passes, type PassGradients } from './passes.ts'
+import type { Peers } from './peers.ts'
+import { sumPorts } from './ports.ts'
+import { defaultRetryDelaysMs } from './retry.ts'
+import { joinRows, rowsOf, splitRows } from './rows.ts'
+
+export interface ForwardOptions {
+  /** int64 [batch, seq], 1 = token, 0 = padding; absent: all are tokens */
+  readonly mask?: Tensor<'int64'>
+  /** `blocks.<i>.…`; those of other blocks are left out */
+  readonly ports?: NamedTensors
+  readonly dropout?: { readonly probability: number; readonly seed: number }
+  /** a backward pass will follow: servers keep what it needs. Without it they compute the forward again. Default false */
+  readonly keepResiduals?: boolean
+  readonly signal?: AbortSignal
+}
+
+export interface ForwardPass {
+  /** [batch, seq, hidden] */
+  readonly hidden: Tensor<'float32'>
+  /** Gradients of the input and of the ports, from that of the output. */
+  backward(gradient: Tensor<'float32'>, options?: BackwardOptions): Promise<PassGradients>
+}
+
+export interface RemoteBlocks {
+  forward(hidden: Tensor<'float32'>, options?: ForwardOptions): Promise<ForwardPass>
+  openSession(options: SessionOptions): Promise<InferenceSession>
+  close(): Promise<void>
+}
+
+export interface RemoteComponents {
+  readonly network: Pick<Network, 'request' | 'open'>
+  readonly peers: Peers
+  readonly logger?: Logger
+}
+
+export interface RemoteInit {
+  /** identity of the model */
+  readonly model: string
+  readonly numBlocks: number
+  readonly hiddenSize: number
+  /** bytes of KV cache that one position of one row takes in one block */
+  readonly cacheBytesPerPosition: number
+  /** how hidden states and gradients travel; default fp32 */
+  readonly codec?: Codec
+  /** longest that one hop of a forward or backward pass may take; default three minutes */
+  readonly requestTimeoutMs?: number
+  /** pauses before a failed hop is tried again */
+  readonly retryDelaysMs?: readonly number[]
+  /** tokens that travel through the chain together; larger batches are cut into parts that overlap. Default 1024 */
+  readonly subBatchTokens?: number
+}
+
+const defaultSubBatchTokens = 1024
+const defaultRequestTimeoutMs = 3 * minute
+
+/** Dropout of one part of a batch: its own seed, since masks are made by position within a request. */
+function dropoutOf(dropout: ForwardOptions['dropout'], part: number): Dropout | null {
+  if (dropout === undefined || dropout.probability === 0) return null
+  const { probability, seed } = dropout
+  return { probability, seed: part === 0 ? seed : createRandom(seed, part).uint32() }
+}
+
+export class RemoteSequential implements RemoteBlocks {
+  /** the blocks that this object passes through */
+  readonly blocks: BlockRange
+
+  readonly #components: RemoteComponents
+  readonly #init: RemoteInit
+  readonly #passes: Passes
+
+  constructor(components: RemoteComponents, init: RemoteInit, blocks?: BlockRange) {
+    this.blocks = blocks ?? { first: 0, end: init.numBlocks }
+    this.#components = components
+    this.#init = init
+    const { network, peers, logger = silent } = components
+    const caller = {
+      network,
+      model: init.model,
+      codec: init.codec ?? 'fp32',
+      timeoutMs: init.requestTimeoutMs ?? defaultRequestTimeoutMs,
+      addressesOf: (peerId: string) => peers.addressesOf(peerId)
+    }
+    const retryDelaysMs = init.retryDelaysMs ?? defaultRetryDelaysMs
+    this.#passes = new Passes({ caller, peers }, { retryDelaysMs, logger })
+  }
+
+  /** number of blocks */
+  get length(): number {
+    return this.blocks.end - this.blocks.first
+  }
+
+  /**
+   * Some of these blocks, counted from the first of them as an array's `slice` counts; negative numbers from the end.
+   * Throws INVALID_ARGUMENT where none is left.
+   */
+  slice(start = 0, end = this.length): RemoteSequential {
+    const clamp = (index: number) => Math.min(Math.max(index < 0 ? index + this.length : index, 0), this.length)
+    const [from, to] = [clamp(start), clamp(end)]
+    if (!Number.isInteger(start) || !Number.isInteger(end) || from >= to) {
+      throw new SwarmError('INVALID_ARGUMENT', `slice(${start}, ${end}) of ${this.length} blocks: no block is in it`)
+    }
+    const { first } = this.blocks
+    return new RemoteSequential(this.#components, this.#init, { first: first + from, end: first + to })
+  }
+
+  /**
+   * Hidden states [batch, seq, hidden] through the blocks, in parts of about `subBatchTokens` tokens that are under way
+   * together. A server that fails is replaced by another, a few times. Throws BLOCKS_UNAVAILABLE, the last server's
+   * error, ABORTED.
+   */
+  async forward(hidden: Tensor<'float32'>, options: ForwardOptions = {}): Promise<ForwardPass> {
+    this.#checkHidden(hidden)
+    const { mask, ports = {}, keepResiduals = false, signal } = options
+    const [batch, sequence] = hidden.shape as [number, number, number]
+    if (mask !== undefined && mask.shape.join() !== [batch, sequence].join()) {
+      throw new SwarmError('INVALID_ARGUMENT', `mask: expected [${batch}, ${sequence}], found [${mask.shape}]`)
+    }
+    const parts = splitRows(batch, sequence, this.#init.subBatchTokens ?? defaultSubBatchTokens)
+    const results = await settle(parts, signal, async ({ first, end }, part, cancelled) => {
+      const request = {
+        mask: mask && rowsOf(mask, first, end),
+        ports,
+        dropout: dropoutOf(options.dropout, part),
+        keepResiduals,
+        signal: cancelled
+      }
+      return await this.#passes.forward(rowsOf(hidden, first, end), this.blocks, request)
+    })
+    return {
+      hidden: joinRows(results.map(result => result.hidden)),
+      backward: async (gradient, backwardOptions = {}) => {
+        if (gradient.shape.join() !== hidden.shape.join()) {
+          throw new SwarmError('INVALID_ARGUMENT', `gradient: expected [${hidden.shape}], found [${gradient.shape}]`)
+        }
+        const gradients = await settle(parts, backwardOptions.signal, ({ first, end }, part, cancelled) =>
+          this.#passes.backward(results[part]!.passes, rowsOf(gradient, first, end), {
+            ...backwardOptions,
+            signal: cancelled
+          })
+        )
+        return {
+          hidden: joinRows(gradients.map(result => result.hidden)),
+          ports: sumPorts(gradients.map(result => result.ports))
+        }
+      }
+    }
+  }
+
+  /** A session with KV caches on a chain of servers. Throws as `forward` does. */
+  async openSession(options: SessionOptions): Promise<InferenceSession> {
+    const { logger = silent, network, peers } = this.#components
+    const {
+      model,
+      codec = 'fp32',
+      hiddenSize,
+      cacheBytesPerPosition,
+      retryDelaysMs = defaultRetryDelaysMs
+    } = this.#init
+    return await openInferenceSession(
+      { network, peers, logger },
+      { model, codec, hiddenSize, cacheBytesPerPosition, retryDelaysMs, blocks: this.blocks },
+      options
+    )
+  }
+
+  /** Ends what looks for servers. Open sessions are their owners' to close. */
+  async close(): Promise<void> {
+    this.#components.peers.close()
+  }
+
+  #checkHidden(hidden: Tensor<'float32'>): void {
+    const { hiddenSize } = this.#init
+    if (hidden.shape.length !== 3 || hidden.shape[2] !== hiddenSize || hidden.data.length === 0) {
+      throw new SwarmError(
+        'INVALID_ARGUMENT',
+        `hidden states: expected [batch, seq, ${hiddenSize}], found [${hidden.shape}]`
+      )
+    }
+  }
+}
+
+/** Runs all at once; the first failure stops the others, and is thrown when they have ended. */
+async function settle<Item, Result>(
+  items: readonly Item[],
+  signal: AbortSignal | undefined,
+  run: (item: Item, index: number, cancelled: AbortSignal) => Promise<Result>
+): Promise<Result[]> {
+  const failed = new AbortController()
+  const cancelled = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal
+  let first: { error: unknown } | undefined
+  const results = await Promise.allSettled(
+    items.map(async (item, index) => {
+      try {
+        return await run(item, index, cancelled)
+      } catch (error) {
+        first ??= { error }
+        failed.abort(new SwarmError('ABORTED', 'another part of the batch failed'))
+        throw error
+      }
+    })
+  )
+  if (first !== undefined) throw first.error
+  return results.map(result => (result as PromiseFulfilledResult<Result>).value)
+}
