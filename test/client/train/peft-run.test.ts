@@ -1,0 +1,91 @@
+// Twenty steps of LoRA and of prompt tuning are those of PEFT on PyTorch (scripts/reference/tuning.py).
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { suite, test } from 'node:test'
+import { adamw, applyUpdates, clipGradNorm, learningRateAt } from '../../../client/optim/index.ts'
+import { clearGradients } from '../../../client/parameter.ts'
+import type { Batch } from '../../../client/train/index.ts'
+import { createTuning, type PeftConfig } from '../../../client/tuning/index.ts'
+import type { Tensor } from '../../../common/tensor.ts'
+import { openCheckpoint } from '../../../model/checkpoint.ts'
+import { decodeSafetensors } from '../../../model/safetensors.ts'
+import { LocalBlocks } from '../../helpers/local-blocks.ts'
+import { createLocalModel } from '../../helpers/local-model.ts'
+import { assertClose, referencePath, tuningTarget } from '../support.ts'
+
+const steps = 20
+const batches = 4
+
+const runs: [name: string, learningRate: number, config: PeftConfig][] = [
+  ['lora', 2e-2, { peftType: 'LORA', r: 4, loraAlpha: 10, targetModules: ['q_proj', 'v_proj', 'down_proj'] }],
+  ['prompt', 1e-1, { peftType: 'PROMPT_TUNING', numVirtualTokens: 4 }]
+]
+
+/** The greatest difference relative to the greatest expected value. */
+function relative(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let difference = 0
+  let greatest = 0
+  for (let index = 0; index < expected.length; index++) {
+    difference = Math.max(difference, Math.abs(actual[index]! - expected[index]!))
+    greatest = Math.max(greatest, Math.abs(expected[index]!))
+  }
+  return difference / greatest
+}
+
+suite('a training run', () => {
+  for (const [name, learningRate, config] of runs) {
+    for (const spanLength of [3, 1]) {
+      test(`of '${name}' through spans of ${spanLength} has the losses, norms and parameters of PEFT`, async () => {
+        const path = referencePath('tuning', `${name}.safetensors`)
+        const { tensors } = decodeSafetensors(await readFile(path), path)
+        const checkpoint = await openCheckpoint(referencePath('adapters/base'))
+        const method = await createTuning(config, await tuningTarget(checkpoint))
+        const { parameters } = method
+        for (const { name: parameter, shape, data } of parameters) {
+          assert.deepEqual(shape, tensors[`initial.${parameter}`]!.shape)
+          data.set(tensors[`initial.${parameter}`]!.data as Float32Array)
+        }
+        assert.equal(Object.keys(tensors).filter(key => key.startsWith('initial.')).length, parameters.length)
+
+        await using blocks = new LocalBlocks(checkpoint, { spanLength })
+        await using model = await createLocalModel(checkpoint, blocks, method)
+        const optimizer = adamw()
+        let state = optimizer.init(parameters)
+        for (let step = 0; step < steps; step++) {
+          const [inputIds, attentionMask, labels] = ['ids', 'mask', 'labels'].map(
+            part => tensors[`${step % batches}.${part}`] as Tensor<'int64'>
+          ) as [Batch['inputIds'], Batch['attentionMask'], Batch['labels']]
+          const { loss } = await model.forward({ inputIds, attentionMask, labels })
+          assertClose([loss.value], [tensors.losses!.data[step] as number], 1e-4, `loss of step ${step}`)
+          clearGradients(parameters)
+          await loss.backward()
+          if (step === 0) {
+            for (const { name: parameter, grad } of parameters) {
+              const expected = tensors[`gradient.${parameter}`]!.data as Float32Array
+              if (expected.every(value => value === 0))
+                assert.ok(
+                  grad!.every(value => value === 0),
+                  parameter
+                )
+              else assert.ok(relative(grad!, expected) < 1e-5, `gradient of ${parameter}`)
+            }
+          }
+          assertClose(
+            [clipGradNorm(parameters, 1)],
+            [tensors.norms!.data[step] as number],
+            1e-4,
+            `norm of step ${step}`
+          )
+          const rate = learningRateAt('linear', step, { learningRate, warmupSteps: 2, totalSteps: steps })
+          const result = optimizer.update(parameters, state, { learningRate: rate })
+          state = result.state
+          applyUpdates(parameters, result.updates)
+        }
+        for (const { name: parameter, data } of parameters) {
+          const difference = relative(data, tensors[`final.${parameter}`]!.data as Float32Array)
+          assert.ok(difference < 1e-3, `${parameter}: ${difference}`)
+        }
+      })
+    }
+  }
+})

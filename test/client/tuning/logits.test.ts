@@ -1,0 +1,55 @@
+// Adapters that PEFT saved give PEFT's logits (scripts/reference/adapters.py).
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { after, before, suite, test } from 'node:test'
+import { loadAdapter, type TuningTarget } from '../../../client/tuning/index.ts'
+import type { Tensor } from '../../../common/tensor.ts'
+import { type Checkpoint, openCheckpoint } from '../../../model/checkpoint.ts'
+import { decodeSafetensors } from '../../../model/safetensors.ts'
+import { LocalBlocks } from '../../helpers/local-blocks.ts'
+import { createLocalModel } from '../../helpers/local-model.ts'
+import { referencePath, tuningTarget } from '../support.ts'
+
+suite('logits with adapters of PEFT', () => {
+  let checkpoint: Checkpoint
+  let target: TuningTarget
+  let expected: Record<string, Tensor>
+  const spans: LocalBlocks[] = []
+  before(async () => {
+    checkpoint = await openCheckpoint(referencePath('adapters/base'))
+    target = await tuningTarget(checkpoint)
+    const path = referencePath('adapters/logits.safetensors')
+    expected = decodeSafetensors(await readFile(path), path).tensors
+    spans.push(new LocalBlocks(checkpoint), new LocalBlocks(checkpoint, { spanLength: 2 }))
+  })
+  after(async () => {
+    for (const blocks of spans) await blocks[Symbol.asyncDispose]()
+  })
+
+  for (const name of ['base', 'lora', 'lora-stabilized', 'lora-all-linear', 'lora-regex', 'prompt']) {
+    test(`'${name}': within 1e-5, in one span and in two`, async () => {
+      const method = name === 'base' ? null : await loadAdapter(referencePath('adapters', name), target)
+      const inputIds = expected.ids as Tensor<'int64'>
+      const attentionMask = expected.mask as Tensor<'int64'>
+      const { shape, data } = expected[`${name}.logits`] as Tensor<'float32'>
+      const [rows, length, vocabulary] = shape as [number, number, number]
+      const n = method?.virtualTokens ?? 0
+      for (const blocks of spans) {
+        await using model = await createLocalModel(checkpoint, blocks, method)
+        const logits = await model.logits({ inputIds, attentionMask, labels: inputIds })
+        assert.deepEqual(logits.shape, shape)
+        for (let row = 0; row < rows; row++) {
+          for (let place = 0; place < length; place++) {
+            // What stands at padding means nothing.
+            if (place >= n && attentionMask.data[row * (length - n) + place - n] === 0n) continue
+            for (let token = 0; token < vocabulary; token++) {
+              const index = (row * length + place) * vocabulary + token
+              const difference = Math.abs(logits.data[index]! - data[index]!)
+              assert.ok(difference < 1e-5, `row ${row}, position ${place}, token ${token}: ${difference}`)
+            }
+          }
+        }
+      }
+    })
+  }
+})
