@@ -1,0 +1,60 @@
+// Adapters that swarmtune made, for PEFT to load: each is trained for some steps, saved, and its logits written beside it.
+//   node scripts/reference/write-adapters.ts <folder>      then: python scripts/reference/check_adapter.py <folder>/*
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { train } from '../../client/train/index.ts'
+import { createTuning, type PeftConfig, saveAdapter } from '../../client/tuning/index.ts'
+import { int64 } from '../../common/tensor.ts'
+import { openCheckpoint } from '../../model/checkpoint.ts'
+import { writeSafetensors } from '../../model/safetensors-file.ts'
+import { tuningTarget } from '../../test/client/support.ts'
+import { LocalBlocks } from '../../test/helpers/local-blocks.ts'
+import { createLocalModel } from '../../test/helpers/local-model.ts'
+
+const root = join(import.meta.dirname, '../..')
+const baseModel = join(root, 'test/reference/adapters/base')
+
+const configs: Record<string, PeftConfig> = {
+  lora: { peftType: 'LORA', r: 4, loraAlpha: 10, loraDropout: 0.1 },
+  'lora-names': {
+    peftType: 'LORA',
+    r: 3,
+    loraAlpha: 5,
+    useRslora: true,
+    targetModules: ['mlp.up_proj'],
+    layersToTransform: [1]
+  },
+  'lora-all-linear': { peftType: 'LORA', r: 2, targetModules: 'all-linear', initLoraWeights: 'gaussian' },
+  'lora-regex': { peftType: 'LORA', targetModules: String.raw`model\.layers\.[02]\.self_attn\.(k|o)_proj` },
+  prompt: { peftType: 'PROMPT_TUNING', numVirtualTokens: 5 }
+}
+
+const rows = [
+  [3, 4, 5, 6, 7, 8, 9],
+  [60, 9, 33, 12, 4, 4, 20]
+]
+
+const folder = process.argv[2]
+if (folder === undefined) throw new Error('usage: write-adapters.ts <folder>')
+const checkpoint = await openCheckpoint(baseModel)
+const target = await tuningTarget(checkpoint)
+await using blocks = new LocalBlocks(checkpoint)
+for (const [name, config] of Object.entries(configs)) {
+  const method = await createTuning(config, target, { seed: 1 })
+  await using model = await createLocalModel(checkpoint, blocks, method)
+  const examples = rows.map(ids => ({ ids, labels: [-100, ...ids.slice(1)] }))
+  let loss = Number.NaN
+  for await (const progress of train(model, examples, { steps: 10, learningRate: 0.02, padTokenId: 0 }))
+    loss = progress.loss
+  const inputIds = int64([rows.length, rows[0]!.length], rows.flat())
+  const attentionMask = int64(
+    inputIds.shape,
+    rows.flat().map(() => 1)
+  )
+  const logits = await model.logits({ inputIds, attentionMask, labels: inputIds })
+  const path = join(folder, name)
+  await mkdir(path, { recursive: true })
+  await saveAdapter(method, path, { baseModel })
+  await writeSafetensors(join(path, 'logits.safetensors'), { ids: inputIds, logits })
+  console.log(`${path}: loss ${loss.toFixed(4)} after 10 steps`)
+}
