@@ -1,162 +1,57 @@
-// Builds a graph operator by operator, checking each where it is written. One method per operator, named as the operator.
+// Builds a graph operator by operator, each checked where it is written. One method per operator, named as the operator.
 import { SwarmError } from '../common/errors.ts'
-import { type DataOf, type DType, dtypes, sizeOf, type Tensor, tensor } from '../common/tensor.ts'
-import type { Attribute, Constant, Dim, Graph, GraphNode, GraphOutput, Value } from './graph.ts'
-import type { DoneCall } from './operator.ts'
-import { type OpName, operators } from './ops/index.ts'
-import { type Shape, sameShape } from './shape.ts'
+import type { DType } from '../common/tensor.ts'
+import { addDims, canonical, divideDim, polynomial, productOf } from './dim.ts'
+import type { Dim, Value } from './graph.ts'
+import type { OpName } from './ops/index.ts'
+import { type EmitOptions, Recorder } from './recorder.ts'
+import { normalizeAxis, type Shape, sameShape } from './shape.ts'
 
-interface EmitOptions {
-  attributes?: Record<string, Attribute | boolean | undefined>
-  /** the result's shape, for operators whose inputs do not tell */
-  shape?: Shape
+interface ReduceOptions {
+  /** default: all axes */
+  readonly axes?: readonly number[]
+  /** default: true */
+  readonly keepdims?: boolean
 }
 
-export class GraphBuilder {
-  readonly #name: string
-  readonly #inputs: Value[] = []
-  readonly #outputs: GraphOutput[] = []
-  readonly #weights: Value[] = []
-  readonly #constants = new Map<string, Constant>()
-  readonly #constantOf = new Map<Value, Tensor>()
-  readonly #nodes: GraphNode[] = []
-  readonly #names = new Set<string>()
-  #scope = ''
+/** Half-open, as in NumPy: negative numbers count from the end. */
+interface SliceOptions {
+  readonly axis: number
+  /** default: 0 */
+  readonly start?: Dim
+  /** default: the end */
+  readonly end?: Dim
+  /** size of the result's axis, where another name than the difference is wanted */
+  readonly dim?: Dim
+}
 
-  /** @param from start with everything of an existing graph but its outputs */
-  constructor(name: string, from?: Graph) {
-    this.#name = name
-    if (from === undefined) return
-    this.#inputs.push(...from.inputs)
-    this.#weights.push(...from.weights)
-    this.#nodes.push(...from.nodes)
-    for (const constant of from.constants) this.#addConstant(constant)
-    for (const value of [...this.#inputs, ...this.#weights]) this.#names.add(value.name)
-    for (const node of this.#nodes) for (const value of node.outputs) this.#names.add(value.name)
-  }
+export interface GroupQueryAttentionInputs {
+  readonly query: Value
+  readonly key: Value
+  readonly value: Value
+  readonly pastKey: Value
+  readonly pastValue: Value
+  readonly seqlensK: Value
+  readonly totalSequenceLength: Value
+  readonly cos?: Value
+  readonly sin?: Value
+  readonly positionIds?: Value
+  readonly attentionBias?: Value
+}
 
-  input(name: string, dtype: DType, shape: Shape): Value {
-    const value = this.#claim(name, dtype, shape)
-    this.#inputs.push(value)
-    return value
-  }
+export interface GroupQueryAttentionOptions {
+  readonly numHeads: number
+  readonly kvNumHeads: number
+  /** default: 1 / sqrt(headDim) */
+  readonly scale?: number
+  readonly doRotary?: boolean
+  readonly localWindowSize?: number
+  readonly softcap?: number
+}
 
-  /** A tensor of the checkpoint, by its name there. The same name twice is the same value. */
-  weight(name: string, dtype: DType, shape: readonly number[]): Value {
-    const known = this.#weights.find(weight => weight.name === name)
-    if (known !== undefined) {
-      if (known.dtype !== dtype || !sameShape(known.shape, shape)) {
-        throw new SwarmError(
-          'INTERNAL',
-          `weight ${name}: expected ${known.dtype}[${known.shape}], found ${dtype}[${shape}]`
-        )
-      }
-      return known
-    }
-    const value = this.#claim(name, dtype, shape)
-    this.#weights.push(value)
-    return value
-  }
-
-  /** A number (a scalar), numbers (a vector) or a tensor that is part of the graph. Equal ones are one value. */
-  constant(content: Tensor | number | readonly number[], dtype: DType = 'float32'): Value {
-    const { array } = dtypes[dtype]
-    const wide = dtype === 'int64'
-    const make = (numbers: readonly number[], shape: readonly number[]): Tensor =>
-      tensor(
-        dtype,
-        shape,
-        (wide ? BigInt64Array.from(numbers, BigInt) : (array as Float32ArrayConstructor).from(numbers)) as DataOf<DType>
-      )
-    const filled: Tensor =
-      typeof content === 'number' ? make([content], []) : 'dtype' in content ? content : make(content, [content.length])
-    const key =
-      sizeOf(filled.shape) > 16
-        ? null
-        : `${filled.dtype}[${filled.shape}]${Array.from(filled.data as Iterable<number>).join()}`
-    const known = key === null ? undefined : this.#constants.get(key)
-    if (known !== undefined) return known.value
-    const value = this.#claim(this.#fresh('constant'), filled.dtype, filled.shape)
-    this.#addConstant({ value, tensor: filled }, key ?? value.name)
-    return value
-  }
-
-  output(name: string, value: Value): void {
-    if (this.#outputs.some(output => output.name === name)) {
-      throw new SwarmError('INTERNAL', `graph ${this.#name}: two outputs named ${name}`)
-    }
-    this.#outputs.push({ name, value })
-  }
-
-  /** Names of the values made inside begin with `scope/`: for people who read graphs and profiles. */
-  scoped<T>(scope: string, build: () => T): T {
-    const outer = this.#scope
-    this.#scope = `${outer}${scope}/`
-    try {
-      return build()
-    } finally {
-      this.#scope = outer
-    }
-  }
-
-  build(): Graph {
-    return {
-      name: this.#name,
-      inputs: [...this.#inputs],
-      outputs: [...this.#outputs],
-      weights: [...this.#weights],
-      constants: [...this.#constants.values()],
-      nodes: [...this.#nodes]
-    }
-  }
-
-  /** The whole numbers of a constant; null for any other value. */
-  constantNumbers(value: Value | null | undefined): readonly number[] | null {
-    const content = value == null ? undefined : this.#constantOf.get(value)
-    return content === undefined ? null : Array.from(content.data as Iterable<number | bigint>, Number)
-  }
-
-  /** A node as gradient rules see it. */
-  callOf(node: GraphNode): DoneCall {
-    return { ...node, constantOf: input => this.constantNumbers(node.inputs[input]) }
-  }
-
-  #claim(name: string, dtype: DType, shape: Shape): Value {
-    if (this.#names.has(name)) throw new SwarmError('INTERNAL', `graph ${this.#name}: two values named ${name}`)
-    this.#names.add(name)
-    return { name, dtype, shape: [...shape] }
-  }
-
-  #fresh(stem: string): string {
-    for (let i = this.#names.size; ; i++)
-      if (!this.#names.has(`${this.#scope}${stem}_${i}`)) return `${this.#scope}${stem}_${i}`
-  }
-
-  #addConstant(constant: Constant, key: string = constant.value.name): void {
-    this.#names.add(constant.value.name)
-    this.#constants.set(key, constant)
-    this.#constantOf.set(constant.value, constant.tensor)
-  }
-
-  #emit(op: OpName, inputs: readonly (Value | null)[], options: EmitOptions = {}): Value[] {
-    const attributes: Record<string, Attribute> = {}
-    for (const [name, value] of Object.entries(options.attributes ?? {})) {
-      if (value !== undefined) attributes[name] = typeof value === 'boolean' ? Number(value) : value
-    }
-    const call = {
-      op,
-      inputs,
-      attributes,
-      shape: options.shape,
-      constantOf: (i: number) => this.constantNumbers(inputs[i])
-    }
-    const outputs = operators[op].infer(call).map(({ dtype, shape }) => this.#claim(this.#fresh(op), dtype, shape))
-    this.#nodes.push({ op, inputs, outputs, attributes })
-    return outputs
-  }
-
+export class GraphBuilder extends Recorder {
   #one(op: OpName, inputs: readonly (Value | null)[], options?: EmitOptions): Value {
-    return this.#emit(op, inputs, options)[0]!
+    return this.emit(op, inputs, options)[0]!
   }
 
   Identity = (x: Value): Value => this.#one('Identity', [x])
@@ -169,116 +64,153 @@ export class GraphBuilder {
   Tanh = (x: Value): Value => this.#one('Tanh', [x])
   Erf = (x: Value): Value => this.#one('Erf', [x])
   Relu = (x: Value): Value => this.#one('Relu', [x])
-  Not = (x: Value): Value => this.#one('Not', [x])
-  Cast = (x: Value, { to }: { to: DType }): Value =>
-    x.dtype === to ? x : this.#one('Cast', [x], { attributes: { to } })
   Add = (a: Value, b: Value): Value => this.#one('Add', [a, b])
   Sub = (a: Value, b: Value): Value => this.#one('Sub', [a, b])
   Mul = (a: Value, b: Value): Value => this.#one('Mul', [a, b])
   Div = (a: Value, b: Value): Value => this.#one('Div', [a, b])
   Pow = (a: Value, b: Value): Value => this.#one('Pow', [a, b])
+  Max = (a: Value, b: Value): Value => this.#one('Max', [a, b])
+  Min = (a: Value, b: Value): Value => this.#one('Min', [a, b])
+  Equal = (a: Value, b: Value): Value => this.#one('Equal', [a, b])
   Greater = (a: Value, b: Value): Value => this.#one('Greater', [a, b])
   GreaterOrEqual = (a: Value, b: Value): Value => this.#one('GreaterOrEqual', [a, b])
   Less = (a: Value, b: Value): Value => this.#one('Less', [a, b])
-  Equal = (a: Value, b: Value): Value => this.#one('Equal', [a, b])
+  LessOrEqual = (a: Value, b: Value): Value => this.#one('LessOrEqual', [a, b])
   And = (a: Value, b: Value): Value => this.#one('And', [a, b])
   Or = (a: Value, b: Value): Value => this.#one('Or', [a, b])
+  Not = (x: Value): Value => this.#one('Not', [x])
   Where = (condition: Value, a: Value, b: Value): Value => this.#one('Where', [condition, a, b])
+  Cast = (x: Value, { to }: { to: DType }): Value =>
+    x.dtype === to ? x : this.#one('Cast', [x], { attributes: { to } })
+
   MatMul = (a: Value, b: Value): Value => this.#one('MatMul', [a, b])
 
-  /** alpha * op(a) * op(b), where op transposes the last two axes if asked */
+  /** alpha op(a) op(b), where op transposes the last two axes if asked */
   FusedMatMul = (a: Value, b: Value, options: { transA?: boolean; transB?: boolean; alpha?: number } = {}): Value =>
     this.#one('FusedMatMul', [a, b], {
-      attributes: { transA: options.transA ?? 0, transB: options.transB ?? 0, alpha: options.alpha ?? 1 }
+      attributes: {
+        transA: options.transA || undefined,
+        transB: options.transB || undefined,
+        alpha: options.alpha === 1 ? undefined : options.alpha
+      }
     })
 
+  ReduceSum = (x: Value, options: ReduceOptions = {}): Value => this.#reduce('ReduceSum', x, options)
+  ReduceMean = (x: Value, options: ReduceOptions = {}): Value => this.#reduce('ReduceMean', x, options)
   Softmax = (x: Value, { axis }: { axis: number }): Value => this.#one('Softmax', [x], { attributes: { axis } })
   LogSoftmax = (x: Value, { axis }: { axis: number }): Value => this.#one('LogSoftmax', [x], { attributes: { axis } })
+  CumSum = (x: Value, axis: number): Value => this.#one('CumSum', [x, this.constant(axis, 'int64')])
+
+  /** x / sqrt(mean(x²) + epsilon) * scale over the last axis: RMSNorm */
   SimplifiedLayerNormalization = (
     x: Value,
     scale: Value,
     { epsilon, axis = -1 }: { epsilon: number; axis?: number }
   ): Value => this.#one('SimplifiedLayerNormalization', [x, scale], { attributes: { axis, epsilon } })
 
-  ReduceSum = (x: Value, options: { axes?: readonly number[]; keepdims?: boolean } = {}): Value =>
-    this.#reduce('ReduceSum', x, options)
-  ReduceMean = (x: Value, options: { axes?: readonly number[]; keepdims?: boolean } = {}): Value =>
-    this.#reduce('ReduceMean', x, options)
-  ReduceProd = (x: Value, options: { axes?: readonly number[]; keepdims?: boolean } = {}): Value =>
-    this.#reduce('ReduceProd', x, { keepdims: false, ...options })
-
-  #reduce(
-    op: 'ReduceSum' | 'ReduceMean' | 'ReduceProd',
-    x: Value,
-    options: { axes?: readonly number[]; keepdims?: boolean }
-  ): Value {
-    const axes = options.axes === undefined ? [] : [this.constant(options.axes, 'int64')]
-    return this.#one(op, [x, ...axes], { attributes: { keepdims: options.keepdims ?? true } })
+  #reduce(op: 'ReduceSum' | 'ReduceMean', x: Value, { axes, keepdims = true }: ReduceOptions): Value {
+    return this.#one(op, axes === undefined ? [x] : [x, this.constant(axes, 'int64')], { attributes: { keepdims } })
   }
 
-  Transpose = (x: Value, { perm }: { perm: readonly number[] }): Value =>
-    this.#one('Transpose', [x], { attributes: { perm } })
-  Unsqueeze = (x: Value, axes: readonly number[]): Value => this.#one('Unsqueeze', [x, this.constant(axes, 'int64')])
-  Squeeze = (x: Value, axes: readonly number[]): Value => this.#one('Squeeze', [x, this.constant(axes, 'int64')])
-  Shape = (x: Value): Value => this.#one('Shape', [x])
-  CumSum = (x: Value, axis: number): Value => this.#one('CumSum', [x, this.constant(axis, 'int64')])
+  Shape = (x: Value, range: { start?: number; end?: number } = {}): Value =>
+    this.#one('Shape', [x], { attributes: range })
 
-  /**
-   * x in another shape. A symbol at the same place is copied, one that is elsewhere is left to ONNX to find out; where
-   * more than one would have to be, take ReshapeLike.
-   */
-  Reshape = (x: Value, shape: Shape): Value => {
-    const unknown = shape.filter((dim, axis) => typeof dim === 'string' && dim !== x.shape[axis])
-    if (unknown.length > 1) {
+  /** Sizes as int64 [sizes]: a constant where all are numbers, else read from values that have these axes when the graph runs. */
+  sizes(dims: Shape): Value {
+    if (dims.every(dim => typeof dim === 'number')) return this.constant(dims, 'int64')
+    const pieces = dims.map(dim => this.#readSize(dim))
+    return pieces.length === 1 ? pieces[0]! : this.Concat(pieces, { axis: 0 })
+  }
+
+  /** A size as an int64 scalar. */
+  size(dim: Dim): Value {
+    return typeof dim === 'number' ? this.constant(dim, 'int64') : this.Squeeze(this.sizes([dim]), [0])
+  }
+
+  /** Sizes of some axes of x, int64 [axes]. */
+  dimensions(x: Value, axes: readonly number[]): Value {
+    return this.sizes(axes.map(axis => x.shape[axis]!))
+  }
+
+  /** A size as int64 [1]. */
+  #readSize(dim: Dim): Value {
+    if (typeof dim === 'number') return this.constant([dim], 'int64')
+    const terms = [...polynomial(dim)].map(([monomial, coefficient]) => {
+      const factors = monomial
+        .split('*')
+        .filter(symbol => symbol !== '')
+        .map(symbol => {
+          const { value, axis } = this.sourceOf(symbol)
+          return this.Shape(value, { start: axis, end: axis + 1 })
+        })
+      if (coefficient !== 1 || factors.length === 0) factors.push(this.constant([coefficient], 'int64'))
+      return factors.reduce((a, b) => this.Mul(a, b))
+    })
+    return terms.reduce((a, b) => this.Add(a, b))
+  }
+
+  /** x in another shape; one size may be -1, which stands for what is left. */
+  Reshape = (x: Value, dims: Shape): Value => {
+    const rest = dims.includes(-1) ? divideDim(productOf(x.shape), productOf(dims.filter(dim => dim !== -1))) : null
+    if (dims.includes(-1) && rest === null) {
       throw new SwarmError(
         'INTERNAL',
-        `Reshape: expected at most one symbol out of place, found ${unknown.join(', ')} in [${shape}] from [${x.shape}]`
+        `Reshape: expected sizes that divide [${x.shape}] but for one -1, found [${dims}]`
       )
     }
-    const dims = shape.map((dim, axis) => (typeof dim === 'number' ? dim : dim === x.shape[axis] ? 0 : -1))
-    return this.#one('Reshape', [x, this.constant(dims, 'int64')], { shape })
-  }
-
-  /** x in the shape of another value. */
-  ReshapeLike = (x: Value, like: Value): Value => {
-    const unknown = like.shape.filter((dim, axis) => typeof dim === 'string' && dim !== x.shape[axis])
-    if (unknown.length <= 1) return this.Reshape(x, like.shape)
-    return this.#one('Reshape', [x, this.Shape(like)], { shape: like.shape })
-  }
-
-  /** x repeated to a shape; `sizes` [rank] int64 tells the symbols' sizes */
-  Expand = (x: Value, shape: Shape, sizes?: Value): Value => {
-    if (sizes === undefined && shape.some(dim => typeof dim === 'string')) {
-      throw new SwarmError('INTERNAL', `Expand: expected sizes for the symbols of [${shape}], found none`)
+    const shape = dims.map(dim => canonical(dim === -1 ? rest! : dim))
+    if (sameShape(shape, x.shape)) return x
+    const moved = shape.filter((dim, axis) => typeof dim === 'string' && dim !== x.shape[axis])
+    if (moved.length > 1 || shape.includes(0)) {
+      return this.#one('Reshape', [x, this.sizes(shape)], { shape, attributes: { allowzero: true } })
     }
-    return this.#one('Expand', [x, sizes ?? this.constant(shape as number[], 'int64')], { shape })
+    // in ONNX 0 is the size of the same axis as before, -1 what is left
+    const numbers = shape.map((dim, axis) => (typeof dim === 'number' ? dim : dim === x.shape[axis] ? 0 : -1))
+    return this.#one('Reshape', [x, this.constant(numbers, 'int64')], { shape })
   }
 
-  /** x repeated to the shape of another value */
-  ExpandLike = (x: Value, like: Value): Value =>
-    sameShape(x.shape, like.shape) ? x : this.Expand(x, like.shape, this.Shape(like))
+  ReshapeLike = (x: Value, like: Value): Value => this.Reshape(x, like.shape)
 
-  /** @param options.dim the size of the joined axis, where symbols are added */
+  Transpose = (x: Value, { perm }: { perm: readonly number[] }): Value =>
+    perm.length === x.shape.length && perm.every((from, to) => from === to)
+      ? x
+      : this.#one('Transpose', [x], { attributes: { perm } })
+  Unsqueeze = (x: Value, axes: readonly number[]): Value => this.#one('Unsqueeze', [x, this.constant(axes, 'int64')])
+  Squeeze = (x: Value, axes: readonly number[]): Value => this.#one('Squeeze', [x, this.constant(axes, 'int64')])
+
+  /** x repeated to a shape; `sizes` int64 [rank] where no value has the shape's symbols yet */
+  Expand = (x: Value, shape: Shape, sizes?: Value): Value =>
+    sameShape(x.shape, shape.map(canonical)) ? x : this.#one('Expand', [x, sizes ?? this.sizes(shape)], { shape })
+
+  ExpandLike = (x: Value, like: Value): Value => this.Expand(x, like.shape)
+
+  /** @param options.dim another name for the size of the joined axis than the sum */
   Concat = (parts: readonly Value[], { axis, dim }: { axis: number; dim?: Dim }): Value =>
     this.#one('Concat', parts, { attributes: { axis }, shape: dim === undefined ? undefined : [dim] })
 
-  /** Elements start..end-1 of one axis; `dim` is the size of the result's axis. */
-  Slice = (x: Value, { start, end, axis, dim }: { start: number; end: number; axis: number; dim?: Dim }): Value => {
-    const at = axis < 0 ? axis + x.shape.length : axis
+  /** Pieces of the given sizes along one axis. */
+  Split = (x: Value, { axis, sizes }: { axis: number; sizes: readonly number[] }): readonly Value[] =>
+    this.emit('Split', [x, this.constant(sizes, 'int64')], { attributes: { axis } })
+
+  Slice = (x: Value, { axis, start = 0, end, dim }: SliceOptions): Value => {
+    const at = normalizeAxis(axis, x.shape.length)
+    if (at === null) throw new SwarmError('INTERNAL', `Slice: expected an axis of [${x.shape}], found ${axis}`)
     const size = x.shape[at]!
-    const clamp = (index: number, length: number) => Math.min(Math.max(index < 0 ? index + length : index, 0), length)
-    const found = dim ?? (typeof size === 'number' ? clamp(end, size) - clamp(start, size) : null)
-    if (found === null)
-      throw new SwarmError('INTERNAL', `Slice: expected the size of axis ${at} of [${x.shape}] to be given, found none`)
-    const one = (number: number) => this.constant([number], 'int64')
-    return this.SliceTo(x, one(start), one(end), at, x.shape.with(at, found))
+    const bound = (index: Dim): Dim => {
+      if (typeof index === 'string') return canonical(index)
+      const front = index < 0 ? addDims(size, index) : index
+      return typeof size === 'number' ? Math.min(Math.max(front as number, 0), size) : front
+    }
+    const [first, last] = [bound(start), end === undefined ? size : bound(end)]
+    const shape = x.shape.with(at, canonical(dim ?? addDims(last, first, -1)))
+    return first === 0 && last === size ? x : this.SliceTo(x, this.sizes([first]), this.sizes([last]), at, shape)
   }
 
-  /** Slice with computed bounds ([1] int64 each) and a known result shape. */
+  /** Slice with computed bounds (int64 [1] each, counted from the front) and a known result shape. */
   SliceTo = (x: Value, start: Value, end: Value, axis: number, shape: Shape): Value =>
     this.#one('Slice', [x, start, end, this.constant([axis], 'int64')], { shape })
 
-  /** Zeros around x; `pads` [2 * rank] int64: before each axis, then after each. */
+  /** Zeros around x; `pads` int64 [2 * rank]: before each axis, then after each */
   Pad = (x: Value, pads: Value, shape: Shape): Value => this.#one('Pad', [x, pads], { shape })
 
   Gather = (x: Value, indices: Value, { axis = 0 }: { axis?: number } = {}): Value =>
@@ -298,59 +230,23 @@ export class GraphBuilder {
   Range = (start: Value, limit: Value, delta: Value, dim: Dim): Value =>
     this.#one('Range', [start, limit, delta], { shape: [dim] })
 
-  /** Sizes of some axes of x, [axes.length] int64; a constant where all are fixed. */
-  dimensions(x: Value, axes: readonly number[]): Value {
-    const sizes = axes.map(axis => x.shape[axis]!)
-    if (sizes.every(size => typeof size === 'number')) return this.constant(sizes, 'int64')
-    return this.Gather(this.Shape(x), this.constant(axes, 'int64'))
-  }
-
+  /** Rotates pairs (i, i + headDim / 2) of every head; `numHeads` for x [batch, seq, heads * headDim] */
   RotaryEmbedding = (x: Value, positions: Value, cos: Value, sin: Value, options: { numHeads?: number } = {}): Value =>
     this.#one('RotaryEmbedding', [x, positions, cos, sin], {
-      attributes: {
-        num_heads: options.numHeads,
-        interleaved: 0,
-        rotary_embedding_dim: options.numHeads === undefined ? undefined : 0
-      }
+      attributes: { num_heads: options.numHeads, interleaved: 0 }
     })
 
+  /** Causal attention over a KV cache; see the operator's row for the shapes. */
   GroupQueryAttention = (
-    inputs: {
-      query: Value
-      key: Value | null
-      value: Value | null
-      pastKey: Value
-      pastValue: Value
-      seqlensK: Value
-      totalSequenceLength: Value
-      cos?: Value
-      sin?: Value
-      positionIds?: Value
-      attentionBias?: Value
-    },
-    options: {
-      numHeads: number
-      kvNumHeads: number
-      scale?: number
-      doRotary?: boolean
-      localWindowSize?: number
-      softcap?: number
-    }
+    inputs: GroupQueryAttentionInputs,
+    options: GroupQueryAttentionOptions
   ): { output: Value; presentKey: Value; presentValue: Value } => {
+    const { query, key, value, pastKey, pastValue, seqlensK, totalSequenceLength } = inputs
     const optional = [inputs.cos ?? null, inputs.sin ?? null, inputs.positionIds ?? null, inputs.attentionBias ?? null]
     while (optional.at(-1) === null) optional.pop()
-    const [output, presentKey, presentValue] = this.#emit(
+    const [output, presentKey, presentValue] = this.emit(
       'GroupQueryAttention',
-      [
-        inputs.query,
-        inputs.key,
-        inputs.value,
-        inputs.pastKey,
-        inputs.pastValue,
-        inputs.seqlensK,
-        inputs.totalSequenceLength,
-        ...optional
-      ],
+      [query, key, value, pastKey, pastValue, seqlensK, totalSequenceLength, ...optional],
       {
         attributes: {
           num_heads: options.numHeads,

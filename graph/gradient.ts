@@ -2,30 +2,31 @@
 import { SwarmError } from '../common/errors.ts'
 import { GraphBuilder } from './builder.ts'
 import type { Graph, GraphNode, Value } from './graph.ts'
-import { type OpName, operators } from './ops/index.ts'
+import { operatorOf } from './ops/index.ts'
 import { broadcastAxes, formatShape, sameShape } from './shape.ts'
 
 /** Sums a gradient over the axes along which its value was broadcast: the one place where broadcasting is undone. */
 function unbroadcast(g: GraphBuilder, grad: Value, value: Value): Value {
   const axes = broadcastAxes(value.shape, grad.shape)
-  const summed = axes.length === 0 ? grad : g.ReduceSum(grad, { axes, keepdims: true })
-  const leading = grad.shape.length - value.shape.length
-  const result = leading === 0 ? summed : g.Squeeze(summed, [...Array(leading).keys()])
-  if (!sameShape(result.shape, value.shape)) {
-    throw new SwarmError(
-      'INTERNAL',
-      `gradient of ${value.name}: expected shape ${formatShape(value.shape)}, found ${formatShape(result.shape)}`
-    )
-  }
-  return result
+  const missing = grad.shape.length - value.shape.length
+  const summed =
+    axes.length === missing
+      ? axes.length === 0
+        ? grad
+        : g.ReduceSum(grad, { axes, keepdims: false })
+      : g.Reshape(g.ReduceSum(grad, { axes, keepdims: true }), value.shape)
+  if (sameShape(summed.shape, value.shape) && summed.dtype === value.dtype) return summed
+  throw new SwarmError(
+    'INTERNAL',
+    `gradient of ${value.name}: expected ${value.dtype}${formatShape(value.shape)}, found ${grad.dtype}${formatShape(grad.shape)}`
+  )
 }
 
-/** Values through which a change of the wanted ones reaches further: frozen weights and whole numbers are not among them. */
+/** Values that a change of the wanted ones reaches: frozen weights are not among them, nor whole numbers and truth values. */
 function reachedFrom(wanted: readonly Value[], nodes: readonly GraphNode[]): Set<Value> {
   const reached = new Set(wanted)
-  for (const { op, inputs, outputs } of nodes) {
-    if (operators[op as OpName].gradient === null || !inputs.some(input => input !== null && reached.has(input)))
-      continue
+  for (const { inputs, outputs } of nodes) {
+    if (!inputs.some(input => input !== null && reached.has(input))) continue
     for (const output of outputs) if (output.dtype === 'float32') reached.add(output)
   }
   return reached
@@ -40,21 +41,25 @@ export interface DifferentiateOptions {
 
 /**
  * The graph together with its backward pass: has in addition an input `grad.<output>` for each differentiated output and an
- * output `grad.<name>` for each wanted input or weight, of the same shapes.
- * @throws SwarmError INVALID_ARGUMENT where a wanted name does not exist or no differentiable path leads to it
+ * output `grad.<name>` for each wanted input or weight, of the same shapes. Only nodes between the two are differentiated.
+ * @throws SwarmError INVALID_ARGUMENT where a name does not exist, where no path leads from a wanted value to an output (a
+ * gradient of zeros would hide the mistake), or where an operator on the path carries no gradient
  */
 export function differentiate(graph: Graph, options: DifferentiateOptions): Graph {
   const g = new GraphBuilder(`${graph.name}.joint`, graph)
+  const refuse = (reason: string): never => {
+    throw new SwarmError('INVALID_ARGUMENT', `differentiating graph ${graph.name}: ${reason}`)
+  }
   const named = new Map([...graph.weights, ...graph.inputs].map(value => [value.name, value]))
-  const wanted = options.wanted.map(name => {
+  const wanted = [...new Set(options.wanted)].map(name => {
     const value = named.get(name)
-    if (value?.dtype === 'float32') return value
-    throw new SwarmError(
-      'INVALID_ARGUMENT',
-      `graph ${graph.name}: no float32 input or weight ${name} to differentiate by`
-    )
+    return value?.dtype === 'float32' ? value : refuse(`expected a float32 input or weight, found no '${name}'`)
   })
   const reached = reachedFrom(wanted, graph.nodes)
+  for (const name of options.outputs ?? []) {
+    const output = graph.outputs.find(output => output.name === name)
+    if (output === undefined || !reached.has(output.value)) refuse(`no wanted value reaches an output '${name}'`)
+  }
 
   const grads = new Map<Value, Value>()
   const accumulate = (value: Value, grad: Value): void => {
@@ -67,26 +72,22 @@ export function differentiate(graph: Graph, options: DifferentiateOptions): Grap
       accumulate(value, g.input(`grad.${name}`, value.dtype, value.shape))
     }
   }
-  for (const node of graph.nodes.toReversed()) {
-    const received = node.outputs.map(output => grads.get(output))
-    const rule = operators[node.op as OpName].gradient
-    if (rule === null || received[0] === undefined) continue
-    const needs = (input: number): boolean => reached.has(node.inputs[input]!)
-    if (!node.inputs.some((_, input) => needs(input))) continue
-    const contributions = rule(g, g.callOf(node), received as Value[], needs)
-    for (const [input, value] of node.inputs.entries()) {
-      const grad = contributions[input]
-      if (value != null && grad != null && needs(input)) accumulate(value, unbroadcast(g, grad, value))
+  g.scoped('grad', () => {
+    for (const node of graph.nodes.toReversed()) {
+      const received = node.outputs.map(output => grads.get(output) ?? null)
+      if (received.every(grad => grad === null)) continue
+      const needs = (input: number): boolean => reached.has(node.inputs[input]!)
+      if (!node.inputs.some((_, input) => needs(input))) continue
+      const rule = operatorOf(node).gradient ?? refuse(`${node.op} (${node.outputs[0]!.name}) carries no gradient`)
+      const contributions = rule(g, g.callOf(node), received, needs)
+      for (const [input, value] of node.inputs.entries()) {
+        const grad = contributions[input]
+        if (value !== null && grad != null && needs(input)) accumulate(value, unbroadcast(g, grad, value))
+      }
     }
-  }
+  })
   for (const value of wanted) {
-    const grad = grads.get(value)
-    if (grad === undefined) {
-      throw new SwarmError(
-        'INVALID_ARGUMENT',
-        `graph ${graph.name}: no differentiable path leads from ${value.name} to an output`
-      )
-    }
+    const grad = grads.get(value) ?? refuse(`no path leads from '${value.name}' to a differentiated output`)
     g.output(`grad.${value.name}`, grad)
   }
   return g.build()

@@ -1,14 +1,14 @@
-// What the table of operators says of each: how its outputs' types and shapes follow from its inputs, and how gradients flow.
+// What the table of operators says of each: its attributes, how its outputs' types and shapes follow, how gradients flow.
 import { SwarmError } from '../common/errors.ts'
 import type { DType } from '../common/tensor.ts'
 import type { GraphBuilder } from './builder.ts'
 import type { Attribute, Value } from './graph.ts'
-import { formatShape, type Shape } from './shape.ts'
+import { formatShape, normalizeAxis, type Shape } from './shape.ts'
 
 export type Attributes = Readonly<Record<string, Attribute>>
 export type AttributeKind = 'int' | 'ints' | 'float' | 'string' | 'dtype'
 
-export interface TypeAndShape {
+export interface ValueType {
   readonly dtype: DType
   readonly shape: Shape
 }
@@ -20,7 +20,7 @@ export interface Call {
   readonly attributes: Attributes
   /** the shape that the builder asked for, where inputs do not tell (Reshape, Expand, Slice, Concat of symbols) */
   readonly shape?: Shape
-  /** values of inputs that are constants of whole numbers (shapes, axes) */
+  /** numbers of an input that is a constant (axes, sizes); null for any other */
   constantOf(input: number): readonly number[] | null
 }
 
@@ -29,34 +29,66 @@ export interface DoneCall extends Call {
 }
 
 /**
- * Gradients of the inputs from those of the outputs, written with the builder's own operators; null for an input that carries none.
- * `needs(i)` tells whether anybody wants input i's. Broadcasting is undone by the caller.
+ * Gradients of the inputs from those of the outputs (null where an output has none), written with the builder's own operators;
+ * null for an input that a change of does not reach the outputs. `needs(i)` tells whether anybody wants input i's.
+ * Broadcasting is undone by the caller.
  */
 export type GradientRule = (
   g: GraphBuilder,
   call: DoneCall,
-  grads: readonly Value[],
+  grads: readonly (Value | null)[],
   needs: (input: number) => boolean
 ) => readonly (Value | null)[]
 
 export interface Operator {
+  /** the ONNX standard where left out */
   readonly domain?: 'com.microsoft'
   readonly attributes?: Readonly<Record<string, AttributeKind>>
-  readonly infer: (call: Call) => readonly TypeAndShape[]
-  /** null: carries no gradient, said on purpose */
+  readonly infer: (call: Call) => readonly ValueType[]
+  /** null: carries no gradient, said on purpose; a graph where one would have to pass is refused */
   readonly gradient: GradientRule | null
-  /** cheap enough to compute again in a backward pass rather than keep its result */
-  readonly cheap?: boolean
+  /** one pass over the elements or less: a backward pass may compute it again rather than keep its result */
+  readonly cheap?: true
 }
 
-/** The error for a wrong graph: op, expected, found. */
+function describe(value: Value | null): string {
+  return value === null ? 'nothing' : `${value.name} ${value.dtype}${formatShape(value.shape)}`
+}
+
+/** Throws the error for a graph that is wrong where it is built: operator, expected, found. */
 export function reject(call: Pick<Call, 'op' | 'inputs'>, expected: string): never {
-  const found = call.inputs.map(value =>
-    value === null ? 'none' : `${value.name} ${value.dtype}${formatShape(value.shape)}`
-  )
-  throw new SwarmError('INTERNAL', `${call.op}: expected ${expected}, found ${found.join(', ') || 'no inputs'}`)
+  const found = call.inputs.map(describe).join(', ')
+  throw new SwarmError('INTERNAL', `${call.op}: expected ${expected}, found ${found === '' ? 'no inputs' : found}`)
 }
 
+/** The input, which must be there. */
 export function required(call: Call, input: number): Value {
   return call.inputs[input] ?? reject(call, `an input ${input}`)
+}
+
+/** The input, which must be float32: the only type that our operators compute in (ARCHITECTURE: x86 has no 16-bit products). */
+export function requiredFloat(call: Call, input = 0): Value {
+  const value = required(call, input)
+  return value.dtype === 'float32' ? value : reject(call, `float32 for input ${input}`)
+}
+
+/** The shape of an input of whole numbers, which says where. */
+export function requiredIndices(call: Call, input: number): Shape {
+  const { dtype, shape } = required(call, input)
+  return dtype === 'int64' || dtype === 'int32' ? shape : reject(call, `whole numbers for input ${input}`)
+}
+
+/** The axis of input 0, or of a given rank, counted from the front. */
+export function axisOf(call: Call, axis: number, rank: number = required(call, 0).shape.length): number {
+  return normalizeAxis(axis, rank) ?? reject(call, `an axis of ${rank}, not axis ${axis}`)
+}
+
+/** The attribute `axis`, counted from the front. */
+export function axisAttribute(call: Call): number {
+  return axisOf(call, call.attributes.axis as number)
+}
+
+/** The axes that are listed in a constant input, counted from the front. */
+export function axesInput(call: Call, input: number, rank?: number): number[] {
+  return (call.constantOf(input) ?? reject(call, 'constant axes')).map(axis => axisOf(call, axis, rank))
 }

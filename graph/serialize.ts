@@ -1,12 +1,10 @@
 // A graph as an ONNX model. Weights are not copied in: each becomes external data, a place in a file of the checkpoint.
-
 import { SwarmError } from '../common/errors.ts'
-import type { DType } from '../common/tensor.ts'
-import { bytesOf } from '../common/tensor.ts'
+import { bytesOf, type DType } from '../common/tensor.ts'
 import { onnx } from '../proto/gen/onnx.js'
-import type { Attribute, Dim, Graph, GraphNode, Value } from './graph.ts'
+import type { Attribute, Constant, Dim, Graph, GraphNode, Value } from './graph.ts'
 import type { AttributeKind } from './operator.ts'
-import { type OpName, operators } from './ops/index.ts'
+import { operatorOf } from './ops/index.ts'
 
 /** Where a weight's bytes lie: dense, row-major, little-endian. */
 export interface WeightLocation {
@@ -43,16 +41,20 @@ const attributeFields: Readonly<Record<AttributeKind, (value: Attribute) => onnx
   ints: value => ({ type: AttributeType.INTS, ints: [...(value as readonly number[])] })
 }
 
-function nodeProto(node: GraphNode, index: number): onnx.INodeProto {
-  const { domain = '', attributes = {} } = operators[node.op as OpName]
+function nodeProto(
+  node: GraphNode,
+  index: number,
+  nameOf: (value: Value | null, output?: number) => string
+): onnx.INodeProto {
+  const { domain = '', attributes = {} } = operatorOf(node)
   return {
     name: `${node.op}.${index}`,
     opType: node.op,
     domain,
-    input: node.inputs.map(input => input?.name ?? ''),
-    output: node.outputs.map(output => output.name),
+    input: node.inputs.map(input => nameOf(input)),
+    output: node.outputs.map(nameOf),
     attribute: Object.entries(node.attributes).map(([name, value]) => {
-      const kind = (attributes as Record<string, AttributeKind>)[name]
+      const kind = attributes[name]
       if (kind === undefined) throw new SwarmError('INTERNAL', `${node.op}: no attribute ${name}`)
       return { name, ...attributeFields[kind](value) }
     })
@@ -84,6 +86,11 @@ function weightProto(value: Value, locate: (name: string) => WeightLocation): on
   }
 }
 
+function constantProto({ value: { name }, tensor: { dtype, shape, data } }: Constant): onnx.ITensorProto {
+  const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+  return { name, dims: [...shape], dataType: dataTypes[dtype], rawData }
+}
+
 function noWeights(name: string): never {
   throw new SwarmError(
     'INTERNAL',
@@ -91,12 +98,29 @@ function noWeights(name: string): never {
   )
 }
 
+/** Nodes that give a value its name as an output, where it is not the result of a node or is another output already. */
+function aliases(graph: Graph, renamed: ReadonlyMap<Value, string>): GraphNode[] {
+  return graph.outputs
+    .filter(({ name, value }) => (renamed.get(value) ?? value.name) !== name)
+    .map(({ name, value }) => ({ op: 'Identity', inputs: [value], outputs: [{ ...value, name }], attributes: {} }))
+}
+
+/** Names of values in the model: an output's where a node makes it, else their own. */
+function outputNames(graph: Graph): Map<Value, string> {
+  const made = new Set(graph.nodes.flatMap(node => node.outputs))
+  const names = new Map<Value, string>()
+  for (const { name, value } of graph.outputs) if (made.has(value) && !names.has(value)) names.set(value, name)
+  return names
+}
+
 /** ONNX ModelProto bytes of a graph. `weights` tells where each weight lies. */
 export function serialize(graph: Graph, weights: (name: string) => WeightLocation = noWeights): Uint8Array {
-  // an output is a name for a value: where the names differ, or one value is two outputs, an Identity gives the second name
-  const aliases: GraphNode[] = graph.outputs
-    .filter(({ name, value }) => name !== value.name)
-    .map(({ name, value }) => ({ op: 'Identity', inputs: [value], outputs: [{ ...value, name }], attributes: {} }))
+  const renamed = outputNames(graph)
+  const nodes = [...graph.nodes, ...aliases(graph, renamed)]
+  const used = new Set([...nodes.flatMap(node => node.inputs), ...graph.outputs.map(({ value }) => value)])
+  /** an output that nobody uses is left out, which spares some operators computing it */
+  const nameOf = (value: Value | null, index = 0): string =>
+    value === null || (index > 0 && !used.has(value)) ? '' : (renamed.get(value) ?? value.name)
   const model = onnx.ModelProto.create({
     irVersion,
     producerName: 'swarmtune',
@@ -106,18 +130,10 @@ export function serialize(graph: Graph, weights: (name: string) => WeightLocatio
     ],
     graph: {
       name: graph.name,
-      node: [...graph.nodes, ...aliases].map(nodeProto),
+      node: nodes.map((node, index) => nodeProto(node, index, nameOf)),
       input: graph.inputs.map(value => valueInfo(value.name, value)),
       output: graph.outputs.map(({ name, value }) => valueInfo(name, value)),
-      initializer: [
-        ...graph.weights.map(value => weightProto(value, weights)),
-        ...graph.constants.map(({ value, tensor: { data, shape, dtype } }) => ({
-          name: value.name,
-          dims: [...shape],
-          dataType: dataTypes[dtype],
-          rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-        }))
-      ]
+      initializer: [...graph.weights.map(value => weightProto(value, weights)), ...graph.constants.map(constantProto)]
     }
   })
   return onnx.ModelProto.encode(model).finish()

@@ -35,11 +35,3 @@ export function broadcastAxes(from: Shape, to: Shape): number[] {
   const missing = to.length - from.length
   return [...to.keys()].filter(axis => axis < missing || (from[axis - missing] === 1 && to[axis] !== 1))
 }
-
-/** Product of the fixed sizes and the sorted names of the symbols. */
-export function factors(shape: Shape): { size: number; symbols: string[] } {
-  return {
-    size: shape.reduce<number>((size, dim) => (typeof dim === 'number' ? size * dim : size), 1),
-    symbols: shape.filter(dim => typeof dim === 'string').sort()
-  }
-}

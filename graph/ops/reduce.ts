@@ -1,94 +1,120 @@
-// Sums along axes, and what is built on them: softmax and root-mean-square normalization.
+// Operators that combine elements along axes: sums, softmax, root mean square normalization.
 import type { GraphBuilder } from '../builder.ts'
+import { productOf } from '../dim.ts'
 import type { Value } from '../graph.ts'
-import { type Call, type GradientRule, type Operator, reject, required } from '../operator.ts'
-import { normalizeAxis, type Shape } from '../shape.ts'
+import {
+  axesInput,
+  axisAttribute,
+  axisOf,
+  type Call,
+  type GradientRule,
+  type Operator,
+  reject,
+  required,
+  requiredFloat,
+  type ValueType
+} from '../operator.ts'
 
-function axesOf(call: Call): number[] {
-  const rank = required(call, 0).shape.length
-  const axes = call.constantOf(1) ?? [...Array(rank).keys()]
-  return axes.map(axis => normalizeAxis(axis, rank) ?? reject(call, `axes within rank ${rank}, not ${axes}`))
+/** Inputs: x, axes (a constant; all of them where left out). */
+function reducedAxes(call: Call): number[] {
+  return call.inputs[1] == null ? [...required(call, 0).shape.keys()] : axesInput(call, 1)
 }
 
-function inferReduce(call: Call) {
-  const x = required(call, 0)
-  const axes = axesOf(call)
-  const keep = call.attributes.keepdims !== 0
-  const shape: Shape = keep
-    ? x.shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim))
-    : x.shape.filter((_, axis) => !axes.includes(axis))
-  return [{ dtype: x.dtype, shape }]
+function inferReduce(call: Call): ValueType[] {
+  const { dtype, shape } = required(call, 0)
+  if (dtype === 'bool') reject(call, 'numbers')
+  const axes = reducedAxes(call)
+  const kept = call.attributes.keepdims !== 0
+  return [
+    {
+      dtype,
+      shape: kept
+        ? shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim))
+        : shape.filter((_, axis) => !axes.includes(axis))
+    }
+  ]
 }
 
-/** The gradient with its reduced axes back, of size 1. */
-function restored(g: GraphBuilder, call: Call, grad: Value): Value {
-  return call.attributes.keepdims === 0 ? g.Unsqueeze(grad, axesOf(call)) : grad
+/** The gradient, with its reduced axes back, repeated along them. */
+function spread(g: GraphBuilder, call: Call, grad: Value): Value {
+  const restored = call.attributes.keepdims === 0 ? g.Unsqueeze(grad, reducedAxes(call)) : grad
+  return g.Expand(restored, call.inputs[0]!.shape)
 }
 
-function inferAlong(call: Call) {
-  const x = required(call, 0)
-  if (x.dtype !== 'float32') reject(call, 'float32')
-  if (normalizeAxis(call.attributes.axis as number, x.shape.length) !== x.shape.length - 1)
-    reject(call, 'the last axis')
-  return [{ dtype: x.dtype, shape: x.shape }]
+function inferAlong(call: Call): ValueType[] {
+  axisAttribute(call)
+  return [requiredFloat(call)]
 }
 
-/** y = x * rsqrt(mean(x²) + epsilon) * scale (arXiv 1910.07467, eq. 4), over the last axis. */
-const rmsNormGradient: GradientRule = (g, call, [grad], needs) => {
-  const [x, scale] = [call.inputs[0]!, call.inputs[1]!]
-  const inverse = g.Reciprocal(
-    g.Sqrt(g.Add(g.ReduceMean(g.Mul(x, x), { axes: [-1] }), g.constant(call.attributes.epsilon as number)))
-  )
-  const normalized = g.Mul(x, inverse)
-  if (!needs(0)) return [null, g.Mul(grad!, normalized)]
-  const scaled = g.Mul(grad!, scale)
-  const along = g.ReduceMean(g.Mul(scaled, normalized), { axes: [-1] })
-  return [g.Mul(inverse, g.Sub(scaled, g.Mul(normalized, along))), needs(1) ? g.Mul(grad!, normalized) : null]
+/** Sum along the operator's axis, which stays with size 1. */
+const sumAlong = (g: GraphBuilder, call: Call, x: Value): Value => g.ReduceSum(x, { axes: [axisAttribute(call)] })
+
+/**
+ * y = x r s with r = 1 / sqrt(mean(x²) + epsilon) (arXiv 1910.07467, equation 4), so that with d = grad s:
+ * grad x = r d - x r³ mean(d x) and grad s = grad x r. r is the operator's second output.
+ */
+const normGradient: GradientRule = (g, { inputs, outputs }, [grad], needs) => {
+  const [x, scale, r] = [inputs[0]!, inputs[1]!, outputs[1]!]
+  const gradX = (): Value => {
+    const d = g.Mul(grad!, scale)
+    const along = g.Mul(g.ReduceMean(g.Mul(d, x), { axes: [-1] }), g.Mul(r, g.Mul(r, r)))
+    return g.Sub(g.Mul(d, r), g.Mul(x, along))
+  }
+  return [needs(0) ? gradX() : null, needs(1) ? g.Mul(grad!, g.Mul(x, r)) : null]
 }
 
 export const reduce = {
   ReduceSum: {
     attributes: { keepdims: 'int' },
     infer: inferReduce,
-    gradient: (g, call, [grad]) => [g.ExpandLike(restored(g, call, grad!), call.inputs[0]!), null]
+    gradient: (g, call, [grad]) => [spread(g, call, grad!), null]
   },
   ReduceMean: {
     attributes: { keepdims: 'int' },
-    infer: inferReduce,
+    infer: call => {
+      requiredFloat(call)
+      return inferReduce(call)
+    },
     gradient: (g, call, [grad]) => {
-      const x = call.inputs[0]!
-      const count = g.Cast(g.ReduceProd(g.dimensions(x, axesOf(call))), { to: 'float32' })
-      return [g.ExpandLike(g.Div(restored(g, call, grad!), count), x), null]
+      const { shape } = call.inputs[0]!
+      const count = g.size(productOf(reducedAxes(call).map(axis => shape[axis]!)))
+      return [spread(g, call, g.Div(grad!, g.Cast(count, { to: 'float32' }))), null]
     }
-  },
-  ReduceProd: {
-    attributes: { keepdims: 'int' },
-    infer: inferReduce,
-    cheap: true,
-    gradient: null
   },
   Softmax: {
     attributes: { axis: 'int' },
     infer: inferAlong,
-    gradient: (g, { outputs }, [grad]) => {
-      const y = outputs[0]!
-      return [g.Mul(y, g.Sub(grad!, g.ReduceSum(g.Mul(grad!, y), { axes: [-1] })))]
+    gradient: (g, call, [grad]) => {
+      const y = call.outputs[0]!
+      return [g.Mul(y, g.Sub(grad!, sumAlong(g, call, g.Mul(grad!, y))))]
     }
   },
   LogSoftmax: {
     attributes: { axis: 'int' },
     infer: inferAlong,
-    gradient: (g, { outputs }, [grad]) => [g.Sub(grad!, g.Mul(g.Exp(outputs[0]!), g.ReduceSum(grad!, { axes: [-1] })))]
+    gradient: (g, call, [grad]) => [g.Sub(grad!, g.Mul(g.Exp(call.outputs[0]!), sumAlong(g, call, grad!)))]
   },
-  // inputs: x [..., n], scale [n]
+  // inputs: x, axis (a constant)
+  CumSum: {
+    attributes: { exclusive: 'int', reverse: 'int' },
+    infer: call => {
+      axisOf(call, (call.constantOf(1) ?? reject(call, 'a constant axis'))[0]!)
+      return [required(call, 0)]
+    },
+    cheap: true,
+    gradient: null // counts tokens; nothing trained passes it
+  },
+  // inputs: x [..., n], scale [n]; outputs: y, 1 / rms(x) [..., 1]
   SimplifiedLayerNormalization: {
     attributes: { axis: 'int', epsilon: 'float' },
     infer: call => {
-      const scale = required(call, 1)
-      if (scale.shape.length !== 1 || scale.shape[0] !== required(call, 0).shape.at(-1))
-        reject(call, 'a scale as long as the last axis')
-      return inferAlong(call)
+      const [x, scale] = [requiredFloat(call, 0), requiredFloat(call, 1)]
+      const last = x.shape.length - 1
+      if (axisAttribute(call) !== last) reject(call, 'the last axis')
+      if (scale.shape.length !== 1 || scale.shape[0] !== x.shape[last]) reject(call, `a scale [${x.shape[last]}]`)
+      return [x, { dtype: 'float32', shape: x.shape.with(last, 1) }]
     },
-    gradient: rmsNormGradient
+    cheap: true, // two passes over x; of its outputs only 1 / rms(x) is small
+    gradient: normGradient
   }
 } satisfies Record<string, Operator>

@@ -1,198 +1,169 @@
-// Operators that move, pick, join or describe elements without computing on them.
-
+// Operators that describe, rearrange and join elements without computing on them.
+import { addDims, productOf } from '../dim.ts'
 import type { Dim, Value } from '../graph.ts'
-import { type Call, type Operator, reject, required } from '../operator.ts'
-import { broadcast, factors, normalizeAxis, type Shape } from '../shape.ts'
-
-function axisOf(call: Call, axis: number, rank: number): number {
-  return normalizeAxis(axis, rank) ?? reject(call, `an axis within rank ${rank}, not ${axis}`)
-}
+import {
+  axesInput,
+  axisAttribute,
+  type Call,
+  type GradientRule,
+  type Operator,
+  reject,
+  required,
+  type ValueType
+} from '../operator.ts'
+import { broadcast, formatShape, type Shape, sameShape } from '../shape.ts'
 
 function asked(call: Call): Shape {
   return call.shape ?? reject(call, 'the shape of the result to be given')
 }
 
-/** Same number of elements, as far as symbols allow to tell. */
-function inferReshape(call: Call) {
-  const x = required(call, 0)
-  const shape = asked(call)
-  const [from, to] = [factors(x.shape), factors(shape)]
-  const known = from.symbols.join() === to.symbols.join()
-  if (known && from.size !== to.size) reject(call, `as many elements as [${shape.join(', ')}]`)
-  return [{ dtype: x.dtype, shape }]
+/** A result of the type of input 0 whose shape the builder worked out. */
+function inferAsked(call: Call): ValueType[] {
+  return [{ dtype: required(call, 0).dtype, shape: asked(call) }]
 }
 
-function inferConcat(call: Call) {
-  const parts = call.inputs.map((_, input) => required(call, input))
-  const [first] = parts
-  const axis = axisOf(call, call.attributes.axis as number, first!.shape.length)
-  let sum: Dim | null = 0
-  for (const part of parts) {
-    const fits = part.shape.length === first!.shape.length && part.dtype === first!.dtype
-    if (!fits || part.shape.some((dim, i) => i !== axis && dim !== first!.shape[i])) {
+function inferReshape(call: Call): ValueType[] {
+  const shape = asked(call)
+  const [from, to] = [productOf(required(call, 0).shape), productOf(shape)]
+  if (from !== to) reject(call, `as many elements as ${formatShape(shape)} (${to}, not ${from})`)
+  return inferAsked(call)
+}
+
+function inferTranspose(call: Call): ValueType[] {
+  const { dtype, shape } = required(call, 0)
+  const perm = call.attributes.perm as readonly number[]
+  if (perm.length !== shape.length || shape.some((_, axis) => !perm.includes(axis))) {
+    reject(call, `a permutation of ${shape.length} axes, not [${perm}]`)
+  }
+  return [{ dtype, shape: perm.map(axis => shape[axis]!) }]
+}
+
+function inferUnsqueeze(call: Call): ValueType[] {
+  const { dtype, shape } = required(call, 0)
+  const rank = shape.length + (call.constantOf(1)?.length ?? 0)
+  const added = axesInput(call, 1, rank)
+  let next = 0
+  return [{ dtype, shape: Array.from({ length: rank }, (_, axis) => (added.includes(axis) ? 1 : shape[next++]!)) }]
+}
+
+function inferSqueeze(call: Call): ValueType[] {
+  const { dtype, shape } = required(call, 0)
+  const axes = axesInput(call, 1)
+  if (axes.some(axis => shape[axis] !== 1)) reject(call, `size 1 at axes ${axes}`)
+  return [{ dtype, shape: shape.filter((_, axis) => !axes.includes(axis)) }]
+}
+
+function inferExpand(call: Call): ValueType[] {
+  const shape = asked(call)
+  const reached = broadcast(required(call, 0).shape, shape)
+  if (reached === null || !sameShape(reached, shape)) reject(call, `a shape that broadcasts to ${formatShape(shape)}`)
+  return inferAsked(call)
+}
+
+function inferConcat(call: Call): ValueType[] {
+  const { dtype, shape } = required(call, 0)
+  const axis = axisAttribute(call)
+  let sum: Dim = 0
+  for (const input of call.inputs.keys()) {
+    const part = required(call, input)
+    const fits = part.dtype === dtype && part.shape.length === shape.length
+    if (!fits || part.shape.some((dim, i) => i !== axis && dim !== shape[i])) {
       reject(call, `tensors of one type, equal in all axes but ${axis}`)
     }
-    const dim = part.shape[axis]!
-    sum = typeof sum === 'number' && typeof dim === 'number' ? sum + dim : null
+    sum = addDims(sum, part.shape[axis]!)
   }
-  const joined = call.shape?.[0] ?? sum ?? parts.map(part => part.shape[axis]).join('+')
-  return [{ dtype: first!.dtype, shape: first!.shape.with(axis, joined) }]
+  return [{ dtype, shape: shape.with(axis, call.shape?.[0] ?? sum) }]
+}
+
+function inferSplit(call: Call): ValueType[] {
+  const { dtype, shape } = required(call, 0)
+  const axis = axisAttribute(call)
+  const sizes = call.constantOf(1) ?? reject(call, 'constant sizes')
+  const sum = sizes.reduce((a, b) => a + b, 0)
+  if (sum !== shape[axis])
+    reject(call, `sizes that add up to axis ${axis} (${sizes.join(' + ')} is not ${shape[axis]})`)
+  return sizes.map(size => ({ dtype, shape: shape.with(axis, size) }))
+}
+
+const concatGradient: GradientRule = (g, call, [grad], needs) => {
+  const axis = axisAttribute(call)
+  let start: Dim = 0
+  return call.inputs.map((part, input) => {
+    const end: Dim = addDims(start, part!.shape[axis]!)
+    const slice = needs(input) ? g.Slice(grad!, { start, end, axis, dim: part!.shape[axis]! }) : null
+    start = end
+    return slice
+  })
+}
+
+const splitGradient: GradientRule = (g, { attributes, outputs }, grads) => [
+  g.Concat(
+    outputs.map((output, i) => grads[i] ?? g.Expand(g.constant(0), output.shape)),
+    { axis: attributes.axis as number }
+  ),
+  null
+]
+
+/** Zeros before and after, where the slice was cut out. */
+const sliceGradient: GradientRule = (g, call, [grad]) => {
+  const [x, start, end] = [call.inputs[0]!, call.inputs[1]!, call.inputs[2]!]
+  const [axis] = axesInput(call, 3)
+  const after = g.Sub(g.sizes([x.shape[axis!]!]), end)
+  const along = (size: Value): Value[] => x.shape.map((_, i) => (i === axis ? size : g.constant([0], 'int64')))
+  return [g.Pad(grad!, g.Concat([...along(start), ...along(after)], { axis: 0 }), x.shape), null, null, null]
 }
 
 export const shape = {
   Reshape: {
+    attributes: { allowzero: 'int' },
     infer: inferReshape,
     cheap: true,
-    gradient: (g, { inputs }, [grad]) => [g.ReshapeLike(grad!, inputs[0]!), null]
+    gradient: (g, { inputs: [x] }, [grad]) => [g.Reshape(grad!, x!.shape), null]
   },
   Transpose: {
     attributes: { perm: 'ints' },
-    infer: call => {
-      const x = required(call, 0)
-      const perm = call.attributes.perm as readonly number[]
-      if ([...perm].sort((a, b) => a - b).join() !== [...x.shape.keys()].join())
-        reject(call, `a permutation of ${x.shape.length} axes`)
-      return [{ dtype: x.dtype, shape: perm.map(axis => x.shape[axis]!) }]
-    },
+    infer: inferTranspose,
+    cheap: true,
     gradient: (g, { attributes }, [grad]) => {
       const perm = attributes.perm as readonly number[]
       return [g.Transpose(grad!, { perm: perm.map((_, axis) => perm.indexOf(axis)) })]
     }
   },
   Unsqueeze: {
-    infer: call => {
-      const x = required(call, 0)
-      const axes = call.constantOf(1) ?? reject(call, 'constant axes')
-      const rank = x.shape.length + axes.length
-      const added = axes.map(axis => axisOf(call, axis, rank))
-      const rest = x.shape[Symbol.iterator]()
-      return [
-        {
-          dtype: x.dtype,
-          shape: Array.from({ length: rank }, (_, axis) => (added.includes(axis) ? 1 : rest.next().value!))
-        }
-      ]
-    },
+    infer: inferUnsqueeze,
     cheap: true,
-    gradient: (g, call, [grad]) => [g.Squeeze(grad!, call.constantOf(1)!), null]
+    gradient: (g, { inputs: [x] }, [grad]) => [g.Reshape(grad!, x!.shape), null]
   },
   Squeeze: {
-    infer: call => {
-      const x = required(call, 0)
-      const axes = (call.constantOf(1) ?? reject(call, 'constant axes')).map(axis => axisOf(call, axis, x.shape.length))
-      if (axes.some(axis => x.shape[axis] !== 1)) reject(call, `size 1 at axes ${axes}`)
-      return [{ dtype: x.dtype, shape: x.shape.filter((_, axis) => !axes.includes(axis)) }]
-    },
+    infer: inferSqueeze,
     cheap: true,
-    gradient: (g, call, [grad]) => [g.Unsqueeze(grad!, call.constantOf(1)!), null]
+    gradient: (g, { inputs: [x] }, [grad]) => [g.Reshape(grad!, x!.shape), null]
   },
   Expand: {
-    infer: call => {
-      const x = required(call, 0)
-      const shape = asked(call)
-      if (broadcast(x.shape, shape)?.join() !== shape.join())
-        reject(call, `a shape that broadcasts to [${shape.join(', ')}]`)
-      return [{ dtype: x.dtype, shape }]
-    },
+    infer: inferExpand,
+    cheap: true,
     gradient: (_, __, [grad]) => [grad!, null] // the sum over the repeated axes is where all broadcasting is undone
   },
-  Concat: {
-    attributes: { axis: 'int' },
-    infer: inferConcat,
-    gradient: (g, call, [grad], needs) => {
-      const parts = call.inputs.map(part => part!)
-      const axis = axisOf(call, call.attributes.axis as number, parts[0]!.shape.length)
-      const sizes = parts.map(part => g.dimensions(part, [axis]))
-      let start = g.constant([0], 'int64')
-      return parts.map((part, i) => {
-        const end = g.Add(start, sizes[i]!)
-        const slice = needs(i) ? g.SliceTo(grad!, start, end, axis, part.shape) : null
-        start = end
-        return slice
-      })
-    }
-  },
-  // inputs: x, starts, ends, axes (all along one axis, step 1)
-  Slice: {
-    infer: call => [{ dtype: required(call, 0).dtype, shape: asked(call) }],
-    gradient: (g, call, [grad]) => {
-      const [x, start, end, axes] = call.inputs.map(value => value!)
-      const axis = call.constantOf(3)![0]!
-      const size = g.dimensions(x!, [axis])
-      const rank = x!.shape.length
-      const at = (before: Value, after: Value) => {
-        const zeros = (count: number) => Array.from({ length: count }, () => g.constant([0], 'int64'))
-        return g.Concat(
-          [...zeros(axis), before, ...zeros(rank - axis - 1), ...zeros(axis), after, ...zeros(rank - axis - 1)],
-          { axis: 0 }
-        )
-      }
-      void axes
-      return [g.Pad(grad!, at(start!, g.Sub(size, end!)), x!.shape), null, null, null]
-    }
-  },
-  // inputs: x, pads [2 * rank], zeros outside
+  Concat: { attributes: { axis: 'int' }, infer: inferConcat, cheap: true, gradient: concatGradient },
+  Split: { attributes: { axis: 'int' }, infer: inferSplit, cheap: true, gradient: splitGradient },
+  // inputs: x, start, end, axis (int64 [1] each, counted from the front)
+  Slice: { infer: inferAsked, cheap: true, gradient: sliceGradient },
+  // inputs: x, pads (int64 [2 * rank]): zeros around
   Pad: {
-    infer: call => [{ dtype: required(call, 0).dtype, shape: asked(call) }],
-    gradient: null
-  },
-  Gather: {
-    attributes: { axis: 'int' },
-    infer: call => {
-      const [x, indices] = [required(call, 0), required(call, 1)]
-      if (indices.dtype !== 'int64' && indices.dtype !== 'int32') reject(call, 'whole-numbered indices')
-      const axis = axisOf(call, call.attributes.axis as number, x.shape.length)
-      return [{ dtype: x.dtype, shape: [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)] }]
-    },
-    // rows of a table: zeros, with the rows' gradients added where they were taken
-    gradient: (g, call, [grad], needs) => {
-      const [x, indices] = [call.inputs[0]!, call.inputs[1]!]
-      if (!needs(0)) return [null, null]
-      if (axisOf(call, call.attributes.axis as number, x.shape.length) !== 0)
-        reject(call, 'axis 0 where a gradient is wanted')
-      const zeros = g.Expand(g.constant(0), x.shape, g.Shape(x))
-      return [g.ScatterND(zeros, g.Unsqueeze(indices, [indices.shape.length]), grad!, { reduction: 'add' }), null]
-    }
-  },
-  ScatterND: {
-    attributes: { reduction: 'string' },
-    infer: call => [{ dtype: required(call, 0).dtype, shape: required(call, 0).shape }],
-    gradient: null
-  },
-  GatherElements: {
-    attributes: { axis: 'int' },
-    infer: call => {
-      const [x, indices] = [required(call, 0), required(call, 1)]
-      if (x.shape.length !== indices.shape.length) reject(call, 'indices of the same rank')
-      return [{ dtype: x.dtype, shape: indices.shape }]
-    },
-    gradient: (g, call, [grad]) => {
-      const [x, indices] = [call.inputs[0]!, call.inputs[1]!]
-      const zeros = g.Expand(g.constant(0), x.shape, g.Shape(x))
-      return [
-        g.ScatterElements(zeros, indices, grad!, { axis: call.attributes.axis as number, reduction: 'add' }),
-        null
-      ]
-    }
-  },
-  ScatterElements: {
-    attributes: { axis: 'int', reduction: 'string' },
-    infer: call => [{ dtype: required(call, 0).dtype, shape: required(call, 0).shape }],
-    gradient: null
+    infer: inferAsked,
+    cheap: true,
+    gradient: null // made by the gradient of Slice only
   },
   Shape: {
-    infer: call => [{ dtype: 'int64', shape: [required(call, 0).shape.length] }],
+    attributes: { start: 'int', end: 'int' },
+    infer: call => {
+      const rank = required(call, 0).shape.length
+      const { start = 0, end = rank } = call.attributes as { start?: number; end?: number }
+      return [{ dtype: 'int64', shape: [Math.max(0, Math.min(end, rank) - start)] }]
+    },
     cheap: true,
     gradient: null
   },
-  Range: {
-    infer: call => [{ dtype: required(call, 0).dtype, shape: asked(call) }],
-    cheap: true,
-    gradient: null
-  },
-  CumSum: {
-    infer: call => [{ dtype: required(call, 0).dtype, shape: required(call, 0).shape }],
-    cheap: true,
-    gradient: null
-  }
+  // inputs: start, limit, delta: scalars of one type
+  Range: { infer: inferAsked, cheap: true, gradient: null }
 } satisfies Record<string, Operator>
