@@ -61,7 +61,7 @@ for (const folder of Object.keys(allowed)) {
         for (const { pattern, folder: owner } of owned) {
           if (pattern.test(target) && folder !== owner) faults.push(`${file}: only ${owner}/ may import ${target}`)
         }
-        if (folder === 'client' && target.startsWith('node:')) {
+        if (folder === 'client' && !file.endsWith('.node.ts') && target.startsWith('node:')) {
           faults.push(`${file}: client/ also runs in browsers: no ${target}`)
         }
       }
