@@ -252,9 +252,8 @@ class Libp2pNetwork implements Network {
       () => true
     )
     if (failed) this.#logger.debug({}, 'stops after a failed start')
-    for (const connection of this.#libp2p.getConnections()) {
-      for (const stream of [...connection.streams]) stream.abort(error)
-    }
+    // two peers that close one connection politely at once wait half a second for each other
+    for (const connection of this.#libp2p.getConnections()) connection.abort(error)
     await this.#libp2p.stop()
   }
 

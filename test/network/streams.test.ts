@@ -1,0 +1,303 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SwarmError } from '../../common/errors.ts'
+import { float32, int64, tensor } from '../../common/tensor.ts'
+import { MiB } from '../../common/units.ts'
+import type { Message } from '../../proto/frame.ts'
+import { aborted, echoPair, echoProtocol, large, message, Swarm, within } from './harness.ts'
+
+const code = (expected: string, pattern?: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof SwarmError, String(error))
+  assert.equal(error.code, expected, error.message)
+  if (pattern) assert.match(error.message, pattern)
+  return true
+}
+
+test('tensors of every type come back, floats in every codec', async () => {
+  await using swarm = new Swarm()
+  const { server, client } = await echoPair(swarm)
+  const tensors = {
+    hidden: float32([2, 1, 3], [1, -2.5, 0, 0.25, 1024, -1]),
+    mask: int64([2, 2], [1, 0, 1, 1]),
+    lengths: tensor('int32', [2], Int32Array.of(-1, 2 ** 30)),
+    scalar: float32([], [3]),
+    empty: float32([0, 4], [])
+  }
+  for (const codec of ['fp32', 'fp16', 'bf16'] as const) {
+    const sent: Message = { body: { kind: 'inferenceStep', timeoutMs: 5 }, tensors }
+    const answer = await client.request(server.peerId, echoProtocol, sent, { codec })
+    assert.deepEqual(answer.body, sent.body)
+    for (const [name, expected] of Object.entries(tensors)) {
+      assert.deepEqual(answer.tensors[name]?.data, expected.data, `${name} in ${codec}`)
+      assert.deepEqual(answer.tensors[name]?.shape, expected.shape)
+    }
+  }
+})
+
+test('a frame of 32 MiB crosses unharmed, and small requests get through beside it', async () => {
+  await using swarm = new Swarm()
+  const { server, client } = await echoPair(swarm)
+  const sent = large(32 * MiB)
+  let finished = false
+  const echoed = client.request(server.peerId, echoProtocol, sent).finally(() => {
+    finished = true
+  })
+  let beside = 0
+  while (!finished) {
+    await client.request(server.peerId, echoProtocol, message())
+    if (!finished) beside++
+  }
+  const answer = await echoed
+  assert.equal(Buffer.compare(bytes(answer), bytes(sent)), 0)
+  assert.ok(beside >= 5, `${beside} small requests finished beside the large one`)
+})
+
+const bytes = ({ tensors }: Message) => {
+  const { buffer, byteOffset, byteLength } = tensors.hidden!.data
+  return Buffer.from(buffer, byteOffset, byteLength)
+}
+
+test('a reader that does not read holds the sender back', async () => {
+  await using swarm = new Swarm()
+  const server = await swarm.peer()
+  const gate = Promise.withResolvers<void>()
+  const read = Promise.withResolvers<number>()
+  await server.handle('/swarmtune/test-slow/1.0.0', async stream => {
+    await gate.promise
+    let frames = 0
+    while (await stream.receive()) frames++
+    read.resolve(frames)
+  })
+  const client = await swarm.client(server)
+  const stream = await client.open(server.peerId, '/swarmtune/test-slow/1.0.0')
+  let sent = 0
+  const sending = (async () => {
+    for (; sent < 24; sent++) await stream.send(large(2 * MiB))
+    await stream.close()
+  })()
+  let before = -1
+  while (before !== sent) {
+    before = sent
+    await new Promise(resolve => setTimeout(resolve, 150))
+  }
+  assert.ok(sent < 12, `${sent} frames of 2 MiB left while nobody read`)
+  gate.resolve()
+  await sending
+  assert.equal(await read.promise, 24)
+})
+
+test('sends that overlap arrive whole and in order', async () => {
+  await using swarm = new Swarm()
+  const { server, client } = await echoPair(swarm)
+  const stream = await client.open(server.peerId, echoProtocol)
+  const sizes = [MiB, 4, 300_000, 8]
+  const [answers] = await Promise.all([
+    Promise.all(sizes.map(() => stream.receive())),
+    ...sizes.map(size => stream.send(large(size)))
+  ])
+  assert.deepEqual(
+    answers.map(answer => answer?.tensors.hidden?.data.byteLength),
+    sizes
+  )
+  await stream.close()
+  assert.equal(await stream.receive(), null)
+  assert.equal(stream.signal.aborted, false)
+})
+
+test('the memory of a tensor may be used again when send returns', async () => {
+  await using swarm = new Swarm()
+  const { server, client } = await echoPair(swarm)
+  const stream = await client.open(server.peerId, echoProtocol)
+  const data = new Float32Array(MiB)
+  const received: number[] = []
+  const reading = (async () => {
+    for (let i = 0; i < 5; i++) received.push(Number((await stream.receive())?.tensors.hidden?.data.at(-1)))
+  })()
+  for (let i = 0; i < 5; i++) {
+    data.fill(i)
+    await stream.send(message(tensor('float32', [MiB], data)))
+  }
+  await reading
+  assert.deepEqual(received, [0, 1, 2, 3, 4])
+})
+
+test('requests one after another use one place among the streams of a peer', async () => {
+  await using swarm = new Swarm()
+  const server = await swarm.peer()
+  await server.handle(
+    '/swarmtune/test-one/1.0.0',
+    async stream => {
+      await stream.send((await stream.receive())!)
+    },
+    { maxStreamsPerPeer: 2 }
+  )
+  const client = await swarm.client(server)
+  for (let i = 0; i < 50; i++) await client.request(server.peerId, '/swarmtune/test-one/1.0.0', message())
+})
+
+test('more streams than a peer may have are answered BUSY', async () => {
+  await using swarm = new Swarm()
+  const server = await swarm.peer()
+  const gate = Promise.withResolvers<void>()
+  await server.handle(
+    '/swarmtune/test-limit/1.0.0',
+    async stream => {
+      const request = await stream.receive()
+      await gate.promise
+      await stream.send(request!)
+    },
+    { maxStreamsPerPeer: 2 }
+  )
+  const client = await swarm.client(server)
+  const request = () => client.request(server.peerId, '/swarmtune/test-limit/1.0.0', message())
+  const taken = [request(), request()]
+  await assert.rejects(request(), code('BUSY', /more than 2 streams/))
+  gate.resolve()
+  await Promise.all(taken)
+  await request()
+})
+
+test('what a handler throws reaches the caller with its code, without a stack', async () => {
+  await using swarm = new Swarm()
+  const server = await swarm.peer()
+  await server.handle('/swarmtune/test-fail/1.0.0', async stream => {
+    const request = await stream.receive()
+    if (request?.body.kind === 'infoRequest') throw new SwarmError('DRAINING', 'leaving', { retryable: false })
+    throw new TypeError('a bug')
+  })
+  const client = await swarm.client(server)
+  const request = (sent: Message) => client.request(server.peerId, '/swarmtune/test-fail/1.0.0', sent)
+  await assert.rejects(request({ body: { kind: 'infoRequest' }, tensors: {} }), (error: SwarmError) => {
+    assert.deepEqual([error.code, error.message, error.retryable], ['DRAINING', 'leaving', false])
+    return true
+  })
+  await assert.rejects(request(message()), code('INTERNAL', /^a bug$/))
+})
+
+test('a refusal reaches a caller that is still sending', async () => {
+  await using swarm = new Swarm()
+  const server = await swarm.peer()
+  await server.handle('/swarmtune/test-refuse/1.0.0', async () => {
+    throw new SwarmError('BUSY', 'no room')
+  })
+  const client = await swarm.client(server)
+  const request = client.request(server.peerId, '/swarmtune/test-refuse/1.0.0', large(48 * MiB))
+  await assert.rejects(within(request, 5000, 'the refusal'), code('BUSY', /no room/))
+})
+
+test('a frame larger than the handler reads is refused, and so is an answer larger than the caller reads', async () => {
+  await using swarm = new Swarm()
+  const server = await swarm.peer()
+  await server.handle(
+    '/swarmtune/test-small/1.0.0',
+    async stream => {
+      await stream.receive()
+      await stream.send(large(100_000))
+    },
+    { maxFrameBytes: 10_000 }
+  )
+  const client = await swarm.client(server)
+  const request = (size: number, maxFrameBytes: number) =>
+    client.request(server.peerId, '/swarmtune/test-small/1.0.0', large(size), { maxFrameBytes })
+  await assert.rejects(request(20 * MiB, MiB), code('BAD_FRAME', /at most 10000/))
+  await assert.rejects(request(1000, 50_000), code('BAD_FRAME', /at most 50000/))
+  await request(1000, 200_000)
+})
+
+test('a caller that runs out of time or gives up stops the handler', async () => {
+  await using swarm = new Swarm()
+  const server = await swarm.peer()
+  const stopped: Promise<void>[] = []
+  const begun = Promise.withResolvers<void>()
+  await server.handle('/swarmtune/test-wait/1.0.0', async (stream, { signal }) => {
+    await stream.receive()
+    stopped.push(aborted(signal))
+    begun.resolve()
+    await aborted(signal)
+  })
+  const client = await swarm.client(server)
+  const request = (options: { timeoutMs?: number; signal?: AbortSignal }) =>
+    client.request(server.peerId, '/swarmtune/test-wait/1.0.0', message(), options)
+
+  await assert.rejects(request({ timeoutMs: 300 }), code('DEADLINE', /longer than 300 ms/))
+  const controller = new AbortController()
+  const given = request({ signal: controller.signal })
+  await begun.promise
+  setTimeout(() => controller.abort(), 50)
+  await assert.rejects(given, code('ABORTED'))
+  await assert.rejects(request({ signal: AbortSignal.abort() }), code('ABORTED'))
+  assert.equal(stopped.length, 2)
+  await within(Promise.all(stopped), 2000, 'stopping the handlers')
+})
+
+test('giving up in the middle of a large frame resets the stream', async () => {
+  await using swarm = new Swarm()
+  const server = await swarm.peer()
+  const outcome = Promise.withResolvers<unknown>()
+  await server.handle('/swarmtune/test-middle/1.0.0', async stream => {
+    await stream.receive().then(outcome.resolve, outcome.resolve)
+  })
+  const client = await swarm.client(server)
+  const stream = await client.open(server.peerId, '/swarmtune/test-middle/1.0.0')
+  const controller = new AbortController()
+  const sending = stream.send(large(64 * MiB), { signal: controller.signal })
+  setTimeout(() => controller.abort(new SwarmError('ABORTED', 'changed my mind')), 20)
+  await assert.rejects(sending, code('ABORTED'))
+  assert.ok(code('UNREACHABLE')(await within(outcome.promise, 2000, 'the reset')))
+})
+
+test('a receive that is given up between frames leaves the stream usable', async () => {
+  await using swarm = new Swarm()
+  const { server, client } = await echoPair(swarm)
+  const stream = await client.open(server.peerId, echoProtocol)
+  await stream.send(message())
+  await stream.receive()
+  await assert.rejects(stream.receive({ signal: AbortSignal.timeout(20) }), { name: 'TimeoutError' })
+  await stream.send(large(400))
+  assert.equal((await stream.receive())?.tensors.hidden?.data.byteLength, 400)
+})
+
+test('a peer that stops ends the requests it was serving with UNREACHABLE', async () => {
+  await using swarm = new Swarm()
+  const server = await swarm.peer()
+  const begun = Promise.withResolvers<void>()
+  await server.handle('/swarmtune/test-stop/1.0.0', async (_stream, { signal }) => {
+    begun.resolve()
+    await aborted(signal)
+  })
+  const client = await swarm.client(server)
+  const request = client.request(server.peerId, '/swarmtune/test-stop/1.0.0', message())
+  await begun.promise
+  await Promise.all([server.stop(), assert.rejects(within(request, 3000, 'the request'), code('UNREACHABLE'))])
+  await server.stop()
+  await assert.rejects(client.request(server.peerId, echoProtocol, message(), { timeoutMs: 3000 }), code('UNREACHABLE'))
+})
+
+test('a handler that returns without a word is an error for the caller', async () => {
+  await using swarm = new Swarm()
+  const server = await swarm.peer()
+  await server.handle('/swarmtune/test-silent/1.0.0', async () => {})
+  const client = await swarm.client(server)
+  const request = client.request(server.peerId, '/swarmtune/test-silent/1.0.0', message())
+  await assert.rejects(request, code('UNREACHABLE', /without an answer/))
+})
+
+test('a protocol that a peer does not speak, a peer that is not there, an id that is none', async () => {
+  await using swarm = new Swarm()
+  const { server, client } = await echoPair(swarm)
+  const request = (peer: string, protocol = echoProtocol, addresses: string[] = []) =>
+    client.request(peer, protocol, message(), { addresses, timeoutMs: 5000 })
+  await assert.rejects(request(server.peerId, '/swarmtune/none/9.0.0'), code('UNSUPPORTED', /none\/9\.0\.0/))
+  await assert.rejects(request('nobody'), code('INVALID_ARGUMENT', /'nobody' is not a peer id/))
+  const stranger = '12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo'
+  await assert.rejects(
+    request(stranger, echoProtocol, ['/ip4/127.0.0.1/tcp/9']),
+    code('UNREACHABLE', /127\.0\.0\.1\/tcp\/9.*ECONNREFUSED/)
+  )
+  await assert.rejects(request(server.peerId, echoProtocol, ['127.0.0.1:9']), code('INVALID_ARGUMENT', /multiaddr/))
+  // another peer answers at the address: not the one that was asked for
+  const { addresses } = server
+  const impostor = addresses.map(address => address.replace(/\/p2p\/.*/, ''))
+  await assert.rejects(request(stranger, echoProtocol, impostor), code('UNREACHABLE'))
+  assert.ok((await client.ping(server.peerId)) < 1000)
+})
