@@ -41,7 +41,7 @@ export interface Device {
 }
 
 /** The buffers that one thread alone holds, each once: they can go over without a copy. Shared ones need not go at all. */
-export function ownBuffers(tensors: Readonly<Record<string, Tensor>>): ArrayBuffer[] {
-  const buffers = Object.values(tensors).map(({ data }) => data.buffer)
+export function ownBuffers(tensors: readonly Tensor[]): ArrayBuffer[] {
+  const buffers = tensors.map(({ data }) => data.buffer)
   return [...new Set(buffers.filter(buffer => buffer instanceof ArrayBuffer))]
 }

@@ -55,8 +55,8 @@ export function sharedTensor<D extends DType>(dtype: D, shape: readonly number[]
 export interface RunOptions {
   /** outputs to write into given tensors (shared ones, see sharedTensor); they may share memory with a feed */
   readonly outputs?: Record<string, Tensor>
-  /** the feeds' memory may be given away: saves a copy of large ones; they cannot be used afterwards */
-  readonly consume?: boolean
+  /** feeds whose memory may be given away: saves a copy of large ones; they cannot be used afterwards */
+  readonly consume?: readonly string[]
 }
 
 export class Session {
@@ -83,7 +83,7 @@ export class Session {
     let result: DeviceResult
     try {
       const request = { kind: 'run', session: this.#id, feeds, fetches } as const
-      result = await this.#device.request(request, options.consume ? ownBuffers(feeds) : [])
+      result = await this.#device.request(request, ownBuffers((options.consume ?? []).map(name => feeds[name]!)))
     } catch (error) {
       throw runtimeError(`running graph ${this.graph.name}`, error)
     }

@@ -25,7 +25,10 @@ export interface SpanCall {
 /** What a backward pass needs of its forward. */
 export interface Residuals {
   readonly key: ProgramKey
+  /** what the request brought */
   readonly feeds: Record<string, Tensor>
+  /** activations; theirs alone */
+  readonly kept: Record<string, Tensor>
   readonly bytes: number
 }
 
@@ -54,22 +57,15 @@ export class SpanExecutor {
       session.run(pick(feeds, session.graph.inputs))
     )
     const { hidden_out: hidden, ...kept } = outputs
-    const held = { ...feeds, ...kept }
-    return {
-      hidden: hidden as Floats,
-      residuals: {
-        key: keyOf('backward', call),
-        feeds: held,
-        bytes: Object.values(held).reduce((sum, { dtype, shape }) => sum + bytesOf(dtype, shape), 0)
-      }
-    }
+    const bytes = Object.values({ ...feeds, ...kept }).reduce((sum, { dtype, shape }) => sum + bytesOf(dtype, shape), 0)
+    return { hidden: hidden as Floats, residuals: { key: keyOf('backward', call), feeds, kept, bytes } }
   }
 
   /** Gradients `grad.hidden` and `grad.<port>`. Uses the residuals up. */
-  backward(residuals: Residuals, gradHidden: Floats): Promise<NamedTensors> {
-    return this.#programs.use(residuals.key, async session => {
-      const feeds = pick({ ...residuals.feeds, 'grad.hidden_out': gradHidden }, session.graph.inputs)
-      return (await session.run(feeds, { consume: true })) as NamedTensors
+  backward({ key, feeds, kept }: Residuals, gradHidden: Floats): Promise<NamedTensors> {
+    return this.#programs.use(key, async session => {
+      const all = pick({ ...feeds, ...kept, 'grad.hidden_out': gradHidden }, session.graph.inputs)
+      return (await session.run(all, { consume: Object.keys(kept) })) as NamedTensors
     })
   }
 
