@@ -30,11 +30,16 @@ writeFileSync(
     exclude: []
   })
 )
-execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', config], { stdio: 'inherit', cwd: root })
+execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', config], {
+  stdio: 'inherit',
+  cwd: root
+})
 rmSync(config)
 
-for (const path of plain) if (existsSync(join(root, path))) cpSync(join(root, path), join(out, path), { recursive: true })
-for (const file of readdirSync(join(root, 'proto/gen'))) cpSync(join(root, 'proto/gen', file), join(out, 'proto/gen', file))
+for (const path of plain)
+  if (existsSync(join(root, path))) cpSync(join(root, path), join(out, path), { recursive: true })
+for (const file of readdirSync(join(root, 'proto/gen')))
+  cpSync(join(root, 'proto/gen', file), join(out, 'proto/gen', file))
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, unknown>
 for (const field of ['workspaces', 'devDependencies', 'scripts', 'private']) delete manifest[field]
