@@ -37,15 +37,24 @@ export async function createTrainingSessions(
   }
 }
 
-/** Forward and backward passes through all blocks of a checkpoint (float32), cut into spans of `spanLength`. No dropout. */
+export interface LocalInit {
+  /** blocks that are computed together; default all */
+  readonly spanLength?: number
+  /** where weights that are not float32 are converted to */
+  readonly cacheDir?: string
+}
+
+/** Forward and backward passes through all blocks of a checkpoint. No dropout. */
 export class LocalBlocks implements Pick<RemoteBlocks, 'forward'>, AsyncDisposable {
   readonly #checkpoint: Checkpoint
   readonly #spans: readonly BlockRange[]
+  readonly #cacheDir: string | undefined
   readonly #sessions = new Map<string, SpanSessions>()
 
-  constructor(checkpoint: Checkpoint, { spanLength = checkpoint.config.numBlocks } = {}) {
+  constructor(checkpoint: Checkpoint, { spanLength = checkpoint.config.numBlocks, cacheDir }: LocalInit = {}) {
     const { numBlocks } = checkpoint.config
     this.#checkpoint = checkpoint
+    this.#cacheDir = cacheDir
     this.#spans = Array.from({ length: Math.ceil(numBlocks / spanLength) }, (_, index) => ({
       first: index * spanLength,
       end: Math.min(numBlocks, (index + 1) * spanLength)
@@ -96,7 +105,7 @@ export class LocalBlocks implements Pick<RemoteBlocks, 'forward'>, AsyncDisposab
     if (known !== undefined) return known
     const { config, family } = this.#checkpoint
     const graph = family.forwardSpan(config, { blocks: range, ports })
-    const weights = await blockWeights(this.#checkpoint, range)
+    const weights = await blockWeights(this.#checkpoint, range, { cacheDir: this.#cacheDir })
     const sessions = await createTrainingSessions(graph, ['hidden', ...ports], weights)
     this.#sessions.set(key, sessions)
     return sessions
