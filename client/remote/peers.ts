@@ -23,8 +23,13 @@ const banMs = 15 * second
 const maxBanDoublings = 6
 
 export interface PeersComponents {
-  /** the model's servers as announced now */
-  findServers(options: { signal?: AbortSignal }): Promise<readonly Announcement[]>
+  /** the model's servers as announced now; `enough` says whether dearer ways of looking are worth it */
+  findServers(options: {
+    signal?: AbortSignal
+    enough?: (servers: readonly Announcement[]) => boolean
+  }): Promise<readonly Announcement[]>
+  /** names of the models that the swarm serves, for the message when it is not this one */
+  modelsServed?(options: { signal?: AbortSignal }): Promise<readonly string[]>
   /** round trip in milliseconds */
   ping(peerId: string, options: { addresses: readonly string[]; signal?: AbortSignal }): Promise<number>
   readonly logger?: Logger
@@ -103,11 +108,15 @@ export class Peers {
       return find(this.banned)
     } catch (error) {
       if (!(error instanceof SwarmError) || error.code !== 'BLOCKS_UNAVAILABLE') throw error
-      if (this.#now() - this.#refreshedAt > missingRefreshMs) await this.#refresh(options.signal)
+      if (this.#now() - this.#refreshedAt > missingRefreshMs) await this.#refresh(options.signal, blocks)
       try {
         return find(this.banned)
       } catch {
-        return find(new Set())
+        try {
+          return find(new Set())
+        } catch (missing) {
+          throw this.servers.length === 0 ? await this.#explain(missing as SwarmError, options.signal) : missing
+        }
       }
     }
   }
@@ -138,9 +147,22 @@ export class Peers {
     }
   }
 
-  /** One look-up at a time; whoever gives up leaves it to the others. */
-  async #refresh(signal?: AbortSignal): Promise<void> {
-    this.#refreshing ??= this.#look().finally(() => {
+  /** Where nobody serves the model: what the swarm serves instead. */
+  async #explain(error: SwarmError, signal?: AbortSignal): Promise<SwarmError> {
+    try {
+      const models = (await this.#components.modelsServed?.({ signal })) ?? []
+      if (models.length === 0) return error
+      const hint = `the swarm serves ${models.join(', ')}: is it the same checkpoint and revision?`
+      return new SwarmError(error.code, `${error.message}; ${hint}`, { cause: error })
+    } catch (failure) {
+      this.#logger.debug({ error: failure }, `cannot tell what else is served: ${messageOf(failure)}`)
+      return error
+    }
+  }
+
+  /** One look-up at a time; whoever gives up leaves it to the others. `blocks`: all of them should be served. */
+  async #refresh(signal?: AbortSignal, blocks?: BlockRange): Promise<void> {
+    this.#refreshing ??= this.#look(blocks).finally(() => {
       this.#refreshing = undefined
     })
     const aborted = Promise.withResolvers<never>()
@@ -154,9 +176,10 @@ export class Peers {
     }
   }
 
-  async #look(): Promise<void> {
+  async #look(blocks?: BlockRange): Promise<void> {
     const { signal } = this.#closing
-    const servers = await this.#components.findServers({ signal })
+    const enough = blocks && ((servers: readonly Announcement[]) => covers(servers, blocks))
+    const servers = await this.#components.findServers({ signal, enough })
     const first = this.#refreshedAt === -Infinity
     this.#servers = servers
     this.#refreshedAt = this.#now()
@@ -185,4 +208,12 @@ export class Peers {
     }
     await Promise.all(Array.from({ length: concurrentPings }, work))
   }
+}
+
+function covers(servers: readonly Announcement[], blocks: BlockRange): boolean {
+  for (let block = blocks.first; block < blocks.end; block++) {
+    const hosts = (server: Announcement) => server.firstBlock <= block && block < server.endBlock
+    if (!servers.some(server => server.state === 'online' && hosts(server))) return false
+  }
+  return true
 }

@@ -1,0 +1,48 @@
+// The SDK: what `import … from 'swarmtune'` gives.
+
+export type { ErrorCode } from '../common/errors.ts'
+export { SwarmError } from '../common/errors.ts'
+export type { Logger } from '../common/logger.ts'
+export { float32, int64, type Tensor, tensor } from '../common/tensor.ts'
+export { loadTokenizer, type Tokenizer } from '../model/tokenizer.ts'
+export type { Codec, NamedTensors } from '../proto/frame.ts'
+export type { CausalInput, CausalLoss } from './causal-loss.ts'
+export type { CausalModel, CausalOutput, ForwardOptions, GenerateInput, StreamedTokens } from './causal-model.ts'
+export type { FinishReason, GenerationOptions, GenerationStep, SamplingOptions } from './generate/index.ts'
+export type { Ids } from './inputs.ts'
+export { AutoDistributedModelForCausalLM, DistributedModelForCausalLM, type PretrainedOptions } from './model.ts'
+export {
+  type AdamWOptions,
+  adamw,
+  applyUpdates,
+  clipGradNorm,
+  learningRateAt,
+  type Optimizer,
+  type OptimizerState,
+  type ScheduleName,
+  scheduleNames
+} from './optim/index.ts'
+export { addGradient, clearGradients, type Parameter, parameter } from './parameter.ts'
+export { getPeftModel, PeftModel } from './peft.ts'
+export type { ForwardPass, RemoteBlocks, RemoteSequential } from './remote/chain.ts'
+export type { InferenceSession } from './remote/inference-session.ts'
+export {
+  type Batch,
+  collate,
+  type EvaluateOptions,
+  type EvaluationHook,
+  type Example,
+  evaluateLoss,
+  ignoredLabel,
+  type Loss,
+  loadDataset,
+  type PromptCompletion,
+  parseDataset,
+  type TokenizeOptions,
+  type TrainableModel,
+  type TrainingProgress,
+  type TrainOptions,
+  tokenizeExamples,
+  train
+} from './train/index.ts'
+export type { LoraConfig, PeftConfig, PeftType, PromptTuningConfig } from './tuning/index.ts'

@@ -1,0 +1,164 @@
+// A causal language model whose blocks are computed by the swarm. Embeddings, last norm and head are loaded here.
+
+import { SwarmError } from '../common/errors.ts'
+import { type Logger, silent } from '../common/logger.ts'
+import { dtypes } from '../common/tensor.ts'
+import { second } from '../common/units.ts'
+import { type Checkpoint, openCheckpoint, readTensor } from '../model/checkpoint.ts'
+import { loadTokenizer, type Tokenizer } from '../model/tokenizer.ts'
+import { findServers } from '../network/discovery.ts'
+import { createNetwork, type Network } from '../network/node.ts'
+import type { Codec } from '../proto/frame.ts'
+import { sharedTensor } from '../runtime/session.ts'
+import { CausalModel } from './causal-model.ts'
+import { Embeddings } from './embeddings.ts'
+import { LanguageHead } from './head.ts'
+import { type Parameter, parameter } from './parameter.ts'
+import type { ModelParts } from './parts.ts'
+import { type RemoteInit, RemoteSequential } from './remote/chain.ts'
+import { Peers } from './remote/peers.ts'
+
+export interface PretrainedOptions {
+  /** multiaddrs of peers of the swarm; one that answers is enough */
+  readonly initialPeers: readonly string[]
+  /** how hidden states and gradients travel; default fp32 */
+  readonly codec?: Codec
+  /** threads of the head; default: all cores */
+  readonly threads?: number
+  /** of dropout, where no seed comes with a call */
+  readonly seed?: number
+  /** a started network to use instead of one of its own; it is its owner's to stop */
+  readonly network?: Network
+  /** limits of the way through the servers */
+  readonly remote?: Pick<RemoteInit, 'requestTimeoutMs' | 'retryDelaysMs' | 'subBatchTokens'>
+  readonly logger?: Logger
+  readonly signal?: AbortSignal
+}
+
+/** Looking at what else the swarm serves, for an error message. */
+const othersTimeoutMs = 3 * second
+
+/** What Petals calls a model's inner part, with its names. */
+export interface Transformer {
+  readonly wordEmbeddings: { readonly weight: Parameter }
+  /** the blocks, on servers */
+  readonly h: RemoteSequential
+  /** the norm after the last block */
+  readonly lnF: { readonly weight: Parameter }
+}
+
+export class DistributedModelForCausalLM extends CausalModel {
+  readonly transformer: Transformer
+  readonly lmHead: { readonly weight: Parameter }
+
+  constructor(parts: ModelParts, options: { seed?: number } = {}) {
+    super(parts, null, options)
+    const { embeddings, blocks, head } = parts
+    this.transformer = { wordEmbeddings: embeddings, h: blocks, lnF: { weight: head.norm } }
+    this.lmHead = head
+  }
+}
+
+/** The tensor as a parameter, in memory that the thread of the runtime reads without a copy. */
+async function loadParameter(checkpoint: Checkpoint, name: string, signal?: AbortSignal): Promise<Parameter> {
+  const { shape, data } = await readTensor(checkpoint, name, { signal })
+  const shared = sharedTensor('float32', shape)
+  shared.data.set(data)
+  return parameter(name, shape, shared.data)
+}
+
+async function loadTokenizerIfAny(path: string, signal?: AbortSignal): Promise<Tokenizer | null> {
+  try {
+    return await loadTokenizer(path, { signal })
+  } catch (error) {
+    if (error instanceof SwarmError && error.code === 'NOT_FOUND') return null
+    throw error
+  }
+}
+
+async function joinSwarm(options: PretrainedOptions): Promise<{ network: Network; leave: () => Promise<void> }> {
+  if (options.network !== undefined) return { network: options.network, leave: async () => {} }
+  const network = await createNetwork({ listen: [], join: options.initialPeers, logger: options.logger })
+  const stop = () => network.stop()
+  options.signal?.addEventListener('abort', stop, { once: true })
+  try {
+    await network.start()
+    options.signal?.throwIfAborted()
+  } catch (error) {
+    await stop()
+    throw error
+  } finally {
+    options.signal?.removeEventListener('abort', stop)
+  }
+  return { network, leave: stop }
+}
+
+/** The models that the swarm serves, by name and beginning of their identity. */
+async function modelsServed(network: Network, signal?: AbortSignal): Promise<string[]> {
+  const limit = AbortSignal.timeout(othersTimeoutMs)
+  const servers = await findServers(network, '', { signal: signal ? AbortSignal.any([signal, limit]) : limit })
+  return [...new Set(servers.map(({ modelName, model }) => `${modelName} (${model.slice(0, 8)})`))]
+}
+
+async function assemble(
+  checkpoint: Checkpoint,
+  { network, leave }: Awaited<ReturnType<typeof joinSwarm>>,
+  options: PretrainedOptions
+): Promise<ModelParts> {
+  const { signal, logger = silent } = options
+  const { config, family, identity } = checkpoint
+  const names = family.clientTensorNames(config)
+  const embedding = await loadParameter(checkpoint, names.embedding, signal)
+  const norm = await loadParameter(checkpoint, names.norm, signal)
+  const weight = names.head === names.embedding ? embedding : await loadParameter(checkpoint, names.head, signal)
+  const peers = new Peers({
+    findServers: finding => findServers(network, identity, finding),
+    modelsServed: serving => modelsServed(network, serving.signal),
+    ping: (peerId, pinging) => network.ping(peerId, pinging),
+    logger
+  })
+  const blocks = new RemoteSequential(
+    { network, peers, logger },
+    {
+      model: identity,
+      numBlocks: config.numBlocks,
+      hiddenSize: config.hiddenSize,
+      cacheBytesPerPosition: 2 * config.numKeyValueHeads * config.headDim * dtypes.float32.bytes,
+      codec: options.codec,
+      ...options.remote
+    }
+  )
+  const head = new LanguageHead({ checkpoint, norm, weight }, { threads: options.threads })
+  return {
+    checkpoint,
+    network,
+    embeddings: new Embeddings(embedding),
+    blocks,
+    head,
+    tokenizer: await loadTokenizerIfAny(checkpoint.path, signal),
+    logger,
+    async close() {
+      await blocks.close()
+      await leave()
+      await head.close()
+    }
+  }
+}
+
+export const AutoDistributedModelForCausalLM = {
+  /**
+   * Opens a Hugging Face model directory by its headers, loads embeddings, last norm and head, and joins the swarm.
+   * Blocks are never read; servers are looked for when they are first needed. Throws NOT_FOUND, BAD_CHECKPOINT,
+   * UNSUPPORTED for the directory, UNREACHABLE when no initial peer answers, INVALID_ARGUMENT for addresses that are none.
+   */
+  async fromPretrained(path: string, options: PretrainedOptions): Promise<DistributedModelForCausalLM> {
+    const checkpoint = await openCheckpoint(path, { signal: options.signal })
+    const swarm = await joinSwarm(options)
+    try {
+      return new DistributedModelForCausalLM(await assemble(checkpoint, swarm, options), { seed: options.seed })
+    } catch (error) {
+      await swarm.leave()
+      throw error
+    }
+  }
+}

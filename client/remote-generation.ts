@@ -1,0 +1,110 @@
+// Generation over the swarm: prompts embedded here, a session through the blocks, logits here.
+import { SwarmError } from '../common/errors.ts'
+import { int64, type Tensor, tensor } from '../common/tensor.ts'
+import { type GenerationModel, type GenerationOptions, type GenerationStep, generate } from './generate/index.ts'
+import type { ModelParts } from './parts.ts'
+import type { InferenceSession } from './remote/inference-session.ts'
+import type { TuningMethod } from './tuning/index.ts'
+
+type Floats = Tensor<'float32'>
+
+/** One generation's session, opened by its prompts. */
+class RemoteGeneration implements GenerationModel {
+  readonly #parts: ModelParts
+  readonly #tuning: TuningMethod | null
+  readonly #maxLength: number
+  #session: InferenceSession | null = null
+
+  constructor(components: { parts: ModelParts; tuning: TuningMethod | null }, options: { maxLength: number }) {
+    this.#parts = components.parts
+    this.#tuning = components.tuning
+    this.#maxLength = options.maxLength
+  }
+
+  async prefill(rows: readonly (readonly number[])[], { signal }: { signal?: AbortSignal }): Promise<Floats> {
+    const { embeddings, blocks } = this.#parts
+    const longest = Math.max(...rows.map(row => row.length))
+    const padded = rows.flatMap(row => [...row, ...Array<number>(longest - row.length).fill(row[0]!)])
+    const hidden = embeddings.embed(int64([rows.length, longest], padded), this.#tuning?.promptEmbeddings())
+    const before = hidden.shape[1]! - longest
+    const lengths = rows.map(row => before + row.length)
+    this.#session = await blocks.openSession({
+      batch: rows.length,
+      maxLength: this.#maxLength,
+      ports: this.#tuning?.ports(),
+      signal
+    })
+    const states = await this.#session.step(hidden, { lengths, signal })
+    return await this.#logits(lastOfRows(states, lengths))
+  }
+
+  async step(ids: readonly number[], { signal }: { signal?: AbortSignal }): Promise<Floats> {
+    if (this.#session === null) throw new SwarmError('INTERNAL', 'a generation steps before its prompts')
+    const hidden = this.#parts.embeddings.embed(int64([ids.length, 1], ids))
+    return await this.#logits(await this.#session.step(hidden, { signal }))
+  }
+
+  async close(): Promise<void> {
+    await this.#session?.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** [batch, 1, hidden] -> [batch, vocab] */
+  async #logits(states: Floats): Promise<Floats> {
+    const logits = await this.#parts.head.logits(states)
+    return { ...logits, shape: [states.shape[0]!, logits.shape[2]!] }
+  }
+}
+
+/** The hidden states of each row's last token, [batch, 1, hidden]. */
+function lastOfRows(states: Floats, lengths: readonly number[]): Floats {
+  const [batch, sequence, width] = states.shape as [number, number, number]
+  const out = tensor('float32', [batch, 1, width])
+  for (const [row, length] of lengths.entries()) {
+    const from = (row * sequence + length - 1) * width
+    out.data.set(states.data.subarray(from, from + width), row * width)
+  }
+  return out
+}
+
+/** Tokens that can follow so many positions: the last one is chosen, not taken in. Throws INVALID_ARGUMENT. */
+function roomFor(parts: ModelParts, positions: number, maxNewTokens: number): number {
+  const { maxPositions } = parts.checkpoint.config
+  if (positions > maxPositions) {
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `the longest prompt takes ${positions} positions, the model has ${maxPositions}`
+    )
+  }
+  const room = maxPositions - positions + 1
+  if (room < maxNewTokens) {
+    parts.logger.warn({ maxNewTokens, room }, `maxNewTokens is cut to ${room}: the model has ${maxPositions} positions`)
+  }
+  return Math.min(room, maxNewTokens)
+}
+
+/**
+ * Generates through the swarm; the session is closed when the loop is left. Defaults for end and padding tokens are the
+ * model's. Throws what `generate` and the session throw.
+ */
+export async function* generateRemote(
+  parts: ModelParts,
+  tuning: TuningMethod | null,
+  prompts: readonly (readonly number[])[],
+  options: GenerationOptions
+): AsyncGenerator<GenerationStep> {
+  const { eosTokenIds, padTokenId } = parts.checkpoint.config
+  const positions = (tuning?.virtualTokens ?? 0) + Math.max(...prompts.map(prompt => prompt.length))
+  const maxNewTokens = roomFor(parts, positions, options.maxNewTokens ?? 20)
+  await using generation = new RemoteGeneration({ parts, tuning }, { maxLength: positions + maxNewTokens - 1 })
+  yield* generate(generation, prompts, {
+    tokenizer: parts.tokenizer ?? undefined,
+    eosTokenIds,
+    padTokenId,
+    ...options,
+    maxNewTokens
+  })
+}
