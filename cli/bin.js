@@ -3,12 +3,14 @@
 var version = process.versions.node.split('.').map(Number)
 if (version[0] < 22 || (version[0] === 22 && version[1] < 18)) {
   console.error(
-    'swarm: needs Node 22.18 or newer, this is ' + process.versions.node + ' (in a clone, "npx swarm" brings its own Node 24)'
+    'swarm: needs Node 22.18 or newer, this is ' +
+      process.versions.node +
+      ' (in a clone, "npx swarm" brings its own Node 24)'
   )
   process.exit(1)
 }
 // A clone runs the TypeScript as it is; an installed package has it compiled, since Node strips no types in node_modules.
-import('node:fs').then(function (fs) {
+import('node:fs').then(fs => {
   var source = new URL('./main.ts', import.meta.url)
   return import((fs.existsSync(source) ? source : new URL('./main.js', import.meta.url)).href)
 })

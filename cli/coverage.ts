@@ -1,6 +1,7 @@
 // The coverage map: who serves which blocks of a model, drawn in text. Pure.
 import type { BlockRange } from '../common/range.ts'
 import { formatBytes } from '../common/units.ts'
+import type { Announcement } from '../network/announcement.ts'
 
 /** What the map needs to know of a server. */
 export interface ServerRow {
@@ -14,11 +15,16 @@ export interface ServerRow {
   readonly version: string
 }
 
+export function toServerRow(server: Announcement): ServerRow {
+  return { ...server, blocks: { first: server.firstBlock, end: server.endBlock } }
+}
+
 /** Ranges of blocks that no online server hosts. */
 export function uncovered(totalBlocks: number, servers: readonly Pick<ServerRow, 'blocks' | 'state'>[]): BlockRange[] {
   const ranges: BlockRange[] = []
   for (let block = 0; block < totalBlocks; block++) {
-    if (servers.some(server => server.state === 'online' && server.blocks.first <= block && block < server.blocks.end)) continue
+    if (servers.some(server => server.state === 'online' && server.blocks.first <= block && block < server.blocks.end))
+      continue
     const last = ranges.at(-1)
     if (last !== undefined && last.end === block) ranges[ranges.length - 1] = { first: last.first, end: block + 1 }
     else ranges.push({ first: block, end: block + 1 })

@@ -40,7 +40,19 @@ export function parsePort(text: string): number {
   return port
 }
 
-const units: Record<string, number> = { '': 1, B: 1, K: KiB, KIB: KiB, KB: KiB, M: MiB, MIB: MiB, MB: MiB, G: GiB, GIB: GiB, GB: GiB }
+const units: Record<string, number> = {
+  '': 1,
+  B: 1,
+  K: KiB,
+  KIB: KiB,
+  KB: KiB,
+  M: MiB,
+  MIB: MiB,
+  MB: MiB,
+  G: GiB,
+  GIB: GiB,
+  GB: GiB
+}
 
 /** `512MiB`, `2G`, `1048576` -> bytes; units are binary. */
 export function parseBytes(text: string): number {
@@ -54,9 +66,14 @@ export const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const
 export type LogLevel = (typeof logLevels)[number]
 
 export const joinOption = () =>
-  new Option('-j, --join <multiaddr...>', 'peers already in the swarm, e.g. /ip4/192.168.1.5/tcp/31330').env('SWARM_JOIN')
+  new Option('-j, --join <multiaddr...>', 'peers already in the swarm, e.g. /ip4/192.168.1.5/tcp/31330').env(
+    'SWARM_JOIN'
+  )
 
 export const logOption = (level: LogLevel) =>
-  new Option('--log-level <level>', 'how much to log, as JSON lines on stderr').choices(logLevels).default(level).env('SWARM_LOG')
+  new Option('--log-level <level>', 'how much to log, as JSON lines on stderr')
+    .choices(logLevels)
+    .default(level)
+    .env('SWARM_LOG')
 
 export const jsonOption = () => new Option('--json', 'machine-readable output')

@@ -38,7 +38,9 @@ export function createProgress(total: number, format: string, options: { every?:
   return {
     update(done, fields) {
       if (done !== 1 && done % every !== 0 && done !== total) return
-      process.stdout.write(`${done}/${total}  ${format.replaceAll(/\{(\w+)\}/g, (_, name: string) => fields[name] ?? '-')}\n`)
+      process.stdout.write(
+        `${done}/${total}  ${format.replaceAll(/\{(\w+)\}/g, (_, name: string) => fields[name] ?? '-')}\n`
+      )
     },
     stop() {}
   }

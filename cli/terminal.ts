@@ -1,6 +1,6 @@
 // How commands speak: lines on stdout, logs and errors on stderr, one signal for Ctrl-C.
 import { pino } from 'pino'
-import { SwarmError, messageOf } from '../common/errors.ts'
+import { messageOf, SwarmError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import type { LogLevel } from './options.ts'
 
@@ -9,7 +9,10 @@ export function print(line = ''): void {
 }
 
 export function createLogger(level: LogLevel): Logger {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }))
+  return pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ dest: 2, sync: true })
+  )
 }
 
 /**

@@ -1,7 +1,7 @@
 // swarm bootstrap: a peer that computes nothing and only knows the others, as a fixed address to join by.
 import { Command } from 'commander'
 import { createNetwork } from '../../network/node.ts'
-import { type LogLevel, joinOption, jsonOption, logOption, parsePort } from '../options.ts'
+import { joinOption, jsonOption, type LogLevel, logOption, parsePort } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
 interface BootstrapFlags {

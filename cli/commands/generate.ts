@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { AutoDistributedModelForCausalLM, PeftModel } from '../../client/index.ts'
-import { type LogLevel, joinOption, logOption, parseNumber, parsePositive, parseWhole } from '../options.ts'
+import { joinOption, type LogLevel, logOption, parseNumber, parsePositive, parseWhole } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
 interface GenerateFlags {

@@ -1,15 +1,16 @@
 // swarm serve: hosts a range of a model's blocks until it is told to stop, then drains.
 import { basename, join, resolve } from 'node:path'
 import { Command, Option } from 'commander'
+import type { BlockRange } from '../../common/range.ts'
 import { rangeLength } from '../../common/range.ts'
-import { GiB, formatBytes, second } from '../../common/units.ts'
+import { formatBytes, GiB, second } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint.ts'
 import { createServer } from '../../server/server.ts'
 import {
-  type LogLevel,
   homeFolder,
   joinOption,
   jsonOption,
+  type LogLevel,
   logOption,
   parseBlocks,
   parseBytes,
@@ -17,7 +18,6 @@ import {
   parsePositive
 } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
-import type { BlockRange } from '../../common/range.ts'
 
 interface ServeFlags {
   blocks?: BlockRange
@@ -32,6 +32,7 @@ interface ServeFlags {
   residuals: number
   metricsPort?: number
   drainTimeout: number
+  expiry: number
   logLevel: LogLevel
   json?: boolean
 }
@@ -46,9 +47,10 @@ export function serveCommand(): Command {
         .conflicts('numBlocks')
     )
     .addOption(
-      new Option('-n, --num-blocks <count>', 'serve so many blocks, where the swarm needs them most (default: all)').argParser(
-        parsePositive
-      )
+      new Option(
+        '-n, --num-blocks <count>',
+        'serve so many blocks, where the swarm needs them most (default: all)'
+      ).argParser(parsePositive)
     )
     .addOption(joinOption())
     .option('--host <address>', 'address to listen on', '0.0.0.0')
@@ -67,6 +69,7 @@ export function serveCommand(): Command {
     .option('--residuals <size>', 'memory for activations kept between forward and backward', parseBytes, 1 * GiB)
     .option('--metrics-port <port>', 'serve Prometheus /metrics and /health on this port', parsePort)
     .option('--drain-timeout <seconds>', 'how long running sessions may go on after SIGTERM', parsePositive, 30)
+    .option('--expiry <seconds>', 'an announcement lasts so long, and is renewed at half of it', parsePositive, 240)
     .addOption(logOption('warn'))
     .addOption(jsonOption())
     .action(serve)
@@ -89,6 +92,7 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
     kvCacheBytes: flags.kvCache,
     residualBytes: flags.residuals,
     metricsPort: flags.metricsPort,
+    announcing: { expiryMs: flags.expiry * second, intervalMs: (flags.expiry * second) / 2 },
     logger: createLogger(flags.logLevel)
   })
   await server.start()
@@ -97,7 +101,9 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
     print(JSON.stringify({ event: 'online', peerId: server.peerId, addresses: server.addresses, blocks: server.range }))
   } else {
     const { first, end } = server.range
-    print(`serving blocks ${first}..${end - 1}, ${rangeLength(server.range)} of ${numBlocks}, of ${basename(checkpoint.path)}`)
+    print(
+      `serving blocks ${first}..${end - 1}, ${rangeLength(server.range)} of ${numBlocks}, of ${basename(checkpoint.path)}`
+    )
     print(`  weights ${formatBytes(server.weightBytes)}, KV cache up to ${formatBytes(flags.kvCache)}`)
     print('  another machine joins with one of:')
     for (const address of server.addresses) print(`    --join ${address}`)

@@ -7,8 +7,8 @@ import { openCheckpoint } from '../../model/checkpoint.ts'
 import type { Announcement } from '../../network/announcement.ts'
 import { findServers } from '../../network/discovery.ts'
 import { createNetwork } from '../../network/node.ts'
-import { drawCoverage, uncovered } from '../coverage.ts'
-import { type LogLevel, joinOption, jsonOption, logOption, parsePositive } from '../options.ts'
+import { drawCoverage, toServerRow, uncovered } from '../coverage.ts'
+import { joinOption, jsonOption, type LogLevel, logOption, parsePositive } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
 interface StatusFlags {
@@ -32,30 +32,31 @@ export function statusCommand(): Command {
 async function status(path: string | undefined, flags: StatusFlags): Promise<void> {
   const interrupt = interruptSignal()
   const signal = AbortSignal.any([interrupt.signal, AbortSignal.timeout(flags.timeout * second)])
-  const model = path === undefined ? undefined : (await openCheckpoint(resolve(path), { signal })).identity
+  const model = path === undefined ? '' : (await openCheckpoint(resolve(path), { signal })).identity
   await using network = await createNetwork({ listen: [], join: flags.join, logger: createLogger(flags.logLevel) })
   await network.start()
   const servers = await findServers(network, model, { signal })
   const models = Map.groupBy(servers, server => server.model)
 
   if (flags.json) {
-    print(JSON.stringify([...models].map(([identity, rows]) => describe(identity, rows)), null, 2))
+    print(
+      JSON.stringify(
+        [...models].map(([identity, rows]) => describe(identity, rows)),
+        null,
+        2
+      )
+    )
   } else if (models.size === 0) {
-    print(model === undefined ? 'no server is online' : 'no server of this model is online')
+    print(model === '' ? 'no server is online' : 'no server of this model is online')
   } else {
     for (const [identity, rows] of models) {
       const { modelName, totalBlocks } = rows[0]!
-      for (const line of drawCoverage(`${modelName} (${identity.slice(0, 8)})`, totalBlocks, rows.map(toRow))) print(line)
+      for (const line of drawCoverage(`${modelName} (${identity.slice(0, 8)})`, totalBlocks, rows.map(toServerRow)))
+        print(line)
     }
   }
   interrupt.release()
 }
-
-const toRow = (server: Announcement) => ({
-  ...server,
-  blocks: { first: server.firstBlock, end: server.endBlock },
-  state: server.state.toLowerCase()
-})
 
 function describe(identity: string, servers: readonly Announcement[]): object {
   const { modelName, totalBlocks } = servers[0]!
@@ -63,7 +64,7 @@ function describe(identity: string, servers: readonly Announcement[]): object {
     model: identity,
     name: modelName,
     totalBlocks,
-    notServed: uncovered(totalBlocks, servers.map(toRow)).map(formatRange),
-    servers: servers.map(toRow)
+    notServed: uncovered(totalBlocks, servers.map(toServerRow)).map(formatRange),
+    servers: servers.map(toServerRow)
   }
 }

@@ -1,0 +1,32 @@
+// A training run as a person sees it: the loop with its live line, for `swarm train` and the demo.
+import { type Example, type PeftModel, type TrainingProgress, type TrainOptions, train } from '../client/index.ts'
+import { createProgress, formatDuration } from './progress.ts'
+
+const format = 'loss {loss}  lr {lr}  {rate} tokens/s  ETA {eta}'
+
+const fieldsOf = (progress: TrainingProgress): Record<string, string> => ({
+  loss: progress.loss.toFixed(4),
+  lr: progress.learningRate.toExponential(2),
+  rate: progress.tokensPerSecond.toFixed(0),
+  eta: formatDuration(progress.etaSeconds)
+})
+
+/** Trains to the end; returns the last step's progress, or null where there was nothing to do. */
+export async function runTraining(
+  model: PeftModel,
+  examples: readonly Example[],
+  options: TrainOptions
+): Promise<TrainingProgress | null> {
+  let line: ReturnType<typeof createProgress> | undefined
+  let last: TrainingProgress | null = null
+  try {
+    for await (const progress of train(model, examples, options)) {
+      line ??= createProgress(progress.total, format)
+      line.update(progress.step, fieldsOf(progress))
+      last = progress
+    }
+  } finally {
+    line?.stop()
+  }
+  return last
+}

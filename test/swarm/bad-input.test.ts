@@ -1,0 +1,73 @@
+// What the command says when it is called wrongly: one line that names what, where, expected and found; status 1.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+
+const root = join(import.meta.dirname, '../..')
+const model = join(root, 'models/tiny')
+
+function swarm(...args: string[]): { status: number | null; stderr: string } {
+  return spawnSync(process.execPath, [join(root, 'cli/bin.js'), ...args], {
+    cwd: root,
+    encoding: 'utf8',
+    timeout: 60_000
+  })
+}
+
+const cases: readonly [name: string, args: string[], message: RegExp][] = [
+  ['a range outside the model', ['serve', model, '--blocks', '4-20'], /4-20.*outside the model.*12 blocks/],
+  ['an empty range', ['serve', model, '--blocks', '4-4'], /4-4.*empty/],
+  ['a reversed range', ['serve', model, '--blocks', '8-4'], /8-4.*reversed/],
+  ['a range that is none', ['serve', model, '--blocks', 'all'], /FIRST-END/],
+  ['a model that is not there', ['serve', '/no/such/model'], /\/no\/such\/model/],
+  [
+    'an unreachable peer to join',
+    ['serve', model, '--host', '127.0.0.1', '--join', '/ip4/127.0.0.1/tcp/1'],
+    /127\.0\.0\.1\/tcp\/1/
+  ],
+  ['an address that is none', ['status', '--join', 'localhost:31330'], /localhost:31330/],
+  ['a command that does not exist', ['server'], /unknown command/]
+]
+
+for (const [name, args, message] of cases) {
+  test(name, () => {
+    const { status, stderr } = swarm(...args)
+    assert.equal(status, 1)
+    assert.match(stderr, message)
+    assert.doesNotMatch(stderr, /at .*\.ts:\d+/) // no stack: it is the user's mistake, not a bug
+  })
+}
+
+test('a taken port', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise(done => server.once('listening', done))
+  const { port } = server.address() as { port: number }
+  const { status, stderr } = await new Promise<{ status: number; stderr: string }>(done => {
+    const result = swarm('serve', model, '--host', '127.0.0.1', '--port', String(port))
+    done({ status: result.status!, stderr: result.stderr })
+  })
+  server.close()
+  assert.equal(status, 1)
+  assert.match(stderr, new RegExp(`${port}`))
+})
+
+test('a truncated checkpoint and an unknown architecture', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'swarm-bad-'))
+  try {
+    cpSync(model, folder, { recursive: true })
+    truncateSync(join(folder, 'model.safetensors'), 5_000_000)
+    const truncated = swarm('serve', folder)
+    assert.equal(truncated.status, 1)
+    assert.match(truncated.stderr, /model\.safetensors/)
+    writeFileSync(join(folder, 'config.json'), JSON.stringify({ model_type: 'rwkv' }))
+    const unknown = swarm('serve', folder)
+    assert.equal(unknown.status, 1)
+    assert.match(unknown.stderr, /rwkv.*llama/s)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
