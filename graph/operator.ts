@@ -47,6 +47,8 @@ export interface Operator {
   readonly infer: (call: Call) => readonly ValueType[]
   /** null: carries no gradient, said on purpose; a graph where one would have to pass is refused */
   readonly gradient: GradientRule | null
+  /** outputs after the first may be left out of the model where nobody uses them */
+  readonly optionalOutputs?: true
   /** one pass over the elements or less: a backward pass may compute it again rather than keep its result */
   readonly cheap?: true
 }

@@ -41,18 +41,21 @@ const attributeFields: Readonly<Record<AttributeKind, (value: Attribute) => onnx
   ints: value => ({ type: AttributeType.INTS, ints: [...(value as readonly number[])] })
 }
 
-function nodeProto(
-  node: GraphNode,
-  index: number,
-  nameOf: (value: Value | null, output?: number) => string
-): onnx.INodeProto {
-  const { domain = '', attributes = {} } = operatorOf(node)
+/** What a model calls a value, and whether anything in it uses the value. */
+interface Names {
+  of(value: Value): string
+  isUsed(value: Value): boolean
+}
+
+function nodeProto(node: GraphNode, index: number, names: Names): onnx.INodeProto {
+  const { domain = '', attributes = {}, optionalOutputs = false } = operatorOf(node)
+  const isLeftOut = (output: Value, i: number): boolean => i > 0 && optionalOutputs && !names.isUsed(output)
   return {
     name: `${node.op}.${index}`,
     opType: node.op,
     domain,
-    input: node.inputs.map(input => nameOf(input)),
-    output: node.outputs.map(nameOf),
+    input: node.inputs.map(input => (input === null ? '' : names.of(input))),
+    output: node.outputs.map((output, i) => (isLeftOut(output, i) ? '' : names.of(output))),
     attribute: Object.entries(node.attributes).map(([name, value]) => {
       const kind = attributes[name]
       if (kind === undefined) throw new SwarmError('INTERNAL', `${node.op}: no attribute ${name}`)
@@ -98,14 +101,7 @@ function noWeights(name: string): never {
   )
 }
 
-/** Nodes that give a value its name as an output, where it is not the result of a node or is another output already. */
-function aliases(graph: Graph, renamed: ReadonlyMap<Value, string>): GraphNode[] {
-  return graph.outputs
-    .filter(({ name, value }) => (renamed.get(value) ?? value.name) !== name)
-    .map(({ name, value }) => ({ op: 'Identity', inputs: [value], outputs: [{ ...value, name }], attributes: {} }))
-}
-
-/** Names of values in the model: an output's where a node makes it, else their own. */
+/** Names of values in the model: an output's where a node makes the value, else its own. */
 function outputNames(graph: Graph): Map<Value, string> {
   const made = new Set(graph.nodes.flatMap(node => node.outputs))
   const names = new Map<Value, string>()
@@ -116,11 +112,14 @@ function outputNames(graph: Graph): Map<Value, string> {
 /** ONNX ModelProto bytes of a graph. `weights` tells where each weight lies. */
 export function serialize(graph: Graph, weights: (name: string) => WeightLocation = noWeights): Uint8Array {
   const renamed = outputNames(graph)
-  const nodes = [...graph.nodes, ...aliases(graph, renamed)]
+  const nameOf = (value: Value): string => renamed.get(value) ?? value.name
+  // an output that no node makes, or that is another output already, is given its name by an Identity
+  const aliases: GraphNode[] = graph.outputs
+    .filter(({ name, value }) => nameOf(value) !== name)
+    .map(({ name, value }) => ({ op: 'Identity', inputs: [value], outputs: [{ ...value, name }], attributes: {} }))
+  const nodes = [...graph.nodes, ...aliases]
   const used = new Set([...nodes.flatMap(node => node.inputs), ...graph.outputs.map(({ value }) => value)])
-  /** an output that nobody uses is left out, which spares some operators computing it */
-  const nameOf = (value: Value | null, index = 0): string =>
-    value === null || (index > 0 && !used.has(value)) ? '' : (renamed.get(value) ?? value.name)
+  const names: Names = { of: nameOf, isUsed: value => used.has(value) }
   const model = onnx.ModelProto.create({
     irVersion,
     producerName: 'swarmtune',
@@ -130,7 +129,7 @@ export function serialize(graph: Graph, weights: (name: string) => WeightLocatio
     ],
     graph: {
       name: graph.name,
-      node: nodes.map((node, index) => nodeProto(node, index, nameOf)),
+      node: nodes.map((node, index) => nodeProto(node, index, names)),
       input: graph.inputs.map(value => valueInfo(value.name, value)),
       output: graph.outputs.map(({ name, value }) => valueInfo(name, value)),
       initializer: [...graph.weights.map(value => weightProto(value, weights)), ...graph.constants.map(constantProto)]

@@ -114,6 +114,7 @@ export const reduce = {
       if (scale.shape.length !== 1 || scale.shape[0] !== x.shape[last]) reject(call, `a scale [${x.shape[last]}]`)
       return [x, { dtype: 'float32', shape: x.shape.with(last, 1) }]
     },
+    optionalOutputs: true,
     cheap: true, // two passes over x; of its outputs only 1 / rms(x) is small
     gradient: normGradient
   }

@@ -39,7 +39,11 @@ export function concrete(shape: readonly Dim[]): number[] {
 }
 
 /** Random numbers for some values, the same for the same seed. */
-export function randomTensors(values: readonly Value[], seed: number, map: NonNullable<GradientCase['values']> = normal => normal): Tensors {
+export function randomTensors(
+  values: readonly Value[],
+  seed: number,
+  map: NonNullable<GradientCase['values']> = normal => normal
+): Tensors {
   const random = createRandom(seed)
   return Object.fromEntries(
     values.map(({ name, shape }) => {
