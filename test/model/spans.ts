@@ -60,6 +60,24 @@ export function emptyCaches({ config }: Checkpoint, batch: number, capacity: num
   return caches
 }
 
+/** Outputs that are the caches themselves, so that a step writes where it reads. */
+export function inPlace(caches: Tensors): Tensors {
+  return Object.fromEntries(Object.entries(caches).map(([name, cache]) => [name.replace('past', 'present'), cache]))
+}
+
+/** Feeds of one step: rows have these lengths after it; `total` where padding makes the step longer than any row. */
+export function decodeStep(hidden: Tensor, lengths: readonly number[], total: number = Math.max(...lengths)): Tensors {
+  return {
+    hidden,
+    seqlens_k: tensor(
+      'int32',
+      [lengths.length],
+      Int32Array.from(lengths, length => length - 1)
+    ),
+    total_sequence_length: tensor('int32', [], Int32Array.of(total))
+  }
+}
+
 /** Rows `start..end-1` of the middle axis of [batch, seq, width]. */
 export function sliceTokens(x: Tensor, start: number, end: number): Tensor<'float32'> {
   const [batch, seq, width] = x.shape as [number, number, number]

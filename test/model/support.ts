@@ -57,15 +57,21 @@ export async function editConfig(folder: string, fields: Record<string, unknown>
   await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')), ...fields }))
 }
 
+/** The numbers of a tensor. */
+export function numbersOf({ data }: Tensor): Float64Array {
+  return Float64Array.from(data as Iterable<number | bigint>, Number)
+}
+
+/** max |actual - expected|; infinite where a number is not finite */
+export function largestDifference(actual: Tensor, expected: Tensor): number {
+  assert.deepEqual(actual.shape, expected.shape)
+  const reference = numbersOf(expected)
+  const differences = numbersOf(actual).map((value, i) => Math.abs(value - reference[i]!))
+  return differences.reduce((worst, value) => (Number.isFinite(value) ? Math.max(worst, value) : Infinity), 0)
+}
+
 /** max |actual - expected| / max |expected| */
 export function relativeError(actual: Tensor, expected: Tensor): number {
-  assert.deepEqual(actual.shape, expected.shape)
-  let difference = 0
-  let scale = 0
-  for (let i = 0; i < expected.data.length; i++) {
-    difference = Math.max(difference, Math.abs(Number(actual.data[i]) - Number(expected.data[i])))
-    scale = Math.max(scale, Math.abs(Number(expected.data[i])))
-    if (!Number.isFinite(Number(actual.data[i]))) return Number.POSITIVE_INFINITY
-  }
-  return difference / (scale || 1)
+  const scale = numbersOf(expected).reduce((largest, value) => Math.max(largest, Math.abs(value)), 0)
+  return largestDifference(actual, expected) / (scale || 1)
 }
