@@ -13,7 +13,10 @@ port.on('message', ({ id, request }: DeviceMessage) => {
   last = last.then(async () => {
     try {
       const result = await device.request(request)
-      port.postMessage({ id, result } satisfies DeviceAnswer, 'outputs' in result ? ownBuffers(Object.values(result.outputs)) : [])
+      port.postMessage(
+        { id, result } satisfies DeviceAnswer,
+        'outputs' in result ? ownBuffers(Object.values(result.outputs)) : []
+      )
     } catch (error) {
       port.postMessage({ id, error: messageOf(error) } satisfies DeviceAnswer)
     }

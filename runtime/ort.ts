@@ -10,7 +10,9 @@ export function availableProviders(): string[] {
 }
 
 function sessionOptions(options: OrtOptions): ort.InferenceSession.SessionOptions {
-  const extra: Record<string, string> = {}
+  // Every session has a thread pool of its own; one that spins after its run takes a core from the next session's
+  // (a LoRA step over 4 blocks of d=1024 on 2 cores: 340 ms -> 306 ms; with allow_spinning=0 370 ms).
+  const extra: Record<string, string> = { force_spinning_stop: '1' }
   if (options.mapped) extra.disable_prepacking = '1'
   if (options.folder !== undefined) extra.model_external_initializers_file_folder_path = options.folder
   return {
