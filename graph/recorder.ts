@@ -110,6 +110,9 @@ export class Recorder {
     if (this.#values.get(value.name) !== value) {
       throw new SwarmError('INTERNAL', `graph ${this.#name}, output ${name}: ${value.name} is of another graph`)
     }
+    if ((this.#values.get(name) ?? value) !== value) {
+      throw new SwarmError('INTERNAL', `graph ${this.#name}, output ${name}: another value has this name`)
+    }
     this.#outputs.push({ name, value })
   }
 
