@@ -115,6 +115,8 @@ export async function open(record: Uint8Array, now: number = Date.now()): Promis
   } catch (error) {
     reject(messageOf(error))
   }
+  // one announcement is one string of bytes: nobody pads it or makes it look new
+  if (!Buffer.from(envelope.marshal()).equals(record)) reject('the envelope is not in canonical form')
   if (!Buffer.from(payloadType).equals(envelope.payloadType)) reject('the envelope holds something else')
   const { peerBytes, ...fields } = decode(envelope.payload)
   const signer = peerIdFromPublicKey(envelope.publicKey)

@@ -87,6 +87,8 @@ export class Announcer {
       }
       this.#schedule(this.#intervalMs)
     }, delayMs)
+    // the server's sockets keep the process alive, not this
+    this.#timer.unref()
   }
 
   #announce(fields: AnnouncementFields): Promise<void> {

@@ -1,6 +1,6 @@
 // Finding the servers of a model: cheap questions first, the DHT's records last.
 import { messageOf, SwarmError } from '../common/errors.ts'
-import { protocols } from '../proto/protocols.ts'
+import { dhtProtocol, protocols } from '../proto/protocols.ts'
 import type { Announcement } from './announcement.ts'
 import { dhtReadyTimeoutMs, lookupTimeoutMs } from './constants.ts'
 import type { DhtPeer } from './dht.ts'
@@ -49,7 +49,8 @@ export async function findServers(network: Seeker, model: string, options: FindO
   const providers = new Map<string, DhtPeer>()
   const lookup = limited(signal)
   try {
-    await network.dht.ready(dhtReadyTimeoutMs, signal)
+    // peers that have just connected are not on the DHT's table yet
+    if ((await network.peersWith(dhtProtocol)).length > 0) await network.dht.ready(dhtReadyTimeoutMs, signal)
     for await (const provider of network.dht.providers(await modelKey(model), lookup)) {
       if (provider.peerId === network.peerId || providers.has(provider.peerId)) continue
       providers.set(provider.peerId, provider)

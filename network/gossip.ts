@@ -81,6 +81,7 @@ export class Gossip {
       this.#timer = undefined
       this.start()
     }, delay)
+    this.#timer.unref()
   }
 
   stop(): void {

@@ -84,6 +84,9 @@ export class FramedStream implements MessageStream {
 
   async close(): Promise<void> {
     await this.#sending
+    if (this.#preface) return this.#channel.abort(new SwarmError('ABORTED', 'the stream was not used'))
+    // a js-libp2p listener loses a stream that ends before its protocol is agreed on
+    await this.#negotiate().catch(() => {})
     await this.#channel.end(AbortSignal.timeout(closeTimeoutMs))
   }
 
