@@ -14,11 +14,8 @@ export const ignoredLabel = -100
  */
 export function nextTokenLoss(g: GraphBuilder, logits: Value, labels: Value): Value {
   const ignored = g.constant(ignoredLabel, 'int64')
-  const count = g.dimensions(labels, [1])
-  const later = g.SliceTo(labels, g.constant([1], 'int64'), count, 1, ['batch', 'seq-1'])
-  const last = g.Slice(labels, { start: 0, end: 1, axis: 1, dim: 1 })
-  const padding = g.Add(g.Mul(last, g.constant(0, 'int64')), ignored)
-  const targets = g.Concat([later, padding], { axis: 1, dim: 'seq' })
+  const last = g.Expand(ignored, ['batch', 1])
+  const targets = g.Concat([g.Slice(labels, { axis: 1, start: 1 }), last], { axis: 1 })
   const counted = g.Not(g.Equal(targets, ignored))
   const index = g.Unsqueeze(g.Where(counted, targets, g.constant(0, 'int64')), [2])
   const weights = g.Cast(counted, { to: 'float32' })

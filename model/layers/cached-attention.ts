@@ -3,12 +3,10 @@
 import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import { groupedAttention, type HeadSizes, splitHeads } from './attention.ts'
-import { indices, rowIndices, scoreBias, sizeOfAxis } from './sequence.ts'
+import { indices, rowIndices, scoreBias } from './sequence.ts'
 
 /** Lengths as the fused operator takes them. */
 export interface StepLengths {
-  /** [batch, seq, hidden] */
-  readonly hidden: Value
   /** int32 [batch]: a row's length after this step, minus 1 */
   readonly seqlensK: Value
   /** int32 scalar */
@@ -28,8 +26,8 @@ export interface CacheStep {
 }
 
 /** Tokens that a row holds before this step, int64 [batch]: none where the whole length is new. */
-function pastLengths(g: GraphBuilder, { hidden, seqlensK, totalSequenceLength }: StepLengths): Value {
-  const seq = sizeOfAxis(g, hidden, 1)
+function pastLengths(g: GraphBuilder, { seqlensK, totalSequenceLength }: StepLengths): Value {
+  const seq = g.size('seq')
   const after = g.Add(g.Cast(seqlensK, { to: 'int64' }), g.constant(1, 'int64'))
   const isFirst = g.Equal(g.Cast(totalSequenceLength, { to: 'int64' }), seq)
   return g.Where(isFirst, g.constant(0, 'int64'), g.Sub(after, seq))
@@ -37,18 +35,16 @@ function pastLengths(g: GraphBuilder, { hidden, seqlensK, totalSequenceLength }:
 
 /** Index in its sequence of every token of this step, int64 [batch, seq]. */
 export function tokenIndices(g: GraphBuilder, lengths: StepLengths): Value {
-  const seq = sizeOfAxis(g, lengths.hidden, 1)
-  return g.Add(g.Unsqueeze(pastLengths(g, lengths), [1]), indices(g, seq, 'seq'))
+  return g.Add(g.Unsqueeze(pastLengths(g, lengths), [1]), indices(g, 'seq'))
 }
 
 export function cacheStep(g: GraphBuilder, lengths: StepLengths, sizes: HeadSizes): CacheStep {
   const { numHeads, numKeyValueHeads } = sizes
-  const seq = sizeOfAxis(g, lengths.hidden, 1)
   const positions = tokenIndices(g, lengths)
   const total = g.Cast(lengths.totalSequenceLength, { to: 'int64' })
 
   const zero = g.constant(0, 'int64')
-  const row = g.Unsqueeze(indices(g, sizeOfAxis(g, lengths.hidden, 0), 'batch'), [1, 2, 3])
+  const row = g.Unsqueeze(indices(g, 'batch'), [1, 2, 3])
   const heads = Array.from({ length: numKeyValueHeads }, (_, head) => head)
   const head = g.Unsqueeze(g.constant(heads, 'int64'), [0, 2, 3])
   const position = g.Unsqueeze(positions, [1, 3])
@@ -56,8 +52,8 @@ export function cacheStep(g: GraphBuilder, lengths: StepLengths, sizes: HeadSize
   const places = g.Concat([g.Add(shape, row), g.Add(shape, head), g.Add(shape, position)], { axis: 3 })
 
   const past = g.Unsqueeze(pastLengths(g, lengths), [1])
-  const rows = g.Add(past, rowIndices(g, seq, numHeads / numKeyValueHeads))
-  const seen = g.GreaterOrEqual(g.Unsqueeze(rows, [1, 3]), indices(g, total, 'total'))
+  const rows = g.Add(past, rowIndices(g, numHeads / numKeyValueHeads))
+  const seen = g.GreaterOrEqual(g.Unsqueeze(rows, [1, 3]), indices(g, 'total', total))
   return { positions, places, bias: scoreBias(g, seen), total: g.Unsqueeze(total, [0]) }
 }
 

@@ -19,8 +19,6 @@ export function linear(g: GraphBuilder, x: Value, weights: LinearWeights, lora?:
   const base = weights.bias === undefined ? product : g.Add(product, weights.bias)
   if (lora === undefined) return base
   const input = lora.mask === undefined ? x : g.Mul(x, lora.mask)
-  // One matrix of all tokens: its products have gradients of two axes, whatever the rank.
-  const tokens = g.Reshape(input, ['batch*seq', x.shape.at(-1)!])
-  const low = g.FusedMatMul(tokens, lora.a, { transB: true })
-  return g.Add(base, g.ReshapeLike(g.FusedMatMul(low, lora.b, { transB: true }), base))
+  const low = g.FusedMatMul(input, lora.a, { transB: true })
+  return g.Add(base, g.FusedMatMul(low, lora.b, { transB: true }))
 }

@@ -3,19 +3,14 @@ import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 
 /** Added to the scores of what must not be seen. Finite, so that a row that sees nothing stays finite too. */
-const hidden = -3.4e38
+const unseen = -3.4e38
 
-/** Size of one axis as an int64 scalar. */
-export function sizeOfAxis(g: GraphBuilder, x: Value, axis: number): Value {
-  return g.Squeeze(g.dimensions(x, [axis]), [0])
-}
-
-/** 0, 1, 2, … below the int64 scalar `limit`. */
-export function indices(g: GraphBuilder, limit: Value, dim: string): Value {
+/** 0, 1, 2, … int64 [dim]. `limit` int64 scalar says how many where no input has an axis of this size. */
+export function indices(g: GraphBuilder, dim: string, limit: Value = g.size(dim)): Value {
   return g.Range(g.constant(0, 'int64'), limit, g.constant(1, 'int64'), dim)
 }
 
-/** Symbol of an axis where every position has `repeat` rows. */
+/** Size of an axis where every token has `repeat` rows. */
 export function rowsSymbol(repeat: number): string {
   return repeat === 1 ? 'seq' : `${repeat}*seq`
 }
@@ -28,26 +23,22 @@ export function maskedPositions(g: GraphBuilder, mask: Value): Value {
   return g.Mul(g.Sub(g.CumSum(mask, 1), g.constant(1, 'int64')), mask)
 }
 
-/** Index in the sequence of each of `repeat` rows per token, int64 [rows]: 0, 0, 1, 1, … */
-export function rowIndices(g: GraphBuilder, seq: Value, repeat: number): Value {
-  if (repeat === 1) return indices(g, seq, 'seq')
-  const rows = indices(g, g.Mul(seq, g.constant(repeat, 'int64')), rowsSymbol(repeat))
-  return g.Div(rows, g.constant(repeat, 'int64'))
+/** Index of the token of each of `repeat` rows per token, int64 [rows]: 0, 0, 1, 1, … */
+export function rowIndices(g: GraphBuilder, repeat: number): Value {
+  const rows = indices(g, rowsSymbol(repeat))
+  return repeat === 1 ? rows : g.Div(rows, g.constant(repeat, 'int64'))
 }
 
 /** 0 where `allowed`, else so low that softmax gives nothing. */
 export function scoreBias(g: GraphBuilder, allowed: Value): Value {
-  return g.Where(allowed, g.constant(0), g.constant(hidden))
+  return g.Where(allowed, g.constant(0), g.constant(unseen))
 }
 
 /**
  * Bias of causal attention over unpadded tokens, [batch, 1, rows, seq], rows ordered by token, then by repetition.
  */
-export function causalBias(g: GraphBuilder, mask: Value, seq: Value, repeat: number): Value {
-  const causal = g.GreaterOrEqual(
-    g.Unsqueeze(rowIndices(g, seq, repeat), [1]),
-    g.Unsqueeze(indices(g, seq, 'seq'), [0])
-  )
+export function causalBias(g: GraphBuilder, mask: Value, repeat: number): Value {
+  const causal = g.GreaterOrEqual(g.Unsqueeze(rowIndices(g, repeat), [1]), indices(g, 'seq'))
   return scoreBias(g, g.And(causal, g.Unsqueeze(g.Cast(mask, { to: 'bool' }), [1, 2])))
 }
 
@@ -55,7 +46,6 @@ export function causalBias(g: GraphBuilder, mask: Value, seq: Value, repeat: num
  * 1 where the token at a sequence index is the prompt's row, [..., seq, prompt]: times the prompt it spreads its rows.
  * `index` int64 [seq] or [batch, seq].
  */
-export function promptSelector(g: GraphBuilder, index: Value, prompt: Value): Value {
-  const rows = indices(g, sizeOfAxis(g, prompt, 0), 'prompt')
-  return g.Cast(g.Equal(g.Unsqueeze(index, [-1]), rows), { to: 'float32' })
+export function promptSelector(g: GraphBuilder, index: Value): Value {
+  return g.Cast(g.Equal(g.Unsqueeze(index, [-1]), indices(g, 'prompt')), { to: 'float32' })
 }

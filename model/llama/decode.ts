@@ -54,7 +54,7 @@ export function decodeSpan(config: ModelConfig, options: DecodeOptions): Graph {
   const ports = inputPorts(options.ports)
   const portsOf = declarePorts(g, config, linearModules(config), { blocks, ports })
 
-  const lengths = { hidden, seqlensK, totalSequenceLength }
+  const lengths = { seqlensK, totalSequenceLength }
   let step: CacheStep | undefined
   let selector: Value | undefined
   const presents = new Map<number, Cache>()
@@ -81,7 +81,7 @@ export function decodeSpan(config: ModelConfig, options: DecodeOptions): Graph {
     }
   const prompted = (x: Value, { prompt }: BlockPorts): Value => {
     if (prompt === undefined) return x
-    selector ??= promptSelector(g, tokenIndices(g, lengths), prompt)
+    selector ??= promptSelector(g, tokenIndices(g, lengths))
     return g.Add(x, g.MatMul(selector, prompt))
   }
 

@@ -4,7 +4,7 @@ import type { Graph, Value } from '../../graph/graph.ts'
 import type { ModelConfig } from '../config.ts'
 import type { SpanOptions } from '../family.ts'
 import { groupedAttention, splitHeads } from '../layers/attention.ts'
-import { causalBias, indices, maskedPositions, promptSelector, sizeOfAxis } from '../layers/sequence.ts'
+import { causalBias, indices, maskedPositions, promptSelector } from '../layers/sequence.ts'
 import { type BlockPorts, declarePorts, type PrefixPort } from '../ports.ts'
 import { llamaBlock } from './block.ts'
 import { linearModules } from './tensors.ts'
@@ -17,28 +17,12 @@ interface PrefixContext {
   readonly spread: (x: Value) => Value
 }
 
-function prefixContext(g: GraphBuilder, config: ModelConfig, bias: Value, hidden: Value, prefix: Value): PrefixContext {
-  const { numKeyValueHeads, headDim } = config
-  const one = g.constant([1], 'int64')
-  const batch = g.dimensions(hidden, [0])
-  const length = g.dimensions(prefix, [0])
-  const rows = g.dimensions(bias, [2])
-  const zeros = g.Expand(
-    g.constant(0),
-    ['batch', 1, bias.shape[2]!, 'prefix'],
-    g.Concat([batch, one, rows, length], { axis: 0 })
-  )
-  const sizes = g.Concat([batch, g.constant([numKeyValueHeads], 'int64'), length, g.constant([headDim], 'int64')], {
-    axis: 0
-  })
+function prefixContext(g: GraphBuilder, { numKeyValueHeads, headDim }: ModelConfig, bias: Value): PrefixContext {
+  const seen = g.Expand(g.constant(0), ['batch', 1, bias.shape[2]!, 'prefix'])
   return {
-    bias: g.Concat([zeros, bias], { axis: 3, dim: 'prefix+seq' }),
+    bias: g.Concat([seen, bias], { axis: 3 }),
     spread: x =>
-      g.Expand(
-        g.Unsqueeze(g.Transpose(x, { perm: [1, 0, 2] }), [0]),
-        ['batch', numKeyValueHeads, 'prefix', headDim],
-        sizes
-      )
+      g.Expand(g.Unsqueeze(g.Transpose(x, { perm: [1, 0, 2] }), [0]), ['batch', numKeyValueHeads, 'prefix', headDim])
   }
 }
 
@@ -57,17 +41,16 @@ export function forwardSpan(config: ModelConfig, options: SpanOptions): Graph {
   const sin = g.input('sin', 'float32', ['positions', headDim / 2])
   const portsOf = declarePorts(g, config, linearModules(config), options)
 
-  const seq = sizeOfAxis(g, hidden, 1)
   const positions = maskedPositions(g, mask)
-  const bias = causalBias(g, mask, seq, numHeads / numKeyValueHeads)
+  const bias = causalBias(g, mask, numHeads / numKeyValueHeads)
   let prefixes: PrefixContext | undefined
   let selector: Value | undefined
 
   const withPrefix = (x: Value, prefix: Value | undefined): Value =>
-    prefix === undefined ? x : g.Concat([prefixes!.spread(prefix), x], { axis: 2, dim: 'prefix+seq' })
+    prefix === undefined ? x : g.Concat([prefixes!.spread(prefix), x], { axis: 2 })
   const attendTo = (prefix: PrefixPort | undefined) => (projections: { query: Value; key: Value; value: Value }) => {
     const rotate = (x: Value, heads: number) => g.RotaryEmbedding(x, positions, cos, sin, { numHeads: heads })
-    if (prefix !== undefined) prefixes ??= prefixContext(g, config, bias, hidden, prefix.key)
+    if (prefix !== undefined) prefixes ??= prefixContext(g, config, bias)
     const key = splitHeads(g, rotate(projections.key, numKeyValueHeads), numKeyValueHeads, headDim)
     const value = splitHeads(g, projections.value, numKeyValueHeads, headDim)
     return groupedAttention(
@@ -83,7 +66,7 @@ export function forwardSpan(config: ModelConfig, options: SpanOptions): Graph {
   }
   const prompted = (x: Value, { prompt }: BlockPorts): Value => {
     if (prompt === undefined) return x
-    selector ??= promptSelector(g, indices(g, seq, 'seq'), prompt)
+    selector ??= promptSelector(g, indices(g, 'seq'))
     return g.Add(x, g.MatMul(selector, prompt))
   }
 
