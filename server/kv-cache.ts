@@ -1,5 +1,5 @@
-// Keys and values of the sessions, under one byte budget. A session reserves for its longest row when it opens; memory is
-// taken as it grows. Knows shapes, not attention.
+// Keys and values of the sessions, under one byte budget. A session reserves for its longest row when it opens, so that it can
+// never fail half way for want of memory; the memory itself is taken as it grows. Knows shapes, not attention.
 import { SwarmError } from '../common/errors.ts'
 import { type BlockRange, rangeLength } from '../common/range.ts'
 import { bytesOf, type Tensor } from '../common/tensor.ts'
@@ -17,6 +17,7 @@ export interface CacheShape {
 
 type Buffers = readonly { readonly key: Tensor<'float32'>; readonly value: Tensor<'float32'> }[]
 
+/** positions of a first buffer: a short session takes no more */
 const firstCapacity = 128
 
 /** One session's keys and values: for each block a pair [batch, kvHeads, capacity, headDim] in shared memory. */
@@ -32,8 +33,14 @@ export class SessionCache {
     this.lengths = new Array<number>(shape.batch).fill(0)
   }
 
+  /** positions that the buffers have room for */
   get capacity(): number {
     return this.#capacity
+  }
+
+  /** bytes that the buffers take now */
+  get bytes(): number {
+    return this.#buffers.reduce((sum, { key, value }) => sum + key.data.byteLength + value.data.byteLength, 0)
   }
 
   /** Key and value buffers of a block, by its absolute number. */
@@ -66,6 +73,19 @@ export class SessionCache {
   }
 }
 
+/** Bytes of a session's keys and values when its rows have their greatest length. */
+export function cacheBytes({ blocks, batch, kvHeads, headDim, maxLength }: CacheShape): number {
+  return 2 * rangeLength(blocks) * bytesOf('float32', [batch, kvHeads, maxLength, headDim])
+}
+
+export interface Reservation {
+  readonly cache: SessionCache
+  /** what it counts in the budget */
+  readonly bytes: number
+  /** Gives the bytes back, once. */
+  release(): void
+}
+
 export class KvCache {
   readonly maxBytes: number
   #reserved = 0
@@ -83,17 +103,17 @@ export class KvCache {
   }
 
   /**
-   * Reserves for a session; `release` gives it back, once.
+   * Reserves for a session.
+   * @param portBytes of adapter tensors that the session holds: memory of the session like its keys and values
    * @throws SwarmError BUSY saying what is needed and what is free
    */
-  reserve(shape: CacheShape): { readonly cache: SessionCache; readonly bytes: number; release(): void } {
-    const row = bytesOf('float32', [shape.kvHeads, shape.maxLength, shape.headDim])
-    const bytes = 2 * rangeLength(shape.blocks) * shape.batch * row
+  reserve(shape: CacheShape, portBytes = 0): Reservation {
+    const bytes = cacheBytes(shape) + portBytes
     if (bytes > this.bytesFree) {
       throw new SwarmError(
         'BUSY',
         `KV cache: a session of ${shape.batch} x ${shape.maxLength} positions needs ${formatBytes(bytes)}, ` +
-          `${formatBytes(this.bytesFree)} of ${formatBytes(this.maxBytes)} are free (ask for a shorter session, or try another server)`
+          `${formatBytes(this.bytesFree)} of ${formatBytes(this.maxBytes)} are free (ask for a shorter session, try again later, or another server)`
       )
     }
     this.#reserved += bytes

@@ -1,15 +1,23 @@
-// How much one server does for one request and one peer. Times in milliseconds, sizes in elements or counts.
-import { minute } from '../common/units.ts'
+// How much one server does for one request and one peer. Times in milliseconds, sizes in bytes, elements or counts.
+import { GiB, KiB, MiB, minute } from '../common/units.ts'
 
 /** rows times positions of one forward or backward request */
 export const maxTokensPerRequest = 65_536
+/** memory that computing one request may take by our estimate (server/working-memory.ts), where the server is not told */
+export const defaultWorkingBytes = 4 * GiB
 /** rows of one request or session */
 export const maxBatch = 1024
 export const maxLoraRank = 4096
 /** open inference sessions of one peer */
 export const maxSessionsPerPeer = 32
-/** requests that wait for the device */
+/** frames of requests that carry no tensors */
+export const maxSmallFrameBytes = 64 * KiB
+/** trained tensors that may come with one request */
+export const maxPortBytes = 512 * MiB
+/** requests of one kind, decode or training, that wait for the device */
 export const maxQueueLength = 256
+/** decode steps in a row while training waits: no kind of work starves the other */
+export const maxDecodeRun = 16
 /** compiled graphs that are kept */
 export const maxPrograms = 24
 
@@ -18,3 +26,5 @@ export const requestTimeoutMs = 3 * minute
 export const maxRequestTimeoutMs = 30 * minute
 /** an inference session that is silent for so long is closed */
 export const sessionIdleMs = 30 * minute
+/** activations whose backward does not come are dropped after it */
+export const residualLifetimeMs = 10 * minute

@@ -1,15 +1,26 @@
-// Prometheus metrics of a server, and the page that shows them.
-import { createServer, type Server } from 'node:http'
+// Prometheus metrics of a server.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { SwarmError } from '../common/errors.ts'
 
+/** What the page shows of the server's state at the time it is asked for. */
 export interface GaugeReadings {
   readonly cacheBytesUsed: number
   readonly cacheBytesTotal: number
   readonly residualBytesUsed: number
+  readonly residualBytesTotal: number
   readonly sessions: number
   readonly queueLength: number
+  readonly programs: number
 }
+
+const gauges = {
+  cacheBytesUsed: ['swarm_kv_cache_bytes', 'KV cache reserved by sessions'],
+  cacheBytesTotal: ['swarm_kv_cache_limit_bytes', 'KV cache budget'],
+  residualBytesUsed: ['swarm_residual_bytes', 'Activations kept between forward and backward'],
+  residualBytesTotal: ['swarm_residual_limit_bytes', 'Budget of activations kept between forward and backward'],
+  sessions: ['swarm_sessions', 'Open inference sessions'],
+  queueLength: ['swarm_queue_length', 'Requests that wait for the device'],
+  programs: ['swarm_programs', 'Compiled graphs']
+} as const satisfies Record<keyof GaugeReadings, readonly [string, string]>
 
 export class ServerMetrics {
   readonly #registry = new Registry()
@@ -32,17 +43,15 @@ export class ServerMetrics {
     labelNames: ['pass'] as const,
     registers: [this.#registry]
   })
+  readonly #bytes = new Counter({
+    name: 'swarm_tensor_bytes_total',
+    help: 'Bytes of tensors received and sent, as they are in memory',
+    labelNames: ['direction'] as const,
+    registers: [this.#registry]
+  })
 
   /** @param read is asked for the gauges whenever the page is */
   constructor(read: () => GaugeReadings) {
-    collectDefaultMetrics({ register: this.#registry, prefix: 'swarm_' })
-    const gauges = {
-      cacheBytesUsed: ['swarm_kv_cache_bytes', 'KV cache reserved by sessions'],
-      cacheBytesTotal: ['swarm_kv_cache_limit_bytes', 'KV cache budget'],
-      residualBytesUsed: ['swarm_residual_bytes', 'Activations kept between forward and backward'],
-      sessions: ['swarm_sessions', 'Open inference sessions'],
-      queueLength: ['swarm_queue_length', 'Requests that wait for the device']
-    } as const satisfies Record<keyof GaugeReadings, readonly [string, string]>
     for (const [key, [name, help]] of Object.entries(gauges)) {
       new Gauge({
         name,
@@ -53,6 +62,11 @@ export class ServerMetrics {
         }
       })
     }
+  }
+
+  /** Adds what is known of any Node process: memory, CPU, event loop. Costs a little all the time. */
+  watchProcess(): void {
+    collectDefaultMetrics({ register: this.#registry, prefix: 'swarm_' })
   }
 
   /** Counts and times one request; call what comes back with its result. */
@@ -68,40 +82,12 @@ export class ServerMetrics {
     this.#tokens.inc({ pass }, count)
   }
 
+  bytes(direction: 'received' | 'sent', count: number): void {
+    this.#bytes.inc({ direction }, count)
+  }
+
+  /** In Prometheus' text format. */
   page(): Promise<string> {
     return this.#registry.metrics()
   }
-}
-
-/**
- * Serves `/metrics` and `/health` (200 while `healthy`, else 503) on a port.
- * @throws SwarmError ADDRESS_IN_USE
- */
-export async function serveMetrics(metrics: ServerMetrics, port: number, healthy: () => boolean): Promise<Server> {
-  const server = createServer((request, response) => {
-    if (request.url === '/metrics') {
-      metrics.page().then(
-        page => response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(page),
-        () => response.writeHead(500).end()
-      )
-    } else if (request.url === '/health') {
-      response.writeHead(healthy() ? 200 : 503, { 'content-type': 'text/plain' }).end(healthy() ? 'ok\n' : 'leaving\n')
-    } else {
-      response.writeHead(404).end()
-    }
-  })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', error => {
-      const taken = 'code' in error && error.code === 'EADDRINUSE'
-      reject(
-        taken
-          ? new SwarmError('ADDRESS_IN_USE', `metrics port ${port} is taken: choose another with --metrics-port`, {
-              cause: error
-            })
-          : error
-      )
-    })
-    server.listen(port, resolve)
-  })
-  return server
 }

@@ -3,21 +3,29 @@ import { SwarmError } from '../common/errors.ts'
 import { type BlockRange, formatRange, rangeContains } from '../common/range.ts'
 import type { Tensor } from '../common/tensor.ts'
 import type { Checkpoint } from '../model/checkpoint.ts'
-import { groupPorts, type ParsedPort, parsePort, portName } from '../model/ports.ts'
 import type { Dropout, NamedTensors, Span } from '../proto/messages.ts'
-import type { SpanCall } from './executor.ts'
-import { maxBatch, maxLoraRank, maxRequestTimeoutMs, maxTokensPerRequest, requestTimeoutMs } from './limits.ts'
+import { prefixLength, type SpanCall } from './executor.ts'
+import { maxBatch, maxRequestTimeoutMs, maxTokensPerRequest, requestTimeoutMs } from './limits.ts'
+import { checkPorts } from './port-check.ts'
+import { checkWork } from './working-memory.ts'
 
 type Floats = Tensor<'float32'>
 
 /** What a request is checked against. */
 export interface Hosted {
-  readonly checkpoint: Checkpoint
+  readonly checkpoint: Pick<Checkpoint, 'config' | 'family' | 'identity' | 'name'>
   readonly range: BlockRange
+  /** memory that computing one request may take */
+  readonly workingBytes: number
 }
 
 const invalid = (message: string): never => {
   throw new SwarmError('INVALID_ARGUMENT', message)
+}
+
+/** What was found, for messages. */
+export function describe(found: Tensor | undefined): string {
+  return found === undefined ? 'nothing' : `${found.dtype}[${found.shape}]`
 }
 
 /**
@@ -33,7 +41,11 @@ export function checkSpan(span: Span | null, { checkpoint, range }: Hosted): Blo
     )
   }
   const blocks = { first: span.firstBlock, end: span.endBlock }
-  if (blocks.first >= blocks.end) invalid(`blocks ${blocks.first}-${blocks.end}: expected at least one block`)
+  if (blocks.first >= blocks.end) {
+    const fault = blocks.first > blocks.end ? 'reversed' : 'empty'
+    const { numBlocks } = checkpoint.config
+    invalid(`blocks ${blocks.first}-${blocks.end}: the range is ${fault}; the model has blocks 0-${numBlocks}`)
+  }
   if (!rangeContains(range, blocks)) {
     throw new SwarmError(
       'BLOCKS_NOT_HOSTED',
@@ -43,6 +55,7 @@ export function checkSpan(span: Span | null, { checkpoint, range }: Hosted): Blo
   return blocks
 }
 
+/** A request's deadline from what it says: 0 is the server's own, and nobody waits for ever. */
 export function timeoutOf(timeoutMs: number): number {
   return timeoutMs === 0 ? requestTimeoutMs : Math.min(timeoutMs, maxRequestTimeoutMs)
 }
@@ -64,86 +77,51 @@ export function checkHidden(tensors: NamedTensors, name: string, { checkpoint }:
     )
   }
   if (seq > maxPositions) invalid(`${name}: the model has ${maxPositions} positions, found ${seq}`)
-  return found as Floats
+  return found
 }
 
-function describe(found: Tensor | undefined): string {
-  return found === undefined ? 'nothing' : `${found.dtype}[${found.shape}]`
-}
-
-/** Trained tensors that come with a request, all that is not in `reserved`, of these blocks and right shapes. */
-export function checkPorts(
-  tensors: NamedTensors,
-  reserved: readonly string[],
-  { checkpoint }: Hosted,
-  blocks: BlockRange
-): Record<string, Floats> {
-  const { config, family } = checkpoint
-  const modules = family.linearModules(config)
-  const entries = Object.entries(tensors).filter(([name]) => !reserved.includes(name))
-  groupPorts(
-    entries.map(([name]) => name),
-    blocks,
-    modules
-  )
-  const prefixLengths = new Set<number>()
-  for (const [name, found] of entries) {
-    const port = parsePort(name)
-    const expected = expectedShape(port, checkpoint)
-    const fits =
-      found.dtype === 'float32' &&
-      found.shape.length === expected.length &&
-      expected.every((size, axis) => size === null || size === found.shape[axis])
-    if (!fits)
-      invalid(`${name}: expected float32 [${expected.map(size => size ?? '?').join(', ')}], found ${describe(found)}`)
-    if (port.kind === 'lora') checkRank(name, port, tensors)
-    if (port.kind === 'prefix') prefixLengths.add(found.shape[0]!)
+/** Which positions are tokens. Anything but 0 and 1 would become positions that the rotary tables do not have. */
+function checkMask(mask: NamedTensors[string] | undefined, batch: number, seq: number): Tensor<'int64'> | undefined {
+  if (mask === undefined) return undefined
+  if (mask.dtype !== 'int64' || mask.shape.join() !== `${batch},${seq}`) {
+    return invalid(`mask: expected int64 [${batch}, ${seq}], found ${describe(mask)}`)
   }
-  if (prefixLengths.size > 1)
-    invalid(`prefixes of one request must be of one length, found ${[...prefixLengths].join(', ')}`)
-  return Object.fromEntries(entries) as Record<string, Floats>
+  const wrong = mask.data.find(value => value !== 0n && value !== 1n)
+  if (wrong !== undefined) invalid(`mask: expected 1 for tokens and 0 for padding, found ${wrong}`)
+  return mask
 }
 
-/** null where any size will do */
-function expectedShape(port: ParsedPort, { config, family }: Checkpoint): (number | null)[] {
-  if (port.kind === 'prompt') return [null, config.hiddenSize]
-  if (port.kind === 'prefix') return [null, config.numKeyValueHeads, config.headDim]
-  const { inFeatures, outFeatures } = family.linearModules(config).find(module => module.name === port.module)!
-  return port.part === 'A' ? [null, inFeatures] : [outFeatures, null]
-}
+/** What comes with a request that is no port. */
+const reserved = ['hidden', 'mask', 'grad.hidden'] as const
 
-function checkRank(name: string, { block, module }: ParsedPort, tensors: NamedTensors): void {
-  const a = tensors[portName.lora(block, module!, 'A')]!.shape[0]!
-  const b = tensors[portName.lora(block, module!, 'B')]!.shape[1]!
-  if (a !== b || a > maxLoraRank || a < 1)
-    invalid(`${name}: expected one rank from 1 to ${maxLoraRank} in A and B, found ${a} and ${b}`)
-}
-
-/** Everything that a forward or recomputing backward request brings. */
+/** Everything that a forward or recomputing backward request brings; `training`: activations are kept or computed backward. */
 export function checkCall(
   tensors: NamedTensors,
   dropout: Dropout | null,
   hosted: Hosted,
-  blocks: BlockRange
+  { blocks, training }: { readonly blocks: BlockRange; readonly training: boolean }
 ): SpanCall {
+  const { config } = hosted.checkpoint
   const hidden = checkHidden(tensors, 'hidden', hosted, blocks)
-  const [batch, seq] = hidden.shape
-  const mask = tensors.mask
-  if (mask !== undefined && (mask.dtype !== 'int64' || mask.shape.join() !== `${batch},${seq}`)) {
-    invalid(`mask: expected int64 [${batch}, ${seq}], found ${describe(mask)}`)
+  const [batch, seq] = hidden.shape as [number, number]
+  const mask = checkMask(tensors.mask, batch, seq)
+  const ports = checkPorts(tensors, reserved, hosted.checkpoint, blocks)
+  const keys = prefixLength(ports) + seq
+  if (keys > config.maxPositions) {
+    invalid(`hidden: the model has ${config.maxPositions} positions, found ${keys} with the prefix`)
   }
-  const ports = checkPorts(tensors, ['hidden', 'mask', 'grad.hidden'], hosted, blocks)
-  const probability = dropout?.probability ?? 0
-  if (!(probability >= 0 && probability < 1))
+  checkWork(config, { blocks, batch, seq, keys, training }, hosted.workingBytes)
+  return { blocks, hidden, mask, ports, dropout: checkDropout(dropout, ports) }
+}
+
+/** null and a probability of 0 are the same, and so is dropout where there is nothing to drop. */
+function checkDropout(dropout: Dropout | null, ports: SpanCall['ports']): SpanCall['dropout'] {
+  const { probability, seed } = dropout ?? { probability: 0, seed: 0 }
+  if (!(probability >= 0 && probability < 1)) {
     invalid(`dropout: expected a probability from 0 to below 1, found ${probability}`)
-  const hasLora = Object.keys(ports).some(name => parsePort(name).kind === 'lora')
-  return {
-    blocks,
-    hidden,
-    mask: mask as Tensor<'int64'> | undefined,
-    ports,
-    dropout: probability > 0 && hasLora ? { probability, seed: dropout!.seed } : undefined
   }
+  const hasLora = Object.keys(ports).some(name => name.includes('.lora.'))
+  return probability > 0 && hasLora ? { probability, seed } : undefined
 }
 
 /** The gradient of a span's output, of the output's shape. */
@@ -154,7 +132,8 @@ export function checkGradient(
   shape: readonly number[]
 ): Floats {
   const grad = checkHidden(tensors, 'grad.hidden', hosted, blocks)
-  if (grad.shape.join() !== shape.join())
+  if (grad.shape.join() !== shape.join()) {
     invalid(`grad.hidden: expected the shape of the span's output [${shape}], found [${grad.shape}]`)
+  }
   return grad
 }

@@ -1,27 +1,30 @@
-// Activations kept between a forward request and its backward, bounded in bytes; the oldest go first. Knows no graph.
+// Activations kept between a forward request and its backward, bounded in bytes and in time; the oldest go first. Knows no graph.
 import { randomUUID } from 'node:crypto'
 import { SwarmError } from '../common/errors.ts'
-import { minute } from '../common/units.ts'
+import { residualLifetimeMs } from './limits.ts'
 
 interface Entry<T> {
   readonly peerId: string
   readonly bytes: number
   readonly content: T
-  readonly expiresAt: number
+  /** a client that never comes back must not hold memory for long */
+  readonly expiry: NodeJS.Timeout
 }
 
-/** A client that never comes back must not hold memory for long. */
-const lifetimeMs = 10 * minute
+export interface ResidualCacheInit {
+  readonly maxBytes: number
+  readonly lifetimeMs?: number
+}
 
 export class ResidualCache<T> {
   readonly maxBytes: number
+  readonly #lifetimeMs: number
   readonly #entries = new Map<string, Entry<T>>()
-  readonly #now: () => number
   #bytes = 0
 
-  constructor(maxBytes: number, now: () => number = Date.now) {
-    this.maxBytes = maxBytes
-    this.#now = now
+  constructor(init: ResidualCacheInit) {
+    this.maxBytes = init.maxBytes
+    this.#lifetimeMs = init.lifetimeMs ?? residualLifetimeMs
   }
 
   get bytes(): number {
@@ -30,49 +33,50 @@ export class ResidualCache<T> {
 
   /** Keeps the content for this peer; returns its id, or '' where it is larger than the whole cache. */
   keep(peerId: string, content: T, bytes: number): string {
-    this.#expire()
     if (bytes > this.maxBytes) return ''
     for (const id of this.#entries.keys()) {
       if (this.#bytes + bytes <= this.maxBytes) break
-      this.#drop(id)
+      this.drop(id)
     }
     const id = randomUUID()
-    this.#entries.set(id, { peerId, bytes, content, expiresAt: this.#now() + lifetimeMs })
+    const expiry = setTimeout(() => this.drop(id), this.#lifetimeMs).unref()
+    this.#entries.set(id, { peerId, bytes, content, expiry })
     this.#bytes += bytes
     return id
   }
 
   /**
-   * Takes the content out. Only the peer it was kept for may.
+   * The content, which stays. Only the peer it was kept for may see it.
    * @throws SwarmError RESIDUALS_EVICTED
    */
-  take(peerId: string, id: string): T {
-    this.#expire()
+  peek(peerId: string, id: string): T {
     const entry = this.#entries.get(id)
-    if (entry === undefined || entry.peerId !== peerId) {
+    if (entry?.peerId !== peerId) {
       throw new SwarmError(
         'RESIDUALS_EVICTED',
-        `residuals ${id} are gone: send the backward request with the span's input`
+        `residuals ${id.slice(0, 36)} are gone: send the backward request with the span's input`
       )
     }
-    this.#drop(id)
     return entry.content
   }
 
-  /** Forgets all that was kept for a peer. */
-  forget(peerId: string): void {
-    for (const [id, entry] of this.#entries) if (entry.peerId === peerId) this.#drop(id)
+  /** Takes the content out, under the same conditions. */
+  take(peerId: string, id: string): T {
+    const content = this.peek(peerId, id)
+    this.drop(id)
+    return content
   }
 
-  #expire(): void {
-    for (const [id, entry] of this.#entries) {
-      if (entry.expiresAt > this.#now()) return
-      this.#drop(id)
-    }
-  }
-
-  #drop(id: string): void {
-    this.#bytes -= this.#entries.get(id)!.bytes
+  /** Forgets one, if it is there. */
+  drop(id: string): void {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return
+    clearTimeout(entry.expiry)
     this.#entries.delete(id)
+    this.#bytes -= entry.bytes
+  }
+
+  clear(): void {
+    for (const id of [...this.#entries.keys()]) this.drop(id)
   }
 }

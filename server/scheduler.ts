@@ -1,17 +1,14 @@
-// Who computes next. One run at a time on the device; decode before training; among peers in turn. Knows no device.
+// Who computes next. One run at a time on the device; decode before training, but not for ever; among peers in turn.
+// Knows no device.
 import { SwarmError } from '../common/errors.ts'
 
 /** Kinds of work, the more urgent first: somebody waits for each token. */
 export const priorities = ['decode', 'training'] as const
 export type Priority = (typeof priorities)[number]
 
-interface Job {
-  readonly peerId: string
-  start(): Promise<void>
-}
-
 /** Jobs of one priority, taken from the peers in turn. Pure data. */
-export class FairQueue {
+export class FairQueue<Job extends { readonly peerId: string }> {
+  /** the peer whose turn it is first */
   readonly #byPeer = new Map<string, Job[]>()
   #length = 0
 
@@ -49,37 +46,57 @@ export class FairQueue {
   }
 }
 
-export class Scheduler {
-  readonly #queues = new Map(priorities.map(priority => [priority, new FairQueue()]))
-  readonly #maxLength: number
-  #running = false
+interface Job {
+  readonly peerId: string
+  start(): Promise<void>
+}
 
-  /** @param maxLength jobs that may wait; more are refused */
-  constructor(maxLength: number) {
-    this.#maxLength = maxLength
+export interface SchedulerInit {
+  /** jobs of one priority that may wait; more are refused */
+  readonly maxLength: number
+  /** decode jobs in a row while training waits */
+  readonly maxDecodeRun: number
+}
+
+export class Scheduler {
+  readonly #queues: Record<Priority, FairQueue<Job>> = { decode: new FairQueue(), training: new FairQueue() }
+  readonly #init: SchedulerInit
+  #running = false
+  /** decode jobs that went before training that waited */
+  #decodeRun = 0
+
+  constructor(init: SchedulerInit) {
+    this.#init = init
   }
 
+  /** jobs that wait */
   get length(): number {
-    return [...this.#queues.values()].reduce((sum, queue) => sum + queue.length, 0)
+    return priorities.reduce((sum, priority) => sum + this.#queues[priority].length, 0)
   }
 
   /**
    * Runs `work` when its turn comes. Aborting takes it out of the queue; work under way goes to its end.
    * @throws SwarmError BUSY when the queue is full, else what the signal or the work throws
    */
-  run<T>(options: { priority: Priority; peerId: string; signal: AbortSignal }, work: () => Promise<T>): Promise<T> {
-    const { signal } = options
+  async run<T>(
+    options: { priority: Priority; peerId: string; signal: AbortSignal },
+    work: () => Promise<T>
+  ): Promise<T> {
+    const { priority, peerId, signal } = options
+    const queue = this.#queues[priority]
     signal.throwIfAborted()
-    if (this.length >= this.#maxLength) {
-      throw new SwarmError('BUSY', `${this.length} requests wait already: try again in a moment, or another server`)
+    if (queue.length >= this.#init.maxLength) {
+      throw new SwarmError(
+        'BUSY',
+        `${queue.length} ${priority} requests wait already: try again in a second, or another server`
+      )
     }
-    const queue = this.#queues.get(options.priority)!
-    return new Promise<T>((resolve, reject) => {
+    return await new Promise<T>((resolve, reject) => {
       const onAbort = (): void => {
         if (queue.remove(job)) reject(signal.reason)
       }
       const job: Job = {
-        peerId: options.peerId,
+        peerId,
         start: () => {
           signal.removeEventListener('abort', onAbort)
           return work().then(resolve, reject)
@@ -99,10 +116,12 @@ export class Scheduler {
   }
 
   #next(): Job | undefined {
-    for (const priority of priorities) {
-      const job = this.#queues.get(priority)!.shift()
-      if (job !== undefined) return job
+    const { decode, training } = this.#queues
+    if (training.length > 0 && decode.length > 0 && this.#decodeRun < this.#init.maxDecodeRun) {
+      this.#decodeRun += 1
+      return decode.shift()
     }
-    return undefined
+    this.#decodeRun = 0
+    return training.shift() ?? decode.shift()
   }
 }

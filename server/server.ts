@@ -1,114 +1,93 @@
 // A server: hosts a range of blocks, says so, computes for whoever asks, and leaves in order.
-import type { Server as HttpServer } from 'node:http'
-import { freemem } from 'node:os'
-import { SwarmError } from '../common/errors.ts'
+import { messageOf, SwarmError } from '../common/errors.ts'
 import { type Logger, silent } from '../common/logger.ts'
 import { type BlockRange, formatRange } from '../common/range.ts'
 import { GiB, second } from '../common/units.ts'
 import { type BlockWeights, blockWeights } from '../model/block-weights.ts'
-import type { Checkpoint } from '../model/checkpoint.ts'
 import type { AnnouncementFields, ServerState } from '../network/announcement.ts'
-import { Announcer, type AnnouncerInit } from '../network/announcer.ts'
+import { Announcer } from '../network/announcer.ts'
 import { findServers } from '../network/discovery.ts'
 import { createNetwork, type Network } from '../network/node.ts'
-import type { WeightStorage } from '../runtime/session.ts'
+import { Admission } from './admission.ts'
 import type { ServerContext } from './context.ts'
+import { SpanDecoder } from './decoder.ts'
 import { SpanExecutor } from './executor.ts'
 import { handlers } from './handlers/index.ts'
 import { KvCache } from './kv-cache.ts'
-import { maxPrograms, maxQueueLength } from './limits.ts'
-import { ServerMetrics, serveMetrics } from './metrics.ts'
-import { checkRange, chooseWindow } from './placement.ts'
+import { defaultWorkingBytes, maxDecodeRun, maxPrograms, maxQueueLength } from './limits.ts'
+import { ServerMetrics } from './metrics.ts'
+import { MetricsPage } from './metrics-page.ts'
+import { chooseWindow } from './placement.ts'
 import { Programs } from './programs.ts'
 import { ResidualCache } from './residual-cache.ts'
+import { RotaryTables } from './rotary.ts'
 import { Scheduler } from './scheduler.ts'
+import { checkBlocks, prepackedBytes, type ServerInit } from './server-init.ts'
 import { measureThroughput, type Throughput } from './throughput.ts'
 
-export interface ServerInit {
-  readonly checkpoint: Checkpoint
-  /** exactly these blocks … */
-  readonly blocks?: BlockRange
-  /** … or so many, where the swarm needs them most; default: all */
-  readonly numBlocks?: number
-  /** multiaddrs */
-  readonly listen?: readonly string[]
-  readonly join?: readonly string[]
-  readonly identityPath?: string
-  /** where blocks that are not float32 are converted to */
-  readonly cacheDir: string
-  readonly threads?: number
-  /** of the decode graph's weights; auto: prepacked where twice their size is free; training graphs are always mapped */
-  readonly storage?: WeightStorage | 'auto'
-  readonly kvCacheBytes?: number
-  readonly residualBytes?: number
-  readonly metricsPort?: number
-  readonly announcing?: AnnouncerInit
-  readonly logger?: Logger
-}
+export type { ServerInit } from './server-init.ts'
 
-/** Checks what can be checked without loading anything; `start()` does the rest. */
+/**
+ * Checks what can be checked without loading anything; `start()` does the rest.
+ * @throws SwarmError INVALID_ARGUMENT for blocks that the model does not have, addresses that are none
+ */
 export async function createServer(init: ServerInit): Promise<BlockServer> {
-  const { checkpoint, blocks } = init
-  const { numBlocks } = checkpoint.config
-  if (blocks !== undefined) checkRange(blocks, numBlocks)
-  if (init.numBlocks !== undefined && init.numBlocks < 1) {
-    throw new SwarmError('INVALID_ARGUMENT', `num-blocks: expected 1 to ${numBlocks}, found ${init.numBlocks}`)
-  }
-  const network = await createNetwork({
-    listen: init.listen,
-    join: init.join,
-    identityPath: init.identityPath,
-    logger: init.logger
-  })
-  return new BlockServer({ network }, init)
+  checkBlocks(init)
+  const { listen, join, identityPath, logger } = init
+  return new BlockServer({ network: await createNetwork({ listen, join, identityPath, logger }) }, init)
 }
 
 export class BlockServer {
+  readonly network: Network
   readonly #init: ServerInit
-  readonly #network: Network
   readonly #announcer: Announcer
   readonly #logger: Logger
   readonly #kvCache: KvCache
   readonly #residuals: ServerContext['residuals']
-  readonly #scheduler = new Scheduler(maxQueueLength)
+  readonly #scheduler = new Scheduler({ maxLength: maxQueueLength, maxDecodeRun })
   readonly #metrics: ServerMetrics
-  readonly #running = { request: 0, session: 0 }
+  readonly #page: MetricsPage | undefined
+  readonly #admission = new Admission()
+  readonly #stopping = new AbortController()
   #state: ServerState = 'joining'
   #range: BlockRange | undefined
   #weights: BlockWeights | undefined
   #programs: Programs | undefined
   #throughput: Throughput = { forwardRate: 0, decodeRate: 0 }
-  #http: HttpServer | undefined
-  #idle: (() => void) | undefined
+  #starting: Promise<void> | undefined
   #started: Promise<void> | undefined
+  #drained: Promise<void> | undefined
   #stopped: Promise<void> | undefined
 
   constructor(components: { network: Network }, init: ServerInit) {
     this.#init = init
-    this.#network = components.network
+    this.network = components.network
     this.#logger = init.logger ?? silent
     this.#announcer = new Announcer({ network: components.network, logger: this.#logger }, init.announcing)
     this.#kvCache = new KvCache(init.kvCacheBytes ?? 1 * GiB)
-    this.#residuals = new ResidualCache(init.residualBytes ?? 1 * GiB)
+    this.#residuals = new ResidualCache({ maxBytes: init.residualBytes ?? 1 * GiB })
     this.#metrics = new ServerMetrics(() => ({
       cacheBytesUsed: this.#kvCache.bytesReserved,
       cacheBytesTotal: this.#kvCache.maxBytes,
       residualBytesUsed: this.#residuals.bytes,
-      sessions: this.#running.session,
-      queueLength: this.#scheduler.length
+      residualBytesTotal: this.#residuals.maxBytes,
+      sessions: this.sessions,
+      queueLength: this.#scheduler.length,
+      programs: this.#programs?.size ?? 0
     }))
+    if (init.metricsPort !== undefined) {
+      const page = { port: init.metricsPort, healthy: () => this.#state === 'online' }
+      this.#page = new MetricsPage({ metrics: this.#metrics }, page)
+    }
   }
 
   get peerId(): string {
-    return this.#network.peerId
+    return this.network.peerId
   }
 
+  /** multiaddrs at which others reach it */
   get addresses(): string[] {
-    return this.#network.addresses
-  }
-
-  get network(): Network {
-    return this.#network
+    return this.network.addresses
   }
 
   /** the blocks that it hosts; known once it has started */
@@ -130,8 +109,9 @@ export class BlockServer {
     return this.#throughput
   }
 
+  /** inference sessions that are open */
   get sessions(): number {
-    return this.#running.session
+    return this.#admission.inside.session
   }
 
   get cacheBytesReserved(): number {
@@ -142,11 +122,17 @@ export class BlockServer {
     return this.#residuals.bytes
   }
 
+  /** TCP port of the metrics page, 0 without one */
+  get metricsPort(): number {
+    return this.#page?.port ?? 0
+  }
+
+  /**
+   * Joins the swarm, chooses its blocks, loads them, measures itself, serves. What was begun is undone where a step fails.
+   * @throws SwarmError ADDRESS_IN_USE, UNREACHABLE when no address to join answers, BAD_CHECKPOINT, ABORTED when stopped meanwhile
+   */
   start(): Promise<void> {
-    this.#started ??= this.#start().catch(async error => {
-      await this.stop()
-      throw error
-    })
+    this.#started ??= this.#begin()
     return this.#started
   }
 
@@ -154,22 +140,12 @@ export class BlockServer {
    * Leaves in order: announces it, refuses new requests and sessions, waits for those that run until the deadline, stops.
    * @param options.deadlineMs default half a minute
    */
-  async drain(options: { deadlineMs?: number } = {}): Promise<void> {
-    if (this.#state === 'online') {
-      this.#state = 'draining'
-      this.#logger.info({ ...this.#running }, 'draining')
-      const told = this.#announcer.update().catch(error => this.#logger.warn({ error }, 'could not announce draining'))
-      if (this.#running.request + this.#running.session > 0) {
-        const timer = Promise.withResolvers<void>()
-        const timeout = setTimeout(timer.resolve, options.deadlineMs ?? 30 * second)
-        await Promise.race([new Promise<void>(resolve => (this.#idle = resolve)), timer.promise])
-        clearTimeout(timeout)
-      }
-      await told
-    }
-    await this.stop()
+  drain(options: { deadlineMs?: number } = {}): Promise<void> {
+    this.#drained ??= this.#drain(options.deadlineMs ?? 30 * second)
+    return this.#drained
   }
 
+  /** Leaves at once. Never throws for a start that failed. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
     return this.#stopped
@@ -179,70 +155,103 @@ export class BlockServer {
     return this.stop()
   }
 
-  async #start(): Promise<void> {
-    const { checkpoint, metricsPort } = this.#init
-    if (metricsPort !== undefined) {
-      this.#http = await serveMetrics(this.#metrics, metricsPort, () => this.#state === 'online')
+  async #begin(): Promise<void> {
+    this.#starting = this.#start(this.#stopping.signal)
+    try {
+      await this.#starting
+    } catch (error) {
+      await this.stop()
+      throw error
     }
-    await this.#network.start()
-    this.#range = await this.#chooseRange()
-    await this.#announcer.start({ describe: () => this.#describe() })
+  }
 
-    this.#weights = await blockWeights(checkpoint, this.#range, { cacheDir: this.#init.cacheDir })
-    this.#programs = new Programs({
+  async #start(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    const { checkpoint, cacheDir, threads } = this.#init
+    await this.#page?.start()
+    if (this.#page) this.#metrics.watchProcess()
+    await this.network.start()
+    signal.throwIfAborted()
+    const range = await this.#chooseRange(signal)
+    this.#range = range
+    await this.#announcer.start({ describe: () => this.#describe() })
+    signal.throwIfAborted()
+
+    this.#logger.info({ model: checkpoint.name, blocks: formatRange(range) }, 'loading')
+    const weights = await blockWeights(checkpoint, range, { cacheDir, signal })
+    this.#weights = weights
+    const programs = new Programs({
       checkpoint,
-      weights: this.#weights,
-      threads: this.#init.threads,
-      decodeStorage: this.#decodeStorage(this.#weights.bytes),
+      range,
+      weights,
+      threads,
+      prepackedBytes: prepackedBytes(this.#init.storage, weights.bytes, process.availableMemory()),
       maxSessions: maxPrograms
     })
-    const executor = new SpanExecutor({ checkpoint, programs: this.#programs })
-    this.#throughput = await measureThroughput(checkpoint, executor, this.#range)
-    const context = this.#context(executor)
-    for (const { protocol, handler, ...row } of Object.values(handlers)) {
-      await this.#network.handle(protocol, handler(context), 'options' in row ? row.options : undefined)
+    this.#programs = programs
+    const components = { programs, rotary: new RotaryTables(checkpoint) }
+    const engines = { executor: new SpanExecutor(components), decoder: new SpanDecoder(components) }
+    this.#throughput = await measureThroughput({ config: checkpoint.config, ...engines }, range, { signal })
+
+    const context = this.#context(engines)
+    for (const { protocol, handler, options } of Object.values(handlers)) {
+      await this.network.handle(protocol, handler(context), options(context))
     }
+    signal.throwIfAborted()
     this.#state = 'online'
+    this.#admission.open()
     await this.#announcer.update()
+    const { forwardRate, decodeRate } = this.#throughput
+    const rates = { forwardRate: Math.round(forwardRate), decodeRate: Math.round(decodeRate) }
     this.#logger.info(
-      { peerId: this.peerId, blocks: formatRange(this.#range), ...this.#throughput, weightBytes: this.#weights.bytes },
+      { peerId: this.peerId, blocks: formatRange(range), weightBytes: weights.bytes, ...rates },
       'online'
     )
   }
 
-  async #stop(): Promise<void> {
-    this.#state = 'offline'
-    await this.#announcer.stop()
-    await this.#network.stop()
-    await this.#programs?.close()
-    const http = this.#http
-    if (http !== undefined) {
-      http.closeAllConnections()
-      await new Promise(resolve => http.close(resolve))
+  async #drain(deadlineMs: number): Promise<void> {
+    if (this.#state === 'online') {
+      this.#state = 'draining'
+      this.#logger.info({ ...this.#admission.inside, deadlineMs }, 'draining')
+      const told = this.#announcer.update().catch(error => {
+        this.#logger.warn({ reason: messageOf(error) }, 'the swarm could not be told that this server is leaving')
+      })
+      const over = Promise.withResolvers<void>()
+      const timer = setTimeout(over.resolve, deadlineMs)
+      this.#stopping.signal.addEventListener('abort', () => over.resolve(), { once: true })
+      await Promise.race([Promise.all([this.#admission.close(), told]), over.promise])
+      clearTimeout(timer)
     }
+    await this.stop()
   }
 
-  async #chooseRange(): Promise<BlockRange> {
+  async #stop(): Promise<void> {
+    this.#state = 'offline'
+    this.#stopping.abort(new SwarmError('ABORTED', 'the server stops'))
+    await this.#announcer.stop()
+    await this.network.stop()
+    // half a start must come to its end first; its error is for whoever called start
+    await this.#starting?.catch(error => this.#logger.debug({ reason: messageOf(error) }, 'stops half started'))
+    await this.#programs?.close()
+    this.#residuals.clear()
+    await this.#page?.stop()
+    this.#logger.info({ peerId: this.peerId }, 'stopped')
+  }
+
+  async #chooseRange(signal: AbortSignal): Promise<BlockRange> {
     const { blocks, numBlocks, checkpoint } = this.#init
     const total = checkpoint.config.numBlocks
-    if (blocks !== undefined) return checkRange(blocks, total)
+    if (blocks !== undefined) return blocks
     if (numBlocks === undefined || numBlocks >= total) return { first: 0, end: total }
-    const servers = await findServers(this.#network, checkpoint.identity)
-    return chooseWindow(
-      total,
-      numBlocks,
-      servers.map(server => ({
+    const servers = await findServers(this.network, checkpoint.identity, { signal })
+    const placed = servers
+      .filter(server => server.state !== 'draining')
+      .map(server => ({
         blocks: { first: server.firstBlock, end: server.endBlock },
         // one that is still joining has not measured itself yet, but it will serve
         throughput: server.forwardRate || 1
       }))
-    )
-  }
-
-  #decodeStorage(bytes: number): WeightStorage {
-    const { storage = 'auto' } = this.#init
-    if (storage !== 'auto') return storage
-    return freemem() > 2 * bytes ? 'prepacked' : 'mapped'
+    return chooseWindow(total, numBlocks, placed)
   }
 
   #describe(): AnnouncementFields {
@@ -260,33 +269,23 @@ export class BlockServer {
     }
   }
 
-  #context(executor: SpanExecutor): ServerContext {
+  #context(engines: Pick<ServerContext, 'executor' | 'decoder'>): ServerContext {
     const server = this
     return {
+      ...engines,
       checkpoint: this.#init.checkpoint,
       range: this.range,
-      executor,
+      workingBytes: this.#init.workingBytes ?? Math.min(defaultWorkingBytes, process.availableMemory() / 2),
       scheduler: this.#scheduler,
       kvCache: this.#kvCache,
       residuals: this.#residuals,
       metrics: this.#metrics,
       logger: this.#logger,
-      enter: kind => this.#enter(kind),
+      enter: visit => this.#admission.enter(visit),
       get sessions() {
-        return server.#running.session
+        return server.sessions
       },
-      announcement: () => this.#network.directory.recordOf(this.peerId) ?? new Uint8Array()
-    }
-  }
-
-  #enter(kind: 'request' | 'session'): () => void {
-    if (this.#state !== 'online') {
-      throw new SwarmError('DRAINING', 'this server is leaving: find another (the directory has it)')
-    }
-    this.#running[kind] += 1
-    return () => {
-      this.#running[kind] -= 1
-      if (this.#running.request + this.#running.session === 0) this.#idle?.()
+      announcement: () => this.network.directory.recordOf(this.peerId) ?? new Uint8Array()
     }
   }
 }

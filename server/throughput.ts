@@ -1,6 +1,9 @@
 // How fast this machine computes one block: measured once at start, announced, used by routing and placement.
+import { type BlockRange, rangeLength } from '../common/range.ts'
 import { tensor } from '../common/tensor.ts'
-import type { Checkpoint } from '../model/checkpoint.ts'
+import { second } from '../common/units.ts'
+import type { ModelConfig } from '../model/config.ts'
+import type { SpanDecoder } from './decoder.ts'
 import type { SpanExecutor } from './executor.ts'
 import { SessionCache } from './kv-cache.ts'
 
@@ -11,43 +14,53 @@ export interface Throughput {
   readonly decodeRate: number
 }
 
+export interface MeasuredServer {
+  readonly config: ModelConfig
+  readonly executor: SpanExecutor
+  readonly decoder: SpanDecoder
+}
+
 const bulkTokens = 128
-const decodeSteps = 8
-const rounds = 3
+const maxRounds = 8
+/** A server should not keep the swarm waiting: with the first pass done, no new one begins after it. */
+const budgetMs = 0.5 * second
 
-async function milliseconds(work: () => Promise<unknown>): Promise<number> {
-  const start = performance.now()
-  await work()
-  return performance.now() - start
+/** Median milliseconds of the passes, the first, which compiles and maps weights, left out where there are others. */
+async function medianOf(pass: () => Promise<unknown>, signal: AbortSignal): Promise<number> {
+  const times: number[] = []
+  let first = 0
+  for (let round = 0, spent = 0; round <= maxRounds && spent < budgetMs; round++) {
+    signal.throwIfAborted()
+    const start = performance.now()
+    await pass()
+    const time = performance.now() - start
+    if (round === 0) first = time
+    else {
+      times.push(time)
+      spent += time
+    }
+  }
+  return times.sort((a, b) => a - b)[times.length >> 1] ?? first
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!
-}
-
-/** Runs a few passes over the hosted blocks; the first is not counted. */
+/** Runs a few passes over the hosted blocks. */
 export async function measureThroughput(
-  checkpoint: Checkpoint,
-  executor: SpanExecutor,
-  blocks: { readonly first: number; readonly end: number }
+  { config, executor, decoder }: MeasuredServer,
+  blocks: BlockRange,
+  options: { signal: AbortSignal }
 ): Promise<Throughput> {
-  const { hiddenSize, maxPositions, numKeyValueHeads: kvHeads, headDim } = checkpoint.config
-  const count = blocks.end - blocks.first
+  const { hiddenSize, maxPositions, numKeyValueHeads: kvHeads, headDim } = config
+  const count = rangeLength(blocks)
   const bulk = Math.min(bulkTokens, maxPositions)
   const hidden = tensor('float32', [1, bulk, hiddenSize])
-  const forward = () => executor.forward({ blocks, hidden, ports: {} })
-  await forward()
-  const forwardMs: number[] = []
-  for (let round = 0; round < rounds; round++) forwardMs.push(await milliseconds(forward))
+  const forwardMs = await medianOf(() => executor.forward({ blocks, hidden, ports: {} }), options.signal)
 
-  const steps = Math.min(decodeSteps, maxPositions)
-  const cache = new SessionCache({ blocks, batch: 1, kvHeads, headDim, maxLength: maxPositions })
+  const maxLength = Math.min(maxRounds + 1, maxPositions)
+  const cache = new SessionCache({ blocks, batch: 1, kvHeads, headDim, maxLength })
   const token = tensor('float32', [1, 1, hiddenSize])
-  const decodeMs: number[] = []
-  for (let step = 0; step < steps; step++) decodeMs.push(await milliseconds(() => executor.step(cache, {}, token, [1])))
-
-  return {
-    forwardRate: (bulk * count * 1000) / median(forwardMs),
-    decodeRate: (count * 1000) / median(decodeMs.slice(1).length > 0 ? decodeMs.slice(1) : decodeMs)
-  }
+  const decodeMs = await medianOf(async () => {
+    if (cache.lengths[0] === maxLength) cache.lengths[0] = 0
+    await decoder.step({ cache, ports: {} }, token, [1])
+  }, options.signal)
+  return { forwardRate: (bulk * count * second) / forwardMs, decodeRate: (count * second) / decodeMs }
 }

@@ -5,17 +5,21 @@ import { checkCall, checkSpan } from '../requests.ts'
 import { unary } from './unary.ts'
 
 export function forwardHandler(context: ServerContext): Handler {
-  return unary(context, 'forwardRequest', async ({ message: { body, tensors }, peerId, signal }) => {
+  return unary(context, { kind: 'forwardRequest' }, async ({ message: { body, tensors }, peerId, signal }) => {
     const blocks = checkSpan(body.span, context)
-    const call = checkCall(tensors, body.dropout, context, blocks)
+    const call = checkCall(tensors, body.dropout, context, { blocks, training: body.keepResiduals })
     const { executor, scheduler, residuals, metrics } = context
     const { hidden, residualId } = await scheduler.run({ priority: 'training', peerId, signal }, async () => {
       if (!body.keepResiduals) return { hidden: await executor.forward(call), residualId: '' }
       const result = await executor.forwardKeeping(call)
-      const content = { residuals: result.residuals, shape: result.hidden.shape }
-      return { hidden: result.hidden, residualId: residuals.keep(peerId, content, result.residuals.bytes) }
+      const { bytes } = result.residuals
+      return { hidden: result.hidden, residualId: residuals.keep(peerId, result.residuals, bytes) }
     })
     metrics.tokens('forward', hidden.shape[0]! * hidden.shape[1]!)
-    return { message: { body: { kind: 'forwardResponse', residualId }, tensors: { hidden } }, codec: body.span!.codec }
+    return {
+      message: { body: { kind: 'forwardResponse', residualId }, tensors: { hidden } },
+      codec: body.span!.codec,
+      discard: () => residuals.drop(residualId)
+    }
   })
 }

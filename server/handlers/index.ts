@@ -1,8 +1,9 @@
 // The table of handlers: a protocol, and who serves it. The directory protocol is the network's own.
 import type { Handler, HandlerOptions } from '../../network/network.ts'
+import { maxFrameBytes } from '../../proto/limits.ts'
 import { protocols } from '../../proto/protocols.ts'
 import type { ServerContext } from '../context.ts'
-import { maxSessionsPerPeer } from '../limits.ts'
+import { maxPortBytes, maxSessionsPerPeer, maxSmallFrameBytes, maxTokensPerRequest } from '../limits.ts'
 import { backwardHandler } from './backward.ts'
 import { forwardHandler } from './forward.ts'
 import { inferenceHandler } from './inference.ts'
@@ -11,16 +12,34 @@ import { infoHandler } from './info.ts'
 interface Row {
   readonly protocol: string
   readonly handler: (context: ServerContext) => Handler
-  readonly options?: HandlerOptions
+  readonly options: (context: ServerContext) => HandlerOptions
+}
+
+/** No more than the largest request could need: hidden states and their gradient, the mask, the ports. */
+function frameBytes({ checkpoint }: ServerContext): number {
+  const perToken = 2 * 4 * checkpoint.config.hiddenSize + 8
+  return Math.min(maxTokensPerRequest * perToken + maxPortBytes, maxFrameBytes)
 }
 
 export const handlers = {
-  info: { protocol: protocols.info, handler: infoHandler },
-  forward: { protocol: protocols.forward, handler: forwardHandler },
-  backward: { protocol: protocols.backward, handler: backwardHandler },
+  info: {
+    protocol: protocols.info,
+    handler: infoHandler,
+    options: () => ({ maxFrameBytes: maxSmallFrameBytes })
+  },
+  forward: {
+    protocol: protocols.forward,
+    handler: forwardHandler,
+    options: context => ({ maxFrameBytes: frameBytes(context) })
+  },
+  backward: {
+    protocol: protocols.backward,
+    handler: backwardHandler,
+    options: context => ({ maxFrameBytes: frameBytes(context) })
+  },
   inference: {
     protocol: protocols.inference,
     handler: inferenceHandler,
-    options: { maxStreamsPerPeer: maxSessionsPerPeer }
+    options: context => ({ maxFrameBytes: frameBytes(context), maxStreamsPerPeer: maxSessionsPerPeer })
   }
 } satisfies Record<Exclude<keyof typeof protocols, 'directory'>, Row>

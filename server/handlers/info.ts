@@ -1,10 +1,10 @@
-// info: how this server is doing.
+// info: how this server is doing. Answered also while it is leaving.
 import type { Handler } from '../../network/network.ts'
 import type { ServerContext } from '../context.ts'
 import { unary } from './unary.ts'
 
 export function infoHandler(context: ServerContext): Handler {
-  return unary(context, 'infoRequest', async () => {
+  return unary(context, { kind: 'infoRequest', always: true }, async () => {
     const { kvCache, residuals, scheduler } = context
     return {
       message: {

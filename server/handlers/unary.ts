@@ -1,9 +1,11 @@
 // One request, one answer: reads, bounds in time, measures, sends.
 import { SwarmError } from '../../common/errors.ts'
+import { startDeadline } from '../../network/deadline.ts'
 import type { Handler } from '../../network/network.ts'
 import type { Codec } from '../../proto/codec.ts'
 import type { BodyKind, Message } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'
+import { observe } from '../observation.ts'
 import { timeoutOf } from '../requests.ts'
 
 export interface UnaryRequest<K extends BodyKind> {
@@ -16,30 +18,42 @@ export interface UnaryRequest<K extends BodyKind> {
 export interface UnaryAnswer {
   readonly message: Message
   readonly codec?: Codec
+  /** called where the answer could not be sent: nobody will ever come for what it promises */
+  readonly discard?: () => void
+}
+
+export interface UnaryOptions<K extends BodyKind> {
+  readonly kind: K
+  /** answered also while the server is leaving, and not waited for */
+  readonly always?: boolean
 }
 
 export function unary<K extends BodyKind>(
   context: ServerContext,
-  kind: K,
+  { kind, always = false }: UnaryOptions<K>,
   answer: (request: UnaryRequest<K>) => Promise<UnaryAnswer>
 ): Handler {
   return async (stream, { peerId, signal: gone }) => {
     const message = await stream.receive({ signal: gone })
     if (message === null) return
-    if (message.body.kind !== kind) throw new SwarmError('BAD_FRAME', `expected ${kind}, found ${message.body.kind}`)
-    const leave = context.enter('request')
-    const done = context.metrics.begin(kind)
-    try {
-      const span = 'span' in message.body ? message.body.span : null
-      const signal = AbortSignal.any([gone, AbortSignal.timeout(timeoutOf(span?.timeoutMs ?? 0))])
-      const { message: reply, codec } = await answer({ message: message as Message<K>, peerId, signal })
-      await stream.send(reply, { signal, codec })
-      done('ok')
-    } catch (error) {
-      done(error instanceof SwarmError ? error.code : 'INTERNAL')
-      throw error
-    } finally {
-      leave()
-    }
+    await observe(context, { kind, peerId, received: message.tensors }, async sent => {
+      if (message.body.kind !== kind) throw new SwarmError('BAD_FRAME', `expected ${kind}, found ${message.body.kind}`)
+      const leave = always ? undefined : context.enter('request')
+      try {
+        const span = 'span' in message.body ? message.body.span : null
+        using deadline = startDeadline(timeoutOf(span?.timeoutMs ?? 0), kind, gone)
+        const { signal } = deadline
+        const { message: reply, codec, discard } = await answer({ message: message as Message<K>, peerId, signal })
+        try {
+          await stream.send(reply, { signal, codec })
+        } catch (error) {
+          discard?.()
+          throw error
+        }
+        sent(reply.tensors)
+      } finally {
+        leave?.()
+      }
+    })
   }
 }

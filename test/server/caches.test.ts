@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createRandom } from '../../common/random.ts'
 import { minute } from '../../common/units.ts'
 import { dropoutMask } from '../../server/dropout.ts'
 import { KvCache, SessionCache } from '../../server/kv-cache.ts'
@@ -11,7 +12,10 @@ test('a session reserves for its longest row and gives it back once', () => {
   const cache = new KvCache(2 * 2 * 2 * 2 * 300 * 4 * 4)
   const reservation = cache.reserve(shape)
   assert.equal(cache.bytesFree, 0)
-  assert.throws(() => cache.reserve({ ...shape, batch: 1 }), { code: 'BUSY', message: /2 x|1 x 300 positions needs .* free/ })
+  assert.throws(() => cache.reserve({ ...shape, batch: 1 }), {
+    code: 'BUSY',
+    message: /2 x|1 x 300 positions needs .* free/
+  })
   reservation.release()
   reservation.release()
   assert.equal(cache.bytesFree, cache.maxBytes)
@@ -31,9 +35,19 @@ test('growing keeps what every row and head holds', () => {
   assert.equal(cache.of(3).value.data.length, 2 * 2 * 300 * 4)
 })
 
-test('residuals: the oldest go when room is needed, a stranger gets none, time ends them', () => {
-  let now = 0
-  const cache = new ResidualCache<string>(100, () => now)
+test('a session that is empty takes no memory, and its adapters count in the budget', () => {
+  const cache = new KvCache(1_000_000)
+  const reservation = cache.reserve(shape, 1000)
+  assert.equal(reservation.cache.bytes, 0)
+  assert.equal(reservation.bytes, 2 * 2 * 2 * 2 * 300 * 4 * 4 + 1000)
+  reservation.cache.grow(1)
+  assert.equal(reservation.cache.bytes, 2 * 2 * 2 * 2 * 128 * 4 * 4)
+  assert.equal(cache.bytesReserved, reservation.bytes)
+})
+
+test('residuals: the oldest go when room is needed, a stranger gets none, time ends them', context => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
+  const cache = new ResidualCache<string>({ maxBytes: 100 })
   const a = cache.keep('alice', 'a', 60)
   const b = cache.keep('alice', 'b', 30)
   assert.equal(cache.keep('alice', 'too large', 101), '')
@@ -43,9 +57,36 @@ test('residuals: the oldest go when room is needed, a stranger gets none, time e
   assert.equal(cache.take('alice', b), 'b')
   assert.throws(() => cache.take('alice', b), { code: 'RESIDUALS_EVICTED' }) // once only
   assert.equal(cache.bytes, 50)
-  now = 11 * minute
-  assert.notEqual(cache.keep('bob', 'd', 100), '')
-  assert.equal(cache.bytes, 100)
+  context.mock.timers.tick(9 * minute)
+  const last = cache.keep('bob', 'd', 10)
+  context.mock.timers.tick(2 * minute)
+  assert.equal(cache.bytes, 10) // nobody has to ask for what is too old to go
+  assert.equal(cache.peek('bob', last), 'd')
+  assert.throws(() => cache.peek('alice', last), { code: 'RESIDUALS_EVICTED' })
+  cache.drop(last)
+  cache.drop(last)
+  assert.equal(cache.bytes, 0)
+})
+
+test('dropout masks are those of xoshiro128** over seed, block and module', () => {
+  const module = 'mlp.up_proj'
+  let fnv1a = 0x811c9dc5n
+  for (const byte of Buffer.from(module)) fnv1a = ((fnv1a ^ BigInt(byte)) * 0x01000193n) % 2n ** 32n
+  const random = createRandom(42, 7, Number(fnv1a))
+  const state = Array.from({ length: 4 }, () => BigInt(random.uint32())) as [bigint, bigint, bigint, bigint]
+  const rotate = (x: bigint, by: bigint) => ((x << by) | (x >> (32n - by))) % 2n ** 32n
+  const expected = Array.from({ length: 64 }, () => {
+    const result = (rotate((state[1] * 5n) % 2n ** 32n, 7n) * 9n) % 2n ** 32n
+    const shifted = (state[1] << 9n) % 2n ** 32n
+    state[2] ^= state[0]
+    state[3] ^= state[1]
+    state[1] ^= state[2]
+    state[0] ^= state[3]
+    state[2] ^= shifted
+    state[3] = rotate(state[3], 11n)
+    return Number(result) < 0.3 * 2 ** 32 ? 0 : Math.fround(1 / 0.7)
+  })
+  assert.deepEqual([...dropoutMask({ probability: 0.3, seed: 42 }, 7, module, [1, 8, 8]).data], expected)
 })
 
 test('dropout masks are reproducible, keep the expected share, and differ by seed, block and module', () => {

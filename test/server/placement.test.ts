@@ -24,7 +24,11 @@ test('more blocks than the model has are all of them', () => {
 
 test('no other window has a smaller sorted list of throughputs', () => {
   const servers = fc.array(
-    fc.record({ first: fc.nat(19), length: fc.integer({ min: 1, max: 20 }), throughput: fc.integer({ min: 1, max: 9 }) }),
+    fc.record({
+      first: fc.nat(19),
+      length: fc.integer({ min: 1, max: 20 }),
+      throughput: fc.integer({ min: 1, max: 9 })
+    }),
     { maxLength: 8 }
   )
   fc.assert(

@@ -1,0 +1,57 @@
+// What a server is told when it is made, and what of it can be checked before anything is loaded.
+import { SwarmError } from '../common/errors.ts'
+import type { Logger } from '../common/logger.ts'
+import type { BlockRange } from '../common/range.ts'
+import type { Checkpoint } from '../model/checkpoint.ts'
+import type { AnnouncerInit } from '../network/announcer.ts'
+import type { WeightStorage } from '../runtime/session.ts'
+import { checkRange } from './placement.ts'
+
+export interface ServerInit {
+  readonly checkpoint: Checkpoint
+  /** exactly these blocks … */
+  readonly blocks?: BlockRange
+  /** … or so many, where the swarm needs them most; default: all */
+  readonly numBlocks?: number
+  /** multiaddrs */
+  readonly listen?: readonly string[]
+  readonly join?: readonly string[]
+  readonly identityPath?: string
+  /** where blocks that are not float32 are converted to */
+  readonly cacheDir: string
+  readonly threads?: number
+  /**
+   * of the decode graphs' weights; training graphs always map them. prepacked: also where memory is short; auto: as far as half of
+   * the memory that is available reaches
+   */
+  readonly storage?: WeightStorage | 'auto'
+  /** for keys and values, and adapters, of inference sessions; default 1 GiB */
+  readonly kvCacheBytes?: number
+  /** for activations between forward and backward; default 1 GiB */
+  readonly residualBytes?: number
+  /** most memory that computing one request may take; default 4 GiB, at most half of what is available */
+  readonly workingBytes?: number
+  /** 0: any free one */
+  readonly metricsPort?: number
+  readonly announcing?: AnnouncerInit
+  readonly logger?: Logger
+}
+
+/** @throws SwarmError INVALID_ARGUMENT for blocks that the model does not have */
+export function checkBlocks({ checkpoint, blocks, numBlocks: count }: ServerInit): void {
+  const { numBlocks } = checkpoint.config
+  if (blocks !== undefined) checkRange(blocks, numBlocks)
+  if (count === undefined || (blocks === undefined && Number.isInteger(count) && count >= 1)) return
+  const found = blocks === undefined ? `${count}` : `${count} beside blocks ${blocks.first}-${blocks.end}`
+  throw new SwarmError('INVALID_ARGUMENT', `number of blocks: expected 1 to ${numBlocks}, found ${found}`)
+}
+
+/**
+ * Memory for rearranged weights of decode graphs. Two programs of the whole range where the user insists: one with adapters and
+ * one without.
+ * @param available bytes of memory that are free to take
+ */
+export function prepackedBytes(storage: ServerInit['storage'], weightBytes: number, available: number): number {
+  if (storage === 'mapped') return 0
+  return storage === 'prepacked' ? Math.max(2 * weightBytes, available / 2) : available / 2
+}
