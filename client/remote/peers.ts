@@ -185,7 +185,7 @@ export class Peers {
     this.#refreshedAt = this.#now()
     this.#logger.debug({ servers: servers.length }, 'servers of the model found')
     const pings = this.#measure(servers.filter(server => server.state === 'online'))
-    if (first) await Promise.race([pings, new Promise(resolve => setTimeout(resolve, firstPingsMs).unref?.())])
+    if (first) await within(firstPingsMs, pings)
   }
 
   /** Pings those whose round trip is unknown or old. One that does not answer counts as far away. */
@@ -210,6 +210,18 @@ export class Peers {
   }
 }
 
+/** Waits for work that never fails, but not longer than so many milliseconds. */
+function within(ms: number, work: Promise<void>): Promise<void> {
+  return new Promise(resolve => {
+    const timer = setTimeout(resolve, ms)
+    work.finally(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}
+
+/** Whether online servers host all of the blocks. */
 function covers(servers: readonly Announcement[], blocks: BlockRange): boolean {
   for (let block = blocks.first; block < blocks.end; block++) {
     const hosts = (server: Announcement) => server.firstBlock <= block && block < server.endBlock

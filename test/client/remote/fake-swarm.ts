@@ -1,0 +1,200 @@
+// Servers without a network: block i multiplies (hidden + prompt) by i + 2, so that every result can be told in advance.
+import { type RemoteInit, RemoteSequential } from '../../../client/remote/chain.ts'
+import { Peers, type PeersComponents } from '../../../client/remote/peers.ts'
+import { SwarmError } from '../../../common/errors.ts'
+import { float32, type Tensor, tensor } from '../../../common/tensor.ts'
+import type { Announcement } from '../../../network/announcement.ts'
+import type { MessageStream } from '../../../network/message-stream.ts'
+import type { OpenOptions, RequestOptions } from '../../../network/network.ts'
+import type { BodyOf, Message, NamedTensors } from '../../../proto/frame.ts'
+
+export const model = 'a'.repeat(64)
+export const hiddenSize = 2
+
+export function announcement(peerId: string, firstBlock: number, endBlock: number): Announcement {
+  return {
+    peerId,
+    model,
+    modelName: 'fake',
+    totalBlocks: 12,
+    firstBlock,
+    endBlock,
+    state: 'online',
+    forwardRate: 1000,
+    decodeRate: 1000,
+    cacheBytesFree: 2 ** 40,
+    dtype: 'float32',
+    version: '0.0.0',
+    addresses: [],
+    sequence: 1,
+    expiresAt: Number.MAX_SAFE_INTEGER
+  }
+}
+
+export interface Call {
+  readonly peerId: string
+  readonly kind: 'forwardRequest' | 'backwardRequest' | 'inferenceOpen' | 'inferenceStep'
+  readonly first: number
+  readonly end: number
+  readonly message: Message
+}
+
+export const failure = (
+  code: 'UNREACHABLE' | 'BUSY' | 'INVALID_ARGUMENT' | 'RESIDUALS_EVICTED',
+  message = 'on purpose'
+) => new SwarmError(code, message)
+
+const scale = (block: number) => block + 2
+
+function forwardBlock(block: number, hidden: Tensor<'float32'>, ports: NamedTensors): Tensor<'float32'> {
+  const prompt = ports[`blocks.${block}.prompt`]?.data as Float32Array | undefined
+  return float32(
+    hidden.shape,
+    hidden.data.map((value, index) => (value + (prompt?.[index % hiddenSize] ?? 0)) * scale(block))
+  )
+}
+
+/** Gradient of the prompt: of all rows and positions. */
+function promptGradient(gradient: Tensor<'float32'>): Tensor<'float32'> {
+  const sum = tensor('float32', [1, hiddenSize])
+  for (const [index, value] of gradient.data.entries()) sum.data[index % hiddenSize]! += value
+  return sum
+}
+
+export class FakeSwarm {
+  readonly calls: Call[] = []
+  readonly announcements: Announcement[]
+  /** thrown or awaited before a call is answered */
+  before: (call: Call) => void | Promise<void> = () => {}
+  readonly #residuals = new Map<string, NamedTensors>()
+
+  constructor(...servers: (readonly [string, number, number])[]) {
+    this.announcements = servers.map(([peerId, first, end]) => announcement(peerId, first, end))
+  }
+
+  peers(components: Partial<PeersComponents> = {}): Peers {
+    return new Peers({
+      findServers: async () => this.announcements,
+      ping: async () => 1,
+      ...components
+    })
+  }
+
+  blocks(init: Partial<RemoteInit> = {}, peers = this.peers()): RemoteSequential {
+    return new RemoteSequential(
+      { network: this, peers },
+      { model, numBlocks: 4, hiddenSize, cacheBytesPerPosition: 1, retryDelaysMs: [0, 1, 1], ...init }
+    )
+  }
+
+  /** peers of the calls of a kind, in order */
+  asked(kind: Call['kind']): string[] {
+    return this.calls.filter(call => call.kind === kind).map(call => `${call.peerId} ${call.first}-${call.end}`)
+  }
+
+  async request(peerId: string, _protocol: string, message: Message, options: RequestOptions = {}): Promise<Message> {
+    const { body, tensors } = message
+    if (body.kind !== 'forwardRequest' && body.kind !== 'backwardRequest') throw new Error(`unexpected ${body.kind}`)
+    const { firstBlock: first, endBlock: end } = body.span!
+    const call = { peerId, kind: body.kind, first, end, message }
+    this.calls.push(call)
+    await this.before(call)
+    options.signal?.throwIfAborted()
+    const { mask: _, ...inputs } = tensors
+    return body.kind === 'forwardRequest' ? this.#forward(peerId, body, inputs) : this.#backward(peerId, body, inputs)
+  }
+
+  async open(peerId: string, _protocol: string, _options?: OpenOptions): Promise<MessageStream> {
+    return new FakeStream(this, peerId)
+  }
+
+  #forward(peerId: string, body: BodyOf<'forwardRequest'>, tensors: NamedTensors): Message {
+    const { firstBlock, endBlock } = body.span!
+    let hidden = tensors.hidden as Tensor<'float32'>
+    for (let block = firstBlock; block < endBlock; block++) hidden = forwardBlock(block, hidden, tensors)
+    const residualId = body.keepResiduals ? `${peerId}/${this.#residuals.size}` : ''
+    if (residualId !== '') this.#residuals.set(residualId, tensors)
+    return { body: { kind: 'forwardResponse', residualId }, tensors: { hidden } }
+  }
+
+  #backward(peerId: string, body: BodyOf<'backwardRequest'>, tensors: NamedTensors): Message {
+    const { firstBlock, endBlock } = body.span!
+    const kept = body.residualId === '' ? tensors : this.#residuals.get(body.residualId)
+    if (kept === undefined || (body.residualId !== '' && !body.residualId.startsWith(`${peerId}/`))) {
+      throw failure('RESIDUALS_EVICTED')
+    }
+    if (kept.hidden === undefined) throw failure('INVALID_ARGUMENT', 'no hidden states')
+    let gradient = tensors['grad.hidden'] as Tensor<'float32'>
+    const ports: Record<string, Tensor<'float32'>> = {}
+    for (let block = endBlock - 1; block >= firstBlock; block--) {
+      gradient = float32(
+        gradient.shape,
+        gradient.data.map(value => value * scale(block))
+      )
+      if (`blocks.${block}.prompt` in kept) ports[`grad.blocks.${block}.prompt`] = promptGradient(gradient)
+    }
+    return { body: { kind: 'backwardResponse' }, tensors: { 'grad.hidden': gradient, ...ports } }
+  }
+}
+
+class FakeStream implements MessageStream {
+  readonly peerId: string
+  readonly signal = new AbortController().signal
+  closed = false
+  readonly #swarm: FakeSwarm
+  #span: { first: number; end: number } = { first: 0, end: 0 }
+  #ports: NamedTensors = {}
+  #answer: Promise<Message> | undefined
+
+  constructor(swarm: FakeSwarm, peerId: string) {
+    this.#swarm = swarm
+    this.peerId = peerId
+    openStreams.add(this)
+  }
+
+  async send(message: Message): Promise<void> {
+    const { body } = message
+    if (body.kind === 'inferenceOpen') {
+      this.#span = { first: body.span!.firstBlock, end: body.span!.endBlock }
+      this.#ports = message.tensors
+    }
+    this.#answer = this.#respond(message)
+    this.#answer.catch(() => {})
+  }
+
+  async receive(options: { signal?: AbortSignal } = {}): Promise<Message | null> {
+    const { signal } = options
+    signal?.throwIfAborted()
+    const aborted = new Promise<never>((_, reject) => {
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
+    })
+    return await Promise.race([this.#answer!, aborted])
+  }
+
+  async close(): Promise<void> {
+    this.closed = true
+    openStreams.delete(this)
+  }
+
+  abort(): void {
+    this.closed = true
+    openStreams.delete(this)
+  }
+
+  async #respond(message: Message): Promise<Message> {
+    const { body, tensors } = message
+    if (body.kind !== 'inferenceOpen' && body.kind !== 'inferenceStep') throw new Error(`unexpected ${body.kind}`)
+    const call = { peerId: this.peerId, kind: body.kind, ...this.#span, message }
+    this.#swarm.calls.push(call)
+    await this.#swarm.before(call)
+    if (body.kind === 'inferenceOpen') return { body: { kind: 'inferenceReady', cacheBytes: 1 }, tensors: {} }
+    let hidden = tensors.hidden as Tensor<'float32'>
+    for (let block = this.#span.first; block < this.#span.end; block++) {
+      hidden = forwardBlock(block, hidden, this.#ports)
+    }
+    return { body: { kind: 'inferenceResult' }, tensors: { hidden } }
+  }
+}
+
+/** streams that nobody has closed */
+export const openStreams = new Set<MessageStream>()

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { Peers, type PeersComponents } from '../../../client/remote/peers.ts'
+import { minute, second } from '../../../common/units.ts'
+import { announcement } from './fake-swarm.ts'
+
+const all = { first: 0, end: 4 }
+
+function createPeers(components: Partial<PeersComponents> = {}) {
+  const clock = { now: 0 }
+  const asked: string[] = []
+  const state = {
+    servers: [announcement('a', 0, 4), announcement('b', 0, 4)],
+    roundTrips: { a: 5, b: 50 } as Record<string, number>,
+    lookups: 0
+  }
+  const peers = new Peers({
+    async findServers() {
+      state.lookups++
+      return state.servers
+    },
+    async ping(peerId) {
+      asked.push(peerId)
+      const ms = state.roundTrips[peerId]
+      if (ms === undefined) throw new Error('no answer')
+      return ms
+    },
+    now: () => clock.now,
+    ...components
+  })
+  const taken = async () => (await peers.route(all)).map(hop => hop.peerId).join()
+  return { peers, clock, state, asked, taken }
+}
+
+describe('the peers of a model', () => {
+  it('prefers the nearest server, pings each once, and asks for the list once a minute', async () => {
+    const { clock, state, asked, taken } = createPeers()
+    assert.equal(await taken(), 'a')
+    assert.equal(await taken(), 'a')
+    assert.deepEqual(asked.toSorted(), ['a', 'b'])
+    assert.equal(state.lookups, 1)
+    clock.now += minute
+    assert.equal(await taken(), 'a')
+    assert.equal(state.lookups, 2)
+    assert.equal(asked.length, 2)
+  })
+
+  it('leaves a failed server out for 15 s, then for twice as long each time, until it succeeds', async () => {
+    const { peers, clock, taken } = createPeers()
+    await taken()
+    for (const length of [15, 30, 60]) {
+      peers.fail('a')
+      clock.now += length * second - 1
+      assert.equal(await taken(), 'b')
+      clock.now += 1
+      assert.equal(await taken(), 'a')
+    }
+    peers.succeed('a')
+    peers.fail('a')
+    clock.now += 15 * second
+    assert.equal(await taken(), 'a')
+  })
+
+  it('takes a failed server where there is no other', async () => {
+    const { peers, taken } = createPeers()
+    await taken()
+    peers.fail('a')
+    peers.fail('b')
+    assert.equal(await taken(), 'a')
+  })
+
+  it('takes a server that does not answer a ping last', async () => {
+    const { state, taken } = createPeers()
+    state.roundTrips = { b: 4000 }
+    assert.equal(await taken(), 'b')
+  })
+
+  it('does not wait for slow pings', async () => {
+    const { taken } = createPeers({ ping: () => new Promise(() => {}) })
+    assert.match(await taken(), /^[ab]$/)
+  })
+
+  it('passes over servers that are joining or draining, and over expired announcements', async () => {
+    const { clock, state, taken } = createPeers()
+    state.servers = [
+      { ...announcement('a', 0, 4), state: 'draining' },
+      { ...announcement('b', 0, 4), expiresAt: 10 },
+      { ...announcement('c', 0, 4), state: 'joining' }
+    ]
+    assert.equal(await taken(), 'b')
+    clock.now = 11
+    await assert.rejects(taken(), { code: 'BLOCKS_UNAVAILABLE' })
+  })
+
+  it('looks again, thoroughly, where blocks are missing', async () => {
+    const { state, clock, taken } = createPeers()
+    state.servers = [announcement('a', 0, 2)]
+    await assert.rejects(taken(), { code: 'BLOCKS_UNAVAILABLE' })
+    state.servers = [announcement('a', 0, 2), announcement('b', 2, 4)]
+    clock.now += second
+    assert.equal(await taken(), 'a,b')
+    const asked: boolean[] = []
+    const thorough = createPeers({
+      async findServers({ enough }) {
+        if (enough)
+          asked.push(enough([announcement('a', 0, 2)]), enough([announcement('a', 0, 2), announcement('b', 1, 4)]))
+        return enough ? [announcement('a', 0, 4)] : []
+      }
+    })
+    thorough.clock.now = second
+    await assert.rejects(thorough.taken(), { code: 'BLOCKS_UNAVAILABLE' })
+    thorough.clock.now = 2 * second
+    assert.equal(await thorough.taken(), 'a')
+    assert.deepEqual(asked, [false, true])
+  })
+
+  it('says what the swarm serves where it is not this model', async () => {
+    const { state, taken } = createPeers({ modelsServed: async () => ['other (1234abcd)'] })
+    state.servers = []
+    await assert.rejects(taken(), /0 servers of this model seen.*the swarm serves other \(1234abcd\)/)
+  })
+
+  it('ends the wait of a caller who gives up, not that of the others', async () => {
+    const found = Promise.withResolvers<void>()
+    const { peers } = createPeers({
+      async findServers() {
+        await found.promise
+        return [announcement('a', 0, 4)]
+      }
+    })
+    const controller = new AbortController()
+    const given = peers.route(all, { signal: controller.signal })
+    const other = peers.route(all)
+    controller.abort()
+    await assert.rejects(given, { code: 'ABORTED' })
+    found.resolve()
+    assert.equal((await other)[0]!.peerId, 'a')
+  })
+})
