@@ -23,9 +23,10 @@ type Floats = Tensor<'float32'>
 
 const root = join(import.meta.dirname, '../..')
 
-/** Small random Llama models: `grouped` (4 blocks, float32, head size 8), `scaled` (2 blocks, float16, head size 16, fused decode). */
-export function openModel(name: 'grouped' | 'scaled' | 'odd'): Promise<Checkpoint> {
-  return openCheckpoint(join(root, 'test/reference', name))
+/** Small random Llama models: `grouped` (4 blocks, float32, head size 8), `scaled` (2 blocks, float16, head size 16,
+ * fused decode); `tiny` is models/tiny (12 blocks, 1024 positions). */
+export function openModel(name: 'grouped' | 'scaled' | 'odd' | 'tiny'): Promise<Checkpoint> {
+  return openCheckpoint(join(root, name === 'tiny' ? 'models/tiny' : `test/reference/${name}`))
 }
 
 /** A folder of this test's own, removed when it ends. */
