@@ -1,4 +1,5 @@
 // What the calling thread and the device thread say to each other.
+import type { ErrorCode } from '../common/errors.ts'
 import type { Tensor } from '../common/tensor.ts'
 
 /** How a session is set up; plain data, since it crosses threads. */
@@ -12,15 +13,17 @@ export interface OrtOptions {
   readonly folder?: string
 }
 
+export interface RunRequest {
+  readonly kind: 'run'
+  readonly session: number
+  readonly feeds: Readonly<Record<string, Tensor>>
+  /** null: the runtime allocates it */
+  readonly fetches: Readonly<Record<string, Tensor | null>>
+}
+
 export type DeviceRequest =
   | { readonly kind: 'create'; readonly model: Uint8Array; readonly options: OrtOptions }
-  | {
-      readonly kind: 'run'
-      readonly session: number
-      readonly feeds: Record<string, Tensor>
-      /** null: the runtime allocates it */
-      readonly fetches: Record<string, Tensor | null>
-    }
+  | RunRequest
   | { readonly kind: 'release'; readonly session: number }
 
 export type DeviceResult = { readonly session: number } | { readonly outputs: Record<string, Tensor> } | object
@@ -32,16 +35,10 @@ export interface DeviceMessage {
 
 export type DeviceAnswer =
   | { readonly id: number; readonly result: DeviceResult }
-  | { readonly id: number; readonly error: string }
+  | { readonly id: number; readonly error: { readonly code: ErrorCode; readonly message: string } }
 
 /** Whatever can carry out requests: the device thread, or the calling thread itself. */
 export interface Device {
-  /** @param transfer buffers of the request that the caller gives away instead of having them copied */
-  request(request: DeviceRequest, transfer?: readonly ArrayBuffer[]): Promise<DeviceResult>
-}
-
-/** The buffers that one thread alone holds, each once: they can go over without a copy. Shared ones need not go at all. */
-export function ownBuffers(tensors: readonly Tensor[]): ArrayBuffer[] {
-  const buffers = tensors.map(({ data }) => data.buffer)
-  return [...new Set(buffers.filter(buffer => buffer instanceof ArrayBuffer))]
+  /** @param consume names of feeds whose memory the caller gives away instead of having it copied */
+  request(request: DeviceRequest, consume?: readonly string[]): Promise<DeviceResult>
 }

@@ -1,8 +1,9 @@
 // The device thread's side: carries out one request after the other.
 import { parentPort } from 'node:worker_threads'
-import { messageOf } from '../common/errors.ts'
-import { type DeviceAnswer, type DeviceMessage, ownBuffers } from './device-protocol.ts'
+import { toSwarmError } from '../common/errors.ts'
+import type { DeviceAnswer, DeviceMessage } from './device-protocol.ts'
 import { InlineDevice } from './ort.ts'
+import { ownBuffers } from './transfer.ts'
 
 const device = new InlineDevice()
 const port = parentPort!
@@ -13,12 +14,11 @@ port.on('message', ({ id, request }: DeviceMessage) => {
   last = last.then(async () => {
     try {
       const result = await device.request(request)
-      port.postMessage(
-        { id, result } satisfies DeviceAnswer,
-        'outputs' in result ? ownBuffers(Object.values(result.outputs)) : []
-      )
+      const transfer = 'outputs' in result ? ownBuffers(Object.values(result.outputs)) : []
+      port.postMessage({ id, result } satisfies DeviceAnswer, transfer)
     } catch (error) {
-      port.postMessage({ id, error: messageOf(error) } satisfies DeviceAnswer)
+      const { code, message } = toSwarmError(error)
+      port.postMessage({ id, error: { code, message } } satisfies DeviceAnswer)
     }
   })
 })

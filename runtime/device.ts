@@ -1,9 +1,10 @@
 // The device thread as the rest of the process sees it. ONNX Runtime's calls block their thread for as long as they compute;
 // on a thread of their own they leave streams, pings and timers alone.
 import { Worker } from 'node:worker_threads'
-import { SwarmError } from '../common/errors.ts'
+import { messageOf, SwarmError } from '../common/errors.ts'
 import type { Device, DeviceAnswer, DeviceMessage, DeviceRequest, DeviceResult } from './device-protocol.ts'
 import { InlineDevice } from './ort.ts'
+import { packRun } from './transfer.ts'
 
 interface Pending {
   resolve(result: DeviceResult): void
@@ -16,8 +17,11 @@ class DeviceThread implements Device {
   )
   readonly #pending = new Map<number, Pending>()
   readonly #onEnd: () => void
+  /** why nothing more can be asked */
+  #ended: SwarmError | null = null
   #next = 0
 
+  /** @param onEnd called when the thread has ended, so that the next session starts another */
   constructor(onEnd: () => void) {
     this.#onEnd = onEnd
     this.#worker.unref()
@@ -25,27 +29,27 @@ class DeviceThread implements Device {
       const pending = this.#pending.get(answer.id)
       this.#pending.delete(answer.id)
       if (this.#pending.size === 0) this.#worker.unref()
-      if ('error' in answer) pending?.reject(new SwarmError('INTERNAL', answer.error))
+      if ('error' in answer) pending?.reject(new SwarmError(answer.error.code, answer.error.message))
       else pending?.resolve(answer.result)
     })
-    this.#worker.on('error', error => this.#fail(error))
-    this.#worker.on('exit', () => this.#fail(new Error('the device thread ended')))
+    this.#worker.on('error', error => this.#end(error))
+    this.#worker.on('exit', () => this.#end(new Error('ended')))
   }
 
-  request(request: DeviceRequest, transfer: readonly ArrayBuffer[] = []): Promise<DeviceResult> {
-    return new Promise((resolve, reject) => {
-      const id = ++this.#next
-      this.#pending.set(id, { resolve, reject })
-      this.#worker.ref() // the process stays while somebody waits
-      this.#worker.postMessage({ id, request } satisfies DeviceMessage, transfer)
-    })
+  async request(request: DeviceRequest, consume: readonly string[] = []): Promise<DeviceResult> {
+    if (this.#ended !== null) throw this.#ended
+    const packed = request.kind === 'run' ? packRun(request, consume) : { request, transfer: [] }
+    const id = ++this.#next
+    this.#worker.postMessage({ id, request: packed.request } satisfies DeviceMessage, packed.transfer)
+    this.#worker.ref() // the process stays while somebody waits
+    return await new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject }))
   }
 
-  #fail(cause: Error): void {
+  #end(cause: unknown): void {
+    if (this.#ended !== null) return
+    this.#ended = new SwarmError('INTERNAL', `device thread: ${messageOf(cause)}`, { cause })
     this.#onEnd()
-    for (const pending of this.#pending.values()) {
-      pending.reject(new SwarmError('INTERNAL', `device thread: ${cause.message}`, { cause }))
-    }
+    for (const pending of this.#pending.values()) pending.reject(this.#ended)
     this.#pending.clear()
   }
 }

@@ -1,6 +1,6 @@
 // The sessions of ONNX Runtime on the thread that calls. Its calls block: the device thread is where they belong.
 import * as ort from 'onnxruntime-node'
-import { messageOf, SwarmError } from '../common/errors.ts'
+import { SwarmError } from '../common/errors.ts'
 import { type Tensor, tensor } from '../common/tensor.ts'
 import type { Device, DeviceRequest, DeviceResult, OrtOptions } from './device-protocol.ts'
 
@@ -20,6 +20,10 @@ function sessionOptions(options: OrtOptions): ort.InferenceSession.SessionOption
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
+    // Memory goes back when a run ends. Forward and backward of 4 blocks of d=1024 over 256 tokens: 180 MB of anonymous
+    // memory stay instead of 350 MB with arenas and patterns (480 MB with a third session), at 0 to 3 % of the speed.
+    enableCpuMemArena: false,
+    enableMemPattern: false,
     logSeverityLevel: 3,
     extra: { session: extra }
   }
@@ -65,8 +69,8 @@ export class InlineDevice implements Device {
 
   async #run(
     id: number,
-    feeds: Record<string, Tensor>,
-    fetches: Record<string, Tensor | null>
+    feeds: Readonly<Record<string, Tensor>>,
+    fetches: Readonly<Record<string, Tensor | null>>
   ): Promise<Record<string, Tensor>> {
     const session = this.#sessions.get(id)
     if (session === undefined) throw new SwarmError('INTERNAL', `session ${id}: released already`)
@@ -80,13 +84,6 @@ export class InlineDevice implements Device {
   }
 }
 
-function mapValues<A, B>(record: Record<string, A>, map: (value: A) => B): Record<string, B> {
+function mapValues<A, B>(record: Readonly<Record<string, A>>, map: (value: A) => B): Record<string, B> {
   return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value)]))
-}
-
-/** An error of ONNX Runtime in one line of ours. */
-export function runtimeError(what: string, error: unknown): SwarmError {
-  return error instanceof SwarmError
-    ? error
-    : new SwarmError('INTERNAL', `${what}: ${messageOf(error)}`, { cause: error })
 }
