@@ -1,13 +1,15 @@
 // A small swarm inside the test's process: real servers over loopback.
-import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { AutoDistributedModelForCausalLM, type DistributedModelForCausalLM } from '../../client/index.ts'
-import type { PretrainedOptions } from '../../client/model.ts'
-import { openCheckpoint } from '../../model/checkpoint.ts'
-import { type BlockServer, createServer, type ServerInit } from '../../server/server.ts'
+import { AutoDistributedModelForCausalLM, type DistributedModelForCausalLM } from '../../../client/index.ts'
+import type { PretrainedOptions } from '../../../client/model.ts'
+import { openCheckpoint } from '../../../model/checkpoint.ts'
+import { type BlockServer, createServer, type ServerInit } from '../../../server/server.ts'
 
-export const tinyPath = join(import.meta.dirname, '..', '..', 'models', 'tiny')
+export const tinyPath = join(import.meta.dirname, '..', '..', '..', 'models', 'tiny')
+
+/** Converted blocks of test models; kept, since they are checked before they are used again. */
+const cacheDir = join(tmpdir(), 'swarmtune-test-cache')
 
 export interface TestSwarm {
   readonly servers: readonly BlockServer[]
@@ -25,7 +27,6 @@ export async function startSwarm(
   options: { path?: string; server?: Partial<ServerInit> } = {}
 ): Promise<TestSwarm> {
   const { path = tinyPath } = options
-  const cacheDir = await mkdtemp(join(tmpdir(), 'swarmtune-test-'))
   const servers: BlockServer[] = []
   const swarm: TestSwarm = {
     servers,
@@ -51,9 +52,28 @@ export async function startSwarm(
     connect: (more = {}) => AutoDistributedModelForCausalLM.fromPretrained(path, { initialPeers: swarm.join, ...more }),
     async [Symbol.asyncDispose]() {
       await Promise.all(servers.map(server => server.stop()))
-      await rm(cacheDir, { recursive: true, force: true })
     }
   }
   for (const range of ranges) await swarm.add(range)
   return swarm
+}
+
+/** Waits for a condition that nobody announces. Fails after ten seconds. */
+export async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 10_000
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`still not so: ${condition}`)
+    await new Promise(resolve => setTimeout(resolve, 10))
+  }
+}
+
+/** The greatest difference, relative to the greatest expected value. */
+export function relative(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let difference = actual.length === expected.length ? 0 : Infinity
+  let greatest = 0
+  for (let index = 0; index < expected.length; index++) {
+    difference = Math.max(difference, Math.abs(actual[index]! - expected[index]!))
+    greatest = Math.max(greatest, Math.abs(expected[index]!))
+  }
+  return difference / greatest
 }
