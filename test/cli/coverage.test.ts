@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type ServerRow, drawCoverage, uncovered } from '../../cli/coverage.ts'
+import { drawCoverage, type ServerRow, uncovered } from '../../cli/coverage.ts'
 
 const row = (first: number, end: number, state = 'online'): ServerRow => ({
   peerId: `12D3KooWpeer${first}-${end}`,

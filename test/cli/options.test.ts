@@ -24,6 +24,8 @@ test('numbers are checked', () => {
 })
 
 test('the version peers see is that of the package', () => {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
   assert.equal(version, manifest.version)
 })
