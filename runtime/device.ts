@@ -13,7 +13,8 @@ interface Pending {
 
 class DeviceThread implements Device {
   readonly #worker = new Worker(
-    new URL(`./device-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
+    new URL(`./device-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
+    { execArgv: [] } // flags such as --input-type are for the main program only
   )
   readonly #pending = new Map<number, Pending>()
   readonly #onEnd: () => void

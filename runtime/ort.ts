@@ -24,7 +24,7 @@ function sessionOptions(options: OrtOptions): ort.InferenceSession.SessionOption
     // memory stay instead of 350 MB with arenas and patterns (480 MB with a third session), at 0 to 3 % of the speed.
     enableCpuMemArena: false,
     enableMemPattern: false,
-    logSeverityLevel: 3,
+    logSeverityLevel: 4, // errors are thrown; printing them as well helps nobody
     extra: { session: extra }
   }
 }
