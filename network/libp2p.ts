@@ -12,6 +12,8 @@ import { version } from '../common/version.ts'
 import { dhtProtocol } from '../proto/protocols.ts'
 import { dialTimeoutMs, pingIntervalMs, pingTimeoutMs, streamWindowBytes } from './constants.ts'
 import { optimisticMuxer } from './negotiation.ts'
+import { noiseCrypto } from './noise-crypto.ts'
+import { lazyWindowUpdates, writesOnce } from './transport-tuning.ts'
 
 export interface Services extends ServiceMap {
   identify: Identify
@@ -40,16 +42,18 @@ export function createNode(settings: Libp2pSettings): Promise<SwarmLibp2p> {
     addresses: { listen: [...settings.listen], announce: [...settings.announce] },
     // sockets are pinged, so one that is silent need not be closed for that; Nagle's algorithm is off by default
     transports: [tcp({ inboundSocketInactivityTimeout: 0, outboundSocketInactivityTimeout: 0 })],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [writesOnce(noise({ crypto: noiseCrypto }))],
     streamMuxers: [
       optimisticMuxer(
-        yamux({
-          streamOptions: {
-            maxStreamWindowSize: streamWindowBytes,
-            // a paused stream must hold a full window, or it is reset
-            maxReadBufferLength: streamWindowBytes + 1 * MiB
-          }
-        })
+        lazyWindowUpdates(
+          yamux({
+            streamOptions: {
+              maxStreamWindowSize: streamWindowBytes,
+              // a paused stream must hold a full window, or it is reset
+              maxReadBufferLength: streamWindowBytes + 1 * MiB
+            }
+          })
+        )
       )
     ],
     connectionManager: {
