@@ -17,6 +17,7 @@ import { type Parameter, parameter } from './parameter.ts'
 import type { ModelParts } from './parts.ts'
 import { type RemoteInit, RemoteSequential } from './remote/chain.ts'
 import { Peers } from './remote/peers.ts'
+import { throwIfAborted } from './remote/retry.ts'
 
 export interface PretrainedOptions {
   /** multiaddrs of peers of the swarm; one that answers is enough */
@@ -83,9 +84,10 @@ async function joinSwarm(options: PretrainedOptions): Promise<{ network: Network
   options.signal?.addEventListener('abort', stop, { once: true })
   try {
     await network.start()
-    options.signal?.throwIfAborted()
+    throwIfAborted(options.signal)
   } catch (error) {
     await stop()
+    throwIfAborted(options.signal)
     throw error
   } finally {
     options.signal?.removeEventListener('abort', stop)
@@ -158,6 +160,7 @@ export const AutoDistributedModelForCausalLM = {
       return new DistributedModelForCausalLM(await assemble(checkpoint, swarm, options), { seed: options.seed })
     } catch (error) {
       await swarm.leave()
+      throwIfAborted(options.signal)
       throw error
     }
   }

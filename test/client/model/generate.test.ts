@@ -1,5 +1,6 @@
 // Generation through real servers: the tokens are Hugging Face's, however the blocks are split.
 import assert from 'node:assert/strict'
+import { type AddressInfo, createServer } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { AutoDistributedModelForCausalLM, type DistributedModelForCausalLM } from '../../../client/index.ts'
 import { collect, readReference, referencePath } from '../support.ts'
@@ -208,6 +209,19 @@ describe('joining', () => {
       AutoDistributedModelForCausalLM.fromPretrained(referencePath('grouped'), { initialPeers: [peer] }),
       { code: 'UNREACHABLE' }
     )
+  })
+
+  it('ends when the signal aborts', async () => {
+    const signal = AbortSignal.timeout(20)
+    const silent = createServer()
+    await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
+    const { port } = silent.address() as AddressInfo
+    const initialPeers = [`/ip4/127.0.0.1/tcp/${port}`]
+    await assert.rejects(
+      AutoDistributedModelForCausalLM.fromPretrained(referencePath('grouped'), { initialPeers, signal }),
+      { code: 'DEADLINE' }
+    )
+    silent.close()
   })
 
   it('fails with NOT_FOUND where there is no model', async () => {

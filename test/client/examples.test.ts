@@ -1,0 +1,24 @@
+// The examples run as their first lines say.
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { it } from 'node:test'
+import { promisify } from 'node:util'
+import { startSwarm } from './model/swarm.ts'
+import { readReference } from './support.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+
+it('examples/generate.ts continues a text', async () => {
+  await using swarm = await startSwarm([
+    [0, 6],
+    [6, 12]
+  ])
+  const { alone } = readReference<{ alone: { prompt: string; text: string }[] }>('tiny-greedy.json')
+  const { prompt, text } = alone[0]!
+  const command = [join('examples', 'generate.ts'), swarm.join[0]!, prompt]
+  const { stdout } = await promisify(execFile)(process.execPath, command, { cwd: root })
+  const [first] = stdout.split('\n\n')
+  assert.ok(`${prompt}${text}`.startsWith(first!.trimEnd()), stdout)
+  assert.equal(stdout.split(prompt).length, 3)
+})
