@@ -64,9 +64,15 @@ export function pick(graph: Graph, tensors: Tensors): Tensors {
   return Object.fromEntries(graph.inputs.map(({ name }) => [name, tensors[name]!]))
 }
 
+/** Runs a graph; its outputs must have the types and shapes that were inferred. */
 export async function run(graph: Graph, feeds: Tensors): Promise<Tensors> {
   await using session = await createSession(graph, { inline: true, threads: 1 })
-  return await session.run(pick(graph, feeds))
+  const outputs = await session.run(pick(graph, feeds))
+  for (const { name, value } of graph.outputs) {
+    assert.deepEqual(outputs[name]!.shape, concrete(value.shape), `${graph.name}: inferred shape of ${name}`)
+    assert.equal(outputs[name]!.dtype, value.dtype, `${graph.name}: inferred type of ${name}`)
+  }
+  return outputs
 }
 
 /** sum over outputs of output * weight, in float64 */
