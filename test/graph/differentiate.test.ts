@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { float32, sizeOf } from '../../common/tensor.ts'
 import { GraphBuilder } from '../../graph/builder.ts'
 import { differentiate } from '../../graph/gradient.ts'
 import type { Graph } from '../../graph/graph.ts'
 import { print } from '../../graph/print.ts'
-import { checkGradients, graphOf } from './support.ts'
+import { createSession } from '../../runtime/session.ts'
+import { checkGradients, type GradientCase, graphOf } from './support.ts'
 import { transformerBlock } from './transformer-block.ts'
 
 /** Two layers with frozen weights and an input. */
@@ -91,6 +93,26 @@ describe('differentiate', () => {
 
   it('hands an input through that is an output itself', async () => {
     await checkGradients({ name: 'identity', inputs: { x: ['batch', 3] }, build: (g, { x }) => [x!, g.Neg(x!)] })
+  })
+
+  it('gives gradients of size 0 to adapters of rank 0, and lets the rest pass', async () => {
+    const build: GradientCase['build'] = (g, { x, w, a, b }) => {
+      const low = g.FusedMatMul(x!, a!, { transB: true })
+      return g.Add(g.FusedMatMul(x!, w!, { transB: true }), g.FusedMatMul(low, b!, { transB: true }))
+    }
+    const inputs = { x: ['batch', 'seq', 4], w: [3, 4], a: ['rank', 4], b: [3, 'rank'] }
+    const joint = differentiate(graphOf({ name: 'rank', inputs, build }), { wanted: ['x', 'a', 'b'] })
+    const ones = (...shape: number[]) => float32(shape, new Float32Array(sizeOf(shape)).fill(1))
+    await using session = await createSession(joint, { inline: true })
+    assert.deepEqual(
+      await session.run({ x: ones(1, 2, 4), w: ones(3, 4), a: ones(0, 4), b: ones(3, 0), 'grad.y0': ones(1, 2, 3) }),
+      {
+        y0: float32([1, 2, 3], Array(6).fill(4)),
+        'grad.x': float32([1, 2, 4], Array(8).fill(3)),
+        'grad.a': float32([0, 4], []),
+        'grad.b': float32([3, 0], [])
+      }
+    )
   })
 
   it('can be applied to its own result', async () => {
