@@ -5,6 +5,8 @@ import { after, before, describe, it } from 'node:test'
 import type { CausalInput, DistributedModelForCausalLM, Ids, Parameter } from '../../../client/index.ts'
 import { float32, int64, type Tensor } from '../../../common/tensor.ts'
 import { decodeSafetensors } from '../../../model/safetensors.ts'
+import { createNetwork } from '../../../network/node.ts'
+import type { BlockServer } from '../../../server/server.ts'
 import { assertClose, referencePath } from '../support.ts'
 import { relative, startSwarm, type TestSwarm } from './swarm.ts'
 
@@ -282,5 +284,39 @@ describe('a model and its servers', () => {
 
     await spare.stop()
     await assert.rejects(other.forward({ inputIds }), /blocks|UNREACHABLE|cannot reach/)
+  })
+})
+
+describe('a server that dies while it computes', () => {
+  it("is replaced by another, over a network that is not the model's own", async () => {
+    const path = referencePath('grouped')
+    await using swarm = await startSwarm(
+      [
+        [0, 2],
+        [2, 4],
+        [2, 4]
+      ],
+      { path }
+    )
+    await using network = await createNetwork({ listen: [], join: swarm.join })
+    await network.start()
+    await using model = await swarm.connect({ network, initialPeers: [] })
+    const input = { inputIds: Array.from({ length: 40 }, (_, row) => Array(60).fill(1 + row)) }
+    const expected = await model.forward(input)
+
+    const { request } = network
+    let killed: BlockServer | undefined
+    network.request = (peer, ...rest) => {
+      const answer = request.call(network, peer, ...rest)
+      const server = swarm.servers.findIndex(({ peerId }) => peerId === peer)
+      if (server > 0 && killed === undefined) {
+        killed = swarm.servers[server]!
+        setTimeout(() => killed!.stop(), 5)
+      }
+      return answer
+    }
+    const { logits } = await model.forward(input)
+    assert.equal(killed!.state, 'offline')
+    assert.ok(relative(logits.data, expected.logits.data) < 1e-6)
   })
 })
