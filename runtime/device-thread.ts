@@ -1,12 +1,18 @@
 // The device thread's side: carries out one request after the other.
 import { parentPort } from 'node:worker_threads'
 import { toSwarmError } from '../common/errors.ts'
-import type { DeviceAnswer, DeviceMessage } from './device-protocol.ts'
+import type { DeviceAnswer, DeviceMessage, DeviceRequest } from './device-protocol.ts'
 import { InlineDevice } from './ort.ts'
 import { ownBuffers } from './transfer.ts'
 
 const device = new InlineDevice()
 const port = parentPort!
+
+/** Feeds that came here by copy or transfer are nobody else's: their memory goes back now, not when V8 next collects garbage. */
+function freeFeeds(request: DeviceRequest): void {
+  if (request.kind !== 'run') return
+  for (const buffer of ownBuffers(Object.values(request.feeds))) buffer.transfer(0)
+}
 
 let last: Promise<void> = Promise.resolve()
 
@@ -14,6 +20,7 @@ port.on('message', ({ id, request }: DeviceMessage) => {
   last = last.then(async () => {
     try {
       const result = await device.request(request)
+      freeFeeds(request)
       const transfer = 'outputs' in result ? ownBuffers(Object.values(result.outputs)) : []
       port.postMessage({ id, result } satisfies DeviceAnswer, transfer)
     } catch (error) {
