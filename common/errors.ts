@@ -35,6 +35,8 @@ export const errorCodes = {
   UNREACHABLE: { retryable: true },
   /** the listening address is taken */
   ADDRESS_IN_USE: { retryable: false },
+  /** a file could not be written because there is no room for it */
+  DISK_FULL: { retryable: false },
   /** a number that is not finite where only finite ones make sense */
   NON_FINITE: { retryable: false },
   /** our own invariant does not hold: a bug */

@@ -42,7 +42,7 @@ function withLocations(folder: string, locations: ReadonlyMap<string, WeightLoca
 /** The checkpoint's own files where they hold float32 and lie (behind any links) in one folder, else null. */
 async function inPlace(checkpoint: Checkpoint, names: readonly string[]): Promise<BlockWeights | null> {
   const infos = names.map(name => checkpoint.tensors.get(name)!)
-  if (infos.some(info => info.dtype !== 'float32' || info.offset % 4 !== 0)) return null
+  if (infos.some(info => info.dtype !== 'float32' || info.encoding !== undefined || info.offset % 4 !== 0)) return null
   const files = new Map<string, string>()
   for (const { file } of infos) if (!files.has(file)) files.set(file, await realpath(file))
   const folders = new Set([...files.values()].map(dirname))
@@ -123,6 +123,7 @@ export async function blockWeights(
     )
   }
   const names = blocksOf(range).flatMap(block => family.blockTensorNames(config, block))
+  await checkpoint.provide(names, options)
   const own = await inPlace(checkpoint, names)
   if (own !== null) return own
   if (options.cacheDir === undefined) {

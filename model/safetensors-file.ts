@@ -1,8 +1,9 @@
 // Safetensors files on disk: headers read without data, files written so that a reader never sees half of one. Knows no model.
 import { randomUUID } from 'node:crypto'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { SwarmError } from '../common/errors.ts'
 import type { Tensor } from '../common/tensor.ts'
+import { type ByteFile, openLocalFile } from './formats/byte-file.ts'
 import {
   dataBytes,
   encodeHeader,
@@ -14,51 +15,23 @@ import {
   type TensorSpec
 } from './safetensors.ts'
 
-/** Opens a file of a checkpoint. Throws BAD_CHECKPOINT naming it where it does not exist or cannot be read. */
-export async function openCheckpointFile(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, 'r')
-  } catch (cause) {
-    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT'
-    throw new SwarmError('BAD_CHECKPOINT', `${path}: ${missing ? 'missing file' : 'cannot be read'}`, { cause })
-  }
-}
-
-/** Fills `into` from `position` on. Throws BAD_CHECKPOINT where the file ends early. */
-export async function readExactly(handle: FileHandle, into: Uint8Array, position: number, path: string): Promise<void> {
-  let done = 0
-  while (done < into.length) {
-    const { bytesRead } = await handle.read(into, done, into.length - done, position + done)
-    if (bytesRead === 0) {
-      throw new SwarmError(
-        'BAD_CHECKPOINT',
-        `${path}: truncated: expected ${position + into.length} bytes, found ${position + done}`
-      )
-    }
-    done += bytesRead
-  }
-}
-
 /**
  * Reads and validates the header of a file; no tensor data is read.
  * Resolves with the header and the bytes read for it. Throws BAD_CHECKPOINT (see `parseHeader`).
  */
-export async function readSafetensorsHeader(
-  path: string,
-  options: { signal?: AbortSignal } = {}
-): Promise<SafetensorsHeader & { bytesRead: number }> {
-  options.signal?.throwIfAborted()
-  const handle = await openCheckpointFile(path)
-  try {
-    const { size } = await handle.stat()
-    const prefix = new Uint8Array(Math.min(prefixBytes, size))
-    await readExactly(handle, prefix, 0, path)
-    const json = new Uint8Array(headerLength(prefix, path, size))
-    await readExactly(handle, json, prefixBytes, path)
-    return { ...parseHeader(json, path, size), bytesRead: prefixBytes + json.length }
-  } finally {
-    await handle.close()
-  }
+export async function readSafetensorsHeaderOf(file: ByteFile): Promise<SafetensorsHeader & { bytesRead: number }> {
+  const { path, size } = file
+  const prefix = new Uint8Array(Math.min(prefixBytes, size))
+  await file.read(prefix, 0)
+  const json = new Uint8Array(headerLength(prefix, path, size))
+  await file.read(json, prefixBytes)
+  return { ...parseHeader(json, path, size), bytesRead: prefixBytes + json.length }
+}
+
+/** `readSafetensorsHeaderOf` a file of this machine. Throws BAD_CHECKPOINT also where it does not exist. */
+export async function readSafetensorsHeader(path: string): Promise<SafetensorsHeader & { bytesRead: number }> {
+  await using file = await openLocalFile(path)
+  return await readSafetensorsHeaderOf(file)
 }
 
 /** A tensor whose data is made when its turn to be written comes, so that a writer holds one at a time. */
@@ -66,9 +39,20 @@ export interface TensorSource extends TensorSpec {
   load(): Promise<Tensor>
 }
 
+/** How systems say that a file found no room: on the disk, within a quota, within a limit of the process. */
+const fullCodes = ['ENOSPC', 'EDQUOT', 'EFBIG']
+
+/** The error of ours for a write that found no room, undefined for any other. */
+export function diskFull(path: string, error: unknown): SwarmError | undefined {
+  const { code } = error as NodeJS.ErrnoException
+  if (!fullCodes.includes(code ?? '')) return undefined
+  const advice = 'free some space, or keep its folder on another disk'
+  return new SwarmError('DISK_FULL', `${path}: no space to write it (${code}): ${advice}`, { cause: error })
+}
+
 /**
  * Writes a file under a temporary name and renames it: readers see the old file or the whole new one, and two
- * processes writing the same path do not disturb each other. Nothing is left behind when it fails.
+ * processes writing the same path do not disturb each other. Nothing is left behind when it fails. Throws DISK_FULL.
  */
 export async function writeSafetensorsFrom(
   path: string,
@@ -93,7 +77,7 @@ export async function writeSafetensorsFrom(
     await rename(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })
-    throw error
+    throw diskFull(path, error) ?? error
   }
 }
 

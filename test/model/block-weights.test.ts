@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdir, readdir, readFile, rename, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { type BlockWeights, blockWeights } from '../../model/block-weights.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../../model/checkpoint.ts'
 import { copyModel, referencePath, rejectsWith, temporaryFolder, tinyPath } from './support.ts'
+
+const root = join(import.meta.dirname, '../..')
 
 /** Asserts that every located weight of a block is the checkpoint's tensor in float32. */
 async function assertWeights(checkpoint: Checkpoint, weights: BlockWeights, block: number): Promise<void> {
@@ -104,6 +107,23 @@ describe('float32 weights of a range of blocks', () => {
     const all = await Promise.all(checkpoints.map(checkpoint => blockWeights(checkpoint, range, { cacheDir })))
     await Promise.all(all.map((weights, i) => assertWeights(checkpoints[i]!, weights, 4)))
     assert.equal((await cached(cacheDir)).length, 3)
+  })
+
+  test('that find no space on the disk are refused by name, and leave nothing behind', async context => {
+    const cacheDir = await temporaryFolder(context)
+    const program = `
+      import { blockWeights } from '${join(root, 'model/block-weights.ts')}'
+      import { openCheckpoint } from '${join(root, 'model/checkpoint.ts')}'
+      const checkpoint = await openCheckpoint('${referencePath('odd')}')
+      await blockWeights(checkpoint, { first: 0, end: 1 }, { cacheDir: '${cacheDir}' }).catch(error => {
+        process.stdout.write(error.code + ' ' + error.message)
+      })`
+    const node = `'${process.execPath}' --input-type=module-typescript`
+    // files of at most 16 blocks of 512 bytes; the signal that goes with it is not wanted, the error is
+    const limited = `trap '' XFSZ; ulimit -f 16; exec ${node}`
+    const { stdout, stderr } = spawnSync('sh', ['-c', limited], { input: program, encoding: 'utf8' })
+    assert.match(stdout, /^DISK_FULL .*block-000\..*no space to write it/, stderr)
+    assert.deepEqual(await cached(cacheDir), [])
   })
 
   test('of a revision that shares the identity are not mixed up', async context => {

@@ -1,0 +1,41 @@
+// A model's folder, on this machine or elsewhere: what a format needs of it. Knows no format.
+import { readdir } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { type JsonObject, readJsonObject } from '../json.ts'
+import type { TensorInfo } from '../tensor-info.ts'
+import { type ByteFile, openLocalFile } from './byte-file.ts'
+
+export interface FolderOptions {
+  readonly signal?: AbortSignal
+}
+
+export interface ModelFolder {
+  /** absolute path on this machine; its small files (configuration, tokenizer) are there once the folder is open */
+  readonly path: string
+  /** for people, and what its servers announce */
+  readonly name: string
+  /** names of its files */
+  readonly files: ReadonlySet<string>
+  /** undefined where there is no such file; throws BAD_CHECKPOINT where it is no JSON object */
+  json(file: string, options?: FolderOptions): Promise<JsonObject | undefined>
+  /** Throws BAD_CHECKPOINT where there is no such file. */
+  open(file: string, options?: FolderOptions): Promise<ByteFile>
+  /** Brings the data of these tensors to this machine, to where they say that they lie. */
+  provide(tensors: readonly TensorInfo[], options?: FolderOptions): Promise<void>
+}
+
+/** A folder of this machine. A path without a folder gives one without files. */
+export async function openLocalFolder(path: string): Promise<ModelFolder> {
+  const files = await readdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return []
+    throw error
+  })
+  return {
+    path,
+    name: basename(path),
+    files: new Set(files),
+    json: (file, { signal } = {}) => readJsonObject(join(path, file), signal),
+    open: file => openLocalFile(join(path, file)),
+    provide: async () => {}
+  }
+}

@@ -1,0 +1,25 @@
+// Checkpoints in safetensors files, one or many with an index.
+import { readSafetensorsHeaderOf } from '../safetensors-file.ts'
+import type { CheckpointFormat } from './format.ts'
+import { readShards } from './shards.ts'
+
+const single = 'model.safetensors'
+
+export const safetensors: CheckpointFormat = {
+  description: single,
+  matches: ({ files }) => files.has(single) || files.has(`${single}.index.json`),
+  readTensors: (folder, options) =>
+    readShards(
+      folder,
+      single,
+      async name => {
+        await using file = await folder.open(name, options)
+        const { entries, bytesRead } = await readSafetensorsHeaderOf(file)
+        options.reads.bytesRead += bytesRead
+        return entries.flatMap(({ name, dtype, shape, offset, length }) =>
+          dtype === null ? [] : [{ name, dtype, shape, file: file.path, offset, length }]
+        )
+      },
+      options
+    )
+}

@@ -1,0 +1,56 @@
+// One file or many with an index: the tensors of both. Knows the index that safetensors and PyTorch checkpoints share.
+import { basename, join } from 'node:path'
+import { SwarmError } from '../../common/errors.ts'
+import { isJsonObject, type JsonObject } from '../json.ts'
+import type { TensorInfo } from '../tensor-info.ts'
+import type { ModelFolder } from './folder.ts'
+import type { FormatOptions } from './format.ts'
+
+/** Shard of every tensor from `*.index.json`. */
+function parseIndex(index: JsonObject, path: string): Map<string, string> {
+  const map = index.weight_map
+  if (!isJsonObject(map)) throw new SwarmError('BAD_CHECKPOINT', `${path}: expected an object weight_map`)
+  const shards = new Map<string, string>()
+  for (const [name, shard] of Object.entries(map)) {
+    if (typeof shard !== 'string' || shard === '' || basename(shard) !== shard) {
+      throw new SwarmError(
+        'BAD_CHECKPOINT',
+        `${path}: tensor '${name}': expected a file name, found ${JSON.stringify(shard)}`
+      )
+    }
+    shards.set(name, shard)
+  }
+  return shards
+}
+
+/**
+ * Every tensor of `<single>`, or of the shards that `<single>.index.json` names.
+ * Throws BAD_CHECKPOINT for a shard that is missing or lacks a tensor that the index places there.
+ */
+export async function readShards(
+  folder: ModelFolder,
+  single: string,
+  readFile: (file: string) => Promise<readonly TensorInfo[]>,
+  { signal }: FormatOptions
+): Promise<Map<string, TensorInfo>> {
+  const indexFile = `${single}.index.json`
+  const index = folder.files.has(indexFile) ? await folder.json(indexFile, { signal }) : undefined
+  const shardOf = index && parseIndex(index, join(folder.path, indexFile))
+  const files = shardOf ? [...new Set(shardOf.values())].sort() : [single]
+  const tensors = new Map<string, TensorInfo>()
+  for (const file of files) {
+    signal?.throwIfAborted()
+    for (const info of await readFile(file)) {
+      if (shardOf === undefined || shardOf.get(info.name) === file) tensors.set(info.name, info)
+    }
+  }
+  for (const [name, shard] of shardOf ?? []) {
+    if (!tensors.has(name)) {
+      throw new SwarmError(
+        'BAD_CHECKPOINT',
+        `${join(folder.path, shard)}: tensor '${name}' is missing (the index places it there)`
+      )
+    }
+  }
+  return tensors
+}

@@ -1,0 +1,44 @@
+// Checkpoints of a base model name their tensors without the prefix of the whole one (`h.0.` for `transformer.h.0.`), or
+// with one more. Names only.
+import type { TensorInfo } from '../tensor-info.ts'
+
+/** How stored names become expected ones: a prefix that is put before them, or one that is taken away. */
+interface Renaming {
+  readonly put: string
+  readonly take: string
+}
+
+function renamings(missing: string, stored: Iterable<string>): Renaming[] {
+  const found: Renaming[] = []
+  for (const name of stored) {
+    if (missing.endsWith(`.${name}`)) found.push({ put: missing.slice(0, -name.length), take: '' })
+    if (name.endsWith(`.${missing}`)) found.push({ put: '', take: name.slice(0, -missing.length) })
+  }
+  return found
+}
+
+/**
+ * The tensors under the names that are expected. Where expected names are missing, the prefix is found that explains the
+ * first of them and applied to every name that is not expected as it stands; what it does not explain stays missing.
+ */
+export function alignNames(
+  tensors: ReadonlyMap<string, TensorInfo>,
+  expected: readonly string[]
+): ReadonlyMap<string, TensorInfo> {
+  const wanted = new Set(expected)
+  const missing = expected.filter(name => !tensors.has(name))
+  const loose = [...tensors.keys()].filter(name => !wanted.has(name))
+  const explains = ({ put, take }: Renaming) =>
+    missing.filter(name => name.startsWith(put) && tensors.has(take + name.slice(put.length))).length
+  const candidates = missing.slice(0, 2).flatMap(name => renamings(name, loose))
+  const best = candidates.sort((a, b) => explains(b) - explains(a))[0]
+  if (best === undefined) return tensors
+  const aligned = new Map(tensors)
+  for (const stored of loose) {
+    const name = stored.startsWith(best.take) ? best.put + stored.slice(best.take.length) : stored
+    if (!wanted.has(name) || aligned.has(name)) continue
+    aligned.set(name, { ...tensors.get(stored)!, name })
+    aligned.delete(stored)
+  }
+  return aligned
+}
