@@ -86,6 +86,8 @@ export interface Network {
   peersWith(protocol: string): Promise<string[]>
   /** Calls back with each peer whose protocols become known; the function returned ends that. */
   onPeer(listener: (peer: string) => void): () => void
+  /** Calls back with each peer whose last connection has closed; the function returned ends that. */
+  onPeerGone(listener: (peer: string) => void): () => void
   /** Joins again where no peer is connected any more. Never throws; false when nobody answers. */
   rejoin(): Promise<boolean>
 }

@@ -209,6 +209,12 @@ class Libp2pNetwork implements Network {
     return () => this.#libp2p.removeEventListener('peer:identify', identified)
   }
 
+  onPeerGone(listener: (peer: string) => void): () => void {
+    const disconnected = (event: CustomEvent<PeerId>) => listener(event.detail.toString())
+    this.#libp2p.addEventListener('peer:disconnect', disconnected)
+    return () => this.#libp2p.removeEventListener('peer:disconnect', disconnected)
+  }
+
   async rejoin(): Promise<boolean> {
     if (this.#libp2p.getConnections().length > 0 || this.#stopping.signal.aborted) return true
     try {

@@ -76,6 +76,11 @@ export class ResidualCache<T> {
     this.#bytes -= entry.bytes
   }
 
+  /** Forgets all that was kept for a peer: one that has gone sends its backward requests, if ever, with the input. */
+  forget(peerId: string): void {
+    for (const [id, entry] of [...this.#entries]) if (entry.peerId === peerId) this.drop(id)
+  }
+
   clear(): void {
     for (const id of [...this.#entries.keys()]) this.drop(id)
   }

@@ -197,6 +197,7 @@ export class BlockServer {
     for (const { protocol, handler, options } of Object.values(handlers)) {
       await this.network.handle(protocol, handler(context), options(context))
     }
+    this.network.onPeerGone(peer => this.#residuals.forget(peer))
     signal.throwIfAborted()
     this.#state = 'online'
     this.#admission.open()

@@ -248,6 +248,19 @@ test('a caller that gives up in the middle leaves nothing behind', async context
   await remote.forward({ hidden })
 })
 
+test('a caller that vanishes between forward and backward frees what was kept for it, and only that', async context => {
+  const checkpoint = await openModel('grouped')
+  const remote = await startRemote(context, { checkpoint })
+  const other = new Remote(await startCaller(context), remote.server, checkpoint)
+  await remote.forward({ hidden }, { keepResiduals: true })
+  const bytes = remote.server.residualBytes
+  const kept = await other.forward({ hidden }, { keepResiduals: true })
+  assert.equal(remote.server.residualBytes, 2 * bytes)
+  await remote.network.stop()
+  await eventually(() => remote.server.residualBytes === bytes, 'its activations are gone', 5000)
+  await other.backward({ 'grad.hidden': gradient }, { residualId: kept.residualId })
+})
+
 test('a request that waits longer than it may is told so', async context => {
   const checkpoint = await openModel('grouped')
   const remote = await startRemote(context, { checkpoint })
