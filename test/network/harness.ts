@@ -1,5 +1,7 @@
 // Peers on the loopback interface that are stopped at the end of a test, and messages to send between them.
 
+import assert from 'node:assert/strict'
+import { SwarmError } from '../../common/errors.ts'
 import { float32, type Tensor, tensor } from '../../common/tensor.ts'
 import { createNetwork, type Network, type NetworkInit } from '../../network/node.ts'
 import type { Message } from '../../proto/frame.ts'
@@ -70,4 +72,14 @@ export function within<T>(promise: Promise<T>, timeoutMs: number, what: string):
   const { promise: late, reject } = Promise.withResolvers<never>()
   const timer = setTimeout(() => reject(new Error(`${what} took longer than ${timeoutMs} ms`)), timeoutMs)
   return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}
+
+/** For `assert.rejects`: our error with this code, and a message that matches. */
+export function code(expected: string, pattern?: RegExp): (error: unknown) => true {
+  return error => {
+    assert.ok(error instanceof SwarmError, String(error))
+    assert.equal(error.code, expected, error.message)
+    if (pattern) assert.match(error.message, pattern)
+    return true
+  }
 }

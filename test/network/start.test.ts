@@ -5,14 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { SwarmError } from '../../common/errors.ts'
 import { createNetwork, loadIdentity } from '../../network/node.ts'
-import { loopback, Swarm, within } from './harness.ts'
-
-const code = (expected: string, pattern: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof SwarmError, String(error))
-  assert.equal(error.code, expected, error.message)
-  assert.match(error.message, pattern)
-  return true
-}
+import { code, loopback, Swarm, within } from './harness.ts'
 
 async function withFolder(run: (folder: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'swarmtune-identity-'))
