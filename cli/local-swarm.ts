@@ -38,8 +38,8 @@ export interface StartOptions {
  */
 export async function startPeer(args: readonly string[], options: StartOptions = {}): Promise<PeerProcess> {
   options.signal?.throwIfAborted()
-  const child = spawn(process.execPath, [bin, ...args, '--json'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+  const child = spawn(process.execPath, [bin, ...args, '--json', '--until-eof'], {
+    stdio: ['pipe', 'pipe', 'pipe'], // its end tells the peer that we are gone, however we went
     env: { ...process.env, ...options.env }
   })
   const gone = once(child, 'exit')

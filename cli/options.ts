@@ -77,3 +77,6 @@ export const logOption = (level: LogLevel) =>
     .env('SWARM_LOG')
 
 export const jsonOption = () => new Option('--json', 'machine-readable output')
+
+export const untilEofOption = () =>
+  new Option('--until-eof', 'stop when standard input ends: for programs that start this one')

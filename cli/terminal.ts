@@ -18,8 +18,9 @@ export function createLogger(level: LogLevel): Logger {
 /**
  * A signal that aborts on the first SIGINT or SIGTERM; a second one ends the process at once.
  * `release()` gives the signals back.
+ * @param options.untilEof abort also when standard input ends, as it does when the program that started this one is gone
  */
-export function interruptSignal(): { signal: AbortSignal; release(): void } {
+export function interruptSignal(options: { untilEof?: boolean } = {}): { signal: AbortSignal; release(): void } {
   const controller = new AbortController()
   const onSignal = (name: NodeJS.Signals): void => {
     if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143)
@@ -27,6 +28,10 @@ export function interruptSignal(): { signal: AbortSignal; release(): void } {
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
+  if (options.untilEof) {
+    process.stdin.once('close', () => controller.abort(new SwarmError('ABORTED', 'standard input has ended')))
+    process.stdin.resume()
+  }
   return {
     signal: controller.signal,
     release() {

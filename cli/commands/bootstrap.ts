@@ -1,7 +1,7 @@
 // swarm bootstrap: a peer that computes nothing and only knows the others, as a fixed address to join by.
 import { Command } from 'commander'
 import { createNetwork } from '../../network/node.ts'
-import { joinOption, jsonOption, type LogLevel, logOption, parsePort } from '../options.ts'
+import { joinOption, jsonOption, type LogLevel, logOption, parsePort, untilEofOption } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
 interface BootstrapFlags {
@@ -11,6 +11,7 @@ interface BootstrapFlags {
   identity?: string
   logLevel: LogLevel
   json?: boolean
+  untilEof?: boolean
 }
 
 export function bootstrapCommand(): Command {
@@ -22,11 +23,12 @@ export function bootstrapCommand(): Command {
     .option('--identity <file>', 'keep the peer identity in this file (default: a new one at each start)')
     .addOption(logOption('warn'))
     .addOption(jsonOption())
+    .addOption(untilEofOption())
     .action(bootstrap)
 }
 
 async function bootstrap(flags: BootstrapFlags): Promise<void> {
-  const interrupt = interruptSignal()
+  const interrupt = interruptSignal(flags)
   await using network = await createNetwork({
     listen: [`/${flags.host.includes(':') ? 'ip6' : 'ip4'}/${flags.host}/tcp/${flags.port}`],
     join: flags.join ?? [],

@@ -15,7 +15,8 @@ import {
   parseBlocks,
   parseBytes,
   parsePort,
-  parsePositive
+  parsePositive,
+  untilEofOption
 } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
@@ -35,6 +36,7 @@ interface ServeFlags {
   expiry: number
   logLevel: LogLevel
   json?: boolean
+  untilEof?: boolean
 }
 
 export function serveCommand(): Command {
@@ -72,11 +74,12 @@ export function serveCommand(): Command {
     .option('--expiry <seconds>', 'an announcement lasts so long, and is renewed at half of it', parsePositive, 240)
     .addOption(logOption('warn'))
     .addOption(jsonOption())
+    .addOption(untilEofOption())
     .action(serve)
 }
 
 async function serve(model: string, flags: ServeFlags): Promise<void> {
-  const interrupt = interruptSignal()
+  const interrupt = interruptSignal(flags)
   const checkpoint = await openCheckpoint(resolve(model), { signal: interrupt.signal })
   const { numBlocks } = checkpoint.config
   await using server = await createServer({

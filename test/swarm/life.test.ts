@@ -1,6 +1,7 @@
 // A swarm of real processes: join, announce, generate, train, save, load, drain, the end of a killed server.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -136,6 +137,13 @@ describe('a swarm of processes', { timeout: 240 * second }, () => {
     await extra.stop()
     assert.equal(extra.process.exitCode, 0)
     await until(bootstrap.address, found => found?.servers.length === 3, 10 * second)
+  })
+
+  test('a peer stops when the program that started it is gone', async () => {
+    const orphan = await startPeer(['bootstrap', '--host', '127.0.0.1', '--port', '0'])
+    orphan.process.stdin!.destroy()
+    const [code] = (await once(orphan.process, 'exit')) as [number]
+    assert.equal(code, 0)
   })
 
   test('a server that is killed disappears when its announcement expires, and --num-blocks fills the gap', async () => {
