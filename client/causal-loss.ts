@@ -143,9 +143,7 @@ export async function forwardCausal(
   const row = plan.logits ? null : labelledRow(pass.hidden, targets)
   const result = await parts.head.loss(row?.hidden ?? pass.hidden, row?.labels ?? targets, wanted)
 
-  const differentiable =
-    keepResiduals ||
-    (plan.differentiate && [parts.head.norm, parts.head.weight].some(({ requiresGrad }) => requiresGrad))
+  const differentiable = keepResiduals || (plan.differentiate && parts.head.requiresGrad)
   const backward = async (scale: number, signal?: AbortSignal): Promise<void> => {
     const gradient = await result.backward(scale)
     if (gradient === null) return

@@ -79,8 +79,7 @@ export class CausalModel implements TrainableModel {
   }
 
   parameters(): readonly Parameter[] {
-    const { embeddings, head } = this.parts
-    return [...new Set([embeddings.weight, head.norm, head.weight])]
+    return [...this.parts.parameters.values()]
   }
 
   zeroGrad(): void {

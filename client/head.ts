@@ -34,43 +34,44 @@ interface LossPrograms {
 }
 
 export class LanguageHead {
-  /** [hidden] */
-  readonly norm: Parameter
-  /** [vocab, hidden]; the embedding matrix where they are tied */
-  readonly weight: Parameter
-
   readonly #checkpoint: Checkpoint
+  /** the model's tensors outside its blocks, by name; the graphs take those they use */
+  readonly #parameters: ReadonlyMap<string, Parameter>
   readonly #threads: number | undefined
   readonly #sessions = new Map<string, Promise<Session>>()
 
   constructor(
-    components: { checkpoint: Checkpoint; norm: Parameter; weight: Parameter },
+    components: { checkpoint: Checkpoint; parameters: ReadonlyMap<string, Parameter> },
     options: { threads?: number } = {}
   ) {
     this.#checkpoint = components.checkpoint
-    this.norm = components.norm
-    this.weight = components.weight
+    this.#parameters = components.parameters
     this.#threads = options.threads
+  }
+
+  /** Whether any tensor of norm or head requires a gradient. */
+  get requiresGrad(): boolean {
+    const { family, config } = this.#checkpoint
+    return this.#usedBy(family.head(config, { trainable: true })).some(({ requiresGrad }) => requiresGrad)
   }
 
   /** Hidden states [batch, seq, hidden] -> logits [batch, seq, vocab]. */
   async logits(hidden: Floats): Promise<Floats> {
     const { family, config } = this.#checkpoint
     const session = await this.#session('logits', () => family.head(config, { trainable: true }))
-    const { logits } = await session.run({ hidden, ...this.#tensors() })
+    const { logits } = await session.run({ hidden, ...this.#feedsOf(session.graph) })
     return logits as Floats
   }
 
   /** Loss of hidden states [batch, seq, hidden] against labels [batch, seq]; labels are shifted inside. */
   async loss(hidden: Floats, labels: Tensor<'int64'>, wanted: Wanted): Promise<HeadLoss> {
-    const names = this.#wantedNames(wanted)
-    const programs = await this.#lossPrograms(names)
-    const feeds = { hidden, labels, ...this.#tensors() }
+    const programs = await this.#lossPrograms(wanted)
+    const feeds = { hidden, labels, ...this.#feedsOf(programs.forward.graph) }
     const results = await programs.forward.run(feeds)
     return {
       value: (results.loss as Floats).data[0]!,
       logits: results.logits as Floats,
-      backward: scale => this.#backward(programs.backward, { ...feeds, ...results }, scale)
+      backward: scale => this.#backward(programs.backward, { hidden, labels, ...results }, scale)
     }
   }
 
@@ -82,34 +83,39 @@ export class LanguageHead {
 
   async #backward(session: Session | null, known: Record<string, Tensor>, scale: number): Promise<Floats | null> {
     if (session === null) return null
-    const feeds = { ...known, 'grad.loss': tensor('float32', [], Float32Array.of(scale)) }
-    const needed = session.graph.inputs.map(({ name }) => [name, feeds[name as keyof typeof feeds]!] as const)
+    const feeds: Record<string, Tensor> = {
+      ...known,
+      ...this.#feedsOf(session.graph),
+      'grad.loss': tensor('float32', [], Float32Array.of(scale))
+    }
+    const needed = session.graph.inputs.map(({ name }) => [name, feeds[name]!] as const)
     const gradients = (await session.run(Object.fromEntries(needed))) as Record<string, Floats>
-    for (const parameter of new Set([this.norm, this.weight])) {
+    for (const parameter of this.#parameters.values()) {
       const gradient = gradients[`grad.${parameter.name}`]
       if (gradient !== undefined) addGradient(parameter, gradient.data)
     }
     return gradients['grad.hidden'] ?? null
   }
 
-  #tensors(): Record<string, Floats> {
+  #usedBy(graph: Graph): Parameter[] {
+    return graph.inputs.flatMap(({ name }) => this.#parameters.get(name) ?? [])
+  }
+
+  #feedsOf(graph: Graph): Record<string, Floats> {
     return Object.fromEntries(
-      [this.norm, this.weight].map(({ name, shape, data }) => [name, tensor('float32', shape, data)])
+      this.#usedBy(graph).map(({ name, shape, data }) => [name, tensor('float32', shape, data)])
     )
   }
 
-  #wantedNames({ hidden, parameters }: Wanted): string[] {
-    const trained = [this.norm, this.weight].filter(({ requiresGrad }) => parameters && requiresGrad)
-    return [...(hidden ? ['hidden'] : []), ...trained.map(({ name }) => name)]
-  }
-
-  async #lossPrograms(wanted: readonly string[]): Promise<LossPrograms> {
+  async #lossPrograms({ hidden, parameters }: Wanted): Promise<LossPrograms> {
     const { family, config } = this.#checkpoint
-    const plain = () => family.headLoss(config, { trainable: true })
-    if (wanted.length === 0) return { forward: await this.#session('loss', plain), backward: null }
+    const graph = family.headLoss(config, { trainable: true })
+    const trained = parameters ? this.#usedBy(graph).filter(({ requiresGrad }) => requiresGrad) : []
+    const wanted = [...(hidden ? ['hidden'] : []), ...trained.map(({ name }) => name)]
+    if (wanted.length === 0) return { forward: await this.#session('loss', () => graph), backward: null }
     let halves: ReturnType<typeof cut> | undefined
     const half = (name: 'forward' | 'backward') => () => {
-      halves ??= cut(differentiate(plain(), { wanted, outputs: ['loss'] }))
+      halves ??= cut(differentiate(graph, { wanted, outputs: ['loss'] }))
       return halves[name]
     }
     const key = wanted.join()

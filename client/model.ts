@@ -44,8 +44,8 @@ export interface Transformer {
   readonly wordEmbeddings: { readonly weight: Parameter }
   /** the blocks, on servers */
   readonly h: RemoteSequential
-  /** the norm after the last block */
-  readonly lnF: { readonly weight: Parameter }
+  /** the norm after the last block; null where the model has none */
+  readonly lnF: { readonly weight: Parameter } | null
 }
 
 export class DistributedModelForCausalLM extends CausalModel {
@@ -54,9 +54,11 @@ export class DistributedModelForCausalLM extends CausalModel {
 
   constructor(parts: ModelParts, options: { seed?: number } = {}) {
     super(parts, null, options)
-    const { embeddings, blocks, head } = parts
-    this.transformer = { wordEmbeddings: embeddings, h: blocks, lnF: { weight: head.norm } }
-    this.lmHead = head
+    const { checkpoint, parameters, embeddings, blocks } = parts
+    const { norm, head } = checkpoint.family.clientTensorNames(checkpoint.config)
+    const lnF = norm === null ? null : { weight: parameters.get(norm)! }
+    this.transformer = { wordEmbeddings: embeddings, h: blocks, lnF }
+    this.lmHead = { weight: parameters.get(head)! }
   }
 }
 
@@ -109,10 +111,10 @@ async function assemble(
 ): Promise<ModelParts> {
   const { signal, logger = silent } = options
   const { config, family, identity } = checkpoint
-  const names = family.clientTensorNames(config)
-  const embedding = await loadParameter(checkpoint, names.embedding, signal)
-  const norm = await loadParameter(checkpoint, names.norm, signal)
-  const weight = names.head === names.embedding ? embedding : await loadParameter(checkpoint, names.head, signal)
+  const parameters = new Map<string, Parameter>()
+  for (const { name } of family.clientTensors(config)) {
+    parameters.set(name, await loadParameter(checkpoint, name, signal))
+  }
   const peers = new Peers({
     findServers: finding => findServers(network, identity, finding),
     modelsServed: serving => modelsServed(network, serving.signal),
@@ -130,11 +132,12 @@ async function assemble(
       ...options.remote
     }
   )
-  const head = new LanguageHead({ checkpoint, norm, weight }, { threads: options.threads })
+  const head = new LanguageHead({ checkpoint, parameters }, { threads: options.threads })
   return {
     checkpoint,
     network,
-    embeddings: new Embeddings(embedding),
+    parameters,
+    embeddings: new Embeddings(parameters.get(family.clientTensorNames(config).embedding)!),
     blocks,
     head,
     tokenizer: await loadTokenizerIfAny(checkpoint.path, signal),

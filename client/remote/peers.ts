@@ -14,8 +14,8 @@ const refreshMs = 1 * minute
 const roundTripMaxAgeMs = 5 * minute
 /** The first route waits so long for round trips; servers that have not answered count as unknown. */
 const firstPingsMs = 1 * second
-/** Where blocks are missing the list is asked for again, but not more often. */
-const missingRefreshMs = 0.5 * second
+/** Where blocks are missing they are looked for thoroughly, but not more often. */
+const thoroughMs = 0.1 * second
 /** Servers that are pinged at once. */
 const concurrentPings = 8
 /** First ban after a failure; doubled with each further one in a row. */
@@ -56,6 +56,7 @@ export class Peers {
   readonly #bans = new Map<string, Ban>()
   #servers: readonly Announcement[] = []
   #refreshedAt = -Infinity
+  #thoroughAt = -Infinity
   #refreshing: Promise<void> | undefined
 
   constructor(components: PeersComponents) {
@@ -108,7 +109,7 @@ export class Peers {
       return find(this.banned)
     } catch (error) {
       if (!(error instanceof SwarmError) || error.code !== 'BLOCKS_UNAVAILABLE') throw error
-      if (this.#now() - this.#refreshedAt > missingRefreshMs) await this.#refresh(options.signal, blocks)
+      if (this.#now() - this.#thoroughAt > thoroughMs) await this.#refresh(options.signal, blocks)
       try {
         return find(this.banned)
       } catch {
@@ -183,6 +184,7 @@ export class Peers {
     const first = this.#refreshedAt === -Infinity
     this.#servers = servers
     this.#refreshedAt = this.#now()
+    if (blocks !== undefined) this.#thoroughAt = this.#refreshedAt
     this.#logger.debug({ servers: servers.length }, 'servers of the model found')
     const pings = this.#measure(servers.filter(server => server.state === 'online'))
     if (first) await within(firstPingsMs, pings)

@@ -69,7 +69,7 @@ for (const [name, ranges] of Object.entries(models)) {
           assert.ok(difference < 1e-5, `${key}: ${difference}`)
         }
         compare(wordEmbeddings.weight, 'grad_embedding')
-        compare(lnF.weight, 'grad_norm')
+        compare(lnF!.weight, 'grad_norm')
         if (name === 'odd') compare(model.lmHead.weight, 'grad_head')
         else assert.equal(model.lmHead.weight, wordEmbeddings.weight)
       })
@@ -179,13 +179,13 @@ describe('a model and its servers', () => {
 
   it('gives no gradient to what is frozen', async () => {
     model.zeroGrad()
-    for (const parameter of model.parameters()) parameter.requiresGrad = parameter === model.transformer.lnF.weight
+    for (const parameter of model.parameters()) parameter.requiresGrad = parameter === model.transformer.lnF!.weight
     try {
       const { loss } = await model.forward({ inputIds, labels: inputIds })
       await loss.backward()
-      assert.ok(relative(model.transformer.lnF.weight.grad!, expected['model.grad_norm']!.data as Float32Array) > 0)
+      assert.ok(relative(model.transformer.lnF!.weight.grad!, expected['model.grad_norm']!.data as Float32Array) > 0)
       assert.equal(weight().grad, null)
-      model.transformer.lnF.weight.requiresGrad = false
+      model.transformer.lnF!.weight.requiresGrad = false
       const frozen = await model.forward({ inputIds, labels: inputIds })
       await assert.rejects(frozen.loss.backward(), { code: 'INVALID_ARGUMENT', message: /no parameter requires/ })
     } finally {
