@@ -45,9 +45,9 @@ class LocalModel {
     }
     const names = family.clientTensorNames(config)
     this.#embedding = await readTensor(this.#checkpoint, names.embedding)
-    const tensors = await Promise.all([names.norm, names.head].map(name => readTensor(this.#checkpoint, name)))
+    const tensors = await Promise.all([names.norm!, names.head].map(name => readTensor(this.#checkpoint, name)))
     const session = await createSession(family.head(config, { trainable: true }), { threads, inline: true })
-    const feeds = { [names.norm]: tensors[0]!, [names.head]: tensors[1]! }
+    const feeds = { [names.norm!]: tensors[0]!, [names.head]: tensors[1]! }
     this.#head = { run: (more: Record<string, Tensor>) => session.run({ ...feeds, ...more }) } as Session
   }
 

@@ -108,6 +108,17 @@ export class GraphBuilder extends Recorder {
     { epsilon, axis = -1 }: { epsilon: number; axis?: number }
   ): Value => this.#one('SimplifiedLayerNormalization', [x, scale], { attributes: { axis, epsilon } })
 
+  /** (x - mean(x)) / sqrt(variance(x) + epsilon) * scale + bias over the last axis */
+  LayerNormalization = (x: Value, scale: Value, bias: Value, { epsilon }: { epsilon: number }): Value =>
+    this.#one('LayerNormalization', [x, scale, bias], { attributes: { axis: -1, epsilon } })
+
+  /** Where the k largest of the last axis are, int64 [..., k], largest first. */
+  TopK = (x: Value, k: number): Value =>
+    this.emit('TopK', [x, this.constant([k], 'int64')], { attributes: { axis: -1 } })[1]!
+
+  /** Where x [n] is true, int64 [count]; `count` names how many. */
+  NonZero = (x: Value, count: string): Value => this.Squeeze(this.#one('NonZero', [x], { shape: [count] }), [0])
+
   #reduce(op: 'ReduceSum' | 'ReduceMean', x: Value, { axes, keepdims = true }: ReduceOptions): Value {
     return this.#one(op, axes === undefined ? [x] : [x, this.constant(axes, 'int64')], { attributes: { keepdims } })
   }
@@ -230,10 +241,16 @@ export class GraphBuilder extends Recorder {
   Range = (start: Value, limit: Value, delta: Value, dim: Dim): Value =>
     this.#one('Range', [start, limit, delta], { shape: [dim] })
 
-  /** Rotates pairs (i, i + headDim / 2) of every head; `numHeads` for x [batch, seq, heads * headDim] */
-  RotaryEmbedding = (x: Value, positions: Value, cos: Value, sin: Value, options: { numHeads?: number } = {}): Value =>
+  /** Rotates pairs (i, i + dims / 2) of the first `dims` (default all) of every head; `numHeads` for x [batch, seq, heads * headDim] */
+  RotaryEmbedding = (
+    x: Value,
+    positions: Value,
+    cos: Value,
+    sin: Value,
+    { numHeads, dims }: { numHeads?: number; dims?: number } = {}
+  ): Value =>
     this.#one('RotaryEmbedding', [x, positions, cos, sin], {
-      attributes: { num_heads: options.numHeads, interleaved: 0 }
+      attributes: { num_heads: numHeads, rotary_embedding_dim: dims, interleaved: 0 }
     })
 
   /** Causal attention over a KV cache; see the operator's row for the shapes. */

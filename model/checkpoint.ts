@@ -52,10 +52,11 @@ function checkTensor(expected: ExpectedTensor, found: TensorInfo | undefined, pa
 /** Everything that changes what a block computes, in one fixed order. */
 function canonicalConfig(config: ModelConfig): string {
   const { modelType, hiddenSize, numBlocks, numHeads, numKeyValueHeads, headDim, intermediateSize, vocabSize } = config
-  const { normEpsilon, tiedEmbeddings, rope, biasedModules } = config
+  const { normEpsilon, tiedEmbeddings, rope, biasedModules, traits } = config
   const sizes = [hiddenSize, numBlocks, numHeads, numKeyValueHeads, headDim, intermediateSize, vocabSize]
   const sortedRope = Object.entries(rope).sort(([a], [b]) => (a < b ? -1 : 1))
-  return JSON.stringify([modelType, sizes, normEpsilon, tiedEmbeddings, sortedRope, [...biasedModules].sort()])
+  const all = [modelType, sizes, normEpsilon, tiedEmbeddings, sortedRope, [...biasedModules].sort(), traits ?? null]
+  return JSON.stringify(all)
 }
 
 function tensorInfo(tensors: ReadonlyMap<string, TensorInfo>, name: string, path: string): TensorInfo {
@@ -99,7 +100,9 @@ async function openFolder(folder: ModelFolder, options: { signal?: AbortSignal }
     const { strides: _, ...kept } = encoding ?? {}
     hash.update(`${JSON.stringify(Object.keys(kept).length > 0 ? [name, dtype, shape, kept] : [name, dtype, shape])}\n`)
   }
-  const norm = tensorInfo(tensors, family.clientTensorNames(config).norm, folder.path)
+  // without a last norm the first of a block's tells revisions apart
+  const sample = family.clientTensorNames(config).norm ?? family.blockTensorNames(config, 0)[0]!
+  const norm = tensorInfo(tensors, sample, folder.path)
   const provide: Checkpoint['provide'] = (wanted, providing) =>
     folder.provide(
       wanted.map(name => tensorInfo(tensors, name, folder.path)),

@@ -6,6 +6,20 @@ import { isJsonObject, type JsonObject } from './json.ts'
 export type RopeConfig =
   | { readonly type: 'default'; readonly theta: number }
   | { readonly type: 'linear'; readonly theta: number; readonly factor: number }
+  /** beyond the positions that the model was made for, which is as far as a request goes, it would be another one */
+  | { readonly type: 'dynamic'; readonly theta: number; readonly factor: number }
+  | {
+      readonly type: 'yarn'
+      readonly theta: number
+      readonly factor: number
+      /** of cos and sin */
+      readonly attentionFactor: number
+      readonly betaFast: number
+      readonly betaSlow: number
+      /** whether the limits of the ramp are whole dimensions */
+      readonly truncate: boolean
+      readonly originalMaxPositions: number
+    }
   | {
       readonly type: 'llama3'
       readonly theta: number
@@ -40,6 +54,8 @@ export interface ModelConfig {
   readonly biasedModules: readonly string[]
   readonly attentionBias: boolean
   readonly mlpBias: boolean
+  /** what else the family's blocks, embedding and head depend on: part of the model's identity */
+  readonly traits?: unknown
   /** config.json as it was */
   readonly raw: unknown
 }
@@ -89,40 +105,50 @@ export function readTokenIds(raw: RawConfig, field: string): number[] {
   return ids as number[]
 }
 
-function readObject(raw: RawConfig, field: string): RawConfig | undefined {
+export function readObject(raw: RawConfig, field: string): RawConfig | undefined {
   const value = fieldOf(raw, field)
   if (value !== undefined && !isJsonObject(value)) throw fault(field, 'an object', value)
   return value
 }
 
-/**
- * The rotary embedding from either spelling: `rope_theta` beside `rope_scaling` (where the type may be called `type`),
- * or `rope_parameters` with everything in one object.
- * Throws UNSUPPORTED for scalings other than default, linear and llama3, and for rotation of a part of the head.
- */
-export function readRope(raw: RawConfig, maxPositions: number, defaultTheta: number): RopeConfig {
-  const fields = readObject(raw, 'rope_parameters') ?? readObject(raw, 'rope_scaling') ?? {}
-  const theta = readPositive(fields, 'rope_theta', readPositive(raw, 'rope_theta', defaultTheta))
-  const type = readText(fields, 'rope_type', readText(fields, 'type', 'default'))
-  const rotated = readPositive(fields, 'partial_rotary_factor', readPositive(raw, 'partial_rotary_factor', 1))
-  if (rotated !== 1) {
-    throw new SwarmError('UNSUPPORTED', `config.json: partial_rotary_factor ${rotated} is not supported, only 1`)
+/** Begin, end and padding tokens. */
+export function readTokens(raw: RawConfig): Pick<ModelConfig, 'bosTokenId' | 'eosTokenIds' | 'padTokenId'> {
+  return {
+    bosTokenId: readTokenIds(raw, 'bos_token_id')[0],
+    eosTokenIds: readTokenIds(raw, 'eos_token_id'),
+    padTokenId: readTokenIds(raw, 'pad_token_id')[0]
   }
-  if (type === 'default') return { type, theta }
-  if (type === 'linear') return { type, theta, factor: readPositive(fields, 'factor') }
-  if (type === 'llama3') {
-    return {
-      type,
-      theta,
-      factor: readPositive(fields, 'factor'),
-      lowFreqFactor: readPositive(fields, 'low_freq_factor'),
-      highFreqFactor: readPositive(fields, 'high_freq_factor'),
-      originalMaxPositions: readSize(fields, 'original_max_position_embeddings', maxPositions)
-    }
+}
+
+/** Throws UNSUPPORTED for weights that somebody else has quantized. */
+export function refuseQuantized(raw: RawConfig): void {
+  if (fieldOf(raw, 'quantization_config') === undefined) return
+  throw new SwarmError('UNSUPPORTED', 'config.json: quantized checkpoints are not supported (use the original weights)')
+}
+
+/** Throws BAD_CHECKPOINT where heads cannot share keys and values evenly, or pairs of their numbers be rotated. */
+export function checkHeads(sizes: { numHeads: number; numKeyValueHeads: number; rotated?: number }): void {
+  const { numHeads, numKeyValueHeads, rotated = 0 } = sizes
+  if (numHeads % numKeyValueHeads !== 0) {
+    throw new SwarmError(
+      'BAD_CHECKPOINT',
+      `config.json: ${numHeads} attention heads cannot share ${numKeyValueHeads} key/value heads evenly`
+    )
   }
+  if (rotated % 2 !== 0) {
+    throw new SwarmError(
+      'BAD_CHECKPOINT',
+      `config.json: head_dim: expected an even number for rotary embedding, found ${rotated}`
+    )
+  }
+}
+
+/** The width of a head that is an even part of the hidden size. Throws BAD_CHECKPOINT. */
+export function evenHead(hiddenSize: number, numHeads: number): number {
+  if (hiddenSize % numHeads === 0) return hiddenSize / numHeads
   throw new SwarmError(
-    'UNSUPPORTED',
-    `config.json: rope type '${type}' is not supported (supported: default, linear, llama3)`
+    'BAD_CHECKPOINT',
+    `config.json: hidden size ${hiddenSize} is not a multiple of ${numHeads} heads`
   )
 }
 

@@ -10,6 +10,8 @@ export interface LinearModule {
   readonly name: string
   readonly inFeatures: number
   readonly outFeatures: number
+  /** its weight is `[inFeatures, outFeatures]` (Conv1D of GPT-2); adapters lie the same way as for any other */
+  readonly transposed?: boolean
 }
 
 /** Kinds of inputs by which a request changes a block (ARCHITECTURE: "Adapters are ports of a block"). */
@@ -37,9 +39,18 @@ export interface ExpectedTensor {
 
 export interface ClientTensorNames {
   readonly embedding: string
-  readonly norm: string
+  /** the norm before the head; null where there is none */
+  readonly norm: string | null
   /** the embedding's name where they are tied */
   readonly head: string
+}
+
+/** Tables that span graphs take as inputs, by their names there; row p is for position p. */
+export type PositionTables = Readonly<Record<string, Tensor<'float32'>>>
+
+interface ClientOptions {
+  /** the tensors are inputs named as in the checkpoint, so that gradients can be wanted; else weights of a file */
+  readonly trainable?: boolean
 }
 
 export interface Family {
@@ -49,7 +60,7 @@ export interface Family {
   parseConfig(raw: RawConfig): ModelConfig
   /** tensors of one block with the shapes that the configuration implies */
   blockTensors(config: ModelConfig, block: number): readonly ExpectedTensor[]
-  /** embedding, norm and head with the shapes that the configuration implies; tied ones once */
+  /** everything before the first block and after the last, with the shapes that the configuration implies; tied ones once */
   clientTensors(config: ModelConfig): readonly ExpectedTensor[]
   blockTensorNames(config: ModelConfig, block: number): string[]
   clientTensorNames(config: ModelConfig): ClientTensorNames
@@ -60,12 +71,16 @@ export interface Family {
   forwardSpan(config: ModelConfig, options: SpanOptions): Graph
   /** hidden, seqlens_k, total_sequence_length, cos, sin, past.*, ports -> hidden_out, present.* */
   decodeSpan(config: ModelConfig, options: DecodeOptions): Graph
-  /** ids int64 [batch, seq] -> hidden [batch, seq, hidden]; `trainable` makes the matrix an input, so that it can be wanted */
-  embed(config: ModelConfig, options?: { trainable?: boolean }): Graph
+  /** ids int64 [batch, seq], positions int64 [batch, seq] where the family has some -> hidden [batch, seq, hidden] */
+  embed(config: ModelConfig, options?: ClientOptions): Graph
+  /** what rows of the embedding matrix are multiplied with as they are looked up */
+  embeddingScale(config: ModelConfig): number
+  /** what `embed` does after that: states [batch, seq, width], positions -> hidden; null where that is nothing */
+  enter(config: ModelConfig, options?: ClientOptions): Graph | null
   /** hidden [batch, seq, hidden] -> logits [batch, seq, vocab] */
-  head(config: ModelConfig, options?: { trainable?: boolean }): Graph
+  head(config: ModelConfig, options?: ClientOptions): Graph
   /** hidden, labels int64 [batch, seq] -> loss [], logits; mean over labels != -100 of next-token cross entropy */
-  headLoss(config: ModelConfig, options?: { trainable?: boolean }): Graph
-  /** cos and sin of every angle, [positions, headDim / 2] */
-  rotaryTables(config: ModelConfig, positions: number): { cos: Tensor<'float32'>; sin: Tensor<'float32'> }
+  headLoss(config: ModelConfig, options?: ClientOptions): Graph
+  /** cos and sin of every angle, [positions, rotated / 2]; empty where nothing is rotated */
+  rotaryTables(config: ModelConfig, positions: number): PositionTables
 }

@@ -2,7 +2,7 @@
 import { type Tensor, tensor } from '../common/tensor.ts'
 import { parsePort, portName } from '../model/ports.ts'
 import { sharedTensor } from '../runtime/session.ts'
-import { prefixLength, type SpanCall } from './executor.ts'
+import { pick, prefixLength, type SpanCall } from './executor.ts'
 import type { SessionCache } from './kv-cache.ts'
 import type { ProgramKey, Programs } from './programs.ts'
 import type { RotaryTables } from './rotary.ts'
@@ -119,7 +119,6 @@ export class SpanDecoder {
     const totals = past.map((length, index) => length + added[index]!)
     const feeds: Record<string, Tensor> = {
       ...Object.fromEntries(names.map(name => [name, ports[name]!])),
-      ...this.#rotary.feeds(cache.capacity),
       hidden,
       seqlens_k: tensor(
         'int32',
@@ -138,7 +137,11 @@ export class SpanDecoder {
       }
     }
     const key: ProgramKey = { purpose: 'decode', blocks, ports: names, dropout: false }
-    return this.#programs.use(key, async session => (await session.run(feeds, { outputs })).hidden_out as Floats)
+    const tables = this.#rotary.feeds(cache.capacity)
+    return this.#programs.use(key, async session => {
+      const all = { ...feeds, ...pick(tables, session.graph.inputs) }
+      return (await session.run(all, { outputs })).hidden_out as Floats
+    })
   }
 }
 

@@ -112,6 +112,9 @@ function keyOf(purpose: ProgramKey['purpose'], { blocks, ports, dropout }: SpanC
 }
 
 /** Those that the graph takes: a backward needs not all of what its forward did. */
-function pick(feeds: Record<string, Tensor>, inputs: readonly { readonly name: string }[]): Record<string, Tensor> {
+export function pick(
+  feeds: Readonly<Record<string, Tensor>>,
+  inputs: readonly { readonly name: string }[]
+): Record<string, Tensor> {
   return Object.fromEntries(inputs.filter(({ name }) => name in feeds).map(({ name }) => [name, feeds[name]!]))
 }

@@ -5,11 +5,8 @@ import { sharedTensor } from '../runtime/session.ts'
 
 type Floats = Tensor<'float32'>
 
-/** cos and sin, [positions, headDim / 2] */
-export interface RotaryFeeds {
-  readonly cos: Floats
-  readonly sin: Floats
-}
+/** The family's tables by their names in graphs, a row for each position. */
+export type RotaryFeeds = Readonly<Record<string, Floats>>
 
 const smallest = 64
 
@@ -22,6 +19,10 @@ function shared(table: Floats): Floats {
 function rowsFrom(table: Floats, first: number): Floats {
   const [rows, width] = table.shape as [number, number]
   return tensor('float32', [rows - first, width], table.data.subarray(first * width))
+}
+
+function mapTables(tables: RotaryFeeds, change: (table: Floats) => Floats): RotaryFeeds {
+  return Object.fromEntries(Object.entries(tables).map(([name, table]) => [name, change(table)]))
 }
 
 export class RotaryTables {
@@ -38,10 +39,9 @@ export class RotaryTables {
     let tables = this.#tables.get(size)
     if (tables === undefined) {
       const { config, family } = this.#checkpoint
-      const { cos, sin } = family.rotaryTables(config, size)
-      tables = { cos: shared(cos), sin: shared(sin) }
+      tables = mapTables(family.rotaryTables(config, size), shared)
       this.#tables.set(size, tables)
     }
-    return offset === 0 ? tables : { cos: rowsFrom(tables.cos, offset), sin: rowsFrom(tables.sin, offset) }
+    return offset === 0 ? tables : mapTables(tables, table => rowsFrom(table, offset))
   }
 }

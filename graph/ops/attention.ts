@@ -10,28 +10,34 @@ import {
 } from '../operator.ts'
 import { sameShape } from '../shape.ts'
 
+interface RotaryAttributes {
+  readonly num_heads?: number
+  /** leading numbers of each head that are rotated; all where left out */
+  readonly rotary_embedding_dim?: number
+}
+
 /**
  * Inputs: x [batch, heads, seq, headDim] or, with num_heads, [batch, seq, heads * headDim]; positions int64 [batch, seq] or [1];
- * cos and sin [positions, headDim / 2].
+ * cos and sin [positions, half of what is rotated].
  */
 function inferRotaryEmbedding(call: Call): ValueType[] {
   const [x, cos, sin] = [requiredFloat(call, 0), requiredFloat(call, 2), requiredFloat(call, 3)]
   if (required(call, 1).dtype !== 'int64') reject(call, 'int64 positions')
   if (cos.shape.length !== 2 || !sameShape(cos.shape, sin.shape)) reject(call, 'cos and sin [positions, headDim / 2]')
-  const { num_heads: heads } = call.attributes as { num_heads?: number }
+  const { num_heads: heads, rotary_embedding_dim: dims } = call.attributes as RotaryAttributes
   const width = x.shape.at(-1)!
   const fits = heads === undefined ? x.shape.length === 4 : x.shape.length === 3
   if (!fits) reject(call, heads === undefined ? 'four axes (or a number of heads)' : 'three axes')
-  if (typeof width !== 'number' || cos.shape[1] !== width / (heads ?? 1) / 2) {
-    reject(call, `cos as wide as half a head (${String(width)} / ${heads ?? 1} / 2)`)
+  if (typeof width !== 'number' || cos.shape[1] !== (dims ?? width / (heads ?? 1)) / 2) {
+    reject(call, `cos as wide as half of what is rotated (${dims ?? `${String(width)} / ${heads ?? 1}`} / 2)`)
   }
   return [x]
 }
 
 /** A rotation: its transpose turns the other way. */
 const rotaryGradient: GradientRule = (g, { inputs: [, positions, cos, sin], attributes }, [grad]) => {
-  const { num_heads: numHeads } = attributes as { num_heads?: number }
-  return [g.RotaryEmbedding(grad!, positions!, cos!, g.Neg(sin!), { numHeads }), null, null, null]
+  const { num_heads: numHeads, rotary_embedding_dim: dims } = attributes as RotaryAttributes
+  return [g.RotaryEmbedding(grad!, positions!, cos!, g.Neg(sin!), { numHeads, dims }), null, null, null]
 }
 
 /**

@@ -1,4 +1,5 @@
 // Operators that pick elements by index, and those that add them back where they came from.
+import type { Value } from '../graph.ts'
 import {
   axisAttribute,
   type Call,
@@ -70,6 +71,37 @@ function toFront(rank: number, from: number, count: number): number[] {
   return [...moved, ...Array.from({ length: rank }, (_, i) => i).filter(i => !moved.includes(i))]
 }
 
+/** Inputs: x [..., n], k (a constant): the k largest along the last axis and where they are, largest first. */
+function inferTopK(call: Call): ValueType[] {
+  const { dtype, shape } = required(call, 0)
+  const [k] = call.constantOf(1) ?? reject(call, 'a constant number')
+  const last = shape.length - 1
+  if (axisAttribute(call) !== last) reject(call, 'the last axis')
+  const picked = shape.with(last, k!)
+  return [
+    { dtype, shape: picked },
+    { dtype: 'int64', shape: picked }
+  ]
+}
+
+/** Where x [n] is true, as [1, count]; the builder names the count. */
+function inferNonZero(call: Call): ValueType[] {
+  const { dtype, shape } = required(call, 0)
+  const count = call.shape?.[0]
+  if (dtype !== 'bool' || shape.length !== 1 || count === undefined)
+    return reject(call, 'a bool [n], and a named count')
+  return [{ dtype: 'int64', shape: [1, count] }]
+}
+
+/** Rows that are added at single places of axis 0: those of the gradient at these places. */
+const scatterGradient: GradientRule = (g, call, [grad], needs) => {
+  const indices = call.inputs[1]!
+  if (call.attributes.reduction !== 'add' || indices.shape.at(-1) !== 1)
+    reject(call, 'rows that are added, for a gradient')
+  const rows = (): Value => g.Gather(grad!, g.Reshape(indices, indices.shape.slice(0, -1)), { axis: 0 })
+  return [grad!, null, needs(2) ? rows() : null]
+}
+
 export const pick = {
   Gather: { attributes: { axis: 'int' }, infer: inferGather, cheap: true, gradient: gatherGradient },
   GatherElements: {
@@ -95,6 +127,12 @@ export const pick = {
   ScatterND: {
     attributes: { reduction: 'string' },
     infer: inferScatterND,
-    gradient: null // made by the gradient of Gather, and writes KV caches in decode
-  }
+    gradient: scatterGradient
+  },
+  TopK: {
+    attributes: { axis: 'int' },
+    infer: inferTopK,
+    gradient: null // says where; GatherElements picks what is differentiated
+  },
+  NonZero: { infer: inferNonZero, gradient: null }
 } satisfies Record<string, Operator>

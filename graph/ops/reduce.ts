@@ -63,6 +63,33 @@ const normGradient: GradientRule = (g, { inputs, outputs }, [grad], needs) => {
   return [needs(0) ? gradX() : null, needs(1) ? g.Mul(grad!, g.Mul(x, r)) : null]
 }
 
+/**
+ * y = n s + b with n = (x - mean(x)) r and r = 1 / sqrt(variance(x) + epsilon) (arXiv 1607.06450, equation 4), so that with
+ * d = grad s: grad x = r (d - mean(d) - n mean(d n)), grad s = grad n, grad b = grad. Outputs 1 and 2 are mean and r.
+ */
+const layerNormGradient: GradientRule = (g, { inputs, outputs }, [grad], needs) => {
+  const [x, scale, mean, r] = [inputs[0]!, inputs[1]!, outputs[1]!, outputs[2]!]
+  const normal = (): Value => g.Mul(g.Sub(x, mean), r)
+  const along = (value: Value): Value => g.ReduceMean(value, { axes: [-1] })
+  const gradX = (): Value => {
+    const [d, n] = [g.Mul(grad!, scale), normal()]
+    return g.Mul(r, g.Sub(g.Sub(d, along(d)), g.Mul(n, along(g.Mul(d, n)))))
+  }
+  return [needs(0) ? gradX() : null, needs(1) ? g.Mul(grad!, normal()) : null, needs(2) ? grad! : null]
+}
+
+/** The shape of a norm's input, checked against the tensors [n] that follow it. */
+function normalized(call: Call): { x: Value; last: number } {
+  const x = requiredFloat(call, 0)
+  const last = x.shape.length - 1
+  if (axisAttribute(call) !== last) reject(call, 'the last axis')
+  for (const input of [...call.inputs.keys()].slice(1)) {
+    const { shape } = requiredFloat(call, input)
+    if (shape.length !== 1 || shape[0] !== x.shape[last]) reject(call, `input ${input} [${x.shape[last]}]`)
+  }
+  return { x, last }
+}
+
 export const reduce = {
   ReduceSum: {
     attributes: { keepdims: 'int' },
@@ -108,14 +135,23 @@ export const reduce = {
   SimplifiedLayerNormalization: {
     attributes: { axis: 'int', epsilon: 'float' },
     infer: call => {
-      const [x, scale] = [requiredFloat(call, 0), requiredFloat(call, 1)]
-      const last = x.shape.length - 1
-      if (axisAttribute(call) !== last) reject(call, 'the last axis')
-      if (scale.shape.length !== 1 || scale.shape[0] !== x.shape[last]) reject(call, `a scale [${x.shape[last]}]`)
+      const { x, last } = normalized(call)
       return [x, { dtype: 'float32', shape: x.shape.with(last, 1) }]
     },
     optionalOutputs: true,
     cheap: true, // two passes over x; of its outputs only 1 / rms(x) is small
     gradient: normGradient
+  },
+  // inputs: x [..., n], scale [n], bias [n]; outputs: y, mean(x) [..., 1], 1 / deviation(x) [..., 1]
+  LayerNormalization: {
+    attributes: { axis: 'int', epsilon: 'float' },
+    infer: call => {
+      const { x, last } = normalized(call)
+      const small: ValueType = { dtype: 'float32', shape: x.shape.with(last, 1) }
+      return [x, small, small]
+    },
+    optionalOutputs: true,
+    cheap: true,
+    gradient: layerNormGradient
   }
 } satisfies Record<string, Operator>

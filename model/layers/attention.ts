@@ -10,27 +10,83 @@ export interface HeadSizes {
   readonly headDim: number
 }
 
+/** How the blocks of a model attend, where they differ. */
+export interface AttentionKind {
+  /** of the scores; default 1 / sqrt(headDim) */
+  readonly scale?: number
+  /** scores become softcap * tanh(score / softcap) (Gemma 2, arXiv 2408.00118, section 2) */
+  readonly softcap?: number
+  /** tokens that a token sees, itself and those before it; default all */
+  readonly window?: number
+  /** ALiBi (arXiv 2108.12409): slope of each head, one key/value head for each; what counts is the key's position */
+  readonly slopes?: readonly number[]
+  /** default none */
+  readonly rotary?: RotaryKind
+}
+
+export interface RotaryKind {
+  /** names of the graph inputs that hold the angles, [positions, dims / 2] */
+  readonly cos: string
+  readonly sin: string
+  /** leading numbers of each head that are rotated */
+  readonly dims: number
+}
+
+/** Query, key and value of a block before rotary embedding, each [batch, seq, heads * headDim]. */
+export interface Projections {
+  readonly query: Value
+  readonly key: Value
+  readonly value: Value
+}
+
 /** [batch, seq, kvHeads * width] -> [batch, kvHeads, seq, width] */
 export function splitHeads(g: GraphBuilder, x: Value, heads: number, width: number): Value {
   return g.Transpose(g.Reshape(x, ['batch', 'seq', heads, width]), { perm: [0, 2, 1, 3] })
 }
 
 /**
- * Softmax(Q Kᵀ / sqrt(headDim) + bias) V.
- * `query` [batch, seq, numHeads * headDim]; `key`, `value` [batch, kvHeads, keys, headDim]; `bias` [batch, 1, rows, keys] with
- * numHeads / kvHeads rows per token. Returns [batch, seq, numHeads * headDim].
+ * One projection [batch, seq, …] taken apart: for each of `groups` the queries of `repeat` heads, a key and a value.
+ * One group of all heads: queries, keys, values one after the other.
+ */
+export function splitFused(
+  g: GraphBuilder,
+  fused: Value,
+  { groups, repeat, headDim }: { groups: number; repeat: number; headDim: number }
+): Projections {
+  const width = (repeat + 2) * headDim
+  const grouped = g.Reshape(fused, ['batch', 'seq', groups, width])
+  const parts = g.Split(grouped, { axis: 3, sizes: [repeat * headDim, headDim, headDim] })
+  const [query, key, value] = parts.map((part, index) =>
+    g.Reshape(part, ['batch', 'seq', groups * (index === 0 ? repeat : 1) * headDim])
+  )
+  return { query: query!, key: key!, value: value! }
+}
+
+/** ALiBi's part of the scores, [..., heads, 1, keys], for positions int64 [..., 1, 1, keys]. */
+export function positionBias(g: GraphBuilder, slopes: readonly number[], positions: Value): Value {
+  const perHead = g.constant({ dtype: 'float32', shape: [slopes.length, 1, 1], data: Float32Array.from(slopes) })
+  return g.Mul(g.Cast(positions, { to: 'float32' }), perHead)
+}
+
+/**
+ * Softmax(cap(Q Kᵀ scale) + bias) V.
+ * `query` [batch, seq, numHeads * headDim]; `key`, `value` [batch, kvHeads, keys, headDim]; `bias` [batch, 1 or kvHeads, rows,
+ * keys] with numHeads / kvHeads rows per token. Returns [batch, seq, numHeads * headDim].
  */
 export function groupedAttention(
   g: GraphBuilder,
   { query, key, value, bias }: { query: Value; key: Value; value: Value; bias: Value },
-  { numHeads, numKeyValueHeads, headDim }: HeadSizes
+  { numHeads, numKeyValueHeads, headDim }: HeadSizes,
+  { scale = 1 / Math.sqrt(headDim), softcap }: Pick<AttentionKind, 'scale' | 'softcap'> = {}
 ): Value {
   const repeat = numHeads / numKeyValueHeads
   const width = repeat * headDim
   const rows: Dim = rowsSymbol(repeat)
   const regroup = (x: Value, shape: readonly Dim[]): Value => (repeat === 1 ? x : g.Reshape(x, shape))
   const grouped = regroup(splitHeads(g, query, numKeyValueHeads, width), ['batch', numKeyValueHeads, rows, headDim])
-  const scores = g.FusedMatMul(grouped, key, { transB: true, alpha: 1 / Math.sqrt(headDim) })
+  const alpha = softcap === undefined ? scale : scale / softcap
+  const product = g.FusedMatMul(grouped, key, { transB: true, alpha })
+  const scores = softcap === undefined ? product : g.Mul(g.Tanh(product), g.constant(softcap))
   const weights = g.Softmax(g.Add(scores, bias), { axis: -1 })
   const mixed = regroup(g.MatMul(weights, value), ['batch', numKeyValueHeads, 'seq', width])
   return g.Reshape(g.Transpose(mixed, { perm: [0, 2, 1, 3] }), ['batch', 'seq', numHeads * headDim])

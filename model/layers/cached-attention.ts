@@ -2,8 +2,15 @@
 // The cache is written in place where past and present are one buffer (ScatterND copies only between different ones).
 import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
-import { groupedAttention, type HeadSizes, splitHeads } from './attention.ts'
-import { indices, rowIndices, scoreBias } from './sequence.ts'
+import {
+  type AttentionKind,
+  groupedAttention,
+  type HeadSizes,
+  type Projections,
+  positionBias,
+  splitHeads
+} from './attention.ts'
+import { causal, indices, rowIndices, scoreBias } from './sequence.ts'
 
 /** Lengths as the fused operator takes them. */
 export interface StepLengths {
@@ -13,13 +20,11 @@ export interface StepLengths {
   readonly totalSequenceLength: Value
 }
 
-/** What all blocks of a step share. */
+/** What all blocks of a step share that attend alike. */
 export interface CacheStep {
-  /** rotary positions, int64 [batch, seq] */
-  readonly positions: Value
   /** places in the cache, int64 [batch, kvHeads, seq, 3]: row, head, position */
   readonly places: Value
-  /** [batch, 1, rows, total] */
+  /** [batch, 1 or kvHeads, rows, total] */
   readonly bias: Value
   /** int64 [1] */
   readonly total: Value
@@ -38,7 +43,17 @@ export function tokenIndices(g: GraphBuilder, lengths: StepLengths): Value {
   return g.Add(g.Unsqueeze(pastLengths(g, lengths), [1]), indices(g, 'seq'))
 }
 
-export function cacheStep(g: GraphBuilder, lengths: StepLengths, sizes: HeadSizes): CacheStep {
+/** Places in the cache that hold tokens after this step, 0, 1, 2, … int64 [total]. */
+export function cachedIndices(g: GraphBuilder, { totalSequenceLength }: StepLengths): Value {
+  return indices(g, 'total', g.Cast(totalSequenceLength, { to: 'int64' }))
+}
+
+export function cacheStep(
+  g: GraphBuilder,
+  lengths: StepLengths,
+  sizes: HeadSizes,
+  { window, slopes }: AttentionKind
+): CacheStep {
   const { numHeads, numKeyValueHeads } = sizes
   const positions = tokenIndices(g, lengths)
   const total = g.Cast(lengths.totalSequenceLength, { to: 'int64' })
@@ -53,43 +68,34 @@ export function cacheStep(g: GraphBuilder, lengths: StepLengths, sizes: HeadSize
 
   const past = g.Unsqueeze(pastLengths(g, lengths), [1])
   const rows = g.Add(past, rowIndices(g, numHeads / numKeyValueHeads))
-  const seen = g.GreaterOrEqual(g.Unsqueeze(rows, [1, 3]), indices(g, 'total', total))
-  return { positions, places, bias: scoreBias(g, seen), total: g.Unsqueeze(total, [0]) }
+  const keys = cachedIndices(g, lengths)
+  const visible = scoreBias(g, causal(g, g.Unsqueeze(rows, [1, 3]), keys, window))
+  const bias = slopes === undefined ? visible : g.Add(visible, positionBias(g, slopes, keys))
+  return { places, bias, total: g.Unsqueeze(total, [0]) }
 }
 
 /**
- * query, key, value [batch, seq, heads * headDim] before rotary embedding; past [batch, kvHeads, capacity, headDim], whose
+ * query, key, value [batch, seq, heads * headDim], rotated where they are to be; past [batch, kvHeads, capacity, headDim], whose
  * unused part must be finite. Returns [batch, seq, numHeads * headDim] and the cache with this step's tokens.
  */
 export function cachedAttention(
   g: GraphBuilder,
-  inputs: {
-    query: Value
-    key: Value
-    value: Value
-    past: { readonly key: Value; readonly value: Value }
-    cos: Value
-    sin: Value
-  },
+  { query, key, value, past }: Projections & { readonly past: { readonly key: Value; readonly value: Value } },
   step: CacheStep,
-  sizes: HeadSizes
+  sizes: HeadSizes,
+  kind: AttentionKind
 ): { output: Value; present: { key: Value; value: Value } } {
-  const { cos, sin, past } = inputs
-  const { numHeads, numKeyValueHeads, headDim } = sizes
-  const rotate = (x: Value, heads: number) => g.RotaryEmbedding(x, step.positions, cos, sin, { numHeads: heads })
-  const newKey = splitHeads(g, rotate(inputs.key, numKeyValueHeads), numKeyValueHeads, headDim)
-  const newValue = splitHeads(g, inputs.value, numKeyValueHeads, headDim)
-  const present = {
-    key: g.ScatterND(past.key, step.places, newKey),
-    value: g.ScatterND(past.value, step.places, newValue)
-  }
+  const { numKeyValueHeads, headDim } = sizes
+  const write = (cache: Value, added: Value): Value =>
+    g.ScatterND(cache, step.places, splitHeads(g, added, numKeyValueHeads, headDim))
+  const present = { key: write(past.key, key), value: write(past.value, value) }
   const used = (cache: Value): Value =>
     g.SliceTo(cache, g.constant([0], 'int64'), step.total, 2, ['batch', numKeyValueHeads, 'total', headDim])
-  const query = rotate(inputs.query, numHeads)
   const output = groupedAttention(
     g,
     { query, key: used(present.key), value: used(present.value), bias: step.bias },
-    sizes
+    sizes,
+    kind
   )
   return { output, present }
 }

@@ -4,18 +4,19 @@ import type { Value } from '../../graph/graph.ts'
 import type { LoraPort } from '../ports.ts'
 
 export interface LinearWeights {
-  /** [out, in] */
+  /** [out, in]; [in, out] where transposed */
   readonly weight: Value
+  readonly transposed?: boolean
   /** [out] */
   readonly bias?: Value
 }
 
 /**
- * x Wᵀ + b + (x Aᵀ) Bᵀ: [batch, seq, in] -> [batch, seq, out]. The LoRA scaling is part of B; a dropout mask is multiplied
+ * x Wᵀ + b + (x Aᵀ) Bᵀ: [..., in] -> [..., out]; A and B lie the same way whichever way W lies, as in PEFT. The LoRA scaling is part of B; a dropout mask is multiplied
  * onto the LoRA input only.
  */
 export function linear(g: GraphBuilder, x: Value, weights: LinearWeights, lora?: LoraPort): Value {
-  const product = g.FusedMatMul(x, weights.weight, { transB: true })
+  const product = g.FusedMatMul(x, weights.weight, { transB: !weights.transposed })
   const base = weights.bias === undefined ? product : g.Add(product, weights.bias)
   if (lora === undefined) return base
   const input = lora.mask === undefined ? x : g.Mul(x, lora.mask)

@@ -17,36 +17,57 @@ function llama3Frequency(frequency: number, rope: RopeConfig & { type: 'llama3' 
   return round(scaled + round(smooth * frequency))
 }
 
-/** Radians per position of each pair of dimensions, `[headDim / 2]`. */
-export function rotaryFrequencies(rope: RopeConfig, headDim: number): Float32Array {
-  return Float32Array.from({ length: headDim / 2 }, (_, pair) => {
-    const frequency = round(1 / round(rope.theta ** round((2 * pair) / headDim)))
+/**
+ * Yarn (arXiv 2309.00071, section 3.2): pairs that turn often keep their frequency, those that turn rarely have it divided by
+ * the factor, and between the two a ramp leads from one to the other.
+ */
+function yarnFrequency(pair: number, dims: number, rope: RopeConfig & { type: 'yarn' }): number {
+  const { theta, factor, betaFast, betaSlow, truncate, originalMaxPositions } = rope
+  const dimensionOf = (turns: number): number =>
+    (dims * Math.log(originalMaxPositions / (turns * 2 * Math.PI))) / (2 * Math.log(theta))
+  const [fast, slow] = [dimensionOf(betaFast), dimensionOf(betaSlow)]
+  const low = Math.max(truncate ? Math.floor(fast) : fast, 0)
+  const high = Math.min(truncate ? Math.ceil(slow) : slow, dims - 1)
+  const span = low === high ? 0.001 : high - low
+  const kept = round(1 - Math.min(Math.max(round(round(pair - low) / span), 0), 1))
+  const period = round(theta ** round((2 * pair) / dims))
+  return round(round(round(1 / round(factor * period)) * round(1 - kept)) + round(round(1 / period) * kept))
+}
+
+/** Radians per position of each pair of dimensions, `[dims / 2]`. */
+export function rotaryFrequencies(rope: RopeConfig, dims: number): Float32Array {
+  return Float32Array.from({ length: dims / 2 }, (_, pair) => {
+    const frequency = round(1 / round(rope.theta ** round((2 * pair) / dims)))
     switch (rope.type) {
       case 'default':
+      case 'dynamic':
         return frequency
       case 'linear':
         return round(frequency / rope.factor)
       case 'llama3':
         return llama3Frequency(frequency, rope)
+      case 'yarn':
+        return yarnFrequency(pair, dims, rope)
     }
   })
 }
 
-/** cos and sin of the angle of every position, each `[positions, headDim / 2]`. */
+/** cos and sin of the angle of every position, each `[positions, dims / 2]`; `dims` numbers of each head are rotated. */
 export function rotaryTables(
   rope: RopeConfig,
-  headDim: number,
+  dims: number,
   positions: number
 ): { cos: Tensor<'float32'>; sin: Tensor<'float32'> } {
-  const frequencies = rotaryFrequencies(rope, headDim)
+  const frequencies = rotaryFrequencies(rope, dims)
+  const factor = rope.type === 'yarn' ? round(rope.attentionFactor) : 1
   const pairs = frequencies.length
   const cos = tensor('float32', [positions, pairs])
   const sin = tensor('float32', [positions, pairs])
   for (let position = 0; position < positions; position++) {
     for (let pair = 0; pair < pairs; pair++) {
       const angle = round(frequencies[pair]! * position)
-      cos.data[position * pairs + pair] = Math.cos(angle)
-      sin.data[position * pairs + pair] = Math.sin(angle)
+      cos.data[position * pairs + pair] = round(Math.cos(angle)) * factor
+      sin.data[position * pairs + pair] = round(Math.sin(angle)) * factor
     }
   }
   return { cos, sin }

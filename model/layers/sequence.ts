@@ -34,12 +34,19 @@ export function scoreBias(g: GraphBuilder, allowed: Value): Value {
   return g.Where(allowed, g.constant(0), g.constant(unseen))
 }
 
+/** Whether a query may see a key by their places in the sequence: not after it, and within the window. Both broadcast. */
+export function causal(g: GraphBuilder, query: Value, key: Value, window?: number): Value {
+  const before = g.GreaterOrEqual(query, key)
+  if (window === undefined) return before
+  return g.And(before, g.Less(g.Sub(query, key), g.constant(window, 'int64')))
+}
+
 /**
  * Bias of causal attention over unpadded tokens, [batch, 1, rows, seq], rows ordered by token, then by repetition.
  */
-export function causalBias(g: GraphBuilder, mask: Value, repeat: number): Value {
-  const causal = g.GreaterOrEqual(g.Unsqueeze(rowIndices(g, repeat), [1]), indices(g, 'seq'))
-  return scoreBias(g, g.And(causal, g.Unsqueeze(g.Cast(mask, { to: 'bool' }), [1, 2])))
+export function causalBias(g: GraphBuilder, mask: Value, repeat: number, window?: number): Value {
+  const seen = causal(g, g.Unsqueeze(rowIndices(g, repeat), [1]), indices(g, 'seq'), window)
+  return scoreBias(g, g.And(seen, g.Unsqueeze(g.Cast(mask, { to: 'bool' }), [1, 2])))
 }
 
 /**

@@ -1,52 +1,29 @@
-// One block of the Llama family, whatever attention it is given: norm, attention, norm, gated MLP, each added to its input.
-// arXiv 2302.13971, section 2.2.
-import type { GraphBuilder } from '../../graph/builder.ts'
+// One block of the Llama family: norm, attention, norm, gated MLP, each added to its input. arXiv 2302.13971, section 2.2.
 import type { Value } from '../../graph/graph.ts'
-import type { ModelConfig } from '../config.ts'
-import { linear } from '../layers/linear.ts'
-import { swiglu } from '../layers/mlp.ts'
-import type { BlockPorts } from '../ports.ts'
-import type { ModuleName } from './config.ts'
-import { blockTensors, moduleWeightName } from './tensors.ts'
+import type { BlockContext } from '../description.ts'
+import { gated } from '../layers/mlp.ts'
+import type { LlamaConfig } from './config.ts'
 
-/** Query, key and value of a block before rotary embedding, each [batch, seq, heads * headDim]. */
-export interface Projections {
-  readonly query: Value
-  readonly key: Value
-  readonly value: Value
+/** norm, attention, added to the input: what blocks of several families begin with */
+export function selfAttention({ g, config, scope, attend }: BlockContext<LlamaConfig>, hidden: Value): Value {
+  const options = { epsilon: config.normEpsilon }
+  const normed = scope.rmsNorm(hidden, 'input_layernorm', options)
+  // Qwen3 normalizes each head's queries and keys
+  const perHead = (x: Value, path: string, heads: number): Value =>
+    config.traits.headNorms ? scope.headNorm(x, path, heads, options) : x
+  const mixed = attend({
+    query: perHead(scope.linear(normed, 'self_attn.q_proj'), 'self_attn.q_norm', config.numHeads),
+    key: perHead(scope.linear(normed, 'self_attn.k_proj'), 'self_attn.k_norm', config.numKeyValueHeads),
+    value: scope.linear(normed, 'self_attn.v_proj')
+  })
+  return g.Add(hidden, scope.linear(mixed, 'self_attn.o_proj'))
 }
 
-/** Mixes tokens: returns [batch, seq, numHeads * headDim]. */
-export type Attend = (projections: Projections) => Value
-
-/** hidden [batch, seq, hidden] -> the same. `ports` without its prompt and prefix, which the caller applies. */
-export function llamaBlock(
-  g: GraphBuilder,
-  config: ModelConfig,
-  block: number,
-  hidden: Value,
-  ports: BlockPorts,
-  attend: Attend
-): Value {
-  const shapes = new Map(blockTensors(config, block).map(({ name, shape }) => [name, shape]))
-  const weight = (path: string): Value | undefined => {
-    const name = moduleWeightName(block, path)
-    const shape = shapes.get(name)
-    return shape && g.weight(name, 'float32', shape)
-  }
-  const norm = (x: Value, name: string): Value =>
-    g.SimplifiedLayerNormalization(x, weight(`${name}.weight`)!, { epsilon: config.normEpsilon })
-  const project = (x: Value, name: ModuleName): Value =>
-    linear(g, x, { weight: weight(`${name}.weight`)!, bias: weight(`${name}.bias`) }, ports.lora.get(name))
-
-  const normed = norm(hidden, 'input_layernorm')
-  const mixed = attend({
-    query: project(normed, 'self_attn.q_proj'),
-    key: project(normed, 'self_attn.k_proj'),
-    value: project(normed, 'self_attn.v_proj')
-  })
-  const attended = g.Add(hidden, project(mixed, 'self_attn.o_proj'))
-  const gated = norm(attended, 'post_attention_layernorm')
-  const activated = swiglu(g, project(gated, 'mlp.gate_proj'), project(gated, 'mlp.up_proj'))
-  return g.Add(attended, project(activated, 'mlp.down_proj'))
+/** hidden [batch, seq, hidden] -> the same */
+export function llamaBlock(context: BlockContext<LlamaConfig>, hidden: Value): Value {
+  const { g, config, scope } = context
+  const attended = selfAttention(context, hidden)
+  const normed = scope.rmsNorm(attended, 'post_attention_layernorm', { epsilon: config.normEpsilon })
+  const activated = gated(g, 'silu', scope.linear(normed, 'mlp.gate_proj'), scope.linear(normed, 'mlp.up_proj'))
+  return g.Add(attended, scope.linear(activated, 'mlp.down_proj'))
 }

@@ -1,16 +1,19 @@
-// config.json of the Llama family. Source of fields and defaults: configuration_llama.py, configuration_mistral.py and
-// configuration_qwen2.py of Hugging Face transformers 5.
+// config.json of the Llama family. Source of fields and defaults: configuration_llama.py, configuration_mistral.py,
+// configuration_qwen2.py and configuration_qwen3.py of Hugging Face transformers 5.
 import { SwarmError } from '../../common/errors.ts'
 import {
+  checkHeads,
   type ModelConfig,
   type RawConfig,
   readFlag,
   readPositive,
-  readRope,
   readSize,
   readText,
-  readTokenIds
+  readTokens,
+  refuseQuantized
 } from '../config.ts'
+import { type LayerTypes, readWindows } from '../layer-types.ts'
+import { readRope } from '../rope-config.ts'
 
 export const attentionModules = [
   'self_attn.q_proj',
@@ -22,17 +25,36 @@ export const mlpModules = ['mlp.gate_proj', 'mlp.up_proj', 'mlp.down_proj'] as c
 
 export type ModuleName = (typeof attentionModules)[number] | (typeof mlpModules)[number]
 
+export interface LlamaConfig extends ModelConfig {
+  readonly traits: {
+    /** norms of each head's queries and keys */
+    readonly headNorms: boolean
+    /** of each block: tokens that a token sees, null for all */
+    readonly windows: readonly (number | null)[]
+  }
+}
+
 interface Variant {
   /** positions where the field is missing */
   readonly maxPositions: number
   /** key/value heads where the field is missing; null where it must be there */
   readonly keyValueHeads: ((numHeads: number) => number) | null
   readonly biased: (raw: RawConfig) => readonly ModuleName[]
-  /** tokens that attention looks back, null for all */
-  readonly window: (raw: RawConfig) => number | null
+  /** which blocks look back less far than to the first token, and how far */
+  readonly window: (raw: RawConfig) => LayerTypes | null
+  /** width of a head where the field is missing; default hidden size by heads */
+  readonly headDim?: number
+  readonly headNorms?: true
 }
 
 const noWindow = () => null
+
+/** Qwen: the first `max_window_layers` blocks see everything. */
+function qwenWindow(raw: RawConfig): LayerTypes | null {
+  if (!readFlag(raw, 'use_sliding_window', false)) return null
+  const first = raw.max_window_layers === 0 ? 0 : readSize(raw, 'max_window_layers', 28)
+  return { window: readSize(raw, 'sliding_window', 4096), isSliding: block => block >= first }
+}
 
 const variants = {
   llama: {
@@ -48,60 +70,49 @@ const variants = {
     maxPositions: 131072,
     keyValueHeads: null,
     biased: () => [],
-    window: raw => (raw.sliding_window === null ? null : readSize(raw, 'sliding_window', 4096))
+    window: raw =>
+      raw.sliding_window === null ? null : { window: readSize(raw, 'sliding_window', 4096), isSliding: () => true }
   },
   qwen2: {
     maxPositions: 32768,
     keyValueHeads: null,
     biased: () => attentionModules.slice(0, 3),
-    window: raw => (readFlag(raw, 'use_sliding_window', false) ? readSize(raw, 'sliding_window', 4096) : null)
+    window: qwenWindow
+  },
+  qwen3: {
+    maxPositions: 32768,
+    keyValueHeads: () => 32,
+    biased: raw => (readFlag(raw, 'attention_bias', false) ? attentionModules : []),
+    window: qwenWindow,
+    headDim: 128,
+    headNorms: true
   }
 } as const satisfies Record<string, Variant>
 
 export const modelTypes = Object.keys(variants)
 
-function inconsistent(what: string): SwarmError {
-  return new SwarmError('BAD_CHECKPOINT', `config.json: ${what}`)
-}
-
-function refuseUnsupported(raw: RawConfig, window: number | null, maxPositions: number): void {
+/** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
+export function parseConfig(raw: RawConfig): LlamaConfig {
+  const modelType = readText(raw, 'model_type')
+  const variant: Variant = variants[modelType as keyof typeof variants]
+  refuseQuantized(raw)
   const activation = readText(raw, 'hidden_act', 'silu')
   if (activation !== 'silu') {
     throw new SwarmError('UNSUPPORTED', `config.json: hidden_act '${activation}' is not supported, only 'silu'`)
   }
-  if (raw.quantization_config !== undefined && raw.quantization_config !== null) {
-    throw new SwarmError(
-      'UNSUPPORTED',
-      'config.json: quantized checkpoints are not supported (use the original weights)'
-    )
-  }
-  if (window !== null && window < maxPositions) {
-    throw new SwarmError(
-      'UNSUPPORTED',
-      `config.json: sliding_window ${window} below ${maxPositions} positions is not supported`
-    )
-  }
-}
-
-/** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
-export function parseConfig(raw: RawConfig): ModelConfig {
-  const modelType = readText(raw, 'model_type')
-  const variant: Variant = variants[modelType as keyof typeof variants]
+  const numBlocks = readSize(raw, 'num_hidden_layers')
   const hiddenSize = readSize(raw, 'hidden_size')
   const numHeads = readSize(raw, 'num_attention_heads')
   const numKeyValueHeads = readSize(raw, 'num_key_value_heads', variant.keyValueHeads?.(numHeads))
-  const headDim = readSize(raw, 'head_dim', hiddenSize % numHeads === 0 ? hiddenSize / numHeads : undefined)
+  const shared = hiddenSize % numHeads === 0 ? hiddenSize / numHeads : undefined
+  const headDim = readSize(raw, 'head_dim', variant.headDim ?? shared)
   const maxPositions = readSize(raw, 'max_position_embeddings', variant.maxPositions)
-  if (numHeads % numKeyValueHeads !== 0) {
-    throw inconsistent(`${numHeads} attention heads cannot share ${numKeyValueHeads} key/value heads evenly`)
-  }
-  if (headDim % 2 !== 0) throw inconsistent(`head_dim: expected an even number for rotary embedding, found ${headDim}`)
-  refuseUnsupported(raw, variant.window(raw), maxPositions)
+  checkHeads({ numHeads, numKeyValueHeads, rotated: headDim })
   const biasedModules = variant.biased(raw)
   return {
     modelType,
     hiddenSize,
-    numBlocks: readSize(raw, 'num_hidden_layers'),
+    numBlocks,
     numHeads,
     numKeyValueHeads,
     headDim,
@@ -110,13 +121,15 @@ export function parseConfig(raw: RawConfig): ModelConfig {
     maxPositions,
     normEpsilon: readPositive(raw, 'rms_norm_eps', 1e-6),
     tiedEmbeddings: readFlag(raw, 'tie_word_embeddings', false),
-    bosTokenId: readTokenIds(raw, 'bos_token_id')[0],
-    eosTokenIds: readTokenIds(raw, 'eos_token_id'),
-    padTokenId: readTokenIds(raw, 'pad_token_id')[0],
-    rope: readRope(raw, maxPositions, 10_000),
+    ...readTokens(raw),
+    rope: readRope(raw, { maxPositions, theta: 10_000 }),
     biasedModules,
     attentionBias: biasedModules.includes('self_attn.q_proj'),
     mlpBias: biasedModules.includes('mlp.gate_proj'),
+    traits: {
+      headNorms: variant.headNorms ?? false,
+      windows: readWindows(raw, numBlocks, maxPositions, variant.window(raw))
+    },
     raw
   }
 }

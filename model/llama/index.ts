@@ -1,25 +1,24 @@
-// The Llama family: Llama, and Mistral and Qwen2, which differ from it by biases only.
-import type { Family } from '../family.ts'
+// The Llama family: Llama, Mistral (sliding window), Qwen2 (biases), Qwen3 (norms of each head).
+import { defineFamily } from '../define-family.ts'
 import { rotaryTables } from '../layers/rotary-tables.ts'
-import { embed, head, headLoss } from './client.ts'
+import { llamaBlock } from './block.ts'
 import { modelTypes, parseConfig } from './config.ts'
-import { decodeSpan } from './decode.ts'
-import { forwardSpan } from './forward.ts'
-import { blockTensors, clientTensorNames, clientTensors, linearModules, moduleWeightName } from './tensors.ts'
+import { clientTensorNames, linearModules, normTensors } from './tensors.ts'
 
-export const llama: Family = {
+export const llama = defineFamily({
   modelTypes,
   parseConfig,
-  blockTensors,
-  clientTensors,
-  blockTensorNames: (config, block) => blockTensors(config, block).map(tensor => tensor.name),
-  clientTensorNames,
+  blockPath: block => `model.layers.${block}`,
   linearModules,
-  moduleWeightName,
-  forwardSpan,
-  decodeSpan,
-  embed,
-  head,
-  headLoss,
-  rotaryTables: (config, positions) => rotaryTables(config.rope, config.headDim, positions)
-}
+  biasedModules: config => config.biasedModules,
+  otherTensors: normTensors,
+  attention: ({ headDim, traits }, block) => ({
+    window: traits.windows[block] ?? undefined,
+    rotary: { cos: 'cos', sin: 'sin', dims: headDim }
+  }),
+  block: llamaBlock,
+  clientTensorNames,
+  clientTensors: ({ hiddenSize }) => [{ name: 'model.norm.weight', shape: [hiddenSize] }],
+  leave: ({ config, scope }, hidden) => scope.rmsNorm(hidden, 'model.norm', { epsilon: config.normEpsilon }),
+  rotaryTables: ({ rope, headDim }, positions) => rotaryTables(rope, headDim, positions)
+})

@@ -73,7 +73,7 @@ function reductions(op: 'ReduceSum' | 'ReduceMean'): GradientCase[] {
   ]
 }
 
-function rotary(g: GraphBuilder, x: Value, rows: number, options: { numHeads?: number }): Value {
+function rotary(g: GraphBuilder, x: Value, rows: number, options: { numHeads?: number; dims?: number }): Value {
   const angles = Array.from({ length: 10 * 2 }, (_, i) => Math.floor(i / 2) * (i % 2 === 0 ? 1 : 0.1))
   const table = (of: (angle: number) => number) =>
     g.constant({ dtype: 'float32', shape: [10, 2], data: Float32Array.from(angles, of) })
@@ -121,6 +121,13 @@ export const gradientCases: Partial<Record<OpName, readonly GradientCase[]>> = {
       name: 'SimplifiedLayerNormalization',
       inputs: { ...x, scale: [4] },
       build: (g, { x, scale }) => g.SimplifiedLayerNormalization(x!, scale!, { epsilon: 1e-5 })
+    }
+  ],
+  LayerNormalization: [
+    {
+      name: 'LayerNormalization',
+      inputs: { ...x, scale: [4], bias: [4] },
+      build: (g, { x, scale, bias }) => g.LayerNormalization(x!, scale!, bias!, { epsilon: 1e-5 })
     }
   ],
   Reshape: [
@@ -187,6 +194,13 @@ export const gradientCases: Partial<Record<OpName, readonly GradientCase[]>> = {
       build: (g, { x }) => g.GatherElements(x!, indices(g, [2, 4], [0, 2, 2, 1, 1, 1, 0, 2]), { axis: 1 })
     }
   ],
+  ScatterND: [
+    {
+      name: 'ScatterND of rows that are added',
+      inputs: { x: [5, 2], rows: [3, 2] },
+      build: (g, { x, rows }) => g.ScatterND(x!, indices(g, [3, 1], [4, 0, 3]), rows!, { reduction: 'add' })
+    }
+  ],
   RotaryEmbedding: [
     {
       name: 'RotaryEmbedding of heads',
@@ -197,6 +211,11 @@ export const gradientCases: Partial<Record<OpName, readonly GradientCase[]>> = {
       name: 'RotaryEmbedding of joined heads',
       inputs: { x: ['batch', 3, 8] },
       build: (g, { x }) => rotary(g, x!, 2, { numHeads: 2 })
+    },
+    {
+      name: 'RotaryEmbedding of a part of joined heads',
+      inputs: { x: ['batch', 3, 12] },
+      build: (g, { x }) => rotary(g, x!, 2, { numHeads: 2, dims: 4 })
     }
   ]
 }

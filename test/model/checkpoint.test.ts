@@ -34,7 +34,7 @@ describe('opening a model directory', () => {
     await rejectsWith(
       openCheckpoint(folder),
       'UNSUPPORTED',
-      /"mamba" \(MambaForCausalLM\) is not supported \(supported: llama, mistral, qwen2\)/
+      /"mamba" \(MambaForCausalLM\) is not supported \(supported: llama, mistral, qwen2, qwen3.*\)/
     )
   })
 

@@ -30,14 +30,14 @@ for (const model of referenceModels) {
         labels: reference['head.labels']!,
         ...lossGradient(reference['head.logits']!)
       }
-      const wanted = ['hidden', names.norm, names.head]
+      const wanted = ['hidden', names.norm!, names.head]
       const run = (graph: Parameters<typeof runClient>[1], all: Tensors) => runClient(checkpoint, graph, all)
       const actual = await runBackward(headLoss(checkpoint, trainable), wanted, feeds, run)
       assert.ok(largestDifference(actual.logits!, reference['head.logits']!) < 1e-5)
       assert.ok(relativeError(actual.loss!, reference['head.loss']!) < 1e-6)
       for (const [name, expected] of [
         ['hidden', 'head.grad_hidden'],
-        [names.norm, 'head.grad_norm'],
+        [names.norm!, 'head.grad_norm'],
         [names.head, 'head.grad_head']
       ] as const) {
         const error = relativeError(actual[`grad.${name}`]!, reference[expected]!)

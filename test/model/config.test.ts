@@ -41,7 +41,8 @@ describe('config.json', () => {
       rope: { type: 'default', theta: 10000 },
       biasedModules: [],
       attentionBias: false,
-      mlpBias: false
+      mlpBias: false,
+      traits: { headNorms: false, windows: [null, null] }
     })
   })
 
@@ -99,15 +100,25 @@ describe('config.json', () => {
       assert.throws(() => parse(fields), { code: 'UNSUPPORTED', message })
     refused({ hidden_act: 'gelu' }, /hidden_act 'gelu'/)
     refused(
-      { rope_scaling: { rope_type: 'yarn', factor: 2 } },
-      /'yarn' is not supported \(supported: default, linear, llama3\)/
+      { rope_scaling: { rope_type: 'longrope', factor: 2 } },
+      /'longrope' is not supported \(supported: default, linear, dynamic, yarn, llama3\)/
     )
-    refused({ rope_parameters: { rope_theta: 1e4, partial_rotary_factor: 0.5 } }, /partial_rotary_factor/)
     refused({ quantization_config: { quant_method: 'gptq' } }, /quantized/)
-    refused({ model_type: 'mistral', num_key_value_heads: 2 }, /sliding_window 4096/)
-    refused(
-      { model_type: 'qwen2', num_key_value_heads: 2, use_sliding_window: true, sliding_window: 16 },
-      /sliding_window 16/
-    )
+  })
+
+  test('says which blocks see a window only', () => {
+    const windows = (fields: Record<string, unknown>) => {
+      const traits = parse({ num_key_value_heads: 2, max_position_embeddings: 64, ...fields }).traits
+      return (traits as { windows: (number | null)[] }).windows
+    }
+    assert.deepEqual(windows({ model_type: 'mistral', sliding_window: 8 }), [8, 8])
+    assert.deepEqual(windows({ model_type: 'mistral', sliding_window: null }), [null, null])
+    assert.deepEqual(windows({ model_type: 'mistral', sliding_window: 64 }), [null, null], 'no sequence outgrows it')
+    const qwen = { model_type: 'qwen2', sliding_window: 8, max_window_layers: 1 }
+    assert.deepEqual(windows(qwen), [null, null])
+    assert.deepEqual(windows({ ...qwen, use_sliding_window: true }), [null, 8])
+    const listed = { model_type: 'qwen3', use_sliding_window: true, sliding_window: 8 }
+    assert.deepEqual(windows({ ...listed, layer_types: ['sliding_attention', 'full_attention'] }), [8, null])
+    assert.throws(() => windows({ ...listed, layer_types: ['full_attention'] }), { code: 'BAD_CHECKPOINT' })
   })
 })

@@ -42,7 +42,7 @@ async function createStepper(
   const head = await createSession(family.head(config, trainable), client)
   const names = family.clientTensorNames(config)
   const tensors: Tensors = {}
-  for (const name of Object.values(names)) tensors[name] ??= await readTensor(checkpoint, name)
+  for (const name of Object.values(names) as string[]) tensors[name] ??= await readTensor(checkpoint, name)
   const pick = (name: string): Tensors => ({ [name]: tensors[name]! })
   const caches = emptyCaches(checkpoint, batch, capacity)
   const tables = rotaryFeeds(checkpoint)
@@ -58,7 +58,7 @@ async function createStepper(
         return [...(hidden_out!.data as Float32Array).subarray(at, at + config.hiddenSize)]
       })
       const final: Tensor = tensor('float32', [batch, 1, config.hiddenSize], Float32Array.from(last))
-      const { logits } = await head.run({ hidden: final, ...pick(names.norm), ...pick(names.head) })
+      const { logits } = await head.run({ hidden: final, ...pick(names.norm!), ...pick(names.head) })
       const { vocabSize } = config
       return ids.map((_, i) => (logits!.data as Float32Array).subarray(i * vocabSize, (i + 1) * vocabSize))
     },

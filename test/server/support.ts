@@ -210,8 +210,8 @@ export async function directForward(
     inline: true
   })
   const mask = feeds.mask ?? int64([batch, seq], Array(batch * seq).fill(1))
-  const { cos, sin } = family.rotaryTables(config, config.maxPositions)
-  return (await session.run({ hidden, mask, cos, sin, ...ports })).hidden_out as Floats
+  const tables = family.rotaryTables(config, config.maxPositions)
+  return (await session.run({ hidden, mask, ...tables, ...ports })).hidden_out as Floats
 }
 
 /** max |actual - expected| / max |expected| is at most `tolerance`. */

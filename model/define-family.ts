@@ -1,0 +1,33 @@
+// A family from its description: names, shapes and graphs in one way for all.
+import type { ModelConfig } from './config.ts'
+import type { FamilyDescription } from './description.ts'
+import { blockTensorsOf, clientTensorsOf } from './expected-tensors.ts'
+import type { Family } from './family.ts'
+import { clientGraphs } from './layers/client-graphs.ts'
+import { decodeSpan } from './layers/decode-span.ts'
+import { forwardSpan } from './layers/forward-span.ts'
+
+/** The contract's parts, each from what the description says. */
+export function defineFamily<C extends ModelConfig>(description: FamilyDescription<C>): Family {
+  // every configuration that a caller has was made by this family's parseConfig
+  const own = (config: ModelConfig): C => config as C
+  const client = clientGraphs(description)
+  return {
+    modelTypes: description.modelTypes,
+    parseConfig: raw => description.parseConfig(raw),
+    blockTensors: (config, block) => blockTensorsOf(description, own(config), block),
+    blockTensorNames: (config, block) => blockTensorsOf(description, own(config), block).map(({ name }) => name),
+    clientTensors: config => clientTensorsOf(description, own(config)),
+    clientTensorNames: config => description.clientTensorNames(own(config)),
+    linearModules: config => description.linearModules(own(config)),
+    moduleWeightName: (block, module) => `${description.blockPath(block)}.${module}`,
+    forwardSpan: (config, options) => forwardSpan(description, own(config), options),
+    decodeSpan: (config, options) => decodeSpan(description, own(config), options),
+    embed: (config, options) => client.embed(own(config), options),
+    embeddingScale: config => description.embeddingScale?.(own(config)) ?? 1,
+    enter: (config, options) => client.enter(own(config), options),
+    head: (config, options) => client.head(own(config), options),
+    headLoss: (config, options) => client.headLoss(own(config), options),
+    rotaryTables: (config, positions) => description.rotaryTables(own(config), positions)
+  }
+}

@@ -1,0 +1,47 @@
+// The blocks of a span one after the other, whatever attention they are given.
+import type { GraphBuilder } from '../../graph/builder.ts'
+import type { Value } from '../../graph/graph.ts'
+import type { ModelConfig } from '../config.ts'
+import type { Attend, FamilyDescription } from '../description.ts'
+import { blockTensorsOf } from '../expected-tensors.ts'
+import type { SpanOptions } from '../family.ts'
+import type { BlockPorts } from '../ports.ts'
+import { BlockScope } from './scope.ts'
+import { promptSelector } from './sequence.ts'
+
+export interface SpanContext {
+  readonly portsOf: (block: number) => BlockPorts
+  /** attention of a block */
+  readonly attend: (block: number) => Attend
+  /** index of every token in its sequence, int64 [seq] or [batch, seq]: prompts go to the first */
+  readonly tokenIndices: () => Value
+}
+
+/** hidden [batch, seq, hidden] -> the same */
+export function throughBlocks<C extends ModelConfig>(
+  g: GraphBuilder,
+  description: FamilyDescription<C>,
+  config: C,
+  { blocks }: Pick<SpanOptions, 'blocks'>,
+  hidden: Value,
+  { portsOf, attend, tokenIndices }: SpanContext
+): Value {
+  const modules = description.linearModules(config)
+  let selector: Value | undefined
+  const prompted = (x: Value, { prompt }: BlockPorts): Value => {
+    if (prompt === undefined) return x
+    selector ??= promptSelector(g, tokenIndices())
+    return g.Add(x, g.MatMul(selector, prompt))
+  }
+  let x = hidden
+  for (let block = blocks.first; block < blocks.end; block++) {
+    const ports = portsOf(block)
+    x = g.scoped(`block.${block}`, () => {
+      const prefix = `${description.blockPath(block)}.`
+      const tensors = blockTensorsOf(description, config, block)
+      const scope = new BlockScope(g, tensors, { block, prefix, modules, lora: ports.lora })
+      return description.block({ g, config, scope, attend: attend(block) }, prompted(x, ports))
+    })
+  }
+  return x
+}

@@ -1,0 +1,107 @@
+// A span of blocks over whole sequences, in operators that have gradients: for training and for stateless forward requests.
+import { GraphBuilder } from '../../graph/builder.ts'
+import type { Graph, Value } from '../../graph/graph.ts'
+import type { ModelConfig } from '../config.ts'
+import type { Attend, FamilyDescription } from '../description.ts'
+import type { SpanOptions } from '../family.ts'
+import { declarePorts, type PrefixPort } from '../ports.ts'
+import { type AttentionKind, groupedAttention, type HeadSizes, positionBias, splitHeads } from './attention.ts'
+import { throughBlocks } from './blocks.ts'
+import { rotaryInputs, rotate } from './rotary.ts'
+import { causal, causalBias, indices, maskedPositions, rowIndices, scoreBias } from './sequence.ts'
+
+/** Biases of the scores by what they depend on: blocks that attend alike share them. */
+class Biases {
+  readonly #g: GraphBuilder
+  readonly #mask: Value
+  readonly #positions: Value
+  readonly #repeat: number
+  readonly #known = new Map<string, Value>()
+
+  constructor(g: GraphBuilder, inputs: { mask: Value; positions: Value }, sizes: HeadSizes) {
+    this.#g = g
+    this.#mask = inputs.mask
+    this.#positions = inputs.positions
+    this.#repeat = sizes.numHeads / sizes.numKeyValueHeads
+  }
+
+  /** [batch, 1 or kvHeads, rows, keys]; keys are prefix+seq where trained keys and values come before the sequence */
+  of(kind: AttentionKind, isPrefixed: boolean): Value {
+    const key = `${kind.window} ${kind.slopes} ${isPrefixed}`
+    const bias = this.#known.get(key) ?? (isPrefixed ? this.#withPrefix(kind) : this.#plain(kind))
+    this.#known.set(key, bias)
+    return bias
+  }
+
+  #plain({ window, slopes }: AttentionKind): Value {
+    const g = this.#g
+    const bias = causalBias(g, this.#mask, this.#repeat, window)
+    return slopes === undefined ? bias : g.Add(bias, positionBias(g, slopes, g.Unsqueeze(this.#positions, [1, 2])))
+  }
+
+  /** A prefix takes the places before the first token; it is out of sight only where it lies behind the window. */
+  #withPrefix(kind: AttentionKind): Value {
+    const g = this.#g
+    const bias = this.of(kind, false)
+    const places = g.Sub(indices(g, 'prefix'), g.size('prefix'))
+    const rows = g.Unsqueeze(rowIndices(g, this.#repeat), [1])
+    const visible = kind.window === undefined ? g.constant(0) : scoreBias(g, causal(g, rows, places, kind.window))
+    const before = kind.slopes === undefined ? visible : g.Add(visible, positionBias(g, kind.slopes, places))
+    return g.Concat([g.Expand(before, ['batch', bias.shape[1]!, bias.shape[2]!, 'prefix']), bias], { axis: 3 })
+  }
+}
+
+/**
+ * Inputs: `hidden` [batch, seq, hidden], `mask` int64 [batch, seq] (1 token, 0 padding on either side), the family's tables of
+ * angles with at least seq positions, and the ports. Output: `hidden_out` [batch, seq, hidden].
+ * Throws INVALID_ARGUMENT for ports that are not of this span.
+ */
+export function forwardSpan<C extends ModelConfig>(
+  description: FamilyDescription<C>,
+  config: C,
+  options: SpanOptions
+): Graph {
+  const { blocks } = options
+  const { numKeyValueHeads, headDim } = config
+  const g = new GraphBuilder(`forward.${blocks.first}-${blocks.end}`)
+  const hidden = g.input('hidden', 'float32', ['batch', 'seq', config.hiddenSize])
+  const mask = g.input('mask', 'int64', ['batch', 'seq'])
+  const tablesOf = rotaryInputs(g)
+  for (let block = blocks.first; block < blocks.end; block++) {
+    const { rotary } = description.attention(config, block)
+    if (rotary !== undefined) tablesOf(rotary)
+  }
+  const portsOf = declarePorts(g, config, description.linearModules(config), options)
+  const positions = maskedPositions(g, mask)
+  const biases = new Biases(g, { mask, positions }, config)
+
+  /** [prefix, kvHeads, headDim] before [batch, kvHeads, seq, headDim] */
+  const joined = (x: Value, prefix: Value | undefined): Value => {
+    if (prefix === undefined) return x
+    const rows = g.Unsqueeze(g.Transpose(prefix, { perm: [1, 0, 2] }), [0])
+    return g.Concat([g.Expand(rows, ['batch', numKeyValueHeads, 'prefix', headDim]), x], { axis: 2 })
+  }
+  const attendWith = (kind: AttentionKind, prefix: PrefixPort | undefined): Attend => {
+    const { rotary } = kind
+    return projections => {
+      const turned = rotary ? rotate(g, projections, tablesOf(rotary), rotary, positions, config) : projections
+      const key = splitHeads(g, turned.key, numKeyValueHeads, headDim)
+      const value = splitHeads(g, turned.value, numKeyValueHeads, headDim)
+      const bias = biases.of(kind, prefix !== undefined)
+      const joinedInputs = {
+        query: turned.query,
+        key: joined(key, prefix?.key),
+        value: joined(value, prefix?.value),
+        bias
+      }
+      return groupedAttention(g, joinedInputs, config, kind)
+    }
+  }
+  const out = throughBlocks(g, description, config, options, hidden, {
+    portsOf,
+    attend: block => attendWith(description.attention(config, block), portsOf(block).prefix),
+    tokenIndices: () => indices(g, 'seq')
+  })
+  g.output('hidden_out', out)
+  return g.build()
+}

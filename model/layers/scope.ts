@@ -1,0 +1,101 @@
+// Tensors of a checkpoint as values of a graph, by their path in a block or in the model, with the layers that are made of them.
+import { SwarmError } from '../../common/errors.ts'
+import type { GraphBuilder } from '../../graph/builder.ts'
+import type { Value } from '../../graph/graph.ts'
+import type { ExpectedTensor, LinearModule } from '../family.ts'
+import type { LoraPort } from '../ports.ts'
+import { linear } from './linear.ts'
+
+/** How a tensor enters a graph: as a weight of a file, or as an input. */
+export type Bind = (name: string, shape: readonly number[]) => Value
+
+export interface NormOptions {
+  readonly epsilon: number
+  /** added to the scale: Gemma keeps it as its distance from 1 */
+  readonly offset?: number
+}
+
+export class TensorScope {
+  readonly g: GraphBuilder
+  readonly #prefix: string
+  readonly #shapes: ReadonlyMap<string, readonly number[]>
+  readonly #bind: Bind
+
+  /** @param prefix of the paths that are asked for: `model.layers.3.` */
+  constructor(g: GraphBuilder, tensors: readonly ExpectedTensor[], prefix: string, bind: Bind) {
+    this.g = g
+    this.#prefix = prefix
+    this.#shapes = new Map(tensors.map(({ name, shape }) => [name, shape]))
+    this.#bind = bind
+  }
+
+  /** The tensor if the model has it. */
+  optional(path: string): Value | undefined {
+    const name = this.#prefix + path
+    const shape = this.#shapes.get(name)
+    return shape && this.#bind(name, shape)
+  }
+
+  /** The tensor. Throws INTERNAL where the family's list of tensors lacks it. */
+  tensor(path: string): Value {
+    const value = this.optional(path)
+    if (value === undefined) throw new SwarmError('INTERNAL', `no tensor '${this.#prefix}${path}' in the family's list`)
+    return value
+  }
+
+  /** x times a matrix of the model, without a port. */
+  project(x: Value, path: string): Value {
+    return linear(this.g, x, { weight: this.tensor(`${path}.weight`), bias: this.optional(`${path}.bias`) })
+  }
+
+  /** Norm with mean, scale and bias over the last axis. */
+  layerNorm(x: Value, path: string, { epsilon }: NormOptions): Value {
+    const [scale, bias] = [this.tensor(`${path}.weight`), this.tensor(`${path}.bias`)]
+    return this.g.LayerNormalization(x, scale, bias, { epsilon })
+  }
+
+  /** Norm by the root mean square over the last axis. */
+  rmsNorm(x: Value, path: string, { epsilon, offset = 0 }: NormOptions): Value {
+    const weight = this.tensor(`${path}.weight`)
+    const scale = offset === 0 ? weight : this.g.Add(weight, this.g.constant(offset))
+    return this.g.SimplifiedLayerNormalization(x, scale, { epsilon })
+  }
+
+  /** The same norm for each head of x [batch, seq, heads * headDim]. */
+  headNorm(x: Value, path: string, heads: number, options: NormOptions): Value {
+    const width = x.shape[2] as number
+    const split = this.g.Reshape(x, ['batch', 'seq', heads, width / heads])
+    return this.g.Reshape(this.rmsNorm(split, path, options), ['batch', 'seq', width])
+  }
+}
+
+/** What a family's description of a block works with. */
+export class BlockScope extends TensorScope {
+  /** its number in the model */
+  readonly block: number
+  readonly #modules: ReadonlyMap<string, LinearModule>
+  readonly #lora: ReadonlyMap<string, LoraPort>
+
+  constructor(
+    g: GraphBuilder,
+    tensors: readonly ExpectedTensor[],
+    init: {
+      readonly block: number
+      readonly prefix: string
+      readonly modules: readonly LinearModule[]
+      readonly lora: ReadonlyMap<string, LoraPort>
+    }
+  ) {
+    super(g, tensors, init.prefix, (name, shape) => g.weight(name, 'float32', shape))
+    this.block = init.block
+    this.#modules = new Map(init.modules.map(module => [module.name, module]))
+    this.#lora = init.lora
+  }
+
+  /** A linear module of the block with its bias, if it has one, and its LoRA port, if that is filled. */
+  linear(x: Value, name: string): Value {
+    const weight = this.tensor(`${name}.weight`)
+    const { transposed } = this.#modules.get(name)!
+    return linear(this.g, x, { weight, bias: this.optional(`${name}.bias`), transposed }, this.#lora.get(name))
+  }
+}
