@@ -31,6 +31,7 @@ export function interruptSignal(options: { untilEof?: boolean } = {}): { signal:
   if (options.untilEof) {
     process.stdin.once('close', () => controller.abort(new SwarmError('ABORTED', 'standard input has ended')))
     process.stdin.resume()
+    process.stdin.unref() // waiting for its end is no reason to stay
   }
   return {
     signal: controller.signal,
