@@ -1,6 +1,7 @@
 // Generation over the swarm: prompts embedded here, a session through the blocks, logits here.
 import { SwarmError } from '../common/errors.ts'
 import { int64, type Tensor, tensor } from '../common/tensor.ts'
+import { positionsOf } from './embeddings.ts'
 import { type GenerationModel, type GenerationOptions, type GenerationStep, generate } from './generate/index.ts'
 import type { ModelParts } from './parts.ts'
 import type { InferenceSession } from './remote/inference-session.ts'
@@ -25,8 +26,10 @@ class RemoteGeneration implements GenerationModel {
     const { embeddings, blocks } = this.#parts
     const longest = Math.max(...rows.map(row => row.length))
     const padded = rows.flatMap(row => [...row, ...Array<number>(longest - row.length).fill(row[0]!)])
-    const hidden = embeddings.embed(int64([rows.length, longest], padded), this.#tuning?.promptEmbeddings())
-    const before = hidden.shape[1]! - longest
+    const prompt = this.#tuning?.promptEmbeddings() ?? null
+    const before = prompt?.shape[0] ?? 0
+    const positions = positionsOf(undefined, [rows.length, before + longest])
+    const { hidden } = await embeddings.enter(int64([rows.length, longest], padded), positions, prompt)
     const lengths = rows.map(row => before + row.length)
     this.#session = await blocks.openSession({
       batch: rows.length,
@@ -40,7 +43,8 @@ class RemoteGeneration implements GenerationModel {
 
   async step(ids: readonly number[], { signal }: { signal?: AbortSignal }): Promise<Floats> {
     if (this.#session === null) throw new SwarmError('INTERNAL', 'a generation steps before its prompts')
-    const hidden = this.#parts.embeddings.embed(int64([ids.length, 1], ids))
+    const shape = [ids.length, 1]
+    const { hidden } = await this.#parts.embeddings.enter(int64(shape, ids), int64(shape, this.#session.lengths))
     return await this.#logits(await this.#session.step(hidden, { signal }))
   }
 
@@ -99,12 +103,16 @@ export async function* generateRemote(
   const { eosTokenIds, padTokenId } = parts.checkpoint.config
   const positions = (tuning?.virtualTokens ?? 0) + Math.max(...prompts.map(prompt => prompt.length))
   const maxNewTokens = roomFor(parts, positions, options.maxNewTokens ?? 20)
-  await using generation = new RemoteGeneration({ parts, tuning }, { maxLength: positions + maxNewTokens - 1 })
-  yield* generate(generation, prompts, {
-    tokenizer: parts.tokenizer ?? undefined,
-    eosTokenIds,
-    padTokenId,
-    ...options,
-    maxNewTokens
-  })
+  const generation = new RemoteGeneration({ parts, tuning }, { maxLength: positions + maxNewTokens - 1 })
+  try {
+    yield* generate(generation, prompts, {
+      tokenizer: parts.tokenizer ?? undefined,
+      eosTokenIds,
+      padTokenId,
+      ...options,
+      maxNewTokens
+    })
+  } finally {
+    await generation[Symbol.asyncDispose]()
+  }
 }

@@ -1,9 +1,12 @@
 // One tensor's data: from the bytes of a file to float32, in pieces. Knows encodings, no formats and no models.
+
 import { SwarmError } from '../common/errors.ts'
+import { withResource } from '../common/resource.ts'
 import { dtypes, sizeOf, type Tensor } from '../common/tensor.ts'
 import { MiB } from '../common/units.ts'
 import { convertToFloat32, isWeightDtype } from './convert.ts'
 import { openLocalFile } from './formats/byte-file.ts'
+import { dequantize, quantizations } from './formats/gguf/dequantize.ts'
 import type { ReadLog, TensorInfo } from './tensor-info.ts'
 
 /** Tensors are read in pieces of about this size, so that a large one costs no second copy. */
@@ -16,15 +19,16 @@ export async function visitBytes(
   visit: (bytes: Uint8Array, done: number) => void,
   unitBytes = 1
 ): Promise<void> {
-  await using file = await openLocalFile(info.file)
-  reads.tensorsRead.add(info.name)
-  const piece = new Uint8Array(Math.min(Math.max(1, Math.floor(readBytes / unitBytes)) * unitBytes, info.length))
-  for (let done = 0; done < info.length; done += piece.length) {
-    const bytes = piece.subarray(0, Math.min(piece.length, info.length - done))
-    await file.read(bytes, info.offset + done)
-    reads.bytesRead += bytes.length
-    visit(bytes, done)
-  }
+  await withResource(await openLocalFile(info.file), async file => {
+    reads.tensorsRead.add(info.name)
+    const piece = new Uint8Array(Math.min(Math.max(1, Math.floor(readBytes / unitBytes)) * unitBytes, info.length))
+    for (let done = 0; done < info.length; done += piece.length) {
+      const bytes = piece.subarray(0, Math.min(piece.length, info.length - done))
+      await file.read(bytes, info.offset + done)
+      reads.bytesRead += bytes.length
+      visit(bytes, done)
+    }
+  })
 }
 
 /** How many stored bytes hold how many elements, and how they become float32. */
@@ -34,7 +38,15 @@ interface Decoder {
   decode(bytes: Uint8Array, out: Float32Array, offset: number): void
 }
 
-function decoderOf({ dtype, file, name }: TensorInfo): Decoder {
+function decoderOf({ dtype, file, name, encoding }: TensorInfo): Decoder {
+  if (encoding?.quantization !== undefined) {
+    const quantization = quantizations[encoding.quantization]
+    if (quantization === undefined) {
+      throw new SwarmError('UNSUPPORTED', `${file}: tensor '${name}': type ${encoding.quantization} is not supported`)
+    }
+    const { bytes, elements } = quantization
+    return { bytes, elements, decode: (block, out, offset) => dequantize(block, quantization, out, offset) }
+  }
   if (!isWeightDtype(dtype)) {
     throw new SwarmError('UNSUPPORTED', `${file}: tensor '${name}': dtype ${dtype} is not supported`)
   }
@@ -59,6 +71,20 @@ function gather(from: Float32Array, shape: readonly number[], strides: readonly 
   return out
 }
 
+/** Rows whose heads hold their rotary halves in turns, put one half after the other. `data` is [heads * headDim, columns]. */
+function separateHalves(data: Float32Array, shape: readonly number[], heads: number): Float32Array<ArrayBuffer> {
+  const [rows, columns] = [shape[0]!, sizeOf(shape.slice(1))]
+  const half = rows / heads / 2
+  const out = new Float32Array(data.length)
+  for (let row = 0; row < rows; row++) {
+    const head = Math.floor(row / (2 * half))
+    const [side, index] = [Math.floor(row / half) % 2, row % half]
+    const from = head * 2 * half + index * 2 + side
+    out.set(data.subarray(from * columns, (from + 1) * columns), row * columns)
+  }
+  return out
+}
+
 /**
  * A tensor as float32, whatever it is stored in.
  * Throws UNSUPPORTED for a dtype that is no weight's, BAD_CHECKPOINT where the file ends early.
@@ -76,6 +102,8 @@ export async function decodeTensor(
     decode(bytes, stored, (done / unitBytes) * elements)
   }
   await visitBytes(info, reads, visit, unitBytes)
-  const data = encoding?.strides ? gather(stored, shape, encoding.strides) : stored
+  let data = encoding?.strides ? gather(stored, shape, encoding.strides) : stored
+  if (encoding?.interleavedHeads) data = separateHalves(data, shape, encoding.interleavedHeads)
+  if (encoding?.add) for (let index = 0; index < data.length; index++) data[index]! += encoding.add
   return { dtype: 'float32', shape, data }
 }

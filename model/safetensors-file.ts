@@ -1,7 +1,9 @@
 // Safetensors files on disk: headers read without data, files written so that a reader never sees half of one. Knows no model.
+
 import { randomUUID } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
 import { SwarmError } from '../common/errors.ts'
+import { withResource } from '../common/resource.ts'
 import type { Tensor } from '../common/tensor.ts'
 import { type ByteFile, openLocalFile } from './formats/byte-file.ts'
 import {
@@ -30,8 +32,9 @@ export async function readSafetensorsHeaderOf(file: ByteFile): Promise<Safetenso
 
 /** `readSafetensorsHeaderOf` a file of this machine. Throws BAD_CHECKPOINT also where it does not exist. */
 export async function readSafetensorsHeader(path: string): Promise<SafetensorsHeader & { bytesRead: number }> {
-  await using file = await openLocalFile(path)
-  return await readSafetensorsHeaderOf(file)
+  return await withResource(await openLocalFile(path), async file => {
+    return await readSafetensorsHeaderOf(file)
+  })
 }
 
 /** A tensor whose data is made when its turn to be written comes, so that a writer holds one at a time. */

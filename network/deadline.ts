@@ -5,7 +5,7 @@ export interface Deadline extends Disposable {
   readonly signal: AbortSignal
 }
 
-/** `using deadline = startDeadline(...)`: the timer ends with the scope. The reason is a SwarmError DEADLINE. */
+/** For `withResource`, so that the timer ends with the work. The reason is a SwarmError DEADLINE. */
 export function startDeadline(timeoutMs: number, what: string, signal?: AbortSignal): Deadline {
   const controller = new AbortController()
   const timer = setTimeout(() => {

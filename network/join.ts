@@ -1,8 +1,10 @@
 // Joining a swarm: one address that answers is enough.
+
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { SwarmError, toSwarmError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
+import { withResource } from '../common/resource.ts'
 import { dialReason, peerIdOf } from './addresses.ts'
 import { joinTimeoutMs } from './constants.ts'
 import { startDeadline } from './deadline.ts'
@@ -21,27 +23,28 @@ export async function join(
 ): Promise<void> {
   const others = addresses.filter(address => peerIdOf(address) !== libp2p.peerId.toString())
   if (others.length === 0) return
-  using deadline = startDeadline(joinTimeoutMs, 'joining', stopping)
-  const { signal } = deadline
-  const reasons: string[] = []
-  const dials = others.map(async address => {
+  await withResource(startDeadline(joinTimeoutMs, 'joining', stopping), async deadline => {
+    const { signal } = deadline
+    const reasons: string[] = []
+    const dials = others.map(async address => {
+      try {
+        const { remotePeer } = await libp2p.dial(address, { signal })
+        await identified(libp2p, remotePeer, signal)
+      } catch (error) {
+        const reason = dialReason(signal.aborted ? signal.reason : error)
+        reasons.push(`${address}: ${reason}`)
+        logger.warn({ address: address.toString(), reason }, 'an address to join does not answer')
+        throw error
+      }
+    })
     try {
-      const { remotePeer } = await libp2p.dial(address, { signal })
-      await identified(libp2p, remotePeer, signal)
-    } catch (error) {
-      const reason = dialReason(signal.aborted ? signal.reason : error)
-      reasons.push(`${address}: ${reason}`)
-      logger.warn({ address: address.toString(), reason }, 'an address to join does not answer')
-      throw error
+      await Promise.any(dials)
+    } catch (cause) {
+      if (stopping.aborted) throw toSwarmError(stopping.reason)
+      const list = reasons.map(reason => `\n  ${reason}`).join('')
+      throw new SwarmError('UNREACHABLE', `no peer to join answers:${list}\nis a peer running there?`, { cause })
     }
   })
-  try {
-    await Promise.any(dials)
-  } catch (cause) {
-    if (stopping.aborted) throw toSwarmError(stopping.reason)
-    const list = reasons.map(reason => `\n  ${reason}`).join('')
-    throw new SwarmError('UNREACHABLE', `no peer to join answers:${list}\nis a peer running there?`, { cause })
-  }
 }
 
 /** Waits until libp2p knows which protocols the peer speaks. */

@@ -1,8 +1,10 @@
 // A peer of the swarm over libp2p: starts, joins, opens streams to other peers and serves theirs.
+
 import { setMaxListeners } from 'node:events'
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import { messageOf, SwarmError, toSwarmError } from '../common/errors.ts'
 import { type Logger, silent } from '../common/logger.ts'
+import { withResource } from '../common/resource.ts'
 import { version } from '../common/version.ts'
 import type { Message } from '../proto/frame.ts'
 import { maxFrameBytes } from '../proto/limits.ts'
@@ -134,37 +136,42 @@ class Libp2pNetwork implements Network {
   }
 
   async request(peer: string, protocol: string, message: Message, options: RequestOptions = {}): Promise<Message> {
-    using deadline = startDeadline(options.timeoutMs ?? requestTimeoutMs, `${protocol} at ${peer}`, options.signal)
-    const { signal } = deadline
-    const stream = await this.#openFramed(peer, protocol, { ...options, signal })
-    try {
-      const sent = stream.send(message, { signal, ...(options.codec && { codec: options.codec }) })
-      // whatever breaks the sending breaks the stream, so that the wait for the answer ends too; unless the answer,
-      // a Failure perhaps, is there already
-      sent.then(() => stream.close()).catch(error => stream.abort(toSwarmError(error)))
-      const answer = await stream.receive({ signal })
-      if (answer === null) throw new SwarmError('UNREACHABLE', `${peer} ended the stream without an answer`)
-      stream.finish().catch(error => this.#logger.debug({ peer, error }, 'stream did not end cleanly'))
-      return answer
-    } catch (error) {
-      const failure = toSwarmError(error)
-      stream.abort(failure)
-      throw failure
-    }
+    return await withResource(
+      startDeadline(options.timeoutMs ?? requestTimeoutMs, `${protocol} at ${peer}`, options.signal),
+      async deadline => {
+        const { signal } = deadline
+        const stream = await this.#openFramed(peer, protocol, { ...options, signal })
+        try {
+          const sent = stream.send(message, { signal, ...(options.codec && { codec: options.codec }) })
+          // whatever breaks the sending breaks the stream, so that the wait for the answer ends too; unless the answer,
+          // a Failure perhaps, is there already
+          sent.then(() => stream.close()).catch(error => stream.abort(toSwarmError(error)))
+          const answer = await stream.receive({ signal })
+          if (answer === null) throw new SwarmError('UNREACHABLE', `${peer} ended the stream without an answer`)
+          stream.finish().catch(error => this.#logger.debug({ peer, error }, 'stream did not end cleanly'))
+          return answer
+        } catch (error) {
+          const failure = toSwarmError(error)
+          stream.abort(failure)
+          throw failure
+        }
+      }
+    )
   }
 
   async ping(peer: string, options: OpenOptions = {}): Promise<number> {
-    using deadline = startDeadline(pingTimeoutMs, `ping of ${peer}`, options.signal)
-    const channel = await openChannel(this.#libp2p, peer, pingProtocol, { ...options, signal: deadline.signal })
-    try {
-      await channel.write(preface(pingProtocol), deadline.signal)
-      await readAnswer(channel, peer, pingProtocol)
-      return await measureRoundTrip(channel, deadline.signal)
-    } catch (error) {
-      const failure = toSwarmError(error)
-      channel.abort(failure)
-      throw failure
-    }
+    return await withResource(startDeadline(pingTimeoutMs, `ping of ${peer}`, options.signal), async deadline => {
+      const channel = await openChannel(this.#libp2p, peer, pingProtocol, { ...options, signal: deadline.signal })
+      try {
+        await channel.write(preface(pingProtocol), deadline.signal)
+        await readAnswer(channel, peer, pingProtocol)
+        return await measureRoundTrip(channel, deadline.signal)
+      } catch (error) {
+        const failure = toSwarmError(error)
+        channel.abort(failure)
+        throw failure
+      }
+    })
   }
 
   async announce(fields: AnnouncementFields, options: AnnounceOptions = {}): Promise<number> {
@@ -183,14 +190,15 @@ class Libp2pNetwork implements Network {
       this.#privateKey
     )
     this.directory.keep(record, await this.directory.check(record))
-    using deadline = startDeadline(announceTimeoutMs, 'announcing', options.signal)
-    // peers that have just connected are not on the DHT's table yet
-    if ((await this.peersWith(dhtProtocol)).length > 0) await this.dht.ready(dhtReadyTimeoutMs, deadline.signal)
-    const [stored] = await Promise.all([
-      this.dht.put(recordKey(this.peerId), record, deadline.signal),
-      fields.state === 'offline' ? 0 : this.dht.provide(await modelKey(fields.model), deadline.signal)
-    ])
-    return stored
+    return await withResource(startDeadline(announceTimeoutMs, 'announcing', options.signal), async deadline => {
+      // peers that have just connected are not on the DHT's table yet
+      if ((await this.peersWith(dhtProtocol)).length > 0) await this.dht.ready(dhtReadyTimeoutMs, deadline.signal)
+      const [stored] = await Promise.all([
+        this.dht.put(recordKey(this.peerId), record, deadline.signal),
+        fields.state === 'offline' ? 0 : this.dht.provide(await modelKey(fields.model), deadline.signal)
+      ])
+      return stored
+    })
   }
 
   async peersWith(protocol: string): Promise<string[]> {

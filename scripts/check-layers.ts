@@ -48,7 +48,10 @@ for (const folder of Object.keys(allowed)) {
   for (const file of files) {
     const edges: string[] = []
     graph.set(file, edges)
-    for (const match of readFileSync(join(root, file), 'utf8').matchAll(importPattern)) {
+    const text = readFileSync(join(root, file), 'utf8')
+    if (/^\s*(await )?using \w+ =/m.test(text))
+      faults.push(`${file}: Node 22 cannot parse "using": see common/resource.ts`)
+    for (const match of text.matchAll(importPattern)) {
       const target = (match[2] ?? match[3])!
       if (target.startsWith('.')) {
         const path = relative(root, resolve(root, dirname(file), target))

@@ -1,5 +1,7 @@
 // swarm bootstrap: a peer that computes nothing and only knows the others, as a fixed address to join by.
+
 import { Command } from 'commander'
+import { withResource } from '../../common/resource.ts'
 import { createNetwork } from '../../network/node.ts'
 import { joinOption, jsonOption, type LogLevel, logOption, parsePort, untilEofOption } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
@@ -29,21 +31,25 @@ export function bootstrapCommand(): Command {
 
 async function bootstrap(flags: BootstrapFlags): Promise<void> {
   const interrupt = interruptSignal(flags)
-  await using network = await createNetwork({
-    listen: [`/${flags.host.includes(':') ? 'ip6' : 'ip4'}/${flags.host}/tcp/${flags.port}`],
-    join: flags.join ?? [],
-    identityPath: flags.identity,
-    logger: createLogger(flags.logLevel)
-  })
-  await network.start()
-  if (flags.json) {
-    print(JSON.stringify({ event: 'online', peerId: network.peerId, addresses: network.addresses }))
-  } else {
-    print('bootstrap peer; others join with one of:')
-    for (const address of network.addresses) print(`  --join ${address}`)
-  }
-  if (!interrupt.signal.aborted) {
-    await new Promise(done => interrupt.signal.addEventListener('abort', done, { once: true }))
-  }
-  interrupt.release()
+  await withResource(
+    await createNetwork({
+      listen: [`/${flags.host.includes(':') ? 'ip6' : 'ip4'}/${flags.host}/tcp/${flags.port}`],
+      join: flags.join ?? [],
+      identityPath: flags.identity,
+      logger: createLogger(flags.logLevel)
+    }),
+    async network => {
+      await network.start()
+      if (flags.json) {
+        print(JSON.stringify({ event: 'online', peerId: network.peerId, addresses: network.addresses }))
+      } else {
+        print('bootstrap peer; others join with one of:')
+        for (const address of network.addresses) print(`  --join ${address}`)
+      }
+      if (!interrupt.signal.aborted) {
+        await new Promise(done => interrupt.signal.addEventListener('abort', done, { once: true }))
+      }
+      interrupt.release()
+    }
+  )
 }

@@ -1,4 +1,5 @@
 // swarm demo, which is npm start: a whole swarm on this machine generates, learns, and answers what it has learned.
+
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -13,6 +14,7 @@ import {
   type PromptCompletion,
   tokenizeExamples
 } from '../../client/index.ts'
+import { withResource } from '../../common/resource.ts'
 import { findServers } from '../../network/discovery.ts'
 import { drawCoverage, toServerRow } from '../coverage.ts'
 import { startServers } from '../local-swarm.ts'
@@ -49,22 +51,26 @@ async function demo(flags: DemoFlags): Promise<void> {
   print('Starting three servers, each a process of its own, over models/tiny (12 blocks) …')
   const servers = await startServers(model, ranges, { signal })
   try {
-    await using base = await AutoDistributedModelForCausalLM.fromPretrained(model, {
-      initialPeers: servers.map(server => server.address),
-      signal
-    })
-    print()
-    const found = await findServers(base.network, base.identity, { signal })
-    for (const line of drawCoverage('tiny', base.config.numBlocks, found.map(toServerRow))) print(line)
+    await withResource(
+      await AutoDistributedModelForCausalLM.fromPretrained(model, {
+        initialPeers: servers.map(server => server.address),
+        signal
+      }),
+      async base => {
+        print()
+        const found = await findServers(base.network, base.identity, { signal })
+        for (const line of drawCoverage('tiny', base.config.numBlocks, found.map(toServerRow))) print(line)
 
-    print('\nGenerating through all three:')
-    process.stdout.write('  It was a dark')
-    for await (const { text } of base.generateStream('It was a dark', { maxNewTokens: 40, signal })) {
-      process.stdout.write(text.replaceAll('\n', '\n  '))
-    }
-    print()
+        print('\nGenerating through all three:')
+        process.stdout.write('  It was a dark')
+        for await (const { text } of base.generateStream('It was a dark', { maxNewTokens: 40, signal })) {
+          process.stdout.write(text.replaceAll('\n', '\n  '))
+        }
+        print()
 
-    await teach(base, flags, signal)
+        await teach(base, flags, signal)
+      }
+    )
   } finally {
     await Promise.all(servers.map(server => server.stop()))
     interrupt.release()

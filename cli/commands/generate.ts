@@ -1,7 +1,9 @@
 // swarm generate: continues a text through the swarm, printing as the tokens come.
+
 import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { AutoDistributedModelForCausalLM, PeftModel } from '../../client/index.ts'
+import { withResource } from '../../common/resource.ts'
 import { joinOption, type LogLevel, logOption, parseNumber, parsePositive, parseWhole } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
@@ -40,33 +42,37 @@ export function generateCommand(): Command {
 
 async function generate(path: string, prompt: string, flags: GenerateFlags): Promise<void> {
   const interrupt = interruptSignal()
-  await using base = await AutoDistributedModelForCausalLM.fromPretrained(resolve(path), {
-    initialPeers: flags.join,
-    logger: createLogger(flags.logLevel),
-    signal: interrupt.signal
-  })
-  const model = flags.adapter === undefined ? base : await PeftModel.fromPretrained(base, resolve(flags.adapter))
-  const { temperature, topK, topP } = flags
-  const started = performance.now()
-  let tokens = 0
-  for await (const piece of model.generateStream(prompt, {
-    maxNewTokens: flags.maxNewTokens,
-    doSample: temperature !== undefined || topK !== undefined || topP !== undefined,
-    temperature,
-    topK,
-    topP,
-    repetitionPenalty: flags.repetitionPenalty,
-    seed: flags.seed,
-    stopStrings: flags.stop,
-    signal: interrupt.signal
-  })) {
-    process.stdout.write(piece.text)
-    tokens += 1
-  }
-  print()
-  if (flags.stats) {
-    const seconds = (performance.now() - started) / 1000
-    process.stderr.write(`${tokens} tokens, ${(tokens / seconds).toFixed(1)} tokens/s\n`)
-  }
-  interrupt.release()
+  await withResource(
+    await AutoDistributedModelForCausalLM.fromPretrained(resolve(path), {
+      initialPeers: flags.join,
+      logger: createLogger(flags.logLevel),
+      signal: interrupt.signal
+    }),
+    async base => {
+      const model = flags.adapter === undefined ? base : await PeftModel.fromPretrained(base, resolve(flags.adapter))
+      const { temperature, topK, topP } = flags
+      const started = performance.now()
+      let tokens = 0
+      for await (const piece of model.generateStream(prompt, {
+        maxNewTokens: flags.maxNewTokens,
+        doSample: temperature !== undefined || topK !== undefined || topP !== undefined,
+        temperature,
+        topK,
+        topP,
+        repetitionPenalty: flags.repetitionPenalty,
+        seed: flags.seed,
+        stopStrings: flags.stop,
+        signal: interrupt.signal
+      })) {
+        process.stdout.write(piece.text)
+        tokens += 1
+      }
+      print()
+      if (flags.stats) {
+        const seconds = (performance.now() - started) / 1000
+        process.stderr.write(`${tokens} tokens, ${(tokens / seconds).toFixed(1)} tokens/s\n`)
+      }
+      interrupt.release()
+    }
+  )
 }

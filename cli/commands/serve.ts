@@ -1,8 +1,10 @@
 // swarm serve: hosts a range of a model's blocks until it is told to stop, then drains.
+
 import { basename, join, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import type { BlockRange } from '../../common/range.ts'
 import { rangeLength } from '../../common/range.ts'
+import { withResource } from '../../common/resource.ts'
 import { formatBytes, GiB, second } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint.ts'
 import { createServer } from '../../server/server.ts'
@@ -82,43 +84,49 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
   const interrupt = interruptSignal(flags)
   const checkpoint = await openCheckpoint(resolve(model), { signal: interrupt.signal })
   const { numBlocks } = checkpoint.config
-  await using server = await createServer({
-    checkpoint,
-    blocks: flags.blocks,
-    numBlocks: flags.numBlocks ?? (flags.blocks === undefined ? numBlocks : undefined),
-    listen: [`/${flags.host.includes(':') ? 'ip6' : 'ip4'}/${flags.host}/tcp/${flags.port}`],
-    join: flags.join ?? [],
-    identityPath: flags.identity,
-    cacheDir: join(homeFolder(), 'cache'),
-    threads: flags.threads,
-    storage: flags.weights,
-    kvCacheBytes: flags.kvCache,
-    residualBytes: flags.residuals,
-    metricsPort: flags.metricsPort,
-    announcing: { expiryMs: flags.expiry * second, intervalMs: (flags.expiry * second) / 2 },
-    logger: createLogger(flags.logLevel)
-  })
-  await server.start()
+  await withResource(
+    await createServer({
+      checkpoint,
+      blocks: flags.blocks,
+      numBlocks: flags.numBlocks ?? (flags.blocks === undefined ? numBlocks : undefined),
+      listen: [`/${flags.host.includes(':') ? 'ip6' : 'ip4'}/${flags.host}/tcp/${flags.port}`],
+      join: flags.join ?? [],
+      identityPath: flags.identity,
+      cacheDir: join(homeFolder(), 'cache'),
+      threads: flags.threads,
+      storage: flags.weights,
+      kvCacheBytes: flags.kvCache,
+      residualBytes: flags.residuals,
+      metricsPort: flags.metricsPort,
+      announcing: { expiryMs: flags.expiry * second, intervalMs: (flags.expiry * second) / 2 },
+      logger: createLogger(flags.logLevel)
+    }),
+    async server => {
+      await server.start()
 
-  if (flags.json) {
-    print(JSON.stringify({ event: 'online', peerId: server.peerId, addresses: server.addresses, blocks: server.range }))
-  } else {
-    const { first, end } = server.range
-    print(
-      `serving blocks ${first}..${end - 1}, ${rangeLength(server.range)} of ${numBlocks}, of ${basename(checkpoint.path)}`
-    )
-    print(`  weights ${formatBytes(server.weightBytes)}, KV cache up to ${formatBytes(flags.kvCache)}`)
-    print('  another machine joins with one of:')
-    for (const address of server.addresses) print(`    --join ${address}`)
-    if (flags.metricsPort !== undefined) print(`  metrics on port ${flags.metricsPort}`)
-    print('  Ctrl-C drains and leaves; twice leaves at once')
-  }
+      if (flags.json) {
+        print(
+          JSON.stringify({ event: 'online', peerId: server.peerId, addresses: server.addresses, blocks: server.range })
+        )
+      } else {
+        const { first, end } = server.range
+        print(
+          `serving blocks ${first}..${end - 1}, ${rangeLength(server.range)} of ${numBlocks}, of ${basename(checkpoint.path)}`
+        )
+        print(`  weights ${formatBytes(server.weightBytes)}, KV cache up to ${formatBytes(flags.kvCache)}`)
+        print('  another machine joins with one of:')
+        for (const address of server.addresses) print(`    --join ${address}`)
+        if (flags.metricsPort !== undefined) print(`  metrics on port ${flags.metricsPort}`)
+        print('  Ctrl-C drains and leaves; twice leaves at once')
+      }
 
-  if (!interrupt.signal.aborted) {
-    await new Promise(done => interrupt.signal.addEventListener('abort', done, { once: true }))
-  }
-  if (!flags.json) print('draining: no new sessions, waiting for those that run')
-  await server.drain({ deadlineMs: flags.drainTimeout * second })
-  if (!flags.json) print('left the swarm')
-  interrupt.release()
+      if (!interrupt.signal.aborted) {
+        await new Promise(done => interrupt.signal.addEventListener('abort', done, { once: true }))
+      }
+      if (!flags.json) print('draining: no new sessions, waiting for those that run')
+      await server.drain({ deadlineMs: flags.drainTimeout * second })
+      if (!flags.json) print('left the swarm')
+      interrupt.release()
+    }
+  )
 }

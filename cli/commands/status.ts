@@ -1,7 +1,9 @@
 // swarm status: who serves what.
+
 import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { formatRange } from '../../common/range.ts'
+import { withResource } from '../../common/resource.ts'
 import { second } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint.ts'
 import type { Announcement } from '../../network/announcement.ts'
@@ -33,29 +35,33 @@ async function status(path: string | undefined, flags: StatusFlags): Promise<voi
   const interrupt = interruptSignal()
   const signal = AbortSignal.any([interrupt.signal, AbortSignal.timeout(flags.timeout * second)])
   const model = path === undefined ? '' : (await openCheckpoint(resolve(path), { signal })).identity
-  await using network = await createNetwork({ listen: [], join: flags.join, logger: createLogger(flags.logLevel) })
-  await network.start()
-  const servers = await findServers(network, model, { signal })
-  const models = Map.groupBy(servers, server => server.model)
+  await withResource(
+    await createNetwork({ listen: [], join: flags.join, logger: createLogger(flags.logLevel) }),
+    async network => {
+      await network.start()
+      const servers = await findServers(network, model, { signal })
+      const models = Map.groupBy(servers, server => server.model)
 
-  if (flags.json) {
-    print(
-      JSON.stringify(
-        [...models].map(([identity, rows]) => describe(identity, rows)),
-        null,
-        2
-      )
-    )
-  } else if (models.size === 0) {
-    print(model === '' ? 'no server is online' : 'no server of this model is online')
-  } else {
-    for (const [identity, rows] of models) {
-      const { modelName, totalBlocks } = rows[0]!
-      for (const line of drawCoverage(`${modelName} (${identity.slice(0, 8)})`, totalBlocks, rows.map(toServerRow)))
-        print(line)
+      if (flags.json) {
+        print(
+          JSON.stringify(
+            [...models].map(([identity, rows]) => describe(identity, rows)),
+            null,
+            2
+          )
+        )
+      } else if (models.size === 0) {
+        print(model === '' ? 'no server is online' : 'no server of this model is online')
+      } else {
+        for (const [identity, rows] of models) {
+          const { modelName, totalBlocks } = rows[0]!
+          for (const line of drawCoverage(`${modelName} (${identity.slice(0, 8)})`, totalBlocks, rows.map(toServerRow)))
+            print(line)
+        }
+      }
+      interrupt.release()
     }
-  }
-  interrupt.release()
+  )
 }
 
 function describe(identity: string, servers: readonly Announcement[]): object {

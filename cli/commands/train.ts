@@ -1,4 +1,5 @@
 // swarm train: fine-tunes an adapter through the swarm and saves it in PEFT's format.
+
 import { resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import {
@@ -9,6 +10,7 @@ import {
   tokenizeExamples
 } from '../../client/index.ts'
 import { SwarmError } from '../../common/errors.ts'
+import { withResource } from '../../common/resource.ts'
 import { joinOption, type LogLevel, logOption, parseNumber, parsePositive, parseWhole } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 import { runTraining } from '../training.ts'
@@ -86,30 +88,34 @@ async function train(path: string, dataset: string, flags: TrainFlags): Promise<
   const interrupt = interruptSignal()
   const { signal } = interrupt
   const pairs = await loadDataset(resolve(dataset), { signal })
-  await using base = await AutoDistributedModelForCausalLM.fromPretrained(resolve(path), {
-    initialPeers: flags.join,
-    logger: createLogger(flags.logLevel),
-    signal
-  })
-  const { maxPositions, padTokenId, eosTokenIds } = base.config
-  const examples = tokenizeExamples(pairs, base.tokenizer, {
-    eosTokenId: eosTokenIds[0],
-    maxLength: Math.min(flags.maxLength ?? maxPositions, maxPositions)
-  })
-  const model = await getPeftModel(base, peftConfig(flags), { seed: flags.seed })
-  const trained = model.parameters().reduce((sum, parameter) => sum + parameter.data.length, 0)
-  print(`${examples.length} examples, ${trained.toLocaleString('en')} parameters to train`)
+  await withResource(
+    await AutoDistributedModelForCausalLM.fromPretrained(resolve(path), {
+      initialPeers: flags.join,
+      logger: createLogger(flags.logLevel),
+      signal
+    }),
+    async base => {
+      const { maxPositions, padTokenId, eosTokenIds } = base.config
+      const examples = tokenizeExamples(pairs, base.tokenizer, {
+        eosTokenId: eosTokenIds[0],
+        maxLength: Math.min(flags.maxLength ?? maxPositions, maxPositions)
+      })
+      const model = await getPeftModel(base, peftConfig(flags), { seed: flags.seed })
+      const trained = model.parameters().reduce((sum, parameter) => sum + parameter.data.length, 0)
+      print(`${examples.length} examples, ${trained.toLocaleString('en')} parameters to train`)
 
-  const output = resolve(flags.output)
-  try {
-    await runTraining(model, examples, { ...flags, padTokenId: padTokenId ?? eosTokenIds[0] ?? 0, signal })
-  } catch (error) {
-    // what has been learned until Ctrl-C is not thrown away
-    if (!(error instanceof SwarmError && error.code === 'ABORTED')) throw error
-    await model.savePretrained(output)
-    throw new SwarmError('ABORTED', `interrupted; the adapter as it is now is in ${output}`)
-  }
-  await model.savePretrained(output)
-  print(`adapter saved in ${output}`)
-  interrupt.release()
+      const output = resolve(flags.output)
+      try {
+        await runTraining(model, examples, { ...flags, padTokenId: padTokenId ?? eosTokenIds[0] ?? 0, signal })
+      } catch (error) {
+        // what has been learned until Ctrl-C is not thrown away
+        if (!(error instanceof SwarmError && error.code === 'ABORTED')) throw error
+        await model.savePretrained(output)
+        throw new SwarmError('ABORTED', `interrupted; the adapter as it is now is in ${output}`)
+      }
+      await model.savePretrained(output)
+      print(`adapter saved in ${output}`)
+      interrupt.release()
+    }
+  )
 }

@@ -1,7 +1,9 @@
 // A generation's way through the swarm: one stream per hop, each with its KV cache on a server, steps from hop to hop.
+
 import { SwarmError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { BlockRange } from '../../common/range.ts'
+import { withResource } from '../../common/resource.ts'
 import { int64, type Tensor } from '../../common/tensor.ts'
 import { minute } from '../../common/units.ts'
 import { startDeadline } from '../../network/deadline.ts'
@@ -75,25 +77,32 @@ async function openHop(
   hop: Hop,
   options: SessionOptions
 ): Promise<OpenHop> {
-  using deadline = startDeadline(openTimeoutMs, `opening a session at ${describeHop(hop)}`, options.signal)
-  const { signal } = deadline
-  let stream: MessageStream | undefined
-  try {
-    stream = await network.open(hop.peerId, protocols.inference, { addresses: peers.addressesOf(hop.peerId), signal })
-    const span = spanOf({ model: init.model, codec: init.codec, timeoutMs: openTimeoutMs }, hop)
-    const body = { kind: 'inferenceOpen', span, batch: options.batch, maxLength: options.maxLength } as const
-    // adapters travel exactly, whatever the codec of hidden states
-    await stream.send({ body, tensors: portsOf(options.ports ?? {}, hop.blocks) }, { signal, codec: 'fp32' })
-    answeredBody(await receive(stream, signal), 'inferenceReady')
-    peers.succeed(hop.peerId)
-    return { hop, stream }
-  } catch (error) {
-    const failure = hopError(error, hop, 'opening a session')
-    stream?.abort(failure)
-    throwIfAborted(options.signal)
-    if (isPeersFault(failure)) peers.fail(hop.peerId)
-    throw failure
-  }
+  return await withResource(
+    startDeadline(openTimeoutMs, `opening a session at ${describeHop(hop)}`, options.signal),
+    async deadline => {
+      const { signal } = deadline
+      let stream: MessageStream | undefined
+      try {
+        stream = await network.open(hop.peerId, protocols.inference, {
+          addresses: peers.addressesOf(hop.peerId),
+          signal
+        })
+        const span = spanOf({ model: init.model, codec: init.codec, timeoutMs: openTimeoutMs }, hop)
+        const body = { kind: 'inferenceOpen', span, batch: options.batch, maxLength: options.maxLength } as const
+        // adapters travel exactly, whatever the codec of hidden states
+        await stream.send({ body, tensors: portsOf(options.ports ?? {}, hop.blocks) }, { signal, codec: 'fp32' })
+        answeredBody(await receive(stream, signal), 'inferenceReady')
+        peers.succeed(hop.peerId)
+        return { hop, stream }
+      } catch (error) {
+        const failure = hopError(error, hop, 'opening a session')
+        stream?.abort(failure)
+        throwIfAborted(options.signal)
+        if (isPeersFault(failure)) peers.fail(hop.peerId)
+        throw failure
+      }
+    }
+  )
 }
 
 async function receive(stream: MessageStream, signal: AbortSignal): Promise<Message> {
@@ -178,19 +187,20 @@ class ChainedSession implements InferenceSession {
     lengths: Tensor<'int64'> | undefined,
     signal?: AbortSignal
   ): Promise<Tensor<'float32'>> {
-    using deadline = startDeadline(stepTimeoutMs, 'the step', signal)
-    try {
-      const body = { kind: 'inferenceStep', timeoutMs: stepTimeoutMs } as const
-      const tensors = { hidden, ...(lengths && { lengths }) }
-      await stream.send({ body, tensors }, { signal: deadline.signal, codec: this.#init.codec })
-      const answer = await receive(stream, deadline.signal)
-      answeredBody(answer, 'inferenceResult')
-      return answered(answer.tensors, 'hidden', hidden.shape)
-    } catch (error) {
-      const failure = hopError(error, hop, `step, hop ${index + 1} of ${this.#hops.length}`)
-      if (!signal?.aborted && isPeersFault(failure)) this.#peers.fail(hop.peerId)
-      throw failure
-    }
+    return await withResource(startDeadline(stepTimeoutMs, 'the step', signal), async deadline => {
+      try {
+        const body = { kind: 'inferenceStep', timeoutMs: stepTimeoutMs } as const
+        const tensors = { hidden, ...(lengths && { lengths }) }
+        await stream.send({ body, tensors }, { signal: deadline.signal, codec: this.#init.codec })
+        const answer = await receive(stream, deadline.signal)
+        answeredBody(answer, 'inferenceResult')
+        return answered(answer.tensors, 'hidden', hidden.shape)
+      } catch (error) {
+        const failure = hopError(error, hop, `step, hop ${index + 1} of ${this.#hops.length}`)
+        if (!signal?.aborted && isPeersFault(failure)) this.#peers.fail(hop.peerId)
+        throw failure
+      }
+    })
   }
 
   /** How many positions each row gets. Throws INVALID_ARGUMENT. */

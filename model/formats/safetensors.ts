@@ -1,4 +1,5 @@
 // Checkpoints in safetensors files, one or many with an index.
+import { withResource } from '../../common/resource.ts'
 import { readSafetensorsHeaderOf } from '../safetensors-file.ts'
 import type { CheckpointFormat } from './format.ts'
 import { readShards } from './shards.ts'
@@ -13,12 +14,13 @@ export const safetensors: CheckpointFormat = {
       folder,
       single,
       async name => {
-        await using file = await folder.open(name, options)
-        const { entries, bytesRead } = await readSafetensorsHeaderOf(file)
-        options.reads.bytesRead += bytesRead
-        return entries.flatMap(({ name, dtype, shape, offset, length }) =>
-          dtype === null ? [] : [{ name, dtype, shape, file: file.path, offset, length }]
-        )
+        return await withResource(await folder.open(name, options), async file => {
+          const { entries, bytesRead } = await readSafetensorsHeaderOf(file)
+          options.reads.bytesRead += bytesRead
+          return entries.flatMap(({ name, dtype, shape, offset, length }) =>
+            dtype === null ? [] : [{ name, dtype, shape, file: file.path, offset, length }]
+          )
+        })
       },
       options
     )

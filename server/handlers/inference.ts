@@ -1,5 +1,7 @@
 // inference: one stream is one session; its keys and values live here until the stream ends, however it ends.
+
 import { SwarmError } from '../../common/errors.ts'
+import { withResource } from '../../common/resource.ts'
 import { startDeadline } from '../../network/deadline.ts'
 import type { MessageStream } from '../../network/message-stream.ts'
 import type { Handler } from '../../network/network.ts'
@@ -57,26 +59,28 @@ async function serveSteps(context: ServerContext, stream: MessageStream, open: O
     if (message === null) return
     await observe(context, { kind: 'inferenceStep', peerId, received: message.tensors }, async sent => {
       const { hidden, lengths } = checkStep(message.tensors, context, session.cache)
-      using deadline = startDeadline(timeoutOf(message.body.timeoutMs), 'inferenceStep', signal)
-      const result = await context.scheduler.run({ priority: 'decode', peerId, signal: deadline.signal }, () =>
-        context.decoder.step(session, hidden, lengths)
-      )
-      const tokens = lengths.reduce((sum, length) => sum + length, 0)
-      context.metrics.tokens('inference', tokens)
-      const answer = { body: { kind: 'inferenceResult' }, tensors: { hidden: result } } as const
-      await stream.send(answer, { signal: deadline.signal, codec })
-      sent(answer.tensors)
+      await withResource(startDeadline(timeoutOf(message.body.timeoutMs), 'inferenceStep', signal), async deadline => {
+        const result = await context.scheduler.run({ priority: 'decode', peerId, signal: deadline.signal }, () =>
+          context.decoder.step(session, hidden, lengths)
+        )
+        const tokens = lengths.reduce((sum, length) => sum + length, 0)
+        context.metrics.tokens('inference', tokens)
+        const answer = { body: { kind: 'inferenceResult' }, tensors: { hidden: result } } as const
+        await stream.send(answer, { signal: deadline.signal, codec })
+        sent(answer.tensors)
+      })
     })
   }
 }
 
 /** The next step; null at the end of the session. A session that is silent for too long is closed. */
 async function receiveStep(stream: MessageStream, signal: AbortSignal): Promise<Message<'inferenceStep'> | null> {
-  using deadline = startDeadline(sessionIdleMs, 'the next step of this session', signal)
-  const message = await stream.receive({ signal: deadline.signal })
-  if (message === null) return null
-  if (message.body.kind !== 'inferenceStep') {
-    throw new SwarmError('BAD_FRAME', `expected inferenceStep, found ${message.body.kind}`)
-  }
-  return message as Message<'inferenceStep'>
+  return await withResource(startDeadline(sessionIdleMs, 'the next step of this session', signal), async deadline => {
+    const message = await stream.receive({ signal: deadline.signal })
+    if (message === null) return null
+    if (message.body.kind !== 'inferenceStep') {
+      throw new SwarmError('BAD_FRAME', `expected inferenceStep, found ${message.body.kind}`)
+    }
+    return message as Message<'inferenceStep'>
+  })
 }

@@ -1,5 +1,7 @@
 // One request, one answer: reads, bounds in time, measures, sends.
+
 import { SwarmError } from '../../common/errors.ts'
+import { withResource } from '../../common/resource.ts'
 import { startDeadline } from '../../network/deadline.ts'
 import type { Handler } from '../../network/network.ts'
 import type { Codec } from '../../proto/codec.ts'
@@ -41,16 +43,17 @@ export function unary<K extends BodyKind>(
       const leave = always ? undefined : context.enter('request')
       try {
         const span = 'span' in message.body ? message.body.span : null
-        using deadline = startDeadline(timeoutOf(span?.timeoutMs ?? 0), kind, gone)
-        const { signal } = deadline
-        const { message: reply, codec, discard } = await answer({ message: message as Message<K>, peerId, signal })
-        try {
-          await stream.send(reply, { signal, codec })
-        } catch (error) {
-          discard?.()
-          throw error
-        }
-        sent(reply.tensors)
+        await withResource(startDeadline(timeoutOf(span?.timeoutMs ?? 0), kind, gone), async deadline => {
+          const { signal } = deadline
+          const { message: reply, codec, discard } = await answer({ message: message as Message<K>, peerId, signal })
+          try {
+            await stream.send(reply, { signal, codec })
+          } catch (error) {
+            discard?.()
+            throw error
+          }
+          sent(reply.tensors)
+        })
       } finally {
         leave?.()
       }

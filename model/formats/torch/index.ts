@@ -1,5 +1,7 @@
 // PyTorch checkpoints: `.bin` and `.pt` files as torch.save writes them since PyTorch 1.6, one or many with an index.
+
 import { SwarmError } from '../../../common/errors.ts'
+import { withResource } from '../../../common/resource.ts'
 import { MiB } from '../../../common/units.ts'
 import type { TensorInfo } from '../../tensor-info.ts'
 import type { ByteFile } from '../byte-file.ts'
@@ -108,8 +110,9 @@ export const torch: CheckpointFormat = {
       folder,
       singleFile(folder),
       async name => {
-        await using file = await folder.open(name, options)
-        return await readTensorsOf(file, options)
+        return await withResource(await folder.open(name, options), async file => {
+          return await readTensorsOf(file, options)
+        })
       },
       options
     )
