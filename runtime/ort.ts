@@ -71,6 +71,7 @@ export class InlineDevice implements Device {
     return this.#next
   }
 
+  /** Runs a session; gives the outputs that were not given. */
   async #run(
     id: number,
     feeds: Readonly<Record<string, Tensor>>,
@@ -82,9 +83,8 @@ export class InlineDevice implements Device {
       mapValues(feeds, toOrt),
       mapValues(fetches, value => (value === null ? null : toOrt(value)))
     )
-    return Object.fromEntries(
-      Object.entries(fetches).map(([name, given]) => [name, given ?? fromOrt(results[name] as ort.Tensor)])
-    )
+    const allocated = Object.keys(fetches).filter(name => fetches[name] === null)
+    return Object.fromEntries(allocated.map(name => [name, fromOrt(results[name] as ort.Tensor)]))
   }
 }
 
