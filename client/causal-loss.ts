@@ -2,7 +2,7 @@
 import { SwarmError } from '../common/errors.ts'
 import { type Tensor, tensor } from '../common/tensor.ts'
 import { ignoredLabel } from '../model/loss.ts'
-import { leadingPositions } from './embeddings.ts'
+import { type Entered, leadingPositions, positionsOf } from './embeddings.ts'
 import { type Ids, idMatrix, maskMatrix, prependColumns } from './inputs.ts'
 import type { ModelParts } from './parts.ts'
 import type { ForwardPass } from './remote/chain.ts'
@@ -125,12 +125,16 @@ export async function forwardCausal(
   const prompt = tuning?.promptEmbeddings() ?? null
   const before = prompt?.shape[0] ?? 0
   const ports = tuning?.ports() ?? {}
-  const trainsEmbeddings = plan.differentiate && parts.embeddings.weight.requiresGrad
+  const trainsEmbeddings = plan.differentiate && parts.embeddings.requiresGrad
   const trainsTuning = plan.differentiate && (tuning?.parameters.some(({ requiresGrad }) => requiresGrad) ?? false)
   const keepResiduals = labels !== null && (trainsEmbeddings || trainsTuning)
 
-  const pass = await parts.blocks.forward(parts.embeddings.embed(ids, prompt), {
-    mask: mask && prependColumns(mask, before, 1),
+  const wholeMask = mask && prependColumns(mask, before, 1)
+  const [batch, sequence] = ids.shape as [number, number]
+  const positions = positionsOf(wholeMask, [batch, before + sequence])
+  const entered = await parts.embeddings.enter(ids, positions, prompt)
+  const pass = await parts.blocks.forward(entered.hidden, {
+    mask: wholeMask,
     ports,
     dropout: plan.dropout > 0 ? { probability: plan.dropout, seed: plan.seed } : undefined,
     keepResiduals,
@@ -148,7 +152,7 @@ export async function forwardCausal(
     const gradient = await result.backward(scale)
     if (gradient === null) return
     const full = row === null ? gradient : scatterRow(gradient, row.at, pass.hidden.shape)
-    await backwardBlocks({ parts, tuning, ids, pass, before, trainsEmbeddings, trainsTuning }, full, signal)
+    await backwardBlocks({ parts, tuning, ids, entered, pass, before, trainsEmbeddings, trainsTuning }, full, signal)
   }
   return {
     loss: new CausalLoss(result.value, differentiable ? backward : null),
@@ -160,6 +164,7 @@ interface Taped {
   readonly parts: ModelParts
   readonly tuning: TuningMethod | null
   readonly ids: Tensor<'int64'>
+  readonly entered: Entered
   readonly pass: ForwardPass
   /** virtual tokens before every row */
   readonly before: number
@@ -169,13 +174,15 @@ interface Taped {
 
 /** From the last block's output to everything that is trained before it. */
 async function backwardBlocks(taped: Taped, gradient: Floats, signal?: AbortSignal): Promise<void> {
-  const { parts, tuning, ids, pass, before, trainsEmbeddings, trainsTuning } = taped
+  const { parts, tuning, ids, entered, pass, before, trainsEmbeddings, trainsTuning } = taped
   const trainsPrompt = trainsTuning && before > 0
   const inputGradient = trainsEmbeddings || trainsPrompt
   const gradients = await pass.backward(gradient, { inputGradient, signal })
   if (trainsTuning) tuning!.accumulatePorts(gradients.ports)
-  if (trainsPrompt) tuning!.accumulatePrompt(leadingPositions(gradients.hidden, before))
-  if (trainsEmbeddings) parts.embeddings.accumulate(ids, gradients.hidden)
+  if (!inputGradient) return
+  const rows = await entered.backward(gradients.hidden)
+  if (trainsPrompt) tuning!.accumulatePrompt(leadingPositions(rows, before))
+  if (trainsEmbeddings) parts.embeddings.accumulate(ids, rows)
 }
 
 function checkLabels(labels: Tensor<'int64'>, vocabSize: number): void {

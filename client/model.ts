@@ -15,6 +15,7 @@ import { Embeddings } from './embeddings.ts'
 import { LanguageHead } from './head.ts'
 import { type Parameter, parameter } from './parameter.ts'
 import type { ModelParts } from './parts.ts'
+import { Programs } from './programs.ts'
 import { type RemoteInit, RemoteSequential } from './remote/chain.ts'
 import { Peers } from './remote/peers.ts'
 import { throwIfAborted } from './remote/retry.ts'
@@ -132,20 +133,21 @@ async function assemble(
       ...options.remote
     }
   )
-  const head = new LanguageHead({ checkpoint, parameters }, { threads: options.threads })
+  const { embedding } = family.clientTensorNames(config)
+  const programs = new Programs(parameters, { threads: options.threads })
   return {
     checkpoint,
     network,
     parameters,
-    embeddings: new Embeddings(parameters.get(family.clientTensorNames(config).embedding)!),
+    embeddings: new Embeddings({ checkpoint, weight: parameters.get(embedding)!, programs }),
     blocks,
-    head,
+    head: new LanguageHead({ checkpoint, programs }),
     tokenizer: await loadTokenizerIfAny(checkpoint.path, signal),
     logger,
     async close() {
       await blocks.close()
       await leave()
-      await head.close()
+      await programs.close()
     }
   }
 }

@@ -18,7 +18,8 @@ function targetOf({ checkpoint, embeddings, tokenizer }: ModelParts): TuningTarg
   return {
     modules: family.linearModules(config),
     numBlocks: config.numBlocks,
-    hiddenSize: config.hiddenSize,
+    // of what a prompt is put before
+    hiddenSize: embeddings.width,
     vocabSize: config.vocabSize,
     numHeads: config.numHeads,
     moduleWeightName: family.moduleWeightName,
