@@ -1,15 +1,15 @@
 // A Hugging Face model directory: opened by its headers, checked against its configuration, read tensor by tensor.
 // Knows files and names; what the tensors mean is the family's.
 import { createHash } from 'node:crypto'
-import { resolve } from 'node:path'
 import { SwarmError } from '../common/errors.ts'
 import type { Tensor } from '../common/tensor.ts'
 import { type ModelConfig, withGenerationConfig } from './config.ts'
 import { isWeightDtype } from './convert.ts'
 import { familyOf } from './families.ts'
 import type { ExpectedTensor, Family } from './family.ts'
-import { type ModelFolder, openLocalFolder } from './formats/folder.ts'
+import type { ModelFolder } from './formats/folder.ts'
 import { readTensors } from './formats/formats.ts'
+import { openModelFolder } from './formats/open-folder.ts'
 import { alignNames } from './formats/tensor-names.ts'
 import { decodeTensor, visitBytes } from './read-tensor.ts'
 import type { ReadLog, TensorInfo } from './tensor-info.ts'
@@ -54,7 +54,7 @@ function canonicalConfig(config: ModelConfig): string {
   const { modelType, hiddenSize, numBlocks, numHeads, numKeyValueHeads, headDim, intermediateSize, vocabSize } = config
   const { normEpsilon, tiedEmbeddings, rope, biasedModules, traits } = config
   const sizes = [hiddenSize, numBlocks, numHeads, numKeyValueHeads, headDim, intermediateSize, vocabSize]
-  const sortedRope = Object.entries(rope).sort(([a], [b]) => (a < b ? -1 : 1))
+  const sortedRope = Object.entries(rope ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
   const all = [modelType, sizes, normEpsilon, tiedEmbeddings, sortedRope, [...biasedModules].sort(), traits ?? null]
   return JSON.stringify(all)
 }
@@ -72,7 +72,7 @@ function tensorInfo(tensors: ReadonlyMap<string, TensorInfo>, name: string, path
  */
 export async function openCheckpoint(path: string, options: { signal?: AbortSignal } = {}): Promise<Checkpoint> {
   options.signal?.throwIfAborted()
-  return openFolder(await openLocalFolder(resolve(path)), options)
+  return openFolder(await openModelFolder(path), options)
 }
 
 async function openFolder(folder: ModelFolder, options: { signal?: AbortSignal }): Promise<Checkpoint> {

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import { SwarmError } from '../common/errors.ts'
-import { readJsonObject } from './json.ts'
+import { openModelFolder } from './formats/open-folder.ts'
 
 export interface Tokenizer {
   /** Token ids of a text, with the special tokens that the model expects around it unless told otherwise. */
@@ -24,14 +24,15 @@ function contentOf(token: unknown): string | undefined {
 }
 
 /**
- * Loads tokenizer.json and tokenizer_config.json of a model directory.
+ * Loads tokenizer.json and tokenizer_config.json of a model directory, or the tokenizer in a GGUF file.
  * Throws NOT_FOUND without tokenizer.json, BAD_CHECKPOINT where a file is not what it should be.
  */
 export async function loadTokenizer(path: string, options: { signal?: AbortSignal } = {}): Promise<Tokenizer> {
+  const folder = await openModelFolder(path)
   const file = join(path, 'tokenizer.json')
-  const json = await readJsonObject(file, options.signal)
+  const json = await folder.json('tokenizer.json', options)
   if (json === undefined) throw new SwarmError('NOT_FOUND', `${file}: missing (only fast tokenizers are supported)`)
-  const config = (await readJsonObject(join(path, 'tokenizer_config.json'), options.signal)) ?? {}
+  const config = (await folder.json('tokenizer_config.json', options)) ?? {}
   let inner: HuggingFaceTokenizer
   try {
     inner = new HuggingFaceTokenizer(json, config)

@@ -4,16 +4,17 @@ import { SwarmError } from '../../common/errors.ts'
 import type { TensorInfo } from '../tensor-info.ts'
 import type { ModelFolder } from './folder.ts'
 import type { CheckpointFormat, FormatOptions } from './format.ts'
+import { gguf } from './gguf/index.ts'
 import { safetensors } from './safetensors.ts'
 import { torch } from './torch/index.ts'
 
-const formats: readonly CheckpointFormat[] = [safetensors, torch]
+const formats: readonly CheckpointFormat[] = [gguf, safetensors, torch]
 
 /** Every tensor of the folder by its stored name. Throws BAD_CHECKPOINT naming what is looked for where nothing is there. */
 export async function readTensors(folder: ModelFolder, options: FormatOptions): Promise<Map<string, TensorInfo>> {
   const format = formats.find(candidate => candidate.matches(folder))
   if (format === undefined) {
-    const [first, ...others] = formats.map(({ description }) => description)
+    const [first, ...others] = [safetensors, torch, gguf].map(({ description }) => description)
     throw new SwarmError(
       'BAD_CHECKPOINT',
       `${join(folder.path, first!)}: missing file, and there is no index of it (nor ${others.join(', nor ')})`

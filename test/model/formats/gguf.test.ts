@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { copyFile, mkdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { before, describe, type TestContext, test } from 'node:test'
+import { blockWeights } from '../../../model/block-weights.ts'
+import { openCheckpoint, readTensor } from '../../../model/checkpoint.ts'
+import { openModelFolder } from '../../../model/formats/open-folder.ts'
+import { loadTokenizer } from '../../../model/tokenizer.ts'
+import { referencePath, rejectsWith, temporaryFolder } from '../support.ts'
+
+interface Expected {
+  tensors: Record<string, string>
+  texts: string[]
+  blocks: number[][]
+  pieces: number[][]
+}
+
+const path = referencePath('gguf/blocks.gguf')
+let expected: Expected
+
+before(async () => {
+  expected = JSON.parse(await readFile(referencePath('gguf/expected.json'), 'utf8'))
+})
+
+/** A copy of the file with one run of bytes replaced by another of the same length. */
+async function edited(context: TestContext, from: string, to: string): Promise<string> {
+  const copy = join(await temporaryFolder(context), 'edited.gguf')
+  const bytes = await readFile(path)
+  const at = bytes.indexOf(from, 0, 'latin1')
+  assert.ok(at > 0, `no '${from}' in the file`)
+  bytes.write(to, at, 'latin1')
+  await writeFile(copy, bytes)
+  return copy
+}
+
+describe('a GGUF file', () => {
+  test('gives every tensor of every quantization as transformers reads it, bit for bit', async () => {
+    const checkpoint = await openCheckpoint(path)
+    const { family, config } = checkpoint
+    const names = [...family.clientTensors(config), ...family.blockTensors(config, 0)].map(({ name }) => name)
+    assert.deepEqual(names.sort(), Object.keys(expected.tensors).sort())
+    for (const name of names) {
+      const { data } = await readTensor(checkpoint, name)
+      assert.equal(createHash('sha256').update(data).digest('hex'), expected.tensors[name], name)
+    }
+  })
+
+  test('opens by its header and the final norm, and in a folder of its own too', async context => {
+    const checkpoint = await openCheckpoint(path)
+    assert.equal(checkpoint.name, 'blocks')
+    assert.equal(checkpoint.path, path)
+    assert.deepEqual([...checkpoint.reads.tensorsRead], ['model.norm.weight'])
+    assert.equal(checkpoint.config.tiedEmbeddings, false)
+    assert.deepEqual(checkpoint.config.eosTokenIds, [1])
+    const folder = await temporaryFolder(context)
+    await copyFile(path, join(folder, 'model.gguf'))
+    assert.equal((await openCheckpoint(folder)).identity, checkpoint.identity)
+  })
+
+  test('is converted to float32 for sessions, a file per block', async context => {
+    const cacheDir = await temporaryFolder(context)
+    const checkpoint = await openCheckpoint(path)
+    const weights = await blockWeights(checkpoint, { first: 0, end: 1 }, { cacheDir })
+    const name = 'model.layers.0.self_attn.q_proj.weight'
+    const { location, offset, length } = weights.locate(name)
+    const bytes = await readFile(join(weights.folder, location))
+    const hash = createHash('sha256').update(bytes.subarray(offset, offset + length))
+    assert.equal(hash.digest('hex'), expected.tensors[name])
+  })
+
+  test('brings its tokenizer, byte-level or SentencePiece, and its chat template', async () => {
+    for (const name of ['blocks', 'pieces'] as const) {
+      const tokenizer = await loadTokenizer(referencePath(`gguf/${name}.gguf`))
+      const ids = expected.texts.map(text => tokenizer.encode(text))
+      assert.deepEqual(ids, expected[name], name)
+      const plain = expected.texts.map(text => tokenizer.encode(text, { addSpecialTokens: false }))
+      assert.deepEqual(
+        plain.map(text => tokenizer.decode(text)),
+        expected.texts
+      )
+    }
+    const folder = await openModelFolder(path)
+    assert.equal((await folder.json('tokenizer_config.json'))!.chat_template, '{{ messages }}')
+  })
+})
+
+describe('a GGUF file is refused', () => {
+  test('of another architecture, with the ones that are supported', async context => {
+    const copy = await edited(context, 'llama', 'lamas')
+    await rejectsWith(openCheckpoint(copy), 'UNSUPPORTED', /architecture 'lamas'.*supported: llama, qwen2, gemma3/)
+  })
+
+  test('with a tensor of a type that is not decoded, naming both', async context => {
+    const copy = join(await temporaryFolder(context), 'type.gguf')
+    const bytes = await readFile(path)
+    const name = 'blk.0.ffn_up.weight'
+    // after the name: number of axes, two of them as 64 bit numbers, then the type
+    bytes.writeUInt32LE(16, bytes.indexOf(name) + name.length + 4 + 16)
+    await writeFile(copy, bytes)
+    await rejectsWith(
+      openCheckpoint(copy),
+      'UNSUPPORTED',
+      /tensor 'blk\.0\.ffn_up\.weight': type IQ2_XXS is not supported/
+    )
+  })
+
+  test('without a tensor, or with one of another shape', async context => {
+    const renamed = await edited(context, 'blk.0.ffn_up.weight', 'blk.0.ffn_xx.weight')
+    await rejectsWith(
+      openCheckpoint(renamed),
+      'BAD_CHECKPOINT',
+      /tensor 'model\.layers\.0\.mlp\.up_proj\.weight'.*missing/
+    )
+    const copy = join(await temporaryFolder(context), 'shape.gguf')
+    const bytes = await readFile(path)
+    const name = 'blk.0.attn_k.weight'
+    bytes.writeBigUInt64LE(32n, bytes.indexOf(name) + name.length + 4 + 8)
+    await writeFile(copy, bytes)
+    await rejectsWith(
+      openCheckpoint(copy),
+      'BAD_CHECKPOINT',
+      /k_proj\.weight': expected shape \[64,256\].*found \[32,256\]/
+    )
+  })
+
+  test('cut off in its header or its data, or of no such format', async context => {
+    const copy = join(await temporaryFolder(context), 'cut.gguf')
+    await copyFile(path, copy)
+    await truncate(copy, 200_000)
+    await rejectsWith(openCheckpoint(copy), 'BAD_CHECKPOINT', /data out of bounds.*incomplete download/)
+    for (const length of [3000, 20, 0]) {
+      await truncate(copy, length)
+      await rejectsWith(openCheckpoint(copy), 'BAD_CHECKPOINT', /cut\.gguf: not a GGUF file that can be read/)
+    }
+    await writeFile(copy, 'nothing like it'.repeat(100))
+    await rejectsWith(openCheckpoint(copy), 'BAD_CHECKPOINT', /cut\.gguf: not a GGUF file that can be read/)
+    await mkdir(join(copy, '..', 'folder.gguf'))
+    await rejectsWith(openCheckpoint(join(copy, '..', 'folder.gguf')), 'NOT_FOUND', /no config\.json/)
+  })
+})
