@@ -3,7 +3,7 @@ import { SwarmError } from './errors.ts'
 
 /**
  * Element types with their typed array and width in bytes. float16 and bfloat16 hold raw bits in a Uint16Array:
- * they are storage and wire formats here, arithmetic is in float32.
+ * they are storage and wire formats here, arithmetic is in float32. uint4 holds two elements a byte, the first in the low half.
  */
 export const dtypes = {
   float32: { array: Float32Array, bytes: 4 },
@@ -13,6 +13,7 @@ export const dtypes = {
   int32: { array: Int32Array, bytes: 4 },
   int8: { array: Int8Array, bytes: 1 },
   uint8: { array: Uint8Array, bytes: 1 },
+  uint4: { array: Uint8Array, bytes: 0.5 },
   bool: { array: Uint8Array, bytes: 1 }
 } as const
 
@@ -33,7 +34,7 @@ export function sizeOf(shape: readonly number[]): number {
 
 /** Bytes that a tensor of this type and shape takes, dense. */
 export function bytesOf(dtype: DType, shape: readonly number[]): number {
-  return sizeOf(shape) * dtypes[dtype].bytes
+  return Math.ceil(sizeOf(shape) * dtypes[dtype].bytes)
 }
 
 /** A tensor over `data`, or of zeros without it. Throws INTERNAL where data and shape disagree. */

@@ -4,6 +4,7 @@ import type { DType } from '../common/tensor.ts'
 import { addDims, canonical, divideDim, polynomial, productOf } from './dim.ts'
 import type { Dim, Value } from './graph.ts'
 import type { OpName } from './ops/index.ts'
+import { quantizedBlock } from './ops/quantized.ts'
 import { type EmitOptions, Recorder } from './recorder.ts'
 import { normalizeAxis, type Shape, sameShape } from './shape.ts'
 
@@ -23,6 +24,13 @@ interface SliceOptions {
   readonly end?: Dim
   /** size of the result's axis, where another name than the difference is wanted */
   readonly dim?: Dim
+}
+
+/** Parts of a matrix whose elements are (value - zero) * scale. */
+export interface QuantizedMatrix {
+  readonly values: Value
+  readonly scales: Value
+  readonly zeros: Value
 }
 
 export interface GroupQueryAttentionInputs {
@@ -94,6 +102,16 @@ export class GraphBuilder extends Recorder {
         alpha: options.alpha === 1 ? undefined : options.alpha
       }
     })
+
+  /** x times a quantized matrix of the model, transposed; see the operator's row for how it lies */
+  MatMulNBits = (x: Value, matrix: QuantizedMatrix, sizes: { inner: number; columns: number; bits: 4 | 8 }): Value =>
+    this.#one('MatMulNBits', [x, matrix.values, matrix.scales, matrix.zeros], {
+      attributes: { K: sizes.inner, N: sizes.columns, bits: sizes.bits, block_size: quantizedBlock, accuracy_level: 4 }
+    })
+
+  /** (x - zeros) * scales, both [rows, columns / 32], for x [rows, columns] of uint8 or uint4 */
+  DequantizeLinear = (x: Value, scales: Value, zeros: Value): Value =>
+    this.#one('DequantizeLinear', [x, scales, zeros], { attributes: { axis: 1, block_size: quantizedBlock } })
 
   ReduceSum = (x: Value, options: ReduceOptions = {}): Value => this.#reduce('ReduceSum', x, options)
   ReduceMean = (x: Value, options: ReduceOptions = {}): Value => this.#reduce('ReduceMean', x, options)

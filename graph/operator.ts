@@ -51,6 +51,8 @@ export interface Operator {
   readonly optionalOutputs?: true
   /** one pass over the elements or less: a backward pass may compute it again rather than keep its result */
   readonly cheap?: true
+  /** larger than what it is made of: computed anew for each use, so that no result waits in memory; and its smallest float input */
+  readonly perUse?: { readonly smallest: number }
 }
 
 function describe(value: Value | null): string {

@@ -5,6 +5,7 @@ import { onnx } from '../proto/gen/onnx.js'
 import type { Attribute, Constant, Dim, Graph, GraphNode, Value } from './graph.ts'
 import type { AttributeKind } from './operator.ts'
 import { operatorOf } from './ops/index.ts'
+import { repeatPerUse } from './repeat.ts'
 
 /** Where a weight's bytes lie: dense, row-major, little-endian. */
 export interface WeightLocation {
@@ -25,7 +26,8 @@ const dataTypes: Readonly<Record<DType, number>> = {
   int64: 7,
   bool: 9,
   float16: 10,
-  bfloat16: 16
+  bfloat16: 16,
+  uint4: 21
 }
 
 const irVersion = 10
@@ -110,7 +112,8 @@ function outputNames(graph: Graph): Map<Value, string> {
 }
 
 /** ONNX ModelProto bytes of a graph. `weights` tells where each weight lies. */
-export function serialize(graph: Graph, weights: (name: string) => WeightLocation = noWeights): Uint8Array {
+export function serialize(given: Graph, weights: (name: string) => WeightLocation = noWeights): Uint8Array {
+  const graph = repeatPerUse(given)
   const renamed = outputNames(graph)
   const nameOf = (value: Value): string => renamed.get(value) ?? value.name
   // an output that no node makes, or that is another output already, is given its name by an Identity

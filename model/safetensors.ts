@@ -38,6 +38,9 @@ const elementBits: Record<string, number> = {
   U64: 64
 }
 
+/** The format has no name for pairs of elements in a byte: they are written as the bytes that they are. */
+type StoredDType = Exclude<DType, 'uint4'>
+
 const formatOf = {
   float32: 'F32',
   float16: 'F16',
@@ -47,7 +50,7 @@ const formatOf = {
   int8: 'I8',
   uint8: 'U8',
   bool: 'BOOL'
-} as const satisfies Record<DType, string>
+} as const satisfies Record<StoredDType, string>
 
 const dtypeOf = new Map<string, DType>(Object.entries(formatOf).map(([dtype, format]) => [format, dtype as DType]))
 
@@ -182,6 +185,7 @@ export function encodeHeader(
   if (Object.keys(metadata).length > 0) header.__metadata__ = metadata
   let offset = 0
   for (const { name, dtype, shape } of specs) {
+    if (dtype === 'uint4') throw new SwarmError('INTERNAL', `${name}: safetensors has no uint4 (write it as uint8)`)
     const end = offset + sizeOf(shape) * dtypes[dtype].bytes
     header[name] = { dtype: formatOf[dtype], shape, data_offsets: [offset, end] }
     offset = end

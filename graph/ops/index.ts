@@ -4,10 +4,11 @@ import { attention } from './attention.ts'
 import { elementwise } from './elementwise.ts'
 import { matmul } from './matmul.ts'
 import { pick } from './pick.ts'
+import { quantized } from './quantized.ts'
 import { reduce } from './reduce.ts'
 import { shape } from './shape.ts'
 
-const table = { ...elementwise, ...matmul, ...reduce, ...shape, ...pick, ...attention }
+const table = { ...elementwise, ...matmul, ...quantized, ...reduce, ...shape, ...pick, ...attention }
 
 export type OpName = keyof typeof table
 
