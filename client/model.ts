@@ -5,6 +5,7 @@ import { type Logger, silent } from '../common/logger.ts'
 import { dtypes } from '../common/tensor.ts'
 import { second } from '../common/units.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../model/checkpoint.ts'
+import type { HubOptions } from '../model/hub/options.ts'
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer.ts'
 import { findServers } from '../network/discovery.ts'
 import { createNetwork, type Network } from '../network/node.ts'
@@ -34,6 +35,8 @@ export interface PretrainedOptions {
   /** limits of the way through the servers */
   readonly remote?: Pick<RemoteInit, 'requestTimeoutMs' | 'retryDelaysMs' | 'subBatchTokens'>
   readonly logger?: Logger
+  /** of the Hugging Face Hub, for a model named instead of a path */
+  readonly hub?: HubOptions
   readonly signal?: AbortSignal
 }
 
@@ -159,7 +162,7 @@ export const AutoDistributedModelForCausalLM = {
    * UNSUPPORTED for the directory, UNREACHABLE when no initial peer answers, INVALID_ARGUMENT for addresses that are none.
    */
   async fromPretrained(path: string, options: PretrainedOptions): Promise<DistributedModelForCausalLM> {
-    const checkpoint = await openCheckpoint(path, { signal: options.signal })
+    const checkpoint = await openCheckpoint(path, { signal: options.signal, hub: options.hub })
     const swarm = await joinSwarm(options)
     try {
       return new DistributedModelForCausalLM(await assemble(checkpoint, swarm, options), { seed: options.seed })

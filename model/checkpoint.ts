@@ -11,6 +11,8 @@ import type { ModelFolder } from './formats/folder.ts'
 import { readTensors } from './formats/formats.ts'
 import { openModelFolder } from './formats/open-folder.ts'
 import { alignNames } from './formats/tensor-names.ts'
+import { isHubName, openHubFolder } from './hub/folder.ts'
+import type { HubOptions } from './hub/options.ts'
 import { decodeTensor, visitBytes } from './read-tensor.ts'
 import type { ReadLog, TensorInfo } from './tensor-info.ts'
 
@@ -65,14 +67,36 @@ function tensorInfo(tensors: ReadonlyMap<string, TensorInfo>, name: string, path
   return info
 }
 
+export interface OpenOptions {
+  readonly signal?: AbortSignal
+  /** of the Hugging Face Hub, for a name instead of a path */
+  readonly hub?: HubOptions
+  /** the model's folder, opened already: the name is for messages only */
+  readonly folder?: ModelFolder
+}
+
 /**
  * Opens a model directory by its headers: config.json, generation_config.json, and one or many files of weights
- * (formats/formats.ts). Reads no tensor but the final norm. Throws NOT_FOUND without config.json, BAD_CHECKPOINT for files that
+ * (formats/formats.ts), a GGUF file, or by its name a model of the Hugging Face Hub. Reads no tensor but the final norm. Throws NOT_FOUND without config.json, BAD_CHECKPOINT for files that
  * are missing, truncated or contradict each other, UNSUPPORTED for architectures and options that this build does not run.
  */
-export async function openCheckpoint(path: string, options: { signal?: AbortSignal } = {}): Promise<Checkpoint> {
+export async function openCheckpoint(pathOrName: string, options: OpenOptions = {}): Promise<Checkpoint> {
   options.signal?.throwIfAborted()
-  return openFolder(await openModelFolder(path), options)
+  const folder = options.folder ?? (await openLocalOrHub(pathOrName, options))
+  return openFolder(folder, { signal: options.signal })
+}
+
+/** What lies at the path; where nothing does and it could be a name of the hub's, that model. */
+async function openLocalOrHub(pathOrName: string, { hub, signal }: OpenOptions): Promise<ModelFolder> {
+  const folder = await openModelFolder(pathOrName)
+  if (folder.files.size > 0 || !isHubName(pathOrName)) return folder
+  try {
+    return await openHubFolder(pathOrName, hub, { signal })
+  } catch (error) {
+    if (!(error instanceof SwarmError) || error.code === 'BAD_CHECKPOINT') throw error
+    const { code, retryable, message } = error
+    throw new SwarmError(code, `no folder ${pathOrName} here; ${message}`, { retryable, cause: error })
+  }
 }
 
 async function openFolder(folder: ModelFolder, options: { signal?: AbortSignal }): Promise<Checkpoint> {

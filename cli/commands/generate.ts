@@ -4,10 +4,11 @@ import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { AutoDistributedModelForCausalLM, PeftModel } from '../../client/index.ts'
 import { withResource } from '../../common/resource.ts'
+import { type HubFlags, hubOptions, offlineOption, revisionOption } from '../hub.ts'
 import { joinOption, type LogLevel, logOption, parseNumber, parsePositive, parseWhole } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
-interface GenerateFlags {
+interface GenerateFlags extends HubFlags {
   join: string[]
   adapter?: string
   maxNewTokens: number
@@ -24,9 +25,14 @@ interface GenerateFlags {
 export function generateCommand(): Command {
   return new Command('generate')
     .description('continue a text through the swarm')
-    .argument('<model>', 'folder of the checkpoint; only embeddings, last norm and head are read')
+    .argument(
+      '<model>',
+      'folder, GGUF file or hub name of the checkpoint; only embeddings, last norm and head are read'
+    )
     .argument('<prompt>', 'the text to continue')
     .addOption(joinOption().makeOptionMandatory())
+    .addOption(revisionOption())
+    .addOption(offlineOption())
     .option('-a, --adapter <folder>', 'adapter to use, as swarm train or PEFT saved it')
     .option('--max-new-tokens <count>', 'most tokens to generate', parsePositive, 64)
     .option('--temperature <t>', 'sample at this temperature (default: greedy)', parseNumber)
@@ -43,7 +49,8 @@ export function generateCommand(): Command {
 async function generate(path: string, prompt: string, flags: GenerateFlags): Promise<void> {
   const interrupt = interruptSignal()
   await withResource(
-    await AutoDistributedModelForCausalLM.fromPretrained(resolve(path), {
+    await AutoDistributedModelForCausalLM.fromPretrained(path, {
+      hub: hubOptions(flags, { quiet: !process.stdout.isTTY }),
       initialPeers: flags.join,
       logger: createLogger(flags.logLevel),
       signal: interrupt.signal

@@ -1,6 +1,6 @@
 // swarm serve: hosts a range of a model's blocks until it is told to stop, then drains.
 
-import { basename, join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import type { BlockRange } from '../../common/range.ts'
 import { rangeLength } from '../../common/range.ts'
@@ -8,6 +8,7 @@ import { withResource } from '../../common/resource.ts'
 import { formatBytes, GiB, second } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint.ts'
 import { createServer } from '../../server/server.ts'
+import { type HubFlags, hubOptions, offlineOption, revisionOption } from '../hub.ts'
 import {
   homeFolder,
   joinOption,
@@ -22,7 +23,7 @@ import {
 } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
-interface ServeFlags {
+interface ServeFlags extends HubFlags {
   blocks?: BlockRange
   numBlocks?: number
   join?: string[]
@@ -44,7 +45,7 @@ interface ServeFlags {
 export function serveCommand(): Command {
   return new Command('serve')
     .description("host a range of a model's blocks for the swarm")
-    .argument('<model>', 'folder of a Hugging Face checkpoint')
+    .argument('<model>', 'folder of a Hugging Face checkpoint, GGUF file, or name of a model of the hub')
     .addOption(
       new Option('-b, --blocks <first-end>', 'half-open range: 0-4 serves blocks 0, 1, 2, 3')
         .argParser(parseBlocks)
@@ -56,6 +57,8 @@ export function serveCommand(): Command {
         'serve so many blocks, where the swarm needs them most (default: all)'
       ).argParser(parsePositive)
     )
+    .addOption(revisionOption())
+    .addOption(offlineOption())
     .addOption(joinOption())
     .option('--host <address>', 'address to listen on', '0.0.0.0')
     .option('-p, --port <port>', 'TCP port to listen on, 0 = any free one', parsePort, 0)
@@ -82,7 +85,10 @@ export function serveCommand(): Command {
 
 async function serve(model: string, flags: ServeFlags): Promise<void> {
   const interrupt = interruptSignal(flags)
-  const checkpoint = await openCheckpoint(resolve(model), { signal: interrupt.signal })
+  const checkpoint = await openCheckpoint(model, {
+    signal: interrupt.signal,
+    hub: hubOptions(flags, { quiet: flags.json })
+  })
   const { numBlocks } = checkpoint.config
   await withResource(
     await createServer({
@@ -111,7 +117,7 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
       } else {
         const { first, end } = server.range
         print(
-          `serving blocks ${first}..${end - 1}, ${rangeLength(server.range)} of ${numBlocks}, of ${basename(checkpoint.path)}`
+          `serving blocks ${first}..${end - 1}, ${rangeLength(server.range)} of ${numBlocks}, of ${checkpoint.name}`
         )
         print(`  weights ${formatBytes(server.weightBytes)}, KV cache up to ${formatBytes(flags.kvCache)}`)
         print('  another machine joins with one of:')

@@ -1,6 +1,5 @@
 // swarm status: who serves what.
 
-import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { formatRange } from '../../common/range.ts'
 import { withResource } from '../../common/resource.ts'
@@ -10,6 +9,7 @@ import type { Announcement } from '../../network/announcement.ts'
 import { findServers } from '../../network/discovery.ts'
 import { createNetwork } from '../../network/node.ts'
 import { drawCoverage, toServerRow, uncovered } from '../coverage.ts'
+import { hubOptions } from '../hub.ts'
 import { joinOption, jsonOption, type LogLevel, logOption, parsePositive } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
@@ -34,7 +34,8 @@ export function statusCommand(): Command {
 async function status(path: string | undefined, flags: StatusFlags): Promise<void> {
   const interrupt = interruptSignal()
   const signal = AbortSignal.any([interrupt.signal, AbortSignal.timeout(flags.timeout * second)])
-  const model = path === undefined ? '' : (await openCheckpoint(resolve(path), { signal })).identity
+  const model =
+    path === undefined ? '' : (await openCheckpoint(path, { signal, hub: hubOptions({}, { quiet: true }) })).identity
   await withResource(
     await createNetwork({ listen: [], join: flags.join, logger: createLogger(flags.logLevel) }),
     async network => {

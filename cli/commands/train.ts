@@ -11,11 +11,12 @@ import {
 } from '../../client/index.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { withResource } from '../../common/resource.ts'
+import { type HubFlags, hubOptions, offlineOption, revisionOption } from '../hub.ts'
 import { joinOption, type LogLevel, logOption, parseNumber, parsePositive, parseWhole } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 import { runTraining } from '../training.ts'
 
-interface TrainFlags {
+interface TrainFlags extends HubFlags {
   join: string[]
   output: string
   method: 'lora' | 'prompt'
@@ -41,9 +42,14 @@ interface TrainFlags {
 export function trainCommand(): Command {
   return new Command('train')
     .description('fine-tune an adapter through the swarm')
-    .argument('<model>', 'folder of the checkpoint; only embeddings, last norm and head are read')
+    .argument(
+      '<model>',
+      'folder, GGUF file or hub name of the checkpoint; only embeddings, last norm and head are read'
+    )
     .argument('<dataset>', 'JSONL file, a line {"prompt": …, "completion": …} for each example')
     .addOption(joinOption().makeOptionMandatory())
+    .addOption(revisionOption())
+    .addOption(offlineOption())
     .requiredOption('-o, --output <folder>', "where the adapter is saved, in PEFT's format")
     .addOption(new Option('--method <method>', 'what is trained').choices(['lora', 'prompt']).default('lora'))
     .option('-r, --rank <r>', 'LoRA: rank', parsePositive, 8)
@@ -89,7 +95,8 @@ async function train(path: string, dataset: string, flags: TrainFlags): Promise<
   const { signal } = interrupt
   const pairs = await loadDataset(resolve(dataset), { signal })
   await withResource(
-    await AutoDistributedModelForCausalLM.fromPretrained(resolve(path), {
+    await AutoDistributedModelForCausalLM.fromPretrained(path, {
+      hub: hubOptions(flags, { quiet: false }),
       initialPeers: flags.join,
       logger: createLogger(flags.logLevel),
       signal

@@ -1,0 +1,120 @@
+// What a model of the hub consists of at a revision: asked of the hub, or remembered from the last time.
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { HubApiError, listFiles, modelInfo } from '@huggingface/hub'
+import { messageOf, SwarmError } from '../../common/errors.ts'
+import { isJsonObject, readJsonObject } from '../json.ts'
+import type { HubSettings } from './options.ts'
+
+export interface HubFile {
+  readonly path: string
+  readonly size: number
+  /** hash by which the hub calls its content: sha256 of a large file, git's sha1 of a small one */
+  readonly etag: string
+}
+
+export interface Listing {
+  /** commit */
+  readonly commit: string
+  readonly files: readonly HubFile[]
+}
+
+/** Of ours, inside the model's folder of the hub's cache. */
+export const ownFolder = 'swarmtune'
+
+function hubError(error: unknown, name: string, { endpoint, revision }: HubSettings): SwarmError {
+  const where = `${name} at ${endpoint}`
+  if (!(error instanceof HubApiError)) {
+    return new SwarmError('UNREACHABLE', `${where}: the hub does not answer: ${messageOf(error)}`, { cause: error })
+  }
+  const { statusCode } = error
+  if (statusCode === 401 || statusCode === 403) {
+    const advice = 'accept its terms there and set HF_TOKEN, or check the name'
+    return new SwarmError('NOT_FOUND', `${where}: the hub gives no access (${statusCode}): ${advice}`, { cause: error })
+  }
+  if (statusCode === 404) {
+    return new SwarmError('NOT_FOUND', `${where}: no such model, or no revision '${revision}'`, { cause: error })
+  }
+  return new SwarmError('UNREACHABLE', `${where}: the hub answers with status ${statusCode}`, { cause: error })
+}
+
+async function ask(name: string, settings: HubSettings, signal?: AbortSignal): Promise<Listing> {
+  const { endpoint: hubUrl, token: accessToken, revision } = settings
+  const fetchHere: typeof fetch = (input, init) => fetch(input, { ...init, signal })
+  const common = { hubUrl, fetch: fetchHere, ...(accessToken ? { accessToken } : {}) }
+  try {
+    const { sha: commit } = await modelInfo({ name, revision, additionalFields: ['sha'], ...common })
+    const files: HubFile[] = []
+    for await (const file of listFiles({ repo: { type: 'model', name }, revision: commit, ...common })) {
+      if (file.type !== 'file') continue
+      files.push({ path: file.path, size: file.lfs?.size ?? file.size, etag: file.lfs?.oid ?? file.oid ?? '' })
+    }
+    return { commit, files }
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw hubError(error, name, settings)
+  }
+}
+
+async function writeWhole(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  const temporary = `${path}.${process.pid}.tmp`
+  await writeFile(temporary, text)
+  await rename(temporary, path)
+}
+
+/** The commit that the revision was when it was last asked for; a commit is itself. */
+async function rememberedCommit(repository: string, revision: string): Promise<string | undefined> {
+  if (/^[0-9a-f]{40}$/.test(revision)) return revision
+  const text = await readFile(join(repository, 'refs', revision), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  return text?.trim()
+}
+
+async function remembered(repository: string, revision: string): Promise<Listing | undefined> {
+  const commit = await rememberedCommit(repository, revision)
+  if (commit === undefined) return undefined
+  const kept = await readJsonObject(join(repository, ownFolder, `${commit}.json`))
+  const files = Array.isArray(kept?.files) ? (kept.files as unknown[]) : undefined
+  const sound = files?.every(
+    file => isJsonObject(file) && typeof file.path === 'string' && typeof file.etag === 'string'
+  )
+  if (sound) return { commit, files: files as HubFile[] }
+  // a snapshot that another program has made is whole
+  const names = await readdir(join(repository, 'snapshots', commit)).catch(() => undefined)
+  return names && { commit, files: names.map(path => ({ path, size: 0, etag: '' })) }
+}
+
+/**
+ * The files of a model, top level only. Where the hub cannot be reached (or is not to be), what it said last time.
+ * Throws NOT_FOUND for a model or revision that does not exist or is not open to the token, UNREACHABLE without a hub and
+ * without memory of it.
+ */
+export async function listModel(
+  name: string,
+  repository: string,
+  settings: HubSettings,
+  signal?: AbortSignal
+): Promise<Listing> {
+  const { revision, offline } = settings
+  if (!offline) {
+    try {
+      const listing = await ask(name, settings, signal)
+      await writeWhole(join(repository, ownFolder, `${listing.commit}.json`), JSON.stringify({ files: listing.files }))
+      if (listing.commit !== revision) await writeWhole(join(repository, 'refs', revision), listing.commit)
+      return listing
+    } catch (error) {
+      const kept = error instanceof SwarmError && error.code === 'UNREACHABLE'
+      const listing = kept ? await remembered(repository, revision) : undefined
+      if (listing === undefined) throw error
+      return listing
+    }
+  }
+  const listing = await remembered(repository, revision)
+  if (listing === undefined) {
+    throw new SwarmError('NOT_FOUND', `${name}: not in the cache (${repository}), and the hub is not to be asked`)
+  }
+  return listing
+}

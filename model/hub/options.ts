@@ -1,0 +1,34 @@
+// What a caller may say about the Hugging Face Hub. The command line reads it from the environment, programs pass it.
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import type { TransferProgress } from '../partial/tensors.ts'
+
+export interface HubOptions {
+  /** default https://huggingface.co */
+  readonly endpoint?: string
+  /** the hub's cache on this machine; default ~/.cache/huggingface/hub */
+  readonly cacheDir?: string
+  /** access token, for models that need one */
+  readonly token?: string
+  /** branch, tag or commit; default main */
+  readonly revision?: string
+  /** asks nobody: only what is in the cache */
+  readonly offline?: boolean
+  /** told as bytes arrive */
+  readonly onProgress?: (progress: TransferProgress) => void
+}
+
+export interface HubSettings extends HubOptions {
+  readonly endpoint: string
+  readonly cacheDir: string
+  readonly revision: string
+}
+
+export function withDefaults(options: HubOptions = {}): HubSettings {
+  return {
+    ...options,
+    endpoint: (options.endpoint ?? 'https://huggingface.co').replace(/\/+$/, ''),
+    cacheDir: options.cacheDir ?? join(homedir(), '.cache', 'huggingface', 'hub'),
+    revision: options.revision ?? 'main'
+  }
+}

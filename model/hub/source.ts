@@ -1,0 +1,64 @@
+// Ranges of a file on the hub, over HTTP.
+import { messageOf, SwarmError } from '../../common/errors.ts'
+import { second } from '../../common/units.ts'
+import type { ByteSource } from '../partial/partial-file.ts'
+import type { HubSettings } from './options.ts'
+
+/** A connection that gives nothing for so long is taken for broken. */
+const stallMs = 30 * second
+
+function refused(url: string, status: number): SwarmError {
+  if (status === 401 || status === 403) {
+    return new SwarmError('NOT_FOUND', `${url}: the hub gives no access (${status}): check HF_TOKEN`)
+  }
+  if (status === 404) return new SwarmError('NOT_FOUND', `${url}: no such file`)
+  return new SwarmError('UNREACHABLE', `${url}: the hub answers with status ${status}`, {
+    retryable: status >= 500 || status === 429 || status === 408
+  })
+}
+
+/** `size`: what the hub says of the whole file; an answer that says otherwise is of another revision. */
+export function hubSource(name: string, commit: string, file: string, size: number, settings: HubSettings): ByteSource {
+  const { endpoint, token } = settings
+  const url = `${endpoint}/${name}/resolve/${commit}/${encodeURIComponent(file)}`
+  return {
+    async *read({ start, end }, { signal }) {
+      if (settings.offline) {
+        throw new SwarmError(
+          'NOT_FOUND',
+          `${name}: '${file}' is not (all) in the cache, and the hub is not to be asked`
+        )
+      }
+      const stalled = new AbortController()
+      const timer = setTimeout(() => stalled.abort(new Error(`no byte for ${stallMs / second} s`)), stallMs)
+      try {
+        const response = await fetch(url, {
+          headers: {
+            range: `bytes=${start}-${end - 1}`,
+            'accept-encoding': 'identity',
+            // not passed on to another host when the hub redirects to one
+            ...(token ? { authorization: `Bearer ${token}` } : {})
+          },
+          signal: signal ? AbortSignal.any([signal, stalled.signal]) : stalled.signal
+        })
+        const said = response.headers.get('content-range')
+        const whole = response.status === 200 && start === 0 && end === size
+        if (!whole && (response.status !== 206 || said !== `bytes ${start}-${end - 1}/${size}`)) {
+          await response.body?.cancel()
+          if (!response.ok) throw refused(url, response.status)
+          throw new SwarmError('BAD_CHECKPOINT', `${url}: expected bytes ${start}-${end - 1}/${size}, found ${said}`)
+        }
+        for await (const bytes of response.body ?? []) {
+          timer.refresh()
+          yield bytes
+        }
+      } catch (error) {
+        signal?.throwIfAborted()
+        if (error instanceof SwarmError) throw error
+        throw new SwarmError('UNREACHABLE', `${url}: ${messageOf(error)}`, { cause: error })
+      } finally {
+        clearTimeout(timer)
+      }
+    }
+  }
+}

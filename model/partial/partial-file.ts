@@ -1,0 +1,182 @@
+// A file of which only what is needed is here: a sparse file of the whole size, and beside it a list of the ranges that it holds.
+// Knows a source of bytes, not where that gets them.
+import { createHash, randomUUID } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { type FileHandle, mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { SwarmError } from '../../common/errors.ts'
+import { withResource } from '../../common/resource.ts'
+import { KiB, MiB, second } from '../../common/units.ts'
+import { isJsonObject, readJsonObject } from '../json.ts'
+import { diskFull } from '../safetensors-file.ts'
+import { type ByteRange, mergeRanges, subtractRanges } from './ranges.ts'
+
+/** Bytes of a file that lies elsewhere. */
+export interface ByteSource {
+  /** Those of a range, in order. May end early; throws retryable errors of ours where asking again may help. */
+  read(range: ByteRange, options: { signal?: AbortSignal }): AsyncIterable<Uint8Array>
+}
+
+export interface FetchOptions {
+  readonly signal?: AbortSignal
+  /** told of every run of bytes that arrived */
+  readonly onBytes?: (count: number) => void
+}
+
+/** Ranges that are less apart cost less as one request. */
+const joinedGapBytes = 64 * KiB
+/** What arrived is written down at least every so many bytes, so that a killed process loses no more. */
+const journalEveryBytes = 32 * MiB
+/** How often a source is asked in a row that gives nothing new, and the first wait between, which doubles. */
+const maxAttempts = 5
+const firstDelayMs = 0.2 * second
+
+function wait(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer)
+      reject(signal?.reason)
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop)
+      resolve()
+    }, ms)
+    signal?.addEventListener('abort', stop, { once: true })
+  })
+}
+
+export class PartialFile {
+  readonly path: string
+  readonly size: number
+  readonly #source: ByteSource
+  #present: ByteRange[] = []
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(path: string, size: number, source: ByteSource) {
+    this.path = path
+    this.size = size
+    this.#source = source
+  }
+
+  get #journal(): string {
+    return `${this.path}.ranges.json`
+  }
+
+  /** What of these ranges is not here yet. */
+  async missing(wanted: readonly ByteRange[]): Promise<ByteRange[]> {
+    this.#present = mergeRanges([...this.#present, ...(await this.#readJournal())])
+    return subtractRanges(wanted, this.#present)
+  }
+
+  /**
+   * Brings these ranges here; what is here already is not asked for again. Broken connections are taken up where they broke.
+   * Throws what the source throws once it gives nothing several times in a row, and DISK_FULL.
+   */
+  fetch(wanted: readonly ByteRange[], options: FetchOptions = {}): Promise<void> {
+    const turn = this.#turn.then(() => this.#fetch(wanted, options))
+    this.#turn = turn.catch(() => {})
+    return turn
+  }
+
+  /** Of the whole file, in hex. `prefix` is hashed before it. */
+  async hash(algorithm: 'sha1' | 'sha256', prefix = ''): Promise<string> {
+    const hash = createHash(algorithm).update(prefix)
+    for await (const bytes of createReadStream(this.path)) hash.update(bytes as Uint8Array)
+    return hash.digest('hex')
+  }
+
+  /** Forgets and removes what is here. */
+  async discard(): Promise<void> {
+    this.#present = []
+    await rm(this.path, { force: true })
+    await rm(this.#journal, { force: true })
+  }
+
+  /** Removes the list, of a file that is whole and has gone elsewhere. */
+  async removeJournal(): Promise<void> {
+    await rm(this.#journal, { force: true })
+  }
+
+  async #fetch(wanted: readonly ByteRange[], options: FetchOptions): Promise<void> {
+    const missing = await this.missing(wanted)
+    if (missing.length === 0) return
+    await mkdir(dirname(this.path), { recursive: true })
+    try {
+      await withResource(await this.#openForWriting(), async handle => {
+        for (const range of mergeRanges(missing, joinedGapBytes)) await this.#fetchRange(handle, range, options)
+      })
+    } catch (error) {
+      throw diskFull(this.path, error) ?? error
+    }
+  }
+
+  async #openForWriting(): Promise<FileHandle> {
+    // made where it is not there, never emptied
+    await (await open(this.path, 'a')).close()
+    const handle = await open(this.path, 'r+')
+    const { size } = await handle.stat()
+    if (size !== this.size) await handle.truncate(this.size)
+    return handle
+  }
+
+  async #fetchRange(handle: FileHandle, range: ByteRange, options: FetchOptions): Promise<void> {
+    let at = range.start
+    let noted = at
+    const note = async () => {
+      if (at > noted) await this.#writeJournal({ start: noted, end: at })
+      noted = at
+    }
+    for (let attempt = 1; at < range.end; attempt++) {
+      const before = at
+      try {
+        for await (const bytes of this.#source.read({ start: at, end: range.end }, options)) {
+          options.signal?.throwIfAborted()
+          if (bytes.length > range.end - at) {
+            throw new SwarmError('BAD_CHECKPOINT', `${this.path}: the source gave more than it was asked for`)
+          }
+          await handle.write(bytes, 0, bytes.length, at)
+          at += bytes.length
+          options.onBytes?.(bytes.length)
+          if (at - noted >= journalEveryBytes) await note()
+        }
+        await note()
+        if (at < range.end) throw new SwarmError('UNREACHABLE', `${this.path}: cut off at byte ${at} of ${range.end}`)
+      } catch (error) {
+        await note()
+        options.signal?.throwIfAborted()
+        if (at > before) attempt = 0
+        if (!(error instanceof SwarmError && error.retryable) || attempt >= maxAttempts) throw error
+        await wait(firstDelayMs * 2 ** attempt, options.signal)
+      }
+    }
+  }
+
+  async #readJournal(): Promise<ByteRange[]> {
+    const found = await readJsonObject(this.#journal).catch((error: unknown) => {
+      // a spoilt list only means that everything is fetched again
+      if (error instanceof SwarmError) return undefined
+      throw error
+    })
+    const ranges = Array.isArray(found?.ranges) ? (found.ranges as unknown[]) : []
+    const sound = ranges.every(
+      range => isJsonObject(range) && Number.isSafeInteger(range.start) && Number.isSafeInteger(range.end)
+    )
+    const whole = await open(this.path, 'r').then(
+      async handle => {
+        const { size } = await handle.stat()
+        await handle.close()
+        return size === this.size
+      },
+      () => false
+    )
+    return sound && whole && found?.size === this.size ? (ranges as ByteRange[]) : []
+  }
+
+  async #writeJournal(range: ByteRange): Promise<void> {
+    // another process may have fetched other ranges of the same file meanwhile
+    this.#present = mergeRanges([...this.#present, ...(await this.#readJournal()), range])
+    const temporary = `${this.#journal}.${randomUUID()}.tmp`
+    await writeFile(temporary, JSON.stringify({ size: this.size, ranges: this.#present }))
+    await rename(temporary, this.#journal)
+  }
+}

@@ -1,0 +1,114 @@
+// A server on this machine that answers like the Hugging Face Hub, and a second one that plays its store of large files. What goes
+// wrong is up to the test.
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+
+export interface FakeHub {
+  readonly endpoint: string
+  readonly commit: string
+  /** bytes of every answer to a request for a file's content, by file */
+  readonly sent: Map<string, number>
+  /** authorization headers that the store of large files has seen */
+  readonly storeSawTokens: string[]
+  /** requests that the hub itself has answered */
+  requests: number
+  /** answers are cut off after so many bytes, so many times */
+  cut: { afterBytes: number; times: number }
+  /** answers to requests for content have this status instead */
+  failWith: number | undefined
+  /** the last byte of these files is another one than their hash says */
+  readonly spoilt: Set<string>
+  /** where set, who does not send it is refused */
+  token: string | undefined
+  stop(): Promise<void>
+}
+
+const isLarge = (file: string) => /\.(safetensors|bin|pt)$|^tokenizer\.json$/.test(file)
+
+function listen(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<Server> {
+  const server = createServer(answer)
+  return new Promise(resolve => server.listen(0, '127.0.0.1', () => resolve(server)))
+}
+
+const originOf = (server: Server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+
+function stopServer(server: Server): Promise<void> {
+  server.closeAllConnections()
+  return new Promise(resolve => server.close(() => resolve()))
+}
+
+/** Serves the files of a folder as the model `acme/<any>`. Stopped when the test ends. */
+export async function startFakeHub(context: TestContext, folder: string): Promise<FakeHub> {
+  const names = (await readdir(folder, { withFileTypes: true })).filter(entry => entry.isFile()).map(({ name }) => name)
+  const files = new Map(await Promise.all(names.map(async name => [name, await readFile(join(folder, name))] as const)))
+  const commit = createHash('sha1').update(names.join()).digest('hex')
+
+  const sendContent = (name: string, request: IncomingMessage, response: ServerResponse) => {
+    if (hub.failWith !== undefined) return void response.writeHead(hub.failWith).end()
+    const content = Buffer.from(files.get(name)!)
+    if (hub.spoilt.has(name)) content[content.length - 1] = content.at(-1)! ^ 0xff
+    const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? []
+    const part = content.subarray(Number(start), Number(end) + 1)
+    response.writeHead(206, {
+      'content-length': part.length,
+      'content-range': `bytes ${start}-${Number(start) + part.length - 1}/${content.length}`
+    })
+    const cut = hub.cut.times > 0 && part.length > hub.cut.afterBytes
+    const sent = cut ? part.subarray(0, hub.cut.afterBytes) : part
+    hub.sent.set(name, (hub.sent.get(name) ?? 0) + sent.length)
+    if (!cut) return void response.end(sent)
+    hub.cut.times--
+    response.write(sent, () => setTimeout(() => response.destroy(), 20))
+  }
+
+  const store = await listen((request, response) => {
+    if (request.headers.authorization !== undefined) hub.storeSawTokens.push(request.headers.authorization)
+    sendContent(decodeURIComponent(request.url!.slice('/store/'.length)), request, response)
+  })
+
+  const entryOf = (path: string) => {
+    const content = files.get(path)!
+    const oid = createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex')
+    const sha256 = createHash('sha256').update(content).digest('hex')
+    const size = content.length
+    return { type: 'file', path, size, oid, ...(isLarge(path) ? { lfs: { oid: sha256, size, pointerSize: 130 } } : {}) }
+  }
+
+  const main = await listen((request, response) => {
+    hub.requests++
+    const json = (value: unknown, status = 200) =>
+      void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
+    if (hub.token !== undefined && request.headers.authorization !== `Bearer ${hub.token}`) {
+      return json({ error: 'Access to this model is restricted' }, 401)
+    }
+    const { pathname } = new URL(request.url!, 'http://hub')
+    const info = /^\/api\/models\/acme\/[^/]+\/revision\/([^/]+)$/.exec(pathname)
+    if (info && ['main', 'v1', commit].includes(info[1]!)) return json({ _id: '1', id: 'acme/model', sha: commit })
+    if (/^\/api\/models\/acme\/[^/]+\/tree\/[^/]+$/.test(pathname)) return json(names.map(entryOf))
+    const [, name] = /^\/acme\/[^/]+\/resolve\/[^/]+\/(.+)$/.exec(pathname) ?? []
+    if (name === undefined || !files.has(name)) return json({ error: 'Repository not found' }, 404)
+    if (!isLarge(name)) return sendContent(name, request, response)
+    response.writeHead(302, { location: `${originOf(store)}/store/${name}` }).end()
+  })
+
+  const hub: FakeHub = {
+    endpoint: originOf(main),
+    commit,
+    sent: new Map(),
+    storeSawTokens: [],
+    requests: 0,
+    cut: { afterBytes: 0, times: 0 },
+    failWith: undefined,
+    spoilt: new Set(),
+    token: undefined,
+    stop: async () => {
+      await Promise.all([stopServer(main), stopServer(store)])
+    }
+  }
+  context.after(() => hub.stop())
+  return hub
+}

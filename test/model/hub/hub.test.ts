@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict'
+import { copyFile, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, type TestContext, test } from 'node:test'
+import { blockWeights } from '../../../model/block-weights.ts'
+import { type Checkpoint, openCheckpoint, readTensor } from '../../../model/checkpoint.ts'
+import type { TransferProgress } from '../../../model/partial/tensors.ts'
+import { loadTokenizer } from '../../../model/tokenizer.ts'
+import { copyModel, referencePath, rejectsWith, temporaryFolder, tinyPath } from '../support.ts'
+import { type FakeHub, startFakeHub } from './fake-hub.ts'
+
+const weights = 'model.safetensors'
+
+async function setUp(context: TestContext, folder = tinyPath) {
+  const hub = await startFakeHub(context, folder)
+  const cacheDir = await temporaryFolder(context)
+  const open = (options: { revision?: string; token?: string; offline?: boolean } = {}, name = 'acme/model') =>
+    openCheckpoint(name, { hub: { endpoint: hub.endpoint, cacheDir, ...options } })
+  return { hub, cacheDir, open, repository: join(cacheDir, 'models--acme--model') }
+}
+
+async function assertBlock(found: Checkpoint, expected: Checkpoint, block: number): Promise<void> {
+  for (const { name } of expected.family.blockTensors(expected.config, block)) {
+    assert.deepEqual(await readTensor(found, name), await readTensor(expected, name), name)
+  }
+}
+
+const bytesSent = (hub: FakeHub, file = weights) => hub.sent.get(file) ?? 0
+
+describe('a model of the hub', () => {
+  test('is opened by its name: small files whole, of the weights the header and what is read', async context => {
+    const { hub, open, repository } = await setUp(context)
+    const expected = await openCheckpoint(tinyPath)
+    const found = await open()
+    assert.equal(found.identity, expected.identity)
+    assert.equal(found.name, 'model')
+    const header = bytesSent(hub)
+    assert.ok(header < 600_000, `${header} bytes for header and norm`)
+
+    await assertBlock(found, expected, 3)
+    const block = expected.family.blockTensors(expected.config, 3)
+    const size = block.reduce((sum, { name }) => sum + expected.tensors.get(name)!.length, 0)
+    assert.ok(bytesSent(hub) - header <= size, `${bytesSent(hub) - header} bytes for a block of ${size}`)
+
+    const snapshot = join(repository, 'snapshots', hub.commit)
+    assert.equal(await readFile(join(repository, 'refs/main'), 'utf8'), hub.commit)
+    assert.match(await readlink(join(snapshot, 'config.json')), /^\.\.\/\.\.\/blobs\/[0-9a-f]{40}$/)
+    assert.match(await readlink(join(snapshot, 'tokenizer.json')), /^\.\.\/\.\.\/blobs\/[0-9a-f]{64}$/)
+    assert.ok(!(await readdir(snapshot)).includes(weights), 'a part of a file is not shown as the file')
+    assert.ok((await loadTokenizer(found.path)).vocabSize > 0)
+  })
+
+  test('is not fetched again, and needs no hub at all once what is needed is here', async context => {
+    const { hub, open } = await setUp(context)
+    const expected = await openCheckpoint(tinyPath)
+    await assertBlock(await open(), expected, 5)
+    const before = bytesSent(hub)
+    await assertBlock(await open(), expected, 5)
+    assert.equal(bytesSent(hub), before)
+    await hub.stop()
+    for (const offline of [false, true]) await assertBlock(await open({ offline }), expected, 5)
+    const name = 'model.layers.9.mlp.up_proj.weight'
+    await rejectsWith(readTensor(await open({ offline: true }), name), 'NOT_FOUND', /not \(all\) in the cache/)
+    await rejectsWith(open({ offline: true }, 'acme/other'), 'NOT_FOUND', /acme\/other: not in the cache/)
+    await rejectsWith(open({}, 'acme/other'), 'UNREACHABLE', /no folder acme\/other here; .*the hub does not answer/)
+  })
+
+  test('in float32 is served straight from what was fetched', async context => {
+    const { hub, open, cacheDir } = await setUp(context)
+    const located = await blockWeights(await open(), { first: 1, end: 3 }, { cacheDir })
+    assert.ok(located.folder.startsWith(cacheDir))
+    const before = bytesSent(hub)
+    await blockWeights(await open(), { first: 1, end: 3 }, { cacheDir })
+    assert.equal(bytesSent(hub), before)
+  })
+
+  test('whose every tensor was read is a whole file, checked and in its place', async context => {
+    const { hub, open, repository } = await setUp(context, referencePath('qwen2'))
+    const expected = await openCheckpoint(referencePath('qwen2'))
+    const found = await open()
+    for (const name of expected.tensors.keys()) await readTensor(found, name)
+    const path = join(repository, 'snapshots', hub.commit, weights)
+    assert.deepEqual(await readFile(path), await readFile(join(referencePath('qwen2'), weights)))
+    // tensors are still where the open checkpoint says
+    await assertBlock(found, expected, 1)
+  })
+
+  test('in PyTorch shards is read by ranges too', async context => {
+    const folder = await copyModel(context, referencePath('torch/scaled'))
+    await writeFile(join(folder, 'config.json'), await readFile(join(referencePath('scaled'), 'config.json')))
+    const { open } = await setUp(context, folder)
+    const expected = await openCheckpoint(referencePath('scaled'))
+    const found = await open()
+    assert.equal(found.identity, expected.identity)
+    await assertBlock(found, expected, 1)
+  })
+
+  test('at a revision is remembered under it', async context => {
+    const { hub, open, repository } = await setUp(context)
+    await open({ revision: 'v1' })
+    assert.equal(await readFile(join(repository, 'refs/v1'), 'utf8'), hub.commit)
+    await open({ revision: hub.commit })
+    await rejectsWith(open({ revision: 'v2' }), 'NOT_FOUND', /no such model, or no revision 'v2'/)
+  })
+
+  test('that another program has fetched whole is used as it is', async context => {
+    const { hub, open, repository } = await setUp(context)
+    const snapshot = join(repository, 'snapshots', hub.commit)
+    await mkdir(snapshot, { recursive: true })
+    for (const file of await readdir(tinyPath)) {
+      await writeFile(join(snapshot, file), await readFile(join(tinyPath, file)))
+    }
+    await mkdir(join(repository, 'refs'))
+    await writeFile(join(repository, 'refs/main'), hub.commit)
+    const expected = await openCheckpoint(tinyPath)
+    await assertBlock(await open(), expected, 0)
+    await hub.stop()
+    await assertBlock(await open({ offline: true }), expected, 0)
+    assert.equal(hub.sent.size, 0)
+  })
+
+  test('tells how far it is', async context => {
+    const hub = await startFakeHub(context, tinyPath)
+    const seen: TransferProgress[] = []
+    const cacheDir = await temporaryFolder(context)
+    const onProgress = (progress: TransferProgress) => seen.push(progress)
+    const found = await openCheckpoint('acme/model', { hub: { endpoint: hub.endpoint, cacheDir, onProgress } })
+    seen.length = 0
+    await found.provide(['model.layers.7.mlp.up_proj.weight'])
+    const { length } = found.tensors.get('model.layers.7.mlp.up_proj.weight')!
+    assert.deepEqual(seen[0], { done: 0, total: length })
+    assert.deepEqual(seen.at(-1), { done: length, total: length })
+  })
+})
+
+describe('when fetching from the hub goes wrong', () => {
+  test('a connection that is cut is taken up where it was cut', async context => {
+    const { hub, open } = await setUp(context)
+    const found = await open()
+    const before = bytesSent(hub)
+    hub.cut = { afterBytes: 50_000, times: 3 }
+    const name = 'model.layers.4.mlp.up_proj.weight'
+    const expected = await openCheckpoint(tinyPath)
+    assert.deepEqual(await readTensor(found, name), await readTensor(expected, name))
+    assert.equal(hub.cut.times, 0)
+    assert.equal(bytesSent(hub) - before, expected.tensors.get(name)!.length)
+  })
+
+  test('a start that failed half way is continued by the next', async context => {
+    const { hub, open } = await setUp(context)
+    const name = 'model.layers.4.mlp.up_proj.weight'
+    const expected = await openCheckpoint(tinyPath)
+    const found = await open()
+    const before = bytesSent(hub)
+    hub.cut = { afterBytes: 50_000, times: 1 }
+    const failing = assert.rejects(readTensor(found, name), { code: 'UNREACHABLE', message: /status 503/ })
+    while (bytesSent(hub) === before) await new Promise(done => setTimeout(done, 2))
+    hub.failWith = 503
+    await failing
+    hub.failWith = undefined
+    assert.deepEqual(await readTensor(await open(), name), await readTensor(expected, name))
+    assert.equal(bytesSent(hub) - before, expected.tensors.get(name)!.length)
+  })
+
+  for (const file of ['config.json', 'tokenizer.json', weights]) {
+    test(`a wrong checksum of ${file} is refused, and the file fetched again the next time`, async context => {
+      // so small that all of its weights come with their header
+      const folder = await copyModel(context, referencePath('qwen2'))
+      await copyFile(join(tinyPath, 'tokenizer.json'), join(folder, 'tokenizer.json'))
+      const { hub, open } = await setUp(context, folder)
+      hub.spoilt.add(file)
+      await rejectsWith(open(), 'BAD_CHECKPOINT', new RegExp(`'${file}': expected checksum .*, found .*: removed`))
+      hub.spoilt.delete(file)
+      await open()
+    })
+  }
+
+  test('a model behind a token needs it, and the store of large files never sees it', async context => {
+    const { hub, open } = await setUp(context)
+    hub.token = 'hf_secret'
+    await rejectsWith(open(), 'NOT_FOUND', /the hub gives no access \(401\).*HF_TOKEN/)
+    await open({ token: 'hf_secret' })
+    assert.deepEqual(hub.storeSawTokens, [])
+    await rejectsWith(open({ token: 'hf_secret' }, 'nobody/nothing'), 'NOT_FOUND', /no such model/)
+  })
+})
