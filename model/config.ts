@@ -49,7 +49,8 @@ export interface ModelConfig {
   /** any of these ends a generation; may be empty */
   readonly eosTokenIds: readonly number[]
   readonly padTokenId?: number
-  readonly rope: RopeConfig
+  /** null where positions are not told by rotation */
+  readonly rope: RopeConfig | null
   /** linear modules of a block that have a bias, by their name in the block: `self_attn.q_proj` */
   readonly biasedModules: readonly string[]
   readonly attentionBias: boolean
@@ -78,11 +79,22 @@ export function readSize(raw: RawConfig, field: string, fallback?: number): numb
   return value as number
 }
 
+/** The same for a field that has several names; the first is the one to name where none is there. */
+export function readSizeOf(raw: RawConfig, fields: readonly [string, ...string[]], fallback?: number): number {
+  return readSize(raw, fields.find(field => fieldOf(raw, field) !== undefined) ?? fields[0], fallback)
+}
+
 /** A positive finite number. */
 export function readPositive(raw: RawConfig, field: string, fallback?: number): number {
   const value = fieldOf(raw, field) ?? fallback
   if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) throw fault(field, 'a positive number', value)
   return value
+}
+
+/** The same, or null where the field says null. */
+export function readPositiveOrNull(raw: RawConfig, field: string, fallback: number | null = null): number | null {
+  if (Object.hasOwn(raw, field) && raw[field] === null) return null
+  return fieldOf(raw, field) === undefined ? fallback : readPositive(raw, field)
 }
 
 export function readFlag(raw: RawConfig, field: string, fallback: boolean): boolean {

@@ -1,10 +1,17 @@
 // The table of model families. A new one is a folder and a row here.
 import { SwarmError } from '../common/errors.ts'
+import { bloom } from './bloom/index.ts'
 import type { RawConfig } from './config.ts'
+import { falcon } from './falcon/index.ts'
 import type { Family } from './family.ts'
+import { gemma } from './gemma/index.ts'
+import { gptNeoX } from './gpt-neox/index.ts'
+import { gpt2 } from './gpt2/index.ts'
 import { llama } from './llama/index.ts'
+import { mixtral } from './mixtral/index.ts'
+import { opt } from './opt/index.ts'
 
-const families: readonly Family[] = [llama]
+const families: readonly Family[] = [llama, gpt2, bloom, opt, gptNeoX, falcon, gemma, mixtral]
 
 /** Values of `model_type` that this build runs. */
 export function supportedModelTypes(): string[] {

@@ -5,6 +5,7 @@ import {
   checkHeads,
   type ModelConfig,
   type RawConfig,
+  type RopeConfig,
   readFlag,
   readPositive,
   readSize,
@@ -26,6 +27,7 @@ export const mlpModules = ['mlp.gate_proj', 'mlp.up_proj', 'mlp.down_proj'] as c
 export type ModuleName = (typeof attentionModules)[number] | (typeof mlpModules)[number]
 
 export interface LlamaConfig extends ModelConfig {
+  readonly rope: RopeConfig
   readonly traits: {
     /** norms of each head's queries and keys */
     readonly headNorms: boolean

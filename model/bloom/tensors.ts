@@ -1,0 +1,24 @@
+// Names and shapes of BLOOM's checkpoint tensors.
+import type { ClientTensorNames, LinearModule } from '../family.ts'
+import type { BloomConfig } from './config.ts'
+
+export const modules = [
+  'self_attention.query_key_value',
+  'self_attention.dense',
+  'mlp.dense_h_to_4h',
+  'mlp.dense_4h_to_h'
+] as const
+
+export function linearModules({ hiddenSize, intermediateSize }: BloomConfig): readonly LinearModule[] {
+  return [
+    { name: 'self_attention.query_key_value', inFeatures: hiddenSize, outFeatures: 3 * hiddenSize },
+    { name: 'self_attention.dense', inFeatures: hiddenSize, outFeatures: hiddenSize },
+    { name: 'mlp.dense_h_to_4h', inFeatures: hiddenSize, outFeatures: intermediateSize },
+    { name: 'mlp.dense_4h_to_h', inFeatures: intermediateSize, outFeatures: hiddenSize }
+  ]
+}
+
+export function clientTensorNames({ tiedEmbeddings }: BloomConfig): ClientTensorNames {
+  const embedding = 'transformer.word_embeddings.weight'
+  return { embedding, norm: 'transformer.ln_f.weight', head: tiedEmbeddings ? embedding : 'lm_head.weight' }
+}

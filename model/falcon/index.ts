@@ -1,0 +1,22 @@
+// Falcon: one key/value head for all queries (7B) or for groups of them (40B, 180B, 11B).
+import { defineFamily } from '../define-family.ts'
+import { layerNormTensors } from '../layers/norms.ts'
+import { rotaryTables } from '../layers/rotary-tables.ts'
+import { falconBlock } from './block.ts'
+import { parseConfig } from './config.ts'
+import { clientTensorNames, linearModules, normTensors } from './tensors.ts'
+
+export const falcon = defineFamily({
+  modelTypes: ['falcon'],
+  parseConfig,
+  blockPath: block => `transformer.h.${block}`,
+  linearModules,
+  biasedModules: config => config.biasedModules,
+  otherTensors: normTensors,
+  attention: ({ headDim }) => ({ rotary: { cos: 'cos', sin: 'sin', dims: headDim } }),
+  block: falconBlock,
+  clientTensorNames,
+  clientTensors: ({ hiddenSize }) => layerNormTensors(['transformer.ln_f'], hiddenSize),
+  leave: ({ config, scope }, hidden) => scope.layerNorm(hidden, 'transformer.ln_f', { epsilon: config.normEpsilon }),
+  rotaryTables: ({ rope, headDim }, positions) => rotaryTables(rope, headDim, positions)
+})

@@ -1,0 +1,133 @@
+// config.json of Gemma 2 and the text part of Gemma 3. Source of fields and defaults: configuration_gemma2.py and
+// configuration_gemma3.py of Hugging Face transformers 5.
+import { SwarmError } from '../../common/errors.ts'
+import {
+  checkHeads,
+  type ModelConfig,
+  type RawConfig,
+  type RopeConfig,
+  readFlag,
+  readObject,
+  readPositive,
+  readPositiveOrNull,
+  readSize,
+  readText,
+  readTokens,
+  refuseQuantized
+} from '../config.ts'
+import { type LayerTypes, readWindows } from '../layer-types.ts'
+import { type Activation, readActivation } from '../layers/mlp.ts'
+import { readRope } from '../rope-config.ts'
+import { attentionModules } from './tensors.ts'
+
+export interface GemmaConfig extends ModelConfig {
+  readonly rope: RopeConfig
+  readonly traits: {
+    readonly activation: Activation
+    /** of scores */
+    readonly scale: number
+    readonly softcap: number | null
+    /** of logits */
+    readonly logitSoftcap: number | null
+    /** norms of each head's queries and keys */
+    readonly headNorms: boolean
+    /** of each block: whether it is local, by its own angles where the model has two kinds */
+    readonly isLocal: readonly boolean[]
+    readonly windows: readonly (number | null)[]
+    /** angles of local blocks; null: as in the others */
+    readonly localRope: RopeConfig | null
+  }
+}
+
+interface Variant {
+  readonly maxPositions: number
+  /** every so many blocks one sees all tokens */
+  readonly pattern: (raw: RawConfig) => number
+  readonly softcap: number | null
+  readonly logitSoftcap: number | null
+  readonly headNorms: boolean
+}
+
+const variants: Readonly<Record<string, Variant>> = {
+  gemma2: { maxPositions: 8192, pattern: () => 2, softcap: 50, logitSoftcap: 30, headNorms: false },
+  gemma3_text: {
+    maxPositions: 131_072,
+    pattern: raw => readSize(raw, 'sliding_window_pattern', 6),
+    softcap: null,
+    logitSoftcap: null,
+    headNorms: true
+  }
+}
+
+export const modelTypes = Object.keys(variants)
+
+/** The angles of all blocks, and those of local ones where they differ: Gemma 3 says both in one of two ways. */
+function readRopes(
+  raw: RawConfig,
+  maxPositions: number,
+  hasTwo: boolean
+): { rope: RopeConfig; local: RopeConfig | null } {
+  if (!hasTwo) return { rope: readRope(raw, { maxPositions, theta: 10_000 }), local: null }
+  const fields = readObject(raw, 'rope_parameters')
+  const [global, local] = fields
+    ? (['full_attention', 'sliding_attention'] as const).map(type => readObject(fields, type))
+    : [undefined, undefined]
+  const localTheta = readPositive(raw, 'rope_local_base_freq', 10_000)
+  const rope = global ? { rope_parameters: global } : { ...raw, rope_parameters: undefined }
+  return {
+    rope: readRope(rope, { maxPositions, theta: 1_000_000 }),
+    local: readRope(local ? { rope_parameters: local } : {}, { maxPositions, theta: localTheta })
+  }
+}
+
+/** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
+export function parseConfig(raw: RawConfig): GemmaConfig {
+  refuseQuantized(raw)
+  if (readFlag(raw, 'use_bidirectional_attention', false)) {
+    throw new SwarmError('UNSUPPORTED', 'config.json: use_bidirectional_attention is not supported')
+  }
+  const modelType = readText(raw, 'model_type')
+  const variant = variants[modelType]!
+  const numBlocks = readSize(raw, 'num_hidden_layers')
+  const numHeads = readSize(raw, 'num_attention_heads')
+  const numKeyValueHeads = readSize(raw, 'num_key_value_heads')
+  const headDim = readSize(raw, 'head_dim', 256)
+  const maxPositions = readSize(raw, 'max_position_embeddings', variant.maxPositions)
+  checkHeads({ numHeads, numKeyValueHeads, rotated: headDim })
+  const pattern = variant.pattern(raw)
+  const types: LayerTypes = {
+    window: readSize(raw, 'sliding_window', 4096),
+    isSliding: block => (block + 1) % pattern !== 0
+  }
+  const { rope, local } = readRopes(raw, maxPositions, variant.headNorms)
+  const attentionBias = readFlag(raw, 'attention_bias', false)
+  return {
+    modelType,
+    hiddenSize: readSize(raw, 'hidden_size'),
+    numBlocks,
+    numHeads,
+    numKeyValueHeads,
+    headDim,
+    intermediateSize: readSize(raw, 'intermediate_size'),
+    vocabSize: readSize(raw, 'vocab_size'),
+    maxPositions,
+    normEpsilon: readPositive(raw, 'rms_norm_eps', 1e-6),
+    tiedEmbeddings: readFlag(raw, 'tie_word_embeddings', true),
+    ...readTokens(raw),
+    rope,
+    biasedModules: attentionBias ? attentionModules : [],
+    attentionBias,
+    mlpBias: false,
+    traits: {
+      activation: readActivation('hidden_activation', readText(raw, 'hidden_activation', 'gelu_pytorch_tanh')),
+      scale: readPositive(raw, 'query_pre_attn_scalar', 256) ** -0.5,
+      softcap: readPositiveOrNull(raw, 'attn_logit_softcapping', variant.softcap),
+      logitSoftcap: readPositiveOrNull(raw, 'final_logit_softcapping', variant.logitSoftcap),
+      headNorms: variant.headNorms,
+      isLocal: readWindows(raw, numBlocks, Number.MAX_SAFE_INTEGER, types).map(window => window !== null),
+      windows: readWindows(raw, numBlocks, maxPositions, types),
+      localRope: local
+    },
+    raw
+  }
+}

@@ -1,0 +1,64 @@
+// config.json of GPT-NeoX and Pythia. Source of fields and defaults: configuration_gpt_neox.py of Hugging Face transformers 5.
+import {
+  checkHeads,
+  evenHead,
+  type ModelConfig,
+  type RawConfig,
+  type RopeConfig,
+  readFlag,
+  readPositive,
+  readSize,
+  readText,
+  readTokens,
+  refuseQuantized
+} from '../config.ts'
+import { type Activation, readActivation } from '../layers/mlp.ts'
+import { readRope, readRotatedPart } from '../rope-config.ts'
+import { attentionModules, mlpModules } from './tensors.ts'
+
+export interface GptNeoXConfig extends ModelConfig {
+  readonly rope: RopeConfig
+  readonly traits: {
+    readonly activation: Activation
+    /** attention and MLP both work on the block's input */
+    readonly parallel: boolean
+    /** leading numbers of each head that are rotated */
+    readonly rotated: number
+  }
+}
+
+/** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
+export function parseConfig(raw: RawConfig): GptNeoXConfig {
+  refuseQuantized(raw)
+  const hiddenSize = readSize(raw, 'hidden_size')
+  const numHeads = readSize(raw, 'num_attention_heads')
+  const maxPositions = readSize(raw, 'max_position_embeddings', 2048)
+  const headDim = evenHead(hiddenSize, numHeads)
+  const rotated = Math.floor(headDim * readRotatedPart(raw, 'rotary_pct', 0.25))
+  checkHeads({ numHeads, numKeyValueHeads: numHeads, rotated })
+  const attentionBias = readFlag(raw, 'attention_bias', true)
+  return {
+    modelType: 'gpt_neox',
+    hiddenSize,
+    numBlocks: readSize(raw, 'num_hidden_layers'),
+    numHeads,
+    numKeyValueHeads: numHeads,
+    headDim,
+    intermediateSize: readSize(raw, 'intermediate_size'),
+    vocabSize: readSize(raw, 'vocab_size'),
+    maxPositions,
+    normEpsilon: readPositive(raw, 'layer_norm_eps', 1e-5),
+    tiedEmbeddings: readFlag(raw, 'tie_word_embeddings', false),
+    ...readTokens(raw),
+    rope: readRope(raw, { maxPositions, theta: readPositive(raw, 'rotary_emb_base', 10_000) }),
+    biasedModules: [...(attentionBias ? attentionModules : []), ...mlpModules],
+    attentionBias,
+    mlpBias: true,
+    traits: {
+      activation: readActivation('hidden_act', readText(raw, 'hidden_act', 'gelu')),
+      parallel: readFlag(raw, 'use_parallel_residual', true),
+      rotated
+    },
+    raw
+  }
+}

@@ -1,0 +1,23 @@
+// GPT-NeoX and Pythia: a part of each head is rotated, attention and MLP work in parallel.
+import { defineFamily } from '../define-family.ts'
+import { layerNormTensors } from '../layers/norms.ts'
+import { rotaryTables } from '../layers/rotary-tables.ts'
+import { gptNeoXBlock } from './block.ts'
+import { parseConfig } from './config.ts'
+import { clientTensorNames, linearModules } from './tensors.ts'
+
+export const gptNeoX = defineFamily({
+  modelTypes: ['gpt_neox'],
+  parseConfig,
+  blockPath: block => `gpt_neox.layers.${block}`,
+  linearModules,
+  biasedModules: config => config.biasedModules,
+  otherTensors: ({ hiddenSize }) => layerNormTensors(['input_layernorm', 'post_attention_layernorm'], hiddenSize),
+  attention: ({ traits }) => ({ rotary: { cos: 'cos', sin: 'sin', dims: traits.rotated } }),
+  block: gptNeoXBlock,
+  clientTensorNames,
+  clientTensors: ({ hiddenSize }) => layerNormTensors(['gpt_neox.final_layer_norm'], hiddenSize),
+  leave: ({ config, scope }, hidden) =>
+    scope.layerNorm(hidden, 'gpt_neox.final_layer_norm', { epsilon: config.normEpsilon }),
+  rotaryTables: ({ rope, traits }, positions) => rotaryTables(rope, traits.rotated, positions)
+})

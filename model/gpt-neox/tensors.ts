@@ -1,0 +1,20 @@
+// Names and shapes of GPT-NeoX's checkpoint tensors.
+import type { ClientTensorNames, LinearModule } from '../family.ts'
+import type { GptNeoXConfig } from './config.ts'
+
+export const attentionModules = ['attention.query_key_value', 'attention.dense'] as const
+export const mlpModules = ['mlp.dense_h_to_4h', 'mlp.dense_4h_to_h'] as const
+
+export function linearModules({ hiddenSize, intermediateSize }: GptNeoXConfig): readonly LinearModule[] {
+  return [
+    { name: 'attention.query_key_value', inFeatures: hiddenSize, outFeatures: 3 * hiddenSize },
+    { name: 'attention.dense', inFeatures: hiddenSize, outFeatures: hiddenSize },
+    { name: 'mlp.dense_h_to_4h', inFeatures: hiddenSize, outFeatures: intermediateSize },
+    { name: 'mlp.dense_4h_to_h', inFeatures: intermediateSize, outFeatures: hiddenSize }
+  ]
+}
+
+export function clientTensorNames({ tiedEmbeddings }: GptNeoXConfig): ClientTensorNames {
+  const embedding = 'gpt_neox.embed_in.weight'
+  return { embedding, norm: 'gpt_neox.final_layer_norm.weight', head: tiedEmbeddings ? embedding : 'embed_out.weight' }
+}

@@ -1,0 +1,27 @@
+// Mixtral: Llama's attention, and experts of which two work on each token.
+import { defineFamily } from '../define-family.ts'
+import { rmsNormTensors } from '../layers/norms.ts'
+import { rotaryTables } from '../layers/rotary-tables.ts'
+import { attentionModulesOf, clientTensorNames } from '../llama/tensors.ts'
+import { mixtralBlock } from './block.ts'
+import { parseConfig } from './config.ts'
+import { otherTensors } from './tensors.ts'
+
+export const mixtral = defineFamily({
+  modelTypes: ['mixtral'],
+  parseConfig,
+  blockPath: block => `model.layers.${block}`,
+  // as in PEFT over transformers 5, where the experts are no linear modules
+  linearModules: attentionModulesOf,
+  biasedModules: config => config.biasedModules,
+  otherTensors,
+  attention: ({ headDim, traits }, block) => ({
+    window: traits.windows[block] ?? undefined,
+    rotary: { cos: 'cos', sin: 'sin', dims: headDim }
+  }),
+  block: mixtralBlock,
+  clientTensorNames,
+  clientTensors: ({ hiddenSize }) => rmsNormTensors(['model.norm'], hiddenSize),
+  leave: ({ config, scope }, hidden) => scope.rmsNorm(hidden, 'model.norm', { epsilon: config.normEpsilon }),
+  rotaryTables: ({ rope, headDim }, positions) => rotaryTables(rope, headDim, positions)
+})
