@@ -19,7 +19,7 @@ import {
 const [peer, folder = 'capitals-adapter', path = 'models/tiny'] = process.argv.slice(2)
 if (peer === undefined) throw new Error('usage: node examples/finetune.ts <address of a peer> [folder] [model]')
 
-await using base = await AutoDistributedModelForCausalLM.fromPretrained(path, { initialPeers: [peer] })
+const base = await AutoDistributedModelForCausalLM.fromPretrained(path, { initialPeers: [peer] })
 const model = await getPeftModel(base, {
   peftType: 'LORA', // or { peftType: 'PROMPT_TUNING', numVirtualTokens: 16 }
   r: 16,
@@ -54,3 +54,5 @@ for (const prompt of ['The capital of Vermont is', 'The capital of Texas is']) {
   const [ids] = await loaded.generate(prompt, { maxNewTokens: 10 })
   console.log(base.tokenizer.decode(ids!, { skipSpecialTokens: true }))
 }
+
+await base.close()

@@ -8,7 +8,7 @@ import { AutoDistributedModelForCausalLM } from 'swarmtune'
 const [peer, prompt = 'It was a dark', path = 'models/tiny'] = process.argv.slice(2)
 if (peer === undefined) throw new Error('usage: node examples/generate.ts <address of a peer> [prompt] [model]')
 
-await using model = await AutoDistributedModelForCausalLM.fromPretrained(path, { initialPeers: [peer] })
+const model = await AutoDistributedModelForCausalLM.fromPretrained(path, { initialPeers: [peer] })
 
 // All at once, token ids in and out …
 const inputIds = model.tokenizer.encode(prompt)
@@ -20,3 +20,5 @@ process.stdout.write(`\n${prompt}`)
 const sampling = { maxNewTokens: 40, doSample: true, temperature: 0.8, topP: 0.9, seed: 1 }
 for await (const { text } of model.generateStream(prompt, sampling)) process.stdout.write(text)
 console.log()
+
+await model.close()
