@@ -17,6 +17,7 @@ function targetOf({ checkpoint, embeddings, tokenizer }: ModelParts): TuningTarg
   const { config, family } = checkpoint
   return {
     modules: family.linearModules(config),
+    defaultTargets: family.defaultTargets,
     numBlocks: config.numBlocks,
     // of what a prompt is put before
     hiddenSize: embeddings.width,

@@ -19,6 +19,7 @@ export function defineFamily<C extends ModelConfig>(description: FamilyDescripti
     blockTensorNames: (config, block) => blockTensorsOf(description, own(config), block).map(({ name }) => name),
     clientTensors: config => clientTensorsOf(description, own(config)),
     clientTensorNames: config => description.clientTensorNames(own(config)),
+    defaultTargets: description.defaultTargets,
     linearModules: config => description.linearModules(own(config)),
     moduleWeightName: (block, module) => `${description.blockPath(block)}.${module}`,
     forwardSpan: (config, options) => forwardSpan(description, own(config), options),

@@ -28,6 +28,8 @@ export interface FamilyDescription<C extends ModelConfig = ModelConfig> {
   /** what names of a block's tensors begin with, without the last dot: `model.layers.3` */
   blockPath(block: number): string
   linearModules(config: C): readonly LinearModule[]
+  /** of PEFT's utils/constants.py */
+  readonly defaultTargets: readonly string[]
   /** linear modules that have a bias, by name */
   biasedModules(config: C): readonly string[]
   /** tensors of a block beside those of its linear modules, by their path in it */

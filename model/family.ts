@@ -3,6 +3,7 @@ import type { BlockRange } from '../common/range.ts'
 import type { Tensor } from '../common/tensor.ts'
 import type { Graph } from '../graph/graph.ts'
 import type { ModelConfig, RawConfig } from './config.ts'
+import type { Precision } from './precision.ts'
 
 /** A linear module of a block that an adapter may change. Its weight is `[outFeatures, inFeatures]`. */
 export interface LinearModule {
@@ -24,6 +25,8 @@ export interface SpanOptions {
   readonly ports: readonly string[]
   /** adds an input `blocks.<i>.lora.<module>.mask` `[batch, seq, in]` beside each LoRA port; forwardSpan only */
   readonly dropout?: boolean
+  /** of the blocks' matrices; default float32 */
+  readonly precision?: Precision
 }
 
 export interface DecodeOptions extends SpanOptions {
@@ -65,6 +68,8 @@ export interface Family {
   blockTensorNames(config: ModelConfig, block: number): string[]
   clientTensorNames(config: ModelConfig): ClientTensorNames
   linearModules(config: ModelConfig): readonly LinearModule[]
+  /** modules that LoRA changes where nothing else is said, by the end of their names, as in PEFT */
+  readonly defaultTargets: readonly string[]
   /** `model.layers.3.self_attn.q_proj`: PEFT's module path, and with `.weight` the checkpoint's tensor */
   moduleWeightName(block: number, module: string): string
   /** hidden, mask, cos, sin, ports -> hidden_out; differentiable */

@@ -12,6 +12,8 @@ export type PortTensors = Readonly<Record<string, Tensor<'float32'>>>
 export interface TuningTarget {
   /** linear modules of a block */
   readonly modules: readonly LinearModule[]
+  /** those that LoRA changes where nothing else is said, by the end of their names; default q_proj and v_proj */
+  readonly defaultTargets?: readonly string[]
   readonly numBlocks: number
   readonly hiddenSize: number
   readonly vocabSize: number

@@ -11,6 +11,7 @@ export const bloom = defineFamily({
   parseConfig,
   blockPath: block => `transformer.h.${block}`,
   linearModules,
+  defaultTargets: ['query_key_value'],
   biasedModules: config => config.biasedModules,
   otherTensors: ({ hiddenSize }) => layerNormTensors(['input_layernorm', 'post_attention_layernorm'], hiddenSize),
   attention: ({ numHeads }) => ({ slopes: alibiSlopes(numHeads) }),

@@ -11,6 +11,7 @@ export const falcon = defineFamily({
   parseConfig,
   blockPath: block => `transformer.h.${block}`,
   linearModules,
+  defaultTargets: ['query_key_value'],
   biasedModules: config => config.biasedModules,
   otherTensors: normTensors,
   attention: ({ headDim }) => ({ rotary: { cos: 'cos', sin: 'sin', dims: headDim } }),

@@ -23,6 +23,7 @@ export const gemma = defineFamily({
   parseConfig,
   blockPath: block => `model.layers.${block}`,
   linearModules,
+  defaultTargets: ['q_proj', 'v_proj'],
   biasedModules: config => config.biasedModules,
   otherTensors: normTensors,
   attention,

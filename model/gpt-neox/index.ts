@@ -11,6 +11,7 @@ export const gptNeoX = defineFamily({
   parseConfig,
   blockPath: block => `gpt_neox.layers.${block}`,
   linearModules,
+  defaultTargets: ['query_key_value'],
   biasedModules: config => config.biasedModules,
   otherTensors: ({ hiddenSize }) => layerNormTensors(['input_layernorm', 'post_attention_layernorm'], hiddenSize),
   attention: ({ traits }) => ({ rotary: { cos: 'cos', sin: 'sin', dims: traits.rotated } }),

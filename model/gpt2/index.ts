@@ -10,6 +10,7 @@ export const gpt2 = defineFamily({
   parseConfig,
   blockPath: block => `transformer.h.${block}`,
   linearModules,
+  defaultTargets: ['c_attn'],
   biasedModules: config => config.biasedModules,
   otherTensors: ({ hiddenSize }) => layerNormTensors(['ln_1', 'ln_2'], hiddenSize),
   attention: ({ headDim, traits }, block) => ({

@@ -10,6 +10,7 @@ export const llama = defineFamily({
   parseConfig,
   blockPath: block => `model.layers.${block}`,
   linearModules,
+  defaultTargets: ['q_proj', 'v_proj'],
   biasedModules: config => config.biasedModules,
   otherTensors: normTensors,
   attention: ({ headDim, traits }, block) => ({

@@ -13,6 +13,7 @@ export const mixtral = defineFamily({
   blockPath: block => `model.layers.${block}`,
   // as in PEFT over transformers 5, where the experts are no linear modules
   linearModules: attentionModulesOf,
+  defaultTargets: ['q_proj', 'v_proj'],
   biasedModules: config => config.biasedModules,
   otherTensors,
   attention: ({ headDim, traits }, block) => ({

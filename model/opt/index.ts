@@ -12,6 +12,7 @@ export const opt = defineFamily({
   parseConfig,
   blockPath: block => `${decoder}.layers.${block}`,
   linearModules,
+  defaultTargets: ['q_proj', 'v_proj'],
   biasedModules: config => config.biasedModules,
   otherTensors: ({ hiddenSize }) => layerNormTensors(['self_attn_layer_norm', 'final_layer_norm'], hiddenSize),
   attention: () => ({}),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PromptTuningConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 
@@ -46,7 +46,7 @@ def fill(model):
                 parameter.copy_(0.3 * torch.randn_like(parameter))
             else:
                 # a tied head would answer every token with itself if embeddings outweighed the blocks
-                size = 0.4 if "embed" in name or "wte" in name else 1
+                size = 2 if "wpe" in name or "positions" in name else 0.4 if "embed" in name or "wte" in name else 1
                 parameter.copy_(size * torch.randn_like(parameter) / parameter.shape[-1] ** 0.5)
 
 
@@ -154,8 +154,22 @@ def port_case(model, family, config):
         for name, value in named.items():
             grad = torch.zeros_like(value) if value.grad is None else value.grad
             values |= {f"blocks.{block}.{name}": value, f"grad.blocks.{block}.{name}": grad}
+    names = sorted(get_peft_model_state_dict(peft))
     peft.unload()
-    return {f"ports.{name}": value for name, value in values.items()}
+    return {f"ports.{name}": value for name, value in values.items()}, names
+
+
+def prompt_tuning_case(model, config):
+    """Trained embeddings before those of the tokens, by PEFT: loss and their gradient."""
+    width = model.get_input_embeddings().weight.shape[1]
+    peft = get_peft_model(model, PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=PROMPT, token_dim=width))
+    prompt = peft.prompt_encoder["default"].embedding.weight
+    with torch.no_grad():
+        prompt.copy_(small(PROMPT, width))
+    ids = torch.randint(3, config.vocab_size, (BATCH, LENGTH))
+    out = peft(input_ids=ids, attention_mask=torch.ones_like(ids), labels=ids)
+    out.loss.backward()
+    return {f"prompt_tuning.{name}": value for name, value in dict(ids=ids, prompt=prompt, loss=out.loss, grad_prompt=prompt.grad).items()}
 
 
 def model_case(model, family, config):
@@ -186,7 +200,7 @@ def greedy_case(model, config):
         tokens = out.sequences[0, 5:]
         if margin > 2e-3 and len(set(tokens.tolist())) > best[0]:
             best = (len(set(tokens.tolist())), margin, dict(ids=ids, tokens=tokens))
-        if best[0] > (4 if attempt < 8 else 0):
+        if best[0] > (4 if attempt < 8 else 1):
             break
     print("  different tokens", best[0], "margin", best[1])
     return {f"greedy.{name}": value for name, value in best[2].items()}
@@ -205,11 +219,12 @@ def write(models, family, first_seed):
         model = build(name, spec)
         config = model.config
         tensors = greedy_case(model, config) | model_case(model, family, config) | block_cases(model, family, config)
-        tensors |= port_case(model, family, config)
+        ports, names = port_case(model, family, config)
+        tensors |= ports | prompt_tuning_case(model, config)
         if family.tables is not None:
             tables = family.tables(model, torch.arange(config.max_position_embeddings)[None])
             tensors |= {f"rotary.{key}": value for key, value in tables.items()}
         flat = {key: value.detach().contiguous().clone() for key, value in tensors.items()}
-        save_file(flat, FOLDER / f"{name}.safetensors")
+        save_file(flat, FOLDER / f"{name}.safetensors", metadata={"peft": json.dumps(names)})
         (FOLDER / f"{name}.safetensors").chmod(0o644)
         print(name, sum(value.numel() * value.element_size() for value in flat.values()))

@@ -5,7 +5,14 @@ import { int64, type Tensor, tensor } from '../../common/tensor.ts'
 import type { Graph } from '../../graph/graph.ts'
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint.ts'
 import { supportedModelTypes } from '../../model/families.ts'
-import { familyModels, familyPath, positionsOf, readFamilyCase, readFamilyReference } from './families.ts'
+import {
+  familyModels,
+  familyPath,
+  positionsOf,
+  readFamilyCase,
+  readFamilyReference,
+  readPeftNames
+} from './families.ts'
 import { withoutPadding } from './reference-cases.ts'
 import {
   decodeStep,
@@ -98,6 +105,18 @@ for (const [family, models] of Object.entries(familyModels)) {
         const below = { ...feeds, 'grad.hidden_out': upper['grad.hidden']! }
         const lower = await runBackward(spans[0]!.graph, spans[0]!.wanted, below, run, 'recompute')
         assertClose({ ...upper, ...lower, hidden_out: upper.hidden_out! }, expected)
+      })
+
+      test('modules have the names of PEFT', async () => {
+        const { config, family } = await openCheckpoint(familyPath(model))
+        const names = Array.from({ length: config.numBlocks }, (_, block) =>
+          family
+            .linearModules(config)
+            .flatMap(({ name }) =>
+              ['A', 'B'].map(part => `base_model.model.${family.moduleWeightName(block, name)}.lora_${part}.weight`)
+            )
+        )
+        assert.deepEqual(names.flat().sort(), (await readPeftNames(model)).sort())
       })
 
       test('decoding over a cache equals the whole sequence at once, ports filled or not', async context => {

@@ -29,6 +29,12 @@ export async function readFamilyReference(model: string): Promise<Tensors> {
   return decodeSafetensors(await readFile(path), path).tensors
 }
 
+/** Names of the tensors that PEFT saves of LoRA on every linear module. */
+export async function readPeftNames(model: string): Promise<string[]> {
+  const path = familyPath(`${model}.safetensors`)
+  return JSON.parse(decodeSafetensors(await readFile(path), path).metadata.peft!) as string[]
+}
+
 /** Feeds of a span graph and expected values of one case. */
 export async function readFamilyCase(model: string, name: string): Promise<ReferenceCase> {
   const checkpoint = await openCheckpoint(familyPath(model))

@@ -1,6 +1,7 @@
 // The settings of LoRA: ours, and the fields of PEFT's adapter_config.json that they are written to and read from.
 import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
+import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
 
 /** Unknown keys are refused, so that a misspelt setting does not go by. */
@@ -14,9 +15,9 @@ const schema = z.strictObject({
   loraDropout: z.number().min(0).lt(1).default(0),
   /**
    * Modules by name or by the end of their name (`q_proj`, `self_attn.q_proj`, `model.layers.0.mlp.up_proj`), or one
-   * regular expression that matches whole names, or `all-linear`.
+   * regular expression that matches whole names, or `all-linear`. Default: those of the model's family.
    */
-  targetModules: z.union([z.string(), z.array(z.string()).min(1).readonly()]).default(['q_proj', 'v_proj']),
+  targetModules: z.union([z.string(), z.array(z.string()).min(1).readonly()]).optional(),
   /** blocks that get an adapter; default all */
   layersToTransform: z.union([z.int().min(0), z.array(z.int().min(0)).readonly()]).optional(),
   /** biases stay as they are */
@@ -30,11 +31,22 @@ const schema = z.strictObject({
 /** What a user writes: PEFT's names in camel case, PEFT's defaults. */
 export type LoraConfig = z.input<typeof schema>
 
+/** With defaults but those of the model's family. */
+type ParsedLoraConfig = z.output<typeof schema>
+
 /** With defaults. */
-export type LoraSettings = z.output<typeof schema>
+export type LoraSettings = ParsedLoraConfig & Required<Pick<ParsedLoraConfig, 'targetModules'>>
+
+/** The settings with the modules that the model's family takes where none are named. */
+export function withTargets(
+  settings: ParsedLoraConfig,
+  { defaultTargets = ['q_proj', 'v_proj'] }: Pick<TuningTarget, 'defaultTargets'>
+): LoraSettings {
+  return { ...settings, targetModules: settings.targetModules ?? defaultTargets }
+}
 
 /** Throws INVALID_ARGUMENT naming every wrong field. */
-export function parseLoraConfig(config: unknown): LoraSettings {
+export function parseLoraConfig(config: unknown): ParsedLoraConfig {
   const settings = parse(schema, config, 'LORA configuration', 'INVALID_ARGUMENT')
   if (typeof settings.targetModules === 'string' && settings.layersToTransform !== undefined) {
     throw new SwarmError(
@@ -93,13 +105,18 @@ const harmless: ReadonlySet<string> = new Set([
   'qalora_group_size'
 ])
 
-/** The fields of adapter_config.json. `targetModules` is what the configuration's targets came to, where it was all-linear. */
+/**
+ * The fields of adapter_config.json. `targetModules` is what the configuration's targets came to, where it was all-linear;
+ * `fanInFanOut`: the weights under the adapter are [in, out].
+ */
 export function writeLoraConfig(
   settings: LoraSettings,
-  targetModules: string | readonly string[]
+  targetModules: string | readonly string[],
+  fanInFanOut: boolean
 ): Record<string, unknown> {
   return {
     ...unused,
+    fan_in_fan_out: fanInFanOut,
     bias: settings.bias,
     init_lora_weights: settings.initLoraWeights,
     layers_to_transform: settings.layersToTransform ?? null,
@@ -118,7 +135,7 @@ function isInactive(value: unknown): boolean {
 }
 
 /** The configuration in an adapter_config.json. Throws UNSUPPORTED for variants that are not done here, BAD_CHECKPOINT. */
-export function readLoraConfig(fields: Readonly<Record<string, unknown>>, file: string): LoraSettings {
+export function readLoraConfig(fields: Readonly<Record<string, unknown>>, file: string): ParsedLoraConfig {
   const variants = Object.keys(unused).filter(field => !harmless.has(field) && !isInactive(fields[field]))
   if ((fields.bias ?? 'none') !== 'none') variants.push('bias')
   const init = fields.init_lora_weights ?? true

@@ -31,7 +31,8 @@ export function createLora(
   const scaling = scalingOf(settings)
   const { r } = settings
   const { seed, initialize } = options
-  const adapters = resolveTargets(settings, target, initialize).map(({ block, module }): Adapter => {
+  const targets = resolveTargets(settings, target, initialize)
+  const adapters = targets.map(({ block, module }): Adapter => {
     const { name, inFeatures, outFeatures } = module
     const stream = [block, target.modules.indexOf(module)]
     const path = `base_model.model.${target.moduleWeightName(block, name)}`
@@ -45,6 +46,8 @@ export function createLora(
     }
   })
   const names = targetNames(settings, target.modules)
+  // as PEFT sets it over Conv1D; how A and B lie does not depend on it
+  const fanInFanOut = targets.every(({ module }) => module.transposed)
 
   return {
     config: settings,
@@ -69,6 +72,6 @@ export function createLora(
       }
     },
     accumulatePrompt() {},
-    describe: () => writeLoraConfig(settings, names)
+    describe: () => writeLoraConfig(settings, names, fanInFanOut)
   }
 }

@@ -86,5 +86,5 @@ export function targetNames(
   modules: readonly LinearModule[]
 ): string | readonly string[] {
   if (typeof targetModules !== 'string' || targetModules.toLowerCase() !== allLinear) return targetModules
-  return modules.map(({ name }) => name.slice(name.lastIndexOf('.') + 1))
+  return [...new Set(modules.map(({ name }) => name.slice(name.lastIndexOf('.') + 1)))]
 }
