@@ -1,12 +1,16 @@
 // Models of the Hugging Face Hub: flags, what the environment says of it, and the progress of what is fetched.
+import { join } from 'node:path'
 import { getHFHubCachePath } from '@huggingface/hub'
 import { Option } from 'commander'
+import type { FromPeers } from '../client/index.ts'
 import { formatBytes, MiB } from '../common/units.ts'
 import type { HubOptions } from '../model/hub/options.ts'
 import type { TransferProgress } from '../model/partial/tensors.ts'
+import { homeFolder } from './options.ts'
 import { createProgress, formatDuration, type ProgressLine } from './progress.ts'
 
 export interface HubFlags {
+  fromPeers?: boolean
   revision?: string
   offline?: boolean
 }
@@ -15,6 +19,14 @@ export const revisionOption = () => new Option('--revision <name>', 'branch, tag
 
 export const offlineOption = () =>
   new Option('--offline', 'ask no hub: only what is in its cache on this machine').env('HF_HUB_OFFLINE')
+
+export const fromPeersOption = () =>
+  new Option('--from-peers', 'fetch the model, by its name in the swarm, from servers that hold it')
+
+/** Where what peers gave is kept, and how its arrival is shown. */
+export function peersSettings({ quiet = false } = {}): FromPeers {
+  return { directory: join(homeFolder(), 'peers'), onProgress: quiet ? undefined : transferProgress() }
+}
 
 /** Less is there before anybody reads a line. */
 const shownBytes = 1 * MiB

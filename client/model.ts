@@ -13,6 +13,7 @@ import type { Codec } from '../proto/frame.ts'
 import { sharedTensor } from '../runtime/session.ts'
 import { CausalModel } from './causal-model.ts'
 import { Embeddings } from './embeddings.ts'
+import { type FromPeers, openFromPeers } from './from-peers.ts'
 import { LanguageHead } from './head.ts'
 import { type Parameter, parameter } from './parameter.ts'
 import type { ModelParts } from './parts.ts'
@@ -37,6 +38,8 @@ export interface PretrainedOptions {
   readonly logger?: Logger
   /** of the Hugging Face Hub, for a model named instead of a path */
   readonly hub?: HubOptions
+  /** the model's name in the swarm instead of a path: configuration, tokenizer and tensors come from its servers */
+  readonly fromPeers?: FromPeers
   readonly signal?: AbortSignal
 }
 
@@ -162,9 +165,11 @@ export const AutoDistributedModelForCausalLM = {
    * UNSUPPORTED for the directory, UNREACHABLE when no initial peer answers, INVALID_ARGUMENT for addresses that are none.
    */
   async fromPretrained(path: string, options: PretrainedOptions): Promise<DistributedModelForCausalLM> {
-    const checkpoint = await openCheckpoint(path, { signal: options.signal, hub: options.hub })
+    const { signal, hub, fromPeers } = options
+    const local = fromPeers === undefined ? await openCheckpoint(path, { signal, hub }) : undefined
     const swarm = await joinSwarm(options)
     try {
+      const checkpoint = local ?? (await openFromPeers(path, swarm.network, fromPeers!, { signal }))
       return new DistributedModelForCausalLM(await assemble(checkpoint, swarm, options), { seed: options.seed })
     } catch (error) {
       await swarm.leave()

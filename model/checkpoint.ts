@@ -29,6 +29,8 @@ export interface Checkpoint {
   /** sha256 in hex over configuration, tensor index and the final norm: the same for the same model revision only */
   readonly identity: string
   readonly reads: ReadLog
+  /** where its files are */
+  readonly folder: ModelFolder
   /** Brings the data of these tensors to this machine where it is not here yet; reading does so by itself. */
   provide(names: readonly string[], options?: { signal?: AbortSignal }): Promise<void>
 }
@@ -73,6 +75,8 @@ export interface OpenOptions {
   readonly hub?: HubOptions
   /** the model's folder, opened already: the name is for messages only */
   readonly folder?: ModelFolder
+  /** what its identity must be: MODEL_MISMATCH where it is another */
+  readonly identity?: string
 }
 
 /**
@@ -83,7 +87,13 @@ export interface OpenOptions {
 export async function openCheckpoint(pathOrName: string, options: OpenOptions = {}): Promise<Checkpoint> {
   options.signal?.throwIfAborted()
   const folder = options.folder ?? (await openLocalOrHub(pathOrName, options))
-  return openFolder(folder, { signal: options.signal })
+  const checkpoint = await openFolder(folder, { signal: options.signal })
+  const { identity = checkpoint.identity } = options
+  if (checkpoint.identity === identity) return checkpoint
+  throw new SwarmError(
+    'MODEL_MISMATCH',
+    `${pathOrName}: expected model ${identity.slice(0, 8)}, found ${checkpoint.identity.slice(0, 8)}: what was fetched is not it`
+  )
 }
 
 /** What lies at the path; where nothing does and it could be a name of the hub's, that model. */
@@ -135,7 +145,7 @@ async function openFolder(folder: ModelFolder, options: { signal?: AbortSignal }
   await provide([norm.name], options)
   await visitBytes(norm, reads, bytes => hash.update(bytes))
   const identity = hash.digest('hex')
-  return { path: folder.path, name: folder.name, config, family, tensors, identity, reads, provide }
+  return { path: folder.path, name: folder.name, config, family, tensors, identity, reads, folder, provide }
 }
 
 /**

@@ -10,7 +10,9 @@ export const protocols = {
   /** one request: gradients back through a span */
   backward: '/swarmtune/backward/1.0.0',
   /** a session: open, ready, then step and result in turns until either side ends the stream */
-  inference: '/swarmtune/inference/1.0.0'
+  inference: '/swarmtune/inference/1.0.0',
+  /** one request: files and stored tensors of the peer's model, in pieces */
+  tensors: '/swarmtune/tensors/1.0.0'
 } as const
 
 export type ProtocolName = keyof typeof protocols

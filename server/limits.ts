@@ -12,6 +12,10 @@ export const maxLoraRank = 4096
 export const maxSessionsPerPeer = 32
 /** frames of requests that carry no tensors */
 export const maxSmallFrameBytes = 64 * KiB
+/** a request for a model's tensors, which may name many */
+export const maxRequestFrameBytes = 1 * MiB
+/** transfers of a model's tensors to one peer at a time */
+export const maxTensorStreamsPerPeer = 4
 /** trained tensors that may come with one request */
 export const maxPortBytes = 512 * MiB
 /** requests of one kind, decode or training, that wait for the device */

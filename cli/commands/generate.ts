@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { AutoDistributedModelForCausalLM, PeftModel } from '../../client/index.ts'
 import { withResource } from '../../common/resource.ts'
-import { type HubFlags, hubOptions, offlineOption, revisionOption } from '../hub.ts'
+import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
 import { joinOption, type LogLevel, logOption, parseNumber, parsePositive, parseWhole } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
@@ -33,6 +33,7 @@ export function generateCommand(): Command {
     .addOption(joinOption().makeOptionMandatory())
     .addOption(revisionOption())
     .addOption(offlineOption())
+    .addOption(fromPeersOption())
     .option('-a, --adapter <folder>', 'adapter to use, as swarm train or PEFT saved it')
     .option('--max-new-tokens <count>', 'most tokens to generate', parsePositive, 64)
     .option('--temperature <t>', 'sample at this temperature (default: greedy)', parseNumber)
@@ -51,6 +52,7 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
   await withResource(
     await AutoDistributedModelForCausalLM.fromPretrained(path, {
       hub: hubOptions(flags, { quiet: !process.stdout.isTTY }),
+      fromPeers: flags.fromPeers ? peersSettings({ quiet: !process.stdout.isTTY }) : undefined,
       initialPeers: flags.join,
       logger: createLogger(flags.logLevel),
       signal: interrupt.signal

@@ -2,13 +2,16 @@
 
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
+import { openFromPeers } from '../../client/from-peers.ts'
+import { SwarmError } from '../../common/errors.ts'
 import type { BlockRange } from '../../common/range.ts'
 import { rangeLength } from '../../common/range.ts'
 import { withResource } from '../../common/resource.ts'
 import { formatBytes, GiB, second } from '../../common/units.ts'
-import { openCheckpoint } from '../../model/checkpoint.ts'
+import { type Checkpoint, openCheckpoint } from '../../model/checkpoint.ts'
+import { createNetwork } from '../../network/node.ts'
 import { createServer } from '../../server/server.ts'
-import { type HubFlags, hubOptions, offlineOption, revisionOption } from '../hub.ts'
+import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
 import {
   homeFolder,
   joinOption,
@@ -59,6 +62,7 @@ export function serveCommand(): Command {
     )
     .addOption(revisionOption())
     .addOption(offlineOption())
+    .addOption(fromPeersOption())
     .addOption(joinOption())
     .option('--host <address>', 'address to listen on', '0.0.0.0')
     .option('-p, --port <port>', 'TCP port to listen on, 0 = any free one', parsePort, 0)
@@ -83,12 +87,35 @@ export function serveCommand(): Command {
     .action(serve)
 }
 
+/** The model, and what gives back that which was needed to load it. */
+async function openModel(
+  model: string,
+  flags: ServeFlags,
+  signal: AbortSignal
+): Promise<{ checkpoint: Checkpoint; release: () => Promise<void> }> {
+  const quiet = flags.json
+  if (!flags.fromPeers) {
+    return {
+      checkpoint: await openCheckpoint(model, { signal, hub: hubOptions(flags, { quiet }) }),
+      release: async () => {}
+    }
+  }
+  if (flags.join === undefined) throw new SwarmError('INVALID_ARGUMENT', '--from-peers: tell a peer to --join')
+  // asks as a client does; the server that follows has a network of its own
+  const network = await createNetwork({ listen: [], join: flags.join, logger: createLogger(flags.logLevel) })
+  try {
+    await network.start()
+    const checkpoint = await openFromPeers(model, network, peersSettings({ quiet }), { signal })
+    return { checkpoint, release: () => network.stop() }
+  } catch (error) {
+    await network.stop()
+    throw error
+  }
+}
+
 async function serve(model: string, flags: ServeFlags): Promise<void> {
   const interrupt = interruptSignal(flags)
-  const checkpoint = await openCheckpoint(model, {
-    signal: interrupt.signal,
-    hub: hubOptions(flags, { quiet: flags.json })
-  })
+  const { checkpoint, release } = await openModel(model, flags, interrupt.signal)
   const { numBlocks } = checkpoint.config
   await withResource(
     await createServer({
@@ -108,7 +135,7 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
       logger: createLogger(flags.logLevel)
     }),
     async server => {
-      await server.start()
+      await server.start().finally(release)
 
       if (flags.json) {
         print(

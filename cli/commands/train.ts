@@ -11,7 +11,7 @@ import {
 } from '../../client/index.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { withResource } from '../../common/resource.ts'
-import { type HubFlags, hubOptions, offlineOption, revisionOption } from '../hub.ts'
+import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
 import { joinOption, type LogLevel, logOption, parseNumber, parsePositive, parseWhole } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 import { runTraining } from '../training.ts'
@@ -50,6 +50,7 @@ export function trainCommand(): Command {
     .addOption(joinOption().makeOptionMandatory())
     .addOption(revisionOption())
     .addOption(offlineOption())
+    .addOption(fromPeersOption())
     .requiredOption('-o, --output <folder>', "where the adapter is saved, in PEFT's format")
     .addOption(new Option('--method <method>', 'what is trained').choices(['lora', 'prompt']).default('lora'))
     .option('-r, --rank <r>', 'LoRA: rank', parsePositive, 8)
@@ -97,6 +98,7 @@ async function train(path: string, dataset: string, flags: TrainFlags): Promise<
   await withResource(
     await AutoDistributedModelForCausalLM.fromPretrained(path, {
       hub: hubOptions(flags, { quiet: false }),
+      fromPeers: flags.fromPeers ? peersSettings({ quiet: false }) : undefined,
       initialPeers: flags.join,
       logger: createLogger(flags.logLevel),
       signal

@@ -20,6 +20,8 @@ export interface ModelFolder {
   json(file: string, options?: FolderOptions): Promise<JsonObject | undefined>
   /** Throws BAD_CHECKPOINT where there is no such file. */
   open(file: string, options?: FolderOptions): Promise<ByteFile>
+  /** Whether all of the tensor's data is on this machine. */
+  holds(tensor: TensorInfo): Promise<boolean>
   /** Brings the data of these tensors to this machine, to where they say that they lie. */
   provide(tensors: readonly TensorInfo[], options?: FolderOptions): Promise<void>
 }
@@ -36,6 +38,7 @@ export async function openLocalFolder(path: string): Promise<ModelFolder> {
     files: new Set(files),
     json: (file, { signal } = {}) => readJsonObject(join(path, file), signal),
     open: file => openLocalFile(join(path, file)),
+    holds: async () => true,
     provide: async () => {}
   }
 }

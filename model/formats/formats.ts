@@ -1,6 +1,7 @@
 // The table of checkpoint formats, in the order of preference. A new one is a folder and a row here.
 import { join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
+import { peerTensors } from '../peers/folder.ts'
 import type { TensorInfo } from '../tensor-info.ts'
 import type { ModelFolder } from './folder.ts'
 import type { CheckpointFormat, FormatOptions } from './format.ts'
@@ -12,6 +13,8 @@ const formats: readonly CheckpointFormat[] = [gguf, safetensors, torch]
 
 /** Every tensor of the folder by its stored name. Throws BAD_CHECKPOINT naming what is looked for where nothing is there. */
 export async function readTensors(folder: ModelFolder, options: FormatOptions): Promise<Map<string, TensorInfo>> {
+  const fromPeers = peerTensors(folder)
+  if (fromPeers !== undefined) return new Map(fromPeers)
   const format = formats.find(candidate => candidate.matches(folder))
   if (format === undefined) {
     const [first, ...others] = [safetensors, torch, gguf].map(({ description }) => description)

@@ -9,6 +9,7 @@ import type { FolderOptions, ModelFolder } from '../formats/folder.ts'
 import { readJsonObject } from '../json.ts'
 import { PartialFile } from '../partial/partial-file.ts'
 import { fetchTensors } from '../partial/tensors.ts'
+import type { TensorInfo } from '../tensor-info.ts'
 import { type HubFile, listModel, ownFolder } from './listing.ts'
 import { type HubOptions, type HubSettings, withDefaults } from './options.ts'
 import { hubSource } from './source.ts'
@@ -71,7 +72,12 @@ class HubFolder implements ModelFolder {
     return { path, size, read, [Symbol.asyncDispose]: async () => {} }
   }
 
-  async provide(tensors: Parameters<ModelFolder['provide']>[0], options: FolderOptions = {}): Promise<void> {
+  async holds({ file, offset, length }: TensorInfo): Promise<boolean> {
+    const partial = this.#partials.get(file)
+    return partial === undefined || (await partial.missing([{ start: offset, end: offset + length }])).length === 0
+  }
+
+  async provide(tensors: readonly TensorInfo[], options: FolderOptions = {}): Promise<void> {
     const { onProgress } = this.#settings
     await fetchTensors(tensors, file => this.#partials.get(file), { ...options, onProgress })
     for (const file of new Set(tensors.map(tensor => tensor.file))) {

@@ -23,8 +23,8 @@ export interface FetchOptions {
   readonly onBytes?: (count: number) => void
 }
 
-/** Ranges that are less apart cost less as one request. */
-const joinedGapBytes = 64 * KiB
+/** Ranges that are less apart cost less as one request, where the file is one at its source. */
+const defaultGapBytes = 64 * KiB
 /** What arrived is written down at least every so many bytes, so that a killed process loses no more. */
 const journalEveryBytes = 32 * MiB
 /** How often a source is asked in a row that gives nothing new, and the first wait between, which doubles. */
@@ -49,10 +49,12 @@ export class PartialFile {
   readonly path: string
   readonly size: number
   readonly #source: ByteSource
+  readonly #joinedGapBytes: number
   #present: ByteRange[] = []
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(path: string, size: number, source: ByteSource) {
+  constructor(path: string, size: number, source: ByteSource, options: { joinedGapBytes?: number } = {}) {
+    this.#joinedGapBytes = options.joinedGapBytes ?? defaultGapBytes
     this.path = path
     this.size = size
     this.#source = source
@@ -85,6 +87,20 @@ export class PartialFile {
     return hash.digest('hex')
   }
 
+  /** sha256 in hex of a range that is here. */
+  async hashRange({ start, end }: ByteRange): Promise<string> {
+    const hash = createHash('sha256')
+    if (start === end) return hash.digest('hex')
+    for await (const bytes of createReadStream(this.path, { start, end: end - 1 })) hash.update(bytes as Uint8Array)
+    return hash.digest('hex')
+  }
+
+  /** Takes a range for missing again. */
+  async forget(range: ByteRange): Promise<void> {
+    const present = subtractRanges(mergeRanges([...this.#present, ...(await this.#readJournal())]), [range])
+    await this.#replaceJournal(present)
+  }
+
   /** Forgets and removes what is here. */
   async discard(): Promise<void> {
     this.#present = []
@@ -103,11 +119,16 @@ export class PartialFile {
     await mkdir(dirname(this.path), { recursive: true })
     try {
       await withResource(await this.#openForWriting(), async handle => {
-        for (const range of mergeRanges(missing, joinedGapBytes)) await this.#fetchRange(handle, range, options)
+        for (const range of this.#joined(missing)) await this.#fetchRange(handle, range, options)
       })
     } catch (error) {
       throw diskFull(this.path, error) ?? error
     }
+  }
+
+  /** One request each. Without gaps to join, ranges that only touch stay apart as well. */
+  #joined(missing: readonly ByteRange[]): readonly ByteRange[] {
+    return this.#joinedGapBytes === 0 ? missing : mergeRanges(missing, this.#joinedGapBytes)
   }
 
   async #openForWriting(): Promise<FileHandle> {
@@ -174,7 +195,11 @@ export class PartialFile {
 
   async #writeJournal(range: ByteRange): Promise<void> {
     // another process may have fetched other ranges of the same file meanwhile
-    this.#present = mergeRanges([...this.#present, ...(await this.#readJournal()), range])
+    await this.#replaceJournal(mergeRanges([...this.#present, ...(await this.#readJournal()), range]))
+  }
+
+  async #replaceJournal(present: readonly ByteRange[]): Promise<void> {
+    this.#present = [...present]
     const temporary = `${this.#journal}.${randomUUID()}.tmp`
     await writeFile(temporary, JSON.stringify({ size: this.size, ranges: this.#present }))
     await rename(temporary, this.#journal)

@@ -17,11 +17,11 @@ export function mergeRanges(ranges: readonly ByteRange[], gap = 0): ByteRange[] 
   return merged
 }
 
-/** What of `wanted` is not in `present`. */
+/** What of `wanted` is not in `present`; ranges that touch stay apart, those that overlap become one. */
 export function subtractRanges(wanted: readonly ByteRange[], present: readonly ByteRange[]): ByteRange[] {
   const missing: ByteRange[] = []
   const there = mergeRanges(present)
-  for (const { start, end } of mergeRanges(wanted)) {
+  for (const { start, end } of mergeRanges(wanted, -1)) {
     let at = start
     for (const range of there) {
       if (range.end <= at || range.start >= end) continue

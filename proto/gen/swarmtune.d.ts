@@ -207,8 +207,14 @@ export namespace swarmtune {
             /** Frame inferenceResult. */
             inferenceResult?: (swarmtune.v1.InferenceResult.$Properties|null);
 
+            /** Frame tensorsRequest. */
+            tensorsRequest?: (swarmtune.v1.TensorsRequest.$Properties|null);
+
+            /** Frame tensorsResponse. */
+            tensorsResponse?: (swarmtune.v1.TensorsResponse.$Properties|null);
+
             /** Frame body. */
-            body?: ("failure"|"infoRequest"|"infoResponse"|"directoryRequest"|"directoryResponse"|"forwardRequest"|"forwardResponse"|"backwardRequest"|"backwardResponse"|"inferenceOpen"|"inferenceReady"|"inferenceStep"|"inferenceResult");
+            body?: ("failure"|"infoRequest"|"infoResponse"|"directoryRequest"|"directoryResponse"|"forwardRequest"|"forwardResponse"|"backwardRequest"|"backwardResponse"|"inferenceOpen"|"inferenceReady"|"inferenceStep"|"inferenceResult"|"tensorsRequest"|"tensorsResponse");
 
             /**
              * Creates a new Frame instance using the specified properties.
@@ -305,8 +311,14 @@ export namespace swarmtune {
                 /** Frame inferenceResult */
                 inferenceResult?: (swarmtune.v1.InferenceResult.$Properties|null);
 
+                /** Frame tensorsRequest */
+                tensorsRequest?: (swarmtune.v1.TensorsRequest.$Properties|null);
+
+                /** Frame tensorsResponse */
+                tensorsResponse?: (swarmtune.v1.TensorsResponse.$Properties|null);
+
                 /** Frame body */
-                body?: ("failure"|"infoRequest"|"infoResponse"|"directoryRequest"|"directoryResponse"|"forwardRequest"|"forwardResponse"|"backwardRequest"|"backwardResponse"|"inferenceOpen"|"inferenceReady"|"inferenceStep"|"inferenceResult");
+                body?: ("failure"|"infoRequest"|"infoResponse"|"directoryRequest"|"directoryResponse"|"forwardRequest"|"forwardResponse"|"backwardRequest"|"backwardResponse"|"inferenceOpen"|"inferenceReady"|"inferenceStep"|"inferenceResult"|"tensorsRequest"|"tensorsResponse");
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
@@ -328,9 +340,11 @@ export namespace swarmtune {
               inferenceReady?: swarmtune.v1.InferenceReady.$Shape|null;
               inferenceStep?: swarmtune.v1.InferenceStep.$Shape|null;
               inferenceResult?: swarmtune.v1.InferenceResult.$Shape|null;
+              tensorsRequest?: swarmtune.v1.TensorsRequest.$Shape|null;
+              tensorsResponse?: swarmtune.v1.TensorsResponse.$Shape|null;
               $unknowns?: Uint8Array[];
             } & (
-              ({ body?: undefined; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null }|{ body?: "failure"; failure: swarmtune.v1.Failure.$Shape; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null }|{ body?: "infoRequest"; failure?: null; infoRequest: swarmtune.v1.InfoRequest.$Shape; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null }|{ body?: "infoResponse"; failure?: null; infoRequest?: null; infoResponse: swarmtune.v1.InfoResponse.$Shape; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null }|{ body?: "directoryRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest: swarmtune.v1.DirectoryRequest.$Shape; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null }|{ body?: "directoryResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse: swarmtune.v1.DirectoryResponse.$Shape; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null }|{ body?: "forwardRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest: swarmtune.v1.ForwardRequest.$Shape; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null }|{ body?: "forwardResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse: swarmtune.v1.ForwardResponse.$Shape; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null }|{ body?: "backwardRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest: swarmtune.v1.BackwardRequest.$Shape; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null }|{ body?: "backwardResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse: swarmtune.v1.BackwardResponse.$Shape; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null }|{ body?: "inferenceOpen"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen: swarmtune.v1.InferenceOpen.$Shape; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null }|{ body?: "inferenceReady"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady: swarmtune.v1.InferenceReady.$Shape; inferenceStep?: null; inferenceResult?: null }|{ body?: "inferenceStep"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep: swarmtune.v1.InferenceStep.$Shape; inferenceResult?: null }|{ body?: "inferenceResult"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult: swarmtune.v1.InferenceResult.$Shape })
+              ({ body?: undefined; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "failure"; failure: swarmtune.v1.Failure.$Shape; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "infoRequest"; failure?: null; infoRequest: swarmtune.v1.InfoRequest.$Shape; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "infoResponse"; failure?: null; infoRequest?: null; infoResponse: swarmtune.v1.InfoResponse.$Shape; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "directoryRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest: swarmtune.v1.DirectoryRequest.$Shape; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "directoryResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse: swarmtune.v1.DirectoryResponse.$Shape; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "forwardRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest: swarmtune.v1.ForwardRequest.$Shape; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "forwardResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse: swarmtune.v1.ForwardResponse.$Shape; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "backwardRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest: swarmtune.v1.BackwardRequest.$Shape; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "backwardResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse: swarmtune.v1.BackwardResponse.$Shape; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "inferenceOpen"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen: swarmtune.v1.InferenceOpen.$Shape; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "inferenceReady"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady: swarmtune.v1.InferenceReady.$Shape; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "inferenceStep"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep: swarmtune.v1.InferenceStep.$Shape; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "inferenceResult"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult: swarmtune.v1.InferenceResult.$Shape; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "tensorsRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest: swarmtune.v1.TensorsRequest.$Shape; tensorsResponse?: null }|{ body?: "tensorsResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse: swarmtune.v1.TensorsResponse.$Shape })
             );
         }
 
@@ -1724,6 +1738,208 @@ export namespace swarmtune {
 
             /** Shape of an InferenceResult. */
             type $Shape = swarmtune.v1.InferenceResult.$Properties;
+        }
+
+        /**
+         * Properties of a TensorsRequest.
+         * @deprecated Use swarmtune.v1.TensorsRequest.$Properties instead.
+         */
+        interface ITensorsRequest extends swarmtune.v1.TensorsRequest.$Properties {
+        }
+
+        /** Represents a TensorsRequest. */
+        class TensorsRequest {
+
+            /**
+             * Constructs a new TensorsRequest.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: swarmtune.v1.TensorsRequest.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** TensorsRequest model. */
+            model: string;
+
+            /** TensorsRequest file. */
+            file: string;
+
+            /** TensorsRequest tensor. */
+            tensor: string;
+
+            /** TensorsRequest firstByte. */
+            firstByte: number;
+
+            /** TensorsRequest endByte. */
+            endByte: number;
+
+            /** TensorsRequest hashes. */
+            hashes: string[];
+
+            /**
+             * Creates a new TensorsRequest instance using the specified properties.
+             * @param [properties] Properties to set
+             * @returns TensorsRequest instance
+             */
+            static create(properties: swarmtune.v1.TensorsRequest.$Shape): swarmtune.v1.TensorsRequest & swarmtune.v1.TensorsRequest.$Shape;
+            static create(properties?: swarmtune.v1.TensorsRequest.$Properties): swarmtune.v1.TensorsRequest;
+
+            /**
+             * Encodes the specified TensorsRequest message. Does not implicitly {@link swarmtune.v1.TensorsRequest.verify|verify} messages.
+             * @param message TensorsRequest message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: swarmtune.v1.TensorsRequest.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a TensorsRequest message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {swarmtune.v1.TensorsRequest & swarmtune.v1.TensorsRequest.$Shape} TensorsRequest
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): swarmtune.v1.TensorsRequest & swarmtune.v1.TensorsRequest.$Shape;
+
+            /**
+             * Creates a TensorsRequest message from a plain object. Also converts values to their respective internal types.
+             * @param object Plain object
+             * @returns TensorsRequest
+             */
+            static fromObject(object: { [k: string]: any }): swarmtune.v1.TensorsRequest;
+
+            /**
+             * Creates a plain object from a TensorsRequest message. Also converts values to other types if specified.
+             * @param message TensorsRequest
+             * @param [options] Conversion options
+             * @returns Plain object
+             */
+            static toObject(message: swarmtune.v1.TensorsRequest, options?: $protobuf.IConversionOptions): { [k: string]: any };
+
+            /**
+             * Converts this TensorsRequest to JSON.
+             * @returns JSON object
+             */
+            toJSON(): { [k: string]: any };
+        }
+
+        namespace TensorsRequest {
+
+            /** Properties of a TensorsRequest. */
+            interface $Properties {
+
+                /** TensorsRequest model */
+                model?: (string|null);
+
+                /** TensorsRequest file */
+                file?: (string|null);
+
+                /** TensorsRequest tensor */
+                tensor?: (string|null);
+
+                /** TensorsRequest firstByte */
+                firstByte?: (number|null);
+
+                /** TensorsRequest endByte */
+                endByte?: (number|null);
+
+                /** TensorsRequest hashes */
+                hashes?: (string[]|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a TensorsRequest. */
+            type $Shape = swarmtune.v1.TensorsRequest.$Properties;
+        }
+
+        /**
+         * Properties of a TensorsResponse.
+         * @deprecated Use swarmtune.v1.TensorsResponse.$Properties instead.
+         */
+        interface ITensorsResponse extends swarmtune.v1.TensorsResponse.$Properties {
+        }
+
+        /** Represents a TensorsResponse. */
+        class TensorsResponse {
+
+            /**
+             * Constructs a new TensorsResponse.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: swarmtune.v1.TensorsResponse.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** TensorsResponse data. */
+            data: Uint8Array;
+
+            /**
+             * Creates a new TensorsResponse instance using the specified properties.
+             * @param [properties] Properties to set
+             * @returns TensorsResponse instance
+             */
+            static create(properties: swarmtune.v1.TensorsResponse.$Shape): swarmtune.v1.TensorsResponse & swarmtune.v1.TensorsResponse.$Shape;
+            static create(properties?: swarmtune.v1.TensorsResponse.$Properties): swarmtune.v1.TensorsResponse;
+
+            /**
+             * Encodes the specified TensorsResponse message. Does not implicitly {@link swarmtune.v1.TensorsResponse.verify|verify} messages.
+             * @param message TensorsResponse message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: swarmtune.v1.TensorsResponse.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a TensorsResponse message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {swarmtune.v1.TensorsResponse & swarmtune.v1.TensorsResponse.$Shape} TensorsResponse
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): swarmtune.v1.TensorsResponse & swarmtune.v1.TensorsResponse.$Shape;
+
+            /**
+             * Creates a TensorsResponse message from a plain object. Also converts values to their respective internal types.
+             * @param object Plain object
+             * @returns TensorsResponse
+             */
+            static fromObject(object: { [k: string]: any }): swarmtune.v1.TensorsResponse;
+
+            /**
+             * Creates a plain object from a TensorsResponse message. Also converts values to other types if specified.
+             * @param message TensorsResponse
+             * @param [options] Conversion options
+             * @returns Plain object
+             */
+            static toObject(message: swarmtune.v1.TensorsResponse, options?: $protobuf.IConversionOptions): { [k: string]: any };
+
+            /**
+             * Converts this TensorsResponse to JSON.
+             * @returns JSON object
+             */
+            toJSON(): { [k: string]: any };
+        }
+
+        namespace TensorsResponse {
+
+            /** Properties of a TensorsResponse. */
+            interface $Properties {
+
+                /** TensorsResponse data */
+                data?: (Uint8Array|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a TensorsResponse. */
+            type $Shape = swarmtune.v1.TensorsResponse.$Properties;
         }
 
         /** ServerState enum. */

@@ -313,11 +313,13 @@ export const swarmtune = $root.swarmtune = (() => {
             Frame.prototype.inferenceReady = null;
             Frame.prototype.inferenceStep = null;
             Frame.prototype.inferenceResult = null;
+            Frame.prototype.tensorsRequest = null;
+            Frame.prototype.tensorsResponse = null;
 
             let $oneOfFields;
 
             $Object.defineProperty(Frame.prototype, "body", {
-                get: $util.oneOfGetter($oneOfFields = ["failure", "infoRequest", "infoResponse", "directoryRequest", "directoryResponse", "forwardRequest", "forwardResponse", "backwardRequest", "backwardResponse", "inferenceOpen", "inferenceReady", "inferenceStep", "inferenceResult"]),
+                get: $util.oneOfGetter($oneOfFields = ["failure", "infoRequest", "infoResponse", "directoryRequest", "directoryResponse", "forwardRequest", "forwardResponse", "backwardRequest", "backwardResponse", "inferenceOpen", "inferenceReady", "inferenceStep", "inferenceResult", "tensorsRequest", "tensorsResponse"]),
                 set: $util.oneOfSetter($oneOfFields)
             });
 
@@ -361,6 +363,10 @@ export const swarmtune = $root.swarmtune = (() => {
                     $root.swarmtune.v1.InferenceStep.encode(message.inferenceStep, writer.uint32(106).fork(), _depth + 1).ldelim();
                 if (message.inferenceResult != null && $Object.hasOwnProperty.call(message, "inferenceResult"))
                     $root.swarmtune.v1.InferenceResult.encode(message.inferenceResult, writer.uint32(114).fork(), _depth + 1).ldelim();
+                if (message.tensorsRequest != null && $Object.hasOwnProperty.call(message, "tensorsRequest"))
+                    $root.swarmtune.v1.TensorsRequest.encode(message.tensorsRequest, writer.uint32(122).fork(), _depth + 1).ldelim();
+                if (message.tensorsResponse != null && $Object.hasOwnProperty.call(message, "tensorsResponse"))
+                    $root.swarmtune.v1.TensorsResponse.encode(message.tensorsResponse, writer.uint32(130).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -493,6 +499,20 @@ export const swarmtune = $root.swarmtune = (() => {
                             message.body = "inferenceResult";
                             continue;
                         }
+                    case 15: {
+                            if (wireType !== 2)
+                                break;
+                            message.tensorsRequest = $root.swarmtune.v1.TensorsRequest.decode(reader, reader.size(), $undefined, _depth + 1, message.tensorsRequest);
+                            message.body = "tensorsRequest";
+                            continue;
+                        }
+                    case 16: {
+                            if (wireType !== 2)
+                                break;
+                            message.tensorsResponse = $root.swarmtune.v1.TensorsResponse.decode(reader, reader.size(), $undefined, _depth + 1, message.tensorsResponse);
+                            message.body = "tensorsResponse";
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -595,6 +615,16 @@ export const swarmtune = $root.swarmtune = (() => {
                         throw $TypeError(".swarmtune.v1.Frame.inferenceResult: object expected");
                     message.inferenceResult = $root.swarmtune.v1.InferenceResult.fromObject(object.inferenceResult, _depth + 1);
                 }
+                if (object.tensorsRequest != null) {
+                    if (!$util.isObject(object.tensorsRequest))
+                        throw $TypeError(".swarmtune.v1.Frame.tensorsRequest: object expected");
+                    message.tensorsRequest = $root.swarmtune.v1.TensorsRequest.fromObject(object.tensorsRequest, _depth + 1);
+                }
+                if (object.tensorsResponse != null) {
+                    if (!$util.isObject(object.tensorsResponse))
+                        throw $TypeError(".swarmtune.v1.Frame.tensorsResponse: object expected");
+                    message.tensorsResponse = $root.swarmtune.v1.TensorsResponse.fromObject(object.tensorsResponse, _depth + 1);
+                }
                 return message;
             };
 
@@ -677,6 +707,16 @@ export const swarmtune = $root.swarmtune = (() => {
                     object.inferenceResult = $root.swarmtune.v1.InferenceResult.toObject(message.inferenceResult, options, _depth + 1);
                     if (options.oneofs)
                         object.body = "inferenceResult";
+                }
+                if (message.tensorsRequest != null && $Object.hasOwnProperty.call(message, "tensorsRequest")) {
+                    object.tensorsRequest = $root.swarmtune.v1.TensorsRequest.toObject(message.tensorsRequest, options, _depth + 1);
+                    if (options.oneofs)
+                        object.body = "tensorsRequest";
+                }
+                if (message.tensorsResponse != null && $Object.hasOwnProperty.call(message, "tensorsResponse")) {
+                    object.tensorsResponse = $root.swarmtune.v1.TensorsResponse.toObject(message.tensorsResponse, options, _depth + 1);
+                    if (options.oneofs)
+                        object.body = "tensorsResponse";
                 }
                 return object;
             };
@@ -2913,6 +2953,389 @@ export const swarmtune = $root.swarmtune = (() => {
             };
 
             return InferenceResult;
+        })();
+
+        v1.TensorsRequest = (function() {
+
+            const TensorsRequest = function (properties) {
+                this.hashes = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            TensorsRequest.prototype.model = "";
+            TensorsRequest.prototype.file = "";
+            TensorsRequest.prototype.tensor = "";
+            TensorsRequest.prototype.firstByte = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            TensorsRequest.prototype.endByte = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            TensorsRequest.prototype.hashes = $util.emptyArray;
+
+            TensorsRequest.create = function(properties) {
+                return new TensorsRequest(properties);
+            };
+
+            TensorsRequest.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.model != null && $Object.hasOwnProperty.call(message, "model") && message.model !== "")
+                    writer.uint32(10).string(message.model);
+                if (message.file != null && $Object.hasOwnProperty.call(message, "file") && message.file !== "")
+                    writer.uint32(18).string(message.file);
+                if (message.tensor != null && $Object.hasOwnProperty.call(message, "tensor") && message.tensor !== "")
+                    writer.uint32(26).string(message.tensor);
+                if (message.firstByte != null && $Object.hasOwnProperty.call(message, "firstByte") && (typeof message.firstByte === "object" ? message.firstByte.low || message.firstByte.high : message.firstByte !== 0))
+                    writer.uint32(32).uint64(message.firstByte);
+                if (message.endByte != null && $Object.hasOwnProperty.call(message, "endByte") && (typeof message.endByte === "object" ? message.endByte.low || message.endByte.high : message.endByte !== 0))
+                    writer.uint32(40).uint64(message.endByte);
+                if (message.hashes != null && message.hashes.length)
+                    for (let i = 0; i < message.hashes.length; ++i)
+                        writer.uint32(50).string(message.hashes[i]);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            TensorsRequest.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.swarmtune.v1.TensorsRequest();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.model = value;
+                            else
+                                delete message.model;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.file = value;
+                            else
+                                delete message.file;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.tensor = value;
+                            else
+                                delete message.tensor;
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            if (typeof (value = reader.uint64()) === "object" ? value.low || value.high : value !== 0)
+                                message.firstByte = value;
+                            else
+                                delete message.firstByte;
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                break;
+                            if (typeof (value = reader.uint64()) === "object" ? value.low || value.high : value !== 0)
+                                message.endByte = value;
+                            else
+                                delete message.endByte;
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.hashes && message.hashes.length))
+                                message.hashes = [];
+                            message.hashes.push(reader.stringVerify());
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            TensorsRequest.fromObject = function (object, _depth) {
+                if (object instanceof $root.swarmtune.v1.TensorsRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw $TypeError(".swarmtune.v1.TensorsRequest: object expected");
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let message = new $root.swarmtune.v1.TensorsRequest();
+                if (object.model != null)
+                    if (typeof object.model !== "string" || object.model.length)
+                        message.model = $String(object.model);
+                if (object.file != null)
+                    if (typeof object.file !== "string" || object.file.length)
+                        message.file = $String(object.file);
+                if (object.tensor != null)
+                    if (typeof object.tensor !== "string" || object.tensor.length)
+                        message.tensor = $String(object.tensor);
+                if (object.firstByte != null)
+                    if (typeof object.firstByte === "object" ? object.firstByte.low || object.firstByte.high : $Number(object.firstByte) !== 0)
+                        if ($util.Long)
+                            message.firstByte = $util.Long.fromValue(object.firstByte, true);
+                        else if (typeof object.firstByte === "string")
+                            message.firstByte = $parseInt(object.firstByte, 10);
+                        else if (typeof object.firstByte === "number")
+                            message.firstByte = object.firstByte;
+                        else if (typeof object.firstByte === "object")
+                            message.firstByte = new $util.LongBits(object.firstByte.low >>> 0, object.firstByte.high >>> 0).toNumber(true);
+                if (object.endByte != null)
+                    if (typeof object.endByte === "object" ? object.endByte.low || object.endByte.high : $Number(object.endByte) !== 0)
+                        if ($util.Long)
+                            message.endByte = $util.Long.fromValue(object.endByte, true);
+                        else if (typeof object.endByte === "string")
+                            message.endByte = $parseInt(object.endByte, 10);
+                        else if (typeof object.endByte === "number")
+                            message.endByte = object.endByte;
+                        else if (typeof object.endByte === "object")
+                            message.endByte = new $util.LongBits(object.endByte.low >>> 0, object.endByte.high >>> 0).toNumber(true);
+                if (object.hashes) {
+                    if (!$Array.isArray(object.hashes))
+                        throw $TypeError(".swarmtune.v1.TensorsRequest.hashes: array expected");
+                    message.hashes = $Array(object.hashes.length);
+                    for (let i = 0; i < object.hashes.length; ++i)
+                        message.hashes[i] = $String(object.hashes[i]);
+                }
+                return message;
+            };
+
+            TensorsRequest.toObject = function (message, options, _depth) {
+                if (!options)
+                    options = {};
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.hashes = [];
+                if (options.defaults) {
+                    object.model = "";
+                    object.file = "";
+                    object.tensor = "";
+                    if ($util.Long) {
+                        let long = new $util.Long(0, 0, true);
+                        object.firstByte = options.longs === $String ? long.toString() : options.longs === $Number ? long.toNumber() : typeof $BigInt !== "undefined" && options.longs === $BigInt ? long.toBigInt() : long;
+                    } else
+                        object.firstByte = options.longs === $String ? "0" : typeof $BigInt !== "undefined" && options.longs === $BigInt ? $BigInt("0") : 0;
+                    if ($util.Long) {
+                        let long = new $util.Long(0, 0, true);
+                        object.endByte = options.longs === $String ? long.toString() : options.longs === $Number ? long.toNumber() : typeof $BigInt !== "undefined" && options.longs === $BigInt ? long.toBigInt() : long;
+                    } else
+                        object.endByte = options.longs === $String ? "0" : typeof $BigInt !== "undefined" && options.longs === $BigInt ? $BigInt("0") : 0;
+                }
+                if (message.model != null && $Object.hasOwnProperty.call(message, "model"))
+                    object.model = message.model;
+                if (message.file != null && $Object.hasOwnProperty.call(message, "file"))
+                    object.file = message.file;
+                if (message.tensor != null && $Object.hasOwnProperty.call(message, "tensor"))
+                    object.tensor = message.tensor;
+                if (message.firstByte != null && $Object.hasOwnProperty.call(message, "firstByte"))
+                    if (typeof $BigInt !== "undefined" && options.longs === $BigInt)
+                        object.firstByte = typeof message.firstByte === "number" ? $BigInt(message.firstByte) : $util.Long.fromBits(message.firstByte.low >>> 0, message.firstByte.high >>> 0, true).toBigInt();
+                    else if (typeof message.firstByte === "number")
+                        object.firstByte = options.longs === $String ? $String(message.firstByte) : message.firstByte;
+                    else
+                        object.firstByte = options.longs === $String ? $util.Long.prototype.toString.call(message.firstByte) : options.longs === $Number ? new $util.LongBits(message.firstByte.low >>> 0, message.firstByte.high >>> 0).toNumber(true) : message.firstByte;
+                if (message.endByte != null && $Object.hasOwnProperty.call(message, "endByte"))
+                    if (typeof $BigInt !== "undefined" && options.longs === $BigInt)
+                        object.endByte = typeof message.endByte === "number" ? $BigInt(message.endByte) : $util.Long.fromBits(message.endByte.low >>> 0, message.endByte.high >>> 0, true).toBigInt();
+                    else if (typeof message.endByte === "number")
+                        object.endByte = options.longs === $String ? $String(message.endByte) : message.endByte;
+                    else
+                        object.endByte = options.longs === $String ? $util.Long.prototype.toString.call(message.endByte) : options.longs === $Number ? new $util.LongBits(message.endByte.low >>> 0, message.endByte.high >>> 0).toNumber(true) : message.endByte;
+                if (message.hashes && message.hashes.length) {
+                    object.hashes = $Array(message.hashes.length);
+                    for (let j = 0; j < message.hashes.length; ++j)
+                        object.hashes[j] = message.hashes[j];
+                }
+                return object;
+            };
+
+            TensorsRequest.prototype.toJSON = function() {
+                return TensorsRequest.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return TensorsRequest;
+        })();
+
+        v1.TensorsResponse = (function() {
+
+            const TensorsResponse = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            TensorsResponse.prototype.data = $util.newBuffer([]);
+
+            TensorsResponse.create = function(properties) {
+                return new TensorsResponse(properties);
+            };
+
+            TensorsResponse.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.data != null && $Object.hasOwnProperty.call(message, "data") && message.data.length)
+                    writer.uint32(10).bytes(message.data);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            TensorsResponse.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.swarmtune.v1.TensorsResponse();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.data = value;
+                            else
+                                delete message.data;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            TensorsResponse.fromObject = function (object, _depth) {
+                if (object instanceof $root.swarmtune.v1.TensorsResponse)
+                    return object;
+                if (!$util.isObject(object))
+                    throw $TypeError(".swarmtune.v1.TensorsResponse: object expected");
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let message = new $root.swarmtune.v1.TensorsResponse();
+                if (object.data != null)
+                    if (object.data.length)
+                        if (typeof object.data === "string")
+                            $util.base64.decode(object.data, message.data = $util.newBuffer($util.base64.length(object.data)), 0);
+                        else if (object.data.length >= 0)
+                            message.data = object.data;
+                return message;
+            };
+
+            TensorsResponse.toObject = function (message, options, _depth) {
+                if (!options)
+                    options = {};
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let object = {};
+                if (options.defaults)
+                    if (options.bytes === $String)
+                        object.data = "";
+                    else {
+                        object.data = [];
+                        if (options.bytes !== $Array)
+                            object.data = $util.newBuffer(object.data);
+                    }
+                if (message.data != null && $Object.hasOwnProperty.call(message, "data"))
+                    object.data = options.bytes === $String ? $util.base64.encode(message.data, 0, message.data.length) : options.bytes === $Array ? $Array.prototype.slice.call(message.data) : message.data;
+                return object;
+            };
+
+            TensorsResponse.prototype.toJSON = function() {
+                return TensorsResponse.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return TensorsResponse;
         })();
 
         v1.ServerState = (function() {

@@ -3,11 +3,19 @@ import type { Handler, HandlerOptions } from '../../network/network.ts'
 import { maxFrameBytes } from '../../proto/limits.ts'
 import { protocols } from '../../proto/protocols.ts'
 import type { ServerContext } from '../context.ts'
-import { maxPortBytes, maxSessionsPerPeer, maxSmallFrameBytes, maxTokensPerRequest } from '../limits.ts'
+import {
+  maxPortBytes,
+  maxRequestFrameBytes,
+  maxSessionsPerPeer,
+  maxSmallFrameBytes,
+  maxTensorStreamsPerPeer,
+  maxTokensPerRequest
+} from '../limits.ts'
 import { backwardHandler } from './backward.ts'
 import { forwardHandler } from './forward.ts'
 import { inferenceHandler } from './inference.ts'
 import { infoHandler } from './info.ts'
+import { tensorsHandler } from './tensors.ts'
 
 interface Row {
   readonly protocol: string
@@ -41,5 +49,10 @@ export const handlers = {
     protocol: protocols.inference,
     handler: inferenceHandler,
     options: context => ({ maxFrameBytes: frameBytes(context), maxStreamsPerPeer: maxSessionsPerPeer })
+  },
+  tensors: {
+    protocol: protocols.tensors,
+    handler: tensorsHandler,
+    options: () => ({ maxFrameBytes: maxRequestFrameBytes, maxStreamsPerPeer: maxTensorStreamsPerPeer })
   }
 } satisfies Record<Exclude<keyof typeof protocols, 'directory'>, Row>

@@ -39,6 +39,7 @@ export async function openGgufFolder(path: string): Promise<GgufFolder> {
     gguf: file,
     json: async name => (Object.hasOwn(contents, name) ? contents[name]!(file) : undefined),
     open: () => openLocalFile(path),
+    holds: async () => true,
     provide: async () => {}
   }
 }

@@ -1,0 +1,92 @@
+// What a checkpoint gives to peers: its index, its stored bytes, their hashes. Reads only what lies on this machine.
+import { createHash } from 'node:crypto'
+import { SwarmError } from '../../common/errors.ts'
+import { MiB } from '../../common/units.ts'
+import type { Checkpoint } from '../checkpoint.ts'
+import { openCheckpointFile, readExactly } from '../formats/byte-file.ts'
+import type { ByteRange } from '../partial/ranges.ts'
+import type { TensorInfo } from '../tensor-info.ts'
+
+/** Of a model's folder; no other is given away. */
+export const sharedFiles: readonly string[] = [
+  'config.json',
+  'generation_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json'
+]
+
+/** A tensor as it is stored, without the place. */
+export type SharedTensor = Omit<TensorInfo, 'file' | 'offset'>
+
+export interface SharedIndex {
+  readonly name: string
+  readonly tensors: readonly SharedTensor[]
+}
+
+/** Of the tensors that the model has; others in its files stay private. */
+export function indexOf({ name, family, config, tensors }: Checkpoint): SharedIndex {
+  const expected = [...family.clientTensors(config)]
+  for (let block = 0; block < config.numBlocks; block++) expected.push(...family.blockTensors(config, block))
+  return {
+    name,
+    tensors: expected.map(({ name }) => {
+      const { file: _file, offset: _offset, ...shared } = tensors.get(name)!
+      return shared
+    })
+  }
+}
+
+async function present({ tensors, folder }: Checkpoint, name: string): Promise<TensorInfo> {
+  const info = tensors.get(name)
+  if (info === undefined || !(await folder.holds(info))) {
+    throw new SwarmError('NOT_FOUND', `this peer does not hold tensor '${name}'`)
+  }
+  return info
+}
+
+/** Stored bytes of a tensor. Throws NOT_FOUND where they are not here, INVALID_ARGUMENT for a range outside. */
+export async function* readStored(
+  checkpoint: Checkpoint,
+  name: string,
+  { start, end }: ByteRange,
+  pieceBytes: number
+): AsyncIterable<Uint8Array> {
+  const info = await present(checkpoint, name)
+  if (!(start >= 0 && start < end && end <= info.length)) {
+    throw new SwarmError('INVALID_ARGUMENT', `tensor '${name}': bytes ${start}-${end} are not within 0-${info.length}`)
+  }
+  const handle = await openCheckpointFile(info.file)
+  try {
+    for (let at = start; at < end; at += pieceBytes) {
+      const bytes = new Uint8Array(Math.min(pieceBytes, end - at))
+      await readExactly(handle, bytes, info.offset + at, info.file)
+      yield bytes
+    }
+  } finally {
+    await handle.close()
+  }
+}
+
+const hashesOf = new WeakMap<Checkpoint, Map<string, Promise<string>>>()
+
+async function hash(checkpoint: Checkpoint, info: TensorInfo): Promise<string> {
+  const sum = createHash('sha256')
+  for await (const bytes of readStored(checkpoint, info.name, { start: 0, end: info.length }, 1 * MiB))
+    sum.update(bytes)
+  return sum.digest('hex')
+}
+
+/** sha256 in hex of a tensor's stored bytes, made once; null where they are not here. */
+export async function hashOfTensor(checkpoint: Checkpoint, name: string): Promise<string | null> {
+  const info = checkpoint.tensors.get(name)
+  if (info === undefined || !(await checkpoint.folder.holds(info))) return null
+  let known = hashesOf.get(checkpoint)
+  if (known === undefined) {
+    known = new Map()
+    hashesOf.set(checkpoint, known)
+  }
+  const made = known.get(name) ?? hash(checkpoint, info)
+  known.set(name, made)
+  made.catch(() => known.delete(name))
+  return made
+}

@@ -1,0 +1,76 @@
+// tensors: gives this server's model to peers that have no files of it. Only what lies on this machine already.
+import { SwarmError } from '../../common/errors.ts'
+import { KiB } from '../../common/units.ts'
+import { hashOfTensor, indexOf, readStored, sharedFiles } from '../../model/peers/share.ts'
+import type { Handler } from '../../network/network.ts'
+import type { BodyOf } from '../../proto/messages.ts'
+import type { ServerContext } from '../context.ts'
+import { observe } from '../observation.ts'
+
+/** Pieces are smaller than a frame's header may be, and small enough that decode steps pass between them. */
+const pieceBytes = 512 * KiB
+/** tensors whose hash one request may ask for */
+const maxHashes = 4096
+
+type Request = BodyOf<'tensorsRequest'>
+
+async function hashes({ checkpoint }: ServerContext, names: readonly string[], signal: AbortSignal) {
+  if (names.length > maxHashes) {
+    throw new SwarmError('INVALID_ARGUMENT', `${names.length} hashes in one request, at most ${maxHashes}`)
+  }
+  const found: Record<string, string> = {}
+  for (const name of names) {
+    signal.throwIfAborted()
+    const hash = await hashOfTensor(checkpoint, name)
+    if (hash !== null) found[name] = hash
+  }
+  return found
+}
+
+const jsonBytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
+
+async function* answer(context: ServerContext, request: Request, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  const { checkpoint } = context
+  if (request.tensor !== '') {
+    const { tensor, firstByte, endByte } = request
+    yield* readStored(checkpoint, tensor, { start: firstByte, end: endByte }, pieceBytes)
+  } else if (request.hashes.length > 0) {
+    yield jsonBytes(await hashes(context, request.hashes, signal))
+  } else if (request.file === 'index.json') {
+    yield jsonBytes(indexOf(checkpoint))
+  } else {
+    const file = sharedFiles.includes(request.file) ? await checkpoint.folder.json(request.file, { signal }) : undefined
+    if (file === undefined) throw new SwarmError('NOT_FOUND', `this server shares no file '${request.file}'`)
+    yield jsonBytes(file)
+  }
+}
+
+export function tensorsHandler(context: ServerContext): Handler {
+  return async (stream, { peerId, signal }) => {
+    const message = await stream.receive({ signal })
+    if (message === null) return
+    const { body, tensors } = message
+    await observe(context, { kind: 'tensorsRequest', peerId, received: tensors }, async () => {
+      if (body.kind !== 'tensorsRequest')
+        throw new SwarmError('BAD_FRAME', `expected tensorsRequest, found ${body.kind}`)
+      const { identity } = context.checkpoint
+      if (body.model !== identity) {
+        throw new SwarmError(
+          'MODEL_MISMATCH',
+          `this server has model ${identity.slice(0, 8)}, not ${body.model.slice(0, 8)}`
+        )
+      }
+      const leave = context.enter('request')
+      try {
+        for await (const bytes of answer(context, body, signal)) {
+          for (let at = 0; at < bytes.length; at += pieceBytes) {
+            const data = bytes.subarray(at, at + pieceBytes)
+            await stream.send({ body: { kind: 'tensorsResponse', data }, tensors: {} }, { signal })
+          }
+        }
+      } finally {
+        leave()
+      }
+    })
+  }
+}
