@@ -30,6 +30,15 @@ function float16Table(): Uint32Array {
   return halfTable
 }
 
+const single = new Float32Array(1)
+const singleBits = new Uint32Array(single.buffer)
+
+/** The number that the bits of a float16 stand for. */
+export function float16Value(bits: number): number {
+  singleBits[0] = float16Table()[bits]!
+  return single[0]!
+}
+
 /**
  * Writes the elements held in `bytes` (little endian) as float32 to `out` from `offset` on.
  * Non-finite values are kept.

@@ -1,6 +1,6 @@
 // The quantizations of GGUF to float32. Bytes in, numbers out. Products are rounded as the reference does, so that results are equal.
 // Source: ggml/src/ggml-quants.c (dequantize_row_*) and ggml-common.h (block_*) of llama.cpp; gguf-py/gguf/quants.py.
-import { convertToFloat32 } from '../../convert.ts'
+import { float16Value } from '../../convert.ts'
 
 export interface Quantization {
   /** bytes of a block */
@@ -14,12 +14,7 @@ export interface Quantization {
 const { fround } = Math
 /** added where there is no offset: the sum is the other number, also where that is -0 */
 const nothing = -0
-const half = new Float32Array(1)
-
-function float16(view: DataView, at: number): number {
-  convertToFloat32(new Uint8Array(view.buffer, view.byteOffset + at, 2), 'float16', half, 0)
-  return half[0]!
-}
+const float16 = (view: DataView, at: number): number => float16Value(view.getUint16(at, true))
 
 /** 32 elements of 4 bits, the lower halves first: `scale * (q - zero) + offset`. */
 function nibbles(headerBytes: number, zero: number): Quantization {
