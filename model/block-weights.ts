@@ -1,4 +1,4 @@
-// Float32 weights of a range of blocks in files that a session can map: the checkpoint's own, or converted copies.
+// Weights of a range of blocks, float32 or quantized, in files that a session can map: the checkpoint's own, or converted copies.
 // Knows files; what a session does with them is the runtime's.
 import { createHash } from 'node:crypto'
 import { mkdir, realpath } from 'node:fs/promises'
@@ -7,8 +7,10 @@ import { SwarmError } from '../common/errors.ts'
 import type { BlockRange } from '../common/range.ts'
 import { KiB } from '../common/units.ts'
 import type { WeightLocation } from '../graph/serialize.ts'
-import { type Checkpoint, readSample, readTensor } from './checkpoint.ts'
-import type { SafetensorsEntry } from './safetensors.ts'
+import { blockParts } from './block-parts.ts'
+import { type Checkpoint, readSample } from './checkpoint.ts'
+import type { Precision } from './precision.ts'
+import type { SafetensorsEntry, TensorSpec } from './safetensors.ts'
 import { readSafetensorsHeader, writeSafetensorsFrom } from './safetensors-file.ts'
 
 /** Of every tensor so many bytes tell whether a converted file belongs to this checkpoint. */
@@ -17,7 +19,7 @@ const sampleBytes = 4 * KiB
 export interface BlockWeights {
   /** what locations are relative to */
   readonly folder: string
-  /** bytes of float32 weights */
+  /** bytes of weights as they are held */
   readonly bytes: number
   /** Throws INTERNAL for a tensor outside the range. */
   locate(name: string): WeightLocation
@@ -65,16 +67,15 @@ async function fingerprint(checkpoint: Checkpoint, names: readonly string[]): Pr
 /** The header of a converted file if it is whole and of this checkpoint, else null. */
 async function reusable(
   path: string,
-  checkpoint: Checkpoint,
-  names: readonly string[],
+  parts: readonly TensorSpec[],
   source: string
 ): Promise<readonly SafetensorsEntry[] | null> {
   try {
     const { entries, metadata } = await readSafetensorsHeader(path)
     const byName = new Map(entries.map(entry => [entry.name, entry]))
-    const whole = names.every(name => {
+    const whole = parts.every(({ name, dtype, shape }) => {
       const entry = byName.get(name)
-      return entry?.dtype === 'float32' && entry.shape.join() === checkpoint.tensors.get(name)!.shape.join()
+      return entry?.dtype === dtype && entry.shape.join() === shape.join()
     })
     return whole && metadata.source === source ? entries : null
   } catch (error) {
@@ -87,35 +88,31 @@ async function converted(
   checkpoint: Checkpoint,
   block: number,
   folder: string,
-  signal?: AbortSignal
+  { precision, signal }: { precision: Precision; signal?: AbortSignal }
 ): Promise<{ file: string; entries: readonly SafetensorsEntry[] }> {
   const names = checkpoint.family.blockTensorNames(checkpoint.config, block).sort()
   const source = await fingerprint(checkpoint, names)
-  const file = `block-${String(block).padStart(3, '0')}.${source.slice(0, 8)}.float32.safetensors`
+  const file = `block-${String(block).padStart(3, '0')}.${source.slice(0, 8)}.${precision}.safetensors`
   const path = join(folder, file)
-  const entries = await reusable(path, checkpoint, names, source)
+  const parts = blockParts(checkpoint, block, precision, { signal })
+  const entries = await reusable(path, parts, source)
   if (entries !== null) return { file, entries }
-  const sources = names.map(name => ({
-    name,
-    dtype: 'float32' as const,
-    shape: checkpoint.tensors.get(name)!.shape,
-    load: () => readTensor(checkpoint, name, { signal })
-  }))
-  await writeSafetensorsFrom(path, sources, { source }, { signal })
+  await writeSafetensorsFrom(path, parts, { source }, { signal })
   return { file, entries: (await readSafetensorsHeader(path)).entries }
 }
 
 /**
- * Where a session finds the float32 weights of `range`: in the checkpoint's files where these hold float32, else in
- * `<cacheDir>/<identity>/block-NNN.<sample>.float32.safetensors`, converted once and checked on reuse.
+ * Where a session finds the weights of `range` in a precision: in the checkpoint's files where float32 is wanted and these hold
+ * it, else in `<cacheDir>/<identity>/block-NNN.<sample>.<precision>.safetensors`, converted once and checked on reuse.
  * Throws INVALID_ARGUMENT for a range outside the model or a needed cacheDir that is not given.
  */
 export async function blockWeights(
   checkpoint: Checkpoint,
   range: BlockRange,
-  options: { cacheDir?: string; signal?: AbortSignal } = {}
+  options: { cacheDir?: string; precision?: Precision; signal?: AbortSignal } = {}
 ): Promise<BlockWeights> {
   const { config, family } = checkpoint
+  const { precision = 'float32', signal } = options
   if (range.first < 0 || range.first >= range.end || range.end > config.numBlocks) {
     throw new SwarmError(
       'INVALID_ARGUMENT',
@@ -124,17 +121,20 @@ export async function blockWeights(
   }
   const names = blocksOf(range).flatMap(block => family.blockTensorNames(config, block))
   await checkpoint.provide(names, options)
-  const own = await inPlace(checkpoint, names)
+  const own = precision === 'float32' ? await inPlace(checkpoint, names) : null
   if (own !== null) return own
   if (options.cacheDir === undefined) {
-    throw new SwarmError('INVALID_ARGUMENT', `${checkpoint.path}: weights must be converted to float32: pass cacheDir`)
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `${checkpoint.path}: weights must be converted to ${precision}: pass cacheDir`
+    )
   }
   const folder = join(options.cacheDir, checkpoint.identity)
   await mkdir(folder, { recursive: true })
   const locations = new Map<string, WeightLocation>()
   for (const block of blocksOf(range)) {
-    options.signal?.throwIfAborted()
-    const { file, entries } = await converted(checkpoint, block, folder, options.signal)
+    signal?.throwIfAborted()
+    const { file, entries } = await converted(checkpoint, block, folder, { precision, signal })
     for (const { name, offset, length } of entries) locations.set(name, { location: file, offset, length })
   }
   return withLocations(await realpath(folder), locations)

@@ -15,6 +15,8 @@ export interface SpanContext {
   readonly attend: (block: number) => Attend
   /** index of every token in its sequence, int64 [seq] or [batch, seq]: prompts go to the first */
   readonly tokenIndices: () => Value
+  /** see QuantizedWeight */
+  readonly packed: boolean
 }
 
 /** hidden [batch, seq, hidden] -> the same */
@@ -22,9 +24,9 @@ export function throughBlocks<C extends ModelConfig>(
   g: GraphBuilder,
   description: FamilyDescription<C>,
   config: C,
-  { blocks }: Pick<SpanOptions, 'blocks'>,
+  { blocks, precision = 'float32' }: Pick<SpanOptions, 'blocks' | 'precision'>,
   hidden: Value,
-  { portsOf, attend, tokenIndices }: SpanContext
+  { portsOf, attend, tokenIndices, packed }: SpanContext
 ): Value {
   const modules = description.linearModules(config)
   let selector: Value | undefined
@@ -39,7 +41,7 @@ export function throughBlocks<C extends ModelConfig>(
     x = g.scoped(`block.${block}`, () => {
       const prefix = `${description.blockPath(block)}.`
       const tensors = blockTensorsOf(description, config, block)
-      const scope = new BlockScope(g, tensors, { block, prefix, modules, lora: ports.lora })
+      const scope = new BlockScope(g, tensors, { block, prefix, modules, lora: ports.lora, precision, packed })
       return description.block({ g, config, scope, attend: attend(block) }, prompted(x, ports))
     })
   }

@@ -117,6 +117,7 @@ export function decodeSpan<C extends ModelConfig>(
   }
   const out = throughBlocks(g, description, config, options, hidden, {
     portsOf,
+    packed: true,
     attend: block => (fused ? attendFused : attendPlain)(block, description.attention(config, block)),
     tokenIndices: () => tokenIndices(g, lengths)
   })

@@ -99,6 +99,7 @@ export function forwardSpan<C extends ModelConfig>(
   }
   const out = throughBlocks(g, description, config, options, hidden, {
     portsOf,
+    packed: false,
     attend: block => attendWith(description.attention(config, block), portsOf(block).prefix),
     tokenIndices: () => indices(g, 'seq')
   })

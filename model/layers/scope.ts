@@ -4,7 +4,8 @@ import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import type { ExpectedTensor, LinearModule } from '../family.ts'
 import type { LoraPort } from '../ports.ts'
-import { linear } from './linear.ts'
+import { matrixSizes, type Precision, quantizedBits } from '../precision.ts'
+import { linear, type QuantizedWeight, quantizedWeight } from './linear.ts'
 
 /** How a tensor enters a graph: as a weight of a file, or as an input. */
 export type Bind = (name: string, shape: readonly number[]) => Value
@@ -21,6 +22,13 @@ export class TensorScope {
   readonly #shapes: ReadonlyMap<string, readonly number[]>
   readonly #bind: Bind
 
+  /** The name and shape of a tensor in the family's list, if it is there. */
+  protected expected(path: string): ExpectedTensor | undefined {
+    const name = this.#prefix + path
+    const shape = this.#shapes.get(name)
+    return shape && { name, shape }
+  }
+
   /** @param prefix of the paths that are asked for: `model.layers.3.` */
   constructor(g: GraphBuilder, tensors: readonly ExpectedTensor[], prefix: string, bind: Bind) {
     this.g = g
@@ -31,9 +39,8 @@ export class TensorScope {
 
   /** The tensor if the model has it. */
   optional(path: string): Value | undefined {
-    const name = this.#prefix + path
-    const shape = this.#shapes.get(name)
-    return shape && this.#bind(name, shape)
+    const expected = this.expected(path)
+    return expected && this.#bind(expected.name, expected.shape)
   }
 
   /** The tensor. Throws INTERNAL where the family's list of tensors lacks it. */
@@ -43,9 +50,14 @@ export class TensorScope {
     return value
   }
 
+  /** The matrix of a linear module, in whatever precision it is held. */
+  matrix(path: string): Value | QuantizedWeight {
+    return this.tensor(`${path}.weight`)
+  }
+
   /** x times a matrix of the model, without a port. */
   project(x: Value, path: string): Value {
-    return linear(this.g, x, { weight: this.tensor(`${path}.weight`), bias: this.optional(`${path}.bias`) })
+    return linear(this.g, x, { weight: this.matrix(path), bias: this.optional(`${path}.bias`) })
   }
 
   /** Norm with mean, scale and bias over the last axis. */
@@ -75,6 +87,8 @@ export class BlockScope extends TensorScope {
   readonly block: number
   readonly #modules: ReadonlyMap<string, LinearModule>
   readonly #lora: ReadonlyMap<string, LoraPort>
+  readonly #precision: Precision
+  readonly #packed: boolean
 
   constructor(
     g: GraphBuilder,
@@ -84,17 +98,30 @@ export class BlockScope extends TensorScope {
       readonly prefix: string
       readonly modules: readonly LinearModule[]
       readonly lora: ReadonlyMap<string, LoraPort>
+      readonly precision: Precision
+      /** see QuantizedWeight */
+      readonly packed: boolean
     }
   ) {
     super(g, tensors, init.prefix, (name, shape) => g.weight(name, 'float32', shape))
     this.block = init.block
     this.#modules = new Map(init.modules.map(module => [module.name, module]))
     this.#lora = init.lora
+    this.#precision = init.precision
+    this.#packed = init.packed
+  }
+
+  override matrix(path: string): Value | QuantizedWeight {
+    const expected = this.expected(`${path}.weight`)
+    const sizes = expected && matrixSizes(expected, this.#modules.get(path)?.transposed)
+    const bits = sizes ? quantizedBits(this.#precision, sizes) : null
+    if (!expected || !sizes || bits === null) return super.matrix(path)
+    return quantizedWeight(this.g, expected.name, { sizes, bits, packed: this.#packed })
   }
 
   /** A linear module of the block with its bias, if it has one, and its LoRA port, if that is filled. */
   linear(x: Value, name: string): Value {
-    const weight = this.tensor(`${name}.weight`)
+    const weight = this.matrix(name)
     const { transposed } = this.#modules.get(name)!
     return linear(this.g, x, { weight, bias: this.optional(`${name}.bias`), transposed }, this.#lora.get(name))
   }

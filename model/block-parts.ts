@@ -1,0 +1,72 @@
+// What a converted block's file holds: every tensor in float32, or the parts of those that are quantized.
+import type { Tensor } from '../common/tensor.ts'
+import { quantizedBlock } from '../graph/ops/quantized.ts'
+import { type Checkpoint, readTensor } from './checkpoint.ts'
+import type { ExpectedTensor } from './family.ts'
+import { type MatrixSizes, matrixSizes, type Precision, partNames, quantizedBits } from './precision.ts'
+import { type QuantizedParts, quantize } from './quantize.ts'
+import type { TensorSource } from './safetensors-file.ts'
+
+interface Quantizable {
+  readonly sizes: MatrixSizes
+  readonly bits: 4 | 8
+  readonly transposed: boolean
+}
+
+function quantizable(
+  checkpoint: Checkpoint,
+  precision: Precision
+): (tensor: ExpectedTensor, block: number) => Quantizable | null {
+  const { config, family } = checkpoint
+  const transposedModules = family.linearModules(config).filter(module => module.transposed)
+  return (tensor, block) => {
+    const transposed = transposedModules.some(
+      module => `${family.moduleWeightName(block, module.name)}.weight` === tensor.name
+    )
+    const sizes = matrixSizes(tensor, transposed)
+    const bits = sizes === null ? null : quantizedBits(precision, sizes)
+    return sizes === null || bits === null ? null : { sizes, bits, transposed }
+  }
+}
+
+/** One tensor's parts; it is quantized when the first of them is asked for. */
+function quantizedSources(
+  { name }: ExpectedTensor,
+  { sizes, bits, transposed }: Quantizable,
+  read: () => Promise<Tensor<'float32'>>
+): TensorSource[] {
+  let parts: Promise<QuantizedParts> | undefined
+  const quantized = (): Promise<QuantizedParts> => {
+    parts ??= read().then(({ data }) => quantize(data, sizes, bits, { transposed }))
+    return parts
+  }
+  const { rows, columns } = sizes
+  const names = partNames(name)
+  const blocks = columns / quantizedBlock
+  const shapes = {
+    values: [rows, (columns * bits) / 8],
+    scales: [rows, blocks],
+    zeros: [rows, (blocks * bits) / 8]
+  }
+  return (['values', 'scales', 'zeros'] as const).map(part => {
+    const [dtype, shape] = [part === 'scales' ? ('float32' as const) : ('uint8' as const), shapes[part]]
+    return { name: names[part], dtype, shape, load: async () => ({ dtype, shape, data: (await quantized())[part] }) }
+  })
+}
+
+/** The tensors of a block's file, with what makes them. */
+export function blockParts(
+  checkpoint: Checkpoint,
+  block: number,
+  precision: Precision,
+  options: { signal?: AbortSignal } = {}
+): TensorSource[] {
+  const { config, family } = checkpoint
+  const quantizableOf = quantizable(checkpoint, precision)
+  return family.blockTensors(config, block).flatMap((tensor): TensorSource[] => {
+    const read = () => readTensor(checkpoint, tensor.name, options)
+    const found = quantizableOf(tensor, block)
+    if (found === null) return [{ ...tensor, dtype: 'float32', load: read }]
+    return quantizedSources(tensor, found, read)
+  })
+}
