@@ -1,4 +1,5 @@
-// One block of Gemma 2 and 3: norms before and after both attention and MLP. arXiv 2408.00118, section 2; 2503.19786, section 2.
+// One block of Gemma: norms before attention and MLP, from Gemma 2 on also after both.
+// arXiv 2403.08295, section 2; 2408.00118, section 2; 2503.19786, section 2.
 import type { Value } from '../../graph/graph.ts'
 import type { BlockContext } from '../description.ts'
 import { gated } from '../layers/mlp.ts'
@@ -13,18 +14,19 @@ export function normOptions({ normEpsilon }: GemmaConfig): NormOptions {
 /** hidden [batch, seq, hidden] -> the same */
 export function gemmaBlock({ g, config, scope, attend }: BlockContext<GemmaConfig>, hidden: Value): Value {
   const options = normOptions(config)
+  const { activation, headNorms, outerNorms } = config.traits
   const norm = (x: Value, path: string): Value => scope.rmsNorm(x, path, options)
+  const after = (x: Value, path: string): Value => (outerNorms ? norm(x, path) : x)
   const perHead = (x: Value, path: string, heads: number): Value =>
-    config.traits.headNorms ? scope.headNorm(x, path, heads, options) : x
+    headNorms ? scope.headNorm(x, path, heads, options) : x
   const before = norm(hidden, 'input_layernorm')
   const mixed = attend({
     query: perHead(scope.linear(before, 'self_attn.q_proj'), 'self_attn.q_norm', config.numHeads),
     key: perHead(scope.linear(before, 'self_attn.k_proj'), 'self_attn.k_norm', config.numKeyValueHeads),
     value: scope.linear(before, 'self_attn.v_proj')
   })
-  const attended = g.Add(hidden, norm(scope.linear(mixed, 'self_attn.o_proj'), 'post_attention_layernorm'))
-  const normed = norm(attended, 'pre_feedforward_layernorm')
-  const { activation } = config.traits
+  const attended = g.Add(hidden, after(scope.linear(mixed, 'self_attn.o_proj'), 'post_attention_layernorm'))
+  const normed = norm(attended, outerNorms ? 'pre_feedforward_layernorm' : 'post_attention_layernorm')
   const inner = gated(g, activation, scope.linear(normed, 'mlp.gate_proj'), scope.linear(normed, 'mlp.up_proj'))
-  return g.Add(attended, norm(scope.linear(inner, 'mlp.down_proj'), 'post_feedforward_layernorm'))
+  return g.Add(attended, after(scope.linear(inner, 'mlp.down_proj'), 'post_feedforward_layernorm'))
 }

@@ -1,5 +1,5 @@
-// config.json of Gemma 2 and the text part of Gemma 3. Source of fields and defaults: configuration_gemma2.py and
-// configuration_gemma3.py of Hugging Face transformers 5.
+// config.json of Gemma, Gemma 2 and the text part of Gemma 3. Source of fields and defaults: configuration_gemma.py,
+// configuration_gemma2.py and configuration_gemma3.py of Hugging Face transformers 5.
 import { SwarmError } from '../../common/errors.ts'
 import {
   checkHeads,
@@ -31,6 +31,8 @@ export interface GemmaConfig extends ModelConfig {
     readonly logitSoftcap: number | null
     /** norms of each head's queries and keys */
     readonly headNorms: boolean
+    /** norms after attention and MLP, too */
+    readonly outerNorms: boolean
     /** of each block: whether it is local, by its own angles where the model has two kinds */
     readonly isLocal: readonly boolean[]
     readonly windows: readonly (number | null)[]
@@ -43,23 +45,65 @@ interface Variant {
   readonly maxPositions: number
   /** every so many blocks one sees all tokens */
   readonly pattern: (raw: RawConfig) => number
+  readonly activation: (raw: RawConfig) => string
+  /** where scores are not scaled by the width of a head */
+  readonly scaledBy?: number
   readonly softcap: number | null
   readonly logitSoftcap: number | null
   readonly headNorms: boolean
+  readonly outerNorms: boolean
 }
 
+const tanhGelu = 'gelu_pytorch_tanh'
+const activationOf = (raw: RawConfig): string => readText(raw, 'hidden_activation', tanhGelu)
+
 const variants: Readonly<Record<string, Variant>> = {
-  gemma2: { maxPositions: 8192, pattern: () => 2, softcap: 50, logitSoftcap: 30, headNorms: false },
+  gemma: {
+    maxPositions: 8192,
+    pattern: () => 1,
+    // published as `gelu`, meant as its approximation
+    activation: raw => readText(raw, 'hidden_act', tanhGelu).replace(/^gelu$/, tanhGelu),
+    softcap: null,
+    logitSoftcap: null,
+    headNorms: false,
+    outerNorms: false
+  },
+  gemma2: {
+    maxPositions: 8192,
+    pattern: () => 2,
+    activation: activationOf,
+    scaledBy: 256,
+    softcap: 50,
+    logitSoftcap: 30,
+    headNorms: false,
+    outerNorms: true
+  },
   gemma3_text: {
     maxPositions: 131_072,
     pattern: raw => readSize(raw, 'sliding_window_pattern', 6),
+    activation: activationOf,
+    scaledBy: 256,
     softcap: null,
     logitSoftcap: null,
-    headNorms: true
+    headNorms: true,
+    outerNorms: true
   }
 }
 
-export const modelTypes = Object.keys(variants)
+/** Gemma 3 with eyes holds the text part's configuration in its own, where some fields go without saying. */
+const withVision = 'gemma3'
+
+export const modelTypes = [...Object.keys(variants), withVision]
+
+/** The configuration of the text part. Its tensors' names lack the prefix that those of the whole have. */
+function textConfig(raw: RawConfig): RawConfig {
+  if (raw.model_type !== withVision) return raw
+  const fields = readObject(raw, 'text_config') ?? {}
+  const defaults = { num_attention_heads: 8, num_key_value_heads: 4, vocab_size: 262_208 }
+  const { bos_token_id, eos_token_id, pad_token_id, quantization_config } = raw
+  const outer = { bos_token_id, eos_token_id, pad_token_id, quantization_config }
+  return { ...defaults, ...outer, ...fields, model_type: 'gemma3_text' }
+}
 
 /** The angles of all blocks, and those of local ones where they differ: Gemma 3 says both in one of two ways. */
 function readRopes(
@@ -81,7 +125,8 @@ function readRopes(
 }
 
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
-export function parseConfig(raw: RawConfig): GemmaConfig {
+export function parseConfig(given: RawConfig): GemmaConfig {
+  const raw = textConfig(given)
   refuseQuantized(raw)
   if (readFlag(raw, 'use_bidirectional_attention', false)) {
     throw new SwarmError('UNSUPPORTED', 'config.json: use_bidirectional_attention is not supported')
@@ -119,15 +164,16 @@ export function parseConfig(raw: RawConfig): GemmaConfig {
     attentionBias,
     mlpBias: false,
     traits: {
-      activation: readActivation('hidden_activation', readText(raw, 'hidden_activation', 'gelu_pytorch_tanh')),
-      scale: readPositive(raw, 'query_pre_attn_scalar', 256) ** -0.5,
+      activation: readActivation('hidden_activation', variant.activation(raw)),
+      scale: readPositive(raw, 'query_pre_attn_scalar', variant.scaledBy ?? headDim) ** -0.5,
       softcap: readPositiveOrNull(raw, 'attn_logit_softcapping', variant.softcap),
       logitSoftcap: readPositiveOrNull(raw, 'final_logit_softcapping', variant.logitSoftcap),
       headNorms: variant.headNorms,
+      outerNorms: variant.outerNorms,
       isLocal: readWindows(raw, numBlocks, Number.MAX_SAFE_INTEGER, types).map(window => window !== null),
       windows: readWindows(raw, numBlocks, maxPositions, types),
       localRope: local
     },
-    raw
+    raw: given
   }
 }

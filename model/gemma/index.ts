@@ -1,4 +1,4 @@
-// Gemma 2 and the text part of Gemma 3: local blocks between global ones, soft-capped scores and logits, scaled embeddings.
+// Gemma, Gemma 2 and the text part of Gemma 3: local blocks between global ones, soft-capped scores and logits, scaled embeddings.
 import { defineFamily } from '../define-family.ts'
 import type { AttentionKind, RotaryKind } from '../layers/attention.ts'
 import { rmsNormTensors } from '../layers/norms.ts'

@@ -26,14 +26,10 @@ export function linearModules(config: GemmaConfig): readonly LinearModule[] {
 }
 
 export function normTensors({ hiddenSize, headDim, traits }: GemmaConfig): readonly ExpectedTensor[] {
-  const around = [
-    'input_layernorm',
-    'post_attention_layernorm',
-    'pre_feedforward_layernorm',
-    'post_feedforward_layernorm'
-  ]
+  const around = ['input_layernorm', 'post_attention_layernorm']
+  const outer = traits.outerNorms ? ['pre_feedforward_layernorm', 'post_feedforward_layernorm'] : []
   const perHead = traits.headNorms ? ['self_attn.q_norm', 'self_attn.k_norm'] : []
-  return [...rmsNormTensors(around, hiddenSize), ...rmsNormTensors(perHead, headDim)]
+  return [...rmsNormTensors([...around, ...outer], hiddenSize), ...rmsNormTensors(perHead, headDim)]
 }
 
 export function clientTensorNames({ tiedEmbeddings }: GemmaConfig): ClientTensorNames {

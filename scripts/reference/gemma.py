@@ -1,4 +1,4 @@
-"""Gemma 2 (soft caps, every other block local) and the text part of Gemma 3 (norms of heads, angles of their own in local blocks)."""
+"""Gemma, Gemma 2 (soft caps, every other block local) and the text part of Gemma 3 (norms of heads, angles of their own in local blocks)."""
 import torch
 
 from family import Family, half_tables, write
@@ -21,6 +21,12 @@ GEMMA2 = {
                   intermediate_size=40, vocab_size=67, max_position_embeddings=48, sliding_window=4, query_pre_attn_scalar=24,
                   attn_logit_softcapping=2.0, final_logit_softcapping=3.0)),
 }
+GEMMA = {
+    "gemma": dict(
+        init=dict(model_type="gemma", hidden_size=32, num_attention_heads=4, num_key_value_heads=1, head_dim=24, num_hidden_layers=2,
+                  intermediate_size=40, vocab_size=67, max_position_embeddings=48),
+        config=dict(hidden_act="gelu", hidden_activation=None), dtype=torch.bfloat16),
+}
 OLD_ROPE = dict(rope_theta=1000000.0, rope_local_base_freq=10000.0, rope_scaling=dict(rope_type="linear", factor=8.0))
 GEMMA3 = {
     "gemma3": dict(
@@ -38,5 +44,6 @@ GEMMA3 = {
 }
 
 if __name__ == "__main__":
+    write(GEMMA, Family(blocks="model.layers", modules=MODULES, tables=half_tables), 159)
     write(GEMMA2, Family(blocks="model.layers", modules=MODULES, tables=half_tables), 150)
     write(GEMMA3, Family(blocks="model.layers", modules=MODULES, tables=two_tables), 155)

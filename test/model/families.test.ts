@@ -275,8 +275,9 @@ describe('the table of families', () => {
     const types = new Set<string>()
     for (const model of Object.values(familyModels).flat())
       types.add((await openCheckpoint(familyPath(model))).config.modelType)
+    // of which 'gemma3' is 'gemma3_text' with eyes (gemma3.test.ts)
     assert.deepEqual(
-      supportedModelTypes().filter(type => !types.has(type)),
+      supportedModelTypes().filter(type => !types.has(type) && type !== 'gemma3'),
       []
     )
   })

@@ -15,7 +15,7 @@ export const familyModels = {
   opt: ['opt', 'opt-350m'],
   gpt_neox: ['gpt_neox', 'gpt_neox-sequential'],
   falcon: ['falcon-7b', 'falcon-40b', 'falcon-11b', 'falcon-sequential'],
-  gemma: ['gemma2', 'gemma3', 'gemma3-new'],
+  gemma: ['gemma2', 'gemma', 'gemma3', 'gemma3-new'],
   mixtral: ['mixtral', 'mixtral-odd']
 } as const
 

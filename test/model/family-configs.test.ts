@@ -228,8 +228,10 @@ describe('what a family does not do', () => {
       'opt',
       'gpt_neox',
       'falcon',
+      'gemma',
       'gemma2',
       'gemma3_text',
+      'gemma3',
       'mixtral'
     ]
     assert.deepEqual(supportedModelTypes(), wanted)
