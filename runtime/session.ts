@@ -42,6 +42,13 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw toSwarmError(signal.reason, 'ABORTED')
 }
 
+/** Every session has a pool of its own: thousands of threads would hold up the whole machine. */
+function checkThreads(threads: number): number {
+  const most = 4 * availableParallelism()
+  if (Number.isInteger(threads) && threads >= 1 && threads <= most) return threads
+  throw new SwarmError('INVALID_ARGUMENT', `threads: expected 1 to ${most}, four for each core, found ${threads}`)
+}
+
 /**
  * Compiles a graph.
  * @throws SwarmError UNSUPPORTED for a provider that this build of ONNX Runtime does not have, ABORTED, INTERNAL with what ONNX
@@ -53,7 +60,7 @@ export async function createSession(graph: Graph, init: SessionInit = {}): Promi
   const device = getDevice(init.inline ? 'inline' : 'thread')
   const options = {
     provider: init.provider ?? 'cpu',
-    threads: init.threads ?? availableParallelism(),
+    threads: checkThreads(init.threads ?? availableParallelism()),
     mapped: init.storage === 'mapped',
     folder: init.folder
   }

@@ -173,6 +173,15 @@ describe('a run refuses', () => {
 })
 
 describe('a session', () => {
+  it('refuses more threads than make sense', async () => {
+    for (const threads of [0, 1.5, 9999]) {
+      await assert.rejects(createSession(increment(), { threads }), {
+        code: 'INVALID_ARGUMENT',
+        message: /threads: expected 1 to \d+/
+      })
+    }
+  })
+
   it('on a provider that is not there is UNSUPPORTED, and says which are', async () => {
     for (const inline of [true, false]) {
       await assert.rejects(createSession(increment(), { provider: 'coreml', inline }), {
