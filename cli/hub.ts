@@ -18,7 +18,7 @@ export interface HubFlags {
 export const revisionOption = () => new Option('--revision <name>', 'branch, tag or commit of a model of the hub')
 
 export const offlineOption = () =>
-  new Option('--offline', 'ask no hub: only what is in its cache on this machine').env('HF_HUB_OFFLINE')
+  new Option('--offline', 'ask no hub: only what is in its cache on this machine (default: as HF_HUB_OFFLINE says)')
 
 export const fromPeersOption = () =>
   new Option('--from-peers', 'fetch the model, by its name in the swarm, from servers that hold it')
@@ -64,7 +64,7 @@ export function hubOptions(flags: HubFlags, { quiet = false } = {}): HubOptions 
     cacheDir: getHFHubCachePath(),
     token: process.env.HF_TOKEN || undefined,
     revision: flags.revision,
-    offline: flags.offline,
+    offline: flags.offline ?? /^(1|true|yes|on)$/i.test(process.env.HF_HUB_OFFLINE ?? ''),
     onProgress: quiet ? undefined : transferProgress()
   }
 }

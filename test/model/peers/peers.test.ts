@@ -174,14 +174,22 @@ describe('when peers go wrong', () => {
 
   const indices: [string, NonNullable<Faults['index']>, RegExp][] = [
     ['that is none', () => ({ tensors: 3 }), /expected a name and tensors/],
-    ['with a length that its shape does not have', index => {
-      index.tensors[0]!.length = 8
-      return index
-    }, /expected \d+ bytes, found 8/],
-    ['with an encoding that is none of ours', index => {
-      index.tensors[0]!.encoding = { quantization: 'constructor' }
-      return index
-    }, /is not one of ours/],
+    [
+      'with a length that its shape does not have',
+      index => {
+        index.tensors[0]!.length = 8
+        return index
+      },
+      /expected \d+ bytes, found 8/
+    ],
+    [
+      'with an encoding that is none of ours',
+      index => {
+        index.tensors[0]!.encoding = { quantization: 'constructor' }
+        return index
+      },
+      /is not one of ours/
+    ],
     ['without a tensor', index => ({ ...index, tensors: index.tensors.slice(0, -1) }), /is missing/]
   ]
   for (const [name, index, message] of indices) {
