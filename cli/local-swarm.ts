@@ -79,6 +79,7 @@ export async function startPeer(args: readonly string[], options: StartOptions =
     return { process: child, online, address, stop, [Symbol.asyncDispose]: () => stop() }
   } catch (error) {
     await stop()
+    options.signal?.throwIfAborted() // it ended because we stopped it
     throw error
   } finally {
     options.signal?.removeEventListener('abort', onAbort)

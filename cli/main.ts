@@ -11,6 +11,11 @@ const program = new Command('swarm')
   .exitOverride()
 for (const command of commands) program.addCommand(command().exitOverride().copyInheritedSettings(program))
 
+// whoever reads may stop before the end (`swarm status | head -1`): that stops no server and no training
+process.stdout.on('error', error => {
+  if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
+})
+
 try {
   await program.parseAsync()
 } catch (error) {
