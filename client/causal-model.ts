@@ -156,7 +156,12 @@ export class CausalModel implements TrainableModel {
   }
 
   #prompts(input: GenerateInput): Prompts {
-    if (typeof input === 'string') return this.#prompts(this.tokenizer.encode(input))
+    if (typeof input === 'string') {
+      const ids = this.tokenizer.encode(input)
+      if (ids.length === 0)
+        throw new SwarmError('INVALID_ARGUMENT', 'the prompt is empty: this model starts from a text')
+      return this.#prompts(ids)
+    }
     const { vocabSize, padTokenId, eosTokenIds } = this.config
     const rules = {
       vocabSize,
