@@ -23,7 +23,8 @@ type Seeker = Pick<Network, 'peerId' | 'directory' | 'dht' | 'request' | 'peersW
 /**
  * The servers of a model, freshest announcement of each, all of them verified and not expired; empty when none is found.
  * Asks connected peers for their directory and then servers of the model for theirs; else looks up the providers of the
- * model on the DHT and asks those; else reads the providers' records from the DHT. Throws only when `signal` aborts.
+ * model on the DHT and asks those; else reads the providers' records from the DHT. Throws when `signal` aborts, and INTERNAL
+ * where the DHT itself fails.
  */
 export async function findServers(network: Seeker, model: string, options: FindOptions = {}): Promise<Announcement[]> {
   const { signal } = options

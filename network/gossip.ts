@@ -94,15 +94,16 @@ export class Gossip {
     const { directory, peerId } = this.#network
     // a server of a model has no use for the others; a peer that serves none keeps them all
     const model = directory.get(peerId)?.model ?? ''
-    const addresses = new Map<string, readonly string[]>(
-      (await this.#network.peersWith(protocols.directory)).map(peer => [peer, []])
-    )
-    for (const announcement of directory.list(model)) addresses.set(announcement.peerId, announcement.addresses)
-    addresses.delete(peerId)
-    const peers = [...addresses.keys()]
-    const peer = peers[Math.floor(Math.random() * peers.length)]
-    if (peer === undefined) return
+    let peer: string | undefined
     try {
+      const addresses = new Map<string, readonly string[]>(
+        (await this.#network.peersWith(protocols.directory)).map(connected => [connected, []])
+      )
+      for (const announcement of directory.list(model)) addresses.set(announcement.peerId, announcement.addresses)
+      addresses.delete(peerId)
+      const peers = [...addresses.keys()]
+      peer = peers[Math.floor(Math.random() * peers.length)]
+      if (peer === undefined) return
       await askDirectory(this.#network, peer, model, { addresses: addresses.get(peer)!, signal: this.#stopping.signal })
     } catch (error) {
       this.#logger.debug({ peer, reason: messageOf(error) }, 'an exchange of directories failed')

@@ -204,8 +204,9 @@ class Libp2pNetwork implements Network {
   async peersWith(protocol: string): Promise<string[]> {
     const speaks = await Promise.all(
       this.#libp2p.getPeers().map(async peer => {
-        const known = await this.#libp2p.peerStore.has(peer)
-        return known && (await this.#libp2p.peerStore.get(peer)).protocols.includes(protocol) ? [peer.toString()] : []
+        // one that goes while we look is not known any more
+        const known = await this.#libp2p.peerStore.get(peer).catch(() => undefined)
+        return known?.protocols.includes(protocol) ? [peer.toString()] : []
       })
     )
     return speaks.flat()
