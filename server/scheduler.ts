@@ -97,9 +97,14 @@ export class Scheduler {
       }
       const job: Job = {
         peerId,
-        start: () => {
+        // never rejects: the next job must have its turn whatever becomes of this one
+        start: async () => {
           signal.removeEventListener('abort', onAbort)
-          return work().then(resolve, reject)
+          try {
+            resolve(await work())
+          } catch (error) {
+            reject(error)
+          }
         }
       }
       signal.addEventListener('abort', onAbort, { once: true })
