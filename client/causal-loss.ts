@@ -7,7 +7,7 @@ import { type Ids, idMatrix, maskMatrix, prependColumns } from './inputs.ts'
 import type { ModelParts } from './parts.ts'
 import type { ForwardPass } from './remote/chain.ts'
 import type { Loss } from './train/index.ts'
-import type { TuningMethod } from './tuning/index.ts'
+import type { TuningMethod, TuningPass } from './tuning/index.ts'
 
 type Floats = Tensor<'float32'>
 
@@ -23,6 +23,8 @@ export interface CausalInput {
 export interface CausalPlan {
   /** probability of dropout in this pass */
   readonly dropout: number
+  /** whether the tuning method's own dropout acts */
+  readonly training: boolean
   readonly seed: number
   /** false: nothing is kept for a backward pass */
   readonly differentiate: boolean
@@ -122,16 +124,17 @@ export async function forwardCausal(
   const mask = maskMatrix(input.attentionMask, ids.shape)
   if (labels !== null) checkLabels(labels, parts.checkpoint.config.vocabSize)
 
-  const prompt = tuning?.promptEmbeddings() ?? null
+  const tuned = (await tuning?.begin?.({ training: plan.training, seed: plan.seed })) ?? tuning
+  const prompt = tuned?.promptEmbeddings() ?? null
   const before = prompt?.shape[0] ?? 0
-  const ports = tuning?.ports() ?? {}
+  const ports = tuned?.ports() ?? {}
   const trainsEmbeddings = plan.differentiate && parts.embeddings.requiresGrad
   const trainsTuning = plan.differentiate && (tuning?.parameters.some(({ requiresGrad }) => requiresGrad) ?? false)
   const keepResiduals = labels !== null && (trainsEmbeddings || trainsTuning)
 
   const wholeMask = mask && prependColumns(mask, before, 1)
   const [batch, sequence] = ids.shape as [number, number]
-  const positions = positionsOf(wholeMask, [batch, before + sequence])
+  const positions = positionsOf(wholeMask, [batch, before + sequence], tuning?.prefixTokens)
   const entered = await parts.embeddings.enter(ids, positions, prompt)
   const pass = await parts.blocks.forward(entered.hidden, {
     mask: wholeMask,
@@ -152,7 +155,7 @@ export async function forwardCausal(
     const gradient = await result.backward(scale)
     if (gradient === null) return
     const full = row === null ? gradient : scatterRow(gradient, row.at, pass.hidden.shape)
-    await backwardBlocks({ parts, tuning, ids, entered, pass, before, trainsEmbeddings, trainsTuning }, full, signal)
+    await backwardBlocks({ parts, tuned, ids, entered, pass, before, trainsEmbeddings, trainsTuning }, full, signal)
   }
   return {
     loss: new CausalLoss(result.value, differentiable ? backward : null),
@@ -162,7 +165,7 @@ export async function forwardCausal(
 
 interface Taped {
   readonly parts: ModelParts
-  readonly tuning: TuningMethod | null
+  readonly tuned: TuningPass | null
   readonly ids: Tensor<'int64'>
   readonly entered: Entered
   readonly pass: ForwardPass
@@ -174,15 +177,17 @@ interface Taped {
 
 /** From the last block's output to everything that is trained before it. */
 async function backwardBlocks(taped: Taped, gradient: Floats, signal?: AbortSignal): Promise<void> {
-  const { parts, tuning, ids, entered, pass, before, trainsEmbeddings, trainsTuning } = taped
+  const { parts, tuned, ids, entered, pass, before, trainsEmbeddings, trainsTuning } = taped
   const trainsPrompt = trainsTuning && before > 0
   const inputGradient = trainsEmbeddings || trainsPrompt
   const gradients = await pass.backward(gradient, { inputGradient, signal })
-  if (trainsTuning) tuning!.accumulatePorts(gradients.ports)
-  if (!inputGradient) return
-  const rows = await entered.backward(gradients.hidden)
-  if (trainsPrompt) tuning!.accumulatePrompt(leadingPositions(rows, before))
-  if (trainsEmbeddings) parts.embeddings.accumulate(ids, rows)
+  if (trainsTuning) tuned!.accumulatePorts(gradients.ports)
+  if (inputGradient) {
+    const rows = await entered.backward(gradients.hidden)
+    if (trainsPrompt) tuned!.accumulatePrompt(leadingPositions(rows, before))
+    if (trainsEmbeddings) parts.embeddings.accumulate(ids, rows)
+  }
+  if (trainsTuning) await tuned!.finish?.()
 }
 
 function checkLabels(labels: Tensor<'int64'>, vocabSize: number): void {

@@ -109,10 +109,13 @@ export class CausalModel implements TrainableModel {
     options: ForwardOptions = {}
   ): Promise<{ readonly loss: CausalLoss | null; readonly logits: Tensor<'float32'> | null }> {
     const { training, signal } = options
-    const dropout = (training ?? this.training) ? (this.tuning?.dropout ?? 0) : 0
+    const drops = training ?? this.training
+    const dropout = drops ? (this.tuning?.dropout ?? 0) : 0
+    const isRandom = dropout > 0 || (drops && this.tuning?.begin !== undefined)
     return await forwardCausal(this.parts, this.tuning, input, {
       dropout,
-      seed: options.seed ?? (dropout > 0 ? this.#seeds.uint32() : 0),
+      training: drops,
+      seed: options.seed ?? (isRandom ? this.#seeds.uint32() : 0),
       differentiate: training !== false,
       logits: options.logits ?? training === undefined,
       signal

@@ -126,12 +126,12 @@ export class Embeddings {
   }
 }
 
-/** Position of every token in its row, int64 [batch, seq]: how many come before it; 0 for padding. */
-export function positionsOf(mask: Tensor<'int64'> | undefined, shape: readonly number[]): Tensor<'int64'> {
+/** Position of every token in its row, int64 [batch, seq]: how many come before it, `first` of them before the row; 0 for padding. */
+export function positionsOf(mask: Tensor<'int64'> | undefined, shape: readonly number[], first = 0): Tensor<'int64'> {
   const [batch, sequence] = shape as [number, number]
   const positions = tensor('int64', [batch, sequence])
   for (let row = 0; row < batch; row++) {
-    let count = 0n
+    let count = BigInt(first)
     for (let index = row * sequence; index < (row + 1) * sequence; index++) {
       if (mask === undefined || mask.data[index] === 1n) positions.data[index] = count++
     }

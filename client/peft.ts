@@ -23,6 +23,7 @@ function targetOf({ checkpoint, embeddings, tokenizer }: ModelParts): TuningTarg
     hiddenSize: embeddings.width,
     vocabSize: config.vocabSize,
     numHeads: config.numHeads,
+    keyValue: { heads: config.numKeyValueHeads, headDim: config.headDim },
     moduleWeightName: family.moduleWeightName,
     embedRows: async ids => embeddings.rows(ids),
     tokenizer: tokenizer ?? undefined

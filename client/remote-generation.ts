@@ -26,15 +26,16 @@ class RemoteGeneration implements GenerationModel {
     const { embeddings, blocks } = this.#parts
     const longest = Math.max(...rows.map(row => row.length))
     const padded = rows.flatMap(row => [...row, ...Array<number>(longest - row.length).fill(row[0]!)])
-    const prompt = this.#tuning?.promptEmbeddings() ?? null
+    const tuned = (await this.#tuning?.begin?.({ training: false, seed: 0 })) ?? this.#tuning
+    const prompt = tuned?.promptEmbeddings() ?? null
     const before = prompt?.shape[0] ?? 0
-    const positions = positionsOf(undefined, [rows.length, before + longest])
+    const positions = positionsOf(undefined, [rows.length, before + longest], this.#tuning?.prefixTokens)
     const { hidden } = await embeddings.enter(int64([rows.length, longest], padded), positions, prompt)
     const lengths = rows.map(row => before + row.length)
     this.#session = await blocks.openSession({
       batch: rows.length,
       maxLength: this.#maxLength,
-      ports: this.#tuning?.ports(),
+      ports: tuned?.ports(),
       signal
     })
     const states = await this.#session.step(hidden, { lengths, signal })
@@ -44,7 +45,9 @@ class RemoteGeneration implements GenerationModel {
   async step(ids: readonly number[], { signal }: { signal?: AbortSignal }): Promise<Floats> {
     if (this.#session === null) throw new SwarmError('INTERNAL', 'a generation steps before its prompts')
     const shape = [ids.length, 1]
-    const { hidden } = await this.#parts.embeddings.enter(int64(shape, ids), int64(shape, this.#session.lengths))
+    const before = this.#tuning?.prefixTokens ?? 0
+    const positions = this.#session.lengths.map(length => before + length)
+    const { hidden } = await this.#parts.embeddings.enter(int64(shape, ids), int64(shape, positions))
     return await this.#logits(await this.#session.step(hidden, { signal }))
   }
 
@@ -101,7 +104,8 @@ export async function* generateRemote(
   options: GenerationOptions
 ): AsyncGenerator<GenerationStep> {
   const { eosTokenIds, padTokenId } = parts.checkpoint.config
-  const positions = (tuning?.virtualTokens ?? 0) + Math.max(...prompts.map(prompt => prompt.length))
+  const trained = (tuning?.virtualTokens ?? 0) + (tuning?.prefixTokens ?? 0)
+  const positions = trained + Math.max(...prompts.map(prompt => prompt.length))
   const maxNewTokens = roomFor(parts, positions, options.maxNewTokens ?? 20)
   const generation = new RemoteGeneration({ parts, tuning }, { maxLength: positions + maxNewTokens - 1 })
   try {

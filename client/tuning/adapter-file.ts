@@ -37,9 +37,9 @@ export async function saveAdapter(
     task_type: 'CAUSAL_LM',
     ...method.describe({ baseModel })
   }
-  const tensors = Object.fromEntries(
-    method.parameters.map(({ name, shape, data }) => [name, tensor('float32', shape, data)])
-  )
+  const tensors =
+    (await method.saved?.()) ??
+    Object.fromEntries(method.parameters.map(({ name, shape, data }) => [name, tensor('float32', shape, data)]))
   const bytes = encodeSafetensors(tensors, { format: 'pt' })
   await files.write(files.join(directory, tensorsName), bytes, { signal })
   await files.write(files.join(directory, configName), new TextEncoder().encode(toJson(config)), { signal })

@@ -1,6 +1,7 @@
 // Tuning methods: created, saved and loaded.
 export { loadAdapter, saveAdapter } from './adapter-file.ts'
 export type { LoraConfig, LoraSettings } from './lora/index.ts'
-export type { PortTensors, TuningMethod, TuningTarget } from './method.ts'
+export type { PortTensors, TuningMethod, TuningPass, TuningTarget } from './method.ts'
 export { createTuning, type PeftConfig, type PeftType } from './methods.ts'
+export type { PrefixTuningConfig, PrefixTuningSettings } from './prefix/index.ts'
 export type { PromptTuningConfig, PromptTuningSettings } from './prompt/index.ts'

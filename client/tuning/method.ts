@@ -18,6 +18,8 @@ export interface TuningTarget {
   readonly hiddenSize: number
   readonly vocabSize: number
   readonly numHeads: number
+  /** heads of a block's keys and values, and the size of each; needed for prefixes only */
+  readonly keyValue?: { readonly heads: number; readonly headDim: number }
   /** `model.layers.3.self_attn.q_proj` */
   moduleWeightName(block: number, module: string): string
   /** rows of the embedding matrix, `[ids, hidden]` */
@@ -25,16 +27,8 @@ export interface TuningTarget {
   readonly tokenizer?: Pick<Tokenizer, 'encode'>
 }
 
-/** One adapter: owns its parameters, turns them into what a request carries, and gradients of that back into theirs. */
-export interface TuningMethod<Config = unknown> {
-  /** with every default filled in */
-  readonly config: Config
-  /** names are those of PEFT's adapter_model.safetensors */
-  readonly parameters: readonly Parameter[]
-  /** probability with which training drops inputs of adapters; 0: none */
-  readonly dropout: number
-  /** tokens put before every row's input */
-  readonly virtualTokens: number
+/** What one forward pass takes of a method, and where its gradients go. */
+export interface TuningPass {
   /** Tensors for the ports of blocks by their graph names. Their gradients are what `accumulatePorts` takes. */
   ports(): PortTensors
   /** `[virtualTokens, hidden]`, to be put before every row's embedded input; null where there are none */
@@ -43,6 +37,33 @@ export interface TuningMethod<Config = unknown> {
   accumulatePorts(gradients: Readonly<Record<string, Tensor>>): void
   /** Adds the gradient of the prompt embeddings of every row, `[batch, virtualTokens, hidden]`. */
   accumulatePrompt(gradient: Tensor<'float32'>): void
+  /** Called once after the others, where gradients have a further way to go. */
+  finish?(): Promise<void>
+}
+
+export interface PassOptions {
+  /** whether the method's own dropout acts */
+  readonly training: boolean
+  /** of that dropout */
+  readonly seed: number
+}
+
+/** One adapter: owns its parameters, turns them into what a request carries, and gradients of that back into theirs. */
+export interface TuningMethod<Config = unknown> extends TuningPass {
+  /** with every default filled in */
+  readonly config: Config
+  /** names are those of PEFT's adapter_model.safetensors */
+  readonly parameters: readonly Parameter[]
+  /** probability with which training drops inputs of adapters; 0: none */
+  readonly dropout: number
+  /** tokens put before every row's input */
+  readonly virtualTokens: number
+  /** positions that trained keys and values take before every row, as PEFT counts them; default 0 */
+  readonly prefixTokens?: number
+  /** The pass that a forward goes by, where parameters have to be encoded first; else the method is its own pass. */
+  begin?(options: PassOptions): Promise<TuningPass>
+  /** What is saved under the names of PEFT's files; default: the parameters. */
+  saved?(): Promise<PortTensors>
   /** The method's own fields of PEFT's adapter_config.json. */
   describe(context: { readonly baseModel: string }): Record<string, unknown>
 }

@@ -8,7 +8,7 @@ import os
 import shutil
 
 import torch
-from peft import LoraConfig, PromptTuningConfig, get_peft_model
+from peft import AdaLoraConfig, LoraConfig, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, get_peft_model
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
@@ -23,7 +23,24 @@ ADAPTERS = {
     "lora-all-linear": LoraConfig(task_type="CAUSAL_LM", r=2, lora_alpha=4, target_modules="all-linear"),
     "lora-regex": LoraConfig(task_type="CAUSAL_LM", target_modules=r".*\.[01]\.mlp\.(gate|up)_proj"),
     "prompt": PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=5),
+    "prefix": PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4),
+    "prefix-projection": PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3, encoder_hidden_size=24, prefix_projection=True),
+    "p-tuning": PromptEncoderConfig(task_type="CAUSAL_LM", num_virtual_tokens=5, encoder_hidden_size=24),
+    "p-tuning-lstm": PromptEncoderConfig(task_type="CAUSAL_LM", num_virtual_tokens=4, encoder_hidden_size=12,
+                                         encoder_reparameterization_type="LSTM", encoder_dropout=0.1),
+    "adalora": AdaLoraConfig(task_type="CAUSAL_LM", init_r=4, target_r=2, total_step=10, tinit=2, tfinal=3, lora_alpha=6,
+                             target_modules=["q_proj", "mlp.down_proj"]),
 }
+
+
+def prune(model):
+    """Modules keep different ranks, the first of them none; what is dropped is zero, as after AdaLoRA's last allocation."""
+    pattern = {}
+    for index, (name, parameter) in enumerate((n, p) for n, p in model.base_model.model.named_parameters() if "lora_E" in n):
+        kept = [index > 0 and (index + rank) % 3 > 0 for rank in range(4)]
+        parameter.data[~torch.tensor(kept)] = 0
+        pattern[name] = kept
+    return pattern
 
 
 def main():
@@ -50,8 +67,10 @@ def main():
     for name, config in ADAPTERS.items():
         model = get_peft_model(load(), config)
         for parameter_name, parameter in model.named_parameters():
-            if "lora_B" in parameter_name:  # zero at first: that would prove nothing
-                torch.nn.init.normal_(parameter, std=0.2)
+            if "lora_B" in parameter_name or "lora_E" in parameter_name:  # zero at first: that would prove nothing
+                torch.nn.init.normal_(parameter, std=1.0 if "lora_E" in parameter_name else 0.2)
+        if name == "adalora":
+            model.base_model.peft_config["default"].rank_pattern = prune(model)
         tensors[f"{name}.logits"] = logits(model)
         model.save_pretrained(FOLDER / name)
         (FOLDER / name / "README.md").unlink()

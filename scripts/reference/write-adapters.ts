@@ -26,7 +26,9 @@ const configs: Record<string, PeftConfig> = {
   },
   'lora-all-linear': { peftType: 'LORA', r: 2, targetModules: 'all-linear', initLoraWeights: 'gaussian' },
   'lora-regex': { peftType: 'LORA', targetModules: String.raw`model\.layers\.[02]\.self_attn\.(k|o)_proj` },
-  prompt: { peftType: 'PROMPT_TUNING', numVirtualTokens: 5 }
+  prompt: { peftType: 'PROMPT_TUNING', numVirtualTokens: 5 },
+  prefix: { peftType: 'PREFIX_TUNING', numVirtualTokens: 5 },
+  'prefix-projection': { peftType: 'PREFIX_TUNING', numVirtualTokens: 3, prefixProjection: true, encoderHiddenSize: 20 }
 }
 
 const rows = [

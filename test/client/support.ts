@@ -58,6 +58,7 @@ export async function tuningTarget(checkpoint: Checkpoint): Promise<TuningTarget
     hiddenSize,
     vocabSize: config.vocabSize,
     numHeads: config.numHeads,
+    keyValue: { heads: config.numKeyValueHeads, headDim: config.headDim },
     moduleWeightName: family.moduleWeightName,
     async embedRows(ids) {
       const rows = ids.flatMap(id => [...embedding.data.subarray(id * hiddenSize, (id + 1) * hiddenSize)])

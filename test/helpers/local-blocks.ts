@@ -1,7 +1,7 @@
 // The blocks of a model in this process: what a chain of servers computes, from the same graphs without a network.
 import type { ForwardOptions, ForwardPass, RemoteBlocks } from '../../client/remote/chain.ts'
 import type { BlockRange } from '../../common/range.ts'
-import { int64, type Tensor } from '../../common/tensor.ts'
+import { float32, int64, type Tensor } from '../../common/tensor.ts'
 import { cut } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
 import type { Graph } from '../../graph/graph.ts'
@@ -64,9 +64,15 @@ export class LocalBlocks implements Pick<RemoteBlocks, 'forward'>, AsyncDisposab
   async forward(hidden: Tensor<'float32'>, { mask, ports = {} }: ForwardOptions = {}): Promise<ForwardPass> {
     const { config, family } = this.#checkpoint
     const [batch, seq] = hidden.shape as [number, number]
+    // positions begin after trained keys and values, as in PEFT
+    const before = Object.entries(ports).find(([name]) => name.includes('.prefix.'))?.[1].shape[0] ?? 0
+    const tables = Object.entries(family.rotaryTables(config, before + seq)).map(([name, { shape, data }]) => [
+      name,
+      float32([seq, shape[1]!], data.subarray(before * shape[1]!))
+    ])
     const given = {
       mask: mask ?? int64([batch, seq], Array<number>(batch * seq).fill(1)),
-      ...family.rotaryTables(config, seq)
+      ...(Object.fromEntries(tables) as Record<string, Tensor>)
     }
     const passes: { span: SpanSessions; own: Record<string, Tensor>; results: Record<string, Tensor> }[] = []
     let current = hidden

@@ -43,16 +43,17 @@ export async function createLocalModel(
   const zeros = (filler: number): number[] => Array<number>(n).fill(filler)
 
   const run = async ({ inputIds, attentionMask, labels }: Batch) => {
+    const tuned = (await method?.begin?.({ training: false, seed: 0 })) ?? method
     const embedded = await embed.run(feedsOf(embed.graph, { ...matrices, ids: inputIds }))
-    const prompt = [...(method?.promptEmbeddings()?.data ?? [])]
+    const prompt = [...(tuned?.promptEmbeddings()?.data ?? [])]
     const hidden = prepend(float32, prompt, n, embedded.hidden as Tensor<'float32'>)
     const pass = await blocks.forward(hidden, {
       mask: prepend(int64, zeros(1), n, attentionMask),
-      ports: method?.ports()
+      ports: tuned?.ports()
     })
     const feeds = { ...matrices, hidden: pass.hidden, labels: prepend(int64, zeros(-100), n, labels) }
     const results = await head.forward.run(feedsOf(head.forward.graph, feeds))
-    return { pass, results: { ...feeds, ...results } as Record<string, Tensor> }
+    return { tuned, pass, results: { ...feeds, ...results } as Record<string, Tensor> }
   }
 
   return {
@@ -61,7 +62,7 @@ export async function createLocalModel(
       return (await run(batch)).results.logits as Tensor<'float32'>
     },
     async forward(batch: Batch, _options?: ForwardOptions) {
-      const { pass, results } = await run(batch)
+      const { tuned, pass, results } = await run(batch)
       return {
         loss: {
           value: results.loss!.data[0] as number,
@@ -69,13 +70,14 @@ export async function createLocalModel(
             const feeds = { ...results, 'grad.loss': float32([], [scale]) }
             const { 'grad.hidden': received } = await head.backward.run(feedsOf(head.backward.graph, feeds))
             const gradients = await pass.backward(received as Tensor<'float32'>)
-            method?.accumulatePorts(gradients.ports)
+            tuned?.accumulatePorts(gradients.ports)
             const { shape, data } = gradients.hidden
             const [rows, length, size] = shape as [number, number, number]
             const prompts = Array.from({ length: rows }, (_, row) => [
               ...data.subarray(row * length * size, (row * length + n) * size)
             ])
-            if (n > 0) method!.accumulatePrompt(float32([rows, n, size], prompts.flat()))
+            if (n > 0) tuned!.accumulatePrompt(float32([rows, n, size], prompts.flat()))
+            await tuned?.finish?.()
           }
         }
       }

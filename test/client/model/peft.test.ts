@@ -31,7 +31,13 @@ function references(...names: string[]): Record<string, Tensor> {
 const lora: PeftConfig = { peftType: 'LORA', r: 4, loraAlpha: 10, targetModules: ['q_proj', 'v_proj', 'down_proj'] }
 const runs: [name: string, learningRate: number, config: PeftConfig][] = [
   ['lora', 2e-2, lora],
-  ['prompt', 1e-1, { peftType: 'PROMPT_TUNING', numVirtualTokens: 4 }]
+  ['prompt', 1e-1, { peftType: 'PROMPT_TUNING', numVirtualTokens: 4 }],
+  ['prefix', 1e-1, { peftType: 'PREFIX_TUNING', numVirtualTokens: 4 }],
+  [
+    'prefix-projection',
+    2e-2,
+    { peftType: 'PREFIX_TUNING', numVirtualTokens: 4, prefixProjection: true, encoderHiddenSize: 24 }
+  ]
 ]
 
 /** Something in every parameter: B is zero at first. */
@@ -128,7 +134,7 @@ describe('an adapter over two servers', () => {
     })
   }
 
-  for (const name of ['lora', 'lora-stabilized', 'prompt']) {
+  for (const name of ['lora', 'lora-stabilized', 'prompt', 'prefix', 'prefix-projection']) {
     it(`'${name}' as PEFT saved it gives PEFT's logits`, async () => {
       const expected = references('adapters', 'logits.safetensors')
       const model = await PeftModel.fromPretrained(base, referencePath('adapters', name))

@@ -1,4 +1,4 @@
-// Twenty steps of LoRA and of prompt tuning are those of PEFT on PyTorch (scripts/reference/tuning.py).
+// Twenty steps of every tuning method are those of PEFT on PyTorch (scripts/reference/tuning.py).
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { suite, test } from 'node:test'
@@ -18,7 +18,13 @@ const batches = 4
 
 const runs: [name: string, learningRate: number, config: PeftConfig][] = [
   ['lora', 2e-2, { peftType: 'LORA', r: 4, loraAlpha: 10, targetModules: ['q_proj', 'v_proj', 'down_proj'] }],
-  ['prompt', 1e-1, { peftType: 'PROMPT_TUNING', numVirtualTokens: 4 }]
+  ['prompt', 1e-1, { peftType: 'PROMPT_TUNING', numVirtualTokens: 4 }],
+  ['prefix', 1e-1, { peftType: 'PREFIX_TUNING', numVirtualTokens: 4 }],
+  [
+    'prefix-projection',
+    2e-2,
+    { peftType: 'PREFIX_TUNING', numVirtualTokens: 4, prefixProjection: true, encoderHiddenSize: 24 }
+  ]
 ]
 
 /** The greatest difference relative to the greatest expected value. */

@@ -26,7 +26,16 @@ suite('logits with adapters of PEFT', () => {
     for (const blocks of spans) await blocks[Symbol.asyncDispose]()
   })
 
-  for (const name of ['base', 'lora', 'lora-stabilized', 'lora-all-linear', 'lora-regex', 'prompt']) {
+  for (const name of [
+    'base',
+    'lora',
+    'lora-stabilized',
+    'lora-all-linear',
+    'lora-regex',
+    'prompt',
+    'prefix',
+    'prefix-projection'
+  ]) {
     test(`'${name}': within 1e-5, in one span and in two`, async () => {
       const method = name === 'base' ? null : await loadAdapter(referencePath('adapters', name), target)
       const inputIds = expected.ids as Tensor<'int64'>

@@ -74,9 +74,9 @@ suite('the configuration of LoRA', () => {
     ]
     for (const [config, message] of wrong) await assert.rejects(create(config), { code: 'INVALID_ARGUMENT', message })
     // @ts-expect-error no such method
-    await assert.rejects(createTuning({ peftType: 'ADALORA' }, target), {
+    await assert.rejects(createTuning({ peftType: 'VERA' }, target), {
       code: 'UNSUPPORTED',
-      message: /"ADALORA".*LORA, PROMPT_TUNING/
+      message: /"VERA".*LORA, .*PROMPT_TUNING/
     })
   })
 

@@ -1,0 +1,120 @@
+// Small networks that trained vectors go through on the client, as graphs differentiated by graph/. Knows no method.
+import { SwarmError } from '../../common/errors.ts'
+import type { Random } from '../../common/random.ts'
+import { type DataOf, type Tensor, tensor } from '../../common/tensor.ts'
+import type { GraphBuilder } from '../../graph/builder.ts'
+import { recompute } from '../../graph/cut.ts'
+import { differentiate } from '../../graph/gradient.ts'
+import type { Graph, Value } from '../../graph/graph.ts'
+import { type Parameter, parameter } from '../parameter.ts'
+import { Programs } from '../programs.ts'
+import type { PassOptions, TuningMethod, TuningPass } from './method.ts'
+
+type Floats = Tensor<'float32'>
+
+/** Vectors that have been computed, and the way back to the parameters. */
+export interface Encoded {
+  readonly values: Floats
+  /** Adds the gradients of the parameters that require one. */
+  backward(gradient: Floats): Promise<void>
+}
+
+/** Runs a graph whose inputs are parameters by their names (and masks), with one output, `encoded`. */
+export class Encoder {
+  readonly #graph: Graph
+  readonly #programs: Programs
+
+  constructor(graph: Graph, parameters: readonly Parameter[]) {
+    this.#graph = graph
+    // sizes are small: one thread
+    this.#programs = new Programs(new Map(parameters.map(each => [each.name, each])), { threads: 1 })
+  }
+
+  async encode(masks: Readonly<Record<string, Floats>> = {}): Promise<Encoded> {
+    const session = await this.#programs.compile('forward', () => this.#graph)
+    const { encoded } = await this.#programs.run(session, masks)
+    return {
+      values: encoded as Floats,
+      backward: async gradient => {
+        const wanted = this.#programs
+          .usedBy(this.#graph)
+          .flatMap(({ name, requiresGrad }) => (requiresGrad ? name : []))
+        if (wanted.length === 0) return
+        const session = await this.#programs.compile(`backward ${wanted.join()}`, () =>
+          recompute(differentiate(this.#graph, { wanted }))
+        )
+        this.#programs.accumulate(await this.#programs.run(session, { ...masks, 'grad.encoded': gradient }))
+      }
+    }
+  }
+}
+
+/** x [n, in] through torch's Linear, weight [out, in] and bias [out]; they become inputs `<name>.weight`, `<name>.bias`. */
+export function linear(g: GraphBuilder, x: Value, name: string, [outputs, inputs]: readonly [number, number]): Value {
+  const weight = g.input(`${name}.weight`, 'float32', [outputs, inputs])
+  const bias = g.input(`${name}.bias`, 'float32', [outputs])
+  return g.Add(g.FusedMatMul(x, weight, { transB: true }), bias)
+}
+
+/** Uniform within `bound` of zero, as torch begins its Linear (1 / sqrt(inputs)) and LSTM (1 / sqrt(hidden)). */
+export function uniformParameter(name: string, shape: readonly number[], bound: number, random: Random): Parameter {
+  const made = parameter(name, shape)
+  for (let index = 0; index < made.data.length; index++) made.data[index] = (2 * random.uniform() - 1) * bound
+  return made
+}
+
+/** Weight and bias of a Linear. */
+export function linearParameters(name: string, [outputs, inputs]: readonly [number, number], random: Random) {
+  const bound = 1 / Math.sqrt(inputs)
+  return [
+    uniformParameter(`${name}.weight`, [outputs, inputs], bound, random),
+    uniformParameter(`${name}.bias`, [outputs], bound, random)
+  ]
+}
+
+/** Standard normal, as torch begins its Embedding. */
+export function normalValues(size: number, random: Random): DataOf<'float32'> {
+  return Float32Array.from({ length: size }, () => random.normal())
+}
+
+/** What a method takes of vectors, and where the gradient of the vectors goes. */
+export type PassOver = (values: Floats, accumulate: (gradient: Floats) => void) => Omit<TuningPass, 'finish'>
+
+/**
+ * The parts of a method whose vectors an encoder makes anew for every pass; only the vectors, `prompt_embeddings`, are
+ * saved. `masksOf` gives the masks of a pass' dropout.
+ */
+export function encodedBy(
+  encoder: Encoder,
+  passOver: PassOver,
+  masksOf: (options: PassOptions) => Readonly<Record<string, Floats>> = () => ({})
+): TuningPass & Required<Pick<TuningMethod, 'begin' | 'saved'>> {
+  const notBegun = (): never => {
+    throw new SwarmError('INTERNAL', 'a method with an encoder is used by the passes that it begins')
+  }
+  const begin = async (options: PassOptions): Promise<TuningPass> => {
+    const { values, backward } = await encoder.encode(masksOf(options))
+    let sum: Floats | null = null
+    const accumulate = ({ shape, data }: Floats): void => {
+      sum ??= tensor('float32', shape)
+      for (let index = 0; index < data.length; index++) sum.data[index]! += data[index]!
+    }
+    return {
+      ...passOver(values, accumulate),
+      async finish() {
+        if (sum !== null) await backward(sum)
+      }
+    }
+  }
+  return {
+    ports: notBegun,
+    promptEmbeddings: notBegun,
+    accumulatePorts: notBegun,
+    accumulatePrompt: notBegun,
+    begin,
+    async saved() {
+      const { values } = await encoder.encode(masksOf({ training: false, seed: 0 }))
+      return { prompt_embeddings: values }
+    }
+  }
+}

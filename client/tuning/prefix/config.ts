@@ -1,0 +1,64 @@
+// The settings of prefix tuning: ours, and the fields of PEFT's adapter_config.json.
+import { z } from 'zod'
+import { SwarmError } from '../../../common/errors.ts'
+import type { TuningTarget } from '../method.ts'
+import { parse } from '../parse.ts'
+
+const schema = z.strictObject({
+  peftType: z.literal('PREFIX_TUNING'),
+  /** trained keys and values before every block's sequence */
+  numVirtualTokens: z.int().min(1),
+  /** true: they are made by Embedding, Linear, Tanh, Linear while they are trained; false: P-tuning v2 */
+  prefixProjection: z.boolean().default(false),
+  /** between the two Linear; default: the size of a block's keys */
+  encoderHiddenSize: z.int().min(1).optional(),
+  /** 'zero': keys and values begin at zero; default: at random */
+  initWeights: z.literal('zero').optional()
+})
+
+/** What a user writes: PEFT's names in camel case, PEFT's defaults. */
+export type PrefixTuningConfig = z.input<typeof schema>
+
+/** With defaults. */
+export type PrefixTuningSettings = z.output<typeof schema>
+
+/** Throws INVALID_ARGUMENT naming every wrong field. */
+export function parsePrefixTuningConfig(config: unknown): PrefixTuningSettings {
+  return parse(schema, config, 'PREFIX_TUNING configuration', 'INVALID_ARGUMENT')
+}
+
+/** The fields of adapter_config.json. PEFT counts heads and sizes of keys and values, not of queries. */
+export function writePrefixTuningConfig(
+  settings: PrefixTuningSettings,
+  { numBlocks }: Pick<TuningTarget, 'numBlocks'>,
+  { heads, headDim }: NonNullable<TuningTarget['keyValue']>
+): Record<string, unknown> {
+  return {
+    encoder_hidden_size: settings.encoderHiddenSize ?? heads * headDim,
+    init_weights: settings.initWeights ?? null,
+    modules_to_save: null,
+    num_attention_heads: heads,
+    num_layers: numBlocks,
+    num_transformer_submodules: 1,
+    num_virtual_tokens: settings.numVirtualTokens,
+    peft_type: 'PREFIX_TUNING',
+    prefix_projection: settings.prefixProjection,
+    token_dim: heads * headDim
+  }
+}
+
+/** The configuration in an adapter_config.json. Throws UNSUPPORTED, BAD_CHECKPOINT. */
+export function readPrefixTuningConfig(fields: Readonly<Record<string, unknown>>, file: string): PrefixTuningSettings {
+  const submodules = fields.num_transformer_submodules ?? 1
+  if (submodules !== 1) {
+    throw new SwarmError('UNSUPPORTED', `${file}: num_transformer_submodules ${submodules} is not supported, only 1`)
+  }
+  const settings = {
+    peftType: 'PREFIX_TUNING',
+    numVirtualTokens: fields.num_virtual_tokens,
+    prefixProjection: fields.prefix_projection ?? undefined,
+    encoderHiddenSize: fields.encoder_hidden_size ?? undefined,
+    initWeights: fields.init_weights ?? undefined
+  }
+  return parse(schema, settings, file, 'BAD_CHECKPOINT')
+}

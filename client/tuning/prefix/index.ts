@@ -1,0 +1,11 @@
+// Prefix tuning as a row of the table of methods.
+import type { MethodDefinition } from '../method.ts'
+import { parsePrefixTuningConfig, readPrefixTuningConfig } from './config.ts'
+import { createPrefix } from './prefix.ts'
+
+export type { PrefixTuningConfig, PrefixTuningSettings } from './config.ts'
+
+export const prefix: MethodDefinition = {
+  create: async (config, target, options) => createPrefix(parsePrefixTuningConfig(config), target, options),
+  read: readPrefixTuningConfig
+}

@@ -1,0 +1,76 @@
+// Gradients of what trained vectors go through on the client, against finite differences.
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { clearGradients } from '../../../client/parameter.ts'
+import { createTuning, type PeftConfig, type PortTensors, type TuningPass } from '../../../client/tuning/index.ts'
+import { createRandom } from '../../../common/random.ts'
+import { float32 } from '../../../common/tensor.ts'
+import { target } from './target.ts'
+
+const configs: Record<string, PeftConfig> = {
+  'prefix with projection': {
+    peftType: 'PREFIX_TUNING',
+    numVirtualTokens: 3,
+    prefixProjection: true,
+    encoderHiddenSize: 5
+  }
+}
+
+const small = { ...target, numBlocks: 2, hiddenSize: 4, keyValue: { heads: 2, headDim: 3 } }
+
+/** Everything that leaves the client, by name. */
+function leaving(pass: TuningPass): PortTensors {
+  const prompt = pass.promptEmbeddings()
+  return { ...pass.ports(), ...(prompt && { prompt }) }
+}
+
+suite('an encoder', () => {
+  for (const [name, config] of Object.entries(configs)) {
+    for (const training of [false, true]) {
+      test(`of ${name}, ${training ? 'training' : 'not training'}, has the gradients of finite differences`, async () => {
+        const method = await createTuning(config, small, { seed: 3 })
+        const begin = () => method.begin!({ training, seed: 7 })
+        const random = createRandom(1)
+        const pass = await begin()
+        const weights = Object.fromEntries(
+          Object.entries(leaving(pass)).map(([key, { shape, data }]) => [
+            key,
+            float32(
+              shape,
+              data.map(() => random.normal())
+            )
+          ])
+        )
+        /** the sum of everything that leaves, weighted */
+        const value = async (): Promise<number> => {
+          let sum = 0
+          for (const [key, { data }] of Object.entries(leaving(await begin()))) {
+            for (const [index, element] of data.entries()) sum += element * weights[key]!.data[index]!
+          }
+          return sum
+        }
+        clearGradients(method.parameters)
+        pass.accumulatePorts(weights)
+        if (weights.prompt) pass.accumulatePrompt(float32([1, ...weights.prompt.shape], weights.prompt.data))
+        await pass.finish!()
+        const step = 2 ** -7
+        for (const { name: parameter, data, grad } of method.parameters) {
+          for (let index = 0; index < data.length; index += Math.ceil(data.length / 6)) {
+            const before = data[index]!
+            data[index] = before + step
+            const above = await value()
+            data[index] = before - step
+            const below = await value()
+            data[index] = before
+            const expected = (above - below) / (2 * step)
+            const found = grad![index]!
+            assert.ok(
+              Math.abs(found - expected) < 2e-3 * Math.max(1, Math.abs(expected)),
+              `${parameter}[${index}]: expected ${expected}, found ${found}`
+            )
+          }
+        }
+      })
+    }
+  }
+})
