@@ -14,7 +14,7 @@ import { withResource } from '../../common/resource.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
 import { joinOption, type LogLevel, logOption, parseNumber, parsePositive, parseWhole } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
-import { runTraining } from '../training.ts'
+import { prepareOutput, runTraining } from '../training.ts'
 
 interface TrainFlags extends HubFlags {
   join: string[]
@@ -94,6 +94,8 @@ function peftConfig(flags: TrainFlags): PeftConfig {
 async function train(path: string, dataset: string, flags: TrainFlags): Promise<void> {
   const interrupt = interruptSignal()
   const { signal } = interrupt
+  const output = resolve(flags.output)
+  await prepareOutput(output)
   const pairs = await loadDataset(resolve(dataset), { signal })
   await withResource(
     await AutoDistributedModelForCausalLM.fromPretrained(path, {
@@ -113,7 +115,6 @@ async function train(path: string, dataset: string, flags: TrainFlags): Promise<
       const trained = model.parameters().reduce((sum, parameter) => sum + parameter.data.length, 0)
       print(`${examples.length} examples, ${trained.toLocaleString('en')} parameters to train`)
 
-      const output = resolve(flags.output)
       try {
         await runTraining(model, examples, { ...flags, padTokenId: padTokenId ?? eosTokenIds[0] ?? 0, signal })
       } catch (error) {
