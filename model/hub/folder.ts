@@ -1,7 +1,8 @@
 // A model of the Hugging Face Hub as a model folder: small files whole, of weights only what is read or provided. All of it stays in
 // the hub's cache (https://huggingface.co/docs/huggingface_hub/guides/manage-cache), where other programs find whole files.
-import { mkdir, realpath, rename, rm, stat, symlink } from 'node:fs/promises'
-import { basename, join, relative } from 'node:path'
+import { randomUUID } from 'node:crypto'
+import { link, mkdir, realpath, rename, stat, symlink } from 'node:fs/promises'
+import { basename, dirname, join, relative } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
 import { KiB } from '../../common/units.ts'
 import { type ByteFile, openLocalFile } from '../formats/byte-file.ts'
@@ -24,6 +25,13 @@ const headerBytes = 256 * KiB
 /** `org/name`, or `name` for the oldest models, as a path is not. */
 export function isHubName(text: string): boolean {
   return /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/.test(text)
+}
+
+/** A symbolic link in place of whatever is at `path`, in one step. */
+async function replaceLink(target: string, path: string): Promise<void> {
+  const temporary = `${path}.${randomUUID()}.tmp`
+  await symlink(target, temporary)
+  await rename(temporary, path)
 }
 
 class HubFolder implements ModelFolder {
@@ -127,13 +135,15 @@ class HubFolder implements ModelFolder {
       )
     }
     const blob = join(this.#repository, 'blobs', file.etag)
-    const link = join(this.path, file.path)
+    const shown = join(this.path, file.path)
     await mkdir(join(this.#repository, 'blobs'), { recursive: true })
     await mkdir(this.path, { recursive: true })
-    await rename(partial.path, blob)
-    await symlink(relative(join(this.#repository, ownFolder), blob), partial.path)
-    await rm(link, { force: true })
-    await symlink(relative(this.path, blob), link)
+    // another process may do the same with the same file at this moment: whoever is first gives it, either way it is there
+    await link(partial.path, blob).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    })
+    await replaceLink(relative(dirname(partial.path), blob), partial.path)
+    await replaceLink(relative(this.path, blob), shown)
     await partial.removeJournal()
     this.#partials.delete(partial.path)
   }

@@ -1,4 +1,5 @@
 // What a model of the hub consists of at a revision: asked of the hub, or remembered from the last time.
+import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { HubApiError, listFiles, modelInfo } from '@huggingface/hub'
@@ -58,7 +59,7 @@ async function ask(name: string, settings: HubSettings, signal?: AbortSignal): P
 
 async function writeWhole(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
-  const temporary = `${path}.${process.pid}.tmp`
+  const temporary = `${path}.${randomUUID()}.tmp`
   await writeFile(temporary, text)
   await rename(temporary, path)
 }

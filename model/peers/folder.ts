@@ -1,5 +1,6 @@
 // A model that other peers hold as a model folder: its small files and index fetched first, tensors when they are provided, each
 // checked against its hash. Kept on this machine, so that the next start asks for nothing again. Knows no network.
+import { randomUUID } from 'node:crypto'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, SwarmError } from '../../common/errors.ts'
@@ -39,7 +40,7 @@ const verifiedFile = 'verified.json'
 export const peerFormatFile = 'index.json'
 
 async function writeWhole(path: string, data: string | Uint8Array): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`
+  const temporary = `${path}.${randomUUID()}.tmp`
   await writeFile(temporary, data)
   await rename(temporary, path)
 }

@@ -85,6 +85,16 @@ describe('a model of the hub', () => {
     await assertBlock(found, expected, 1)
   })
 
+  test('may be fetched by several at once into the same cache', async context => {
+    const { hub, open, repository } = await setUp(context, referencePath('qwen2'))
+    const expected = await openCheckpoint(referencePath('qwen2'))
+    const all = await Promise.all(Array.from({ length: 5 }, () => open()))
+    for (const found of all) await assertBlock(found, expected, 0)
+    await assertBlock(await open(), expected, 1)
+    const path = join(repository, 'snapshots', hub.commit, weights)
+    assert.deepEqual(await readFile(path), await readFile(join(referencePath('qwen2'), weights)))
+  })
+
   test('in PyTorch shards is read by ranges too', async context => {
     const folder = await copyModel(context, referencePath('torch/scaled'))
     await writeFile(join(folder, 'config.json'), await readFile(join(referencePath('scaled'), 'config.json')))
