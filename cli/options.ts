@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
 import type { BlockRange } from '../common/range.ts'
 import { GiB, KiB, MiB } from '../common/units.ts'
+import type { Precision } from '../model/precision.ts'
 
 /** Folder for what swarmtune keeps between runs (converted weights): `SWARM_HOME`, else `~/.swarmtune`. */
 export function homeFolder(): string {
@@ -15,6 +16,23 @@ export function parseBlocks(text: string): BlockRange {
   const match = /^(\d+)-(\d+)$/.exec(text)
   if (match === null) throw new InvalidArgumentError('expected FIRST-END, half-open: 0-4 means blocks 0, 1, 2, 3')
   return { first: Number(match[1]), end: Number(match[2]) }
+}
+
+/** Precisions by the names that people type. */
+const dtypeNames = { fp32: 'float32', int8: 'int8', int4: 'int4' } as const satisfies Record<string, Precision>
+
+/** `fp32` -> `float32` */
+export function parseDtype(text: string): Precision {
+  const found = new Map<string, Precision>(Object.entries(dtypeNames)).get(text)
+  if (found !== undefined) return found
+  throw new InvalidArgumentError(`expected ${Object.keys(dtypeNames).join(', ')}, found '${text}'`)
+}
+
+export function requireDtypeOption(): Option {
+  return new Option(
+    '--require-dtype <dtype>',
+    'use only servers that announce this precision: fp32, int8, int4 (default: any)'
+  ).argParser(parseDtype)
 }
 
 export function parseWhole(text: string): number {

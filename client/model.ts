@@ -6,6 +6,7 @@ import { dtypes } from '../common/tensor.ts'
 import { second } from '../common/units.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../model/checkpoint.ts'
 import type { HubOptions } from '../model/hub/options.ts'
+import type { Precision } from '../model/precision.ts'
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer.ts'
 import { findServers } from '../network/discovery.ts'
 import { createNetwork, type Network } from '../network/node.ts'
@@ -35,6 +36,8 @@ export interface PretrainedOptions {
   readonly network?: Network
   /** limits of the way through the servers */
   readonly remote?: Pick<RemoteInit, 'requestTimeoutMs' | 'retryDelaysMs' | 'subBatchTokens'>
+  /** use only servers that hold their blocks so; default: any */
+  readonly requireDtype?: Precision
   readonly logger?: Logger
   /** of the Hugging Face Hub, for a model named instead of a path */
   readonly hub?: HubOptions
@@ -126,6 +129,7 @@ async function assemble(
     findServers: finding => findServers(network, identity, finding),
     modelsServed: serving => modelsServed(network, serving.signal),
     ping: (peerId, pinging) => network.ping(peerId, pinging),
+    requireDtype: options.requireDtype,
     logger
   })
   const blocks = new RemoteSequential(

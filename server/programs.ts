@@ -7,6 +7,7 @@ import { differentiate } from '../graph/gradient.ts'
 import type { Graph } from '../graph/graph.ts'
 import type { BlockWeights } from '../model/block-weights.ts'
 import type { Checkpoint } from '../model/checkpoint.ts'
+import type { Precision } from '../model/precision.ts'
 import { createSession, type Session } from '../runtime/session.ts'
 
 /** forward keeps nothing; residual also hands out what backward takes in; recompute is a backward that needs no residuals */
@@ -25,6 +26,8 @@ export interface ProgramsInit {
   /** the blocks whose weights these are */
   readonly range: BlockRange
   readonly weights: BlockWeights
+  /** of these weights; default float32 */
+  readonly precision?: Precision
   readonly threads?: number
   /** memory for rearranged copies of weights in decode sessions, which compute faster; without room they map the file */
   readonly prepackedBytes: number
@@ -119,7 +122,10 @@ export class Programs {
     const entries = [...this.#entries.values()]
     const kept = sumOf(entries.filter(entry => entry.users > 0 || !isStale(entry)))
     const bytes = (weights.bytes * rangeLength(key.blocks)) / rangeLength(range)
-    const prepackedBytes = key.purpose === 'decode' && kept + bytes <= this.#init.prepackedBytes ? bytes : 0
+    // products over 4 or 8 bits are 50 times slower over weights that are not rearranged (docs/decisions/0008)
+    const isQuantized = this.#precision !== 'float32'
+    const hasRoom = isQuantized || kept + bytes <= this.#init.prepackedBytes
+    const prepackedBytes = key.purpose === 'decode' && hasRoom ? bytes : 0
     const crowded = sumOf(entries) + prepackedBytes > this.#init.prepackedBytes
     const compile = async (): Promise<Session> => {
       if (crowded) await this.#release(isStale)
@@ -133,13 +139,18 @@ export class Programs {
     return { session: compile(), prepackedBytes, users: 0, usedAt: now }
   }
 
+  get #precision(): Precision {
+    return this.#init.precision ?? 'float32'
+  }
+
   #graph(key: ProgramKey): Graph {
     const { config, family } = this.#init.checkpoint
+    const precision = this.#precision
     const { purpose, blocks, ports, dropout } = key
-    if (purpose === 'decode') return family.decodeSpan(config, { blocks, ports })
+    if (purpose === 'decode') return family.decodeSpan(config, { blocks, ports, precision })
     if (purpose === 'residual') return this.#cut(key).forward
     if (purpose === 'backward') return this.#cut(key).backward
-    const forward = family.forwardSpan(config, { blocks, ports, dropout })
+    const forward = family.forwardSpan(config, { blocks, ports, dropout, precision })
     return purpose === 'forward' ? forward : recompute(differentiate(forward, { wanted: ['hidden', ...ports] }))
   }
 
@@ -147,9 +158,14 @@ export class Programs {
     const { config, family } = this.#init.checkpoint
     const text = keyText({ ...key, purpose: 'residual' })
     const { blocks, ports, dropout } = key
+    const precision = this.#precision
     const made =
       this.#cuts.get(text) ??
-      cut(differentiate(family.forwardSpan(config, { blocks, ports, dropout }), { wanted: ['hidden', ...ports] }))
+      cut(
+        differentiate(family.forwardSpan(config, { blocks, ports, dropout, precision }), {
+          wanted: ['hidden', ...ports]
+        })
+      )
     this.#cuts.delete(text)
     this.#cuts.set(text, made)
     const [oldest] = this.#cuts.keys()

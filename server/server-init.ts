@@ -2,7 +2,9 @@
 import { SwarmError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import type { BlockRange } from '../common/range.ts'
+import { bytesOf } from '../common/tensor.ts'
 import type { Checkpoint } from '../model/checkpoint.ts'
+import type { Precision } from '../model/precision.ts'
 import type { AnnouncerInit } from '../network/announcer.ts'
 import type { WeightStorage } from '../runtime/session.ts'
 import { checkRange } from './placement.ts'
@@ -20,8 +22,10 @@ export interface ServerInit {
   /** where blocks that are not float32 are converted to */
   readonly cacheDir: string
   readonly threads?: number
+  /** of the blocks' matrices; auto: float32 where that takes at most half of the memory that is available, else int8. Default float32 */
+  readonly dtype?: Precision | 'auto'
   /**
-   * of the decode graphs' weights; training graphs always map them. prepacked: also where memory is short; auto: as far as half of
+   * of the decode graphs' weights, which are always prepacked where they are quantized; training graphs always map them. prepacked: also where memory is short; auto: as far as half of
    * the memory that is available reaches
    */
   readonly storage?: WeightStorage | 'auto'
@@ -54,4 +58,22 @@ export function checkBlocks({ checkpoint, blocks, numBlocks: count }: ServerInit
 export function prepackedBytes(storage: ServerInit['storage'], weightBytes: number, available: number): number {
   if (storage === 'mapped') return 0
   return storage === 'prepacked' ? Math.max(2 * weightBytes, available / 2) : available / 2
+}
+
+/**
+ * The precision that a server holds its blocks in.
+ * @param available bytes of memory that are free to take
+ */
+export function choosePrecision(
+  { checkpoint, dtype = 'float32' }: Pick<ServerInit, 'checkpoint' | 'dtype'>,
+  range: BlockRange,
+  available: number
+): Precision {
+  if (dtype !== 'auto') return dtype
+  const { config, family } = checkpoint
+  let bytes = 0
+  for (let block = range.first; block < range.end; block++) {
+    for (const { shape } of family.blockTensors(config, block)) bytes += bytesOf('float32', shape)
+  }
+  return bytes <= available / 2 ? 'float32' : 'int8'
 }

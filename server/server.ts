@@ -4,6 +4,7 @@ import { type Logger, silent } from '../common/logger.ts'
 import { type BlockRange, formatRange } from '../common/range.ts'
 import { GiB, second } from '../common/units.ts'
 import { type BlockWeights, blockWeights } from '../model/block-weights.ts'
+import type { Precision } from '../model/precision.ts'
 import type { AnnouncementFields, ServerState } from '../network/announcement.ts'
 import { Announcer } from '../network/announcer.ts'
 import { findServers } from '../network/discovery.ts'
@@ -22,7 +23,7 @@ import { Programs } from './programs.ts'
 import { ResidualCache } from './residual-cache.ts'
 import { RotaryTables } from './rotary.ts'
 import { Scheduler } from './scheduler.ts'
-import { checkBlocks, prepackedBytes, type ServerInit } from './server-init.ts'
+import { checkBlocks, choosePrecision, prepackedBytes, type ServerInit } from './server-init.ts'
 import { measureThroughput, type Throughput } from './throughput.ts'
 
 export type { ServerInit } from './server-init.ts'
@@ -52,6 +53,8 @@ export class BlockServer {
   #state: ServerState = 'joining'
   #range: BlockRange | undefined
   #weights: BlockWeights | undefined
+  /** of the blocks' matrices; known once it has started */
+  precision: Precision = 'float32'
   #programs: Programs | undefined
   #throughput: Throughput = { forwardRate: 0, decodeRate: 0 }
   #starting: Promise<void> | undefined
@@ -100,7 +103,7 @@ export class BlockServer {
     return this.#state
   }
 
-  /** bytes of float32 weights that it hosts */
+  /** bytes of weights that it hosts */
   get weightBytes(): number {
     return this.#weights?.bytes ?? 0
   }
@@ -174,16 +177,18 @@ export class BlockServer {
     signal.throwIfAborted()
     const range = await this.#chooseRange(signal)
     this.#range = range
+    this.precision = choosePrecision(this.#init, range, process.availableMemory())
     await this.#announcer.start({ describe: () => this.#describe() })
     signal.throwIfAborted()
 
     this.#logger.info({ model: checkpoint.name, blocks: formatRange(range) }, 'loading')
-    const weights = await blockWeights(checkpoint, range, { cacheDir, signal })
+    const weights = await blockWeights(checkpoint, range, { cacheDir, precision: this.precision, signal })
     this.#weights = weights
     const programs = new Programs({
       checkpoint,
       range,
       weights,
+      precision: this.precision,
       threads,
       prepackedBytes: prepackedBytes(this.#init.storage, weights.bytes, process.availableMemory()),
       maxSessions: maxPrograms
@@ -266,7 +271,7 @@ export class BlockServer {
       state: this.#state,
       ...this.#throughput,
       cacheBytesFree: this.#kvCache.bytesFree,
-      dtype: 'float32'
+      dtype: this.precision
     }
   }
 

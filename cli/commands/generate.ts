@@ -4,12 +4,22 @@ import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { AutoDistributedModelForCausalLM, PeftModel } from '../../client/index.ts'
 import { withResource } from '../../common/resource.ts'
+import type { Precision } from '../../model/precision.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
-import { joinOption, type LogLevel, logOption, parseNumber, parsePositive, parseWhole } from '../options.ts'
+import {
+  joinOption,
+  type LogLevel,
+  logOption,
+  parseNumber,
+  parsePositive,
+  parseWhole,
+  requireDtypeOption
+} from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
 interface GenerateFlags extends HubFlags {
   join: string[]
+  requireDtype?: Precision
   adapter?: string
   maxNewTokens: number
   temperature?: number
@@ -31,6 +41,7 @@ export function generateCommand(): Command {
     )
     .argument('<prompt>', 'the text to continue')
     .addOption(joinOption().makeOptionMandatory())
+    .addOption(requireDtypeOption())
     .addOption(revisionOption())
     .addOption(offlineOption())
     .addOption(fromPeersOption())
@@ -54,6 +65,7 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
       hub: hubOptions(flags, { quiet: !process.stdout.isTTY }),
       fromPeers: flags.fromPeers ? peersSettings({ quiet: !process.stdout.isTTY }) : undefined,
       initialPeers: flags.join,
+      requireDtype: flags.requireDtype,
       logger: createLogger(flags.logLevel),
       signal: interrupt.signal
     }),

@@ -9,6 +9,7 @@ import { rangeLength } from '../../common/range.ts'
 import { withResource } from '../../common/resource.ts'
 import { formatBytes, GiB, second } from '../../common/units.ts'
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint.ts'
+import type { Precision } from '../../model/precision.ts'
 import { createNetwork } from '../../network/node.ts'
 import { createServer } from '../../server/server.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
@@ -20,6 +21,7 @@ import {
   logOption,
   parseBlocks,
   parseBytes,
+  parseDtype,
   parsePort,
   parsePositive,
   untilEofOption
@@ -35,6 +37,7 @@ interface ServeFlags extends HubFlags {
   identity?: string
   threads?: number
   weights: 'auto' | 'mapped' | 'prepacked'
+  dtype: Precision | 'auto'
   kvCache: number
   residuals: number
   metricsPort?: number
@@ -74,6 +77,14 @@ export function serveCommand(): Command {
         'mapped: straight from the file, hardly any memory of its own; prepacked: faster decode, a copy in memory; auto: prepacked where memory allows'
       )
         .choices(['auto', 'mapped', 'prepacked'])
+        .default('auto')
+    )
+    .addOption(
+      new Option(
+        '--dtype <dtype>',
+        'precision of the blocks: fp32, int8, int4 (quantized once into the cache), auto: fp32 where memory allows, else int8'
+      )
+        .argParser((text: string) => (text === 'auto' ? text : parseDtype(text)))
         .default('auto')
     )
     .option('--kv-cache <size>', "memory for sessions' keys and values", parseBytes, 1 * GiB)
@@ -128,6 +139,7 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
       cacheDir: join(homeFolder(), 'cache'),
       threads: flags.threads,
       storage: flags.weights,
+      dtype: flags.dtype,
       kvCacheBytes: flags.kvCache,
       residualBytes: flags.residuals,
       metricsPort: flags.metricsPort,
@@ -146,7 +158,9 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
         print(
           `serving blocks ${first}..${end - 1}, ${rangeLength(server.range)} of ${numBlocks}, of ${checkpoint.name}`
         )
-        print(`  weights ${formatBytes(server.weightBytes)}, KV cache up to ${formatBytes(flags.kvCache)}`)
+        print(
+          `  weights ${formatBytes(server.weightBytes)} in ${server.precision}, KV cache up to ${formatBytes(flags.kvCache)}`
+        )
         print('  another machine joins with one of:')
         for (const address of server.addresses) print(`    --join ${address}`)
         if (flags.metricsPort !== undefined) print(`  metrics on port ${flags.metricsPort}`)

@@ -11,13 +11,23 @@ import {
 } from '../../client/index.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { withResource } from '../../common/resource.ts'
+import type { Precision } from '../../model/precision.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
-import { joinOption, type LogLevel, logOption, parseNumber, parsePositive, parseWhole } from '../options.ts'
+import {
+  joinOption,
+  type LogLevel,
+  logOption,
+  parseNumber,
+  parsePositive,
+  parseWhole,
+  requireDtypeOption
+} from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 import { prepareOutput, runTraining } from '../training.ts'
 
 interface TrainFlags extends HubFlags {
   join: string[]
+  requireDtype?: Precision
   output: string
   method: 'lora' | 'prompt'
   rank: number
@@ -48,6 +58,7 @@ export function trainCommand(): Command {
     )
     .argument('<dataset>', 'JSONL file, a line {"prompt": …, "completion": …} for each example')
     .addOption(joinOption().makeOptionMandatory())
+    .addOption(requireDtypeOption())
     .addOption(revisionOption())
     .addOption(offlineOption())
     .addOption(fromPeersOption())
@@ -102,6 +113,7 @@ async function train(path: string, dataset: string, flags: TrainFlags): Promise<
       hub: hubOptions(flags, { quiet: false }),
       fromPeers: flags.fromPeers ? peersSettings({ quiet: false }) : undefined,
       initialPeers: flags.join,
+      requireDtype: flags.requireDtype,
       logger: createLogger(flags.logLevel),
       signal
     }),

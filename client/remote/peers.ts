@@ -32,6 +32,8 @@ export interface PeersComponents {
   modelsServed?(options: { signal?: AbortSignal }): Promise<readonly string[]>
   /** round trip in milliseconds */
   ping(peerId: string, options: { addresses: readonly string[]; signal?: AbortSignal }): Promise<number>
+  /** servers whose blocks are of another precision are left out: `float32`, `int8`, `int4` */
+  readonly requireDtype?: string
   readonly logger?: Logger
   /** milliseconds since 1970; for tests */
   readonly now?: () => number
@@ -55,6 +57,8 @@ export class Peers {
   readonly #roundTrips = new Map<string, RoundTrip>()
   readonly #bans = new Map<string, Ban>()
   #servers: readonly Announcement[] = []
+  /** servers of another precision than the one that is required, when last looked */
+  #leftOut = 0
   #refreshedAt = -Infinity
   #thoroughAt = -Infinity
   #refreshing: Promise<void> | undefined
@@ -116,6 +120,7 @@ export class Peers {
         try {
           return find(new Set())
         } catch (missing) {
+          if (this.#leftOut > 0) throw this.#otherPrecision(missing as SwarmError)
           throw this.servers.length === 0 ? await this.#explain(missing as SwarmError, options.signal) : missing
         }
       }
@@ -125,6 +130,12 @@ export class Peers {
   /** Ends what is under way. */
   close(): void {
     this.#closing.abort(new SwarmError('ABORTED', 'the model was closed'))
+  }
+
+  #otherPrecision({ code, message, retryable }: SwarmError): SwarmError {
+    const { requireDtype } = this.#components
+    const others = `${this.#leftOut} left out because ${requireDtype} is required of servers and they announce another dtype`
+    return new SwarmError(code, `${message}; ${others}`, { retryable })
   }
 
   #routeServers(): RouteServer[] {
@@ -177,10 +188,17 @@ export class Peers {
     }
   }
 
+  #wanted(servers: readonly Announcement[]): readonly Announcement[] {
+    const { requireDtype } = this.#components
+    return requireDtype === undefined ? servers : servers.filter(({ dtype }) => dtype === requireDtype)
+  }
+
   async #look(blocks?: BlockRange): Promise<void> {
     const { signal } = this.#closing
-    const enough = blocks && ((servers: readonly Announcement[]) => covers(servers, blocks))
-    const servers = await this.#components.findServers({ signal, enough })
+    const enough = blocks && ((found: readonly Announcement[]) => covers(this.#wanted(found), blocks))
+    const found = await this.#components.findServers({ signal, enough })
+    const servers = this.#wanted(found)
+    this.#leftOut = found.length - servers.length
     const first = this.#refreshedAt === -Infinity
     this.#servers = servers
     this.#refreshedAt = this.#now()

@@ -78,7 +78,10 @@ describe('a safetensors file that is not right', () => {
 describe('tensors written and read', () => {
   const tensors = fc.dictionary(
     fc.stringMatching(/^[a-z.]{1,12}$/),
-    fc.tuple(fc.constantFrom(...(Object.keys(dtypes) as DType[])), fc.array(fc.nat(3), { maxLength: 3 })),
+    fc.tuple(
+      fc.constantFrom(...(Object.keys(dtypes) as DType[]).filter(dtype => dtype !== 'uint4')),
+      fc.array(fc.nat(3), { maxLength: 3 })
+    ),
     { maxKeys: 6 }
   )
 
