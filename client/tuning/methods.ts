@@ -2,17 +2,20 @@
 import { SwarmError } from '../../common/errors.ts'
 import { type LoraConfig, lora } from './lora/index.ts'
 import type { MethodDefinition, TuningMethod, TuningTarget } from './method.ts'
+import { type PTuningConfig, pTuning } from './p-tuning/index.ts'
 import { type PrefixTuningConfig, prefix } from './prefix/index.ts'
 import { type PromptTuningConfig, prompt } from './prompt/index.ts'
 
 /** The configuration of a method; `peftType` says which. */
-export type PeftConfig = LoraConfig | PrefixTuningConfig | PromptTuningConfig
+export type PeftConfig = LoraConfig | PrefixTuningConfig | PromptTuningConfig | PTuningConfig
 export type PeftType = PeftConfig['peftType']
 
-const methods = { LORA: lora, PREFIX_TUNING: prefix, PROMPT_TUNING: prompt } as const satisfies Record<
-  PeftType,
-  MethodDefinition
->
+const methods = {
+  LORA: lora,
+  PREFIX_TUNING: prefix,
+  PROMPT_TUNING: prompt,
+  P_TUNING: pTuning
+} as const satisfies Record<PeftType, MethodDefinition>
 
 /** Throws UNSUPPORTED, with the methods there are, for a type that is none of them. */
 export function methodOf(peftType: unknown): MethodDefinition {

@@ -28,7 +28,20 @@ const configs: Record<string, PeftConfig> = {
   'lora-regex': { peftType: 'LORA', targetModules: String.raw`model\.layers\.[02]\.self_attn\.(k|o)_proj` },
   prompt: { peftType: 'PROMPT_TUNING', numVirtualTokens: 5 },
   prefix: { peftType: 'PREFIX_TUNING', numVirtualTokens: 5 },
-  'prefix-projection': { peftType: 'PREFIX_TUNING', numVirtualTokens: 3, prefixProjection: true, encoderHiddenSize: 20 }
+  'prefix-projection': {
+    peftType: 'PREFIX_TUNING',
+    numVirtualTokens: 3,
+    prefixProjection: true,
+    encoderHiddenSize: 20
+  },
+  'p-tuning': { peftType: 'P_TUNING', numVirtualTokens: 5 },
+  'p-tuning-lstm': {
+    peftType: 'P_TUNING',
+    numVirtualTokens: 3,
+    encoderReparameterizationType: 'LSTM',
+    encoderHiddenSize: 10,
+    encoderDropout: 0.1
+  }
 }
 
 const rows = [

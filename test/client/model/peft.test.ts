@@ -37,6 +37,12 @@ const runs: [name: string, learningRate: number, config: PeftConfig][] = [
     'prefix-projection',
     2e-2,
     { peftType: 'PREFIX_TUNING', numVirtualTokens: 4, prefixProjection: true, encoderHiddenSize: 24 }
+  ],
+  ['p-tuning', 2e-2, { peftType: 'P_TUNING', numVirtualTokens: 4, encoderHiddenSize: 24 }],
+  [
+    'p-tuning-lstm',
+    2e-2,
+    { peftType: 'P_TUNING', numVirtualTokens: 4, encoderHiddenSize: 12, encoderReparameterizationType: 'LSTM' }
   ]
 ]
 
@@ -134,7 +140,15 @@ describe('an adapter over two servers', () => {
     })
   }
 
-  for (const name of ['lora', 'lora-stabilized', 'prompt', 'prefix', 'prefix-projection']) {
+  for (const name of [
+    'lora',
+    'lora-stabilized',
+    'prompt',
+    'prefix',
+    'prefix-projection',
+    'p-tuning',
+    'p-tuning-lstm'
+  ]) {
     it(`'${name}' as PEFT saved it gives PEFT's logits`, async () => {
       const expected = references('adapters', 'logits.safetensors')
       const model = await PeftModel.fromPretrained(base, referencePath('adapters', name))

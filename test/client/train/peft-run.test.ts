@@ -24,6 +24,12 @@ const runs: [name: string, learningRate: number, config: PeftConfig][] = [
     'prefix-projection',
     2e-2,
     { peftType: 'PREFIX_TUNING', numVirtualTokens: 4, prefixProjection: true, encoderHiddenSize: 24 }
+  ],
+  ['p-tuning', 2e-2, { peftType: 'P_TUNING', numVirtualTokens: 4, encoderHiddenSize: 24 }],
+  [
+    'p-tuning-lstm',
+    2e-2,
+    { peftType: 'P_TUNING', numVirtualTokens: 4, encoderHiddenSize: 12, encoderReparameterizationType: 'LSTM' }
   ]
 ]
 

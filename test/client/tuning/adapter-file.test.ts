@@ -10,7 +10,17 @@ import { openCheckpoint } from '../../../model/checkpoint.ts'
 import { decodeSafetensors, encodeSafetensors } from '../../../model/safetensors.ts'
 import { referencePath, temporaryFolder, tuningTarget } from '../support.ts'
 
-const adapters = ['lora', 'lora-stabilized', 'lora-all-linear', 'lora-regex', 'prompt', 'prefix', 'prefix-projection']
+const adapters = [
+  'lora',
+  'lora-stabilized',
+  'lora-all-linear',
+  'lora-regex',
+  'prompt',
+  'prefix',
+  'prefix-projection',
+  'p-tuning',
+  'p-tuning-lstm'
+]
 const baseModel = 'test/reference/adapters/base'
 const tensorsName = 'adapter_model.safetensors'
 

@@ -13,6 +13,21 @@ const configs: Record<string, PeftConfig> = {
     numVirtualTokens: 3,
     prefixProjection: true,
     encoderHiddenSize: 5
+  },
+  'P-tuning by an MLP': { peftType: 'P_TUNING', numVirtualTokens: 3, encoderHiddenSize: 5 },
+  'P-tuning by an LSTM': {
+    peftType: 'P_TUNING',
+    numVirtualTokens: 3,
+    encoderReparameterizationType: 'LSTM',
+    encoderHiddenSize: 5,
+    encoderDropout: 0.3
+  },
+  'P-tuning by an LSTM of one token and three layers': {
+    peftType: 'P_TUNING',
+    numVirtualTokens: 1,
+    encoderReparameterizationType: 'LSTM',
+    encoderHiddenSize: 3,
+    encoderNumLayers: 3
   }
 }
 

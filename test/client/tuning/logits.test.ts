@@ -34,7 +34,9 @@ suite('logits with adapters of PEFT', () => {
     'lora-regex',
     'prompt',
     'prefix',
-    'prefix-projection'
+    'prefix-projection',
+    'p-tuning',
+    'p-tuning-lstm'
   ]) {
     test(`'${name}': within 1e-5, in one span and in two`, async () => {
       const method = name === 'base' ? null : await loadAdapter(referencePath('adapters', name), target)

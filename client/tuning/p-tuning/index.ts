@@ -1,0 +1,11 @@
+// P-tuning as a row of the table of methods.
+import type { MethodDefinition } from '../method.ts'
+import { parsePTuningConfig, readPTuningConfig } from './config.ts'
+import { createPTuning } from './p-tuning.ts'
+
+export type { PTuningConfig, PTuningSettings } from './config.ts'
+
+export const pTuning: MethodDefinition = {
+  create: async (config, target, options) => createPTuning(parsePTuningConfig(config), target, options),
+  read: readPTuningConfig
+}

@@ -1,0 +1,64 @@
+// P-tuning (Liu et al. 2021): embeddings before every input that an encoder makes while they are trained. Knows no server
+// and no optimizer.
+import { type Tensor, tensor } from '../../../common/tensor.ts'
+import { addGradient, parameter } from '../../parameter.ts'
+import { Encoder, encodedBy } from '../encoder.ts'
+import type { CreateOptions, TuningMethod, TuningTarget } from '../method.ts'
+import { type PTuningSettings, writePTuningConfig } from './config.ts'
+import {
+  type PromptEncoderSizes,
+  promptEncoderGraph,
+  promptEncoderMasks,
+  promptEncoderParameters
+} from './prompt-encoder.ts'
+
+type Floats = Tensor<'float32'>
+
+/** The vectors before every row; the gradients of the rows of a batch add up. */
+function passOver(values: Floats, accumulate: (gradient: Floats) => void) {
+  return {
+    ports: () => ({}),
+    promptEmbeddings: () => values,
+    accumulatePorts() {},
+    accumulatePrompt({ data }: Floats) {
+      const size = values.data.length
+      for (let row = 0; row < data.length; row += size) {
+        accumulate({ dtype: 'float32', shape: values.shape, data: data.subarray(row, row + size) })
+      }
+    }
+  }
+}
+
+/** The encoder's parameters; of an adapter that was saved, which has none, `prompt_embeddings` `[tokens, hidden]`. */
+export function createPTuning(
+  settings: PTuningSettings,
+  target: TuningTarget,
+  { seed, initialize }: CreateOptions
+): TuningMethod<PTuningSettings> {
+  const { hiddenSize } = target
+  const tokens = settings.numVirtualTokens
+  const common = {
+    config: settings,
+    dropout: 0,
+    virtualTokens: tokens,
+    describe: () => writePTuningConfig(settings, target)
+  }
+  if (!initialize) {
+    const prompt = parameter('prompt_embeddings', [tokens, hiddenSize])
+    const accumulate = ({ data }: Floats): void => {
+      if (prompt.requiresGrad) addGradient(prompt, data)
+    }
+    return { ...common, parameters: [prompt], ...passOver(tensor('float32', prompt.shape, prompt.data), accumulate) }
+  }
+  const sizes: PromptEncoderSizes = {
+    kind: settings.encoderReparameterizationType,
+    tokens,
+    width: hiddenSize,
+    hidden: settings.encoderHiddenSize ?? hiddenSize,
+    layers: settings.encoderNumLayers,
+    dropout: settings.encoderDropout
+  }
+  const parameters = promptEncoderParameters(sizes, seed)
+  const encoder = new Encoder(promptEncoderGraph(sizes), parameters)
+  return { ...common, parameters, ...encodedBy(encoder, passOver, pass => promptEncoderMasks(sizes, pass)) }
+}
