@@ -151,14 +151,16 @@ export async function forwardCausal(
   const result = await parts.head.loss(row?.hidden ?? pass.hidden, row?.labels ?? targets, wanted)
 
   const differentiable = keepResiduals || (plan.differentiate && parts.head.requiresGrad)
+  const penalty = trainsTuning && plan.training ? tuning?.penalty?.() : undefined
   const backward = async (scale: number, signal?: AbortSignal): Promise<void> => {
     const gradient = await result.backward(scale)
     if (gradient === null) return
     const full = row === null ? gradient : scatterRow(gradient, row.at, pass.hidden.shape)
+    penalty?.backward(scale)
     await backwardBlocks({ parts, tuned, ids, entered, pass, before, trainsEmbeddings, trainsTuning }, full, signal)
   }
   return {
-    loss: new CausalLoss(result.value, differentiable ? backward : null),
+    loss: new CausalLoss(result.value + (penalty?.value ?? 0), differentiable ? backward : null),
     logits: plan.logits ? result.logits : null
   }
 }

@@ -82,6 +82,11 @@ export class CausalModel implements TrainableModel {
     return [...this.parts.parameters.values()]
   }
 
+  /** Tells the adapter, where it wants to know, that so many optimizer steps were made. */
+  afterStep(step: number): void {
+    this.tuning?.afterStep?.(step)
+  }
+
   zeroGrad(): void {
     clearGradients(this.parameters())
   }

@@ -21,4 +21,6 @@ export interface TrainableModel {
   /** The loss is the mean over the labels that count. */
   forward(batch: Batch, options?: ForwardOptions): Promise<{ readonly loss: Loss }>
   parameters(): readonly Parameter[]
+  /** told after every optimizer step how many were made, before the gradients are forgotten */
+  afterStep?(step: number): void
 }

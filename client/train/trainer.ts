@@ -121,6 +121,7 @@ export async function* train(
     const result = optimizer.update(parameters, state, { learningRate: rate })
     state = result.state
     applyUpdates(parameters, result.updates)
+    model.afterStep?.(step + 1)
 
     elapsedMs += now() - started
     tokens += batches.reduce((sum, batch) => sum + countTokens(batch), 0)

@@ -1,4 +1,5 @@
 // Tuning methods: created, saved and loaded.
+export type { AdaLoraConfig, AdaLoraSettings } from './adalora/index.ts'
 export { loadAdapter, saveAdapter } from './adapter-file.ts'
 export type { LoraConfig, LoraSettings } from './lora/index.ts'
 export type { PortTensors, TuningMethod, TuningPass, TuningTarget } from './method.ts'

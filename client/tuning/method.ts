@@ -62,6 +62,10 @@ export interface TuningMethod<Config = unknown> extends TuningPass {
   readonly prefixTokens?: number
   /** The pass that a forward goes by, where parameters have to be encoded first; else the method is its own pass. */
   begin?(options: PassOptions): Promise<TuningPass>
+  /** What training adds to the loss for the parameters as they are, and the way back, which adds `scale` times its gradient. */
+  penalty?(): { readonly value: number; backward(scale: number): void }
+  /** After so many optimizer steps, with the last step's gradients still there. */
+  afterStep?(step: number): void
   /** What is saved under the names of PEFT's files; default: the parameters. */
   saved?(): Promise<PortTensors>
   /** The method's own fields of PEFT's adapter_config.json. */

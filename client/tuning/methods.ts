@@ -1,5 +1,6 @@
 // The table of tuning methods: one row each, under PEFT's name for it.
 import { SwarmError } from '../../common/errors.ts'
+import { type AdaLoraConfig, adaLora } from './adalora/index.ts'
 import { type LoraConfig, lora } from './lora/index.ts'
 import type { MethodDefinition, TuningMethod, TuningTarget } from './method.ts'
 import { type PTuningConfig, pTuning } from './p-tuning/index.ts'
@@ -7,10 +8,11 @@ import { type PrefixTuningConfig, prefix } from './prefix/index.ts'
 import { type PromptTuningConfig, prompt } from './prompt/index.ts'
 
 /** The configuration of a method; `peftType` says which. */
-export type PeftConfig = LoraConfig | PrefixTuningConfig | PromptTuningConfig | PTuningConfig
+export type PeftConfig = AdaLoraConfig | LoraConfig | PrefixTuningConfig | PromptTuningConfig | PTuningConfig
 export type PeftType = PeftConfig['peftType']
 
 const methods = {
+  ADALORA: adaLora,
   LORA: lora,
   PREFIX_TUNING: prefix,
   PROMPT_TUNING: prompt,

@@ -34,6 +34,15 @@ const configs: Record<string, PeftConfig> = {
     prefixProjection: true,
     encoderHiddenSize: 20
   },
+  adalora: {
+    peftType: 'ADALORA',
+    initR: 4,
+    targetR: 2,
+    totalStep: 10,
+    tinit: 2,
+    tfinal: 2,
+    targetModules: 'all-linear'
+  },
   'p-tuning': { peftType: 'P_TUNING', numVirtualTokens: 5 },
   'p-tuning-lstm': {
     peftType: 'P_TUNING',

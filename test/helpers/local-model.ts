@@ -58,14 +58,16 @@ export async function createLocalModel(
 
   return {
     parameters: () => method?.parameters ?? [],
+    afterStep: step => method?.afterStep?.(step),
     async logits(batch) {
       return (await run(batch)).results.logits as Tensor<'float32'>
     },
     async forward(batch: Batch, _options?: ForwardOptions) {
       const { tuned, pass, results } = await run(batch)
+      const penalty = method?.penalty?.()
       return {
         loss: {
-          value: results.loss!.data[0] as number,
+          value: (results.loss!.data[0] as number) + (penalty?.value ?? 0),
           async backward({ scale = 1 } = {}) {
             const feeds = { ...results, 'grad.loss': float32([], [scale]) }
             const { 'grad.hidden': received } = await head.backward.run(feedsOf(head.backward.graph, feeds))
@@ -78,6 +80,7 @@ export async function createLocalModel(
             ])
             if (n > 0) tuned!.accumulatePrompt(float32([rows, n, size], prompts.flat()))
             await tuned?.finish?.()
+            penalty?.backward(scale)
           }
         }
       }

@@ -32,6 +32,21 @@ const lora: PeftConfig = { peftType: 'LORA', r: 4, loraAlpha: 10, targetModules:
 const runs: [name: string, learningRate: number, config: PeftConfig][] = [
   ['lora', 2e-2, lora],
   ['prompt', 1e-1, { peftType: 'PROMPT_TUNING', numVirtualTokens: 4 }],
+  [
+    'adalora',
+    5e-2,
+    {
+      peftType: 'ADALORA',
+      initR: 4,
+      targetR: 2,
+      loraAlpha: 10,
+      tinit: 3,
+      tfinal: 5,
+      deltaT: 2,
+      totalStep: 20,
+      targetModules: ['q_proj', 'v_proj', 'down_proj']
+    }
+  ],
   ['prefix', 1e-1, { peftType: 'PREFIX_TUNING', numVirtualTokens: 4 }],
   [
     'prefix-projection',
@@ -98,6 +113,7 @@ describe('an adapter over two servers', () => {
         const result = optimizer.update(parameters, state, { learningRate: rate })
         state = result.state
         applyUpdates(parameters, result.updates)
+        model.afterStep(step + 1)
       }
       assert.ok(base.parameters().every(parameter => parameter.grad === null && !parameter.requiresGrad))
     })
@@ -143,6 +159,7 @@ describe('an adapter over two servers', () => {
   for (const name of [
     'lora',
     'lora-stabilized',
+    'adalora',
     'prompt',
     'prefix',
     'prefix-projection',

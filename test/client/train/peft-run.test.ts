@@ -19,6 +19,21 @@ const batches = 4
 const runs: [name: string, learningRate: number, config: PeftConfig][] = [
   ['lora', 2e-2, { peftType: 'LORA', r: 4, loraAlpha: 10, targetModules: ['q_proj', 'v_proj', 'down_proj'] }],
   ['prompt', 1e-1, { peftType: 'PROMPT_TUNING', numVirtualTokens: 4 }],
+  [
+    'adalora',
+    5e-2,
+    {
+      peftType: 'ADALORA',
+      initR: 4,
+      targetR: 2,
+      loraAlpha: 10,
+      tinit: 3,
+      tfinal: 5,
+      deltaT: 2,
+      totalStep: 20,
+      targetModules: ['q_proj', 'v_proj', 'down_proj']
+    }
+  ],
   ['prefix', 1e-1, { peftType: 'PREFIX_TUNING', numVirtualTokens: 4 }],
   [
     'prefix-projection',
@@ -41,7 +56,7 @@ function relative(actual: ArrayLike<number>, expected: ArrayLike<number>): numbe
     difference = Math.max(difference, Math.abs(actual[index]! - expected[index]!))
     greatest = Math.max(greatest, Math.abs(expected[index]!))
   }
-  return difference / greatest
+  return greatest === 0 ? difference : difference / greatest
 }
 
 suite('a training run', () => {
@@ -92,6 +107,12 @@ suite('a training run', () => {
           const result = optimizer.update(parameters, state, { learningRate: rate })
           state = result.state
           applyUpdates(parameters, result.updates)
+          method.afterStep?.(step + 1)
+        }
+        const ranks = Object.entries(tensors).filter(([key]) => key.startsWith('ranks.'))
+        if (ranks.length > 0) {
+          const expected = ranks.map(([key, { data }]) => [key.slice('ranks.'.length), [...data].map(Boolean)])
+          assert.deepEqual(method.describe({ baseModel: '' }).rank_pattern, Object.fromEntries(expected))
         }
         for (const { name: parameter, data } of parameters) {
           const difference = relative(data, tensors[`final.${parameter}`]!.data as Float32Array)

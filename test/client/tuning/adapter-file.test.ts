@@ -17,6 +17,7 @@ const adapters = [
   'lora-regex',
   'prompt',
   'prefix',
+  'adalora',
   'prefix-projection',
   'p-tuning',
   'p-tuning-lstm'

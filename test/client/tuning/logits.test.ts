@@ -34,6 +34,7 @@ suite('logits with adapters of PEFT', () => {
     'lora-regex',
     'prompt',
     'prefix',
+    'adalora',
     'prefix-projection',
     'p-tuning',
     'p-tuning-lstm'

@@ -1,0 +1,98 @@
+// Which ranks stay (Zhang et al. 2023, sections 3.2 and 3.3), as PEFT's RankAllocator decides it. Pure but for Λ, whose
+// entries it sets to zero.
+import type { Parameter } from '../../parameter.ts'
+import type { AdaLoraSettings } from './config.ts'
+import type { Triplet } from './triplet.ts'
+
+/** Smoothed sensitivity and uncertainty of every element of a parameter. */
+interface Importance {
+  readonly sensitivity: Float64Array
+  readonly uncertainty: Float64Array
+}
+
+type Schedule = Pick<AdaLoraSettings, 'tinit' | 'tfinal' | 'totalStep' | 'deltaT' | 'initR' | 'targetR'>
+
+/** Ranks that all modules may have together after so many steps, and whether they are cut down to it now. Cubic schedule. */
+export function budgetAt(schedule: Schedule, modules: number, step: number): { budget: number; cuts: boolean } {
+  const { tinit, tfinal, totalStep, deltaT, initR, targetR } = schedule
+  const [first, last] = [initR * modules, targetR * modules]
+  if (step <= tinit) return { budget: first, cuts: false }
+  if (step >= totalStep - tfinal) return { budget: last, cuts: step === totalStep - tfinal }
+  const left = 1 - (step - tinit) / (totalStep - tfinal - tinit)
+  return { budget: Math.trunc((first - last) * left ** 3 + last), cuts: step % deltaT === 0 }
+}
+
+export class RankAllocator {
+  readonly #settings: AdaLoraSettings
+  readonly #triplets: readonly Triplet[]
+  readonly #importance = new Map<Parameter, Importance>()
+  /** by the modules' names; null before the first allocation */
+  pattern: Record<string, boolean[]> | null = null
+
+  constructor(settings: AdaLoraSettings, triplets: readonly Triplet[]) {
+    this.#settings = settings
+    this.#triplets = triplets
+  }
+
+  /** After `step` optimizer steps, with that step's gradients still there. */
+  afterStep(step: number): void {
+    const { totalStep, tfinal } = this.#settings
+    if (step < totalStep - tfinal)
+      for (const { a, e, b } of this.#triplets) for (const each of [a, e, b]) this.#observe(each)
+    const { budget, cuts } = budgetAt(this.#settings, this.#triplets.length, step)
+    if (cuts) this.#allocate(budget)
+    if (step > totalStep - tfinal) this.#mask()
+  }
+
+  /** |weight · gradient|, smoothed, and how far it strays from that (equations 8 to 10) */
+  #observe(parameter: Parameter): void {
+    const { data, grad } = parameter
+    if (grad === null) return
+    const { beta1, beta2 } = this.#settings
+    let known = this.#importance.get(parameter)
+    if (known === undefined) {
+      known = { sensitivity: new Float64Array(data.length), uncertainty: new Float64Array(data.length) }
+      this.#importance.set(parameter, known)
+    }
+    const { sensitivity, uncertainty } = known
+    for (let index = 0; index < data.length; index++) {
+      const now = Math.abs(data[index]! * grad[index]!)
+      sensitivity[index] = beta1 * sensitivity[index]! + (1 - beta1) * now
+      uncertainty[index] = beta2 * uncertainty[index]! + (1 - beta2) * Math.abs(now - sensitivity[index]!)
+    }
+  }
+
+  #score(parameter: Parameter, index: number): number {
+    const known = this.#importance.get(parameter)
+    return known === undefined ? 0 : known.sensitivity[index]! * known.uncertainty[index]!
+  }
+
+  /** A score for every rank of a module: of its singular value, and the means of its vectors' (equation 7). */
+  #scores({ a, e, b }: Triplet): number[] {
+    const [rank, inputs] = a.shape as [number, number]
+    const outputs = b.shape[0]!
+    return Array.from({ length: rank }, (_, r) => {
+      let [ofA, ofB] = [0, 0]
+      for (let k = 0; k < inputs; k++) ofA += this.#score(a, r * inputs + k)
+      for (let k = 0; k < outputs; k++) ofB += this.#score(b, k * rank + r)
+      return this.#score(e, r) + ofA / inputs + ofB / outputs
+    })
+  }
+
+  /** Keeps as many ranks as the budget allows, the highest scores of all modules. */
+  #allocate(budget: number): void {
+    const scores = this.#triplets.map(triplet => this.#scores(triplet))
+    const sorted = scores.flat().sort((a, b) => a - b)
+    const threshold = budget < sorted.length ? sorted[sorted.length - budget - 1]! : -Infinity
+    this.pattern = Object.fromEntries(
+      this.#triplets.map(({ patternName }, index) => [patternName, scores[index]!.map(score => score > threshold)])
+    )
+    this.#mask()
+  }
+
+  #mask(): void {
+    for (const { e, patternName } of this.#triplets) {
+      for (const [rank, isKept] of (this.pattern?.[patternName] ?? []).entries()) if (!isKept) e.data[rank] = 0
+    }
+  }
+}

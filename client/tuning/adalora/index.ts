@@ -1,0 +1,11 @@
+// AdaLoRA as a row of the table of methods.
+import type { MethodDefinition } from '../method.ts'
+import { createAdaLora } from './adalora.ts'
+import { parseAdaLoraConfig, readAdaLoraConfig } from './config.ts'
+
+export type { AdaLoraConfig, AdaLoraSettings } from './config.ts'
+
+export const adaLora: MethodDefinition = {
+  create: async (config, target, options) => createAdaLora(parseAdaLoraConfig(config), target, options),
+  read: readAdaLoraConfig
+}
