@@ -39,6 +39,7 @@ export {
   loadDataset,
   type PromptCompletion,
   parseDataset,
+  planTraining,
   type TokenizeOptions,
   type TrainableModel,
   type TrainingProgress,
@@ -46,4 +47,12 @@ export {
   tokenizeExamples,
   train
 } from './train/index.ts'
-export type { LoraConfig, PeftConfig, PeftType, PromptTuningConfig } from './tuning/index.ts'
+export type {
+  AdaLoraConfig,
+  LoraConfig,
+  PeftConfig,
+  PeftType,
+  PrefixTuningConfig,
+  PromptTuningConfig,
+  PTuningConfig
+} from './tuning/index.ts'

@@ -6,7 +6,7 @@ import {
   AutoDistributedModelForCausalLM,
   getPeftModel,
   loadDataset,
-  type PeftConfig,
+  planTraining,
   tokenizeExamples
 } from '../../client/index.ts'
 import { SwarmError } from '../../common/errors.ts'
@@ -22,19 +22,14 @@ import {
   parseWhole,
   requireDtypeOption
 } from '../options.ts'
+import { type PeftFlags, peftConfig, tuningMethods } from '../peft-config.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 import { prepareOutput, runTraining } from '../training.ts'
 
-interface TrainFlags extends HubFlags {
+interface TrainFlags extends HubFlags, PeftFlags {
   join: string[]
   requireDtype?: Precision
   output: string
-  method: 'lora' | 'prompt'
-  rank: number
-  alpha?: number
-  dropout: number
-  targetModules: string[]
-  virtualTokens: number
   epochs?: number
   steps?: number
   batchSize: number
@@ -63,12 +58,17 @@ export function trainCommand(): Command {
     .addOption(offlineOption())
     .addOption(fromPeersOption())
     .requiredOption('-o, --output <folder>', "where the adapter is saved, in PEFT's format")
-    .addOption(new Option('--method <method>', 'what is trained').choices(['lora', 'prompt']).default('lora'))
-    .option('-r, --rank <r>', 'LoRA: rank', parsePositive, 8)
+    .addOption(new Option('--method <method>', 'what is trained').choices(tuningMethods).default('lora'))
+    .option('-r, --rank <r>', 'LoRA, AdaLoRA: rank, of AdaLoRA the mean at the end', parsePositive, 8)
     .option('--alpha <alpha>', 'LoRA: scaling is alpha / r (default: twice the rank)', parseNumber)
     .option('--dropout <p>', 'LoRA: dropout on its inputs', parseNumber, 0)
     .option('--target-modules <name...>', 'LoRA: which linear modules, or all-linear', ['all-linear'])
-    .option('--virtual-tokens <count>', 'prompt: trained vectors before the input', parsePositive, 16)
+    .option('--virtual-tokens <count>', 'prompt, prefix, p-tuning: trained vectors before the input', parsePositive, 16)
+    .option('--projection', 'prefix: made by a network while they are trained')
+    .addOption(
+      new Option('--encoder <kind>', 'p-tuning: network that makes the vectors').choices(['mlp', 'lstm']).default('mlp')
+    )
+    .option('--encoder-hidden-size <size>', 'prefix, p-tuning: of the network', parsePositive)
     .addOption(
       new Option('--epochs <count>', 'passes over the dataset (default: 1)').argParser(parsePositive).conflicts('steps')
     )
@@ -88,18 +88,6 @@ export function trainCommand(): Command {
     .option('--seed <number>', 'of the first values, the order of examples and dropout', parseWhole, 0)
     .addOption(logOption('warn'))
     .action(train)
-}
-
-function peftConfig(flags: TrainFlags): PeftConfig {
-  if (flags.method === 'prompt') return { peftType: 'PROMPT_TUNING', numVirtualTokens: flags.virtualTokens }
-  const [first] = flags.targetModules
-  return {
-    peftType: 'LORA',
-    r: flags.rank,
-    loraAlpha: flags.alpha ?? 2 * flags.rank,
-    loraDropout: flags.dropout,
-    targetModules: flags.targetModules.length === 1 && first === 'all-linear' ? 'all-linear' : flags.targetModules
-  }
 }
 
 async function train(path: string, dataset: string, flags: TrainFlags): Promise<void> {
@@ -123,7 +111,9 @@ async function train(path: string, dataset: string, flags: TrainFlags): Promise<
         eosTokenId: eosTokenIds[0],
         maxLength: Math.min(flags.maxLength ?? maxPositions, maxPositions)
       })
-      const model = await getPeftModel(base, peftConfig(flags), { seed: flags.seed })
+      const model = await getPeftModel(base, peftConfig(flags, planTraining(examples.length, flags).total), {
+        seed: flags.seed
+      })
       const trained = model.parameters().reduce((sum, parameter) => sum + parameter.data.length, 0)
       print(`${examples.length} examples, ${trained.toLocaleString('en')} parameters to train`)
 
