@@ -1,5 +1,4 @@
 // Finding the servers of a model: cheap questions first, the DHT's records last.
-import { messageOf, SwarmError } from '../common/errors.ts'
 import { dhtProtocol, protocols } from '../proto/protocols.ts'
 import type { Announcement } from './announcement.ts'
 import { dhtReadyTimeoutMs, lookupTimeoutMs } from './constants.ts'
@@ -59,8 +58,8 @@ export async function findServers(network: Seeker, model: string, options: FindO
       if (enough(others())) return others()
     }
   } catch (error) {
+    // a look-up that breaks off leaves the providers that it has found
     if (signal?.aborted) throw error
-    if (!lookup.aborted) throw new SwarmError('INTERNAL', `looking up providers: ${messageOf(error)}`, { cause: error })
   }
 
   await Promise.all([...providers.keys()].map(peerId => readRecord(network, peerId, model, limited(signal))))

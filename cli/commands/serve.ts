@@ -147,7 +147,10 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
       logger: createLogger(flags.logLevel)
     }),
     async server => {
+      const onInterrupt = (): void => void server.stop()
+      interrupt.signal.addEventListener('abort', onInterrupt, { once: true })
       await server.start().finally(release)
+      interrupt.signal.removeEventListener('abort', onInterrupt)
 
       if (flags.json) {
         print(

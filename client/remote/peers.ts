@@ -174,6 +174,7 @@ export class Peers {
 
   /** One look-up at a time; whoever gives up leaves it to the others. `blocks`: all of them should be served. */
   async #refresh(signal?: AbortSignal, blocks?: BlockRange): Promise<void> {
+    throwIfAborted(signal)
     this.#refreshing ??= this.#look(blocks).finally(() => {
       this.#refreshing = undefined
     })
@@ -181,7 +182,6 @@ export class Peers {
     const onAbort = () => aborted.reject(toSwarmError(signal?.reason, 'ABORTED'))
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
-      throwIfAborted(signal)
       await Promise.race([this.#refreshing, aborted.promise])
     } finally {
       signal?.removeEventListener('abort', onAbort)
