@@ -19,6 +19,7 @@ import { createRandom } from '../../../common/random.ts'
 import type { Tensor } from '../../../common/tensor.ts'
 import { decodeSafetensors } from '../../../model/safetensors.ts'
 import { assertClose, referencePath, temporaryFolder } from '../support.ts'
+import { tuningRuns } from '../tuning-runs.ts'
 import { relative, startSwarm, type TestSwarm } from './swarm.ts'
 
 const path = referencePath('adapters', 'base')
@@ -29,38 +30,6 @@ function references(...names: string[]): Record<string, Tensor> {
 }
 
 const lora: PeftConfig = { peftType: 'LORA', r: 4, loraAlpha: 10, targetModules: ['q_proj', 'v_proj', 'down_proj'] }
-const runs: [name: string, learningRate: number, config: PeftConfig][] = [
-  ['lora', 2e-2, lora],
-  ['prompt', 1e-1, { peftType: 'PROMPT_TUNING', numVirtualTokens: 4 }],
-  [
-    'adalora',
-    5e-2,
-    {
-      peftType: 'ADALORA',
-      initR: 4,
-      targetR: 2,
-      loraAlpha: 10,
-      tinit: 3,
-      tfinal: 5,
-      deltaT: 2,
-      totalStep: 20,
-      targetModules: ['q_proj', 'v_proj', 'down_proj']
-    }
-  ],
-  ['prefix', 1e-1, { peftType: 'PREFIX_TUNING', numVirtualTokens: 4 }],
-  [
-    'prefix-projection',
-    2e-2,
-    { peftType: 'PREFIX_TUNING', numVirtualTokens: 4, prefixProjection: true, encoderHiddenSize: 24 }
-  ],
-  ['p-tuning', 2e-2, { peftType: 'P_TUNING', numVirtualTokens: 4, encoderHiddenSize: 24 }],
-  [
-    'p-tuning-lstm',
-    2e-2,
-    { peftType: 'P_TUNING', numVirtualTokens: 4, encoderHiddenSize: 12, encoderReparameterizationType: 'LSTM' }
-  ]
-]
-
 /** Something in every parameter: B is zero at first. */
 function scramble(model: PeftModel, seed = 1): void {
   const random = createRandom(seed)
@@ -85,7 +54,7 @@ describe('an adapter over two servers', () => {
     await swarm[Symbol.asyncDispose]()
   })
 
-  for (const [name, learningRate, config] of runs) {
+  for (const [name, learningRate, config] of tuningRuns) {
     it(`learns in twenty steps of '${name}' what PEFT learns`, async () => {
       const expected = references('tuning', `${name}.safetensors`)
       const model = await getPeftModel(base, config)
@@ -247,7 +216,7 @@ describe('gradients of an adapter', () => {
       await loss.backward()
       return model.parameters().map(({ grad }) => grad!)
     }
-    for (const [name, , config] of runs) {
+    for (const [name, , config] of tuningRuns) {
       const one = await gradientsThrough([[0, 3]], config, 1024)
       const others = {
         'two servers': await gradientsThrough(

@@ -5,48 +5,17 @@ import { suite, test } from 'node:test'
 import { adamw, applyUpdates, clipGradNorm, learningRateAt } from '../../../client/optim/index.ts'
 import { clearGradients } from '../../../client/parameter.ts'
 import type { Batch } from '../../../client/train/index.ts'
-import { createTuning, type PeftConfig } from '../../../client/tuning/index.ts'
+import { createTuning } from '../../../client/tuning/index.ts'
 import type { Tensor } from '../../../common/tensor.ts'
 import { openCheckpoint } from '../../../model/checkpoint.ts'
 import { decodeSafetensors } from '../../../model/safetensors.ts'
 import { LocalBlocks } from '../../helpers/local-blocks.ts'
 import { createLocalModel } from '../../helpers/local-model.ts'
 import { assertClose, referencePath, tuningTarget } from '../support.ts'
+import { tuningRuns } from '../tuning-runs.ts'
 
 const steps = 20
 const batches = 4
-
-const runs: [name: string, learningRate: number, config: PeftConfig][] = [
-  ['lora', 2e-2, { peftType: 'LORA', r: 4, loraAlpha: 10, targetModules: ['q_proj', 'v_proj', 'down_proj'] }],
-  ['prompt', 1e-1, { peftType: 'PROMPT_TUNING', numVirtualTokens: 4 }],
-  [
-    'adalora',
-    5e-2,
-    {
-      peftType: 'ADALORA',
-      initR: 4,
-      targetR: 2,
-      loraAlpha: 10,
-      tinit: 3,
-      tfinal: 5,
-      deltaT: 2,
-      totalStep: 20,
-      targetModules: ['q_proj', 'v_proj', 'down_proj']
-    }
-  ],
-  ['prefix', 1e-1, { peftType: 'PREFIX_TUNING', numVirtualTokens: 4 }],
-  [
-    'prefix-projection',
-    2e-2,
-    { peftType: 'PREFIX_TUNING', numVirtualTokens: 4, prefixProjection: true, encoderHiddenSize: 24 }
-  ],
-  ['p-tuning', 2e-2, { peftType: 'P_TUNING', numVirtualTokens: 4, encoderHiddenSize: 24 }],
-  [
-    'p-tuning-lstm',
-    2e-2,
-    { peftType: 'P_TUNING', numVirtualTokens: 4, encoderHiddenSize: 12, encoderReparameterizationType: 'LSTM' }
-  ]
-]
 
 /** The greatest difference relative to the greatest expected value. */
 function relative(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
@@ -60,7 +29,7 @@ function relative(actual: ArrayLike<number>, expected: ArrayLike<number>): numbe
 }
 
 suite('a training run', () => {
-  for (const [name, learningRate, config] of runs) {
+  for (const [name, learningRate, config] of tuningRuns) {
     for (const spanLength of [3, 1]) {
       test(`of '${name}' through spans of ${spanLength} has the losses, norms and parameters of PEFT`, async () => {
         const path = referencePath('tuning', `${name}.safetensors`)

@@ -1,0 +1,34 @@
+// The runs of twenty steps that scripts/reference/tuning.py made with PEFT: folder of the reference, learning rate, adapter.
+import type { PeftConfig } from '../../client/tuning/index.ts'
+
+export const tuningRuns: readonly (readonly [name: string, learningRate: number, config: PeftConfig])[] = [
+  ['lora', 2e-2, { peftType: 'LORA', r: 4, loraAlpha: 10, targetModules: ['q_proj', 'v_proj', 'down_proj'] }],
+  ['prompt', 1e-1, { peftType: 'PROMPT_TUNING', numVirtualTokens: 4 }],
+  [
+    'adalora',
+    5e-2,
+    {
+      peftType: 'ADALORA',
+      initR: 4,
+      targetR: 2,
+      loraAlpha: 10,
+      tinit: 3,
+      tfinal: 5,
+      deltaT: 2,
+      totalStep: 20,
+      targetModules: ['q_proj', 'v_proj', 'down_proj']
+    }
+  ],
+  ['prefix', 1e-1, { peftType: 'PREFIX_TUNING', numVirtualTokens: 4 }],
+  [
+    'prefix-projection',
+    2e-2,
+    { peftType: 'PREFIX_TUNING', numVirtualTokens: 4, prefixProjection: true, encoderHiddenSize: 24 }
+  ],
+  ['p-tuning', 2e-2, { peftType: 'P_TUNING', numVirtualTokens: 4, encoderHiddenSize: 24 }],
+  [
+    'p-tuning-lstm',
+    2e-2,
+    { peftType: 'P_TUNING', numVirtualTokens: 4, encoderHiddenSize: 12, encoderReparameterizationType: 'LSTM' }
+  ]
+]
