@@ -4,6 +4,15 @@ export type { ErrorCode } from '../common/errors.ts'
 export { SwarmError } from '../common/errors.ts'
 export type { Logger } from '../common/logger.ts'
 export { float32, int64, type Tensor, tensor } from '../common/tensor.ts'
+export {
+  type CharacterRange,
+  type ChatMessage,
+  type ChatOptions,
+  type ChatTemplate,
+  type RenderedChat,
+  renderAssistantTurns,
+  renderChat
+} from '../model/chat-template.ts'
 export { loadTokenizer, type Tokenizer } from '../model/tokenizer.ts'
 export type { Codec, NamedTensors } from '../proto/frame.ts'
 export type { CausalInput, CausalLoss } from './causal-loss.ts'

@@ -1,7 +1,9 @@
-// Text to token ids and back, over tokenizer.json of a model directory. Knows no model.
+// Text to token ids and back, over tokenizer.json of a model directory, and its chat template. Knows no model.
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import { SwarmError } from '../common/errors.ts'
+import { type ChatTemplate, chatTemplateOf, specialTokensOf, tokenContent } from './chat-template.ts'
 import { openModelFolder } from './formats/open-folder.ts'
 
 export interface Tokenizer {
@@ -14,13 +16,21 @@ export interface Tokenizer {
   readonly padTokenId?: number
   /** number of tokens, added ones included */
   readonly vocabSize: number
+  /** by their part, as chat templates name them: `bos_token`, `eos_token` */
+  readonly specialTokens: Readonly<Record<string, string>>
+  /** how conversations are written; null for a model that was not made for them */
+  readonly chatTemplate: ChatTemplate | null
 }
 
-/** A special token is written as its text or as an object with a `content`. */
-function contentOf(token: unknown): string | undefined {
-  if (typeof token === 'string') return token
-  const content = (token as { content?: unknown } | null | undefined)?.content
-  return typeof content === 'string' ? content : undefined
+/** Beside tokenizer.json, in newer models. */
+export const chatTemplateFile = 'chat_template.jinja'
+
+/** The text of a file, or undefined where there is none. */
+export async function readTextIfAny(path: string, signal?: AbortSignal): Promise<string | undefined> {
+  return readFile(path, { encoding: 'utf8', signal }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
+    throw error
+  })
 }
 
 /**
@@ -41,9 +51,10 @@ export async function loadTokenizer(path: string, options: { signal?: AbortSigna
   }
   const vocabulary = inner.get_vocab()
   const idOf = (field: string): number | undefined => {
-    const content = contentOf(config[field])
+    const content = tokenContent(config[field])
     return content === undefined ? undefined : inner.token_to_id(content)
   }
+  const jinja = await readTextIfAny(join(folder.path, chatTemplateFile), options.signal)
   // The library's default is true, that of today's Hugging Face false.
   const cleanUp = config.clean_up_tokenization_spaces === true
   return {
@@ -57,6 +68,12 @@ export async function loadTokenizer(path: string, options: { signal?: AbortSigna
     bosTokenId: idOf('bos_token'),
     eosTokenId: idOf('eos_token'),
     padTokenId: idOf('pad_token'),
-    vocabSize: vocabulary.size
+    vocabSize: vocabulary.size,
+    specialTokens: specialTokensOf(config),
+    chatTemplate: chatTemplateOf(
+      config,
+      jinja,
+      join(path, jinja === undefined ? 'tokenizer_config.json' : chatTemplateFile)
+    )
   }
 }

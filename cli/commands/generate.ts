@@ -2,9 +2,16 @@
 
 import { resolve } from 'node:path'
 import { Command } from 'commander'
-import { AutoDistributedModelForCausalLM, PeftModel } from '../../client/index.ts'
+import {
+  AutoDistributedModelForCausalLM,
+  PeftModel,
+  renderChat,
+  SwarmError,
+  type Tokenizer
+} from '../../client/index.ts'
 import { withResource } from '../../common/resource.ts'
 import type { Precision } from '../../model/precision.ts'
+import { readTextIfAny } from '../../model/tokenizer.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
 import {
   joinOption,
@@ -28,6 +35,9 @@ interface GenerateFlags extends HubFlags {
   repetitionPenalty?: number
   seed?: number
   stop?: string[]
+  chat?: boolean
+  system?: string
+  chatTemplate?: string
   stats?: boolean
   logLevel: LogLevel
 }
@@ -53,9 +63,33 @@ export function generateCommand(): Command {
     .option('--repetition-penalty <factor>', 'above 1: repeat less', parseNumber)
     .option('--seed <number>', 'the same seed gives the same sample', parseWhole)
     .option('--stop <text...>', 'end where one of these appears')
+    .option('--chat', "the prompt is a user's message to a chat model: written by its chat template, answered once")
+    .option('--system <text>', 'what a chat model is told before; implies --chat')
+    .option('--chat-template <file>', "a Jinja template instead of the model's own; implies --chat")
     .option('--stats', 'print tokens per second to stderr')
     .addOption(logOption('warn'))
     .action(generate)
+}
+
+/** Token ids of the message and of the beginning of its answer. Throws INVALID_ARGUMENT for a model without a template. */
+async function chatPrompt(tokenizer: Tokenizer, message: string, flags: GenerateFlags): Promise<number[]> {
+  const { system, chatTemplate: file } = flags
+  const source = file === undefined ? undefined : await readTextIfAny(file)
+  if (file !== undefined && source === undefined)
+    throw new SwarmError('NOT_FOUND', `--chat-template ${file}: no such file`)
+  const own = tokenizer.chatTemplate
+  const template = source === undefined ? own : { specialTokens: tokenizer.specialTokens, source, file: file! }
+  if (template === null) {
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      'this model has no chat template (a base model?): leave --chat out, or give one with --chat-template <file>'
+    )
+  }
+  const messages = [
+    ...(system === undefined ? [] : [{ role: 'system', content: system }]),
+    { role: 'user', content: message }
+  ]
+  return tokenizer.encode(renderChat(template, messages, { addGenerationPrompt: true }), { addSpecialTokens: false })
 }
 
 async function generate(path: string, prompt: string, flags: GenerateFlags): Promise<void> {
@@ -74,7 +108,9 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
       const { temperature, topK, topP } = flags
       const started = performance.now()
       let tokens = 0
-      for await (const piece of model.generateStream(prompt, {
+      const chats = flags.chat || flags.system !== undefined || flags.chatTemplate !== undefined
+      const input = chats ? await chatPrompt(model.tokenizer, prompt, flags) : prompt
+      for await (const piece of model.generateStream(input, {
         maxNewTokens: flags.maxNewTokens,
         doSample: temperature !== undefined || topK !== undefined || topP !== undefined,
         temperature,

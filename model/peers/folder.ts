@@ -217,7 +217,9 @@ export async function openPeerFolder(
   const path = join(directory, peers.model)
   await mkdir(path, { recursive: true })
   const here = await openLocalFolder(path)
-  for (const name of [...sharedFiles, peerFormatFile]) {
+  // the index comes last: where it is, the others were asked for
+  const complete = here.files.has(peerFormatFile)
+  for (const name of complete ? [] : [...sharedFiles, peerFormatFile]) {
     if (here.files.has(name)) continue
     const ask = async (peer: string) => ({ bytes: await peers.file(peer, name, options) })
     const { bytes } = await firstOf(await peers.list(), name, ask)

@@ -1,19 +1,35 @@
 // What a checkpoint gives to peers: its index, its stored bytes, their hashes. Reads only what lies on this machine.
 import { createHash } from 'node:crypto'
+import { join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
 import { MiB } from '../../common/units.ts'
 import type { Checkpoint } from '../checkpoint.ts'
 import { openCheckpointFile, readExactly } from '../formats/byte-file.ts'
 import type { ByteRange } from '../partial/ranges.ts'
 import type { TensorInfo } from '../tensor-info.ts'
+import { chatTemplateFile, readTextIfAny } from '../tokenizer.ts'
 
 /** Of a model's folder; no other is given away. */
 export const sharedFiles: readonly string[] = [
   'config.json',
   'generation_config.json',
   'tokenizer.json',
-  'tokenizer_config.json'
+  'tokenizer_config.json',
+  chatTemplateFile
 ]
+
+/** The bytes of one of `sharedFiles`; undefined where the model has none, and for any other file. */
+export async function readShared(
+  { folder }: Checkpoint,
+  file: string,
+  options: { signal?: AbortSignal } = {}
+): Promise<Uint8Array | undefined> {
+  if (!sharedFiles.includes(file)) return undefined
+  const isText = file === chatTemplateFile
+  const json = isText ? undefined : await folder.json(file, options)
+  const text = isText ? await readTextIfAny(join(folder.path, file), options.signal) : json && JSON.stringify(json)
+  return text === undefined ? undefined : new TextEncoder().encode(text)
+}
 
 /** A tensor as it is stored, without the place. */
 export type SharedTensor = Omit<TensorInfo, 'file' | 'offset'>

@@ -1,7 +1,7 @@
 // tensors: gives this server's model to peers that have no files of it. Only what lies on this machine already.
 import { SwarmError } from '../../common/errors.ts'
 import { KiB } from '../../common/units.ts'
-import { hashOfTensor, indexOf, readStored, sharedFiles } from '../../model/peers/share.ts'
+import { hashOfTensor, indexOf, readShared, readStored } from '../../model/peers/share.ts'
 import type { Handler } from '../../network/network.ts'
 import type { BodyOf } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'
@@ -39,9 +39,9 @@ async function* answer(context: ServerContext, request: Request, signal: AbortSi
   } else if (request.file === 'index.json') {
     yield jsonBytes(indexOf(checkpoint))
   } else {
-    const file = sharedFiles.includes(request.file) ? await checkpoint.folder.json(request.file, { signal }) : undefined
+    const file = await readShared(checkpoint, request.file, { signal })
     if (file === undefined) throw new SwarmError('NOT_FOUND', `this server shares no file '${request.file}'`)
-    yield jsonBytes(file)
+    yield file
   }
 }
 

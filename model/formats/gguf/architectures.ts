@@ -138,7 +138,10 @@ export function configOf(
     rope_theta: metadata.optionalNumber(`${name}.rope.freq_base`) ?? 10_000,
     tie_word_embeddings: !tensors.has('output.weight'),
     bos_token_id: metadata.optionalNumber('tokenizer.ggml.bos_token_id'),
-    eos_token_id: metadata.optionalNumber('tokenizer.ggml.eos_token_id'),
+    // the end of the text, and of a message where that is another
+    eos_token_id: ['eos', 'eot']
+      .map(end => metadata.optionalNumber(`tokenizer.ggml.${end}_token_id`))
+      .filter((id, index, ids) => id !== undefined && ids.indexOf(id) === index),
     pad_token_id: metadata.optionalNumber('tokenizer.ggml.padding_token_id'),
     ...architecture.config(metadata)
   }
