@@ -12,7 +12,7 @@ import { clearGradients, type Parameter } from './parameter.ts'
 import type { ModelParts } from './parts.ts'
 import { generateRemote } from './remote-generation.ts'
 import type { TrainableModel } from './train/index.ts'
-import type { TuningMethod } from './tuning/index.ts'
+import type { TuningMethod, TuningState } from './tuning/index.ts'
 
 export interface ForwardOptions {
   /**
@@ -85,6 +85,19 @@ export class CausalModel implements TrainableModel {
   /** Tells the adapter, where it wants to know, that so many optimizer steps were made. */
   afterStep(step: number): void {
     this.tuning?.afterStep?.(step)
+  }
+
+  /** What the adapter keeps beside its parameters, a copy; null where that is nothing. */
+  exportState(): TuningState | null {
+    return this.tuning?.exportState?.() ?? null
+  }
+
+  /** Goes on from such a copy. Throws BAD_CHECKPOINT where it is of another adapter. */
+  importState(state: TuningState): void {
+    if (this.tuning?.importState === undefined) {
+      throw new SwarmError('BAD_CHECKPOINT', 'state of a tuning method: this model has none that keeps any')
+    }
+    this.tuning.importState(state)
   }
 
   zeroGrad(): void {

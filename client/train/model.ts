@@ -1,5 +1,6 @@
 // What training needs of a model.
 import type { Parameter } from '../parameter.ts'
+import type { TuningState } from '../tuning/index.ts'
 import type { Batch } from './collate.ts'
 
 /** A loss that has been computed and can be differentiated once. */
@@ -23,4 +24,8 @@ export interface TrainableModel {
   parameters(): readonly Parameter[]
   /** told after every optimizer step how many were made, before the gradients are forgotten */
   afterStep?(step: number): void
+  /** What it keeps beside its parameters and later steps depend on, a copy; null where that is nothing. */
+  exportState?(): TuningState | null
+  /** Goes on from such a copy. Throws BAD_CHECKPOINT where it is of another model or adapter. */
+  importState?(state: TuningState): void
 }

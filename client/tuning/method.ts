@@ -48,6 +48,12 @@ export interface PassOptions {
   readonly seed: number
 }
 
+/** What a method keeps beside its parameters and later steps depend on. Plain data that a checkpoint can hold. */
+export interface TuningState {
+  readonly tensors: Readonly<Record<string, Tensor<'float32'>>>
+  readonly numbers: Readonly<Record<string, number>>
+}
+
 /** One adapter: owns its parameters, turns them into what a request carries, and gradients of that back into theirs. */
 export interface TuningMethod<Config = unknown> extends TuningPass {
   /** with every default filled in */
@@ -66,6 +72,10 @@ export interface TuningMethod<Config = unknown> extends TuningPass {
   penalty?(): { readonly value: number; backward(scale: number): void }
   /** After so many optimizer steps, with the last step's gradients still there. */
   afterStep?(step: number): void
+  /** A copy of what the method keeps beside its parameters, to go on from; absent where it keeps nothing. */
+  exportState?(): TuningState
+  /** Goes on from such a copy; steps are counted on from there. Throws BAD_CHECKPOINT where it is of another adapter. */
+  importState?(state: TuningState): void
   /** What is saved under the names of PEFT's files; default: the parameters. */
   saved?(): Promise<PortTensors>
   /** The method's own fields of PEFT's adapter_config.json. */

@@ -59,6 +59,8 @@ export async function createLocalModel(
   return {
     parameters: () => method?.parameters ?? [],
     afterStep: step => method?.afterStep?.(step),
+    exportState: () => method?.exportState?.() ?? null,
+    importState: state => method?.importState?.(state),
     async logits(batch) {
       return (await run(batch)).results.logits as Tensor<'float32'>
     },

@@ -100,6 +100,8 @@ export function createAdaLora(
     accumulatePrompt() {},
     penalty: () => orthogonality(triplets, settings.orthRegWeight),
     afterStep: step => allocator?.afterStep(step),
+    exportState: allocator === null ? undefined : () => allocator.exportState(),
+    importState: allocator === null ? undefined : state => allocator.importState(state),
     async saved() {
       const pattern = allocator?.pattern
       const tensors: Record<string, PortTensors[string]> = {}

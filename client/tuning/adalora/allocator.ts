@@ -1,14 +1,19 @@
 // Which ranks stay (Zhang et al. 2023, sections 3.2 and 3.3), as PEFT's RankAllocator decides it. Pure but for Λ, whose
 // entries it sets to zero.
+import { SwarmError } from '../../../common/errors.ts'
+import { tensor } from '../../../common/tensor.ts'
 import type { Parameter } from '../../parameter.ts'
+import type { TuningState } from '../method.ts'
 import type { AdaLoraSettings } from './config.ts'
 import type { Triplet } from './triplet.ts'
 
-/** Smoothed sensitivity and uncertainty of every element of a parameter. */
+/** Smoothed sensitivity and uncertainty of every element of a parameter; single precision, as PEFT keeps them. */
 interface Importance {
-  readonly sensitivity: Float64Array
-  readonly uncertainty: Float64Array
+  readonly sensitivity: Float32Array<ArrayBuffer>
+  readonly uncertainty: Float32Array<ArrayBuffer>
 }
+
+const importanceParts = ['sensitivity', 'uncertainty'] as const
 
 type Schedule = Pick<AdaLoraSettings, 'tinit' | 'tfinal' | 'totalStep' | 'deltaT' | 'initR' | 'targetR'>
 
@@ -37,8 +42,7 @@ export class RankAllocator {
   /** After `step` optimizer steps, with that step's gradients still there. */
   afterStep(step: number): void {
     const { totalStep, tfinal } = this.#settings
-    if (step < totalStep - tfinal)
-      for (const { a, e, b } of this.#triplets) for (const each of [a, e, b]) this.#observe(each)
+    if (step < totalStep - tfinal) for (const parameter of this.#parameters) this.#observe(parameter)
     const { budget, cuts } = budgetAt(this.#settings, this.#triplets.length, step)
     if (cuts) this.#allocate(budget)
     if (step > totalStep - tfinal) this.#mask()
@@ -51,7 +55,7 @@ export class RankAllocator {
     const { beta1, beta2 } = this.#settings
     let known = this.#importance.get(parameter)
     if (known === undefined) {
-      known = { sensitivity: new Float64Array(data.length), uncertainty: new Float64Array(data.length) }
+      known = { sensitivity: new Float32Array(data.length), uncertainty: new Float32Array(data.length) }
       this.#importance.set(parameter, known)
     }
     const { sensitivity, uncertainty } = known
@@ -94,5 +98,56 @@ export class RankAllocator {
     for (const { e, patternName } of this.#triplets) {
       for (const [rank, isKept] of (this.pattern?.[patternName] ?? []).entries()) if (!isKept) e.data[rank] = 0
     }
+  }
+
+  get #parameters(): readonly Parameter[] {
+    return this.#triplets.flatMap(({ a, e, b }) => [a, e, b])
+  }
+
+  /** A copy: `<parameter>.sensitivity` and `.uncertainty` of those observed, `<module>.kept` 0 or 1 of each rank. */
+  exportState(): TuningState {
+    const tensors: Record<string, TuningState['tensors'][string]> = {}
+    for (const [{ name, shape }, known] of this.#importance) {
+      for (const part of importanceParts) tensors[`${name}.${part}`] = tensor('float32', shape, known[part].slice())
+    }
+    for (const [name, kept] of Object.entries(this.pattern ?? {})) {
+      tensors[`${name}.kept`] = tensor('float32', [kept.length], Float32Array.from(kept, Number))
+    }
+    return { tensors, numbers: {} }
+  }
+
+  /** Throws BAD_CHECKPOINT for tensors that are not of these modules and ranks; then nothing has changed. */
+  importState({ tensors }: TuningState): void {
+    const left = new Set(Object.keys(tensors))
+    const take = (name: string, size: number): Float32Array<ArrayBuffer> => {
+      const data = tensors[name]?.data
+      if (data?.length !== size) {
+        throw new SwarmError(
+          'BAD_CHECKPOINT',
+          `state of AdaLoRA: '${name}': expected ${size} numbers, found ${data?.length ?? 'none'} (is it of another adapter?)`
+        )
+      }
+      left.delete(name)
+      return data.slice()
+    }
+    const importance = new Map<Parameter, Importance>()
+    for (const parameter of this.#parameters) {
+      const { name, data } = parameter
+      if (!importanceParts.some(part => `${name}.${part}` in tensors)) continue
+      const [sensitivity, uncertainty] = importanceParts.map(part => take(`${name}.${part}`, data.length))
+      importance.set(parameter, { sensitivity: sensitivity!, uncertainty: uncertainty! })
+    }
+    const allocated = this.#triplets.some(({ patternName }) => `${patternName}.kept` in tensors)
+    const pattern = this.#triplets.map(({ e, patternName }) => [
+      patternName,
+      allocated ? [...take(`${patternName}.kept`, e.data.length)].map(Boolean) : []
+    ])
+    const [unknown] = left
+    if (unknown !== undefined) {
+      throw new SwarmError('BAD_CHECKPOINT', `state of AdaLoRA: '${unknown}' is of no module of this adapter`)
+    }
+    this.#importance.clear()
+    for (const [parameter, known] of importance) this.#importance.set(parameter, known)
+    this.pattern = allocated ? Object.fromEntries(pattern) : null
   }
 }
