@@ -8,6 +8,7 @@ import { applyUpdates } from '../optim/optimizer.ts'
 import { learningRateAt, type ScheduleName } from '../optim/schedules.ts'
 import { clearGradients } from '../parameter.ts'
 import { collate, countLabels, countTokens } from './collate.ts'
+import { createLossScale, type LossScaleOption, unscaleGradients } from './loss-scale.ts'
 import type { TrainableModel } from './model.ts'
 import { type PlanOptions, planTraining } from './plan.ts'
 import type { Example } from './tokenize.ts'
@@ -30,6 +31,8 @@ export interface TrainOptions extends AdamWOptions, PlanOptions {
   readonly warmupSteps?: number
   /** longer gradients are shortened to this norm; default 1, Infinity: never */
   readonly maxGradNorm?: number
+  /** what the loss is multiplied by on its way back, for gradients that travel in float16; default 1 */
+  readonly lossScale?: LossScaleOption
   readonly evaluate?: EvaluationHook
   readonly signal?: AbortSignal
   /** milliseconds of a steady clock; default `performance.now` */
@@ -46,8 +49,10 @@ export interface TrainingProgress {
   readonly loss: number
   /** of this step */
   readonly learningRate: number
-  /** before clipping */
+  /** before clipping; not finite where the step was skipped */
   readonly gradNorm: number
+  /** of this step; a step whose gradients are not finite with a dynamic scale changes no parameter */
+  readonly lossScale: number
   /** since the start, padding not counted, evaluation not timed */
   readonly tokensPerSecond: number
   readonly etaSeconds: number
@@ -69,7 +74,7 @@ async function accumulate(
   model: TrainableModel,
   batches: readonly (readonly Example[])[],
   step: number,
-  { padTokenId, seed = 0, signal }: TrainOptions
+  { padTokenId, seed = 0, signal, scale }: TrainOptions & { scale: number }
 ): Promise<number> {
   const total = batches.reduce((sum, batch) => sum + countLabels(batch), 0)
   let mean = 0
@@ -80,7 +85,7 @@ async function accumulate(
     checkFinite(loss.value, 'the loss', step)
     const share = countLabels(batch) / total
     mean += share * loss.value
-    await loss.backward({ scale: share, signal })
+    await loss.backward({ scale: share * scale, signal })
   }
   return mean
 }
@@ -106,6 +111,8 @@ export async function* train(
   if (!(maxGradNorm > 0)) {
     throw new SwarmError('INVALID_ARGUMENT', `maxGradNorm: expected a number above 0, found ${maxGradNorm}`)
   }
+  const lossScale = createLossScale(options.lossScale)
+  let scaling = lossScale.initial
   let state = optimizer.init(parameters)
   let tokens = 0
   let elapsedMs = 0
@@ -114,14 +121,19 @@ export async function* train(
     const started = now()
     const batches = plan.batchesOf(step).map(batch => batch.map(index => examples[index]!))
     clearGradients(parameters)
-    const loss = await accumulate(model, batches, step, options)
+    const { scale } = scaling
+    const loss = await accumulate(model, batches, step, { ...options, scale })
+    unscaleGradients(parameters, scale)
     const norm = clipGradNorm(parameters, maxGradNorm)
-    checkFinite(norm, 'the norm of the gradients', step)
+    if (!lossScale.dynamic) checkFinite(norm, 'the norm of the gradients', step)
+    scaling = lossScale.next(scaling, Number.isFinite(norm))
     const rate = learningRateAt(schedule, step, { learningRate, warmupSteps, totalSteps: plan.total })
-    const result = optimizer.update(parameters, state, { learningRate: rate })
-    state = result.state
-    applyUpdates(parameters, result.updates)
-    model.afterStep?.(step + 1)
+    if (Number.isFinite(norm)) {
+      const result = optimizer.update(parameters, state, { learningRate: rate })
+      state = result.state
+      applyUpdates(parameters, result.updates)
+      model.afterStep?.(step + 1)
+    }
 
     elapsedMs += now() - started
     tokens += batches.reduce((sum, batch) => sum + countTokens(batch), 0)
@@ -134,6 +146,7 @@ export async function* train(
       loss,
       learningRate: rate,
       gradNorm: norm,
+      lossScale: scale,
       tokensPerSecond: (tokens * second) / elapsedMs,
       etaSeconds: ((elapsedMs / done) * (plan.total - done)) / second,
       ...(isDue ? { evaluation: await evaluate.run(done, { signal }) } : {})
