@@ -14,7 +14,7 @@ export const bloom = defineFamily({
   defaultTargets: ['query_key_value'],
   biasedModules: config => config.biasedModules,
   otherTensors: ({ hiddenSize }) => layerNormTensors(['input_layernorm', 'post_attention_layernorm'], hiddenSize),
-  attention: ({ numHeads }) => ({ slopes: alibiSlopes(numHeads) }),
+  attention: ({ numHeads }) => ({ alibi: { slopes: alibiSlopes(numHeads) } }),
   block: bloomBlock,
   clientTensorNames,
   clientTensors: ({ hiddenSize }) =>

@@ -22,7 +22,8 @@ import { modules } from './tensors.ts'
 export type FalconNorms = 'shared' | 'separate' | 'sequential'
 
 export interface FalconConfig extends ModelConfig {
-  readonly rope: RopeConfig
+  /** null in Falcon-RW, where attention has linear biases */
+  readonly rope: RopeConfig | null
   readonly traits: { readonly activation: Activation; readonly norms: FalconNorms }
 }
 
@@ -37,16 +38,17 @@ function readNorms(raw: RawConfig, isNew: boolean): FalconNorms {
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
 export function parseConfig(raw: RawConfig): FalconConfig {
   refuseQuantized(raw)
-  if (readFlag(raw, 'alibi', false)) {
-    throw new SwarmError('UNSUPPORTED', 'config.json: alibi (Falcon-RW) is not supported, only rotary positions')
-  }
   const hiddenSize = readSizeOf(raw, ['hidden_size', 'n_embed'])
   const numHeads = readSizeOf(raw, ['num_attention_heads', 'n_head'])
   const headDim = evenHead(hiddenSize, numHeads)
   const isNew = readFlag(raw, 'new_decoder_architecture', false)
   const single = readFlag(raw, 'multi_query', true) ? 1 : numHeads
   const numKeyValueHeads = isNew ? readSizeOf(raw, ['num_kv_heads', 'n_head_kv'], numHeads) : single
-  checkHeads({ numHeads, numKeyValueHeads, rotated: headDim })
+  const isAlibi = readFlag(raw, 'alibi', false)
+  if (isAlibi && numKeyValueHeads !== numHeads) {
+    throw new SwarmError('UNSUPPORTED', 'config.json: alibi with shared key/value heads is not supported')
+  }
+  checkHeads({ numHeads, numKeyValueHeads, rotated: isAlibi ? undefined : headDim })
   const maxPositions = readSize(raw, 'max_position_embeddings', 2048)
   const biased = readFlag(raw, 'bias', false)
   return {
@@ -62,7 +64,7 @@ export function parseConfig(raw: RawConfig): FalconConfig {
     normEpsilon: readPositive(raw, 'layer_norm_epsilon', 1e-5),
     tiedEmbeddings: readFlag(raw, 'tie_word_embeddings', true),
     ...readTokens(raw),
-    rope: readRope(raw, { maxPositions, theta: 10_000 }),
+    rope: isAlibi ? null : readRope(raw, { maxPositions, theta: 10_000 }),
     biasedModules: biased ? modules : [],
     attentionBias: biased,
     mlpBias: biased,

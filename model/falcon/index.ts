@@ -1,5 +1,6 @@
-// Falcon: one key/value head for all queries (7B) or for groups of them (40B, 180B, 11B).
+// Falcon: one key/value head for all queries (7B) or for groups of them (40B, 180B, 11B); linear biases in Falcon-RW.
 import { defineFamily } from '../define-family.ts'
+import { alibiSlopes } from '../layers/alibi.ts'
 import { layerNormTensors } from '../layers/norms.ts'
 import { rotaryTables } from '../layers/rotary-tables.ts'
 import { falconBlock } from './block.ts'
@@ -14,10 +15,13 @@ export const falcon = defineFamily({
   defaultTargets: ['query_key_value'],
   biasedModules: config => config.biasedModules,
   otherTensors: normTensors,
-  attention: ({ headDim }) => ({ rotary: { cos: 'cos', sin: 'sin', dims: headDim } }),
+  attention: ({ rope, numHeads, headDim }) =>
+    rope === null
+      ? { alibi: { slopes: alibiSlopes(numHeads), scale: 1 / Math.sqrt(headDim), rounded: true } }
+      : { rotary: { cos: 'cos', sin: 'sin', dims: headDim } },
   block: falconBlock,
   clientTensorNames,
   clientTensors: ({ hiddenSize }) => layerNormTensors(['transformer.ln_f'], hiddenSize),
   leave: ({ config, scope }, hidden) => scope.layerNorm(hidden, 'transformer.ln_f', { epsilon: config.normEpsilon }),
-  rotaryTables: ({ rope, headDim }, positions) => rotaryTables(rope, headDim, positions)
+  rotaryTables: ({ rope, headDim }, positions) => (rope === null ? {} : rotaryTables(rope, headDim, positions))
 })

@@ -18,10 +18,20 @@ export interface AttentionKind {
   readonly softcap?: number
   /** tokens that a token sees, itself and those before it; default all */
   readonly window?: number
-  /** ALiBi (arXiv 2108.12409): slope of each head, one key/value head for each; what counts is the key's position */
-  readonly slopes?: readonly number[]
+  /** one key/value head for each head; what counts is the key's position */
+  readonly alibi?: Alibi
   /** default none */
   readonly rotary?: RotaryKind
+}
+
+/** Attention with linear biases (arXiv 2108.12409): added to the scores is slope * position. */
+export interface Alibi {
+  /** of each head */
+  readonly slopes: readonly number[]
+  /** what the biases are multiplied with; default 1 */
+  readonly scale?: number
+  /** positions, slopes and their products are rounded to bfloat16, as the model was trained; default not */
+  readonly rounded?: boolean
 }
 
 export interface RotaryKind {
@@ -63,9 +73,17 @@ export function splitFused(
 }
 
 /** ALiBi's part of the scores, [..., heads, 1, keys], for positions int64 [..., 1, 1, keys]. */
-export function positionBias(g: GraphBuilder, slopes: readonly number[], positions: Value): Value {
+export function positionBias(g: GraphBuilder, alibi: Alibi, positions: Value): Value {
+  const { slopes, scale = 1, rounded = false } = alibi
+  const round = (x: Value): Value => (rounded ? g.Cast(g.Cast(x, { to: 'bfloat16' }), { to: 'float32' }) : x)
   const perHead = g.constant({ dtype: 'float32', shape: [slopes.length, 1, 1], data: Float32Array.from(slopes) })
-  return g.Mul(g.Cast(positions, { to: 'float32' }), perHead)
+  const bias = round(g.Mul(round(g.Cast(positions, { to: 'float32' })), round(perHead)))
+  return scale === 1 ? bias : g.Mul(bias, g.constant(scale))
+}
+
+/** The same for all kinds of attention that see the same and are biased the same way. */
+export function biasKey({ window, alibi }: AttentionKind): string {
+  return JSON.stringify([window, alibi])
 }
 
 /**

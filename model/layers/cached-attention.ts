@@ -52,7 +52,7 @@ export function cacheStep(
   g: GraphBuilder,
   lengths: StepLengths,
   sizes: HeadSizes,
-  { window, slopes }: AttentionKind
+  { window, alibi }: AttentionKind
 ): CacheStep {
   const { numHeads, numKeyValueHeads } = sizes
   const positions = tokenIndices(g, lengths)
@@ -70,7 +70,7 @@ export function cacheStep(
   const rows = g.Add(past, rowIndices(g, numHeads / numKeyValueHeads))
   const keys = cachedIndices(g, lengths)
   const visible = scoreBias(g, causal(g, g.Unsqueeze(rows, [1, 3]), keys, window))
-  const bias = slopes === undefined ? visible : g.Add(visible, positionBias(g, slopes, keys))
+  const bias = alibi === undefined ? visible : g.Add(visible, positionBias(g, alibi, keys))
   return { places, bias, total: g.Unsqueeze(total, [0]) }
 }
 

@@ -6,7 +6,7 @@ import type { ModelConfig } from '../config.ts'
 import type { Attend, FamilyDescription } from '../description.ts'
 import type { DecodeOptions } from '../family.ts'
 import { declarePorts, parsePort } from '../ports.ts'
-import { type AttentionKind, positionBias } from './attention.ts'
+import { type AttentionKind, biasKey, positionBias } from './attention.ts'
 import { throughBlocks } from './blocks.ts'
 import { type CacheStep, cachedAttention, cachedIndices, cacheStep, tokenIndices } from './cached-attention.ts'
 import { rotaryInputs, rotate } from './rotary.ts'
@@ -34,7 +34,7 @@ function inputPorts(names: readonly string[]): readonly string[] {
 function shared<T>(make: (kind: AttentionKind) => T): (kind: AttentionKind) => T {
   const known = new Map<string, T>()
   return kind => {
-    const key = `${kind.window} ${kind.slopes}`
+    const key = biasKey(kind)
     const value = known.get(key) ?? make(kind)
     known.set(key, value)
     return value
@@ -75,9 +75,9 @@ export function decodeSpan<C extends ModelConfig>(
 
   const lengths = { seqlensK, totalSequenceLength }
   const presents = new Map<number, Cache>()
-  const fusedBias = shared(({ slopes }) => {
-    if (slopes === undefined) return undefined
-    return g.Expand(positionBias(g, slopes, cachedIndices(g, lengths)), [1, numHeads, 'seq', 'total'])
+  const fusedBias = shared(({ alibi }) => {
+    if (alibi === undefined) return undefined
+    return g.Expand(positionBias(g, alibi, cachedIndices(g, lengths)), [1, numHeads, 'seq', 'total'])
   })
   const stepOf = shared((kind): CacheStep => cacheStep(g, lengths, config, kind))
 

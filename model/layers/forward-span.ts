@@ -5,7 +5,7 @@ import type { ModelConfig } from '../config.ts'
 import type { Attend, FamilyDescription } from '../description.ts'
 import type { SpanOptions } from '../family.ts'
 import { declarePorts, type PrefixPort } from '../ports.ts'
-import { type AttentionKind, groupedAttention, type HeadSizes, positionBias, splitHeads } from './attention.ts'
+import { type AttentionKind, biasKey, groupedAttention, type HeadSizes, positionBias, splitHeads } from './attention.ts'
 import { throughBlocks } from './blocks.ts'
 import { rotaryInputs, rotate } from './rotary.ts'
 import { causal, causalBias, indices, maskedPositions, rowIndices, scoreBias } from './sequence.ts'
@@ -27,26 +27,29 @@ class Biases {
 
   /** [batch, 1 or kvHeads, rows, keys]; keys are prefix+seq where trained keys and values come before the sequence */
   of(kind: AttentionKind, isPrefixed: boolean): Value {
-    const key = `${kind.window} ${kind.slopes} ${isPrefixed}`
+    const key = `${biasKey(kind)} ${isPrefixed}`
     const bias = this.#known.get(key) ?? (isPrefixed ? this.#withPrefix(kind) : this.#plain(kind))
     this.#known.set(key, bias)
     return bias
   }
 
-  #plain({ window, slopes }: AttentionKind): Value {
+  #plain({ window, alibi }: AttentionKind, positions = this.#positions): Value {
     const g = this.#g
     const bias = causalBias(g, this.#mask, this.#repeat, window)
-    return slopes === undefined ? bias : g.Add(bias, positionBias(g, slopes, g.Unsqueeze(this.#positions, [1, 2])))
+    return alibi === undefined ? bias : g.Add(bias, positionBias(g, alibi, g.Unsqueeze(positions, [1, 2])))
   }
 
   /** A prefix takes the places before the first token; it is out of sight only where it lies behind the window. */
   #withPrefix(kind: AttentionKind): Value {
     const g = this.#g
-    const bias = this.of(kind, false)
-    const places = g.Sub(indices(g, 'prefix'), g.size('prefix'))
+    const { alibi } = kind
+    const first = g.size('prefix')
+    // biases count from the prefix on
+    const bias = alibi === undefined ? this.of(kind, false) : this.#plain(kind, g.Add(this.#positions, first))
+    const places = g.Sub(indices(g, 'prefix'), first)
     const rows = g.Unsqueeze(rowIndices(g, this.#repeat), [1])
     const visible = kind.window === undefined ? g.constant(0) : scoreBias(g, causal(g, rows, places, kind.window))
-    const before = kind.slopes === undefined ? visible : g.Add(visible, positionBias(g, kind.slopes, places))
+    const before = alibi === undefined ? visible : g.Add(visible, positionBias(g, alibi, indices(g, 'prefix')))
     return g.Concat([g.Expand(before, ['batch', bias.shape[1]!, bias.shape[2]!, 'prefix']), bias], { axis: 3 })
   }
 }

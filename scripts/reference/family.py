@@ -65,7 +65,7 @@ def build(name, spec):
     path.write_text(json.dumps({key: value for key, value in written.items() if key not in spec.get("drop", [])}, indent=2) + "\n")
     (folder / "generation_config.json").unlink(missing_ok=True)
     (folder / "model.safetensors").chmod(0o644)
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager", **spec.get("load", {})).eval()
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **{"attn_implementation": "eager"} | spec.get("load", {})).eval()
 
 
 def submodule(model, path):

@@ -14,7 +14,7 @@ export const familyModels = {
   bloom: ['bloom', 'bloom-odd'],
   opt: ['opt', 'opt-350m'],
   gpt_neox: ['gpt_neox', 'gpt_neox-sequential'],
-  falcon: ['falcon-7b', 'falcon-40b', 'falcon-11b', 'falcon-sequential'],
+  falcon: ['falcon-7b', 'falcon-40b', 'falcon-11b', 'falcon-sequential', 'falcon-rw'],
   gemma: ['gemma2', 'gemma', 'gemma3', 'gemma3-new'],
   mixtral: ['mixtral', 'mixtral-odd']
 } as const

@@ -201,7 +201,7 @@ describe('what a family does not do', () => {
     ['gpt2', { activation_function: 'mish' }, 'UNSUPPORTED', /'mish' is not supported \(supported: silu,/],
     ['gpt2', { n_head: 5 }, 'BAD_CHECKPOINT', /768 is not a multiple of 5 heads/],
     ['facebook/opt-350m', { layer_norm_elementwise_affine: false }, 'UNSUPPORTED', /elementwise_affine/],
-    ['tiiuae/falcon-7b', { alibi: true }, 'UNSUPPORTED', /alibi/],
+    ['tiiuae/falcon-7b', { alibi: true }, 'UNSUPPORTED', /alibi with shared key/],
     ['tiiuae/falcon-40b', { parallel_attn: false }, 'UNSUPPORTED', /parallel_attn/],
     ['google/gemma-3-270m', { use_bidirectional_attention: true }, 'UNSUPPORTED', /bidirectional/],
     ['mistralai/Mixtral-8x7B-v0.1', { num_experts_per_tok: 9 }, 'BAD_CHECKPOINT', /at most 8, found 9/],
