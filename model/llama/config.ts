@@ -36,7 +36,8 @@ export interface LlamaConfig extends ModelConfig {
   }
 }
 
-interface Variant {
+/** In what the families of Llama's shape differ. */
+export interface Variant {
   /** positions where the field is missing */
   readonly maxPositions: number
   /** key/value heads where the field is missing; null where it must be there */
@@ -47,6 +48,10 @@ interface Variant {
   /** width of a head where the field is missing; default hidden size by heads */
   readonly headDim?: number
   readonly headNorms?: true
+  /** rope_theta where the field is missing; default 10 000 */
+  readonly theta?: number
+  /** rms_norm_eps where the field is missing; default 1e-6 */
+  readonly normEpsilon?: number
 }
 
 const noWindow = () => null
@@ -96,7 +101,11 @@ export const modelTypes = Object.keys(variants)
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
 export function parseConfig(raw: RawConfig): LlamaConfig {
   const modelType = readText(raw, 'model_type')
-  const variant: Variant = variants[modelType as keyof typeof variants]
+  return readLlama(raw, modelType, variants[modelType as keyof typeof variants])
+}
+
+/** The fields that all of Llama's shape have. Throws as `parseConfig`. */
+export function readLlama(raw: RawConfig, modelType: string, variant: Variant): LlamaConfig {
   refuseQuantized(raw)
   const activation = readText(raw, 'hidden_act', 'silu')
   if (activation !== 'silu') {
@@ -121,10 +130,10 @@ export function parseConfig(raw: RawConfig): LlamaConfig {
     intermediateSize: readSize(raw, 'intermediate_size'),
     vocabSize: readSize(raw, 'vocab_size'),
     maxPositions,
-    normEpsilon: readPositive(raw, 'rms_norm_eps', 1e-6),
+    normEpsilon: readPositive(raw, 'rms_norm_eps', variant.normEpsilon ?? 1e-6),
     tiedEmbeddings: readFlag(raw, 'tie_word_embeddings', false),
     ...readTokens(raw),
-    rope: readRope(raw, { maxPositions, theta: 10_000 }),
+    rope: readRope(raw, { maxPositions, theta: variant.theta ?? 10_000 }),
     biasedModules,
     attentionBias: biasedModules.includes('self_attn.q_proj'),
     mlpBias: biasedModules.includes('mlp.gate_proj'),
