@@ -1,5 +1,5 @@
 // Files on Node.
-import { access, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
 import type { Files } from './files.ts'
@@ -39,6 +39,16 @@ export const files: Files = {
       throw writeError(path, cause)
     } finally {
       await rm(temporary, { force: true }).catch(() => {}) // what could not be made is not there
+    }
+  },
+
+  async list(path) {
+    try {
+      return await readdir(path)
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException
+      if (code === 'ENOENT' || code === 'ENOTDIR') return null
+      throw cause
     }
   },
 

@@ -1,6 +1,23 @@
 // Training: examples, batches and the loop.
 export { type Batch, collate } from './collate.ts'
-export { loadDataset, type PromptCompletion, parseDataset } from './dataset.ts'
+export {
+  type DataContext,
+  type DataFormatName,
+  type DataSources,
+  type DataTask,
+  dataFormatNames,
+  type Example,
+  ignoredLabel,
+  loadDataset,
+  loadTrainingData,
+  type PreviewOptions,
+  type PromptCompletion,
+  parseDataset,
+  previewExample,
+  type TokenizeOptions,
+  type TrainingData,
+  tokenizeExamples
+} from './data/index.ts'
 export { type EvaluateOptions, evaluateLoss } from './evaluate.ts'
 export {
   createLossScale,
@@ -11,5 +28,4 @@ export {
 } from './loss-scale.ts'
 export type { ForwardOptions, Loss, TrainableModel } from './model.ts'
 export { epochOrder, type PlanOptions, planTraining, type TrainingPlan } from './plan.ts'
-export { type Example, ignoredLabel, type TokenizeOptions, tokenizeExamples } from './tokenize.ts'
 export { type EvaluationHook, type TrainingProgress, type TrainOptions, train } from './trainer.ts'

@@ -1,0 +1,18 @@
+// One sequence of token ids with its labels: what every format of training data becomes.
+
+/** Label of a token that no loss is taken of. */
+export const ignoredLabel = -100
+
+/**
+ * Of language modelling `labels[t]` is `ids[t]` or `ignoredLabel`, and the loss itself compares position t - 1 with label t; of token
+ * classification one label a token, not shifted; of sequence classification exactly one label.
+ */
+export interface Example {
+  readonly ids: readonly number[]
+  readonly labels: readonly number[]
+}
+
+/** Whether a loss can be taken of any of its tokens. */
+export function hasLabels({ labels }: Example): boolean {
+  return labels.some(label => label !== ignoredLabel)
+}

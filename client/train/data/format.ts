@@ -1,0 +1,61 @@
+// What a format of training data is to the rest: the fields by which a row is known, and how a row becomes an example.
+import { SwarmError } from '../../../common/errors.ts'
+import type { ChatTemplate } from '../../../model/chat-template.ts'
+import type { JsonObject } from '../../../model/json.ts'
+import type { Tokenizer } from '../../../model/tokenizer.ts'
+import type { Example } from './example.ts'
+
+/** What a model is trained for, as PEFT names it. */
+export type DataTask = 'CAUSAL_LM' | 'SEQ_CLS' | 'TOKEN_CLS'
+
+/** A class as data names it. */
+export type Label = string | number
+
+/** One object of a file. */
+export interface Row {
+  readonly fields: JsonObject
+  /** for messages: `capitals.jsonl:3` */
+  readonly where: string
+}
+
+export interface EncodeContext {
+  readonly tokenizer: Pick<Tokenizer, 'encode'>
+  /** put after what is to be learned, so that the model learns to stop */
+  readonly eosTokenId?: number
+  /** the loss is taken of prompts too */
+  readonly trainOnInputs: boolean
+  /** null where the model has none */
+  readonly chatTemplate: ChatTemplate | null
+  /** number of a class; only where the format has classes */
+  readonly classOf: (label: Label, where: string) => number
+}
+
+export interface DataFormat {
+  readonly task: DataTask
+  /** A row that has all of these is of this format. */
+  readonly fields: readonly string[]
+  /** one row, for messages and documentation */
+  readonly sample: JsonObject
+  /** The example of a row, of any length. Throws INVALID_ARGUMENT naming the row and the field. */
+  encode(row: Row, context: EncodeContext): Example
+  /** The classes that a row names, where the format has some. */
+  classes?(row: Row): readonly Label[]
+}
+
+/** INVALID_ARGUMENT about a field of a row. */
+export function wrongField(row: Row, field: string, expected: string): SwarmError {
+  const value = row.fields[field]
+  const found = value === undefined ? 'nothing' : JSON.stringify(value).slice(0, 80)
+  return new SwarmError('INVALID_ARGUMENT', `${row.where}: expected "${field}" to be ${expected}, found ${found}`)
+}
+
+/** A field that must be a text. Throws INVALID_ARGUMENT. */
+export function textField(row: Row, field: string): string {
+  const value = row.fields[field]
+  if (typeof value !== 'string') throw wrongField(row, field, 'a text')
+  return value
+}
+
+export function isLabel(value: unknown): value is Label {
+  return typeof value === 'string' || (Number.isSafeInteger(value) && (value as number) >= 0)
+}

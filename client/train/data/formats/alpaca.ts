@@ -1,0 +1,30 @@
+// {"instruction": …, "input": …, "output": …}: the output is learned after the prompt that Stanford Alpaca was trained with
+// (https://github.com/tatsu-lab/stanford_alpaca, train.py, PROMPT_DICT).
+import { type DataFormat, type Row, textField, wrongField } from '../format.ts'
+import { encodeSegments } from '../segments.ts'
+import { completionSegments } from './completion.ts'
+
+const task = 'Below is an instruction that describes a task'
+const wish = 'Write a response that appropriately completes the request.'
+
+function inputOf(row: Row): string {
+  const { input } = row.fields
+  if (input !== undefined && input !== null && typeof input !== 'string') throw wrongField(row, 'input', 'a text')
+  return input ?? ''
+}
+
+function promptOf(instruction: string, input: string): string {
+  if (input === '') return `${task}. ${wish}\n\n### Instruction:\n${instruction}\n\n### Response:`
+  const both = `${task}, paired with an input that provides further context. ${wish}`
+  return `${both}\n\n### Instruction:\n${instruction}\n\n### Input:\n${input}\n\n### Response:`
+}
+
+export const alpaca: DataFormat = {
+  task: 'CAUSAL_LM',
+  fields: ['instruction', 'output'],
+  sample: { instruction: 'Name the capital.', input: 'Texas', output: 'Austin' },
+  encode(row, context) {
+    const prompt = promptOf(textField(row, 'instruction'), inputOf(row))
+    return encodeSegments(completionSegments(prompt, textField(row, 'output')), context, row)
+  }
+}

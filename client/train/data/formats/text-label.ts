@@ -1,0 +1,21 @@
+// {"text": …, "label": …}: one class for a whole text.
+import { SwarmError } from '../../../../common/errors.ts'
+import { type DataFormat, isLabel, type Label, type Row, textField, wrongField } from '../format.ts'
+
+function labelOf(row: Row): Label {
+  const { label } = row.fields
+  if (!isLabel(label)) throw wrongField(row, 'label', 'a text or a whole number of at least 0')
+  return label
+}
+
+export const textLabel: DataFormat = {
+  task: 'SEQ_CLS',
+  fields: ['text', 'label'],
+  sample: { text: 'Call me Ishmael.', label: 'novel' },
+  classes: row => [labelOf(row)],
+  encode(row, { tokenizer, classOf }) {
+    const ids = tokenizer.encode(textField(row, 'text'))
+    if (ids.length === 0) throw new SwarmError('INVALID_ARGUMENT', `${row.where}: the text has no tokens`)
+    return { ids, labels: [classOf(labelOf(row), row.where)] }
+  }
+}

@@ -1,0 +1,65 @@
+// {"tokens": […], "tags": […]}: one class for each word. A word's first token carries it, the others are not counted, as in Hugging
+// Face's example (examples/pytorch/token-classification/run_ner.py, tokenize_and_align_labels).
+import { SwarmError } from '../../../../common/errors.ts'
+import type { Tokenizer } from '../../../../model/tokenizer.ts'
+import { type Example, hasLabels, ignoredLabel } from '../example.ts'
+import { type DataFormat, isLabel, type Label, type Row, wrongField } from '../format.ts'
+
+function wordsOf(row: Row): readonly string[] {
+  const { tokens } = row.fields
+  if (!Array.isArray(tokens) || tokens.length === 0 || tokens.some(token => typeof token !== 'string')) {
+    throw wrongField(row, 'tokens', 'a list of texts')
+  }
+  return tokens as string[]
+}
+
+function tagsOf(row: Row): readonly Label[] {
+  const { tags } = row.fields
+  if (!Array.isArray(tags) || !tags.every(isLabel)) {
+    throw wrongField(row, 'tags', 'a list of texts or whole numbers of at least 0')
+  }
+  const words = wordsOf(row).length
+  if (tags.length === words) return tags
+  throw new SwarmError(
+    'INVALID_ARGUMENT',
+    `${row.where}: expected one tag for each of ${words} tokens, found ${tags.length}`
+  )
+}
+
+/** How many special tokens a model expects before and after a text. */
+function specialsAround(tokenizer: Pick<Tokenizer, 'encode'>): { before: number[]; after: number[] } {
+  const whole = tokenizer.encode('a')
+  const alone = tokenizer.encode('a', { addSpecialTokens: false })
+  const start = whole.findIndex((_, place) => alone.every((id, index) => whole[place + index] === id))
+  return { before: whole.slice(0, start), after: whole.slice(start + alone.length) }
+}
+
+/** Words after the first follow a space, as in a text; of tokenizers that put one there themselves every word has one. */
+function encodeWords(words: readonly string[], tokenizer: Pick<Tokenizer, 'encode'>): number[][] {
+  const encode = (word: string): number[] => tokenizer.encode(word, { addSpecialTokens: false })
+  const isImplied = encode(' a').join() === encode('a').join()
+  return words.map((word, index) => encode(index === 0 || isImplied ? word : ` ${word}`))
+}
+
+export const tokensTags: DataFormat = {
+  task: 'TOKEN_CLS',
+  fields: ['tokens', 'tags'],
+  sample: { tokens: ['Call', 'me', 'Ishmael'], tags: ['O', 'O', 'PERSON'] },
+  classes: tagsOf,
+  encode(row, { tokenizer, classOf }): Example {
+    const tags = tagsOf(row).map(tag => classOf(tag, row.where))
+    const { before, after } = specialsAround(tokenizer)
+    const words = encodeWords(wordsOf(row), tokenizer)
+    const ignored = (ids: readonly number[]): number[] => ids.map(() => ignoredLabel)
+    const example = {
+      ids: [...before, ...words.flat(), ...after],
+      labels: [
+        ...ignored(before),
+        ...words.flatMap((ids, index) => ids.map((_, place) => (place === 0 ? tags[index]! : ignoredLabel))),
+        ...ignored(after)
+      ]
+    }
+    if (!hasLabels(example)) throw new SwarmError('INVALID_ARGUMENT', `${row.where}: none of its words has a token`)
+    return example
+  }
+}

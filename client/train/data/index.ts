@@ -1,0 +1,13 @@
+// Training data: files to examples, and an example as a person reads it.
+export {
+  loadDataset,
+  type PromptCompletion,
+  parseDataset,
+  type TokenizeOptions,
+  tokenizeExamples
+} from './completions.ts'
+export { type Example, ignoredLabel } from './example.ts'
+export type { DataTask } from './format.ts'
+export { type DataFormatName, dataFormatNames } from './formats/index.ts'
+export { type DataContext, type DataSources, loadTrainingData, type TrainingData } from './load.ts'
+export { type PreviewOptions, type PreviewPart, previewExample, previewParts } from './preview.ts'

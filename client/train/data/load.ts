@@ -1,0 +1,217 @@
+// From data files to examples: read, told apart, tokenized, fitted, split, packed. The one entry for training and evaluation.
+import { SwarmError } from '../../../common/errors.ts'
+import type { Tokenizer } from '../../../model/tokenizer.ts'
+import { countLabels, countTokens } from '../collate.ts'
+import type { Example } from './example.ts'
+import { fitExample, type LengthLimit } from './fit.ts'
+import type { DataTask, EncodeContext } from './format.ts'
+import { type DataFormatName, dataFormats } from './formats/index.ts'
+import { classNumbers, labelList } from './labels.ts'
+import { packExamples } from './pack.ts'
+import { type DataFile, readData } from './read.ts'
+import { splitByRatio } from './split.ts'
+import { textWindows } from './windows.ts'
+
+/** Where the data is. */
+export interface DataSources {
+  /** files, or folders of .jsonl, .json and .txt files */
+  readonly train: string | readonly string[]
+  readonly validation?: string | readonly string[]
+  /** share of the training examples that is kept for validation instead; default none */
+  readonly validationSplit?: number
+  /** of that split; default 0 */
+  readonly seed?: number
+  /** of every file; default: by the fields of each file's first row */
+  readonly format?: DataFormatName
+}
+
+/** What the examples are for. */
+export interface DataContext {
+  readonly tokenizer: Pick<Tokenizer, 'encode' | 'chatTemplate'>
+  /** longest sequence that the model takes, less what virtual tokens take of it */
+  readonly maxPositions: number
+  /** default: what the data is for, which the files' formats say */
+  readonly task?: DataTask
+  /** longest sequence that is wanted; default `maxPositions` */
+  readonly maxSeqLength?: number
+  /** longer examples are cut at their end; default: they are refused */
+  readonly truncate?: boolean
+  /** the loss is taken of prompts too; default: only of completions */
+  readonly trainOnInputs?: boolean
+  /** joins short examples of language modelling to sequences of the full length */
+  readonly packing?: boolean
+  /** put at the end of what is learned; default none */
+  readonly eosTokenId?: number
+  /** names of the classes, of a trained head; default: those in the data */
+  readonly labels?: readonly string[]
+  /** tokens from one window of a .txt file to the next; default the full length: pieces that do not overlap */
+  readonly stride?: number
+  readonly signal?: AbortSignal
+}
+
+export interface TrainingData {
+  readonly task: DataTask
+  readonly train: readonly Example[]
+  /** empty where there is none */
+  readonly validation: readonly Example[]
+  /** names of the classes by their numbers; only of classification */
+  readonly labels?: readonly string[]
+  /** lines for a person: what was found, and what was done to it */
+  readonly description: readonly string[]
+}
+
+const listOf = (paths: string | readonly string[]): readonly string[] => (typeof paths === 'string' ? [paths] : paths)
+
+function limitOf({ maxPositions, maxSeqLength, truncate = false, stride }: DataContext): LengthLimit {
+  for (const [name, value] of Object.entries({ maxSeqLength, stride })) {
+    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
+      throw new SwarmError('INVALID_ARGUMENT', `${name}: expected a whole number above 0, found ${value}`)
+    }
+  }
+  if (maxPositions < 2) {
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `the model's positions leave ${maxPositions} for data: expected at least 2`
+    )
+  }
+  if (maxSeqLength !== undefined && maxSeqLength > maxPositions) {
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `maxSeqLength: expected at most ${maxPositions}, which is what the model has positions for, found ${maxSeqLength}`
+    )
+  }
+  const maxLength = maxSeqLength ?? maxPositions
+  if (stride !== undefined && stride > maxLength) {
+    throw new SwarmError('INVALID_ARGUMENT', `stride: expected at most the length ${maxLength}, found ${stride}`)
+  }
+  const reason = maxSeqLength === undefined ? "the model's positions" : 'max_seq_length'
+  return { maxLength, reason, truncate }
+}
+
+/** A document is for language modelling, as a row with a text is. */
+const formatOf = (file: DataFile): DataFormatName => ('document' in file ? 'text' : file.format)
+
+/** The one task of all files. Throws INVALID_ARGUMENT where they are for different ones, or not for the one that is wanted. */
+function taskOf(files: readonly DataFile[], wanted: DataTask | undefined): DataTask {
+  const expected = wanted ?? dataFormats[formatOf(files[0]!)].task
+  for (const file of files) {
+    const name = formatOf(file)
+    const { task } = dataFormats[name]
+    if (task === expected) continue
+    const all = Object.entries(dataFormats).filter(([, format]) => format.task === expected)
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `${file.file}: expected data for ${expected} (${all.map(([other]) => other).join(', ')}), found ${name}, which is for ${task}`
+    )
+  }
+  return expected
+}
+
+function labelsOf(files: readonly DataFile[]): string[] {
+  const places = files.flatMap(file => {
+    if ('document' in file) return []
+    const { classes } = dataFormats[file.format]
+    return file.rows.flatMap(row => (classes?.(row) ?? []).map(label => ({ label, where: row.where })))
+  })
+  return labelList(places)
+}
+
+interface Encoded {
+  readonly examples: readonly Example[]
+  readonly description: readonly string[]
+}
+
+const count = (number: number, noun: string): string =>
+  `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`
+
+function encodeDocument(file: DataFile & { document: string }, context: DataContext, limit: LengthLimit): Encoded {
+  const ids = context.tokenizer.encode(file.document)
+  if (context.eosTokenId !== undefined) ids.push(context.eosTokenId)
+  const { maxLength } = limit
+  const examples = textWindows(ids, maxLength, context.stride ?? maxLength)
+  if (examples.length === 0) throw new SwarmError('INVALID_ARGUMENT', `${file.file}: there are no tokens to learn`)
+  const cut = `${count(examples.length, 'piece')} of up to ${maxLength}`
+  return { examples, description: [`${file.file}: plain text, ${count(ids.length, 'token')} in ${cut}`] }
+}
+
+function encodeFile(file: DataFile, context: DataContext, limit: LengthLimit, encoding: EncodeContext): Encoded {
+  if ('document' in file) return encodeDocument(file, context, limit)
+  const { format, isDetected, rows } = file
+  let cut = 0
+  const examples = rows.flatMap(row => {
+    const example = dataFormats[format].encode(row, encoding)
+    if (example.ids.length > limit.maxLength) cut += 1
+    return fitExample(example, row.where, limit) ?? []
+  })
+  const gone = rows.length - examples.length
+  const description = [
+    `${file.file}: ${format} (${isDetected ? 'by its fields' : 'as told'}), ${count(examples.length, 'example')}, ` +
+      `${count(countTokens(examples), 'token')}, ${count(countLabels(examples), 'label')}`
+  ]
+  if (cut > 0) description.push(`  ${count(cut - gone, 'example')} cut to ${limit.maxLength} tokens`)
+  if (gone > 0) description.push(`  ${count(gone, 'example')} left out: cut so, nothing to learn is left`)
+  if (examples.length === 0) {
+    throw new SwarmError('INVALID_ARGUMENT', `${file.file}: with at most ${limit.maxLength} tokens no example is left`)
+  }
+  return { examples, description }
+}
+
+/** Throws ABORTED between files. */
+function encodeFiles(
+  files: readonly DataFile[],
+  context: DataContext,
+  limit: LengthLimit,
+  encoding: EncodeContext
+): Encoded {
+  const encoded = files.map(file => {
+    context.signal?.throwIfAborted()
+    return encodeFile(file, context, limit, encoding)
+  })
+  return {
+    examples: encoded.flatMap(({ examples }) => examples),
+    description: encoded.flatMap(({ description }) => description)
+  }
+}
+
+/**
+ * The examples in files, for training and validation. The same files and options give the same examples in the same order.
+ * Throws NOT_FOUND for a path where nothing is, and INVALID_ARGUMENT, with file and line, for whatever is wrong with the data: bytes
+ * that are not UTF-8, broken JSON, rows of no format or of a format for another task, labels that are mixed or unknown, examples that
+ * are too long or have nothing to learn, chats that the template refuses (UNSUPPORTED where there is none).
+ */
+export async function loadTrainingData(sources: DataSources, context: DataContext): Promise<TrainingData> {
+  const { validation, validationSplit, seed = 0, format } = sources
+  const { tokenizer, eosTokenId, trainOnInputs = false, packing = false, signal } = context
+  if (validation !== undefined && validationSplit !== undefined) {
+    throw new SwarmError('INVALID_ARGUMENT', 'validation: expected files or a share of the training data, found both')
+  }
+  const limit = limitOf(context)
+  const trainFiles = await readData(listOf(sources.train), { format, signal })
+  const validationFiles = validation === undefined ? [] : await readData(listOf(validation), { format, signal })
+  const files = [...trainFiles, ...validationFiles]
+  const task = taskOf(files, context.task)
+  const labels = task === 'CAUSAL_LM' ? undefined : (context.labels ?? labelsOf(files))
+  const { chatTemplate } = tokenizer
+  const classOf = classNumbers(labels ?? [])
+  const encoding: EncodeContext = { tokenizer, eosTokenId, trainOnInputs, chatTemplate, classOf }
+
+  const trained = encodeFiles(trainFiles, context, limit, encoding)
+  const validated = encodeFiles(validationFiles, context, limit, encoding)
+  const description = [...trained.description, ...validated.description.map(line => `validation: ${line}`)]
+  if (labels !== undefined) description.push(`labels: ${labels.join(', ')}`)
+  let sides = { train: trained.examples, validation: validated.examples }
+  if (validationSplit !== undefined) {
+    sides = splitByRatio(trained.examples, validationSplit, seed)
+    description.push(`split (seed ${seed}): ${sides.train.length} to train, ${sides.validation.length} for validation`)
+  }
+  if (!packing) return { task, ...sides, labels, description }
+  if (task !== 'CAUSAL_LM') {
+    throw new SwarmError('INVALID_ARGUMENT', `packing: only for language modelling, and this data is for ${task}`)
+  }
+  const packed = packExamples(sides.train, limit.maxLength)
+  description.push(
+    `packing: ${count(sides.train.length, 'example')} in ${count(packed.length, 'sequence')} of up to ${limit.maxLength} tokens; ` +
+      'neighbours in a sequence see each other'
+  )
+  return { task, train: packed, validation: sides.validation, labels, description }
+}

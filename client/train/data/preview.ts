@@ -1,0 +1,50 @@
+// An example as a person reads it: the text of its tokens, with those marked that no loss is taken of. Pure.
+import type { Tokenizer } from '../../../model/tokenizer.ts'
+import { type Example, ignoredLabel } from './example.ts'
+import type { DataTask } from './format.ts'
+
+/** Tokens in a row that are learned, or are not. */
+export interface PreviewPart {
+  readonly text: string
+  readonly learned: boolean
+  /** of token classification */
+  readonly label?: string
+}
+
+export interface PreviewOptions {
+  readonly task: DataTask
+  /** names of the classes */
+  readonly labels?: readonly string[]
+}
+
+/** The parts of an example in order. Of a text that is classified as a whole no token is masked. */
+export function previewParts(
+  { ids, labels }: Example,
+  tokenizer: Pick<Tokenizer, 'decode'>,
+  { task, labels: names = [] }: PreviewOptions
+): PreviewPart[] {
+  if (task === 'SEQ_CLS') {
+    return [{ text: tokenizer.decode(ids), learned: true, label: names[labels[0]!] ?? String(labels[0]) }]
+  }
+  const parts: PreviewPart[] = []
+  for (let start = 0, end: number; start < ids.length; start = end) {
+    const learned = labels[start] !== ignoredLabel
+    const isAlone = task === 'TOKEN_CLS' && learned
+    end = start + 1
+    while (!isAlone && end < ids.length && (labels[end] !== ignoredLabel) === learned) end++
+    const text = tokenizer.decode(ids.slice(start, end))
+    parts.push(isAlone ? { text, learned, label: names[labels[start]!] ?? String(labels[start]) } : { text, learned })
+  }
+  return parts
+}
+
+/** The example as text: masked tokens between ⟦ and ⟧, classes after their token or text as `/class`. */
+export function previewExample(
+  example: Example,
+  tokenizer: Pick<Tokenizer, 'decode'>,
+  options: PreviewOptions
+): string {
+  return previewParts(example, tokenizer, options)
+    .map(({ text, learned, label }) => (learned ? text + (label === undefined ? '' : `/${label}`) : `⟦${text}⟧`))
+    .join('')
+}
