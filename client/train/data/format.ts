@@ -34,8 +34,6 @@ export interface DataFormat {
   readonly task: DataTask
   /** A row that has all of these is of this format. */
   readonly fields: readonly string[]
-  /** one row, for messages and documentation */
-  readonly sample: JsonObject
   /** The example of a row, of any length. Throws INVALID_ARGUMENT naming the row and the field. */
   encode(row: Row, context: EncodeContext): Example
   /** The classes that a row names, where the format has some. */

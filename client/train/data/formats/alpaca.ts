@@ -22,7 +22,6 @@ function promptOf(instruction: string, input: string): string {
 export const alpaca: DataFormat = {
   task: 'CAUSAL_LM',
   fields: ['instruction', 'output'],
-  sample: { instruction: 'Name the capital.', input: 'Texas', output: 'Austin' },
   encode(row, context) {
     const prompt = promptOf(textField(row, 'instruction'), inputOf(row))
     return encodeSegments(completionSegments(prompt, textField(row, 'output')), context, row)

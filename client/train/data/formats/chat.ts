@@ -26,12 +26,6 @@ function renderRow(row: Row, render: () => ReturnType<typeof renderAssistantTurn
 export const chat: DataFormat = {
   task: 'CAUSAL_LM',
   fields: ['messages'],
-  sample: {
-    messages: [
-      { role: 'user', content: 'The capital of Texas?' },
-      { role: 'assistant', content: 'Austin.' }
-    ]
-  },
   encode(row, context) {
     const { chatTemplate } = context
     const messages = messagesOf(row)

@@ -13,7 +13,6 @@ export function completionSegments(prompt: string, completion: string): readonly
 export const completion: DataFormat = {
   task: 'CAUSAL_LM',
   fields: ['prompt', 'completion'],
-  sample: { prompt: 'The capital of Texas is', completion: ' Austin.' },
   encode: (row, context) =>
     encodeSegments(completionSegments(textField(row, 'prompt'), textField(row, 'completion')), context, row)
 }

@@ -11,7 +11,6 @@ function labelOf(row: Row): Label {
 export const textLabel: DataFormat = {
   task: 'SEQ_CLS',
   fields: ['text', 'label'],
-  sample: { text: 'Call me Ishmael.', label: 'novel' },
   classes: row => [labelOf(row)],
   encode(row, { tokenizer, classOf }) {
     const ids = tokenizer.encode(textField(row, 'text'))

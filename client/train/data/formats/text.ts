@@ -5,6 +5,5 @@ import { encodeSegments } from '../segments.ts'
 export const text: DataFormat = {
   task: 'CAUSAL_LM',
   fields: ['text'],
-  sample: { text: 'Call me Ishmael.' },
   encode: (row, context) => encodeSegments([{ text: textField(row, 'text'), learned: true }], context, row)
 }

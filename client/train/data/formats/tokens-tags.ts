@@ -44,7 +44,6 @@ function encodeWords(words: readonly string[], tokenizer: Pick<Tokenizer, 'encod
 export const tokensTags: DataFormat = {
   task: 'TOKEN_CLS',
   fields: ['tokens', 'tags'],
-  sample: { tokens: ['Call', 'me', 'Ishmael'], tags: ['O', 'O', 'PERSON'] },
   classes: tagsOf,
   encode(row, { tokenizer, classOf }): Example {
     const tags = tagsOf(row).map(tag => classOf(tag, row.where))
