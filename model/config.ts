@@ -6,8 +6,13 @@ import { isJsonObject, type JsonObject } from './json.ts'
 export type RopeConfig =
   | { readonly type: 'default'; readonly theta: number }
   | { readonly type: 'linear'; readonly theta: number; readonly factor: number }
-  /** beyond the positions that the model was made for, which is as far as a request goes, it would be another one */
-  | { readonly type: 'dynamic'; readonly theta: number; readonly factor: number }
+  | {
+      readonly type: 'dynamic'
+      readonly theta: number
+      readonly factor: number
+      /** positions up to which nothing is scaled; with the factor, those that the model takes */
+      readonly originalMaxPositions: number
+    }
   | {
       readonly type: 'yarn'
       readonly theta: number

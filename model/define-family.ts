@@ -29,6 +29,6 @@ export function defineFamily<C extends ModelConfig>(description: FamilyDescripti
     enter: (config, options) => client.enter(own(config), options),
     head: (config, options) => client.head(own(config), options),
     headLoss: (config, options) => client.headLoss(own(config), options),
-    rotaryTables: (config, positions) => description.rotaryTables(own(config), positions)
+    rotaryTables: (config, positions, length) => description.rotaryTables(own(config), positions, length)
   }
 }

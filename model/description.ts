@@ -52,5 +52,5 @@ export interface FamilyDescription<C extends ModelConfig = ModelConfig> {
   leave(context: ClientContext<C>, hidden: Value): Value
   /** What becomes of the product. */
   finish?(context: ClientContext<C>, logits: Value): Value
-  rotaryTables(config: C, positions: number): PositionTables
+  rotaryTables(config: C, positions: number, length?: number): PositionTables
 }

@@ -86,6 +86,9 @@ export interface Family {
   head(config: ModelConfig, options?: ClientOptions): Graph
   /** hidden, labels int64 [batch, seq] -> loss [], logits; mean over labels != -100 of next-token cross entropy */
   headLoss(config: ModelConfig, options?: ClientOptions): Graph
-  /** cos and sin of every angle, [positions, rotated / 2]; empty where nothing is rotated */
-  rotaryTables(config: ModelConfig, positions: number): PositionTables
+  /**
+   * cos and sin of every angle, [positions, rotated / 2]; empty where nothing is rotated. `length` is that of the whole sequence: angles
+   * that depend on it (dynamic scaling) are, without it, those of a sequence that ends with the position.
+   */
+  rotaryTables(config: ModelConfig, positions: number, length?: number): PositionTables
 }

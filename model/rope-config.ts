@@ -28,7 +28,10 @@ export function readRope(raw: RawConfig, { theta: defaultTheta, maxPositions }: 
   const type = readText(fields, 'rope_type', readText(fields, 'type', 'default'))
   const originalMaxPositions = () => readSize(fields, 'original_max_position_embeddings', maxPositions)
   if (type === 'default') return { type, theta }
-  if (type === 'linear' || type === 'dynamic') return { type, theta, factor: readPositive(fields, 'factor') }
+  if (type === 'linear') return { type, theta, factor: readPositive(fields, 'factor') }
+  if (type === 'dynamic') {
+    return { type, theta, factor: readPositive(fields, 'factor'), originalMaxPositions: maxPositions }
+  }
   if (type === 'yarn') {
     const original = originalMaxPositions()
     const factor = readPositive(fields, 'factor', maxPositions / original)
@@ -57,6 +60,11 @@ export function readRope(raw: RawConfig, { theta: defaultTheta, maxPositions }: 
     'UNSUPPORTED',
     `config.json: rope type '${type}' is not supported (supported: ${supported.join(', ')})`
   )
+}
+
+/** Longest sequence: what config.json says, and with dynamic scaling so many times that. */
+export function stretchedPositions(rope: RopeConfig | null, maxPositions: number): number {
+  return rope?.type === 'dynamic' ? Math.floor(Math.max(rope.factor, 1) * maxPositions) : maxPositions
 }
 
 /** What part of each head is rotated. */

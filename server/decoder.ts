@@ -83,9 +83,13 @@ export class SpanDecoder {
     const past = [...cache.lengths]
     const after = past.map((length, row) => length + lengths[row]!)
     cache.grow(Math.max(...after))
-    const output = runsTogether(hidden.shape[1]!, past, lengths, cache.capacity)
-      ? await this.#run(session, { hidden, past, lengths })
-      : await this.#runRows(session, hidden, past, lengths)
+    const seq = hidden.shape[1]!
+    // rows of other lengths may have other angles
+    const together = past.length === 1 || seq === 1 || !this.#rotary.dependOn(Math.max(...after))
+    const output =
+      together && runsTogether(seq, past, lengths, cache.capacity)
+        ? await this.#run(session, { hidden, past, lengths })
+        : await this.#runRows(session, hidden, past, lengths)
     for (const [row, length] of after.entries()) cache.lengths[row] = length
     return output
   }
@@ -137,7 +141,7 @@ export class SpanDecoder {
       }
     }
     const key: ProgramKey = { purpose: 'decode', blocks, ports: names, dropout: false }
-    const tables = this.#rotary.feeds(cache.capacity)
+    const tables = this.#rotary.feeds(cache.capacity, { length: seq === 1 ? undefined : Math.max(...totals) })
     return this.#programs.use(key, async session => {
       const all = { ...feeds, ...pick(tables, session.graph.inputs) }
       return (await session.run(all, { outputs })).hidden_out as Floats

@@ -83,9 +83,10 @@ export class SpanExecutor {
   /** Trained prefixes count as positions, as in PEFT: the tokens' begin after them. */
   async #feeds({ hidden, mask, ports, dropout }: SpanCall): Promise<Record<string, Tensor>> {
     const [batch, seq] = hidden.shape as [number, number]
+    const offset = prefixLength(ports)
     const feeds: Record<string, Tensor> = {
       ...ports,
-      ...this.#rotary.feeds(seq, prefixLength(ports)),
+      ...this.#rotary.feeds(seq, { offset, length: offset + longestRow(mask, seq) }),
       hidden,
       mask: mask ?? tensor('int64', [batch, seq], new BigInt64Array(batch * seq).fill(1n))
     }
@@ -99,6 +100,15 @@ export class SpanExecutor {
     }
     return feeds
   }
+}
+
+/** Tokens of the longest row. */
+function longestRow(mask: SpanCall['mask'], seq: number): number {
+  if (mask === undefined) return seq
+  const rows = Array.from({ length: mask.data.length / seq }, (_, row) =>
+    mask.data.subarray(row * seq, (row + 1) * seq)
+  )
+  return Math.max(...rows.map(row => row.reduce((count, value) => count + Number(value), 0)))
 }
 
 /** Positions that trained keys and values take before the sequence. */

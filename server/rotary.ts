@@ -25,6 +25,13 @@ function mapTables(tables: RotaryFeeds, change: (table: Floats) => Floats): Rota
   return Object.fromEntries(Object.entries(tables).map(([name, table]) => [name, change(table)]))
 }
 
+export interface SequenceLength {
+  /** of the whole sequence; without it, each position is its sequence's last (a step of one token) */
+  readonly length?: number
+  /** position of the first row; default 0 */
+  readonly offset?: number
+}
+
 export class RotaryTables {
   readonly #checkpoint: Pick<Checkpoint, 'config' | 'family'>
   readonly #tables = new Map<number, RotaryFeeds>()
@@ -33,15 +40,27 @@ export class RotaryTables {
     this.#checkpoint = checkpoint
   }
 
-  /** At least so many positions, the first of them being `offset`. */
-  feeds(positions: number, offset = 0): RotaryFeeds {
-    const size = 2 ** Math.ceil(Math.log2(Math.max(positions + offset, smallest)))
-    let tables = this.#tables.get(size)
-    if (tables === undefined) {
-      const { config, family } = this.#checkpoint
-      tables = mapTables(family.rotaryTables(config, size), shared)
-      this.#tables.set(size, tables)
-    }
+  /** Whether angles in a sequence of this length are others than in a shorter one. */
+  dependOn(length: number): boolean {
+    const { rope } = this.#checkpoint.config
+    return rope?.type === 'dynamic' && length > rope.originalMaxPositions
+  }
+
+  /** At least so many positions. */
+  feeds(positions: number, { length, offset = 0 }: SequenceLength = {}): RotaryFeeds {
+    const tables = this.#of(positions + offset, length)
     return offset === 0 ? tables : mapTables(tables, table => rowsFrom(table, offset))
+  }
+
+  #of(positions: number, length: number | undefined): RotaryFeeds {
+    const { config, family } = this.#checkpoint
+    // of this length alone: not worth keeping
+    if (length !== undefined && this.dependOn(length)) {
+      return mapTables(family.rotaryTables(config, positions, length), shared)
+    }
+    const size = 2 ** Math.ceil(Math.log2(Math.max(positions, smallest)))
+    const tables = this.#tables.get(size) ?? mapTables(family.rotaryTables(config, size), shared)
+    this.#tables.set(size, tables)
+    return tables
   }
 }

@@ -15,7 +15,7 @@ import {
   refuseQuantized
 } from '../config.ts'
 import { type Activation, readActivation } from '../layers/mlp.ts'
-import { readRope } from '../rope-config.ts'
+import { readRope, stretchedPositions } from '../rope-config.ts'
 import { modules } from './tensors.ts'
 
 /** Which norms a block has: one for both layers, one for each, or one before each of two layers in a row. */
@@ -49,7 +49,8 @@ export function parseConfig(raw: RawConfig): FalconConfig {
     throw new SwarmError('UNSUPPORTED', 'config.json: alibi with shared key/value heads is not supported')
   }
   checkHeads({ numHeads, numKeyValueHeads, rotated: isAlibi ? undefined : headDim })
-  const maxPositions = readSize(raw, 'max_position_embeddings', 2048)
+  const trained = readSize(raw, 'max_position_embeddings', 2048)
+  const rope = isAlibi ? null : readRope(raw, { maxPositions: trained, theta: 10_000 })
   const biased = readFlag(raw, 'bias', false)
   return {
     modelType: 'falcon',
@@ -60,11 +61,11 @@ export function parseConfig(raw: RawConfig): FalconConfig {
     headDim,
     intermediateSize: readSize(raw, 'ffn_hidden_size', 4 * hiddenSize),
     vocabSize: readSize(raw, 'vocab_size'),
-    maxPositions,
+    maxPositions: stretchedPositions(rope, trained),
     normEpsilon: readPositive(raw, 'layer_norm_epsilon', 1e-5),
     tiedEmbeddings: readFlag(raw, 'tie_word_embeddings', true),
     ...readTokens(raw),
-    rope: isAlibi ? null : readRope(raw, { maxPositions, theta: 10_000 }),
+    rope,
     biasedModules: biased ? modules : [],
     attentionBias: biased,
     mlpBias: biased,

@@ -23,5 +23,6 @@ export const falcon = defineFamily({
   clientTensorNames,
   clientTensors: ({ hiddenSize }) => layerNormTensors(['transformer.ln_f'], hiddenSize),
   leave: ({ config, scope }, hidden) => scope.layerNorm(hidden, 'transformer.ln_f', { epsilon: config.normEpsilon }),
-  rotaryTables: ({ rope, headDim }, positions) => (rope === null ? {} : rotaryTables(rope, headDim, positions))
+  rotaryTables: ({ rope, headDim }, positions, length) =>
+    rope === null ? {} : rotaryTables(rope, headDim, positions, length)
 })

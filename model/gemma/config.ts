@@ -17,7 +17,7 @@ import {
 } from '../config.ts'
 import { type LayerTypes, readWindows } from '../layer-types.ts'
 import { type Activation, readActivation } from '../layers/mlp.ts'
-import { readRope } from '../rope-config.ts'
+import { readRope, stretchedPositions } from '../rope-config.ts'
 import { attentionModules } from './tensors.ts'
 
 export interface GemmaConfig extends ModelConfig {
@@ -137,14 +137,15 @@ export function parseConfig(given: RawConfig): GemmaConfig {
   const numHeads = readSize(raw, 'num_attention_heads')
   const numKeyValueHeads = readSize(raw, 'num_key_value_heads')
   const headDim = readSize(raw, 'head_dim', 256)
-  const maxPositions = readSize(raw, 'max_position_embeddings', variant.maxPositions)
+  const trained = readSize(raw, 'max_position_embeddings', variant.maxPositions)
   checkHeads({ numHeads, numKeyValueHeads, rotated: headDim })
   const pattern = variant.pattern(raw)
   const types: LayerTypes = {
     window: readSize(raw, 'sliding_window', 4096),
     isSliding: block => (block + 1) % pattern !== 0
   }
-  const { rope, local } = readRopes(raw, maxPositions, variant.headNorms)
+  const { rope, local } = readRopes(raw, trained, variant.headNorms)
+  const maxPositions = stretchedPositions(rope, trained)
   const attentionBias = readFlag(raw, 'attention_bias', false)
   return {
     modelType,

@@ -37,10 +37,10 @@ export const gemma = defineFamily({
     if (logitSoftcap === null) return logits
     return g.Mul(g.Tanh(g.Div(logits, g.constant(logitSoftcap))), g.constant(logitSoftcap))
   },
-  rotaryTables({ rope, headDim, traits }, positions) {
-    const tables = rotaryTables(rope, headDim, positions)
+  rotaryTables({ rope, headDim, traits }, positions, length) {
+    const tables = rotaryTables(rope, headDim, positions, length)
     if (traits.localRope === null) return tables
-    const { cos, sin } = rotaryTables(traits.localRope, headDim, positions)
+    const { cos, sin } = rotaryTables(traits.localRope, headDim, positions, length)
     return { ...tables, 'cos.local': cos, 'sin.local': sin }
   }
 })

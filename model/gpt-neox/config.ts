@@ -13,7 +13,7 @@ import {
   refuseQuantized
 } from '../config.ts'
 import { type Activation, readActivation } from '../layers/mlp.ts'
-import { readRope, readRotatedPart } from '../rope-config.ts'
+import { readRope, readRotatedPart, stretchedPositions } from '../rope-config.ts'
 import { attentionModules, mlpModules } from './tensors.ts'
 
 export interface GptNeoXConfig extends ModelConfig {
@@ -32,7 +32,8 @@ export function parseConfig(raw: RawConfig): GptNeoXConfig {
   refuseQuantized(raw)
   const hiddenSize = readSize(raw, 'hidden_size')
   const numHeads = readSize(raw, 'num_attention_heads')
-  const maxPositions = readSize(raw, 'max_position_embeddings', 2048)
+  const trained = readSize(raw, 'max_position_embeddings', 2048)
+  const rope = readRope(raw, { maxPositions: trained, theta: readPositive(raw, 'rotary_emb_base', 10_000) })
   const headDim = evenHead(hiddenSize, numHeads)
   const rotated = Math.floor(headDim * readRotatedPart(raw, 'rotary_pct', 0.25))
   checkHeads({ numHeads, numKeyValueHeads: numHeads, rotated })
@@ -46,11 +47,11 @@ export function parseConfig(raw: RawConfig): GptNeoXConfig {
     headDim,
     intermediateSize: readSize(raw, 'intermediate_size'),
     vocabSize: readSize(raw, 'vocab_size'),
-    maxPositions,
+    maxPositions: stretchedPositions(rope, trained),
     normEpsilon: readPositive(raw, 'layer_norm_eps', 1e-5),
     tiedEmbeddings: readFlag(raw, 'tie_word_embeddings', false),
     ...readTokens(raw),
-    rope: readRope(raw, { maxPositions, theta: readPositive(raw, 'rotary_emb_base', 10_000) }),
+    rope,
     biasedModules: [...(attentionBias ? attentionModules : []), ...mlpModules],
     attentionBias,
     mlpBias: true,

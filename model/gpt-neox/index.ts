@@ -20,5 +20,5 @@ export const gptNeoX = defineFamily({
   clientTensors: ({ hiddenSize }) => layerNormTensors(['gpt_neox.final_layer_norm'], hiddenSize),
   leave: ({ config, scope }, hidden) =>
     scope.layerNorm(hidden, 'gpt_neox.final_layer_norm', { epsilon: config.normEpsilon }),
-  rotaryTables: ({ rope, traits }, positions) => rotaryTables(rope, traits.rotated, positions)
+  rotaryTables: ({ rope, traits }, positions, length) => rotaryTables(rope, traits.rotated, positions, length)
 })

@@ -34,10 +34,19 @@ function yarnFrequency(pair: number, dims: number, rope: RopeConfig & { type: 'y
   return round(round(round(1 / round(factor * period)) * round(1 - kept)) + round(round(1 / period) * kept))
 }
 
-/** Radians per position of each pair of dimensions, `[dims / 2]`. */
-export function rotaryFrequencies(rope: RopeConfig, dims: number): Float32Array {
+/** NTK: the longer the sequence beyond what the model was made for, the higher the base, so that the slowest pair covers it. */
+function dynamicTheta(length: number, dims: number, rope: RopeConfig & { type: 'dynamic' }): number {
+  const { theta, factor, originalMaxPositions } = rope
+  if (length <= originalMaxPositions) return theta
+  const stretch = round(round(round(factor * length) / originalMaxPositions) - round(factor - 1))
+  return round(theta * round(stretch ** (dims / (dims - 2))))
+}
+
+/** Radians per position of each pair of dimensions, `[dims / 2]`, in a sequence of `length` positions. */
+export function rotaryFrequencies(rope: RopeConfig, dims: number, length = 1): Float32Array {
+  const theta = rope.type === 'dynamic' ? dynamicTheta(length, dims, rope) : rope.theta
   return Float32Array.from({ length: dims / 2 }, (_, pair) => {
-    const frequency = round(1 / round(rope.theta ** round((2 * pair) / dims)))
+    const frequency = round(1 / round(theta ** round((2 * pair) / dims)))
     switch (rope.type) {
       case 'default':
       case 'dynamic':
@@ -52,18 +61,24 @@ export function rotaryFrequencies(rope: RopeConfig, dims: number): Float32Array 
   })
 }
 
-/** cos and sin of the angle of every position, each `[positions, dims / 2]`; `dims` numbers of each head are rotated. */
+/**
+ * cos and sin of the angle of every position, each `[positions, dims / 2]`; `dims` numbers of each head are rotated. With dynamic
+ * scaling they depend on how long the sequence is: `length`, or where it is not given, each position is the last one.
+ */
 export function rotaryTables(
   rope: RopeConfig,
   dims: number,
-  positions: number
+  positions: number,
+  length?: number
 ): { cos: Tensor<'float32'>; sin: Tensor<'float32'> } {
-  const frequencies = rotaryFrequencies(rope, dims)
+  let frequencies = rotaryFrequencies(rope, dims, length)
+  const grows = rope.type === 'dynamic' && length === undefined
   const factor = rope.type === 'yarn' ? round(rope.attentionFactor) : 1
   const pairs = frequencies.length
   const cos = tensor('float32', [positions, pairs])
   const sin = tensor('float32', [positions, pairs])
   for (let position = 0; position < positions; position++) {
+    if (grows && position >= rope.originalMaxPositions) frequencies = rotaryFrequencies(rope, dims, position + 1)
     for (let pair = 0; pair < pairs; pair++) {
       const angle = round(frequencies[pair]! * position)
       cos.data[position * pairs + pair] = round(Math.cos(angle)) * factor

@@ -14,7 +14,7 @@ import {
   refuseQuantized
 } from '../config.ts'
 import { type LayerTypes, readWindows } from '../layer-types.ts'
-import { readRope } from '../rope-config.ts'
+import { readRope, stretchedPositions } from '../rope-config.ts'
 
 export const attentionModules = [
   'self_attn.q_proj',
@@ -117,8 +117,10 @@ export function readLlama(raw: RawConfig, modelType: string, variant: Variant): 
   const numKeyValueHeads = readSize(raw, 'num_key_value_heads', variant.keyValueHeads?.(numHeads))
   const shared = hiddenSize % numHeads === 0 ? hiddenSize / numHeads : undefined
   const headDim = readSize(raw, 'head_dim', variant.headDim ?? shared)
-  const maxPositions = readSize(raw, 'max_position_embeddings', variant.maxPositions)
+  const trained = readSize(raw, 'max_position_embeddings', variant.maxPositions)
   checkHeads({ numHeads, numKeyValueHeads, rotated: headDim })
+  const rope = readRope(raw, { maxPositions: trained, theta: variant.theta ?? 10_000 })
+  const maxPositions = stretchedPositions(rope, trained)
   const biasedModules = variant.biased(raw)
   return {
     modelType,
@@ -133,7 +135,7 @@ export function readLlama(raw: RawConfig, modelType: string, variant: Variant): 
     normEpsilon: readPositive(raw, 'rms_norm_eps', variant.normEpsilon ?? 1e-6),
     tiedEmbeddings: readFlag(raw, 'tie_word_embeddings', false),
     ...readTokens(raw),
-    rope: readRope(raw, { maxPositions, theta: variant.theta ?? 10_000 }),
+    rope,
     biasedModules,
     attentionBias: biasedModules.includes('self_attn.q_proj'),
     mlpBias: biasedModules.includes('mlp.gate_proj'),

@@ -21,5 +21,5 @@ export const llama = defineFamily({
   clientTensorNames,
   clientTensors: ({ hiddenSize }) => [{ name: 'model.norm.weight', shape: [hiddenSize] }],
   leave: ({ config, scope }, hidden) => scope.rmsNorm(hidden, 'model.norm', { epsilon: config.normEpsilon }),
-  rotaryTables: ({ rope, headDim }, positions) => rotaryTables(rope, headDim, positions)
+  rotaryTables: ({ rope, headDim }, positions, length) => rotaryTables(rope, headDim, positions, length)
 })

@@ -24,5 +24,5 @@ export const mixtral = defineFamily({
   clientTensorNames,
   clientTensors: ({ hiddenSize }) => rmsNormTensors(['model.norm'], hiddenSize),
   leave: ({ config, scope }, hidden) => scope.rmsNorm(hidden, 'model.norm', { epsilon: config.normEpsilon }),
-  rotaryTables: ({ rope, headDim }, positions) => rotaryTables(rope, headDim, positions)
+  rotaryTables: ({ rope, headDim }, positions, length) => rotaryTables(rope, headDim, positions, length)
 })

@@ -234,7 +234,9 @@ for (const [family, models] of Object.entries(familyModels)) {
       test('tables of angles', async () => {
         const reference = await readFamilyReference(model)
         const names = Object.keys(reference).filter(name => name.startsWith('rotary.'))
-        const tables = rotaryFeeds(await openCheckpoint(familyPath(model)))
+        const { family, config } = await openCheckpoint(familyPath(model))
+        const [rows] = names.length > 0 ? reference[names[0]!]!.shape : [config.maxPositions]
+        const tables = family.rotaryTables(config, rows!)
         assert.deepEqual(names.map(name => name.slice('rotary.'.length)).sort(), Object.keys(tables).sort())
         assertClose(tables, Object.fromEntries(names.map(name => [name.slice('rotary.'.length), reference[name]!])))
       })
