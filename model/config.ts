@@ -13,6 +13,8 @@ export type RopeConfig =
       /** positions up to which nothing is scaled; with the factor, those that the model takes */
       readonly originalMaxPositions: number
     }
+  /** each pair's frequency divided by its own factor, as GGUF files have them */
+  | { readonly type: 'factors'; readonly theta: number; readonly factors: readonly number[] }
   | {
       readonly type: 'yarn'
       readonly theta: number
@@ -112,6 +114,16 @@ export function readText(raw: RawConfig, field: string, fallback?: string): stri
   const value = fieldOf(raw, field) ?? fallback
   if (typeof value !== 'string') throw fault(field, 'text', value)
   return value
+}
+
+/** A list of positive numbers. */
+export function readPositives(raw: RawConfig, field: string): readonly number[] {
+  const value = fieldOf(raw, field)
+  const numbers: unknown[] = Array.isArray(value) ? value : []
+  if (numbers.length === 0 || !numbers.every(item => typeof item === 'number' && Number.isFinite(item) && item > 0)) {
+    throw fault(field, 'a list of positive numbers', value)
+  }
+  return numbers as number[]
 }
 
 /** Token ids written as a number or as a list of numbers. */

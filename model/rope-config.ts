@@ -1,14 +1,23 @@
 // The rotary embedding of a config.json, whatever its spelling. Source of fields and defaults: modeling_rope_utils.py of
 // Hugging Face transformers 5.
 import { SwarmError } from '../common/errors.ts'
-import { type RawConfig, type RopeConfig, readFlag, readObject, readPositive, readSize, readText } from './config.ts'
+import {
+  type RawConfig,
+  type RopeConfig,
+  readFlag,
+  readObject,
+  readPositive,
+  readPositives,
+  readSize,
+  readText
+} from './config.ts'
 
 export interface RopeDefaults {
   readonly theta: number
   readonly maxPositions: number
 }
 
-const supported = ['default', 'linear', 'dynamic', 'yarn', 'llama3']
+const supported = ['default', 'linear', 'dynamic', 'yarn', 'llama3', 'factors']
 
 /** How much yarn raises cos and sin: its own field, else from the factor (arXiv 2309.00071, equation 22). */
 function attentionFactor(fields: RawConfig, factor: number): number {
@@ -29,6 +38,7 @@ export function readRope(raw: RawConfig, { theta: defaultTheta, maxPositions }: 
   const originalMaxPositions = () => readSize(fields, 'original_max_position_embeddings', maxPositions)
   if (type === 'default') return { type, theta }
   if (type === 'linear') return { type, theta, factor: readPositive(fields, 'factor') }
+  if (type === 'factors') return { type, theta, factors: readPositives(fields, 'factors') }
   if (type === 'dynamic') {
     return { type, theta, factor: readPositive(fields, 'factor'), originalMaxPositions: maxPositions }
   }

@@ -53,6 +53,8 @@ export function rotaryFrequencies(rope: RopeConfig, dims: number, length = 1): F
         return frequency
       case 'linear':
         return round(frequency / rope.factor)
+      case 'factors':
+        return round(frequency / rope.factors[pair]!)
       case 'llama3':
         return llama3Frequency(frequency, rope)
       case 'yarn':

@@ -1,8 +1,8 @@
 // Architectures that GGUF files come in: their metadata as a config.json, their tensors under Hugging Face's names.
 // Source: gguf-py/gguf/constants.py (names), convert_hf_to_gguf.py (what conversion changed), of llama.cpp.
-import { SwarmError } from '../../../common/errors.ts'
 import type { JsonObject } from '../../json.ts'
 import type { TensorEncoding } from '../../tensor-info.ts'
+import { ropeScaling } from './rope.ts'
 
 /** Metadata by key, read with its type checked. */
 export interface Metadata {
@@ -33,15 +33,8 @@ const commonNames = {
   ffn_down: 'mlp.down_proj'
 }
 
-function refuseScaling(metadata: Metadata, architecture: string): void {
-  const type = metadata.get(`${architecture}.rope.scaling.type`) ?? 'none'
-  if (type === 'none') return
-  throw new SwarmError('UNSUPPORTED', `${metadata.file}: rope scaling '${type}' is not supported in GGUF files`)
-}
-
 const llama: Architecture = {
   config(metadata) {
-    refuseScaling(metadata, 'llama')
     return { model_type: 'llama', head_dim: metadata.optionalNumber('llama.rope.dimension_count') }
   },
   blockNames: { ...commonNames, ffn_norm: 'post_attention_layernorm' },
@@ -54,10 +47,7 @@ const llama: Architecture = {
 }
 
 const qwen2: Architecture = {
-  config(metadata) {
-    refuseScaling(metadata, 'qwen2')
-    return { model_type: 'qwen2' }
-  },
+  config: () => ({ model_type: 'qwen2' }),
   blockNames: { ...commonNames, ffn_norm: 'post_attention_layernorm' },
   encoding: () => ({})
 }
@@ -69,7 +59,6 @@ const gemma3LargestBlocks = 62
 
 const gemma3: Architecture = {
   config(metadata) {
-    refuseScaling(metadata, 'gemma3')
     const blocks = metadata.number('gemma3.block_count')
     const headDim = metadata.number('gemma3.attention.key_length')
     const perHead = metadata.number('gemma3.embedding_length') / metadata.number('gemma3.attention.head_count')
@@ -116,13 +105,14 @@ export function hubName(architecture: Architecture, name: string): string | unde
   return Object.hasOwn(names, part!) ? `model.layers.${block}.${names[part!]}.${kind}` : undefined
 }
 
-/** config.json as its model's would be. `tensors` are the file's names. */
+/** config.json as its model's would be. `tensors` are the file's names, `ropeFactors` the numbers of its rope_freqs.weight. */
 export function configOf(
   name: string,
   architecture: Architecture,
   metadata: Metadata,
   tensors: ReadonlySet<string>,
-  vocabSize: number
+  vocabSize: number,
+  ropeFactors?: readonly number[]
 ): JsonObject {
   const field = (key: string) => metadata.number(`${name}.${key}`)
   const heads = field('attention.head_count')
@@ -136,6 +126,7 @@ export function configOf(
     max_position_embeddings: field('context_length'),
     rms_norm_eps: field('attention.layer_norm_rms_epsilon'),
     rope_theta: metadata.optionalNumber(`${name}.rope.freq_base`) ?? 10_000,
+    rope_scaling: ropeScaling(metadata, name, field('context_length'), ropeFactors),
     tie_word_embeddings: !tensors.has('output.weight'),
     bos_token_id: metadata.optionalNumber('tokenizer.ggml.bos_token_id'),
     // the end of the text, and of a message where that is another

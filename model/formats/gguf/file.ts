@@ -8,6 +8,7 @@ import type { TensorInfo } from '../../tensor-info.ts'
 import { type ByteFile, openLocalFile } from '../byte-file.ts'
 import { type Architecture, architectures, hubName, type Metadata } from './architectures.ts'
 import { quantizations } from './dequantize.ts'
+import { ropeFactorsTensor } from './rope.ts'
 
 export interface GgufFile {
   readonly path: string
@@ -17,6 +18,8 @@ export interface GgufFile {
   readonly names: ReadonlySet<string>
   /** by Hugging Face's names */
   readonly tensors: Map<string, TensorInfo>
+  /** what the frequency of each rotated pair is divided by, where the file says (Llama 3.1 and later) */
+  readonly ropeFactors?: readonly number[]
 }
 
 const plainTypes: Record<string, DType> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }
@@ -103,6 +106,13 @@ function serveRanges(file: ByteFile): typeof fetch {
   }
 }
 
+async function readFloats(file: ByteFile, { name, dtype, encoding, offset, length }: TensorInfo): Promise<number[]> {
+  if (dtype !== 'float32' || encoding !== undefined) throw bad(file.path, `tensor '${name}': expected type F32`)
+  const bytes = new Uint8Array(length)
+  await file.read(bytes, offset)
+  return Array.from(new Float32Array(bytes.buffer))
+}
+
 async function parse(file: ByteFile): Promise<GGUFParseOutput> {
   let header: GGUFParseOutput
   try {
@@ -136,17 +146,18 @@ async function readHeader(file: ByteFile): Promise<GgufFile> {
       `${path}: architecture '${name}' is not supported in GGUF files (supported: ${Object.keys(architectures).join(', ')})`
     )
   }
-  if (tensorInfos.some(tensor => tensor.name === 'rope_freqs.weight')) {
-    throw new SwarmError('UNSUPPORTED', `${path}: rope scaling in rope_freqs.weight is not supported in GGUF files`)
-  }
+  const at = (tensor: (typeof tensorInfos)[number], as: string) =>
+    locate(tensor, as, path, Number(tensorDataOffset), file.size)
+  const factors = tensorInfos.find(tensor => tensor.name === ropeFactorsTensor)
+  const ropeFactors = factors && (await readFloats(file, at(factors, factors.name)))
   const tensors = new Map<string, TensorInfo>()
   for (const tensor of tensorInfos) {
     const hub = hubName(architecture, tensor.name)
     if (hub === undefined) continue
-    const info = locate(tensor, hub, path, Number(tensorDataOffset), file.size)
+    const info = at(tensor, hub)
     const encoding = { ...info.encoding, ...architecture.encoding(hub, metadata) }
     tensors.set(hub, Object.keys(encoding).length > 0 ? { ...info, encoding } : info)
   }
   const names = new Set(tensorInfos.map(tensor => tensor.name))
-  return { path, architecture: { name, ...architecture }, metadata, names, tensors }
+  return { path, architecture: { name, ...architecture }, metadata, names, tensors, ropeFactors }
 }

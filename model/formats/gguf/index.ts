@@ -12,10 +12,10 @@ import { tokenizerConfigOf, tokenizerOf } from './tokenizer.ts'
 export const ggufExtension = '.gguf'
 
 function configJson(file: GgufFile): JsonObject {
-  const { architecture, metadata, names, tensors, path } = file
+  const { architecture, metadata, names, tensors, ropeFactors, path } = file
   const vocabSize = tensors.get('model.embed_tokens.weight')?.shape[0]
   if (vocabSize === undefined) throw new SwarmError('BAD_CHECKPOINT', `${path}: tensor 'token_embd.weight' is missing`)
-  return configOf(architecture.name, architecture, metadata, names, vocabSize)
+  return configOf(architecture.name, architecture, metadata, names, vocabSize, ropeFactors)
 }
 
 /** The files of a model folder that a GGUF file holds, each made when it is asked for. */
