@@ -1,7 +1,41 @@
 // AdamW, numerically torch.optim.AdamW.
-import { SwarmError } from '../../common/errors.ts'
+import { sizeOf } from '../../common/tensor.ts'
+import { atLeastZero, shares } from './check.ts'
 import { chain, type Optimizer } from './optimizer.ts'
-import { addDecayedWeights, scaleByAdam, scaleByLearningRate } from './transform.ts'
+import { addDecayedWeights, scaleByLearningRate, type Transform } from './transform.ts'
+
+export interface AdamMoments {
+  /** decay of the first moment, in [0, 1) */
+  readonly beta1: number
+  /** decay of the second moment, in [0, 1) */
+  readonly beta2: number
+  /** added to the root of the second moment, outside of it */
+  readonly epsilon: number
+}
+
+/**
+ * Adam's direction with bias correction (Kingma and Ba 2015, algorithm 1), in the form that torch computes:
+ * `m / (1 - beta1^t) / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)`.
+ */
+export function scaleByAdam({ beta1, beta2, epsilon }: AdamMoments): Transform {
+  return {
+    init(shape) {
+      const size = sizeOf(shape)
+      return { count: 0, moments: { first: new Float32Array(size), second: new Float32Array(size) } }
+    },
+    update(gradient, { count: steps, moments }) {
+      const count = steps + 1
+      const first = moments.first!.map((element, index) => beta1 * element + (1 - beta1) * gradient[index]!)
+      const second = moments.second!.map((element, index) => beta2 * element + (1 - beta2) * gradient[index]! ** 2)
+      const correction1 = 1 - beta1 ** count
+      const correction2 = Math.sqrt(1 - beta2 ** count)
+      const update = first.map(
+        (element, index) => element / correction1 / (Math.sqrt(second[index]!) / correction2 + epsilon)
+      )
+      return { update, state: { count, moments: { first, second } } }
+    }
+  }
+}
 
 /** Settings with torch's defaults. */
 export interface AdamWOptions {
@@ -20,14 +54,8 @@ export interface AdamWOptions {
 /** Throws INVALID_ARGUMENT for settings outside the method's domain. */
 export function adamw(options: AdamWOptions = {}): Optimizer {
   const { learningRate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01 } = options
-  for (const [name, beta] of Object.entries({ beta1, beta2 })) {
-    if (!(beta >= 0 && beta < 1)) throw new SwarmError('INVALID_ARGUMENT', `${name}: expected [0, 1), found ${beta}`)
-  }
-  for (const [name, value] of Object.entries({ learningRate, epsilon, weightDecay })) {
-    if (!(value >= 0 && value < Infinity)) {
-      throw new SwarmError('INVALID_ARGUMENT', `${name}: expected a number of at least 0, found ${value}`)
-    }
-  }
+  shares({ beta1, beta2 })
+  atLeastZero({ learningRate, epsilon, weightDecay })
   return chain(
     { learningRate },
     scaleByAdam({ beta1, beta2, epsilon }),

@@ -1,14 +1,23 @@
 // Optimizers, schedules and clipping.
+export { type AdafactorOptions, adafactor } from './adafactor.ts'
 export { type AdamWOptions, adamw } from './adamw.ts'
 export { clipGradNorm, gradNorm } from './clip.ts'
-export { applyUpdates, chain, type Optimizer, type OptimizerState, type Updates } from './optimizer.ts'
-export { learningRateAt, type ScheduleName, type ScheduleSettings, scheduleNames } from './schedules.ts'
 export {
-  type AdamMoments,
-  addDecayedWeights,
-  type StepSettings,
-  scaleByAdam,
-  scaleByLearningRate,
-  type Transform,
-  type TransformState
-} from './transform.ts'
+  createOptimizer,
+  type OptimArgs,
+  type OptimizerName,
+  type OptimizerSettings,
+  optimizerNames
+} from './create.ts'
+export { type LionOptions, lion } from './lion.ts'
+export { applyUpdates, chain, type Optimizer, type OptimizerState, type Updates } from './optimizer.ts'
+export {
+  learningRateAt,
+  type ScheduleKwargs,
+  type ScheduleName,
+  type ScheduleSettings,
+  scheduleNames,
+  warmupStepsOf
+} from './schedules.ts'
+export { type SgdOptions, sgd } from './sgd.ts'
+export type { StepSettings, Transform, TransformState } from './transform.ts'

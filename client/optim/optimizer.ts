@@ -28,7 +28,7 @@ export function chain(defaults: StepSettings, ...transforms: readonly Transform[
   return {
     init: parameters =>
       Object.fromEntries(
-        parameters.map(({ name, data }) => [name, transforms.map(transform => transform.init(data.length))])
+        parameters.map(({ name, shape }) => [name, transforms.map(transform => transform.init(shape))])
       ),
     update(parameters, state, settings) {
       const merged = { ...defaults, ...settings }

@@ -1,29 +1,77 @@
-// Learning rate over the steps of a run, as Hugging Face's schedules of the same names define it
-// (transformers/optimization.py: get_constant_schedule_with_warmup, get_linear_…, get_cosine_…). Pure.
+// Learning rate over the steps of a run, under the names of Hugging Face's lr_scheduler_type (transformers/optimization.py)
+// and, for WarmupLR, DeepSpeed's (deepspeed/runtime/lr_schedules.py). Pure: any step can be asked for.
 
 export interface ScheduleSettings {
   /** the rate after the warm-up */
   readonly learningRate: number
-  /** the rate rises from 0 to `learningRate` over so many steps */
+  /** the rate rises to `learningRate` over so many steps */
   readonly warmupSteps: number
   /** steps of the whole run, warm-up included */
   readonly totalSteps: number
+  readonly kwargs?: ScheduleKwargs
 }
 
-export type ScheduleName = 'constant' | 'linear' | 'cosine'
+/** What only some schedules read. */
+export interface ScheduleKwargs {
+  /** cosine: waves, default 0.5; cosine_with_restarts: restarts, default 1 */
+  readonly numCycles?: number
+  /** polynomial: exponent, default 1 */
+  readonly power?: number
+  /** polynomial: the rate at the end, default 1e-7 */
+  readonly lrEnd?: number
+  /** WarmupLR: where it starts, default 0 */
+  readonly warmupMinLr?: number
+  /** WarmupLR: how it rises, default 'log' */
+  readonly warmupType?: 'log' | 'linear'
+}
 
 /** Share of the learning rate after the warm-up; `progress` runs from 0 to 1 over the rest of the run. */
-const shapes = {
-  constant: () => 1,
+type Shape = (progress: number, kwargs: ScheduleKwargs, learningRate: number) => number
+
+const wave = (turns: number): number => Math.max(0, 0.5 * (1 + Math.cos(Math.PI * turns)))
+
+const afterWarmup = {
+  constant_with_warmup: () => 1,
   linear: progress => Math.max(0, 1 - progress),
-  cosine: progress => Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)))
-} as const satisfies Record<ScheduleName, (progress: number) => number>
+  cosine: (progress, { numCycles = 0.5 }) => wave(2 * numCycles * progress),
+  cosine_with_restarts: (progress, { numCycles = 1 }) => (progress >= 1 ? 0 : wave((numCycles * progress) % 1)),
+  polynomial(progress, { power = 1, lrEnd = 1e-7 }, learningRate) {
+    const left = Math.max(0, 1 - progress) ** power
+    return ((learningRate - lrEnd) * left + lrEnd) / learningRate
+  }
+} as const satisfies Record<string, Shape>
 
-export const scheduleNames = Object.keys(shapes) as ScheduleName[]
+export const scheduleNames = ['constant', ...Object.keys(afterWarmup), 'WarmupLR'] as readonly ScheduleName[]
+export type ScheduleName = 'constant' | 'WarmupLR' | keyof typeof afterWarmup
 
-/** The learning rate of a step, counted from 0: the first step of a run with warm-up has rate 0, as in Hugging Face. */
+/**
+ * DeepSpeed's scheduler steps after the optimizer and counts from -1, so its first two steps have the lowest rate, and
+ * step k has `log(k) / log(warmupSteps)` of the way.
+ */
+function warmupLR(step: number, { learningRate, warmupSteps, kwargs = {} }: ScheduleSettings): number {
+  const { warmupMinLr = 0, warmupType = 'log' } = kwargs
+  const steps = Math.max(2, warmupSteps)
+  const iteration = step - 1
+  if (iteration >= steps) return learningRate
+  const rise = warmupType === 'log' ? Math.log(Math.max(1, iteration + 1)) / Math.log(steps) : iteration / steps
+  return warmupMinLr + (learningRate - warmupMinLr) * Math.max(0, rise)
+}
+
+/**
+ * The learning rate of a step, counted from 0. Where a schedule has a warm-up its first step has rate 0; `constant` has
+ * none, whatever `warmupSteps` says.
+ */
 export function learningRateAt(name: ScheduleName, step: number, settings: ScheduleSettings): number {
-  const { learningRate, warmupSteps, totalSteps } = settings
+  const { learningRate, warmupSteps, totalSteps, kwargs = {} } = settings
+  if (name === 'constant') return learningRate
+  if (name === 'WarmupLR') return warmupLR(step, settings)
   if (step < warmupSteps) return (learningRate * step) / Math.max(1, warmupSteps)
-  return learningRate * shapes[name]((step - warmupSteps) / Math.max(1, totalSteps - warmupSteps))
+  const progress = (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps)
+  return learningRate * afterWarmup[name](progress, kwargs, learningRate)
+}
+
+/** Steps of warm-up: those that are named, else the ratio of the run, rounded up, as Hugging Face has it. */
+export function warmupStepsOf(options: { warmupSteps?: number; warmupRatio?: number }, totalSteps: number): number {
+  const { warmupSteps = 0, warmupRatio = 0 } = options
+  return warmupSteps > 0 ? warmupSteps : Math.ceil(totalSteps * warmupRatio)
 }

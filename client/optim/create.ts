@@ -1,0 +1,56 @@
+// The table of optimizers under the names that a run's configuration gives them, as Hugging Face's TrainingArguments does.
+import { adafactor } from './adafactor.ts'
+import { adamw } from './adamw.ts'
+import { lion } from './lion.ts'
+import type { Optimizer } from './optimizer.ts'
+import { sgd } from './sgd.ts'
+
+/** TrainingArguments in camel case; each optimizer reads what concerns it. */
+export interface OptimizerSettings {
+  /** default 'adamw' */
+  readonly optim?: OptimizerName
+  /** default 0 */
+  readonly weightDecay?: number
+  /** adamw, lion; default 0.9 */
+  readonly adamBeta1?: number
+  /** adamw, lion; default 0.999, of lion 0.99 */
+  readonly adamBeta2?: number
+  /** adamw; default 1e-8 */
+  readonly adamEpsilon?: number
+  readonly optimArgs?: OptimArgs
+}
+
+/** What only one optimizer reads. */
+export interface OptimArgs {
+  /** sgd; default 0 */
+  readonly momentum?: number
+  /** sgd; default 0 */
+  readonly dampening?: number
+  /** sgd; default false */
+  readonly nesterov?: boolean
+  /** adafactor; default 1 */
+  readonly clipThreshold?: number
+  /** adafactor; default -0.8 */
+  readonly decayRate?: number
+  /** adafactor; default false */
+  readonly scaleParameter?: boolean
+}
+
+export type OptimizerName = 'adamw' | 'sgd' | 'adafactor' | 'lion'
+
+const optimizers = {
+  adamw: ({ weightDecay = 0, adamBeta1: beta1, adamBeta2: beta2, adamEpsilon: epsilon }) =>
+    adamw({ weightDecay, beta1, beta2, epsilon }),
+  sgd: ({ weightDecay, optimArgs: { momentum, dampening, nesterov } = {} }) =>
+    sgd({ weightDecay, momentum, dampening, nesterov }),
+  adafactor: ({ weightDecay, optimArgs: { clipThreshold, decayRate, scaleParameter } = {} }) =>
+    adafactor({ weightDecay, clipThreshold, decayRate, scaleParameter }),
+  lion: ({ weightDecay, adamBeta1: beta1, adamBeta2: beta2 }) => lion({ weightDecay, beta1, beta2 })
+} as const satisfies Record<OptimizerName, (settings: OptimizerSettings) => Optimizer>
+
+export const optimizerNames = Object.keys(optimizers) as OptimizerName[]
+
+/** Throws INVALID_ARGUMENT for settings outside the optimizer's domain. */
+export function createOptimizer(settings: OptimizerSettings): Optimizer {
+  return optimizers[settings.optim ?? 'adamw'](settings)
+}
