@@ -42,7 +42,7 @@ export function scaleByFactoredRms({ epsilon, decayRate }: { epsilon: number; de
       const moments = { row: new Float32Array(matrices * rows), column: new Float32Array(matrices * columns) }
       return { count: 0, moments }
     },
-    update(gradient, { count: steps, moments }) {
+    update(gradient, { count: steps, moments }): { update: Float32Array; state: TransformState } {
       const count = steps + 1
       const keep = 1 - count ** decayRate
       if (moments.second !== undefined) {

@@ -27,5 +27,6 @@ export {
   type LossScaleState
 } from './loss-scale.ts'
 export type { ForwardOptions, Loss, TrainableModel } from './model.ts'
-export { epochOrder, type PlanOptions, planTraining, type TrainingPlan } from './plan.ts'
+export { epochOrder } from './order.ts'
+export { type PlanOptions, planTraining, type TrainingPlan } from './plan.ts'
 export { type EvaluationHook, type TrainingProgress, type TrainOptions, train } from './trainer.ts'

@@ -1,18 +1,21 @@
 // Which examples every step of a run sees. Pure, and any step can be asked for: a resumed run goes on where it stopped.
 import { SwarmError } from '../../common/errors.ts'
-import { createRandom } from '../../common/random.ts'
+import { epochOrder, groupedByLength } from './order.ts'
 
+/** TrainingArguments of Hugging Face in camel case. */
 export interface PlanOptions {
-  /** passes over the examples; default 1 where `steps` does not say */
-  readonly epochs?: number
-  /** optimizer steps, instead of epochs */
-  readonly steps?: number
+  /** passes over the examples, also parts of one; default 3 where `maxSteps` does not say */
+  readonly numTrainEpochs?: number
+  /** optimizer steps; above 0 it is what counts, not the epochs. Default -1 */
+  readonly maxSteps?: number
   /** examples that go through the model together; default 8 */
-  readonly batchSize?: number
+  readonly perDeviceTrainBatchSize?: number
   /** batches whose gradients make one step; default 1. The last step of an epoch may have fewer */
-  readonly gradientAccumulation?: number
+  readonly gradientAccumulationSteps?: number
   /** of the order of examples; default 0 */
   readonly seed?: number
+  /** examples of like length go together, which saves padding. Default false */
+  readonly groupByLength?: boolean
 }
 
 export interface TrainingPlan {
@@ -23,19 +26,7 @@ export interface TrainingPlan {
   batchesOf(step: number): readonly (readonly number[])[]
 }
 
-/**
- * The order of `count` examples in an epoch: Fisher and Yates' shuffle from the end, numbers drawn from
- * `createRandom(seed, epoch)`.
- */
-export function epochOrder(count: number, seed: number, epoch: number): number[] {
-  const random = createRandom(seed, epoch)
-  const order = Array.from({ length: count }, (_, index) => index)
-  for (let last = count - 1; last > 0; last--) {
-    const other = random.integer(last + 1)
-    ;[order[last], order[other]] = [order[other]!, order[last]!]
-  }
-  return order
-}
+const defaultEpochs = 3
 
 function chunks<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
@@ -43,27 +34,41 @@ function chunks<T>(items: readonly T[], size: number): T[][] {
   )
 }
 
-/** Throws INVALID_ARGUMENT for sizes that are not whole numbers above 0, for no examples, and for epochs beside steps. */
-export function planTraining(count: number, options: PlanOptions): TrainingPlan {
-  const { batchSize = 8, gradientAccumulation = 1, seed = 0, epochs, steps } = options
-  const sizes = { batchSize, gradientAccumulation, epochs: epochs ?? 1, steps: steps ?? 1, seed: seed + 1 }
-  for (const [name, value] of Object.entries(sizes)) {
-    if (!Number.isSafeInteger(value) || value < 1) {
-      const expected = name === 'seed' ? 'a whole number of at least 0' : 'a whole number above 0'
-      throw new SwarmError('INVALID_ARGUMENT', `${name}: expected ${expected}, found ${name === 'seed' ? seed : value}`)
-    }
+function check(name: string, value: number, expected: string, holds: boolean): void {
+  if (!holds) throw new SwarmError('INVALID_ARGUMENT', `${name}: expected ${expected}, found ${value}`)
+}
+
+/**
+ * @param lengths tokens of every example
+ * Throws INVALID_ARGUMENT for sizes that make no sense and where there are no examples.
+ */
+export function planTraining(lengths: readonly number[], options: PlanOptions): TrainingPlan {
+  const { perDeviceTrainBatchSize = 8, gradientAccumulationSteps = 1, seed = 0, groupByLength = false } = options
+  const { numTrainEpochs = defaultEpochs, maxSteps = -1 } = options
+  for (const [name, size] of Object.entries({ perDeviceTrainBatchSize, gradientAccumulationSteps })) {
+    check(name, size, 'a whole number above 0', Number.isSafeInteger(size) && size > 0)
   }
+  check('seed', seed, 'a whole number of at least 0', Number.isSafeInteger(seed) && seed >= 0)
+  check('maxSteps', maxSteps, 'a whole number above 0, or -1', Number.isSafeInteger(maxSteps) && maxSteps !== 0)
+  check('numTrainEpochs', numTrainEpochs, 'a number above 0', numTrainEpochs > 0 && numTrainEpochs < Infinity)
+  const count = lengths.length
   if (count === 0) throw new SwarmError('INVALID_ARGUMENT', 'training: expected at least one example, found none')
-  if (epochs !== undefined && steps !== undefined) {
-    throw new SwarmError('INVALID_ARGUMENT', 'training: expected epochs or steps, found both')
+  const stepsPerEpoch = Math.ceil(Math.ceil(count / perDeviceTrainBatchSize) / gradientAccumulationSteps)
+
+  const stepsOfEpoch = (epoch: number): number[][][] => {
+    const shuffled = epochOrder(count, seed, epoch)
+    const together = perDeviceTrainBatchSize * gradientAccumulationSteps
+    const order = groupByLength ? groupedByLength(shuffled, lengths, together) : shuffled
+    return chunks(chunks(order, perDeviceTrainBatchSize), gradientAccumulationSteps)
   }
-  const stepsPerEpoch = Math.ceil(Math.ceil(count / batchSize) / gradientAccumulation)
+  let kept: { epoch: number; steps: number[][][] } | undefined
   return {
     stepsPerEpoch,
-    total: steps ?? (epochs ?? 1) * stepsPerEpoch,
+    total: maxSteps > 0 ? maxSteps : Math.ceil(numTrainEpochs * stepsPerEpoch),
     batchesOf(step) {
-      const order = epochOrder(count, seed, Math.floor(step / stepsPerEpoch))
-      return chunks(chunks(order, batchSize), gradientAccumulation)[step % stepsPerEpoch]!
+      const epoch = Math.floor(step / stepsPerEpoch)
+      if (kept?.epoch !== epoch) kept = { epoch, steps: stepsOfEpoch(epoch) }
+      return kept.steps[step % stepsPerEpoch]!
     }
   }
 }
