@@ -100,6 +100,12 @@ export class CausalModel implements TrainableModel {
     this.tuning.importState(state)
   }
 
+  /** Model, tokenizer and adapter: what a run that is resumed must be over. */
+  fingerprint(): Record<string, unknown> {
+    const { tokenizer, checkpoint } = this.parts
+    return { model: checkpoint.identity, tokenizer: tokenizer?.hash ?? null, peft: this.tuning?.config ?? null }
+  }
+
   zeroGrad(): void {
     clearGradients(this.parameters())
   }

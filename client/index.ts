@@ -22,15 +22,25 @@ export type { FinishReason, GenerationOptions, GenerationStep, SamplingOptions }
 export type { Ids } from './inputs.ts'
 export { AutoDistributedModelForCausalLM, DistributedModelForCausalLM, type PretrainedOptions } from './model.ts'
 export {
+  type AdafactorOptions,
   type AdamWOptions,
+  adafactor,
   adamw,
   applyUpdates,
   clipGradNorm,
+  createOptimizer,
+  type LionOptions,
   learningRateAt,
+  lion,
   type Optimizer,
+  type OptimizerName,
+  type OptimizerSettings,
   type OptimizerState,
+  type ScheduleKwargs,
   type ScheduleName,
-  scheduleNames
+  type SgdOptions,
+  scheduleNames,
+  sgd
 } from './optim/index.ts'
 export { addGradient, clearGradients, type Parameter, parameter } from './parameter.ts'
 export { getPeftModel, PeftModel } from './peft.ts'
@@ -38,6 +48,7 @@ export type { ForwardPass, RemoteBlocks, RemoteSequential } from './remote/chain
 export type { InferenceSession } from './remote/inference-session.ts'
 export {
   type Batch,
+  type CheckpointOptions,
   collate,
   type DynamicLossScale,
   type EvaluateOptions,
@@ -49,11 +60,13 @@ export {
   type LossScaleOption,
   loadDataset,
   loadTrainingData,
+  lossEvaluation,
   type PromptCompletion,
   parseDataset,
   planTraining,
   previewExample,
   type TokenizeOptions,
+  type Traffic,
   type TrainableModel,
   type TrainingData,
   type TrainingProgress,

@@ -43,7 +43,13 @@ model.zeroGrad()
 console.log(`loss before training: ${loss.item().toFixed(3)}`)
 
 // … and the loop that does it all.
-const options = { epochs: 20, batchSize: 25, learningRate: 4e-3, schedule: 'cosine', padTokenId } as const
+const options = {
+  numTrainEpochs: 20,
+  perDeviceTrainBatchSize: 25,
+  learningRate: 4e-3,
+  lrSchedulerType: 'cosine',
+  padTokenId
+} as const
 for await (const { step, total, loss, tokensPerSecond } of train(model, examples, options)) {
   console.log(`step ${step} of ${total}: loss ${loss.toFixed(3)}, ${tokensPerSecond.toFixed(0)} tokens/s`)
 }

@@ -1,4 +1,6 @@
 // Text to token ids and back, over tokenizer.json of a model directory, and its chat template. Knows no model.
+
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
@@ -16,6 +18,8 @@ export interface Tokenizer {
   readonly padTokenId?: number
   /** number of tokens, added ones included */
   readonly vocabSize: number
+  /** sha256 in hex over its files: the same for the same tokenizer only */
+  readonly hash: string
   /** by their part, as chat templates name them: `bos_token`, `eos_token` */
   readonly specialTokens: Readonly<Record<string, string>>
   /** how conversations are written; null for a model that was not made for them */
@@ -69,6 +73,9 @@ export async function loadTokenizer(path: string, options: { signal?: AbortSigna
     eosTokenId: idOf('eos_token'),
     padTokenId: idOf('pad_token'),
     vocabSize: vocabulary.size,
+    hash: createHash('sha256')
+      .update(JSON.stringify([json, config, jinja]))
+      .digest('hex'),
     specialTokens: specialTokensOf(config),
     chatTemplate: chatTemplateOf(
       config,

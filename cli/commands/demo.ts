@@ -91,10 +91,10 @@ async function teach(base: DistributedModelForCausalLM, flags: DemoFlags, signal
   )
   const [eosTokenId] = base.config.eosTokenIds
   await runTraining(tuned, tokenizeExamples(pairs, base.tokenizer, { eosTokenId }), {
-    epochs: flags.epochs,
-    batchSize: 25,
+    numTrainEpochs: flags.epochs,
+    perDeviceTrainBatchSize: 25,
     learningRate: 4e-3,
-    schedule: 'cosine',
+    lrSchedulerType: 'cosine',
     padTokenId: base.config.padTokenId ?? 0,
     signal
   })

@@ -111,14 +111,27 @@ async function train(path: string, dataset: string, flags: TrainFlags): Promise<
         eosTokenId: eosTokenIds[0],
         maxLength: Math.min(flags.maxLength ?? maxPositions, maxPositions)
       })
-      const model = await getPeftModel(base, peftConfig(flags, planTraining(examples.length, flags).total), {
+      const options = {
+        learningRate: flags.learningRate,
+        lrSchedulerType: flags.schedule,
+        warmupSteps: flags.warmupSteps,
+        weightDecay: flags.weightDecay,
+        maxGradNorm: flags.maxGradNorm,
+        seed: flags.seed,
+        maxSteps: flags.steps,
+        numTrainEpochs: flags.epochs ?? 1,
+        perDeviceTrainBatchSize: flags.batchSize,
+        gradientAccumulationSteps: flags.gradientAccumulation
+      }
+      const lengths = examples.map(({ ids }) => ids.length)
+      const model = await getPeftModel(base, peftConfig(flags, planTraining(lengths, options).total), {
         seed: flags.seed
       })
       const trained = model.parameters().reduce((sum, parameter) => sum + parameter.data.length, 0)
       print(`${examples.length} examples, ${trained.toLocaleString('en')} parameters to train`)
 
       try {
-        await runTraining(model, examples, { ...flags, padTokenId: padTokenId ?? eosTokenIds[0] ?? 0, signal })
+        await runTraining(model, examples, { ...options, padTokenId: padTokenId ?? eosTokenIds[0] ?? 0, signal })
       } catch (error) {
         // what has been learned until Ctrl-C is not thrown away
         if (!(error instanceof SwarmError && error.code === 'ABORTED')) throw error

@@ -1,11 +1,12 @@
 // Files on Node.
-import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { access, appendFile, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
-import type { Files } from './files.ts'
+import { type Files, temporarySuffix } from './files.ts'
 
 /** What a person can do something about, as ours; anything else as it is. */
 function writeError(path: string, cause: unknown): unknown {
+  if (cause instanceof SwarmError) return cause
   const { code } = cause as NodeJS.ErrnoException
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new SwarmError('DISK_FULL', `${path}: no room left for it`, { cause })
@@ -15,6 +16,32 @@ function writeError(path: string, cause: unknown): unknown {
 }
 
 const unwritable: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENOENT'])
+
+const temporaryOf = (path: string): string => `${path}.${crypto.randomUUID()}${temporarySuffix}`
+
+const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'
+
+/** Waits until the bytes of a file, or the names in a folder, are on the disk. */
+async function sync(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Moves what is there out of the way; null where nothing is. */
+async function setAside(path: string): Promise<string | null> {
+  const aside = temporaryOf(path)
+  try {
+    await rename(path, aside)
+    return aside
+  } catch (error) {
+    if (isMissing(error)) return null
+    throw error
+  }
+}
 
 export const files: Files = {
   join,
@@ -30,7 +57,7 @@ export const files: Files = {
   },
 
   async write(path, bytes, { signal } = {}) {
-    const temporary = `${path}.${crypto.randomUUID()}.tmp`
+    const temporary = temporaryOf(path)
     try {
       await mkdir(dirname(path), { recursive: true })
       await writeFile(temporary, bytes, { signal })
@@ -50,6 +77,38 @@ export const files: Files = {
       if (code === 'ENOENT' || code === 'ENOTDIR') return null
       throw cause
     }
+  },
+
+  async writeFolder(path, fill) {
+    const temporary = temporaryOf(path)
+    try {
+      await mkdir(temporary, { recursive: true })
+      await fill(temporary)
+      for (const name of await readdir(temporary)) await sync(join(temporary, name))
+      await sync(temporary)
+      const old = await setAside(path)
+      await rename(temporary, path)
+      await sync(dirname(path))
+      if (old !== null) await rm(old, { recursive: true, force: true })
+    } catch (cause) {
+      throw writeError(path, cause)
+    } finally {
+      await rm(temporary, { recursive: true, force: true }).catch(() => {})
+    }
+  },
+
+  async append(path, bytes) {
+    try {
+      await mkdir(dirname(path), { recursive: true })
+      await appendFile(path, bytes)
+    } catch (cause) {
+      throw writeError(path, cause)
+    }
+  },
+
+  async remove(path) {
+    const aside = await setAside(path)
+    if (aside !== null) await rm(aside, { recursive: true, force: true })
   },
 
   exists: path =>

@@ -1,5 +1,8 @@
 // What the client needs of a file system. `#files` is the implementation that package.json's "imports" picks.
 
+/** What is on its way carries this at the end of its name, after a kill too. */
+export const temporarySuffix = '.tmp'
+
 export interface Files {
   /** Throws NOT_FOUND where there is no such file. */
   read(path: string, options?: { signal?: AbortSignal }): Promise<Uint8Array>
@@ -7,6 +10,15 @@ export interface Files {
   write(path: string, bytes: Uint8Array, options?: { signal?: AbortSignal }): Promise<void>
   /** Names in a folder, in no order; null where the path is no folder. */
   list(path: string): Promise<string[] | null>
+  /**
+   * Replaces a folder as a whole: `fill` writes into a temporary one beside it, which takes its place once its bytes are on
+   * the disk. Whatever fails on the way leaves the old one as it is. Throws DISK_FULL, INVALID_ARGUMENT, what `fill` throws.
+   */
+  writeFolder(path: string, fill: (temporary: string) => Promise<void>): Promise<void>
+  /** Adds to the end of a file, which is made if it is not there. */
+  append(path: string, bytes: Uint8Array): Promise<void>
+  /** A file, or a folder with what is in it, gone from under its name at once; nothing where there is none. */
+  remove(path: string): Promise<void>
   exists(path: string): Promise<boolean>
   join(...parts: string[]): string
 }

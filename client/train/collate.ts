@@ -1,6 +1,6 @@
 // Examples side by side in one batch. Pure.
 import { int64, type Tensor } from '../../common/tensor.ts'
-import { type Example, ignoredLabel } from './tokenize.ts'
+import { type Example, ignoredLabel } from './data/example.ts'
 
 /** Every tensor is `[batch, seq]`, padded on the right to the longest example. */
 export interface Batch {

@@ -1,8 +1,9 @@
 // The loss of a model over examples, without training it.
 import { SwarmError } from '../../common/errors.ts'
 import { collate, countLabels } from './collate.ts'
+import type { Example } from './data/index.ts'
 import type { TrainableModel } from './model.ts'
-import type { Example } from './tokenize.ts'
+import type { EvaluationHook } from './options.ts'
 
 export interface EvaluateOptions {
   readonly padTokenId: number
@@ -26,4 +27,16 @@ export async function evaluateLoss(
     sum += loss.value * countLabels(batch)
   }
   return sum / countLabels(examples)
+}
+
+/** The loss over validation examples as what a run measures now and then; without label smoothing, so that runs compare. */
+export function lossEvaluation(
+  model: Pick<TrainableModel, 'forward'>,
+  examples: readonly Example[],
+  { everySteps, ...options }: Omit<EvaluateOptions, 'signal'> & { readonly everySteps?: number }
+): EvaluationHook {
+  return {
+    everySteps,
+    run: async (_step, { signal }) => ({ loss: await evaluateLoss(model, examples, { ...options, signal }) })
+  }
 }

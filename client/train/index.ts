@@ -18,7 +18,7 @@ export {
   type TrainingData,
   tokenizeExamples
 } from './data/index.ts'
-export { type EvaluateOptions, evaluateLoss } from './evaluate.ts'
+export { type EvaluateOptions, evaluateLoss, lossEvaluation } from './evaluate.ts'
 export {
   createLossScale,
   type DynamicLossScale,
@@ -26,7 +26,8 @@ export {
   type LossScaleOption,
   type LossScaleState
 } from './loss-scale.ts'
-export type { ForwardOptions, Loss, TrainableModel } from './model.ts'
+export type { ForwardOptions, Loss, Traffic, TrainableModel } from './model.ts'
+export type { CheckpointOptions, EvaluationHook, TrainingProgress, TrainOptions } from './options.ts'
 export { epochOrder } from './order.ts'
 export { type PlanOptions, planTraining, type TrainingPlan } from './plan.ts'
-export { type EvaluationHook, type TrainingProgress, type TrainOptions, train } from './trainer.ts'
+export { train } from './trainer.ts'

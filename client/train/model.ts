@@ -15,7 +15,16 @@ export interface ForwardOptions {
   readonly training?: boolean
   /** of the dropout */
   readonly seed?: number
+  /** share of the target that is spread over the whole vocabulary; default 0 */
+  readonly labelSmoothing?: number
   readonly signal?: AbortSignal
+}
+
+export interface Traffic {
+  /** servers that took part in the last step */
+  readonly peers: number
+  /** requests that had to be made again, of the whole run */
+  readonly retries: number
 }
 
 export interface TrainableModel {
@@ -28,4 +37,10 @@ export interface TrainableModel {
   exportState?(): TuningState | null
   /** Goes on from such a copy. Throws BAD_CHECKPOINT where it is of another model or adapter. */
   importState?(state: TuningState): void
+  /** Writes what is trained as others load it; part of every checkpoint. */
+  savePretrained?(directory: string): Promise<void>
+  /** What it is, as plain JSON by names: a checkpoint of a run is resumed over the same only. */
+  fingerprint?(): Readonly<Record<string, unknown>>
+  /** How its batches have travelled so far. */
+  traffic?(): Traffic
 }

@@ -68,7 +68,7 @@ for (const [name, config] of Object.entries(configs)) {
   await using model = await createLocalModel(checkpoint, blocks, method)
   const examples = rows.map(ids => ({ ids, labels: [-100, ...ids.slice(1)] }))
   let loss = Number.NaN
-  for await (const progress of train(model, examples, { steps: 10, learningRate: 0.02, padTokenId: 0 }))
+  for await (const progress of train(model, examples, { maxSteps: 10, learningRate: 0.02, padTokenId: 0 }))
     loss = progress.loss
   const inputIds = int64([rows.length, rows[0]!.length], rows.flat())
   const attentionMask = int64(

@@ -83,8 +83,8 @@ for (const name of chosen) {
       const examples = [rows.slice(0, 7), rows.slice(7)].map(tokens => ({ ids: tokens, labels: tokens }))
       const losses: number[] = []
       for await (const { loss } of train(tuned, examples, {
-        steps: 8,
-        batchSize: 2,
+        maxSteps: 8,
+        perDeviceTrainBatchSize: 2,
         learningRate: 0.02,
         padTokenId: 0
       })) {

@@ -172,8 +172,8 @@ describe('an adapter over two servers', () => {
     const examples: Example[] = [{ ids, labels: [-100, -100, ...ids.slice(2)] }]
     const losses: number[] = []
     for await (const { loss } of train(model, examples, {
-      steps: 15,
-      batchSize: 1,
+      maxSteps: 15,
+      perDeviceTrainBatchSize: 1,
       learningRate: 2e-2,
       padTokenId: 0
     })) {

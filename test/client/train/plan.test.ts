@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
-import { groupedByLength } from '../../../client/train/order.ts'
 import { epochOrder, planTraining } from '../../../client/train/index.ts'
+import { groupedByLength } from '../../../client/train/order.ts'
 import { readReference } from '../support.ts'
 
 const ofLength = (count: number): number[] => Array<number>(count).fill(1)

@@ -2,59 +2,12 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { adamw, applyUpdates } from '../../../client/optim/index.ts'
-import { addGradient, parameter } from '../../../client/parameter.ts'
-import {
-  type Batch,
-  type Example,
-  evaluateLoss,
-  type ForwardOptions,
-  type TrainableModel,
-  type TrainingProgress,
-  type TrainOptions,
-  train
-} from '../../../client/train/index.ts'
+import { addGradient } from '../../../client/parameter.ts'
+import { evaluateLoss, type TrainingProgress, type TrainOptions, train } from '../../../client/train/index.ts'
 import { assertClose, collect } from '../support.ts'
+import { examples, unigram, vocabulary } from './unigram.ts'
 
-const vocabulary = 6
-
-/** One parameter: the same logits for every position. The loss is their mean cross entropy with the labels that count. */
-function unigram(poison: (calls: number) => number = () => 0) {
-  const weights = parameter('weights', [vocabulary])
-  const seen: { batch: Batch; options: ForwardOptions }[] = []
-  const model: TrainableModel = {
-    parameters: () => [weights],
-    async forward(batch, options = {}) {
-      seen.push({ batch, options })
-      const labels = [...batch.labels.data].map(Number).filter(label => label !== -100)
-      const powers = weights.data.map(Math.exp)
-      const total = powers.reduce((sum, power) => sum + power, 0)
-      const probabilities = powers.map(power => power / total)
-      const value = labels.reduce((sum, label) => sum - Math.log(probabilities[label]!), 0) / labels.length
-      return {
-        loss: {
-          value: value + poison(seen.length),
-          async backward({ scale = 1 } = {}) {
-            const gradient = probabilities.slice()
-            for (const label of labels) gradient[label]! -= 1 / labels.length
-            addGradient(weights, gradient, scale)
-          }
-        }
-      }
-    }
-  }
-  return { model, weights, seen }
-}
-
-/** Of different lengths, with different numbers of labels. */
-const examples: Example[] = [
-  { ids: [1, 2, 3], labels: [-100, 2, 3] },
-  { ids: [1, 4], labels: [-100, 4] },
-  { ids: [1, 1, 5, 5, 5], labels: [-100, -100, 5, 5, 5] },
-  { ids: [1, 2, 2, 2], labels: [-100, 2, 2, 2] },
-  { ids: [3, 1], labels: [-100, 1] }
-]
-
-const settings: TrainOptions = { learningRate: 0.1, padTokenId: 0, batchSize: 2, seed: 3 }
+const settings: TrainOptions = { learningRate: 0.1, padTokenId: 0, perDeviceTrainBatchSize: 2, seed: 3 }
 
 async function run(options: Partial<TrainOptions>): Promise<{ progress: TrainingProgress[]; weights: Float32Array }> {
   const { model, weights } = unigram()
@@ -63,7 +16,12 @@ async function run(options: Partial<TrainOptions>): Promise<{ progress: Training
 
 suite('train', () => {
   test('the loss goes down to the entropy of the labels', async () => {
-    const { progress } = await run({ steps: 200, schedule: 'linear', batchSize: 5, weightDecay: 0 })
+    const { progress } = await run({
+      maxSteps: 200,
+      lrSchedulerType: 'linear',
+      perDeviceTrainBatchSize: 5,
+      weightDecay: 0
+    })
     const counts = [1, 4, 1, 1, 3]
     const entropy = counts.reduce((sum, count) => sum - (count / 10) * Math.log(count / 10), 0)
     assert.ok(Math.abs(progress[0]!.loss - Math.log(vocabulary)) < 1e-6)
@@ -71,8 +29,8 @@ suite('train', () => {
   })
 
   test('a step over several batches is the step over one large batch', async () => {
-    const large = await run({ batchSize: 5, epochs: 4 })
-    const small = await run({ batchSize: 1, gradientAccumulation: 5, epochs: 4 })
+    const large = await run({ perDeviceTrainBatchSize: 5, numTrainEpochs: 4 })
+    const small = await run({ perDeviceTrainBatchSize: 1, gradientAccumulationSteps: 5, numTrainEpochs: 4 })
     assertClose(small.weights, large.weights, 1e-6, 'weights')
     assert.equal(small.progress.length, 4)
     for (const [index, { loss }] of large.progress.entries()) {
@@ -84,10 +42,10 @@ suite('train', () => {
     const { model, weights } = unigram()
     const options = {
       ...settings,
-      steps: 3,
-      batchSize: 5,
+      maxSteps: 3,
+      perDeviceTrainBatchSize: 5,
       maxGradNorm: 0.01,
-      schedule: 'linear',
+      lrSchedulerType: 'linear',
       warmupSteps: 1
     } as const
     const progress = await collect(train(model, examples, { ...options, weightDecay: 0.5 }))
@@ -118,7 +76,7 @@ suite('train', () => {
 
   test('progress tells step, epoch, speed and the time left', async () => {
     let clock = 0
-    const { progress } = await run({ epochs: 2, now: () => (clock += 500) })
+    const { progress } = await run({ numTrainEpochs: 2, now: () => (clock += 500) })
     assert.deepEqual(
       progress.map(({ step, total, epoch }) => ({ step, total, epoch })),
       [1, 2, 3, 4, 5, 6].map(step => ({ step, total: 6, epoch: step / 3 }))
@@ -133,7 +91,15 @@ suite('train', () => {
   test('every batch is asked for in training mode, with a dropout seed of its own that the seed gives', async () => {
     const seeds = async (seed: number) => {
       const { model, seen } = unigram()
-      await collect(train(model, examples, { ...settings, batchSize: 1, gradientAccumulation: 2, epochs: 2, seed }))
+      await collect(
+        train(model, examples, {
+          ...settings,
+          perDeviceTrainBatchSize: 1,
+          gradientAccumulationSteps: 2,
+          numTrainEpochs: 2,
+          seed
+        })
+      )
       assert.ok(seen.every(({ options }) => options.training))
       return seen.map(({ options }) => options.seed)
     }
@@ -144,8 +110,8 @@ suite('train', () => {
   })
 
   test('the same seed gives the same run', async () => {
-    assert.deepEqual((await run({ epochs: 3 })).weights, (await run({ epochs: 3 })).weights)
-    assert.notDeepEqual((await run({ epochs: 3 })).weights, (await run({ epochs: 3, seed: 4 })).weights)
+    assert.deepEqual((await run({ numTrainEpochs: 3 })).weights, (await run({ numTrainEpochs: 3 })).weights)
+    assert.notDeepEqual((await run({ numTrainEpochs: 3 })).weights, (await run({ numTrainEpochs: 3, seed: 4 })).weights)
   })
 
   test('a loss that is no number stops the run before the parameters change', async () => {
@@ -154,7 +120,8 @@ suite('train', () => {
       let before = weights.data.slice()
       await assert.rejects(
         async () => {
-          for await (const _ of train(model, examples, { ...settings, epochs: 2 })) before = weights.data.slice()
+          for await (const _ of train(model, examples, { ...settings, numTrainEpochs: 2 }))
+            before = weights.data.slice()
         },
         { code: 'NON_FINITE', message: `step 3: the loss is ${fault} (is the learning rate too high?)` }
       )
@@ -165,7 +132,7 @@ suite('train', () => {
   test('the signal stops the run between batches, and reaches the model', async () => {
     const controller = new AbortController()
     const { model, seen } = unigram()
-    const options = { ...settings, batchSize: 1, epochs: 9, signal: controller.signal }
+    const options = { ...settings, perDeviceTrainBatchSize: 1, numTrainEpochs: 9, signal: controller.signal }
     await assert.rejects(
       async () => {
         for await (const { step } of train(model, examples, options)) if (step === 2) controller.abort()
@@ -178,12 +145,12 @@ suite('train', () => {
 
   test('leaving the loop ends training', async () => {
     const { model, seen } = unigram()
-    for await (const { step } of train(model, examples, { ...settings, steps: 50 })) if (step === 4) break
+    for await (const { step } of train(model, examples, { ...settings, maxSteps: 50 })) if (step === 4) break
     assert.equal(seen.length, 4)
   })
 
   test('the evaluation hook runs when due and after the last step', async () => {
-    const { progress } = await run({ steps: 5, evaluate: { everySteps: 2, run: async step => ({ step }) } })
+    const { progress } = await run({ maxSteps: 5, evaluate: { everySteps: 2, run: async step => ({ step }) } })
     assert.deepEqual(
       progress.map(({ evaluation }) => evaluation?.step),
       [undefined, 2, undefined, 4, 5]
@@ -194,8 +161,11 @@ suite('train', () => {
     const { model, weights } = unigram()
     const wrong: [Partial<TrainOptions>, RegExp][] = [
       [{ learningRate: -1 }, /learningRate/],
-      [{ maxGradNorm: 0 }, /maxGradNorm/],
-      [{ batchSize: 0 }, /batchSize/]
+      [{ maxGradNorm: -1 }, /maxGradNorm/],
+      [{ perDeviceTrainBatchSize: 0 }, /perDeviceTrainBatchSize/],
+      [{ labelSmoothingFactor: 1 }, /labelSmoothingFactor/],
+      [{ loadBestModelAtEnd: true }, /loadBestModelAtEnd/],
+      [{ resumeFromCheckpoint: true }, /outputDir/]
     ]
     for (const [options, message] of wrong) {
       const running = collect(train(model, examples, { ...settings, ...options }))

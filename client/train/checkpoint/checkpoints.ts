@@ -1,0 +1,105 @@
+// The checkpoints in a run's folder: written as a whole or not at all, found again, kept within a limit.
+import { files as platformFiles } from '#files'
+import { SwarmError } from '../../../common/errors.ts'
+import { type Files, temporarySuffix } from '../../platform/files.ts'
+import type { TrainableModel } from '../model.ts'
+import type { TrainingState } from '../state.ts'
+import { decodeSnapshot, decodeStateFile, encodeSnapshot, stateName, tensorsName } from './format.ts'
+import { checkIdentity, type RunIdentity } from './identity.ts'
+import { folderOf, stepOf, superfluous } from './rotation.ts'
+
+export interface CheckpointsInit {
+  /** of the run */
+  readonly directory: string
+  readonly run: RunIdentity
+  /** how many are kept; default all */
+  readonly limit?: number
+}
+
+export class Checkpoints {
+  readonly #model: TrainableModel
+  readonly #files: Files
+  readonly #init: CheckpointsInit
+  /** path of the last one that was saved or loaded */
+  last: string | null = null
+
+  constructor(components: { model: TrainableModel; files?: Files }, init: CheckpointsInit) {
+    this.#model = components.model
+    this.#files = components.files ?? platformFiles
+    this.#init = init
+  }
+
+  /** Steps of the checkpoints that are there, ascending. */
+  async steps(): Promise<number[]> {
+    const names = (await this.#files.list(this.#init.directory)) ?? []
+    return names.flatMap(name => stepOf(name) ?? []).sort((a, b) => a - b)
+  }
+
+  /** Path of the checkpoint after so many steps. */
+  pathOf(step: number): string {
+    return this.#files.join(this.#init.directory, folderOf(step))
+  }
+
+  /** Path of the newest. Throws NOT_FOUND. */
+  async newest(): Promise<string> {
+    const step = (await this.steps()).at(-1)
+    if (step !== undefined) return this.pathOf(step)
+    throw new SwarmError('NOT_FOUND', `${this.#init.directory}: no checkpoint to resume from`)
+  }
+
+  /**
+   * Writes the run as it is now; what is there stays until it is done, and stays if it fails. Then removes what is above
+   * the limit. Throws DISK_FULL, INVALID_ARGUMENT, which name the newest checkpoint that is whole.
+   */
+  async save(state: TrainingState): Promise<string> {
+    const path = this.pathOf(state.step)
+    const method = this.#model.exportState?.() ?? null
+    const snapshot = { state, parameters: trainable(this.#model), method, run: this.#init.run }
+    try {
+      await this.#files.writeFolder(path, async temporary => {
+        for (const [name, bytes] of Object.entries(encodeSnapshot(snapshot))) {
+          await this.#files.write(this.#files.join(temporary, name), bytes)
+        }
+        await this.#model.savePretrained?.(temporary)
+      })
+    } catch (error) {
+      if (!(error instanceof SwarmError)) throw error
+      const whole = this.last ?? 'none was saved before'
+      throw new SwarmError(error.code, `${path}: ${error.message} (last good checkpoint: ${whole})`, { cause: error })
+    }
+    this.last = path
+    await this.#rotate(state.best?.step ?? null)
+    return path
+  }
+
+  /** Puts model and method where the checkpoint has them. Throws NOT_FOUND, BAD_CHECKPOINT, INVALID_ARGUMENT for one of another run. */
+  async load(path: string): Promise<TrainingState> {
+    const statePath = this.#files.join(path, stateName)
+    const file = decodeStateFile(await this.#files.read(statePath), statePath)
+    checkIdentity(file.run, this.#init.run, path)
+    const tensorsPath = this.#files.join(path, tensorsName)
+    const bytes = await this.#files.read(tensorsPath)
+    const { state, method } = decodeSnapshot(file, bytes, trainable(this.#model), tensorsPath)
+    if (method !== null) this.#model.importState?.(method)
+    this.last = path
+    return state
+  }
+
+  /** Takes away what a killed process left half written. */
+  async clean(): Promise<void> {
+    for (const name of (await this.#files.list(this.#init.directory)) ?? []) {
+      if (!name.startsWith('checkpoint-') || !name.endsWith(temporarySuffix)) continue
+      await this.#files.remove(this.#files.join(this.#init.directory, name))
+    }
+  }
+
+  async #rotate(best: number | null): Promise<void> {
+    const { limit } = this.#init
+    if (limit === undefined) return
+    for (const step of superfluous(await this.steps(), limit, best)) await this.#files.remove(this.pathOf(step))
+  }
+}
+
+function trainable(model: TrainableModel) {
+  return model.parameters().filter(({ requiresGrad }) => requiresGrad)
+}

@@ -1,0 +1,47 @@
+// What a run is a run of: model, data and settings. A checkpoint is only resumed by the run that it is of.
+import { SwarmError } from '../../../common/errors.ts'
+import type { Example } from '../data/index.ts'
+
+/** Name -> value; what differs between two runs is told by these names. Plain JSON. */
+export type RunIdentity = Readonly<Record<string, unknown>>
+
+const hex = (bytes: ArrayBuffer): string =>
+  Array.from(new Uint8Array(bytes), byte => byte.toString(16).padStart(2, '0')).join('')
+
+/** Examples that are hashed together: bounds the memory that a large dataset takes. */
+const hashedTogether = 4096
+
+/** SHA-256 in hex over token ids and labels of all examples in their order: a hash over the hashes of every few thousand. */
+export async function hashExamples(examples: readonly Example[]): Promise<string> {
+  const hashes: string[] = []
+  for (let first = 0; first < examples.length; first += hashedTogether) {
+    const part = examples.slice(first, first + hashedTogether)
+    const words = part.flatMap(({ ids, labels }) => [ids.length, ...ids, labels.length, ...labels])
+    hashes.push(hex(await crypto.subtle.digest('SHA-256', Int32Array.from(words))))
+  }
+  return hex(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(hashes.join('\n'))))
+}
+
+const shown = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value))
+
+/** `peft: { r: 8 }` -> `peft.r: 8`, so that a difference is named where it is. */
+function flat(value: unknown, path: string): [string, string][] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return [[path, shown(value)]]
+  return Object.entries(value).flatMap(([key, inner]) => flat(inner, path === '' ? key : `${path}.${key}`))
+}
+
+/** Throws INVALID_ARGUMENT that names every difference between the run of a checkpoint and this one. */
+export function checkIdentity(saved: RunIdentity, present: RunIdentity, where: string): void {
+  const [before, now] = [saved, present].map(identity => new Map(flat(JSON.parse(JSON.stringify(identity)), '')))
+  const names = new Set([...before!.keys(), ...now!.keys()])
+  const differences = [...names]
+    .filter(name => before!.get(name) !== now!.get(name))
+    .map(
+      name => `${name}: the checkpoint has ${before!.get(name) ?? 'nothing'}, this run ${now!.get(name) ?? 'nothing'}`
+    )
+  if (differences.length === 0) return
+  throw new SwarmError(
+    'INVALID_ARGUMENT',
+    `${where} is of another run (${differences.join('; ')}): resume with what it began with, or start anew in another folder`
+  )
+}

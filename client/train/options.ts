@@ -1,0 +1,80 @@
+// What a training run can be told, and what it tells. Names are those of Hugging Face's TrainingArguments in camel case.
+import type { OptimizerSettings, ScheduleKwargs, ScheduleName } from '../optim/index.ts'
+import type { LossScaleOption } from './loss-scale.ts'
+import type { Traffic } from './model.ts'
+import type { PlanOptions } from './plan.ts'
+import type { StoppingRule } from './state.ts'
+
+/** Measures that a run takes of its model now and then. */
+export interface EvaluationHook {
+  /** after every so many steps, and after the last; default: once an epoch */
+  readonly everySteps?: number
+  run(step: number, options: { signal?: AbortSignal }): Promise<Readonly<Record<string, number>>>
+}
+
+/** How a run is kept: its folder, its checkpoints, and going on from one of them. */
+export interface CheckpointOptions {
+  /** folder of the run; without it nothing is kept */
+  readonly outputDir?: string
+  /** steps between two checkpoints; default 500 */
+  readonly saveSteps?: number
+  /** how many checkpoints are kept, the best always among them; default all */
+  readonly saveTotalLimit?: number
+  /** at the end the parameters of the best evaluation are taken; needs `evaluate` and `outputDir`. Default false */
+  readonly loadBestModelAtEnd?: boolean
+  /** path of a checkpoint, or true for the newest in `outputDir` */
+  readonly resumeFromCheckpoint?: string | true
+  /** what else makes this run the run that it is; a checkpoint that says otherwise is refused. Plain JSON */
+  readonly identity?: Readonly<Record<string, unknown>>
+}
+
+export interface TrainOptions extends OptimizerSettings, PlanOptions, StoppingRule, CheckpointOptions {
+  /** the highest rate of the schedule */
+  readonly learningRate: number
+  /** fills shorter rows of a batch */
+  readonly padTokenId: number
+  /** default 'constant' */
+  readonly lrSchedulerType?: ScheduleName
+  readonly lrSchedulerKwargs?: ScheduleKwargs
+  /** steps over which the learning rate rises from 0; default 0 */
+  readonly warmupSteps?: number
+  /** the same as a share of the run, where `warmupSteps` is 0; default 0 */
+  readonly warmupRatio?: number
+  /** longer gradients are shortened to this norm; default 1, 0: never */
+  readonly maxGradNorm?: number
+  /** share of the target that is spread over the whole vocabulary; default 0 */
+  readonly labelSmoothingFactor?: number
+  /** what the loss is multiplied by on its way back, for gradients that travel in float16; default 1 */
+  readonly lossScale?: LossScaleOption
+  readonly evaluate?: EvaluationHook
+  /** name of the measure by which evaluations are compared; default 'loss' */
+  readonly metricForBestModel?: string
+  readonly signal?: AbortSignal
+  /** milliseconds of a steady clock; default `performance.now` */
+  readonly now?: () => number
+}
+
+export interface TrainingProgress {
+  /** steps done */
+  readonly step: number
+  readonly total: number
+  /** passes over the examples done, with the fraction of the present one */
+  readonly epoch: number
+  /** mean over the labels of this step */
+  readonly loss: number
+  /** of this step */
+  readonly learningRate: number
+  /** before clipping; not finite where the step was skipped */
+  readonly gradNorm: number
+  /** of this step; a step whose gradients are not finite with a dynamic scale changes no parameter */
+  readonly lossScale: number
+  /** since the start or the resume, padding not counted, evaluation and checkpoints not timed */
+  readonly tokensPerSecond: number
+  readonly etaSeconds: number
+  /** what the evaluation hook gave after this step */
+  readonly evaluation?: Readonly<Record<string, number>>
+  /** the run ends here, before its last step, since evaluations no longer improve */
+  readonly stopsEarly?: true
+  /** null where the model does not tell */
+  readonly traffic: Traffic | null
+}

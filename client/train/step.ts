@@ -1,0 +1,130 @@
+// One optimizer step: gradients of its batches, clipping, update. Knows neither the run around it nor where it is kept.
+import { SwarmError, toSwarmError } from '../../common/errors.ts'
+import { createRandom } from '../../common/random.ts'
+import { clipGradNorm, createOptimizer, learningRateAt, warmupStepsOf } from '../optim/index.ts'
+import { applyUpdates } from '../optim/optimizer.ts'
+import { clearGradients } from '../parameter.ts'
+import { collate, countLabels, countTokens } from './collate.ts'
+import type { Example } from './data/index.ts'
+import { createLossScale, unscaleGradients } from './loss-scale.ts'
+import type { TrainableModel } from './model.ts'
+import type { TrainOptions } from './options.ts'
+import { planTraining } from './plan.ts'
+import type { TrainingState } from './state.ts'
+
+export interface StepResult {
+  /** mean over the labels of the step */
+  readonly loss: number
+  readonly learningRate: number
+  /** before clipping */
+  readonly gradNorm: number
+  readonly lossScale: number
+  /** padding not counted */
+  readonly tokens: number
+}
+
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw toSwarmError(signal.reason, 'ABORTED')
+}
+
+function checkFinite(value: number, what: string, step: number): void {
+  if (Number.isFinite(value)) return
+  throw new SwarmError('NON_FINITE', `step ${step + 1}: ${what} is ${value} (is the learning rate too high?)`)
+}
+
+/** A run's steps: what they are made with, and the making of one after the other. */
+export class Steps {
+  readonly #model: TrainableModel
+  readonly #examples: readonly Example[]
+  readonly #options: TrainOptions
+  readonly #optimizer
+  readonly #lossScale
+  readonly plan
+
+  /** Throws INVALID_ARGUMENT for options that make no sense, and for a model that has nothing to train. */
+  constructor(model: TrainableModel, examples: readonly Example[], options: TrainOptions) {
+    const { learningRate, maxGradNorm = 1, labelSmoothingFactor: smoothing = 0 } = options
+    for (const [name, value] of Object.entries({ learningRate, maxGradNorm })) {
+      if (value >= 0) continue
+      throw new SwarmError('INVALID_ARGUMENT', `${name}: expected a number of at least 0, found ${value}`)
+    }
+    if (!(smoothing >= 0 && smoothing < 1)) {
+      throw new SwarmError('INVALID_ARGUMENT', `labelSmoothingFactor: expected [0, 1), found ${smoothing}`)
+    }
+    this.#model = model
+    this.#examples = examples
+    this.#options = options
+    this.#optimizer = createOptimizer(options)
+    this.#lossScale = createLossScale(options.lossScale)
+    this.plan = planTraining(
+      examples.map(({ ids }) => ids.length),
+      options
+    )
+    if (this.#parameters.length === 0)
+      throw new SwarmError('INVALID_ARGUMENT', 'training: the model has no trainable parameter')
+  }
+
+  get #parameters() {
+    return this.#model.parameters().filter(({ requiresGrad }) => requiresGrad)
+  }
+
+  /** The state before the first step. */
+  initial(): TrainingState {
+    const optimizer = this.#optimizer.init(this.#parameters)
+    const lossScale = this.#lossScale.initial
+    return { step: 0, optimizer, lossScale, evaluatedStep: 0, best: null, withoutImprovement: 0 }
+  }
+
+  /** Makes the step that follows a state. Whatever it throws, the parameters are then those before it. */
+  async make(state: TrainingState): Promise<{ result: StepResult; state: TrainingState }> {
+    const { step } = state
+    const { maxGradNorm = 1 } = this.#options
+    const { scale } = state.lossScale
+    const parameters = this.#parameters
+    const batches = this.plan.batchesOf(step).map(batch => batch.map(index => this.#examples[index]!))
+    clearGradients(parameters)
+    const loss = await this.#accumulate(batches, step, scale)
+    unscaleGradients(parameters, scale)
+    const gradNorm = clipGradNorm(parameters, maxGradNorm === 0 ? Infinity : maxGradNorm)
+    if (!this.#lossScale.dynamic) checkFinite(gradNorm, 'the norm of the gradients', step)
+    const lossScale = this.#lossScale.next(state.lossScale, Number.isFinite(gradNorm))
+    const learningRate = this.#rateAt(step)
+    let { optimizer } = state
+    if (Number.isFinite(gradNorm)) {
+      const result = this.#optimizer.update(parameters, optimizer, { learningRate })
+      optimizer = result.state
+      applyUpdates(parameters, result.updates)
+      this.#model.afterStep?.(step + 1)
+    }
+    const tokens = batches.reduce((sum, batch) => sum + countTokens(batch), 0)
+    return {
+      result: { loss, learningRate, gradNorm, lossScale: scale, tokens },
+      state: { ...state, step: step + 1, optimizer, lossScale }
+    }
+  }
+
+  #rateAt(step: number): number {
+    const { learningRate, lrSchedulerType = 'constant', lrSchedulerKwargs: kwargs } = this.#options
+    const totalSteps = this.plan.total
+    const warmupSteps = warmupStepsOf(this.#options, totalSteps)
+    return learningRateAt(lrSchedulerType, step, { learningRate, warmupSteps, totalSteps, kwargs })
+  }
+
+  /** Gradients of a step's batches; the mean loss per label. However the batches are cut, the sum is the same. */
+  async #accumulate(batches: readonly (readonly Example[])[], step: number, scale: number): Promise<number> {
+    const { padTokenId, seed = 0, labelSmoothingFactor: labelSmoothing, signal } = this.#options
+    const total = batches.reduce((sum, batch) => sum + countLabels(batch), 0)
+    let mean = 0
+    for (const [index, batch] of batches.entries()) {
+      throwIfAborted(signal)
+      const dropoutSeed = createRandom(seed, step, index).uint32()
+      const forward = { training: true, seed: dropoutSeed, labelSmoothing, signal }
+      const { loss } = await this.#model.forward(collate(batch, padTokenId), forward)
+      checkFinite(loss.value, 'the loss', step)
+      const share = countLabels(batch) / total
+      mean += share * loss.value
+      await loss.backward({ scale: share * scale, signal })
+    }
+    return mean
+  }
+}

@@ -1,0 +1,325 @@
+// Runs that are kept: interrupted anywhere and resumed they end in the same bytes, and nothing good is ever lost.
+import assert from 'node:assert/strict'
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { suite, test } from 'node:test'
+import fc from 'fast-check'
+import { type OptimizerName, optimizerNames } from '../../../client/optim/index.ts'
+import { files } from '../../../client/platform/files.node.ts'
+import type { Files } from '../../../client/platform/files.ts'
+import { Checkpoints } from '../../../client/train/checkpoint/index.ts'
+import { superfluous } from '../../../client/train/checkpoint/rotation.ts'
+import { type EvaluationHook, type TrainingProgress, type TrainOptions, train } from '../../../client/train/index.ts'
+import { SwarmError } from '../../../common/errors.ts'
+import { tensor } from '../../../common/tensor.ts'
+import { collect, temporaryFolder } from '../support.ts'
+import { examples, unigram } from './unigram.ts'
+
+const settings: TrainOptions = {
+  learningRate: 0.1,
+  lrSchedulerType: 'cosine',
+  warmupSteps: 2,
+  padTokenId: 0,
+  perDeviceTrainBatchSize: 2,
+  maxSteps: 11,
+  seed: 3
+}
+
+/** Trains to the end, or to a step after which nothing more is asked for, as when the process is gone. */
+async function run(options: Partial<TrainOptions>, until = Infinity) {
+  const { model, weights } = unigram()
+  const progress: TrainingProgress[] = []
+  const all = { ...settings, ...options }
+  for await (const item of train(model, examples, all)) {
+    progress.push(item)
+    if (item.step === until) break
+  }
+  return { weights: weights.data, progress }
+}
+
+const names = async (folder: string): Promise<string[]> => (await readdir(folder)).sort()
+
+/** Measures that follow a script: one number an evaluation. */
+const scripted = (...losses: number[]): EvaluationHook => ({
+  everySteps: 1,
+  run: async step => ({ loss: losses[step - 1]! })
+})
+
+suite('a run that is resumed', () => {
+  for (const optim of optimizerNames) {
+    test(`with ${optim} ends in the bytes of one that was never interrupted`, async context => {
+      const options = { optim: optim satisfies OptimizerName, weightDecay: 0.1, optimArgs: { momentum: 0.9 } }
+      const whole = await run(options)
+      for (const stop of [1, 5, 10]) {
+        const outputDir = await temporaryFolder(context)
+        await run({ ...options, outputDir, saveSteps: 1 }, stop + 1)
+        const { weights, progress } = await run({ ...options, outputDir, resumeFromCheckpoint: true })
+        assert.equal(progress[0]!.step, stop + 1)
+        assert.deepEqual(weights, whole.weights)
+        const shared = ({ step, loss, learningRate, gradNorm }: TrainingProgress) => [
+          step,
+          loss,
+          learningRate,
+          gradNorm
+        ]
+        assert.deepEqual(progress.map(shared), whole.progress.slice(stop).map(shared))
+      }
+    })
+  }
+
+  test('from a path goes on there, and later checkpoints are written anew', async context => {
+    const outputDir = await temporaryFolder(context)
+    const whole = await run({ outputDir, saveSteps: 2 })
+    const path = join(outputDir, 'checkpoint-4')
+    const bytes = await readFile(join(outputDir, 'checkpoint-6', 'training_state.safetensors'))
+    await writeFile(join(outputDir, 'checkpoint-6', 'training_state.safetensors'), 'spoiled')
+    const { progress, weights } = await run({ outputDir, saveSteps: 2, resumeFromCheckpoint: path })
+    assert.equal(progress[0]!.step, 5)
+    assert.deepEqual(weights, whole.weights)
+    assert.deepEqual(await readFile(join(outputDir, 'checkpoint-6', 'training_state.safetensors')), bytes)
+    assert.deepEqual(await names(outputDir), [
+      'checkpoint-10',
+      'checkpoint-2',
+      'checkpoint-4',
+      'checkpoint-6',
+      'checkpoint-8'
+    ])
+  })
+
+  test('passes over what a killed process left half written, and takes it away', async context => {
+    const outputDir = await temporaryFolder(context)
+    await run({ outputDir, saveSteps: 2 }, 5)
+    await cp(join(outputDir, 'checkpoint-2'), join(outputDir, 'checkpoint-6.1234.tmp'), { recursive: true })
+    const { progress } = await run({ outputDir, saveSteps: 100, resumeFromCheckpoint: true })
+    assert.equal(progress[0]!.step, 5)
+    assert.deepEqual(await names(outputDir), ['checkpoint-2', 'checkpoint-4'])
+  })
+
+  test('of other settings, data or another model is refused, and what differs is named', async context => {
+    const outputDir = await temporaryFolder(context)
+    const identity = { model: 'a', codecs: { forward: 'fp32' } }
+    await run({ outputDir, saveSteps: 5, identity }, 6)
+    const wrong: [Partial<TrainOptions>, RegExp][] = [
+      [
+        { learningRate: 0.2 },
+        /checkpoint-5 is of another run \(training\.learningRate: the checkpoint has 0\.1, this run 0\.2\)/
+      ],
+      [{ maxSteps: 12 }, /training\.totalSteps: the checkpoint has 11, this run 12/],
+      [
+        { optim: 'lion', seed: 4 },
+        /training\.seed: .* 3, this run 4; training\.optim: the checkpoint has nothing, this run "lion"/
+      ],
+      [{ identity: { ...identity, model: 'b' } }, /\(model: the checkpoint has "a", this run "b"\)/],
+      [{ identity: { model: 'a', codecs: { forward: 'int8' } } }, /codecs\.forward/]
+    ]
+    for (const [options, message] of wrong) {
+      const resumed = run({ outputDir, saveSteps: 5, identity, ...options, resumeFromCheckpoint: true })
+      await assert.rejects(resumed, { code: 'INVALID_ARGUMENT', message })
+    }
+    const { model } = unigram()
+    const options = { ...settings, outputDir, identity, resumeFromCheckpoint: true } as const
+    const others = examples.with(1, { ids: [1, 5], labels: [-100, 5] })
+    await assert.rejects(collect(train(model, others, options)), { message: /dataset\.sha256: the checkpoint has/ })
+  })
+
+  test('without a checkpoint says so', async context => {
+    const outputDir = await temporaryFolder(context)
+    await assert.rejects(run({ outputDir, resumeFromCheckpoint: true }), {
+      code: 'NOT_FOUND',
+      message: /no checkpoint to resume/
+    })
+  })
+
+  test('gives the tuning method back what it kept', async context => {
+    const outputDir = await temporaryFolder(context)
+    const kept: number[] = []
+    const counting = () => {
+      const { model } = unigram()
+      let steps = 0
+      return {
+        ...model,
+        afterStep: () => void steps++,
+        exportState: () => ({ tensors: { steps: tensor('float32', [1], Float32Array.of(steps)) }, numbers: { steps } }),
+        importState(state: { tensors: Record<string, { data: Float32Array }>; numbers: Record<string, number> }) {
+          kept.push(state.numbers.steps!, state.tensors.steps!.data[0]!)
+        }
+      }
+    }
+    const options = { ...settings, outputDir, saveSteps: 3 }
+    for await (const { step } of train(counting(), examples, options)) if (step === 8) break
+    await collect(train(counting(), examples, { ...options, resumeFromCheckpoint: true }))
+    assert.deepEqual(kept, [6, 6])
+  })
+})
+
+suite('a folder that holds a run', () => {
+  test('is not written over by another', async context => {
+    const outputDir = await temporaryFolder(context)
+    await run({ outputDir, saveSteps: 5 }, 6)
+    await assert.rejects(run({ outputDir }), {
+      code: 'INVALID_ARGUMENT',
+      message: /holds checkpoints of a run already/
+    })
+  })
+
+  test('keeps the newest and the best', async context => {
+    const outputDir = await temporaryFolder(context)
+    const evaluate = scripted(5, 4, 1, 3, 2, 6, 7, 8, 9, 10, 11)
+    const options = { outputDir, saveSteps: 1, saveTotalLimit: 2, loadBestModelAtEnd: true, evaluate }
+    await run(options)
+    assert.deepEqual(await names(outputDir), ['checkpoint-11', 'checkpoint-3'])
+  })
+
+  test('loses no more than what is above the limit, never the best and never the newest', () => {
+    const steps = fc.uniqueArray(fc.integer({ min: 1, max: 99 }), { minLength: 1, maxLength: 9 })
+    fc.assert(
+      fc.property(steps, fc.integer({ min: 1, max: 9 }), fc.nat(8), (all, limit, chosen) => {
+        const best = all[chosen] ?? null
+        const gone = superfluous(all, limit, best)
+        const kept = all.filter(step => !gone.includes(step))
+        assert.ok(kept.includes(Math.max(...all)) && (best === null || kept.includes(best)))
+        assert.ok(kept.length === Math.min(all.length, limit) || (limit === 1 && kept.length === 2 && best !== null))
+        const removable = kept.filter(step => step !== best)
+        assert.ok(gone.every(step => step < Math.min(Infinity, ...removable)))
+      })
+    )
+  })
+})
+
+suite('evaluation', () => {
+  test('the best parameters are those at the end', async context => {
+    const outputDir = await temporaryFolder(context)
+    const evaluate = scripted(5, 4, 3, 9, 9, 9, 9, 9, 9, 9, 9)
+    const { weights } = await run({ outputDir, evaluate, loadBestModelAtEnd: true })
+    assert.deepEqual(weights, (await run({}, 3)).weights)
+    assert.notDeepEqual(weights, (await run({})).weights)
+  })
+
+  test('ends a run that no longer improves, and patience survives a resume', async context => {
+    const losses = [5, 4, 3.95, 3.9, 4, 4, 4, 1, 1, 1, 1]
+    const options = { evaluate: scripted(...losses), earlyStoppingPatience: 3, earlyStoppingThreshold: 0.2 }
+    const { progress } = await run(options)
+    assert.deepEqual(
+      progress.map(({ step, stopsEarly }) => [step, stopsEarly]),
+      [
+        [1, undefined],
+        [2, undefined],
+        [3, undefined],
+        [4, undefined],
+        [5, true]
+      ]
+    )
+    const outputDir = await temporaryFolder(context)
+    await run({ ...options, outputDir, saveSteps: 3 }, 4)
+    const resumed = await run({ ...options, outputDir, saveSteps: 3, resumeFromCheckpoint: true })
+    assert.deepEqual(resumed.progress.at(-1)!.step, 5)
+  })
+
+  test('by another measure, where larger is better', async context => {
+    const outputDir = await temporaryFolder(context)
+    const evaluate = { everySteps: 1, run: async (step: number) => ({ accuracy: step === 2 ? 0.9 : 0.1 }) }
+    const options = {
+      outputDir,
+      evaluate,
+      loadBestModelAtEnd: true,
+      metricForBestModel: 'accuracy',
+      greaterIsBetter: true
+    }
+    assert.deepEqual((await run(options)).weights, (await run({}, 2)).weights)
+    const unknown = run({ ...options, outputDir: await temporaryFolder(context), metricForBestModel: 'f1' })
+    await assert.rejects(unknown, { message: "metricForBestModel: expected one of accuracy, found 'f1'" })
+  })
+})
+
+suite('a run that ends before its time', () => {
+  test('interrupted, saves where it is, says so, and goes on to the same bytes', async context => {
+    const outputDir = await temporaryFolder(context)
+    const controller = new AbortController()
+    const { model } = unigram()
+    const options = { ...settings, outputDir, evaluate: scripted(...Array<number>(11).fill(1)) }
+    await assert.rejects(
+      async () => {
+        for await (const { step } of train(model, examples, { ...options, signal: controller.signal })) {
+          if (step === 4) controller.abort(new SwarmError('ABORTED', 'stopped by SIGINT'))
+        }
+      },
+      { code: 'ABORTED', message: `interrupted at step 4 of 11; resume from ${join(outputDir, 'checkpoint-4')}` }
+    )
+    const { weights } = await run({ ...options, resumeFromCheckpoint: true })
+    assert.deepEqual(weights, (await run({})).weights)
+  })
+
+  test('interrupted while it evaluates, evaluates first when it is resumed', async context => {
+    const outputDir = await temporaryFolder(context)
+    const evaluatedSteps: number[] = []
+    const evaluate = (fails: boolean): EvaluationHook => ({
+      everySteps: 2,
+      async run(step) {
+        if (fails && step === 4) throw new SwarmError('ABORTED', 'stopped')
+        evaluatedSteps.push(step)
+        return { loss: 1 }
+      }
+    })
+    await assert.rejects(run({ outputDir, evaluate: evaluate(true) }), { message: /resume from .*checkpoint-4/ })
+    await run({ outputDir, evaluate: evaluate(false), resumeFromCheckpoint: true })
+    assert.deepEqual(evaluatedSteps, [2, 4, 6, 8, 10, 11])
+  })
+
+  test('by a loss that is none, names the last good checkpoint', async context => {
+    const outputDir = await temporaryFolder(context)
+    for (const [saveSteps, ending] of [
+      [2, `last good checkpoint: ${join(outputDir, 'checkpoint-4')}`],
+      [50, 'no checkpoint was saved before it']
+    ] as const) {
+      const { model } = unigram(calls => (calls === 6 ? Number.NaN : 0))
+      const folder = saveSteps === 2 ? outputDir : await temporaryFolder(context)
+      const poisoned = collect(train(model, examples, { ...settings, outputDir: folder, saveSteps }))
+      await assert.rejects(poisoned, {
+        code: 'NON_FINITE',
+        message: `step 6: the loss is NaN (is the learning rate too high?); ${ending}`
+      })
+    }
+  })
+})
+
+suite('a disk that is full', () => {
+  /** Files of which only so many bytes fit on the disk. */
+  function limited(bytes: number): Files {
+    let left = bytes
+    return {
+      ...files,
+      async write(path, content, options) {
+        if (content.length > left) throw new SwarmError('DISK_FULL', `${path}: no room left for it`)
+        left -= content.length
+        await files.write(path, content, options)
+      }
+    }
+  }
+
+  test('leaves older checkpoints whole, and the error names the last of them', async context => {
+    const directory = await temporaryFolder(context)
+    const { model } = unigram()
+    const checkpoints = new Checkpoints({ model, files: limited(1500) }, { directory, run: {} })
+    const state = {
+      step: 1,
+      optimizer: {},
+      lossScale: { scale: 1, goodSteps: 0 },
+      evaluatedStep: 0,
+      best: null,
+      withoutImprovement: 0
+    }
+    const first = await checkpoints.save(state)
+    const before = await readFile(join(first, 'training_state.safetensors'))
+    const failing = async () => {
+      for (let step = 2; step < 9; step++) await checkpoints.save({ ...state, step })
+    }
+    await assert.rejects(failing, {
+      code: 'DISK_FULL',
+      message: /no room left for it \(last good checkpoint: .*checkpoint-\d\)/
+    })
+    assert.deepEqual(await readFile(join(first, 'training_state.safetensors')), before)
+    const left = await names(directory)
+    assert.ok(left.length >= 1 && left.every(name => /^checkpoint-\d$/.test(name)), left.join())
+    for (const name of left) assert.equal((await checkpoints.load(join(directory, name))).step, Number(name.slice(-1)))
+  })
+})

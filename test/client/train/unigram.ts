@@ -1,0 +1,42 @@
+// A model small enough to differentiate by hand, for tests of what trains it.
+import { addGradient, parameter } from '../../../client/parameter.ts'
+import type { Batch, Example, ForwardOptions, TrainableModel } from '../../../client/train/index.ts'
+
+export const vocabulary = 6
+
+/** One parameter: the same logits for every position. The loss is their mean cross entropy with the labels that count. */
+export function unigram(poison: (calls: number) => number = () => 0) {
+  const weights = parameter('weights', [vocabulary])
+  const seen: { batch: Batch; options: ForwardOptions }[] = []
+  const model: TrainableModel = {
+    parameters: () => [weights],
+    async forward(batch, options = {}) {
+      seen.push({ batch, options })
+      const labels = [...batch.labels.data].map(Number).filter(label => label !== -100)
+      const powers = weights.data.map(Math.exp)
+      const total = powers.reduce((sum, power) => sum + power, 0)
+      const probabilities = powers.map(power => power / total)
+      const value = labels.reduce((sum, label) => sum - Math.log(probabilities[label]!), 0) / labels.length
+      return {
+        loss: {
+          value: value + poison(seen.length),
+          async backward({ scale = 1 } = {}) {
+            const gradient = probabilities.slice()
+            for (const label of labels) gradient[label]! -= 1 / labels.length
+            addGradient(weights, gradient, scale)
+          }
+        }
+      }
+    }
+  }
+  return { model, weights, seen }
+}
+
+/** Of different lengths, with different numbers of labels. */
+export const examples: Example[] = [
+  { ids: [1, 2, 3], labels: [-100, 2, 3] },
+  { ids: [1, 4], labels: [-100, 4] },
+  { ids: [1, 1, 5, 5, 5], labels: [-100, -100, 5, 5, 5] },
+  { ids: [1, 2, 2, 2], labels: [-100, 2, 2, 2] },
+  { ids: [3, 1], labels: [-100, 1] }
+]
