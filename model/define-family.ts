@@ -1,7 +1,7 @@
 // A family from its description: names, shapes and graphs in one way for all.
 import type { ModelConfig } from './config.ts'
 import type { FamilyDescription } from './description.ts'
-import { blockTensorsOf, clientTensorsOf } from './expected-tensors.ts'
+import { blockBiasesOf, blockTensorsOf, clientTensorsOf } from './expected-tensors.ts'
 import type { Family } from './family.ts'
 import { clientGraphs } from './layers/client-graphs.ts'
 import { decodeSpan } from './layers/decode-span.ts'
@@ -21,6 +21,7 @@ export function defineFamily<C extends ModelConfig>(description: FamilyDescripti
     clientTensorNames: config => description.clientTensorNames(own(config)),
     defaultTargets: description.defaultTargets,
     linearModules: config => description.linearModules(own(config)),
+    blockBiases: (config, block) => blockBiasesOf(description, own(config), block),
     moduleWeightName: (block, module) => `${description.blockPath(block)}.${module}`,
     forwardSpan: (config, options) => forwardSpan(description, own(config), options),
     decodeSpan: (config, options) => decodeSpan(description, own(config), options),

@@ -1,7 +1,7 @@
 // Names and shapes of a model's tensors, as its family's description implies them.
 import type { ModelConfig } from './config.ts'
 import type { FamilyDescription } from './description.ts'
-import type { ExpectedTensor } from './family.ts'
+import type { BlockBias, ExpectedTensor } from './family.ts'
 
 /** Names and shapes of a block's tensors as they are in the checkpoint. */
 export function blockTensorsOf<C extends ModelConfig>(
@@ -20,6 +20,20 @@ export function blockTensorsOf<C extends ModelConfig>(
     name: `${path}.${name}`,
     shape
   }))
+}
+
+const biasEnd = '.bias'
+
+/** The biases of a block by the paths of their modules. */
+export function blockBiasesOf<C extends ModelConfig>(
+  description: FamilyDescription<C>,
+  config: C,
+  block: number
+): readonly BlockBias[] {
+  const prefix = `${description.blockPath(block)}.`
+  return blockTensorsOf(description, config, block)
+    .filter(({ name }) => name.endsWith(biasEnd))
+    .map(({ name, shape }) => ({ name: name.slice(prefix.length, -biasEnd.length), size: shape[0]! }))
 }
 
 /** Names and shapes of the client's tensors, tied ones once. */

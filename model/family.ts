@@ -15,8 +15,15 @@ export interface LinearModule {
   readonly transposed?: boolean
 }
 
+/** A bias of a block, `[size]`: of a linear module or of a norm. */
+export interface BlockBias {
+  /** path of its module in the block: `mlp.c_fc`, `ln_1` */
+  readonly name: string
+  readonly size: number
+}
+
 /** Kinds of inputs by which a request changes a block (ARCHITECTURE: "Adapters are ports of a block"). */
-export type PortKind = 'lora' | 'prompt' | 'prefix'
+export type PortKind = 'lora' | 'scale' | 'bias' | 'prompt' | 'prefix'
 
 export interface SpanOptions {
   /** half-open, absolute block numbers; they name weights, ports and caches */
@@ -68,6 +75,8 @@ export interface Family {
   blockTensorNames(config: ModelConfig, block: number): string[]
   clientTensorNames(config: ModelConfig): ClientTensorNames
   linearModules(config: ModelConfig): readonly LinearModule[]
+  /** the block's tensors that are added to something */
+  blockBiases(config: ModelConfig, block: number): readonly BlockBias[]
   /** modules that LoRA changes where nothing else is said, by the end of their names, as in PEFT */
   readonly defaultTargets: readonly string[]
   /** `model.layers.3.self_attn.q_proj`: PEFT's module path, and with `.weight` the checkpoint's tensor */

@@ -21,7 +21,11 @@ function expectedShape(port: ParsedPort, { config, family }: Model): readonly Si
   const tokens = { name: 'tokens', most: config.maxPositions }
   if (port.kind === 'prompt') return [tokens, config.hiddenSize]
   if (port.kind === 'prefix') return [tokens, config.numKeyValueHeads, config.headDim]
+  if (port.kind === 'bias') {
+    return [family.blockBiases(config, port.block).find(({ name }) => name === port.module)!.size]
+  }
   const { inFeatures, outFeatures } = family.linearModules(config).find(({ name }) => name === port.module)!
+  if (port.kind === 'scale') return [port.part === 'input' ? inFeatures : outFeatures]
   const rank = { name: 'rank', most: maxLoraRank }
   return port.part === 'A' ? [rank, inFeatures] : [outFeatures, rank]
 }
@@ -46,7 +50,11 @@ export function checkPorts(
 ): Record<string, Floats> {
   const entries = Object.entries(tensors).filter(([name]) => !reserved.includes(name))
   const names = entries.map(([name]) => name)
-  groupPorts(names, blocks, model.family.linearModules(model.config))
+  const { config, family } = model
+  groupPorts(names, blocks, {
+    modules: family.linearModules(config),
+    biasesOf: block => family.blockBiases(config, block)
+  })
   for (const [name, { dtype, shape }] of entries) {
     const expected = expectedShape(parsePort(name), model)
     const fits = shape.length === expected.length && expected.every((size, axis) => matches(size, shape[axis]))

@@ -3,9 +3,9 @@ import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import type { ModelConfig } from '../config.ts'
 import type { Attend, FamilyDescription } from '../description.ts'
-import { blockTensorsOf } from '../expected-tensors.ts'
+import { blockBiasesOf, blockTensorsOf } from '../expected-tensors.ts'
 import type { SpanOptions } from '../family.ts'
-import type { BlockPorts } from '../ports.ts'
+import type { BlockPorts, PortSites } from '../ports.ts'
 import { BlockScope } from './scope.ts'
 import { promptSelector } from './sequence.ts'
 
@@ -17,6 +17,14 @@ export interface SpanContext {
   readonly tokenIndices: () => Value
   /** see QuantizedWeight */
   readonly packed: boolean
+}
+
+/** What ports of this model's blocks may name. */
+export function portSites<C extends ModelConfig>(description: FamilyDescription<C>, config: C): PortSites {
+  return {
+    modules: description.linearModules(config),
+    biasesOf: block => blockBiasesOf(description, config, block)
+  }
 }
 
 /** hidden [batch, seq, hidden] -> the same */
@@ -41,7 +49,7 @@ export function throughBlocks<C extends ModelConfig>(
     x = g.scoped(`block.${block}`, () => {
       const prefix = `${description.blockPath(block)}.`
       const tensors = blockTensorsOf(description, config, block)
-      const scope = new BlockScope(g, tensors, { block, prefix, modules, lora: ports.lora, precision, packed })
+      const scope = new BlockScope(g, tensors, { block, prefix, modules, ports, precision, packed })
       return description.block({ g, config, scope, attend: attend(block) }, prompted(x, ports))
     })
   }

@@ -7,7 +7,7 @@ import type { Attend, FamilyDescription } from '../description.ts'
 import type { DecodeOptions } from '../family.ts'
 import { declarePorts, parsePort } from '../ports.ts'
 import { type AttentionKind, biasKey, positionBias } from './attention.ts'
-import { throughBlocks } from './blocks.ts'
+import { portSites, throughBlocks } from './blocks.ts'
 import { type CacheStep, cachedAttention, cachedIndices, cacheStep, tokenIndices } from './cached-attention.ts'
 import { rotaryInputs, rotate } from './rotary.ts'
 
@@ -44,7 +44,7 @@ function shared<T>(make: (kind: AttentionKind) => T): (kind: AttentionKind) => T
 /**
  * Inputs: `hidden` [batch, seq, hidden]; `seqlens_k` int32 [batch], a row's length with this step's tokens minus 1;
  * `total_sequence_length` int32 scalar, the longest of these lengths; the family's tables of angles;
- * `past.<i>.key|value` [batch, kvHeads, capacity, headDim]; LoRA and prompt ports.
+ * `past.<i>.key|value` [batch, kvHeads, capacity, headDim]; ports of every kind but prefixes, which lie in the cache.
  * Outputs: `hidden_out` [batch, seq, hidden], `present.<i>.key|value` as past; both may be one buffer.
  * An empty cache is filled by a step with total_sequence_length = seq, rows padded on the right. Further steps add seq tokens to
  * every row; in the fused graph with seq > 1 only for a batch of 1 (a limit of ONNX Runtime), with `fused: false` for any.
@@ -71,7 +71,7 @@ export function decodeSpan<C extends ModelConfig>(
     pasts.set(block, { key, value: g.input(`past.${block}.value`, 'float32', cacheShape) })
   }
   const ports = inputPorts(options.ports)
-  const portsOf = declarePorts(g, config, description.linearModules(config), { blocks, ports })
+  const portsOf = declarePorts(g, config, portSites(description, config), { blocks, ports })
 
   const lengths = { seqlensK, totalSequenceLength }
   const presents = new Map<number, Cache>()

@@ -6,7 +6,7 @@ import type { Attend, FamilyDescription } from '../description.ts'
 import type { SpanOptions } from '../family.ts'
 import { declarePorts, type PrefixPort } from '../ports.ts'
 import { type AttentionKind, biasKey, groupedAttention, type HeadSizes, positionBias, splitHeads } from './attention.ts'
-import { throughBlocks } from './blocks.ts'
+import { portSites, throughBlocks } from './blocks.ts'
 import { rotaryInputs, rotate } from './rotary.ts'
 import { causal, causalBias, indices, maskedPositions, rowIndices, scoreBias } from './sequence.ts'
 
@@ -74,7 +74,7 @@ export function forwardSpan<C extends ModelConfig>(
     const { rotary } = description.attention(config, block)
     if (rotary !== undefined) tablesOf(rotary)
   }
-  const portsOf = declarePorts(g, config, description.linearModules(config), options)
+  const portsOf = declarePorts(g, config, portSites(description, config), options)
   const positions = maskedPositions(g, mask)
   const biases = new Biases(g, { mask, positions }, config)
 

@@ -1,8 +1,9 @@
-// Linear modules with the adapter port that every one of them has. LoRA: arXiv 2106.09685, section 4.1.
+// Linear modules with the adapter ports that every one of them has. LoRA: arXiv 2106.09685, section 4.1; scales: 2205.05638,
+// section 3.3.
 import type { GraphBuilder, QuantizedMatrix } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import { quantizedBlock } from '../../graph/ops/quantized.ts'
-import type { LoraPort } from '../ports.ts'
+import type { LoraPort, ScalePort } from '../ports.ts'
 import { type MatrixSizes, partNames } from '../precision.ts'
 
 /** A matrix of 4 or 8 bits an element, [out, in] whichever way the checkpoint's lies. */
@@ -49,15 +50,26 @@ function product(g: GraphBuilder, x: Value, { weight, transposed }: LinearWeight
     : g.FusedMatMul(x, g.DequantizeLinear(values, scales, zeros), { transB: true })
 }
 
+/** What a request changes in one module. */
+export interface ModulePorts {
+  readonly lora?: LoraPort
+  readonly scale?: ScalePort
+}
+
+/** (x Aᵀ) Bᵀ: the scaling of LoRA is part of B; a dropout mask is multiplied onto the input. */
+function loraProduct(g: GraphBuilder, x: Value, { a, b, mask }: LoraPort): Value {
+  const input = mask === undefined ? x : g.Mul(x, mask)
+  return g.FusedMatMul(g.FusedMatMul(input, a, { transB: true }), b, { transB: true })
+}
+
 /**
- * x Wᵀ + b + (x Aᵀ) Bᵀ: [..., in] -> [..., out]; A and B lie the same way whichever way W lies, as in PEFT. The LoRA scaling is part of B; a dropout mask is multiplied
- * onto the LoRA input only.
+ * (x' Wᵀ + b + (x' Aᵀ) Bᵀ) ∘ output with x' = x ∘ input: [..., in] -> [..., out]; A and B lie the same way whichever way W
+ * lies, as in PEFT.
  */
-export function linear(g: GraphBuilder, x: Value, weights: LinearWeights, lora?: LoraPort): Value {
-  const plain = product(g, x, weights)
+export function linear(g: GraphBuilder, x: Value, weights: LinearWeights, { lora, scale }: ModulePorts = {}): Value {
+  const input = scale?.input === undefined ? x : g.Mul(x, scale.input)
+  const plain = product(g, input, weights)
   const base = weights.bias === undefined ? plain : g.Add(plain, weights.bias)
-  if (lora === undefined) return base
-  const input = lora.mask === undefined ? x : g.Mul(x, lora.mask)
-  const low = g.FusedMatMul(input, lora.a, { transB: true })
-  return g.Add(base, g.FusedMatMul(low, lora.b, { transB: true }))
+  const sum = lora === undefined ? base : g.Add(base, loraProduct(g, input, lora))
+  return scale?.output === undefined ? sum : g.Mul(sum, scale.output)
 }

@@ -3,7 +3,7 @@ import { SwarmError } from '../../common/errors.ts'
 import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import type { ExpectedTensor, LinearModule } from '../family.ts'
-import type { LoraPort } from '../ports.ts'
+import type { BlockPorts } from '../ports.ts'
 import { matrixSizes, type Precision, quantizedBits } from '../precision.ts'
 import { linear, type QuantizedWeight, quantizedWeight } from './linear.ts'
 
@@ -86,7 +86,7 @@ export class BlockScope extends TensorScope {
   /** its number in the model */
   readonly block: number
   readonly #modules: ReadonlyMap<string, LinearModule>
-  readonly #lora: ReadonlyMap<string, LoraPort>
+  readonly #ports: Pick<BlockPorts, 'lora' | 'scale' | 'bias'>
   readonly #precision: Precision
   readonly #packed: boolean
 
@@ -97,7 +97,7 @@ export class BlockScope extends TensorScope {
       readonly block: number
       readonly prefix: string
       readonly modules: readonly LinearModule[]
-      readonly lora: ReadonlyMap<string, LoraPort>
+      readonly ports: Pick<BlockPorts, 'lora' | 'scale' | 'bias'>
       readonly precision: Precision
       /** see QuantizedWeight */
       readonly packed: boolean
@@ -106,9 +106,16 @@ export class BlockScope extends TensorScope {
     super(g, tensors, init.prefix, (name, shape) => g.weight(name, 'float32', shape))
     this.block = init.block
     this.#modules = new Map(init.modules.map(module => [module.name, module]))
-    this.#lora = init.lora
+    this.#ports = init.ports
     this.#precision = init.precision
     this.#packed = init.packed
+  }
+
+  /** A bias with what its port adds to it. */
+  override optional(path: string): Value | undefined {
+    const value = super.optional(path)
+    const added = path.endsWith('.bias') ? this.#ports.bias.get(path.slice(0, -'.bias'.length)) : undefined
+    return value === undefined || added === undefined ? value : this.g.Add(value, added)
   }
 
   override matrix(path: string): Value | QuantizedWeight {
@@ -119,10 +126,11 @@ export class BlockScope extends TensorScope {
     return quantizedWeight(this.g, expected.name, { sizes, bits, packed: this.#packed })
   }
 
-  /** A linear module of the block with its bias, if it has one, and its LoRA port, if that is filled. */
+  /** A linear module of the block with its bias, if it has one, and those of its ports that are filled. */
   linear(x: Value, name: string): Value {
     const weight = this.matrix(name)
     const { transposed } = this.#modules.get(name)!
-    return linear(this.g, x, { weight, bias: this.optional(`${name}.bias`), transposed }, this.#lora.get(name))
+    const ports = { lora: this.#ports.lora.get(name), scale: this.#ports.scale.get(name) }
+    return linear(this.g, x, { weight, bias: this.optional(`${name}.bias`), transposed }, ports)
   }
 }

@@ -159,6 +159,39 @@ def port_case(model, family, config):
     return {f"ports.{name}": value for name, value in values.items()}, names
 
 
+def vector_case(model, family, config):
+    """Vectors multiplied onto inputs and outputs of every linear module, and added to every bias, with their gradients."""
+    model.zero_grad()
+    model.requires_grad_(False)
+    values, hooks, biases = {}, [], {}
+    for block, layer in enumerate(submodule(model, family.blocks)):
+        for path, module in layer.named_modules():
+            if getattr(module, "bias", None) is not None:
+                delta = 0.3 * torch.randn_like(module.bias)
+                module.bias = torch.nn.Parameter(module.bias + delta)
+                biases[f"blocks.{block}.bias.{path}"] = (delta, module.bias)
+            if not any(path == name or path.endswith(f".{name}") for name in family.modules):
+                continue
+            # Conv1D keeps its weight the other way round
+            outputs, inputs = module.weight.shape if isinstance(module, torch.nn.Linear) else module.weight.T.shape
+            before, after = [(1 + 0.2 * torch.randn(size)).requires_grad_() for size in (inputs, outputs)]
+            values |= {f"blocks.{block}.scale.{path}.input": before, f"blocks.{block}.scale.{path}.output": after}
+            hooks.append(module.register_forward_pre_hook(lambda _, given, before=before: (given[0] * before, *given[1:])))
+            hooks.append(module.register_forward_hook(lambda _, given, out, after=after: out * after))
+    mask = torch.ones(BATCH, LENGTH, dtype=torch.long)
+    hidden = torch.randn(BATCH, LENGTH, config.hidden_size, requires_grad=True)
+    grad = torch.randn(BATCH, LENGTH, config.hidden_size)
+    out = run_blocks(model, family, hidden, mask)
+    out.backward(grad)
+    for hook in hooks:
+        hook.remove()
+    values |= {f"grad.{name}": value.grad for name, value in values.items()}
+    for name, (delta, bias) in biases.items():
+        values |= {name: delta, f"grad.{name}": bias.grad}
+    values |= dict(hidden=hidden, mask=mask, hidden_out=out, grad_hidden_out=grad, grad_hidden=hidden.grad)
+    return {f"vectors.{name}": value for name, value in values.items()}
+
+
 def prompt_tuning_case(model, config):
     """Trained embeddings before those of the tokens, by PEFT: loss and their gradient."""
     width = model.get_input_embeddings().weight.shape[1]
@@ -221,6 +254,7 @@ def write(models, family, first_seed):
         tensors = greedy_case(model, config) | model_case(model, family, config) | block_cases(model, family, config)
         ports, names = port_case(model, family, config)
         tensors |= ports | prompt_tuning_case(model, config)
+        tensors |= vector_case(model, family, config)  # the last: it changes the model
         if family.tables is not None:
             tables = family.tables(model, torch.arange(config.max_position_embeddings)[None])
             tensors |= {f"rotary.{key}": value for key, value in tables.items()}

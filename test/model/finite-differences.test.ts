@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Tensor, tensor } from '../../common/tensor.ts'
+import type { Checkpoint } from '../../model/checkpoint.ts'
+import { portName } from '../../model/ports.ts'
 import { readCase } from './reference-cases.ts'
 import { runBackward, runSpan, type Tensors } from './spans.ts'
 import { numbersOf, temporaryFolder } from './support.ts'
@@ -23,11 +25,35 @@ function moved(x: Tensor, direction: Tensor, step: number): Tensor {
   return tensor('float32', x.shape, data as Float32Array<ArrayBuffer>)
 }
 
+/** Scales of every linear module of a block, around 1, and additions to its biases. */
+function vectorPorts({ family, config }: Checkpoint, block: number): Tensors {
+  const numbers = noise(3)
+  const vector = (size: number, mean: number) =>
+    tensor(
+      'float32',
+      [size],
+      Float32Array.from({ length: size }, () => mean + 0.3 * numbers.next().value!)
+    )
+  const scales = family
+    .linearModules(config)
+    .flatMap(({ name, inFeatures, outFeatures }) => [
+      [portName.scale(block, name, 'input'), vector(inFeatures, 1)] as const,
+      [portName.scale(block, name, 'output'), vector(outFeatures, 1)] as const
+    ])
+  const biases = family
+    .blockBiases(config, block)
+    .map(({ name, size }) => [portName.bias(block, name), vector(size, 0)])
+  return Object.fromEntries([...scales, ...biases]) as Tensors
+}
+
 describe('gradients against finite differences', () => {
   for (const model of ['grouped', 'narrow']) {
     test(`of the input and every kind of port of '${model}'`, async context => {
-      const { checkpoint, feeds, ports } = await readCase(model, 'ports')
+      const { checkpoint, feeds, ports: given } = await readCase(model, 'ports')
       const { family, config } = checkpoint
+      const vectors = vectorPorts(checkpoint, config.numBlocks - 1)
+      Object.assign(feeds, vectors)
+      const ports = [...given, ...Object.keys(vectors)]
       const graph = family.forwardSpan(config, { blocks: { first: 0, end: config.numBlocks }, ports })
       const cacheDir = await temporaryFolder(context)
       const run = (part: typeof graph, all: Tensors) => runSpan(checkpoint, part, all, cacheDir)

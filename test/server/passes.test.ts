@@ -91,6 +91,8 @@ test('backward from kept activations and from the input give the same bytes, and
   const remote = await startRemote(context, { checkpoint })
   const ports = {
     ...loraPorts(checkpoint, { first: 0, end: 4 }, ['self_attn.q_proj', 'mlp.down_proj']),
+    [portName.scale(1, 'mlp.down_proj', 'input')]: randomTensor(6, [48]),
+    [portName.scale(3, 'self_attn.k_proj', 'output')]: randomTensor(7, [16]),
     [portName.prompt(2)]: randomTensor(5, [3, 32])
   }
   const mask = int64([2, 6], [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0])

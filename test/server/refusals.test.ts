@@ -99,6 +99,26 @@ const refusals: readonly Refusal[] = [
     message: /found int32\[2,32\]/
   },
   {
+    what: 'a scale of an unknown module',
+    tensors: { hidden, 'blocks.0.scale.mlp.input': randomTensor(1, [32]) },
+    message: /'blocks\.0\.scale\.mlp\.input': expected a module of self_attn\.q_proj/
+  },
+  {
+    what: 'a scale of another size',
+    tensors: { hidden, 'blocks.0.scale.mlp.up_proj.output': randomTensor(1, [32]) },
+    message: /expected float32 \[48\], found float32\[32\]/
+  },
+  {
+    what: 'a scale of neither side',
+    tensors: { hidden, 'blocks.0.scale.mlp.up_proj': randomTensor(1, [32]) },
+    message: /unknown port .*scale\.<module>\.input\|output/
+  },
+  {
+    what: 'a bias of a module that has none',
+    tensors: { hidden, 'blocks.0.bias.mlp.up_proj': randomTensor(1, [48]) },
+    message: /expected a module with a bias of none/
+  },
+  {
     what: 'prompts of two lengths',
     tensors: { hidden, 'blocks.0.prompt': randomTensor(1, [2, 32]), 'blocks.1.prompt': randomTensor(1, [3, 32]) },
     message: /prompt: expected one length in all blocks, found 2, 3/

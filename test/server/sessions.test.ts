@@ -86,8 +86,11 @@ for (const [name, width] of [
       const checkpoint = await openModel(name)
       const remote = await startRemote(context, { checkpoint })
       const hidden = randomTensor(3, [2, 8, width])
+      const valueWidth = checkpoint.config.numKeyValueHeads * checkpoint.config.headDim
       const ports = {
         ...loraPorts(checkpoint, remote.server.range, ['self_attn.k_proj', 'mlp.gate_proj'], 3),
+        [portName.scale(1, 'self_attn.v_proj', 'output')]: randomTensor(5, [valueWidth]),
+        [portName.scale(0, 'self_attn.k_proj', 'input')]: randomTensor(6, [width]),
         [portName.prompt(1)]: randomTensor(4, [3, width])
       }
       const { hidden: expected } = await remote.forward({ hidden, ...ports })
