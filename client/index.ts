@@ -45,6 +45,7 @@ export {
 export { addGradient, clearGradients, type Parameter, parameter } from './parameter.ts'
 export { getPeftModel, PeftModel } from './peft.ts'
 export type { ForwardPass, RemoteBlocks, RemoteSequential } from './remote/chain.ts'
+export type { CodecOption, Codecs } from './remote/codecs.ts'
 export type { InferenceSession } from './remote/inference-session.ts'
 export {
   type Batch,

@@ -10,7 +10,6 @@ import type { Precision } from '../model/precision.ts'
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer.ts'
 import { findServers } from '../network/discovery.ts'
 import { createNetwork, type Network } from '../network/node.ts'
-import type { Codec } from '../proto/frame.ts'
 import { sharedTensor } from '../runtime/session.ts'
 import { CausalModel } from './causal-model.ts'
 import { Embeddings } from './embeddings.ts'
@@ -20,14 +19,15 @@ import { type Parameter, parameter } from './parameter.ts'
 import type { ModelParts } from './parts.ts'
 import { Programs } from './programs.ts'
 import { type RemoteInit, RemoteSequential } from './remote/chain.ts'
+import { type CodecOption, resolveCodecs } from './remote/codecs.ts'
 import { Peers } from './remote/peers.ts'
 import { throwIfAborted } from './remote/retry.ts'
 
 export interface PretrainedOptions {
   /** multiaddrs of peers of the swarm; one that answers is enough */
   readonly initialPeers: readonly string[]
-  /** how hidden states and gradients travel; default fp32 */
-  readonly codec?: Codec
+  /** how hidden states and their gradients travel, both alike or each its own way; default fp32 */
+  readonly codec?: CodecOption
   /** threads of the head; default: all cores */
   readonly threads?: number
   /** of dropout, where no seed comes with a call */
@@ -170,6 +170,7 @@ export const AutoDistributedModelForCausalLM = {
    */
   async fromPretrained(path: string, options: PretrainedOptions): Promise<DistributedModelForCausalLM> {
     const { signal, hub, fromPeers } = options
+    resolveCodecs(options.codec)
     const local = fromPeers === undefined ? await openCheckpoint(path, { signal, hub }) : undefined
     const swarm = await joinSwarm(options)
     try {

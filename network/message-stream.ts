@@ -3,7 +3,7 @@ import { Uint8ArrayList } from 'uint8arraylist'
 import { SwarmError } from '../common/errors.ts'
 import { failureError } from '../proto/failure.ts'
 import {
-  type Codec,
+  type CodecChoice,
   layFrame,
   type Message,
   parseHeader,
@@ -23,7 +23,7 @@ export interface MessageStream {
    * Sends one message; returns when the tensors' memory may be used again. Calls queue up behind each other.
    * Throws UNREACHABLE when the stream breaks. Aborting in the middle of a frame resets the stream.
    */
-  send(message: Message, options?: { signal?: AbortSignal; codec?: Codec }): Promise<void>
+  send(message: Message, options?: { signal?: AbortSignal; codec?: CodecChoice }): Promise<void>
   /**
    * The next message, null after the peer has ended its side. Throws the error of a Failure frame, BAD_FRAME on bytes
    * that are no frame, UNREACHABLE when the stream breaks. Calls queue up behind each other.
@@ -70,7 +70,7 @@ export class FramedStream implements MessageStream {
     this.#preface = init.preface
   }
 
-  send(message: Message, options: { signal?: AbortSignal; codec?: Codec } = {}): Promise<void> {
+  send(message: Message, options: { signal?: AbortSignal; codec?: CodecChoice } = {}): Promise<void> {
     const sent = this.#sending.then(() => this.#send(message, options))
     this.#sending = sent.catch(() => {})
     return sent
@@ -100,7 +100,7 @@ export class FramedStream implements MessageStream {
     await this.#channel.discard(closeTimeoutMs)
   }
 
-  async #send(message: Message, { signal, codec }: { signal?: AbortSignal; codec?: Codec }): Promise<void> {
+  async #send(message: Message, { signal, codec }: { signal?: AbortSignal; codec?: CodecChoice }): Promise<void> {
     signal?.throwIfAborted()
     const frame = layFrame(message, codec)
     const large = frame.head.length + frame.payloadBytes > chunkBytes
@@ -164,7 +164,7 @@ export class FramedStream implements MessageStream {
     const { headerBytes, payloadBytes } = parsePrefix(prefix, this.#init.maxFrameBytes)
     const header = new Uint8Array(headerBytes)
     await this.#readFull(header, signal)
-    const { body, layout } = parseHeader(header, payloadBytes)
+    const { body, layout } = parseHeader(header, payloadBytes, this.#init.maxFrameBytes)
     const payload = new Uint8Array(payloadBytes)
     await this.#readFull(payload, signal)
     const tensors = readTensors(layout, payload)

@@ -1,6 +1,6 @@
 // What the rest of the project sees of the network: no libp2p here.
 import type { Logger } from '../common/logger.ts'
-import type { Codec, Message } from '../proto/frame.ts'
+import type { CodecChoice, Message } from '../proto/frame.ts'
 import type { AnnouncementFields } from './announcement.ts'
 import type { Dht } from './dht.ts'
 import type { Directory } from './directory.ts'
@@ -49,7 +49,7 @@ export interface OpenOptions {
 export interface RequestOptions extends OpenOptions {
   /** default three minutes */
   readonly timeoutMs?: number
-  readonly codec?: Codec
+  readonly codec?: CodecChoice
 }
 
 export interface AnnounceOptions {

@@ -1,8 +1,8 @@
 // A frame as bytes: a fixed prefix, a protobuf header, the tensors' elements back to back. Pure; streams are network/'s.
 import protobuf from 'protobufjs/minimal.js'
 import { messageOf, SwarmError } from '../common/errors.ts'
-import { dtypes, sizeOf, type Tensor } from '../common/tensor.ts'
-import { type Codec, codecWidth, decodeFloats, encodeFloats } from './codec.ts'
+import { dtypes, sizeOf } from '../common/tensor.ts'
+import { alignmentOf, type Codec, decodeFloats, encodedBytes, encodePieces } from './codec.ts'
 import { swarmtune } from './gen/swarmtune.js'
 import { maxFrameBytes, maxHeaderBytes, maxNameLength, maxRank, maxTensors } from './limits.ts'
 import {
@@ -17,7 +17,7 @@ import {
   wireTypes
 } from './messages.ts'
 
-export type { Codec } from './codec.ts'
+export { type Codec, codecNames } from './codec.ts'
 export type { BodyKind, BodyOf, Dropout, FrameBody, Message, NamedTensors, Span, WireDType } from './messages.ts'
 
 const Frame = swarmtune.v1.Frame
@@ -52,36 +52,44 @@ export interface OutgoingFrame {
 
 const bad = (message: string, cause?: unknown) => new SwarmError('BAD_FRAME', message, { cause })
 
-/** Bytes of one element on the wire. */
-const widthOf = (dtype: WireDType, codec: Codec) => (dtype === 'float32' ? codecWidth[codec] : dtypes[dtype].bytes)
+/** How float tensors are written: all alike, or by name, and as they are (`fp32`) where a name has no entry. */
+export type CodecChoice = Codec | Readonly<Record<string, Codec>>
 
-function* piecesOf(tensor: Tensor, codec: Codec, maxBytes: number): Iterable<Uint8Array> {
-  const { data } = tensor
-  if (codec === 'fp32') {
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    for (let at = 0; at < bytes.length; at += maxBytes) yield bytes.subarray(at, at + maxBytes)
-    return
-  }
-  const floats = data as Float32Array
-  const step = maxBytes / codecWidth[codec]
-  for (let at = 0; at < floats.length; at += step) yield encodeFloats(floats.subarray(at, at + step), codec)
+function codecOf(choice: CodecChoice, name: string, dtype: WireDType): Codec {
+  if (dtype !== 'float32') return 'fp32'
+  if (typeof choice === 'string') return choice
+  return Object.hasOwn(choice, name) ? choice[name]! : 'fp32'
+}
+
+const bytesOnWire = (shape: readonly number[], dtype: WireDType, codec: Codec) =>
+  dtype === 'float32' ? encodedBytes(shape, codec) : sizeOf(shape) * dtypes[dtype].bytes
+
+/** The order in a frame: alignment of the first byte; int8 last of its kind, since its length may be odd. */
+const rankOf = (dtype: WireDType, codec: Codec) =>
+  dtype === 'float32' ? alignmentOf(codec) - (codec === 'int8' ? 1 : 0) : dtypes[dtype].bytes
+
+function* piecesOf(tensor: NamedTensors[string], codec: Codec, maxBytes: number): Iterable<Uint8Array> {
+  if (tensor.dtype === 'float32') return yield* encodePieces(tensor, codec, maxBytes)
+  const { buffer, byteOffset, byteLength } = tensor.data
+  const bytes = new Uint8Array(buffer, byteOffset, byteLength)
+  for (let at = 0; at < bytes.length; at += maxBytes) yield bytes.subarray(at, at + maxBytes)
 }
 
 /**
- * Lays out a message for sending; float tensors are written in `codec`. Wide elements come first, so that the receiver
- * can view every tensor where it lies. Throws INTERNAL where the message breaks the limits of a frame.
+ * Lays out a message for sending. Wide elements come first, so that the receiver can view nearly every tensor where it
+ * lies. Throws INTERNAL where the message breaks the limits of a frame.
  */
-export function layFrame(message: Message, codec: Codec = 'fp32'): OutgoingFrame {
+export function layFrame(message: Message, codecs: CodecChoice = 'fp32'): OutgoingFrame {
   const entries = Object.entries(message.tensors)
     .map(([name, tensor]) => {
-      const chosen = tensor.dtype === 'float32' ? codec : 'fp32'
-      const width = widthOf(tensor.dtype, chosen)
+      const codec = codecOf(codecs, name, tensor.dtype)
       if (tensor.data.length !== sizeOf(tensor.shape) || tensor.shape.length > maxRank || name.length > maxNameLength) {
         throw new SwarmError('INTERNAL', `tensor '${name}' [${tensor.shape}] of ${tensor.data.length} cannot be framed`)
       }
-      return { name, tensor, codec: chosen, width, byteLength: tensor.data.length * width } as const
+      const byteLength = bytesOnWire(tensor.shape, tensor.dtype, codec)
+      return { name, tensor, codec, rank: rankOf(tensor.dtype, codec), byteLength } as const
     })
-    .sort((a, b) => b.width - a.width)
+    .sort((a, b) => b.rank - a.rank)
   if (entries.length > maxTensors) throw new SwarmError('INTERNAL', `${entries.length} tensors in one frame`)
   const header = Frame.encode({
     ...bodyToWire(message.body),
@@ -111,7 +119,10 @@ export function layFrame(message: Message, codec: Codec = 'fp32'): OutgoingFrame
 }
 
 /** The bytes of a message: prefix and header, then one piece for each tensor. */
-export function encodeFrame(message: Message, codec: Codec = 'fp32'): { head: Uint8Array; payload: Uint8Array[] } {
+export function encodeFrame(
+  message: Message,
+  codec: CodecChoice = 'fp32'
+): { head: Uint8Array; payload: Uint8Array[] } {
   const frame = layFrame(message, codec)
   return { head: frame.head, payload: [...frame.pieces(Number.MAX_SAFE_INTEGER - 7)] }
 }
@@ -165,7 +176,7 @@ function layoutOf(tensor: swarmtune.v1.TensorHeader.$Properties, offset: number)
   if (codec === undefined) throw bad(`${where}: unknown codec ${tensor.codec}`)
   if (dtype !== 'float32' && codec !== 'fp32') throw bad(`${where}: codec ${codec} is for float32, not ${dtype}`)
   if (shape.length > maxRank) throw bad(`${where}: rank ${shape.length}, at most ${maxRank} is read`)
-  if (sizeOf(shape) * widthOf(dtype, codec) !== byteLength) {
+  if (bytesOnWire(shape, dtype, codec) !== byteLength) {
     throw bad(`${where}: shape [${shape}] of ${dtype} in ${codec} does not take ${byteLength} bytes`)
   }
   return { name, dtype, shape, codec, offset, byteLength }
@@ -173,9 +184,14 @@ function layoutOf(tensor: swarmtune.v1.TensorHeader.$Properties, offset: number)
 
 /**
  * Reads a header and checks it against the payload's length, before any byte of the payload is asked for. Throws
- * BAD_FRAME: not protobuf, no body, a tensor that contradicts itself, lengths that do not add up to the payload.
+ * BAD_FRAME: not protobuf, no body, a tensor that contradicts itself, lengths that do not add up to the payload, tensors
+ * that are read as more than `maxBytes`.
  */
-export function parseHeader(bytes: Uint8Array, payloadBytes: number): { body: FrameBody; layout: TensorLayout[] } {
+export function parseHeader(
+  bytes: Uint8Array,
+  payloadBytes: number,
+  maxBytes = maxFrameBytes
+): { body: FrameBody; layout: TensorLayout[] } {
   let frame: swarmtune.v1.Frame
   try {
     checkTensorCount(bytes)
@@ -187,14 +203,17 @@ export function parseHeader(bytes: Uint8Array, payloadBytes: number): { body: Fr
   const layout: TensorLayout[] = []
   const names = new Set<string>()
   let offset = 0
+  let decodedBytes = 0
   for (const tensor of frame.tensors) {
     const entry = layoutOf(tensor, offset)
     if (names.has(entry.name)) throw bad(`tensor '${entry.name}' comes twice in a frame`)
     names.add(entry.name)
     layout.push(entry)
     offset += entry.byteLength
+    decodedBytes += sizeOf(entry.shape) * dtypes[entry.dtype].bytes
   }
   if (offset !== payloadBytes) throw bad(`tensors take ${offset} bytes, the frame's prefix says ${payloadBytes}`)
+  if (decodedBytes > maxBytes) throw bad(`tensors of ${decodedBytes} bytes, at most ${maxBytes} are read here`)
   return { body: bodyFromWire(frame), layout }
 }
 
@@ -203,7 +222,7 @@ export function readTensors(layout: readonly TensorLayout[], payload: Uint8Array
   return Object.fromEntries(
     layout.map(({ name, dtype, shape, codec, offset, byteLength }) => {
       const bytes = payload.subarray(offset, offset + byteLength)
-      if (dtype === 'float32') return [name, { dtype, shape, data: decodeFloats(bytes, codec) }]
+      if (dtype === 'float32') return [name, { dtype, shape, data: decodeFloats(bytes, shape, codec) }]
       const { array: Elements, bytes: width } = dtypes[dtype]
       const aligned = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes)
       return [
@@ -222,6 +241,6 @@ export function decodeFrame(bytes: Uint8Array, maxBytes = maxFrameBytes): Messag
   if (bytes.length !== payloadAt + payloadBytes) {
     throw bad(`frame of ${bytes.length} bytes, its prefix says ${payloadAt + payloadBytes}`)
   }
-  const { body, layout } = parseHeader(bytes.subarray(prefixBytes, payloadAt), payloadBytes)
+  const { body, layout } = parseHeader(bytes.subarray(prefixBytes, payloadAt), payloadBytes, maxBytes)
   return { body, tensors: readTensors(layout, new Uint8Array(bytes.subarray(payloadAt))) }
 }

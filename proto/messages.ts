@@ -49,7 +49,8 @@ export interface Message<K extends BodyKind = BodyKind> {
 export const wireCodecs = {
   fp32: wire.Codec.RAW,
   fp16: wire.Codec.FP16,
-  bf16: wire.Codec.BF16
+  bf16: wire.Codec.BF16,
+  int8: wire.Codec.INT8
 } as const satisfies Record<Codec, swarmtune.v1.Codec>
 
 export const wireTypes = {

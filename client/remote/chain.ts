@@ -7,7 +7,8 @@ import type { BlockRange } from '../../common/range.ts'
 import type { Tensor } from '../../common/tensor.ts'
 import { minute } from '../../common/units.ts'
 import type { Network } from '../../network/network.ts'
-import type { Codec, Dropout, NamedTensors } from '../../proto/frame.ts'
+import type { Dropout, NamedTensors } from '../../proto/frame.ts'
+import { type CodecOption, type Codecs, resolveCodecs } from './codecs.ts'
 import { type InferenceSession, openInferenceSession, type SessionOptions } from './inference-session.ts'
 import { type BackwardOptions, Passes, type PassGradients } from './passes.ts'
 import type { Peers } from './peers.ts'
@@ -52,8 +53,8 @@ export interface RemoteInit {
   readonly hiddenSize: number
   /** bytes of KV cache that one position of one row takes in one block */
   readonly cacheBytesPerPosition: number
-  /** how hidden states and gradients travel; default fp32 */
-  readonly codec?: Codec
+  /** how hidden states and their gradients travel; default fp32 */
+  readonly codec?: CodecOption
   /** longest that one hop of a forward or backward pass may take; default three minutes */
   readonly requestTimeoutMs?: number
   /** pauses before a failed hop is tried again */
@@ -79,16 +80,18 @@ export class RemoteSequential implements RemoteBlocks {
   readonly #components: RemoteComponents
   readonly #init: RemoteInit
   readonly #passes: Passes
+  readonly #codecs: Codecs
 
   constructor(components: RemoteComponents, init: RemoteInit, blocks?: BlockRange) {
     this.blocks = blocks ?? { first: 0, end: init.numBlocks }
     this.#components = components
     this.#init = init
     const { network, peers, logger = silent } = components
+    this.#codecs = resolveCodecs(init.codec)
     const caller = {
       network,
       model: init.model,
-      codec: init.codec ?? 'fp32',
+      codecs: this.#codecs,
       timeoutMs: init.requestTimeoutMs ?? defaultRequestTimeoutMs,
       addressesOf: (peerId: string) => peers.addressesOf(peerId)
     }
@@ -161,13 +164,8 @@ export class RemoteSequential implements RemoteBlocks {
   /** A session with KV caches on a chain of servers. Throws as `forward` does. */
   async openSession(options: SessionOptions): Promise<InferenceSession> {
     const { logger = silent, network, peers } = this.#components
-    const {
-      model,
-      codec = 'fp32',
-      hiddenSize,
-      cacheBytesPerPosition,
-      retryDelaysMs = defaultRetryDelaysMs
-    } = this.#init
+    const { model, hiddenSize, cacheBytesPerPosition, retryDelaysMs = defaultRetryDelaysMs } = this.#init
+    const codec = this.#codecs.activations
     return await openInferenceSession(
       { network, peers, logger },
       { model, codec, hiddenSize, cacheBytesPerPosition, retryDelaysMs, blocks: this.blocks },

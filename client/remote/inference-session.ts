@@ -59,6 +59,7 @@ interface Components {
 
 interface SessionInit {
   readonly model: string
+  /** of hidden states */
   readonly codec: Codec
   readonly hiddenSize: number
   readonly cacheBytesPerPosition: number
@@ -87,7 +88,7 @@ async function openHop(
           addresses: peers.addressesOf(hop.peerId),
           signal
         })
-        const span = spanOf({ model: init.model, codec: init.codec, timeoutMs: openTimeoutMs }, hop)
+        const span = spanOf({ model: init.model, timeoutMs: openTimeoutMs }, hop, init.codec)
         const body = { kind: 'inferenceOpen', span, batch: options.batch, maxLength: options.maxLength } as const
         // adapters travel exactly, whatever the codec of hidden states
         await stream.send({ body, tensors: portsOf(options.ports ?? {}, hop.blocks) }, { signal, codec: 'fp32' })

@@ -2,8 +2,9 @@
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import type { Tensor } from '../../common/tensor.ts'
 import type { Network } from '../../network/network.ts'
-import type { BodyKind, BodyOf, Codec, Dropout, Message, NamedTensors, Span } from '../../proto/frame.ts'
+import type { BodyKind, BodyOf, Codec, CodecChoice, Dropout, Message, NamedTensors, Span } from '../../proto/frame.ts'
 import { protocols } from '../../proto/protocols.ts'
+import type { Codecs } from './codecs.ts'
 import type { Hop } from './routing.ts'
 
 /** What the passes through all spans of one request share. */
@@ -20,7 +21,7 @@ export interface SpanCaller {
   readonly network: Pick<Network, 'request'>
   /** identity of the model */
   readonly model: string
-  readonly codec: Codec
+  readonly codecs: Codecs
   readonly timeoutMs: number
   addressesOf(peerId: string): readonly string[]
 }
@@ -57,8 +58,8 @@ export function answeredBody<K extends BodyKind>(message: Message, kind: K): Bod
   return message.body as BodyOf<K>
 }
 
-export function spanOf(caller: Pick<SpanCaller, 'model' | 'codec' | 'timeoutMs'>, hop: Hop): Span {
-  const { model, codec, timeoutMs } = caller
+/** `codec` is that of the answer's hidden states or of their gradient. */
+export function spanOf({ model, timeoutMs }: Pick<SpanCaller, 'model' | 'timeoutMs'>, hop: Hop, codec: Codec): Span {
   return { model, firstBlock: hop.blocks.first, endBlock: hop.blocks.end, timeoutMs, codec }
 }
 
@@ -67,9 +68,9 @@ async function send(
   hop: Hop,
   protocol: string,
   message: Message,
-  signal?: AbortSignal
+  { codec, signal }: { codec: CodecChoice; signal?: AbortSignal }
 ): Promise<Message> {
-  const { timeoutMs, codec } = caller
+  const { timeoutMs } = caller
   const addresses = caller.addressesOf(hop.peerId)
   return await caller.network.request(hop.peerId, protocol, message, { timeoutMs, codec, addresses, signal })
 }
@@ -86,9 +87,14 @@ export async function requestForward(
   request: SpanRequest
 ): Promise<{ hidden: Tensor<'float32'>; residualId: string }> {
   const { keepResiduals, dropout, signal } = request
-  const body = { kind: 'forwardRequest', span: spanOf(caller, hop), keepResiduals, dropout } as const
+  const { activations } = caller.codecs
+  const span = spanOf(caller, hop, activations)
+  const message = {
+    body: { kind: 'forwardRequest', span, keepResiduals, dropout } as const,
+    tensors: inputs(hidden, request)
+  }
   try {
-    const answer = await send(caller, hop, protocols.forward, { body, tensors: inputs(hidden, request) }, signal)
+    const answer = await send(caller, hop, protocols.forward, message, { codec: { hidden: activations }, signal })
     const { residualId } = answeredBody(answer, 'forwardResponse')
     return { hidden: answered(answer.tensors, 'hidden', hidden.shape), residualId }
   } catch (error) {
@@ -108,10 +114,13 @@ export async function requestBackward(
   signal?: AbortSignal
 ): Promise<{ hidden: Tensor<'float32'>; ports: NamedTensors }> {
   const { hidden, residualId, request } = pass
-  const body = { kind: 'backwardRequest', span: spanOf(caller, hop), residualId, dropout: request.dropout } as const
+  const { activations, gradients } = caller.codecs
+  const span = spanOf(caller, hop, gradients)
+  const body = { kind: 'backwardRequest', span, residualId, dropout: request.dropout } as const
   const tensors = { 'grad.hidden': gradient, ...(residualId === '' ? inputs(hidden, request) : {}) }
   try {
-    const answer = await send(caller, hop, protocols.backward, { body, tensors }, signal)
+    const codec = { hidden: activations, 'grad.hidden': gradients }
+    const answer = await send(caller, hop, protocols.backward, { body, tensors }, { codec, signal })
     answeredBody(answer, 'backwardResponse')
     const ports = Object.entries(request.ports).map(
       ([name, { shape }]) => [name, answered(answer.tensors, `grad.${name}`, shape)] as const

@@ -33,7 +33,10 @@ export namespace swarmtune {
             FP16 = 1,
 
             /** BF16 value */
-            BF16 = 2
+            BF16 = 2,
+
+            /** INT8 value */
+            INT8 = 3
         }
 
         /**

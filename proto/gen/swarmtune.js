@@ -28,6 +28,7 @@ export const swarmtune = $root.swarmtune = (() => {
             values[valuesById[0] = "RAW"] = 0;
             values[valuesById[1] = "FP16"] = 1;
             values[valuesById[2] = "BF16"] = 2;
+            values[valuesById[3] = "INT8"] = 3;
             return values;
         })();
 
@@ -223,6 +224,10 @@ export const swarmtune = $root.swarmtune = (() => {
                     case "BF16":
                     case 2:
                         message.codec = 2;
+                        break;
+                    case "INT8":
+                    case 3:
+                        message.codec = 3;
                         break;
                     default:
                         if (typeof object.codec === "number" && (object.codec | 0) === object.codec)
@@ -1052,6 +1057,10 @@ export const swarmtune = $root.swarmtune = (() => {
                     case "BF16":
                     case 2:
                         message.codec = 2;
+                        break;
+                    case "INT8":
+                    case 3:
+                        message.codec = 3;
                         break;
                     default:
                         if (typeof object.codec === "number" && (object.codec | 0) === object.codec)

@@ -13,7 +13,11 @@ export function backwardHandler(context: ServerContext): Handler {
     const [batch, seq] = gradients['grad.hidden']!.shape as [number, number]
     metrics.tokens('backward', batch * seq)
     const { codec } = message.body.span!
-    return { message: { body: { kind: 'backwardResponse' }, tensors: gradients }, codec }
+    // gradients of ports are sums over all tokens: they travel as they are
+    return {
+      message: { body: { kind: 'backwardResponse' }, tensors: gradients },
+      codec: { 'grad.hidden': codec }
+    }
   })
 }
 

@@ -18,7 +18,7 @@ export function forwardHandler(context: ServerContext): Handler {
     metrics.tokens('forward', hidden.shape[0]! * hidden.shape[1]!)
     return {
       message: { body: { kind: 'forwardResponse', residualId }, tensors: { hidden } },
-      codec: body.span!.codec,
+      codec: { hidden: body.span!.codec },
       discard: () => residuals.drop(residualId)
     }
   })

@@ -4,7 +4,7 @@ import { SwarmError } from '../../common/errors.ts'
 import { withResource } from '../../common/resource.ts'
 import { startDeadline } from '../../network/deadline.ts'
 import type { Handler } from '../../network/network.ts'
-import type { Codec } from '../../proto/codec.ts'
+import type { CodecChoice } from '../../proto/frame.ts'
 import type { BodyKind, Message } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'
 import { observe } from '../observation.ts'
@@ -19,7 +19,8 @@ export interface UnaryRequest<K extends BodyKind> {
 
 export interface UnaryAnswer {
   readonly message: Message
-  readonly codec?: Codec
+  /** of the answer's float tensors */
+  readonly codec?: CodecChoice
   /** called where the answer could not be sent: nobody will ever come for what it promises */
   readonly discard?: () => void
 }

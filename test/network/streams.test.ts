@@ -16,12 +16,17 @@ test('tensors of every type come back, floats in every codec', async () => {
     scalar: float32([], [3]),
     empty: float32([0, 4], [])
   }
-  for (const codec of ['fp32', 'fp16', 'bf16'] as const) {
+  for (const codec of ['fp32', 'fp16', 'bf16', 'int8'] as const) {
     const sent: Message = { body: { kind: 'inferenceStep', timeoutMs: 5 }, tensors }
     const answer = await client.request(server.peerId, echoProtocol, sent, { codec })
     assert.deepEqual(answer.body, sent.body)
     for (const [name, expected] of Object.entries(tensors)) {
-      assert.deepEqual(answer.tensors[name]?.data, expected.data, `${name} in ${codec}`)
+      const data = [...answer.tensors[name]!.data]
+      if (codec === 'int8' && name === 'hidden') {
+        for (const [at, value] of data.entries()) {
+          assert.ok(Math.abs(Number(value) - Number(expected.data[at])) <= 1024 / 254, `${value} in ${codec}`)
+        }
+      } else assert.deepEqual(data, [...expected.data], `${name} in ${codec}`)
       assert.deepEqual(answer.tensors[name]?.shape, expected.shape)
     }
   }

@@ -38,7 +38,13 @@ const forward: Message<'forwardRequest'> = {
   }
 }
 
-for (const codec of ['fp32', 'fp16', 'bf16'] as const) {
+/** what is left of `hidden`, in rows of two */
+const coarse: Partial<Record<Codec, number[]>> = {
+  bf16: [1, -2, 0.5, 65536],
+  int8: [64 * Math.fround(2 / 127), -127 * Math.fround(2 / 127), 0, 65504].map(Math.fround)
+}
+
+for (const codec of ['fp32', 'fp16', 'bf16', 'int8'] as const) {
   test(`a message comes back as it was, floats in ${codec}`, () => {
     const back = decodeFrame(bytesOf(forward, codec))
     assert.deepEqual(back.body, forward.body)
@@ -47,7 +53,7 @@ for (const codec of ['fp32', 'fp16', 'bf16'] as const) {
       const found = back.tensors[name]!
       assert.equal(found.dtype, expected.dtype)
       assert.deepEqual(found.shape, expected.shape)
-      const values = codec === 'bf16' && name === 'hidden' ? [1, -2, 0.5, 65536] : [...expected.data]
+      const values = (name === 'hidden' && coarse[codec]) || [...expected.data]
       assert.deepEqual([...found.data], values)
     }
   })
@@ -97,6 +103,34 @@ test('pieces of a frame are no larger than asked for and make up the payload', (
     const whole = decodeFrame(new Uint8Array(Buffer.concat([frame.head, ...pieces])))
     assert.deepEqual(whole.tensors.hidden!.data, data)
   }
+})
+
+test('each tensor travels in the codec that its name is given, in fp32 without one', () => {
+  const data = Float32Array.from({ length: 65 }, (_, i) => Math.sin(i))
+  const of = () => tensor('float32', [65], data)
+  const tensors = { hidden: of(), 'grad.hidden': of(), constructor: of(), 'blocks.0.prompt': of() }
+  const codec = { hidden: 'int8', 'grad.hidden': 'bf16' } as const
+  const { head, payload } = encodeFrame({ body: { kind: 'inferenceResult' }, tensors }, codec)
+  const sizes = payload.map(piece => piece.length)
+  assert.deepEqual(sizes, [4 * 65, 4 * 65, 2 * 4, 65, 2 * 65])
+  const back = decodeFrame(new Uint8Array(Buffer.concat([head, ...payload]))).tensors
+  assert.deepEqual(back['blocks.0.prompt']!.data, data)
+  assert.deepEqual(Object.entries(back).find(([name]) => name === 'constructor')![1].data, data)
+  for (const [name, tolerance] of [
+    ['hidden', 1 / 254],
+    ['grad.hidden', 2 ** -8]
+  ] as const) {
+    const off = Math.max(...data.map((value, i) => Math.abs(value - Number(back[name]!.data[i]))))
+    assert.ok(off > 0 && off <= tolerance * 1.001, `${name}: ${off}`)
+  }
+})
+
+test('a frame that is small on the wire and large in memory is refused by what it becomes', () => {
+  const message: Message = { body: { kind: 'inferenceResult' }, tensors: { hidden: tensor('float32', [64, 64]) } }
+  const bytes = bytesOf(message, 'int8')
+  assert.ok(bytes.length < 5000)
+  assert.throws(() => decodeFrame(bytes, 8000), badFrame(/tensors of 16384 bytes, at most 8000/))
+  assert.equal(decodeFrame(bytes, 16384).tensors.hidden!.data.length, 4096)
 })
 
 test('a tensor called __proto__ is a tensor like any other', () => {
@@ -154,6 +188,7 @@ test('a header that contradicts itself or the payload is refused', () => {
     [{ ...body, tensors: [{ ...x, dtype: 9 as never }] }, 8, /unknown element type/],
     [{ ...body, tensors: [{ ...x, codec: 9 as never }] }, 8, /unknown codec/],
     [{ ...body, tensors: [{ ...x, dtype: 2, shape: [1], codec: 1, byteLength: 2 }] }, 2, /for float32, not int64/],
+    [{ ...body, tensors: [{ ...x, codec: 3, byteLength: 2 }] }, 2, /in int8 does not take 2 bytes/],
     [{ ...body, tensors: [{ ...x, shape: Array(9).fill(1), byteLength: 4 }] }, 4, /rank 9/],
     [{ ...body, tensors: [{ ...x, shape: Array(8).fill(2 ** 32 - 1) }] }, 8, /does not take 8 bytes/],
     [{ inferenceReady: { cacheBytes: 2 ** 60 } }, 0, /above 2\^53/],

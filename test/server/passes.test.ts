@@ -78,12 +78,32 @@ test('the answer comes in the codec that the request asks for', async context =>
   const exact = await remote.forward({ hidden })
   for (const [codec, tolerance] of [
     ['fp16', 2 ** -11],
-    ['bf16', 2 ** -8]
+    ['bf16', 2 ** -8],
+    ['int8', 1 / 250]
   ] as const) {
     const { hidden: rounded } = await remote.forward({ hidden }, { span: remote.span(undefined, { codec }) })
     assert.notDeepEqual(rounded.data, exact.hidden.data)
     assertClose(rounded, exact.hidden, tolerance, codec)
   }
+})
+
+test('gradients of ports come as they are, whatever the codec of the hidden states', async context => {
+  const checkpoint = await openModel('grouped')
+  const remote = await startRemote(context, { checkpoint })
+  const tensors = {
+    hidden,
+    'grad.hidden': randomTensor(8, hidden.shape),
+    ...loraPorts(checkpoint, remote.server.range)
+  }
+  const exact = await remote.backward(tensors)
+  const { 'grad.hidden': rounded, ...ports } = await remote.backward(tensors, {
+    span: remote.span(undefined, { codec: 'int8' })
+  })
+  const { 'grad.hidden': full, ...expected } = exact
+  assert.notDeepEqual(rounded!.data, full!.data)
+  assertClose(rounded, full as Tensor<'float32'>, 1 / 250)
+  assert.equal(Object.keys(ports).length, 16)
+  assert.deepEqual(ports, expected)
 })
 
 test('backward from kept activations and from the input give the same bytes, and the activations are gone then', async context => {

@@ -10,7 +10,7 @@ import {
   type TrainOptions,
   train
 } from '../../../client/train/index.ts'
-import { decodeFloats, encodeFloats } from '../../../proto/codec.ts'
+import { roundTrip } from '../../proto/support.ts'
 import { assertClose, collect } from '../support.ts'
 
 /** The scales before each of these steps, and after the last. */
@@ -75,7 +75,7 @@ function half(steepness: number) {
           async backward({ scale = 1 } = {}) {
             seen.push({ scale, before: weight.data[0]! })
             const gradient = Float32Array.of(scale * steepness * (weight.data[0]! - 1))
-            addGradient(weight, decodeFloats(encodeFloats(gradient, 'fp16'), 'fp16'))
+            addGradient(weight, roundTrip(gradient, 'fp16'))
           }
         }
       }
