@@ -2,13 +2,14 @@
 import { SwarmError } from './errors.ts'
 
 /**
- * Element types with their typed array and width in bytes. float16 and bfloat16 hold raw bits in a Uint16Array:
+ * Element types with their typed array and width in bytes. float16 and bfloat16 hold raw bits in a Uint16Array, float8e4m3fn (OCP 8-bit floating point, no infinities) in a Uint8Array:
  * they are storage and wire formats here, arithmetic is in float32. uint4 holds two elements a byte, the first in the low half.
  */
 export const dtypes = {
   float32: { array: Float32Array, bytes: 4 },
   float16: { array: Uint16Array, bytes: 2 },
   bfloat16: { array: Uint16Array, bytes: 2 },
+  float8e4m3fn: { array: Uint8Array, bytes: 1 },
   int64: { array: BigInt64Array, bytes: 8 },
   int32: { array: Int32Array, bytes: 4 },
   int8: { array: Int8Array, bytes: 1 },

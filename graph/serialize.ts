@@ -27,6 +27,7 @@ const dataTypes: Readonly<Record<DType, number>> = {
   bool: 9,
   float16: 10,
   bfloat16: 16,
+  float8e4m3fn: 17,
   uint4: 21
 }
 

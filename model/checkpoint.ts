@@ -4,7 +4,6 @@ import { createHash } from 'node:crypto'
 import { SwarmError } from '../common/errors.ts'
 import type { Tensor } from '../common/tensor.ts'
 import { type ModelConfig, withGenerationConfig } from './config.ts'
-import { isWeightDtype } from './convert.ts'
 import { familyOf } from './families.ts'
 import type { ExpectedTensor, Family } from './family.ts'
 import type { ModelFolder } from './formats/folder.ts'
@@ -13,7 +12,7 @@ import { openModelFolder } from './formats/open-folder.ts'
 import { alignNames } from './formats/tensor-names.ts'
 import { isHubName, openHubFolder } from './hub/folder.ts'
 import type { HubOptions } from './hub/options.ts'
-import { decodeTensor, visitBytes } from './read-tensor.ts'
+import { checkReadable, decodeTensor, visitBytes } from './read-tensor.ts'
 import type { ReadLog, TensorInfo } from './tensor-info.ts'
 
 export type { ReadLog, TensorInfo } from './tensor-info.ts'
@@ -48,9 +47,25 @@ function checkTensor(expected: ExpectedTensor, found: TensorInfo | undefined, pa
       `${found.file}: tensor '${found.name}': expected shape [${expected.shape}] from config.json, found [${found.shape}]`
     )
   }
-  if (!isWeightDtype(found.dtype)) {
-    throw new SwarmError('UNSUPPORTED', `${found.file}: tensor '${found.name}': dtype ${found.dtype} is not supported`)
-  }
+  checkReadable(found)
+}
+
+/** Endings of names of what a tensor is to be multiplied with, in checkpoints that others have quantized. */
+const scaleEndings = ['_scale_inv', '_scale']
+
+/** Throws UNSUPPORTED for a tensor of 8 bits that means nothing without its scale. */
+function checkUnscaled({ name, dtype, file }: TensorInfo, stored: ReadonlyMap<string, TensorInfo>): void {
+  if (dtype !== 'float8e4m3fn') return
+  // stored names may lack a prefix that expected ones have, or have one more
+  const scales = scaleEndings.map(ending => name + ending)
+  const scale = [...stored.keys()].find(other =>
+    scales.some(wanted => wanted.endsWith(other) || other.endsWith(wanted))
+  )
+  if (scale === undefined) return
+  throw new SwarmError(
+    'UNSUPPORTED',
+    `${file}: tensor '${name}' is scaled by '${scale}': quantized checkpoints are not supported (use the original weights)`
+  )
 }
 
 /** Everything that changes what a block computes, in one fixed order. */
@@ -126,7 +141,11 @@ async function openFolder(folder: ModelFolder, options: { signal?: AbortSignal }
   for (let block = 0; block < config.numBlocks; block++) expected.push(...family.blockTensors(config, block))
   const names = expected.map(tensor => tensor.name)
   const tensors = alignNames(stored, names)
-  for (const tensor of expected) checkTensor(tensor, tensors.get(tensor.name), folder.path)
+  for (const tensor of expected) {
+    const found = tensors.get(tensor.name)
+    checkTensor(tensor, found, folder.path)
+    checkUnscaled(found!, stored)
+  }
 
   const hash = createHash('sha256').update('swarmtune model identity 1\n').update(canonicalConfig(config)).update('\n')
   for (const name of names.sort()) {

@@ -3,7 +3,7 @@ import { SwarmError } from '../common/errors.ts'
 import type { DType } from '../common/tensor.ts'
 
 /** dtypes that weights may be stored in */
-export const weightDtypes = ['float32', 'float16', 'bfloat16'] as const satisfies readonly DType[]
+export const weightDtypes = ['float32', 'float16', 'bfloat16', 'float8e4m3fn'] as const satisfies readonly DType[]
 export type WeightDType = (typeof weightDtypes)[number]
 
 export function isWeightDtype(dtype: DType | null): dtype is WeightDType {
@@ -30,6 +30,20 @@ function float16Table(): Uint32Array {
   return halfTable
 }
 
+/** The float32 bits of one float8 E4M3 without infinities (OCP 8-bit floating point specification 1.0, section 5). */
+function float8Bits(code: number): number {
+  const sign = (code & 0x80) << 24
+  const exponent = (code >> 3) & 0xf
+  const fraction = code & 0x7
+  if ((code & 0x7f) === 0x7f) return sign | 0x7fc00000
+  if (exponent !== 0) return sign | ((exponent + 120) << 23) | (fraction << 20)
+  if (fraction === 0) return sign
+  const shift = Math.clz32(fraction) - 28
+  return sign | ((121 - shift) << 23) | (((fraction << shift) & 0x7) << 20)
+}
+
+const float8Table = Uint32Array.from({ length: 0x100 }, (_, code) => float8Bits(code))
+
 const single = new Float32Array(1)
 const singleBits = new Uint32Array(single.buffer)
 
@@ -46,6 +60,11 @@ export function float16Value(bits: number): number {
 export function convertToFloat32(bytes: Uint8Array, dtype: WeightDType, out: Float32Array, offset: number): void {
   if (dtype === 'float32') {
     new Uint8Array(out.buffer, out.byteOffset + offset * 4, bytes.length).set(bytes)
+    return
+  }
+  if (dtype === 'float8e4m3fn') {
+    const to = new Uint32Array(out.buffer, out.byteOffset + offset * 4, bytes.length)
+    for (let i = 0; i < bytes.length; i++) to[i] = float8Table[bytes[i]!]!
     return
   }
   const aligned = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes)

@@ -54,6 +54,11 @@ function decoderOf({ dtype, file, name, encoding }: TensorInfo): Decoder {
   return { bytes: dtypes[dtype].bytes, elements: 1, decode }
 }
 
+/** Throws UNSUPPORTED for a tensor of a type that does not become float32. */
+export function checkReadable(info: TensorInfo): void {
+  decoderOf(info)
+}
+
 /** The elements of a tensor with strides, from all elements of its storage that it spans. */
 function gather(from: Float32Array, shape: readonly number[], strides: readonly number[]): Float32Array<ArrayBuffer> {
   const out = new Float32Array(sizeOf(shape))

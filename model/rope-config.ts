@@ -17,7 +17,8 @@ export interface RopeDefaults {
   readonly maxPositions: number
 }
 
-const supported = ['default', 'linear', 'dynamic', 'yarn', 'llama3', 'factors']
+/** Beside these there is 'factors', which no config.json has but that of a GGUF file. */
+const supported = ['default', 'linear', 'dynamic', 'yarn', 'llama3']
 
 /** How much yarn raises cos and sin: its own field, else from the factor (arXiv 2309.00071, equation 22). */
 function attentionFactor(fields: RawConfig, factor: number): number {

@@ -45,6 +45,7 @@ const formatOf = {
   float32: 'F32',
   float16: 'F16',
   bfloat16: 'BF16',
+  float8e4m3fn: 'F8_E4M3',
   int64: 'I64',
   int32: 'I32',
   int8: 'I8',

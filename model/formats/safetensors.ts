@@ -1,6 +1,7 @@
 // Checkpoints in safetensors files, one or many with an index.
 import { withResource } from '../../common/resource.ts'
 import { readSafetensorsHeaderOf } from '../safetensors-file.ts'
+import type { TensorInfo } from '../tensor-info.ts'
 import type { CheckpointFormat } from './format.ts'
 import { readShards } from './shards.ts'
 
@@ -17,9 +18,13 @@ export const safetensors: CheckpointFormat = {
         return await withResource(await folder.open(name, options), async file => {
           const { entries, bytesRead } = await readSafetensorsHeaderOf(file)
           options.reads.bytesRead += bytesRead
-          return entries.flatMap(({ name, dtype, shape, offset, length }) =>
-            dtype === null ? [] : [{ name, dtype, shape, file: file.path, offset, length }]
-          )
+          return entries.map(({ name, dtype, format, shape, offset, length }): TensorInfo => {
+            const place = { name, shape, file: file.path, offset, length }
+            // of a type that nothing of ours has: known by its name, refused where it is wanted
+            return dtype === null
+              ? { ...place, dtype: 'uint8', encoding: { quantization: format } }
+              : { ...place, dtype }
+          })
         })
       },
       options

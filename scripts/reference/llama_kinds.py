@@ -3,6 +3,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
+from common import REFERENCE
 from family import FOLDER, Family, half_tables, write
 
 FAMILY = Family(blocks="model.layers", tables=half_tables,
@@ -62,6 +63,15 @@ def long_sequences(name):
     path.chmod(0o644)
 
 
+FLOAT8 = {
+    "float8": dict(init=SHAPE | dict(model_type="llama", head_dim=8, tie_word_embeddings=False), dtype=torch.float8_e4m3fn),
+}
+
 if __name__ == "__main__":
     write(MODELS, FAMILY, 170)
+    write(FLOAT8, FAMILY, 195)
+    # every code
+    codes = torch.arange(256, dtype=torch.uint8).view(torch.float8_e4m3fn)
+    save_file({"codes": codes, "values": codes.float()}, REFERENCE / "float8.safetensors")
+    (REFERENCE / "float8.safetensors").chmod(0o644)
     long_sequences("dynamic")

@@ -9,7 +9,7 @@ import { referencePath } from './support.ts'
 
 /** By family: names under test/reference/families. A new family is a row. */
 export const familyModels = {
-  llama: ['qwen3', 'qwen3-sliding', 'mistral-sliding', 'yarn', 'yarn-mscale', 'dynamic'],
+  llama: ['qwen3', 'qwen3-sliding', 'mistral-sliding', 'yarn', 'yarn-mscale', 'dynamic', 'float8'],
   gpt2: ['gpt2', 'gpt2-odd'],
   bloom: ['bloom', 'bloom-odd'],
   opt: ['opt', 'opt-350m'],
