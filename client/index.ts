@@ -15,12 +15,25 @@ export {
 } from '../model/chat-template.ts'
 export { loadTokenizer, type Tokenizer } from '../model/tokenizer.ts'
 export type { Codec, NamedTensors } from '../proto/frame.ts'
-export type { CausalInput, CausalLoss } from './causal-loss.ts'
+export type { PassOptions } from './base-model.ts'
 export type { CausalModel, CausalOutput, ForwardOptions, GenerateInput, StreamedTokens } from './causal-model.ts'
+export type { CausalInput } from './causal-pass.ts'
+export {
+  AutoDistributedModelForSequenceClassification,
+  AutoDistributedModelForTokenClassification,
+  type ClassifierOptions,
+  DistributedModelForSequenceClassification,
+  DistributedModelForTokenClassification
+} from './classification.ts'
+export type { ClassificationOutput } from './classification-model.ts'
+export type { ClassificationInput } from './classification-pass.ts'
+export type { FeatureGradients, FeatureInput, FeatureOptions, FeatureOutput } from './feature-model.ts'
+export { AutoDistributedModel, DistributedModel } from './features.ts'
 export type { FromPeers } from './from-peers.ts'
 export type { FinishReason, GenerationOptions, GenerationStep, SamplingOptions } from './generate/index.ts'
 export type { Ids } from './inputs.ts'
-export { AutoDistributedModelForCausalLM, DistributedModelForCausalLM, type PretrainedOptions } from './model.ts'
+export type { ModelLoss } from './loss.ts'
+export { AutoDistributedModelForCausalLM, DistributedModelForCausalLM } from './model.ts'
 export {
   type AdafactorOptions,
   type AdamWOptions,
@@ -43,7 +56,14 @@ export {
   sgd
 } from './optim/index.ts'
 export { addGradient, clearGradients, type Parameter, parameter } from './parameter.ts'
-export { getPeftModel, PeftModel } from './peft.ts'
+export { getPeftModel, PeftModel, type TunableModel } from './peft.ts'
+export {
+  PeftModelForCausalLM,
+  PeftModelForFeatureExtraction,
+  PeftModelForSequenceClassification,
+  PeftModelForTokenClassification
+} from './peft-models.ts'
+export type { PretrainedOptions } from './pretrained.ts'
 export type { ForwardPass, RemoteBlocks, RemoteSequential } from './remote/chain.ts'
 export type { CodecOption, Codecs } from './remote/codecs.ts'
 export type { InferenceSession } from './remote/inference-session.ts'
@@ -82,5 +102,6 @@ export type {
   PeftType,
   PrefixTuningConfig,
   PromptTuningConfig,
-  PTuningConfig
+  PTuningConfig,
+  TaskType
 } from './tuning/index.ts'

@@ -57,6 +57,26 @@ export function maskMatrix(mask: Ids | undefined, shape: readonly number[]): Ten
   return matrix.data.every(value => value === 1n) ? undefined : matrix
 }
 
+/** What Hugging Face takes for tokens where no mask says so: all that are not the padding token. */
+export function impliedMask(ids: Tensor<'int64'>, padTokenId: number | undefined): Tensor<'int64'> | undefined {
+  if (padTokenId === undefined) return undefined
+  const mask = tensor('int64', ids.shape)
+  for (const [index, id] of ids.data.entries()) mask.data[index] = id === BigInt(padTokenId) ? 0n : 1n
+  return mask
+}
+
+/** One label for each of `batch` sequences, in one row or one below the other, as [batch, 1]. Throws INVALID_ARGUMENT. */
+export function sequenceLabels(labels: Ids, batch: number): Tensor<'int64'> {
+  const rows = rowsOfIds(labels, 'labels')
+  const numbers = rows.flat()
+  const isOne = rows.length === 1 || rows.every(row => row.length === 1)
+  if (!isOne || numbers.length !== batch) {
+    const found = rows.length === 1 ? `${numbers.length}` : `rows of ${[...new Set(rows.map(row => row.length))]}`
+    throw invalid(`labels: expected one label for each of ${batch} sequences, found ${found}`)
+  }
+  return int64([batch, 1], numbers)
+}
+
 /** `count` more columns of `value` before the first. */
 export function prependColumns(matrix: Tensor<'int64'>, count: number, value: number): Tensor<'int64'> {
   const [batch, sequence] = matrix.shape as [number, number]

@@ -1,53 +1,12 @@
-// A causal language model whose blocks are computed by the swarm. Embeddings, last norm and head are loaded here.
-
-import { SwarmError } from '../common/errors.ts'
-import { type Logger, silent } from '../common/logger.ts'
-import { dtypes } from '../common/tensor.ts'
-import { second } from '../common/units.ts'
-import { type Checkpoint, openCheckpoint, readTensor } from '../model/checkpoint.ts'
-import type { HubOptions } from '../model/hub/options.ts'
-import type { Precision } from '../model/precision.ts'
-import { loadTokenizer, type Tokenizer } from '../model/tokenizer.ts'
-import { findServers } from '../network/discovery.ts'
-import { createNetwork, type Network } from '../network/node.ts'
-import { sharedTensor } from '../runtime/session.ts'
+// A causal language model whose blocks are computed by the swarm, under Petals' names.
 import { CausalModel } from './causal-model.ts'
-import { Embeddings } from './embeddings.ts'
-import { type FromPeers, openFromPeers } from './from-peers.ts'
-import { LanguageHead } from './head.ts'
-import { type Parameter, parameter } from './parameter.ts'
-import type { ModelParts } from './parts.ts'
-import { Programs } from './programs.ts'
-import { type RemoteInit, RemoteSequential } from './remote/chain.ts'
-import { type CodecOption, resolveCodecs } from './remote/codecs.ts'
-import { Peers } from './remote/peers.ts'
-import { throwIfAborted } from './remote/retry.ts'
-
-export interface PretrainedOptions {
-  /** multiaddrs of peers of the swarm; one that answers is enough */
-  readonly initialPeers: readonly string[]
-  /** how hidden states and their gradients travel, both alike or each its own way; default fp32 */
-  readonly codec?: CodecOption
-  /** threads of the head; default: all cores */
-  readonly threads?: number
-  /** of dropout, where no seed comes with a call */
-  readonly seed?: number
-  /** a started network to use instead of one of its own; it is its owner's to stop */
-  readonly network?: Network
-  /** limits of the way through the servers */
-  readonly remote?: Pick<RemoteInit, 'requestTimeoutMs' | 'retryDelaysMs' | 'subBatchTokens'>
-  /** use only servers that hold their blocks so; default: any */
-  readonly requireDtype?: Precision
-  readonly logger?: Logger
-  /** of the Hugging Face Hub, for a model named instead of a path */
-  readonly hub?: HubOptions
-  /** the model's name in the swarm instead of a path: configuration, tokenizer and tensors come from its servers */
-  readonly fromPeers?: FromPeers
-  readonly signal?: AbortSignal
-}
-
-/** Looking at what else the swarm serves, for an error message. */
-const othersTimeoutMs = 3 * second
+import { LanguageHead } from './heads/language.ts'
+import type { Parameter } from './parameter.ts'
+import type { CausalParts } from './parts.ts'
+import { PeftModelForCausalLM } from './peft-models.ts'
+import { openModel, type PretrainedOptions } from './pretrained.ts'
+import type { RemoteSequential } from './remote/chain.ts'
+import type { TuningMethod } from './tuning/index.ts'
 
 /** What Petals calls a model's inner part, with its names. */
 export interface Transformer {
@@ -62,7 +21,7 @@ export class DistributedModelForCausalLM extends CausalModel {
   readonly transformer: Transformer
   readonly lmHead: { readonly weight: Parameter }
 
-  constructor(parts: ModelParts, options: { seed?: number } = {}) {
+  constructor(parts: CausalParts, options: { seed?: number } = {}) {
     super(parts, null, options)
     const { checkpoint, parameters, embeddings, blocks } = parts
     const { norm, head } = checkpoint.family.clientTensorNames(checkpoint.config)
@@ -70,116 +29,19 @@ export class DistributedModelForCausalLM extends CausalModel {
     this.transformer = { wordEmbeddings: embeddings, h: blocks, lnF }
     this.lmHead = { weight: parameters.get(head)! }
   }
-}
 
-/** The tensor as a parameter, in memory that the thread of the runtime reads without a copy. */
-async function loadParameter(checkpoint: Checkpoint, name: string, signal?: AbortSignal): Promise<Parameter> {
-  const { shape, data } = await readTensor(checkpoint, name, { signal })
-  const shared = sharedTensor('float32', shape)
-  shared.data.set(data)
-  return parameter(name, shape, shared.data)
-}
-
-async function loadTokenizerIfAny(path: string, signal?: AbortSignal): Promise<Tokenizer | null> {
-  try {
-    return await loadTokenizer(path, { signal })
-  } catch (error) {
-    if (error instanceof SwarmError && error.code === 'NOT_FOUND') return null
-    throw error
-  }
-}
-
-async function joinSwarm(options: PretrainedOptions): Promise<{ network: Network; leave: () => Promise<void> }> {
-  if (options.network !== undefined) return { network: options.network, leave: async () => {} }
-  const network = await createNetwork({ listen: [], join: options.initialPeers, logger: options.logger })
-  const stop = () => network.stop()
-  options.signal?.addEventListener('abort', stop, { once: true })
-  try {
-    await network.start()
-    throwIfAborted(options.signal)
-  } catch (error) {
-    await stop()
-    throwIfAborted(options.signal)
-    throw error
-  } finally {
-    options.signal?.removeEventListener('abort', stop)
-  }
-  return { network, leave: stop }
-}
-
-/** The models that the swarm serves, by name and beginning of their identity. */
-async function modelsServed(network: Network, signal?: AbortSignal): Promise<string[]> {
-  const limit = AbortSignal.timeout(othersTimeoutMs)
-  const servers = await findServers(network, '', { signal: signal ? AbortSignal.any([signal, limit]) : limit })
-  return [...new Set(servers.map(({ modelName, model }) => `${modelName} (${model.slice(0, 8)})`))]
-}
-
-async function assemble(
-  checkpoint: Checkpoint,
-  { network, leave }: Awaited<ReturnType<typeof joinSwarm>>,
-  options: PretrainedOptions
-): Promise<ModelParts> {
-  const { signal, logger = silent } = options
-  const { config, family, identity } = checkpoint
-  const parameters = new Map<string, Parameter>()
-  for (const { name } of family.clientTensors(config)) {
-    parameters.set(name, await loadParameter(checkpoint, name, signal))
-  }
-  const peers = new Peers({
-    findServers: finding => findServers(network, identity, finding),
-    modelsServed: serving => modelsServed(network, serving.signal),
-    ping: (peerId, pinging) => network.ping(peerId, pinging),
-    requireDtype: options.requireDtype,
-    logger
-  })
-  const blocks = new RemoteSequential(
-    { network, peers, logger },
-    {
-      model: identity,
-      numBlocks: config.numBlocks,
-      hiddenSize: config.hiddenSize,
-      cacheBytesPerPosition: 2 * config.numKeyValueHeads * config.headDim * dtypes.float32.bytes,
-      codec: options.codec,
-      ...options.remote
-    }
-  )
-  const { embedding } = family.clientTensorNames(config)
-  const programs = new Programs(parameters, { threads: options.threads })
-  return {
-    checkpoint,
-    network,
-    parameters,
-    embeddings: new Embeddings({ checkpoint, weight: parameters.get(embedding)!, programs }),
-    blocks,
-    head: new LanguageHead({ checkpoint, programs }),
-    tokenizer: await loadTokenizerIfAny(checkpoint.path, signal),
-    logger,
-    async close() {
-      await blocks.close()
-      await leave()
-      await programs.close()
-    }
+  /** The model with an adapter over it; see getPeftModel. */
+  adapt(method: TuningMethod, head: LanguageHead, options: { seed?: number } = {}): PeftModelForCausalLM {
+    return new PeftModelForCausalLM({ base: this, method, head }, options)
   }
 }
 
 export const AutoDistributedModelForCausalLM = {
-  /**
-   * Opens a Hugging Face model directory by its headers, loads embeddings, last norm and head, and joins the swarm.
-   * Blocks are never read; servers are looked for when they are first needed. Throws NOT_FOUND, BAD_CHECKPOINT,
-   * UNSUPPORTED for the directory, UNREACHABLE when no initial peer answers, INVALID_ARGUMENT for addresses that are none.
-   */
+  /** As `openModel`, with the language head. */
   async fromPretrained(path: string, options: PretrainedOptions): Promise<DistributedModelForCausalLM> {
-    const { signal, hub, fromPeers } = options
-    resolveCodecs(options.codec)
-    const local = fromPeers === undefined ? await openCheckpoint(path, { signal, hub }) : undefined
-    const swarm = await joinSwarm(options)
-    try {
-      const checkpoint = local ?? (await openFromPeers(path, swarm.network, fromPeers!, { signal }))
-      return new DistributedModelForCausalLM(await assemble(checkpoint, swarm, options), { seed: options.seed })
-    } catch (error) {
-      await swarm.leave()
-      throwIfAborted(options.signal)
-      throw error
-    }
+    return await openModel(path, { ...options, languageHead: true }, parts => {
+      const head = new LanguageHead(parts)
+      return new DistributedModelForCausalLM({ ...parts, head }, { seed: options.seed })
+    })
   }
 }

@@ -4,20 +4,27 @@ import type { Checkpoint } from '../model/checkpoint.ts'
 import type { Tokenizer } from '../model/tokenizer.ts'
 import type { Network } from '../network/network.ts'
 import type { Embeddings } from './embeddings.ts'
-import type { LanguageHead } from './head.ts'
+import type { LanguageHead } from './heads/language.ts'
 import type { Parameter } from './parameter.ts'
+import type { Programs } from './programs.ts'
 import type { RemoteSequential } from './remote/chain.ts'
 
 export interface ModelParts {
   readonly checkpoint: Checkpoint
   readonly network: Network
-  /** the tensors outside the blocks by their names in the checkpoint; tied ones once */
+  /** the tensors outside the blocks that the task uses, by their names in the checkpoint; tied ones once */
   readonly parameters: ReadonlyMap<string, Parameter>
+  /** graphs over them */
+  readonly programs: Programs
   readonly embeddings: Embeddings
   readonly blocks: RemoteSequential
-  readonly head: LanguageHead
   /** null where the model directory has none */
   readonly tokenizer: Tokenizer | null
   readonly logger: Logger
   close(): Promise<void>
 }
+
+/** A model's parts with the head of its task. */
+export type TaskParts<Head> = ModelParts & { readonly head: Head }
+
+export type CausalParts = TaskParts<LanguageHead>

@@ -1,19 +1,37 @@
-// Fine-tuning as PEFT's users know it: a model with an adapter over it, trained, saved and loaded.
-import { CausalModel } from './causal-model.ts'
+// Fine-tuning as PEFT's users know it: a model with an adapter over it, trained, saved and loaded. Knows no task.
+import type { TaskHead } from './heads/program.ts'
 import type { DistributedModelForCausalLM } from './model.ts'
 import type { Parameter } from './parameter.ts'
-import type { ModelParts } from './parts.ts'
+import type { ModelParts, TaskParts } from './parts.ts'
 import {
   createTuning,
   loadAdapter,
   type PeftConfig,
-  saveAdapter,
+  type TaskType,
   type TuningMethod,
   type TuningTarget
 } from './tuning/index.ts'
 
+/** A model that an adapter can be put over. */
+export interface TunableModel<Head extends TaskHead<Head>, Tuned> {
+  readonly task: TaskType
+  readonly parts: TaskParts<Head>
+  parameters(): readonly Parameter[]
+  adapt(method: TuningMethod, head: Head, options: { seed?: number }): Tuned
+}
+
+/** What a model with an adapter is; the plain one's class says which. */
+export type PeftModel<Base extends { adapt(...parameters: never): unknown } = DistributedModelForCausalLM> = ReturnType<
+  Base['adapt']
+>
+
+/** In a base model, as FEATURE_EXTRACTION has it, paths of modules lack the name of the base model in the whole one. */
+function modulePath(path: string, task: TaskType): string {
+  return task === 'FEATURE_EXTRACTION' ? path.slice(path.indexOf('.') + 1) : path
+}
+
 /** What a tuning method may know of the model. */
-function targetOf({ checkpoint, embeddings, tokenizer }: ModelParts): TuningTarget {
+function targetOf({ checkpoint, embeddings, tokenizer }: ModelParts, task: TaskType): TuningTarget {
   const { config, family } = checkpoint
   return {
     modules: family.linearModules(config),
@@ -24,68 +42,49 @@ function targetOf({ checkpoint, embeddings, tokenizer }: ModelParts): TuningTarg
     vocabSize: config.vocabSize,
     numHeads: config.numHeads,
     keyValue: { heads: config.numKeyValueHeads, headDim: config.headDim },
-    moduleWeightName: family.moduleWeightName,
+    moduleWeightName: (block, module) => modulePath(family.moduleWeightName(block, module), task),
     embedRows: async ids => embeddings.rows(ids),
     tokenizer: tokenizer ?? undefined
   }
 }
 
 /** The model's own parameters stay as they are while an adapter is trained. */
-function freeze(model: DistributedModelForCausalLM): void {
-  for (const parameter of model.parameters()) parameter.requiresGrad = false
-}
-
-export class PeftModel extends CausalModel {
-  /** the model under the adapter; it goes on generating as if there were none */
-  readonly base: DistributedModelForCausalLM
-  readonly #method: TuningMethod
-
-  constructor(base: DistributedModelForCausalLM, method: TuningMethod, options: { seed?: number } = {}) {
-    super(base.parts, method, options)
-    this.base = base
-    this.#method = method
-  }
-
-  /** The adapter's configuration, every default filled in. */
-  get peftConfig(): unknown {
-    return this.#method.config
-  }
-
-  /** The adapter's parameters. */
-  override parameters(): readonly Parameter[] {
-    return this.#method.parameters
-  }
-
-  /** Writes the adapter so that PEFT loads it: `adapter_config.json`, `adapter_model.safetensors`. */
-  async savePretrained(directory: string, options: { signal?: AbortSignal } = {}): Promise<void> {
-    await saveAdapter(this.#method, directory, { baseModel: this.parts.checkpoint.path, ...options })
-  }
-
-  /**
-   * An adapter that we or PEFT saved, over its base model, whose parameters are frozen. As in PEFT it is not trainable
-   * unless `isTrainable` says so. Throws NOT_FOUND, BAD_CHECKPOINT, UNSUPPORTED.
-   */
-  static async fromPretrained(
-    base: DistributedModelForCausalLM,
-    directory: string,
-    options: { isTrainable?: boolean; seed?: number; signal?: AbortSignal } = {}
-  ): Promise<PeftModel> {
-    const method = await loadAdapter(directory, targetOf(base.parts), options)
-    freeze(base)
-    return new PeftModel(base, method, options)
-  }
+function freeze({ parameters }: ModelParts): void {
+  for (const parameter of parameters.values()) parameter.requiresGrad = false
 }
 
 /**
- * A new adapter over a model, whose own parameters are frozen. `seed` decides the first values and, where calls bring
- * no seed of their own, dropout. Throws INVALID_ARGUMENT for a configuration that does not fit the model.
+ * A new adapter over a model, whose own parameters are frozen. The head of a classification is trained with it, as a copy:
+ * the base model keeps its own. `seed` decides the first values and, where calls bring no seed of their own, dropout.
+ * Throws INVALID_ARGUMENT for a configuration that does not fit the model.
  */
-export async function getPeftModel(
-  base: DistributedModelForCausalLM,
+export async function getPeftModel<Head extends TaskHead<Head>, Tuned extends { train(): unknown }>(
+  base: TunableModel<Head, Tuned>,
   config: PeftConfig,
   options: { seed?: number; signal?: AbortSignal } = {}
-): Promise<PeftModel> {
-  const method = await createTuning(config, targetOf(base.parts), options)
-  freeze(base)
-  return new PeftModel(base, method, options).train()
+): Promise<Tuned> {
+  const method = await createTuning(config, targetOf(base.parts, base.task), options)
+  freeze(base.parts)
+  const model = base.adapt(method, base.parts.head.copy(), options)
+  model.train()
+  return model
+}
+
+export const PeftModel = {
+  /**
+   * An adapter that we or PEFT saved, over its base model, whose parameters are frozen. As in PEFT it is not trainable
+   * unless `isTrainable` says so. Throws NOT_FOUND, BAD_CHECKPOINT (also for an adapter of another task), UNSUPPORTED.
+   */
+  async fromPretrained<Head extends TaskHead<Head>, Tuned>(
+    base: TunableModel<Head, Tuned>,
+    directory: string,
+    options: { isTrainable?: boolean; seed?: number; signal?: AbortSignal } = {}
+  ): Promise<Tuned> {
+    const { parts, task } = base
+    const head = parts.head.copy()
+    const modules = head.parameters
+    const method = await loadAdapter(directory, targetOf(parts, task), { ...options, task, modules })
+    freeze(parts)
+    return base.adapt(method, head, options)
+  }
 }

@@ -1,22 +1,23 @@
 // Generation over the swarm: prompts embedded here, a session through the blocks, logits here.
 import { SwarmError } from '../common/errors.ts'
-import { int64, type Tensor, tensor } from '../common/tensor.ts'
+import { int64, type Tensor } from '../common/tensor.ts'
 import { positionsOf } from './embeddings.ts'
 import { type GenerationModel, type GenerationOptions, type GenerationStep, generate } from './generate/index.ts'
-import type { ModelParts } from './parts.ts'
+import type { CausalParts } from './parts.ts'
 import type { InferenceSession } from './remote/inference-session.ts'
+import { pickPositions } from './states.ts'
 import type { TuningMethod } from './tuning/index.ts'
 
 type Floats = Tensor<'float32'>
 
 /** One generation's session, opened by its prompts. */
 class RemoteGeneration implements GenerationModel {
-  readonly #parts: ModelParts
+  readonly #parts: CausalParts
   readonly #tuning: TuningMethod | null
   readonly #maxLength: number
   #session: InferenceSession | null = null
 
-  constructor(components: { parts: ModelParts; tuning: TuningMethod | null }, options: { maxLength: number }) {
+  constructor(components: { parts: CausalParts; tuning: TuningMethod | null }, options: { maxLength: number }) {
     this.#parts = components.parts
     this.#tuning = components.tuning
     this.#maxLength = options.maxLength
@@ -39,7 +40,8 @@ class RemoteGeneration implements GenerationModel {
       signal
     })
     const states = await this.#session.step(hidden, { lengths, signal })
-    return await this.#logits(lastOfRows(states, lengths))
+    const last = lengths.map((length, row) => row * states.shape[1]! + length - 1)
+    return await this.#logits(pickPositions(states, last, rows.length))
   }
 
   async step(ids: readonly number[], { signal }: { signal?: AbortSignal }): Promise<Floats> {
@@ -66,19 +68,8 @@ class RemoteGeneration implements GenerationModel {
   }
 }
 
-/** The hidden states of each row's last token, [batch, 1, hidden]. */
-function lastOfRows(states: Floats, lengths: readonly number[]): Floats {
-  const [batch, sequence, width] = states.shape as [number, number, number]
-  const out = tensor('float32', [batch, 1, width])
-  for (const [row, length] of lengths.entries()) {
-    const from = (row * sequence + length - 1) * width
-    out.data.set(states.data.subarray(from, from + width), row * width)
-  }
-  return out
-}
-
 /** Tokens that can follow so many positions: the last one is chosen, not taken in. Throws INVALID_ARGUMENT. */
-function roomFor(parts: ModelParts, positions: number, maxNewTokens: number): number {
+function roomFor(parts: CausalParts, positions: number, maxNewTokens: number): number {
   const { maxPositions } = parts.checkpoint.config
   if (positions > maxPositions) {
     throw new SwarmError(
@@ -98,7 +89,7 @@ function roomFor(parts: ModelParts, positions: number, maxNewTokens: number): nu
  * model's. Throws what `generate` and the session throw.
  */
 export async function* generateRemote(
-  parts: ModelParts,
+  parts: CausalParts,
   tuning: TuningMethod | null,
   prompts: readonly (readonly number[])[],
   options: GenerationOptions

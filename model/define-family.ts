@@ -2,10 +2,17 @@
 import type { ModelConfig } from './config.ts'
 import type { FamilyDescription } from './description.ts'
 import { blockBiasesOf, blockTensorsOf, clientTensorsOf } from './expected-tensors.ts'
-import type { Family } from './family.ts'
+import type { Family, TokenHead } from './family.ts'
 import { clientGraphs } from './layers/client-graphs.ts'
 import { decodeSpan } from './layers/decode-span.ts'
 import { forwardSpan } from './layers/forward-span.ts'
+
+/** Of GenericForTokenClassification in Hugging Face transformers. */
+const genericTokenHead: TokenHead = {
+  name: 'score',
+  dropoutFields: ['classifier_dropout', 'hidden_dropout'],
+  dropout: 0.1
+}
 
 /** The contract's parts, each from what the description says. */
 export function defineFamily<C extends ModelConfig>(description: FamilyDescription<C>): Family {
@@ -30,6 +37,10 @@ export function defineFamily<C extends ModelConfig>(description: FamilyDescripti
     enter: (config, options) => client.enter(own(config), options),
     head: (config, options) => client.head(own(config), options),
     headLoss: (config, options) => client.headLoss(own(config), options),
+    features: (config, options) => client.features(own(config), options),
+    featureWidth: config => description.embeddingWidth?.(own(config)) ?? config.hiddenSize,
+    classifier: (config, options) => client.classifier(own(config), options),
+    tokenHead: description.tokenHead ?? genericTokenHead,
     rotaryTables: (config, positions, length) => description.rotaryTables(own(config), positions, length)
   }
 }

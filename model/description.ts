@@ -2,7 +2,7 @@
 import type { GraphBuilder } from '../graph/builder.ts'
 import type { Value } from '../graph/graph.ts'
 import type { ModelConfig, RawConfig } from './config.ts'
-import type { ClientTensorNames, ExpectedTensor, LinearModule, PositionTables } from './family.ts'
+import type { ClientTensorNames, ExpectedTensor, LinearModule, PositionTables, TokenHead } from './family.ts'
 import type { AttentionKind, Projections } from './layers/attention.ts'
 import type { BlockScope, TensorScope } from './layers/scope.ts'
 
@@ -52,5 +52,7 @@ export interface FamilyDescription<C extends ModelConfig = ModelConfig> {
   leave(context: ClientContext<C>, hidden: Value): Value
   /** What becomes of the product. */
   finish?(context: ClientContext<C>, logits: Value): Value
+  /** default: as Hugging Face's GenericForTokenClassification */
+  readonly tokenHead?: TokenHead
   rotaryTables(config: C, positions: number, length?: number): PositionTables
 }

@@ -63,6 +63,29 @@ interface ClientOptions {
   readonly trainable?: boolean
 }
 
+/** The linear layer of a classification, over the states after the last norm. Its tensors are inputs of these names. */
+export interface ClassifierOptions {
+  /** [numLabels, width] */
+  readonly weight: string
+  /** [numLabels] */
+  readonly bias?: string
+  readonly numLabels: number
+  /** adds an input `dropout` [batch, seq, width] that the states are multiplied with */
+  readonly dropout?: boolean
+  /** adds an input `labels` int64 [batch, seq] and an output `loss`, the mean cross entropy over labels != -100 */
+  readonly loss?: boolean
+}
+
+/** The head of Hugging Face's ForTokenClassification class of a family. */
+export interface TokenHead {
+  /** what its tensors are called: `score.weight`, `score.bias` */
+  readonly name: string
+  /** fields of config.json with the probability of the dropout before it; the first that is there counts */
+  readonly dropoutFields: readonly string[]
+  /** where none is there */
+  readonly dropout: number
+}
+
 export interface Family {
   /** values of `model_type` in config.json */
   readonly modelTypes: readonly string[]
@@ -95,6 +118,13 @@ export interface Family {
   head(config: ModelConfig, options?: ClientOptions): Graph
   /** hidden, labels int64 [batch, seq] -> loss [], logits; mean over labels != -100 of next-token cross entropy */
   headLoss(config: ModelConfig, options?: ClientOptions): Graph
+  /** hidden [batch, seq, hidden] -> states [batch, seq, width], after the last norm */
+  features(config: ModelConfig, options?: ClientOptions): Graph
+  /** numbers of such a state: of a hidden state, in most families */
+  featureWidth(config: ModelConfig): number
+  /** hidden [batch, seq, hidden] -> logits [batch, seq, numLabels]; every tensor an input, so that gradients can be wanted */
+  classifier(config: ModelConfig, options: ClassifierOptions): Graph
+  readonly tokenHead: TokenHead
   /**
    * cos and sin of every angle, [positions, rotated / 2]; empty where nothing is rotated. `length` is that of the whole sequence: angles
    * that depend on it (dynamic scaling) are, without it, those of a sequence that ends with the position.

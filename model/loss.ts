@@ -1,4 +1,4 @@
-// Next-token cross entropy with masked labels, as graph operators. Same definition as ForCausalLMLoss of Hugging Face
+// Cross entropy with masked labels, as graph operators; for the next token as ForCausalLMLoss of Hugging Face
 // transformers: logits at t predict the label at t + 1; the mean is over labels that are not -100.
 import type { GraphBuilder } from '../graph/builder.ts'
 import type { Graph, Value } from '../graph/graph.ts'
@@ -9,19 +9,25 @@ import type { Family } from './family.ts'
 export const ignoredLabel = -100
 
 /**
- * logits [batch, seq, vocab], labels int64 [batch, seq] -> scalar. NaN where every label is ignored, as in PyTorch.
- * The labels are shifted, not the logits, which would be copied.
+ * Cross entropy: logits [batch, seq, classes], labels int64 [batch, seq] -> scalar, the mean over labels that are not -100.
+ * NaN where every label is ignored, as in PyTorch.
  */
-export function nextTokenLoss(g: GraphBuilder, logits: Value, labels: Value): Value {
-  const ignored = g.constant(ignoredLabel, 'int64')
-  const last = g.Expand(ignored, ['batch', 1])
-  const targets = g.Concat([g.Slice(labels, { axis: 1, start: 1 }), last], { axis: 1 })
-  const counted = g.Not(g.Equal(targets, ignored))
-  const index = g.Unsqueeze(g.Where(counted, targets, g.constant(0, 'int64')), [2])
+export function crossEntropy(g: GraphBuilder, logits: Value, labels: Value): Value {
+  const counted = g.Not(g.Equal(labels, g.constant(ignoredLabel, 'int64')))
+  const index = g.Unsqueeze(g.Where(counted, labels, g.constant(0, 'int64')), [2])
   const weights = g.Cast(counted, { to: 'float32' })
   const picked = g.Squeeze(g.GatherElements(g.LogSoftmax(logits, { axis: -1 }), index, { axis: 2 }), [2])
   const total = g.ReduceSum(g.Mul(picked, weights), { keepdims: false })
   return g.Neg(g.Div(total, g.ReduceSum(weights, { keepdims: false })))
+}
+
+/**
+ * logits [batch, seq, vocab], labels int64 [batch, seq] -> scalar. NaN where every label is ignored, as in PyTorch.
+ * The labels are shifted, not the logits, which would be copied.
+ */
+export function nextTokenLoss(g: GraphBuilder, logits: Value, labels: Value): Value {
+  const last = g.Expand(g.constant(ignoredLabel, 'int64'), ['batch', 1])
+  return crossEntropy(g, logits, g.Concat([g.Slice(labels, { axis: 1, start: 1 }), last], { axis: 1 }))
 }
 
 /** Final norm, head and loss of a model as one graph: `hidden`, `labels` -> `loss`, `logits`. */

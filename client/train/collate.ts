@@ -2,7 +2,7 @@
 import { int64, type Tensor } from '../../common/tensor.ts'
 import { type Example, ignoredLabel } from './data/example.ts'
 
-/** Every tensor is `[batch, seq]`, padded on the right to the longest example. */
+/** Every tensor is `[batch, seq]`, padded on the right to the longest example; labels, of which a sequence may have one, to theirs. */
 export interface Batch {
   readonly inputIds: Tensor<'int64'>
   /** 1 for tokens, 0 for padding */
@@ -19,7 +19,8 @@ function padded(rows: readonly (readonly number[])[], length: number, filler: nu
 }
 
 export function collate(examples: readonly Example[], padTokenId: number): Batch {
-  const length = Math.max(0, ...examples.map(({ ids }) => ids.length))
+  const longest = (part: 'ids' | 'labels') => Math.max(0, ...examples.map(({ [part]: row }) => row.length))
+  const length = longest('ids')
   return {
     inputIds: padded(
       examples.map(({ ids }) => ids),
@@ -33,7 +34,7 @@ export function collate(examples: readonly Example[], padTokenId: number): Batch
     ),
     labels: padded(
       examples.map(({ labels }) => labels),
-      length,
+      longest('labels'),
       ignoredLabel
     )
   }

@@ -4,8 +4,10 @@ import { SwarmError } from '../../common/errors.ts'
 import { tensor } from '../../common/tensor.ts'
 import { convertToFloat32, isWeightDtype } from '../../model/convert.ts'
 import { dataBytes, decodeSafetensors, encodeSafetensors } from '../../model/safetensors.ts'
+import type { Parameter } from '../parameter.ts'
 import type { TuningMethod, TuningTarget } from './method.ts'
 import { methodOf } from './methods.ts'
+import { type TaskType, taskTypes } from './task.ts'
 
 const configName = 'adapter_config.json'
 const tensorsName = 'adapter_model.safetensors'
@@ -18,6 +20,25 @@ function toJson(fields: Readonly<Record<string, unknown>>): string {
   return `${JSON.stringify(Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1))), null, 2)}\n`
 }
 
+/** The modules that PEFT trains and saves with every adapter of a classification, whichever of them the model has. */
+const classifierModules = ['classifier', 'score']
+
+function isClassification(task: TaskType): boolean {
+  return task === 'SEQ_CLS' || task === 'TOKEN_CLS'
+}
+
+/** The name of a module's tensor in the file: PEFT wraps a model once more where it changes its modules. */
+function moduleTensorName({ name }: Parameter, peftType: unknown): string {
+  return methodOf(peftType).isPromptLearning ? `base_model.${name}` : `base_model.model.${name}`
+}
+
+interface TaskOptions {
+  /** default CAUSAL_LM */
+  readonly task?: TaskType
+  /** tensors beside the method's, by their names in the model: `score.weight` */
+  readonly modules?: readonly Parameter[]
+}
+
 /**
  * Writes an adapter so that PEFT's `PeftModel.from_pretrained` loads it. `baseModel` is the path or name of the model
  * that it belongs to. Existing files are replaced.
@@ -25,22 +46,28 @@ function toJson(fields: Readonly<Record<string, unknown>>): string {
 export async function saveAdapter(
   method: TuningMethod,
   directory: string,
-  options: { baseModel: string; signal?: AbortSignal }
+  options: TaskOptions & { baseModel: string; signal?: AbortSignal }
 ): Promise<void> {
-  const { baseModel, signal } = options
+  const { baseModel, task = 'CAUSAL_LM', modules = [], signal } = options
+  const fields = method.describe({ baseModel })
   const config = {
     auto_mapping: null,
     base_model_name_or_path: baseModel,
     inference_mode: true,
     peft_version: peftVersion,
     revision: null,
-    task_type: 'CAUSAL_LM',
-    ...method.describe({ baseModel })
+    task_type: task,
+    ...fields,
+    ...(isClassification(task) ? { modules_to_save: [...classifierModules] } : {})
   }
-  const tensors =
+  const own =
     (await method.saved?.()) ??
     Object.fromEntries(method.parameters.map(({ name, shape, data }) => [name, tensor('float32', shape, data)]))
-  const bytes = encodeSafetensors(tensors, { format: 'pt' })
+  const others = modules.map(each => [
+    moduleTensorName(each, fields.peft_type),
+    tensor('float32', each.shape, each.data)
+  ])
+  const bytes = encodeSafetensors({ ...own, ...Object.fromEntries(others) }, { format: 'pt' })
   await files.write(files.join(directory, tensorsName), bytes, { signal })
   await files.write(files.join(directory, configName), new TextEncoder().encode(toJson(config)), { signal })
 }
@@ -71,9 +98,12 @@ async function readTensors(directory: string, signal?: AbortSignal) {
 }
 
 /** Copies the tensors into the parameters. Throws BAD_CHECKPOINT for missing, extra and misshapen ones. */
-function fill(method: TuningMethod, { path, tensors }: Awaited<ReturnType<typeof readTensors>>): void {
+function fill(
+  parameters: readonly (readonly [name: string, parameter: Parameter])[],
+  { path, tensors }: Awaited<ReturnType<typeof readTensors>>
+): void {
   const extra = new Set(Object.keys(tensors))
-  for (const { name, shape, data } of method.parameters) {
+  for (const [name, { shape, data }] of parameters) {
     const found = tensors[name]
     if (found === undefined) throw new SwarmError('BAD_CHECKPOINT', `${path}: tensor '${name}' is missing`)
     if (found.shape.length !== shape.length || found.shape.some((size, axis) => size !== shape[axis])) {
@@ -97,6 +127,29 @@ function fill(method: TuningMethod, { path, tensors }: Awaited<ReturnType<typeof
   }
 }
 
+/** Throws BAD_CHECKPOINT where the adapter was made for another task, UNSUPPORTED where that is none of ours. */
+function checkTask(found: unknown, task: TaskType, path: string): void {
+  if (found === undefined || found === null || found === task) return
+  if (!taskTypes.some(each => each === found)) {
+    throw new SwarmError(
+      'UNSUPPORTED',
+      `${path}: task_type ${JSON.stringify(found)} is not supported (supported: ${taskTypes.join(', ')})`
+    )
+  }
+  throw new SwarmError(
+    'BAD_CHECKPOINT',
+    `${path}: the adapter is for ${found}, the model for ${task} (load it over the class of model for ${found})`
+  )
+}
+
+/** The fields without the modules that belong to the task and not to the method. */
+function withoutClassifier(fields: Record<string, unknown>, task: TaskType): Record<string, unknown> {
+  const { modules_to_save: modules } = fields
+  if (!isClassification(task) || !Array.isArray(modules)) return fields
+  const others = modules.filter(name => !classifierModules.includes(name))
+  return { ...fields, modules_to_save: others.length > 0 ? others : null }
+}
+
 /**
  * Reads an adapter that we or PEFT saved. As in PEFT it is not trainable unless `isTrainable` says so.
  * Throws NOT_FOUND, BAD_CHECKPOINT for files that contradict themselves or the model, UNSUPPORTED for other methods.
@@ -104,14 +157,20 @@ function fill(method: TuningMethod, { path, tensors }: Awaited<ReturnType<typeof
 export async function loadAdapter(
   directory: string,
   target: TuningTarget,
-  options: { isTrainable?: boolean; signal?: AbortSignal } = {}
+  options: TaskOptions & { isTrainable?: boolean; signal?: AbortSignal } = {}
 ): Promise<TuningMethod> {
-  const { isTrainable = false, signal } = options
+  const { isTrainable = false, task = 'CAUSAL_LM', modules = [], signal } = options
   const path = files.join(directory, configName)
-  const fields = await readConfig(path, signal)
+  const stored = await readConfig(path, signal)
+  checkTask(stored.task_type, task, path)
+  const fields = withoutClassifier(stored, task)
   const definition = methodOf(fields.peft_type)
   const method = await definition.create(definition.read(fields, path), target, { seed: 0, initialize: false, signal })
-  fill(method, await readTensors(directory, signal))
-  for (const parameter of method.parameters) parameter.requiresGrad = isTrainable
+  const named = [
+    ...method.parameters.map(each => [each.name, each] as const),
+    ...modules.map(each => [moduleTensorName(each, fields.peft_type), each] as const)
+  ]
+  fill(named, await readTensors(directory, signal))
+  for (const [, parameter] of named) parameter.requiresGrad = isTrainable
   return method
 }

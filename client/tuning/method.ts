@@ -92,6 +92,8 @@ export interface CreateOptions {
 
 /** What a method's folder offers to the table of methods. */
 export interface MethodDefinition {
+  /** PEFT puts something before the model's input and leaves its modules as they are; default false */
+  readonly isPromptLearning?: boolean
   /** Throws INVALID_ARGUMENT for a configuration that is wrong in itself or for this model. */
   create(config: unknown, target: TuningTarget, options: CreateOptions): Promise<TuningMethod>
   /**

@@ -22,5 +22,6 @@ export const bloom = defineFamily({
   enter: ({ config, scope }, states) =>
     scope.layerNorm(states, 'transformer.word_embeddings_layernorm', { epsilon: config.normEpsilon }),
   leave: ({ config, scope }, hidden) => scope.layerNorm(hidden, 'transformer.ln_f', { epsilon: config.normEpsilon }),
+  tokenHead: { name: 'classifier', dropoutFields: ['classifier_dropout', 'hidden_dropout'], dropout: 0 },
   rotaryTables: () => ({})
 })

@@ -23,6 +23,7 @@ export const falcon = defineFamily({
   clientTensorNames,
   clientTensors: ({ hiddenSize }) => layerNormTensors(['transformer.ln_f'], hiddenSize),
   leave: ({ config, scope }, hidden) => scope.layerNorm(hidden, 'transformer.ln_f', { epsilon: config.normEpsilon }),
+  tokenHead: { name: 'classifier', dropoutFields: ['classifier_dropout', 'hidden_dropout'], dropout: 0 },
   rotaryTables: ({ rope, headDim }, positions, length) =>
     rope === null ? {} : rotaryTables(rope, headDim, positions, length)
 })

@@ -20,5 +20,6 @@ export const gptNeoX = defineFamily({
   clientTensors: ({ hiddenSize }) => layerNormTensors(['gpt_neox.final_layer_norm'], hiddenSize),
   leave: ({ config, scope }, hidden) =>
     scope.layerNorm(hidden, 'gpt_neox.final_layer_norm', { epsilon: config.normEpsilon }),
+  tokenHead: { name: 'classifier', dropoutFields: ['classifier_dropout'], dropout: 0.1 },
   rotaryTables: ({ rope, traits }, positions, length) => rotaryTables(rope, traits.rotated, positions, length)
 })

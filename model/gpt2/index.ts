@@ -25,5 +25,6 @@ export const gpt2 = defineFamily({
   enter: ({ g, scope }, states, positions) =>
     g.Add(states, g.Gather(scope.tensor('transformer.wpe.weight'), positions(), { axis: 0 })),
   leave: ({ config, scope }, hidden) => scope.layerNorm(hidden, 'transformer.ln_f', { epsilon: config.normEpsilon }),
+  tokenHead: { name: 'classifier', dropoutFields: ['classifier_dropout', 'hidden_dropout'], dropout: 0.1 },
   rotaryTables: () => ({})
 })

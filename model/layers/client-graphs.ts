@@ -4,7 +4,8 @@ import type { Graph, Value } from '../../graph/graph.ts'
 import type { ModelConfig } from '../config.ts'
 import type { ClientContext, FamilyDescription } from '../description.ts'
 import { clientTensorsOf } from '../expected-tensors.ts'
-import { nextTokenLoss } from '../loss.ts'
+import type { ClassifierOptions } from '../family.ts'
+import { crossEntropy, nextTokenLoss } from '../loss.ts'
 import { TensorScope } from './scope.ts'
 
 interface ClientOptions {
@@ -16,6 +17,8 @@ interface ClientGraphs<C extends ModelConfig> {
   enter(config: C, options?: ClientOptions): Graph | null
   head(config: C, options?: ClientOptions): Graph
   headLoss(config: C, options?: ClientOptions): Graph
+  features(config: C, options?: ClientOptions): Graph
+  classifier(config: C, options: ClassifierOptions): Graph
 }
 
 export function clientGraphs<C extends ModelConfig>(description: FamilyDescription<C>): ClientGraphs<C> {
@@ -41,11 +44,13 @@ export function clientGraphs<C extends ModelConfig>(description: FamilyDescripti
     return description.enter(context, states, declared)
   }
 
+  const left = (context: ClientContext<C>): Value =>
+    description.leave(context, context.g.input('hidden', 'float32', ['batch', 'seq', context.config.hiddenSize]))
+
   const logitsOf = (context: ClientContext<C>): Value => {
     const { g, config, scope } = context
     const { head } = description.clientTensorNames(config)
-    const hidden = g.input('hidden', 'float32', ['batch', 'seq', config.hiddenSize])
-    const logits = g.FusedMatMul(description.leave(context, hidden), scope.tensor(head), { transB: true })
+    const logits = g.FusedMatMul(left(context), scope.tensor(head), { transB: true })
     return description.finish?.(context, logits) ?? logits
   }
 
@@ -79,6 +84,22 @@ export function clientGraphs<C extends ModelConfig>(description: FamilyDescripti
       const logits = logitsOf(contextOf(g, config, options))
       const labels = g.input('labels', 'int64', ['batch', 'seq'])
       g.output('loss', nextTokenLoss(g, logits, labels))
+      g.output('logits', logits)
+      return g.build()
+    },
+    features(config, options = {}) {
+      const g = new GraphBuilder('features')
+      g.output('states', g.Identity(left(contextOf(g, config, options))))
+      return g.build()
+    },
+    classifier(config, { weight, bias, numLabels, dropout = false, loss = false }) {
+      const g = new GraphBuilder(`classifier${dropout ? ' dropout' : ''}${loss ? ' loss' : ''}`)
+      const states = left(contextOf(g, config, { trainable: true }))
+      const width = states.shape[2]!
+      const kept = dropout ? g.Mul(states, g.input('dropout', 'float32', ['batch', 'seq', width])) : states
+      const scores = g.FusedMatMul(kept, g.input(weight, 'float32', [numLabels, width]), { transB: true })
+      const logits = bias === undefined ? scores : g.Add(scores, g.input(bias, 'float32', [numLabels]))
+      if (loss) g.output('loss', crossEntropy(g, logits, g.input('labels', 'int64', ['batch', 'seq'])))
       g.output('logits', logits)
       return g.build()
     }

@@ -6,6 +6,7 @@ import { createPTuning } from './p-tuning.ts'
 export type { PTuningConfig, PTuningSettings } from './config.ts'
 
 export const pTuning: MethodDefinition = {
+  isPromptLearning: true,
   create: async (config, target, options) => createPTuning(parsePTuningConfig(config), target, options),
   read: readPTuningConfig
 }

@@ -6,6 +6,7 @@ import { createPrefix } from './prefix.ts'
 export type { PrefixTuningConfig, PrefixTuningSettings } from './config.ts'
 
 export const prefix: MethodDefinition = {
+  isPromptLearning: true,
   create: async (config, target, options) => createPrefix(parsePrefixTuningConfig(config), target, options),
   read: readPrefixTuningConfig
 }

@@ -6,6 +6,7 @@ import { createPrompt } from './prompt.ts'
 export type { PromptTuningConfig, PromptTuningSettings } from './config.ts'
 
 export const prompt: MethodDefinition = {
+  isPromptLearning: true,
   create: async (config, target, options) => createPrompt(parsePromptTuningConfig(config), target, options),
   read: readPromptTuningConfig
 }

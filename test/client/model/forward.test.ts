@@ -251,7 +251,10 @@ describe('a model and its servers', () => {
     const forward = (input: CausalInput) => model.forward(input as { inputIds: Ids })
     await assert.rejects(forward({ inputIds: [[1, 2], [3]] }), /row 1 has 1 numbers, row 0 2/)
     await assert.rejects(forward({ inputIds: [[1, 2]], labels: [[1]] }), /labels: expected \[1,2\]/)
-    await assert.rejects(forward({ inputIds: [[1, 2]], labels: [[1, 64]] }), /label 64: expected -100 or 0 to 63/)
+    await assert.rejects(
+      forward({ inputIds: [[1, 2]], labels: [[1, 64]] }),
+      /labels, row 0, position 1: label 64: expected 0 to 63/
+    )
     await assert.rejects(forward({ inputIds: [[1, 2]], attentionMask: [[1, 2]] }), invalid)
     await assert.rejects(forward({ inputIds: [[1, 64]] }), invalid)
     await assert.rejects(forward({ inputIds: float32([1, 1], [1]) as never }), invalid)

@@ -2,7 +2,7 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AutoDistributedModelForCausalLM, type DistributedModelForCausalLM } from '../../../client/index.ts'
-import type { PretrainedOptions } from '../../../client/model.ts'
+import type { PretrainedOptions } from '../../../client/pretrained.ts'
 import { openCheckpoint } from '../../../model/checkpoint.ts'
 import { type BlockServer, createServer, type ServerInit } from '../../../server/server.ts'
 

@@ -1,0 +1,153 @@
+// The surface that models of every task share, plain or with an adapter. Knows no task.
+import { SwarmError } from '../common/errors.ts'
+import { createRandom, type Random } from '../common/random.ts'
+import type { ModelConfig } from '../model/config.ts'
+import type { Tokenizer } from '../model/tokenizer.ts'
+import type { Network } from '../network/network.ts'
+import type { PassPlan } from './body.ts'
+import type { TaskHead } from './heads/program.ts'
+import { clearGradients, type Parameter } from './parameter.ts'
+import type { TaskParts } from './parts.ts'
+import { saveAdapter, type TaskType, type TuningMethod, type TuningState } from './tuning/index.ts'
+
+export interface PassOptions {
+  /**
+   * true: dropout acts; false: it does not, and nothing is kept for a backward pass. Default: dropout as `train()` and
+   * `eval()` say, and a backward pass is possible.
+   */
+  readonly training?: boolean
+  /** of the dropout; default: a new one for each call, from the model's seed */
+  readonly seed?: number
+  readonly signal?: AbortSignal
+}
+
+export abstract class BaseModel<Head extends TaskHead<Head>> {
+  /** what the model is for */
+  abstract readonly task: TaskType
+  /** what it is made of */
+  readonly parts: TaskParts<Head>
+  protected readonly tuning: TuningMethod | null
+  /** whether dropout acts */
+  training = false
+  readonly #seeds: Random
+
+  constructor(parts: TaskParts<Head>, tuning: TuningMethod | null, options: { seed?: number } = {}) {
+    this.parts = parts
+    this.tuning = tuning
+    this.#seeds = createRandom(options.seed ?? 0, 1)
+  }
+
+  get config(): ModelConfig {
+    return this.parts.checkpoint.config
+  }
+
+  /** the model's identity in the swarm, hex */
+  get identity(): string {
+    return this.parts.checkpoint.identity
+  }
+
+  get network(): Network {
+    return this.parts.network
+  }
+
+  /** Throws NOT_FOUND where the model directory has no tokenizer.json. */
+  get tokenizer(): Tokenizer {
+    const { tokenizer, checkpoint } = this.parts
+    if (tokenizer === null) throw new SwarmError('NOT_FOUND', `${checkpoint.path}: no tokenizer.json`)
+    return tokenizer
+  }
+
+  /** The adapter's, where there is one, and those of the task's head; else all that the client holds. */
+  parameters(): readonly Parameter[] {
+    const { parameters, head } = this.parts
+    return [...(this.tuning?.parameters ?? parameters.values()), ...head.parameters]
+  }
+
+  /** Tells the adapter, where it wants to know, that so many optimizer steps were made. */
+  afterStep(step: number): void {
+    this.tuning?.afterStep?.(step)
+  }
+
+  /** What the adapter keeps beside its parameters, a copy; null where that is nothing. */
+  exportState(): TuningState | null {
+    return this.tuning?.exportState?.() ?? null
+  }
+
+  /** Goes on from such a copy. Throws BAD_CHECKPOINT where it is of another adapter. */
+  importState(state: TuningState): void {
+    if (this.tuning?.importState === undefined) {
+      throw new SwarmError('BAD_CHECKPOINT', 'state of a tuning method: this model has none that keeps any')
+    }
+    this.tuning.importState(state)
+  }
+
+  /** Task, model, tokenizer and adapter: what a run that is resumed must be over. */
+  fingerprint(): Record<string, unknown> {
+    const { tokenizer, checkpoint } = this.parts
+    const peft = this.tuning?.config ?? null
+    return { task: this.task, model: checkpoint.identity, tokenizer: tokenizer?.hash ?? null, peft }
+  }
+
+  zeroGrad(): void {
+    clearGradients(this.parameters())
+  }
+
+  /** Dropout acts from now on. */
+  train(): this {
+    this.training = true
+    return this
+  }
+
+  /** Dropout does not act from now on. */
+  eval(): this {
+    this.training = false
+    return this
+  }
+
+  /** The adapter's configuration, every default filled in; null without an adapter. */
+  get peftConfig(): unknown {
+    return this.tuning?.config ?? null
+  }
+
+  /**
+   * Writes the adapter, and the head of a classification, so that PEFT loads them: `adapter_config.json`,
+   * `adapter_model.safetensors`. Throws INVALID_ARGUMENT without an adapter.
+   */
+  async savePretrained(directory: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    const { checkpoint, head } = this.parts
+    if (this.tuning === null) {
+      throw new SwarmError('INVALID_ARGUMENT', 'savePretrained: the model has no adapter (getPeftModel gives it one)')
+    }
+    const { task } = this
+    await saveAdapter(this.tuning, directory, {
+      baseModel: checkpoint.path,
+      task,
+      modules: head.parameters,
+      ...options
+    })
+  }
+
+  /** Leaves the swarm and frees what the model holds. */
+  async close(): Promise<void> {
+    await this.parts.head.close()
+    await this.parts.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** What a forward pass goes by. `headDropout`: probability of the head's own dropout. */
+  protected planOf({ training, seed, signal }: PassOptions, headDropout = 0): PassPlan {
+    const drops = training ?? this.training
+    const dropout = drops ? (this.tuning?.dropout ?? 0) : 0
+    const isRandom = dropout > 0 || (drops && (this.tuning?.begin !== undefined || headDropout > 0))
+    return {
+      dropout,
+      training: drops,
+      seed: seed ?? (isRandom ? this.#seeds.uint32() : 0),
+      differentiate: training !== false,
+      signal
+    }
+  }
+}

@@ -1,0 +1,88 @@
+// One pass of a causal language model: the body, and the head over the positions that count.
+import { type Tensor, tensor } from '../common/tensor.ts'
+import { ignoredLabel } from '../model/loss.ts'
+import { forwardBody, type PassPlan } from './body.ts'
+import { type Ids, idMatrix, maskMatrix, prependColumns } from './inputs.ts'
+import { checkLabels, ModelLoss } from './loss.ts'
+import type { CausalParts } from './parts.ts'
+import { pickPositions, scatterPositions } from './states.ts'
+import type { TuningMethod } from './tuning/index.ts'
+
+type Floats = Tensor<'float32'>
+
+export interface CausalInput {
+  /** [batch, seq] */
+  readonly inputIds: Ids
+  /** [batch, seq]: the tokens themselves, -100 where no loss is taken; they are shifted inside */
+  readonly labels?: Ids
+  /** [batch, seq]: 1 = token, 0 = padding on the left or the right */
+  readonly attentionMask?: Ids
+}
+
+export interface CausalPlan extends PassPlan {
+  /** false: the vocabulary is scored only where labels are */
+  readonly logits: boolean
+}
+
+export interface CausalResult {
+  readonly loss: ModelLoss | null
+  readonly logits: Floats | null
+}
+
+/**
+ * Positions whose next token is a label, as one row: position k predicts label k + 1. So the head's work, which is
+ * proportional to the vocabulary, is done only where it counts.
+ */
+function labelledRow(
+  hidden: Floats,
+  labels: Tensor<'int64'>
+): { hidden: Floats; labels: Tensor<'int64'>; at: number[] } {
+  const [batch, sequence] = hidden.shape as [number, number, number]
+  const at: number[] = []
+  for (let row = 0; row < batch; row++) {
+    for (let position = 0; position < sequence - 1; position++) {
+      const index = row * sequence + position
+      if (labels.data[index + 1] !== BigInt(ignoredLabel)) at.push(index)
+    }
+  }
+  const targets = tensor('int64', [1, at.length + 1])
+  targets.data[0] = BigInt(ignoredLabel)
+  for (const [place, index] of at.entries()) targets.data[place + 1] = labels.data[index + 1]!
+  // one more, whose label is nothing, so that the shifted row is as long as its labels
+  const states = pickPositions(hidden, [...at, at.at(-1) ?? 0], 1)
+  return { hidden: states, labels: targets, at }
+}
+
+/** Throws INVALID_ARGUMENT for input that does not fit together, and what the way through the servers throws. */
+export async function forwardCausal(
+  parts: CausalParts,
+  tuning: TuningMethod | null,
+  input: CausalInput,
+  plan: CausalPlan
+): Promise<CausalResult> {
+  const ids = idMatrix(input.inputIds, 'inputIds')
+  const labels = input.labels === undefined ? null : idMatrix(input.labels, 'labels', ids.shape)
+  const mask = maskMatrix(input.attentionMask, ids.shape)
+  if (labels !== null) checkLabels(labels, parts.checkpoint.config.vocabSize, "the model's tokens")
+
+  const differentiate = plan.differentiate && labels !== null
+  const body = await forwardBody(parts, tuning, { ids, mask }, { ...plan, differentiate })
+  if (labels === null) return { loss: null, logits: await parts.head.logits(body.hidden) }
+
+  const wanted = { hidden: body.differentiable, parameters: differentiate }
+  const targets = prependColumns(labels, body.before, ignoredLabel)
+  const row = plan.logits ? null : labelledRow(body.hidden, targets)
+  const result = await parts.head.loss(row?.hidden ?? body.hidden, row?.labels ?? targets, wanted)
+
+  const differentiable = body.differentiable || (differentiate && parts.head.requiresGrad)
+  const backward = async (scale: number, signal?: AbortSignal): Promise<void> => {
+    const gradient = await result.backward(scale)
+    if (gradient === null) return
+    const full = row === null ? gradient : scatterPositions(gradient, row.at, body.hidden.shape)
+    await body.backward(full, scale, signal)
+  }
+  return {
+    loss: new ModelLoss(result.value + body.penalty, differentiable ? backward : null),
+    logits: plan.logits ? result.logits : null
+  }
+}

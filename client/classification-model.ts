@@ -1,0 +1,74 @@
+// Models that classify sequences or tokens, plain or with an adapter.
+import type { Tensor } from '../common/tensor.ts'
+import { BaseModel, type PassOptions } from './base-model.ts'
+import { type ClassificationInput, type ClassificationParts, forwardClassification } from './classification-pass.ts'
+import type { ClassificationHead } from './heads/classification.ts'
+import type { Ids } from './inputs.ts'
+import type { ModelLoss } from './loss.ts'
+import type { TrainableModel } from './train/index.ts'
+import type { TuningMethod } from './tuning/index.ts'
+
+export interface ClassificationOutput {
+  readonly loss: ModelLoss
+  /** [batch, numLabels] of sequences; [batch, virtual tokens + seq, numLabels] of tokens */
+  readonly logits: Tensor<'float32'>
+}
+
+export interface ClassificationOptions {
+  /** names of the labels by their numbers */
+  readonly labels: readonly string[]
+  readonly seed?: number
+}
+
+abstract class ClassificationModel extends BaseModel<ClassificationHead> implements TrainableModel {
+  abstract override readonly task: 'SEQ_CLS' | 'TOKEN_CLS'
+  /** names of the labels by their numbers */
+  readonly id2label: readonly string[]
+
+  constructor(parts: ClassificationParts, tuning: TuningMethod | null, options: ClassificationOptions) {
+    super(parts, tuning, options)
+    this.id2label = options.labels
+  }
+
+  get numLabels(): number {
+    return this.id2label.length
+  }
+
+  /** numbers of the labels by their names */
+  get label2id(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.id2label.map((label, id) => [label, id]))
+  }
+
+  /**
+   * Loss (mean cross entropy over the labels that are not -100) and logits, or logits alone. Throws INVALID_ARGUMENT, for
+   * labels that there are not too, and what the way through the servers throws.
+   */
+  async forward(
+    input: ClassificationInput & { readonly labels: Ids },
+    options?: PassOptions
+  ): Promise<ClassificationOutput>
+  async forward(
+    input: ClassificationInput & { readonly labels?: undefined },
+    options?: PassOptions
+  ): Promise<{ readonly loss: null; readonly logits: Tensor<'float32'> }>
+  async forward(
+    input: ClassificationInput,
+    options: PassOptions = {}
+  ): Promise<{ readonly loss: ModelLoss | null; readonly logits: Tensor<'float32'> }> {
+    return await forwardClassification(this.parts, this.tuning, input, {
+      ...this.planOf(options, this.parts.head.dropout),
+      kind: this.task === 'SEQ_CLS' ? 'sequence' : 'token',
+      labels: this.id2label
+    })
+  }
+}
+
+/** One label for every sequence, scored at its last token. */
+export class SequenceClassificationModel extends ClassificationModel {
+  readonly task = 'SEQ_CLS'
+}
+
+/** One label for every token. */
+export class TokenClassificationModel extends ClassificationModel {
+  readonly task = 'TOKEN_CLS'
+}

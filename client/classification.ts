@@ -1,0 +1,126 @@
+// Models for classification whose blocks are computed by the swarm, under Petals' and Hugging Face's names.
+import { createRandom } from '../common/random.ts'
+import { sizeOf } from '../common/tensor.ts'
+import { type Checkpoint, readTensor } from '../model/checkpoint.ts'
+import { isJsonObject } from '../model/json.ts'
+import { SequenceClassificationModel, TokenClassificationModel } from './classification-model.ts'
+import type { ClassificationParts } from './classification-pass.ts'
+import { ClassificationHead } from './heads/classification.ts'
+import { type LabelOptions, resolveLabels } from './labels.ts'
+import { type Parameter, parameter } from './parameter.ts'
+import type { ModelParts } from './parts.ts'
+import { PeftModelForSequenceClassification, PeftModelForTokenClassification } from './peft-models.ts'
+import { openModel, type PretrainedOptions } from './pretrained.ts'
+import type { TuningMethod } from './tuning/index.ts'
+
+export interface ClassifierOptions extends PretrainedOptions, LabelOptions {}
+
+/** Of the random numbers that a model's seed gives, those of a new head. */
+const headStream = 2
+
+/** Standard deviation of new weights in Hugging Face's classes, where config.json says none. */
+const initializerRange = 0.02
+
+interface Layer {
+  /** what its tensors are called: `score.weight` */
+  readonly name: string
+  readonly bias: boolean
+  readonly dropout: number
+}
+
+function numberField(raw: unknown, ...fields: readonly string[]): number | undefined {
+  const found = isJsonObject(raw) ? fields.map(field => raw[field]) : []
+  return found.find(value => typeof value === 'number')
+}
+
+/** As the ForSequenceClassification classes of Hugging Face transformers. */
+const sequenceLayer: Layer = { name: 'score', bias: false, dropout: 0 }
+
+/** As the family's ForTokenClassification class. */
+function tokenLayer({ family, config }: Checkpoint): Layer {
+  const { name, dropoutFields, dropout } = family.tokenHead
+  const bias = name !== 'score' || !isJsonObject(config.raw) || config.raw.token_classification_bias !== false
+  return { name, bias, dropout: numberField(config.raw, ...dropoutFields) ?? dropout }
+}
+
+/** The layer as the checkpoint has it; a new one, normal with a zero bias, where it has none. */
+async function headOf(
+  parts: ModelParts,
+  { name, bias, dropout }: Layer,
+  options: ClassifierOptions
+): Promise<{ head: ClassificationHead; labels: readonly string[] }> {
+  const { checkpoint } = parts
+  const { config, family, tensors } = checkpoint
+  const stored = tensors.get(`${name}.weight`)
+  const labels = resolveLabels(options, config.raw, stored?.shape[0])
+  const width = family.featureWidth(config)
+  const deviation = numberField(config.raw, 'initializer_range', 'init_std') ?? initializerRange
+  const load = async (part: string, shape: readonly number[], scale: number): Promise<Parameter> => {
+    const full = `${name}.${part}`
+    if (tensors.has(full)) {
+      const { shape, data } = await readTensor(checkpoint, full, { signal: options.signal })
+      return parameter(full, shape, data)
+    }
+    const random = createRandom(options.seed ?? 0, headStream)
+    return parameter(
+      full,
+      shape,
+      Float32Array.from({ length: sizeOf(shape) }, () => scale * random.normal())
+    )
+  }
+  if (stored === undefined) {
+    parts.logger.info({ name, labels: labels.length }, `${name}: not in the checkpoint, begins at random values`)
+  }
+  const head = new ClassificationHead(parts, {
+    weight: await load('weight', [labels.length, width], deviation),
+    bias: bias ? await load('bias', [labels.length], 0) : null,
+    dropout,
+    threads: options.threads
+  })
+  return { head, labels }
+}
+
+export class DistributedModelForSequenceClassification extends SequenceClassificationModel {
+  constructor(parts: ClassificationParts, options: { labels: readonly string[]; seed?: number }) {
+    super(parts, null, options)
+  }
+
+  /** The model with an adapter over it; see getPeftModel. */
+  adapt(method: TuningMethod, head: ClassificationHead, options: { seed?: number } = {}) {
+    return new PeftModelForSequenceClassification({ base: this, method, head }, options)
+  }
+}
+
+export class DistributedModelForTokenClassification extends TokenClassificationModel {
+  constructor(parts: ClassificationParts, options: { labels: readonly string[]; seed?: number }) {
+    super(parts, null, options)
+  }
+
+  /** The model with an adapter over it; see getPeftModel. */
+  adapt(method: TuningMethod, head: ClassificationHead, options: { seed?: number } = {}) {
+    return new PeftModelForTokenClassification({ base: this, method, head }, options)
+  }
+}
+
+export const AutoDistributedModelForSequenceClassification = {
+  /**
+   * As `openModel`, with a linear layer that scores the last token of a sequence: the checkpoint's, or a new one from
+   * `seed`. Throws INVALID_ARGUMENT for labels that contradict each other or the checkpoint, UNSUPPORTED for regression.
+   */
+  async fromPretrained(path: string, options: ClassifierOptions): Promise<DistributedModelForSequenceClassification> {
+    return await openModel(path, { ...options, languageHead: false }, async parts => {
+      const { head, labels } = await headOf(parts, sequenceLayer, options)
+      return new DistributedModelForSequenceClassification({ ...parts, head }, { labels, seed: options.seed })
+    })
+  }
+}
+
+export const AutoDistributedModelForTokenClassification = {
+  /** The same with a layer that scores every token. */
+  async fromPretrained(path: string, options: ClassifierOptions): Promise<DistributedModelForTokenClassification> {
+    return await openModel(path, { ...options, languageHead: false }, async parts => {
+      const { head, labels } = await headOf(parts, tokenLayer(parts.checkpoint), options)
+      return new DistributedModelForTokenClassification({ ...parts, head }, { labels, seed: options.seed })
+    })
+  }
+}

@@ -1,0 +1,53 @@
+// The head of a language model: final norm, scores of the vocabulary and loss, as graphs over the model's own tensors.
+import type { Tensor } from '../../common/tensor.ts'
+import type { Checkpoint } from '../../model/checkpoint.ts'
+import type { Parameter } from '../parameter.ts'
+import type { Programs } from '../programs.ts'
+import { type HeadLoss, HeadProgram, lossGradient, type TaskHead, type Wanted } from './program.ts'
+
+type Floats = Tensor<'float32'>
+
+export class LanguageHead implements TaskHead<LanguageHead> {
+  readonly parameters: readonly Parameter[] = []
+  readonly #checkpoint: Checkpoint
+  readonly #programs: Programs
+  readonly #loss: HeadProgram
+
+  constructor(components: { checkpoint: Checkpoint; programs: Programs }) {
+    const { family, config } = components.checkpoint
+    this.#checkpoint = components.checkpoint
+    this.#programs = components.programs
+    const build = () => family.headLoss(config, { trainable: true })
+    this.#loss = new HeadProgram(components, { build, output: 'loss' })
+  }
+
+  /** Whether any tensor of norm or head requires a gradient. */
+  get requiresGrad(): boolean {
+    return this.#loss.requiresGrad
+  }
+
+  /** Hidden states [batch, seq, hidden] -> logits [batch, seq, vocab]. */
+  async logits(hidden: Floats): Promise<Floats> {
+    const { family, config } = this.#checkpoint
+    const session = await this.#programs.compile('logits', () => family.head(config, { trainable: true }))
+    const { logits } = await this.#programs.run(session, { hidden })
+    return logits as Floats
+  }
+
+  /** Loss of hidden states [batch, seq, hidden] against labels [batch, seq]; labels are shifted inside. */
+  async loss(hidden: Floats, labels: Tensor<'int64'>, wanted: Wanted): Promise<HeadLoss> {
+    const { results, backward } = await this.#loss.run({ hidden, labels }, wanted)
+    return {
+      value: (results.loss as Floats).data[0]!,
+      logits: results.logits as Floats,
+      backward: scale => backward(lossGradient(scale))
+    }
+  }
+
+  /** All its tensors are the model's own, which no adapter trains. */
+  copy(): LanguageHead {
+    return this
+  }
+
+  async close(): Promise<void> {}
+}

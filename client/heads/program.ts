@@ -1,0 +1,112 @@
+// What a task's head is to its model, and a graph over the last block's hidden states with its way back, compiled once each.
+// Knows no task.
+import type { Tensor } from '../../common/tensor.ts'
+import { cut } from '../../graph/cut.ts'
+import { differentiate } from '../../graph/gradient.ts'
+import type { Graph } from '../../graph/graph.ts'
+import type { Session } from '../../runtime/session.ts'
+import type { Parameter } from '../parameter.ts'
+import type { Programs } from '../programs.ts'
+
+type Floats = Tensor<'float32'>
+
+/** What follows the last block for one task. */
+export interface TaskHead<Self> {
+  /** trained beside an adapter and saved with it; what the model's own tensors are is not among them */
+  readonly parameters: readonly Parameter[]
+  /** The same head with parameters of its own, for an adapter to train. */
+  copy(): Self
+  close(): Promise<void>
+}
+
+export interface HeadLoss {
+  /** mean over the labels that count */
+  readonly value: number
+  /** [batch, seq, classes] */
+  readonly logits: Floats
+  /**
+   * The gradient of `scale` times the loss: adds that of norm and head where they require one, returns that of the
+   * hidden states, [batch, seq, hidden]; null where it was not asked for.
+   */
+  backward(scale: number): Promise<Floats | null>
+}
+
+/** What a backward pass through the head has to give. */
+export interface Wanted {
+  /** the gradient of the hidden states */
+  readonly hidden: boolean
+  /** those of norm and head, where they require one */
+  readonly parameters: boolean
+}
+
+export interface HeadPass {
+  /** the graph's outputs by name */
+  readonly results: Readonly<Record<string, Tensor>>
+  /**
+   * From the gradient of the output that the program was told: adds those of the parameters, returns that of the hidden
+   * states, [batch, seq, hidden]; null where it was not asked for.
+   */
+  backward(gradient: Floats): Promise<Floats | null>
+}
+
+interface Halves {
+  readonly forward: Session
+  /** null where nothing is wanted */
+  readonly backward: Session | null
+}
+
+export class HeadProgram {
+  readonly #programs: Programs
+  readonly #build: () => Graph
+  readonly #output: string
+
+  /** `build` gives a graph with an input `hidden`; its name tells it from other heads' over the same programs */
+  constructor(components: { programs: Programs }, init: { build: () => Graph; output: string }) {
+    this.#programs = components.programs
+    this.#build = init.build
+    this.#output = init.output
+  }
+
+  /** Whether any tensor of the graph requires a gradient. */
+  get requiresGrad(): boolean {
+    return this.#programs.usedBy(this.#build()).some(({ requiresGrad }) => requiresGrad)
+  }
+
+  /** `known`: the graph's inputs but for the parameters. */
+  async run(known: Readonly<Record<string, Tensor>>, wanted: Wanted): Promise<HeadPass> {
+    const { forward, backward } = await this.#compile(wanted)
+    const results = await this.#programs.run(forward, known)
+    return {
+      results,
+      backward: async gradient => {
+        if (backward === null) return null
+        const given = { ...known, ...results, [`grad.${this.#output}`]: gradient }
+        const gradients = await this.#programs.run(backward, given)
+        this.#programs.accumulate(gradients)
+        return (gradients['grad.hidden'] as Floats | undefined) ?? null
+      }
+    }
+  }
+
+  async #compile({ hidden, parameters }: Wanted): Promise<Halves> {
+    const graph = this.#build()
+    const trained = parameters ? this.#programs.usedBy(graph).filter(({ requiresGrad }) => requiresGrad) : []
+    const wanted = [...(hidden ? ['hidden'] : []), ...trained.map(({ name }) => name)]
+    if (wanted.length === 0) return { forward: await this.#programs.compile(graph.name, () => graph), backward: null }
+    let halves: ReturnType<typeof cut> | undefined
+    const half = (name: 'forward' | 'backward') => () => {
+      halves ??= cut(differentiate(graph, { wanted, outputs: [this.#output] }))
+      return halves[name]
+    }
+    const key = wanted.join()
+    return {
+      forward: await this.#programs.compile(`${graph.name} forward ${key}`, half('forward')),
+      backward: await this.#programs.compile(`${graph.name} backward ${key}`, half('backward'))
+    }
+  }
+}
+
+/** What every gradient of a loss starts from: `scale` times its own. */
+export function lossGradient(scale: number): Floats {
+  return { dtype: 'float32', shape: [], data: Float32Array.of(scale) }
+}

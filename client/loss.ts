@@ -1,0 +1,57 @@
+// A loss that knows its way back, and what labels may be.
+import { SwarmError } from '../common/errors.ts'
+import type { Tensor } from '../common/tensor.ts'
+import { ignoredLabel } from '../model/loss.ts'
+import type { Loss } from './train/index.ts'
+
+type Backward = (scale: number, signal?: AbortSignal) => Promise<void>
+
+export class ModelLoss implements Loss {
+  readonly value: number
+  readonly #backward: Backward | null
+  #used = false
+
+  /** `backward` null: nothing was kept, or nothing requires a gradient */
+  constructor(value: number, backward: Backward | null) {
+    this.value = value
+    this.#backward = backward
+  }
+
+  /** The value, as PyTorch has it. */
+  item(): number {
+    return this.value
+  }
+
+  /**
+   * Adds the gradient of `scale` times the loss to `grad` of every parameter that requires it; once. Throws
+   * INVALID_ARGUMENT the second time and where nothing requires a gradient, and what the way through the servers throws.
+   */
+  async backward(options: { scale?: number; signal?: AbortSignal } = {}): Promise<void> {
+    if (this.#backward === null) {
+      throw new SwarmError(
+        'INVALID_ARGUMENT',
+        'backward: no parameter requires a gradient, or the forward pass was told to keep nothing (training: false)'
+      )
+    }
+    if (this.#used) {
+      throw new SwarmError(
+        'INVALID_ARGUMENT',
+        'backward: was called before; what it needs is kept once (run forward again)'
+      )
+    }
+    this.#used = true
+    await this.#backward(options.scale ?? 1, options.signal)
+  }
+}
+
+/** Throws INVALID_ARGUMENT for labels [batch, seq] that are neither -100 nor below `count`; `classes` says of what. */
+export function checkLabels({ shape, data }: Tensor<'int64'>, count: number, classes: string): void {
+  const wrong = data.findIndex(label => label !== BigInt(ignoredLabel) && (label < 0n || label >= BigInt(count)))
+  if (wrong === -1) return
+  const width = shape[1]!
+  const where = width === 1 ? '' : `, position ${wrong % width}`
+  throw new SwarmError(
+    'INVALID_ARGUMENT',
+    `labels, row ${Math.floor(wrong / width)}${where}: label ${data[wrong]}: expected 0 to ${count - 1} (${classes}), or ${ignoredLabel} for none`
+  )
+}

@@ -1,0 +1,4 @@
+// What a model is for, under PEFT's names.
+export const taskTypes = ['CAUSAL_LM', 'SEQ_CLS', 'TOKEN_CLS', 'FEATURE_EXTRACTION'] as const
+
+export type TaskType = (typeof taskTypes)[number]
