@@ -91,6 +91,16 @@ export function readSizeOf(raw: RawConfig, fields: readonly [string, ...string[]
   return readSize(raw, fields.find(field => fieldOf(raw, field) !== undefined) ?? fields[0], fallback)
 }
 
+/** More blocks, or experts in a block, than any model has: a damaged or hostile configuration would fill the memory with their names. */
+export const mostParts = 1024
+
+/** How often a part is repeated. Throws as `readSize`, and BAD_CHECKPOINT for more than `mostParts`. */
+export function readCount(raw: RawConfig, fields: readonly [string, ...string[]], fallback?: number): number {
+  const count = readSizeOf(raw, fields, fallback)
+  if (count > mostParts) throw fault(fields[0], `at most ${mostParts}`, count)
+  return count
+}
+
 /** A positive finite number. */
 export function readPositive(raw: RawConfig, field: string, fallback?: number): number {
   const value = fieldOf(raw, field) ?? fallback

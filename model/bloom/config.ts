@@ -3,6 +3,7 @@ import {
   evenHead,
   type ModelConfig,
   type RawConfig,
+  readCount,
   readFlag,
   readPositive,
   readSize,
@@ -27,7 +28,7 @@ export function parseConfig(raw: RawConfig): BloomConfig {
   return {
     modelType: 'bloom',
     hiddenSize,
-    numBlocks: readSizeOf(raw, ['n_layer', 'num_hidden_layers']),
+    numBlocks: readCount(raw, ['n_layer', 'num_hidden_layers']),
     numHeads,
     numKeyValueHeads: numHeads,
     headDim: evenHead(hiddenSize, numHeads),

@@ -6,6 +6,7 @@ import {
   type ModelConfig,
   type RawConfig,
   type RopeConfig,
+  readCount,
   readFlag,
   readPositive,
   readSize,
@@ -55,7 +56,7 @@ export function parseConfig(raw: RawConfig): FalconConfig {
   return {
     modelType: 'falcon',
     hiddenSize,
-    numBlocks: readSizeOf(raw, ['num_hidden_layers', 'n_layer']),
+    numBlocks: readCount(raw, ['num_hidden_layers', 'n_layer']),
     numHeads,
     numKeyValueHeads,
     headDim,

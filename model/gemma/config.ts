@@ -6,6 +6,7 @@ import {
   type ModelConfig,
   type RawConfig,
   type RopeConfig,
+  readCount,
   readFlag,
   readObject,
   readPositive,
@@ -133,7 +134,7 @@ export function parseConfig(given: RawConfig): GemmaConfig {
   }
   const modelType = readText(raw, 'model_type')
   const variant = variants[modelType]!
-  const numBlocks = readSize(raw, 'num_hidden_layers')
+  const numBlocks = readCount(raw, ['num_hidden_layers'])
   const numHeads = readSize(raw, 'num_attention_heads')
   const numKeyValueHeads = readSize(raw, 'num_key_value_heads')
   const headDim = readSize(raw, 'head_dim', 256)

@@ -5,6 +5,7 @@ import {
   type ModelConfig,
   type RawConfig,
   type RopeConfig,
+  readCount,
   readFlag,
   readPositive,
   readSize,
@@ -41,7 +42,7 @@ export function parseConfig(raw: RawConfig): GptNeoXConfig {
   return {
     modelType: 'gpt_neox',
     hiddenSize,
-    numBlocks: readSize(raw, 'num_hidden_layers'),
+    numBlocks: readCount(raw, ['num_hidden_layers']),
     numHeads,
     numKeyValueHeads: numHeads,
     headDim,

@@ -4,6 +4,7 @@ import {
   evenHead,
   type ModelConfig,
   type RawConfig,
+  readCount,
   readFlag,
   readPositive,
   readSize,
@@ -37,7 +38,7 @@ export function parseConfig(raw: RawConfig): Gpt2Config {
   return {
     modelType: 'gpt2',
     hiddenSize,
-    numBlocks: readSizeOf(raw, ['n_layer', 'num_hidden_layers']),
+    numBlocks: readCount(raw, ['n_layer', 'num_hidden_layers']),
     numHeads,
     numKeyValueHeads: numHeads,
     headDim: evenHead(hiddenSize, numHeads),

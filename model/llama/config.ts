@@ -6,6 +6,7 @@ import {
   type ModelConfig,
   type RawConfig,
   type RopeConfig,
+  readCount,
   readFlag,
   readPositive,
   readSize,
@@ -111,7 +112,7 @@ export function readLlama(raw: RawConfig, modelType: string, variant: Variant): 
   if (activation !== 'silu') {
     throw new SwarmError('UNSUPPORTED', `config.json: hidden_act '${activation}' is not supported, only 'silu'`)
   }
-  const numBlocks = readSize(raw, 'num_hidden_layers')
+  const numBlocks = readCount(raw, ['num_hidden_layers'])
   const hiddenSize = readSize(raw, 'hidden_size')
   const numHeads = readSize(raw, 'num_attention_heads')
   const numKeyValueHeads = readSize(raw, 'num_key_value_heads', variant.keyValueHeads?.(numHeads))

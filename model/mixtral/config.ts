@@ -1,6 +1,6 @@
 // config.json of Mixtral. Source of fields and defaults: configuration_mixtral.py of Hugging Face transformers 5.
 import { SwarmError } from '../../common/errors.ts'
-import { type RawConfig, readSize, readSizeOf } from '../config.ts'
+import { type RawConfig, readCount, readSize } from '../config.ts'
 import { type LlamaConfig, readLlama, type Variant } from '../llama/config.ts'
 
 /** Attention is that of Llama. */
@@ -27,7 +27,7 @@ const variant: Variant = {
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
 export function parseConfig(raw: RawConfig): MixtralConfig {
   const config = readLlama(raw, 'mixtral', variant)
-  const numExperts = readSizeOf(raw, ['num_local_experts', 'num_experts'], 8)
+  const numExperts = readCount(raw, ['num_local_experts', 'num_experts'], 8)
   const chosen = readSize(raw, 'num_experts_per_tok', 2)
   if (chosen > numExperts) {
     throw new SwarmError(

@@ -4,6 +4,7 @@ import {
   evenHead,
   type ModelConfig,
   type RawConfig,
+  readCount,
   readFlag,
   readSize,
   readText,
@@ -37,7 +38,7 @@ export function parseConfig(raw: RawConfig): OptConfig {
   return {
     modelType: 'opt',
     hiddenSize,
-    numBlocks: readSize(raw, 'num_hidden_layers'),
+    numBlocks: readCount(raw, ['num_hidden_layers']),
     numHeads,
     numKeyValueHeads: numHeads,
     headDim: evenHead(hiddenSize, numHeads),

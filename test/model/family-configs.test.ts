@@ -213,6 +213,17 @@ describe('what a family does not do', () => {
     })
   }
 
+  test('more blocks or experts than any model has are refused before anything is made of them', () => {
+    for (const [name, fields] of Object.entries(published)) {
+      const counts = ['num_hidden_layers', 'n_layer'].filter(field => field in fields)
+      assert.equal(counts.length, 1, name)
+      const message = /num_hidden_layers|n_layer: expected at most 1024, found 1000000000/
+      assert.throws(() => parse({ ...fields, [counts[0]!]: 1e9 }), { code: 'BAD_CHECKPOINT', message })
+    }
+    const mixtral = { ...published['mistralai/Mixtral-8x7B-v0.1'], num_local_experts: 1e9 }
+    assert.throws(() => parse(mixtral), { code: 'BAD_CHECKPOINT', message: /num_local_experts: expected at most 1024/ })
+  })
+
   test('an architecture that is none of them is refused by name, with the list of those that are', () => {
     assert.throws(() => familyOf({ model_type: 'rwkv', architectures: ['RwkvForCausalLM'] }), {
       code: 'UNSUPPORTED',

@@ -96,4 +96,33 @@ describe('a swarm of processes without model folders', { timeout: 240 * second }
       await stopAll(servers)
     }
   })
+
+  test('two servers that convert the same model at the same moment', async context => {
+    const home = await temporaryFolder(context)
+    const env = { SWARM_HOME: home }
+    const path = referencePath('gguf/blocks.gguf')
+    const apart = await Promise.allSettled([1, 2].map(() => startServers(path, [{ first: 0, end: 1 }], { env })))
+    const servers = apart.flatMap(started => (started.status === 'fulfilled' ? started.value : []))
+    try {
+      assert.equal(servers.length, 2)
+      const [identity, ...others] = await readdir(join(home, 'cache'))
+      assert.deepEqual(others, [])
+      const files = await readdir(join(home, 'cache', identity!))
+      assert.deepEqual(
+        files.map(file => file.replace(/\.[0-9a-f]{8}\./, '.')),
+        ['block-000.float32.safetensors']
+      )
+      const texts = await Promise.all(
+        servers.map(async ({ address }) => {
+          const flags = ['generate', path, 'the swarm', '--join', address, '--max-new-tokens', '8']
+          const options = { env: { ...process.env, ...env }, timeout: 60 * second }
+          return (await run(process.execPath, [bin, ...flags], options)).stdout
+        })
+      )
+      assert.ok(texts[0]!.trim().length > 0)
+      assert.equal(texts[0], texts[1])
+    } finally {
+      await stopAll(servers)
+    }
+  })
 })

@@ -1,5 +1,7 @@
 // Architectures that GGUF files come in: their metadata as a config.json, their tensors under Hugging Face's names.
 // Source: gguf-py/gguf/constants.py (names), convert_hf_to_gguf.py (what conversion changed), of llama.cpp.
+import { SwarmError } from '../../../common/errors.ts'
+import { mostParts } from '../../config.ts'
 import type { JsonObject } from '../../json.ts'
 import type { TensorEncoding } from '../../tensor-info.ts'
 import { ropeScaling } from './rope.ts'
@@ -116,9 +118,16 @@ export function configOf(
 ): JsonObject {
   const field = (key: string) => metadata.number(`${name}.${key}`)
   const heads = field('attention.head_count')
+  const blocks = field('block_count')
+  if (!(blocks <= mostParts)) {
+    throw new SwarmError(
+      'BAD_CHECKPOINT',
+      `${metadata.file}: ${name}.block_count: expected at most ${mostParts}, found ${blocks}`
+    )
+  }
   return {
     hidden_size: field('embedding_length'),
-    num_hidden_layers: field('block_count'),
+    num_hidden_layers: blocks,
     num_attention_heads: heads,
     num_key_value_heads: metadata.optionalNumber(`${name}.attention.head_count_kv`) ?? heads,
     intermediate_size: field('feed_forward_length'),

@@ -138,4 +138,26 @@ describe('a GGUF file is refused', () => {
     await mkdir(join(copy, '..', 'folder.gguf'))
     await rejectsWith(openCheckpoint(join(copy, '..', 'folder.gguf')), 'NOT_FOUND', /no config\.json/)
   })
+
+  test('whatever bytes of its header are changed: an error of ours or a model, nothing else', async context => {
+    const copy = join(await temporaryFolder(context), 'changed.gguf')
+    // a small one: header, tokenizer, no tensors to speak of
+    const whole = await readFile(referencePath('gguf/rope-llama3.gguf'))
+    const pieces = await readFile(referencePath('gguf/pieces.gguf'))
+    const attempt = async (original: Buffer, place: number, value: number): Promise<void> => {
+      const bytes = Buffer.from(original)
+      bytes[place] = value
+      await writeFile(copy, bytes)
+      for (const read of [openCheckpoint, loadTokenizer]) {
+        await read(copy).catch(error =>
+          assert.equal(error.name, 'SwarmError', `byte ${place}, ${value}: ${error.stack}`)
+        )
+      }
+    }
+    for (let place = 4; place < 900; place += 5) {
+      await attempt(whole, place, whole[place]! ^ (1 << (place % 8)))
+      await attempt(whole, place, 0xff)
+    }
+    for (let place = 4; place < pieces.length; place += 61) await attempt(pieces, place, 0xff)
+  })
 })
