@@ -27,6 +27,7 @@ export {
 } from './classification.ts'
 export type { ClassificationOutput } from './classification-model.ts'
 export type { ClassificationInput } from './classification-pass.ts'
+export { type ExportDType, type Exported, type ExportOptions, exportMerged } from './export/export.ts'
 export type { FeatureGradients, FeatureInput, FeatureOptions, FeatureOutput } from './feature-model.ts'
 export { AutoDistributedModel, DistributedModel } from './features.ts'
 export type { FromPeers } from './from-peers.ts'

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { bootstrapCommand } from './bootstrap.ts'
 import { demoCommand } from './demo.ts'
+import { exportCommand } from './export.ts'
 import { generateCommand } from './generate.ts'
 import { serveCommand } from './serve.ts'
 import { statusCommand } from './status.ts'
@@ -13,5 +14,6 @@ export const commands: readonly (() => Command)[] = [
   statusCommand,
   generateCommand,
   trainCommand,
+  exportCommand,
   demoCommand
 ]

@@ -1,0 +1,64 @@
+// swarm export: writes a model with an adapter merged into it, as a checkpoint of its own. Needs no swarm.
+import { resolve } from 'node:path'
+import { Command, InvalidArgumentError } from 'commander'
+import { type ExportDType, exportMerged } from '../../client/index.ts'
+import { formatBytes, GiB } from '../../common/units.ts'
+import { openCheckpoint } from '../../model/checkpoint.ts'
+import { type HubFlags, hubOptions, offlineOption, revisionOption } from '../hub.ts'
+import { parseBytes } from '../options.ts'
+import { createProgress } from '../progress.ts'
+import { interruptSignal, print } from '../terminal.ts'
+
+interface ExportFlags extends HubFlags {
+  adapter: string
+  output: string
+  dtype?: ExportDType
+  shardSize: number
+}
+
+const dtypeNames = new Map<string, ExportDType>([
+  ['fp32', 'float32'],
+  ['fp16', 'float16'],
+  ['bf16', 'bfloat16']
+])
+
+function parseWeightDtype(text: string): ExportDType {
+  const found = dtypeNames.get(text)
+  if (found !== undefined) return found
+  throw new InvalidArgumentError(`expected ${[...dtypeNames.keys()].join(', ')}`)
+}
+
+export function exportCommand(): Command {
+  return new Command('export')
+    .description('merge an adapter into its model and write a checkpoint that transformers loads; needs no swarm')
+    .argument('<model>', 'folder, GGUF file or hub name of the base model; all of its weights are read')
+    .requiredOption('-a, --adapter <folder>', 'adapter to merge, as swarm train or PEFT saved it')
+    .requiredOption('-o, --output <folder>', 'new or empty folder for the checkpoint')
+    .option('--dtype <dtype>', 'fp32, fp16 or bf16 for all weights (default: each as it is stored)', parseWeightDtype)
+    .option('--shard-size <size>', 'most bytes of weights in one file', parseBytes, 5 * GiB)
+    .addOption(revisionOption())
+    .addOption(offlineOption())
+    .action(exportModel)
+}
+
+async function exportModel(path: string, flags: ExportFlags): Promise<void> {
+  const interrupt = interruptSignal()
+  const { signal } = interrupt
+  const checkpoint = await openCheckpoint(path, { hub: hubOptions(flags, { quiet: false }), signal })
+  const output = resolve(flags.output)
+  const line = createProgress(checkpoint.tensors.size, '{name}')
+  try {
+    const { merged, files, bytes } = await exportMerged(checkpoint, resolve(flags.adapter), output, {
+      dtype: flags.dtype,
+      shardBytes: flags.shardSize,
+      onTensor: ({ done, name }) => line.update(done + 1, { name }),
+      signal
+    })
+    line.stop()
+    const count = files.length === 1 ? files[0] : `${files.length} files`
+    print(`${merged} of ${checkpoint.tensors.size} tensors merged; ${formatBytes(bytes)} in ${count}: ${output}`)
+  } finally {
+    line.stop()
+    interrupt.release()
+  }
+}

@@ -1,0 +1,134 @@
+// A model with an adapter merged into it, written as a checkpoint of its own that transformers loads. Needs no swarm.
+import { dtypes, type Tensor, tensor } from '../../common/tensor.ts'
+import { GiB, MiB } from '../../common/units.ts'
+import { type Checkpoint, readSample, readTensor } from '../../model/checkpoint.ts'
+import { copyCompanions, copyConfig } from '../../model/companion-files.ts'
+import { isWeightDtype, type WeightDType } from '../../model/convert.ts'
+import { readTensors } from '../../model/formats/formats.ts'
+import type { TensorSource } from '../../model/safetensors-file.ts'
+import type { TensorInfo } from '../../model/tensor-info.ts'
+import { makeEmptyFolder, type WrittenTensors, writeTensors } from '../../model/write-checkpoint.ts'
+import { encodePieces } from '../../proto/codec.ts'
+import { loadAdapter } from '../tuning/index.ts'
+import { checkpointTarget } from '../tuning/target.ts'
+import { type MergePlan, planMerge } from './merge.ts'
+
+export type ExportDType = Exclude<WeightDType, 'float8e4m3fn'>
+
+export interface ExportOptions {
+  /** of all weights; default: each as it is stored, those of 8 bits that are merged as bfloat16 */
+  readonly dtype?: ExportDType
+  /** most bytes of tensors in one file; default 5 GiB */
+  readonly shardBytes?: number
+  /** told before each tensor that is written */
+  readonly onTensor?: (progress: { readonly done: number; readonly total: number; readonly name: string }) => void
+  readonly signal?: AbortSignal
+}
+
+export interface Exported extends WrittenTensors {
+  /** tensors that the adapter changed */
+  readonly merged: number
+}
+
+/** Rounded at a time. */
+const pieceBytes = MiB
+
+const codecs = { float16: 'fp16', bfloat16: 'bf16' } as const
+
+/** Rounded to the element type, to nearest. */
+function toDtype(floats: Tensor<'float32'>, dtype: ExportDType): Tensor {
+  if (dtype === 'float32') return floats
+  const bytes = new Uint8Array(2 * floats.data.length)
+  let offset = 0
+  for (const piece of encodePieces(floats, codecs[dtype], pieceBytes)) {
+    bytes.set(piece, offset)
+    offset += piece.length
+  }
+  return tensor(dtype, floats.shape, new Uint16Array(bytes.buffer))
+}
+
+/** The bytes of a tensor, as they are. */
+async function readAsStored(checkpoint: Checkpoint, { name, dtype, shape, length }: TensorInfo): Promise<Tensor> {
+  const bytes = await readSample(checkpoint, name, length)
+  return { dtype, shape, data: new dtypes[dtype].array(bytes.buffer as ArrayBuffer) }
+}
+
+const placeOf = ({ file, offset, shape }: TensorInfo): string => `${file} ${offset} [${shape}]`
+
+/** What a tensor is called in the checkpoint's files, where that is not its name: a base model's lack the prefix of the whole one. */
+async function storedNames(
+  { folder, reads, tensors }: Checkpoint,
+  signal?: AbortSignal
+): Promise<(info: TensorInfo) => string> {
+  const stored = await readTensors(folder, { reads, signal })
+  const loose = [...stored].filter(([name]) => !tensors.has(name))
+  const byPlace = new Map(loose.map(([name, info]) => [placeOf(info), name]))
+  return info => (stored.has(info.name) ? info.name : (byPlace.get(placeOf(info)) ?? info.name))
+}
+
+/** The tensors to write, each read and changed when its turn comes. */
+async function sourcesOf(
+  checkpoint: Checkpoint,
+  plan: MergePlan,
+  { dtype, onTensor, signal }: ExportOptions
+): Promise<TensorSource[]> {
+  const nameOf = await storedNames(checkpoint, signal)
+  const total = checkpoint.tensors.size
+  let done = 0
+  return [...checkpoint.tensors.values()].map((info): TensorSource => {
+    const { name, shape, encoding, dtype: stored } = info
+    const change = plan.get(name)
+    // what is no weight, or has 8 bits and no change, stays as it is
+    const wanted = isWeightDtype(stored) ? (dtype ?? (stored === 'float8e4m3fn' ? undefined : stored)) : undefined
+    const target = wanted ?? (change === undefined && encoding === undefined ? stored : 'bfloat16')
+    return {
+      name: nameOf(info),
+      dtype: target,
+      shape,
+      async load() {
+        onTensor?.({ done: done++, total, name })
+        if (change === undefined && encoding === undefined && target === stored) {
+          return await readAsStored(checkpoint, info)
+        }
+        const floats = await readTensor(checkpoint, name, { signal })
+        change?.(floats)
+        return toDtype(floats, target as ExportDType)
+      }
+    }
+  })
+}
+
+/**
+ * Writes a model with changed tensors to an empty folder as a checkpoint: weights in safetensors, configuration, tokenizer and
+ * generation settings. One tensor is in memory at a time. Throws INVALID_ARGUMENT for a folder that is not empty, DISK_FULL.
+ */
+export async function writeMerged(
+  checkpoint: Checkpoint,
+  plan: MergePlan,
+  output: string,
+  options: ExportOptions = {}
+): Promise<Exported> {
+  const { shardBytes = 5 * GiB, dtype, signal } = options
+  await makeEmptyFolder(output)
+  const written = await writeTensors(output, await sourcesOf(checkpoint, plan, options), { shardBytes, signal })
+  await copyCompanions(checkpoint.folder, output, { signal })
+  // last: a folder without it is no model, should this one stay unfinished
+  await copyConfig(checkpoint.folder, output, { dtype, signal })
+  return { ...written, merged: plan.size }
+}
+
+/**
+ * Merges an adapter into the weights of its base model and writes the result as `writeMerged` does. Weights that are stored in 16 bits
+ * are rounded to them again unless `dtype` says otherwise. Throws UNSUPPORTED for adapters that no weights can hold (prompts,
+ * prefixes), BAD_CHECKPOINT for an adapter of another model, and what `writeMerged` throws.
+ */
+export async function exportMerged(
+  checkpoint: Checkpoint,
+  adapter: string,
+  output: string,
+  options: ExportOptions = {}
+): Promise<Exported> {
+  const method = await loadAdapter(adapter, checkpointTarget(checkpoint), options)
+  const { peft_type: peftType } = method.describe({ baseModel: checkpoint.path })
+  return await writeMerged(checkpoint, planMerge(method, checkpoint, `${adapter}: ${peftType}`), output, options)
+}

@@ -1,0 +1,140 @@
+// What an adapter does to a model's own weights, for adapters that can be written into them. Knows ports, no tuning method.
+import { SwarmError } from '../../common/errors.ts'
+import type { Tensor } from '../../common/tensor.ts'
+import type { ModelConfig } from '../../model/config.ts'
+import type { Family } from '../../model/family.ts'
+import { parsePort } from '../../model/ports.ts'
+import type { PortTensors, TuningMethod } from '../tuning/index.ts'
+
+type Floats = Tensor<'float32'>
+
+/** Changes a tensor in place. */
+type Change = (weight: Floats) => void
+
+/** Changes by the names of the tensors, as the checkpoint's family names them. */
+export type MergePlan = ReadonlyMap<string, Change>
+
+/** Adds `left` [rows, rank] times `right` [rank, columns] to a matrix [rows, columns]. Sums in double precision. */
+export function addProduct(matrix: Floats, left: Floats, right: Floats): void {
+  const [rows, rank] = left.shape as [number, number]
+  const columns = right.shape[1]!
+  const sums = new Float64Array(columns)
+  for (let row = 0; row < rows; row++) {
+    sums.fill(0)
+    for (let k = 0; k < rank; k++) {
+      const factor = left.data[row * rank + k]!
+      const from = right.data.subarray(k * columns, (k + 1) * columns)
+      for (let column = 0; column < columns; column++) sums[column]! += factor * from[column]!
+    }
+    const into = matrix.data.subarray(row * columns, (row + 1) * columns)
+    for (let column = 0; column < columns; column++) into[column]! += sums[column]!
+  }
+}
+
+function transpose({ shape, data }: Floats): Floats {
+  const [rows, columns] = shape as [number, number]
+  const out = new Float32Array(data.length)
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) out[column * rows + row] = data[row * columns + column]!
+  }
+  return { dtype: 'float32', shape: [columns, rows], data: out }
+}
+
+/** Multiplies the rows (axis 0) or columns (axis 1) of a matrix, or the elements of a vector, by those of `factors`. */
+function scaleAxis({ shape, data }: Floats, factors: Floats, axis: 0 | 1): void {
+  const columns = shape[1] ?? 1
+  for (let index = 0; index < data.length; index++) {
+    data[index]! *= factors.data[axis === 0 ? Math.floor(index / columns) : index % columns]!
+  }
+}
+
+/** A linear module, what its tensors are called, and what fills its ports. */
+interface Filled {
+  readonly path: string
+  readonly transposed: boolean
+  readonly hasBias: boolean
+  readonly a?: Floats
+  readonly b?: Floats
+  readonly bias?: Floats
+  readonly input?: Floats
+  readonly output?: Floats
+}
+
+/** (W + B A) ∘ output ∘ input, W [out, in]; of weights that lie [in, out] the same the other way round. */
+function* weightChanges({ transposed, a, b, input, output }: Filled): Generator<Change> {
+  if (a !== undefined && b !== undefined) {
+    yield weight => (transposed ? addProduct(weight, transpose(a), transpose(b)) : addProduct(weight, b, a))
+  }
+  if (input !== undefined) yield weight => scaleAxis(weight, input, transposed ? 0 : 1)
+  if (output !== undefined) yield weight => scaleAxis(weight, output, transposed ? 1 : 0)
+}
+
+/** (bias + what is added to it) ∘ output */
+function* biasChanges({ hasBias, bias, output }: Filled): Generator<Change> {
+  if (bias !== undefined) {
+    yield vector => {
+      for (let index = 0; index < vector.data.length; index++) vector.data[index]! += bias.data[index]!
+    }
+  }
+  if (hasBias && output !== undefined) yield vector => scaleAxis(vector, output, 0)
+}
+
+/** Throws UNSUPPORTED where the method puts something before the input: that is no part of any weight. */
+function refuseVirtualTokens(
+  { virtualTokens, prefixTokens = 0 }: Pick<TuningMethod, 'virtualTokens' | 'prefixTokens'>,
+  what: string
+): void {
+  const count = virtualTokens + prefixTokens
+  if (count === 0) return
+  throw new SwarmError(
+    'UNSUPPORTED',
+    `${what}: ${count} virtual tokens stand before the input and are no part of the weights: it cannot be merged (use it as an adapter)`
+  )
+}
+
+/** Filled ports by the paths of their modules. Throws UNSUPPORTED for ports that act on hidden states. */
+function filledModules(
+  ports: PortTensors,
+  { family, config }: { family: Family; config: ModelConfig },
+  what: string
+): Filled[] {
+  const transposed = new Set(family.linearModules(config).flatMap(module => (module.transposed ? [module.name] : [])))
+  const filled = new Map<string, Filled>()
+  for (const [name, tensor] of Object.entries(ports)) {
+    const { kind, block, module, part = 'bias' } = parsePort(name)
+    if (module === undefined) {
+      throw new SwarmError(
+        'UNSUPPORTED',
+        `${what}: its ${kind} acts on hidden states: it cannot be merged into weights`
+      )
+    }
+    const path = family.moduleWeightName(block, module)
+    const known = filled.get(path) ?? {
+      path,
+      transposed: transposed.has(module),
+      hasBias: family.blockBiases(config, block).some(bias => bias.name === module)
+    }
+    filled.set(path, { ...known, [part.toLowerCase()]: tensor })
+  }
+  return [...filled.values()]
+}
+
+/** What an adapter does to the tensors of a model. Throws UNSUPPORTED, with `what` the adapter is, where it does more than that. */
+export function planMerge(
+  method: Pick<TuningMethod, 'ports' | 'virtualTokens' | 'prefixTokens'>,
+  model: { family: Family; config: ModelConfig },
+  what: string
+): MergePlan {
+  refuseVirtualTokens(method, what)
+  const plan = new Map<string, Change>()
+  for (const module of filledModules(method.ports(), model, what)) {
+    const tensors = { weight: [...weightChanges(module)], bias: [...biasChanges(module)] }
+    for (const [name, changes] of Object.entries(tensors)) {
+      if (changes.length === 0) continue
+      plan.set(`${module.path}.${name}`, tensor => {
+        for (const change of changes) change(tensor)
+      })
+    }
+  }
+  return plan
+}
