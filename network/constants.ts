@@ -45,3 +45,12 @@ export const dhtReadyTimeoutMs = 3 * second
 export const maxDirectoryBytes = 768 * KiB
 /** Announcements in one directory request that are looked at. */
 export const maxPushedRecords = 64
+/** Peers that a relay listens for at once; each costs it a reservation of an hour and its traffic. */
+export const maxReservations = 64
+/** How long a client without an address to join by listens for peers on the LAN; they answer at once, multicast may be lost. */
+export const multicastTimeoutMs = 15 * second
+/** How often the LAN is asked again. */
+export const multicastIntervalMs = 5 * second
+/** Addresses of one probe that are tried, each for so long. */
+export const maxProbedAddresses = 8
+export const probeDialTimeoutMs = 5 * second

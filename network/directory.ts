@@ -1,6 +1,7 @@
 // The verified announcements that a peer knows, newest of each server. Knows no sockets.
 import { messageOf, SwarmError } from '../common/errors.ts'
 import { type Logger, silent } from '../common/logger.ts'
+import type { AllowList } from './allow-list.ts'
 import { type Announcement, open } from './announcement.ts'
 
 interface Entry {
@@ -13,6 +14,8 @@ export interface DirectoryInit {
   readonly capacity?: number
   /** milliseconds since 1970 */
   readonly now?: () => number
+  /** whose announcements are believed: the servers of the list; default: everybody's */
+  readonly allow?: AllowList
   readonly logger?: Logger
 }
 
@@ -32,11 +35,13 @@ export class Directory {
   readonly #listeners = new Set<(announcement: Announcement) => void>()
   readonly #capacity: number
   readonly #now: () => number
+  readonly #allow: AllowList | undefined
   readonly #logger: Logger
 
   constructor(init: DirectoryInit = {}) {
     this.#capacity = init.capacity ?? defaultCapacity
     this.#now = init.now ?? Date.now
+    this.#allow = init.allow
     this.#logger = init.logger ?? silent
   }
 
@@ -69,6 +74,9 @@ export class Directory {
   /** The announcement in a record. Throws INVALID_ARGUMENT when it is not valid now, or older than what is known. */
   async check(record: Uint8Array): Promise<Announcement> {
     const announcement = await open(record, this.#now())
+    if (this.#allow && this.#allow.get(announcement.peerId) !== 'server') {
+      throw new SwarmError('INVALID_ARGUMENT', `${announcement.peerId} is not a server of the allow-list`)
+    }
     const known = this.#entries.get(announcement.peerId)?.announcement
     if (known && known.expiresAt > this.#now() && announcement.sequence < known.sequence) {
       const { sequence, peerId } = announcement

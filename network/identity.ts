@@ -1,5 +1,5 @@
 // The key that is a peer's identity: made anew, or kept in a file so that the peer id outlives the process.
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
@@ -13,8 +13,20 @@ export function generateIdentity(): Promise<PrivateKey> {
 }
 
 /**
+ * Refuses a file with a secret that others than its owner can read or write. Throws INVALID_ARGUMENT.
+ * @param what `identity file`
+ */
+export async function checkPrivate(path: string, what: string): Promise<void> {
+  if (process.platform === 'win32') return // has no such bits
+  const { mode } = await stat(path)
+  if ((mode & 0o077) === 0) return
+  const found = `mode 0${(mode & 0o777).toString(8)}`
+  throw new SwarmError('INVALID_ARGUMENT', `${what} ${path} is open to others (${found}): chmod 600 '${path}'`)
+}
+
+/**
  * The key in the file, which is made with a new one (mode 0600) where there is none. The file holds libp2p's protobuf
- * `PrivateKey`. Throws INVALID_ARGUMENT when the file holds something else.
+ * `PrivateKey`. Throws INVALID_ARGUMENT when the file holds something else, or others can read it.
  */
 export async function loadIdentity(path: string): Promise<PrivateKey> {
   let bytes: Uint8Array
@@ -28,18 +40,21 @@ export async function loadIdentity(path: string): Promise<PrivateKey> {
     }
     return createIdentity(path)
   }
+  let key: PrivateKey
   try {
-    return privateKeyFromProtobuf(bytes)
+    key = privateKeyFromProtobuf(bytes)
   } catch (cause) {
     const hint = 'give the right file, or move it away to have a new identity made'
     throw new SwarmError('INVALID_ARGUMENT', `${path} is not a libp2p private key: ${hint}`, { cause })
   }
+  await checkPrivate(path, 'identity file')
+  return key
 }
 
 async function createIdentity(path: string): Promise<PrivateKey> {
   const key = await generateIdentity()
   const temporary = `${path}.${process.pid}.tmp`
-  await mkdir(dirname(path), { recursive: true })
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   await writeFile(temporary, privateKeyToProtobuf(key), { mode: 0o600 })
   await rename(temporary, path)
   return key

@@ -6,27 +6,66 @@ import { SwarmError, toSwarmError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import { withResource } from '../common/resource.ts'
 import { dialReason, peerIdOf } from './addresses.ts'
-import { joinTimeoutMs } from './constants.ts'
+import { joinTimeoutMs, multicastTimeoutMs } from './constants.ts'
 import { startDeadline } from './deadline.ts'
 import type { SwarmLibp2p } from './libp2p.ts'
+import type { LocalPeers } from './local-peers.ts'
+
+interface Components {
+  readonly libp2p: SwarmLibp2p
+  readonly localPeers: LocalPeers | undefined
+  readonly logger: Logger
+}
+
+interface JoinOptions {
+  /** whether the swarm is a private one: a hint in errors */
+  readonly secret: boolean
+  /** a peer that serves may be the first one */
+  readonly serves: boolean
+  readonly signal: AbortSignal
+}
 
 /**
- * Dials every address and returns when the first peer has answered and said what it can do; the others are dialed on in
- * the background. Does nothing without addresses, or when they are all our own. Throws UNREACHABLE, naming each address
- * and why it failed, when none answers.
+ * Returns when a first peer has answered and said what it can do: one of the addresses, or one that multicast finds.
+ * Does nothing without either, or when all addresses are our own; who serves does not wait for multicast alone. Throws
+ * UNREACHABLE, naming each address and why it failed, when nobody answers.
  */
 export async function join(
-  libp2p: SwarmLibp2p,
+  components: Components,
   addresses: readonly Multiaddr[],
-  logger: Logger,
-  stopping: AbortSignal
+  options: JoinOptions
 ): Promise<void> {
+  const { libp2p, localPeers } = components
   const others = addresses.filter(address => peerIdOf(address) !== libp2p.peerId.toString())
-  if (others.length === 0) return
+  let failure: SwarmError | undefined
+  if (others.length > 0) {
+    try {
+      return await dialAny(components, others, options)
+    } catch (error) {
+      if (!localPeers || options.signal.aborted) throw error
+      failure = error as SwarmError
+    }
+  }
+  if (!localPeers || (options.serves && !failure)) return
+  const limit = AbortSignal.timeout(multicastTimeoutMs)
+  if (await localPeers.first(AbortSignal.any([limit, options.signal]))) return
+  options.signal.throwIfAborted()
+  if (failure) throw failure
+  const hint =
+    "say --join <address> or --swarm <invite> where the peers are not on this LAN; 'swarm doctor' checks multicast"
+  throw new SwarmError('UNREACHABLE', `no peer of the swarm answers multicast within ${multicastTimeoutMs} ms: ${hint}`)
+}
+
+/** Dials every address and returns when the first peer has answered; the others are dialed on in the background. */
+async function dialAny(
+  { libp2p, logger }: Components,
+  addresses: readonly Multiaddr[],
+  { secret, signal: stopping }: JoinOptions
+): Promise<void> {
   await withResource(startDeadline(joinTimeoutMs, 'joining', stopping), async deadline => {
     const { signal } = deadline
     const reasons: string[] = []
-    const dials = others.map(async address => {
+    const dials = addresses.map(async address => {
       try {
         const { remotePeer } = await libp2p.dial(address, { signal })
         await identified(libp2p, remotePeer, signal)
@@ -42,7 +81,9 @@ export async function join(
     } catch (cause) {
       if (stopping.aborted) throw toSwarmError(stopping.reason)
       const list = reasons.map(reason => `\n  ${reason}`).join('')
-      throw new SwarmError('UNREACHABLE', `no peer to join answers:${list}\nis a peer running there?`, { cause })
+      const open = 'is a peer running there? (a private swarm lets nobody in without its invite: --swarm)'
+      const hint = secret ? 'is a peer running there, with the secret of the same invite?' : open
+      throw new SwarmError('UNREACHABLE', `no peer to join answers:${list}\n${hint}`, { cause })
     }
   })
 }

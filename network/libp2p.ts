@@ -1,18 +1,25 @@
 // The libp2p node that everything runs over: transports, limits, services. No behaviour of our own.
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
+import { autoNAT } from '@libp2p/autonat'
+import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { dcutr } from '@libp2p/dcutr'
 import { type Identify, identify } from '@libp2p/identify'
 import type { Libp2p, PrivateKey, ServiceMap } from '@libp2p/interface'
 import { type KadDHT, type KadDHTInit, kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
+import { uPnPNAT } from '@libp2p/upnp-nat'
+import { webSockets } from '@libp2p/websockets'
 import { createLibp2p } from 'libp2p'
 import { MiB } from '../common/units.ts'
 import { version } from '../common/version.ts'
 import { dhtProtocol } from '../proto/protocols.ts'
-import { dialTimeoutMs, pingIntervalMs, pingTimeoutMs, streamWindowBytes } from './constants.ts'
+import { type AllowList, gateOf } from './allow-list.ts'
+import { dialTimeoutMs, maxReservations, pingIntervalMs, pingTimeoutMs, streamWindowBytes } from './constants.ts'
 import { optimisticMuxer } from './negotiation.ts'
 import { noiseCrypto } from './noise-crypto.ts'
+import { protectConnections } from './private-connection.ts'
 import { lazyWindowUpdates, writesOnce } from './transport-tuning.ts'
 
 export interface Services extends ServiceMap {
@@ -31,6 +38,28 @@ export interface Libp2pSettings {
   readonly announce: readonly string[]
   readonly validators: NonNullable<KadDHTInit['validators']>
   readonly selectors: NonNullable<KadDHTInit['selectors']>
+  readonly secret?: Uint8Array
+  readonly allow?: AllowList
+  readonly relay?: boolean
+  readonly nat?: boolean
+  readonly transports?: readonly ('tcp' | 'ws')[]
+}
+
+/** Sockets are pinged, so one that is silent need not be closed for that; Nagle's algorithm is off by default. */
+const dialers = {
+  tcp: tcp({ inboundSocketInactivityTimeout: 0, outboundSocketInactivityTimeout: 0 }),
+  ws: webSockets()
+}
+
+/** What helps a peer behind a router, and what it does for others like it. */
+function natServices({ relay = false, nat = false }: Libp2pSettings): ServiceMap {
+  return {
+    ...(nat && { upnp: uPnPNAT(), dcutr: dcutr() }),
+    // peers ask each other whether they can be reached
+    ...((nat || relay) && { autoNat: autoNAT() }),
+    // tensors are more than the 128 KiB and two minutes that libp2p allows by default
+    ...(relay && { relay: circuitRelayServer({ reservations: { applyDefaultLimit: false, maxReservations } }) })
+  } as unknown as ServiceMap
 }
 
 /** A node, not started. Private and loopback addresses are as good as any: a swarm may live on one machine. */
@@ -40,8 +69,9 @@ export function createNode(settings: Libp2pSettings): Promise<SwarmLibp2p> {
     privateKey: settings.privateKey,
     nodeInfo: { name: 'swarmtune', version },
     addresses: { listen: [...settings.listen], announce: [...settings.announce] },
-    // sockets are pinged, so one that is silent need not be closed for that; Nagle's algorithm is off by default
-    transports: [tcp({ inboundSocketInactivityTimeout: 0, outboundSocketInactivityTimeout: 0 })],
+    transports: [...(settings.transports ?? ['tcp', 'ws']).map(name => dialers[name]), circuitRelayTransport()],
+    ...(settings.secret && { connectionProtector: protectConnections(settings.secret) }),
+    ...(settings.allow && { connectionGater: gateOf(settings.allow) }),
     connectionEncrypters: [writesOnce(noise({ crypto: noiseCrypto }))],
     streamMuxers: [
       optimisticMuxer(
@@ -70,6 +100,7 @@ export function createNode(settings: Libp2pSettings): Promise<SwarmLibp2p> {
       pingTimeout: { minTimeout: pingTimeoutMs, maxTimeout: pingTimeoutMs }
     },
     services: {
+      ...natServices(settings),
       identify: identify(),
       // the connection monitor and measurements may ping one peer at once
       ping: ping({ maxInboundStreams: 64, maxOutboundStreams: 64 }),

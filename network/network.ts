@@ -1,6 +1,7 @@
 // What the rest of the project sees of the network: no libp2p here.
 import type { Logger } from '../common/logger.ts'
 import type { CodecChoice, Message } from '../proto/frame.ts'
+import type { AllowList } from './allow-list.ts'
 import type { AnnouncementFields } from './announcement.ts'
 import type { Dht } from './dht.ts'
 import type { Directory } from './directory.ts'
@@ -17,6 +18,18 @@ export interface NetworkInit {
   readonly privateKey?: PrivateKey
   /** file of the private key, made where there is none; without it and `privateKey` the identity is new each time */
   readonly identityPath?: string
+  /** of a private swarm, 32 bytes: whoever has another or none gets no connection */
+  readonly secret?: Uint8Array
+  /** the peers that get a connection, and those of them whose announcements are believed; default: all */
+  readonly allow?: AllowList
+  /** what peers on the LAN look for each other by, see `membership`; default: by nothing */
+  readonly multicastTag?: string
+  /** forward the traffic of peers that cannot be reached, without a limit of data */
+  readonly relay?: boolean
+  /** this peer may be behind a router: ask it for a port, ask peers whether it worked, listen through relays */
+  readonly nat?: boolean
+  /** ways to dial; default both */
+  readonly transports?: readonly ('tcp' | 'ws')[]
   /** time between exchanges of directories with another server, default half a minute */
   readonly gossipIntervalMs?: number
   readonly logger?: Logger
@@ -24,6 +37,8 @@ export interface NetworkInit {
 
 export interface HandlerContext {
   readonly peerId: string
+  /** multiaddr that the caller's connection comes from */
+  readonly remoteAddress: string
   /** aborts when the caller resets its stream or vanishes, and when this peer stops */
   readonly signal: AbortSignal
 }

@@ -1,7 +1,8 @@
 // A peer of the swarm over libp2p: starts, joins, opens streams to other peers and serves theirs.
 
 import { setMaxListeners } from 'node:events'
-import type { Connection, PeerId, Stream } from '@libp2p/interface'
+import type { PeerId } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { messageOf, SwarmError, toSwarmError } from '../common/errors.ts'
 import { type Logger, silent } from '../common/logger.ts'
 import { withResource } from '../common/resource.ts'
@@ -24,10 +25,13 @@ import { startDeadline } from './deadline.ts'
 import { Dht } from './dht.ts'
 import { openChannel } from './dial.ts'
 import { Directory } from './directory.ts'
+import { exchange } from './exchange.ts'
 import { Gossip, serveDirectory } from './gossip.ts'
 import { generateIdentity, loadIdentity, type PrivateKey } from './identity.ts'
+import { lockIdentity } from './identity-lock.ts'
 import { join } from './join.ts'
 import { createNode, type SwarmLibp2p } from './libp2p.ts'
+import { LocalPeers } from './local-peers.ts'
 import { FramedStream, type MessageStream } from './message-stream.ts'
 import { preface, readAnswer } from './negotiation.ts'
 import type {
@@ -40,8 +44,9 @@ import type {
   RequestOptions
 } from './network.ts'
 import { measureRoundTrip, pingProtocol } from './ping.ts'
+import { serveProbe } from './probe.ts'
 import { modelKey, recordKey, recordRules } from './records.ts'
-import { serveStream } from './serve.ts'
+import { limitedPerPeer } from './serve.ts'
 
 export { loadIdentity, type PrivateKey } from './identity.ts'
 export type { MessageStream } from './message-stream.ts'
@@ -65,6 +70,8 @@ class Libp2pNetwork implements Network {
   readonly #privateKey: PrivateKey
   readonly #gossip: Gossip
   readonly #stopping = new AbortController()
+  readonly #localPeers: LocalPeers | undefined
+  #unlock: (() => Promise<void>) | undefined
   #sequence = 0
   #started: Promise<void> | undefined
   #stopped: Promise<void> | undefined
@@ -81,6 +88,9 @@ class Libp2pNetwork implements Network {
       { network: this, logger: components.logger },
       { intervalMs: init.gossipIntervalMs ?? gossipIntervalMs }
     )
+    const { multicastTag: tag } = init
+    const answers = (init.listen ?? defaultListen).length > 0
+    this.#localPeers = tag === undefined ? undefined : new LocalPeers(components, { tag, answers })
     setMaxListeners(0, this.#stopping.signal)
   }
 
@@ -108,25 +118,11 @@ class Libp2pNetwork implements Network {
 
   async handle(protocol: string, handler: Handler, options: HandlerOptions = {}): Promise<void> {
     const limit = options.maxStreamsPerPeer ?? maxStreamsPerPeer
-    const active = new Map<string, number>()
-    const serve = async (stream: Stream, connection: Connection): Promise<void> => {
-      const peer = connection.remotePeer.toString()
-      const count = (active.get(peer) ?? 0) + 1
-      active.set(peer, count)
-      const checked: Handler = async (messages, context) => {
-        if (count > limit) throw new SwarmError('BUSY', `more than ${limit} streams of ${protocol} from one peer`)
-        await handler(messages, context)
-      }
-      await serveStream(stream, checked, {
-        peerId: peer,
-        protocol,
-        maxFrameBytes: options.maxFrameBytes ?? maxFrameBytes,
-        logger: this.#logger
-      })
-      const left = active.get(peer)! - 1
-      if (left > 0) active.set(peer, left)
-      else active.delete(peer)
-    }
+    const serve = limitedPerPeer(handler, limit, {
+      protocol,
+      maxFrameBytes: options.maxFrameBytes ?? maxFrameBytes,
+      logger: this.#logger
+    })
     // past twice our limit, streams are reset unread
     await this.#libp2p.handle(protocol, serve, { maxInboundStreams: 2 * limit, maxOutboundStreams: Infinity })
   }
@@ -141,20 +137,8 @@ class Libp2pNetwork implements Network {
       async deadline => {
         const { signal } = deadline
         const stream = await this.#openFramed(peer, protocol, { ...options, signal })
-        try {
-          const sent = stream.send(message, { signal, ...(options.codec && { codec: options.codec }) })
-          // whatever breaks the sending breaks the stream, so that the wait for the answer ends too; unless the answer,
-          // a Failure perhaps, is there already
-          sent.then(() => stream.close()).catch(error => stream.abort(toSwarmError(error)))
-          const answer = await stream.receive({ signal })
-          if (answer === null) throw new SwarmError('UNREACHABLE', `${peer} ended the stream without an answer`)
-          stream.finish().catch(error => this.#logger.debug({ peer, error }, 'stream did not end cleanly'))
-          return answer
-        } catch (error) {
-          const failure = toSwarmError(error)
-          stream.abort(failure)
-          throw failure
-        }
+        const codec = options.codec && { codec: options.codec }
+        return await exchange({ stream, logger: this.#logger }, peer, message, { signal, ...codec })
       }
     )
   }
@@ -237,24 +221,41 @@ class Libp2pNetwork implements Network {
   async #start(): Promise<void> {
     const listen = this.#init.listen ?? defaultListen
     const serves = listen.length > 0
-    if (serves) await serveDirectory(this)
-    try {
-      await this.#libp2p.start()
-    } catch (error) {
-      throw listenError(error, listen)
+    const { identityPath } = this.#init
+    if (identityPath !== undefined && this.#init.privateKey === undefined) {
+      this.#unlock = await lockIdentity(identityPath)
     }
     try {
+      if (serves) await Promise.all([serveDirectory(this), serveProbe(this, this.#libp2p)])
+      await this.#listen(listen)
+      await this.#localPeers?.start()
       await this.#join()
     } catch (error) {
-      await this.#libp2p.stop()
+      await this.#leave()
       throw error
     }
     if (serves) this.#gossip.start()
   }
 
-  #join(): Promise<void> {
+  async #listen(listen: readonly string[]): Promise<void> {
+    try {
+      await this.#libp2p.start()
+    } catch (error) {
+      throw listenError(error, listen)
+    }
+  }
+
+  async #join(): Promise<void> {
     const addresses = (this.#init.join ?? []).map(text => parseAddress(text, 'join address'))
-    return join(this.#libp2p, addresses, this.#logger, this.#stopping.signal)
+    const options = { secret: this.#init.secret !== undefined, signal: this.#stopping.signal }
+    const components = { libp2p: this.#libp2p, localPeers: this.#localPeers, logger: this.#logger }
+    await join(components, addresses, { ...options, serves: (this.#init.listen ?? defaultListen).length > 0 })
+  }
+
+  async #leave(): Promise<void> {
+    await this.#localPeers?.stop()
+    await this.#libp2p.stop()
+    await this.#unlock?.()
   }
 
   async #stop(): Promise<void> {
@@ -269,7 +270,7 @@ class Libp2pNetwork implements Network {
     if (failed) this.#logger.debug({}, 'stops after a failed start')
     // two peers that close one connection politely at once wait half a second for each other
     for (const connection of this.#libp2p.getConnections()) connection.abort(error)
-    await this.#libp2p.stop()
+    await this.#leave()
   }
 
   async #openFramed(peerId: string, protocol: string, options: OpenOptions): Promise<FramedStream> {
@@ -294,11 +295,18 @@ export async function createNetwork(init: NetworkInit = {}): Promise<Network> {
   for (const address of listen) parseAddress(address, 'listen address')
   for (const address of init.join ?? []) parseAddress(address, 'join address')
   for (const address of init.announce ?? []) parseAddress(address, 'announce address')
-  const privateKey =
-    init.privateKey ??
-    (init.identityPath === undefined ? await generateIdentity() : await loadIdentity(init.identityPath))
-  const logger = init.logger ?? silent
-  const directory = new Directory({ logger })
-  const libp2p = await createNode({ privateKey, listen, announce: init.announce ?? [], ...recordRules(directory) })
+  const { privateKey: given, identityPath, logger = silent } = init
+  const privateKey = given ?? (identityPath === undefined ? await generateIdentity() : await loadIdentity(identityPath))
+  const own = peerIdFromPrivateKey(privateKey).toString()
+  const allow = init.allow && new Map([...init.allow, [own, 'server' as const]])
+  const directory = new Directory({ logger, allow })
+  const libp2p = await createNode({
+    ...init,
+    privateKey,
+    // behind a router: also whichever relays the peers are
+    listen: init.nat && listen.length > 0 ? [...listen, '/p2p-circuit'] : listen,
+    announce: init.announce ?? [],
+    ...recordRules(directory)
+  })
   return new Libp2pNetwork({ libp2p, privateKey, directory, logger }, init)
 }

@@ -1,6 +1,6 @@
 // Runs a handler over one stream that a peer has opened to us, and tells the peer what failed.
-import type { Stream } from '@libp2p/interface'
-import { type SwarmError, toSwarmError } from '../common/errors.ts'
+import type { Connection, Stream } from '@libp2p/interface'
+import { SwarmError, toSwarmError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import { failureMessage } from '../proto/failure.ts'
 import { ByteChannel } from './byte-channel.ts'
@@ -10,18 +10,41 @@ import type { Handler } from './network.ts'
 
 export interface ServeInit {
   readonly peerId: string
+  readonly remoteAddress: string
   readonly protocol: string
   readonly maxFrameBytes: number
   readonly logger: Logger
 }
 
+/** Serves streams of one protocol, and answers BUSY to a peer that has more than `limit` of them open. */
+export function limitedPerPeer(
+  handler: Handler,
+  limit: number,
+  init: Omit<ServeInit, 'peerId' | 'remoteAddress'>
+): (stream: Stream, connection: Connection) => Promise<void> {
+  const active = new Map<string, number>()
+  return async (stream, connection) => {
+    const peerId = connection.remotePeer.toString()
+    const count = (active.get(peerId) ?? 0) + 1
+    active.set(peerId, count)
+    const checked: Handler = async (messages, context) => {
+      if (count > limit) throw new SwarmError('BUSY', `more than ${limit} streams of ${init.protocol} from one peer`)
+      await handler(messages, context)
+    }
+    await serveStream(stream, checked, { ...init, peerId, remoteAddress: connection.remoteAddr.toString() })
+    const left = active.get(peerId)! - 1
+    if (left > 0) active.set(peerId, left)
+    else active.delete(peerId)
+  }
+}
+
 /** Returns when the stream is over. Never throws. */
 export async function serveStream(stream: Stream, handler: Handler, init: ServeInit): Promise<void> {
-  const { peerId, protocol, maxFrameBytes, logger } = init
+  const { peerId, remoteAddress, protocol, maxFrameBytes, logger } = init
   // listens to the stream before anything is awaited
   const messages = new FramedStream(new ByteChannel(stream, peerId), { peerId, maxFrameBytes, direction: 'inbound' })
   try {
-    await handler(messages, { peerId, signal: messages.signal })
+    await handler(messages, { peerId, remoteAddress, signal: messages.signal })
     await messages.finish()
   } catch (error) {
     const failure = toSwarmError(error)

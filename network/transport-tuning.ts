@@ -57,7 +57,12 @@ export function lazyWindowUpdates(create: () => YamuxFactory): () => YamuxFactor
     stream.sendWindowUpdate = () => {
       // before a stream is established its first update carries the flag that establishes it
       if (stream.state === established && stream.recvWindowCapacity > stream.recvWindow / 2) return
-      update()
+      try {
+        update()
+      } catch (error) {
+        // yamux opens streams from a microtask: when the connection has closed just before, nobody else catches this
+        stream.abort(error as Error)
+      }
     }
   }
   return () => {
@@ -65,9 +70,9 @@ export function lazyWindowUpdates(create: () => YamuxFactory): () => YamuxFactor
     const createStreamMuxer = factory.createStreamMuxer.bind(factory)
     factory.createStreamMuxer = connection => {
       const muxer = createStreamMuxer(connection)
-      const createStream = muxer.createStream.bind(muxer)
-      muxer.createStream = async options => {
-        const stream = await createStream(options)
+      const onCreateStream = muxer.onCreateStream.bind(muxer)
+      muxer.onCreateStream = () => {
+        const stream = onCreateStream()
         tune(stream as unknown as YamuxStream)
         return stream
       }

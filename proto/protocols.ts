@@ -12,7 +12,9 @@ export const protocols = {
   /** a session: open, ready, then step and result in turns until either side ends the stream */
   inference: '/swarmtune/inference/1.0.0',
   /** one request: files and stored tensors of the peer's model, in pieces */
-  tensors: '/swarmtune/tensors/1.0.0'
+  tensors: '/swarmtune/tensors/1.0.0',
+  /** one request: how a peer sees the asker: its clock, and whether it can connect back */
+  probe: '/swarmtune/probe/1.0.0'
 } as const
 
 export type ProtocolName = keyof typeof protocols

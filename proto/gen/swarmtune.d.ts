@@ -216,8 +216,14 @@ export namespace swarmtune {
             /** Frame tensorsResponse. */
             tensorsResponse?: (swarmtune.v1.TensorsResponse.$Properties|null);
 
+            /** Frame probeRequest. */
+            probeRequest?: (swarmtune.v1.ProbeRequest.$Properties|null);
+
+            /** Frame probeResponse. */
+            probeResponse?: (swarmtune.v1.ProbeResponse.$Properties|null);
+
             /** Frame body. */
-            body?: ("failure"|"infoRequest"|"infoResponse"|"directoryRequest"|"directoryResponse"|"forwardRequest"|"forwardResponse"|"backwardRequest"|"backwardResponse"|"inferenceOpen"|"inferenceReady"|"inferenceStep"|"inferenceResult"|"tensorsRequest"|"tensorsResponse");
+            body?: ("failure"|"infoRequest"|"infoResponse"|"directoryRequest"|"directoryResponse"|"forwardRequest"|"forwardResponse"|"backwardRequest"|"backwardResponse"|"inferenceOpen"|"inferenceReady"|"inferenceStep"|"inferenceResult"|"tensorsRequest"|"tensorsResponse"|"probeRequest"|"probeResponse");
 
             /**
              * Creates a new Frame instance using the specified properties.
@@ -320,8 +326,14 @@ export namespace swarmtune {
                 /** Frame tensorsResponse */
                 tensorsResponse?: (swarmtune.v1.TensorsResponse.$Properties|null);
 
+                /** Frame probeRequest */
+                probeRequest?: (swarmtune.v1.ProbeRequest.$Properties|null);
+
+                /** Frame probeResponse */
+                probeResponse?: (swarmtune.v1.ProbeResponse.$Properties|null);
+
                 /** Frame body */
-                body?: ("failure"|"infoRequest"|"infoResponse"|"directoryRequest"|"directoryResponse"|"forwardRequest"|"forwardResponse"|"backwardRequest"|"backwardResponse"|"inferenceOpen"|"inferenceReady"|"inferenceStep"|"inferenceResult"|"tensorsRequest"|"tensorsResponse");
+                body?: ("failure"|"infoRequest"|"infoResponse"|"directoryRequest"|"directoryResponse"|"forwardRequest"|"forwardResponse"|"backwardRequest"|"backwardResponse"|"inferenceOpen"|"inferenceReady"|"inferenceStep"|"inferenceResult"|"tensorsRequest"|"tensorsResponse"|"probeRequest"|"probeResponse");
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
@@ -345,9 +357,11 @@ export namespace swarmtune {
               inferenceResult?: swarmtune.v1.InferenceResult.$Shape|null;
               tensorsRequest?: swarmtune.v1.TensorsRequest.$Shape|null;
               tensorsResponse?: swarmtune.v1.TensorsResponse.$Shape|null;
+              probeRequest?: swarmtune.v1.ProbeRequest.$Shape|null;
+              probeResponse?: swarmtune.v1.ProbeResponse.$Shape|null;
               $unknowns?: Uint8Array[];
             } & (
-              ({ body?: undefined; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "failure"; failure: swarmtune.v1.Failure.$Shape; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "infoRequest"; failure?: null; infoRequest: swarmtune.v1.InfoRequest.$Shape; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "infoResponse"; failure?: null; infoRequest?: null; infoResponse: swarmtune.v1.InfoResponse.$Shape; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "directoryRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest: swarmtune.v1.DirectoryRequest.$Shape; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "directoryResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse: swarmtune.v1.DirectoryResponse.$Shape; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "forwardRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest: swarmtune.v1.ForwardRequest.$Shape; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "forwardResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse: swarmtune.v1.ForwardResponse.$Shape; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "backwardRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest: swarmtune.v1.BackwardRequest.$Shape; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "backwardResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse: swarmtune.v1.BackwardResponse.$Shape; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "inferenceOpen"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen: swarmtune.v1.InferenceOpen.$Shape; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "inferenceReady"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady: swarmtune.v1.InferenceReady.$Shape; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "inferenceStep"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep: swarmtune.v1.InferenceStep.$Shape; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "inferenceResult"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult: swarmtune.v1.InferenceResult.$Shape; tensorsRequest?: null; tensorsResponse?: null }|{ body?: "tensorsRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest: swarmtune.v1.TensorsRequest.$Shape; tensorsResponse?: null }|{ body?: "tensorsResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse: swarmtune.v1.TensorsResponse.$Shape })
+              ({ body?: undefined; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "failure"; failure: swarmtune.v1.Failure.$Shape; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "infoRequest"; failure?: null; infoRequest: swarmtune.v1.InfoRequest.$Shape; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "infoResponse"; failure?: null; infoRequest?: null; infoResponse: swarmtune.v1.InfoResponse.$Shape; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "directoryRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest: swarmtune.v1.DirectoryRequest.$Shape; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "directoryResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse: swarmtune.v1.DirectoryResponse.$Shape; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "forwardRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest: swarmtune.v1.ForwardRequest.$Shape; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "forwardResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse: swarmtune.v1.ForwardResponse.$Shape; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "backwardRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest: swarmtune.v1.BackwardRequest.$Shape; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "backwardResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse: swarmtune.v1.BackwardResponse.$Shape; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "inferenceOpen"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen: swarmtune.v1.InferenceOpen.$Shape; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "inferenceReady"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady: swarmtune.v1.InferenceReady.$Shape; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "inferenceStep"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep: swarmtune.v1.InferenceStep.$Shape; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "inferenceResult"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult: swarmtune.v1.InferenceResult.$Shape; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "tensorsRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest: swarmtune.v1.TensorsRequest.$Shape; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "tensorsResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse: swarmtune.v1.TensorsResponse.$Shape; probeRequest?: null; probeResponse?: null }|{ body?: "probeRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest: swarmtune.v1.ProbeRequest.$Shape; probeResponse?: null }|{ body?: "probeResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse: swarmtune.v1.ProbeResponse.$Shape })
             );
         }
 
@@ -2129,6 +2143,398 @@ export namespace swarmtune {
 
             /** Shape of an Announcement. */
             type $Shape = swarmtune.v1.Announcement.$Properties;
+        }
+
+        /**
+         * Properties of a ProbeRequest.
+         * @deprecated Use swarmtune.v1.ProbeRequest.$Properties instead.
+         */
+        interface IProbeRequest extends swarmtune.v1.ProbeRequest.$Properties {
+        }
+
+        /** Represents a ProbeRequest. */
+        class ProbeRequest {
+
+            /**
+             * Constructs a new ProbeRequest.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: swarmtune.v1.ProbeRequest.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** ProbeRequest addresses. */
+            addresses: string[];
+
+            /**
+             * Creates a new ProbeRequest instance using the specified properties.
+             * @param [properties] Properties to set
+             * @returns ProbeRequest instance
+             */
+            static create(properties: swarmtune.v1.ProbeRequest.$Shape): swarmtune.v1.ProbeRequest & swarmtune.v1.ProbeRequest.$Shape;
+            static create(properties?: swarmtune.v1.ProbeRequest.$Properties): swarmtune.v1.ProbeRequest;
+
+            /**
+             * Encodes the specified ProbeRequest message. Does not implicitly {@link swarmtune.v1.ProbeRequest.verify|verify} messages.
+             * @param message ProbeRequest message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: swarmtune.v1.ProbeRequest.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a ProbeRequest message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {swarmtune.v1.ProbeRequest & swarmtune.v1.ProbeRequest.$Shape} ProbeRequest
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): swarmtune.v1.ProbeRequest & swarmtune.v1.ProbeRequest.$Shape;
+
+            /**
+             * Creates a ProbeRequest message from a plain object. Also converts values to their respective internal types.
+             * @param object Plain object
+             * @returns ProbeRequest
+             */
+            static fromObject(object: { [k: string]: any }): swarmtune.v1.ProbeRequest;
+
+            /**
+             * Creates a plain object from a ProbeRequest message. Also converts values to other types if specified.
+             * @param message ProbeRequest
+             * @param [options] Conversion options
+             * @returns Plain object
+             */
+            static toObject(message: swarmtune.v1.ProbeRequest, options?: $protobuf.IConversionOptions): { [k: string]: any };
+
+            /**
+             * Converts this ProbeRequest to JSON.
+             * @returns JSON object
+             */
+            toJSON(): { [k: string]: any };
+        }
+
+        namespace ProbeRequest {
+
+            /** Properties of a ProbeRequest. */
+            interface $Properties {
+
+                /** ProbeRequest addresses */
+                addresses?: (string[]|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a ProbeRequest. */
+            type $Shape = swarmtune.v1.ProbeRequest.$Properties;
+        }
+
+        /**
+         * Properties of a ProbeResponse.
+         * @deprecated Use swarmtune.v1.ProbeResponse.$Properties instead.
+         */
+        interface IProbeResponse extends swarmtune.v1.ProbeResponse.$Properties {
+        }
+
+        /** Represents a ProbeResponse. */
+        class ProbeResponse {
+
+            /**
+             * Constructs a new ProbeResponse.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: swarmtune.v1.ProbeResponse.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** ProbeResponse version. */
+            version: string;
+
+            /** ProbeResponse time. */
+            time: number;
+
+            /** ProbeResponse seenAs. */
+            seenAs: string;
+
+            /** ProbeResponse dialed. */
+            dialed: swarmtune.v1.DialResult.$Properties[];
+
+            /**
+             * Creates a new ProbeResponse instance using the specified properties.
+             * @param [properties] Properties to set
+             * @returns ProbeResponse instance
+             */
+            static create(properties: swarmtune.v1.ProbeResponse.$Shape): swarmtune.v1.ProbeResponse & swarmtune.v1.ProbeResponse.$Shape;
+            static create(properties?: swarmtune.v1.ProbeResponse.$Properties): swarmtune.v1.ProbeResponse;
+
+            /**
+             * Encodes the specified ProbeResponse message. Does not implicitly {@link swarmtune.v1.ProbeResponse.verify|verify} messages.
+             * @param message ProbeResponse message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: swarmtune.v1.ProbeResponse.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a ProbeResponse message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {swarmtune.v1.ProbeResponse & swarmtune.v1.ProbeResponse.$Shape} ProbeResponse
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): swarmtune.v1.ProbeResponse & swarmtune.v1.ProbeResponse.$Shape;
+
+            /**
+             * Creates a ProbeResponse message from a plain object. Also converts values to their respective internal types.
+             * @param object Plain object
+             * @returns ProbeResponse
+             */
+            static fromObject(object: { [k: string]: any }): swarmtune.v1.ProbeResponse;
+
+            /**
+             * Creates a plain object from a ProbeResponse message. Also converts values to other types if specified.
+             * @param message ProbeResponse
+             * @param [options] Conversion options
+             * @returns Plain object
+             */
+            static toObject(message: swarmtune.v1.ProbeResponse, options?: $protobuf.IConversionOptions): { [k: string]: any };
+
+            /**
+             * Converts this ProbeResponse to JSON.
+             * @returns JSON object
+             */
+            toJSON(): { [k: string]: any };
+        }
+
+        namespace ProbeResponse {
+
+            /** Properties of a ProbeResponse. */
+            interface $Properties {
+
+                /** ProbeResponse version */
+                version?: (string|null);
+
+                /** ProbeResponse time */
+                time?: (number|null);
+
+                /** ProbeResponse seenAs */
+                seenAs?: (string|null);
+
+                /** ProbeResponse dialed */
+                dialed?: (swarmtune.v1.DialResult.$Properties[]|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a ProbeResponse. */
+            type $Shape = swarmtune.v1.ProbeResponse.$Properties;
+        }
+
+        /**
+         * Properties of a DialResult.
+         * @deprecated Use swarmtune.v1.DialResult.$Properties instead.
+         */
+        interface IDialResult extends swarmtune.v1.DialResult.$Properties {
+        }
+
+        /** Represents a DialResult. */
+        class DialResult {
+
+            /**
+             * Constructs a new DialResult.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: swarmtune.v1.DialResult.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** DialResult address. */
+            address: string;
+
+            /** DialResult failure. */
+            failure: string;
+
+            /**
+             * Creates a new DialResult instance using the specified properties.
+             * @param [properties] Properties to set
+             * @returns DialResult instance
+             */
+            static create(properties: swarmtune.v1.DialResult.$Shape): swarmtune.v1.DialResult & swarmtune.v1.DialResult.$Shape;
+            static create(properties?: swarmtune.v1.DialResult.$Properties): swarmtune.v1.DialResult;
+
+            /**
+             * Encodes the specified DialResult message. Does not implicitly {@link swarmtune.v1.DialResult.verify|verify} messages.
+             * @param message DialResult message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: swarmtune.v1.DialResult.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a DialResult message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {swarmtune.v1.DialResult & swarmtune.v1.DialResult.$Shape} DialResult
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): swarmtune.v1.DialResult & swarmtune.v1.DialResult.$Shape;
+
+            /**
+             * Creates a DialResult message from a plain object. Also converts values to their respective internal types.
+             * @param object Plain object
+             * @returns DialResult
+             */
+            static fromObject(object: { [k: string]: any }): swarmtune.v1.DialResult;
+
+            /**
+             * Creates a plain object from a DialResult message. Also converts values to other types if specified.
+             * @param message DialResult
+             * @param [options] Conversion options
+             * @returns Plain object
+             */
+            static toObject(message: swarmtune.v1.DialResult, options?: $protobuf.IConversionOptions): { [k: string]: any };
+
+            /**
+             * Converts this DialResult to JSON.
+             * @returns JSON object
+             */
+            toJSON(): { [k: string]: any };
+        }
+
+        namespace DialResult {
+
+            /** Properties of a DialResult. */
+            interface $Properties {
+
+                /** DialResult address */
+                address?: (string|null);
+
+                /** DialResult failure */
+                failure?: (string|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a DialResult. */
+            type $Shape = swarmtune.v1.DialResult.$Properties;
+        }
+
+        /**
+         * Properties of an Invite.
+         * @deprecated Use swarmtune.v1.Invite.$Properties instead.
+         */
+        interface IInvite extends swarmtune.v1.Invite.$Properties {
+        }
+
+        /** Represents an Invite. */
+        class Invite {
+
+            /**
+             * Constructs a new Invite.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: swarmtune.v1.Invite.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** Invite name. */
+            name: string;
+
+            /** Invite secret. */
+            secret: Uint8Array;
+
+            /** Invite peers. */
+            peers: Uint8Array[];
+
+            /** Invite model. */
+            model: Uint8Array;
+
+            /** Invite modelName. */
+            modelName: string;
+
+            /**
+             * Creates a new Invite instance using the specified properties.
+             * @param [properties] Properties to set
+             * @returns Invite instance
+             */
+            static create(properties: swarmtune.v1.Invite.$Shape): swarmtune.v1.Invite & swarmtune.v1.Invite.$Shape;
+            static create(properties?: swarmtune.v1.Invite.$Properties): swarmtune.v1.Invite;
+
+            /**
+             * Encodes the specified Invite message. Does not implicitly {@link swarmtune.v1.Invite.verify|verify} messages.
+             * @param message Invite message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: swarmtune.v1.Invite.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes an Invite message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {swarmtune.v1.Invite & swarmtune.v1.Invite.$Shape} Invite
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): swarmtune.v1.Invite & swarmtune.v1.Invite.$Shape;
+
+            /**
+             * Creates an Invite message from a plain object. Also converts values to their respective internal types.
+             * @param object Plain object
+             * @returns Invite
+             */
+            static fromObject(object: { [k: string]: any }): swarmtune.v1.Invite;
+
+            /**
+             * Creates a plain object from an Invite message. Also converts values to other types if specified.
+             * @param message Invite
+             * @param [options] Conversion options
+             * @returns Plain object
+             */
+            static toObject(message: swarmtune.v1.Invite, options?: $protobuf.IConversionOptions): { [k: string]: any };
+
+            /**
+             * Converts this Invite to JSON.
+             * @returns JSON object
+             */
+            toJSON(): { [k: string]: any };
+        }
+
+        namespace Invite {
+
+            /** Properties of an Invite. */
+            interface $Properties {
+
+                /** Invite name */
+                name?: (string|null);
+
+                /** Invite secret */
+                secret?: (Uint8Array|null);
+
+                /** Invite peers */
+                peers?: (Uint8Array[]|null);
+
+                /** Invite model */
+                model?: (Uint8Array|null);
+
+                /** Invite modelName */
+                modelName?: (string|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of an Invite. */
+            type $Shape = swarmtune.v1.Invite.$Properties;
         }
     }
 }

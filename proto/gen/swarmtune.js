@@ -320,11 +320,13 @@ export const swarmtune = $root.swarmtune = (() => {
             Frame.prototype.inferenceResult = null;
             Frame.prototype.tensorsRequest = null;
             Frame.prototype.tensorsResponse = null;
+            Frame.prototype.probeRequest = null;
+            Frame.prototype.probeResponse = null;
 
             let $oneOfFields;
 
             $Object.defineProperty(Frame.prototype, "body", {
-                get: $util.oneOfGetter($oneOfFields = ["failure", "infoRequest", "infoResponse", "directoryRequest", "directoryResponse", "forwardRequest", "forwardResponse", "backwardRequest", "backwardResponse", "inferenceOpen", "inferenceReady", "inferenceStep", "inferenceResult", "tensorsRequest", "tensorsResponse"]),
+                get: $util.oneOfGetter($oneOfFields = ["failure", "infoRequest", "infoResponse", "directoryRequest", "directoryResponse", "forwardRequest", "forwardResponse", "backwardRequest", "backwardResponse", "inferenceOpen", "inferenceReady", "inferenceStep", "inferenceResult", "tensorsRequest", "tensorsResponse", "probeRequest", "probeResponse"]),
                 set: $util.oneOfSetter($oneOfFields)
             });
 
@@ -372,6 +374,10 @@ export const swarmtune = $root.swarmtune = (() => {
                     $root.swarmtune.v1.TensorsRequest.encode(message.tensorsRequest, writer.uint32(122).fork(), _depth + 1).ldelim();
                 if (message.tensorsResponse != null && $Object.hasOwnProperty.call(message, "tensorsResponse"))
                     $root.swarmtune.v1.TensorsResponse.encode(message.tensorsResponse, writer.uint32(130).fork(), _depth + 1).ldelim();
+                if (message.probeRequest != null && $Object.hasOwnProperty.call(message, "probeRequest"))
+                    $root.swarmtune.v1.ProbeRequest.encode(message.probeRequest, writer.uint32(162).fork(), _depth + 1).ldelim();
+                if (message.probeResponse != null && $Object.hasOwnProperty.call(message, "probeResponse"))
+                    $root.swarmtune.v1.ProbeResponse.encode(message.probeResponse, writer.uint32(170).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -518,6 +524,20 @@ export const swarmtune = $root.swarmtune = (() => {
                             message.body = "tensorsResponse";
                             continue;
                         }
+                    case 20: {
+                            if (wireType !== 2)
+                                break;
+                            message.probeRequest = $root.swarmtune.v1.ProbeRequest.decode(reader, reader.size(), $undefined, _depth + 1, message.probeRequest);
+                            message.body = "probeRequest";
+                            continue;
+                        }
+                    case 21: {
+                            if (wireType !== 2)
+                                break;
+                            message.probeResponse = $root.swarmtune.v1.ProbeResponse.decode(reader, reader.size(), $undefined, _depth + 1, message.probeResponse);
+                            message.body = "probeResponse";
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -630,6 +650,16 @@ export const swarmtune = $root.swarmtune = (() => {
                         throw $TypeError(".swarmtune.v1.Frame.tensorsResponse: object expected");
                     message.tensorsResponse = $root.swarmtune.v1.TensorsResponse.fromObject(object.tensorsResponse, _depth + 1);
                 }
+                if (object.probeRequest != null) {
+                    if (!$util.isObject(object.probeRequest))
+                        throw $TypeError(".swarmtune.v1.Frame.probeRequest: object expected");
+                    message.probeRequest = $root.swarmtune.v1.ProbeRequest.fromObject(object.probeRequest, _depth + 1);
+                }
+                if (object.probeResponse != null) {
+                    if (!$util.isObject(object.probeResponse))
+                        throw $TypeError(".swarmtune.v1.Frame.probeResponse: object expected");
+                    message.probeResponse = $root.swarmtune.v1.ProbeResponse.fromObject(object.probeResponse, _depth + 1);
+                }
                 return message;
             };
 
@@ -722,6 +752,16 @@ export const swarmtune = $root.swarmtune = (() => {
                     object.tensorsResponse = $root.swarmtune.v1.TensorsResponse.toObject(message.tensorsResponse, options, _depth + 1);
                     if (options.oneofs)
                         object.body = "tensorsResponse";
+                }
+                if (message.probeRequest != null && $Object.hasOwnProperty.call(message, "probeRequest")) {
+                    object.probeRequest = $root.swarmtune.v1.ProbeRequest.toObject(message.probeRequest, options, _depth + 1);
+                    if (options.oneofs)
+                        object.body = "probeRequest";
+                }
+                if (message.probeResponse != null && $Object.hasOwnProperty.call(message, "probeResponse")) {
+                    object.probeResponse = $root.swarmtune.v1.ProbeResponse.toObject(message.probeResponse, options, _depth + 1);
+                    if (options.oneofs)
+                        object.body = "probeResponse";
                 }
                 return object;
             };
@@ -3813,6 +3853,703 @@ export const swarmtune = $root.swarmtune = (() => {
             };
 
             return Announcement;
+        })();
+
+        v1.ProbeRequest = (function() {
+
+            const ProbeRequest = function (properties) {
+                this.addresses = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            ProbeRequest.prototype.addresses = $util.emptyArray;
+
+            ProbeRequest.create = function(properties) {
+                return new ProbeRequest(properties);
+            };
+
+            ProbeRequest.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.addresses != null && message.addresses.length)
+                    for (let i = 0; i < message.addresses.length; ++i)
+                        writer.uint32(10).string(message.addresses[i]);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            ProbeRequest.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.swarmtune.v1.ProbeRequest();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.addresses && message.addresses.length))
+                                message.addresses = [];
+                            message.addresses.push(reader.stringVerify());
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            ProbeRequest.fromObject = function (object, _depth) {
+                if (object instanceof $root.swarmtune.v1.ProbeRequest)
+                    return object;
+                if (!$util.isObject(object))
+                    throw $TypeError(".swarmtune.v1.ProbeRequest: object expected");
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let message = new $root.swarmtune.v1.ProbeRequest();
+                if (object.addresses) {
+                    if (!$Array.isArray(object.addresses))
+                        throw $TypeError(".swarmtune.v1.ProbeRequest.addresses: array expected");
+                    message.addresses = $Array(object.addresses.length);
+                    for (let i = 0; i < object.addresses.length; ++i)
+                        message.addresses[i] = $String(object.addresses[i]);
+                }
+                return message;
+            };
+
+            ProbeRequest.toObject = function (message, options, _depth) {
+                if (!options)
+                    options = {};
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.addresses = [];
+                if (message.addresses && message.addresses.length) {
+                    object.addresses = $Array(message.addresses.length);
+                    for (let j = 0; j < message.addresses.length; ++j)
+                        object.addresses[j] = message.addresses[j];
+                }
+                return object;
+            };
+
+            ProbeRequest.prototype.toJSON = function() {
+                return ProbeRequest.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return ProbeRequest;
+        })();
+
+        v1.ProbeResponse = (function() {
+
+            const ProbeResponse = function (properties) {
+                this.dialed = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            ProbeResponse.prototype.version = "";
+            ProbeResponse.prototype.time = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            ProbeResponse.prototype.seenAs = "";
+            ProbeResponse.prototype.dialed = $util.emptyArray;
+
+            ProbeResponse.create = function(properties) {
+                return new ProbeResponse(properties);
+            };
+
+            ProbeResponse.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.version != null && $Object.hasOwnProperty.call(message, "version") && message.version !== "")
+                    writer.uint32(10).string(message.version);
+                if (message.time != null && $Object.hasOwnProperty.call(message, "time") && (typeof message.time === "object" ? message.time.low || message.time.high : message.time !== 0))
+                    writer.uint32(16).uint64(message.time);
+                if (message.seenAs != null && $Object.hasOwnProperty.call(message, "seenAs") && message.seenAs !== "")
+                    writer.uint32(26).string(message.seenAs);
+                if (message.dialed != null && message.dialed.length)
+                    for (let i = 0; i < message.dialed.length; ++i)
+                        $root.swarmtune.v1.DialResult.encode(message.dialed[i], writer.uint32(34).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            ProbeResponse.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.swarmtune.v1.ProbeResponse();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.version = value;
+                            else
+                                delete message.version;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            if (typeof (value = reader.uint64()) === "object" ? value.low || value.high : value !== 0)
+                                message.time = value;
+                            else
+                                delete message.time;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.seenAs = value;
+                            else
+                                delete message.seenAs;
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.dialed && message.dialed.length))
+                                message.dialed = [];
+                            message.dialed.push($root.swarmtune.v1.DialResult.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            ProbeResponse.fromObject = function (object, _depth) {
+                if (object instanceof $root.swarmtune.v1.ProbeResponse)
+                    return object;
+                if (!$util.isObject(object))
+                    throw $TypeError(".swarmtune.v1.ProbeResponse: object expected");
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let message = new $root.swarmtune.v1.ProbeResponse();
+                if (object.version != null)
+                    if (typeof object.version !== "string" || object.version.length)
+                        message.version = $String(object.version);
+                if (object.time != null)
+                    if (typeof object.time === "object" ? object.time.low || object.time.high : $Number(object.time) !== 0)
+                        if ($util.Long)
+                            message.time = $util.Long.fromValue(object.time, true);
+                        else if (typeof object.time === "string")
+                            message.time = $parseInt(object.time, 10);
+                        else if (typeof object.time === "number")
+                            message.time = object.time;
+                        else if (typeof object.time === "object")
+                            message.time = new $util.LongBits(object.time.low >>> 0, object.time.high >>> 0).toNumber(true);
+                if (object.seenAs != null)
+                    if (typeof object.seenAs !== "string" || object.seenAs.length)
+                        message.seenAs = $String(object.seenAs);
+                if (object.dialed) {
+                    if (!$Array.isArray(object.dialed))
+                        throw $TypeError(".swarmtune.v1.ProbeResponse.dialed: array expected");
+                    message.dialed = $Array(object.dialed.length);
+                    for (let i = 0; i < object.dialed.length; ++i) {
+                        if (!$util.isObject(object.dialed[i]))
+                            throw $TypeError(".swarmtune.v1.ProbeResponse.dialed: object expected");
+                        message.dialed[i] = $root.swarmtune.v1.DialResult.fromObject(object.dialed[i], _depth + 1);
+                    }
+                }
+                return message;
+            };
+
+            ProbeResponse.toObject = function (message, options, _depth) {
+                if (!options)
+                    options = {};
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.dialed = [];
+                if (options.defaults) {
+                    object.version = "";
+                    if ($util.Long) {
+                        let long = new $util.Long(0, 0, true);
+                        object.time = options.longs === $String ? long.toString() : options.longs === $Number ? long.toNumber() : typeof $BigInt !== "undefined" && options.longs === $BigInt ? long.toBigInt() : long;
+                    } else
+                        object.time = options.longs === $String ? "0" : typeof $BigInt !== "undefined" && options.longs === $BigInt ? $BigInt("0") : 0;
+                    object.seenAs = "";
+                }
+                if (message.version != null && $Object.hasOwnProperty.call(message, "version"))
+                    object.version = message.version;
+                if (message.time != null && $Object.hasOwnProperty.call(message, "time"))
+                    if (typeof $BigInt !== "undefined" && options.longs === $BigInt)
+                        object.time = typeof message.time === "number" ? $BigInt(message.time) : $util.Long.fromBits(message.time.low >>> 0, message.time.high >>> 0, true).toBigInt();
+                    else if (typeof message.time === "number")
+                        object.time = options.longs === $String ? $String(message.time) : message.time;
+                    else
+                        object.time = options.longs === $String ? $util.Long.prototype.toString.call(message.time) : options.longs === $Number ? new $util.LongBits(message.time.low >>> 0, message.time.high >>> 0).toNumber(true) : message.time;
+                if (message.seenAs != null && $Object.hasOwnProperty.call(message, "seenAs"))
+                    object.seenAs = message.seenAs;
+                if (message.dialed && message.dialed.length) {
+                    object.dialed = $Array(message.dialed.length);
+                    for (let j = 0; j < message.dialed.length; ++j)
+                        object.dialed[j] = $root.swarmtune.v1.DialResult.toObject(message.dialed[j], options, _depth + 1);
+                }
+                return object;
+            };
+
+            ProbeResponse.prototype.toJSON = function() {
+                return ProbeResponse.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return ProbeResponse;
+        })();
+
+        v1.DialResult = (function() {
+
+            const DialResult = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            DialResult.prototype.address = "";
+            DialResult.prototype.failure = "";
+
+            DialResult.create = function(properties) {
+                return new DialResult(properties);
+            };
+
+            DialResult.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.address != null && $Object.hasOwnProperty.call(message, "address") && message.address !== "")
+                    writer.uint32(10).string(message.address);
+                if (message.failure != null && $Object.hasOwnProperty.call(message, "failure") && message.failure !== "")
+                    writer.uint32(18).string(message.failure);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            DialResult.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.swarmtune.v1.DialResult();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.address = value;
+                            else
+                                delete message.address;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.failure = value;
+                            else
+                                delete message.failure;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            DialResult.fromObject = function (object, _depth) {
+                if (object instanceof $root.swarmtune.v1.DialResult)
+                    return object;
+                if (!$util.isObject(object))
+                    throw $TypeError(".swarmtune.v1.DialResult: object expected");
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let message = new $root.swarmtune.v1.DialResult();
+                if (object.address != null)
+                    if (typeof object.address !== "string" || object.address.length)
+                        message.address = $String(object.address);
+                if (object.failure != null)
+                    if (typeof object.failure !== "string" || object.failure.length)
+                        message.failure = $String(object.failure);
+                return message;
+            };
+
+            DialResult.toObject = function (message, options, _depth) {
+                if (!options)
+                    options = {};
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.address = "";
+                    object.failure = "";
+                }
+                if (message.address != null && $Object.hasOwnProperty.call(message, "address"))
+                    object.address = message.address;
+                if (message.failure != null && $Object.hasOwnProperty.call(message, "failure"))
+                    object.failure = message.failure;
+                return object;
+            };
+
+            DialResult.prototype.toJSON = function() {
+                return DialResult.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return DialResult;
+        })();
+
+        v1.Invite = (function() {
+
+            const Invite = function (properties) {
+                this.peers = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            Invite.prototype.name = "";
+            Invite.prototype.secret = $util.newBuffer([]);
+            Invite.prototype.peers = $util.emptyArray;
+            Invite.prototype.model = $util.newBuffer([]);
+            Invite.prototype.modelName = "";
+
+            Invite.create = function(properties) {
+                return new Invite(properties);
+            };
+
+            Invite.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.name != null && $Object.hasOwnProperty.call(message, "name") && message.name !== "")
+                    writer.uint32(10).string(message.name);
+                if (message.secret != null && $Object.hasOwnProperty.call(message, "secret") && message.secret.length)
+                    writer.uint32(18).bytes(message.secret);
+                if (message.peers != null && message.peers.length)
+                    for (let i = 0; i < message.peers.length; ++i)
+                        writer.uint32(26).bytes(message.peers[i]);
+                if (message.model != null && $Object.hasOwnProperty.call(message, "model") && message.model.length)
+                    writer.uint32(34).bytes(message.model);
+                if (message.modelName != null && $Object.hasOwnProperty.call(message, "modelName") && message.modelName !== "")
+                    writer.uint32(42).string(message.modelName);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            Invite.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.swarmtune.v1.Invite();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.name = value;
+                            else
+                                delete message.name;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.secret = value;
+                            else
+                                delete message.secret;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.peers && message.peers.length))
+                                message.peers = [];
+                            message.peers.push(reader.bytes());
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.model = value;
+                            else
+                                delete message.model;
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.modelName = value;
+                            else
+                                delete message.modelName;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            Invite.fromObject = function (object, _depth) {
+                if (object instanceof $root.swarmtune.v1.Invite)
+                    return object;
+                if (!$util.isObject(object))
+                    throw $TypeError(".swarmtune.v1.Invite: object expected");
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let message = new $root.swarmtune.v1.Invite();
+                if (object.name != null)
+                    if (typeof object.name !== "string" || object.name.length)
+                        message.name = $String(object.name);
+                if (object.secret != null)
+                    if (object.secret.length)
+                        if (typeof object.secret === "string")
+                            $util.base64.decode(object.secret, message.secret = $util.newBuffer($util.base64.length(object.secret)), 0);
+                        else if (object.secret.length >= 0)
+                            message.secret = object.secret;
+                if (object.peers) {
+                    if (!$Array.isArray(object.peers))
+                        throw $TypeError(".swarmtune.v1.Invite.peers: array expected");
+                    message.peers = $Array(object.peers.length);
+                    for (let i = 0; i < object.peers.length; ++i)
+                        if (typeof object.peers[i] === "string")
+                            $util.base64.decode(object.peers[i], message.peers[i] = $util.newBuffer($util.base64.length(object.peers[i])), 0);
+                        else if (object.peers[i].length >= 0)
+                            message.peers[i] = object.peers[i];
+                }
+                if (object.model != null)
+                    if (object.model.length)
+                        if (typeof object.model === "string")
+                            $util.base64.decode(object.model, message.model = $util.newBuffer($util.base64.length(object.model)), 0);
+                        else if (object.model.length >= 0)
+                            message.model = object.model;
+                if (object.modelName != null)
+                    if (typeof object.modelName !== "string" || object.modelName.length)
+                        message.modelName = $String(object.modelName);
+                return message;
+            };
+
+            Invite.toObject = function (message, options, _depth) {
+                if (!options)
+                    options = {};
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let object = {};
+                if (options.arrays || options.defaults)
+                    object.peers = [];
+                if (options.defaults) {
+                    object.name = "";
+                    if (options.bytes === $String)
+                        object.secret = "";
+                    else {
+                        object.secret = [];
+                        if (options.bytes !== $Array)
+                            object.secret = $util.newBuffer(object.secret);
+                    }
+                    if (options.bytes === $String)
+                        object.model = "";
+                    else {
+                        object.model = [];
+                        if (options.bytes !== $Array)
+                            object.model = $util.newBuffer(object.model);
+                    }
+                    object.modelName = "";
+                }
+                if (message.name != null && $Object.hasOwnProperty.call(message, "name"))
+                    object.name = message.name;
+                if (message.secret != null && $Object.hasOwnProperty.call(message, "secret"))
+                    object.secret = options.bytes === $String ? $util.base64.encode(message.secret, 0, message.secret.length) : options.bytes === $Array ? $Array.prototype.slice.call(message.secret) : message.secret;
+                if (message.peers && message.peers.length) {
+                    object.peers = $Array(message.peers.length);
+                    for (let j = 0; j < message.peers.length; ++j)
+                        object.peers[j] = options.bytes === $String ? $util.base64.encode(message.peers[j], 0, message.peers[j].length) : options.bytes === $Array ? $Array.prototype.slice.call(message.peers[j]) : message.peers[j];
+                }
+                if (message.model != null && $Object.hasOwnProperty.call(message, "model"))
+                    object.model = options.bytes === $String ? $util.base64.encode(message.model, 0, message.model.length) : options.bytes === $Array ? $Array.prototype.slice.call(message.model) : message.model;
+                if (message.modelName != null && $Object.hasOwnProperty.call(message, "modelName"))
+                    object.modelName = message.modelName;
+                return object;
+            };
+
+            Invite.prototype.toJSON = function() {
+                return Invite.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return Invite;
         })();
 
         return v1;

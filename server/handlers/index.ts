@@ -55,4 +55,4 @@ export const handlers = {
     handler: tensorsHandler,
     options: () => ({ maxFrameBytes: maxRequestFrameBytes, maxStreamsPerPeer: maxTensorStreamsPerPeer })
   }
-} satisfies Record<Exclude<keyof typeof protocols, 'directory'>, Row>
+} satisfies Record<Exclude<keyof typeof protocols, 'directory' | 'probe'>, Row>
