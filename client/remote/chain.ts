@@ -11,9 +11,9 @@ import type { Dropout, NamedTensors } from '../../proto/frame.ts'
 import { type CodecOption, type Codecs, resolveCodecs } from './codecs.ts'
 import { type InferenceSession, openInferenceSession, type SessionOptions } from './inference-session.ts'
 import { type BackwardOptions, Passes, type PassGradients } from './passes.ts'
-import type { Peers } from './peers.ts'
+import type { Peers, ReservedRoute } from './peers.ts'
 import { sumPorts } from './ports.ts'
-import { defaultRetryDelaysMs } from './retry.ts'
+import { defaultRetryDelaysMs, retry } from './retry.ts'
 import { joinRows, rowsOf, splitRows } from './rows.ts'
 
 export interface ForwardOptions {
@@ -120,8 +120,9 @@ export class RemoteSequential implements RemoteBlocks {
 
   /**
    * Hidden states [batch, seq, hidden] through the blocks, in parts of about `subBatchTokens` tokens that are under way
-   * together. A server that fails is replaced by another, a few times. Throws BLOCKS_UNAVAILABLE, the last server's
-   * error, ABORTED.
+   * together, over all servers that help. How a batch is cut, and the order in which its parts' gradients are added, depend on
+   * the batch alone: with servers that compute alike, results do not depend on which there are, nor on timing. A server that
+   * fails is replaced by another, a few times. Throws BLOCKS_UNAVAILABLE, the last server's error, ABORTED.
    */
   async forward(hidden: Tensor<'float32'>, options: ForwardOptions = {}): Promise<ForwardPass> {
     this.#checkHidden(hidden)
@@ -131,6 +132,10 @@ export class RemoteSequential implements RemoteBlocks {
       throw new SwarmError('INVALID_ARGUMENT', `mask: expected [${batch}, ${sequence}], found [${mask.shape}]`)
     }
     const parts = splitRows(batch, sequence, this.#init.subBatchTokens ?? defaultSubBatchTokens)
+    const routes = await this.#routes(
+      parts.map(({ first, end }) => (end - first) * sequence),
+      signal
+    )
     const results = await settle(parts, signal, async ({ first, end }, part, cancelled) => {
       const request = {
         mask: mask && rowsOf(mask, first, end),
@@ -139,7 +144,12 @@ export class RemoteSequential implements RemoteBlocks {
         keepResiduals,
         signal: cancelled
       }
-      return await this.#passes.forward(rowsOf(hidden, first, end), this.blocks, request)
+      const { hops, done } = routes[part]!
+      try {
+        return await this.#passes.forward(rowsOf(hidden, first, end), this.blocks, request, hops)
+      } finally {
+        done()
+      }
     })
     return {
       hidden: joinRows(results.map(result => result.hidden)),
@@ -176,6 +186,13 @@ export class RemoteSequential implements RemoteBlocks {
   /** Ends what looks for servers. Open sessions are their owners' to close. */
   async close(): Promise<void> {
     this.#components.peers.close()
+  }
+
+  /** A way for each part, over all servers that help. */
+  #routes(tokens: readonly number[], signal?: AbortSignal): Promise<readonly ReservedRoute[]> {
+    const { peers, logger } = this.#components
+    const { retryDelaysMs: delaysMs = defaultRetryDelaysMs } = this.#init
+    return retry(() => peers.reserveRoutes(this.blocks, tokens, { signal }), { delaysMs, logger, signal })
   }
 
   #checkHidden(hidden: Tensor<'float32'>): void {

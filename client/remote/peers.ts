@@ -7,6 +7,7 @@ import { minute, second } from '../../common/units.ts'
 import type { Announcement } from '../../network/announcement.ts'
 import { throwIfAborted } from './retry.ts'
 import { findRoute, type Hop, maxRoundTripMs, type RouteOptions, type RouteServer } from './routing.ts'
+import { Load, spreadRoutes } from './spread.ts'
 
 /** The list of servers is asked for again when it is older. */
 const refreshMs = 1 * minute
@@ -49,6 +50,12 @@ interface Ban {
   readonly until: number
 }
 
+/** A chain of servers that this client counts as busy until `done` is called. */
+export interface ReservedRoute {
+  readonly hops: readonly Hop[]
+  done(): void
+}
+
 export class Peers {
   readonly #components: PeersComponents
   readonly #logger: Logger
@@ -56,6 +63,7 @@ export class Peers {
   readonly #closing = new AbortController()
   readonly #roundTrips = new Map<string, RoundTrip>()
   readonly #bans = new Map<string, Ban>()
+  readonly #load = new Load()
   #servers: readonly Announcement[] = []
   /** servers of another precision than the one that is required, when last looked */
   #leftOut = 0
@@ -103,17 +111,46 @@ export class Peers {
    * The best chain of servers through `blocks`. Banned ones are taken only where there is no other.
    * Throws BLOCKS_UNAVAILABLE naming the blocks that nobody serves, and whatever looking for servers throws.
    */
-  async route(
+  route(blocks: BlockRange, options: RouteOptions & { readonly signal?: AbortSignal } = {}): Promise<readonly Hop[]> {
+    return this.#find(blocks, options.signal, (servers, excluded) =>
+      findRoute(servers, blocks, { ...options, excluded })
+    )
+  }
+
+  /**
+   * A chain for each part of a batch, `tokens` long, over all servers that help; what is under way counts. Throws as
+   * `route` does.
+   */
+  reserveRoutes(
     blocks: BlockRange,
-    options: RouteOptions & { readonly signal?: AbortSignal } = {}
-  ): Promise<readonly Hop[]> {
-    await this.#update(options.signal)
-    const find = (excluded: ReadonlySet<string>) => findRoute(this.#routeServers(), blocks, { ...options, excluded })
+    tokens: readonly number[],
+    options: { readonly signal?: AbortSignal } = {}
+  ): Promise<readonly ReservedRoute[]> {
+    return this.#find(blocks, options.signal, (servers, excluded) => {
+      const { busyUntilMs } = this.#load
+      const routes = spreadRoutes(servers, blocks, tokens, { busyUntilMs, excluded })
+      return routes.map(route => ({ hops: route.hops, done: this.#load.add(route) }))
+    })
+  }
+
+  /** Ends what is under way. */
+  close(): void {
+    this.#closing.abort(new SwarmError('ABORTED', 'the model was closed'))
+  }
+
+  /** What `plan` finds without the banned servers, after a thorough look where that is nothing, or else with them. */
+  async #find<T>(
+    blocks: BlockRange,
+    signal: AbortSignal | undefined,
+    plan: (servers: readonly RouteServer[], excluded: ReadonlySet<string>) => T
+  ): Promise<T> {
+    await this.#update(signal)
+    const find = (excluded: ReadonlySet<string>) => plan(this.#routeServers(), excluded)
     try {
       return find(this.banned)
     } catch (error) {
       if (!(error instanceof SwarmError) || error.code !== 'BLOCKS_UNAVAILABLE') throw error
-      if (this.#now() - this.#thoroughAt > thoroughMs) await this.#refresh(options.signal, blocks)
+      if (this.#now() - this.#thoroughAt > thoroughMs) await this.#refresh(signal, blocks)
       try {
         return find(this.banned)
       } catch {
@@ -121,15 +158,10 @@ export class Peers {
           return find(new Set())
         } catch (missing) {
           if (this.#leftOut > 0) throw this.#otherPrecision(missing as SwarmError)
-          throw this.servers.length === 0 ? await this.#explain(missing as SwarmError, options.signal) : missing
+          throw this.servers.length === 0 ? await this.#explain(missing as SwarmError, signal) : missing
         }
       }
     }
-  }
-
-  /** Ends what is under way. */
-  close(): void {
-    this.#closing.abort(new SwarmError('ABORTED', 'the model was closed'))
   }
 
   #otherPrecision({ code, message, retryable }: SwarmError): SwarmError {

@@ -32,6 +32,8 @@ export interface RouteOptions {
   readonly cacheBytesPerBlock?: number
   /** tokens of a forward pass in mode 'throughput'; default 1024 */
   readonly tokens?: number
+  /** milliseconds from now on for which a server has other work of this client; a request that comes earlier waits */
+  readonly busyUntilMs?: ReadonlyMap<string, number>
 }
 
 /** A round trip that nobody has measured counts so much. */
@@ -46,17 +48,27 @@ export const cacheShortageMs = 10 * second
 const unknownRate = 50
 const defaultTokens = 1024
 
+/** Milliseconds for which computing `length` blocks keeps a server busy. */
+export function workMs(server: RouteServer, length: number, options: RouteOptions = {}): number {
+  const { mode = 'latency', tokens = defaultTokens } = options
+  const rate = (mode === 'latency' ? server.decodeRate : server.forwardRate) || unknownRate
+  return ((mode === 'latency' ? 1 : tokens) * length * second) / rate
+}
+
 /**
  * Milliseconds that a server adds to a route by computing `length` blocks. Activations return to the client after each
  * hop, so that a hop costs its round trip twice by half.
  */
 export function hopCost(server: RouteServer, length: number, options: RouteOptions = {}): number {
-  const { mode = 'latency', cacheBytesPerBlock = 0, tokens = defaultTokens } = options
+  const { cacheBytesPerBlock = 0 } = options
   const roundTrip = Math.min(server.roundTripMs ?? unknownRoundTripMs, maxRoundTripMs)
-  const rate = (mode === 'latency' ? server.decodeRate : server.forwardRate) || unknownRate
-  const work = ((mode === 'latency' ? 1 : tokens) * length * second) / rate
   const shortage = server.cacheBytesFree < cacheBytesPerBlock * length ? cacheShortageMs : 0
-  return roundTrip + hopMs + work + shortage
+  return roundTrip + hopMs + workMs(server, length, options) + shortage
+}
+
+/** When a request that reaches the server at `atMs` comes back computed. */
+export function arrivalMs(atMs: number, server: RouteServer, length: number, options: RouteOptions): number {
+  return Math.max(atMs, options.busyUntilMs?.get(server.peerId) ?? 0) + hopCost(server, length, options)
 }
 
 /** `[4, 5, 6, 9]` -> `4..6, 9` */
@@ -85,7 +97,8 @@ function unavailable(blocks: BlockRange, usable: readonly RouteServer[], seen: n
 
 /**
  * The cheapest chain of hops through `blocks`. Dijkstra's algorithm over the states "computed up to block b": every
- * edge leads to a later block, so visiting them in order settles each once.
+ * edge leads to a later block, so visiting them in order settles each once. A hop ends where its server does or where
+ * another begins: work is proportional to blocks, so no other cut is cheaper (but for sessions, which must fit into caches).
  * Throws BLOCKS_UNAVAILABLE naming the blocks that nobody serves.
  */
 export function findRoute(
@@ -94,14 +107,17 @@ export function findRoute(
   options: RouteOptions = {}
 ): readonly Hop[] {
   const usable = servers.filter(server => !options.excluded?.has(server.peerId))
+  const starts = new Set(usable.map(server => server.blocks.first))
   const best = new Map<number, { cost: number; hop: Hop | null }>([[blocks.first, { cost: 0, hop: null }]])
   for (let block = blocks.first; block < blocks.end; block++) {
     const state = best.get(block)
     if (state === undefined) continue
     for (const server of usable) {
       if (server.blocks.first > block || server.blocks.end <= block) continue
-      for (let end = block + 1; end <= Math.min(server.blocks.end, blocks.end); end++) {
-        const cost = state.cost + hopCost(server, end - block, options)
+      const last = Math.min(server.blocks.end, blocks.end)
+      for (let end = block + 1; end <= last; end++) {
+        if (end < last && !starts.has(end) && !options.cacheBytesPerBlock) continue
+        const cost = arrivalMs(state.cost, server, end - block, options)
         const known = best.get(end)
         if (known !== undefined && known.cost <= cost) continue
         best.set(end, { cost, hop: { peerId: server.peerId, blocks: { first: block, end } } })
