@@ -12,7 +12,8 @@ import {
   loadDataset,
   type PeftModel,
   type PromptCompletion,
-  tokenizeExamples
+  tokenizeExamples,
+  train
 } from '../../client/index.ts'
 import { withResource } from '../../common/resource.ts'
 import { findServers } from '../../network/discovery.ts'
@@ -20,7 +21,7 @@ import { drawCoverage, toServerRow } from '../coverage.ts'
 import { startServers } from '../local-swarm.ts'
 import { parsePositive } from '../options.ts'
 import { interruptSignal, print } from '../terminal.ts'
-import { runTraining } from '../training.ts'
+import { showTraining } from '../training.ts'
 
 interface DemoFlags {
   output?: string
@@ -90,7 +91,7 @@ async function teach(base: DistributedModelForCausalLM, flags: DemoFlags, signal
     { seed: 0 }
   )
   const [eosTokenId] = base.config.eosTokenIds
-  await runTraining(tuned, tokenizeExamples(pairs, base.tokenizer, { eosTokenId }), {
+  const run = train(tuned, tokenizeExamples(pairs, base.tokenizer, { eosTokenId }), {
     numTrainEpochs: flags.epochs,
     perDeviceTrainBatchSize: 25,
     learningRate: 4e-3,
@@ -98,6 +99,7 @@ async function teach(base: DistributedModelForCausalLM, flags: DemoFlags, signal
     padTokenId: base.config.padTokenId ?? 0,
     signal
   })
+  await showTraining(run)
   const output = flags.output === undefined ? await mkdtemp(join(tmpdir(), 'swarm-capitals-')) : resolve(flags.output)
   await tuned.savePretrained(output)
   const after = await answers(tuned, pairs, signal)

@@ -4,6 +4,7 @@ import { bootstrapCommand } from './bootstrap.ts'
 import { demoCommand } from './demo.ts'
 import { exportCommand } from './export.ts'
 import { generateCommand } from './generate.ts'
+import { plotCommand } from './plot.ts'
 import { serveCommand } from './serve.ts'
 import { statusCommand } from './status.ts'
 import { trainCommand } from './train.ts'
@@ -15,5 +16,6 @@ export const commands: readonly (() => Command)[] = [
   generateCommand,
   trainCommand,
   exportCommand,
+  plotCommand,
   demoCommand
 ]

@@ -1,146 +1,131 @@
-// swarm train: fine-tunes an adapter through the swarm and saves it in PEFT's format.
-
-import { resolve } from 'node:path'
+// swarm train: fine-tunes an adapter through the swarm, in a run that can be watched, interrupted and resumed.
 import { Command, Option } from 'commander'
 import {
   AutoDistributedModelForCausalLM,
   getPeftModel,
-  loadDataset,
+  loadTrainingData,
   planTraining,
-  tokenizeExamples
+  prepareRunFolder,
+  previewExample,
+  runTraining,
+  type TrainConfig,
+  type TrainingData,
+  toPeftConfig,
+  toTrainOptions
 } from '../../client/index.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { withResource } from '../../common/resource.ts'
-import type { Precision } from '../../model/precision.ts'
-import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
-import {
-  joinOption,
-  type LogLevel,
-  logOption,
-  parseNumber,
-  parsePositive,
-  parseWhole,
-  requireDtypeOption
-} from '../options.ts'
-import { type PeftFlags, peftConfig, tuningMethods } from '../peft-config.ts'
+import { type HubFlags, hubOptions, offlineOption, peersSettings } from '../hub.ts'
+import { joinOption, type LogLevel, logOption, parseDtype, parsePositive } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
-import { prepareOutput, runTraining } from '../training.ts'
+import { resolveTrainConfig } from '../train-config.ts'
+import { addConfigOptions } from '../train-flags.ts'
+import { showTraining } from '../training.ts'
 
-interface TrainFlags extends HubFlags, PeftFlags {
-  join: string[]
-  requireDtype?: Precision
-  output: string
-  epochs?: number
-  steps?: number
-  batchSize: number
-  gradientAccumulation: number
-  learningRate: number
-  schedule: 'constant' | 'linear' | 'cosine'
-  warmupSteps: number
-  weightDecay: number
-  maxGradNorm: number
-  maxLength?: number
-  seed: number
+interface TrainFlags extends Pick<HubFlags, 'offline'> {
+  join?: string[]
+  config?: string
+  resume?: string | true
+  preview?: number | true
   logLevel: LogLevel
 }
 
 export function trainCommand(): Command {
-  return new Command('train')
+  const command = new Command('train')
     .description('fine-tune an adapter through the swarm')
-    .argument(
-      '<model>',
-      'folder, GGUF file or hub name of the checkpoint; only embeddings, last norm and head are read'
+    .argument('[model]', 'folder, GGUF file or hub name of the checkpoint; only what lies outside the blocks is read')
+    .argument('[files...]', 'examples: files or folders of .jsonl, .json, .txt (docs/training-data.md)')
+    .option('-c, --config <file>', 'YAML file with the configuration below (docs/training.md); flags go before it')
+    .option('--resume [checkpoint]', 'go on from a checkpoint of the run, without a path from the newest')
+    .addOption(
+      new Option('--preview [count]', 'print examples as they would be trained on, and stop').argParser(parsePositive)
     )
-    .argument('<dataset>', 'JSONL file, a line {"prompt": …, "completion": …} for each example')
-    .addOption(joinOption().makeOptionMandatory())
-    .addOption(requireDtypeOption())
-    .addOption(revisionOption())
+    .addOption(joinOption())
     .addOption(offlineOption())
-    .addOption(fromPeersOption())
-    .requiredOption('-o, --output <folder>', "where the adapter is saved, in PEFT's format")
-    .addOption(new Option('--method <method>', 'what is trained').choices(tuningMethods).default('lora'))
-    .option('-r, --rank <r>', 'LoRA, AdaLoRA: rank, of AdaLoRA the mean at the end', parsePositive, 8)
-    .option('--alpha <alpha>', 'LoRA: scaling is alpha / r (default: twice the rank)', parseNumber)
-    .option('--dropout <p>', 'LoRA: dropout on its inputs', parseNumber, 0)
-    .option('--target-modules <name...>', 'LoRA: which linear modules, or all-linear', ['all-linear'])
-    .option('--virtual-tokens <count>', 'prompt, prefix, p-tuning: trained vectors before the input', parsePositive, 16)
-    .option('--projection', 'prefix: made by a network while they are trained')
-    .addOption(
-      new Option('--encoder <kind>', 'p-tuning: network that makes the vectors').choices(['mlp', 'lstm']).default('mlp')
-    )
-    .option('--encoder-hidden-size <size>', 'prefix, p-tuning: of the network', parsePositive)
-    .addOption(
-      new Option('--epochs <count>', 'passes over the dataset (default: 1)').argParser(parsePositive).conflicts('steps')
-    )
-    .option('--steps <count>', 'optimizer steps, instead of epochs', parsePositive)
-    .option('--batch-size <count>', 'examples that go through the model together', parsePositive, 8)
-    .option('--gradient-accumulation <count>', 'batches for one optimizer step', parsePositive, 1)
-    .option('--learning-rate <rate>', 'highest learning rate', parseNumber, 2e-3)
-    .addOption(
-      new Option('--schedule <name>', 'course of the learning rate')
-        .choices(['constant', 'linear', 'cosine'])
-        .default('linear')
-    )
-    .option('--warmup-steps <count>', 'steps over which the learning rate rises', parseWhole, 0)
-    .option('--weight-decay <factor>', 'AdamW', parseNumber, 0)
-    .option('--max-grad-norm <norm>', 'longer gradients are shortened to this', parseNumber, 1)
-    .option('--max-length <tokens>', 'longest example that is accepted', parsePositive)
-    .option('--seed <number>', 'of the first values, the order of examples and dropout', parseWhole, 0)
     .addOption(logOption('warn'))
     .action(train)
+  return addConfigOptions(command)
 }
 
-async function train(path: string, dataset: string, flags: TrainFlags): Promise<void> {
+async function train(model: string | undefined, files: string[], flags: TrainFlags, command: Command): Promise<void> {
   const interrupt = interruptSignal()
   const { signal } = interrupt
-  const output = resolve(flags.output)
-  await prepareOutput(output)
-  const pairs = await loadDataset(resolve(dataset), { signal })
-  await withResource(
-    await AutoDistributedModelForCausalLM.fromPretrained(path, {
-      hub: hubOptions(flags, { quiet: false }),
-      fromPeers: flags.fromPeers ? peersSettings({ quiet: false }) : undefined,
-      initialPeers: flags.join,
-      requireDtype: flags.requireDtype,
-      logger: createLogger(flags.logLevel),
-      signal
-    }),
-    async base => {
-      const { maxPositions, padTokenId, eosTokenIds } = base.config
-      const examples = tokenizeExamples(pairs, base.tokenizer, {
-        eosTokenId: eosTokenIds[0],
-        maxLength: Math.min(flags.maxLength ?? maxPositions, maxPositions)
-      })
-      const options = {
-        learningRate: flags.learningRate,
-        lrSchedulerType: flags.schedule,
-        warmupSteps: flags.warmupSteps,
-        weightDecay: flags.weightDecay,
-        maxGradNorm: flags.maxGradNorm,
-        seed: flags.seed,
-        maxSteps: flags.steps,
-        numTrainEpochs: flags.epochs ?? 1,
-        perDeviceTrainBatchSize: flags.batchSize,
-        gradientAccumulationSteps: flags.gradientAccumulation
-      }
-      const lengths = examples.map(({ ids }) => ids.length)
-      const model = await getPeftModel(base, peftConfig(flags, planTraining(lengths, options).total), {
-        seed: flags.seed
-      })
-      const trained = model.parameters().reduce((sum, parameter) => sum + parameter.data.length, 0)
-      print(`${examples.length} examples, ${trained.toLocaleString('en')} parameters to train`)
+  const resume = flags.resume === 'latest' ? true : flags.resume
+  const config = await resolveTrainConfig({
+    model,
+    trainFiles: files,
+    file: flags.config,
+    resume,
+    join: flags.join,
+    flags: command.opts(),
+    joinIsDefault: command.getOptionValueSource('join') === 'env'
+  })
+  if (flags.preview === undefined) await prepareRunFolder(config, { resume: resume !== undefined })
+  const base = await AutoDistributedModelForCausalLM.fromPretrained(config.model, {
+    hub: hubOptions({ offline: flags.offline, revision: config.revision }),
+    fromPeers: config.from_peers ? peersSettings() : undefined,
+    initialPeers: config.initial_peers,
+    requireDtype: config.require_dtype && parseDtype(config.require_dtype),
+    logger: createLogger(flags.logLevel),
+    signal
+  })
+  await withResource(base, async () => {
+    const { padTokenId = base.config.eosTokenIds[0] ?? 0 } = base.config
+    const data = await loadData(base, config, signal)
+    for (const line of data.description) print(line)
+    if (flags.preview !== undefined) return preview(base, data, flags.preview === true ? 1 : flags.preview)
 
-      try {
-        await runTraining(model, examples, { ...options, padTokenId: padTokenId ?? eosTokenIds[0] ?? 0, signal })
-      } catch (error) {
-        // what has been learned until Ctrl-C is not thrown away
-        if (!(error instanceof SwarmError && error.code === 'ABORTED')) throw error
-        await model.savePretrained(output)
-        throw new SwarmError('ABORTED', `interrupted; the adapter as it is now is in ${output}`)
-      }
-      await model.savePretrained(output)
-      print(`adapter saved in ${output}`)
-      interrupt.release()
-    }
-  )
+    const { total } = planTraining(
+      data.train.map(({ ids }) => ids.length),
+      toTrainOptions(config)
+    )
+    const tuned = await getPeftModel(base, toPeftConfig(config.peft, total), { seed: config.seed })
+    const trained = tuned.parameters().reduce((sum, parameter) => sum + parameter.data.length, 0)
+    print(`${total} steps, ${trained.toLocaleString('en')} parameters to train`)
+    const last = await showTraining(runTraining(tuned, data, config, { padTokenId, resume, signal }))
+    if (last?.stopsEarly) print(`stopped after ${last.step} of ${last.total} steps: evaluations no longer improve`)
+    print(`adapter saved in ${config.output_dir}`)
+    interrupt.release()
+  })
+}
+
+/** Positions that virtual tokens take are none that examples can have. */
+function virtualTokens({ peft }: TrainConfig): number {
+  return Number((peft as { num_virtual_tokens?: number }).num_virtual_tokens ?? 0)
+}
+
+async function loadData(
+  base: Awaited<ReturnType<typeof AutoDistributedModelForCausalLM.fromPretrained>>,
+  config: TrainConfig,
+  signal: AbortSignal
+): Promise<TrainingData> {
+  const { maxPositions, eosTokenIds } = base.config
+  const sources = {
+    train: config.train_file,
+    validation: config.validation_file,
+    validationSplit: config.validation_split,
+    seed: config.seed,
+    format: config.data_format
+  }
+  const data = await loadTrainingData(sources, {
+    tokenizer: base.tokenizer,
+    maxPositions: maxPositions - virtualTokens(config),
+    task: config.task_type,
+    maxSeqLength: config.max_seq_length,
+    truncate: config.truncate,
+    trainOnInputs: config.train_on_inputs,
+    packing: config.packing,
+    eosTokenId: eosTokenIds[0],
+    signal
+  })
+  if (data.task === 'CAUSAL_LM') return data
+  throw new SwarmError('UNSUPPORTED', `task_type ${data.task}: not yet trained from the command line, only CAUSAL_LM`)
+}
+
+function preview(
+  { tokenizer }: Awaited<ReturnType<typeof AutoDistributedModelForCausalLM.fromPretrained>>,
+  { train, task, labels }: TrainingData,
+  count: number
+): void {
+  for (const example of train.slice(0, count)) print(`\n${previewExample(example, tokenizer, { task, labels })}`)
 }

@@ -1,6 +1,16 @@
 // Training: examples, batches and the loop.
 export { type Batch, collate } from './collate.ts'
 export {
+  parseTrainConfig,
+  peftKeys,
+  readConfigYaml,
+  type TrainConfig,
+  toPeftConfig,
+  toTrainOptions,
+  trainConfigSchema,
+  writeConfigYaml
+} from './config/index.ts'
+export {
   type DataContext,
   type DataFormatName,
   type DataSources,
@@ -30,4 +40,13 @@ export type { ForwardOptions, Loss, Traffic, TrainableModel } from './model.ts'
 export type { CheckpointOptions, EvaluationHook, TrainingProgress, TrainOptions } from './options.ts'
 export { epochOrder } from './order.ts'
 export { type PlanOptions, planTraining, type TrainingPlan } from './plan.ts'
+export {
+  configName,
+  type MetricsLine,
+  plotRun,
+  prepareRunFolder,
+  type RunOptions,
+  readMetrics,
+  runTraining
+} from './run/index.ts'
 export { train } from './trainer.ts'

@@ -1,5 +1,6 @@
 // What a tuning method is to the rest of the client: parameters, the ports they fill, and gradients on the way back.
 // Knows no single method. Servers know ports only (ARCHITECTURE: "Adapters are ports of a block").
+import type { z } from 'zod'
 import type { Tensor } from '../../common/tensor.ts'
 import type { LinearModule } from '../../model/family.ts'
 import type { Tokenizer } from '../../model/tokenizer.ts'
@@ -94,6 +95,8 @@ export interface CreateOptions {
 export interface MethodDefinition {
   /** PEFT puts something before the model's input and leaves its modules as they are; default false */
   readonly isPromptLearning?: boolean
+  /** of its configuration, with `peftType` */
+  readonly schema: z.ZodObject
   /** Throws INVALID_ARGUMENT for a configuration that is wrong in itself or for this model. */
   create(config: unknown, target: TuningTarget, options: CreateOptions): Promise<TuningMethod>
   /**

@@ -19,6 +19,9 @@ const methods = {
   P_TUNING: pTuning
 } as const satisfies Record<PeftType, MethodDefinition>
 
+/** Of the configurations of all methods. */
+export const peftSchemas = Object.values(methods).map(({ schema }) => schema)
+
 /** Throws UNSUPPORTED, with the methods there are, for a type that is none of them. */
 export function methodOf(peftType: unknown): MethodDefinition {
   const method = Object.entries(methods).find(([name]) => name === peftType)?.[1]

@@ -31,8 +31,16 @@ const cases: readonly [name: string, args: string[], message: RegExp][] = [
   ],
   [
     'an output folder that cannot be written, before any training',
-    ['train', model, join(root, 'data/capitals.jsonl'), '--output', '/dev/null/x', '--join', '/ip4/127.0.0.1/tcp/1'],
-    /--output \/dev\/null\/x: cannot be written/
+    [
+      'train',
+      model,
+      join(root, 'data/capitals.jsonl'),
+      '--output-dir',
+      '/dev/null/x',
+      '--join',
+      '/ip4/127.0.0.1/tcp/1'
+    ],
+    /\/dev\/null\/x\/config\.yaml: cannot be written/
   ],
   ['an address that is none', ['status', '--join', 'localhost:31330'], /localhost:31330/],
   ['a command that does not exist', ['server'], /unknown command/]

@@ -75,8 +75,18 @@ describe('from the command line', { timeout: 240 * second, concurrency: 3 }, () 
         const generate = ['generate', model, textOf(prompt), ...joining, '--max-new-tokens', '32']
         assert.ok((await swarm(...generate)).includes(textOf(tokens.slice(0, end))))
         const adapter = join(home, `${name}-adapter`)
-        const steps = ['--steps', '30', '--learning-rate', '0.05', '--rank', '4', '--batch-size', '2']
-        await swarm('train', model, join(home, 'examples.jsonl'), ...joining, '--output', adapter, ...steps)
+        const training = ['--max-steps', '30', '--learning-rate', '0.05', '--per-device-train-batch-size', '2']
+        const peft = ['--r', '4', '--lora-alpha', '8', '--target-modules', 'all-linear']
+        await swarm(
+          'train',
+          model,
+          join(home, 'examples.jsonl'),
+          ...joining,
+          '--output-dir',
+          adapter,
+          ...training,
+          ...peft
+        )
         const tuned = await swarm('generate', model, 'ab', ...joining, '--adapter', adapter, '--max-new-tokens', '6')
         assert.ok(tuned.includes('xyzxyz'), tuned)
       } finally {

@@ -103,8 +103,9 @@ describe('a swarm of processes', { timeout: 240 * second }, () => {
   test('trains an adapter, saves it, and generates with it', async () => {
     const output = join(home, 'adapter')
     const text = await swarm(
-      ...['train', model, 'data/capitals.jsonl', '--join', bootstrap.address, '--output', output],
-      ...['--steps', '12', '--batch-size', '10', '--learning-rate', '4e-3']
+      ...['train', model, 'data/capitals.jsonl', '--join', bootstrap.address, '--output-dir', output],
+      ...['--max-steps', '12', '--per-device-train-batch-size', '10', '--learning-rate', '4e-3'],
+      ...['--lora-alpha', '16', '--target-modules', 'all-linear']
     )
     const losses = [...text.matchAll(/loss (\d+\.\d+)/g)].map(match => Number(match[1]))
     assert.ok(losses.at(-1)! < losses[0]! - 1, `loss went from ${losses[0]} to ${losses.at(-1)}`)

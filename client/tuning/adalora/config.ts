@@ -5,7 +5,7 @@ import { type LoraSettings, readLoraConfig, withTargets, type writeLoraConfig } 
 import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
 
-const schema = z.strictObject({
+export const schema = z.strictObject({
   peftType: z.literal('ADALORA'),
   /** rank of every module at first */
   initR: z.int().min(1).default(12),

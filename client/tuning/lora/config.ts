@@ -5,7 +5,7 @@ import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
 
 /** Unknown keys are refused, so that a misspelt setting does not go by. */
-const schema = z.strictObject({
+export const schema = z.strictObject({
   peftType: z.literal('LORA'),
   /** rank */
   r: z.int().min(1).default(8),

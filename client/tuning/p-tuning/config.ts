@@ -4,7 +4,7 @@ import { SwarmError } from '../../../common/errors.ts'
 import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
 
-const schema = z.strictObject({
+export const schema = z.strictObject({
   peftType: z.literal('P_TUNING'),
   /** vectors before every input, made by an encoder while it is trained */
   numVirtualTokens: z.int().min(1),

@@ -1,12 +1,13 @@
 // P-tuning as a row of the table of methods.
 import type { MethodDefinition } from '../method.ts'
-import { parsePTuningConfig, readPTuningConfig } from './config.ts'
+import { parsePTuningConfig, readPTuningConfig, schema } from './config.ts'
 import { createPTuning } from './p-tuning.ts'
 
 export type { PTuningConfig, PTuningSettings } from './config.ts'
 
 export const pTuning: MethodDefinition = {
   isPromptLearning: true,
+  schema,
   create: async (config, target, options) => createPTuning(parsePTuningConfig(config), target, options),
   read: readPTuningConfig
 }

@@ -4,7 +4,7 @@ import { SwarmError } from '../../../common/errors.ts'
 import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
 
-const schema = z.strictObject({
+export const schema = z.strictObject({
   peftType: z.literal('PREFIX_TUNING'),
   /** trained keys and values before every block's sequence */
   numVirtualTokens: z.int().min(1),

@@ -4,7 +4,7 @@ import { SwarmError } from '../../../common/errors.ts'
 import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
 
-const schema = z.strictObject({
+export const schema = z.strictObject({
   peftType: z.literal('PROMPT_TUNING'),
   /** trained embeddings before every input */
   numVirtualTokens: z.int().min(1),

@@ -1,12 +1,13 @@
 // Prompt tuning as a row of the table of methods.
 import type { MethodDefinition } from '../method.ts'
-import { parsePromptTuningConfig, readPromptTuningConfig } from './config.ts'
+import { parsePromptTuningConfig, readPromptTuningConfig, schema } from './config.ts'
 import { createPrompt } from './prompt.ts'
 
 export type { PromptTuningConfig, PromptTuningSettings } from './config.ts'
 
 export const prompt: MethodDefinition = {
   isPromptLearning: true,
+  schema,
   create: async (config, target, options) => createPrompt(parsePromptTuningConfig(config), target, options),
   read: readPromptTuningConfig
 }

@@ -1,0 +1,65 @@
+// The configuration of `swarm train`: a file, arguments and flags over it.
+import { readFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { configName, parseTrainConfig, readConfigYaml, type TrainConfig } from '../client/index.ts'
+import { SwarmError } from '../common/errors.ts'
+import { configFromFlags, flagOf } from './train-flags.ts'
+
+export interface TrainInvocation {
+  readonly model?: string
+  readonly trainFiles: readonly string[]
+  /** `--config` */
+  readonly file?: string
+  /** `--resume`: true without a path */
+  readonly resume?: string | true
+  readonly join?: readonly string[]
+  /** whether `join` is of the environment, which a file goes before */
+  readonly joinIsDefault: boolean
+  readonly flags: Readonly<Record<string, unknown>>
+}
+
+/** A run that is resumed without `--config` goes by the configuration in its folder. */
+function configFile({ file, resume, flags }: TrainInvocation): string | undefined {
+  if (file !== undefined || resume === undefined) return file
+  const folder = typeof resume === 'string' ? dirname(resolve(resume)) : (flags.outputDir as string | undefined)
+  return folder === undefined ? undefined : join(folder, configName)
+}
+
+async function readSource(path: string) {
+  try {
+    return readConfigYaml(await readFile(path, 'utf8'), path)
+  } catch (error) {
+    if (error instanceof SwarmError) throw error
+    throw new SwarmError('NOT_FOUND', `${path}: cannot be read (${(error as Error).message})`, { cause: error })
+  }
+}
+
+const isSection = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Throws INVALID_ARGUMENT that says for every fault in which line or flag it is. */
+export async function resolveTrainConfig(invocation: TrainInvocation): Promise<TrainConfig> {
+  const { model, trainFiles, join: peers, joinIsDefault, flags } = invocation
+  const path = configFile(invocation)
+  const source = path === undefined ? undefined : await readSource(path)
+  const inFile = source?.values ?? {}
+  const fromFlags: Record<string, unknown> = configFromFlags(flags)
+  if (model !== undefined) fromFlags.model = model
+  if (trainFiles.length > 0) fromFlags.train_file = trainFiles.length === 1 ? trainFiles[0] : trainFiles
+  if (peers !== undefined && !(joinIsDefault && 'initial_peers' in inFile)) fromFlags.initial_peers = peers
+  const values: Record<string, unknown> = { ...inFile, ...fromFlags }
+  if (isSection(fromFlags.peft)) values.peft = mergedSection(inFile.peft, fromFlags.peft)
+  return parseTrainConfig(values, path => {
+    const [key, inner] = path
+    const ofFlags = key === undefined ? undefined : fromFlags[String(key)]
+    const isFlag = isSection(ofFlags) ? inner !== undefined && String(inner) in ofFlags : ofFlags !== undefined
+    return isFlag ? flagOf(path) : source?.locate(path)
+  })
+}
+
+/** Flags of the adapter over those of the file; another method begins anew. */
+function mergedSection(inFile: unknown, flags: Record<string, unknown>): Record<string, unknown> {
+  const before = isSection(inFile) ? inFile : {}
+  const type = flags.peft_type ?? before.peft_type ?? 'LORA'
+  return { peft_type: type, ...(before.peft_type === type ? before : {}), ...flags }
+}

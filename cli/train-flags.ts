@@ -1,0 +1,98 @@
+// The flags of `swarm train`, made from the schema of its configuration, and what they say as values of that configuration.
+import { type Command, Option } from 'commander'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { peftKeys, trainConfigSchema } from '../client/index.ts'
+
+/** What a JSON Schema says of one key. */
+interface KeySchema {
+  readonly type?: string
+  readonly description?: string
+  readonly default?: unknown
+  readonly enum?: readonly unknown[]
+  readonly anyOf?: readonly KeySchema[]
+  readonly oneOf?: readonly { properties: Record<string, KeySchema> }[]
+}
+
+const properties = z.toJSONSchema(trainConfigSchema, { io: 'input' }).properties as Record<string, KeySchema>
+
+/** Keys of the peft section by the methods that know them. */
+const peftProperties = Object.fromEntries(
+  peftKeys.map(key => {
+    const owners = properties.peft!.oneOf!.filter(method => key in method.properties)
+    const names = owners.map(method => (method.properties.peft_type as { const?: string }).const)
+    const description = key === 'peft_type' ? `what is trained: ${names.join(', ')}` : names.join(', ')
+    return [key, { ...owners[0]!.properties[key], description }]
+  })
+)
+
+/** Have an option of their own, which other commands share, or are set by a section. */
+const elsewhere: ReadonlySet<string> = new Set(['initial_peers', 'peft'])
+
+const short: Readonly<Record<string, string>> = { output_dir: '-o, ' }
+
+const takesMany = ({ type, anyOf }: KeySchema): boolean => type === 'array' || (anyOf?.some(takesMany) ?? false)
+
+const kebab = (key: string): string => key.replaceAll('_', '-')
+
+function optionOf(key: string, schema: KeySchema): Option {
+  const value = takesMany(schema) ? ' <values...>' : schema.type === 'boolean' ? '' : ' <value>'
+  const isPlain = ['string', 'number', 'boolean'].includes(typeof schema.default)
+  const notes = [schema.enum?.join(', '), isPlain ? `default: ${schema.default}` : undefined].filter(Boolean)
+  const description = `${schema.description ?? ''}${notes.length > 0 ? ` (${notes.join('; ')})` : ''}`
+  return new Option(`${short[key] ?? ''}--${kebab(key)}${value}`, description)
+}
+
+function addOptions(command: Command, schemas: Readonly<Record<string, KeySchema>>, group: string): void {
+  for (const [key, schema] of Object.entries(schemas)) {
+    if (elsewhere.has(key)) continue
+    command.addOption(optionOf(key, schema).helpGroup(group))
+    if (schema.type === 'boolean') command.addOption(new Option(`--no-${kebab(key)}`).hideHelp())
+  }
+}
+
+/** A switch may also be set to false: `--no-packing`, over a file that sets it. */
+export function addConfigOptions(command: Command): Command {
+  addOptions(command, properties, 'Configuration:')
+  addOptions(command, peftProperties, 'Configuration of the adapter (peft):')
+  return command
+}
+
+/** A flag's text as the value that YAML would make of it, but where a text is wanted. */
+function parseFlag(key: string, schema: KeySchema, given: unknown): unknown {
+  if (typeof given === 'boolean') return given
+  if (Array.isArray(given)) {
+    const [first] = given as string[]
+    // one text is a regular expression or all-linear, not a list of one name
+    const isPattern = key === 'target_modules' && given.length === 1 && /^all-linear$|[\\^$*+?()|[\]{}]/.test(first!)
+    return isPattern ? first : given.map(text => (key === 'layers_to_transform' ? parse(text) : text))
+  }
+  const text = String(given)
+  if (key === 'peft_type') return text.toUpperCase().replaceAll('-', '_')
+  return schema.type === 'string' ? text : parse(text)
+}
+
+const attributeOf = (key: string): string =>
+  kebab(key).replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+
+function given(from: Readonly<Record<string, unknown>>, schemas: Readonly<Record<string, KeySchema>>) {
+  return Object.fromEntries(
+    Object.entries(schemas).flatMap(([key, schema]) => {
+      const flag = from[attributeOf(key)]
+      return flag === undefined ? [] : [[key, parseFlag(key, schema, flag)]]
+    })
+  )
+}
+
+/** What flags set of the configuration; keys that no flag names are not there. */
+export function configFromFlags(flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { peft: _, initial_peers, ...others } = properties
+  const values: Record<string, unknown> = given(flags, others)
+  const peft = given(flags, peftProperties)
+  return Object.keys(peft).length === 0 ? values : { ...values, peft }
+}
+
+/** How the flag of a value is called. */
+export function flagOf(path: readonly PropertyKey[]): string {
+  return `--${kebab(String(path[0] === 'peft' ? path[1] : path[0]))}`
+}

@@ -1,0 +1,109 @@
+// The configuration of a training run: keys, defaults and what they mean. Names and defaults are those of Hugging Face's
+// TrainingArguments where it has them; where a default differs the description says so.
+import { z } from 'zod'
+import { optimizerNames, scheduleNames } from '../../optim/index.ts'
+import { dataFormatNames } from '../data/index.ts'
+import { peftSection } from './peft.ts'
+
+const count = z.int().min(1)
+const share = z.number().min(0).lt(1)
+const paths = z.union([z.string(), z.array(z.string()).min(1)])
+
+const model = {
+  model: z.string().describe('folder, GGUF file or hub name of the checkpoint'),
+  revision: z.string().optional().describe('branch, tag or commit of a model of the hub'),
+  from_peers: z
+    .boolean()
+    .default(false)
+    .describe('fetch the model, by its name in the swarm, from servers that hold it'),
+  initial_peers: z.array(z.string()).min(1).describe('addresses of peers already in the swarm'),
+  require_dtype: z.enum(['fp32', 'int8', 'int4']).optional().describe('use only servers that announce this precision'),
+  task_type: z
+    .enum(['CAUSAL_LM', 'SEQ_CLS', 'TOKEN_CLS'])
+    .optional()
+    .describe('what is learned; default: what the data is for'),
+  peft: peftSection.prefault({ peft_type: 'LORA' }).describe('what is trained, under the names of PEFT')
+}
+
+const data = {
+  train_file: paths.describe('files or folders of examples: .jsonl, .json, .txt'),
+  validation_file: paths.optional().describe('the same for evaluation'),
+  validation_split: z.number().gt(0).lt(1).optional().describe('share of the training examples kept for evaluation'),
+  data_format: z.enum(dataFormatNames).optional().describe('of every file; default: by the fields of its first row'),
+  max_seq_length: count.optional().describe("longest example in tokens; default: the model's positions"),
+  truncate: z.boolean().default(false).describe('cut longer examples at their end; default: refuse them'),
+  train_on_inputs: z.boolean().default(false).describe('take the loss of prompts too'),
+  packing: z.boolean().default(false).describe('join short examples to sequences of the full length'),
+  group_by_length: z.boolean().default(false).describe('put examples of like length into one batch')
+}
+
+const optimization = {
+  num_train_epochs: z.number().gt(0).default(3).describe('passes over the examples'),
+  max_steps: z.int().default(-1).describe('optimizer steps, instead of epochs where above 0'),
+  per_device_train_batch_size: count.default(8).describe('examples that go through the model together'),
+  per_device_eval_batch_size: count.default(8).describe('the same in evaluation'),
+  gradient_accumulation_steps: count.default(1).describe('batches for one optimizer step'),
+  optim: z.enum(optimizerNames).default('adamw').describe('optimizer'),
+  learning_rate: z
+    .number()
+    .min(0)
+    .default(2e-3)
+    .describe('highest learning rate (Hugging Face: 5e-5, for whole models)'),
+  lr_scheduler_type: z
+    .enum(scheduleNames as [(typeof scheduleNames)[number]])
+    .default('linear')
+    .describe('course of the learning rate'),
+  lr_scheduler_kwargs: z
+    .strictObject({
+      num_cycles: z.number().gt(0).optional(),
+      power: z.number().gt(0).optional(),
+      lr_end: z.number().min(0).optional(),
+      warmup_min_lr: z.number().min(0).optional(),
+      warmup_type: z.enum(['log', 'linear']).optional()
+    })
+    .default({})
+    .describe('what only some courses read'),
+  warmup_steps: z.int().min(0).default(0).describe('steps over which the learning rate rises'),
+  warmup_ratio: share.default(0).describe('the same as a share of the run'),
+  weight_decay: z.number().min(0).default(0).describe('share of a parameter that a step at rate 1 takes away'),
+  adam_beta1: share.default(0.9).describe('adamw, lion'),
+  adam_beta2: share.optional().describe('adamw (default 0.999), lion (default 0.99)'),
+  adam_epsilon: z.number().min(0).default(1e-8).describe('adamw'),
+  optim_args: z
+    .strictObject({
+      momentum: z.number().min(0).optional(),
+      dampening: z.number().optional(),
+      nesterov: z.boolean().optional(),
+      clip_threshold: z.number().gt(0).optional(),
+      decay_rate: z.number().optional(),
+      scale_parameter: z.boolean().optional()
+    })
+    .default({})
+    .describe('what only sgd or adafactor reads'),
+  max_grad_norm: z.number().min(0).default(1).describe('longer gradients are shortened to this; 0: never'),
+  label_smoothing_factor: share.default(0).describe('share of the target spread over the whole vocabulary'),
+  seed: z.int().min(0).default(42).describe('of first values, order, dropout and split')
+}
+
+const run = {
+  output_dir: z.string().describe('folder of the run: adapter, checkpoints, metrics.jsonl, loss.svg, config.yaml'),
+  overwrite_output_dir: z.boolean().default(false).describe('remove the run that is there'),
+  logging_steps: count.default(1).describe('steps between two lines of metrics.jsonl'),
+  report_to: z
+    .array(z.enum(['tensorboard']))
+    .default([])
+    .describe('where metrics go beside metrics.jsonl'),
+  eval_steps: count.optional().describe('steps between two evaluations; default: once an epoch'),
+  save_steps: count.default(500).describe('steps between two checkpoints'),
+  save_total_limit: count.optional().describe('checkpoints that are kept, the best among them; default: all'),
+  load_best_model_at_end: z.boolean().default(false).describe('end with the parameters of the best evaluation'),
+  metric_for_best_model: z.string().default('loss').describe('measure that evaluations are compared by'),
+  greater_is_better: z.boolean().default(false).describe('whether more of it is better'),
+  early_stopping_patience: count.optional().describe('evaluations without improvement after which the run ends'),
+  early_stopping_threshold: z.number().min(0).default(0).describe('what counts as improvement')
+}
+
+export const trainConfigSchema = z.strictObject({ ...model, ...data, ...optimization, ...run })
+
+/** A run as configured, every default filled in. */
+export type TrainConfig = z.output<typeof trainConfigSchema>

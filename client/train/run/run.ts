@@ -1,0 +1,88 @@
+// A whole run as its configuration describes it: trained, measured, kept, and its adapter saved, in one folder.
+import { files } from '#files'
+import { SwarmError } from '../../../common/errors.ts'
+import { hashExamples } from '../checkpoint/index.ts'
+import { type TrainConfig, toTrainOptions, writeConfigYaml } from '../config/index.ts'
+import type { TrainingData } from '../data/index.ts'
+import { lossEvaluation } from '../evaluate.ts'
+import type { TrainableModel } from '../model.ts'
+import type { TrainingProgress } from '../options.ts'
+import { train } from '../trainer.ts'
+import { RunLog } from './log.ts'
+
+export const configName = 'config.yaml'
+
+export interface RunOptions {
+  readonly padTokenId: number
+  /** path of a checkpoint, or true for the newest of the run */
+  readonly resume?: string | true
+  readonly signal?: AbortSignal
+}
+
+/** Files and folders that a run makes, beside its checkpoints. */
+const ownNames: ReadonlySet<string> = new Set([configName, 'metrics.jsonl', 'loss.svg', 'runs'])
+
+/**
+ * Makes the folder ready: whether it can be written, and whether another run is in it, is known before any training.
+ * Throws INVALID_ARGUMENT.
+ */
+export async function prepareRunFolder(config: TrainConfig, options: { resume: boolean }): Promise<void> {
+  const { output_dir: directory, overwrite_output_dir: overwrites } = config
+  const names = (await files.list(directory)) ?? []
+  if (!options.resume) {
+    const ofRun = names.filter(name => ownNames.has(name) || name.startsWith('checkpoint-'))
+    const checkpoint = ofRun.find(name => name.startsWith('checkpoint-'))
+    if (checkpoint !== undefined && !overwrites) {
+      throw new SwarmError(
+        'INVALID_ARGUMENT',
+        `${directory}: holds a run already (${checkpoint}): --resume it, choose another output_dir, or set overwrite_output_dir`
+      )
+    }
+    for (const name of ofRun) await files.remove(files.join(directory, name))
+    await freeze(config)
+  }
+}
+
+async function freeze(config: TrainConfig): Promise<void> {
+  const path = files.join(config.output_dir, configName)
+  await files.write(path, new TextEncoder().encode(writeConfigYaml(config)))
+}
+
+/**
+ * Trains, step by step as it is asked for, and saves the adapter at the end. Everything is in `output_dir`: the adapter in
+ * PEFT's format, `checkpoint-<step>`, metrics.jsonl, loss.svg. Throws as `train` does.
+ */
+export async function* runTraining(
+  model: TrainableModel,
+  data: Pick<TrainingData, 'train' | 'validation'>,
+  config: TrainConfig,
+  { padTokenId, resume, signal }: RunOptions
+): AsyncGenerator<TrainingProgress> {
+  const { output_dir: directory, per_device_eval_batch_size: batchSize, eval_steps: everySteps } = config
+  const log = new RunLog({
+    directory,
+    loggingSteps: config.logging_steps,
+    tensorboard: config.report_to.includes('tensorboard')
+  })
+  const evaluation = { padTokenId, batchSize, everySteps }
+  const options = {
+    ...toTrainOptions(config),
+    padTokenId,
+    evaluate: data.validation.length === 0 ? undefined : lossEvaluation(model, data.validation, evaluation),
+    resumeFromCheckpoint: resume,
+    identity: { validation: { examples: data.validation.length, sha256: await hashExamples(data.validation) } },
+    signal
+  }
+  let isAccepted = resume === undefined
+  try {
+    for await (const progress of train(model, data.train, options)) {
+      if (!isAccepted) await freeze(config) // the checkpoint is of this configuration, but for what changes no number
+      isAccepted = true
+      await log.add(progress)
+      yield progress
+    }
+  } finally {
+    await log.close()
+  }
+  await model.savePretrained?.(directory)
+}

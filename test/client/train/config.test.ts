@@ -1,0 +1,143 @@
+// The configuration of a run: what is wrong is named where it stands, what is right reaches the trainer under its name.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite, test } from 'node:test'
+import fc from 'fast-check'
+import { camelCase, editDistance, nearestName, snakeCase } from '../../../client/train/config/names.ts'
+import {
+  parseTrainConfig,
+  readConfigYaml,
+  type TrainConfig,
+  toPeftConfig,
+  toTrainOptions,
+  trainConfigSchema,
+  writeConfigYaml
+} from '../../../client/train/index.ts'
+import { trainSchemaText } from '../../../scripts/train-schema.ts'
+
+const needed = { model: 'm', train_file: 'a.jsonl', initial_peers: ['/ip4/127.0.0.1/tcp/1'], output_dir: 'out' }
+
+const parseText = (text: string): TrainConfig => {
+  const { values, locate } = readConfigYaml(text, 'run.yaml')
+  return parseTrainConfig({ ...needed, ...values }, locate)
+}
+
+suite('a configuration', () => {
+  test('has the defaults of Hugging Face and PEFT', () => {
+    const config = parseTrainConfig(needed)
+    const { per_device_train_batch_size, num_train_epochs, max_steps, lr_scheduler_type, optim, adam_beta2, seed } =
+      config
+    assert.deepEqual(
+      { per_device_train_batch_size, num_train_epochs, max_steps, lr_scheduler_type, optim, adam_beta2, seed },
+      {
+        per_device_train_batch_size: 8,
+        num_train_epochs: 3,
+        max_steps: -1,
+        lr_scheduler_type: 'linear',
+        optim: 'adamw',
+        adam_beta2: 0.999,
+        seed: 42
+      }
+    )
+    assert.deepEqual(toPeftConfig(config.peft, 100), {
+      peftType: 'LORA',
+      r: 8,
+      loraAlpha: 8,
+      loraDropout: 0,
+      bias: 'none',
+      useRslora: false,
+      initLoraWeights: true
+    })
+    assert.equal(parseTrainConfig({ ...needed, optim: 'lion' }).adam_beta2, 0.99)
+  })
+
+  test('reaches the trainer under the same names in camel case', () => {
+    const text =
+      'warmup_ratio: 0.1\noptim: sgd\noptim_args: { momentum: 0.9 }\nlr_scheduler_type: polynomial\nlr_scheduler_kwargs: { lr_end: 1e-4 }\nmetric_for_best_model: eval_accuracy\n'
+    const options = toTrainOptions(parseText(text))
+    const { warmupRatio, optim, optimArgs, lrSchedulerType, lrSchedulerKwargs, metricForBestModel } = options
+    assert.deepEqual(
+      { warmupRatio, optim, optimArgs, lrSchedulerType, lrSchedulerKwargs, metricForBestModel },
+      {
+        warmupRatio: 0.1,
+        optim: 'sgd',
+        optimArgs: { momentum: 0.9 },
+        lrSchedulerType: 'polynomial',
+        lrSchedulerKwargs: { lrEnd: 1e-4 },
+        metricForBestModel: 'accuracy'
+      }
+    )
+  })
+
+  test('gives AdaLoRA the steps of the run, unless it says otherwise', () => {
+    const { peft } = parseText('peft: { peft_type: ADALORA }')
+    assert.equal((toPeftConfig(peft, 77) as { totalStep: number }).totalStep, 77)
+    const told = parseText('peft: { peft_type: ADALORA, total_step: 5 }')
+    assert.equal((toPeftConfig(told.peft, 77) as { totalStep: number }).totalStep, 5)
+  })
+
+  test('frozen as YAML and read again is the same', () => {
+    const config = parseText(
+      'peft: { peft_type: PROMPT_TUNING, num_virtual_tokens: 4 }\nvalidation_split: 0.2\nadam_epsilon: 1e-8\n'
+    )
+    assert.deepEqual(parseTrainConfig(readConfigYaml(writeConfigYaml(config), 'config.yaml').values), config)
+  })
+
+  test('that is wrong is refused, with line, key, and the key that is nearest', () => {
+    const wrong: [string, RegExp][] = [
+      ['seed: 1\nlearning_rte: 3', /run\.yaml:2: unknown key 'learning_rte' \(did you mean learning_rate\?\)/],
+      ['maxSteps: 3', /'maxSteps' \(did you mean max_steps\?\)/],
+      [
+        'peft:\n  peft_type: LORA\n  lora_alfa: 3',
+        /run\.yaml:3: unknown key 'peft\.lora_alfa' \(did you mean lora_alpha\?\)/
+      ],
+      ['optim_args:\n  momentun: 0.9', /run\.yaml:2: unknown key 'optim_args\.momentun' \(did you mean momentum\?\)/],
+      ['peft: { peft_type: LORRA }', /run\.yaml:1: peft\.peft_type: .*'LORA'/],
+      ['peft: { peft_type: PROMPT_TUNING }', /peft\.num_virtual_tokens: is needed/],
+      ['\n\nmax_steps: ten', /run\.yaml:3: max_steps: .*expected number/],
+      ['optim: adam', /run\.yaml:1: optim: .*"adamw"/],
+      ['max_steps: 0', /max_steps: expected a number above 0, or -1/],
+      ['lr_scheduler_type: constant\nwarmup_steps: 3', /'constant' has no warm-up: take constant_with_warmup/],
+      ['load_best_model_at_end: true', /load_best_model_at_end: needs a validation_file or a validation_split/],
+      ['seed: 1\n: : :', /run\.yaml:2: not YAML/],
+      ['- seed', /run\.yaml: expected keys and values/]
+    ]
+    for (const [text, message] of wrong) assert.throws(() => parseText(text), { code: 'INVALID_ARGUMENT', message })
+    assert.throws(() => parseTrainConfig({}), {
+      message: /model: is needed; initial_peers: is needed; train_file: is needed; output_dir: is needed/
+    })
+  })
+})
+
+suite('names', () => {
+  test('any key with one letter changed is recognized', () => {
+    const keys = Object.keys(trainConfigSchema.shape).filter(key => key.length > 6)
+    fc.assert(
+      fc.property(fc.constantFrom(...keys), fc.nat(), fc.constantFrom('q', 'z', ''), (key, place, letter) => {
+        const at = place % key.length
+        assert.equal(nearestName(key.slice(0, at) + letter + key.slice(at + 1), keys), key)
+      })
+    )
+  })
+
+  test('the distance of two texts is a metric', () => {
+    const text = fc.string({ maxLength: 8 })
+    fc.assert(
+      fc.property(text, text, text, (a, b, c) => {
+        assert.equal(editDistance(a, b), editDistance(b, a))
+        assert.equal(editDistance(a, b) === 0, a === b)
+        assert.ok(editDistance(a, c) <= editDistance(a, b) + editDistance(b, c))
+      })
+    )
+    assert.equal(editDistance('kitten', 'sitting'), 3)
+  })
+
+  test('go to camel case and back', () => {
+    for (const key of Object.keys(trainConfigSchema.shape)) assert.equal(snakeCase(camelCase(key)), key)
+  })
+})
+
+test('docs/train.schema.json is that of the code (node scripts/train-schema.ts)', () => {
+  assert.equal(readFileSync(join(import.meta.dirname, '../../../docs/train.schema.json'), 'utf8'), trainSchemaText())
+})

@@ -1,0 +1,151 @@
+// Training runs as processes: killed, interrupted and resumed to the same bytes, and stopped by a full disk without loss.
+import assert from 'node:assert/strict'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { after, before, describe, test } from 'node:test'
+import { stringify } from 'yaml'
+import { type PeerProcess, startServers } from '../../cli/local-swarm.ts'
+import { second } from '../../common/units.ts'
+
+const root = join(import.meta.dirname, '../..')
+const model = join(root, 'models/tiny')
+const steps = 20
+
+interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+describe('training runs', { timeout: 240 * second }, () => {
+  let home: string
+  let servers: PeerProcess[] = []
+
+  before(async () => {
+    home = await mkdtemp(join(tmpdir(), 'swarm-training-'))
+    const halves = [
+      { first: 0, end: 6 },
+      { first: 6, end: 12 }
+    ]
+    servers = await startServers(model, halves, { env: { SWARM_HOME: join(home, 'data') } })
+  })
+
+  after(async () => {
+    await Promise.all(servers.map(server => server.stop()))
+    await rm(home, { recursive: true, force: true })
+  })
+
+  /** Runs `swarm` to its end; `onLine` may end it before. */
+  async function swarm(args: string[], onLine: (line: string, child: ChildProcess) => void = () => {}): Promise<Ended> {
+    const child = spawn(process.execPath, [join(root, 'cli/bin.js'), ...args], { cwd: root, stdio: 'pipe' })
+    const output: Record<'stdout' | 'stderr', string> = { stdout: '', stderr: '' }
+    createInterface({ input: child.stdout }).on('line', line => {
+      output.stdout += `${line}\n`
+      onLine(line, child)
+    })
+    child.stderr.on('data', (text: Buffer) => {
+      output.stderr += text.toString()
+    })
+    const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
+    return { code, signal, ...output }
+  }
+
+  /** A configuration file whose run is in the folder of the name. */
+  async function configure(name: string, peft: object, more: object = {}): Promise<{ file: string; output: string }> {
+    const [file, output] = [join(home, `${name}.yaml`), join(home, name)]
+    const config = {
+      ...{ model, train_file: 'data/capitals.jsonl', output_dir: output, initial_peers: [servers[0]!.address], peft },
+      ...{ max_steps: steps, save_steps: 10, per_device_train_batch_size: 5, gradient_accumulation_steps: 2 },
+      ...{ learning_rate: 4e-3, lr_scheduler_type: 'cosine', warmup_steps: 2, validation_split: 0.2, eval_steps: 8 },
+      ...more
+    }
+    await writeFile(file, stringify(config))
+    return { file, output }
+  }
+
+  const adapterOf = (output: string): Promise<Buffer> => readFile(join(output, 'adapter_model.safetensors'))
+
+  /** Ends the process once it has shown the step. */
+  const endAt = (step: number, signal: NodeJS.Signals) => (line: string, child: ChildProcess) => {
+    if (line.startsWith(`${step}/${steps} `)) child.kill(signal)
+  }
+
+  const methods = [
+    { peft_type: 'LORA', r: 4, lora_dropout: 0.1, target_modules: ['q_proj', 'v_proj'] },
+    { peft_type: 'ADALORA', init_r: 4, target_r: 2, tinit: 2, tfinal: 4, target_modules: ['q_proj', 'v_proj'] }
+  ]
+  for (const peft of methods) {
+    test(`${peft.peft_type}: 20 steps, and 10 with kill -9 and 10 after it, leave the same bytes`, async () => {
+      const whole = await configure(`whole-${peft.peft_type}`, peft)
+      const { code, stderr } = await swarm(['train', '--config', whole.file])
+      assert.equal(code, 0, stderr)
+
+      const killed = await configure(`killed-${peft.peft_type}`, peft)
+      const ended = await swarm(['train', '--config', killed.file], endAt(13, 'SIGKILL'))
+      assert.equal(ended.signal, 'SIGKILL')
+      const resumed = await swarm(['train', '--config', killed.file, '--resume'])
+      assert.equal(resumed.code, 0, resumed.stderr)
+      assert.match(resumed.stdout, /^11\/20 /m)
+      assert.doesNotMatch(resumed.stdout, /^10\/20 /m)
+      assert.deepEqual(await adapterOf(killed.output), await adapterOf(whole.output))
+      const losses = async (output: string) =>
+        (await readFile(join(output, 'metrics.jsonl'), 'utf8')).match(/"step":\d+|"(eval_)?loss":[\d.]+/g)
+      assert.deepEqual(await losses(killed.output), await losses(whole.output))
+    })
+  }
+
+  test('Ctrl-C saves where the run is, and it goes on from there by its folder alone', async () => {
+    const { file, output } = await configure('interrupted', methods[0]!)
+    const ended = await swarm(['train', '--config', file], endAt(4, 'SIGINT'))
+    assert.equal(ended.code, 130)
+    const [, step] = /interrupted at step (\d+) of 20; resume from .*checkpoint-\1$/m.exec(ended.stderr)!
+    assert.deepEqual(
+      (await readdir(output)).filter(name => name.startsWith('checkpoint')),
+      [`checkpoint-${step}`]
+    )
+    const resumed = await swarm(['train', '--resume', join(output, `checkpoint-${step}`)])
+    assert.equal(resumed.code, 0, resumed.stderr)
+    assert.deepEqual(await adapterOf(output), await adapterOf(join(home, 'whole-LORA')))
+  })
+
+  test('with another configuration is not resumed', async () => {
+    const { file } = await configure('killed-LORA', { ...methods[0], r: 8 })
+    const { code, stderr } = await swarm(['train', '--config', file, '--resume', 'latest'])
+    assert.equal(code, 1)
+    assert.match(stderr, /checkpoint-20 is of another run \(peft\.r: the checkpoint has 4, this run 8\)/)
+  })
+
+  const isRoot = process.getuid?.() === 0 && process.platform === 'linux'
+  test('a disk that fills up stops the run; the checkpoint before is whole', {
+    skip: !isRoot && 'mounting a small disk needs root'
+  }, async () => {
+    const { file, output } = await configure('full', methods[0]!, { save_steps: 2 })
+    await mkdir(output)
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=700k', 'tmpfs', output])
+    try {
+      const { code, stderr } = await swarm(['train', '--config', file])
+      assert.equal(code, 1)
+      const [, last] =
+        /no room left for it \(last good checkpoint: .*(checkpoint-\d+)\)/.exec(stderr) ?? assert.fail(stderr)
+      const state = JSON.parse(await readFile(join(output, last!, 'trainer_state.json'), 'utf8')) as {
+        global_step: number
+      }
+      assert.equal(`checkpoint-${state.global_step}`, last)
+      assert.deepEqual(
+        (await readdir(output)).filter(name => name.endsWith('.tmp')),
+        []
+      )
+      execFileSync('mount', ['-o', 'remount,size=64m', output])
+      const resumed = await swarm(['train', '--config', file, '--resume'])
+      assert.equal(resumed.code, 0, resumed.stderr)
+      assert.deepEqual(await adapterOf(output), await adapterOf(join(home, 'whole-LORA')))
+    } finally {
+      execFileSync('umount', [output])
+    }
+  })
+})
