@@ -112,8 +112,17 @@ function outputNames(graph: Graph): Map<Value, string> {
   return names
 }
 
+export interface SerializeOptions {
+  /** puts an output that is no tensor before the others: an empty sequence of this name */
+  readonly emptySequence?: string
+}
+
 /** ONNX ModelProto bytes of a graph. `weights` tells where each weight lies. */
-export function serialize(given: Graph, weights: (name: string) => WeightLocation = noWeights): Uint8Array {
+export function serialize(
+  given: Graph,
+  weights: (name: string) => WeightLocation = noWeights,
+  { emptySequence }: SerializeOptions = {}
+): Uint8Array {
   const graph = repeatPerUse(given)
   const renamed = outputNames(graph)
   const nameOf = (value: Value): string => renamed.get(value) ?? value.name
@@ -124,6 +133,9 @@ export function serialize(given: Graph, weights: (name: string) => WeightLocatio
   const nodes = [...graph.nodes, ...aliases]
   const used = new Set([...nodes.flatMap(node => node.inputs), ...graph.outputs.map(({ value }) => value)])
   const names: Names = { of: nameOf, isUsed: value => used.has(value) }
+  const sequence = emptySequence === undefined ? [] : [emptySequence]
+  const computing = nodes.map((node, index) => nodeProto(node, index, names))
+  const returned = graph.outputs.map(({ name, value }) => valueInfo(name, value))
   const model = onnx.ModelProto.create({
     irVersion,
     producerName: 'swarmtune',
@@ -133,9 +145,9 @@ export function serialize(given: Graph, weights: (name: string) => WeightLocatio
     ],
     graph: {
       name: graph.name,
-      node: nodes.map((node, index) => nodeProto(node, index, names)),
+      node: [...sequence.map(name => ({ opType: 'SequenceEmpty', output: [name] })), ...computing],
       input: graph.inputs.map(value => valueInfo(value.name, value)),
-      output: graph.outputs.map(({ name, value }) => valueInfo(name, value)),
+      output: [...sequence.map(name => ({ name })), ...returned],
       initializer: [...graph.weights.map(value => weightProto(value, weights)), ...graph.constants.map(constantProto)]
     }
   })

@@ -2,6 +2,9 @@
 import type { ErrorCode } from '../common/errors.ts'
 import type { Tensor } from '../common/tensor.ts'
 
+/** Output of models whose others are written in place: no tensor, and so the binding's last. */
+export const unreturned = 'unreturned'
+
 /** How a session is set up; plain data, since it crosses threads. */
 export interface OrtOptions {
   readonly provider: string
@@ -11,6 +14,8 @@ export interface OrtOptions {
   readonly mapped: boolean
   /** folder of the weights' files */
   readonly folder?: string
+  /** runs write all outputs into given tensors, and the model has the output `unreturned` before them */
+  readonly inPlace: boolean
 }
 
 export interface RunRequest {

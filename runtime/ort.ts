@@ -1,8 +1,8 @@
 // The sessions of ONNX Runtime on the thread that calls. Its calls block: the device thread is where they belong.
 import * as ort from 'onnxruntime-node'
-import { SwarmError } from '../common/errors.ts'
+import { messageOf, SwarmError } from '../common/errors.ts'
 import { type Tensor, tensor } from '../common/tensor.ts'
-import type { Device, DeviceRequest, DeviceResult, OrtOptions } from './device-protocol.ts'
+import { type Device, type DeviceRequest, type DeviceResult, type OrtOptions, unreturned } from './device-protocol.ts'
 
 /** Backends of this ONNX Runtime build, `cpu` always among them. */
 export function availableProviders(): string[] {
@@ -40,9 +40,34 @@ function fromOrt(value: ort.Tensor): Tensor {
   return tensor(value.type as 'float32', value.dims, value.data as Float32Array<ArrayBuffer>)
 }
 
+/** What the binding of onnxruntime-node 1.30 says of an output that is no tensor. */
+const noTensor = 'Non tensor type is temporarily not supported.'
+
+/**
+ * Runs a session that is given all its outputs. When a run has ended, the binding copies every output into new memory, the
+ * given ones too, although they hold the results already: of a KV cache of a thousand positions that is more than its weights.
+ * It goes through them in order and gives up at the first that is no tensor, `unreturned`, so that nothing is copied.
+ */
+async function runInPlace(
+  session: ort.InferenceSession,
+  feeds: Record<string, ort.Tensor>,
+  fetches: Record<string, ort.Tensor>
+): Promise<void> {
+  try {
+    await session.run(feeds, { [unreturned]: null, ...fetches })
+  } catch (error) {
+    if (messageOf(error) !== noTensor) throw error
+  }
+}
+
+interface OpenSession {
+  readonly session: ort.InferenceSession
+  readonly inPlace: boolean
+}
+
 /** ONNX Runtime on this thread. */
 export class InlineDevice implements Device {
-  readonly #sessions = new Map<number, ort.InferenceSession>()
+  readonly #sessions = new Map<number, OpenSession>()
   #next = 0
 
   async request(request: DeviceRequest): Promise<DeviceResult> {
@@ -52,7 +77,7 @@ export class InlineDevice implements Device {
       case 'run':
         return { outputs: await this.#run(request.session, request.feeds, request.fetches) }
       case 'release':
-        await this.#sessions.get(request.session)?.release()
+        await this.#sessions.get(request.session)?.session.release()
         this.#sessions.delete(request.session)
         return {}
     }
@@ -67,7 +92,7 @@ export class InlineDevice implements Device {
       )
     }
     const session = await ort.InferenceSession.create(model, sessionOptions(options))
-    this.#sessions.set(++this.#next, session)
+    this.#sessions.set(++this.#next, { session, inPlace: options.inPlace })
     return this.#next
   }
 
@@ -77,8 +102,13 @@ export class InlineDevice implements Device {
     feeds: Readonly<Record<string, Tensor>>,
     fetches: Readonly<Record<string, Tensor | null>>
   ): Promise<Record<string, Tensor>> {
-    const session = this.#sessions.get(id)
-    if (session === undefined) throw new SwarmError('INTERNAL', `session ${id}: released already`)
+    const open = this.#sessions.get(id)
+    if (open === undefined) throw new SwarmError('INTERNAL', `session ${id}: released already`)
+    const { session } = open
+    if (open.inPlace) {
+      await runInPlace(session, mapValues(feeds, toOrt), mapValues(fetches as Record<string, Tensor>, toOrt))
+      return {}
+    }
     const results = await session.run(
       mapValues(feeds, toOrt),
       mapValues(fetches, value => (value === null ? null : toOrt(value)))

@@ -5,7 +5,7 @@ import type { Tensor } from '../common/tensor.ts'
 import type { Graph } from '../graph/graph.ts'
 import { serialize, type WeightLocation } from '../graph/serialize.ts'
 import { getDevice } from './device.ts'
-import type { Device, DeviceResult } from './device-protocol.ts'
+import { type Device, type DeviceResult, unreturned } from './device-protocol.ts'
 import { checkRun } from './feeds.ts'
 
 export { sharedTensor } from './transfer.ts'
@@ -23,6 +23,8 @@ export interface SessionInit {
   /** where each weight lies */
   readonly weights?: (name: string) => WeightLocation
   readonly storage?: WeightStorage
+  /** every run is given all its outputs (`RunOptions.outputs`), which are then written without a copy (docs/decisions/0009) */
+  readonly inPlace?: boolean
   /** threads that share one operator's work; default: all cores */
   readonly threads?: number
   readonly provider?: Provider
@@ -56,13 +58,15 @@ function checkThreads(threads: number): number {
  */
 export async function createSession(graph: Graph, init: SessionInit = {}): Promise<Session> {
   throwIfAborted(init.signal)
-  const model = serialize(graph, init.weights)
+  const { inPlace = false } = init
+  const model = serialize(graph, init.weights, inPlace ? { emptySequence: unreturned } : {})
   const device = getDevice(init.inline ? 'inline' : 'thread')
   const options = {
     provider: init.provider ?? 'cpu',
     threads: checkThreads(init.threads ?? availableParallelism()),
     mapped: init.storage === 'mapped',
-    folder: init.folder
+    folder: init.folder,
+    inPlace
   }
   let result: DeviceResult
   try {
@@ -70,7 +74,7 @@ export async function createSession(graph: Graph, init: SessionInit = {}): Promi
   } catch (error) {
     throw runtimeError(`compiling graph ${graph.name}`, error)
   }
-  const session = new Session(graph, device, (result as { session: number }).session)
+  const session = new Session(graph, device, { id: (result as { session: number }).session, inPlace })
   if (init.signal?.aborted) await session.release()
   throwIfAborted(init.signal)
   return session
@@ -87,12 +91,14 @@ export class Session {
   readonly graph: Graph
   readonly #device: Device
   readonly #id: number
+  readonly #inPlace: boolean
   #released = false
 
-  constructor(graph: Graph, device: Device, id: number) {
+  constructor(graph: Graph, device: Device, { id, inPlace }: { id: number; inPlace: boolean }) {
     this.graph = graph
     this.#device = device
     this.#id = id
+    this.#inPlace = inPlace
   }
 
   /**
@@ -104,6 +110,8 @@ export class Session {
     const given = options.outputs ?? {}
     checkRun(this.graph, feeds, given)
     const fetches = Object.fromEntries(this.graph.outputs.map(({ name }) => [name, given[name] ?? null]))
+    const lacking = this.#inPlace && Object.keys(fetches).find(name => fetches[name] === null)
+    if (lacking) throw new SwarmError('INTERNAL', `graph ${this.graph.name}: output ${lacking} is not given`)
     let result: DeviceResult
     try {
       result = await this.#device.request({ kind: 'run', session: this.#id, feeds, fetches }, options.consume)

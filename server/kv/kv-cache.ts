@@ -1,0 +1,242 @@
+// Keys and values of all sessions, under one byte budget. Rows take memory as they grow; what does not fit waits until others have
+// left. Rows are moved and written only between runs of the device. Knows shapes, not attention.
+import { SwarmError } from '../../common/errors.ts'
+import { type BlockRange, rangeLength } from '../../common/range.ts'
+import { formatBytes } from '../../common/units.ts'
+import { cacheWaitMs } from '../limits.ts'
+import { type CacheRow, cacheBytes, capacityFor, type HeadShape, Slab } from './slab.ts'
+
+export interface CacheShape extends HeadShape {
+  readonly blocks: BlockRange
+  readonly batch: number
+  /** most positions of a row */
+  readonly maxLength: number
+}
+
+/** The rows of one session. */
+export interface SessionCache {
+  readonly shape: CacheShape
+  readonly rows: readonly CacheRow[]
+  /** Makes room for rows of these lengths. Throws BUSY where none has become free within the time, and the signal's reason. */
+  reserve(lengths: readonly number[], signal?: AbortSignal): Promise<void>
+  /** Row i goes on from what row `parents[i]` holds, for every row. Between runs of the device only. */
+  reorder(parents: readonly number[]): void
+  /** Gives the memory back, once. */
+  release(): void
+}
+
+interface Waiting {
+  /** true when it has got what it waits for */
+  attempt(): boolean
+  resolve(): void
+}
+
+export class KvCache {
+  readonly maxBytes: number
+  readonly #waitMs: number
+  readonly #slabs = new Set<Slab>()
+  readonly #waiting: Waiting[] = []
+  #sessions = 0
+  /** held by slabs */
+  #slabBytes = 0
+  /** held beside: adapters of sessions */
+  #otherBytes = 0
+
+  constructor(maxBytes: number, { waitMs = cacheWaitMs }: { waitMs?: number } = {}) {
+    this.maxBytes = maxBytes
+    this.#waitMs = waitMs
+  }
+
+  get bytesUsed(): number {
+    return this.#slabBytes + this.#otherBytes
+  }
+
+  get bytesFree(): number {
+    return Math.max(0, this.maxBytes - this.bytesUsed)
+  }
+
+  /** Requests that wait for memory. */
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  /**
+   * A session's rows, empty.
+   * @param portBytes of adapter tensors that the session holds: memory of the session like its keys and values
+   * @throws SwarmError BUSY for a session that would not fit if it were alone, or whose adapters do not fit now
+   */
+  open(shape: CacheShape, portBytes = 0): SessionCache {
+    const most = shape.batch * cacheBytes(shape, rangeLength(shape.blocks), shape.maxLength) + portBytes
+    if (most > this.maxBytes || portBytes > this.bytesFree) {
+      const fault = most > this.maxBytes ? `${formatBytes(this.maxBytes)} are all there is` : this.#usage()
+      throw new SwarmError(
+        'BUSY',
+        `KV cache: a session of ${shape.batch} x ${shape.maxLength} positions may need ${formatBytes(most)}, ${fault} ` +
+          '(ask for a shorter session, try again later, or another server)'
+      )
+    }
+    this.#otherBytes += portBytes
+    this.#sessions += 1
+    return new Session(this, shape, this.#place(shape), portBytes)
+  }
+
+  /**
+   * Gathers rows that lie scattered among the leavings of others, where somebody waits for that memory. Between runs of the
+   * device only.
+   */
+  compact(): void {
+    if (this.#waiting.length === 0) return
+    for (const slab of [...this.#slabs]) {
+      if (slab.idleBytes === 0) continue
+      const rows = slab.rows.filter(row => row !== null)
+      const fresh = new Slab(slab.heads, slab.capacity)
+      for (const [slot, row] of rows.entries()) {
+        slab.copy(row, { slab: fresh, slot })
+        Object.assign(row, { slab: fresh, slot })
+        fresh.rows[slot] = row
+        fresh.hold(row, row.length)
+      }
+      this.#slabs.delete(slab)
+      this.#slabs.add(fresh)
+      this.#slabBytes += fresh.bytes - slab.bytes
+    }
+    this.#pump()
+  }
+
+  /** @internal for sessions */
+  async grow(session: Session, lengths: readonly number[], signal?: AbortSignal): Promise<void> {
+    const attempt = (): boolean => {
+      const missing = session.rows.map((row, index) => row.slab.missing(row, lengths[index]!))
+      const bytes = missing.reduce((sum, each) => sum + each, 0)
+      if (bytes > this.bytesFree) return false
+      for (const [index, row] of session.rows.entries()) this.hold(row, lengths[index]!)
+      return true
+    }
+    if (this.#waiting.length === 0 && attempt()) return
+    await this.#wait(attempt, signal)
+  }
+
+  /** @internal for sessions: counts what a row takes without asking whether there is room */
+  hold(row: CacheRow, length: number): void {
+    this.#slabBytes += row.slab.missing(row, length)
+    row.slab.hold(row, length)
+  }
+
+  /** @internal for sessions */
+  leave(session: Session): void {
+    this.#sessions -= 1
+    this.#otherBytes -= session.portBytes
+    for (const { slab, slot } of session.rows) slab.rows[slot] = null
+    for (const slab of new Set(session.rows.map(row => row.slab))) {
+      if (!slab.isEmpty) continue
+      this.#slabs.delete(slab)
+      this.#slabBytes -= slab.bytes
+    }
+    this.#pump()
+  }
+
+  #usage(): string {
+    return `${formatBytes(this.bytesFree)} of ${formatBytes(this.maxBytes)} are free, ${this.#sessions} sessions hold the rest`
+  }
+
+  /** Slots for a session's rows: neighbours where there are some, else wherever. */
+  #place(shape: CacheShape): CacheRow[] {
+    const rows: CacheRow[] = []
+    const fits = (slab: Slab) => slab.capacity > shape.maxLength && slab.freeSlots > 0
+    while (rows.length < shape.batch) {
+      const wanted = shape.batch - rows.length
+      const candidates = [...this.#slabs].filter(fits)
+      let slab = candidates.find(each => each.findSlots(wanted) !== null) ?? candidates.find(each => wanted > each.slots)
+      if (slab === undefined) {
+        slab = new Slab(shape, capacityFor(shape.maxLength))
+        this.#slabs.add(slab)
+      }
+      const count = Math.min(wanted, slab.freeSlots)
+      const together = slab.findSlots(count)
+      for (let index = 0; index < count; index++) {
+        const slot = together === null ? slab.findSlots(1)! : together + index
+        const row = { blocks: shape.blocks, slab, slot, length: 0 }
+        slab.rows[slot] = row
+        rows.push(row)
+      }
+    }
+    return rows
+  }
+
+  #pump(): void {
+    while (this.#waiting[0]?.attempt()) this.#waiting.shift()!.resolve()
+  }
+
+  #wait(attempt: () => boolean, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', onAbort)
+        settle()
+      }
+      const waiting: Waiting = { attempt, resolve: () => end(resolve) }
+      const give = (error: unknown): void => {
+        const index = this.#waiting.indexOf(waiting)
+        if (index !== -1) this.#waiting.splice(index, 1)
+        end(() => reject(error))
+        // the next may need less
+        this.#pump()
+      }
+      const onAbort = (): void => give(signal!.reason)
+      const timer = setTimeout(() => {
+        const what = `KV cache: waited ${this.#waitMs / 1000} s for room to grow, ${this.#usage()}`
+        give(new SwarmError('BUSY', `${what} (try again later, or another server)`))
+      }, this.#waitMs)
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#waiting.push(waiting)
+    })
+  }
+}
+
+class Session implements SessionCache {
+  readonly shape: CacheShape
+  readonly portBytes: number
+  readonly #cache: KvCache
+  #rows: CacheRow[]
+  #released = false
+
+  constructor(cache: KvCache, shape: CacheShape, rows: CacheRow[], portBytes: number) {
+    this.#cache = cache
+    this.shape = shape
+    this.#rows = rows
+    this.portBytes = portBytes
+  }
+
+  get rows(): readonly CacheRow[] {
+    return this.#rows
+  }
+
+  async reserve(lengths: readonly number[], signal?: AbortSignal): Promise<void> {
+    await this.#cache.grow(this, lengths, signal)
+  }
+
+  reorder(parents: readonly number[]): void {
+    const old = this.#rows
+    /** rows that nobody goes on from: their places are free for copies */
+    const spare = old.filter((_, row) => !parents.includes(row))
+    const moved = new Set<number>()
+    this.#rows = parents.map(parent => {
+      const source = old[parent]!
+      if (!moved.has(parent)) {
+        moved.add(parent)
+        return source
+      }
+      const target = spare.shift()!
+      this.#cache.hold(target, source.length)
+      source.slab.copy(source, target)
+      target.length = source.length
+      return target
+    })
+  }
+
+  release(): void {
+    if (this.#released) return
+    this.#released = true
+    this.#cache.leave(this)
+  }
+}
