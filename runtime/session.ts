@@ -23,7 +23,7 @@ export interface SessionInit {
   /** where each weight lies */
   readonly weights?: (name: string) => WeightLocation
   readonly storage?: WeightStorage
-  /** every run is given all its outputs (`RunOptions.outputs`), which are then written without a copy (docs/decisions/0009) */
+  /** every run is given all its outputs (`RunOptions.outputs`), which are then written without a copy (docs/decisions/0013) */
   readonly inPlace?: boolean
   /** threads that share one operator's work; default: all cores */
   readonly threads?: number

@@ -3,9 +3,9 @@ import type { Logger } from '../common/logger.ts'
 import type { BlockRange } from '../common/range.ts'
 import type { Checkpoint } from '../model/checkpoint.ts'
 import type { Admission } from './admission.ts'
-import type { SpanDecoder } from './decoder.ts'
+import type { DecodeEngine } from './engine.ts'
 import type { Residuals, SpanExecutor } from './executor.ts'
-import type { KvCache } from './kv-cache.ts'
+import type { KvCache } from './kv/kv-cache.ts'
 import type { ServerMetrics } from './metrics.ts'
 import type { ResidualCache } from './residual-cache.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -16,7 +16,7 @@ export interface ServerContext {
   /** memory that computing one request may take */
   readonly workingBytes: number
   readonly executor: SpanExecutor
-  readonly decoder: SpanDecoder
+  readonly engine: DecodeEngine
   readonly scheduler: Scheduler
   readonly kvCache: KvCache
   readonly residuals: ResidualCache<Residuals>

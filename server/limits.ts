@@ -1,5 +1,5 @@
 // How much one server does for one request and one peer. Times in milliseconds, sizes in bytes, elements or counts.
-import { GiB, KiB, MiB, minute } from '../common/units.ts'
+import { GiB, KiB, MiB, minute, second } from '../common/units.ts'
 
 /** rows times positions of one forward or backward request */
 export const maxTokensPerRequest = 65_536
@@ -20,8 +20,15 @@ export const maxTensorStreamsPerPeer = 4
 export const maxPortBytes = 512 * MiB
 /** requests of one kind, decode or training, that wait for the device */
 export const maxQueueLength = 256
-/** decode steps in a row while training waits: no kind of work starves the other */
-export const maxDecodeRun = 16
+/** runs of more urgent work that go before work that waits: no kind starves another */
+export const maxPassed = { prefill: 2, training: 16 } as const
+/** rows that are decoded in one run */
+export const maxDecodeRows = 64
+/** how long a piece of a prompt may keep the decode steps of others waiting, about; and its limits in tokens */
+export const pieceMs = 150
+export const [minPieceTokens, maxPieceTokens] = [32, 512]
+/** a session waits so long for room in the KV cache */
+export const cacheWaitMs = 30 * second
 /** compiled graphs that are kept */
 export const maxPrograms = 24
 

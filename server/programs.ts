@@ -133,6 +133,7 @@ export class Programs {
         folder: weights.folder,
         weights: name => weights.locate(name),
         storage: prepackedBytes > 0 ? 'prepacked' : 'mapped',
+        inPlace: key.purpose === 'decode',
         threads
       })
     }

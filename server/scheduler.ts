@@ -1,9 +1,10 @@
-// Who computes next. One run at a time on the device; decode before training, but not for ever; among peers in turn.
-// Knows no device.
+// Who computes next. One run at a time on the device; the more urgent first, but not for ever; among peers in turn; what can be
+// computed together at once. Knows no device.
 import { SwarmError } from '../common/errors.ts'
+import { Gathering } from './gathering.ts'
 
 /** Kinds of work, the more urgent first: somebody waits for each token. */
-export const priorities = ['decode', 'training'] as const
+export const priorities = ['decode', 'prefill', 'training'] as const
 export type Priority = (typeof priorities)[number]
 
 /** Jobs of one priority, taken from the peers in turn. Pure data. */
@@ -35,6 +36,15 @@ export class FairQueue<Job extends { readonly peerId: string }> {
     return job
   }
 
+  /** Those of the jobs that `fits` takes, asked in turn as `shift` would give them. */
+  take(fits: (job: Job) => boolean): Job[] {
+    const passed: Job[] = []
+    const taken: Job[] = []
+    for (let job = this.shift(); job !== undefined; job = this.shift()) (fits(job) ? taken : passed).push(job)
+    for (const job of passed) this.push(job)
+    return taken
+  }
+
   remove(job: Job): boolean {
     const jobs = this.#byPeer.get(job.peerId)
     const index = jobs?.indexOf(job) ?? -1
@@ -46,24 +56,54 @@ export class FairQueue<Job extends { readonly peerId: string }> {
   }
 }
 
+/** Work that is done together with other work of the same key, by one call for all of it. */
+export interface Batchable<Item, Result> {
+  readonly key: unknown
+  readonly item: Item
+  /** rows that it adds to a run */
+  readonly rows: number
+  /** whose work it is: those who come back are waited for a moment */
+  readonly member: object
+  run(items: readonly Item[]): Promise<readonly Result[]>
+}
+
 interface Job {
   readonly peerId: string
+  readonly batch: Batchable<unknown, unknown> | null
+  /** out of the queue: nothing takes it back any more */
+  begin(): void
+  /** alone. Never rejects: the next job must have its turn whatever becomes of this one */
   start(): Promise<void>
+  resolve(result: unknown): void
+}
+
+export interface JobOptions {
+  readonly priority: Priority
+  readonly peerId: string
+  readonly signal: AbortSignal
 }
 
 export interface SchedulerInit {
   /** jobs of one priority that may wait; more are refused */
   readonly maxLength: number
-  /** decode jobs in a row while training waits */
-  readonly maxDecodeRun: number
+  /** runs of more urgent work that go before work that waits */
+  readonly maxPassed: Readonly<Record<Exclude<Priority, 'decode'>, number>>
+  /** rows of one run */
+  readonly maxRows: number
 }
 
 export class Scheduler {
-  readonly #queues: Record<Priority, FairQueue<Job>> = { decode: new FairQueue(), training: new FairQueue() }
+  readonly #queues: Record<Priority, FairQueue<Job>> = {
+    decode: new FairQueue(),
+    prefill: new FairQueue(),
+    training: new FairQueue()
+  }
   readonly #init: SchedulerInit
+  readonly #gathering = new Gathering()
+  /** runs that went before work of this priority that waited */
+  readonly #passed: Record<Priority, number> = { decode: 0, prefill: 0, training: 0 }
   #running = false
-  /** decode jobs that went before training that waited */
-  #decodeRun = 0
+  readonly #between: (() => void)[] = []
 
   constructor(init: SchedulerInit) {
     this.#init = init
@@ -78,11 +118,28 @@ export class Scheduler {
    * Runs `work` when its turn comes. Aborting takes it out of the queue; work under way goes to its end.
    * @throws SwarmError BUSY when the queue is full, else what the signal or the work throws
    */
-  async run<T>(
-    options: { priority: Priority; peerId: string; signal: AbortSignal },
-    work: () => Promise<T>
+  async run<T>(options: JobOptions, work: () => Promise<T>): Promise<T> {
+    return await this.#queue(options, work, null)
+  }
+
+  /** The same for work that can be done together with other work. Work that fails together is tried again each alone. */
+  async join<Item, Result>(options: JobOptions, batch: Batchable<Item, Result>): Promise<Result> {
+    this.#gathering.arrive(batch.member)
+    const alone = async (): Promise<Result> => (await batch.run([batch.item]))[0]!
+    return await this.#queue(options, alone, batch as Batchable<unknown, unknown>)
+  }
+
+  /** Does something when no run is under way: now, or after the present one. */
+  between(work: () => void): void {
+    this.#between.push(work)
+    if (!this.#running) this.#clear()
+  }
+
+  async #queue<T>(
+    { priority, peerId, signal }: JobOptions,
+    work: () => Promise<T>,
+    batch: Batchable<unknown, unknown> | null
   ): Promise<T> {
-    const { priority, peerId, signal } = options
     const queue = this.#queues[priority]
     signal.throwIfAborted()
     if (queue.length >= this.#init.maxLength) {
@@ -97,36 +154,83 @@ export class Scheduler {
       }
       const job: Job = {
         peerId,
-        // never rejects: the next job must have its turn whatever becomes of this one
+        batch,
+        begin: () => signal.removeEventListener('abort', onAbort),
         start: async () => {
-          signal.removeEventListener('abort', onAbort)
           try {
             resolve(await work())
           } catch (error) {
             reject(error)
           }
-        }
+        },
+        resolve: result => resolve(result as T)
       }
       signal.addEventListener('abort', onAbort, { once: true })
       queue.push(job)
+      this.#gathering.enough(queue.length)
       void this.#drain()
     })
+  }
+
+  #clear(): void {
+    for (const work of this.#between.splice(0)) work()
   }
 
   async #drain(): Promise<void> {
     if (this.#running) return
     this.#running = true
-    for (let job = this.#next(); job !== undefined; job = this.#next()) await job.start()
+    while (this.length > 0) {
+      const priority = this.#choose()
+      const { length } = this.#queues.decode
+      if (priority === 'decode' && this.#gathering.waitMs(length) > 0) await this.#gathering.wait(length)
+      await this.#start(this.#take(priority))
+      this.#clear()
+    }
     this.#running = false
   }
 
-  #next(): Job | undefined {
-    const { decode, training } = this.#queues
-    if (training.length > 0 && decode.length > 0 && this.#decodeRun < this.#init.maxDecodeRun) {
-      this.#decodeRun += 1
-      return decode.shift()
+  /** The most urgent that waits, unless a less urgent has been passed over often enough. */
+  #choose(): Priority {
+    const waiting = priorities.filter(priority => this.#queues[priority].length > 0)
+    const most = (priority: Priority): number => (priority === 'decode' ? Infinity : this.#init.maxPassed[priority])
+    const chosen = waiting.findLast(priority => this.#passed[priority] >= most(priority)) ?? waiting[0]!
+    for (const priority of priorities) {
+      const isPassed = priority !== chosen && this.#queues[priority].length > 0
+      this.#passed[priority] = isPassed ? this.#passed[priority] + 1 : 0
     }
-    this.#decodeRun = 0
-    return training.shift() ?? decode.shift()
+    return chosen
+  }
+
+  /** The next job, and those that can be done together with it. None where all were taken back meanwhile. */
+  #take(priority: Priority): Job[] {
+    const queue = this.#queues[priority]
+    const first = queue.shift()
+    if (first?.batch == null) return first === undefined ? [] : [first]
+    const { key } = first.batch
+    let rows = first.batch.rows
+    const others = queue.take(({ batch }) => {
+      if (batch === null || batch.key !== key || rows + batch.rows > this.#init.maxRows) return false
+      rows += batch.rows
+      return true
+    })
+    return [first, ...others]
+  }
+
+  async #start(jobs: readonly Job[]): Promise<void> {
+    for (const job of jobs) job.begin()
+    const [first] = jobs
+    if (first?.batch == null) return await first?.start()
+    const started = performance.now()
+    if (jobs.length === 1) await first.start()
+    else {
+      try {
+        const results = await first.batch.run(jobs.map(job => job.batch!.item))
+        for (const [index, job] of jobs.entries()) job.resolve(results[index])
+      } catch {
+        // one of them may be the reason: the others shall not suffer for it
+        for (const job of jobs) await job.start()
+      }
+    }
+    this.#gathering.ran(performance.now() - started)
   }
 }

@@ -1,7 +1,7 @@
 // A server: hosts a range of blocks, says so, computes for whoever asks, and leaves in order.
 import { messageOf, SwarmError } from '../common/errors.ts'
 import { type Logger, silent } from '../common/logger.ts'
-import { type BlockRange, formatRange } from '../common/range.ts'
+import { type BlockRange, formatRange, rangeLength } from '../common/range.ts'
 import { GiB, second } from '../common/units.ts'
 import { type BlockWeights, blockWeights } from '../model/block-weights.ts'
 import type { Precision } from '../model/precision.ts'
@@ -12,10 +12,20 @@ import { createNetwork, type Network } from '../network/node.ts'
 import { Admission } from './admission.ts'
 import type { ServerContext } from './context.ts'
 import { SpanDecoder } from './decoder.ts'
+import { DecodeEngine } from './engine.ts'
 import { SpanExecutor } from './executor.ts'
 import { handlers } from './handlers/index.ts'
-import { KvCache } from './kv-cache.ts'
-import { defaultWorkingBytes, maxDecodeRun, maxPrograms, maxQueueLength } from './limits.ts'
+import { KvCache } from './kv/kv-cache.ts'
+import {
+  defaultWorkingBytes,
+  maxDecodeRows,
+  maxPassed,
+  maxPieceTokens,
+  maxPrograms,
+  maxQueueLength,
+  minPieceTokens,
+  pieceMs
+} from './limits.ts'
 import { ServerMetrics } from './metrics.ts'
 import { MetricsPage } from './metrics-page.ts'
 import { chooseWindow } from './placement.ts'
@@ -45,7 +55,7 @@ export class BlockServer {
   readonly #logger: Logger
   readonly #kvCache: KvCache
   readonly #residuals: ServerContext['residuals']
-  readonly #scheduler = new Scheduler({ maxLength: maxQueueLength, maxDecodeRun })
+  readonly #scheduler = new Scheduler({ maxLength: maxQueueLength, maxPassed, maxRows: maxDecodeRows })
   readonly #metrics: ServerMetrics
   readonly #page: MetricsPage | undefined
   readonly #admission = new Admission()
@@ -70,7 +80,7 @@ export class BlockServer {
     this.#kvCache = new KvCache(init.kvCacheBytes ?? 1 * GiB)
     this.#residuals = new ResidualCache({ maxBytes: init.residualBytes ?? 1 * GiB })
     this.#metrics = new ServerMetrics(() => ({
-      cacheBytesUsed: this.#kvCache.bytesReserved,
+      cacheBytesUsed: this.#kvCache.bytesUsed,
       cacheBytesTotal: this.#kvCache.maxBytes,
       residualBytesUsed: this.#residuals.bytes,
       residualBytesTotal: this.#residuals.maxBytes,
@@ -117,8 +127,8 @@ export class BlockServer {
     return this.#admission.inside.session
   }
 
-  get cacheBytesReserved(): number {
-    return this.#kvCache.bytesReserved
+  get cacheBytesUsed(): number {
+    return this.#kvCache.bytesUsed
   }
 
   get residualBytes(): number {
@@ -198,7 +208,7 @@ export class BlockServer {
     const engines = { executor: new SpanExecutor(components), decoder: new SpanDecoder(components) }
     this.#throughput = await measureThroughput({ config: checkpoint.config, ...engines }, range, { signal })
 
-    const context = this.#context(engines)
+    const context = this.#context(engines.executor, this.#engine(engines.decoder))
     for (const { protocol, handler, options } of Object.values(handlers)) {
       await this.network.handle(protocol, handler(context), options(context))
     }
@@ -275,10 +285,19 @@ export class BlockServer {
     }
   }
 
-  #context(engines: Pick<ServerContext, 'executor' | 'decoder'>): ServerContext {
+  /** Pieces of prompts as long as this machine computes in the time that others may wait. */
+  #engine(decoder: SpanDecoder): DecodeEngine {
+    const perSecond = this.#throughput.forwardRate / rangeLength(this.range)
+    const tokens = Math.round((perSecond * pieceMs) / second)
+    const pieceTokens = Math.min(Math.max(tokens, minPieceTokens), maxPieceTokens)
+    return new DecodeEngine({ decoder, scheduler: this.#scheduler, kvCache: this.#kvCache }, { pieceTokens })
+  }
+
+  #context(executor: SpanExecutor, engine: DecodeEngine): ServerContext {
     const server = this
     return {
-      ...engines,
+      executor,
+      engine,
       checkpoint: this.#init.checkpoint,
       range: this.range,
       workingBytes: this.#init.workingBytes ?? Math.min(defaultWorkingBytes, process.availableMemory() / 2),

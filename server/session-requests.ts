@@ -4,7 +4,7 @@ import type { Tensor } from '../common/tensor.ts'
 import type { Codec } from '../proto/codec.ts'
 import type { Message, NamedTensors } from '../proto/messages.ts'
 import { prefixLength, type SpanCall } from './executor.ts'
-import type { CacheShape, SessionCache } from './kv-cache.ts'
+import type { CacheShape, SessionCache } from './kv/kv-cache.ts'
 import { maxBatch } from './limits.ts'
 import { checkPorts } from './port-check.ts'
 import { checkHidden, checkSpan, describe, type Hosted } from './requests.ts'
@@ -63,14 +63,14 @@ export function checkStep(tensors: NamedTensors, hosted: Hosted, cache: SessionC
   }
   const lengths = given === undefined ? new Array<number>(batch).fill(seq) : Array.from(given.data, Number)
   for (const [row, length] of lengths.entries()) {
-    const past = cache.lengths[row]!
+    const past = cache.rows[row]!.length
     const least = past === 0 ? 1 : 0
     if (length < least || length > seq) invalid(`lengths: row ${row}: expected ${least} to ${seq}, found ${length}`)
     if (past + length > maxLength) {
       invalid(`row ${row}: the session was opened for ${maxLength} positions, this step would make it ${past + length}`)
     }
   }
-  const keys = Math.max(...cache.lengths) + seq
+  const keys = Math.max(...cache.rows.map(({ length }) => length)) + seq
   checkWork(hosted.checkpoint.config, { blocks, batch, seq, keys, training: false }, hosted.workingBytes)
   return { hidden: checked, lengths }
 }

@@ -5,7 +5,7 @@ import { second } from '../common/units.ts'
 import type { ModelConfig } from '../model/config.ts'
 import type { SpanDecoder } from './decoder.ts'
 import type { SpanExecutor } from './executor.ts'
-import { SessionCache } from './kv-cache.ts'
+import { KvCache } from './kv/kv-cache.ts'
 
 export interface Throughput {
   /** tokens per second through one block, forward in bulk */
@@ -56,11 +56,12 @@ export async function measureThroughput(
   const forwardMs = await medianOf(() => executor.forward({ blocks, hidden, ports: {} }), options.signal)
 
   const maxLength = Math.min(maxRounds + 1, maxPositions)
-  const cache = new SessionCache({ blocks, batch: 1, kvHeads, headDim, maxLength })
+  const cache = new KvCache(Infinity).open({ blocks, batch: 1, kvHeads, headDim, maxLength })
   const token = tensor('float32', [1, 1, hiddenSize])
   const decodeMs = await medianOf(async () => {
-    if (cache.lengths[0] === maxLength) cache.lengths[0] = 0
-    await decoder.step({ cache, ports: {} }, token, [1])
+    const [row] = cache.rows
+    if (row!.length === maxLength) row!.length = 0
+    await decoder.step([{ session: { cache, ports: {}, prefix: {} }, hidden: token, lengths: [1] }])
   }, options.signal)
   return { forwardRate: (bulk * count * second) / forwardMs, decodeRate: (count * second) / decodeMs }
 }

@@ -9,7 +9,7 @@ import type { Codec } from '../../proto/codec.ts'
 import type { Message } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'
 import { type DecodeSession, openSession } from '../decoder.ts'
-import type { Reservation } from '../kv-cache.ts'
+import type { SessionCache } from '../kv/kv-cache.ts'
 import { sessionIdleMs } from '../limits.ts'
 import { bytesOfAll, observe } from '../observation.ts'
 import { timeoutOf } from '../requests.ts'
@@ -20,25 +20,24 @@ export function inferenceHandler(context: ServerContext): Handler {
     const first = await stream.receive({ signal })
     if (first === null) return
     const leave = context.enter('session')
-    let reservation: Reservation | undefined
+    let cache: SessionCache | undefined
     try {
       const { session, codec } = await observe(
         context,
         { kind: 'inferenceOpen', peerId, received: first.tensors },
         async () => {
           const { shape, ports, codec } = checkOpen(first, context)
-          reservation = context.kvCache.reserve(shape, bytesOfAll(ports))
-          const session = openSession(reservation.cache, ports)
-          await stream.send(
-            { body: { kind: 'inferenceReady', cacheBytes: reservation.bytes }, tensors: {} },
-            { signal }
-          )
+          cache = context.kvCache.open(shape, bytesOfAll(ports))
+          const session = openSession(cache, ports)
+          const { kvCache } = context
+          const body = { kind: 'inferenceReady', cacheBytes: kvCache.bytesFree } as const
+          await stream.send({ body, tensors: {} }, { signal })
           return { session, codec }
         }
       )
       await serveSteps(context, stream, { peerId, signal, codec, session })
     } finally {
-      reservation?.release()
+      cache?.release()
       leave()
       context.logger.debug({ peer: peerId }, 'session ended')
     }
@@ -60,9 +59,7 @@ async function serveSteps(context: ServerContext, stream: MessageStream, open: O
     await observe(context, { kind: 'inferenceStep', peerId, received: message.tensors }, async sent => {
       const { hidden, lengths } = checkStep(message.tensors, context, session.cache)
       await withResource(startDeadline(timeoutOf(message.body.timeoutMs), 'inferenceStep', signal), async deadline => {
-        const result = await context.scheduler.run({ priority: 'decode', peerId, signal: deadline.signal }, () =>
-          context.decoder.step(session, hidden, lengths)
-        )
+        const result = await context.engine.step({ session, hidden, lengths }, { peerId, signal: deadline.signal })
         const tokens = lengths.reduce((sum, length) => sum + length, 0)
         context.metrics.tokens('inference', tokens)
         const answer = { body: { kind: 'inferenceResult' }, tensors: { hidden: result } } as const

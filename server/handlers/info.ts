@@ -12,7 +12,7 @@ export function infoHandler(context: ServerContext): Handler {
           kind: 'infoResponse',
           announcement: context.announcement(),
           sessions: context.sessions,
-          cacheBytesUsed: kvCache.bytesReserved,
+          cacheBytesUsed: kvCache.bytesUsed,
           cacheBytesTotal: kvCache.maxBytes,
           residualBytesUsed: residuals.bytes,
           residualBytesTotal: residuals.maxBytes,

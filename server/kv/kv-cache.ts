@@ -33,6 +33,8 @@ interface Waiting {
 
 export class KvCache {
   readonly maxBytes: number
+  /** called when somebody waits for memory that `compact` could give */
+  onShortage: () => void = () => {}
   readonly #waitMs: number
   readonly #slabs = new Set<Slab>()
   readonly #waiting: Waiting[] = []
@@ -47,8 +49,10 @@ export class KvCache {
     this.#waitMs = waitMs
   }
 
+  /** what sessions hold; what they have left behind can be had */
   get bytesUsed(): number {
-    return this.#slabBytes + this.#otherBytes
+    const idle = [...this.#slabs].reduce((sum, slab) => sum + slab.idleBytes, 0)
+    return this.#slabBytes + this.#otherBytes - idle
   }
 
   get bytesFree(): number {
@@ -108,11 +112,13 @@ export class KvCache {
     const attempt = (): boolean => {
       const missing = session.rows.map((row, index) => row.slab.missing(row, lengths[index]!))
       const bytes = missing.reduce((sum, each) => sum + each, 0)
-      if (bytes > this.bytesFree) return false
+      if (bytes > this.maxBytes - this.#slabBytes - this.#otherBytes) return false
       for (const [index, row] of session.rows.entries()) this.hold(row, lengths[index]!)
       return true
     }
-    if (this.#waiting.length === 0 && attempt()) return
+    // who has begun goes before who has not: only sessions that end give anything back
+    const hasBegun = session.rows.some(({ length }) => length > 0)
+    if ((hasBegun || this.#waiting.length === 0) && attempt()) return
     await this.#wait(attempt, signal)
   }
 
@@ -133,6 +139,7 @@ export class KvCache {
       this.#slabBytes -= slab.bytes
     }
     this.#pump()
+    this.#checkShortage()
   }
 
   #usage(): string {
@@ -146,7 +153,8 @@ export class KvCache {
     while (rows.length < shape.batch) {
       const wanted = shape.batch - rows.length
       const candidates = [...this.#slabs].filter(fits)
-      let slab = candidates.find(each => each.findSlots(wanted) !== null) ?? candidates.find(each => wanted > each.slots)
+      let slab =
+        candidates.find(each => each.findSlots(wanted) !== null) ?? candidates.find(each => wanted > each.slots)
       if (slab === undefined) {
         slab = new Slab(shape, capacityFor(shape.maxLength))
         this.#slabs.add(slab)
@@ -155,7 +163,7 @@ export class KvCache {
       const together = slab.findSlots(count)
       for (let index = 0; index < count; index++) {
         const slot = together === null ? slab.findSlots(1)! : together + index
-        const row = { blocks: shape.blocks, slab, slot, length: 0 }
+        const row = { blocks: shape.blocks, maxLength: shape.maxLength, slab, slot, length: 0 }
         slab.rows[slot] = row
         rows.push(row)
       }
@@ -165,6 +173,10 @@ export class KvCache {
 
   #pump(): void {
     while (this.#waiting[0]?.attempt()) this.#waiting.shift()!.resolve()
+  }
+
+  #checkShortage(): void {
+    if (this.#waiting.length > 0 && [...this.#slabs].some(slab => slab.idleBytes > 0)) this.onShortage()
   }
 
   #wait(attempt: () => boolean, signal?: AbortSignal): Promise<void> {
@@ -189,6 +201,7 @@ export class KvCache {
       }, this.#waitMs)
       signal?.addEventListener('abort', onAbort, { once: true })
       this.#waiting.push(waiting)
+      this.#checkShortage()
     })
   }
 }

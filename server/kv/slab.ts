@@ -40,9 +40,15 @@ export function cacheBytes({ kvHeads, headDim }: HeadShape, blocks: number, posi
 /** One row of a session: where its keys and values lie, and how many positions of it are filled. */
 export interface CacheRow {
   readonly blocks: BlockRange
+  /** positions that it may get at most */
+  readonly maxLength: number
   slab: Slab
   slot: number
   length: number
+}
+
+function wholeSteps({ maxLength }: CacheRow, length: number): number {
+  return Math.min(maxLength, Math.ceil(length / positionStep) * positionStep)
 }
 
 export class Slab {
@@ -81,8 +87,9 @@ export class Slab {
   }
 
   /** Bytes that a row would take with this length beyond what its slot holds already. */
-  missing({ slot, blocks }: CacheRow, length: number): number {
-    const positions = Math.ceil(length / positionStep) * positionStep
+  missing(row: CacheRow, length: number): number {
+    const { slot, blocks } = row
+    const positions = wholeSteps(row, length)
     let bytes = 0
     for (let block = blocks.first; block < blocks.end; block++) {
       bytes += cacheBytes(this.heads, 1, Math.max(0, positions - (this.#held[slot]!.get(block) ?? 0)))
@@ -91,8 +98,9 @@ export class Slab {
   }
 
   /** Counts them as held from now on. */
-  hold({ slot, blocks }: CacheRow, length: number): void {
-    const positions = Math.ceil(length / positionStep) * positionStep
+  hold(row: CacheRow, length: number): void {
+    const { slot, blocks } = row
+    const positions = wholeSteps(row, length)
     const held = this.#held[slot]!
     for (let block = blocks.first; block < blocks.end; block++) {
       held.set(block, Math.max(positions, held.get(block) ?? 0))

@@ -52,10 +52,19 @@ const row = (x: Tensor<'float32'>, index: number, head: number): Float32Array =>
   return x.data.slice(start, start + headDim)
 }
 
-for (const inline of [true, false]) {
-  describe(`a KV cache that is past and present at once, ${inline ? 'inline' : 'on the device thread'}`, () => {
-    it('is written in place, step by step', async () => {
-      await using session = await createSession(attention(), { inline })
+for (const [inline, inPlace] of [
+  [true, false],
+  [false, false],
+  [true, true],
+  [false, true]
+] as const) {
+  const where = inline ? 'inline' : 'on the device thread'
+  /** where the attention's output goes, if it is not left to the runtime */
+  const result = (batch: number): Record<string, Tensor> =>
+    inPlace ? { y: sharedTensor('float32', [batch, 1, heads * headDim]) } : {}
+  describe(`a KV cache that is past and present at once, ${where}${inPlace ? ', results in place' : ''}`, () => {
+    it('is written step by step', async () => {
+      await using session = await createSession(attention(), { inline, inPlace })
       const shape = [1, kvHeads, capacity, headDim]
       const cache = inline ? tensor : sharedTensor
       const [pastKey, pastValue] = [cache('float32', shape), cache('float32', shape)]
@@ -75,7 +84,7 @@ for (const inline of [true, false]) {
             seqlens_k: tensor('int32', [1], Int32Array.of(length - 1)),
             total_sequence_length: tensor('int32', [], Int32Array.of(length))
           },
-          { outputs: { 'present.key': pastKey, 'present.value': pastValue } }
+          { outputs: { ...result(1), 'present.key': pastKey, 'present.value': pastValue } }
         )
         assert.equal(outputs['present.key'], pastKey)
         for (let head = 0; head < heads; head++) {
@@ -95,7 +104,7 @@ for (const inline of [true, false]) {
     })
 
     it('holds rows of different lengths', async () => {
-      await using session = await createSession(attention(), { inline })
+      await using session = await createSession(attention(), { inline, inPlace })
       const shape = [2, kvHeads, capacity, headDim]
       const cache = inline ? tensor : sharedTensor
       const [pastKey, pastValue] = [cache('float32', shape), cache('float32', shape)]
@@ -127,7 +136,7 @@ for (const inline of [true, false]) {
           seqlens_k: tensor('int32', [2], Int32Array.from(lengths)),
           total_sequence_length: tensor('int32', [], Int32Array.of(7))
         },
-        { outputs: { 'present.key': pastKey, 'present.value': pastValue } }
+        { outputs: { ...result(2), 'present.key': pastKey, 'present.value': pastValue } }
       )
       for (const [b, length] of lengths.entries()) {
         for (let head = 0; head < heads; head++) {
@@ -144,3 +153,22 @@ for (const inline of [true, false]) {
     })
   })
 }
+
+it('a session that works in place is given all its outputs, and says what else is wrong as any other', async () => {
+  await using session = await createSession(attention(), { inPlace: true })
+  const cache = sharedTensor('float32', [1, kvHeads, capacity, headDim])
+  const feeds = {
+    query: normal(1, 1, heads * headDim),
+    key: normal(1, 1, kvHeads * headDim),
+    value: normal(1, 1, kvHeads * headDim),
+    'past.key': cache,
+    'past.value': cache,
+    seqlens_k: tensor('int32', [1], Int32Array.of(0)),
+    total_sequence_length: tensor('int32', [], Int32Array.of(1))
+  }
+  const outputs = { 'present.key': cache, 'present.value': cache }
+  await assert.rejects(session.run(feeds, { outputs }), { code: 'INTERNAL', message: /output y is not given/ })
+  const given = { ...outputs, y: sharedTensor('float32', [1, 1, heads * headDim]) }
+  const wrong = { ...feeds, seqlens_k: tensor('int32', [1], Int32Array.of(99)) }
+  await assert.rejects(session.run(wrong, { outputs: given }), { code: 'INTERNAL', message: /running graph attention/ })
+})

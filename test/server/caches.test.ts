@@ -3,46 +3,104 @@ import { test } from 'node:test'
 import { createRandom } from '../../common/random.ts'
 import { minute } from '../../common/units.ts'
 import { dropoutMask } from '../../server/dropout.ts'
-import { KvCache, SessionCache } from '../../server/kv-cache.ts'
+import { KvCache } from '../../server/kv/kv-cache.ts'
 import { ResidualCache } from '../../server/residual-cache.ts'
 
 const shape = { blocks: { first: 3, end: 5 }, batch: 2, kvHeads: 2, headDim: 4, maxLength: 300 }
+/** keys and values of 64 positions of one row */
+const step = 2 * 2 * 2 * 4 * 4 * 64
 
-test('a session reserves for its longest row and gives it back once', () => {
-  const cache = new KvCache(2 * 2 * 2 * 2 * 300 * 4 * 4)
-  const reservation = cache.reserve(shape)
-  assert.equal(cache.bytesFree, 0)
-  assert.throws(() => cache.reserve({ ...shape, batch: 1 }), {
-    code: 'BUSY',
-    message: /2 x|1 x 300 positions needs .* free/
-  })
-  reservation.release()
-  reservation.release()
-  assert.equal(cache.bytesFree, cache.maxBytes)
-})
-
-test('growing keeps what every row and head holds', () => {
-  const cache = new SessionCache(shape)
-  cache.grow(1)
-  assert.equal(cache.capacity, 128)
-  const { key } = cache.of(4)
-  for (let row = 0; row < 4; row++) key.data[(row * 128 + 100) * 4 + 1] = row + 1
-  cache.grow(129)
-  assert.equal(cache.capacity, 256)
-  for (let row = 0; row < 4; row++) assert.equal(cache.of(4).key.data[(row * 256 + 100) * 4 + 1], row + 1)
-  cache.grow(300)
-  assert.equal(cache.capacity, 300) // no more than the session may ever need
-  assert.equal(cache.of(3).value.data.length, 2 * 2 * 300 * 4)
-})
-
-test('a session that is empty takes no memory, and its adapters count in the budget', () => {
+test('a session takes memory as its rows grow, and gives it back once', async () => {
   const cache = new KvCache(1_000_000)
-  const reservation = cache.reserve(shape, 1000)
-  assert.equal(reservation.cache.bytes, 0)
-  assert.equal(reservation.bytes, 2 * 2 * 2 * 2 * 300 * 4 * 4 + 1000)
-  reservation.cache.grow(1)
-  assert.equal(reservation.cache.bytes, 2 * 2 * 2 * 2 * 128 * 4 * 4)
-  assert.equal(cache.bytesReserved, reservation.bytes)
+  const session = cache.open(shape, 1000)
+  assert.equal(cache.bytesUsed, 1000) // its adapters
+  await session.reserve([1, 64])
+  assert.equal(cache.bytesUsed, 1000 + 2 * step)
+  await session.reserve([65, 64])
+  assert.equal(cache.bytesUsed, 1000 + 3 * step)
+  session.release()
+  session.release()
+  assert.equal(cache.bytesUsed, 0)
+})
+
+test('a session that would not fit if it were alone is refused at once', () => {
+  const cache = new KvCache(10 * step)
+  assert.throws(() => cache.open({ ...shape, maxLength: 900 }), {
+    code: 'BUSY',
+    message: /2 x 900 positions may need .* all there is/
+  })
+})
+
+test('a row that finds no room waits until another session has left, or for so long and no longer', async () => {
+  const cache = new KvCache(10 * step, { waitMs: 20 })
+  const [first, second, third] = [cache.open(shape), cache.open(shape), cache.open({ ...shape, batch: 1 })] as const
+  await first.reserve([256, 256])
+  await assert.rejects(second.reserve([65, 128]), { code: 'BUSY', message: /waited 0.02 s .*3 sessions/ })
+  assert.equal(cache.waiting, 0)
+  const patient = new KvCache(10 * step)
+  const [a, b] = [patient.open(shape), patient.open(shape)]
+  await a.reserve([256, 256])
+  patient.onShortage = () => patient.compact()
+  const grown = b.reserve([65, 128])
+  assert.equal(patient.waiting, 1)
+  a.release()
+  await grown
+  assert.equal(patient.bytesUsed, 4 * step)
+  const cancel = new AbortController()
+  await third.reserve([64])
+  const given = third.reserve([300], cancel.signal)
+  cancel.abort(new Error('gave up'))
+  await assert.rejects(given, /gave up/)
+})
+
+test('what others left behind between rows that stay is given back where somebody waits for it', async () => {
+  const cache = new KvCache(10 * step)
+  const [a, b, c] = [cache.open(shape), cache.open({ ...shape, batch: 1 }), cache.open({ ...shape, batch: 1 })] as const
+  await b.reserve([64])
+  const [row] = b.rows
+  row!.length = 64
+  const { data } = row!.slab.view(4, 'key', row!.slot, row!.slot + 1)
+  for (let position = 0; position < 64; position++) data[position * 4] = position + 1
+  await a.reserve([256, 256])
+  a.release()
+  cache.onShortage = () => cache.compact()
+  await c.reserve([300])
+  assert.equal(cache.bytesUsed, step + (step * 300) / 64)
+  const moved = row!.slab.view(4, 'key', row!.slot, row!.slot + 1).data
+  for (let position = 0; position < 64; position++) assert.equal(moved[position * 4], position + 1)
+})
+
+test('rows go on from what others hold', async () => {
+  const cache = new KvCache(1_000_000)
+  const session = cache.open({ ...shape, batch: 3 })
+  await session.reserve([2, 2, 2])
+  const keyOf = (index: number): number => {
+    const { slab, slot } = session.rows[index]!
+    return slab.view(3, 'key', slot, slot + 1).data[4]!
+  }
+  for (const [index, row] of session.rows.entries()) {
+    row.length = 2
+    row.slab.view(3, 'key', row.slot, row.slot + 1).data[4] = 10 + index
+  }
+  session.reorder([2, 0, 2])
+  assert.deepEqual([0, 1, 2].map(keyOf), [12, 10, 12])
+  session.reorder([1, 1, 1])
+  assert.deepEqual([0, 1, 2].map(keyOf), [10, 10, 10])
+  assert.equal(new Set(session.rows.map(({ slot }) => slot)).size, 3)
+})
+
+test('rows of many sessions lie side by side, those of a large one too', () => {
+  const cache = new KvCache(Infinity)
+  const sessions = [1, 2, 1].map(batch => cache.open({ ...shape, batch }))
+  assert.deepEqual(
+    sessions.flatMap(({ rows }) => rows.map(({ slot }) => slot)),
+    [0, 1, 2, 3]
+  )
+  sessions[1]!.release()
+  assert.deepEqual(cache.open({ ...shape, batch: 1 }).rows[0]!.slot, 1)
+  const large = cache.open({ ...shape, batch: 40 })
+  assert.equal(new Set(large.rows.map(({ slab }) => slab)).size, 3)
+  assert.equal(large.rows.length, 40)
 })
 
 test('residuals: the oldest go when room is needed, a stranger gets none, time ends them', context => {

@@ -177,7 +177,7 @@ test('the metrics page tells what was asked and how it went', async context => {
   assert.equal(value('swarm_request_seconds_count{kind="forwardRequest"}'), 2)
   assert.equal(value('swarm_tokens_total{pass="forward"}'), 3)
   assert.equal(value('swarm_tokens_total{pass="inference"}'), 3)
-  assert.equal(value('swarm_kv_cache_bytes'), session.cacheBytes)
+  assert.equal(value('swarm_kv_cache_bytes'), remote.server.cacheBytesUsed)
   assert.equal(value('swarm_kv_cache_limit_bytes'), 1_000_000)
   assert.equal(value('swarm_residual_bytes'), remote.server.residualBytes)
   assert.equal(value('swarm_sessions'), 1)

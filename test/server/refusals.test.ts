@@ -225,12 +225,9 @@ test('random requests and answers where a request should be are answered with a 
   const codes: ErrorCode[] = ['INVALID_ARGUMENT', 'MODEL_MISMATCH', 'BLOCKS_NOT_HOSTED', 'RESIDUALS_EVICTED']
   await fc.assert(
     fc.asyncProperty(spans, tensors, fc.string(), async (span, sent, residualId) => {
-      for (const request of [
-        remote.forward(sent, { span, keepResiduals: true }),
-        remote.backward(sent, { span, residualId })
-      ]) {
-        await assert.rejects(request, error => codes.includes((error as { code: ErrorCode }).code))
-      }
+      const requests = [remote.forward(sent, { span, keepResiduals: true }), remote.backward(sent, { span, residualId })]
+      const isTyped = (error: unknown) => codes.includes((error as { code: ErrorCode }).code)
+      await Promise.all(requests.map(request => assert.rejects(request, isTyped)))
     }),
     { numRuns: 30 }
   )

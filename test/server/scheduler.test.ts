@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Scheduler } from '../../server/scheduler.ts'
+import { type Batchable, Scheduler } from '../../server/scheduler.ts'
 
 const forever = new AbortController().signal
 
@@ -23,7 +23,7 @@ function recorder() {
 }
 
 test('decode steps go before training that has waited longer', async () => {
-  const scheduler = new Scheduler({ maxLength: 10, maxDecodeRun: 4 })
+  const scheduler = new Scheduler({ maxLength: 10, maxPassed: { prefill: 1, training: 4 }, maxRows: 4 })
   const { order, work, now, release } = recorder()
   const first = scheduler.run({ priority: 'training', peerId: 'a', signal: forever }, work('first'))
   const training = scheduler.run({ priority: 'training', peerId: 'a', signal: forever }, now('training'))
@@ -34,7 +34,7 @@ test('decode steps go before training that has waited longer', async () => {
 })
 
 test('peers take turns: one with many requests does not hold up another', async () => {
-  const scheduler = new Scheduler({ maxLength: 10, maxDecodeRun: 4 })
+  const scheduler = new Scheduler({ maxLength: 10, maxPassed: { prefill: 1, training: 4 }, maxRows: 4 })
   const { order, work, now, release } = recorder()
   const jobs = [scheduler.run({ priority: 'training', peerId: 'greedy', signal: forever }, work('g0'))]
   for (const name of ['g1', 'g2', 'g3']) {
@@ -47,7 +47,7 @@ test('peers take turns: one with many requests does not hold up another', async 
 })
 
 test('training gets a turn after so many decode steps', async () => {
-  const scheduler = new Scheduler({ maxLength: 10, maxDecodeRun: 2 })
+  const scheduler = new Scheduler({ maxLength: 10, maxPassed: { prefill: 1, training: 2 }, maxRows: 4 })
   const { order, work, now, release } = recorder()
   const first = scheduler.run({ priority: 'decode', peerId: 'a', signal: forever }, work('first'))
   const jobs = ['t1', 't2'].map(name =>
@@ -62,7 +62,7 @@ test('training gets a turn after so many decode steps', async () => {
 })
 
 test('waiting training does not keep decode steps out of a full queue', async () => {
-  const scheduler = new Scheduler({ maxLength: 1, maxDecodeRun: 4 })
+  const scheduler = new Scheduler({ maxLength: 1, maxPassed: { prefill: 1, training: 4 }, maxRows: 4 })
   const { work, now, release } = recorder()
   const running = scheduler.run({ priority: 'training', peerId: 'a', signal: forever }, work('running'))
   const jobs = [scheduler.run({ priority: 'training', peerId: 'a', signal: forever }, now('waiting'))]
@@ -72,14 +72,14 @@ test('waiting training does not keep decode steps out of a full queue', async ()
 })
 
 test('a signal that is aborted already lets nothing in', async () => {
-  const scheduler = new Scheduler({ maxLength: 1, maxDecodeRun: 4 })
+  const scheduler = new Scheduler({ maxLength: 1, maxPassed: { prefill: 1, training: 4 }, maxRows: 4 })
   const options = { priority: 'decode', peerId: 'a', signal: AbortSignal.abort(new Error('too late')) } as const
   await assert.rejects(scheduler.run(options, recorder().now('never')), /too late/)
   assert.equal(scheduler.length, 0)
 })
 
 test('a full queue says so at once', async () => {
-  const scheduler = new Scheduler({ maxLength: 1, maxDecodeRun: 4 })
+  const scheduler = new Scheduler({ maxLength: 1, maxPassed: { prefill: 1, training: 4 }, maxRows: 4 })
   const { work, now, release } = recorder()
   const running = scheduler.run({ priority: 'decode', peerId: 'a', signal: forever }, work('running'))
   const waiting = scheduler.run({ priority: 'decode', peerId: 'a', signal: forever }, now('waiting'))
@@ -92,7 +92,7 @@ test('a full queue says so at once', async () => {
 })
 
 test('cancelled work leaves the queue, and work that fails does not stop what follows', async () => {
-  const scheduler = new Scheduler({ maxLength: 10, maxDecodeRun: 4 })
+  const scheduler = new Scheduler({ maxLength: 10, maxPassed: { prefill: 1, training: 4 }, maxRows: 4 })
   const { order, work, now, release } = recorder()
   const cancel = new AbortController()
   const running = scheduler.run({ priority: 'decode', peerId: 'a', signal: forever }, work('running'))
@@ -108,4 +108,70 @@ test('cancelled work leaves the queue, and work that fails does not stop what fo
   await assert.rejects(failing, /broken/)
   await Promise.all([running, last])
   assert.deepEqual(order, ['running', 'last'])
+})
+
+/** Work that doubles numbers, those that wait at once together; notes what it was given. */
+function doubling(calls: (readonly number[])[], fails = Number.NaN) {
+  return (item: number, rows = 1, key: unknown = 'same'): Batchable<number, number> => ({
+    key,
+    item,
+    rows,
+    member: {},
+    async run(items) {
+      calls.push(items)
+      if (items.includes(fails)) throw new Error(`no ${fails}`)
+      return items.map(each => 2 * each)
+    }
+  })
+}
+
+test('steps that wait are computed together, as many rows as fit and none of another key', async () => {
+  const scheduler = new Scheduler({ maxLength: 20, maxPassed: { prefill: 1, training: 4 }, maxRows: 4 })
+  const { work, release } = recorder()
+  const first = scheduler.run({ priority: 'decode', peerId: 'a', signal: forever }, work('first'))
+  const calls: (readonly number[])[] = []
+  const double = doubling(calls)
+  const options = (peerId: string) => ({ priority: 'decode', peerId, signal: forever }) as const
+  const results = [
+    scheduler.join(options('a'), double(1)),
+    scheduler.join(options('a'), double(2, 1, 'other')),
+    scheduler.join(options('b'), double(3, 2)),
+    scheduler.join(options('c'), double(4, 2)), // would be a fifth row
+    scheduler.join(options('c'), double(5))
+  ]
+  release('first')
+  assert.deepEqual(await Promise.all([first, ...results]), ['first', 2, 4, 6, 8, 10])
+  assert.deepEqual(calls, [[1, 3, 5], [4], [2]])
+})
+
+test('work that fails together is tried again alone, so that only the faulty fails', async () => {
+  const scheduler = new Scheduler({ maxLength: 20, maxPassed: { prefill: 1, training: 4 }, maxRows: 4 })
+  const { work, release } = recorder()
+  const first = scheduler.run({ priority: 'decode', peerId: 'a', signal: forever }, work('first'))
+  const calls: (readonly number[])[] = []
+  const double = doubling(calls, 2)
+  const results = [1, 2, 3].map(item =>
+    scheduler.join({ priority: 'decode', peerId: `peer ${item}`, signal: forever }, double(item))
+  )
+  release('first')
+  await first
+  const settled = await Promise.allSettled(results)
+  assert.deepEqual(
+    settled.map(result => (result.status === 'fulfilled' ? result.value : String(result.reason))),
+    [2, 'Error: no 2', 6]
+  )
+  assert.deepEqual(calls, [[1, 2, 3], [1], [2], [3]])
+})
+
+test('a prompt that waits has its turn between decode steps', async () => {
+  const scheduler = new Scheduler({ maxLength: 10, maxPassed: { prefill: 2, training: 16 }, maxRows: 1 })
+  const { order, work, now, release } = recorder()
+  const first = scheduler.run({ priority: 'decode', peerId: 'a', signal: forever }, work('first'))
+  const jobs = ['p1', 'p2'].map(name => scheduler.run({ priority: 'prefill', peerId: 'a', signal: forever }, now(name)))
+  for (const name of ['d1', 'd2', 'd3', 'd4', 'd5']) {
+    jobs.push(scheduler.run({ priority: 'decode', peerId: 'b', signal: forever }, now(name)))
+  }
+  release('first')
+  await Promise.all([first, ...jobs])
+  assert.deepEqual(order, ['first', 'd1', 'd2', 'p1', 'd3', 'd4', 'p2', 'd5'])
 })

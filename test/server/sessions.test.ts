@@ -156,21 +156,64 @@ test('sessions side by side do not see each other', async context => {
       await session.close()
     })
   )
-  await eventually(() => remote.server.cacheBytesReserved === 0, 'the cache is free')
+  await eventually(() => remote.server.cacheBytesUsed === 0, 'the cache is free')
 })
 
-test('a budget that is full is said with what is needed and free, and freed with the session that filled it', async context => {
+test('a session that could never fit is refused, one that finds no room waits for another to end', async context => {
   const checkpoint = await openModel('grouped')
   const bytesOf = (maxLength: number) => 4 * 2 * 2 * maxLength * 8 * 4
   const remote = await startRemote(context, { checkpoint, kvCacheBytes: bytesOf(48) })
-  const session = await remote.open({ maxLength: 32 })
-  assert.equal(session.cacheBytes, bytesOf(32))
+  await rejectsWith(
+    remote.open({ maxLength: 49 }),
+    'BUSY',
+    /1 x 49 positions may need .* all there is .*another server/
+  )
+  const [session, other] = [await remote.open(), await remote.open()]
+  assert.equal(other.cacheBytes, bytesOf(48)) // nothing is taken before it is needed
+  await session.step(randomTensor(1, [1, 2, 32]))
   assert.equal((await remote.info()).cacheBytesUsed, bytesOf(32))
-  await rejectsWith(remote.open({ maxLength: 17 }), 'BUSY', /1 x 17 positions needs .*, .* free .*(try again|another)/)
+  let isThere = false
+  const step = other.step(randomTensor(1, [1, 2, 32])).then(() => {
+    isThere = true
+  })
   await session.step(randomTensor(1, [1, 2, 32])) // still served
+  assert.equal(isThere, false)
   await session.close()
-  await eventually(() => remote.server.cacheBytesReserved === 0, 'the cache is free')
-  await remote.open({ maxLength: 48 })
+  await step
+  await other.close()
+  await eventually(() => remote.server.cacheBytesUsed === 0, 'the cache is free')
+})
+
+test('sessions that step at once are computed together, and get what each would get alone', async context => {
+  for (const [name, width] of [
+    ['grouped', 32],
+    ['scaled', 48]
+  ] as const) {
+    const checkpoint = await openModel(name)
+    const remote = await startRemote(context, { checkpoint })
+    const inputs = Array.from({ length: 6 }, (_, seed) => randomTensor(20 + seed, [1, 9, width]))
+    const ports = loraPorts(checkpoint, remote.server.range)
+    // every other with an adapter: those cannot be computed with others
+    const adapters = inputs.map((_, index) => (index % 2 === 0 ? {} : ports))
+    const expected = await Promise.all(inputs.map((hidden, i) => remote.forward({ hidden, ...adapters[i] })))
+    const sessions = await Promise.all(inputs.map((_, i) => remote.open({ ports: adapters[i] })))
+    const answers = await Promise.all(sessions.map((session, i) => stepThrough(session, inputs[i]!, 1 + (i % 3))))
+    for (const [i, steps] of answers.entries()) assertSteps(steps, expected[i]!.hidden)
+    // one in the middle goes: its place computes nothing, and a new session takes it
+    await sessions[2]!.close()
+    await eventually(() => remote.server.sessions === 5, 'the session has ended')
+    const late = await remote.open()
+    assertSteps(await stepThrough(late, inputs[0]!, 4), expected[0]!.hidden)
+  }
+})
+
+test('a long prompt is computed in pieces', async context => {
+  const checkpoint = await openModel('tiny')
+  const remote = await startRemote(context, { checkpoint, blocks: { first: 3, end: 4 } })
+  const hidden = randomTensor(6, [2, 900, 192])
+  const { hidden: expected } = await remote.forward({ hidden })
+  const session = await remote.open({ batch: 2, maxLength: 1000 })
+  assertClose(await session.step(hidden), expected, 1e-5)
 })
 
 test('a caller that vanishes frees its cache within seconds', async context => {
@@ -184,7 +227,7 @@ test('a caller that vanishes frees its cache within seconds', async context => {
   await eventually(() => remote.server.sessions === 2, 'a stream that was reset is over')
   await remote.network.stop()
   await eventually(() => remote.server.sessions === 1, 'a peer that has gone is noticed', 5000)
-  assert.equal(remote.server.cacheBytesReserved, stays.cacheBytes)
+  assert.equal(remote.server.cacheBytesUsed, 0)
   await stays.step(randomTensor(1, [1, 3, 32]))
 })
 
@@ -196,7 +239,7 @@ test('a caller that vanishes in the middle of a step frees its cache', async con
   await eventually(() => remote.server.sessions === 1, 'the session is open')
   await remote.network.stop()
   assert.ok((await step) instanceof Error)
-  await eventually(() => remote.server.cacheBytesReserved === 0, 'the cache is free', 5000)
+  await eventually(() => remote.server.cacheBytesUsed === 0, 'the cache is free', 5000)
 })
 
 test('one peer has so many sessions and no more', async context => {
@@ -238,7 +281,7 @@ test('steps that make no sense end their session only', async context => {
   const other = await remote.open({ batch: 2 })
   await other.stream.send({ body: { kind: 'infoRequest' }, tensors: {} })
   await rejectsWith(other.stream.receive(), 'BAD_FRAME', /expected inferenceStep, found infoRequest/)
-  await eventually(() => remote.server.cacheBytesReserved === 0, 'the cache is free')
+  await eventually(() => remote.server.cacheBytesUsed === 0, 'the cache is free')
   await (await remote.open({ batch: 2 })).step(two, [3, 2])
 })
 

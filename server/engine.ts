@@ -1,0 +1,84 @@
+// Steps of inference sessions from request to result: room in the cache, long prompts in pieces, a turn on the device with others.
+// Knows no network.
+import { type Tensor, tensor } from '../common/tensor.ts'
+import { batchKey, type DecodeStep, prefixOf, type SpanDecoder } from './decoder.ts'
+import type { KvCache } from './kv/kv-cache.ts'
+import type { Scheduler } from './scheduler.ts'
+
+type Floats = Tensor<'float32'>
+
+export interface EngineComponents {
+  readonly decoder: SpanDecoder
+  readonly scheduler: Scheduler
+  readonly kvCache: KvCache
+}
+
+export interface StepOptions {
+  readonly peerId: string
+  readonly signal: AbortSignal
+}
+
+/** The same rows, positions `from` to `from + count - 1` of each. */
+function pieceOf({ session, hidden, lengths }: DecodeStep, from: number, count: number): DecodeStep {
+  const [batch, seq, width] = hidden.shape as [number, number, number]
+  const size = Math.min(count, seq - from)
+  const piece = tensor('float32', [batch, size, width])
+  for (let row = 0; row < batch; row++) {
+    const start = (row * seq + from) * width
+    piece.data.set(hidden.data.subarray(start, start + size * width), row * size * width)
+  }
+  return { session, hidden: piece, lengths: lengths.map(length => Math.min(Math.max(length - from, 0), size)) }
+}
+
+export class DecodeEngine {
+  readonly #components: EngineComponents
+  readonly #pieceTokens: number
+
+  /** @param init.pieceTokens tokens of a prompt that are computed before others have their turn */
+  constructor(components: EngineComponents, init: { readonly pieceTokens: number }) {
+    const { scheduler, kvCache } = components
+    this.#components = components
+    // rows are moved between runs only
+    kvCache.onShortage = () => scheduler.between(() => kvCache.compact())
+    this.#pieceTokens = init.pieceTokens
+  }
+
+  /**
+   * New positions of every row through the session's blocks, [batch, seq, hidden] to the same.
+   * @throws SwarmError BUSY where queue or cache are full, and what the signal says
+   */
+  async step(step: DecodeStep, options: StepOptions): Promise<Floats> {
+    const [batch, seq, width] = step.hidden.shape as [number, number, number]
+    const size = Math.max(1, Math.floor(this.#pieceTokens / batch))
+    if (seq <= size) return await this.#piece(step, options)
+    const output = tensor('float32', step.hidden.shape)
+    for (let from = 0; from < seq; from += size) {
+      const piece = pieceOf(step, from, size)
+      const { shape, data } = await this.#piece(piece, options)
+      const rowSize = shape[1]! * width
+      for (let row = 0; row < batch; row++) {
+        output.data.set(data.subarray(row * rowSize, (row + 1) * rowSize), (row * seq + from) * width)
+      }
+    }
+    return output
+  }
+
+  async #piece(step: DecodeStep, { peerId, signal }: StepOptions): Promise<Floats> {
+    const { decoder, scheduler } = this.#components
+    const { session, lengths } = step
+    const prefix = prefixOf(session)
+    const after = session.cache.rows.map(({ length }, row) => Math.max(length, prefix) + lengths[row]!)
+    await session.cache.reserve(after, signal)
+    const priority = Math.max(...lengths) <= 1 ? 'decode' : 'prefill'
+    return await scheduler.join(
+      { priority, peerId, signal },
+      {
+        key: priority === 'decode' ? batchKey(session) : step,
+        item: step,
+        rows: lengths.length,
+        member: session,
+        run: (steps: readonly DecodeStep[]) => decoder.step(steps)
+      }
+    )
+  }
+}
