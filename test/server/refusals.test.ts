@@ -225,7 +225,10 @@ test('random requests and answers where a request should be are answered with a 
   const codes: ErrorCode[] = ['INVALID_ARGUMENT', 'MODEL_MISMATCH', 'BLOCKS_NOT_HOSTED', 'RESIDUALS_EVICTED']
   await fc.assert(
     fc.asyncProperty(spans, tensors, fc.string(), async (span, sent, residualId) => {
-      const requests = [remote.forward(sent, { span, keepResiduals: true }), remote.backward(sent, { span, residualId })]
+      const requests = [
+        remote.forward(sent, { span, keepResiduals: true }),
+        remote.backward(sent, { span, residualId })
+      ]
       const isTyped = (error: unknown) => codes.includes((error as { code: ErrorCode }).code)
       await Promise.all(requests.map(request => assert.rejects(request, isTyped)))
     }),
