@@ -18,6 +18,8 @@ export interface PassOptions {
   readonly training?: boolean
   /** of the dropout; default: a new one for each call, from the model's seed */
   readonly seed?: number
+  /** share of the target that is spread over all classes; default 0 */
+  readonly labelSmoothing?: number
   readonly signal?: AbortSignal
 }
 
@@ -138,7 +140,7 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
   }
 
   /** What a forward pass goes by. `headDropout`: probability of the head's own dropout. */
-  protected planOf({ training, seed, signal }: PassOptions, headDropout = 0): PassPlan {
+  protected planOf({ training, seed, labelSmoothing, signal }: PassOptions, headDropout = 0): PassPlan {
     const drops = training ?? this.training
     const dropout = drops ? (this.tuning?.dropout ?? 0) : 0
     const isRandom = dropout > 0 || (drops && (this.tuning?.begin !== undefined || headDropout > 0))
@@ -147,6 +149,7 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
       training: drops,
       seed: seed ?? (isRandom ? this.#seeds.uint32() : 0),
       differentiate: training !== false,
+      labelSmoothing,
       signal
     }
   }

@@ -23,6 +23,8 @@ export interface PassPlan {
   readonly seed: number
   /** false: nothing is kept for a backward pass */
   readonly differentiate: boolean
+  /** share of the target that is spread over all classes; default 0 */
+  readonly labelSmoothing?: number
   readonly signal?: AbortSignal
 }
 

@@ -69,7 +69,8 @@ export async function forwardCausal(
   const body = await forwardBody(parts, tuning, { ids, mask }, { ...plan, differentiate })
   if (labels === null) return { loss: null, logits: await parts.head.logits(body.hidden) }
 
-  const wanted = { hidden: body.differentiable, parameters: differentiate }
+  const { labelSmoothing } = plan
+  const wanted = { hidden: body.differentiable, parameters: differentiate, labelSmoothing }
   const targets = prependColumns(labels, body.before, ignoredLabel)
   const row = plan.logits ? null : labelledRow(body.hidden, targets)
   const result = await parts.head.loss(row?.hidden ?? body.hidden, row?.labels ?? targets, wanted)

@@ -78,7 +78,8 @@ export async function forwardClassification(
     return { loss: null, logits: logitsOf(await head.logits(selected.hidden, seed)) }
   }
 
-  const wanted = { hidden: body.differentiable, parameters: differentiate }
+  const { labelSmoothing } = plan
+  const wanted = { hidden: body.differentiable, parameters: differentiate, labelSmoothing }
   const result = await head.loss(selected.hidden, selected.labels, seed, wanted)
   const differentiable = body.differentiable || (differentiate && head.requiresGrad)
   const backward = async (scale: number, signal?: AbortSignal): Promise<void> => {

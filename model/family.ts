@@ -63,6 +63,11 @@ interface ClientOptions {
   readonly trainable?: boolean
 }
 
+export interface LossOptions extends ClientOptions {
+  /** share of the target that is spread over all classes; default 0 */
+  readonly labelSmoothing?: number
+}
+
 /** The linear layer of a classification, over the states after the last norm. Its tensors are inputs of these names. */
 export interface ClassifierOptions {
   /** [numLabels, width] */
@@ -74,6 +79,8 @@ export interface ClassifierOptions {
   readonly dropout?: boolean
   /** adds an input `labels` int64 [batch, seq] and an output `loss`, the mean cross entropy over labels != -100 */
   readonly loss?: boolean
+  /** of the loss; default 0 */
+  readonly labelSmoothing?: number
 }
 
 /** The head of Hugging Face's ForTokenClassification class of a family. */
@@ -117,7 +124,7 @@ export interface Family {
   /** hidden [batch, seq, hidden] -> logits [batch, seq, vocab] */
   head(config: ModelConfig, options?: ClientOptions): Graph
   /** hidden, labels int64 [batch, seq] -> loss [], logits; mean over labels != -100 of next-token cross entropy */
-  headLoss(config: ModelConfig, options?: ClientOptions): Graph
+  headLoss(config: ModelConfig, options?: LossOptions): Graph
   /** hidden [batch, seq, hidden] -> states [batch, seq, width], after the last norm */
   features(config: ModelConfig, options?: ClientOptions): Graph
   /** numbers of such a state: of a hidden state, in most families */

@@ -67,7 +67,8 @@ export class ClassificationHead implements TaskHead<ClassificationHead> {
   /** The same with the loss against labels [batch, seq]. */
   async loss(hidden: Floats, labels: Tensor<'int64'>, seed: number | null, wanted: Wanted): Promise<HeadLoss> {
     const masks = this.#masks(hidden, seed)
-    const program = this.#program({ dropout: masks !== null, loss: true })
+    const { labelSmoothing } = wanted
+    const program = this.#program({ dropout: masks !== null, loss: true, labelSmoothing })
     const { results, backward } = await program.run({ hidden, labels, ...masks }, wanted)
     return {
       value: (results.loss as Floats).data[0]!,
@@ -90,7 +91,7 @@ export class ClassificationHead implements TaskHead<ClassificationHead> {
     await this.#programs.close()
   }
 
-  #program(variant: { dropout?: boolean; loss?: boolean }): HeadProgram {
+  #program(variant: { dropout?: boolean; loss?: boolean; labelSmoothing?: number }): HeadProgram {
     const { family, config } = this.#components.checkpoint
     const { weight, bias } = this.#init
     const options = { weight: weight.name, bias: bias?.name, numLabels: this.numLabels, ...variant }

@@ -11,19 +11,15 @@ export class LanguageHead implements TaskHead<LanguageHead> {
   readonly parameters: readonly Parameter[] = []
   readonly #checkpoint: Checkpoint
   readonly #programs: Programs
-  readonly #loss: HeadProgram
 
   constructor(components: { checkpoint: Checkpoint; programs: Programs }) {
-    const { family, config } = components.checkpoint
     this.#checkpoint = components.checkpoint
     this.#programs = components.programs
-    const build = () => family.headLoss(config, { trainable: true })
-    this.#loss = new HeadProgram(components, { build, output: 'loss' })
   }
 
   /** Whether any tensor of norm or head requires a gradient. */
   get requiresGrad(): boolean {
-    return this.#loss.requiresGrad
+    return this.#program().requiresGrad
   }
 
   /** Hidden states [batch, seq, hidden] -> logits [batch, seq, vocab]. */
@@ -36,7 +32,7 @@ export class LanguageHead implements TaskHead<LanguageHead> {
 
   /** Loss of hidden states [batch, seq, hidden] against labels [batch, seq]; labels are shifted inside. */
   async loss(hidden: Floats, labels: Tensor<'int64'>, wanted: Wanted): Promise<HeadLoss> {
-    const { results, backward } = await this.#loss.run({ hidden, labels }, wanted)
+    const { results, backward } = await this.#program(wanted.labelSmoothing).run({ hidden, labels }, wanted)
     return {
       value: (results.loss as Floats).data[0]!,
       logits: results.logits as Floats,
@@ -50,4 +46,10 @@ export class LanguageHead implements TaskHead<LanguageHead> {
   }
 
   async close(): Promise<void> {}
+
+  #program(labelSmoothing = 0): HeadProgram {
+    const { family, config } = this.#checkpoint
+    const build = () => family.headLoss(config, { trainable: true, labelSmoothing })
+    return new HeadProgram({ programs: this.#programs }, { build, output: 'loss' })
+  }
 }

@@ -37,6 +37,8 @@ export interface Wanted {
   readonly hidden: boolean
   /** those of norm and head, where they require one */
   readonly parameters: boolean
+  /** of the loss: share of the target that is spread over all classes; default 0 */
+  readonly labelSmoothing?: number
 }
 
 export interface HeadPass {

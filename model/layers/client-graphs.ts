@@ -4,7 +4,7 @@ import type { Graph, Value } from '../../graph/graph.ts'
 import type { ModelConfig } from '../config.ts'
 import type { ClientContext, FamilyDescription } from '../description.ts'
 import { clientTensorsOf } from '../expected-tensors.ts'
-import type { ClassifierOptions } from '../family.ts'
+import type { ClassifierOptions, LossOptions } from '../family.ts'
 import { crossEntropy, nextTokenLoss } from '../loss.ts'
 import { TensorScope } from './scope.ts'
 
@@ -16,10 +16,12 @@ interface ClientGraphs<C extends ModelConfig> {
   embed(config: C, options?: ClientOptions): Graph
   enter(config: C, options?: ClientOptions): Graph | null
   head(config: C, options?: ClientOptions): Graph
-  headLoss(config: C, options?: ClientOptions): Graph
+  headLoss(config: C, options?: LossOptions): Graph
   features(config: C, options?: ClientOptions): Graph
   classifier(config: C, options: ClassifierOptions): Graph
 }
+
+const smoothingName = (share: number): string => (share === 0 ? '' : ` smoothed ${share}`)
 
 export function clientGraphs<C extends ModelConfig>(description: FamilyDescription<C>): ClientGraphs<C> {
   /** Tensors become weights, or inputs where they are first used. */
@@ -80,10 +82,11 @@ export function clientGraphs<C extends ModelConfig>(description: FamilyDescripti
       return g.build()
     },
     headLoss(config, options = {}) {
-      const g = new GraphBuilder('head-loss')
+      const { labelSmoothing = 0 } = options
+      const g = new GraphBuilder(`head-loss${smoothingName(labelSmoothing)}`)
       const logits = logitsOf(contextOf(g, config, options))
       const labels = g.input('labels', 'int64', ['batch', 'seq'])
-      g.output('loss', nextTokenLoss(g, logits, labels))
+      g.output('loss', nextTokenLoss(g, logits, labels, labelSmoothing))
       g.output('logits', logits)
       return g.build()
     },
@@ -92,14 +95,19 @@ export function clientGraphs<C extends ModelConfig>(description: FamilyDescripti
       g.output('states', g.Identity(left(contextOf(g, config, options))))
       return g.build()
     },
-    classifier(config, { weight, bias, numLabels, dropout = false, loss = false }) {
-      const g = new GraphBuilder(`classifier${dropout ? ' dropout' : ''}${loss ? ' loss' : ''}`)
+    classifier(config, { weight, bias, numLabels, dropout = false, loss = false, labelSmoothing = 0 }) {
+      const g = new GraphBuilder(
+        `classifier${dropout ? ' dropout' : ''}${loss ? ` loss${smoothingName(labelSmoothing)}` : ''}`
+      )
       const states = left(contextOf(g, config, { trainable: true }))
       const width = states.shape[2]!
       const kept = dropout ? g.Mul(states, g.input('dropout', 'float32', ['batch', 'seq', width])) : states
       const scores = g.FusedMatMul(kept, g.input(weight, 'float32', [numLabels, width]), { transB: true })
       const logits = bias === undefined ? scores : g.Add(scores, g.input(bias, 'float32', [numLabels]))
-      if (loss) g.output('loss', crossEntropy(g, logits, g.input('labels', 'int64', ['batch', 'seq'])))
+      if (loss) {
+        const labels = g.input('labels', 'int64', ['batch', 'seq'])
+        g.output('loss', crossEntropy(g, logits, labels, labelSmoothing))
+      }
       g.output('logits', logits)
       return g.build()
     }

@@ -109,6 +109,19 @@ suite('train', () => {
     assert.notDeepEqual(other, first)
   })
 
+  test('label smoothing is for training, not for evaluation', async () => {
+    const { model, seen } = unigram()
+    const evaluate = lossEvaluation(model, examples, { padTokenId: 0 })
+    await collect(train(model, examples, { ...settings, maxSteps: 1, labelSmoothingFactor: 0.1, evaluate }))
+    assert.deepEqual(
+      seen.map(({ options }) => [options.training, options.labelSmoothing]),
+      [
+        [true, 0.1],
+        [false, undefined]
+      ]
+    )
+  })
+
   test('the same seed gives the same run', async () => {
     assert.deepEqual((await run({ numTrainEpochs: 3 })).weights, (await run({ numTrainEpochs: 3 })).weights)
     assert.notDeepEqual((await run({ numTrainEpochs: 3 })).weights, (await run({ numTrainEpochs: 3, seed: 4 })).weights)
