@@ -3,7 +3,13 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { adamw, applyUpdates } from '../../../client/optim/index.ts'
 import { addGradient } from '../../../client/parameter.ts'
-import { evaluateLoss, type TrainingProgress, type TrainOptions, train } from '../../../client/train/index.ts'
+import {
+  evaluateLoss,
+  lossEvaluation,
+  type TrainingProgress,
+  type TrainOptions,
+  train
+} from '../../../client/train/index.ts'
 import { assertClose, collect } from '../support.ts'
 import { examples, unigram, vocabulary } from './unigram.ts'
 
