@@ -12,6 +12,8 @@ export interface OnlineEvent {
   readonly peerId: string
   readonly addresses: readonly string[]
   readonly blocks?: BlockRange
+  /** of a private swarm: with this peer's addresses */
+  readonly invite?: string
 }
 
 export interface PeerProcess extends AsyncDisposable {
@@ -97,7 +99,17 @@ export async function startServers(
 ): Promise<PeerProcess[]> {
   const serve = ({ first, end }: BlockRange, join: readonly string[]): Promise<PeerProcess> =>
     startPeer(
-      ['serve', model, '--blocks', `${first}-${end}`, '--host', '127.0.0.1', ...join, ...(options.args ?? [])],
+      [
+        'serve',
+        model,
+        '--blocks',
+        `${first}-${end}`,
+        '--host',
+        '127.0.0.1',
+        '--no-identity',
+        ...join,
+        ...(options.args ?? [])
+      ],
       options
     )
   const seed = await serve(ranges[0]!, [])

@@ -9,7 +9,10 @@ import { type Checkpoint, openCheckpoint, readTensor } from '../model/checkpoint
 import type { HubOptions } from '../model/hub/options.ts'
 import type { Precision } from '../model/precision.ts'
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer.ts'
+import type { AllowList } from '../network/allow-list.ts'
 import { findServers } from '../network/discovery.ts'
+import type { Invite } from '../network/invite.ts'
+import { membership } from '../network/membership.ts'
 import { createNetwork, type Network } from '../network/node.ts'
 import { sharedTensor } from '../runtime/session.ts'
 import { Embeddings } from './embeddings.ts'
@@ -23,8 +26,14 @@ import { Peers } from './remote/peers.ts'
 import { throwIfAborted } from './remote/retry.ts'
 
 export interface PretrainedOptions {
-  /** multiaddrs of peers of the swarm; one that answers is enough */
-  readonly initialPeers: readonly string[]
+  /** multiaddrs of peers of the swarm; one that answers is enough. None: those of `swarm`, or who answers on the LAN */
+  readonly initialPeers?: readonly string[]
+  /** an invite to a private swarm, `swarm1…` */
+  readonly swarm?: string | Invite
+  /** the peers that are dealt with, and those of them that are believed to be servers; default: all */
+  readonly allow?: AllowList
+  /** find peers on the LAN; default: unless all of `initialPeers` are loopback */
+  readonly multicast?: boolean
   /** how hidden states and their gradients travel, both alike or each its own way; default fp32 */
   readonly codec?: CodecOption
   /** threads of the head; default: all cores */
@@ -65,9 +74,17 @@ async function loadTokenizerIfAny(path: string, signal?: AbortSignal): Promise<T
   }
 }
 
-async function joinSwarm(options: PretrainedOptions): Promise<{ network: Network; leave: () => Promise<void> }> {
+async function joinSwarm(
+  options: PretrainedOptions,
+  model?: string
+): Promise<{ network: Network; leave: () => Promise<void> }> {
   if (options.network !== undefined) return { network: options.network, leave: async () => {} }
-  const network = await createNetwork({ listen: [], join: options.initialPeers, logger: options.logger })
+  const { swarm, initialPeers, multicast, allow, logger } = options
+  const access = membership({ swarm, join: initialPeers, multicast, model })
+  if (access.join?.length === 0 && access.multicastTag === undefined) {
+    throw new SwarmError('INVALID_ARGUMENT', 'no way into a swarm: say initialPeers (--join), or an invite (--swarm)')
+  }
+  const network = await createNetwork({ listen: [], ...access, allow, logger })
   const stop = () => network.stop()
   options.signal?.addEventListener('abort', stop, { once: true })
   try {
@@ -160,7 +177,7 @@ export async function openModel<Model>(
   const { signal, hub, fromPeers, languageHead } = options
   resolveCodecs(options.codec)
   const local = fromPeers === undefined ? await openCheckpoint(path, { signal, hub }) : undefined
-  const swarm = await joinSwarm(options)
+  const swarm = await joinSwarm(options, local?.identity)
   try {
     const checkpoint = local ?? (await openFromPeers(path, swarm.network, fromPeers!, { signal }))
     return await finish(await assemble(checkpoint, swarm, languageHead, options))

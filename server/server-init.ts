@@ -1,24 +1,20 @@
 // What a server is told when it is made, and what of it can be checked before anything is loaded.
 import { SwarmError } from '../common/errors.ts'
-import type { Logger } from '../common/logger.ts'
 import type { BlockRange } from '../common/range.ts'
 import { bytesOf } from '../common/tensor.ts'
 import type { Checkpoint } from '../model/checkpoint.ts'
 import type { Precision } from '../model/precision.ts'
 import type { AnnouncerInit } from '../network/announcer.ts'
+import type { NetworkInit } from '../network/network.ts'
 import type { WeightStorage } from '../runtime/session.ts'
 import { checkRange } from './placement.ts'
 
-export interface ServerInit {
+export interface ServerInit extends NetworkInit {
   readonly checkpoint: Checkpoint
   /** exactly these blocks … */
   readonly blocks?: BlockRange
   /** … or so many, where the swarm needs them most; default: all */
   readonly numBlocks?: number
-  /** multiaddrs */
-  readonly listen?: readonly string[]
-  readonly join?: readonly string[]
-  readonly identityPath?: string
   /** where blocks that are not float32 are converted to */
   readonly cacheDir: string
   readonly threads?: number
@@ -38,7 +34,6 @@ export interface ServerInit {
   /** 0: any free one */
   readonly metricsPort?: number
   readonly announcing?: AnnouncerInit
-  readonly logger?: Logger
 }
 
 /** @throws SwarmError INVALID_ARGUMENT for blocks that the model does not have */

@@ -44,8 +44,7 @@ export type { ServerInit } from './server-init.ts'
  */
 export async function createServer(init: ServerInit): Promise<BlockServer> {
   checkBlocks(init)
-  const { listen, join, identityPath, logger } = init
-  return new BlockServer({ network: await createNetwork({ listen, join, identityPath, logger }) }, init)
+  return new BlockServer({ network: await createNetwork(init) }, init)
 }
 
 export class BlockServer {

@@ -3,26 +3,21 @@
 import { Command } from 'commander'
 import { withResource } from '../../common/resource.ts'
 import { createNetwork } from '../../network/node.ts'
-import { joinOption, jsonOption, type LogLevel, logOption, parsePort, untilEofOption } from '../options.ts'
+import { type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../access.ts'
+import { takeIdentity } from '../identity.ts'
+import { addListenOptions, inviteBy, joinLines, type ListenFlags, listenAddresses } from '../listening.ts'
+import { jsonOption, type LogLevel, logOption, untilEofOption } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
-interface BootstrapFlags {
-  join?: string[]
-  host: string
-  port: number
-  identity?: string
+interface BootstrapFlags extends AccessFlags, ListenFlags {
   logLevel: LogLevel
   json?: boolean
   untilEof?: boolean
 }
 
 export function bootstrapCommand(): Command {
-  return new Command('bootstrap')
+  return addListenOptions(addAccessOptions(new Command('bootstrap')), { port: 31330 })
     .description('run a peer without a model: a fixed address for others to join by')
-    .addOption(joinOption())
-    .option('--host <address>', 'address to listen on', '0.0.0.0')
-    .option('-p, --port <port>', 'TCP port to listen on, 0 = any free one', parsePort, 31330)
-    .option('--identity <file>', 'keep the peer identity in this file (default: a new one at each start)')
     .addOption(logOption('warn'))
     .addOption(jsonOption())
     .addOption(untilEofOption())
@@ -31,20 +26,25 @@ export function bootstrapCommand(): Command {
 
 async function bootstrap(flags: BootstrapFlags): Promise<void> {
   const interrupt = interruptSignal(flags)
+  const access = await readAccess(flags)
+  const listen = listenAddresses(flags)
+  const { announce, relay, nat } = flags
   await withResource(
     await createNetwork({
-      listen: [`/${flags.host.includes(':') ? 'ip6' : 'ip4'}/${flags.host}/tcp/${flags.port}`],
-      join: flags.join ?? [],
-      identityPath: flags.identity,
+      listen,
+      ...networkAccess(access, { listen }),
+      ...{ announce, relay, nat },
+      privateKey: await takeIdentity(flags),
       logger: createLogger(flags.logLevel)
     }),
     async network => {
       await network.start()
       if (flags.json) {
-        print(JSON.stringify({ event: 'online', peerId: network.peerId, addresses: network.addresses }))
+        const invite = access.invite && { invite: inviteBy(access.invite, network.addresses) }
+        print(JSON.stringify({ event: 'online', peerId: network.peerId, addresses: network.addresses, ...invite }))
       } else {
-        print('bootstrap peer; others join with one of:')
-        for (const address of network.addresses) print(`  --join ${address}`)
+        print(`bootstrap peer ${network.peerId}`)
+        for (const line of joinLines(network.addresses, access.invite)) print(`  ${line}`)
       }
       if (!interrupt.signal.aborted) {
         await new Promise(done => interrupt.signal.addEventListener('abort', done, { once: true }))

@@ -12,20 +12,12 @@ import {
 import { withResource } from '../../common/resource.ts'
 import type { Precision } from '../../model/precision.ts'
 import { readTextIfAny } from '../../model/tokenizer.ts'
+import { type AccessFlags, addAccessOptions, clientAccess } from '../access.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
-import {
-  joinOption,
-  type LogLevel,
-  logOption,
-  parseNumber,
-  parsePositive,
-  parseWhole,
-  requireDtypeOption
-} from '../options.ts'
+import { type LogLevel, logOption, parseNumber, parsePositive, parseWhole, requireDtypeOption } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
-interface GenerateFlags extends HubFlags {
-  join: string[]
+interface GenerateFlags extends AccessFlags, HubFlags {
   requireDtype?: Precision
   adapter?: string
   maxNewTokens: number
@@ -43,14 +35,13 @@ interface GenerateFlags extends HubFlags {
 }
 
 export function generateCommand(): Command {
-  return new Command('generate')
+  return addAccessOptions(new Command('generate'))
     .description('continue a text through the swarm')
     .argument(
       '<model>',
       'folder, GGUF file or hub name of the checkpoint; only embeddings, last norm and head are read'
     )
     .argument('<prompt>', 'the text to continue')
-    .addOption(joinOption().makeOptionMandatory())
     .addOption(requireDtypeOption())
     .addOption(revisionOption())
     .addOption(offlineOption())
@@ -98,7 +89,7 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
     await AutoDistributedModelForCausalLM.fromPretrained(path, {
       hub: hubOptions(flags, { quiet: !process.stdout.isTTY }),
       fromPeers: flags.fromPeers ? peersSettings({ quiet: !process.stdout.isTTY }) : undefined,
-      initialPeers: flags.join,
+      ...(await clientAccess(flags)),
       requireDtype: flags.requireDtype,
       logger: createLogger(flags.logLevel),
       signal: interrupt.signal

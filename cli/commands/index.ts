@@ -4,12 +4,14 @@ import { bootstrapCommand } from './bootstrap.ts'
 import { demoCommand } from './demo.ts'
 import { exportCommand } from './export.ts'
 import { generateCommand } from './generate.ts'
+import { initCommand } from './init.ts'
 import { plotCommand } from './plot.ts'
 import { serveCommand } from './serve.ts'
 import { statusCommand } from './status.ts'
 import { trainCommand } from './train.ts'
 
 export const commands: readonly (() => Command)[] = [
+  initCommand,
   serveCommand,
   bootstrapCommand,
   statusCommand,

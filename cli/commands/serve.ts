@@ -12,10 +12,12 @@ import { type Checkpoint, openCheckpoint } from '../../model/checkpoint.ts'
 import type { Precision } from '../../model/precision.ts'
 import { createNetwork } from '../../network/node.ts'
 import { createServer } from '../../server/server.ts'
+import { type Access, type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../access.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
+import { takeIdentity } from '../identity.ts'
+import { addListenOptions, inviteBy, joinLines, type ListenFlags, listenAddresses } from '../listening.ts'
 import {
   homeFolder,
-  joinOption,
   jsonOption,
   type LogLevel,
   logOption,
@@ -28,13 +30,9 @@ import {
 } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
-interface ServeFlags extends HubFlags {
+interface ServeFlags extends AccessFlags, HubFlags, ListenFlags {
   blocks?: BlockRange
   numBlocks?: number
-  join?: string[]
-  host: string
-  port: number
-  identity?: string
   threads?: number
   weights: 'auto' | 'mapped' | 'prepacked'
   dtype: Precision | 'auto'
@@ -49,7 +47,7 @@ interface ServeFlags extends HubFlags {
 }
 
 export function serveCommand(): Command {
-  return new Command('serve')
+  return addListenOptions(addAccessOptions(new Command('serve')), { port: 0 })
     .description("host a range of a model's blocks for the swarm")
     .argument('<model>', 'folder of a Hugging Face checkpoint, GGUF file, or name of a model of the hub')
     .addOption(
@@ -66,10 +64,6 @@ export function serveCommand(): Command {
     .addOption(revisionOption())
     .addOption(offlineOption())
     .addOption(fromPeersOption())
-    .addOption(joinOption())
-    .option('--host <address>', 'address to listen on', '0.0.0.0')
-    .option('-p, --port <port>', 'TCP port to listen on, 0 = any free one', parsePort, 0)
-    .option('--identity <file>', 'keep the peer identity in this file (default: a new one at each start)')
     .option('--threads <count>', 'threads for computing (default: all cores)', parsePositive)
     .addOption(
       new Option(
@@ -102,6 +96,7 @@ export function serveCommand(): Command {
 async function openModel(
   model: string,
   flags: ServeFlags,
+  access: Access,
   signal: AbortSignal
 ): Promise<{ checkpoint: Checkpoint; release: () => Promise<void> }> {
   const quiet = flags.json
@@ -111,9 +106,12 @@ async function openModel(
       release: async () => {}
     }
   }
-  if (flags.join === undefined) throw new SwarmError('INVALID_ARGUMENT', '--from-peers: tell a peer to --join')
+  const joining = networkAccess(access)
+  if (joining.join?.length === 0 && joining.multicastTag === undefined) {
+    throw new SwarmError('INVALID_ARGUMENT', '--from-peers: tell a peer to --join, or a private swarm: --swarm')
+  }
   // asks as a client does; the server that follows has a network of its own
-  const network = await createNetwork({ listen: [], join: flags.join, logger: createLogger(flags.logLevel) })
+  const network = await createNetwork({ listen: [], ...joining, logger: createLogger(flags.logLevel) })
   try {
     await network.start()
     const checkpoint = await openFromPeers(model, network, peersSettings({ quiet }), { signal })
@@ -126,16 +124,20 @@ async function openModel(
 
 async function serve(model: string, flags: ServeFlags): Promise<void> {
   const interrupt = interruptSignal(flags)
-  const { checkpoint, release } = await openModel(model, flags, interrupt.signal)
+  const access = await readAccess(flags)
+  const { checkpoint, release } = await openModel(model, flags, access, interrupt.signal)
   const { numBlocks } = checkpoint.config
+  const listen = listenAddresses(flags)
+  const { announce, relay, nat } = flags
   await withResource(
     await createServer({
       checkpoint,
       blocks: flags.blocks,
       numBlocks: flags.numBlocks ?? (flags.blocks === undefined ? numBlocks : undefined),
-      listen: [`/${flags.host.includes(':') ? 'ip6' : 'ip4'}/${flags.host}/tcp/${flags.port}`],
-      join: flags.join ?? [],
-      identityPath: flags.identity,
+      listen,
+      ...networkAccess(access, { listen, model: checkpoint.identity }),
+      ...{ announce, relay, nat },
+      privateKey: await takeIdentity(flags),
       cacheDir: join(homeFolder(), 'cache'),
       threads: flags.threads,
       storage: flags.weights,
@@ -153,9 +155,9 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
       interrupt.signal.removeEventListener('abort', onInterrupt)
 
       if (flags.json) {
-        print(
-          JSON.stringify({ event: 'online', peerId: server.peerId, addresses: server.addresses, blocks: server.range })
-        )
+        const { peerId, addresses, range: blocks } = server
+        const invite = access.invite && { invite: inviteBy(access.invite, addresses) }
+        print(JSON.stringify({ event: 'online', peerId, addresses, blocks, ...invite }))
       } else {
         const { first, end } = server.range
         print(
@@ -164,8 +166,7 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
         print(
           `  weights ${formatBytes(server.weightBytes)} in ${server.precision}, KV cache up to ${formatBytes(flags.kvCache)}`
         )
-        print('  another machine joins with one of:')
-        for (const address of server.addresses) print(`    --join ${address}`)
+        for (const line of joinLines(server.addresses, access.invite)) print(`  ${line}`)
         if (flags.metricsPort !== undefined) print(`  metrics on port ${flags.metricsPort}`)
         print('  Ctrl-C drains and leaves; twice leaves at once')
       }

@@ -1,6 +1,7 @@
 // swarm status: who serves what.
 
 import { Command } from 'commander'
+import { SwarmError } from '../../common/errors.ts'
 import { formatRange } from '../../common/range.ts'
 import { withResource } from '../../common/resource.ts'
 import { second } from '../../common/units.ts'
@@ -8,23 +9,22 @@ import { openCheckpoint } from '../../model/checkpoint.ts'
 import type { Announcement } from '../../network/announcement.ts'
 import { findServers } from '../../network/discovery.ts'
 import { createNetwork } from '../../network/node.ts'
+import { type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../access.ts'
 import { drawCoverage, toServerRow, uncovered } from '../coverage.ts'
 import { hubOptions } from '../hub.ts'
-import { joinOption, jsonOption, type LogLevel, logOption, parsePositive } from '../options.ts'
+import { jsonOption, type LogLevel, logOption, parsePositive } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
-interface StatusFlags {
-  join: string[]
+interface StatusFlags extends AccessFlags {
   timeout: number
   logLevel: LogLevel
   json?: boolean
 }
 
 export function statusCommand(): Command {
-  return new Command('status')
+  return addAccessOptions(new Command('status'))
     .description('show which servers host which blocks')
     .argument('[model]', 'folder of a checkpoint: show only servers of exactly this model (default: every model)')
-    .addOption(joinOption().makeOptionMandatory())
     .option('--timeout <seconds>', 'how long to look', parsePositive, 20)
     .addOption(logOption('warn'))
     .addOption(jsonOption())
@@ -36,8 +36,15 @@ async function status(path: string | undefined, flags: StatusFlags): Promise<voi
   const signal = AbortSignal.any([interrupt.signal, AbortSignal.timeout(flags.timeout * second)])
   const model =
     path === undefined ? '' : (await openCheckpoint(path, { signal, hub: hubOptions({}, { quiet: true }) })).identity
+  const access = networkAccess(await readAccess(flags), model === '' ? {} : { model })
+  if (access.join?.length === 0 && access.multicastTag === undefined) {
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      'which swarm? tell a peer to --join, a private swarm (--swarm), or a model'
+    )
+  }
   await withResource(
-    await createNetwork({ listen: [], join: flags.join, logger: createLogger(flags.logLevel) }),
+    await createNetwork({ listen: [], ...access, logger: createLogger(flags.logLevel) }),
     async network => {
       await network.start()
       const servers = await findServers(network, model, { signal })

@@ -15,15 +15,15 @@ import {
 } from '../../client/index.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { withResource } from '../../common/resource.ts'
+import { type AccessFlags, addAccessOptions, clientAccess } from '../access.ts'
 import { type HubFlags, hubOptions, offlineOption, peersSettings } from '../hub.ts'
-import { joinOption, type LogLevel, logOption, parseDtype, parsePositive } from '../options.ts'
+import { type LogLevel, logOption, parseDtype, parsePositive } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 import { resolveTrainConfig } from '../train-config.ts'
 import { addConfigOptions } from '../train-flags.ts'
 import { showTraining } from '../training.ts'
 
-interface TrainFlags extends Pick<HubFlags, 'offline'> {
-  join?: string[]
+interface TrainFlags extends AccessFlags, Pick<HubFlags, 'offline'> {
   config?: string
   resume?: string | true
   preview?: number | true
@@ -31,7 +31,7 @@ interface TrainFlags extends Pick<HubFlags, 'offline'> {
 }
 
 export function trainCommand(): Command {
-  const command = new Command('train')
+  const command = addAccessOptions(new Command('train'))
     .description('fine-tune an adapter through the swarm')
     .argument('[model]', 'folder, GGUF file or hub name of the checkpoint; only what lies outside the blocks is read')
     .argument('[files...]', 'examples: files or folders of .jsonl, .json, .txt (docs/training-data.md)')
@@ -40,7 +40,6 @@ export function trainCommand(): Command {
     .addOption(
       new Option('--preview [count]', 'print examples as they would be trained on, and stop').argParser(parsePositive)
     )
-    .addOption(joinOption())
     .addOption(offlineOption())
     .addOption(logOption('warn'))
     .action(train)
@@ -64,7 +63,7 @@ async function train(model: string | undefined, files: string[], flags: TrainFla
   const base = await AutoDistributedModelForCausalLM.fromPretrained(config.model, {
     hub: hubOptions({ offline: flags.offline, revision: config.revision }),
     fromPeers: config.from_peers ? peersSettings() : undefined,
-    initialPeers: config.initial_peers,
+    ...(await clientAccess({ ...flags, join: config.initial_peers })),
     requireDtype: config.require_dtype && parseDtype(config.require_dtype),
     logger: createLogger(flags.logLevel),
     signal

@@ -16,7 +16,10 @@ const model = {
     .boolean()
     .default(false)
     .describe('fetch the model, by its name in the swarm, from servers that hold it'),
-  initial_peers: z.array(z.string()).min(1).describe('addresses of peers already in the swarm'),
+  initial_peers: z
+    .array(z.string())
+    .default([])
+    .describe('addresses of peers already in the swarm; none: by --swarm, or on the LAN'),
   require_dtype: z.enum(['fp32', 'int8', 'int4']).optional().describe('use only servers that announce this precision'),
   task_type: z
     .enum(['CAUSAL_LM', 'SEQ_CLS', 'TOKEN_CLS'])

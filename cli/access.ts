@@ -1,0 +1,82 @@
+// How a command finds and enters its swarm: the flags that all of them share, and what they mean.
+import { readFile } from 'node:fs/promises'
+import { type Command, Option } from 'commander'
+import { messageOf, SwarmError } from '../common/errors.ts'
+import { type AllowList, parseAllowList } from '../network/allow-list.ts'
+import type { Invite } from '../network/invite.ts'
+import { membership } from '../network/membership.ts'
+import type { NetworkInit } from '../network/network.ts'
+import { joinOption } from './options.ts'
+import { resolveSwarm } from './swarms.ts'
+
+export interface AccessFlags {
+  join?: string[]
+  swarm?: string
+  allow?: string[]
+  mdns: boolean
+}
+
+/** Adds --join, --swarm, --allow and --no-mdns. */
+export function addAccessOptions(command: Command): Command {
+  return command
+    .addOption(joinOption())
+    .addOption(
+      new Option('--swarm <invite or name>', 'private swarm: an invite, swarm1…, or a name of swarm init').env(
+        'SWARM_INVITE'
+      )
+    )
+    .option('--allow <peer id or file...>', 'deal only with these peers; a file has lines <peer id> [client|server]')
+    .option('--no-mdns', 'look for no peers on the LAN by multicast')
+}
+
+/** The list that --allow gives; each value is a peer id or a file. */
+async function readAllowList(values: readonly string[]): Promise<AllowList> {
+  const lists = values.map(async value => {
+    if (/^(12D3Koo|16Uiu2HA|Qm)\w+$/.test(value)) return parseAllowList(value, '--allow')
+    try {
+      return parseAllowList(await readFile(value, 'utf8'), value)
+    } catch (cause) {
+      if (cause instanceof SwarmError) throw cause
+      const message = `--allow ${value}: neither a peer id nor a file that can be read (${messageOf(cause)})`
+      throw new SwarmError('INVALID_ARGUMENT', message, { cause })
+    }
+  })
+  return new Map((await Promise.all(lists)).flatMap(list => [...list]))
+}
+
+export interface Access {
+  readonly invite?: Invite
+  readonly allow?: AllowList
+  /** undefined: as `membership` decides */
+  readonly multicast?: boolean
+  readonly join: readonly string[]
+}
+
+/** What the flags say, with files read. Throws INVALID_ARGUMENT, NOT_FOUND. */
+export async function readAccess(flags: AccessFlags): Promise<Access> {
+  return {
+    join: flags.join ?? [],
+    ...(flags.swarm !== undefined && { invite: await resolveSwarm(flags.swarm) }),
+    ...(flags.allow && { allow: await readAllowList(flags.allow) }),
+    ...(!flags.mdns && { multicast: false })
+  }
+}
+
+/** For `createNetwork`. @param model identity of the model that is served or asked for, where there is one */
+export function networkAccess(
+  { invite, allow, ...access }: Access,
+  init: { model?: string; listen?: readonly string[] } = {}
+): Pick<NetworkInit, 'join' | 'secret' | 'multicastTag' | 'allow'> {
+  return { ...membership({ swarm: invite, ...access, ...init }), ...(allow && { allow }) }
+}
+
+/** For `fromPretrained`. */
+export async function clientAccess(flags: AccessFlags): Promise<{
+  initialPeers: readonly string[]
+  swarm?: Invite
+  allow?: AllowList
+  multicast?: boolean
+}> {
+  const { join, invite, ...access } = await readAccess(flags)
+  return { initialPeers: join, ...(invite && { swarm: invite }), ...access }
+}

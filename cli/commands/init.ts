@@ -1,0 +1,94 @@
+// swarm init: makes a private swarm, keeps its secret, prints the invite. Also rotates the secret and stores invites.
+
+import { Command, Option } from 'commander'
+import { SwarmError } from '../../common/errors.ts'
+import { openCheckpoint } from '../../model/checkpoint.ts'
+import { formatInvite, generateSecret, looksLikeInvite, parseInvite } from '../../network/invite.ts'
+import { hubOptions } from '../hub.ts'
+import { jsonOption } from '../options.ts'
+import { listSwarms, readSwarm, type StoredSwarm, swarmPath, writeSwarm } from '../swarms.ts'
+import { print } from '../terminal.ts'
+
+interface InitFlags {
+  model?: string
+  peer?: string[]
+  rotate?: boolean
+  show?: boolean
+  json?: boolean
+}
+
+export function initCommand(): Command {
+  return new Command('init')
+    .description('make a private swarm: a secret that every machine of it needs, and an invite that carries it')
+    .argument('<name or invite>', 'name of the swarm, or an invite (swarm1…) to keep under its name')
+    .option('--model <path>', 'checkpoint that the swarm is for: peers with another model are told so')
+    .option('--peer <multiaddr...>', 'addresses to join by, for the invite; none are needed on a LAN')
+    .addOption(
+      new Option('--rotate', 'replace the secret: makes a new invite, the old one lets nobody in').conflicts('show')
+    )
+    .option('--show', 'print the invite again')
+    .addOption(jsonOption())
+    .action(init)
+}
+
+/** The swarm as the flags want it, written where that changes anything. */
+async function prepare(text: string, flags: InitFlags): Promise<StoredSwarm> {
+  const now = new Date().toISOString()
+  const given = looksLikeInvite(text) ? parseInvite(text) : undefined
+  const name = given?.name ?? text
+  swarmPath(name) // refuses what cannot be a name
+  const exists = (await listSwarms()).includes(name)
+  const changes = {
+    ...(flags.peer && { peers: flags.peer }),
+    ...(flags.model !== undefined && { model: await modelOf(flags.model) })
+  }
+  const changed = Object.keys(changes).length > 0
+  if (!exists && (flags.rotate || flags.show)) await readSwarm(name) // says that there is none
+  const known = exists ? await readSwarm(name) : undefined
+  let next: StoredSwarm
+  if (given) {
+    if (known && !Buffer.from(known.invite.secret).equals(given.secret) && !flags.rotate) {
+      const hint = `swarm init --rotate '<invite>' takes the invite's secret instead`
+      throw new SwarmError('INVALID_ARGUMENT', `swarm '${name}' is kept here with another secret: ${hint}`)
+    }
+    next = { created: known?.created ?? now, invite: { ...given, ...changes } }
+  } else if (!known) {
+    next = { created: now, invite: { name, secret: generateSecret(), peers: [], ...changes } }
+  } else if (flags.rotate) {
+    next = { ...known, rotated: now, invite: { ...known.invite, ...changes, secret: generateSecret() } }
+  } else if (changed || flags.show) {
+    if (!changed) return known
+    next = { ...known, invite: { ...known.invite, ...changes } }
+  } else {
+    const hint = '--show prints its invite, --peer changes its addresses, --rotate replaces its secret'
+    throw new SwarmError('INVALID_ARGUMENT', `swarm '${name}' is there already (${swarmPath(name)}): ${hint}`)
+  }
+  await writeSwarm(next)
+  return next
+}
+
+async function modelOf(path: string): Promise<{ identity: string; name: string }> {
+  const { identity, name } = await openCheckpoint(path, { hub: hubOptions({}, { quiet: true }) })
+  return { identity, name }
+}
+
+async function init(text: string, flags: InitFlags): Promise<void> {
+  const { invite } = await prepare(text, flags)
+  const { name, peers, model } = invite
+  const line = formatInvite(invite)
+  if (flags.json) {
+    print(JSON.stringify({ name, invite: line, peers, model: model ?? null, file: swarmPath(name) }))
+    return
+  }
+  const of = model ? ` for ${model.name} (${model.identity.slice(0, 8)})` : ''
+  print(`swarm '${name}'${of}, kept in ${swarmPath(name)}`)
+  if (flags.rotate) print('the secret is new: restart each peer with it; whoever has the old invite is out then')
+  print('\nThe invite is the secret: give it to nobody who should not be in.\n')
+  print(line)
+  print('\nOn this machine its name will do; on others the invite, or SWARM_INVITE:')
+  print(`  swarm serve <model> --swarm ${name}`)
+  print(`  swarm generate <model> <prompt> --swarm <invite>`)
+  if (peers.length === 0) {
+    print('It names no address: on a LAN peers find each other; a server that is up prints the invite with its own.')
+  }
+}
