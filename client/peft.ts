@@ -11,6 +11,7 @@ import {
   type TuningMethod,
   type TuningTarget
 } from './tuning/index.ts'
+import { checkpointTarget } from './tuning/target.ts'
 
 /** A model that an adapter can be put over. */
 export interface TunableModel<Head extends TaskHead<Head>, Tuned> {
@@ -32,17 +33,12 @@ function modulePath(path: string, task: TaskType): string {
 
 /** What a tuning method may know of the model. */
 function targetOf({ checkpoint, embeddings, tokenizer }: ModelParts, task: TaskType): TuningTarget {
-  const { config, family } = checkpoint
+  const target = checkpointTarget(checkpoint)
   return {
-    modules: family.linearModules(config),
-    defaultTargets: family.defaultTargets,
-    numBlocks: config.numBlocks,
+    ...target,
     // of what a prompt is put before
     hiddenSize: embeddings.width,
-    vocabSize: config.vocabSize,
-    numHeads: config.numHeads,
-    keyValue: { heads: config.numKeyValueHeads, headDim: config.headDim },
-    moduleWeightName: (block, module) => modulePath(family.moduleWeightName(block, module), task),
+    moduleWeightName: (block, module) => modulePath(target.moduleWeightName(block, module), task),
     embedRows: async ids => embeddings.rows(ids),
     tokenizer: tokenizer ?? undefined
   }

@@ -1,6 +1,8 @@
 // Tuning methods: created, saved and loaded.
 export type { AdaLoraConfig, AdaLoraSettings } from './adalora/index.ts'
 export { loadAdapter, saveAdapter } from './adapter-file.ts'
+export type { DeepPromptConfig, DeepPromptSettings } from './deep-prompt/index.ts'
+export type { Ia3Config, Ia3Settings } from './ia3/index.ts'
 export type { LoraConfig, LoraSettings } from './lora/index.ts'
 export type { PortTensors, TuningMethod, TuningPass, TuningState, TuningTarget } from './method.ts'
 export { createTuning, type PeftConfig, type PeftType, peftSchemas } from './methods.ts'

@@ -2,7 +2,7 @@
 // Knows no single method. Servers know ports only (ARCHITECTURE: "Adapters are ports of a block").
 import type { z } from 'zod'
 import type { Tensor } from '../../common/tensor.ts'
-import type { LinearModule } from '../../model/family.ts'
+import type { BlockBias, LinearModule } from '../../model/family.ts'
 import type { Tokenizer } from '../../model/tokenizer.ts'
 import type { Parameter } from '../parameter.ts'
 
@@ -15,12 +15,23 @@ export interface TuningTarget {
   readonly modules: readonly LinearModule[]
   /** those that LoRA changes where nothing else is said, by the end of their names; default q_proj and v_proj */
   readonly defaultTargets?: readonly string[]
+  /** `model_type` of its configuration */
+  readonly modelType?: string
   readonly numBlocks: number
+  /** of the embeddings */
   readonly hiddenSize: number
+  /** of hidden states between blocks, where that is another; default hiddenSize */
+  readonly blockWidth?: number
   readonly vocabSize: number
   readonly numHeads: number
   /** heads of a block's keys and values, and the size of each; needed for prefixes only */
   readonly keyValue?: { readonly heads: number; readonly headDim: number }
+  /** what is added in a block; default nothing */
+  blockBiases?(block: number): readonly BlockBias[]
+  /** names of the model's biases outside the blocks */
+  readonly clientBiases?: readonly string[]
+  /** a module's bias from the checkpoint; needed to train those of blocks */
+  readBias?(block: number, module: string, options?: { signal?: AbortSignal }): Promise<Tensor<'float32'>>
   /** `model.layers.3.self_attn.q_proj` */
   moduleWeightName(block: number, module: string): string
   /** rows of the embedding matrix, `[ids, hidden]` */

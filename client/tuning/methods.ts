@@ -1,6 +1,8 @@
-// The table of tuning methods: one row each, under PEFT's name for it.
+// The table of tuning methods: one row each, under PEFT's name for it, if it has one.
 import { SwarmError } from '../../common/errors.ts'
 import { type AdaLoraConfig, adaLora } from './adalora/index.ts'
+import { type DeepPromptConfig, deepPrompt } from './deep-prompt/index.ts'
+import { type Ia3Config, ia3 } from './ia3/index.ts'
 import { type LoraConfig, lora } from './lora/index.ts'
 import type { MethodDefinition, TuningMethod, TuningTarget } from './method.ts'
 import { type PTuningConfig, pTuning } from './p-tuning/index.ts'
@@ -8,11 +10,20 @@ import { type PrefixTuningConfig, prefix } from './prefix/index.ts'
 import { type PromptTuningConfig, prompt } from './prompt/index.ts'
 
 /** The configuration of a method; `peftType` says which. */
-export type PeftConfig = AdaLoraConfig | LoraConfig | PrefixTuningConfig | PromptTuningConfig | PTuningConfig
+export type PeftConfig =
+  | AdaLoraConfig
+  | DeepPromptConfig
+  | Ia3Config
+  | LoraConfig
+  | PrefixTuningConfig
+  | PromptTuningConfig
+  | PTuningConfig
 export type PeftType = PeftConfig['peftType']
 
 const methods = {
   ADALORA: adaLora,
+  DEEP_PROMPT_TUNING: deepPrompt,
+  IA3: ia3,
   LORA: lora,
   PREFIX_TUNING: prefix,
   PROMPT_TUNING: prompt,

@@ -1,18 +1,25 @@
 // What a tuning method may know of a model, from its checkpoint alone.
 import { SwarmError } from '../../common/errors.ts'
-import type { Checkpoint } from '../../model/checkpoint.ts'
+import { type Checkpoint, readTensor } from '../../model/checkpoint.ts'
 import type { TuningTarget } from './method.ts'
 
 /** A target for adapters that are loaded: where first values would need embeddings there are none. */
-export function checkpointTarget({ family, config }: Pick<Checkpoint, 'family' | 'config'>): TuningTarget {
+export function checkpointTarget(checkpoint: Checkpoint): TuningTarget {
+  const { family, config } = checkpoint
   return {
     modules: family.linearModules(config),
     defaultTargets: family.defaultTargets,
+    modelType: config.modelType,
     numBlocks: config.numBlocks,
     hiddenSize: config.hiddenSize,
+    blockWidth: config.hiddenSize,
     vocabSize: config.vocabSize,
     numHeads: config.numHeads,
     keyValue: { heads: config.numKeyValueHeads, headDim: config.headDim },
+    blockBiases: block => family.blockBiases(config, block),
+    clientBiases: family.clientTensors(config).flatMap(({ name }) => (name.endsWith('.bias') ? name : [])),
+    readBias: (block, module, options) =>
+      readTensor(checkpoint, `${family.moduleWeightName(block, module)}.bias`, options),
     moduleWeightName: family.moduleWeightName,
     async embedRows() {
       throw new SwarmError('INTERNAL', 'embedRows: asked for by an adapter that is only loaded')

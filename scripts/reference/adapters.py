@@ -1,6 +1,7 @@
 """Adapters as PEFT itself saves them over a random tiny Llama, and the logits they give.
 
 test/reference/adapters/base        the model (a Hugging Face directory, float32)
+test/reference/adapters/biased      another one, whose linear modules have biases
 test/reference/adapters/<name>      adapter_config.json and adapter_model.safetensors, written by PEFT
 test/reference/adapters/logits.safetensors   ids, mask, and `<name>.logits` for each adapter and the base
 """
@@ -8,7 +9,7 @@ import os
 import shutil
 
 import torch
-from peft import AdaLoraConfig, LoraConfig, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, get_peft_model
+from peft import AdaLoraConfig, IA3Config, LoraConfig, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, get_peft_model
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
@@ -16,6 +17,9 @@ from common import REFERENCE, ROOT
 
 FOLDER = REFERENCE / "adapters"
 BASE = FOLDER / "base"
+BIASED = FOLDER / "biased"
+SIZES = dict(hidden_size=32, num_attention_heads=4, num_key_value_heads=2, intermediate_size=48, vocab_size=64, num_hidden_layers=3,
+             max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=0, initializer_range=0.2)
 ADAPTERS = {
     "lora": LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=6, lora_dropout=0.1, target_modules=["q_proj", "mlp.down_proj"]),
     "lora-stabilized": LoraConfig(task_type="CAUSAL_LM", r=3, lora_alpha=5, use_rslora=True, init_lora_weights="gaussian",
@@ -30,7 +34,19 @@ ADAPTERS = {
                                          encoder_reparameterization_type="LSTM", encoder_dropout=0.1),
     "adalora": AdaLoraConfig(task_type="CAUSAL_LM", init_r=4, target_r=2, total_step=10, tinit=2, tfinal=3, lora_alpha=6,
                              target_modules=["q_proj", "mlp.down_proj"]),
+    "ia3": IA3Config(task_type="CAUSAL_LM"),
+    "ia3-all": IA3Config(task_type="CAUSAL_LM", target_modules="all-linear", feedforward_modules=r".*\.(o|down)_proj", init_ia3_weights=False),
+    "lora-patterns": LoraConfig(task_type="CAUSAL_LM", r=3, lora_alpha=6, target_modules=["q_proj", "v_proj", "up_proj"],
+                                exclude_modules=["layers.1.self_attn.q_proj"], layers_to_transform=[1, 2], layers_pattern="layers",
+                                rank_pattern={"up_proj": 5, r"layers\.2\.self_attn\.v_proj": 1}, alpha_pattern={"v_proj": 20}),
+    "lora-bias-all": LoraConfig(task_type="CAUSAL_LM", r=2, bias="all", target_modules=["q_proj", "up_proj"]),
+    "lora-bias-only": LoraConfig(task_type="CAUSAL_LM", r=2, bias="lora_only", target_modules=["q_proj", "up_proj"],
+                                 layers_to_transform=[1]),
 }
+
+
+def base_of(name):
+    return BIASED if "bias" in name else BASE
 
 
 def prune(model):
@@ -47,10 +63,7 @@ def main():
     os.chdir(ROOT)  # so that base_model_name_or_path is relative
     shutil.rmtree(FOLDER, ignore_errors=True)
     torch.manual_seed(3)
-    base = LlamaForCausalLM(LlamaConfig(
-        hidden_size=32, num_attention_heads=4, num_key_value_heads=2, intermediate_size=48, vocab_size=64, num_hidden_layers=3,
-        max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=0, initializer_range=0.2))
-    base.save_pretrained(BASE)
+    LlamaForCausalLM(LlamaConfig(**SIZES)).save_pretrained(BASE)
     ids = torch.randint(3, 64, (2, 9))
     mask = torch.ones_like(ids)
     mask[1, 6:] = 0
@@ -60,15 +73,23 @@ def main():
         with torch.no_grad():
             return model.eval()(input_ids=ids, attention_mask=mask).logits.contiguous()
 
-    def load():
-        return AutoModelForCausalLM.from_pretrained(BASE.relative_to(ROOT), dtype=torch.float32, attn_implementation="eager")
+    def load(base):
+        return AutoModelForCausalLM.from_pretrained(base.relative_to(ROOT), dtype=torch.float32, attn_implementation="eager")
 
-    tensors["base.logits"] = logits(load())
+    tensors["base.logits"] = logits(load(BASE))
     for name, config in ADAPTERS.items():
-        model = get_peft_model(load(), config)
+        if base_of(name) == BIASED and not BIASED.exists():
+            biased = LlamaForCausalLM(LlamaConfig(**SIZES, attention_bias=True, mlp_bias=True))
+            for parameter_name, parameter in biased.named_parameters():
+                if parameter_name.endswith(".bias"):
+                    torch.nn.init.normal_(parameter, std=0.3)
+            biased.save_pretrained(BIASED)
+        model = get_peft_model(load(base_of(name)), config)
         for parameter_name, parameter in model.named_parameters():
             if "lora_B" in parameter_name or "lora_E" in parameter_name:  # zero at first: that would prove nothing
                 torch.nn.init.normal_(parameter, std=1.0 if "lora_E" in parameter_name else 0.2)
+            elif "ia3_l" in parameter_name or (parameter.requires_grad and parameter_name.endswith(".bias")):
+                parameter.data.add_(0.3 * torch.randn_like(parameter))
         if name == "adalora":
             model.base_model.peft_config["default"].rank_pattern = prune(model)
         tensors[f"{name}.logits"] = logits(model)

@@ -8,11 +8,11 @@ saved; for AdaLoRA `ranks.<module>`, 1 where a rank is kept at the end.
 import shutil
 
 import torch
-from peft import AdaLoraConfig, LoraConfig, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, get_peft_model
+from peft import AdaLoraConfig, IA3Config, LoraConfig, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, get_peft_model
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, get_linear_schedule_with_warmup
 
-from adapters import BASE
+from adapters import base_of
 from common import REFERENCE
 
 FOLDER = REFERENCE / "tuning"
@@ -28,7 +28,39 @@ METHODS = {
                                                 encoder_reparameterization_type="LSTM")),
     "adalora": (5e-2, AdaLoraConfig(task_type="CAUSAL_LM", init_r=4, target_r=2, lora_alpha=10, tinit=3, tfinal=5, deltaT=2,
                                     total_step=STEPS, target_modules=["q_proj", "v_proj", "down_proj"])),
+    "ia3": (5e-2, IA3Config(task_type="CAUSAL_LM")),
+    "lora-stabilized": (2e-2, LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=6, use_rslora=True, layers_to_transform=[0, 2],
+                                         rank_pattern={"down_proj": 2}, alpha_pattern={"v_proj": 3},
+                                         target_modules=["q_proj", "v_proj", "down_proj"])),
+    "lora-bias-all": (2e-2, LoraConfig(task_type="CAUSAL_LM", r=2, bias="all", target_modules=["q_proj", "up_proj"])),
+    "lora-bias-only": (2e-2, LoraConfig(task_type="CAUSAL_LM", r=2, bias="lora_only", target_modules=["q_proj", "up_proj"])),
+    "deep-prompt": (5e-2, None),
 }
+
+
+class DeepPrompts(torch.nn.Module):
+    """What Petals' deep prompt tuning computes, over a whole model here: PEFT has none."""
+
+    def __init__(self, base, tokens=4):
+        super().__init__()
+        self.base, self.tokens = base.requires_grad_(False), tokens
+        width, layers = base.config.hidden_size, base.model.layers
+        self.prompt_embeddings = torch.nn.Parameter(torch.randn(tokens, width))
+        self.intermediate_prompt_embeddings = torch.nn.Parameter(torch.randn(tokens, len(layers) * width))
+        for block, layer in enumerate(layers):
+            layer.register_forward_pre_hook(lambda _, given, block=block: (self.add(given[0], block), *given[1:]))
+
+    def add(self, hidden, block):
+        prompt = self.intermediate_prompt_embeddings.unflatten(1, (-1, hidden.shape[2]))[:, block]
+        return torch.cat([hidden[:, :self.tokens] + prompt, hidden[:, self.tokens:]], 1)
+
+    def forward(self, input_ids, attention_mask, labels):
+        rows = len(input_ids)
+        embedded = self.base.get_input_embeddings()(input_ids)
+        hidden = torch.cat([self.prompt_embeddings.expand(rows, -1, -1), embedded], 1)
+        mask = torch.cat([torch.ones(rows, self.tokens, dtype=torch.long), attention_mask], 1)
+        labels = torch.cat([torch.full((rows, self.tokens), -100), labels], 1)
+        return self.base(inputs_embeds=hidden, attention_mask=mask, labels=labels)
 
 
 def batch(generator):
@@ -46,10 +78,11 @@ def batch(generator):
     return dict(ids=ids, mask=mask, labels=labels)
 
 
-def run(rate, config):
+def run(name, rate, config):
     torch.manual_seed(4)
-    base = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32, attn_implementation="eager")
-    model = get_peft_model(base, config).train()
+    base = AutoModelForCausalLM.from_pretrained(base_of(name), dtype=torch.float32, attn_implementation="eager")
+    model = (DeepPrompts(base) if config is None else get_peft_model(base, config)).train()
+    is_adalora = config is not None and config.peft_type == "ADALORA"
     trained = {name.replace(".default", "").removeprefix("prompt_encoder."): parameter
                for name, parameter in model.named_parameters() if parameter.requires_grad}
     if list(trained) == ["embedding.weight"]:
@@ -75,9 +108,9 @@ def run(rate, config):
         losses.append(loss.item())
         optimizer.step()
         schedule.step()
-        if config.peft_type == "ADALORA":
+        if is_adalora:
             model.base_model.update_and_allocate(step + 1)
-    if config.peft_type == "ADALORA":
+    if is_adalora:
         for name, kept in config.rank_pattern.items():
             tensors[f"ranks.{name.replace('.default', '')}"] = torch.tensor(kept).long()
     tensors |= {f"final.{name}": tensor for name, tensor in state().items()}
@@ -88,7 +121,7 @@ def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     for name, (rate, config) in METHODS.items():
-        tensors = run(rate, config)
+        tensors = run(name, rate, config)
         save_file(tensors, FOLDER / f"{name}.safetensors")
         print(name, tensors["losses"].tolist(), tensors["norms"].tolist())
 

@@ -8,11 +8,11 @@ import { int64 } from '../../common/tensor.ts'
 import { openCheckpoint } from '../../model/checkpoint.ts'
 import { writeSafetensors } from '../../model/safetensors-file.ts'
 import { tuningTarget } from '../../test/client/support.ts'
+import { baseOf } from '../../test/client/tuning-runs.ts'
 import { LocalBlocks } from '../../test/helpers/local-blocks.ts'
 import { createLocalModel } from '../../test/helpers/local-model.ts'
 
 const root = join(import.meta.dirname, '../..')
-const baseModel = join(root, 'test/reference/adapters/base')
 
 const configs: Record<string, PeftConfig> = {
   lora: { peftType: 'LORA', r: 4, loraAlpha: 10, loraDropout: 0.1 },
@@ -26,6 +26,25 @@ const configs: Record<string, PeftConfig> = {
   },
   'lora-all-linear': { peftType: 'LORA', r: 2, targetModules: 'all-linear', initLoraWeights: 'gaussian' },
   'lora-regex': { peftType: 'LORA', targetModules: String.raw`model\.layers\.[02]\.self_attn\.(k|o)_proj` },
+  'lora-patterns': {
+    peftType: 'LORA',
+    r: 3,
+    targetModules: ['q_proj', 'v_proj', 'up_proj'],
+    excludeModules: ['layers.1.self_attn.q_proj'],
+    layersToTransform: [1, 2],
+    layersPattern: 'layers',
+    rankPattern: { up_proj: 5 },
+    alphaPattern: { v_proj: 20 }
+  },
+  'lora-bias-all': { peftType: 'LORA', r: 2, bias: 'all', targetModules: ['q_proj', 'up_proj'] },
+  'lora-bias-only': { peftType: 'LORA', r: 2, bias: 'lora_only', targetModules: ['q_proj', 'up_proj'] },
+  ia3: { peftType: 'IA3' },
+  'ia3-all-linear': {
+    peftType: 'IA3',
+    targetModules: 'all-linear',
+    feedforwardModules: ['o_proj', 'down_proj'],
+    initIa3Weights: false
+  },
   prompt: { peftType: 'PROMPT_TUNING', numVirtualTokens: 5 },
   prefix: { peftType: 'PREFIX_TUNING', numVirtualTokens: 5 },
   'prefix-projection': {
@@ -60,10 +79,11 @@ const rows = [
 
 const folder = process.argv[2]
 if (folder === undefined) throw new Error('usage: write-adapters.ts <folder>')
-const checkpoint = await openCheckpoint(baseModel)
-const target = await tuningTarget(checkpoint)
-await using blocks = new LocalBlocks(checkpoint)
 for (const [name, config] of Object.entries(configs)) {
+  const baseModel = join(root, 'test/reference', baseOf(name))
+  const checkpoint = await openCheckpoint(baseModel)
+  const target = await tuningTarget(checkpoint)
+  await using blocks = new LocalBlocks(checkpoint)
   const method = await createTuning(config, target, { seed: 1 })
   await using model = await createLocalModel(checkpoint, blocks, method)
   const examples = rows.map(ids => ({ ids, labels: [-100, ...ids.slice(1)] }))

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { TuningTarget } from '../../client/tuning/index.ts'
+import { checkpointTarget } from '../../client/tuning/target.ts'
 import { float32 } from '../../common/tensor.ts'
 import { type Checkpoint, readTensor } from '../../model/checkpoint.ts'
 
@@ -53,13 +54,7 @@ export async function tuningTarget(checkpoint: Checkpoint): Promise<TuningTarget
   const embedding = await readTensor(checkpoint, family.clientTensorNames(config).embedding)
   const { hiddenSize } = config
   return {
-    modules: family.linearModules(config),
-    numBlocks: config.numBlocks,
-    hiddenSize,
-    vocabSize: config.vocabSize,
-    numHeads: config.numHeads,
-    keyValue: { heads: config.numKeyValueHeads, headDim: config.headDim },
-    moduleWeightName: family.moduleWeightName,
+    ...checkpointTarget(checkpoint),
     async embedRows(ids) {
       const rows = ids.flatMap(id => [...embedding.data.subarray(id * hiddenSize, (id + 1) * hiddenSize)])
       return float32([ids.length, hiddenSize], rows)

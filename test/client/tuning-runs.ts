@@ -1,8 +1,31 @@
 // The runs of twenty steps that scripts/reference/tuning.py made with PEFT: folder of the reference, learning rate, adapter.
 import type { PeftConfig } from '../../client/tuning/index.ts'
 
+/** Path under test/reference of the model that a run or an adapter of this name is over. */
+export function baseOf(name: string): string {
+  return name.includes('bias') ? 'adapters/biased' : 'adapters/base'
+}
+
 export const tuningRuns: readonly (readonly [name: string, learningRate: number, config: PeftConfig])[] = [
   ['lora', 2e-2, { peftType: 'LORA', r: 4, loraAlpha: 10, targetModules: ['q_proj', 'v_proj', 'down_proj'] }],
+  [
+    'lora-stabilized',
+    2e-2,
+    {
+      peftType: 'LORA',
+      r: 4,
+      loraAlpha: 6,
+      useRslora: true,
+      layersToTransform: [0, 2],
+      rankPattern: { down_proj: 2 },
+      alphaPattern: { v_proj: 3 },
+      targetModules: ['q_proj', 'v_proj', 'down_proj']
+    }
+  ],
+  ['lora-bias-all', 2e-2, { peftType: 'LORA', r: 2, bias: 'all', targetModules: ['q_proj', 'up_proj'] }],
+  ['lora-bias-only', 2e-2, { peftType: 'LORA', r: 2, bias: 'lora_only', targetModules: ['q_proj', 'up_proj'] }],
+  ['ia3', 5e-2, { peftType: 'IA3' }],
+  ['deep-prompt', 5e-2, { peftType: 'DEEP_PROMPT_TUNING', numVirtualTokens: 4 }],
   ['prompt', 1e-1, { peftType: 'PROMPT_TUNING', numVirtualTokens: 4 }],
   [
     'adalora',

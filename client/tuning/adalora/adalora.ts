@@ -3,8 +3,8 @@ import { createRandom } from '../../../common/random.ts'
 import { type DataOf, type Tensor, tensor } from '../../../common/tensor.ts'
 import { addGradient, parameter } from '../../parameter.ts'
 import { writeLoraConfig } from '../lora/config.ts'
-import { resolveTargets, targetNames } from '../lora/targets.ts'
 import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'
+import { resolveTargets, targetNames } from '../targets.ts'
 import { RankAllocator } from './allocator.ts'
 import { type AdaLoraSettings, loraSettings, writeAdaLoraConfig } from './config.ts'
 import { orthogonality, type Triplet } from './triplet.ts'
@@ -38,9 +38,8 @@ export function createAdaLora(
   const scaling = (loraAlpha > 0 ? loraAlpha : initR) / (initR + rankEpsilon)
   const lora = loraSettings(settings, target)
   const targets = resolveTargets(lora, target, initialize)
-  const triplets = targets.map(({ block, module }): Triplet => {
+  const triplets = targets.map(({ block, module, path: weightName }): Triplet => {
     const { name, inFeatures, outFeatures } = module
-    const weightName = target.moduleWeightName(block, name)
     const path = `base_model.model.${weightName}`
     const patternName = `${weightName}.lora_E`
     const rank = rankPattern?.[patternName]?.filter(Boolean).length ?? initR

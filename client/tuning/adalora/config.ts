@@ -4,6 +4,7 @@ import { SwarmError } from '../../../common/errors.ts'
 import { type LoraSettings, readLoraConfig, withTargets, type writeLoraConfig } from '../lora/config.ts'
 import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
+import { checkTargetFields, targetFields } from '../targets.ts'
 
 export const schema = z.strictObject({
   peftType: z.literal('ADALORA'),
@@ -28,8 +29,7 @@ export const schema = z.strictObject({
   loraAlpha: z.number().default(8),
   loraDropout: z.number().min(0).lt(1).default(0),
   /** as LoRA's */
-  targetModules: z.union([z.string(), z.array(z.string()).min(1).readonly()]).optional(),
-  layersToTransform: z.union([z.int().min(0), z.array(z.int().min(0)).readonly()]).optional(),
+  ...targetFields,
   /** of a saved adapter: which of the first ranks every module has kept */
   rankPattern: z.record(z.string(), z.array(z.boolean())).optional()
 })
@@ -43,6 +43,7 @@ export type AdaLoraSettings = z.output<typeof schema>
 /** Throws INVALID_ARGUMENT naming every wrong field. */
 export function parseAdaLoraConfig(config: unknown): AdaLoraSettings {
   const settings = parse(schema, config, 'ADALORA configuration', 'INVALID_ARGUMENT')
+  checkTargetFields(settings, 'ADALORA configuration')
   const { tinit, tfinal, totalStep, initR, targetR } = settings
   if (tinit >= totalStep - tfinal) {
     throw new SwarmError(
@@ -61,9 +62,10 @@ export function parseAdaLoraConfig(config: unknown): AdaLoraSettings {
 
 /** What chooses the modules, as LoRA's settings. */
 export function loraSettings(settings: AdaLoraSettings, target: Pick<TuningTarget, 'defaultTargets'>): LoraSettings {
-  const { loraAlpha, loraDropout, targetModules, layersToTransform } = settings
+  const { loraAlpha, loraDropout, targetModules, excludeModules, layersToTransform, layersPattern } = settings
   const shared = { peftType: 'LORA', r: 8, bias: 'none', useRslora: false, initLoraWeights: true } as const
-  return withTargets({ ...shared, loraAlpha, loraDropout, targetModules, layersToTransform }, target)
+  const choice = { targetModules, excludeModules, layersToTransform, layersPattern }
+  return withTargets({ ...shared, loraAlpha, loraDropout, ...choice }, target)
 }
 
 /** The fields of adapter_config.json; `rankPattern` null before ranks were allocated. */
@@ -92,6 +94,9 @@ export function writeAdaLoraConfig(
 export function readAdaLoraConfig(fields: Readonly<Record<string, unknown>>, file: string): AdaLoraSettings {
   const { rank_pattern: rankPattern, ...others } = fields
   const lora = readLoraConfig({ ...others, rank_pattern: {} }, file)
+  if (lora.bias !== 'none') {
+    throw new SwarmError('UNSUPPORTED', `${file}: bias = '${lora.bias}': AdaLoRA trains no biases here`)
+  }
   const settings = {
     peftType: 'ADALORA',
     initR: fields.init_r,
@@ -106,7 +111,9 @@ export function readAdaLoraConfig(fields: Readonly<Record<string, unknown>>, fil
     loraAlpha: lora.loraAlpha,
     loraDropout: lora.loraDropout,
     targetModules: lora.targetModules,
+    excludeModules: lora.excludeModules,
     layersToTransform: lora.layersToTransform,
+    layersPattern: lora.layersPattern,
     rankPattern: rankPattern ?? undefined
   }
   return parse(schema, settings, file, 'BAD_CHECKPOINT')

@@ -3,6 +3,13 @@ import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
 import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
+import { checkTargetFields, patternValue, targetFields } from '../targets.ts'
+
+/** Ways to begin that we do; PEFT has more, which need the weights of the blocks. */
+const initializations = ['gaussian'] as const
+
+/** Numbers by the end of a module's name, or a regular expression for it. */
+const byModule = <T extends z.ZodType>(value: T) => z.record(z.string(), value)
 
 /** Unknown keys are refused, so that a misspelt setting does not go by. */
 export const schema = z.strictObject({
@@ -13,19 +20,21 @@ export const schema = z.strictObject({
   loraAlpha: z.number().default(8),
   /** probability with which training drops an input of A */
   loraDropout: z.number().min(0).lt(1).default(0),
-  /**
-   * Modules by name or by the end of their name (`q_proj`, `self_attn.q_proj`, `model.layers.0.mlp.up_proj`), or one
-   * regular expression that matches whole names, or `all-linear`. Default: those of the model's family.
-   */
-  targetModules: z.union([z.string(), z.array(z.string()).min(1).readonly()]).optional(),
-  /** blocks that get an adapter; default all */
-  layersToTransform: z.union([z.int().min(0), z.array(z.int().min(0)).readonly()]).optional(),
-  /** biases stay as they are */
-  bias: z.literal('none').default('none'),
+  ...targetFields,
+  /** rank of modules that have another */
+  rankPattern: byModule(z.int().min(1)).optional(),
+  /** `loraAlpha` of modules that have another */
+  alphaPattern: byModule(z.number()).optional(),
+  /** biases of blocks that are trained: none, all, or those of modules with an adapter */
+  bias: z.enum(['none', 'all', 'lora_only']).default('none'),
   /** scales by `loraAlpha / sqrt(r)` (Kalajdzievski 2023) */
   useRslora: z.boolean().default(false),
   /** true: A uniform, B zero; 'gaussian': A normal, B zero; false: both uniform, which changes the model at once */
-  initLoraWeights: z.union([z.boolean(), z.literal('gaussian')]).default(true)
+  initLoraWeights: z
+    .union([z.boolean(), z.enum(initializations)], {
+      error: ({ input }) => `${JSON.stringify(input)} is not supported (supported: true, false, 'gaussian')`
+    })
+    .default(true)
 })
 
 /** What a user writes: PEFT's names in camel case, PEFT's defaults. */
@@ -48,33 +57,28 @@ export function withTargets(
 /** Throws INVALID_ARGUMENT naming every wrong field. */
 export function parseLoraConfig(config: unknown): ParsedLoraConfig {
   const settings = parse(schema, config, 'LORA configuration', 'INVALID_ARGUMENT')
-  if (typeof settings.targetModules === 'string' && settings.layersToTransform !== undefined) {
-    throw new SwarmError(
-      'INVALID_ARGUMENT',
-      'LORA configuration: layersToTransform needs targetModules as a list of names, not as one string'
-    )
-  }
+  checkTargetFields(settings, 'LORA configuration')
   return settings
 }
 
-/** What the product of B and A is multiplied by. */
-export function scalingOf({ loraAlpha, r, useRslora }: LoraSettings): number {
-  return loraAlpha / (useRslora ? Math.sqrt(r) : r)
+/** Rank of a module, and what the product of its B and A is multiplied by. */
+export function ranksOf(settings: LoraSettings, path: string): { r: number; scaling: number } {
+  const { rankPattern = {}, alphaPattern = {}, useRslora } = settings
+  const r = patternValue(rankPattern, path, 'rankPattern', settings.r)
+  const alpha = patternValue(alphaPattern, path, 'alphaPattern', settings.loraAlpha)
+  return { r, scaling: alpha / (useRslora ? Math.sqrt(r) : r) }
 }
 
 /** Fields of PEFT 0.21's LoraConfig that we have no setting for, with the values that mean "not used". */
 const unused = {
   alora_invocation_tokens: null,
-  alpha_pattern: {},
   arrow_config: null,
   corda_config: null,
   ensure_weight_tying: false,
   eva_config: null,
-  exclude_modules: null,
   fan_in_fan_out: false,
   kasa_config: null,
   layer_replication: null,
-  layers_pattern: null,
   loftq_config: {},
   lora_bias: false,
   lora_ga_config: null,
@@ -83,7 +87,6 @@ const unused = {
   modules_to_save: null,
   monteclora_config: null,
   qalora_group_size: 16,
-  rank_pattern: {},
   target_parameters: null,
   trainable_token_indices: null,
   use_bdlora: null,
@@ -116,14 +119,18 @@ export function writeLoraConfig(
 ): Record<string, unknown> {
   return {
     ...unused,
-    fan_in_fan_out: fanInFanOut,
+    alpha_pattern: settings.alphaPattern ?? {},
     bias: settings.bias,
+    exclude_modules: settings.excludeModules ?? null,
+    fan_in_fan_out: fanInFanOut,
     init_lora_weights: settings.initLoraWeights,
+    layers_pattern: settings.layersPattern ?? null,
     layers_to_transform: settings.layersToTransform ?? null,
     lora_alpha: settings.loraAlpha,
     lora_dropout: settings.loraDropout,
     peft_type: 'LORA',
     r: settings.r,
+    rank_pattern: settings.rankPattern ?? {},
     target_modules: targetModules,
     use_rslora: settings.useRslora
   }
@@ -137,9 +144,9 @@ function isInactive(value: unknown): boolean {
 /** The configuration in an adapter_config.json. Throws UNSUPPORTED for variants that are not done here, BAD_CHECKPOINT. */
 export function readLoraConfig(fields: Readonly<Record<string, unknown>>, file: string): ParsedLoraConfig {
   const variants = Object.keys(unused).filter(field => !harmless.has(field) && !isInactive(fields[field]))
-  if ((fields.bias ?? 'none') !== 'none') variants.push('bias')
   const init = fields.init_lora_weights ?? true
   if (typeof init !== 'boolean' && init !== 'gaussian') variants.push('init_lora_weights')
+  const present = (value: unknown): unknown => (isInactive(value) ? undefined : value)
   if (variants.length > 0) {
     const found = variants.map(field => `${field} = ${JSON.stringify(fields[field])}`)
     throw new SwarmError('UNSUPPORTED', `${file}: ${found.join(', ')}: this variant of LoRA is not supported`)
@@ -150,7 +157,12 @@ export function readLoraConfig(fields: Readonly<Record<string, unknown>>, file: 
     loraAlpha: fields.lora_alpha,
     loraDropout: fields.lora_dropout,
     targetModules: fields.target_modules ?? undefined,
+    excludeModules: present(fields.exclude_modules),
     layersToTransform: fields.layers_to_transform ?? undefined,
+    layersPattern: present(fields.layers_pattern),
+    rankPattern: present(fields.rank_pattern),
+    alphaPattern: present(fields.alpha_pattern),
+    bias: fields.bias ?? undefined,
     useRslora: fields.use_rslora,
     initLoraWeights: init
   }

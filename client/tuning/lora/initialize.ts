@@ -10,9 +10,11 @@ function kaimingUniform(size: number, fanIn: number, random: Random): DataOf<'fl
   return Float32Array.from({ length: size }, () => (2 * random.uniform() - 1) * bound)
 }
 
+type Settings = Pick<LoraSettings, 'r' | 'initLoraWeights'>
+
 /** A `[r, inFeatures]`. `stream` makes a module's values independent of which other modules have an adapter. */
 export function initializeA(
-  settings: LoraSettings,
+  settings: Settings,
   inFeatures: number,
   seed: number,
   ...stream: number[]
@@ -25,7 +27,7 @@ export function initializeA(
 
 /** B `[outFeatures, r]`: zeros, so that training begins at the model as it is, unless `initLoraWeights` is false. */
 export function initializeB(
-  settings: LoraSettings,
+  settings: Settings,
   outFeatures: number,
   seed: number,
   ...stream: number[]

@@ -2,9 +2,10 @@
 import { type DataOf, tensor } from '../../../common/tensor.ts'
 import { addGradient, type Parameter, parameter } from '../../parameter.ts'
 import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'
-import { type LoraSettings, scalingOf, writeLoraConfig } from './config.ts'
+import { resolveTargets, targetNames } from '../targets.ts'
+import { trainedBiases } from './biases.ts'
+import { type LoraSettings, ranksOf, writeLoraConfig } from './config.ts'
 import { initializeA, initializeB } from './initialize.ts'
-import { resolveTargets, targetNames } from './targets.ts'
 
 /** The two matrices of one module and the names of the ports that they fill. */
 interface Adapter {
@@ -12,6 +13,7 @@ interface Adapter {
   readonly b: Parameter
   readonly portA: string
   readonly portB: string
+  readonly scaling: number
 }
 
 /** The product of every element and `factor`. */
@@ -23,40 +25,42 @@ function scaled(values: DataOf<'float32'>, factor: number): DataOf<'float32'> {
  * A `[r, in]` and B `[out, r]` for every module that the settings choose. The blocks know no scaling: it is multiplied
  * onto B as it leaves, and onto B's gradient as it comes back.
  */
-export function createLora(
+export async function createLora(
   settings: LoraSettings,
   target: TuningTarget,
   options: CreateOptions
-): TuningMethod<LoraSettings> {
-  const scaling = scalingOf(settings)
-  const { r } = settings
+): Promise<TuningMethod<LoraSettings>> {
+  const { initLoraWeights } = settings
   const { seed, initialize } = options
   const targets = resolveTargets(settings, target, initialize)
-  const adapters = targets.map(({ block, module }): Adapter => {
+  const adapters = targets.map(({ block, module, path }): Adapter => {
     const { name, inFeatures, outFeatures } = module
     const stream = [block, target.modules.indexOf(module)]
-    const path = `base_model.model.${target.moduleWeightName(block, name)}`
-    const a = initialize ? initializeA(settings, inFeatures, seed, ...stream) : undefined
-    const b = initialize ? initializeB(settings, outFeatures, seed, ...stream) : undefined
+    const { r, scaling } = ranksOf(settings, path)
+    const values = { r, initLoraWeights }
+    const a = initialize ? initializeA(values, inFeatures, seed, ...stream) : undefined
+    const b = initialize ? initializeB(values, outFeatures, seed, ...stream) : undefined
     return {
-      a: parameter(`${path}.lora_A.weight`, [r, inFeatures], a),
-      b: parameter(`${path}.lora_B.weight`, [outFeatures, r], b),
+      a: parameter(`base_model.model.${path}.lora_A.weight`, [r, inFeatures], a),
+      b: parameter(`base_model.model.${path}.lora_B.weight`, [outFeatures, r], b),
+      scaling,
       portA: `blocks.${block}.lora.${name}.A`,
       portB: `blocks.${block}.lora.${name}.B`
     }
   })
+  const biases = await trainedBiases(settings.bias, targets, target, options)
   const names = targetNames(settings, target.modules)
   // as PEFT sets it over Conv1D; how A and B lie does not depend on it
   const fanInFanOut = targets.every(({ module }) => module.transposed)
 
   return {
     config: settings,
-    parameters: adapters.flatMap(({ a, b }) => [a, b]),
+    parameters: [...adapters.flatMap(({ a, b }) => [a, b]), ...biases.parameters],
     dropout: settings.loraDropout,
     virtualTokens: 0,
     ports() {
-      const ports: Record<string, PortTensors[string]> = {}
-      for (const { a, b, portA, portB } of adapters) {
+      const ports: Record<string, PortTensors[string]> = { ...biases.ports() }
+      for (const { a, b, portA, portB, scaling } of adapters) {
         ports[portA] = tensor('float32', a.shape, a.data)
         ports[portB] = tensor('float32', b.shape, scaled(b.data, scaling))
       }
@@ -64,12 +68,13 @@ export function createLora(
     },
     promptEmbeddings: () => null,
     accumulatePorts(gradients) {
-      for (const { a, b, portA, portB } of adapters) {
+      for (const { a, b, portA, portB, scaling } of adapters) {
         const gradientA = gradients[portA]
         const gradientB = gradients[portB]
         if (gradientA && a.requiresGrad) addGradient(a, gradientA.data as Float32Array)
         if (gradientB && b.requiresGrad) addGradient(b, gradientB.data as Float32Array, scaling)
       }
+      biases.accumulate(gradients)
     },
     accumulatePrompt() {},
     describe: () => writeLoraConfig(settings, names, fanInFanOut)

@@ -19,10 +19,9 @@ import { createRandom } from '../../../common/random.ts'
 import type { Tensor } from '../../../common/tensor.ts'
 import { decodeSafetensors } from '../../../model/safetensors.ts'
 import { assertClose, referencePath, temporaryFolder } from '../support.ts'
-import { tuningRuns } from '../tuning-runs.ts'
-import { relative, startSwarm, type TestSwarm } from './swarm.ts'
-
-const path = referencePath('adapters', 'base')
+import { baseOf, tuningRuns } from '../tuning-runs.ts'
+import { type Bases, startBases } from './bases.ts'
+import { relative, startSwarm } from './swarm.ts'
 
 function references(...names: string[]): Record<string, Tensor> {
   const file = referencePath(...names)
@@ -37,26 +36,21 @@ function scramble(model: PeftModel, seed = 1): void {
 }
 
 describe('an adapter over two servers', () => {
-  let swarm: TestSwarm
+  let bases: Bases
   let base: DistributedModelForCausalLM
   before(async () => {
-    swarm = await startSwarm(
-      [
-        [0, 2],
-        [1, 3]
-      ],
-      { path }
-    )
-    base = await swarm.connect()
+    bases = await startBases([
+      [0, 2],
+      [1, 3]
+    ])
+    base = bases.of('base')
   })
-  after(async () => {
-    await base.close()
-    await swarm[Symbol.asyncDispose]()
-  })
+  after(() => bases[Symbol.asyncDispose]())
 
   for (const [name, learningRate, config] of tuningRuns) {
     it(`learns in twenty steps of '${name}' what PEFT learns`, async () => {
       const expected = references('tuning', `${name}.safetensors`)
+      const base = bases.of(name)
       const model = await getPeftModel(base, config)
       const parameters = model.parameters()
       for (const { name: parameter, data } of parameters)
@@ -88,6 +82,7 @@ describe('an adapter over two servers', () => {
     })
 
     it(`of '${name}' generates what its own logits say`, async () => {
+      const base = bases.of(name)
       const model = await getPeftModel(base, config)
       scramble(model)
       model.eval()
@@ -111,6 +106,7 @@ describe('an adapter over two servers', () => {
     })
 
     it(`of '${name}' is the same after saving and loading`, async context => {
+      const base = bases.of(name)
       const model = await getPeftModel(base, config)
       scramble(model)
       const folder = await temporaryFolder(context)
@@ -128,6 +124,11 @@ describe('an adapter over two servers', () => {
   for (const name of [
     'lora',
     'lora-stabilized',
+    'lora-patterns',
+    'lora-bias-all',
+    'lora-bias-only',
+    'ia3',
+    'ia3-all',
     'adalora',
     'prompt',
     'prefix',
@@ -137,7 +138,7 @@ describe('an adapter over two servers', () => {
   ]) {
     it(`'${name}' as PEFT saved it gives PEFT's logits`, async () => {
       const expected = references('adapters', 'logits.safetensors')
-      const model = await PeftModel.fromPretrained(base, referencePath('adapters', name))
+      const model = await PeftModel.fromPretrained(bases.of(name), referencePath('adapters', name))
       const inputIds = expected.ids as Tensor<'int64'>
       const attentionMask = expected.mask as Tensor<'int64'>
       const { logits } = await model.forward({ inputIds, attentionMask })
@@ -203,6 +204,7 @@ describe('gradients of an adapter', () => {
       attentionMask: rows.map(row => row.map(id => (id === 0 ? 0 : 1)))
     }
     const gradientsThrough = async (
+      path: string,
       ranges: readonly (readonly [number, number])[],
       config: PeftConfig,
       subBatchTokens: number,
@@ -217,9 +219,11 @@ describe('gradients of an adapter', () => {
       return model.parameters().map(({ grad }) => grad!)
     }
     for (const [name, , config] of tuningRuns) {
-      const one = await gradientsThrough([[0, 3]], config, 1024)
+      const path = referencePath(baseOf(name))
+      const one = await gradientsThrough(path, [[0, 3]], config, 1024)
       const others = {
         'two servers': await gradientsThrough(
+          path,
           [
             [0, 1],
             [1, 3]
@@ -228,6 +232,7 @@ describe('gradients of an adapter', () => {
           1024
         ),
         'overlapping, rows by themselves, recomputed': await gradientsThrough(
+          path,
           [
             [0, 2],
             [1, 3]

@@ -12,7 +12,7 @@ import { decodeSafetensors } from '../../../model/safetensors.ts'
 import { LocalBlocks } from '../../helpers/local-blocks.ts'
 import { createLocalModel } from '../../helpers/local-model.ts'
 import { assertClose, referencePath, tuningTarget } from '../support.ts'
-import { tuningRuns } from '../tuning-runs.ts'
+import { baseOf, tuningRuns } from '../tuning-runs.ts'
 
 const steps = 20
 const batches = 4
@@ -34,7 +34,7 @@ suite('a training run', () => {
       test(`of '${name}' through spans of ${spanLength} has the losses, norms and parameters of PEFT`, async () => {
         const path = referencePath('tuning', `${name}.safetensors`)
         const { tensors } = decodeSafetensors(await readFile(path), path)
-        const checkpoint = await openCheckpoint(referencePath('adapters/base'))
+        const checkpoint = await openCheckpoint(referencePath(baseOf(name)))
         const method = await createTuning(config, await tuningTarget(checkpoint))
         const { parameters } = method
         for (const { name: parameter, shape, data } of parameters) {

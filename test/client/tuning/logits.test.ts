@@ -2,28 +2,31 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { after, before, suite, test } from 'node:test'
-import { loadAdapter, type TuningTarget } from '../../../client/tuning/index.ts'
+import { loadAdapter } from '../../../client/tuning/index.ts'
 import type { Tensor } from '../../../common/tensor.ts'
 import { type Checkpoint, openCheckpoint } from '../../../model/checkpoint.ts'
 import { decodeSafetensors } from '../../../model/safetensors.ts'
 import { LocalBlocks } from '../../helpers/local-blocks.ts'
 import { createLocalModel } from '../../helpers/local-model.ts'
 import { referencePath, tuningTarget } from '../support.ts'
+import { baseOf } from '../tuning-runs.ts'
 
 suite('logits with adapters of PEFT', () => {
-  let checkpoint: Checkpoint
-  let target: TuningTarget
+  let checkpoints: Record<string, Checkpoint>
   let expected: Record<string, Tensor>
-  const spans: LocalBlocks[] = []
+  const spans: Record<string, LocalBlocks[]> = {}
   before(async () => {
-    checkpoint = await openCheckpoint(referencePath('adapters/base'))
-    target = await tuningTarget(checkpoint)
+    checkpoints = {}
+    for (const base of ['adapters/base', 'adapters/biased']) {
+      const checkpoint = await openCheckpoint(referencePath(base))
+      checkpoints[base] = checkpoint
+      spans[base] = [new LocalBlocks(checkpoint), new LocalBlocks(checkpoint, { spanLength: 2 })]
+    }
     const path = referencePath('adapters/logits.safetensors')
     expected = decodeSafetensors(await readFile(path), path).tensors
-    spans.push(new LocalBlocks(checkpoint), new LocalBlocks(checkpoint, { spanLength: 2 }))
   })
   after(async () => {
-    for (const blocks of spans) await blocks[Symbol.asyncDispose]()
+    for (const blocks of Object.values(spans).flat()) await blocks[Symbol.asyncDispose]()
   })
 
   for (const name of [
@@ -32,6 +35,11 @@ suite('logits with adapters of PEFT', () => {
     'lora-stabilized',
     'lora-all-linear',
     'lora-regex',
+    'lora-patterns',
+    'lora-bias-all',
+    'lora-bias-only',
+    'ia3',
+    'ia3-all',
     'prompt',
     'prefix',
     'adalora',
@@ -40,13 +48,15 @@ suite('logits with adapters of PEFT', () => {
     'p-tuning-lstm'
   ]) {
     test(`'${name}': within 1e-5, in one span and in two`, async () => {
+      const checkpoint = checkpoints[baseOf(name)]!
+      const target = await tuningTarget(checkpoint)
       const method = name === 'base' ? null : await loadAdapter(referencePath('adapters', name), target)
       const inputIds = expected.ids as Tensor<'int64'>
       const attentionMask = expected.mask as Tensor<'int64'>
       const { shape, data } = expected[`${name}.logits`] as Tensor<'float32'>
       const [rows, length, vocabulary] = shape as [number, number, number]
       const n = method?.virtualTokens ?? 0
-      for (const blocks of spans) {
+      for (const blocks of spans[baseOf(name)]!) {
         await using model = await createLocalModel(checkpoint, blocks, method)
         const logits = await model.logits({ inputIds, attentionMask, labels: inputIds })
         assert.deepEqual(logits.shape, shape)

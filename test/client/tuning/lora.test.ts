@@ -47,6 +47,53 @@ suite('targetModules', () => {
     assert.deepEqual(await chosen({ targetModules: ['q_proj'], layersToTransform: 4 }), ['4.self_attn.q_proj'])
   })
 
+  test('layersPattern names the list of blocks, excludeModules what stays as it is', async () => {
+    const few = { targetModules: ['q_proj', 'v_proj'], layersToTransform: [2, 3] }
+    assert.deepEqual(await chosen({ ...few, layersPattern: 'layers', excludeModules: ['layers.3.self_attn.q_proj'] }), [
+      '2.self_attn.q_proj',
+      '2.self_attn.v_proj',
+      '3.self_attn.v_proj'
+    ])
+    assert.deepEqual(await chosen({ ...few, excludeModules: '.*[.]2[.].*|.*v_proj' }), ['3.self_attn.q_proj'])
+    for (const more of [{ layersPattern: ['h', 'blocks'] }, { excludeModules: 'all-linear' }]) {
+      await assert.rejects(create({ ...few, ...more }), {
+        code: 'INVALID_ARGUMENT',
+        message: /leave none of the modules; a block has self_attn.q_proj/
+      })
+    }
+  })
+
+  test('rankPattern and alphaPattern give modules a rank and a scaling of their own', async () => {
+    const method = await create({
+      r: 4,
+      targetModules: ['q_proj', 'v_proj'],
+      layersToTransform: 1,
+      rankPattern: { v_proj: 2, 'layers.7.self_attn.q_proj': 9 },
+      alphaPattern: { 'self_attn.q_proj': 20 }
+    })
+    assert.deepEqual(
+      method.parameters.map(({ shape }) => shape),
+      [
+        [4, 64],
+        [64, 4],
+        [2, 64],
+        [16, 2]
+      ]
+    )
+    for (const { data } of method.parameters) data.fill(1)
+    const ports = method.ports()
+    assert.equal(ports['blocks.1.lora.self_attn.q_proj.B']!.data[0], 20 / 4)
+    assert.equal(ports['blocks.1.lora.self_attn.v_proj.B']!.data[0], 8 / 2)
+  })
+
+  test("bias 'all' names biases that no block has", async () => {
+    const withNorm = { ...target, clientBiases: ['transformer.ln_f.bias'] }
+    await assert.rejects(createTuning({ peftType: 'LORA', bias: 'all' }, withNorm), {
+      code: 'INVALID_ARGUMENT',
+      message: /bias 'all': the model has biases outside its blocks \(transformer.ln_f.bias\).*'lora_only'/
+    })
+  })
+
   test('a target that matches nothing is answered with the names there are', async () => {
     const message =
       "targetModules: no module matches 'wq', 'proj'; a block has self_attn.q_proj, self_attn.v_proj, mlp.up_proj, " +
@@ -66,7 +113,13 @@ suite('the configuration of LoRA', () => {
     const wrong: [object, RegExp][] = [
       [{ r: 0, loraDropout: 1 }, /^LORA configuration: r: .*; loraDropout: /],
       [{ lora_alpha: 4 }, /"lora_alpha"/],
-      [{ bias: 'all' }, /bias/],
+      [{ bias: 'some' }, /bias/],
+      [
+        { initLoraWeights: 'pissa' },
+        /initLoraWeights: "pissa" is not supported \(supported: true, false, 'gaussian'\)/
+      ],
+      [{ layersPattern: 'layers' }, /layersPattern says which blocks layersToTransform counts/],
+      [{ rankPattern: { '(': 2 } }, /rankPattern: '\(' is not a regular expression/],
       [{ targetModules: [] }, /targetModules/],
       [{ targetModules: '(' }, /'\(' is not a regular expression/],
       [{ targetModules: 'all-linear', layersToTransform: 1 }, /layersToTransform needs targetModules as a list/],

@@ -1,13 +1,12 @@
 // A training that goes on from what a method exported is the training that was never interrupted.
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
-import { type DistributedModelForCausalLM, getPeftModel, type PeftModel } from '../../../client/index.ts'
+import { getPeftModel, type PeftModel } from '../../../client/index.ts'
 import { adamw, applyUpdates, type OptimizerState } from '../../../client/optim/index.ts'
 import { clearGradients } from '../../../client/parameter.ts'
 import type { PeftConfig } from '../../../client/tuning/index.ts'
 import { float32 } from '../../../common/tensor.ts'
-import { startSwarm, type TestSwarm } from '../model/swarm.ts'
-import { referencePath } from '../support.ts'
+import { type Bases, startBases } from '../model/bases.ts'
 import { tuningRuns } from '../tuning-runs.ts'
 
 const rows = [
@@ -17,16 +16,11 @@ const rows = [
 const optimizer = adamw({ learningRate: 2e-2 })
 
 suite('the state of a tuning method', () => {
-  let swarm: TestSwarm
-  let base: DistributedModelForCausalLM
+  let bases: Bases
   before(async () => {
-    swarm = await startSwarm([[0, 3]], { path: referencePath('adapters/base') })
-    base = await swarm.connect()
+    bases = await startBases([[0, 3]])
   })
-  after(async () => {
-    await base.close()
-    await swarm[Symbol.asyncDispose]()
-  })
+  after(() => bases[Symbol.asyncDispose]())
 
   async function run(model: PeftModel, from: number, to: number, begin?: OptimizerState): Promise<OptimizerState> {
     const parameters = model.parameters()
@@ -48,6 +42,7 @@ suite('the state of a tuning method', () => {
     for (const stop of config.peftType === 'ADALORA' ? [2, 8, 16] : [4]) {
       test(`of '${name}' after ${stop} steps lets another go on to the same bytes`, async () => {
         const steps = config.peftType === 'ADALORA' ? 20 : 8
+        const base = bases.of(name)
         const whole = await getPeftModel(base, config, { seed: 1 })
         await run(whole, 0, steps)
 
@@ -71,6 +66,7 @@ suite('the state of a tuning method', () => {
   }
 
   test('of another adapter is refused before anything changes', async () => {
+    const base = bases.of('base')
     const config = { peftType: 'ADALORA', initR: 3, targetR: 1, totalStep: 9, targetModules: ['q_proj'] } as const
     const model = await getPeftModel(base, config)
     await run(model, 0, 3)

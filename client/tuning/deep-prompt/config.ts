@@ -1,0 +1,50 @@
+// The settings of deep prompt tuning. PEFT has no such method: the file is ours, in the manner of PEFT's.
+import { z } from 'zod'
+import type { TuningTarget } from '../method.ts'
+import { parse } from '../parse.ts'
+
+export const schema = z.strictObject({
+  peftType: z.literal('DEEP_PROMPT_TUNING'),
+  /** trained embeddings before every input, and trained vectors for as many positions in every block */
+  numVirtualTokens: z.int().min(1),
+  /** 'zero': the vectors in the blocks begin at zero; default: at random, as the embeddings do */
+  initWeights: z.literal('zero').optional()
+})
+
+/** What a user writes. */
+export type DeepPromptConfig = z.input<typeof schema>
+
+/** With defaults. */
+export type DeepPromptSettings = z.output<typeof schema>
+
+/** Throws INVALID_ARGUMENT naming every wrong field. */
+export function parseDeepPromptConfig(config: unknown): DeepPromptSettings {
+  return parse(schema, config, 'DEEP_PROMPT_TUNING configuration', 'INVALID_ARGUMENT')
+}
+
+/** The fields of adapter_config.json. */
+export function writeDeepPromptConfig(
+  settings: DeepPromptSettings,
+  target: Pick<TuningTarget, 'hiddenSize' | 'numBlocks' | 'numHeads'>
+): Record<string, unknown> {
+  return {
+    init_weights: settings.initWeights ?? null,
+    modules_to_save: null,
+    num_attention_heads: target.numHeads,
+    num_layers: target.numBlocks,
+    num_transformer_submodules: 1,
+    num_virtual_tokens: settings.numVirtualTokens,
+    peft_type: 'DEEP_PROMPT_TUNING',
+    token_dim: target.hiddenSize
+  }
+}
+
+/** The configuration in an adapter_config.json. Throws BAD_CHECKPOINT. */
+export function readDeepPromptConfig(fields: Readonly<Record<string, unknown>>, file: string): DeepPromptSettings {
+  const settings = {
+    peftType: 'DEEP_PROMPT_TUNING',
+    numVirtualTokens: fields.num_virtual_tokens,
+    initWeights: fields.init_weights ?? undefined
+  }
+  return parse(schema, settings, file, 'BAD_CHECKPOINT')
+}

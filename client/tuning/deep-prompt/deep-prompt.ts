@@ -1,0 +1,69 @@
+// Deep prompt tuning as Petals does it (arXiv 2209.01188, section 3.2): trained embeddings before every input, and trained
+// vectors added to the hidden states of the same positions before every block. Knows no server and no optimizer.
+import { createRandom } from '../../../common/random.ts'
+import { tensor } from '../../../common/tensor.ts'
+import { portName } from '../../../model/ports.ts'
+import { addGradient, parameter } from '../../parameter.ts'
+import { normalValues } from '../encoder.ts'
+import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'
+import { type DeepPromptSettings, writeDeepPromptConfig } from './config.ts'
+
+/**
+ * `prompt_embeddings` `[tokens, hidden]`, and `intermediate_prompt_embeddings` `[tokens, blocks * hidden]`: in a row, the
+ * vector of each block after the other.
+ */
+export function createDeepPrompt(
+  settings: DeepPromptSettings,
+  target: TuningTarget,
+  { seed, initialize }: CreateOptions
+): TuningMethod<DeepPromptSettings> {
+  const { numVirtualTokens: tokens, initWeights } = settings
+  const { numBlocks, hiddenSize, blockWidth: width = hiddenSize } = target
+  const random = (stream: number, size: number) =>
+    initialize ? normalValues(size, createRandom(seed, stream)) : undefined
+  const row = numBlocks * width
+  const prompt = parameter('prompt_embeddings', [tokens, hiddenSize], random(0, tokens * hiddenSize))
+  const deep = parameter(
+    'intermediate_prompt_embeddings',
+    [tokens, row],
+    initWeights === 'zero' ? undefined : random(1, tokens * row)
+  )
+  const blocks = Array.from({ length: numBlocks }, (_, block) => ({ block, port: portName.prompt(block) }))
+
+  return {
+    config: settings,
+    parameters: [prompt, deep],
+    dropout: 0,
+    virtualTokens: tokens,
+    ports(): PortTensors {
+      return Object.fromEntries(
+        blocks.map(({ block, port }) => {
+          const part = tensor('float32', [tokens, width])
+          for (let token = 0; token < tokens; token++) {
+            const from = token * row + block * width
+            part.data.set(deep.data.subarray(from, from + width), token * width)
+          }
+          return [port, part]
+        })
+      )
+    },
+    promptEmbeddings: () => tensor('float32', prompt.shape, prompt.data),
+    accumulatePorts(gradients) {
+      if (!deep.requiresGrad || !(portName.prompt(0) in gradients)) return
+      const joined = new Float32Array(deep.data.length)
+      for (const { block, port } of blocks) {
+        const data = gradients[port]!.data as Float32Array
+        for (let token = 0; token < tokens; token++) {
+          joined.set(data.subarray(token * width, (token + 1) * width), token * row + block * width)
+        }
+      }
+      addGradient(deep, joined)
+    },
+    accumulatePrompt({ data }) {
+      if (!prompt.requiresGrad) return
+      const size = prompt.data.length
+      for (let start = 0; start < data.length; start += size) addGradient(prompt, data.subarray(start, start + size))
+    },
+    describe: () => writeDeepPromptConfig(settings, target)
+  }
+}

@@ -1,0 +1,13 @@
+// Deep prompt tuning as a row of the table of methods.
+import type { MethodDefinition } from '../method.ts'
+import { parseDeepPromptConfig, readDeepPromptConfig, schema } from './config.ts'
+import { createDeepPrompt } from './deep-prompt.ts'
+
+export type { DeepPromptConfig, DeepPromptSettings } from './config.ts'
+
+export const deepPrompt: MethodDefinition = {
+  isPromptLearning: true,
+  schema,
+  create: async (config, target, options) => createDeepPrompt(parseDeepPromptConfig(config), target, options),
+  read: readDeepPromptConfig
+}

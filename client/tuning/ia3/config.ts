@@ -1,0 +1,91 @@
+// The settings of IA3: ours, and the fields of PEFT's adapter_config.json.
+import { z } from 'zod'
+import { SwarmError } from '../../../common/errors.ts'
+import type { TuningTarget } from '../method.ts'
+import { parse } from '../parse.ts'
+import { targetFields, wholePattern } from '../targets.ts'
+import { ia3Modules } from './defaults.ts'
+
+const { targetModules, excludeModules } = targetFields
+
+export const schema = z.strictObject({
+  peftType: z.literal('IA3'),
+  targetModules,
+  excludeModules,
+  /** of the target modules, those whose input is scaled instead of their output: ends of names, or a regular expression */
+  feedforwardModules: z.union([z.string(), z.array(z.string()).readonly()]).optional(),
+  /** true: vectors begin at 1, which changes nothing; false: at random */
+  initIa3Weights: z.boolean().default(true)
+})
+
+/** What a user writes: PEFT's names in camel case, PEFT's defaults. */
+export type Ia3Config = z.input<typeof schema>
+
+type ParsedIa3Config = z.output<typeof schema>
+
+/** With defaults. */
+export type Ia3Settings = ParsedIa3Config & Required<Pick<ParsedIa3Config, 'targetModules' | 'feedforwardModules'>>
+
+/** Throws INVALID_ARGUMENT naming every wrong field, and where PEFT knows no default for the type of model. */
+export function parseIa3Config(config: unknown, { modelType }: Pick<TuningTarget, 'modelType'>): Ia3Settings {
+  const what = 'IA3 configuration'
+  const settings = parse(schema, config, what, 'INVALID_ARGUMENT')
+  const known = modelType === undefined ? undefined : ia3Modules[modelType]
+  const targets = settings.targetModules ?? known?.targets
+  const feedforward = settings.feedforwardModules ?? known?.feedforward
+  if (targets === undefined || feedforward === undefined) {
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `${what}: targetModules and feedforwardModules have no default for the model type '${modelType}' (give both)`
+    )
+  }
+  if (typeof targets !== 'string' && typeof feedforward !== 'string') {
+    const others = feedforward.filter(name => !targets.includes(name))
+    if (others.length > 0) {
+      throw new SwarmError(
+        'INVALID_ARGUMENT',
+        `${what}: feedforwardModules: expected some of targetModules (${targets.join(', ')}), found ${others.join(', ')}`
+      )
+    }
+  }
+  return { ...settings, targetModules: targets, feedforwardModules: feedforward }
+}
+
+/** Whether the module of this path has its input scaled. */
+export function isFeedforward({ feedforwardModules }: Ia3Settings, path: string): boolean {
+  if (typeof feedforwardModules !== 'string') return feedforwardModules.some(name => path.endsWith(name))
+  return wholePattern(feedforwardModules, 'feedforwardModules').test(path)
+}
+
+/** The fields of adapter_config.json. */
+export function writeIa3Config(
+  settings: Ia3Settings,
+  targetNames: string | readonly string[],
+  fanInFanOut: boolean
+): Record<string, unknown> {
+  return {
+    exclude_modules: settings.excludeModules ?? null,
+    fan_in_fan_out: fanInFanOut,
+    feedforward_modules: settings.feedforwardModules,
+    init_ia3_weights: settings.initIa3Weights,
+    modules_to_save: null,
+    peft_type: 'IA3',
+    target_modules: targetNames
+  }
+}
+
+/** The configuration in an adapter_config.json. Throws UNSUPPORTED, BAD_CHECKPOINT. */
+export function readIa3Config(fields: Readonly<Record<string, unknown>>, file: string): ParsedIa3Config {
+  const { modules_to_save: modules } = fields
+  if (Array.isArray(modules) && modules.length > 0) {
+    throw new SwarmError('UNSUPPORTED', `${file}: modules_to_save = ${JSON.stringify(modules)} is not supported`)
+  }
+  const settings = {
+    peftType: 'IA3',
+    targetModules: fields.target_modules ?? undefined,
+    excludeModules: fields.exclude_modules ?? undefined,
+    feedforwardModules: fields.feedforward_modules ?? undefined,
+    initIa3Weights: fields.init_ia3_weights ?? undefined
+  }
+  return parse(schema, settings, file, 'BAD_CHECKPOINT')
+}

@@ -1,0 +1,31 @@
+// The modules that IA3 changes where none are named: PEFT 0.21's (peft/utils/constants.py), for the model types that it lists.
+// Mixtral's feed-forward modules are experts, no linear modules that can be adapted.
+
+export interface Ia3Modules {
+  readonly targets: readonly string[]
+  /** of these, the modules whose input is scaled instead of their output */
+  readonly feedforward: readonly string[]
+}
+
+const fused = (down: string): Ia3Modules => ({ targets: ['query_key_value', down], feedforward: [down] })
+const projections = (query: string, value: string, down: string): Ia3Modules => ({
+  targets: [query, value, down],
+  feedforward: [down]
+})
+
+/** By `model_type`. */
+export const ia3Modules: Readonly<Record<string, Ia3Modules>> = {
+  bloom: fused('mlp.dense_4h_to_h'),
+  falcon: fused('dense_4h_to_h'),
+  gemma: projections('q_proj', 'v_proj', 'down_proj'),
+  gemma2: projections('q_proj', 'v_proj', 'down_proj'),
+  gemma3_text: projections('q_proj', 'v_proj', 'down_proj'),
+  gpt2: { targets: ['c_attn', 'mlp.c_proj'], feedforward: ['mlp.c_proj'] },
+  gpt_neox: fused('dense_4h_to_h'),
+  llama: projections('k_proj', 'v_proj', 'down_proj'),
+  mistral: projections('k_proj', 'v_proj', 'down_proj'),
+  mixtral: { targets: ['k_proj', 'v_proj'], feedforward: [] },
+  opt: projections('q_proj', 'k_proj', 'fc2'),
+  qwen2: projections('q_proj', 'v_proj', 'down_proj'),
+  qwen3: projections('q_proj', 'v_proj', 'down_proj')
+}

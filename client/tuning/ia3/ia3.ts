@@ -1,0 +1,59 @@
+// IA3 (Liu et al. 2022, arXiv 2205.05638): vectors that scale what comes out of a module, or what goes into a feed-forward
+// module. Knows no server and no optimizer.
+import { createRandom } from '../../../common/random.ts'
+import { tensor } from '../../../common/tensor.ts'
+import { portName } from '../../../model/ports.ts'
+import { addGradient, type Parameter, parameter } from '../../parameter.ts'
+import { normalValues } from '../encoder.ts'
+import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'
+import { resolveTargets, targetNames } from '../targets.ts'
+import { type Ia3Settings, isFeedforward, writeIa3Config } from './config.ts'
+
+interface Vector {
+  /** `[out, 1]`; of a feed-forward module `[1, in]` */
+  readonly parameter: Parameter
+  readonly port: string
+}
+
+/** One vector for every module that the settings choose. */
+export function createIa3(
+  settings: Ia3Settings,
+  target: TuningTarget,
+  { seed, initialize }: CreateOptions
+): TuningMethod<Ia3Settings> {
+  const targets = resolveTargets(settings, target, initialize)
+  const vectors = targets.map(({ block, module, path }): Vector => {
+    const scalesInput = isFeedforward(settings, path)
+    const size = scalesInput ? module.inFeatures : module.outFeatures
+    const values = settings.initIa3Weights
+      ? new Float32Array(size).fill(1)
+      : normalValues(size, createRandom(seed, block, target.modules.indexOf(module)))
+    return {
+      parameter: parameter(`base_model.model.${path}.ia3_l`, scalesInput ? [1, size] : [size, 1], values),
+      port: portName.scale(block, module.name, scalesInput ? 'input' : 'output')
+    }
+  })
+  const names = targetNames(settings, target.modules)
+  const fanInFanOut = targets.every(({ module }) => module.transposed)
+
+  return {
+    config: settings,
+    parameters: vectors.map(vector => vector.parameter),
+    dropout: 0,
+    virtualTokens: 0,
+    ports(): PortTensors {
+      return Object.fromEntries(
+        vectors.map(({ parameter: { data }, port }) => [port, tensor('float32', [data.length], data)])
+      )
+    },
+    promptEmbeddings: () => null,
+    accumulatePorts(gradients) {
+      for (const { parameter: vector, port } of vectors) {
+        const gradient = gradients[port]
+        if (gradient && vector.requiresGrad) addGradient(vector, gradient.data as Float32Array)
+      }
+    },
+    accumulatePrompt() {},
+    describe: () => writeIa3Config(settings, names, fanInFanOut)
+  }
+}

@@ -1,0 +1,164 @@
+// Which modules of which blocks `targetModules` means, as PEFT resolves it (peft/tuners/tuners_utils.py,
+// check_target_module_exists). Pure.
+import { z } from 'zod'
+import { SwarmError } from '../../common/errors.ts'
+import type { LinearModule } from '../../model/family.ts'
+import type { TuningTarget } from './method.ts'
+
+const names = z.array(z.string()).min(1).readonly()
+const layers = z.int().min(0)
+
+/** The fields of a configuration that choose modules, for the schemas of methods. */
+export const targetFields = {
+  /**
+   * Modules by name or by the end of their name (`q_proj`, `self_attn.q_proj`, `model.layers.0.mlp.up_proj`), or one
+   * regular expression that matches whole names, or `all-linear`. Default: those of the model's family.
+   */
+  targetModules: z.union([z.string(), names]).optional(),
+  /** modules that get no adapter, named in the same ways */
+  excludeModules: z.union([z.string(), names]).optional(),
+  /** blocks that get an adapter; default all */
+  layersToTransform: z.union([layers, z.array(layers).readonly()]).optional(),
+  /** name, or regular expression, of the list of blocks that `layersToTransform` counts; default any list */
+  layersPattern: z.union([z.string(), names]).optional()
+}
+
+/** What chooses modules, with the family's default filled in. */
+export interface TargetSettings {
+  readonly targetModules: string | readonly string[]
+  readonly excludeModules?: string | readonly string[]
+  readonly layersToTransform?: number | readonly number[]
+  readonly layersPattern?: string | readonly string[]
+}
+
+const allLinear = 'all-linear'
+
+/** A linear module that gets an adapter. */
+export interface TargetModule {
+  readonly block: number
+  readonly module: LinearModule
+  /** `model.layers.3.self_attn.q_proj` */
+  readonly path: string
+}
+
+type Matcher = (path: string) => boolean
+type Model = Pick<TuningTarget, 'modules' | 'numBlocks' | 'moduleWeightName'>
+
+/** Throws INVALID_ARGUMENT for combinations that PEFT refuses as well. */
+export function checkTargetFields(fields: Partial<TargetSettings>, what: string): void {
+  if (typeof fields.targetModules === 'string' && fields.layersToTransform !== undefined) {
+    const message = 'layersToTransform needs targetModules as a list of names, not as one string'
+    throw new SwarmError('INVALID_ARGUMENT', `${what}: ${message}`)
+  }
+  if (fields.layersPattern !== undefined && fields.layersToTransform === undefined) {
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `${what}: layersPattern says which blocks layersToTransform counts: give both`
+    )
+  }
+}
+
+/** A regular expression that matches all of a text, with what may stand before it. Throws INVALID_ARGUMENT. */
+export function wholePattern(pattern: string, field: string, before = ''): RegExp {
+  try {
+    return new RegExp(`^${before}(?:${pattern})$`)
+  } catch (cause) {
+    throw new SwarmError('INVALID_ARGUMENT', `${field}: '${pattern}' is not a regular expression`, { cause })
+  }
+}
+
+/** `q_proj` names `model.layers.3.self_attn.q_proj`: the whole path or its end after a dot. */
+function nameMatcher(name: string): Matcher {
+  return path => path === name || path.endsWith(`.${name}`)
+}
+
+function patternMatcher(pattern: string, field: string): Matcher {
+  if (pattern.toLowerCase() === allLinear) return () => true
+  const expression = wholePattern(pattern, field)
+  return path => expression.test(path)
+}
+
+/** Each name, or the pattern, with what it matches. */
+function matchersOf(chosen: string | readonly string[], field: string): (readonly [name: string, matches: Matcher])[] {
+  return typeof chosen === 'string'
+    ? [[chosen, patternMatcher(chosen, field)]]
+    : chosen.map(name => [name, nameMatcher(name)] as const)
+}
+
+/** Whether a path lies in one of the blocks chosen: the first number in it counts that follows a list's name. */
+function blockMatcher({ layersToTransform, layersPattern }: TargetSettings, numBlocks: number): Matcher {
+  const list = typeof layersToTransform === 'number' ? [layersToTransform] : (layersToTransform ?? [])
+  const outside = list.filter(block => block >= numBlocks)
+  if (outside.length > 0) {
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `layersToTransform: expected blocks 0..${numBlocks - 1}, found ${outside.join(', ')}`
+    )
+  }
+  if (list.length === 0) return () => true
+  const patterns = typeof layersPattern === 'string' ? [layersPattern] : (layersPattern ?? ['[^.]*'])
+  const expressions = patterns.map(pattern =>
+    wholePattern(String.raw`(?:${pattern})\.(?<index>\d+)\..*`, 'layersPattern', String.raw`(?:.*?\.)??`)
+  )
+  return path => {
+    const found = expressions.map(expression => expression.exec(path)).find(match => match !== null)
+    return found !== undefined && list.includes(Number(found.groups!.index))
+  }
+}
+
+function describeFailure(unmatched: readonly string[], settings: TargetSettings, target: Model): string {
+  const names = target.modules.map(({ name }) => name).join(', ')
+  const { layersToTransform, layersPattern, excludeModules } = settings
+  const others = Object.entries({ layersToTransform, layersPattern, excludeModules })
+    .flatMap(([name, value]) => (value === undefined ? [] : `${name} ${JSON.stringify(value)}`))
+    .join(' and ')
+  const what =
+    unmatched.length > 0
+      ? `no module matches ${unmatched.map(name => `'${name}'`).join(', ')}`
+      : `${others} leave none of the modules`
+  return `${what}; a block has ${names} (in full: ${target.moduleWeightName(0, target.modules[0]!.name)})`
+}
+
+/**
+ * Every module that gets an adapter, in the order of blocks and of the modules in them.
+ * Throws INVALID_ARGUMENT, with the names there are, where nothing matches; if `strict`, also for a name among others that
+ * matches nothing: in a new adapter that is a mistake, in a saved one PEFT tolerates it.
+ */
+export function resolveTargets(settings: TargetSettings, target: Model, strict: boolean): readonly TargetModule[] {
+  const matchers = matchersOf(settings.targetModules, 'targetModules')
+  const excluded = matchersOf(settings.excludeModules ?? [], 'excludeModules')
+  const isInBlock = blockMatcher(settings, target.numBlocks)
+  const chosen: TargetModule[] = []
+  const used = new Set<string>()
+  for (let block = 0; block < target.numBlocks; block++) {
+    for (const module of target.modules) {
+      const path = target.moduleWeightName(block, module.name)
+      const matching = matchers.filter(([, matches]) => matches(path))
+      for (const [name] of matching) used.add(name)
+      if (matching.length === 0 || !isInBlock(path) || excluded.some(([, matches]) => matches(path))) continue
+      chosen.push({ block, module, path })
+    }
+  }
+  const unmatched = matchers.map(([name]) => name).filter(name => !used.has(name))
+  if ((strict && unmatched.length > 0) || chosen.length === 0) {
+    throw new SwarmError('INVALID_ARGUMENT', `targetModules: ${describeFailure(unmatched, settings, target)}`)
+  }
+  return chosen
+}
+
+/** What to write to adapter_config.json: names instead of `all-linear`, as PEFT does, else what was configured. */
+export function targetNames(
+  { targetModules }: TargetSettings,
+  modules: readonly LinearModule[]
+): string | readonly string[] {
+  if (typeof targetModules !== 'string' || targetModules.toLowerCase() !== allLinear) return targetModules
+  return [...new Set(modules.map(({ name }) => name.slice(name.lastIndexOf('.') + 1)))]
+}
+
+/** The value of the first pattern that the path ends with, from its beginning or after a dot (peft/utils/other.py, get_pattern_key). */
+export function patternValue<T>(patterns: Readonly<Record<string, T>>, path: string, field: string, otherwise: T): T {
+  const found = Object.entries(patterns).find(([pattern]) =>
+    wholePattern(pattern, field, String.raw`(?:.*\.)?`).test(path)
+  )
+  return found === undefined ? otherwise : found[1]
+}
