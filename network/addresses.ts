@@ -1,5 +1,5 @@
 // Multiaddrs and peer ids as users write them, and what libp2p's errors about them mean.
-import type { PeerId } from '@libp2p/interface'
+import type { Libp2p, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { messageOf, SwarmError, toSwarmError } from '../common/errors.ts'
@@ -26,6 +26,20 @@ export function parsePeerId(text: string): PeerId {
 /** The peer id at the end of an address, or undefined. */
 export function peerIdOf(address: Multiaddr): string | undefined {
   return address.getComponents().findLast(component => component.name === 'p2p')?.value
+}
+
+/** `ip4/192.0.2.1` of an address; undefined for names, and for relays, behind which is somebody else. */
+export function hostOf(address: Multiaddr): string | undefined {
+  const components = address.getComponents()
+  if (components.some(({ name }) => name === 'p2p-circuit')) return undefined
+  const [first] = components
+  return first && (first.name === 'ip4' || first.name === 'ip6') ? `${first.name}/${first.value}` : undefined
+}
+
+/** The host that a peer is connected from; its peer id where that is not known. */
+export function connectedHost(libp2p: Pick<Libp2p, 'getConnections'>, peer: PeerId): string {
+  const [connection] = libp2p.getConnections(peer)
+  return (connection && hostOf(connection.remoteAddr)) ?? peer.toString()
 }
 
 /** Why one address did not answer, in a line. */

@@ -54,3 +54,11 @@ export const multicastIntervalMs = 5 * second
 /** Addresses of one probe that are tried, each for so long. */
 export const maxProbedAddresses = 8
 export const probeDialTimeoutMs = 5 * second
+/** Keys of the DHT that one peer, and all peers of one host, may have this peer store in an hour. A server needs two. */
+export const maxKeysPerPeer = 64
+export const maxKeysPerHost = 1024
+export const quotaWindowMs = 60 * minute
+/** Peers, and hosts, whose keys are counted at once. */
+export const maxQuotaSources = 8192
+/** What is kept of others: records have up to 4 KiB, a peer of the peer store about 1 KiB, a provider 100 bytes. */
+export const storeLimits = { '/dht/record/': 4096, '/dht/provider/': 16_384, '/peers/': 8192 } as const

@@ -5,6 +5,8 @@ import type { AllowList } from './allow-list.ts'
 import { type Announcement, open } from './announcement.ts'
 
 interface Entry {
+  /** host that it came from */
+  readonly source: string
   readonly announcement: Announcement
   readonly record: Uint8Array
 }
@@ -28,7 +30,7 @@ function signatureOf(record: Uint8Array): string {
 }
 
 export class Directory {
-  /** by peer id */
+  /** by peer id, in the order of their last news */
   readonly #entries = new Map<string, Entry>()
   /** to know a record again without looking inside */
   readonly #bySignature = new Map<string, Entry>()
@@ -46,24 +48,27 @@ export class Directory {
   }
 
   /** Verifies a signed record and keeps it when it is news. False when it is refused or old; never throws. */
-  async add(record: Uint8Array): Promise<boolean> {
+  async add(record: Uint8Array, source?: string): Promise<boolean> {
     try {
-      return this.keep(record, await this.check(record))
+      return this.keep(record, await this.check(record), source)
     } catch (error) {
       this.#logger.debug({ reason: messageOf(error) }, 'an announcement is refused')
       return false
     }
   }
 
-  /** Adds many, of one model only where `model` says so. Returns how many were news. */
-  async addAll(records: readonly Uint8Array[], model = ''): Promise<number> {
+  /** Adds many, of one model only where `model` says so; `source` is the host that sent them. Returns how many were news. */
+  async addAll(
+    records: readonly Uint8Array[],
+    { model = '', source }: { model?: string; source?: string } = {}
+  ): Promise<number> {
     let news = 0
     for (const record of records) {
       // records that are known byte for byte need no second look at their signature
       if (this.#known(record)) continue
       try {
         const announcement = await this.check(record)
-        if ((model === '' || announcement.model === model) && this.keep(record, announcement)) news++
+        if ((model === '' || announcement.model === model) && this.keep(record, announcement, source)) news++
       } catch (error) {
         this.#logger.debug({ reason: messageOf(error) }, 'an announcement is refused')
       }
@@ -85,15 +90,19 @@ export class Directory {
     return announcement
   }
 
-  /** Keeps a record that `check` has let through. False when it is no news. */
-  keep(record: Uint8Array, announcement: Announcement): boolean {
+  /**
+   * Keeps a record that `check` has let through; false when it is no news. A full directory makes room at the expense of
+   * the host that has sent most of it, of whose records the one goes that was renewed longest ago: who makes up
+   * identities takes room from nobody but himself.
+   */
+  keep(record: Uint8Array, announcement: Announcement, source = ''): boolean {
     this.#purge()
     const { peerId, sequence } = announcement
     const known = this.#entries.get(peerId)
     if (known && known.announcement.sequence >= sequence) return false
-    if (!known && this.#entries.size >= this.#capacity && !this.#makeRoom(announcement)) return false
+    if (!known && this.#entries.size >= this.#capacity) this.#makeRoom(source)
     // a copy: what arrived may be part of a large buffer
-    const entry = { announcement, record: Uint8Array.from(record) }
+    const entry = { announcement, record: Uint8Array.from(record), source }
     this.#delete(peerId)
     this.#entries.set(peerId, entry)
     this.#bySignature.set(signatureOf(record), entry)
@@ -155,14 +164,18 @@ export class Directory {
     }
   }
 
-  /** Drops the entry that expires first, where that is sooner than the newcomer. */
-  #makeRoom(newcomer: Announcement): boolean {
-    let first: Announcement | undefined
-    for (const { announcement } of this.#entries.values()) {
-      if (!first || announcement.expiresAt < first.expiresAt) first = announcement
+  /** Drops an entry of the source with most entries, the newcomer counted. */
+  #makeRoom(newcomer: string): void {
+    const counts = new Map([[newcomer, 1]])
+    for (const { source } of this.#entries.values()) counts.set(source, (counts.get(source) ?? 0) + 1)
+    const most = Math.max(...counts.values())
+    const largest = counts.get(newcomer) === most ? newcomer : [...counts].find(([, count]) => count === most)![0]
+    for (const [peerId, { source }] of this.#entries) {
+      if (source !== largest) continue
+      this.#delete(peerId)
+      return
     }
-    if (!first || first.expiresAt >= newcomer.expiresAt) return false
-    this.#delete(first.peerId)
-    return true
+    // every host has one: the oldest of all
+    this.#delete(this.#entries.keys().next().value!)
   }
 }

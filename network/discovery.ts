@@ -17,7 +17,7 @@ export interface FindOptions {
 const firstRound = 3
 const secondRound = 2
 
-type Seeker = Pick<Network, 'peerId' | 'directory' | 'dht' | 'request' | 'peersWith'>
+type Seeker = Pick<Network, 'peerId' | 'directory' | 'dht' | 'request' | 'peersWith' | 'hostOf'>
 
 /**
  * The servers of a model, freshest announcement of each, all of them verified and not expired; empty when none is found.
@@ -70,7 +70,7 @@ export async function findServers(network: Seeker, model: string, options: FindO
 /** Takes a server's record from the DHT into the directory, where there is a valid one of this model. */
 async function readRecord(network: Seeker, peerId: string, model: string, signal: AbortSignal): Promise<void> {
   const record = await network.dht.get(recordKey(peerId), signal).catch(() => null)
-  if (record) await network.directory.addAll([record], model)
+  if (record) await network.directory.addAll([record], { model, source: 'dht' })
 }
 
 function limited(signal: AbortSignal | undefined): AbortSignal {

@@ -6,7 +6,7 @@ import { protocols } from '../proto/protocols.ts'
 import { directoryTimeoutMs, maxDirectoryBytes, maxPushedRecords } from './constants.ts'
 import type { Network } from './network.ts'
 
-type Peer = Pick<Network, 'peerId' | 'directory' | 'request' | 'peersWith'>
+type Peer = Pick<Network, 'peerId' | 'directory' | 'request' | 'peersWith' | 'hostOf'>
 
 /** As many of the records as fit into one answer. */
 function fitting(records: readonly Uint8Array[]): Uint8Array[] {
@@ -21,16 +21,17 @@ function fitting(records: readonly Uint8Array[]): Uint8Array[] {
 }
 
 /** Answers directory requests with all that this peer knows, after taking in what the asker sent. */
-export async function serveDirectory(network: Pick<Network, 'handle' | 'directory'>): Promise<void> {
+export async function serveDirectory(network: Pick<Network, 'handle' | 'directory' | 'hostOf'>): Promise<void> {
   await network.handle(
     protocols.directory,
-    async stream => {
+    async (stream, { peerId }) => {
       const request = await stream.receive()
       if (request?.body.kind !== 'directoryRequest') {
         throw new SwarmError('INVALID_ARGUMENT', `expected a directory request, got ${request?.body.kind}`)
       }
       const { model, announcements } = request.body
-      await network.directory.addAll(announcements.slice(0, maxPushedRecords))
+      const source = network.hostOf(peerId)
+      await network.directory.addAll(announcements.slice(0, maxPushedRecords), { source })
       const records = fitting(network.directory.records(model))
       await stream.send({ body: { kind: 'directoryResponse', announcements: records }, tensors: {} })
     },
@@ -55,7 +56,7 @@ export async function askDirectory(
   if (answer.body.kind !== 'directoryResponse') {
     throw new SwarmError('BAD_FRAME', `${peer} answered a directory request with ${answer.body.kind}`)
   }
-  return network.directory.addAll(answer.body.announcements, model)
+  return network.directory.addAll(answer.body.announcements, { model, source: network.hostOf(peer) })
 }
 
 /** Exchanges directories with a random peer again and again. */

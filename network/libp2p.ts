@@ -15,8 +15,18 @@ import { createLibp2p } from 'libp2p'
 import { MiB } from '../common/units.ts'
 import { version } from '../common/version.ts'
 import { dhtProtocol } from '../proto/protocols.ts'
+import { connectedHost } from './addresses.ts'
 import { type AllowList, gateOf } from './allow-list.ts'
-import { dialTimeoutMs, maxReservations, pingIntervalMs, pingTimeoutMs, streamWindowBytes } from './constants.ts'
+import { BoundedStore } from './bounded-store.ts'
+import {
+  dialTimeoutMs,
+  maxReservations,
+  pingIntervalMs,
+  pingTimeoutMs,
+  storeLimits,
+  streamWindowBytes
+} from './constants.ts'
+import { guardDht } from './dht-guard.ts'
 import { optimisticMuxer } from './negotiation.ts'
 import { noiseCrypto } from './noise-crypto.ts'
 import { protectConnections } from './private-connection.ts'
@@ -63,9 +73,11 @@ function natServices({ relay = false, nat = false }: Libp2pSettings): ServiceMap
 }
 
 /** A node, not started. Private and loopback addresses are as good as any: a swarm may live on one machine. */
-export function createNode(settings: Libp2pSettings): Promise<SwarmLibp2p> {
-  return createLibp2p<Services>({
+export async function createNode(settings: Libp2pSettings): Promise<SwarmLibp2p> {
+  const connected = () => new Set(libp2p.getPeers().map(peer => `/peers/${peer.toCID()}`))
+  const libp2p: SwarmLibp2p = await createLibp2p<Services>({
     start: false,
+    datastore: new BoundedStore({ limits: storeLimits, held: connected }),
     privateKey: settings.privateKey,
     nodeInfo: { name: 'swarmtune', version },
     addresses: { listen: [...settings.listen], announce: [...settings.announce] },
@@ -115,4 +127,6 @@ export function createNode(settings: Libp2pSettings): Promise<SwarmLibp2p> {
       })
     }
   })
+  guardDht(libp2p.services.dht, peer => connectedHost(libp2p, peer))
+  return libp2p
 }

@@ -97,6 +97,8 @@ export interface Network {
    * the fields make no sense.
    */
   announce(fields: AnnouncementFields, options?: AnnounceOptions): Promise<number>
+  /** The host that a peer is connected from, `ip4/192.0.2.1`; its peer id where that is not known. */
+  hostOf(peer: string): string
   /** Connected peers that speak a protocol. */
   peersWith(protocol: string): Promise<string[]>
   /** Calls back with each peer whose protocols become known; the function returned ends that. */

@@ -5,7 +5,7 @@ import { KiB } from '../common/units.ts'
 import { version } from '../common/version.ts'
 import type { BodyOf } from '../proto/messages.ts'
 import { protocols } from '../proto/protocols.ts'
-import { dialReason, parseAddress, peerIdOf } from './addresses.ts'
+import { dialReason, hostOf, parseAddress, peerIdOf } from './addresses.ts'
 import { maxProbedAddresses, probeDialTimeoutMs } from './constants.ts'
 import type { SwarmLibp2p } from './libp2p.ts'
 import type { Network } from './network.ts'
@@ -16,14 +16,6 @@ export type ProbeAnswer = Omit<BodyOf<'probeResponse'>, 'kind'> & {
   /** milliseconds that its clock is ahead of ours, and how wrong that may be: half the round trip */
   readonly clockAheadMs: number
   readonly clockErrorMs: number
-}
-
-/** `ip4/192.0.2.1` of an address; undefined for names and relays, which nobody is made to dial */
-function hostOf(address: Multiaddr): string | undefined {
-  const components = address.getComponents()
-  if (components.some(({ name }) => name === 'p2p-circuit')) return undefined
-  const [first] = components
-  return first && (first.name === 'ip4' || first.name === 'ip6') ? `${first.name}/${first.value}` : undefined
 }
 
 /** Connects to one address, which must be the asker's, and closes the connection again. What went wrong, or ''. */

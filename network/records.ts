@@ -4,6 +4,7 @@ import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { SwarmError } from '../common/errors.ts'
 import { sequenceOf } from './announcement.ts'
+import { storingHost } from './dht-guard.ts'
 import type { Directory } from './directory.ts'
 
 /** first part of the key of every announcement */
@@ -33,7 +34,7 @@ export function recordRules(directory: Directory): Required<Pick<KadDHTInit, 'va
         if (!Buffer.from(key).equals(recordKey(announcement.peerId))) {
           throw new SwarmError('INVALID_ARGUMENT', `a record of ${announcement.peerId} does not belong under this key`)
         }
-        directory.keep(record, announcement)
+        directory.keep(record, announcement, storingHost())
       }
     },
     selectors: {

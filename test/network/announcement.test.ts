@@ -160,26 +160,42 @@ test('of many records only those of the model asked for are taken, and each is v
   const forged = await seal(servers[0]!.announcement, await generateIdentity())
   const news: string[] = []
   const unsubscribe = directory.onNews(({ peerId }) => news.push(peerId))
-  assert.equal(await directory.addAll([...records, forged, new Uint8Array(3)], model), 2)
-  assert.equal(await directory.addAll(records, model), 0)
+  assert.equal(await directory.addAll([...records, forged, new Uint8Array(3)], { model }), 2)
+  assert.equal(await directory.addAll(records, { model }), 0)
   unsubscribe()
   assert.equal(await directory.addAll(records), 1)
   assert.deepEqual(news, [servers[0]!.announcement.peerId, servers[2]!.announcement.peerId])
 })
 
-test('a full directory makes room for what lasts longer, never for what expires sooner', async () => {
-  const directory = new Directory({ now: () => now, capacity: 2 })
-  const add = async (expiresAt: number) => {
+test('made-up identities of one host take room from nobody but that host', async () => {
+  const directory = new Directory({ now: () => now, capacity: 20 })
+  const add = async (source: string, expiresAt = now + 60 * minute) => {
     const { key, announcement } = await server({ expiresAt })
-    return directory.add(await seal(announcement, key))
+    assert.equal(await directory.add(await seal(announcement, key), source), true)
+    return announcement.peerId
   }
+  // short-lived, as honest announcements are
+  const honest = [await add('a', now + minute), await add('a', now + minute), await add('b', now + minute)]
+  const flood: string[] = []
+  for (let i = 0; i < 60; i++) flood.push(await add('flooder'))
+  assert.deepEqual(new Set(directory.list().map(({ peerId }) => peerId)), new Set([...honest, ...flood.slice(-17)]))
+  const late = await add('c', now + minute)
+  const kept = directory.list().map(({ peerId }) => peerId)
+  assert.equal(kept.length, 20)
+  for (const peerId of [...honest, late]) assert.ok(kept.includes(peerId))
+})
+
+test('where every host has one server, the one that was silent longest makes room', async () => {
+  const directory = new Directory({ now: () => now, capacity: 2 })
+  const [first, second, third] = await Promise.all([server(), server(), server()])
+  for (const [source, { key, announcement }] of Object.entries({ first, second })) {
+    await directory.add(await seal(announcement, key), source)
+  }
+  await directory.add(await seal({ ...first!.announcement, sequence: now + 1 }, first!.key), 'first')
+  await directory.add(await seal(third!.announcement, third!.key), 'third')
   assert.deepEqual(
-    [await add(now + 2000), await add(now + 3000), await add(now + 1000), await add(now + 4000)],
-    [true, true, false, true]
-  )
-  assert.deepEqual(
-    directory.list().map(({ expiresAt }) => expiresAt - now),
-    [3000, 4000]
+    directory.list().map(({ peerId }) => peerId),
+    [first!.announcement.peerId, third!.announcement.peerId]
   )
 })
 

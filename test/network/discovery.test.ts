@@ -70,6 +70,7 @@ test('a client finds every server of six through one peer that serves no model',
     dht,
     directory: new Directory(),
     peersWith: async () => [],
+    hostOf: (peer: string) => peer,
     request: request.bind(client)
   }
   assert.deepEqual(ids(await findServers({ ...seeker }, other)), [servers[4]!.peerId])

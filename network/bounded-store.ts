@@ -1,0 +1,59 @@
+// What libp2p remembers of others (peers, records and providers of the DHT), in memory and never more than so much.
+import { MemoryDatastore } from 'datastore-core'
+import { Key } from 'interface-datastore'
+
+export interface BoundedStoreInit {
+  /** first part of a key -> entries that are kept under it; what is written longest ago makes room */
+  readonly limits: Readonly<Record<string, number>>
+  /** gives the keys that stay, such as those of connected peers */
+  readonly held?: () => ReadonlySet<string>
+}
+
+export class BoundedStore extends MemoryDatastore {
+  readonly #limits: readonly (readonly [prefix: string, limit: number])[]
+  readonly #held: () => ReadonlySet<string>
+  /** keys under each prefix, in the order of their last writing */
+  readonly #written: ReadonlyMap<string, Set<string>>
+
+  constructor({ limits, held = () => new Set() }: BoundedStoreInit) {
+    super()
+    this.#limits = Object.entries(limits)
+    this.#held = held
+    this.#written = new Map(this.#limits.map(([prefix]) => [prefix, new Set()]))
+  }
+
+  /** Entries under a prefix. */
+  sizeOf(prefix: string): number {
+    return this.#written.get(prefix)?.size ?? 0
+  }
+
+  override put(...[key, value, options]: Parameters<MemoryDatastore['put']>): ReturnType<MemoryDatastore['put']> {
+    const text = key.toString()
+    const rule = this.#limits.find(([prefix]) => text.startsWith(prefix))
+    if (rule) {
+      const written = this.#written.get(rule[0])!
+      written.delete(text)
+      written.add(text)
+      if (written.size > rule[1]) this.#makeRoom(written)
+    }
+    return super.put(key, value, options)
+  }
+
+  override delete(...[key, options]: Parameters<MemoryDatastore['delete']>): ReturnType<MemoryDatastore['delete']> {
+    for (const written of this.#written.values()) written.delete(key.toString())
+    return super.delete(key, options)
+  }
+
+  /** Drops the oldest entry that is not held; where all are, the oldest. */
+  #makeRoom(written: Set<string>): void {
+    const held = this.#held()
+    let oldest: string | undefined
+    for (const key of written) {
+      oldest ??= key
+      if (held.has(key)) continue
+      oldest = key
+      break
+    }
+    if (oldest !== undefined) void this.delete(new Key(oldest))
+  }
+}
