@@ -6,7 +6,7 @@ import type { ClassificationHead } from './heads/classification.ts'
 import type { Ids } from './inputs.ts'
 import type { ModelLoss } from './loss.ts'
 import type { TrainableModel } from './train/index.ts'
-import type { TuningMethod } from './tuning/index.ts'
+import { saveLabels, type TuningMethod } from './tuning/index.ts'
 
 export interface ClassificationOutput {
   readonly loss: ModelLoss
@@ -32,6 +32,12 @@ abstract class ClassificationModel extends BaseModel<ClassificationHead> impleme
 
   get numLabels(): number {
     return this.id2label.length
+  }
+
+  /** As the others; with the names of the labels, for which PEFT's files have no place, in `labels.json`. */
+  override async savePretrained(directory: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    await super.savePretrained(directory, options)
+    await saveLabels(directory, this.id2label, options)
   }
 
   /** numbers of the labels by their names */

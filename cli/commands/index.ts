@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { bootstrapCommand } from './bootstrap.ts'
 import { demoCommand } from './demo.ts'
+import { evalCommand } from './eval.ts'
 import { exportCommand } from './export.ts'
 import { generateCommand } from './generate.ts'
 import { initCommand } from './init.ts'
@@ -17,6 +18,7 @@ export const commands: readonly (() => Command)[] = [
   statusCommand,
   generateCommand,
   trainCommand,
+  evalCommand,
   exportCommand,
   plotCommand,
   demoCommand

@@ -26,6 +26,7 @@ export {
   previewExample,
   type TokenizeOptions,
   type TrainingData,
+  taskOfData,
   tokenizeExamples
 } from './data/index.ts'
 export { type EvaluateOptions, evaluateLoss, lossEvaluation } from './evaluate.ts'
@@ -36,6 +37,18 @@ export {
   type LossScaleOption,
   type LossScaleState
 } from './loss-scale.ts'
+export {
+  type ClassificationMeasures,
+  type ClassificationReport,
+  type ConfusionMatrix,
+  classificationReport,
+  confusionMatrix,
+  type ExactMatch,
+  type LanguageMeasures,
+  measureClassification,
+  measureExactMatch,
+  measureLanguage
+} from './metrics/index.ts'
 export type { ForwardOptions, Loss, Traffic, TrainableModel } from './model.ts'
 export type { CheckpointOptions, EvaluationHook, TrainingProgress, TrainOptions } from './options.ts'
 export { epochOrder } from './order.ts'

@@ -10,6 +10,8 @@ import { methodOf } from './methods.ts'
 import { type TaskType, taskTypes } from './task.ts'
 
 const configName = 'adapter_config.json'
+export const adapterConfigPath = (directory: string): string => files.join(directory, configName)
+
 const tensorsName = 'adapter_model.safetensors'
 
 /** The version of PEFT whose files these are; PEFT warns where a file is of a later one. */
@@ -69,10 +71,10 @@ export async function saveAdapter(
   ])
   const bytes = encodeSafetensors({ ...own, ...Object.fromEntries(others) }, { format: 'pt' })
   await files.write(files.join(directory, tensorsName), bytes, { signal })
-  await files.write(files.join(directory, configName), new TextEncoder().encode(toJson(config)), { signal })
+  await files.write(adapterConfigPath(directory), new TextEncoder().encode(toJson(config)), { signal })
 }
 
-async function readConfig(path: string, signal?: AbortSignal): Promise<Record<string, unknown>> {
+export async function readAdapterConfig(path: string, signal?: AbortSignal): Promise<Record<string, unknown>> {
   const bytes = await files.read(path, { signal })
   let fields: unknown
   try {
@@ -86,7 +88,7 @@ async function readConfig(path: string, signal?: AbortSignal): Promise<Record<st
   return fields as Record<string, unknown>
 }
 
-async function readTensors(directory: string, signal?: AbortSignal) {
+export async function readAdapterTensors(directory: string, signal?: AbortSignal) {
   const path = files.join(directory, tensorsName)
   if (!(await files.exists(path)) && (await files.exists(files.join(directory, 'adapter_model.bin')))) {
     throw new SwarmError(
@@ -100,7 +102,7 @@ async function readTensors(directory: string, signal?: AbortSignal) {
 /** Copies the tensors into the parameters. Throws BAD_CHECKPOINT for missing, extra and misshapen ones. */
 function fill(
   parameters: readonly (readonly [name: string, parameter: Parameter])[],
-  { path, tensors }: Awaited<ReturnType<typeof readTensors>>
+  { path, tensors }: Awaited<ReturnType<typeof readAdapterTensors>>
 ): void {
   const extra = new Set(Object.keys(tensors))
   for (const [name, { shape, data }] of parameters) {
@@ -160,8 +162,8 @@ export async function loadAdapter(
   options: TaskOptions & { isTrainable?: boolean; signal?: AbortSignal } = {}
 ): Promise<TuningMethod> {
   const { isTrainable = false, task = 'CAUSAL_LM', modules = [], signal } = options
-  const path = files.join(directory, configName)
-  const stored = await readConfig(path, signal)
+  const path = adapterConfigPath(directory)
+  const stored = await readAdapterConfig(path, signal)
   checkTask(stored.task_type, task, path)
   const fields = withoutClassifier(stored, task)
   const definition = methodOf(fields.peft_type)
@@ -170,7 +172,7 @@ export async function loadAdapter(
     ...method.parameters.map(each => [each.name, each] as const),
     ...modules.map(each => [moduleTensorName(each, fields.peft_type), each] as const)
   ]
-  fill(named, await readTensors(directory, signal))
+  fill(named, await readAdapterTensors(directory, signal))
   for (const [, parameter] of named) parameter.requiresGrad = isTrainable
   return method
 }

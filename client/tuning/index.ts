@@ -1,6 +1,7 @@
 // Tuning methods: created, saved and loaded.
 export type { AdaLoraConfig, AdaLoraSettings } from './adalora/index.ts'
 export { loadAdapter, saveAdapter } from './adapter-file.ts'
+export { type AdapterInfo, readAdapterInfo, saveLabels } from './adapter-info.ts'
 export type { DeepPromptConfig, DeepPromptSettings } from './deep-prompt/index.ts'
 export type { Ia3Config, Ia3Settings } from './ia3/index.ts'
 export type { LoraConfig, LoraSettings } from './lora/index.ts'

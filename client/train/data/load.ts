@@ -44,7 +44,7 @@ export interface DataContext {
   readonly eosTokenId?: number
   /** names of the classes, of a trained head; default: those in the data */
   readonly labels?: readonly string[]
-  /** tokens from one window of a .txt file to the next; default the full length: pieces that do not overlap */
+  /** tokens from one window of a .txt file to the next; default: pieces that do not overlap, with an end token after the last */
   readonly stride?: number
   readonly signal?: AbortSignal
 }
@@ -107,6 +107,14 @@ function taskOf(files: readonly DataFile[], wanted: DataTask | undefined): DataT
   return expected
 }
 
+/** What data is for, by the formats of its files. Throws as `loadTrainingData` for files that cannot be read. */
+export async function taskOfData(
+  { train, format }: Pick<DataSources, 'train' | 'format'>,
+  { signal }: { signal?: AbortSignal } = {}
+): Promise<DataTask> {
+  return taskOf(await readData(listOf(train), { format, signal }), undefined)
+}
+
 function labelsOf(files: readonly DataFile[]): string[] {
   const places = files.flatMap(file => {
     if ('document' in file) return []
@@ -125,12 +133,14 @@ const count = (number: number, noun: string): string =>
   `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`
 
 function encodeDocument(file: DataFile & { document: string }, context: DataContext, limit: LengthLimit): Encoded {
-  const ids = context.tokenizer.encode(file.document)
-  if (context.eosTokenId !== undefined) ids.push(context.eosTokenId)
+  const { tokenizer, eosTokenId, stride } = context
   const { maxLength } = limit
-  const examples = textWindows(ids, maxLength, context.stride ?? maxLength)
+  const ids = tokenizer.encode(file.document)
+  // windows measure the text alone, as perplexity is reported elsewhere
+  if (eosTokenId !== undefined && stride === undefined) ids.push(eosTokenId)
+  const examples = textWindows(ids, maxLength, stride ?? maxLength)
   if (examples.length === 0) throw new SwarmError('INVALID_ARGUMENT', `${file.file}: there are no tokens to learn`)
-  const cut = `${count(examples.length, 'piece')} of up to ${maxLength}`
+  const cut = `${count(examples.length, stride === undefined ? 'piece' : 'window')} of up to ${maxLength}`
   return { examples, description: [`${file.file}: plain text, ${count(ids.length, 'token')} in ${cut}`] }
 }
 

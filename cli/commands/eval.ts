@@ -1,0 +1,69 @@
+// swarm eval: measures a model, with an adapter or without, over data, through the swarm.
+import { resolve } from 'node:path'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { type DataFormatName, dataFormatNames, readAdapterInfo, taskOfData } from '../../client/index.ts'
+import type { Precision } from '../../model/precision.ts'
+import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
+import { type MeasureSettings, measure } from '../measure.ts'
+import { joinOption, jsonOption, type LogLevel, logOption, parsePositive, requireDtypeOption } from '../options.ts'
+import { createLogger, interruptSignal, print } from '../terminal.ts'
+
+interface EvalFlags extends HubFlags, MeasureSettings {
+  join: string[]
+  requireDtype?: Precision
+  adapter?: string
+  format?: DataFormatName
+  json?: boolean
+  logLevel: LogLevel
+}
+
+function parseLabels(text: string): string[] {
+  const labels = text.split(',').map(label => label.trim())
+  if (labels.length > 1 && labels.every(label => label !== '')) return labels
+  throw new InvalidArgumentError('expected names with commas between them: address,novel,scripture')
+}
+
+export function evalCommand(): Command {
+  return new Command('eval')
+    .description('measure a model over data through the swarm: perplexity, exact answers, or accuracy and F1')
+    .argument('<model>', 'folder, GGUF file or hub name of the checkpoint; only what lies outside the blocks is read')
+    .argument('<data...>', 'files or folders of .jsonl, .json, .txt (docs/training-data.md)')
+    .addOption(joinOption().makeOptionMandatory())
+    .addOption(requireDtypeOption())
+    .addOption(revisionOption())
+    .addOption(offlineOption())
+    .addOption(fromPeersOption())
+    .option('-a, --adapter <folder>', 'adapter to measure, as swarm train or PEFT saved it')
+    .addOption(new Option('--format <name>', 'of the data (default: by its fields)').choices(dataFormatNames))
+    .option('--max-seq-length <tokens>', "longest sequence (default: the model's positions)", parsePositive)
+    .option('--truncate', 'cut longer examples at their end instead of refusing them')
+    .option('--train-on-inputs', 'count the tokens of prompts too')
+    .option('--stride <tokens>', 'from one window of a .txt file to the next (default: half a window)', parsePositive)
+    .option('--batch-size <count>', 'examples that go through the model together', parsePositive, 8)
+    .option('--labels <names>', 'classes of the head in their order, with commas between them', parseLabels)
+    .option('--exact-match', 'also generate answers to prompts and compare them')
+    .addOption(jsonOption())
+    .addOption(logOption('warn'))
+    .action(evaluate)
+}
+
+async function evaluate(path: string, data: string[], flags: EvalFlags): Promise<void> {
+  const interrupt = interruptSignal()
+  const { signal } = interrupt
+  const source = { train: data, format: flags.format }
+  const adapter = flags.adapter === undefined ? undefined : resolve(flags.adapter)
+  const info = adapter === undefined ? undefined : await readAdapterInfo(adapter, { signal })
+  const task = info?.task ?? (await taskOfData(source, { signal }))
+  const options = {
+    hub: hubOptions(flags, { quiet: flags.json }),
+    fromPeers: flags.fromPeers ? peersSettings({ quiet: flags.json }) : undefined,
+    initialPeers: flags.join,
+    requireDtype: flags.requireDtype,
+    logger: createLogger(flags.logLevel),
+    signal
+  }
+  const { lines, json } = await measure(task, { path, adapter, info, source, options, settings: flags })
+  if (flags.json) print(JSON.stringify({ task, ...json }, null, 2))
+  else for (const line of lines) print(line)
+  interrupt.release()
+}

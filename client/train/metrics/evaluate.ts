@@ -1,0 +1,122 @@
+// A model measured over examples: language modelling by perplexity and exact answers, classification by its classes.
+import type { Tensor } from '../../../common/tensor.ts'
+import type { Tokenizer } from '../../../model/tokenizer.ts'
+import type { GenerationOptions } from '../../generate/index.ts'
+import { type Batch, collate, countLabels } from '../collate.ts'
+import type { Example } from '../data/example.ts'
+import { type EvaluateOptions, evaluateLoss } from '../evaluate.ts'
+import type { ForwardOptions, Loss, TrainableModel } from '../model.ts'
+import {
+  type ClassificationReport,
+  type ConfusionMatrix,
+  classificationReport,
+  confusionMatrix
+} from './classification.ts'
+import { type Question, questionOf, untilEnd } from './exact-match.ts'
+import { predictionsOf } from './predictions.ts'
+
+/** Told how many examples are done. */
+interface MeasureOptions extends EvaluateOptions {
+  readonly onProgress?: (done: number) => void
+}
+
+function* batchesOf<T>(
+  items: readonly T[],
+  size: number,
+  onProgress?: (done: number) => void
+): Generator<readonly T[]> {
+  for (let first = 0; first < items.length; first += size) {
+    yield items.slice(first, first + size)
+    onProgress?.(Math.min(items.length, first + size))
+  }
+}
+
+export interface LanguageMeasures {
+  /** mean cross entropy of a token that counts, in nats */
+  readonly loss: number
+  /** e to the loss */
+  readonly perplexity: number
+  /** tokens that count */
+  readonly labels: number
+}
+
+/** Perplexity, every token weighing the same. Throws INVALID_ARGUMENT without examples. */
+export async function measureLanguage(
+  model: Pick<TrainableModel, 'forward'>,
+  examples: readonly Example[],
+  options: EvaluateOptions
+): Promise<LanguageMeasures> {
+  const loss = await evaluateLoss(model, examples, options)
+  return { loss, perplexity: Math.exp(loss), labels: countLabels(examples) }
+}
+
+/** A model whose forward pass scores classes. */
+interface Classifier {
+  forward(batch: Batch, options?: ForwardOptions): Promise<{ readonly loss: Loss; readonly logits: Tensor<'float32'> }>
+}
+
+export interface ClassificationMeasures extends ClassificationReport {
+  readonly loss: number
+  /** `[expected][predicted]` */
+  readonly confusion: ConfusionMatrix
+}
+
+/** Loss, accuracy, F1 and confusion over all labels. */
+export async function measureClassification(
+  model: Classifier,
+  examples: readonly Example[],
+  { padTokenId, batchSize = 8, numLabels, signal, onProgress }: MeasureOptions & { readonly numLabels: number }
+): Promise<ClassificationMeasures> {
+  const expected: number[] = []
+  const predicted: number[] = []
+  let loss = 0
+  for (const examplesOfBatch of batchesOf(examples, batchSize, onProgress)) {
+    const batch = collate(examplesOfBatch, padTokenId)
+    const output = await model.forward(batch, { training: false, signal })
+    const found = predictionsOf(output.logits, batch.labels)
+    expected.push(...found.expected)
+    predicted.push(...found.predicted)
+    loss += output.loss.value * found.expected.length
+  }
+  const confusion = confusionMatrix(expected, predicted, numLabels)
+  return { loss: loss / expected.length, confusion, ...classificationReport(confusion) }
+}
+
+/** A model that goes on with token ids. */
+interface Answerer {
+  readonly config: { readonly eosTokenIds: readonly number[] }
+  readonly tokenizer: Pick<Tokenizer, 'decode'>
+  generate(input: number[][], options?: GenerationOptions): Promise<number[][]>
+}
+
+export interface ExactMatch {
+  /** answers that are the expected text, white space at both ends aside */
+  readonly matched: number
+  /** examples that have one prompt and one answer */
+  readonly questions: number
+}
+
+/** Greedy answers to the prompts of examples; each must end where the expected one does. */
+export async function measureExactMatch(
+  model: Answerer,
+  examples: readonly Example[],
+  { batchSize = 8, signal, onProgress }: Omit<MeasureOptions, 'padTokenId'> = {}
+): Promise<ExactMatch> {
+  const { eosTokenIds } = model.config
+  const questions = examples
+    .map(example => questionOf(example, eosTokenIds))
+    .filter((question): question is Question => question !== null)
+  const textOf = (ids: readonly number[]): string => model.tokenizer.decode(ids, { skipSpecialTokens: true }).trim()
+  let matched = 0
+  for (const batch of batchesOf(questions, batchSize, onProgress)) {
+    const prompts = batch.map(({ prompt }) => [...prompt])
+    const longest = Math.max(...prompts.map(prompt => prompt.length))
+    const maxNewTokens = Math.max(...batch.map(({ answer }) => answer.length)) + 1
+    const rows = await model.generate(prompts, { maxNewTokens, doSample: false, signal })
+    for (const [index, { answer }] of batch.entries()) {
+      const given = untilEnd(rows[index]!.slice(longest), eosTokenIds)
+      if (textOf(given) === textOf(answer)) matched += 1
+    }
+  }
+  return { matched, questions: questions.length }
+}
