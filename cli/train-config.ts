@@ -16,7 +16,11 @@ export interface TrainInvocation {
   /** whether `join` is of the environment, which a file goes before */
   readonly joinIsDefault: boolean
   readonly flags: Readonly<Record<string, unknown>>
+  /** nothing is trained: no folder is needed */
+  readonly previews?: boolean
 }
+
+const unused = { output_dir: 'none' } as const
 
 /** A run that is resumed without `--config` goes by the configuration in its folder. */
 function configFile({ file, resume, flags }: TrainInvocation): string | undefined {
@@ -47,7 +51,7 @@ export async function resolveTrainConfig(invocation: TrainInvocation): Promise<T
   if (model !== undefined) fromFlags.model = model
   if (trainFiles.length > 0) fromFlags.train_file = trainFiles.length === 1 ? trainFiles[0] : trainFiles
   if (peers !== undefined && !(joinIsDefault && 'initial_peers' in inFile)) fromFlags.initial_peers = peers
-  const values: Record<string, unknown> = { ...inFile, ...fromFlags }
+  const values: Record<string, unknown> = { ...(invocation.previews ? unused : {}), ...inFile, ...fromFlags }
   if (isSection(fromFlags.peft)) values.peft = mergedSection(inFile.peft, fromFlags.peft)
   return parseTrainConfig(values, path => {
     const [key, inner] = path

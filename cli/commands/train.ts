@@ -1,23 +1,27 @@
 // swarm train: fine-tunes an adapter through the swarm, in a run that can be watched, interrupted and resumed.
 import { Command, Option } from 'commander'
 import {
-  AutoDistributedModelForCausalLM,
-  getPeftModel,
+  AutoDistributedModel,
+  loadTokenizer,
   loadTrainingData,
+  type PretrainedOptions,
   planTraining,
   prepareRunFolder,
   previewExample,
   runTraining,
+  type Tokenizer,
   type TrainConfig,
   type TrainingData,
   toPeftConfig,
   toTrainOptions
 } from '../../client/index.ts'
-import { SwarmError } from '../../common/errors.ts'
 import { withResource } from '../../common/resource.ts'
+import { openCheckpoint } from '../../model/checkpoint.ts'
+import type { ModelConfig } from '../../model/config.ts'
 import { type AccessFlags, addAccessOptions, clientAccess } from '../access.ts'
 import { type HubFlags, hubOptions, offlineOption, peersSettings } from '../hub.ts'
 import { type LogLevel, logOption, parseDtype, parsePositive } from '../options.ts'
+import { openTuned } from '../task-models.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 import { resolveTrainConfig } from '../train-config.ts'
 import { addConfigOptions } from '../train-flags.ts'
@@ -57,35 +61,61 @@ async function train(model: string | undefined, files: string[], flags: TrainFla
     resume,
     join: flags.join,
     flags: command.opts(),
+    previews: flags.preview !== undefined,
     joinIsDefault: command.getOptionValueSource('join') === 'env'
   })
   if (flags.preview === undefined) await prepareRunFolder(config, { resume: resume !== undefined })
-  const base = await AutoDistributedModelForCausalLM.fromPretrained(config.model, {
+  const options = await openingOptions(config, flags, signal)
+  const source = await openSource(config, options)
+  const data = await loadData(source, config, signal)
+  for (const line of data.description) print(line)
+  if (flags.preview !== undefined) return preview(source, data, flags.preview === true ? 1 : flags.preview)
+
+  const lengths = data.train.map(({ ids }) => ids.length)
+  const { total } = planTraining(lengths, toTrainOptions(config))
+  const labelled = { ...options, id2label: data.labels }
+  await withResource(
+    await openTuned(data.task, config.model, labelled, toPeftConfig(config.peft, total)),
+    async tuned => {
+      const trained = tuned.parameters().reduce((sum, parameter) => sum + parameter.data.length, 0)
+      print(`${total} steps, ${trained.toLocaleString('en')} parameters to train`)
+      const { padTokenId = source.config.eosTokenIds[0] ?? 0 } = source.config
+      const last = await showTraining(runTraining(tuned, data, config, { padTokenId, resume, signal }))
+      if (last?.stopsEarly) print(`stopped after ${last.step} of ${last.total} steps: evaluations no longer improve`)
+      print(`adapter saved in ${config.output_dir}`)
+      interrupt.release()
+    }
+  )
+}
+
+async function openingOptions(config: TrainConfig, flags: TrainFlags, signal: AbortSignal): Promise<PretrainedOptions> {
+  return {
     hub: hubOptions({ offline: flags.offline, revision: config.revision }),
     fromPeers: config.from_peers ? peersSettings() : undefined,
     ...(await clientAccess({ ...flags, join: config.initial_peers })),
     requireDtype: config.require_dtype && parseDtype(config.require_dtype),
+    codec: config.codec,
+    seed: config.seed,
     logger: createLogger(flags.logLevel),
     signal
-  })
-  await withResource(base, async () => {
-    const { padTokenId = base.config.eosTokenIds[0] ?? 0 } = base.config
-    const data = await loadData(base, config, signal)
-    for (const line of data.description) print(line)
-    if (flags.preview !== undefined) return preview(base, data, flags.preview === true ? 1 : flags.preview)
+  }
+}
 
-    const { total } = planTraining(
-      data.train.map(({ ids }) => ids.length),
-      toTrainOptions(config)
-    )
-    const tuned = await getPeftModel(base, toPeftConfig(config.peft, total), { seed: config.seed })
-    const trained = tuned.parameters().reduce((sum, parameter) => sum + parameter.data.length, 0)
-    print(`${total} steps, ${trained.toLocaleString('en')} parameters to train`)
-    const last = await showTraining(runTraining(tuned, data, config, { padTokenId, resume, signal }))
-    if (last?.stopsEarly) print(`stopped after ${last.step} of ${last.total} steps: evaluations no longer improve`)
-    print(`adapter saved in ${config.output_dir}`)
-    interrupt.release()
-  })
+/** What the data needs of a model. */
+interface Source {
+  readonly config: ModelConfig
+  readonly tokenizer: Tokenizer
+}
+
+/** Before the swarm is joined, so that what is wrong with the data is known at once; but from peers there is no other way. */
+async function openSource({ model, from_peers }: TrainConfig, options: PretrainedOptions): Promise<Source> {
+  if (from_peers) {
+    const opened = await AutoDistributedModel.fromPretrained(model, options)
+    return await withResource(opened, async ({ config, tokenizer }) => ({ config, tokenizer }))
+  }
+  const { signal, hub } = options
+  const { path, config } = await openCheckpoint(model, { signal, hub })
+  return { config, tokenizer: await loadTokenizer(path, { signal }) }
 }
 
 /** Positions that virtual tokens take are none that examples can have. */
@@ -93,12 +123,8 @@ function virtualTokens({ peft }: TrainConfig): number {
   return Number((peft as { num_virtual_tokens?: number }).num_virtual_tokens ?? 0)
 }
 
-async function loadData(
-  base: Awaited<ReturnType<typeof AutoDistributedModelForCausalLM.fromPretrained>>,
-  config: TrainConfig,
-  signal: AbortSignal
-): Promise<TrainingData> {
-  const { maxPositions, eosTokenIds } = base.config
+async function loadData(source: Source, config: TrainConfig, signal: AbortSignal): Promise<TrainingData> {
+  const { maxPositions, eosTokenIds } = source.config
   const sources = {
     train: config.train_file,
     validation: config.validation_file,
@@ -106,10 +132,11 @@ async function loadData(
     seed: config.seed,
     format: config.data_format
   }
-  const data = await loadTrainingData(sources, {
-    tokenizer: base.tokenizer,
+  return await loadTrainingData(sources, {
+    tokenizer: source.tokenizer,
     maxPositions: maxPositions - virtualTokens(config),
     task: config.task_type,
+    labels: config.labels,
     maxSeqLength: config.max_seq_length,
     truncate: config.truncate,
     trainOnInputs: config.train_on_inputs,
@@ -117,14 +144,8 @@ async function loadData(
     eosTokenId: eosTokenIds[0],
     signal
   })
-  if (data.task === 'CAUSAL_LM') return data
-  throw new SwarmError('UNSUPPORTED', `task_type ${data.task}: not yet trained from the command line, only CAUSAL_LM`)
 }
 
-function preview(
-  { tokenizer }: Awaited<ReturnType<typeof AutoDistributedModelForCausalLM.fromPretrained>>,
-  { train, task, labels }: TrainingData,
-  count: number
-): void {
+function preview({ tokenizer }: Source, { train, task, labels }: TrainingData, count: number): void {
   for (const example of train.slice(0, count)) print(`\n${previewExample(example, tokenizer, { task, labels })}`)
 }

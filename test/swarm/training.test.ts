@@ -120,6 +120,25 @@ describe('training runs', { timeout: 240 * second }, () => {
     assert.match(stderr, /checkpoint-20 is of another run \(peft\.r: the checkpoint has 4, this run 8\)/)
   })
 
+  test('the data says what is trained: rows with a label a classifier', async () => {
+    const rows = ['up', 'down', 'up', 'down'].map((label, index) => JSON.stringify({ text: `the way ${index}`, label }))
+    const train_file = join(home, 'ways.jsonl')
+    await writeFile(train_file, rows.join('\n'))
+    const more = { train_file, validation_split: 0.5, max_steps: 2, eval_steps: 1, load_best_model_at_end: true }
+    const { file, output } = await configure('classifier', methods[0]!, more)
+    const { code, stdout, stderr } = await swarm(['train', '--config', file])
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /labels: down, up/)
+    const adapter = JSON.parse(await readFile(join(output, 'adapter_config.json'), 'utf8')) as { task_type: string }
+    assert.equal(adapter.task_type, 'SEQ_CLS')
+  })
+
+  test('a preview needs neither a swarm nor a folder', async () => {
+    const { code, stdout, stderr } = await swarm(['train', model, 'data/capitals.jsonl', '--preview'])
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /^⟦The capital of Alabama is⟧ Montgomery\./m)
+  })
+
   const isRoot = process.getuid?.() === 0 && process.platform === 'linux'
   test('a disk that fills up stops the run; the checkpoint before is whole', {
     skip: !isRoot && 'mounting a small disk needs root'

@@ -16,6 +16,7 @@ const direct = [
   'label_smoothing_factor',
   'learning_rate',
   'load_best_model_at_end',
+  'loss_scale',
   'lr_scheduler_kwargs',
   'lr_scheduler_type',
   'max_grad_norm',

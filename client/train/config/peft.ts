@@ -8,7 +8,7 @@ type Shape = z.ZodObject['shape']
 /** What is known only when the run is: AdaLoRA's length is that of the training; its pattern is of a saved adapter. */
 function ofRun(shape: Shape): Shape {
   const { rankPattern, totalStep, ...rest } = shape
-  return totalStep === undefined ? rest : { ...rest, totalStep: z.optional(totalStep) }
+  return totalStep === undefined ? shape : { ...rest, totalStep: z.optional(totalStep) }
 }
 
 const sections = peftSchemas.map(({ shape }) => {

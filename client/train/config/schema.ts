@@ -1,6 +1,7 @@
 // The configuration of a training run: keys, defaults and what they mean. Names and defaults are those of Hugging Face's
 // TrainingArguments where it has them; where a default differs the description says so.
 import { z } from 'zod'
+import { codecNames } from '../../../proto/frame.ts'
 import { optimizerNames, scheduleNames } from '../../optim/index.ts'
 import { dataFormatNames } from '../data/index.ts'
 import { peftSection } from './peft.ts'
@@ -8,6 +9,8 @@ import { peftSection } from './peft.ts'
 const count = z.int().min(1)
 const share = z.number().min(0).lt(1)
 const paths = z.union([z.string(), z.array(z.string()).min(1)])
+
+const codec = z.enum(codecNames)
 
 const model = {
   model: z.string().describe('folder, GGUF file or hub name of the checkpoint'),
@@ -25,6 +28,19 @@ const model = {
     .enum(['CAUSAL_LM', 'SEQ_CLS', 'TOKEN_CLS'])
     .optional()
     .describe('what is learned; default: what the data is for'),
+  labels: z
+    .array(z.string())
+    .min(2)
+    .optional()
+    .describe('names of the classes in their order; default: those in the data'),
+  codec: z
+    .union([codec, z.strictObject({ activations: codec.optional(), gradients: codec.optional() })])
+    .default('fp32')
+    .describe('how hidden states and their gradients travel, together or each'),
+  loss_scale: z
+    .union([z.number().gt(0), z.literal('dynamic')])
+    .default(1)
+    .describe('what the loss is multiplied by on its way back, for gradients that travel in fp16'),
   peft: peftSection.prefault({ peft_type: 'LORA' }).describe('what is trained, under the names of PEFT')
 }
 

@@ -70,7 +70,10 @@ export async function* runTraining(
     padTokenId,
     evaluate: data.validation.length === 0 ? undefined : lossEvaluation(model, data.validation, evaluation),
     resumeFromCheckpoint: resume,
-    identity: { validation: { examples: data.validation.length, sha256: await hashExamples(data.validation) } },
+    identity: {
+      codec: config.codec,
+      validation: { examples: data.validation.length, sha256: await hashExamples(data.validation) }
+    },
     signal
   }
   let isAccepted = resume === undefined

@@ -1,0 +1,35 @@
+// The models that `swarm train` trains, one for each task, with the adapter that a configuration describes.
+import {
+  AutoDistributedModelForCausalLM,
+  AutoDistributedModelForSequenceClassification,
+  AutoDistributedModelForTokenClassification,
+  getPeftModel,
+  type PeftConfig,
+  type PretrainedOptions,
+  type TrainableModel
+} from '../client/index.ts'
+import type { DataTask } from '../client/train/index.ts'
+
+/** What is trained, ready to be; the model under it is closed with it. */
+export type TunedModel = TrainableModel & AsyncDisposable
+
+type Open = (
+  path: string,
+  options: PretrainedOptions & { readonly id2label?: readonly string[] },
+  peft: PeftConfig
+) => Promise<TunedModel>
+
+const openers = {
+  CAUSAL_LM: async (path, { id2label: _, ...options }, peft) =>
+    getPeftModel(await AutoDistributedModelForCausalLM.fromPretrained(path, options), peft, options),
+  SEQ_CLS: async (path, options, peft) =>
+    getPeftModel(await AutoDistributedModelForSequenceClassification.fromPretrained(path, options), peft, options),
+  TOKEN_CLS: async (path, options, peft) =>
+    getPeftModel(await AutoDistributedModelForTokenClassification.fromPretrained(path, options), peft, options)
+} as const satisfies Record<DataTask, Open>
+
+/** Opens a model and puts a new adapter over it; `seed` decides the first values. Throws as `fromPretrained` and `getPeftModel`. */
+export async function openTuned(task: DataTask, ...rest: Parameters<Open>): Promise<TunedModel> {
+  const open: Open = openers[task]
+  return await open(...rest)
+}
