@@ -41,6 +41,10 @@ for kind, parameters in KINDS.items():
     writer.add_rope_dimension_count(HIDDEN // HEADS)
     writer.add_rope_freq_base(THETA)
     writer.add_layer_norm_rms_eps(1e-5)
+    if kind == "none":
+        # the end of a message is another token than that of a text
+        writer.add_eos_token_id(1)
+        writer.add_eot_token_id(2)
     if kind == "linear":
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(4.0)

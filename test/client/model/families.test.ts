@@ -14,7 +14,7 @@ import { assertClose, temporaryFolder } from '../support.ts'
 import { relative, startSwarm, type TestSwarm } from './swarm.ts'
 
 /** Every model of the suite would take long: of each family the first, and those that differ outside the blocks. */
-const more = ['gpt2-odd', 'opt-350m', 'falcon-40b', 'gemma3', 'mistral-sliding']
+const more = ['gpt2-odd', 'opt-350m', 'falcon-40b', 'falcon-rw', 'gemma3', 'mistral-sliding']
 const chosen = Object.values(familyModels).flatMap(([first, ...others]) => [
   first,
   ...others.filter(name => more.includes(name))

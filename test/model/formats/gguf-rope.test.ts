@@ -40,6 +40,11 @@ async function changed(context: TestContext, kind: string, change: (bytes: Buffe
   return copy
 }
 
+test('a GGUF file that tells the end of a message from that of a text has both as end tokens', async () => {
+  assert.deepEqual((await configOf(referencePath('gguf/rope-none.gguf'))).config.eosTokenIds, [1, 2])
+  assert.deepEqual((await configOf(referencePath('gguf/rope-linear.gguf'))).config.eosTokenIds, [])
+})
+
 describe('rotary angles of a GGUF file', () => {
   for (const kind of kinds) {
     test(`are those of transformers: ${kind}`, async () => {
