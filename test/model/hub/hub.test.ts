@@ -3,6 +3,7 @@ import { copyFile, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { blockWeights } from '../../../model/block-weights.ts'
+import { renderChat } from '../../../model/chat-template.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../../../model/checkpoint.ts'
 import type { TransferProgress } from '../../../model/partial/tensors.ts'
 import { loadTokenizer } from '../../../model/tokenizer.ts'
@@ -48,6 +49,15 @@ describe('a model of the hub', () => {
     assert.match(await readlink(join(snapshot, 'tokenizer.json')), /^\.\.\/\.\.\/blobs\/[0-9a-f]{64}$/)
     assert.ok(!(await readdir(snapshot)).includes(weights), 'a part of a file is not shown as the file')
     assert.ok((await loadTokenizer(found.path)).vocabSize > 0)
+  })
+
+  test('brings its chat template, also offline', async context => {
+    const folder = await copyModel(context, tinyPath)
+    await writeFile(join(folder, 'chat_template.jinja'), '{{ bos_token }}{{ messages[0].content }}')
+    const { open } = await setUp(context, folder)
+    await open()
+    const { chatTemplate } = await loadTokenizer((await open({ offline: true })).path)
+    assert.match(renderChat(chatTemplate!, [{ role: 'user', content: 'hi' }]), /^<.+>hi$/)
   })
 
   test('is not fetched again, and needs no hub at all once what is needed is here', async context => {
