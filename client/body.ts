@@ -51,9 +51,9 @@ export async function forwardBody(
   { ids, mask }: BodyInput,
   plan: PassPlan
 ): Promise<BodyPass> {
-  const tuned = (await tuning?.begin?.({ training: plan.training, seed: plan.seed })) ?? tuning
+  const tuned = (await tuning?.begin?.({ training: plan.training, seed: plan.seed, rows: ids.shape[0] })) ?? tuning
   const prompt = tuned?.promptEmbeddings() ?? null
-  const before = prompt?.shape[0] ?? 0
+  const before = prompt?.shape.at(-2) ?? 0
   const trainsEmbeddings = plan.differentiate && parts.embeddings.requiresGrad
   const trainsTuning = plan.differentiate && (tuning?.parameters.some(({ requiresGrad }) => requiresGrad) ?? false)
   const differentiable = trainsEmbeddings || trainsTuning

@@ -59,7 +59,7 @@ export class Embeddings {
   }
 
   /**
-   * Token ids [batch, seq] as hidden states, with `prompt` [prompt, width] before every row. `positions` int64
+   * Token ids [batch, seq] as hidden states, with `prompt` [prompt, width], or [batch, prompt, width], before every row. `positions` int64
    * [batch, prompt + seq] says how many tokens come before each in its row. Throws INVALID_ARGUMENT for ids outside
    * the vocabulary.
    */
@@ -106,11 +106,15 @@ export class Embeddings {
     checkVocabulary(ids.data, this.weight.shape[0]!)
     const { width } = this
     const [batch, sequence] = ids.shape as [number, number]
-    const before = prompt?.shape[0] ?? 0
+    const before = prompt?.shape.at(-2) ?? 0
+    const promptOf = (row: number): Float32Array =>
+      prompt!.shape.length === 2
+        ? prompt!.data
+        : prompt!.data.subarray(row * before * width, (row + 1) * before * width)
     const out = tensor('float32', [batch, before + sequence, width])
     for (let row = 0; row < batch; row++) {
       const at = row * (before + sequence) * width
-      if (prompt !== null) out.data.set(prompt.data, at)
+      if (prompt !== null) out.data.set(promptOf(row), at)
       for (let position = 0; position < sequence; position++) {
         this.#write(Number(ids.data[row * sequence + position]), out.data, at + (before + position) * width)
       }

@@ -21,6 +21,8 @@ export interface ModelParts {
   /** null where the model directory has none */
   readonly tokenizer: Tokenizer | null
   readonly logger: Logger
+  /** what adapters over the model hold; closed with it */
+  readonly owned: Set<{ close(): Promise<void> }>
   close(): Promise<void>
 }
 

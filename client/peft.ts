@@ -44,6 +44,20 @@ function targetOf({ checkpoint, embeddings, tokenizer }: ModelParts, task: TaskT
   }
 }
 
+/** The model under a method, which is freed with it. */
+function adapted<Head extends TaskHead<Head>, Tuned>(
+  base: TunableModel<Head, Tuned>,
+  method: TuningMethod,
+  head: Head,
+  options: { seed?: number }
+): Tuned {
+  const { owned } = base.parts
+  owned.add(head)
+  owned.add({ close: async () => method.close?.() })
+  freeze(base.parts)
+  return base.adapt(method, head, options)
+}
+
 /** The model's own parameters stay as they are while an adapter is trained. */
 function freeze({ parameters }: ModelParts): void {
   for (const parameter of parameters.values()) parameter.requiresGrad = false
@@ -60,8 +74,7 @@ export async function getPeftModel<Head extends TaskHead<Head>, Tuned extends { 
   options: { seed?: number; signal?: AbortSignal } = {}
 ): Promise<Tuned> {
   const method = await createTuning(config, targetOf(base.parts, base.task), options)
-  freeze(base.parts)
-  const model = base.adapt(method, base.parts.head.copy(), options)
+  const model = adapted(base, method, base.parts.head.copy(), options)
   model.train()
   return model
 }
@@ -80,7 +93,6 @@ export const PeftModel = {
     const head = parts.head.copy()
     const modules = head.parameters
     const method = await loadAdapter(directory, targetOf(parts, task), { ...options, task, modules })
-    freeze(parts)
-    return base.adapt(method, head, options)
+    return adapted(base, method, head, options)
   }
 }

@@ -145,6 +145,7 @@ async function assemble(
     }
   )
   const { embedding } = family.clientTensorNames(config)
+  const owned: ModelParts['owned'] = new Set()
   const programs = new Programs(parameters, { threads: options.threads })
   return {
     checkpoint,
@@ -155,7 +156,10 @@ async function assemble(
     blocks,
     tokenizer: await loadTokenizerIfAny(checkpoint.path, signal),
     logger,
+    owned,
     async close() {
+      await Promise.all([...owned].map(each => each.close()))
+      owned.clear()
       await blocks.close()
       await leave()
       await programs.close()

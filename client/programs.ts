@@ -1,4 +1,5 @@
 // Graphs that the client runs over the tensors it holds itself, compiled once each. Knows no particular graph.
+import { SwarmError } from '../common/errors.ts'
 import { type Tensor, tensor } from '../common/tensor.ts'
 import type { Graph } from '../graph/graph.ts'
 import { createSession, type Session } from '../runtime/session.ts'
@@ -9,6 +10,7 @@ export class Programs {
   readonly #parameters: ReadonlyMap<string, Parameter>
   readonly #threads: number | undefined
   readonly #sessions = new Map<string, Promise<Session>>()
+  #closed = false
 
   constructor(parameters: ReadonlyMap<string, Parameter>, options: { threads?: number } = {}) {
     this.#parameters = parameters
@@ -20,15 +22,16 @@ export class Programs {
     return graph.inputs.flatMap(({ name }) => this.#parameters.get(name) ?? [])
   }
 
-  /** The graph under this key, built and compiled when it is first asked for. */
-  compile(key: string, build: () => Graph): Promise<Session> {
+  /** The graph under this key, built and compiled when it is first asked for. Throws ABORTED once closed. */
+  async compile(key: string, build: () => Graph): Promise<Session> {
+    if (this.#closed) throw new SwarmError('ABORTED', 'the model is closed')
     let session = this.#sessions.get(key)
     if (session === undefined) {
       session = createSession(build(), { threads: this.#threads })
       session.catch(() => this.#sessions.delete(key))
       this.#sessions.set(key, session)
     }
-    return session
+    return await session
   }
 
   /** Runs with the parameters and, of `known`, what the graph takes. */
@@ -49,6 +52,7 @@ export class Programs {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     const sessions = await Promise.allSettled(this.#sessions.values())
     this.#sessions.clear()
     await Promise.all(sessions.map(result => (result.status === 'fulfilled' ? result.value.release() : undefined)))

@@ -30,12 +30,18 @@ export class Encoder {
     this.#programs = new Programs(new Map(parameters.map(each => [each.name, each])), { threads: 1 })
   }
 
+  async close(): Promise<void> {
+    await this.#programs.close()
+  }
+
+  /** What comes for one row only is for every row: its first axis is left out. */
   async encode(masks: Readonly<Record<string, Floats>> = {}): Promise<Encoded> {
     const session = await this.#programs.compile('forward', () => this.#graph)
-    const { encoded } = await this.#programs.run(session, masks)
+    const { encoded } = (await this.#programs.run(session, masks)) as { encoded: Floats }
+    const { shape, data } = encoded
     return {
-      values: encoded as Floats,
-      backward: async gradient => {
+      values: shape.length === 3 && shape[0] === 1 ? tensor('float32', shape.slice(1), data) : encoded,
+      backward: async ({ data: gradient }) => {
         const wanted = this.#programs
           .usedBy(this.#graph)
           .flatMap(({ name, requiresGrad }) => (requiresGrad ? name : []))
@@ -43,7 +49,12 @@ export class Encoder {
         const session = await this.#programs.compile(`backward ${wanted.join()}`, () =>
           recompute(differentiate(this.#graph, { wanted }))
         )
-        this.#programs.accumulate(await this.#programs.run(session, { ...masks, 'grad.encoded': gradient }))
+        this.#programs.accumulate(
+          await this.#programs.run(session, {
+            ...masks,
+            'grad.encoded': tensor('float32', shape, gradient)
+          })
+        )
       }
     }
   }
@@ -88,7 +99,7 @@ export function encodedBy(
   encoder: Encoder,
   passOver: PassOver,
   masksOf: (options: PassOptions) => Readonly<Record<string, Floats>> = () => ({})
-): TuningPass & Required<Pick<TuningMethod, 'begin' | 'saved'>> {
+): TuningPass & Required<Pick<TuningMethod, 'begin' | 'saved' | 'close'>> {
   const notBegun = (): never => {
     throw new SwarmError('INTERNAL', 'a method with an encoder is used by the passes that it begins')
   }
@@ -112,6 +123,7 @@ export function encodedBy(
     accumulatePorts: notBegun,
     accumulatePrompt: notBegun,
     begin,
+    close: () => encoder.close(),
     async saved() {
       const { values } = await encoder.encode(masksOf({ training: false, seed: 0 }))
       return { prompt_embeddings: values }

@@ -43,7 +43,10 @@ export interface TuningTarget {
 export interface TuningPass {
   /** Tensors for the ports of blocks by their graph names. Their gradients are what `accumulatePorts` takes. */
   ports(): PortTensors
-  /** `[virtualTokens, hidden]`, to be put before every row's embedded input; null where there are none */
+  /**
+   * `[virtualTokens, hidden]`, to be put before every row's embedded input, or `[batch, virtualTokens, hidden]` where rows
+   * differ; null where there are none
+   */
   promptEmbeddings(): Tensor<'float32'> | null
   /** Adds gradients of ports to the parameters'. Names of other methods' ports are passed over. */
   accumulatePorts(gradients: Readonly<Record<string, Tensor>>): void
@@ -58,6 +61,8 @@ export interface PassOptions {
   readonly training: boolean
   /** of that dropout */
   readonly seed: number
+  /** of the batch; default 1 */
+  readonly rows?: number
 }
 
 /** What a method keeps beside its parameters and later steps depend on. Plain data that a checkpoint can hold. */
@@ -90,6 +95,8 @@ export interface TuningMethod<Config = unknown> extends TuningPass {
   importState?(state: TuningState): void
   /** What is saved under the names of PEFT's files; default: the parameters. */
   saved?(): Promise<PortTensors>
+  /** Frees what it holds beside its parameters; no pass can begin after that. */
+  close?(): Promise<void>
   /** The method's own fields of PEFT's adapter_config.json. */
   describe(context: { readonly baseModel: string }): Record<string, unknown>
 }

@@ -16,7 +16,7 @@ export interface LstmSizes {
 
 const directions = ['', '_reverse'] as const
 
-/** The input of a layer that drops what comes from the layer before: [steps, 2 * hidden], 0 or 1 / (1 - p). */
+/** The input of a layer that drops what comes from the layer before: [steps, rows, 2 * hidden], 0 or 1 / (1 - p). */
 export const maskName = (layer: number): string => `mask.${layer}`
 
 interface Weights {
@@ -45,21 +45,21 @@ export function lstmParameters(sizes: LstmSizes, random: Random): Parameter[] {
   ).flat()
 }
 
-/** One layer in one direction: x [steps, width] to [steps, hidden]. */
+/** One layer in one direction: x [steps, rows, width] to [steps, rows, hidden]. */
 function direct(g: GraphBuilder, x: Value, sizes: LstmSizes, layer: number, direction: string): Value {
   const { steps, hidden } = sizes
   const [weightInput, weightState, biasInput, biasState] = weightsOf(sizes, layer, direction).map(({ name, shape }) =>
     g.input(name, 'float32', shape)
   ) as [Value, Value, Value, Value]
   const fromInput = g.Add(g.FusedMatMul(x, weightInput, { transB: true }), g.Add(biasInput, biasState))
-  const zeros = g.constant(float32([1, hidden], new Float32Array(hidden)))
+  const zeros = g.constant(float32([1, 1, hidden], new Float32Array(hidden)))
   let [state, cell] = [zeros, zeros]
   const states: Value[] = []
   for (let index = 0; index < steps; index++) {
     const step = direction === '' ? index : steps - 1 - index
     const row = g.Slice(fromInput, { axis: 0, start: step, end: step + 1 })
     const gates = g.Add(row, g.FusedMatMul(state, weightState, { transB: true }))
-    const [i, f, candidate, o] = g.Split(gates, { axis: 1, sizes: [hidden, hidden, hidden, hidden] }) as [
+    const [i, f, candidate, o] = g.Split(gates, { axis: 2, sizes: [hidden, hidden, hidden, hidden] }) as [
       Value,
       Value,
       Value,
@@ -72,15 +72,15 @@ function direct(g: GraphBuilder, x: Value, sizes: LstmSizes, layer: number, dire
   return states.length === 1 ? states[0]! : g.Concat(states, { axis: 0 })
 }
 
-/** x [steps, inputs] to [steps, 2 * hidden]. With dropout, layers after the first take a mask. */
+/** x [steps, 1, inputs] to [steps, 1, 2 * hidden]. With dropout, layers after the first take a mask, and rows may differ. */
 export function lstm(g: GraphBuilder, x: Value, sizes: LstmSizes, dropout: boolean): Value {
   let current = x
   for (let layer = 0; layer < sizes.layers; layer++) {
     if (dropout && layer > 0) {
-      current = g.Mul(current, g.input(maskName(layer), 'float32', [sizes.steps, 2 * sizes.hidden]))
+      current = g.Mul(current, g.input(maskName(layer), 'float32', [sizes.steps, 'rows', 2 * sizes.hidden]))
     }
     const both = directions.map(direction => direct(g, current, sizes, layer, direction))
-    current = g.Concat(both, { axis: 1 })
+    current = g.Concat(both, { axis: 2 })
   }
   return current
 }

@@ -14,7 +14,7 @@ import {
 
 type Floats = Tensor<'float32'>
 
-/** The vectors before every row; the gradients of the rows of a batch add up. */
+/** The vectors before every row; the gradients of the rows of a batch add up, unless each row has vectors of its own. */
 function passOver(values: Floats, accumulate: (gradient: Floats) => void) {
   return {
     ports: () => ({}),

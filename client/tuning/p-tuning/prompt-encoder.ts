@@ -40,12 +40,20 @@ function lstmSizes({ tokens, width, hidden, layers }: PromptEncoderSizes) {
   return { steps: tokens, inputs: width, hidden, layers }
 }
 
-/** From the parameters to `encoded` [tokens, width]. */
+/** Whether rows of a batch differ in training: what the LSTM drops between its layers is drawn for each, as PEFT does. */
+function drops({ kind, layers, dropout }: PromptEncoderSizes): boolean {
+  return kind === 'LSTM' && layers > 1 && dropout > 0
+}
+
+/** From the parameters to `encoded` [tokens, width]; with dropout [rows, tokens, width]. */
 export function promptEncoderGraph(sizes: PromptEncoderSizes): Graph {
-  const { kind, tokens, width, dropout } = sizes
+  const { kind, tokens, width } = sizes
   const g = new GraphBuilder('prompt encoder')
   let current: Value = g.input('embedding.weight', 'float32', [tokens, width])
-  if (kind === 'LSTM') current = lstm(g, current, lstmSizes(sizes), dropout > 0)
+  if (kind === 'LSTM') {
+    current = lstm(g, g.Unsqueeze(current, [1]), lstmSizes(sizes), drops(sizes))
+    current = drops(sizes) ? g.Transpose(current, { perm: [1, 0, 2] }) : g.Reshape(current, [tokens, current.shape[2]!])
+  }
   for (const [index, [name, shape]] of head(sizes).entries()) {
     current = linear(g, index === 0 ? current : g.Relu(current), name, shape)
   }
@@ -63,19 +71,20 @@ export function promptEncoderParameters(sizes: PromptEncoderSizes, seed: number)
   ]
 }
 
-/** Masks of the dropout between the LSTM's layers: one for all rows of a batch, where PEFT draws one for each. */
+/** Masks of the dropout between the LSTM's layers; where it does not act, ones for a single row. */
 export function promptEncoderMasks(
-  { kind, tokens, hidden, layers, dropout }: PromptEncoderSizes,
-  { training, seed }: PassOptions
+  sizes: PromptEncoderSizes,
+  { training, seed, rows = 1 }: PassOptions
 ): Record<string, Tensor<'float32'>> {
   const masks: Record<string, Tensor<'float32'>> = {}
-  if (kind !== 'LSTM' || dropout === 0) return masks
+  if (!drops(sizes)) return masks
+  const { tokens, hidden, layers, dropout } = sizes
   for (let layer = 1; layer < layers; layer++) {
     const random = createRandom(seed, layer)
-    const mask = tensor('float32', [tokens, 2 * hidden])
+    const mask = tensor('float32', [tokens, training ? rows : 1, 2 * hidden])
     for (let index = 0; index < mask.data.length; index++) {
-      const drops = training && random.uniform() < dropout
-      mask.data[index] = drops ? 0 : training ? 1 / (1 - dropout) : 1
+      const isDropped = training && random.uniform() < dropout
+      mask.data[index] = isDropped ? 0 : training ? 1 / (1 - dropout) : 1
     }
     masks[maskName(layer)] = mask
   }

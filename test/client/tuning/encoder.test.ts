@@ -22,6 +22,14 @@ const configs: Record<string, PeftConfig> = {
     encoderHiddenSize: 5,
     encoderDropout: 0.3
   },
+  'P-tuning by an LSTM of one layer': {
+    peftType: 'P_TUNING',
+    numVirtualTokens: 2,
+    encoderReparameterizationType: 'LSTM',
+    encoderHiddenSize: 3,
+    encoderNumLayers: 1,
+    encoderDropout: 0.3
+  },
   'P-tuning by an LSTM of one token and three layers': {
     peftType: 'P_TUNING',
     numVirtualTokens: 1,
@@ -39,12 +47,38 @@ function leaving(pass: TuningPass): PortTensors {
   return { ...pass.ports(), ...(prompt && { prompt }) }
 }
 
+const rows = 3
+
 suite('an encoder', () => {
+  test('drops for each row of a batch by itself, as PEFT does, and for none where it does not train', async () => {
+    const method = await createTuning(configs['P-tuning by an LSTM']!, small, { seed: 3 })
+    const prompts = async (training: boolean, seed: number) =>
+      (await method.begin!({ training, seed, rows })).promptEmbeddings()!
+    const { shape, data } = await prompts(true, 7)
+    assert.deepEqual(shape, [rows, 3, 4])
+    const own = Array.from({ length: rows }, (_, row) => data.subarray(row * 12, (row + 1) * 12).join())
+    assert.equal(new Set(own).size, rows)
+    assert.deepEqual((await prompts(true, 7)).data, data)
+    assert.notDeepEqual((await prompts(true, 8)).data, data)
+    const still = await prompts(false, 7)
+    assert.deepEqual(still.shape, [3, 4])
+    assert.deepEqual((await method.saved!()).prompt_embeddings, still)
+  })
+
+  test('is freed with its method', async () => {
+    const method = await createTuning(configs['P-tuning by an LSTM']!, small, { seed: 3 })
+    const pass = await method.begin!({ training: true, seed: 1 })
+    await method.close!()
+    pass.accumulatePrompt(float32([1, 3, 4], new Array(12).fill(1)))
+    await assert.rejects(pass.finish!(), { code: 'ABORTED', message: /closed/ })
+    await assert.rejects(method.begin!({ training: true, seed: 1 }), { code: 'ABORTED' })
+  })
+
   for (const [name, config] of Object.entries(configs)) {
     for (const training of [false, true]) {
       test(`of ${name}, ${training ? 'training' : 'not training'}, has the gradients of finite differences`, async () => {
         const method = await createTuning(config, small, { seed: 3 })
-        const begin = () => method.begin!({ training, seed: 7 })
+        const begin = () => method.begin!({ training, seed: 1, rows })
         const random = createRandom(1)
         const pass = await begin()
         const weights = Object.fromEntries(
@@ -66,7 +100,8 @@ suite('an encoder', () => {
         }
         clearGradients(method.parameters)
         pass.accumulatePorts(weights)
-        if (weights.prompt) pass.accumulatePrompt(float32([1, ...weights.prompt.shape], weights.prompt.data))
+        const { prompt } = weights
+        if (prompt) pass.accumulatePrompt(float32([prompt.shape.at(-3) ?? 1, ...prompt.shape.slice(-2)], prompt.data))
         await pass.finish!()
         const step = 2 ** -7
         for (const { name: parameter, data, grad } of method.parameters) {
