@@ -3,13 +3,13 @@ import { resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { type DataFormatName, dataFormatNames, readAdapterInfo, taskOfData } from '../../client/index.ts'
 import type { Precision } from '../../model/precision.ts'
+import { type AccessFlags, addAccessOptions, clientAccess } from '../access.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
 import { type MeasureSettings, measure } from '../measure.ts'
-import { joinOption, jsonOption, type LogLevel, logOption, parsePositive, requireDtypeOption } from '../options.ts'
+import { jsonOption, type LogLevel, logOption, parsePositive, requireDtypeOption } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
-interface EvalFlags extends HubFlags, MeasureSettings {
-  join: string[]
+interface EvalFlags extends AccessFlags, HubFlags, MeasureSettings {
   requireDtype?: Precision
   adapter?: string
   format?: DataFormatName
@@ -24,11 +24,10 @@ function parseLabels(text: string): string[] {
 }
 
 export function evalCommand(): Command {
-  return new Command('eval')
+  return addAccessOptions(new Command('eval'))
     .description('measure a model over data through the swarm: perplexity, exact answers, or accuracy and F1')
     .argument('<model>', 'folder, GGUF file or hub name of the checkpoint; only what lies outside the blocks is read')
     .argument('<data...>', 'files or folders of .jsonl, .json, .txt (docs/training-data.md)')
-    .addOption(joinOption().makeOptionMandatory())
     .addOption(requireDtypeOption())
     .addOption(revisionOption())
     .addOption(offlineOption())
@@ -57,7 +56,7 @@ async function evaluate(path: string, data: string[], flags: EvalFlags): Promise
   const options = {
     hub: hubOptions(flags, { quiet: flags.json }),
     fromPeers: flags.fromPeers ? peersSettings({ quiet: flags.json }) : undefined,
-    initialPeers: flags.join,
+    ...(await clientAccess(flags)),
     requireDtype: flags.requireDtype,
     logger: createLogger(flags.logLevel),
     signal

@@ -16,6 +16,7 @@ import { familyPath } from '../model/families.ts'
 import { tinyPath } from '../model/support.ts'
 import { startSwarm } from './model/swarm.ts'
 import { referencePath, temporaryFolder, tuningTarget } from './support.ts'
+import { baseOf } from './tuning-runs.ts'
 
 const ids = int64([2, 6], [5, 9, 13, 2, 30, 7, 11, 3, 8, 21, 4, 17])
 
@@ -55,24 +56,35 @@ async function exported(t: TestContext, base: string, adapter: string, options?:
 }
 
 suite('adapters of PEFT', () => {
-  const base = referencePath('adapters/base')
-  for (const name of ['lora', 'lora-stabilized', 'lora-all-linear', 'lora-regex', 'adalora']) {
+  for (const name of [
+    'lora',
+    'lora-stabilized',
+    'lora-all-linear',
+    'lora-regex',
+    'lora-patterns',
+    'lora-bias-all',
+    'lora-bias-only',
+    'adalora',
+    'ia3',
+    'ia3-all'
+  ]) {
     test(`'${name}' merged gives the logits that PEFT gives with it`, async t => {
       const path = referencePath('adapters/logits.safetensors')
       const { tensors } = decodeSafetensors(await readFile(path), path)
+      const base = referencePath(baseOf(name))
       const { folder, merged } = await exported(t, base, referencePath('adapters', name))
       const mask = tensors.mask as Tensor<'int64'>
       const logits = await logitsOf(folder, undefined, tensors)
       assert.ok(merged > 0)
       const expected = tensors[`${name}.logits`]!
       assert.ok(difference(logits, expected, mask) < 1e-5)
-      assert.ok(difference(expected, tensors['base.logits']!, mask) > 1e-3)
+      assert.ok(difference(expected, await logitsOf(base, undefined, tensors), mask) > 1e-3)
     })
   }
 
   for (const name of ['prompt', 'prefix', 'p-tuning']) {
     test(`'${name}' is refused: no weight can hold it`, async t => {
-      await assert.rejects(exported(t, base, referencePath('adapters', name)), {
+      await assert.rejects(exported(t, referencePath(baseOf(name)), referencePath('adapters', name)), {
         code: 'UNSUPPORTED',
         message: /(PROMPT_TUNING|PREFIX_TUNING|P_TUNING): \d+ virtual tokens .* cannot be merged/
       })
@@ -114,7 +126,7 @@ suite('families', () => {
   }
 })
 
-suite('ports that no adapter of PEFT fills yet', () => {
+suite('every kind of port that changes weights', () => {
   /** Hidden states after all blocks. */
   async function statesOf(
     checkpoint: Checkpoint,
