@@ -70,6 +70,11 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
     this.tuning?.afterStep?.(step)
   }
 
+  /** Servers that computed since this was asked last, and requests that had to be made again so far. */
+  traffic(): { peers: number; retries: number } {
+    return this.parts.blocks.traffic()
+  }
+
   /** What the adapter keeps beside its parameters, a copy; null where that is nothing. */
   exportState(): TuningState | null {
     return this.tuning?.exportState?.() ?? null

@@ -4,6 +4,7 @@ import { type Entered, leadingPositions, positionsOf } from './embeddings.ts'
 import { prependColumns } from './inputs.ts'
 import type { ModelParts } from './parts.ts'
 import type { ForwardPass } from './remote/chain.ts'
+import type { BackwardOptions } from './train/index.ts'
 import type { TuningMethod, TuningPass } from './tuning/index.ts'
 
 type Floats = Tensor<'float32'>
@@ -39,9 +40,9 @@ export interface BodyPass {
   readonly penalty: number
   /**
    * From the gradient of `hidden`, which belongs to `scale` times the loss: adds those of embeddings and adapter, and that
-   * of the penalty.
+   * of the penalty, once `after` has resolved.
    */
-  backward(gradient: Floats, scale: number, signal?: AbortSignal): Promise<void>
+  backward(gradient: Floats, scale: number, options: Pick<BackwardOptions, 'after' | 'signal'>): Promise<void>
 }
 
 /** Throws INVALID_ARGUMENT for ids outside the vocabulary, and what the way through the servers throws. */
@@ -76,9 +77,9 @@ export async function forwardBody(
     before,
     differentiable,
     penalty: penalty?.value ?? 0,
-    async backward(gradient, scale, signal) {
+    async backward(gradient, scale, options) {
+      await backwardBody(taped, gradient, options)
       penalty?.backward(scale)
-      await backwardBody(taped, gradient, signal)
     }
   }
 }
@@ -95,11 +96,16 @@ interface Taped {
 }
 
 /** From the last block's output to everything that is trained before it. */
-async function backwardBody(taped: Taped, gradient: Floats, signal?: AbortSignal): Promise<void> {
+async function backwardBody(
+  taped: Taped,
+  gradient: Floats,
+  { after, signal }: Pick<BackwardOptions, 'after' | 'signal'>
+): Promise<void> {
   const { parts, tuned, ids, entered, pass, before, trainsEmbeddings, trainsTuning } = taped
   const trainsPrompt = trainsTuning && before > 0
   const inputGradient = trainsEmbeddings || trainsPrompt
   const gradients = await pass.backward(gradient, { inputGradient, signal })
+  await after
   if (trainsTuning) tuned!.accumulatePorts(gradients.ports)
   if (inputGradient) {
     const rows = await entered.backward(gradients.hidden)

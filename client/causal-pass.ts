@@ -3,7 +3,7 @@ import { type Tensor, tensor } from '../common/tensor.ts'
 import { ignoredLabel } from '../model/loss.ts'
 import { forwardBody, type PassPlan } from './body.ts'
 import { type Ids, idMatrix, maskMatrix, prependColumns } from './inputs.ts'
-import { checkLabels, ModelLoss } from './loss.ts'
+import { addInTurn, type Backward, checkLabels, ModelLoss } from './loss.ts'
 import type { CausalParts } from './parts.ts'
 import { pickPositions, scatterPositions } from './states.ts'
 import type { TuningMethod } from './tuning/index.ts'
@@ -76,11 +76,13 @@ export async function forwardCausal(
   const result = await parts.head.loss(row?.hidden ?? body.hidden, row?.labels ?? targets, wanted)
 
   const differentiable = body.differentiable || (differentiate && parts.head.requiresGrad)
-  const backward = async (scale: number, signal?: AbortSignal): Promise<void> => {
-    const gradient = await result.backward(scale)
-    if (gradient === null) return
-    const full = row === null ? gradient : scatterPositions(gradient, row.at, body.hidden.shape)
-    await body.backward(full, scale, signal)
+  const backward: Backward = async (scale, options) => {
+    const gradients = await result.backward(scale)
+    const after = addInTurn(gradients, options.after)
+    const { hidden } = gradients
+    if (hidden === null) return await after
+    const full = row === null ? hidden : scatterPositions(hidden, row.at, body.hidden.shape)
+    await body.backward(full, scale, { ...options, after })
   }
   return {
     loss: new ModelLoss(result.value + body.penalty, differentiable ? backward : null),

@@ -4,7 +4,7 @@ import { ignoredLabel } from '../model/loss.ts'
 import { forwardBody, type PassPlan } from './body.ts'
 import type { ClassificationHead } from './heads/classification.ts'
 import { type Ids, idMatrix, impliedMask, maskMatrix, prependColumns, sequenceLabels } from './inputs.ts'
-import { checkLabels, ModelLoss } from './loss.ts'
+import { addInTurn, type Backward, checkLabels, ModelLoss } from './loss.ts'
 import type { TaskParts } from './parts.ts'
 import { lastTokens, pickPositions, scatterPositions } from './states.ts'
 import type { TuningMethod } from './tuning/index.ts'
@@ -82,9 +82,12 @@ export async function forwardClassification(
   const wanted = { hidden: body.differentiable, parameters: differentiate, labelSmoothing }
   const result = await head.loss(selected.hidden, selected.labels, seed, wanted)
   const differentiable = body.differentiable || (differentiate && head.requiresGrad)
-  const backward = async (scale: number, signal?: AbortSignal): Promise<void> => {
-    const gradient = await result.backward(scale)
-    if (gradient !== null) await body.backward(selected.restore(gradient), scale, signal)
+  const backward: Backward = async (scale, options) => {
+    const gradients = await result.backward(scale)
+    const after = addInTurn(gradients, options.after)
+    const { hidden } = gradients
+    if (hidden === null) return await after
+    await body.backward(selected.restore(hidden), scale, { ...options, after })
   }
   return {
     loss: new ModelLoss(result.value + body.penalty, differentiable ? backward : null),

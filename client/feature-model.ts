@@ -133,8 +133,9 @@ export class FeatureModel extends BaseModel<FeatureHead> {
       lastHiddenState: states,
       pooled: pooling?.pool(states) ?? null,
       backward: once(differentiable, async (gradients, signal) => {
-        const gradient = await pass.backward(gradientOf(gradients))
-        if (gradient !== null) await body.backward(gradient, 1, signal)
+        const { hidden, add } = await pass.backward(gradientOf(gradients))
+        add()
+        if (hidden !== null) await body.backward(hidden, 1, { signal })
       })
     }
   }
@@ -146,7 +147,7 @@ function once(
   run: (gradients: FeatureGradients, signal?: AbortSignal) => Promise<void>
 ): FeatureOutput['backward'] {
   let given: FeatureGradients = {}
-  const back = new ModelLoss(0, differentiable ? (_, signal) => run(given, signal) : null)
+  const back = new ModelLoss(0, differentiable ? (_, { signal }) => run(given, signal) : null)
   return (gradients, options) => {
     given = gradients
     return back.backward(options)

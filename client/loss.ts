@@ -2,9 +2,19 @@
 import { SwarmError } from '../common/errors.ts'
 import type { Tensor } from '../common/tensor.ts'
 import { ignoredLabel } from '../model/loss.ts'
-import type { Loss } from './train/index.ts'
+import type { HeadGradients } from './heads/program.ts'
+import type { BackwardOptions, Loss } from './train/index.ts'
 
-type Backward = (scale: number, signal?: AbortSignal) => Promise<void>
+/** From `scale` times the loss to everything that requires a gradient. */
+export type Backward = (scale: number, options: Pick<BackwardOptions, 'after' | 'signal'>) => Promise<void>
+
+/** Adds a head's gradients in its turn; what comes after them waits for the promise. */
+export function addInTurn(gradients: Pick<HeadGradients, 'add'>, after: Promise<void> | undefined): Promise<void> {
+  const added = (after ?? Promise.resolve()).then(() => gradients.add())
+  // where the way through the servers fails, nobody comes to wait
+  added.catch(() => {})
+  return added
+}
 
 export class ModelLoss implements Loss {
   readonly value: number
@@ -26,7 +36,7 @@ export class ModelLoss implements Loss {
    * Adds the gradient of `scale` times the loss to `grad` of every parameter that requires it; once. Throws
    * INVALID_ARGUMENT the second time and where nothing requires a gradient, and what the way through the servers throws.
    */
-  async backward(options: { scale?: number; signal?: AbortSignal } = {}): Promise<void> {
+  async backward({ scale = 1, ...options }: BackwardOptions = {}): Promise<void> {
     if (this.#backward === null) {
       throw new SwarmError(
         'INVALID_ARGUMENT',
@@ -40,7 +50,7 @@ export class ModelLoss implements Loss {
       )
     }
     this.#used = true
-    await this.#backward(options.scale ?? 1, options.signal)
+    await this.#backward(scale, options)
   }
 }
 

@@ -19,16 +19,20 @@ export interface TaskHead<Self> {
   close(): Promise<void>
 }
 
+export interface HeadGradients {
+  /** of the hidden states, [batch, seq, hidden]; null where it was not asked for */
+  readonly hidden: Floats | null
+  /** Adds those of norm and head where they require one. */
+  add(): void
+}
+
 export interface HeadLoss {
   /** mean over the labels that count */
   readonly value: number
   /** [batch, seq, classes] */
   readonly logits: Floats
-  /**
-   * The gradient of `scale` times the loss: adds that of norm and head where they require one, returns that of the
-   * hidden states, [batch, seq, hidden]; null where it was not asked for.
-   */
-  backward(scale: number): Promise<Floats | null>
+  /** The gradients of `scale` times the loss. */
+  backward(scale: number): Promise<HeadGradients>
 }
 
 /** What a backward pass through the head has to give. */
@@ -44,11 +48,8 @@ export interface Wanted {
 export interface HeadPass {
   /** the graph's outputs by name */
   readonly results: Readonly<Record<string, Tensor>>
-  /**
-   * From the gradient of the output that the program was told: adds those of the parameters, returns that of the hidden
-   * states, [batch, seq, hidden]; null where it was not asked for.
-   */
-  backward(gradient: Floats): Promise<Floats | null>
+  /** From the gradient of the output that the program was told. */
+  backward(gradient: Floats): Promise<HeadGradients>
 }
 
 interface Halves {
@@ -81,11 +82,11 @@ export class HeadProgram {
     return {
       results,
       backward: async gradient => {
-        if (backward === null) return null
+        if (backward === null) return { hidden: null, add: () => {} }
         const given = { ...known, ...results, [`grad.${this.#output}`]: gradient }
         const gradients = await this.#programs.run(backward, given)
-        this.#programs.accumulate(gradients)
-        return (gradients['grad.hidden'] as Floats | undefined) ?? null
+        const hidden = (gradients['grad.hidden'] as Floats | undefined) ?? null
+        return { hidden, add: () => this.#programs.accumulate(gradients) }
       }
     }
   }

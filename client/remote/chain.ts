@@ -8,6 +8,7 @@ import type { Tensor } from '../../common/tensor.ts'
 import { minute } from '../../common/units.ts'
 import type { Network } from '../../network/network.ts'
 import type { Dropout, NamedTensors } from '../../proto/frame.ts'
+import { settle } from '../settle.ts'
 import { type CodecOption, type Codecs, resolveCodecs } from './codecs.ts'
 import { type InferenceSession, openInferenceSession, type SessionOptions } from './inference-session.ts'
 import { type BackwardOptions, Passes, type PassGradients } from './passes.ts'
@@ -171,6 +172,11 @@ export class RemoteSequential implements RemoteBlocks {
     }
   }
 
+  /** Servers that computed passes since this was asked last, and requests that had to be made again so far. */
+  traffic(): { peers: number; retries: number } {
+    return this.#passes.traffic()
+  }
+
   /** A session with KV caches on a chain of servers. Throws as `forward` does. */
   async openSession(options: SessionOptions): Promise<InferenceSession> {
     const { logger = silent, network, peers } = this.#components
@@ -204,28 +210,4 @@ export class RemoteSequential implements RemoteBlocks {
       )
     }
   }
-}
-
-/** Runs all at once; the first failure stops the others, and is thrown when they have ended. */
-async function settle<Item, Result>(
-  items: readonly Item[],
-  signal: AbortSignal | undefined,
-  run: (item: Item, index: number, cancelled: AbortSignal) => Promise<Result>
-): Promise<Result[]> {
-  const failed = new AbortController()
-  const cancelled = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal
-  let first: { error: unknown } | undefined
-  const results = await Promise.allSettled(
-    items.map(async (item, index) => {
-      try {
-        return await run(item, index, cancelled)
-      } catch (error) {
-        first ??= { error }
-        failed.abort(new SwarmError('ABORTED', 'another part of the batch failed'))
-        throw error
-      }
-    })
-  )
-  if (first !== undefined) throw first.error
-  return results.map(result => (result as PromiseFulfilledResult<Result>).value)
 }

@@ -41,6 +41,8 @@ export class Passes {
   readonly #caller: SpanCaller
   readonly #peers: Pick<Peers, 'route' | 'fail' | 'succeed'>
   readonly #options: PassOptions
+  readonly #answered = new Set<string>()
+  #retries = 0
 
   constructor(
     components: { caller: SpanCaller; peers: Pick<Peers, 'route' | 'fail' | 'succeed'> },
@@ -97,6 +99,13 @@ export class Passes {
     return { hidden, ports }
   }
 
+  /** Servers that answered since this was asked last, and requests that failed so far. */
+  traffic(): { peers: number; retries: number } {
+    const peers = this.#answered.size
+    this.#answered.clear()
+    return { peers, retries: this.#retries }
+  }
+
   /** With what the server kept; where that is lost, computed anew by it or by whoever serves the blocks now. */
   async #backwardOne(pass: SpanPass, gradient: Tensor<'float32'>, signal?: AbortSignal): Promise<PassGradients> {
     const ask = (hop: Hop, residualId: string) =>
@@ -128,9 +137,11 @@ export class Passes {
     try {
       const result = await request()
       this.#peers.succeed(hop.peerId)
+      this.#answered.add(hop.peerId)
       return result
     } catch (error) {
       throwIfAborted(signal)
+      this.#retries += 1
       if (isPeersFault(error) && !isEvicted(error)) this.#peers.fail(hop.peerId)
       throw error
     }

@@ -49,7 +49,7 @@ export {
   measureExactMatch,
   measureLanguage
 } from './metrics/index.ts'
-export type { ForwardOptions, Loss, Traffic, TrainableModel } from './model.ts'
+export type { BackwardOptions, ForwardOptions, Loss, Traffic, TrainableModel } from './model.ts'
 export type { CheckpointOptions, EvaluationHook, TrainingProgress, TrainOptions } from './options.ts'
 export { epochOrder } from './order.ts'
 export { type PlanOptions, planTraining, type TrainingPlan } from './plan.ts'

@@ -3,11 +3,21 @@ import type { Parameter } from '../parameter.ts'
 import type { TuningState } from '../tuning/index.ts'
 import type { Batch } from './collate.ts'
 
+export interface BackwardOptions {
+  readonly scale?: number
+  readonly after?: Promise<void>
+  readonly signal?: AbortSignal
+}
+
 /** A loss that has been computed and can be differentiated once. */
 export interface Loss {
   readonly value: number
-  /** Adds the gradient of `scale` times the loss (default 1) to `grad` of every parameter that requires it. */
-  backward(options?: { scale?: number; signal?: AbortSignal }): Promise<void>
+  /**
+   * Adds the gradient of `scale` times the loss (default 1) to `grad` of every parameter that requires it, not
+   * before `after` has resolved: losses of which each waits for the one before add in order, though their ways through the
+   * servers overlap.
+   */
+  backward(options?: BackwardOptions): Promise<void>
 }
 
 export interface ForwardOptions {
@@ -21,7 +31,7 @@ export interface ForwardOptions {
 }
 
 export interface Traffic {
-  /** servers that took part in the last step */
+  /** servers that took part, in a progress: in the last step */
   readonly peers: number
   /** requests that had to be made again, of the whole run */
   readonly retries: number
@@ -41,6 +51,6 @@ export interface TrainableModel {
   savePretrained?(directory: string): Promise<void>
   /** What it is, as plain JSON by names: a checkpoint of a run is resumed over the same only. */
   fingerprint?(): Readonly<Record<string, unknown>>
-  /** How its batches have travelled so far. */
+  /** How its batches have travelled; the servers are those since it was asked last. */
   traffic?(): Traffic
 }

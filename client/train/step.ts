@@ -1,13 +1,15 @@
 // One optimizer step: gradients of its batches, clipping, update. Knows neither the run around it nor where it is kept.
-import { SwarmError, toSwarmError } from '../../common/errors.ts'
+import { SwarmError } from '../../common/errors.ts'
 import { createRandom } from '../../common/random.ts'
 import { clipGradNorm, createOptimizer, learningRateAt, warmupStepsOf } from '../optim/index.ts'
 import { applyUpdates } from '../optim/optimizer.ts'
 import { clearGradients } from '../parameter.ts'
+import { throwIfAborted } from '../remote/retry.ts'
 import { collate, countLabels, countTokens } from './collate.ts'
 import type { Example } from './data/index.ts'
+import { inOrder } from './in-order.ts'
 import { createLossScale, unscaleGradients } from './loss-scale.ts'
-import type { TrainableModel } from './model.ts'
+import type { Traffic, TrainableModel } from './model.ts'
 import type { TrainOptions } from './options.ts'
 import { planTraining } from './plan.ts'
 import type { TrainingState } from './state.ts'
@@ -21,10 +23,7 @@ export interface StepResult {
   readonly lossScale: number
   /** padding not counted */
   readonly tokens: number
-}
-
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw toSwarmError(signal.reason, 'ABORTED')
+  readonly traffic: Traffic | null
 }
 
 function checkFinite(value: number, what: string, step: number): void {
@@ -40,6 +39,8 @@ export class Steps {
   readonly #optimizer
   readonly #lossScale
   readonly plan
+  /** that took part in the last step */
+  #servers = 1
 
   /** Throws INVALID_ARGUMENT for options that make no sense, and for a model that has nothing to train. */
   constructor(model: TrainableModel, examples: readonly Example[], options: TrainOptions) {
@@ -96,9 +97,11 @@ export class Steps {
       applyUpdates(parameters, result.updates)
       this.#model.afterStep?.(step + 1)
     }
+    const traffic = this.#model.traffic?.() ?? null
+    this.#servers = Math.max(1, traffic?.peers ?? 1)
     const tokens = batches.reduce((sum, batch) => sum + countTokens(batch), 0)
     return {
-      result: { loss, learningRate, gradNorm, lossScale: scale, tokens },
+      result: { loss, learningRate, gradNorm, lossScale: scale, tokens, traffic },
       state: { ...state, step: step + 1, optimizer, lossScale }
     }
   }
@@ -110,21 +113,25 @@ export class Steps {
     return learningRateAt(lrSchedulerType, step, { learningRate, warmupSteps, totalSteps, kwargs })
   }
 
-  /** Gradients of a step's batches; the mean loss per label. However the batches are cut, the sum is the same. */
+  /**
+   * Gradients of a step's batches; the mean loss per label. However the batches are cut, the sum is the same; they are under
+   * way together, and their gradients are added in their order.
+   */
   async #accumulate(batches: readonly (readonly Example[])[], step: number, scale: number): Promise<number> {
-    const { padTokenId, seed = 0, labelSmoothingFactor: labelSmoothing, signal } = this.#options
+    const { padTokenId, seed = 0, labelSmoothingFactor: labelSmoothing } = this.#options
     const total = batches.reduce((sum, batch) => sum + countLabels(batch), 0)
-    let mean = 0
-    for (const [index, batch] of batches.entries()) {
-      throwIfAborted(signal)
+    // one at each server, and one at the client. Each server keeps its part of their activations: together about a batch
+    const run = { width: this.#servers + 1, signal: this.#options.signal }
+    const losses = await inOrder(batches, run, async (batch, index, { after, signal }) => {
       const dropoutSeed = createRandom(seed, step, index).uint32()
       const forward = { training: true, seed: dropoutSeed, labelSmoothing, signal }
       const { loss } = await this.#model.forward(collate(batch, padTokenId), forward)
       checkFinite(loss.value, 'the loss', step)
       const share = countLabels(batch) / total
-      mean += share * loss.value
-      await loss.backward({ scale: share * scale, signal })
-    }
-    return mean
+      throwIfAborted(signal)
+      await loss.backward({ scale: share * scale, after, signal })
+      return share * loss.value
+    })
+    return losses.reduce((sum, loss) => sum + loss, 0)
   }
 }

@@ -48,7 +48,7 @@ export async function* train(
         etaSeconds: ((elapsedMs / (step - first)) * (total - step)) / second,
         ...(evaluation && { evaluation }),
         ...(step < total && stopsEarly(state, options) ? { stopsEarly: true } : {}),
-        traffic: model.traffic?.() ?? null
+        traffic: made.result.traffic
       }
       await kept.afterStep(state)
     }

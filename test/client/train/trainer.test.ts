@@ -151,15 +151,19 @@ suite('train', () => {
   test('the signal stops the run between batches, and reaches the model', async () => {
     const controller = new AbortController()
     const { model, seen } = unigram()
+    const { forward } = model
+    let reached: boolean | undefined
+    model.forward = (batch, forwardOptions) => {
+      if (seen.length === 2) {
+        controller.abort()
+        reached = forwardOptions!.signal!.aborted
+      }
+      return forward.call(model, batch, forwardOptions)
+    }
     const options = { ...settings, perDeviceTrainBatchSize: 1, numTrainEpochs: 9, signal: controller.signal }
-    await assert.rejects(
-      async () => {
-        for await (const { step } of train(model, examples, options)) if (step === 2) controller.abort()
-      },
-      { code: 'ABORTED' }
-    )
-    assert.equal(seen.length, 2)
-    assert.equal(seen[0]!.options.signal, controller.signal)
+    await assert.rejects(collect(train(model, examples, options)), { code: 'ABORTED' })
+    assert.equal(seen.length, 3)
+    assert.equal(reached, true)
   })
 
   test('leaving the loop ends training', async () => {

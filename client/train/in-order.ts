@@ -1,0 +1,36 @@
+// Batches that are under way together and yet take effect one after the other. Knows no model.
+import { throwIfAborted } from '../remote/retry.ts'
+import { settle } from '../settle.ts'
+
+/** A batch's place in the row. */
+export interface Place {
+  /** resolves when the batch before is done, or none is to take effect any more */
+  readonly after: Promise<void>
+  /** aborts when another batch failed */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Runs `run` for each item, at most `width` of them under way. The first failure stops the others, and is thrown when they
+ * have ended.
+ */
+export async function inOrder<Item, Result>(
+  items: readonly Item[],
+  { width, signal }: { width: number; signal?: AbortSignal },
+  run: (item: Item, index: number, place: Place) => Promise<Result>
+): Promise<Result[]> {
+  const done = items.map(() => Promise.withResolvers<void>())
+  const nothing = Promise.resolve()
+  return await settle(items, signal, async (item, index, cancelled) => {
+    throwIfAborted(cancelled)
+    // whoever waits for one that fails is told by the signal first
+    cancelled.addEventListener('abort', () => done[index]!.resolve(), { once: true })
+    await (done[index - width]?.promise ?? nothing)
+    throwIfAborted(cancelled)
+    const result = await run(item, index, { after: done[index - 1]?.promise ?? nothing, signal: cancelled })
+    // what follows waits for all before it
+    await done[index - 1]?.promise
+    done[index]!.resolve()
+    return result
+  })
+}

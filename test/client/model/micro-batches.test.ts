@@ -1,0 +1,126 @@
+// Batches that are under way together through real servers: their gradients are those of one batch after the other.
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import {
+  type DistributedModelForCausalLM,
+  getPeftModel,
+  type Parameter,
+  type TrainableModel,
+  train
+} from '../../../client/index.ts'
+import { createNetwork, type Network } from '../../../network/node.ts'
+import { protocols } from '../../../proto/protocols.ts'
+import { collect, referencePath } from '../support.ts'
+import { startSwarm, type TestSwarm } from './swarm.ts'
+
+const batches = [0, 1, 2, 3].map(batch =>
+  [0, 1].map(row => Array.from({ length: 9 }, (_, at) => 3 + ((batch * 17 + row * 29 + at * 5) % 60)))
+)
+
+describe('batches that are under way together', () => {
+  let swarm: TestSwarm
+  let network: Network
+  let base: DistributedModelForCausalLM
+  /** is given every forward and backward request */
+  let hold: (protocol: string, peer: string, answer: Promise<unknown>) => Promise<unknown> = async () => {}
+  before(async () => {
+    const ranges = [
+      [0, 2],
+      [2, 4]
+    ] as const
+    swarm = await startSwarm(ranges, { path: referencePath('grouped') })
+    network = await createNetwork({ listen: [], join: swarm.join })
+    await network.start()
+    const { request } = network
+    network.request = async (peer, protocol, ...rest) => {
+      const answer = request.call(network, peer, protocol, ...rest)
+      if (protocol === protocols.forward || protocol === protocols.backward) await hold(protocol, peer, answer)
+      return await answer
+    }
+    base = await swarm.connect({ network, initialPeers: [] })
+  })
+  after(async () => {
+    await base.close()
+    await network.stop()
+    await swarm[Symbol.asyncDispose]()
+  })
+
+  /** Gradients of the batches, one after the other or together. */
+  async function gradients(
+    model: TrainableModel & { zeroGrad(): void },
+    together: boolean
+  ): Promise<readonly Parameter['grad'][]> {
+    model.zeroGrad()
+    const forward = async (rows: number[][]) => {
+      const input = { inputIds: rows, labels: rows, attentionMask: rows.map(row => row.map(() => 1)) }
+      return (await model.forward(input as never, { training: true, seed: 3 })).loss
+    }
+    if (together) {
+      const losses = await Promise.all(batches.map(forward))
+      let earlier: Promise<void> | undefined
+      await Promise.all(
+        losses.map(loss => {
+          earlier = loss.backward({ scale: 0.3, after: earlier })
+          return earlier
+        })
+      )
+    } else for (const rows of batches) await (await forward(rows)).backward({ scale: 0.3 })
+    return model.parameters().map(({ grad }) => grad)
+  }
+
+  it('have the same gradients, to the byte, though the first comes back last', async () => {
+    // adapters freeze what they are put on: they come after it
+    const models = {
+      'embeddings and head': async () => base,
+      LoRA: () => getPeftModel(base, { peftType: 'LORA', r: 2, loraAlpha: 4, targetModules: ['q_proj'] }, { seed: 1 }),
+      prompt: () => getPeftModel(base, { peftType: 'PROMPT_TUNING', numVirtualTokens: 3 }, { seed: 1 })
+    }
+    for (const [name, open] of Object.entries(models)) {
+      const model = await open()
+      for (const { data } of model === base ? [] : model.parameters()) {
+        for (let at = 0; at < data.length; at++) data[at]! += Math.sin(at) / 20
+      }
+      const expected = await gradients(model, false)
+      let calls = 0
+      let waiting = () => {}
+      hold = async (protocol, _peer, answer) => {
+        if (protocol !== protocols.backward) return
+        calls += 1
+        // the first backward request has its answer only when those of all other batches have come to their last
+        if (calls === 1) await new Promise<void>(resolve => (waiting = resolve))
+        else if (calls === 7) answer.then(waiting, waiting)
+      }
+      const found = await gradients(model, true)
+      hold = async () => {}
+      assert.ok(
+        expected.some(gradient => gradient?.some(value => value !== 0)),
+        name
+      )
+      assert.deepEqual(found, expected, name)
+    }
+  })
+
+  it('keep all servers of a chain at work in a step that accumulates gradients', async () => {
+    const model = await getPeftModel(base, { peftType: 'LORA', r: 2, loraAlpha: 4, targetModules: ['q_proj'] })
+    const examples = batches.flat().map(ids => ({ ids, labels: ids }))
+    const inFlight = new Map<string, number>()
+    let together = 0
+    hold = async (_, peer, answer) => {
+      inFlight.set(peer, (inFlight.get(peer) ?? 0) + 1)
+      together = Math.max(together, [...inFlight.values()].filter(count => count > 0).length)
+      await answer
+      inFlight.set(peer, inFlight.get(peer)! - 1)
+    }
+    const options = { learningRate: 1e-3, padTokenId: 0, perDeviceTrainBatchSize: 1, maxSteps: 2 }
+    const progress = await collect(train(model, examples, { ...options, gradientAccumulationSteps: 8 }))
+    hold = async () => {}
+    assert.equal(together, 2)
+    assert.deepEqual(
+      progress.map(({ traffic }) => traffic),
+      [
+        { peers: 2, retries: 0 },
+        { peers: 2, retries: 0 }
+      ]
+    )
+  })
+})
