@@ -1,6 +1,6 @@
 // How the run of a trainer is kept: when a checkpoint is due, where it goes on, and what an error says about it.
 import { SwarmError } from '../../common/errors.ts'
-import { Checkpoints, hashExamples, type RunIdentity } from './checkpoint/index.ts'
+import { Checkpoints, hashExamples, lastGood, type RunIdentity } from './checkpoint/index.ts'
 import type { Example } from './data/index.ts'
 import type { TrainableModel } from './model.ts'
 import type { TrainOptions } from './options.ts'
@@ -99,8 +99,7 @@ export async function keepRun(
       }
       const isNews = checkpoints.last !== null || error.code === 'NON_FINITE'
       if (error.code === 'DISK_FULL' || !isNews) return error
-      const good =
-        checkpoints.last === null ? 'no checkpoint was saved before it' : `last good checkpoint: ${checkpoints.last}`
+      const good = checkpoints.last === null ? 'no checkpoint was saved before it' : `${lastGood}: ${checkpoints.last}`
       return new SwarmError(error.code, `${error.message}; ${good}`, { cause: error, retryable: error.retryable })
     }
   }

@@ -8,6 +8,9 @@ import { decodeSnapshot, decodeStateFile, encodeSnapshot, stateName, tensorsName
 import { checkIdentity, type RunIdentity } from './identity.ts'
 import { folderOf, stepOf, superfluous } from './rotation.ts'
 
+/** How errors name the checkpoint that a run can go on from. */
+export const lastGood = 'last good checkpoint'
+
 export interface CheckpointsInit {
   /** of the run */
   readonly directory: string
@@ -65,7 +68,7 @@ export class Checkpoints {
     } catch (error) {
       if (!(error instanceof SwarmError)) throw error
       const whole = this.last ?? 'none was saved before'
-      throw new SwarmError(error.code, `${path}: ${error.message} (last good checkpoint: ${whole})`, { cause: error })
+      throw new SwarmError(error.code, `${path}: ${error.message} (${lastGood}: ${whole})`, { cause: error })
     }
     this.last = path
     await this.#rotate(state.best?.step ?? null)

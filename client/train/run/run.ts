@@ -1,7 +1,7 @@
 // A whole run as its configuration describes it: trained, measured, kept, and its adapter saved, in one folder.
 import { files } from '#files'
 import { SwarmError } from '../../../common/errors.ts'
-import { hashExamples } from '../checkpoint/index.ts'
+import { Checkpoints, hashExamples, lastGood } from '../checkpoint/index.ts'
 import { type TrainConfig, toTrainOptions, writeConfigYaml } from '../config/index.ts'
 import type { TrainingData } from '../data/index.ts'
 import { lossEvaluation } from '../evaluate.ts'
@@ -84,8 +84,18 @@ export async function* runTraining(
       await log.add(progress)
       yield progress
     }
-  } finally {
-    await log.close()
+    await model.savePretrained?.(directory)
+  } catch (error) {
+    await log.close().catch(() => {}) // what went wrong first is what is told
+    throw await naming(error, new Checkpoints({ model }, { directory, run: {} }))
   }
-  await model.savePretrained?.(directory)
+  await log.close()
+}
+
+/** A disk that fills up while something else is written: told with the checkpoint that is left. */
+async function naming(error: unknown, checkpoints: Checkpoints): Promise<unknown> {
+  if (!(error instanceof SwarmError) || error.code !== 'DISK_FULL' || error.message.includes(lastGood)) return error
+  const step = (await checkpoints.steps()).at(-1)
+  const left = step === undefined ? 'none' : checkpoints.pathOf(step)
+  return new SwarmError('DISK_FULL', `${error.message} (${lastGood}: ${left})`, { cause: error })
 }

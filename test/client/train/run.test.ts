@@ -15,7 +15,8 @@ import {
 } from '../../../client/train/index.ts'
 import { crc32c, maskedCrc32c } from '../../../client/train/run/event-file.ts'
 import { plot, ticks } from '../../../client/train/run/plot.ts'
-import { temporaryFolder } from '../support.ts'
+import { SwarmError } from '../../../common/errors.ts'
+import { collect, temporaryFolder } from '../support.ts'
 import { examples, unigram } from './unigram.ts'
 
 const configOf = (output_dir: string, more: object = {}): TrainConfig =>
@@ -196,4 +197,22 @@ suite('event files', () => {
     assert.match(texts[1]!, /train\/loss/)
     assert.match(texts[3]!, /eval\/loss/)
   })
+})
+
+test('a disk that is full when the adapter is saved is told with the checkpoint that is left', async context => {
+  const config = configOf(await temporaryFolder(context), { validation_split: undefined, eval_steps: undefined })
+  const { model } = unigram()
+  let saves = 0
+  const savePretrained = async (directory: string) => {
+    saves += 1
+    if (directory === config.output_dir) throw new SwarmError('DISK_FULL', `${directory}: no room left for it`)
+  }
+  const data = { train: examples, validation: [] }
+  const running = collect(runTraining({ ...model, savePretrained }, data, config, { padTokenId: 0 }))
+  const checkpoint = join(config.output_dir, 'checkpoint-6')
+  const message = `${config.output_dir}: no room left for it (last good checkpoint: ${checkpoint})`
+  await assert.rejects(running, { code: 'DISK_FULL', message })
+  assert.equal(saves, 3)
+  assert.equal((await readMetrics(config.output_dir)).length, 7)
+  assert.ok((await readdir(config.output_dir)).includes('loss.svg'))
 })
