@@ -1,4 +1,5 @@
 // Models for classification whose blocks are computed by the swarm, under Petals' and Hugging Face's names.
+import { SwarmError } from '../common/errors.ts'
 import { createRandom } from '../common/random.ts'
 import { sizeOf } from '../common/tensor.ts'
 import { type Checkpoint, readTensor } from '../model/checkpoint.ts'
@@ -14,6 +15,11 @@ import { openModel, type PretrainedOptions } from './pretrained.ts'
 import type { TuningMethod } from './tuning/index.ts'
 
 export interface ClassifierOptions extends PretrainedOptions, LabelOptions {}
+
+export interface TokenClassifierOptions extends ClassifierOptions {
+  /** probability with which training drops numbers of a token's state; default: config.json's, as Hugging Face reads it */
+  readonly classifierDropout?: number
+}
 
 /** Of the random numbers that a model's seed gives, those of a new head. */
 const headStream = 2
@@ -37,10 +43,13 @@ function numberField(raw: unknown, ...fields: readonly string[]): number | undef
 const sequenceLayer: Layer = { name: 'score', bias: false, dropout: 0 }
 
 /** As the family's ForTokenClassification class. */
-function tokenLayer({ family, config }: Checkpoint): Layer {
+function tokenLayer({ family, config }: Checkpoint, { classifierDropout }: TokenClassifierOptions): Layer {
+  if (classifierDropout !== undefined && !(classifierDropout >= 0 && classifierDropout < 1)) {
+    throw new SwarmError('INVALID_ARGUMENT', `classifierDropout: expected 0 to below 1, found ${classifierDropout}`)
+  }
   const { name, dropoutFields, dropout } = family.tokenHead
   const bias = name !== 'score' || !isJsonObject(config.raw) || config.raw.token_classification_bias !== false
-  return { name, bias, dropout: numberField(config.raw, ...dropoutFields) ?? dropout }
+  return { name, bias, dropout: classifierDropout ?? numberField(config.raw, ...dropoutFields) ?? dropout }
 }
 
 /** The layer as the checkpoint has it; a new one, normal with a zero bias, where it has none. */
@@ -117,9 +126,9 @@ export const AutoDistributedModelForSequenceClassification = {
 
 export const AutoDistributedModelForTokenClassification = {
   /** The same with a layer that scores every token. */
-  async fromPretrained(path: string, options: ClassifierOptions): Promise<DistributedModelForTokenClassification> {
+  async fromPretrained(path: string, options: TokenClassifierOptions): Promise<DistributedModelForTokenClassification> {
     return await openModel(path, { ...options, languageHead: false }, async parts => {
-      const { head, labels } = await headOf(parts, tokenLayer(parts.checkpoint), options)
+      const { head, labels } = await headOf(parts, tokenLayer(parts.checkpoint, options), options)
       return new DistributedModelForTokenClassification({ ...parts, head }, { labels, seed: options.seed })
     })
   }

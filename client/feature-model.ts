@@ -32,6 +32,8 @@ export interface FeatureOutput {
   readonly lastHiddenState: Floats
   /** [batch, width]; null without pooling */
   readonly pooled: Floats | null
+  /** what the adapter adds to any loss (AdaLoRA does); `backward` adds its gradients too */
+  readonly penalty: number
   /**
    * Adds the gradients of every parameter that requires one, from those of a loss of the caller's own; once. Throws
    * INVALID_ARGUMENT the second time and where nothing requires a gradient.
@@ -132,6 +134,7 @@ export class FeatureModel extends BaseModel<FeatureHead> {
     return {
       lastHiddenState: states,
       pooled: pooling?.pool(states) ?? null,
+      penalty: body.penalty,
       backward: once(differentiable, async (gradients, signal) => {
         const { hidden, add } = await pass.backward(gradientOf(gradients))
         add()

@@ -23,7 +23,8 @@ export {
   AutoDistributedModelForTokenClassification,
   type ClassifierOptions,
   DistributedModelForSequenceClassification,
-  DistributedModelForTokenClassification
+  DistributedModelForTokenClassification,
+  type TokenClassifierOptions
 } from './classification.ts'
 export type { ClassificationOutput } from './classification-model.ts'
 export type { ClassificationInput } from './classification-pass.ts'

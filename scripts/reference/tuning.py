@@ -5,6 +5,7 @@ test/reference/tuning/<name>.safetensors: `losses` and `norms` (of the gradients
 clipping) and `final.<parameter>`, with the parameter names of PEFT's files, or of its prompt encoder where that is not
 saved; for AdaLoRA `ranks.<module>`, 1 where a rank is kept at the end.
 """
+import re
 import shutil
 
 import torch
@@ -78,28 +79,33 @@ def batch(generator):
     return dict(ids=ids, mask=mask, labels=labels)
 
 
-def run(name, rate, config):
-    torch.manual_seed(4)
-    base = AutoModelForCausalLM.from_pretrained(base_of(name), dtype=torch.float32, attn_implementation="eager")
-    model = (DeepPrompts(base) if config is None else get_peft_model(base, config)).train()
+def parameters_of(model):
+    """What is trained, under the names of PEFT's files; what an encoder has under its own; a task's head as the model calls it."""
+    trained = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            head = re.fullmatch(r".*\.(\w+)\.modules_to_save\.default\.(\w+)", name)
+            trained[".".join(head.groups()) if head else name.replace(".default", "").removeprefix("prompt_encoder.")] = parameter
+    encoders = [name for name in trained if name.startswith(("embedding.", "transform.", "mlp_head.", "lstm_head."))]
+    if encoders == ["embedding.weight"]:
+        trained = {"prompt_embeddings" if name in encoders else name: parameter for name, parameter in trained.items()}
+    return trained
+
+
+def follow(model, rate, config, batches, loss_of):
+    """STEPS steps of AdamW over batches that take turns, and what is compared of them."""
+    trained = parameters_of(model.train())
     is_adalora = config is not None and config.peft_type == "ADALORA"
-    trained = {name.replace(".default", "").removeprefix("prompt_encoder."): parameter
-               for name, parameter in model.named_parameters() if parameter.requires_grad}
-    if list(trained) == ["embedding.weight"]:
-        trained = {"prompt_embeddings": trained["embedding.weight"]}
     parameters = list(trained.values())
     optimizer = torch.optim.AdamW(parameters, lr=rate)
     schedule = get_linear_schedule_with_warmup(optimizer, 2, STEPS)
     state = lambda: {name: parameter.detach().clone() for name, parameter in trained.items()}
     tensors = {f"initial.{name}": tensor for name, tensor in state().items()}
-    generator = torch.Generator().manual_seed(5)
-    batches = [batch(generator) for _ in range(BATCHES)]
     for index, inputs in enumerate(batches):
         tensors |= {f"{index}.{name}": tensor for name, tensor in inputs.items()}
     losses, norms = [], []
     for step in range(STEPS):
-        inputs = batches[step % BATCHES]
-        loss = model(input_ids=inputs["ids"], attention_mask=inputs["mask"], labels=inputs["labels"]).loss
+        loss = loss_of(model, batches[step % BATCHES])
         optimizer.zero_grad()
         loss.backward()
         if step == 0:
@@ -115,6 +121,15 @@ def run(name, rate, config):
             tensors[f"ranks.{name.replace('.default', '')}"] = torch.tensor(kept).long()
     tensors |= {f"final.{name}": tensor for name, tensor in state().items()}
     return tensors | {"losses": torch.tensor(losses), "norms": torch.tensor(norms)}
+
+
+def run(name, rate, config):
+    torch.manual_seed(4)
+    base = AutoModelForCausalLM.from_pretrained(base_of(name), dtype=torch.float32, attn_implementation="eager")
+    model = DeepPrompts(base) if config is None else get_peft_model(base, config)
+    generator = torch.Generator().manual_seed(5)
+    loss_of = lambda model, inputs: model(input_ids=inputs["ids"], attention_mask=inputs["mask"], labels=inputs["labels"]).loss
+    return follow(model, rate, config, [batch(generator) for _ in range(BATCHES)], loss_of)
 
 
 def main():

@@ -55,3 +55,8 @@ export const tuningRuns: readonly (readonly [name: string, learningRate: number,
     { peftType: 'P_TUNING', numVirtualTokens: 4, encoderHiddenSize: 12, encoderReparameterizationType: 'LSTM' }
   ]
 ]
+
+/** Those of them that scripts/reference/tasks.py made for the other tasks too. */
+const taskRunNames = ['lora', 'adalora', 'ia3', 'prompt', 'prefix', 'prefix-projection', 'p-tuning', 'p-tuning-lstm']
+
+export const taskRuns = tuningRuns.filter(([name]) => taskRunNames.includes(name))

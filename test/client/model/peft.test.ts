@@ -1,32 +1,21 @@
 // Adapters over real servers: trained as PEFT trains them, saved, loaded, used in generation.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import {
-  adamw,
-  applyUpdates,
-  clearGradients,
-  clipGradNorm,
   type DistributedModelForCausalLM,
   type Example,
   getPeftModel,
-  learningRateAt,
   type PeftConfig,
   PeftModel,
   train
 } from '../../../client/index.ts'
 import { createRandom } from '../../../common/random.ts'
 import type { Tensor } from '../../../common/tensor.ts'
-import { decodeSafetensors } from '../../../model/safetensors.ts'
-import { assertClose, referencePath, temporaryFolder } from '../support.ts'
+import { referencePath, temporaryFolder } from '../support.ts'
 import { baseOf, tuningRuns } from '../tuning-runs.ts'
 import { type Bases, startBases } from './bases.ts'
+import { followRun, readReferences } from './follow-run.ts'
 import { relative, startSwarm } from './swarm.ts'
-
-function references(...names: string[]): Record<string, Tensor> {
-  const file = referencePath(...names)
-  return decodeSafetensors(readFileSync(file), file).tensors
-}
 
 const lora: PeftConfig = { peftType: 'LORA', r: 4, loraAlpha: 10, targetModules: ['q_proj', 'v_proj', 'down_proj'] }
 /** Something in every parameter: B is zero at first. */
@@ -49,35 +38,13 @@ describe('an adapter over two servers', () => {
 
   for (const [name, learningRate, config] of tuningRuns) {
     it(`learns in twenty steps of '${name}' what PEFT learns`, async () => {
-      const expected = references('tuning', `${name}.safetensors`)
       const base = bases.of(name)
       const model = await getPeftModel(base, config)
-      const parameters = model.parameters()
-      for (const { name: parameter, data } of parameters)
-        data.set(expected[`initial.${parameter}`]!.data as Float32Array)
-      const optimizer = adamw()
-      let state = optimizer.init(parameters)
-      for (let step = 0; step < 20; step++) {
-        const [inputIds, attentionMask, labels] = ['ids', 'mask', 'labels'].map(
-          part => expected[`${step % 4}.${part}`] as Tensor<'int64'>
-        ) as [Tensor<'int64'>, Tensor<'int64'>, Tensor<'int64'>]
-        const { loss } = await model.forward({ inputIds, attentionMask, labels }, { training: true, seed: step })
-        assertClose([loss.value], [expected.losses!.data[step] as number], 1e-4, `loss of step ${step}`)
-        clearGradients(parameters)
-        await loss.backward()
-        if (step === 0) {
-          for (const { name: parameter, grad } of parameters) {
-            const gradient = expected[`gradient.${parameter}`]!.data as Float32Array
-            if (gradient.some(value => value !== 0)) assert.ok(relative(grad!, gradient) < 1e-5, parameter)
-          }
-        }
-        assertClose([clipGradNorm(parameters, 1)], [expected.norms!.data[step] as number], 1e-4, `norm of step ${step}`)
-        const rate = learningRateAt('linear', step, { learningRate, warmupSteps: 2, totalSteps: 20 })
-        const result = optimizer.update(parameters, state, { learningRate: rate })
-        state = result.state
-        applyUpdates(parameters, result.updates)
-        model.afterStep(step + 1)
-      }
+      await followRun(model, readReferences('tuning', `${name}.safetensors`), learningRate, async (inputs, step) => {
+        const { ids, mask, labels } = inputs as Record<string, Tensor<'int64'>>
+        const input = { inputIds: ids!, attentionMask: mask!, labels: labels! }
+        return (await model.forward(input, { training: true, seed: step })).loss
+      })
       assert.ok(base.parameters().every(parameter => parameter.grad === null && !parameter.requiresGrad))
     })
 
@@ -137,7 +104,7 @@ describe('an adapter over two servers', () => {
     'p-tuning-lstm'
   ]) {
     it(`'${name}' as PEFT saved it gives PEFT's logits`, async () => {
-      const expected = references('adapters', 'logits.safetensors')
+      const expected = readReferences('adapters', 'logits.safetensors')
       const model = await PeftModel.fromPretrained(bases.of(name), referencePath('adapters', name))
       const inputIds = expected.ids as Tensor<'int64'>
       const attentionMask = expected.mask as Tensor<'int64'>

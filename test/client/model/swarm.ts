@@ -67,7 +67,7 @@ export async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-/** The greatest difference, relative to the greatest expected value. */
+/** The greatest difference, relative to the greatest expected value where that is not zero. */
 export function relative(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   let difference = actual.length === expected.length ? 0 : Infinity
   let greatest = 0
@@ -75,5 +75,5 @@ export function relative(actual: ArrayLike<number>, expected: ArrayLike<number>)
     difference = Math.max(difference, Math.abs(actual[index]! - expected[index]!))
     greatest = Math.max(greatest, Math.abs(expected[index]!))
   }
-  return difference / greatest
+  return greatest === 0 ? difference : difference / greatest
 }
