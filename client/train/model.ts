@@ -1,4 +1,5 @@
 // What training needs of a model.
+import type { Tensor } from '../../common/tensor.ts'
 import type { Parameter } from '../parameter.ts'
 import type { TuningState } from '../tuning/index.ts'
 import type { Batch } from './collate.ts'
@@ -38,8 +39,11 @@ export interface Traffic {
 }
 
 export interface TrainableModel {
-  /** The loss is the mean over the labels that count. */
-  forward(batch: Batch, options?: ForwardOptions): Promise<{ readonly loss: Loss }>
+  /** The loss is the mean over the labels that count; `logits` where the model gives them. */
+  forward(
+    batch: Batch,
+    options?: ForwardOptions
+  ): Promise<{ readonly loss: Loss; readonly logits?: Tensor<'float32'> | null }>
   parameters(): readonly Parameter[]
   /** told after every optimizer step how many were made, before the gradients are forgotten */
   afterStep?(step: number): void

@@ -124,11 +124,20 @@ describe('training runs', { timeout: 240 * second }, () => {
     const rows = ['up', 'down', 'up', 'down'].map((label, index) => JSON.stringify({ text: `the way ${index}`, label }))
     const train_file = join(home, 'ways.jsonl')
     await writeFile(train_file, rows.join('\n'))
-    const more = { train_file, validation_split: 0.5, max_steps: 2, eval_steps: 1, load_best_model_at_end: true }
+    const more = {
+      train_file,
+      validation_split: 0.5,
+      max_steps: 2,
+      eval_steps: 1,
+      load_best_model_at_end: true,
+      metric_for_best_model: 'accuracy',
+      greater_is_better: true
+    }
     const { file, output } = await configure('classifier', methods[0]!, more)
     const { code, stdout, stderr } = await swarm(['train', '--config', file])
     assert.equal(code, 0, stderr)
     assert.match(stdout, /labels: down, up/)
+    assert.match(stdout, /eval loss \d\.\d+ {2}eval accuracy [01]\.\d+ {2}eval f1 [01]\./)
     const adapter = JSON.parse(await readFile(join(output, 'adapter_config.json'), 'utf8')) as { task_type: string }
     assert.equal(adapter.task_type, 'SEQ_CLS')
   })

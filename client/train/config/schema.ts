@@ -116,7 +116,10 @@ const run = {
   save_steps: count.default(500).describe('steps between two checkpoints'),
   save_total_limit: count.optional().describe('checkpoints that are kept, the best among them; default: all'),
   load_best_model_at_end: z.boolean().default(false).describe('end with the parameters of the best evaluation'),
-  metric_for_best_model: z.string().default('loss').describe('measure that evaluations are compared by'),
+  metric_for_best_model: z
+    .string()
+    .default('loss')
+    .describe('measure that evaluations are compared by: loss; of classes also accuracy, f1'),
   greater_is_better: z.boolean().default(false).describe('whether more of it is better'),
   early_stopping_patience: count.optional().describe('evaluations without improvement after which the run ends'),
   early_stopping_threshold: z.number().min(0).default(0).describe('what counts as improvement')

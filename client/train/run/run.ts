@@ -4,10 +4,10 @@ import { SwarmError } from '../../../common/errors.ts'
 import { Checkpoints, hashExamples, lastGood } from '../checkpoint/index.ts'
 import { type TrainConfig, toTrainOptions, writeConfigYaml } from '../config/index.ts'
 import type { TrainingData } from '../data/index.ts'
-import { lossEvaluation } from '../evaluate.ts'
 import type { TrainableModel } from '../model.ts'
 import type { TrainingProgress } from '../options.ts'
 import { train } from '../trainer.ts'
+import { validationOf } from './evaluation.ts'
 import { RunLog } from './log.ts'
 
 export const configName = 'config.yaml'
@@ -54,7 +54,7 @@ async function freeze(config: TrainConfig): Promise<void> {
  */
 export async function* runTraining(
   model: TrainableModel,
-  data: Pick<TrainingData, 'train' | 'validation'>,
+  data: Pick<TrainingData, 'train' | 'validation' | 'labels'>,
   config: TrainConfig,
   { padTokenId, resume, signal }: RunOptions
 ): AsyncGenerator<TrainingProgress> {
@@ -68,7 +68,7 @@ export async function* runTraining(
   const options = {
     ...toTrainOptions(config),
     padTokenId,
-    evaluate: data.validation.length === 0 ? undefined : lossEvaluation(model, data.validation, evaluation),
+    evaluate: validationOf(model, data, evaluation),
     resumeFromCheckpoint: resume,
     identity: {
       codec: config.codec,
