@@ -1,5 +1,6 @@
 // How does the part of a training step that servers compute scale with their number, when each has one core? One, two and three
-// servers in a chain, and two replicas; the batch whole, and cut into parts that are under way together. In turns, in one run.
+// servers in a chain, and two replicas; the batch whole, and cut into parts that are
+// under way together. In turns, in one run; needs a quiet machine.
 //   node bench/make-model.ts /tmp/llama-6x1024 6
 //   node bench/training-scale.ts /tmp/llama-6x1024 [batch=4] [seq=128] [rounds=5] [codec=fp32]
 // Measured is forward and backward of LoRA (rank 8, q and v) through the blocks with random hidden states: no head, which is the client's.
