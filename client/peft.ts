@@ -26,19 +26,12 @@ export type PeftModel<Base extends { adapt(...parameters: never): unknown } = Di
   Base['adapt']
 >
 
-/** In a base model, as FEATURE_EXTRACTION has it, paths of modules lack the name of the base model in the whole one. */
-function modulePath(path: string, task: TaskType): string {
-  return task === 'FEATURE_EXTRACTION' ? path.slice(path.indexOf('.') + 1) : path
-}
-
 /** What a tuning method may know of the model. */
 function targetOf({ checkpoint, embeddings, tokenizer }: ModelParts, task: TaskType): TuningTarget {
-  const target = checkpointTarget(checkpoint)
   return {
-    ...target,
+    ...checkpointTarget(checkpoint, task),
     // of what a prompt is put before
     hiddenSize: embeddings.width,
-    moduleWeightName: (block, module) => modulePath(target.moduleWeightName(block, module), task),
     embedRows: async ids => embeddings.rows(ids),
     tokenizer: tokenizer ?? undefined
   }

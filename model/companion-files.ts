@@ -2,7 +2,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { withResource } from '../common/resource.ts'
-import type { WeightDType } from './convert.ts'
 import type { FolderOptions, ModelFolder } from './formats/folder.ts'
 import { writeSmallFile } from './write-checkpoint.ts'
 
@@ -42,23 +41,12 @@ export async function copyCompanions(
   return names
 }
 
-/**
- * The text of a config.json with another element type of the weights. The rest stays as it is written: a number without fraction must
- * stay `0.0` where transformers wants a float.
- */
-export function withDtype(text: string, dtype: WeightDType): string {
-  const field = /"(torch_dtype|dtype)"\s*:\s*"[^"]*"/g
-  if (field.test(text)) return text.replaceAll(field, `"$1": "${dtype}"`)
-  return text.replace('{', `{\n  "dtype": "${dtype}",`)
-}
-
-/** Copies the configuration, with another element type where one is given. Throws DISK_FULL. */
+/** Copies the configuration, its text changed by `edit`. Throws DISK_FULL. */
 export async function copyConfig(
   folder: ModelFolder,
   target: string,
-  options: FolderOptions & { dtype?: WeightDType } = {}
+  { edit, ...options }: FolderOptions & { edit: (text: string) => string }
 ): Promise<void> {
-  const { dtype, signal } = options
-  const text = new TextDecoder().decode(await readSmallFile(folder, configName, { signal }))
-  await writeSmallFile(join(target, configName), dtype === undefined ? text : withDtype(text, dtype))
+  const text = new TextDecoder().decode(await readSmallFile(folder, configName, options))
+  await writeSmallFile(join(target, configName), edit(text))
 }

@@ -3,13 +3,15 @@ import { dtypes, type Tensor, tensor } from '../../common/tensor.ts'
 import { GiB, MiB } from '../../common/units.ts'
 import { type Checkpoint, readSample, readTensor } from '../../model/checkpoint.ts'
 import { copyCompanions, copyConfig } from '../../model/companion-files.ts'
+import { withClasses, withDtype } from '../../model/config-text.ts'
 import { isWeightDtype, type WeightDType } from '../../model/convert.ts'
 import { readTensors } from '../../model/formats/formats.ts'
 import type { TensorSource } from '../../model/safetensors-file.ts'
 import type { TensorInfo } from '../../model/tensor-info.ts'
 import { makeEmptyFolder, type WrittenTensors, writeTensors } from '../../model/write-checkpoint.ts'
 import { encodePieces } from '../../proto/codec.ts'
-import { loadAdapter } from '../tuning/index.ts'
+import { type Parameter, parameter } from '../parameter.ts'
+import { type AdapterInfo, loadAdapter, readAdapterInfo, type TaskType } from '../tuning/index.ts'
 import { checkpointTarget } from '../tuning/target.ts'
 import { type MergePlan, planMerge } from './merge.ts'
 
@@ -70,12 +72,19 @@ async function storedNames(
 async function sourcesOf(
   checkpoint: Checkpoint,
   plan: MergePlan,
+  head: readonly Parameter[],
   { dtype, onTensor, signal }: ExportOptions
 ): Promise<TensorSource[]> {
   const nameOf = await storedNames(checkpoint, signal)
   const total = checkpoint.tensors.size
   let done = 0
-  return [...checkpoint.tensors.values()].map((info): TensorSource => {
+  const replaced = new Set(head.map(({ name }) => name))
+  const kept = [...checkpoint.tensors.values()].filter(({ name }) => !replaced.has(name))
+  const added = head.map(({ name, shape, data }): TensorSource => {
+    const target = dtype ?? 'float32'
+    return { name, dtype: target, shape, load: async () => toDtype(tensor('float32', shape, data), target) }
+  })
+  const sources = kept.map((info): TensorSource => {
     const { name, shape, encoding, dtype: stored } = info
     const change = plan.get(name)
     // what is no weight, or has 8 bits and no change, stays as it is
@@ -96,6 +105,15 @@ async function sourcesOf(
       }
     }
   })
+  return [...sources, ...added]
+}
+
+/** What becomes of a model beside the changes of its own tensors. */
+interface Additions {
+  /** tensors of a classifier, by their names in the model; in float32 unless `dtype` says otherwise */
+  readonly head: readonly Parameter[]
+  /** of the text of config.json */
+  readonly editConfig: (text: string) => string
 }
 
 /**
@@ -106,21 +124,39 @@ export async function writeMerged(
   checkpoint: Checkpoint,
   plan: MergePlan,
   output: string,
-  options: ExportOptions = {}
+  options: ExportOptions = {},
+  { head, editConfig }: Additions = { head: [], editConfig: text => text }
 ): Promise<Exported> {
   const { shardBytes = 5 * GiB, dtype, signal } = options
   await makeEmptyFolder(output)
-  const written = await writeTensors(output, await sourcesOf(checkpoint, plan, options), { shardBytes, signal })
+  const sources = await sourcesOf(checkpoint, plan, head, options)
+  const written = await writeTensors(output, sources, { shardBytes, signal })
   await copyCompanions(checkpoint.folder, output, { signal })
   // last: a folder without it is no model, should this one stay unfinished
-  await copyConfig(checkpoint.folder, output, { dtype, signal })
+  const edit = (text: string): string => editConfig(dtype === undefined ? text : withDtype(text, dtype))
+  await copyConfig(checkpoint.folder, output, { edit, signal })
   return { ...written, merged: plan.size }
 }
 
+/** Ends of the names of transformers' classes. */
+const classEndings: Partial<Record<TaskType, string>> = {
+  SEQ_CLS: 'ForSequenceClassification',
+  TOKEN_CLS: 'ForTokenClassification'
+}
+
+/** The head that an adapter of a classification brings, and what config.json says of it. Its values come as the adapter is loaded. */
+function additionsOf({ task, head, labels, numLabels }: AdapterInfo): Additions {
+  const ending = classEndings[task]
+  return {
+    head: head.map(({ name, shape }) => parameter(name, shape)),
+    editConfig: text => (ending === undefined ? text : withClasses(text, ending, labels ?? numLabels ?? 0))
+  }
+}
+
 /**
- * Merges an adapter into the weights of its base model and writes the result as `writeMerged` does. Weights that are stored in 16 bits
- * are rounded to them again unless `dtype` says otherwise. Throws UNSUPPORTED for adapters that no weights can hold (prompts,
- * prefixes), BAD_CHECKPOINT for an adapter of another model, and what `writeMerged` throws.
+ * Merges an adapter into the weights of its base model and writes the result as `writeMerged` does; the head of a classification with
+ * it. Weights that are stored in 16 bits are rounded to them again unless `dtype` says otherwise. Throws UNSUPPORTED for adapters that
+ * no weights can hold (prompts, prefixes), BAD_CHECKPOINT for an adapter of another model, and what `writeMerged` throws.
  */
 export async function exportMerged(
   checkpoint: Checkpoint,
@@ -128,7 +164,17 @@ export async function exportMerged(
   output: string,
   options: ExportOptions = {}
 ): Promise<Exported> {
-  const method = await loadAdapter(adapter, checkpointTarget(checkpoint), options)
-  const { peft_type: peftType } = method.describe({ baseModel: checkpoint.path })
-  return await writeMerged(checkpoint, planMerge(method, checkpoint, `${adapter}: ${peftType}`), output, options)
+  const { signal } = options
+  const info = await readAdapterInfo(adapter, { signal })
+  const { task, peftType } = info
+  const additions = additionsOf(info)
+  const target = checkpointTarget(checkpoint, task)
+  const method = await loadAdapter(adapter, target, { task, modules: additions.head, signal })
+  return await writeMerged(
+    checkpoint,
+    planMerge(method, checkpoint, `${adapter}: ${peftType}`),
+    output,
+    options,
+    additions
+  )
 }

@@ -7,15 +7,23 @@ import { type TaskType, taskTypes } from './task.ts'
 /** Names of the classes, beside the files of PEFT, which has no place for them. */
 const labelsName = 'labels.json'
 
-/** Rows of these are the classes. */
-const headTensor = /\.(score|classifier)\.weight$/
+/** Tensors of a classifier; rows of the weight are the classes. */
+const headTensor = /\.((?:score|classifier)\.(?:weight|bias))$/
+
+/** A tensor of the head by its name in the model: `score.weight` */
+export interface HeadTensor {
+  readonly name: string
+  readonly shape: readonly number[]
+}
 
 export interface AdapterInfo {
   readonly task: TaskType
   readonly peftType: string
   /** positions that the adapter takes before every input */
   readonly virtualTokens: number
-  /** classes of the head that it brings; null without one */
+  /** of the head that it brings; empty without one */
+  readonly head: readonly HeadTensor[]
+  /** classes of that head; null without one */
   readonly numLabels: number | null
   /** their names, where it knows them */
   readonly labels: readonly string[] | null
@@ -57,8 +65,11 @@ export async function readAdapterInfo(
     throw new SwarmError('UNSUPPORTED', `${path}: task_type ${JSON.stringify(fields.task_type)} is not supported`)
   }
   const { tensors } = await readAdapterTensors(directory, signal)
-  const head = Object.entries(tensors).find(([name]) => headTensor.test(name))?.[1]
-  const numLabels = head?.shape[0] ?? null
+  const head = Object.entries(tensors).flatMap(([stored, { shape }]): HeadTensor[] => {
+    const name = headTensor.exec(stored)?.[1]
+    return name === undefined ? [] : [{ name, shape }]
+  })
+  const numLabels = head.find(({ name }) => name.endsWith('.weight'))?.shape[0] ?? null
   const labels = await readLabels(directory, signal)
   if (labels !== null && numLabels !== null && labels.length !== numLabels) {
     throw new SwarmError(
@@ -70,6 +81,7 @@ export async function readAdapterInfo(
     task,
     peftType: String(fields.peft_type),
     virtualTokens: typeof fields.num_virtual_tokens === 'number' ? fields.num_virtual_tokens : 0,
+    head,
     numLabels,
     labels
   }

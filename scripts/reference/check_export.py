@@ -6,24 +6,32 @@ from pathlib import Path
 
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoModelForTokenClassification
+
+CLASSES = {
+    "CAUSAL_LM": AutoModelForCausalLM,
+    "SEQ_CLS": AutoModelForSequenceClassification,
+    "TOKEN_CLS": AutoModelForTokenClassification,
+}
 
 
-def load(path):
-    return AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager").eval()
+def load(path, auto, **options):
+    return auto.from_pretrained(path, dtype=torch.float32, attn_implementation="eager", **options)
 
 
 def main():
     base, adapter, exported = sys.argv[1:]
-    tuned = PeftModel.from_pretrained(load(base), adapter).eval()
-    ours, info = AutoModelForCausalLM.from_pretrained(
-        exported, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
-    )
-    problems = {kind: keys for kind, keys in info.items() if keys}
+    task = json.loads((Path(adapter) / "adapter_config.json").read_text())["task_type"]
+    auto = CLASSES[task]
+    ours, info = load(exported, auto, output_loading_info=True)
+    options = {} if task == "CAUSAL_LM" else {"num_labels": ours.config.num_labels}
+    tuned = PeftModel.from_pretrained(load(base, auto, **options), adapter).eval()
+    # the head of the language model stays in the files of a classifier, whose class does without
+    problems = {kind: keys for kind, keys in info.items() if set(keys) - {"lm_head.weight", "embed_out.weight"}}
     torch.manual_seed(0)
-    ids = torch.randint(0, ours.config.vocab_size, (2, 12))
+    ids = torch.randint(2, ours.config.vocab_size, (1 if task == "SEQ_CLS" else 2, 12))
     with torch.no_grad():
-        plain = load(base)(input_ids=ids).logits
+        plain = load(base, auto, **options).eval()(input_ids=ids).logits
         apart = tuned(input_ids=ids).logits
         merged = ours.eval()(input_ids=ids).logits
         theirs = tuned.merge_and_unload()

@@ -5,7 +5,12 @@ import { join } from 'node:path'
 import { suite, type TestContext, test } from 'node:test'
 import { type ExportOptions, exportMerged, writeMerged } from '../../client/export/export.ts'
 import { planMerge } from '../../client/export/merge.ts'
-import { PeftModel } from '../../client/index.ts'
+import {
+  AutoDistributedModelForSequenceClassification,
+  AutoDistributedModelForTokenClassification,
+  getPeftModel,
+  PeftModel
+} from '../../client/index.ts'
 import { createTuning, saveAdapter } from '../../client/tuning/index.ts'
 import { float32, int64, type Tensor } from '../../common/tensor.ts'
 import { type Checkpoint, openCheckpoint, readSample } from '../../model/checkpoint.ts'
@@ -182,6 +187,43 @@ suite('every kind of port that changes weights', () => {
       message: 'an adapter: its prompt acts on hidden states: it cannot be merged into weights'
     })
   })
+})
+
+suite('adapters of classifications', () => {
+  const labels = ['low', 'middle', 'high']
+  const openers = {
+    SEQ_CLS: AutoDistributedModelForSequenceClassification,
+    TOKEN_CLS: AutoDistributedModelForTokenClassification
+  } as const
+  const input = { inputIds: [[5, 9, 13, 2, 30]] }
+
+  for (const [task, opener] of Object.entries(openers)) {
+    for (const name of ['adapters/base', 'families/gpt2', 'families/bloom']) {
+      test(`${task} over '${name}': the head and its classes are part of the checkpoint`, async t => {
+        const path = referencePath(name)
+        const { numBlocks } = (await openCheckpoint(path)).config
+        const adapter = await temporaryFolder(t)
+        let expected: Tensor<'float32'>
+        {
+          await using swarm = await startSwarm([[0, numBlocks]], { path })
+          await using base = await opener.fromPretrained(path, { initialPeers: swarm.join, id2label: labels, seed: 2 })
+          const config = { peftType: 'LORA', r: 2, targetModules: 'all-linear', initLoraWeights: false } as const
+          const tuned = base.task === 'SEQ_CLS' ? await getPeftModel(base, config) : await getPeftModel(base, config)
+          for (const { name, data } of tuned.parameters()) if (name.endsWith('bias')) data.fill(0.5)
+          await tuned.savePretrained(adapter)
+          expected = (await tuned.forward(input, { training: false })).logits
+        }
+        const { folder } = await exported(t, path, adapter)
+        await using swarm = await startSwarm([[0, numBlocks]], { path: folder })
+        await using merged = await opener.fromPretrained(folder, { initialPeers: swarm.join })
+        assert.deepEqual(merged.id2label, labels)
+        assert.ok(difference((await merged.forward(input)).logits, expected) < 1e-4)
+        const { architectures, label2id } = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8'))
+        assert.match(architectures[0], task === 'SEQ_CLS' ? /ForSequenceClassification$/ : /ForTokenClassification$/)
+        assert.equal(label2id.high, 2)
+      })
+    }
+  }
 })
 
 suite('the folder', () => {

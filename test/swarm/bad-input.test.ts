@@ -9,6 +9,7 @@ import { test } from 'node:test'
 
 const root = join(import.meta.dirname, '../..')
 const model = join(root, 'models/tiny')
+const adapters = join(root, 'test/reference/adapters')
 
 function swarm(...args: string[]): { status: number | null; stderr: string } {
   return spawnSync(process.execPath, [join(root, 'cli/bin.js'), ...args], {
@@ -41,6 +42,26 @@ const cases: readonly [name: string, args: string[], message: RegExp][] = [
       '/ip4/127.0.0.1/tcp/1'
     ],
     /\/dev\/null\/x\/config\.yaml: cannot be written/
+  ],
+  [
+    'an adapter that no weights can hold',
+    ['export', join(adapters, 'base'), '--adapter', join(adapters, 'prompt'), '--output', join(adapters, 'none')],
+    /adapters\/prompt: PROMPT_TUNING: \d+ virtual tokens .* cannot be merged/
+  ],
+  [
+    'an adapter of another model',
+    ['export', model, '--adapter', join(adapters, 'lora'), '--output', join(adapters, 'none')],
+    /expected \[\d+,192\], found \[\d+,32\] \(is it of another base model\?\)/
+  ],
+  [
+    'a folder for a checkpoint that holds something',
+    ['export', join(adapters, 'base'), '--adapter', join(adapters, 'lora'), '--output', join(root, 'docs')],
+    /docs: expected a new or empty folder, found/
+  ],
+  [
+    'data that is not there',
+    ['eval', model, '/no/such.jsonl', '--join', '/ip4/127.0.0.1/tcp/1'],
+    /such\.jsonl: no such file/
   ],
   ['an address that is none', ['status', '--join', 'localhost:31330'], /localhost:31330/],
   ['a command that does not exist', ['server'], /unknown command/]
