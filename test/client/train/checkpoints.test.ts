@@ -13,37 +13,9 @@ import { type EvaluationHook, type TrainingProgress, type TrainOptions, train } 
 import { SwarmError } from '../../../common/errors.ts'
 import { tensor } from '../../../common/tensor.ts'
 import { collect, temporaryFolder } from '../support.ts'
-import { examples, unigram } from './unigram.ts'
-
-const settings: TrainOptions = {
-  learningRate: 0.1,
-  lrSchedulerType: 'cosine',
-  warmupSteps: 2,
-  padTokenId: 0,
-  perDeviceTrainBatchSize: 2,
-  maxSteps: 11,
-  seed: 3
-}
-
-/** Trains to the end, or to a step after which nothing more is asked for, as when the process is gone. */
-async function run(options: Partial<TrainOptions>, until = Infinity) {
-  const { model, weights } = unigram()
-  const progress: TrainingProgress[] = []
-  const all = { ...settings, ...options }
-  for await (const item of train(model, examples, all)) {
-    progress.push(item)
-    if (item.step === until) break
-  }
-  return { weights: weights.data, progress }
-}
+import { examples, run, scripted, settings, unigram } from './unigram.ts'
 
 const names = async (folder: string): Promise<string[]> => (await readdir(folder)).sort()
-
-/** Measures that follow a script: one number an evaluation. */
-const scripted = (...losses: number[]): EvaluationHook => ({
-  everySteps: 1,
-  run: async step => ({ loss: losses[step - 1]! })
-})
 
 suite('a run that is resumed', () => {
   for (const optim of optimizerNames) {
@@ -183,51 +155,6 @@ suite('a folder that holds a run', () => {
         assert.ok(gone.every(step => step < Math.min(Infinity, ...removable)))
       })
     )
-  })
-})
-
-suite('evaluation', () => {
-  test('the best parameters are those at the end', async context => {
-    const outputDir = await temporaryFolder(context)
-    const evaluate = scripted(5, 4, 3, 9, 9, 9, 9, 9, 9, 9, 9)
-    const { weights } = await run({ outputDir, evaluate, loadBestModelAtEnd: true })
-    assert.deepEqual(weights, (await run({}, 3)).weights)
-    assert.notDeepEqual(weights, (await run({})).weights)
-  })
-
-  test('ends a run that no longer improves, and patience survives a resume', async context => {
-    const losses = [5, 4, 3.95, 3.9, 4, 4, 4, 1, 1, 1, 1]
-    const options = { evaluate: scripted(...losses), earlyStoppingPatience: 3, earlyStoppingThreshold: 0.2 }
-    const { progress } = await run(options)
-    assert.deepEqual(
-      progress.map(({ step, stopsEarly }) => [step, stopsEarly]),
-      [
-        [1, undefined],
-        [2, undefined],
-        [3, undefined],
-        [4, undefined],
-        [5, true]
-      ]
-    )
-    const outputDir = await temporaryFolder(context)
-    await run({ ...options, outputDir, saveSteps: 3 }, 4)
-    const resumed = await run({ ...options, outputDir, saveSteps: 3, resumeFromCheckpoint: true })
-    assert.deepEqual(resumed.progress.at(-1)!.step, 5)
-  })
-
-  test('by another measure, where larger is better', async context => {
-    const outputDir = await temporaryFolder(context)
-    const evaluate = { everySteps: 1, run: async (step: number) => ({ accuracy: step === 2 ? 0.9 : 0.1 }) }
-    const options = {
-      outputDir,
-      evaluate,
-      loadBestModelAtEnd: true,
-      metricForBestModel: 'accuracy',
-      greaterIsBetter: true
-    }
-    assert.deepEqual((await run(options)).weights, (await run({}, 2)).weights)
-    const unknown = run({ ...options, outputDir: await temporaryFolder(context), metricForBestModel: 'f1' })
-    await assert.rejects(unknown, { message: "metricForBestModel: expected one of accuracy, found 'f1'" })
   })
 })
 

@@ -1,6 +1,15 @@
 // A model small enough to differentiate by hand, for tests of what trains it.
 import { addGradient, parameter } from '../../../client/parameter.ts'
-import type { Batch, Example, ForwardOptions, TrainableModel } from '../../../client/train/index.ts'
+import {
+  type Batch,
+  type EvaluationHook,
+  type Example,
+  type ForwardOptions,
+  type TrainableModel,
+  type TrainingProgress,
+  type TrainOptions,
+  train
+} from '../../../client/train/index.ts'
 
 export const vocabulary = 6
 
@@ -40,3 +49,31 @@ export const examples: Example[] = [
   { ids: [1, 2, 2, 2], labels: [-100, 2, 2, 2] },
   { ids: [3, 1], labels: [-100, 1] }
 ]
+
+export const settings: TrainOptions = {
+  learningRate: 0.1,
+  lrSchedulerType: 'cosine',
+  warmupSteps: 2,
+  padTokenId: 0,
+  perDeviceTrainBatchSize: 2,
+  maxSteps: 11,
+  seed: 3
+}
+
+/** Trains to the end, or to a step after which nothing more is asked for, as when the process is gone. */
+export async function run(options: Partial<TrainOptions>, until = Infinity) {
+  const { model, weights } = unigram()
+  const progress: TrainingProgress[] = []
+  const all = { ...settings, ...options }
+  for await (const item of train(model, examples, all)) {
+    progress.push(item)
+    if (item.step === until) break
+  }
+  return { weights: weights.data, progress }
+}
+
+/** Measures that follow a script: one number an evaluation. */
+export const scripted = (...losses: number[]): EvaluationHook => ({
+  everySteps: 1,
+  run: async step => ({ loss: losses[step - 1]! })
+})
