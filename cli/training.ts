@@ -2,12 +2,18 @@
 import type { TrainingProgress } from '../client/index.ts'
 import { createProgress, formatDuration } from './progress.ts'
 
-const format = 'loss {loss}  lr {lr}  {rate} tokens/s  ETA {eta}{more}'
+// {eta} is a word of the progress bar's own
+const format = 'loss {loss}  lr {lr}  {rate} tokens/s  ETA {left}{more}'
+
+const plural = (count: number, one: string, many: string): string => (count === 1 ? one : many)
 
 /** Latest evaluation, and how the batches travel; each only where it is known. */
 function more({ traffic }: TrainingProgress, evaluation: TrainingProgress['evaluation']): string {
   const measures = Object.entries(evaluation ?? {}).map(([name, value]) => `  eval ${name} ${value.toFixed(4)}`)
-  const travel = traffic === null ? '' : `  ${traffic.peers} peers  ${traffic.retries} retries`
+  const travel =
+    traffic === null
+      ? ''
+      : `  ${traffic.peers} ${plural(traffic.peers, 'peer', 'peers')}  ${traffic.retries} ${plural(traffic.retries, 'retry', 'retries')}`
   return measures.join('') + travel
 }
 
@@ -24,7 +30,7 @@ export async function showTraining(run: AsyncIterable<TrainingProgress>): Promis
         loss: progress.loss.toFixed(4),
         lr: progress.learningRate.toExponential(2),
         rate: progress.tokensPerSecond.toFixed(0),
-        eta: formatDuration(progress.etaSeconds),
+        left: formatDuration(progress.etaSeconds),
         more: more(progress, evaluation)
       })
       last = progress
