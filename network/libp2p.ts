@@ -61,6 +61,18 @@ const dialers = {
   ws: webSockets()
 }
 
+type RelayComponents = Parameters<ReturnType<typeof circuitRelayTransport>>[0]
+
+/**
+ * Relays are looked for among the peers that this one meets anyway. By default libp2p also walks through the DHT for them, in
+ * a loop that with no peers yet never pauses.
+ */
+function relayTransport(): ReturnType<typeof circuitRelayTransport> {
+  const nobody = { walk: async function* () {} }
+  return (components: RelayComponents) =>
+    circuitRelayTransport()(Object.create(components, { randomWalk: { value: nobody } }) as RelayComponents)
+}
+
 /** What helps a peer behind a router, and what it does for others like it. */
 function natServices({ relay = false, nat = false }: Libp2pSettings): ServiceMap {
   return {
@@ -81,7 +93,7 @@ export async function createNode(settings: Libp2pSettings): Promise<SwarmLibp2p>
     privateKey: settings.privateKey,
     nodeInfo: { name: 'swarmtune', version },
     addresses: { listen: [...settings.listen], announce: [...settings.announce] },
-    transports: [...(settings.transports ?? ['tcp', 'ws']).map(name => dialers[name]), circuitRelayTransport()],
+    transports: [...(settings.transports ?? ['tcp', 'ws']).map(name => dialers[name]), relayTransport()],
     ...(settings.secret && { connectionProtector: protectConnections(settings.secret) }),
     ...(settings.allow && { connectionGater: gateOf(settings.allow) }),
     connectionEncrypters: [writesOnce(noise({ crypto: noiseCrypto }))],
