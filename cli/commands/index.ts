@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { bootstrapCommand } from './bootstrap.ts'
 import { demoCommand } from './demo.ts'
+import { doctorCommand } from './doctor.ts'
 import { evalCommand } from './eval.ts'
 import { exportCommand } from './export.ts'
 import { generateCommand } from './generate.ts'
@@ -21,5 +22,6 @@ export const commands: readonly (() => Command)[] = [
   evalCommand,
   exportCommand,
   plotCommand,
+  doctorCommand,
   demoCommand
 ]

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { judgeClock, judgeDisk, judgeMemory, judgeModel, judgeReach, judgeVersions } from '../../cli/doctor/finding.ts'
+import { GiB, MiB, second } from '../../common/units.ts'
+
+const answer = (dialed: { address: string; failure: string }[], clockAheadMs = 0) => ({
+  peerId: 'peer',
+  version: '0.1.0',
+  time: 0,
+  seenAs: '/ip4/192.0.2.1/tcp/5000',
+  dialed,
+  clockAheadMs,
+  clockErrorMs: 1
+})
+
+test('a clock is compared with the median of the peers, within what the round trip hides', () => {
+  const judge = (...ahead: number[]) => judgeClock(ahead.map(clockAheadMs => ({ clockAheadMs, clockErrorMs: 500 })))
+  assert.equal(judge(9 * second).status, 'ok')
+  assert.deepEqual(
+    [judge(11 * second).status, judge(11 * second).message],
+    ['warn', '11.0 s behind the clocks of 1 peer']
+  )
+  assert.equal(judge(-200 * second).status, 'fail')
+  assert.match(judge(-200 * second).message, /200\.0 s ahead of the clocks.*look expired/)
+  assert.equal(judge(0, 10, 9000 * second).status, 'ok')
+  assert.equal(judge().status, 'warn')
+})
+
+test('one address that a peer connects to is enough; a router and a firewall are told apart', () => {
+  const failed = { address: '/ip4/192.0.2.1/tcp/4000/p2p/x', failure: 'connection refused' }
+  const reached = { address: '/ip4/192.0.2.1/tcp/4001/p2p/x', failure: '' }
+  assert.deepEqual(judgeReach([answer([failed]), answer([failed, reached])], true), {
+    check: 'reachability',
+    status: 'ok',
+    message: 'peers connect to /ip4/192.0.2.1/tcp/4001'
+  })
+  assert.match(judgeReach([answer([failed])], true).message, /connection refused\): a firewall/)
+  assert.match(judgeReach([answer([])], true).message, /at \/ip4\/192\.0\.2\.1\/tcp\/5000.*a router is between/)
+  assert.deepEqual(
+    [true, false].map(fixed => judgeReach([answer([])], fixed).status),
+    ['fail', 'warn']
+  )
+})
+
+test('disk, memory, versions and models are judged by their figures', () => {
+  assert.deepEqual(
+    [0.5, 2, 50].map(size => judgeDisk(size * GiB, '/x').status),
+    ['fail', 'warn', 'ok']
+  )
+  const model = { blockBytes: 512 * MiB, numBlocks: 24 }
+  assert.match(judgeMemory(8 * GiB, model).message, /room for 8 of 24 blocks of 512\.0 MiB/)
+  assert.deepEqual(
+    [judgeMemory(8 * GiB, model).status, judgeMemory(0.9 * GiB, model).status, judgeMemory(0.9 * GiB).status],
+    ['ok', 'fail', 'warn']
+  )
+  assert.equal(judgeVersions('0.1.0', ['0.1.7', '0.1.0']).status, 'ok')
+  assert.match(judgeVersions('0.1.0', ['0.2.0', '0.1.0']).message, /this is 0\.1\.0, peers have 0\.2\.0/)
+  const local = { identity: 'ab'.repeat(32), name: 'tiny' }
+  const statuses = [
+    [{ model: local.identity, modelName: 'renamed' }],
+    [{ model: 'cd'.repeat(32), modelName: 'tiny' }],
+    [{ model: 'cd'.repeat(32), modelName: 'other' }]
+  ].map(served => judgeModel(local, served).status)
+  assert.deepEqual(statuses, ['ok', 'fail', 'warn'])
+})
