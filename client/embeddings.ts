@@ -72,8 +72,7 @@ export class Embeddings {
     return {
       hidden: hidden as Floats,
       backward: async gradient => {
-        const trained = this.#programs.usedBy(graph).filter(({ requiresGrad }) => requiresGrad)
-        const wanted = ['states', ...trained.map(({ name }) => name)]
+        const wanted = ['states', ...this.#programs.trainedInputs(graph)]
         const back = await this.#programs.compile(`enter backward ${wanted.join()}`, () =>
           recompute(differentiate(graph, { wanted }))
         )

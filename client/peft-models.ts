@@ -26,7 +26,7 @@ export class PeftModelForCausalLM extends CausalModel {
 
   constructor(components: Components<DistributedModelForCausalLM, LanguageHead>, options: { seed?: number } = {}) {
     const { base, method, head } = components
-    super({ ...base.parts, head }, method, options)
+    super({ ...base.parts, head, embeddings: head.embeddings ?? base.parts.embeddings }, method, options)
     this.base = base
   }
 }

@@ -67,7 +67,7 @@ export async function getPeftModel<Head extends TaskHead<Head>, Tuned extends { 
   options: { seed?: number; signal?: AbortSignal } = {}
 ): Promise<Tuned> {
   const method = await createTuning(config, targetOf(base.parts, base.task), options)
-  const model = adapted(base, method, base.parts.head.copy(), options)
+  const model = adapted(base, method, base.parts.head.copy(method.modulesToSave ?? []), options)
   model.train()
   return model
 }
@@ -83,9 +83,12 @@ export const PeftModel = {
     options: { isTrainable?: boolean; seed?: number; signal?: AbortSignal } = {}
   ): Promise<Tuned> {
     const { parts, task } = base
-    const head = parts.head.copy()
-    const modules = head.parameters
-    const method = await loadAdapter(directory, targetOf(parts, task), { ...options, task, modules })
+    let head = parts.head
+    const modulesOf = ({ modulesToSave = [] }: TuningMethod) => {
+      head = parts.head.copy(modulesToSave)
+      return head.parameters
+    }
+    const method = await loadAdapter(directory, targetOf(parts, task), { ...options, task, modulesOf })
     return adapted(base, method, head, options)
   }
 }

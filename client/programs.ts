@@ -7,19 +7,25 @@ import { addGradient, type Parameter } from './parameter.ts'
 
 /** The tensors are fed by their names, not bound: whoever trains them changes them in place. */
 export class Programs {
-  readonly #parameters: ReadonlyMap<string, Parameter>
-  readonly #threads: number | undefined
+  /** by the names of graphs' inputs */
+  readonly parameters: ReadonlyMap<string, Parameter>
+  readonly threads: number | undefined
   readonly #sessions = new Map<string, Promise<Session>>()
   #closed = false
 
   constructor(parameters: ReadonlyMap<string, Parameter>, options: { threads?: number } = {}) {
-    this.#parameters = parameters
-    this.#threads = options.threads
+    this.parameters = parameters
+    this.threads = options.threads
   }
 
   /** The parameters among the graph's inputs. */
   usedBy(graph: Graph): readonly Parameter[] {
-    return graph.inputs.flatMap(({ name }) => this.#parameters.get(name) ?? [])
+    return graph.inputs.flatMap(({ name }) => this.parameters.get(name) ?? [])
+  }
+
+  /** Names of the graph's inputs that are parameters which require a gradient. */
+  trainedInputs(graph: Graph): string[] {
+    return graph.inputs.flatMap(({ name }) => (this.parameters.get(name)?.requiresGrad ? name : []))
   }
 
   /** The graph under this key, built and compiled when it is first asked for. Throws ABORTED once closed. */
@@ -27,7 +33,7 @@ export class Programs {
     if (this.#closed) throw new SwarmError('ABORTED', 'the model is closed')
     let session = this.#sessions.get(key)
     if (session === undefined) {
-      session = createSession(build(), { threads: this.#threads })
+      session = createSession(build(), { threads: this.threads })
       session.catch(() => this.#sessions.delete(key))
       this.#sessions.set(key, session)
     }
@@ -37,16 +43,16 @@ export class Programs {
   /** Runs with the parameters and, of `known`, what the graph takes. */
   async run(session: Session, known: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>> {
     const feeds = session.graph.inputs.map(({ name }) => {
-      const parameter = this.#parameters.get(name)
+      const parameter = this.parameters.get(name)
       return [name, parameter ? tensor('float32', parameter.shape, parameter.data) : known[name]!] as const
     })
     return await session.run(Object.fromEntries(feeds))
   }
 
-  /** Adds every `grad.<parameter>` among the results to its parameter. */
+  /** Adds every `grad.<input>` among the results to its parameter. */
   accumulate(results: Readonly<Record<string, Tensor>>): void {
-    for (const parameter of this.#parameters.values()) {
-      const gradient = results[`grad.${parameter.name}`]
+    for (const [input, parameter] of this.parameters) {
+      const gradient = results[`grad.${input}`]
       if (gradient !== undefined) addGradient(parameter, gradient.data as Float32Array)
     }
   }

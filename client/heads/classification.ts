@@ -5,7 +5,7 @@ import { type Tensor, tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint.ts'
 import { type Parameter, parameter } from '../parameter.ts'
 import { Programs } from '../programs.ts'
-import { type HeadLoss, HeadProgram, lossGradient, type TaskHead, type Wanted } from './program.ts'
+import { type HeadLoss, HeadProgram, lossGradient, refuseModules, type TaskHead, type Wanted } from './program.ts'
 
 type Floats = Tensor<'float32'>
 
@@ -77,7 +77,8 @@ export class ClassificationHead implements TaskHead<ClassificationHead> {
     }
   }
 
-  copy(): ClassificationHead {
+  copy(modules: readonly string[]): ClassificationHead {
+    refuseModules(modules, this.parameters)
     const { weight, bias } = this.#init
     const again = ({ name, shape, data }: Parameter) => parameter(name, shape, data.slice())
     return new ClassificationHead(this.#components, {

@@ -3,7 +3,7 @@ import type { Tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint.ts'
 import type { Parameter } from '../parameter.ts'
 import type { Programs } from '../programs.ts'
-import { type HeadPass, HeadProgram, type TaskHead, type Wanted } from './program.ts'
+import { type HeadPass, HeadProgram, refuseModules, type TaskHead, type Wanted } from './program.ts'
 
 export class FeatureHead implements TaskHead<FeatureHead> {
   readonly parameters: readonly Parameter[] = []
@@ -26,7 +26,8 @@ export class FeatureHead implements TaskHead<FeatureHead> {
   }
 
   /** All its tensors are the model's own, which no adapter trains. */
-  copy(): FeatureHead {
+  copy(modules: readonly string[]): FeatureHead {
+    refuseModules(modules)
     return this
   }
 

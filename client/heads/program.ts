@@ -1,5 +1,6 @@
 // What a task's head is to its model, and a graph over the last block's hidden states with its way back, compiled once each.
 // Knows no task.
+import { SwarmError } from '../../common/errors.ts'
 import type { Tensor } from '../../common/tensor.ts'
 import { cut } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
@@ -14,9 +15,22 @@ type Floats = Tensor<'float32'>
 export interface TaskHead<Self> {
   /** trained beside an adapter and saved with it; what the model's own tensors are is not among them */
   readonly parameters: readonly Parameter[]
-  /** The same head with parameters of its own, for an adapter to train. */
-  copy(): Self
+  /**
+   * The same head with parameters of its own, for an adapter to train; those of `modules` outside the blocks too, which are
+   * named as PEFT's modules_to_save. Throws INVALID_ARGUMENT, UNSUPPORTED for modules that are not trained with this task.
+   */
+  copy(modules: readonly string[]): Self
   close(): Promise<void>
+}
+
+/** Throws UNSUPPORTED for names of modules that are not the head's own parts. */
+export function refuseModules(modules: readonly string[], own: readonly Parameter[] = []): void {
+  const others = modules.filter(name => !own.some(each => each.name.replace(/\.[^.]*$/, '').endsWith(name)))
+  if (others.length === 0) return
+  throw new SwarmError(
+    'UNSUPPORTED',
+    `modulesToSave ${others.join(', ')}: with this task no module outside the blocks is trained beside its head`
+  )
 }
 
 export interface HeadGradients {
@@ -93,8 +107,8 @@ export class HeadProgram {
 
   async #compile({ hidden, parameters }: Wanted): Promise<Halves> {
     const graph = this.#build()
-    const trained = parameters ? this.#programs.usedBy(graph).filter(({ requiresGrad }) => requiresGrad) : []
-    const wanted = [...(hidden ? ['hidden'] : []), ...trained.map(({ name }) => name)]
+    const trained = parameters ? this.#programs.trainedInputs(graph) : []
+    const wanted = [...(hidden ? ['hidden'] : []), ...trained]
     if (wanted.length === 0) return { forward: await this.#programs.compile(graph.name, () => graph), backward: null }
     let halves: ReturnType<typeof cut> | undefined
     const half = (name: 'forward' | 'backward') => () => {

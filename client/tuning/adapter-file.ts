@@ -152,6 +152,13 @@ function withoutClassifier(fields: Record<string, unknown>, task: TaskType): Rec
   return { ...fields, modules_to_save: others.length > 0 ? others : null }
 }
 
+interface LoadOptions extends Pick<TaskOptions, 'task'> {
+  readonly isTrainable?: boolean
+  /** tensors beside the method's, by their names in the model: `score.weight` */
+  readonly modulesOf?: (method: TuningMethod) => readonly Parameter[]
+  readonly signal?: AbortSignal
+}
+
 /**
  * Reads an adapter that we or PEFT saved. As in PEFT it is not trainable unless `isTrainable` says so.
  * Throws NOT_FOUND, BAD_CHECKPOINT for files that contradict themselves or the model, UNSUPPORTED for other methods.
@@ -159,18 +166,22 @@ function withoutClassifier(fields: Record<string, unknown>, task: TaskType): Rec
 export async function loadAdapter(
   directory: string,
   target: TuningTarget,
-  options: TaskOptions & { isTrainable?: boolean; signal?: AbortSignal } = {}
+  options: LoadOptions = {}
 ): Promise<TuningMethod> {
-  const { isTrainable = false, task = 'CAUSAL_LM', modules = [], signal } = options
+  const { isTrainable = false, task = 'CAUSAL_LM', modulesOf, signal } = options
   const path = adapterConfigPath(directory)
   const stored = await readAdapterConfig(path, signal)
   checkTask(stored.task_type, task, path)
   const fields = withoutClassifier(stored, task)
   const definition = methodOf(fields.peft_type)
   const method = await definition.create(definition.read(fields, path), target, { seed: 0, initialize: false, signal })
+  const { modulesToSave: whole = [] } = method
+  if (modulesOf === undefined && whole.length > 0) {
+    throw new SwarmError('UNSUPPORTED', `${path}: modules_to_save ${whole.join(', ')}: only models read whole modules`)
+  }
   const named = [
     ...method.parameters.map(each => [each.name, each] as const),
-    ...modules.map(each => [moduleTensorName(each, fields.peft_type), each] as const)
+    ...(modulesOf?.(method) ?? []).map(each => [moduleTensorName(each, fields.peft_type), each] as const)
   ]
   fill(named, await readAdapterTensors(directory, signal))
   for (const [, parameter] of named) parameter.requiresGrad = isTrainable

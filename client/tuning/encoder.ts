@@ -42,9 +42,7 @@ export class Encoder {
     return {
       values: shape.length === 3 && shape[0] === 1 ? tensor('float32', shape.slice(1), data) : encoded,
       backward: async ({ data: gradient }) => {
-        const wanted = this.#programs
-          .usedBy(this.#graph)
-          .flatMap(({ name, requiresGrad }) => (requiresGrad ? name : []))
+        const wanted = this.#programs.trainedInputs(this.#graph)
         if (wanted.length === 0) return
         const session = await this.#programs.compile(`backward ${wanted.join()}`, () =>
           recompute(differentiate(this.#graph, { wanted }))

@@ -79,6 +79,8 @@ export interface TuningMethod<Config = unknown> extends TuningPass {
   readonly parameters: readonly Parameter[]
   /** probability with which training drops inputs of adapters; 0: none */
   readonly dropout: number
+  /** modules outside the blocks that are trained whole with it, by the end of their path; default none */
+  readonly modulesToSave?: readonly string[]
   /** tokens put before every row's input */
   readonly virtualTokens: number
   /** positions that trained keys and values take before every row, as PEFT counts them; default 0 */

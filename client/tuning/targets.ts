@@ -8,7 +8,7 @@ import type { TuningTarget } from './method.ts'
 const names = z.array(z.string()).min(1).readonly()
 const layers = z.int().min(0)
 
-/** The fields of a configuration that choose modules, for the schemas of methods. */
+/** The fields of a configuration that choose modules, for the schemas of methods that change modules. */
 export const targetFields = {
   /**
    * Modules by name or by the end of their name (`q_proj`, `self_attn.q_proj`, `model.layers.0.mlp.up_proj`), or one
@@ -20,7 +20,9 @@ export const targetFields = {
   /** blocks that get an adapter; default all */
   layersToTransform: z.union([layers, z.array(layers).readonly()]).optional(),
   /** name, or regular expression, of the list of blocks that `layersToTransform` counts; default any list */
-  layersPattern: z.union([z.string(), names]).optional()
+  layersPattern: z.union([z.string(), names]).optional(),
+  /** modules outside the blocks that are trained whole and saved with the adapter: `lm_head`, `embed_tokens`, `model.norm` */
+  modulesToSave: names.optional()
 }
 
 /** What chooses modules, with the family's default filled in. */

@@ -2,6 +2,7 @@
 
 test/reference/adapters/base        the model (a Hugging Face directory, float32)
 test/reference/adapters/biased      another one, whose linear modules have biases
+test/reference/adapters/tied        another one, whose head is its embedding
 test/reference/adapters/<name>      adapter_config.json and adapter_model.safetensors, written by PEFT
 test/reference/adapters/logits.safetensors   ids, mask, and `<name>.logits` for each adapter and the base
 """
@@ -18,6 +19,7 @@ from common import REFERENCE, ROOT
 FOLDER = REFERENCE / "adapters"
 BASE = FOLDER / "base"
 BIASED = FOLDER / "biased"
+TIED = FOLDER / "tied"
 SIZES = dict(hidden_size=32, num_attention_heads=4, num_key_value_heads=2, intermediate_size=48, vocab_size=64, num_hidden_layers=3,
              max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=0, initializer_range=0.2)
 ADAPTERS = {
@@ -42,11 +44,13 @@ ADAPTERS = {
     "lora-bias-all": LoraConfig(task_type="CAUSAL_LM", r=2, bias="all", target_modules=["q_proj", "up_proj"]),
     "lora-bias-only": LoraConfig(task_type="CAUSAL_LM", r=2, bias="lora_only", target_modules=["q_proj", "up_proj"],
                                  layers_to_transform=[1]),
+    "lora-modules": LoraConfig(task_type="CAUSAL_LM", r=2, target_modules=["q_proj"], modules_to_save=["embed_tokens", "model.norm"]),
+    "ia3-tied": IA3Config(task_type="CAUSAL_LM", modules_to_save=["lm_head"]),
 }
 
 
 def base_of(name):
-    return BIASED if "bias" in name else BASE
+    return BIASED if "bias" in name else TIED if "tied" in name else BASE
 
 
 def prune(model):
@@ -84,11 +88,13 @@ def main():
                 if parameter_name.endswith(".bias"):
                     torch.nn.init.normal_(parameter, std=0.3)
             biased.save_pretrained(BIASED)
+        if base_of(name) == TIED:
+            LlamaForCausalLM(LlamaConfig(**SIZES, tie_word_embeddings=True)).save_pretrained(TIED)
         model = get_peft_model(load(base_of(name)), config)
         for parameter_name, parameter in model.named_parameters():
             if "lora_B" in parameter_name or "lora_E" in parameter_name:  # zero at first: that would prove nothing
                 torch.nn.init.normal_(parameter, std=1.0 if "lora_E" in parameter_name else 0.2)
-            elif "ia3_l" in parameter_name or (parameter.requires_grad and parameter_name.endswith(".bias")):
+            elif "ia3_l" in parameter_name or (parameter.requires_grad and (parameter_name.endswith(".bias") or "modules_to_save" in parameter_name)):
                 parameter.data.add_(0.3 * torch.randn_like(parameter))
         if name == "adalora":
             model.base_model.peft_config["default"].rank_pattern = prune(model)

@@ -35,6 +35,8 @@ METHODS = {
                                          target_modules=["q_proj", "v_proj", "down_proj"])),
     "lora-bias-all": (2e-2, LoraConfig(task_type="CAUSAL_LM", r=2, bias="all", target_modules=["q_proj", "up_proj"])),
     "lora-bias-only": (2e-2, LoraConfig(task_type="CAUSAL_LM", r=2, bias="lora_only", target_modules=["q_proj", "up_proj"])),
+    "lora-modules": (2e-2, LoraConfig(task_type="CAUSAL_LM", r=2, target_modules=["q_proj"],
+                                      modules_to_save=["embed_tokens", "model.norm", "lm_head"])),
     "deep-prompt": (5e-2, None),
 }
 
@@ -84,7 +86,7 @@ def parameters_of(model):
     trained = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            head = re.fullmatch(r".*\.(\w+)\.modules_to_save\.default\.(\w+)", name)
+            head = re.fullmatch(r"base_model\.(?:model\.)?(.+)\.modules_to_save\.default\.(\w+)", name)
             trained[".".join(head.groups()) if head else name.replace(".default", "").removeprefix("prompt_encoder.")] = parameter
     encoders = [name for name in trained if name.startswith(("embedding.", "transform.", "mlp_head.", "lstm_head."))]
     if encoders == ["embedding.weight"]:

@@ -1,18 +1,10 @@
 // Adapters that swarmtune made, for PEFT to load: each is trained for some steps, saved, and its logits written beside it.
 //   node scripts/reference/write-adapters.ts <folder>      then: python scripts/reference/check_adapter.py <folder>/*
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { train } from '../../client/train/index.ts'
-import { createTuning, type PeftConfig, saveAdapter } from '../../client/tuning/index.ts'
+import { getPeftModel, type PeftConfig, train } from '../../client/index.ts'
 import { int64 } from '../../common/tensor.ts'
-import { openCheckpoint } from '../../model/checkpoint.ts'
 import { writeSafetensors } from '../../model/safetensors-file.ts'
-import { tuningTarget } from '../../test/client/support.ts'
-import { baseOf } from '../../test/client/tuning-runs.ts'
-import { LocalBlocks } from '../../test/helpers/local-blocks.ts'
-import { createLocalModel } from '../../test/helpers/local-model.ts'
-
-const root = join(import.meta.dirname, '../..')
+import { startBases } from '../../test/client/model/bases.ts'
 
 const configs: Record<string, PeftConfig> = {
   lora: { peftType: 'LORA', r: 4, loraAlpha: 10, loraDropout: 0.1 },
@@ -38,6 +30,14 @@ const configs: Record<string, PeftConfig> = {
   },
   'lora-bias-all': { peftType: 'LORA', r: 2, bias: 'all', targetModules: ['q_proj', 'up_proj'] },
   'lora-bias-only': { peftType: 'LORA', r: 2, bias: 'lora_only', targetModules: ['q_proj', 'up_proj'] },
+  'lora-modules': {
+    peftType: 'LORA',
+    r: 2,
+    targetModules: ['q_proj'],
+    modulesToSave: ['embed_tokens', 'model.norm', 'lm_head']
+  },
+  'ia3-tied-embedding': { peftType: 'IA3', modulesToSave: ['embed_tokens'] },
+  'adalora-tied-head': { peftType: 'ADALORA', totalStep: 10, modulesToSave: ['lm_head'] },
   ia3: { peftType: 'IA3' },
   'ia3-all-linear': {
     peftType: 'IA3',
@@ -79,26 +79,17 @@ const rows = [
 
 const folder = process.argv[2]
 if (folder === undefined) throw new Error('usage: write-adapters.ts <folder>')
+await using bases = await startBases([[0, 3]])
 for (const [name, config] of Object.entries(configs)) {
-  const baseModel = join(root, 'test/reference', baseOf(name))
-  const checkpoint = await openCheckpoint(baseModel)
-  const target = await tuningTarget(checkpoint)
-  await using blocks = new LocalBlocks(checkpoint)
-  const method = await createTuning(config, target, { seed: 1 })
-  await using model = await createLocalModel(checkpoint, blocks, method)
+  const model = await getPeftModel(bases.of(name), config, { seed: 1 })
   const examples = rows.map(ids => ({ ids, labels: [-100, ...ids.slice(1)] }))
   let loss = Number.NaN
   for await (const progress of train(model, examples, { maxSteps: 10, learningRate: 0.02, padTokenId: 0 }))
     loss = progress.loss
-  const inputIds = int64([rows.length, rows[0]!.length], rows.flat())
-  const attentionMask = int64(
-    inputIds.shape,
-    rows.flat().map(() => 1)
-  )
-  const logits = await model.logits({ inputIds, attentionMask, labels: inputIds })
+  const { logits } = await model.eval().forward({ inputIds: rows })
   const path = join(folder, name)
-  await mkdir(path, { recursive: true })
-  await saveAdapter(method, path, { baseModel })
-  await writeSafetensors(join(path, 'logits.safetensors'), { ids: inputIds, logits })
+  await model.savePretrained(path)
+  const ids = int64([rows.length, rows[0]!.length], rows.flat())
+  await writeSafetensors(join(path, 'logits.safetensors'), { ids, logits })
   console.log(`${path}: loss ${loss.toFixed(4)} after 10 steps`)
 }

@@ -3,7 +3,7 @@ import type { PeftConfig } from '../../client/tuning/index.ts'
 
 /** Path under test/reference of the model that a run or an adapter of this name is over. */
 export function baseOf(name: string): string {
-  return name.includes('bias') ? 'adapters/biased' : 'adapters/base'
+  return name.includes('bias') ? 'adapters/biased' : name.includes('tied') ? 'adapters/tied' : 'adapters/base'
 }
 
 export const tuningRuns: readonly (readonly [name: string, learningRate: number, config: PeftConfig])[] = [
@@ -24,6 +24,16 @@ export const tuningRuns: readonly (readonly [name: string, learningRate: number,
   ],
   ['lora-bias-all', 2e-2, { peftType: 'LORA', r: 2, bias: 'all', targetModules: ['q_proj', 'up_proj'] }],
   ['lora-bias-only', 2e-2, { peftType: 'LORA', r: 2, bias: 'lora_only', targetModules: ['q_proj', 'up_proj'] }],
+  [
+    'lora-modules',
+    2e-2,
+    {
+      peftType: 'LORA',
+      r: 2,
+      targetModules: ['q_proj'],
+      modulesToSave: ['embed_tokens', 'model.norm', 'lm_head']
+    }
+  ],
   ['ia3', 5e-2, { peftType: 'IA3' }],
   ['deep-prompt', 5e-2, { peftType: 'DEEP_PROMPT_TUNING', numVirtualTokens: 4 }],
   ['prompt', 1e-1, { peftType: 'PROMPT_TUNING', numVirtualTokens: 4 }],

@@ -63,6 +63,7 @@ export function createAdaLora(
     config: settings,
     parameters: triplets.flatMap(({ e, a, b }) => [e, a, b]),
     dropout: settings.loraDropout,
+    modulesToSave: settings.modulesToSave,
     virtualTokens: 0,
     ports() {
       const ports: Record<string, PortTensors[string]> = {}

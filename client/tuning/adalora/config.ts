@@ -64,7 +64,8 @@ export function parseAdaLoraConfig(config: unknown): AdaLoraSettings {
 export function loraSettings(settings: AdaLoraSettings, target: Pick<TuningTarget, 'defaultTargets'>): LoraSettings {
   const { loraAlpha, loraDropout, targetModules, excludeModules, layersToTransform, layersPattern } = settings
   const shared = { peftType: 'LORA', r: 8, bias: 'none', useRslora: false, initLoraWeights: true } as const
-  const choice = { targetModules, excludeModules, layersToTransform, layersPattern }
+  const { modulesToSave } = settings
+  const choice = { modulesToSave, targetModules, excludeModules, layersToTransform, layersPattern }
   return withTargets({ ...shared, loraAlpha, loraDropout, ...choice }, target)
 }
 
@@ -114,6 +115,7 @@ export function readAdaLoraConfig(fields: Readonly<Record<string, unknown>>, fil
     excludeModules: lora.excludeModules,
     layersToTransform: lora.layersToTransform,
     layersPattern: lora.layersPattern,
+    modulesToSave: lora.modulesToSave,
     rankPattern: rankPattern ?? undefined
   }
   return parse(schema, settings, file, 'BAD_CHECKPOINT')

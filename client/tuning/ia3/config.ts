@@ -6,12 +6,13 @@ import { parse } from '../parse.ts'
 import { targetFields, wholePattern } from '../targets.ts'
 import { ia3Modules } from './defaults.ts'
 
-const { targetModules, excludeModules } = targetFields
+const { targetModules, excludeModules, modulesToSave } = targetFields
 
 export const schema = z.strictObject({
   peftType: z.literal('IA3'),
   targetModules,
   excludeModules,
+  modulesToSave,
   /** of the target modules, those whose input is scaled instead of their output: ends of names, or a regular expression */
   feedforwardModules: z.union([z.string(), z.array(z.string()).readonly()]).optional(),
   /** true: vectors begin at 1, which changes nothing; false: at random */
@@ -68,22 +69,19 @@ export function writeIa3Config(
     fan_in_fan_out: fanInFanOut,
     feedforward_modules: settings.feedforwardModules,
     init_ia3_weights: settings.initIa3Weights,
-    modules_to_save: null,
+    modules_to_save: settings.modulesToSave ?? null,
     peft_type: 'IA3',
     target_modules: targetNames
   }
 }
 
-/** The configuration in an adapter_config.json. Throws UNSUPPORTED, BAD_CHECKPOINT. */
+/** The configuration in an adapter_config.json. Throws BAD_CHECKPOINT. */
 export function readIa3Config(fields: Readonly<Record<string, unknown>>, file: string): ParsedIa3Config {
-  const { modules_to_save: modules } = fields
-  if (Array.isArray(modules) && modules.length > 0) {
-    throw new SwarmError('UNSUPPORTED', `${file}: modules_to_save = ${JSON.stringify(modules)} is not supported`)
-  }
   const settings = {
     peftType: 'IA3',
     targetModules: fields.target_modules ?? undefined,
     excludeModules: fields.exclude_modules ?? undefined,
+    modulesToSave: fields.modules_to_save ?? undefined,
     feedforwardModules: fields.feedforward_modules ?? undefined,
     initIa3Weights: fields.init_ia3_weights ?? undefined
   }

@@ -40,6 +40,7 @@ export function createIa3(
     config: settings,
     parameters: vectors.map(vector => vector.parameter),
     dropout: 0,
+    modulesToSave: settings.modulesToSave,
     virtualTokens: 0,
     ports(): PortTensors {
       return Object.fromEntries(

@@ -57,6 +57,7 @@ export async function createLora(
     config: settings,
     parameters: [...adapters.flatMap(({ a, b }) => [a, b]), ...biases.parameters],
     dropout: settings.loraDropout,
+    modulesToSave: settings.modulesToSave,
     virtualTokens: 0,
     ports() {
       const ports: Record<string, PortTensors[string]> = { ...biases.ports() }

@@ -12,7 +12,7 @@ export interface Bases extends AsyncDisposable {
 /** Swarms of servers of these ranges of blocks, and a client of each. */
 export async function startBases(ranges: readonly (readonly [number, number])[]): Promise<Bases> {
   const open = await Promise.all(
-    ['adapters/base', 'adapters/biased'].map(async path => {
+    ['adapters/base', 'adapters/biased', 'adapters/tied'].map(async path => {
       const swarm = await startSwarm(ranges, { path: referencePath(path) })
       return { path, swarm, model: await swarm.connect() }
     })

@@ -97,6 +97,14 @@ describe('a model for sequence classification', () => {
     assert.ok(!base.parameters().some(({ name }) => name === 'lm_head.weight'))
   })
 
+  it('trains no module outside the blocks but its head', async () => {
+    const config = { peftType: 'LORA', modulesToSave: ['model.norm', 'score'] } as const
+    await assert.rejects(getPeftModel(base, config), {
+      code: 'UNSUPPORTED',
+      message: /^modulesToSave model.norm: with/
+    })
+  })
+
   it('scores the last token of a sequence, wherever the padding is', async () => {
     const alone = await Promise.all(rows.map(row => base.forward({ inputIds: row })))
     for (const side of ['left', 'right'] as const) {

@@ -1,5 +1,7 @@
 // Adapters over real servers: trained as PEFT trains them, saved, loaded, used in generation.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import {
   type DistributedModelForCausalLM,
@@ -11,6 +13,7 @@ import {
 } from '../../../client/index.ts'
 import { createRandom } from '../../../common/random.ts'
 import type { Tensor } from '../../../common/tensor.ts'
+import { decodeSafetensors } from '../../../model/safetensors.ts'
 import { referencePath, temporaryFolder } from '../support.ts'
 import { baseOf, tuningRuns } from '../tuning-runs.ts'
 import { type Bases, startBases } from './bases.ts'
@@ -96,6 +99,8 @@ describe('an adapter over two servers', () => {
     'lora-bias-only',
     'ia3',
     'ia3-all',
+    'lora-modules',
+    'ia3-tied',
     'adalora',
     'prompt',
     'prefix',
@@ -114,6 +119,15 @@ describe('an adapter over two servers', () => {
       // the first row has no padding
       const first = logits.data.length / 2
       assert.ok(relative(logits.data.subarray(0, first), reference.data.subarray(0, first)) < 1e-5)
+    })
+
+    it(`'${name}' is saved as PEFT saved it`, async context => {
+      const model = await PeftModel.fromPretrained(bases.of(name), referencePath('adapters', name))
+      const folder = await temporaryFolder(context)
+      await model.savePretrained(folder)
+      const file = join(folder, 'adapter_model.safetensors')
+      const saved = decodeSafetensors(readFileSync(file), file).tensors
+      assert.deepEqual(saved, readReferences('adapters', name, 'adapter_model.safetensors'))
     })
   }
 
@@ -149,6 +163,41 @@ describe('an adapter over two servers', () => {
     }
     assert.ok(losses.at(-1)! < 0.1 * losses[0]!, losses.join())
     assert.deepEqual(await model.generate(ids.slice(0, 2), { maxNewTokens: 4, eosTokenIds: [] }), [ids])
+  })
+
+  it('trains copies of whole modules: the model under it stays as it was', async () => {
+    const tied = bases.of('tied')
+    const inputIds = [[5, 9, 33, 12]]
+    const before = await tied.forward({ inputIds })
+    const config: PeftConfig = { peftType: 'IA3', modulesToSave: ['lm_head'] }
+    const model = await getPeftModel(tied, config)
+    assert.deepEqual((await model.eval().forward({ inputIds })).logits, before.logits)
+    const own = model.parameters().filter(({ name }) => !name.endsWith('ia3_l'))
+    assert.deepEqual(
+      own.map(({ name, shape }) => [name, shape]),
+      [['lm_head.weight', [64, 32]]]
+    )
+    const { loss } = await model.forward({ inputIds, labels: inputIds })
+    await loss.backward()
+    assert.ok(own[0]!.grad!.some(value => value !== 0))
+    own[0]!.data.fill(0.5)
+    const after = await model.forward({ inputIds })
+    assert.notDeepEqual(after.logits, before.logits)
+    // embeddings do not change with the head that they were tied to
+    const [first] = after.logits!.data
+    assert.ok(after.logits!.data.subarray(0, 64).every(value => value === first))
+    assert.deepEqual((await tied.forward({ inputIds })).logits, before.logits)
+  })
+
+  it('names the modules outside the blocks where modulesToSave means none of them, or some inside', async () => {
+    const wrong = [
+      [['score'], /no module matches 'score'; outside the blocks there are model.embed_tokens, lm_head, model.norm$/],
+      [['norm'], /'norm' also names modules of blocks \(model.layers.0.input_layernorm\)/]
+    ] as const
+    for (const [modulesToSave, message] of wrong) {
+      const config: PeftConfig = { peftType: 'LORA', modulesToSave }
+      await assert.rejects(getPeftModel(base, config), { code: 'INVALID_ARGUMENT', message })
+    }
   })
 
   it('is refused where it does not fit the model', async () => {

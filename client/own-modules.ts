@@ -1,0 +1,91 @@
+// Modules outside the blocks that an adapter trains whole (PEFT's modules_to_save): which tensors they are, and copies of them.
+// Knows no tuning method.
+import { SwarmError } from '../common/errors.ts'
+import type { Checkpoint } from '../model/checkpoint.ts'
+import { sharedTensor } from '../runtime/session.ts'
+import { type Parameter, parameter } from './parameter.ts'
+
+/** What transformers calls the module of the scores, whatever the checkpoint calls it. */
+const headModule = 'lm_head'
+
+interface ModuleTensor {
+  /** path as PEFT sees it: `model.norm` */
+  readonly module: string
+  /** with that path: `model.norm.weight` */
+  readonly name: string
+  /** in the checkpoint and in graphs */
+  readonly tensor: string
+  readonly isHead: boolean
+}
+
+export interface OwnModules {
+  /** copies, by the names that PEFT gives the tensors */
+  readonly parameters: readonly Parameter[]
+  /** all of the model's tensors with the copies in their places, for what comes before the blocks and for what comes after */
+  readonly before: ReadonlyMap<string, Parameter>
+  readonly after: ReadonlyMap<string, Parameter>
+}
+
+const pathOf = (tensor: string): string => tensor.slice(0, tensor.lastIndexOf('.'))
+
+/** The tensors outside the blocks; a tied matrix is there twice, as embedding and as head. */
+function moduleTensors({ family, config }: Pick<Checkpoint, 'family' | 'config'>): readonly ModuleTensor[] {
+  const { embedding, head } = family.clientTensorNames(config)
+  const headPath = pathOf(head)
+  const named = (tensor: string, isHead: boolean): ModuleTensor => {
+    const name = isHead ? `${headModule}${tensor.slice(headPath.length)}` : tensor
+    return { module: pathOf(name), name, tensor, isHead }
+  }
+  const tensors = family
+    .clientTensors(config)
+    .map(({ name }) => named(name, head !== embedding && pathOf(name) === headPath))
+  return head === embedding ? [...tensors, named(head, true)] : tensors
+}
+
+/** Throws INVALID_ARGUMENT where a name means modules of blocks as well, as PEFT would have it: those stay on the servers. */
+function refuseBlocks(name: string, { family, config }: Pick<Checkpoint, 'family' | 'config'>, names: string): void {
+  const inBlocks = family.blockTensorNames(config, 0).map(pathOf)
+  const found = inBlocks.find(path => path.endsWith(name))
+  if (found === undefined) return
+  throw new SwarmError(
+    'INVALID_ARGUMENT',
+    `modulesToSave: '${name}' also names modules of blocks (${found}), which are not trained whole; outside them there are ${names}`
+  )
+}
+
+/**
+ * Copies of the modules that the names mean, by the end of their path as in PEFT. A tied matrix that is trained as embedding or
+ * as head is no longer the other. Throws INVALID_ARGUMENT, with the names there are, where a name matches nothing.
+ */
+export function ownModules(
+  checkpoint: Pick<Checkpoint, 'family' | 'config'>,
+  parameters: ReadonlyMap<string, Parameter>,
+  names: readonly string[]
+): OwnModules {
+  const tensors = moduleTensors(checkpoint)
+  const known = [...new Set(tensors.map(({ module }) => module))].join(', ')
+  for (const name of names) {
+    refuseBlocks(name, checkpoint, known)
+    if (tensors.some(({ module }) => module.endsWith(name))) continue
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `modulesToSave: no module matches '${name}'; outside the blocks there are ${known}`
+    )
+  }
+  const before = new Map(parameters)
+  const after = new Map(parameters)
+  const { embedding, head } = checkpoint.family.clientTensorNames(checkpoint.config)
+  const copies = tensors
+    .filter(({ module }) => names.some(name => module.endsWith(name)))
+    .map(({ name, tensor, isHead }) => {
+      const { shape, data } = parameters.get(tensor)!
+      const copy = sharedTensor('float32', shape)
+      copy.data.set(data)
+      const own = parameter(name, shape, copy.data)
+      const isTied = head === embedding && tensor === head
+      if (!isTied || !isHead) before.set(tensor, own)
+      if (!isTied || isHead) after.set(tensor, own)
+      return own
+    })
+  return { parameters: copies, before, after }
+}
