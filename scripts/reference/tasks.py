@@ -29,15 +29,15 @@ NAMES = ["lora", "adalora", "ia3", "prompt", "prefix", "prefix-projection", "p-t
 PROMPTS = (PeftType.PROMPT_TUNING, PeftType.P_TUNING)
 
 
-def load(task):
+def load(task, base=BASE):
     """The base model with a new head, which dropout leaves alone."""
     options = dict(dtype=torch.float32, attn_implementation="eager")
     if task == "FEATURE_EXTRACTION":
-        return AutoModel.from_pretrained(BASE, **options)
+        return AutoModel.from_pretrained(base, **options)
     auto = AutoModelForSequenceClassification if task == "SEQ_CLS" else AutoModelForTokenClassification
-    config = AutoConfig.from_pretrained(BASE, num_labels=LABELS)
+    config = AutoConfig.from_pretrained(base, num_labels=LABELS)
     config.classifier_dropout = 0.0
-    model = auto.from_pretrained(BASE, config=config, **options)
+    model = auto.from_pretrained(base, config=config, **options)
     forward = model.forward
     model.forward = lambda *positional, past_key_values=None, **named: forward(
         *positional, **named, **({} if past_key_values is None else {"past_key_values": past_key_values}))

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import {
   AutoDistributedModelForCausalLM,
+  AutoDistributedModelForSequenceClassification,
+  AutoDistributedModelForTokenClassification,
   type DistributedModelForCausalLM,
   getPeftModel,
   PeftModel
@@ -11,6 +13,7 @@ import { train } from '../../../client/train/index.ts'
 import type { Tensor } from '../../../common/tensor.ts'
 import { familyModels, familyPath, readFamilyReference } from '../../model/families.ts'
 import { assertClose, temporaryFolder } from '../support.ts'
+import { readReferences } from './follow-run.ts'
 import { relative, startSwarm, type TestSwarm } from './swarm.ts'
 
 /** Every model of the suite would take long: of each family the first, and those that differ outside the blocks. */
@@ -19,6 +22,9 @@ const chosen = Object.values(familyModels).flatMap(([first, ...others]) => [
   first,
   ...others.filter(name => more.includes(name))
 ])
+
+/** Of scripts/reference/classification.py */
+const classification = readReferences('classification.safetensors')
 
 const numbers = ({ data }: Tensor) => Array.from(data as Iterable<number | bigint>, Number)
 
@@ -65,6 +71,42 @@ for (const name of chosen) {
       }
       model.zeroGrad()
     })
+
+    for (const kind of ['sequence', 'token'] as const) {
+      const has = `${name}.${kind}.weight` in classification
+      // OPT and Gemma 3 have no class for tokens in transformers
+      it(`classifies each ${kind} as Hugging Face does`, { skip: !has && 'no such class' }, async () => {
+        const value = (part: string) => classification[`${name}.${part}`]!
+        const auto =
+          kind === 'sequence'
+            ? AutoDistributedModelForSequenceClassification
+            : AutoDistributedModelForTokenClassification
+        const classifier = await auto.fromPretrained(familyPath(name), { initialPeers: swarm.join, numLabels: 3 })
+        try {
+          const [weight, bias] = classifier.parts.head.parameters
+          weight!.data.set(numbers(value(`${kind}.weight`)))
+          bias?.data.set(numbers(value(`${kind}.bias`)))
+          const [inputIds, attentionMask, labels] = ['ids', 'mask', `${kind}.labels`].map(
+            part => value(part) as Tensor<'int64'>
+          ) as [Tensor<'int64'>, Tensor<'int64'>, Tensor<'int64'>]
+          const { loss, logits } = await classifier.forward({ inputIds, attentionMask, labels })
+          assertClose([loss.value], numbers(value(`${kind}.loss`)), 1e-5, 'loss')
+          const counts = (index: number) =>
+            kind === 'sequence' || attentionMask.data[Math.floor(index / 3)] === 1n ? logits.data[index]! : 0
+          const wanted = numbers(value(`${kind}.logits`)).map((logit, index) => (counts(index) === 0 ? 0 : logit))
+          assertClose(
+            logits.data.map((_, index) => counts(index)),
+            wanted,
+            1e-4,
+            'logits'
+          )
+          await loss.backward()
+          assert.ok(relative(weight!.grad!, numbers(value(`${kind}.grad_weight`))) < 1e-5, 'gradient of the head')
+        } finally {
+          await classifier.close()
+        }
+      })
+    }
 
     it('has the loss and the gradient of PEFT for trained prompts', async () => {
       const tuned = await getPeftModel(model, { peftType: 'PROMPT_TUNING', numVirtualTokens: 2 })
