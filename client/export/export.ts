@@ -169,7 +169,8 @@ export async function exportMerged(
   const { task, peftType } = info
   const additions = additionsOf(info)
   const target = checkpointTarget(checkpoint, task)
-  const method = await loadAdapter(adapter, target, { task, modules: additions.head, signal })
+  const modulesOf = additions.head.length > 0 ? () => additions.head : undefined
+  const method = await loadAdapter(adapter, target, { task, modulesOf, signal })
   return await writeMerged(
     checkpoint,
     planMerge(method, checkpoint, `${adapter}: ${peftType}`),
