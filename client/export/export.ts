@@ -1,4 +1,5 @@
 // A model with an adapter merged into it, written as a checkpoint of its own that transformers loads. Needs no swarm.
+import { SwarmError } from '../../common/errors.ts'
 import { dtypes, type Tensor, tensor } from '../../common/tensor.ts'
 import { GiB, MiB } from '../../common/units.ts'
 import { type Checkpoint, readSample, readTensor } from '../../model/checkpoint.ts'
@@ -11,7 +12,7 @@ import type { TensorInfo } from '../../model/tensor-info.ts'
 import { makeEmptyFolder, type WrittenTensors, writeTensors } from '../../model/write-checkpoint.ts'
 import { encodePieces } from '../../proto/codec.ts'
 import { type Parameter, parameter } from '../parameter.ts'
-import { type AdapterInfo, loadAdapter, readAdapterInfo, type TaskType } from '../tuning/index.ts'
+import { type AdapterInfo, loadAdapter, readAdapterInfo, type TaskType, type TuningMethod } from '../tuning/index.ts'
 import { checkpointTarget } from '../tuning/target.ts'
 import { type MergePlan, planMerge } from './merge.ts'
 
@@ -169,7 +170,11 @@ export async function exportMerged(
   const { task, peftType } = info
   const additions = additionsOf(info)
   const target = checkpointTarget(checkpoint, task)
-  const modulesOf = additions.head.length > 0 ? () => additions.head : undefined
+  const modulesOf = ({ modulesToSave = [] }: TuningMethod) => {
+    if (modulesToSave.length === 0) return additions.head
+    const names = modulesToSave.join(', ')
+    throw new SwarmError('UNSUPPORTED', `${adapter}: modules_to_save ${names}: whole modules cannot be merged yet`)
+  }
   const method = await loadAdapter(adapter, target, { task, modulesOf, signal })
   return await writeMerged(
     checkpoint,

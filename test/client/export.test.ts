@@ -95,6 +95,14 @@ suite('adapters of PEFT', () => {
       })
     })
   }
+
+  test('whole modules are refused by name', async t => {
+    const name = 'lora-modules'
+    await assert.rejects(exported(t, referencePath(baseOf(name)), referencePath('adapters', name)), {
+      code: 'UNSUPPORTED',
+      message: /modules_to_save .*model.norm.*: whole modules cannot be merged yet/
+    })
+  })
 })
 
 suite('families', () => {
