@@ -14,11 +14,13 @@ export interface AccessFlags {
   swarm?: string
   allow?: string[]
   mdns: boolean
+  /** false is for peers that listen: `--no-identity` */
+  identity?: string | false
 }
 
-/** Adds --join, --swarm, --allow and --no-mdns. */
-export function addAccessOptions(command: Command): Command {
-  return command
+/** Adds --join, --swarm, --allow and --no-mdns, and for clients --identity, which peers that listen have of their own. */
+export function addAccessOptions(command: Command, { listens = false } = {}): Command {
+  command
     .addOption(joinOption())
     .addOption(
       new Option('--swarm <invite or name>', 'private swarm: an invite, swarm1…, or a name of swarm init').env(
@@ -27,6 +29,8 @@ export function addAccessOptions(command: Command): Command {
     )
     .option('--allow <peer id or file...>', 'deal only with these peers; a file has lines <peer id> [client|server]')
     .option('--no-mdns', 'look for no peers on the LAN by multicast')
+  if (!listens) command.option('--identity <file>', 'keep the peer identity in this file, for servers with --allow')
+  return command
 }
 
 /** The list that --allow gives; each value is a peer id or a file. */
@@ -50,6 +54,8 @@ export interface Access {
   /** undefined: as `membership` decides */
   readonly multicast?: boolean
   readonly join: readonly string[]
+  /** of a client */
+  readonly identityPath?: string
 }
 
 /** What the flags say, with files read. Throws INVALID_ARGUMENT, NOT_FOUND. */
@@ -58,13 +64,14 @@ export async function readAccess(flags: AccessFlags): Promise<Access> {
     join: flags.join ?? [],
     ...(flags.swarm !== undefined && { invite: await resolveSwarm(flags.swarm) }),
     ...(flags.allow && { allow: await readAllowList(flags.allow) }),
-    ...(!flags.mdns && { multicast: false })
+    ...(!flags.mdns && { multicast: false }),
+    ...(flags.identity && { identityPath: flags.identity })
   }
 }
 
 /** For `createNetwork`. @param model identity of the model that is served or asked for, where there is one */
 export function networkAccess(
-  { invite, allow, ...access }: Access,
+  { invite, allow, identityPath: _, ...access }: Access,
   init: { model?: string; listen?: readonly string[] } = {}
 ): Pick<NetworkInit, 'join' | 'secret' | 'multicastTag' | 'allow'> {
   return { ...membership({ swarm: invite, ...access, ...init }), ...(allow && { allow }) }
@@ -76,6 +83,7 @@ export async function clientAccess(flags: AccessFlags): Promise<{
   swarm?: Invite
   allow?: AllowList
   multicast?: boolean
+  identityPath?: string
 }> {
   const { join, invite, ...access } = await readAccess(flags)
   return { initialPeers: join, ...(invite && { swarm: invite }), ...access }

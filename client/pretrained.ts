@@ -32,6 +32,8 @@ export interface PretrainedOptions {
   readonly swarm?: string | Invite
   /** the peers that are dealt with, and those of them that are believed to be servers; default: all */
   readonly allow?: AllowList
+  /** file of the client's key, made where there is none; default: a new one each time */
+  readonly identityPath?: string
   /** find peers on the LAN; default: unless all of `initialPeers` are loopback */
   readonly multicast?: boolean
   /** how hidden states and their gradients travel, both alike or each its own way; default fp32 */
@@ -79,12 +81,12 @@ async function joinSwarm(
   model?: string
 ): Promise<{ network: Network; leave: () => Promise<void> }> {
   if (options.network !== undefined) return { network: options.network, leave: async () => {} }
-  const { swarm, initialPeers, multicast, allow, logger } = options
+  const { swarm, initialPeers, multicast, allow, identityPath, logger } = options
   const access = membership({ swarm, join: initialPeers, multicast, model })
   if (access.join?.length === 0 && access.multicastTag === undefined) {
     throw new SwarmError('INVALID_ARGUMENT', 'no way into a swarm: say initialPeers (--join), or an invite (--swarm)')
   }
-  const network = await createNetwork({ listen: [], ...access, allow, logger })
+  const network = await createNetwork({ listen: [], ...access, allow, identityPath, logger })
   const stop = () => network.stop()
   options.signal?.addEventListener('abort', stop, { once: true })
   try {

@@ -31,8 +31,19 @@ export function parseAllowList(text: string, source: string): AllowList {
   return allowed
 }
 
-/** Keeps everybody else away: they are not dialed, and their connections end once the handshake shows who they are. */
-export function gateOf(allowed: AllowList): ConnectionGater {
+/**
+ * Keeps everybody else away: they are not dialed, and their connections end once the handshake shows who they are.
+ * @param onRefused hears of each peer that came and was refused
+ */
+export function gateOf(allowed: AllowList, onRefused: (peer: string) => void = () => {}): ConnectionGater {
   const deny = (peer: PeerId) => !allowed.has(peer.toString())
-  return { denyDialPeer: deny, denyInboundEncryptedConnection: deny, denyOutboundEncryptedConnection: deny }
+  return {
+    denyDialPeer: deny,
+    denyOutboundEncryptedConnection: deny,
+    denyInboundEncryptedConnection(peer) {
+      const denied = deny(peer)
+      if (denied) onRefused(peer.toString())
+      return denied
+    }
+  }
 }

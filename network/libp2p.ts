@@ -50,6 +50,8 @@ export interface Libp2pSettings {
   readonly selectors: NonNullable<KadDHTInit['selectors']>
   readonly secret?: Uint8Array
   readonly allow?: AllowList
+  /** hears of each peer that is not on the list and came */
+  readonly onRefused?: (peer: string) => void
   readonly relay?: boolean
   readonly nat?: boolean
   readonly transports?: readonly ('tcp' | 'ws')[]
@@ -95,7 +97,7 @@ export async function createNode(settings: Libp2pSettings): Promise<SwarmLibp2p>
     addresses: { listen: [...settings.listen], announce: [...settings.announce] },
     transports: [...(settings.transports ?? ['tcp', 'ws']).map(name => dialers[name]), relayTransport()],
     ...(settings.secret && { connectionProtector: protectConnections(settings.secret) }),
-    ...(settings.allow && { connectionGater: gateOf(settings.allow) }),
+    ...(settings.allow && { connectionGater: gateOf(settings.allow, settings.onRefused) }),
     connectionEncrypters: [writesOnce(noise({ crypto: noiseCrypto }))],
     streamMuxers: [
       optimisticMuxer(

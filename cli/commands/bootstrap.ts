@@ -16,7 +16,7 @@ interface BootstrapFlags extends AccessFlags, ListenFlags {
 }
 
 export function bootstrapCommand(): Command {
-  return addListenOptions(addAccessOptions(new Command('bootstrap')), { port: 31330 })
+  return addListenOptions(addAccessOptions(new Command('bootstrap'), { listens: true }), { port: 31330 })
     .description('run a peer without a model: a fixed address for others to join by')
     .addOption(logOption('warn'))
     .addOption(jsonOption())

@@ -39,7 +39,7 @@ const maxProbed = 5
 const lookTimeoutMs = 20 * second
 
 export function doctorCommand(): Command {
-  return addListenOptions(addAccessOptions(new Command('doctor')), { port: 0 })
+  return addListenOptions(addAccessOptions(new Command('doctor'), { listens: true }), { port: 0 })
     .description(
       'check ports, reachability, multicast, clock, versions, model, disk and memory, and say how to mend them'
     )

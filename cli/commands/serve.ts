@@ -47,7 +47,7 @@ interface ServeFlags extends AccessFlags, HubFlags, ListenFlags {
 }
 
 export function serveCommand(): Command {
-  return addListenOptions(addAccessOptions(new Command('serve')), { port: 0 })
+  return addListenOptions(addAccessOptions(new Command('serve'), { listens: true }), { port: 0 })
     .description("host a range of a model's blocks for the swarm")
     .argument('<model>', 'folder of a Hugging Face checkpoint, GGUF file, or name of a model of the hub')
     .addOption(

@@ -36,7 +36,8 @@ async function status(path: string | undefined, flags: StatusFlags): Promise<voi
   const signal = AbortSignal.any([interrupt.signal, AbortSignal.timeout(flags.timeout * second)])
   const model =
     path === undefined ? '' : (await openCheckpoint(path, { signal, hub: hubOptions({}, { quiet: true }) })).identity
-  const access = networkAccess(await readAccess(flags), model === '' ? {} : { model })
+  const entry = await readAccess(flags)
+  const access = networkAccess(entry, model === '' ? {} : { model })
   if (access.join?.length === 0 && access.multicastTag === undefined) {
     throw new SwarmError(
       'INVALID_ARGUMENT',
@@ -44,7 +45,12 @@ async function status(path: string | undefined, flags: StatusFlags): Promise<voi
     )
   }
   await withResource(
-    await createNetwork({ listen: [], ...access, logger: createLogger(flags.logLevel) }),
+    await createNetwork({
+      listen: [],
+      ...access,
+      identityPath: entry.identityPath,
+      logger: createLogger(flags.logLevel)
+    }),
     async network => {
       await network.start()
       const servers = await findServers(network, model, { signal })

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { SwarmError } from '../../common/errors.ts'
+import { tryLockIdentity } from '../../network/identity-lock.ts'
 import { createNetwork, loadIdentity } from '../../network/node.ts'
 import { code, loopback, Swarm, within } from './harness.ts'
 
@@ -35,6 +38,56 @@ test('an identity file that holds no key is refused and kept', () =>
     await assert.rejects(loadIdentity(path), code('INVALID_ARGUMENT', /identity\.key is not a libp2p private key/))
     assert.equal(await readFile(path, 'utf8'), 'not a key')
     await assert.rejects(loadIdentity(folder), code('INVALID_ARGUMENT', /cannot be read/))
+  }))
+
+test('a key that others can read is refused with how to mend it', () =>
+  withFolder(async folder => {
+    const path = join(folder, 'identity.key')
+    await loadIdentity(path)
+    for (const mode of [0o640, 0o604, 0o620]) {
+      await chmod(path, mode)
+      const expected = new RegExp(`open to others \\(mode 0${mode.toString(8)}\\): chmod 600 '.*identity\\.key'`)
+      await assert.rejects(loadIdentity(path), code('INVALID_ARGUMENT', expected))
+    }
+    await chmod(path, 0o400)
+    await loadIdentity(path)
+  }))
+
+test('two peers do not run with one identity, and the next may when the first has stopped', () =>
+  withFolder(async folder => {
+    const identityPath = join(folder, 'identity.key')
+    const [first, second] = [
+      await createNetwork({ listen: loopback, identityPath }),
+      await createNetwork({ listen: loopback, identityPath })
+    ]
+    await first.start()
+    await assert.rejects(second.start(), code('ADDRESS_IN_USE', /a peer with this identity runs already/))
+    await second.stop()
+    await first.stop()
+    const third = await createNetwork({ listen: loopback, identityPath })
+    await third.start()
+    assert.equal(third.peerId, first.peerId)
+    await third.stop()
+  }))
+
+test('the lock of a process that was killed is no lock, whoever of several takes it first', () =>
+  withFolder(async folder => {
+    const path = join(folder, 'identity.key')
+    const lock = new URL('../../network/identity-lock.ts', import.meta.url)
+    const script = `const { lockIdentity } = await import('${lock}'); await lockIdentity('${path}'); console.log('locked'); setInterval(() => {}, 1000)`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit']
+    })
+    await once(child.stdout, 'data')
+    assert.equal(await tryLockIdentity(path), undefined)
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    assert.ok((await readdir(folder)).includes('identity.key.lock'))
+    const taken = await Promise.all(Array.from({ length: 8 }, () => tryLockIdentity(path)))
+    const unlocks = taken.filter(unlock => unlock !== undefined)
+    assert.equal(unlocks.length, 1)
+    await unlocks[0]!()
+    assert.deepEqual(await readdir(folder), [])
   }))
 
 test('addresses can be dialed as they are: they end in the peer id', async () => {
