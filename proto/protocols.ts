@@ -9,8 +9,10 @@ export const protocols = {
   forward: '/swarmtune/forward/1.0.0',
   /** one request: gradients back through a span */
   backward: '/swarmtune/backward/1.0.0',
-  /** a session: open, ready, then step and result in turns until either side ends the stream */
-  inference: '/swarmtune/inference/1.0.0',
+  /** a session: open, ready, then steps and results until either side ends the stream */
+  inference: '/swarmtune/inference/2.0.0',
+  /** from a server to the next of a chain: the inputs of a session's steps */
+  push: '/swarmtune/push/1.0.0',
   /** one request: files and stored tensors of the peer's model, in pieces */
   tensors: '/swarmtune/tensors/1.0.0',
   /** one request: how a peer sees the asker: its clock, and whether it can connect back */

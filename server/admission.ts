@@ -1,11 +1,14 @@
 // Who is let in, and how many are in: a server that leaves lets nobody in and goes when the last has left. Knows no request.
 import { SwarmError } from '../common/errors.ts'
 
+const leaving = () => new SwarmError('DRAINING', 'this server is leaving: find another (the directory has it)')
+
 export type Visit = 'request' | 'session'
 
 export class Admission {
   readonly #inside: Record<Visit, number> = { request: 0, session: 0 }
   readonly #idle = Promise.withResolvers<void>()
+  readonly #listeners = new Set<(reason: SwarmError) => void>()
   #door: 'opening' | 'open' | 'closed' = 'opening'
 
   /** how many are in */
@@ -20,8 +23,19 @@ export class Admission {
   /** Lets nobody in any more. Resolves when all that are in have left. */
   async close(): Promise<void> {
     this.#door = 'closed'
+    for (const listener of this.#listeners) listener(leaving())
     this.#checkIdle()
     await this.#idle.promise
+  }
+
+  /** Calls back when the door closes, at once where it has, until the signal aborts. */
+  onClosed(listener: (reason: SwarmError) => void, signal: AbortSignal): void {
+    if (this.#door === 'closed') {
+      listener(leaving())
+      return
+    }
+    this.#listeners.add(listener)
+    signal.addEventListener('abort', () => this.#listeners.delete(listener), { once: true })
   }
 
   /**
@@ -30,9 +44,7 @@ export class Admission {
    */
   enter(visit: Visit): () => void {
     if (this.#door === 'opening') throw new SwarmError('BUSY', 'this server is still loading: try again in a second')
-    if (this.#door === 'closed') {
-      throw new SwarmError('DRAINING', 'this server is leaving: find another (the directory has it)')
-    }
+    if (this.#door === 'closed') throw leaving()
     this.#inside[visit] += 1
     let entered = true
     return () => {

@@ -39,7 +39,7 @@ export class DecodeEngine {
     const { scheduler, kvCache } = components
     this.#components = components
     // rows are moved between runs only
-    kvCache.onShortage = () => scheduler.between(() => kvCache.compact())
+    kvCache.onShortage = () => void scheduler.between(() => kvCache.compact())
     this.#pieceTokens = init.pieceTokens
   }
 

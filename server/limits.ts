@@ -10,6 +10,8 @@ export const maxBatch = 1024
 export const maxLoraRank = 4096
 /** open inference sessions of one peer */
 export const maxSessionsPerPeer = 32
+/** streams by which one server brings steps of sessions, whoever has opened those */
+export const maxPushStreamsPerPeer = 512
 /** frames of requests that carry no tensors */
 export const maxSmallFrameBytes = 64 * KiB
 /** a request for a model's tensors, which may name many */

@@ -130,9 +130,17 @@ export class Scheduler {
   }
 
   /** Does something when no run is under way: now, or after the present one. */
-  between(work: () => void): void {
-    this.#between.push(work)
-    if (!this.#running) this.#clear()
+  between(work: () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#between.push(() => {
+        try {
+          resolve(work())
+        } catch (error) {
+          reject(error)
+        }
+      })
+      if (!this.#running) this.#clear()
+    })
   }
 
   async #queue<T>(

@@ -34,6 +34,7 @@ import { ResidualCache } from './residual-cache.ts'
 import { RotaryTables } from './rotary.ts'
 import { Scheduler } from './scheduler.ts'
 import { checkBlocks, choosePrecision, prepackedBytes, type ServerInit } from './server-init.ts'
+import { SessionRegistry } from './session-registry.ts'
 import { measureThroughput, type Throughput } from './throughput.ts'
 
 export type { ServerInit } from './server-init.ts'
@@ -305,7 +306,10 @@ export class BlockServer {
       residuals: this.#residuals,
       metrics: this.#metrics,
       logger: this.#logger,
+      network: this.network,
+      registry: new SessionRegistry(),
       enter: visit => this.#admission.enter(visit),
+      onDraining: (listener, signal) => this.#admission.onClosed(listener, signal),
       get sessions() {
         return server.sessions
       },

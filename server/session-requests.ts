@@ -4,18 +4,26 @@ import type { Tensor } from '../common/tensor.ts'
 import type { Codec } from '../proto/codec.ts'
 import type { Message, NamedTensors } from '../proto/messages.ts'
 import { prefixLength, type SpanCall } from './executor.ts'
-import type { CacheShape, SessionCache } from './kv/kv-cache.ts'
+import type { CacheShape } from './kv/kv-cache.ts'
 import { maxBatch } from './limits.ts'
 import { checkPorts } from './port-check.ts'
+import type { NextHop } from './push-link.ts'
 import { checkHidden, checkSpan, describe, type Hosted } from './requests.ts'
 import { checkWork } from './working-memory.ts'
 
 export interface SessionRequest {
   readonly shape: CacheShape
   readonly ports: SpanCall['ports']
-  /** of the answers */
+  /** of the results */
   readonly codec: Codec
+  /** its name among the servers of a chain; empty where the caller alone brings steps */
+  readonly session: Uint8Array
+  readonly previous: string
+  readonly next: NextHop | null
 }
+
+/** Bytes of a session's name. */
+const nameBytes = 16
 
 const invalid = (message: string): never => {
   throw new SwarmError('INVALID_ARGUMENT', message)
@@ -39,7 +47,14 @@ export function checkOpen({ body, tensors }: Message, hosted: Hosted): SessionRe
   if (prefix > 0 && Object.keys(ports).some(name => name.endsWith('.prompt'))) {
     throw new SwarmError('UNSUPPORTED', 'prompts and prefixes of blocks cannot be combined in one session')
   }
-  return { shape: { blocks, batch, maxLength, kvHeads, headDim }, ports, codec: body.span!.codec }
+  const { session, previous, next } = body
+  const isNamed = session.length > 0
+  if (isNamed && session.length !== nameBytes) {
+    invalid(`session: expected ${nameBytes} random bytes or none, found ${session.length}`)
+  }
+  if (!isNamed && (previous !== '' || next !== null)) invalid('session: a session in a chain has a name, found none')
+  const shape = { blocks, batch, maxLength, kvHeads, headDim, besideBytes: 0 }
+  return { shape, ports, codec: body.span!.codec, session, previous, next }
 }
 
 export interface StepRequest {
@@ -47,30 +62,64 @@ export interface StepRequest {
   readonly hidden: Tensor<'float32'>
   /** how many of the seq positions of each row are tokens */
   readonly lengths: readonly number[]
+  /** position of the first of them, trained prefixes not counted */
+  readonly starts: readonly number[]
+  /** rows that the session's rows go on from; null: each from itself */
+  readonly parents: readonly number[] | null
+}
+
+/** What a step finds. */
+export interface StepState {
+  /** tokens that each row holds */
+  readonly held: readonly number[]
+  /** positions of a trained prefix before them */
+  readonly prefix: number
+  /** it brings again what was there */
+  readonly replay: boolean
+}
+
+/** A number for each row, if they are given. */
+function rowNumbers(tensors: NamedTensors, name: string, batch: number): number[] | null {
+  const given = tensors[name]
+  if (given === undefined) return null
+  if (given.dtype !== 'int64' || given.shape.join() !== `${batch}`) {
+    return invalid(`${name}: expected int64 [${batch}], found ${describe(given)}`)
+  }
+  return Array.from(given.data, Number)
 }
 
 /** @throws SwarmError INVALID_ARGUMENT */
-export function checkStep(tensors: NamedTensors, hosted: Hosted, cache: SessionCache): StepRequest {
-  const { batch, maxLength, blocks } = cache.shape
-  const { hidden, lengths: given, ...others } = tensors
+export function checkStep(
+  tensors: NamedTensors,
+  hosted: Hosted,
+  { batch, maxLength, blocks }: CacheShape,
+  { held, prefix, replay }: StepState
+): StepRequest {
+  const { hidden: _, lengths: __, starts: ___, parents: ____, ...others } = tensors
   const [unknown] = Object.keys(others)
-  if (unknown !== undefined) invalid(`'${unknown}': a step brings hidden and lengths, ports come when a session opens`)
-  const checked = checkHidden(tensors, 'hidden', hosted, blocks)
-  const [rows, seq] = checked.shape as [number, number]
-  if (rows !== batch) invalid(`hidden: the session has ${batch} rows, found ${rows}`)
-  if (given !== undefined && (given.dtype !== 'int64' || given.shape.join() !== `${batch}`)) {
-    invalid(`lengths: expected int64 [${batch}], found ${describe(given)}`)
+  if (unknown !== undefined) {
+    invalid(`'${unknown}': a step brings hidden, lengths, starts and parents, ports come when a session opens`)
   }
-  const lengths = given === undefined ? new Array<number>(batch).fill(seq) : Array.from(given.data, Number)
+  const hidden = checkHidden(tensors, 'hidden', hosted, blocks)
+  const [rows, seq] = hidden.shape as [number, number]
+  if (rows !== batch) invalid(`hidden: the session has ${batch} rows, found ${rows}`)
+  const lengths = rowNumbers(tensors, 'lengths', batch) ?? new Array<number>(batch).fill(seq)
+  const parents = rowNumbers(tensors, 'parents', batch)
+  const wrong = parents?.find(parent => parent < 0 || parent >= batch)
+  if (wrong !== undefined) invalid(`parents: expected 0 to ${batch - 1}, found ${wrong}`)
+  const past = parents?.map(parent => held[parent]!) ?? held
+  const starts = rowNumbers(tensors, 'starts', batch) ?? [...past]
   for (const [row, length] of lengths.entries()) {
-    const past = cache.rows[row]!.length
-    const least = past === 0 ? 1 : 0
+    const start = starts[row]!
+    if (start < 0 || start > past[row]!) invalid(`starts: row ${row}: expected 0 to ${past[row]}, found ${start}`)
+    const least = start === 0 && !replay ? 1 : 0
     if (length < least || length > seq) invalid(`lengths: row ${row}: expected ${least} to ${seq}, found ${length}`)
-    if (past + length > maxLength) {
-      invalid(`row ${row}: the session was opened for ${maxLength} positions, this step would make it ${past + length}`)
+    const end = prefix + start + length
+    if (end > maxLength) {
+      invalid(`row ${row}: the session was opened for ${maxLength} positions, this step would make it ${end}`)
     }
   }
-  const keys = Math.max(...cache.rows.map(({ length }) => length)) + seq
+  const keys = prefix + Math.max(...starts) + seq
   checkWork(hosted.checkpoint.config, { blocks, batch, seq, keys, training: false }, hosted.workingBytes)
-  return { hidden: checked, lengths }
+  return { hidden, lengths, starts, parents }
 }

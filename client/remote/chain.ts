@@ -10,7 +10,12 @@ import type { Network } from '../../network/network.ts'
 import type { Dropout, NamedTensors } from '../../proto/frame.ts'
 import { settle } from '../settle.ts'
 import { type CodecOption, type Codecs, resolveCodecs } from './codecs.ts'
-import { type InferenceSession, openInferenceSession, type SessionOptions } from './inference-session.ts'
+import {
+  type InferenceSession,
+  openInferenceSession,
+  type SessionNetwork,
+  type SessionOptions
+} from './inference-session.ts'
 import { type BackwardOptions, Passes, type PassGradients } from './passes.ts'
 import type { Peers, ReservedRoute } from './peers.ts'
 import { sumPorts } from './ports.ts'
@@ -42,7 +47,7 @@ export interface RemoteBlocks {
 }
 
 export interface RemoteComponents {
-  readonly network: Pick<Network, 'request' | 'open'>
+  readonly network: Pick<Network, 'request'> & SessionNetwork
   readonly peers: Peers
   readonly logger?: Logger
 }

@@ -216,6 +216,15 @@ export namespace swarmtune {
             /** Frame tensorsResponse. */
             tensorsResponse?: (swarmtune.v1.TensorsResponse.$Properties|null);
 
+            /** Frame inferenceRoute. */
+            inferenceRoute?: (swarmtune.v1.InferenceRoute.$Properties|null);
+
+            /** Frame inferenceNotice. */
+            inferenceNotice?: (swarmtune.v1.InferenceNotice.$Properties|null);
+
+            /** Frame pushOpen. */
+            pushOpen?: (swarmtune.v1.PushOpen.$Properties|null);
+
             /** Frame probeRequest. */
             probeRequest?: (swarmtune.v1.ProbeRequest.$Properties|null);
 
@@ -223,7 +232,7 @@ export namespace swarmtune {
             probeResponse?: (swarmtune.v1.ProbeResponse.$Properties|null);
 
             /** Frame body. */
-            body?: ("failure"|"infoRequest"|"infoResponse"|"directoryRequest"|"directoryResponse"|"forwardRequest"|"forwardResponse"|"backwardRequest"|"backwardResponse"|"inferenceOpen"|"inferenceReady"|"inferenceStep"|"inferenceResult"|"tensorsRequest"|"tensorsResponse"|"probeRequest"|"probeResponse");
+            body?: ("failure"|"infoRequest"|"infoResponse"|"directoryRequest"|"directoryResponse"|"forwardRequest"|"forwardResponse"|"backwardRequest"|"backwardResponse"|"inferenceOpen"|"inferenceReady"|"inferenceStep"|"inferenceResult"|"tensorsRequest"|"tensorsResponse"|"inferenceRoute"|"inferenceNotice"|"pushOpen"|"probeRequest"|"probeResponse");
 
             /**
              * Creates a new Frame instance using the specified properties.
@@ -326,6 +335,15 @@ export namespace swarmtune {
                 /** Frame tensorsResponse */
                 tensorsResponse?: (swarmtune.v1.TensorsResponse.$Properties|null);
 
+                /** Frame inferenceRoute */
+                inferenceRoute?: (swarmtune.v1.InferenceRoute.$Properties|null);
+
+                /** Frame inferenceNotice */
+                inferenceNotice?: (swarmtune.v1.InferenceNotice.$Properties|null);
+
+                /** Frame pushOpen */
+                pushOpen?: (swarmtune.v1.PushOpen.$Properties|null);
+
                 /** Frame probeRequest */
                 probeRequest?: (swarmtune.v1.ProbeRequest.$Properties|null);
 
@@ -333,7 +351,7 @@ export namespace swarmtune {
                 probeResponse?: (swarmtune.v1.ProbeResponse.$Properties|null);
 
                 /** Frame body */
-                body?: ("failure"|"infoRequest"|"infoResponse"|"directoryRequest"|"directoryResponse"|"forwardRequest"|"forwardResponse"|"backwardRequest"|"backwardResponse"|"inferenceOpen"|"inferenceReady"|"inferenceStep"|"inferenceResult"|"tensorsRequest"|"tensorsResponse"|"probeRequest"|"probeResponse");
+                body?: ("failure"|"infoRequest"|"infoResponse"|"directoryRequest"|"directoryResponse"|"forwardRequest"|"forwardResponse"|"backwardRequest"|"backwardResponse"|"inferenceOpen"|"inferenceReady"|"inferenceStep"|"inferenceResult"|"tensorsRequest"|"tensorsResponse"|"inferenceRoute"|"inferenceNotice"|"pushOpen"|"probeRequest"|"probeResponse");
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
@@ -357,11 +375,14 @@ export namespace swarmtune {
               inferenceResult?: swarmtune.v1.InferenceResult.$Shape|null;
               tensorsRequest?: swarmtune.v1.TensorsRequest.$Shape|null;
               tensorsResponse?: swarmtune.v1.TensorsResponse.$Shape|null;
+              inferenceRoute?: swarmtune.v1.InferenceRoute.$Shape|null;
+              inferenceNotice?: swarmtune.v1.InferenceNotice.$Shape|null;
+              pushOpen?: swarmtune.v1.PushOpen.$Shape|null;
               probeRequest?: swarmtune.v1.ProbeRequest.$Shape|null;
               probeResponse?: swarmtune.v1.ProbeResponse.$Shape|null;
               $unknowns?: Uint8Array[];
             } & (
-              ({ body?: undefined; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "failure"; failure: swarmtune.v1.Failure.$Shape; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "infoRequest"; failure?: null; infoRequest: swarmtune.v1.InfoRequest.$Shape; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "infoResponse"; failure?: null; infoRequest?: null; infoResponse: swarmtune.v1.InfoResponse.$Shape; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "directoryRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest: swarmtune.v1.DirectoryRequest.$Shape; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "directoryResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse: swarmtune.v1.DirectoryResponse.$Shape; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "forwardRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest: swarmtune.v1.ForwardRequest.$Shape; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "forwardResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse: swarmtune.v1.ForwardResponse.$Shape; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "backwardRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest: swarmtune.v1.BackwardRequest.$Shape; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "backwardResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse: swarmtune.v1.BackwardResponse.$Shape; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "inferenceOpen"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen: swarmtune.v1.InferenceOpen.$Shape; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "inferenceReady"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady: swarmtune.v1.InferenceReady.$Shape; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "inferenceStep"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep: swarmtune.v1.InferenceStep.$Shape; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "inferenceResult"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult: swarmtune.v1.InferenceResult.$Shape; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "tensorsRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest: swarmtune.v1.TensorsRequest.$Shape; tensorsResponse?: null; probeRequest?: null; probeResponse?: null }|{ body?: "tensorsResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse: swarmtune.v1.TensorsResponse.$Shape; probeRequest?: null; probeResponse?: null }|{ body?: "probeRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest: swarmtune.v1.ProbeRequest.$Shape; probeResponse?: null }|{ body?: "probeResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; probeRequest?: null; probeResponse: swarmtune.v1.ProbeResponse.$Shape })
+              ({ body?: undefined; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice?: null; pushOpen?: null; probeRequest?: null; probeResponse?: null }|{ body?: "failure"; failure: swarmtune.v1.Failure.$Shape; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice?: null; pushOpen?: null; probeRequest?: null; probeResponse?: null }|{ body?: "infoRequest"; failure?: null; infoRequest: swarmtune.v1.InfoRequest.$Shape; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice?: null; pushOpen?: null; probeRequest?: null; probeResponse?: null }|{ body?: "infoResponse"; failure?: null; infoRequest?: null; infoResponse: swarmtune.v1.InfoResponse.$Shape; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice?: null; pushOpen?: null; probeRequest?: null; probeResponse?: null }|{ body?: "directoryRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest: swarmtune.v1.DirectoryRequest.$Shape; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice?: null; pushOpen?: null; probeRequest?: null; probeResponse?: null }|{ body?: "directoryResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse: swarmtune.v1.DirectoryResponse.$Shape; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice?: null; pushOpen?: null; probeRequest?: null; probeResponse?: null }|{ body?: "forwardRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest: swarmtune.v1.ForwardRequest.$Shape; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice?: null; pushOpen?: null; probeRequest?: null; probeResponse?: null }|{ body?: "forwardResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse: swarmtune.v1.ForwardResponse.$Shape; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice?: null; pushOpen?: null; probeRequest?: null; probeResponse?: null }|{ body?: "backwardRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest: swarmtune.v1.BackwardRequest.$Shape; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice?: null; pushOpen?: null; probeRequest?: null; probeResponse?: null }|{ body?: "backwardResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse: swarmtune.v1.BackwardResponse.$Shape; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice?: null; pushOpen?: null; probeRequest?: null; probeResponse?: null }|{ body?: "inferenceOpen"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen: swarmtune.v1.InferenceOpen.$Shape; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice?: null; pushOpen?: null; probeRequest?: null; probeResponse?: null }|{ body?: "inferenceReady"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady: swarmtune.v1.InferenceReady.$Shape; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice?: null; pushOpen?: null; probeRequest?: null; probeResponse?: null }|{ body?: "inferenceStep"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep: swarmtune.v1.InferenceStep.$Shape; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice?: null; pushOpen?: null; probeRequest?: null; probeResponse?: null }|{ body?: "inferenceResult"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult: swarmtune.v1.InferenceResult.$Shape; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice?: null; pushOpen?: null; probeRequest?: null; probeResponse?: null }|{ body?: "tensorsRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest: swarmtune.v1.TensorsRequest.$Shape; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice?: null; pushOpen?: null; probeRequest?: null; probeResponse?: null }|{ body?: "tensorsResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse: swarmtune.v1.TensorsResponse.$Shape; inferenceRoute?: null; inferenceNotice?: null; pushOpen?: null; probeRequest?: null; probeResponse?: null }|{ body?: "inferenceRoute"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute: swarmtune.v1.InferenceRoute.$Shape; inferenceNotice?: null; pushOpen?: null; probeRequest?: null; probeResponse?: null }|{ body?: "inferenceNotice"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice: swarmtune.v1.InferenceNotice.$Shape; pushOpen?: null; probeRequest?: null; probeResponse?: null }|{ body?: "pushOpen"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice?: null; pushOpen: swarmtune.v1.PushOpen.$Shape; probeRequest?: null; probeResponse?: null }|{ body?: "probeRequest"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice?: null; pushOpen?: null; probeRequest: swarmtune.v1.ProbeRequest.$Shape; probeResponse?: null }|{ body?: "probeResponse"; failure?: null; infoRequest?: null; infoResponse?: null; directoryRequest?: null; directoryResponse?: null; forwardRequest?: null; forwardResponse?: null; backwardRequest?: null; backwardResponse?: null; inferenceOpen?: null; inferenceReady?: null; inferenceStep?: null; inferenceResult?: null; tensorsRequest?: null; tensorsResponse?: null; inferenceRoute?: null; inferenceNotice?: null; pushOpen?: null; probeRequest?: null; probeResponse: swarmtune.v1.ProbeResponse.$Shape })
             );
         }
 
@@ -1435,6 +1456,15 @@ export namespace swarmtune {
             /** InferenceOpen maxLength. */
             maxLength: number;
 
+            /** InferenceOpen session. */
+            session: Uint8Array;
+
+            /** InferenceOpen previous. */
+            previous: string;
+
+            /** InferenceOpen next. */
+            next?: (swarmtune.v1.NextHop.$Properties|null);
+
             /**
              * Creates a new InferenceOpen instance using the specified properties.
              * @param [properties] Properties to set
@@ -1497,12 +1527,119 @@ export namespace swarmtune {
                 /** InferenceOpen maxLength */
                 maxLength?: (number|null);
 
+                /** InferenceOpen session */
+                session?: (Uint8Array|null);
+
+                /** InferenceOpen previous */
+                previous?: (string|null);
+
+                /** InferenceOpen next */
+                next?: (swarmtune.v1.NextHop.$Properties|null);
+
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
             }
 
             /** Shape of an InferenceOpen. */
             type $Shape = swarmtune.v1.InferenceOpen.$Properties;
+        }
+
+        /**
+         * Properties of a NextHop.
+         * @deprecated Use swarmtune.v1.NextHop.$Properties instead.
+         */
+        interface INextHop extends swarmtune.v1.NextHop.$Properties {
+        }
+
+        /** Represents a NextHop. */
+        class NextHop {
+
+            /**
+             * Constructs a new NextHop.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: swarmtune.v1.NextHop.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** NextHop peerId. */
+            peerId: string;
+
+            /** NextHop announcement. */
+            announcement: Uint8Array;
+
+            /** NextHop replay. */
+            replay: boolean;
+
+            /**
+             * Creates a new NextHop instance using the specified properties.
+             * @param [properties] Properties to set
+             * @returns NextHop instance
+             */
+            static create(properties: swarmtune.v1.NextHop.$Shape): swarmtune.v1.NextHop & swarmtune.v1.NextHop.$Shape;
+            static create(properties?: swarmtune.v1.NextHop.$Properties): swarmtune.v1.NextHop;
+
+            /**
+             * Encodes the specified NextHop message. Does not implicitly {@link swarmtune.v1.NextHop.verify|verify} messages.
+             * @param message NextHop message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: swarmtune.v1.NextHop.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a NextHop message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {swarmtune.v1.NextHop & swarmtune.v1.NextHop.$Shape} NextHop
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): swarmtune.v1.NextHop & swarmtune.v1.NextHop.$Shape;
+
+            /**
+             * Creates a NextHop message from a plain object. Also converts values to their respective internal types.
+             * @param object Plain object
+             * @returns NextHop
+             */
+            static fromObject(object: { [k: string]: any }): swarmtune.v1.NextHop;
+
+            /**
+             * Creates a plain object from a NextHop message. Also converts values to other types if specified.
+             * @param message NextHop
+             * @param [options] Conversion options
+             * @returns Plain object
+             */
+            static toObject(message: swarmtune.v1.NextHop, options?: $protobuf.IConversionOptions): { [k: string]: any };
+
+            /**
+             * Converts this NextHop to JSON.
+             * @returns JSON object
+             */
+            toJSON(): { [k: string]: any };
+        }
+
+        namespace NextHop {
+
+            /** Properties of a NextHop. */
+            interface $Properties {
+
+                /** NextHop peerId */
+                peerId?: (string|null);
+
+                /** NextHop announcement */
+                announcement?: (Uint8Array|null);
+
+                /** NextHop replay */
+                replay?: (boolean|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a NextHop. */
+            type $Shape = swarmtune.v1.NextHop.$Properties;
         }
 
         /**
@@ -1613,6 +1750,15 @@ export namespace swarmtune {
             /** InferenceStep timeoutMs. */
             timeoutMs: number;
 
+            /** InferenceStep step. */
+            step: number;
+
+            /** InferenceStep lastOnly. */
+            lastOnly: boolean;
+
+            /** InferenceStep replay. */
+            replay: boolean;
+
             /**
              * Creates a new InferenceStep instance using the specified properties.
              * @param [properties] Properties to set
@@ -1669,6 +1815,15 @@ export namespace swarmtune {
                 /** InferenceStep timeoutMs */
                 timeoutMs?: (number|null);
 
+                /** InferenceStep step */
+                step?: (number|null);
+
+                /** InferenceStep lastOnly */
+                lastOnly?: (boolean|null);
+
+                /** InferenceStep replay */
+                replay?: (boolean|null);
+
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
             }
@@ -1695,6 +1850,9 @@ export namespace swarmtune {
 
             /** Unknown fields preserved while decoding when enabled */
             $unknowns?: Uint8Array[];
+
+            /** InferenceResult step. */
+            step: number;
 
             /**
              * Creates a new InferenceResult instance using the specified properties.
@@ -1749,12 +1907,303 @@ export namespace swarmtune {
             /** Properties of an InferenceResult. */
             interface $Properties {
 
+                /** InferenceResult step */
+                step?: (number|null);
+
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
             }
 
             /** Shape of an InferenceResult. */
             type $Shape = swarmtune.v1.InferenceResult.$Properties;
+        }
+
+        /**
+         * Properties of an InferenceRoute.
+         * @deprecated Use swarmtune.v1.InferenceRoute.$Properties instead.
+         */
+        interface IInferenceRoute extends swarmtune.v1.InferenceRoute.$Properties {
+        }
+
+        /** Represents an InferenceRoute. */
+        class InferenceRoute {
+
+            /**
+             * Constructs a new InferenceRoute.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: swarmtune.v1.InferenceRoute.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** InferenceRoute previous. */
+            previous: string;
+
+            /** InferenceRoute next. */
+            next?: (swarmtune.v1.NextHop.$Properties|null);
+
+            /** InferenceRoute replay. */
+            replay: boolean;
+
+            /** InferenceRoute keepNext. */
+            keepNext: boolean;
+
+            /**
+             * Creates a new InferenceRoute instance using the specified properties.
+             * @param [properties] Properties to set
+             * @returns InferenceRoute instance
+             */
+            static create(properties: swarmtune.v1.InferenceRoute.$Shape): swarmtune.v1.InferenceRoute & swarmtune.v1.InferenceRoute.$Shape;
+            static create(properties?: swarmtune.v1.InferenceRoute.$Properties): swarmtune.v1.InferenceRoute;
+
+            /**
+             * Encodes the specified InferenceRoute message. Does not implicitly {@link swarmtune.v1.InferenceRoute.verify|verify} messages.
+             * @param message InferenceRoute message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: swarmtune.v1.InferenceRoute.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes an InferenceRoute message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {swarmtune.v1.InferenceRoute & swarmtune.v1.InferenceRoute.$Shape} InferenceRoute
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): swarmtune.v1.InferenceRoute & swarmtune.v1.InferenceRoute.$Shape;
+
+            /**
+             * Creates an InferenceRoute message from a plain object. Also converts values to their respective internal types.
+             * @param object Plain object
+             * @returns InferenceRoute
+             */
+            static fromObject(object: { [k: string]: any }): swarmtune.v1.InferenceRoute;
+
+            /**
+             * Creates a plain object from an InferenceRoute message. Also converts values to other types if specified.
+             * @param message InferenceRoute
+             * @param [options] Conversion options
+             * @returns Plain object
+             */
+            static toObject(message: swarmtune.v1.InferenceRoute, options?: $protobuf.IConversionOptions): { [k: string]: any };
+
+            /**
+             * Converts this InferenceRoute to JSON.
+             * @returns JSON object
+             */
+            toJSON(): { [k: string]: any };
+        }
+
+        namespace InferenceRoute {
+
+            /** Properties of an InferenceRoute. */
+            interface $Properties {
+
+                /** InferenceRoute previous */
+                previous?: (string|null);
+
+                /** InferenceRoute next */
+                next?: (swarmtune.v1.NextHop.$Properties|null);
+
+                /** InferenceRoute replay */
+                replay?: (boolean|null);
+
+                /** InferenceRoute keepNext */
+                keepNext?: (boolean|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of an InferenceRoute. */
+            type $Shape = swarmtune.v1.InferenceRoute.$Properties;
+        }
+
+        /**
+         * Properties of an InferenceNotice.
+         * @deprecated Use swarmtune.v1.InferenceNotice.$Properties instead.
+         */
+        interface IInferenceNotice extends swarmtune.v1.InferenceNotice.$Properties {
+        }
+
+        /** Represents an InferenceNotice. */
+        class InferenceNotice {
+
+            /**
+             * Constructs a new InferenceNotice.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: swarmtune.v1.InferenceNotice.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** InferenceNotice code. */
+            code: string;
+
+            /** InferenceNotice message. */
+            message: string;
+
+            /** InferenceNotice step. */
+            step: number;
+
+            /**
+             * Creates a new InferenceNotice instance using the specified properties.
+             * @param [properties] Properties to set
+             * @returns InferenceNotice instance
+             */
+            static create(properties: swarmtune.v1.InferenceNotice.$Shape): swarmtune.v1.InferenceNotice & swarmtune.v1.InferenceNotice.$Shape;
+            static create(properties?: swarmtune.v1.InferenceNotice.$Properties): swarmtune.v1.InferenceNotice;
+
+            /**
+             * Encodes the specified InferenceNotice message. Does not implicitly {@link swarmtune.v1.InferenceNotice.verify|verify} messages.
+             * @param message InferenceNotice message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: swarmtune.v1.InferenceNotice.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes an InferenceNotice message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {swarmtune.v1.InferenceNotice & swarmtune.v1.InferenceNotice.$Shape} InferenceNotice
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): swarmtune.v1.InferenceNotice & swarmtune.v1.InferenceNotice.$Shape;
+
+            /**
+             * Creates an InferenceNotice message from a plain object. Also converts values to their respective internal types.
+             * @param object Plain object
+             * @returns InferenceNotice
+             */
+            static fromObject(object: { [k: string]: any }): swarmtune.v1.InferenceNotice;
+
+            /**
+             * Creates a plain object from an InferenceNotice message. Also converts values to other types if specified.
+             * @param message InferenceNotice
+             * @param [options] Conversion options
+             * @returns Plain object
+             */
+            static toObject(message: swarmtune.v1.InferenceNotice, options?: $protobuf.IConversionOptions): { [k: string]: any };
+
+            /**
+             * Converts this InferenceNotice to JSON.
+             * @returns JSON object
+             */
+            toJSON(): { [k: string]: any };
+        }
+
+        namespace InferenceNotice {
+
+            /** Properties of an InferenceNotice. */
+            interface $Properties {
+
+                /** InferenceNotice code */
+                code?: (string|null);
+
+                /** InferenceNotice message */
+                message?: (string|null);
+
+                /** InferenceNotice step */
+                step?: (number|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of an InferenceNotice. */
+            type $Shape = swarmtune.v1.InferenceNotice.$Properties;
+        }
+
+        /**
+         * Properties of a PushOpen.
+         * @deprecated Use swarmtune.v1.PushOpen.$Properties instead.
+         */
+        interface IPushOpen extends swarmtune.v1.PushOpen.$Properties {
+        }
+
+        /** Represents a PushOpen. */
+        class PushOpen {
+
+            /**
+             * Constructs a new PushOpen.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: swarmtune.v1.PushOpen.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** PushOpen session. */
+            session: Uint8Array;
+
+            /**
+             * Creates a new PushOpen instance using the specified properties.
+             * @param [properties] Properties to set
+             * @returns PushOpen instance
+             */
+            static create(properties: swarmtune.v1.PushOpen.$Shape): swarmtune.v1.PushOpen & swarmtune.v1.PushOpen.$Shape;
+            static create(properties?: swarmtune.v1.PushOpen.$Properties): swarmtune.v1.PushOpen;
+
+            /**
+             * Encodes the specified PushOpen message. Does not implicitly {@link swarmtune.v1.PushOpen.verify|verify} messages.
+             * @param message PushOpen message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: swarmtune.v1.PushOpen.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a PushOpen message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {swarmtune.v1.PushOpen & swarmtune.v1.PushOpen.$Shape} PushOpen
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): swarmtune.v1.PushOpen & swarmtune.v1.PushOpen.$Shape;
+
+            /**
+             * Creates a PushOpen message from a plain object. Also converts values to their respective internal types.
+             * @param object Plain object
+             * @returns PushOpen
+             */
+            static fromObject(object: { [k: string]: any }): swarmtune.v1.PushOpen;
+
+            /**
+             * Creates a plain object from a PushOpen message. Also converts values to other types if specified.
+             * @param message PushOpen
+             * @param [options] Conversion options
+             * @returns Plain object
+             */
+            static toObject(message: swarmtune.v1.PushOpen, options?: $protobuf.IConversionOptions): { [k: string]: any };
+
+            /**
+             * Converts this PushOpen to JSON.
+             * @returns JSON object
+             */
+            toJSON(): { [k: string]: any };
+        }
+
+        namespace PushOpen {
+
+            /** Properties of a PushOpen. */
+            interface $Properties {
+
+                /** PushOpen session */
+                session?: (Uint8Array|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a PushOpen. */
+            type $Shape = swarmtune.v1.PushOpen.$Properties;
         }
 
         /**

@@ -320,13 +320,16 @@ export const swarmtune = $root.swarmtune = (() => {
             Frame.prototype.inferenceResult = null;
             Frame.prototype.tensorsRequest = null;
             Frame.prototype.tensorsResponse = null;
+            Frame.prototype.inferenceRoute = null;
+            Frame.prototype.inferenceNotice = null;
+            Frame.prototype.pushOpen = null;
             Frame.prototype.probeRequest = null;
             Frame.prototype.probeResponse = null;
 
             let $oneOfFields;
 
             $Object.defineProperty(Frame.prototype, "body", {
-                get: $util.oneOfGetter($oneOfFields = ["failure", "infoRequest", "infoResponse", "directoryRequest", "directoryResponse", "forwardRequest", "forwardResponse", "backwardRequest", "backwardResponse", "inferenceOpen", "inferenceReady", "inferenceStep", "inferenceResult", "tensorsRequest", "tensorsResponse", "probeRequest", "probeResponse"]),
+                get: $util.oneOfGetter($oneOfFields = ["failure", "infoRequest", "infoResponse", "directoryRequest", "directoryResponse", "forwardRequest", "forwardResponse", "backwardRequest", "backwardResponse", "inferenceOpen", "inferenceReady", "inferenceStep", "inferenceResult", "tensorsRequest", "tensorsResponse", "inferenceRoute", "inferenceNotice", "pushOpen", "probeRequest", "probeResponse"]),
                 set: $util.oneOfSetter($oneOfFields)
             });
 
@@ -374,6 +377,12 @@ export const swarmtune = $root.swarmtune = (() => {
                     $root.swarmtune.v1.TensorsRequest.encode(message.tensorsRequest, writer.uint32(122).fork(), _depth + 1).ldelim();
                 if (message.tensorsResponse != null && $Object.hasOwnProperty.call(message, "tensorsResponse"))
                     $root.swarmtune.v1.TensorsResponse.encode(message.tensorsResponse, writer.uint32(130).fork(), _depth + 1).ldelim();
+                if (message.inferenceRoute != null && $Object.hasOwnProperty.call(message, "inferenceRoute"))
+                    $root.swarmtune.v1.InferenceRoute.encode(message.inferenceRoute, writer.uint32(138).fork(), _depth + 1).ldelim();
+                if (message.inferenceNotice != null && $Object.hasOwnProperty.call(message, "inferenceNotice"))
+                    $root.swarmtune.v1.InferenceNotice.encode(message.inferenceNotice, writer.uint32(146).fork(), _depth + 1).ldelim();
+                if (message.pushOpen != null && $Object.hasOwnProperty.call(message, "pushOpen"))
+                    $root.swarmtune.v1.PushOpen.encode(message.pushOpen, writer.uint32(154).fork(), _depth + 1).ldelim();
                 if (message.probeRequest != null && $Object.hasOwnProperty.call(message, "probeRequest"))
                     $root.swarmtune.v1.ProbeRequest.encode(message.probeRequest, writer.uint32(162).fork(), _depth + 1).ldelim();
                 if (message.probeResponse != null && $Object.hasOwnProperty.call(message, "probeResponse"))
@@ -524,6 +533,27 @@ export const swarmtune = $root.swarmtune = (() => {
                             message.body = "tensorsResponse";
                             continue;
                         }
+                    case 17: {
+                            if (wireType !== 2)
+                                break;
+                            message.inferenceRoute = $root.swarmtune.v1.InferenceRoute.decode(reader, reader.size(), $undefined, _depth + 1, message.inferenceRoute);
+                            message.body = "inferenceRoute";
+                            continue;
+                        }
+                    case 18: {
+                            if (wireType !== 2)
+                                break;
+                            message.inferenceNotice = $root.swarmtune.v1.InferenceNotice.decode(reader, reader.size(), $undefined, _depth + 1, message.inferenceNotice);
+                            message.body = "inferenceNotice";
+                            continue;
+                        }
+                    case 19: {
+                            if (wireType !== 2)
+                                break;
+                            message.pushOpen = $root.swarmtune.v1.PushOpen.decode(reader, reader.size(), $undefined, _depth + 1, message.pushOpen);
+                            message.body = "pushOpen";
+                            continue;
+                        }
                     case 20: {
                             if (wireType !== 2)
                                 break;
@@ -650,6 +680,21 @@ export const swarmtune = $root.swarmtune = (() => {
                         throw $TypeError(".swarmtune.v1.Frame.tensorsResponse: object expected");
                     message.tensorsResponse = $root.swarmtune.v1.TensorsResponse.fromObject(object.tensorsResponse, _depth + 1);
                 }
+                if (object.inferenceRoute != null) {
+                    if (!$util.isObject(object.inferenceRoute))
+                        throw $TypeError(".swarmtune.v1.Frame.inferenceRoute: object expected");
+                    message.inferenceRoute = $root.swarmtune.v1.InferenceRoute.fromObject(object.inferenceRoute, _depth + 1);
+                }
+                if (object.inferenceNotice != null) {
+                    if (!$util.isObject(object.inferenceNotice))
+                        throw $TypeError(".swarmtune.v1.Frame.inferenceNotice: object expected");
+                    message.inferenceNotice = $root.swarmtune.v1.InferenceNotice.fromObject(object.inferenceNotice, _depth + 1);
+                }
+                if (object.pushOpen != null) {
+                    if (!$util.isObject(object.pushOpen))
+                        throw $TypeError(".swarmtune.v1.Frame.pushOpen: object expected");
+                    message.pushOpen = $root.swarmtune.v1.PushOpen.fromObject(object.pushOpen, _depth + 1);
+                }
                 if (object.probeRequest != null) {
                     if (!$util.isObject(object.probeRequest))
                         throw $TypeError(".swarmtune.v1.Frame.probeRequest: object expected");
@@ -752,6 +797,21 @@ export const swarmtune = $root.swarmtune = (() => {
                     object.tensorsResponse = $root.swarmtune.v1.TensorsResponse.toObject(message.tensorsResponse, options, _depth + 1);
                     if (options.oneofs)
                         object.body = "tensorsResponse";
+                }
+                if (message.inferenceRoute != null && $Object.hasOwnProperty.call(message, "inferenceRoute")) {
+                    object.inferenceRoute = $root.swarmtune.v1.InferenceRoute.toObject(message.inferenceRoute, options, _depth + 1);
+                    if (options.oneofs)
+                        object.body = "inferenceRoute";
+                }
+                if (message.inferenceNotice != null && $Object.hasOwnProperty.call(message, "inferenceNotice")) {
+                    object.inferenceNotice = $root.swarmtune.v1.InferenceNotice.toObject(message.inferenceNotice, options, _depth + 1);
+                    if (options.oneofs)
+                        object.body = "inferenceNotice";
+                }
+                if (message.pushOpen != null && $Object.hasOwnProperty.call(message, "pushOpen")) {
+                    object.pushOpen = $root.swarmtune.v1.PushOpen.toObject(message.pushOpen, options, _depth + 1);
+                    if (options.oneofs)
+                        object.body = "pushOpen";
                 }
                 if (message.probeRequest != null && $Object.hasOwnProperty.call(message, "probeRequest")) {
                     object.probeRequest = $root.swarmtune.v1.ProbeRequest.toObject(message.probeRequest, options, _depth + 1);
@@ -2511,6 +2571,9 @@ export const swarmtune = $root.swarmtune = (() => {
             InferenceOpen.prototype.span = null;
             InferenceOpen.prototype.batch = 0;
             InferenceOpen.prototype.maxLength = 0;
+            InferenceOpen.prototype.session = $util.newBuffer([]);
+            InferenceOpen.prototype.previous = "";
+            InferenceOpen.prototype.next = null;
 
             InferenceOpen.create = function(properties) {
                 return new InferenceOpen(properties);
@@ -2529,6 +2592,12 @@ export const swarmtune = $root.swarmtune = (() => {
                     writer.uint32(16).uint32(message.batch);
                 if (message.maxLength != null && $Object.hasOwnProperty.call(message, "maxLength") && message.maxLength !== 0)
                     writer.uint32(24).uint32(message.maxLength);
+                if (message.session != null && $Object.hasOwnProperty.call(message, "session") && message.session.length)
+                    writer.uint32(34).bytes(message.session);
+                if (message.previous != null && $Object.hasOwnProperty.call(message, "previous") && message.previous !== "")
+                    writer.uint32(42).string(message.previous);
+                if (message.next != null && $Object.hasOwnProperty.call(message, "next"))
+                    $root.swarmtune.v1.NextHop.encode(message.next, writer.uint32(50).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -2586,6 +2655,30 @@ export const swarmtune = $root.swarmtune = (() => {
                                 delete message.maxLength;
                             continue;
                         }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.session = value;
+                            else
+                                delete message.session;
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.previous = value;
+                            else
+                                delete message.previous;
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 2)
+                                break;
+                            message.next = $root.swarmtune.v1.NextHop.decode(reader, reader.size(), $undefined, _depth + 1, message.next);
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -2624,6 +2717,20 @@ export const swarmtune = $root.swarmtune = (() => {
                 if (object.maxLength != null)
                     if ($Number(object.maxLength) !== 0)
                         message.maxLength = object.maxLength >>> 0;
+                if (object.session != null)
+                    if (object.session.length)
+                        if (typeof object.session === "string")
+                            $util.base64.decode(object.session, message.session = $util.newBuffer($util.base64.length(object.session)), 0);
+                        else if (object.session.length >= 0)
+                            message.session = object.session;
+                if (object.previous != null)
+                    if (typeof object.previous !== "string" || object.previous.length)
+                        message.previous = $String(object.previous);
+                if (object.next != null) {
+                    if (!$util.isObject(object.next))
+                        throw $TypeError(".swarmtune.v1.InferenceOpen.next: object expected");
+                    message.next = $root.swarmtune.v1.NextHop.fromObject(object.next, _depth + 1);
+                }
                 return message;
             };
 
@@ -2639,6 +2746,15 @@ export const swarmtune = $root.swarmtune = (() => {
                     object.span = null;
                     object.batch = 0;
                     object.maxLength = 0;
+                    if (options.bytes === $String)
+                        object.session = "";
+                    else {
+                        object.session = [];
+                        if (options.bytes !== $Array)
+                            object.session = $util.newBuffer(object.session);
+                    }
+                    object.previous = "";
+                    object.next = null;
                 }
                 if (message.span != null && $Object.hasOwnProperty.call(message, "span"))
                     object.span = $root.swarmtune.v1.Span.toObject(message.span, options, _depth + 1);
@@ -2646,6 +2762,12 @@ export const swarmtune = $root.swarmtune = (() => {
                     object.batch = message.batch;
                 if (message.maxLength != null && $Object.hasOwnProperty.call(message, "maxLength"))
                     object.maxLength = message.maxLength;
+                if (message.session != null && $Object.hasOwnProperty.call(message, "session"))
+                    object.session = options.bytes === $String ? $util.base64.encode(message.session, 0, message.session.length) : options.bytes === $Array ? $Array.prototype.slice.call(message.session) : message.session;
+                if (message.previous != null && $Object.hasOwnProperty.call(message, "previous"))
+                    object.previous = message.previous;
+                if (message.next != null && $Object.hasOwnProperty.call(message, "next"))
+                    object.next = $root.swarmtune.v1.NextHop.toObject(message.next, options, _depth + 1);
                 return object;
             };
 
@@ -2654,6 +2776,173 @@ export const swarmtune = $root.swarmtune = (() => {
             };
 
             return InferenceOpen;
+        })();
+
+        v1.NextHop = (function() {
+
+            const NextHop = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            NextHop.prototype.peerId = "";
+            NextHop.prototype.announcement = $util.newBuffer([]);
+            NextHop.prototype.replay = false;
+
+            NextHop.create = function(properties) {
+                return new NextHop(properties);
+            };
+
+            NextHop.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.peerId != null && $Object.hasOwnProperty.call(message, "peerId") && message.peerId !== "")
+                    writer.uint32(10).string(message.peerId);
+                if (message.announcement != null && $Object.hasOwnProperty.call(message, "announcement") && message.announcement.length)
+                    writer.uint32(18).bytes(message.announcement);
+                if (message.replay != null && $Object.hasOwnProperty.call(message, "replay") && message.replay !== false)
+                    writer.uint32(24).bool(message.replay);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            NextHop.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.swarmtune.v1.NextHop();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.peerId = value;
+                            else
+                                delete message.peerId;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.announcement = value;
+                            else
+                                delete message.announcement;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            if (value = reader.bool())
+                                message.replay = value;
+                            else
+                                delete message.replay;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            NextHop.fromObject = function (object, _depth) {
+                if (object instanceof $root.swarmtune.v1.NextHop)
+                    return object;
+                if (!$util.isObject(object))
+                    throw $TypeError(".swarmtune.v1.NextHop: object expected");
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let message = new $root.swarmtune.v1.NextHop();
+                if (object.peerId != null)
+                    if (typeof object.peerId !== "string" || object.peerId.length)
+                        message.peerId = $String(object.peerId);
+                if (object.announcement != null)
+                    if (object.announcement.length)
+                        if (typeof object.announcement === "string")
+                            $util.base64.decode(object.announcement, message.announcement = $util.newBuffer($util.base64.length(object.announcement)), 0);
+                        else if (object.announcement.length >= 0)
+                            message.announcement = object.announcement;
+                if (object.replay != null)
+                    if (object.replay)
+                        message.replay = $Boolean(object.replay);
+                return message;
+            };
+
+            NextHop.toObject = function (message, options, _depth) {
+                if (!options)
+                    options = {};
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.peerId = "";
+                    if (options.bytes === $String)
+                        object.announcement = "";
+                    else {
+                        object.announcement = [];
+                        if (options.bytes !== $Array)
+                            object.announcement = $util.newBuffer(object.announcement);
+                    }
+                    object.replay = false;
+                }
+                if (message.peerId != null && $Object.hasOwnProperty.call(message, "peerId"))
+                    object.peerId = message.peerId;
+                if (message.announcement != null && $Object.hasOwnProperty.call(message, "announcement"))
+                    object.announcement = options.bytes === $String ? $util.base64.encode(message.announcement, 0, message.announcement.length) : options.bytes === $Array ? $Array.prototype.slice.call(message.announcement) : message.announcement;
+                if (message.replay != null && $Object.hasOwnProperty.call(message, "replay"))
+                    object.replay = message.replay;
+                return object;
+            };
+
+            NextHop.prototype.toJSON = function() {
+                return NextHop.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return NextHop;
         })();
 
         v1.InferenceReady = (function() {
@@ -2803,6 +3092,9 @@ export const swarmtune = $root.swarmtune = (() => {
             };
 
             InferenceStep.prototype.timeoutMs = 0;
+            InferenceStep.prototype.step = 0;
+            InferenceStep.prototype.lastOnly = false;
+            InferenceStep.prototype.replay = false;
 
             InferenceStep.create = function(properties) {
                 return new InferenceStep(properties);
@@ -2817,6 +3109,12 @@ export const swarmtune = $root.swarmtune = (() => {
                     throw $Error("max depth exceeded");
                 if (message.timeoutMs != null && $Object.hasOwnProperty.call(message, "timeoutMs") && message.timeoutMs !== 0)
                     writer.uint32(8).uint32(message.timeoutMs);
+                if (message.step != null && $Object.hasOwnProperty.call(message, "step") && message.step !== 0)
+                    writer.uint32(16).uint32(message.step);
+                if (message.lastOnly != null && $Object.hasOwnProperty.call(message, "lastOnly") && message.lastOnly !== false)
+                    writer.uint32(24).bool(message.lastOnly);
+                if (message.replay != null && $Object.hasOwnProperty.call(message, "replay") && message.replay !== false)
+                    writer.uint32(32).bool(message.replay);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -2859,6 +3157,33 @@ export const swarmtune = $root.swarmtune = (() => {
                                 delete message.timeoutMs;
                             continue;
                         }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            if (value = reader.uint32())
+                                message.step = value;
+                            else
+                                delete message.step;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            if (value = reader.bool())
+                                message.lastOnly = value;
+                            else
+                                delete message.lastOnly;
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            if (value = reader.bool())
+                                message.replay = value;
+                            else
+                                delete message.replay;
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -2889,6 +3214,15 @@ export const swarmtune = $root.swarmtune = (() => {
                 if (object.timeoutMs != null)
                     if ($Number(object.timeoutMs) !== 0)
                         message.timeoutMs = object.timeoutMs >>> 0;
+                if (object.step != null)
+                    if ($Number(object.step) !== 0)
+                        message.step = object.step >>> 0;
+                if (object.lastOnly != null)
+                    if (object.lastOnly)
+                        message.lastOnly = $Boolean(object.lastOnly);
+                if (object.replay != null)
+                    if (object.replay)
+                        message.replay = $Boolean(object.replay);
                 return message;
             };
 
@@ -2900,10 +3234,20 @@ export const swarmtune = $root.swarmtune = (() => {
                 if (_depth > $util.recursionLimit)
                     throw $Error("max depth exceeded");
                 let object = {};
-                if (options.defaults)
+                if (options.defaults) {
                     object.timeoutMs = 0;
+                    object.step = 0;
+                    object.lastOnly = false;
+                    object.replay = false;
+                }
                 if (message.timeoutMs != null && $Object.hasOwnProperty.call(message, "timeoutMs"))
                     object.timeoutMs = message.timeoutMs;
+                if (message.step != null && $Object.hasOwnProperty.call(message, "step"))
+                    object.step = message.step;
+                if (message.lastOnly != null && $Object.hasOwnProperty.call(message, "lastOnly"))
+                    object.lastOnly = message.lastOnly;
+                if (message.replay != null && $Object.hasOwnProperty.call(message, "replay"))
+                    object.replay = message.replay;
                 return object;
             };
 
@@ -2923,6 +3267,8 @@ export const swarmtune = $root.swarmtune = (() => {
                             this[keys[i]] = properties[keys[i]];
             };
 
+            InferenceResult.prototype.step = 0;
+
             InferenceResult.create = function(properties) {
                 return new InferenceResult(properties);
             };
@@ -2934,6 +3280,8 @@ export const swarmtune = $root.swarmtune = (() => {
                     _depth = 0;
                 if (_depth > $util.recursionLimit)
                     throw $Error("max depth exceeded");
+                if (message.step != null && $Object.hasOwnProperty.call(message, "step") && message.step !== 0)
+                    writer.uint32(8).uint32(message.step);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -2947,7 +3295,7 @@ export const swarmtune = $root.swarmtune = (() => {
                     _depth = 0;
                 if (_depth > $Reader.recursionLimit)
                     throw $Error("max depth exceeded");
-                let end, message;
+                let end, message, value;
                 if (length === $undefined)
                     end = reader.len;
                 else {
@@ -2965,7 +3313,19 @@ export const swarmtune = $root.swarmtune = (() => {
                         _end = $undefined;
                         break;
                     }
-                    reader.skipType(tag & 7, _depth, tag);
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            if (value = reader.uint32())
+                                message.step = value;
+                            else
+                                delete message.step;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
                         $util.makeProp(message, "$unknowns", false);
                         (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
@@ -2990,11 +3350,26 @@ export const swarmtune = $root.swarmtune = (() => {
                     _depth = 0;
                 if (_depth > $util.recursionLimit)
                     throw $Error("max depth exceeded");
-                return new $root.swarmtune.v1.InferenceResult();
+                let message = new $root.swarmtune.v1.InferenceResult();
+                if (object.step != null)
+                    if ($Number(object.step) !== 0)
+                        message.step = object.step >>> 0;
+                return message;
             };
 
-            InferenceResult.toObject = function () {
-                return {};
+            InferenceResult.toObject = function (message, options, _depth) {
+                if (!options)
+                    options = {};
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let object = {};
+                if (options.defaults)
+                    object.step = 0;
+                if (message.step != null && $Object.hasOwnProperty.call(message, "step"))
+                    object.step = message.step;
+                return object;
             };
 
             InferenceResult.prototype.toJSON = function() {
@@ -3002,6 +3377,469 @@ export const swarmtune = $root.swarmtune = (() => {
             };
 
             return InferenceResult;
+        })();
+
+        v1.InferenceRoute = (function() {
+
+            const InferenceRoute = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            InferenceRoute.prototype.previous = "";
+            InferenceRoute.prototype.next = null;
+            InferenceRoute.prototype.replay = false;
+            InferenceRoute.prototype.keepNext = false;
+
+            InferenceRoute.create = function(properties) {
+                return new InferenceRoute(properties);
+            };
+
+            InferenceRoute.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.previous != null && $Object.hasOwnProperty.call(message, "previous") && message.previous !== "")
+                    writer.uint32(10).string(message.previous);
+                if (message.next != null && $Object.hasOwnProperty.call(message, "next"))
+                    $root.swarmtune.v1.NextHop.encode(message.next, writer.uint32(18).fork(), _depth + 1).ldelim();
+                if (message.replay != null && $Object.hasOwnProperty.call(message, "replay") && message.replay !== false)
+                    writer.uint32(24).bool(message.replay);
+                if (message.keepNext != null && $Object.hasOwnProperty.call(message, "keepNext") && message.keepNext !== false)
+                    writer.uint32(32).bool(message.keepNext);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            InferenceRoute.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.swarmtune.v1.InferenceRoute();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.previous = value;
+                            else
+                                delete message.previous;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.next = $root.swarmtune.v1.NextHop.decode(reader, reader.size(), $undefined, _depth + 1, message.next);
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            if (value = reader.bool())
+                                message.replay = value;
+                            else
+                                delete message.replay;
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            if (value = reader.bool())
+                                message.keepNext = value;
+                            else
+                                delete message.keepNext;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            InferenceRoute.fromObject = function (object, _depth) {
+                if (object instanceof $root.swarmtune.v1.InferenceRoute)
+                    return object;
+                if (!$util.isObject(object))
+                    throw $TypeError(".swarmtune.v1.InferenceRoute: object expected");
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let message = new $root.swarmtune.v1.InferenceRoute();
+                if (object.previous != null)
+                    if (typeof object.previous !== "string" || object.previous.length)
+                        message.previous = $String(object.previous);
+                if (object.next != null) {
+                    if (!$util.isObject(object.next))
+                        throw $TypeError(".swarmtune.v1.InferenceRoute.next: object expected");
+                    message.next = $root.swarmtune.v1.NextHop.fromObject(object.next, _depth + 1);
+                }
+                if (object.replay != null)
+                    if (object.replay)
+                        message.replay = $Boolean(object.replay);
+                if (object.keepNext != null)
+                    if (object.keepNext)
+                        message.keepNext = $Boolean(object.keepNext);
+                return message;
+            };
+
+            InferenceRoute.toObject = function (message, options, _depth) {
+                if (!options)
+                    options = {};
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.previous = "";
+                    object.next = null;
+                    object.replay = false;
+                    object.keepNext = false;
+                }
+                if (message.previous != null && $Object.hasOwnProperty.call(message, "previous"))
+                    object.previous = message.previous;
+                if (message.next != null && $Object.hasOwnProperty.call(message, "next"))
+                    object.next = $root.swarmtune.v1.NextHop.toObject(message.next, options, _depth + 1);
+                if (message.replay != null && $Object.hasOwnProperty.call(message, "replay"))
+                    object.replay = message.replay;
+                if (message.keepNext != null && $Object.hasOwnProperty.call(message, "keepNext"))
+                    object.keepNext = message.keepNext;
+                return object;
+            };
+
+            InferenceRoute.prototype.toJSON = function() {
+                return InferenceRoute.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return InferenceRoute;
+        })();
+
+        v1.InferenceNotice = (function() {
+
+            const InferenceNotice = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            InferenceNotice.prototype.code = "";
+            InferenceNotice.prototype.message = "";
+            InferenceNotice.prototype.step = 0;
+
+            InferenceNotice.create = function(properties) {
+                return new InferenceNotice(properties);
+            };
+
+            InferenceNotice.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.code != null && $Object.hasOwnProperty.call(message, "code") && message.code !== "")
+                    writer.uint32(10).string(message.code);
+                if (message.message != null && $Object.hasOwnProperty.call(message, "message") && message.message !== "")
+                    writer.uint32(18).string(message.message);
+                if (message.step != null && $Object.hasOwnProperty.call(message, "step") && message.step !== 0)
+                    writer.uint32(24).uint32(message.step);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            InferenceNotice.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.swarmtune.v1.InferenceNotice();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.code = value;
+                            else
+                                delete message.code;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.message = value;
+                            else
+                                delete message.message;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            if (value = reader.uint32())
+                                message.step = value;
+                            else
+                                delete message.step;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            InferenceNotice.fromObject = function (object, _depth) {
+                if (object instanceof $root.swarmtune.v1.InferenceNotice)
+                    return object;
+                if (!$util.isObject(object))
+                    throw $TypeError(".swarmtune.v1.InferenceNotice: object expected");
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let message = new $root.swarmtune.v1.InferenceNotice();
+                if (object.code != null)
+                    if (typeof object.code !== "string" || object.code.length)
+                        message.code = $String(object.code);
+                if (object.message != null)
+                    if (typeof object.message !== "string" || object.message.length)
+                        message.message = $String(object.message);
+                if (object.step != null)
+                    if ($Number(object.step) !== 0)
+                        message.step = object.step >>> 0;
+                return message;
+            };
+
+            InferenceNotice.toObject = function (message, options, _depth) {
+                if (!options)
+                    options = {};
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.code = "";
+                    object.message = "";
+                    object.step = 0;
+                }
+                if (message.code != null && $Object.hasOwnProperty.call(message, "code"))
+                    object.code = message.code;
+                if (message.message != null && $Object.hasOwnProperty.call(message, "message"))
+                    object.message = message.message;
+                if (message.step != null && $Object.hasOwnProperty.call(message, "step"))
+                    object.step = message.step;
+                return object;
+            };
+
+            InferenceNotice.prototype.toJSON = function() {
+                return InferenceNotice.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return InferenceNotice;
+        })();
+
+        v1.PushOpen = (function() {
+
+            const PushOpen = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            PushOpen.prototype.session = $util.newBuffer([]);
+
+            PushOpen.create = function(properties) {
+                return new PushOpen(properties);
+            };
+
+            PushOpen.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.session != null && $Object.hasOwnProperty.call(message, "session") && message.session.length)
+                    writer.uint32(10).bytes(message.session);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            PushOpen.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.swarmtune.v1.PushOpen();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.session = value;
+                            else
+                                delete message.session;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            PushOpen.fromObject = function (object, _depth) {
+                if (object instanceof $root.swarmtune.v1.PushOpen)
+                    return object;
+                if (!$util.isObject(object))
+                    throw $TypeError(".swarmtune.v1.PushOpen: object expected");
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let message = new $root.swarmtune.v1.PushOpen();
+                if (object.session != null)
+                    if (object.session.length)
+                        if (typeof object.session === "string")
+                            $util.base64.decode(object.session, message.session = $util.newBuffer($util.base64.length(object.session)), 0);
+                        else if (object.session.length >= 0)
+                            message.session = object.session;
+                return message;
+            };
+
+            PushOpen.toObject = function (message, options, _depth) {
+                if (!options)
+                    options = {};
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let object = {};
+                if (options.defaults)
+                    if (options.bytes === $String)
+                        object.session = "";
+                    else {
+                        object.session = [];
+                        if (options.bytes !== $Array)
+                            object.session = $util.newBuffer(object.session);
+                    }
+                if (message.session != null && $Object.hasOwnProperty.call(message, "session"))
+                    object.session = options.bytes === $String ? $util.base64.encode(message.session, 0, message.session.length) : options.bytes === $Array ? $Array.prototype.slice.call(message.session) : message.session;
+                return object;
+            };
+
+            PushOpen.prototype.toJSON = function() {
+                return PushOpen.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return PushOpen;
         })();
 
         v1.TensorsRequest = (function() {

@@ -5,6 +5,7 @@ import { protocols } from '../../proto/protocols.ts'
 import type { ServerContext } from '../context.ts'
 import {
   maxPortBytes,
+  maxPushStreamsPerPeer,
   maxRequestFrameBytes,
   maxSessionsPerPeer,
   maxSmallFrameBytes,
@@ -15,6 +16,7 @@ import { backwardHandler } from './backward.ts'
 import { forwardHandler } from './forward.ts'
 import { inferenceHandler } from './inference.ts'
 import { infoHandler } from './info.ts'
+import { pushHandler } from './push.ts'
 import { tensorsHandler } from './tensors.ts'
 
 interface Row {
@@ -49,6 +51,11 @@ export const handlers = {
     protocol: protocols.inference,
     handler: inferenceHandler,
     options: context => ({ maxFrameBytes: frameBytes(context), maxStreamsPerPeer: maxSessionsPerPeer })
+  },
+  push: {
+    protocol: protocols.push,
+    handler: pushHandler,
+    options: context => ({ maxFrameBytes: frameBytes(context), maxStreamsPerPeer: maxPushStreamsPerPeer })
   },
   tensors: {
     protocol: protocols.tensors,

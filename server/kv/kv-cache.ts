@@ -11,6 +11,8 @@ export interface CacheShape extends HeadShape {
   readonly batch: number
   /** most positions of a row */
   readonly maxLength: number
+  /** bytes that the session keeps beside keys and values for each position of a row; default 0 */
+  readonly besideBytes?: number
 }
 
 /** The rows of one session. */
@@ -111,8 +113,11 @@ export class KvCache {
   async grow(session: Session, lengths: readonly number[], signal?: AbortSignal): Promise<void> {
     const attempt = (): boolean => {
       const missing = session.rows.map((row, index) => row.slab.missing(row, lengths[index]!))
-      const bytes = missing.reduce((sum, each) => sum + each, 0)
+      const beside = session.missingBeside(lengths)
+      const bytes = missing.reduce((sum, each) => sum + each, beside)
       if (bytes > this.maxBytes - this.#slabBytes - this.#otherBytes) return false
+      this.#otherBytes += beside
+      session.besideBytes += beside
       for (const [index, row] of session.rows.entries()) this.hold(row, lengths[index]!)
       return true
     }
@@ -131,7 +136,7 @@ export class KvCache {
   /** @internal for sessions */
   leave(session: Session): void {
     this.#sessions -= 1
-    this.#otherBytes -= session.portBytes
+    this.#otherBytes -= session.portBytes + session.besideBytes
     for (const { slab, slot } of session.rows) slab.rows[slot] = null
     for (const slab of new Set(session.rows.map(row => row.slab))) {
       if (!slab.isEmpty) continue
@@ -210,6 +215,8 @@ class Session implements SessionCache {
   readonly shape: CacheShape
   readonly portBytes: number
   readonly #cache: KvCache
+  /** held beside keys and values */
+  besideBytes = 0
   #rows: CacheRow[]
   #released = false
 
@@ -222,6 +229,12 @@ class Session implements SessionCache {
 
   get rows(): readonly CacheRow[] {
     return this.#rows
+  }
+
+  /** Bytes beside keys and values that rows of these lengths take and the session does not hold. */
+  missingBeside(lengths: readonly number[]): number {
+    const { besideBytes = 0 } = this.shape
+    return Math.max(0, lengths.reduce((sum, length) => sum + length, 0) * besideBytes - this.besideBytes)
   }
 
   async reserve(lengths: readonly number[], signal?: AbortSignal): Promise<void> {

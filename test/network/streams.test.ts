@@ -17,7 +17,10 @@ test('tensors of every type come back, floats in every codec', async () => {
     empty: float32([0, 4], [])
   }
   for (const codec of ['fp32', 'fp16', 'bf16', 'int8'] as const) {
-    const sent: Message = { body: { kind: 'inferenceStep', timeoutMs: 5 }, tensors }
+    const sent: Message = {
+      body: { kind: 'inferenceStep', timeoutMs: 5, step: 1, lastOnly: false, replay: false },
+      tensors
+    }
     const answer = await client.request(server.peerId, echoProtocol, sent, { codec })
     assert.deepEqual(answer.body, sent.body)
     for (const [name, expected] of Object.entries(tensors)) {

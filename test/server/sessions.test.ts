@@ -271,7 +271,7 @@ test('steps that make no sense end their session only', async context => {
     await rejectsWith(step(session), 'INVALID_ARGUMENT', message)
   }
   const session = await remote.open({ batch: 2 })
-  const body = { kind: 'inferenceStep', timeoutMs: 0 } as const
+  const body = { kind: 'inferenceStep', timeoutMs: 0, step: 1, lastOnly: false, replay: false } as const
   await session.stream.send({ body, tensors: { hidden: two, 'blocks.0.prompt': randomTensor(1, [1, 32]) } })
   await rejectsWith(
     session.stream.receive(),

@@ -151,7 +151,9 @@ export class Remote {
     const { addresses, peerId } = this.server
     const stream = await this.network.open(peerId, protocols.inference, { addresses })
     const { batch = 1, maxLength = 32, blocks, ports = {} } = fields
-    await stream.send({ body: { kind: 'inferenceOpen', span: this.span(blocks), batch, maxLength }, tensors: ports })
+    const place = { session: new Uint8Array(), previous: '', next: null }
+    const body = { kind: 'inferenceOpen', span: this.span(blocks), batch, maxLength, ...place } as const
+    await stream.send({ body, tensors: ports })
     const ready = await stream.receive()
     assert.equal(ready?.body.kind, 'inferenceReady')
     return new RemoteSession(stream, (ready.body as BodyOf<'inferenceReady'>).cacheBytes)
@@ -169,15 +171,24 @@ export class RemoteSession {
 
   async step(hidden: Floats, lengths?: readonly number[], timeoutMs = 0): Promise<Floats> {
     const tensors = { hidden, ...(lengths && { lengths: int64([lengths.length], lengths) }) }
-    await this.stream.send({ body: { kind: 'inferenceStep', timeoutMs }, tensors })
-    const answer = await this.stream.receive()
+    await this.stream.send({
+      body: { kind: 'inferenceStep', timeoutMs, step: 1, lastOnly: false, replay: false },
+      tensors
+    })
+    const answer = await this.#answer()
     assert.equal(answer?.body.kind, 'inferenceResult')
     return answer.tensors.hidden as Floats
   }
 
+  /** The next message but notices, which may come at any time. */
+  async #answer(): Promise<Message | null> {
+    const message = await this.stream.receive()
+    return message?.body.kind === 'inferenceNotice' ? await this.#answer() : message
+  }
+
   async close(): Promise<void> {
     await this.stream.close()
-    assert.equal(await this.stream.receive(), null)
+    assert.equal(await this.#answer(), null)
   }
 }
 

@@ -13,7 +13,7 @@ const cacheDir = join(tmpdir(), 'swarmtune-test-cache')
 
 export interface TestSwarm {
   readonly servers: readonly BlockServer[]
-  /** addresses of the first server */
+  /** an address of the first server that has not left */
   readonly join: readonly string[]
   /** Another server of the same swarm. */
   add(range: readonly [number, number], init?: Partial<ServerInit>): Promise<BlockServer>
@@ -31,7 +31,7 @@ export async function startSwarm(
   const swarm: TestSwarm = {
     servers,
     get join() {
-      return servers[0]!.addresses.slice(0, 1)
+      return (servers.find(({ state }) => state !== 'offline') ?? servers[0]!).addresses.slice(0, 1)
     },
     async add([first, end], init = {}) {
       const server = await createServer({

@@ -137,14 +137,15 @@ export class FakeSwarm {
   }
 }
 
+/** A session at a server: answers in the order in which it was asked. */
 class FakeStream implements MessageStream {
   readonly peerId: string
   readonly signal = new AbortController().signal
-  closed = false
   readonly #swarm: FakeSwarm
   #span: { first: number; end: number } = { first: 0, end: 0 }
   #ports: NamedTensors = {}
-  #answer: Promise<Message> | undefined
+  readonly #answers: Promise<Message | null>[] = []
+  #next = Promise.withResolvers<void>()
 
   constructor(swarm: FakeSwarm, peerId: string) {
     this.#swarm = swarm
@@ -158,8 +159,7 @@ class FakeStream implements MessageStream {
       this.#span = { first: body.span!.firstBlock, end: body.span!.endBlock }
       this.#ports = message.tensors
     }
-    this.#answer = this.#respond(message)
-    this.#answer.catch(() => {})
+    this.#put(this.#respond(message))
   }
 
   async receive(options: { signal?: AbortSignal } = {}): Promise<Message | null> {
@@ -168,17 +168,25 @@ class FakeStream implements MessageStream {
     const aborted = new Promise<never>((_, reject) => {
       signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
     })
-    return await Promise.race([this.#answer!, aborted])
+    while (this.#answers.length === 0) await Promise.race([this.#next.promise, aborted])
+    return await Promise.race([this.#answers.shift()!, aborted])
   }
 
   async close(): Promise<void> {
-    this.closed = true
     openStreams.delete(this)
+    this.#put(Promise.resolve(null))
   }
 
-  abort(): void {
-    this.closed = true
+  abort(error: Error): void {
     openStreams.delete(this)
+    this.#put(Promise.reject(error))
+  }
+
+  #put(answer: Promise<Message | null>): void {
+    answer.catch(() => {})
+    this.#answers.push(answer)
+    this.#next.resolve()
+    this.#next = Promise.withResolvers()
   }
 
   async #respond(message: Message): Promise<Message> {
@@ -192,7 +200,7 @@ class FakeStream implements MessageStream {
     for (let block = this.#span.first; block < this.#span.end; block++) {
       hidden = forwardBlock(block, hidden, this.#ports)
     }
-    return { body: { kind: 'inferenceResult' }, tensors: { hidden } }
+    return { body: { kind: 'inferenceResult', step: body.step }, tensors: { hidden } }
   }
 }
 

@@ -25,8 +25,8 @@ describe('an inference session', () => {
     await session.step(float32([2, 1, 2], [1, 1, 1, 1]))
     assert.deepEqual(session.lengths, [3, 2])
     const sent = swarm.calls.filter(call => call.kind === 'inferenceStep')
-    assert.deepEqual(Object.keys(sent[0]!.message.tensors), ['hidden', 'lengths'])
-    assert.deepEqual(Object.keys(sent.at(-1)!.message.tensors), ['hidden'])
+    assert.deepEqual(Object.keys(sent[0]!.message.tensors), ['hidden', 'lengths', 'starts'])
+    assert.deepEqual(Object.keys(sent.at(-1)!.message.tensors), ['hidden', 'starts'])
   })
 
   it('closes its streams when it is closed', async () => {
@@ -47,10 +47,10 @@ describe('an inference session', () => {
     swarm.before = call => {
       if (call.peerId === 'peer-bravo') throw failure('UNREACHABLE', 'gone')
     }
-    const expected = { code: 'UNREACHABLE', message: 'step, hop 2 of 2 at peer …er-bravo, blocks 1..3: gone' }
+    const expected = { code: 'UNREACHABLE', message: /at peer …er-bravo, blocks 1\.\.3: gone/ }
     await assert.rejects(session.step(states()), expected)
     assert.equal(openStreams.size, before)
-    assert.deepEqual([...peers.banned], ['peer-bravo'])
+    assert.ok(peers.banned.has('peer-bravo'))
     await assert.rejects(session.step(states()), expected)
     await session.close()
   })

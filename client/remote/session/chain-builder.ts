@@ -1,0 +1,259 @@
+// Chains of servers for a session: the first one, and another where servers of it are lost. Knows no steps but those that are
+// sent again.
+import { SwarmError } from '../../../common/errors.ts'
+import { HiddenHistory } from '../../../common/hidden-history.ts'
+import type { Logger } from '../../../common/logger.ts'
+import type { BlockRange } from '../../../common/range.ts'
+import { int64, type Tensor } from '../../../common/tensor.ts'
+import { minute } from '../../../common/units.ts'
+import type { Peers } from '../peers.ts'
+import { throwIfAborted } from '../retry.ts'
+import type { Hop } from '../routing.ts'
+import { describeHop, isPeersFault } from '../span-request.ts'
+import { type HopComponents, type HopInit, type Place, SessionHop } from './hop.ts'
+import type { Step } from './pending.ts'
+
+type Floats = Tensor<'float32'>
+
+/** positions of each row in one step that is sent again */
+const replayPositions = 256
+const replayTimeoutMs = 5 * minute
+/** After so many failures between two servers that both answer us, hidden states go through the client. */
+const maxLinkFailures = 2
+
+/** What we have given a server. */
+export class FedInputs {
+  readonly history: HiddenHistory
+  /** number of the last step whose parents are applied */
+  last = 0
+
+  constructor(batch: number, width: number) {
+    this.history = new HiddenHistory(batch, width)
+  }
+
+  take({ number, lengths, starts, parents }: Omit<Step, 'hidden' | 'lastOnly'>, hidden: Floats): void {
+    if (number !== this.last && parents !== null) this.history.reorder(parents)
+    this.last = number
+    this.history.write({ hidden, lengths, starts })
+  }
+}
+
+export interface Chain {
+  /** in order */
+  readonly hops: readonly SessionHop[]
+  /** of those that have their inputs from us: the first at least */
+  readonly inputs: ReadonlyMap<SessionHop, FedInputs>
+}
+
+/** Whether results of the hop at this place reach us only as those of the last one. */
+export function endsAtLast({ hops }: Chain, index: number): boolean {
+  let at = index
+  while (hops[at]!.place.next !== null) at += 1
+  return at === hops.length - 1
+}
+
+/** Why a server is lost. */
+export interface Loss {
+  readonly error: SwarmError
+  /** the server before it says so */
+  readonly isLink?: boolean
+}
+
+/** What the session was about to do. */
+export interface MendPoint {
+  /** number of the first step that has no answer */
+  readonly first: number
+  /** where its positions begin, in each row */
+  readonly starts: readonly number[]
+}
+
+export interface ChainBuilderComponents extends HopComponents {
+  readonly peers: Pick<Peers, 'addressesOf' | 'succeed' | 'fail' | 'route'>
+  /** a server's signed announcement; without it hidden states go through the client */
+  readonly recordOf?: (peerId: string) => Uint8Array | undefined
+  readonly logger: Logger
+}
+
+export interface ChainBuilderInit extends HopInit {
+  readonly blocks: BlockRange
+  readonly hiddenSize: number
+  readonly cacheBytesPerBlock: number
+}
+
+export class ChainBuilder {
+  readonly #components: ChainBuilderComponents
+  readonly #init: ChainBuilderInit
+  #linkFailures = 0
+
+  constructor(components: ChainBuilderComponents, init: ChainBuilderInit) {
+    this.#components = components
+    this.#init = init
+  }
+
+  /** The fastest chain with room for the session. Throws BLOCKS_UNAVAILABLE, and what the servers say. */
+  async build(signal?: AbortSignal): Promise<Chain> {
+    const { blocks, batch, hiddenSize } = this.#init
+    const hops = await this.#open(blocks, { before: null, after: null }, signal)
+    const fed = hops.filter(({ place }) => place.previous === '')
+    this.#components.logger.debug({ route: hops.map(({ hop }) => describeHop(hop)) }, 'session opened')
+    return { hops, inputs: new Map(fed.map(hop => [hop, new FedInputs(batch, hiddenSize)])) }
+  }
+
+  /**
+   * Another chain in place of one with lost servers, every cache as it was: neighbours that are lost are replaced, the server before
+   * them (or we) sends again what they had; where that is not to be done, all servers are.
+   */
+  async mend(chain: Chain, lost: ReadonlyMap<SessionHop, Loss>, point: MendPoint, signal: AbortSignal): Promise<Chain> {
+    for (const [hop, { error, isLink }] of lost) {
+      hop.abort(error)
+      if (isPeersFault(error)) this.#components.peers.fail(hop.peerId)
+      if (isLink) this.#linkFailures += 1
+    }
+    let mended = chain
+    try {
+      if (this.#linkFailures === maxLinkFailures) throw new SwarmError('UNREACHABLE', 'servers do not reach each other')
+      for (const [first, end] of segments(chain.hops, lost)) {
+        mended = await this.#replace(mended, chain.hops[first]!, chain.hops[end - 1]!, point, signal)
+      }
+      return mended
+    } catch (error) {
+      throwIfAborted(signal)
+      this.#components.logger.debug({ error }, 'the chain is built anew')
+      for (const hop of new Set([...chain.hops, ...mended.hops])) hop.abort(error as SwarmError)
+      const fresh = await this.build(signal)
+      try {
+        await this.#replay(fresh, 0, fresh.hops.length, chain.inputs.get(chain.hops[0]!)!, point, signal)
+        return fresh
+      } catch (failure) {
+        for (const hop of fresh.hops) hop.abort(failure as SwarmError)
+        throw failure
+      }
+    }
+  }
+
+  /** Other servers in place of some that leave, which serve until then. Throws where there are none; the chain is then as it was. */
+  async handOver(chain: Chain, leaving: readonly SessionHop[], point: MendPoint, signal: AbortSignal): Promise<Chain> {
+    for (const { peerId } of leaving) this.#components.peers.fail(peerId)
+    let changed = chain
+    for (const [first, end] of segments(chain.hops, new Set(leaving))) {
+      changed = await this.#replace(changed, chain.hops[first]!, chain.hops[end - 1]!, point, signal)
+    }
+    for (const hop of leaving) await hop.close()
+    return changed
+  }
+
+  /** Other servers in place of `from` to `to`. */
+  async #replace(
+    { hops, inputs }: Chain,
+    from: SessionHop,
+    to: SessionHop,
+    point: MendPoint,
+    signal: AbortSignal
+  ): Promise<Chain> {
+    const [first, end] = [hops.indexOf(from), hops.indexOf(to) + 1]
+    const before = from.place.previous === '' ? null : hops[first - 1]!
+    const after = to.place.next === null ? null : hops[end]!
+    const blocks = { first: from.hop.blocks.first, end: to.hop.blocks.end }
+    const fresh = await this.#open(blocks, { before, after }, signal)
+    const own = new Map(inputs)
+    for (const hop of hops.slice(first, end)) own.delete(hop)
+    const { batch, hiddenSize } = this.#init
+    for (const hop of fresh) if (hop.place.previous === '') own.set(hop, new FedInputs(batch, hiddenSize))
+    const chain = { hops: [...hops.slice(0, first), ...fresh, ...hops.slice(end)], inputs: own }
+    try {
+      if (after !== null) {
+        await after.route({ ...after.place, previous: fresh.at(-1)!.peerId }, { keepNext: true }, signal)
+      }
+      if (before === null) await this.#replay(chain, first, first + fresh.length, inputs.get(from)!, point, signal)
+      else await before.route({ ...before.place, next: this.#nextHop(fresh[0]!.hop, false) }, { replay: true }, signal)
+      return chain
+    } catch (error) {
+      for (const hop of fresh) hop.abort(error as SwarmError)
+      throw error
+    }
+  }
+
+  /** Gives the new servers `first` to `end - 1` what `given` has, so that they are where the session is. */
+  async #replay(
+    chain: Chain,
+    first: number,
+    end: number,
+    given: FedInputs,
+    point: MendPoint,
+    signal: AbortSignal
+  ): Promise<void> {
+    // what is sent again in a moment need not be sent now
+    const isTaken = given.last >= point.first
+    const number = isTaken ? point.first : given.last
+    const ends = isTaken ? point.starts : given.history.lengths
+    for (const part of given.history.parts(replayPositions, ends)) {
+      let { hidden } = part
+      const { lengths, starts } = part
+      for (let index = first; index < end; index++) {
+        const hop = chain.hops[index]!
+        if (hop.place.previous !== '') continue
+        chain.inputs.get(hop)!.take({ number, lengths, starts, parents: null }, hidden)
+        let last = index
+        while (last + 1 < end && chain.hops[last]!.place.next !== null) last += 1
+        const isSilent = last + 1 === end
+        const body = { timeoutMs: replayTimeoutMs, step: number, lastOnly: isSilent, replay: true }
+        const numbers = { lengths: int64([lengths.length], lengths), starts: int64([starts.length], starts) }
+        if (isSilent) await hop.step(body, { hidden, ...numbers }, signal)
+        else hidden = await hop.ask(chain.hops[last]!, body, { hidden, ...numbers }, signal)
+      }
+    }
+    // also where there was nothing to send
+    for (const hop of chain.hops.slice(first, end)) {
+      const inputs = chain.inputs.get(hop)
+      if (inputs !== undefined) inputs.last = number
+    }
+  }
+
+  /** Servers for a range of blocks, all at once; where one fails the others are closed. */
+  async #open(
+    blocks: BlockRange,
+    { before, after }: { readonly before: SessionHop | null; readonly after: SessionHop | null },
+    signal?: AbortSignal
+  ): Promise<SessionHop[]> {
+    const { cacheBytesPerBlock } = this.#init
+    const route = await this.#components.peers.route(blocks, { mode: 'latency', cacheBytesPerBlock, signal })
+    const places = route.map((_, index): Place => {
+      const next = route[index + 1]
+      return {
+        previous: index === 0 ? (before?.peerId ?? '') : this.#canLink(route[index]!) ? route[index - 1]!.peerId : '',
+        next: next === undefined ? after && this.#nextHop(after.hop, false) : this.#nextHop(next, true)
+      }
+    })
+    const opened = route.map((hop, index) =>
+      SessionHop.open(this.#components, this.#init, { hop, place: places[index]!, signal })
+    )
+    const results = await Promise.allSettled(opened)
+    const failure = results.find(result => result.status === 'rejected')
+    const hops = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+    if (failure === undefined) return hops
+    await Promise.all(hops.map(hop => hop.close()))
+    throw failure.reason
+  }
+
+  #canLink({ peerId }: Hop): boolean {
+    return this.#linkFailures < maxLinkFailures && this.#components.recordOf?.(peerId) !== undefined
+  }
+
+  /** Where a server sends its results to; null: to us. */
+  #nextHop(hop: Hop, replay: boolean): Place['next'] {
+    if (!this.#canLink(hop)) return null
+    return { peerId: hop.peerId, announcement: this.#components.recordOf!(hop.peerId)!, replay }
+  }
+}
+
+/** Runs of neighbours that are lost, half open. */
+function segments(hops: readonly SessionHop[], lost: { has(hop: SessionHop): boolean }): [number, number][] {
+  const runs: [number, number][] = []
+  for (const [index, hop] of hops.entries()) {
+    if (!lost.has(hop)) continue
+    const run = runs.at(-1)
+    if (run !== undefined && run[1] === index) run[1] = index + 1
+    else runs.push([index, index + 1])
+  }
+  return runs
+}

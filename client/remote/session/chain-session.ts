@@ -1,0 +1,329 @@
+// A generation's way through the swarm: inputs to the first server, results from the last, servers between hand on to each other.
+// A server that is lost is replaced, and its cache rebuilt from what whoever comes before it has kept.
+import { SwarmError, toSwarmError } from '../../../common/errors.ts'
+import type { Logger } from '../../../common/logger.ts'
+import { withResource } from '../../../common/resource.ts'
+import { int64, type Tensor } from '../../../common/tensor.ts'
+import { minute } from '../../../common/units.ts'
+import { startDeadline } from '../../../network/deadline.ts'
+import type { NamedTensors } from '../../../proto/frame.ts'
+import type { InferenceSession, StepOptions } from '../inference-session.ts'
+import { delay, throwIfAborted } from '../retry.ts'
+import { answered, describeHop, hopError } from '../span-request.ts'
+import { type Chain, type ChainBuilder, endsAtLast, type Loss } from './chain-builder.ts'
+import type { SessionHop } from './hop.ts'
+import { cutStep, joinAnswers, type Pending, pend, type Step } from './pending.ts'
+import { Stall } from './stall.ts'
+
+type Floats = Tensor<'float32'>
+
+/** One step through all servers, a long prompt included. */
+const stepTimeoutMs = 5 * minute
+/** positions of all rows together that travel as one step, so that servers work on different ones at once */
+const pieceTokens = 512
+const smallestPiece = 32
+
+export interface ChainSessionInit {
+  readonly hiddenSize: number
+  readonly batch: number
+  readonly maxLength: number
+  /** pauses before the chain is mended again */
+  readonly retryDelaysMs: readonly number[]
+}
+
+export interface ChainSessionComponents {
+  readonly builder: ChainBuilder
+  readonly chain: Chain
+  readonly logger: Logger
+  /** whether a server answers a ping now; absent: all do */
+  readonly isAlive?: (peerId: string, signal: AbortSignal) => Promise<boolean>
+}
+
+export class ChainSession implements InferenceSession {
+  readonly #components: ChainSessionComponents
+  readonly #init: ChainSessionInit
+  #chain: Chain
+  #lengths: number[]
+  #parents: readonly number[] | null = null
+  #number = 0
+  readonly #pending = new Map<number, Pending>()
+  readonly #lost = new Map<SessionHop, Loss>()
+  #wake: () => void = () => {}
+  readonly #stall = new Stall()
+  /** of the step under way */
+  #stepping: AbortSignal | null = null
+  #ended: SwarmError | undefined
+
+  constructor(components: ChainSessionComponents, init: ChainSessionInit) {
+    this.#components = components
+    this.#init = init
+    this.#lengths = Array<number>(init.batch).fill(0)
+    this.#chain = components.chain
+    this.#listen()
+  }
+
+  get lengths(): readonly number[] {
+    return this.#lengths
+  }
+
+  get route() {
+    return this.#chain.hops.map(({ hop }) => hop)
+  }
+
+  truncate(lengths: readonly number[]): void {
+    const wrong = lengths.findIndex((length, row) => !(length >= 0 && length <= this.#lengths[row]!))
+    if (lengths.length !== this.#init.batch || wrong !== -1) {
+      throw new SwarmError('INVALID_ARGUMENT', `truncate: expected at most ${this.#lengths}, found ${lengths}`)
+    }
+    this.#lengths = [...lengths]
+  }
+
+  reorder(parents: readonly number[]): void {
+    const { batch } = this.#init
+    if (parents.length !== batch || parents.some(row => !(Number.isInteger(row) && row >= 0 && row < batch))) {
+      throw new SwarmError('INVALID_ARGUMENT', `reorder: expected ${batch} rows of 0 to ${batch - 1}, found ${parents}`)
+    }
+    const before = this.#parents
+    this.#parents = before === null ? [...parents] : parents.map(parent => before[parent]!)
+    this.#lengths = parents.map(parent => this.#lengths[parent]!)
+  }
+
+  async step(hidden: Floats, options: StepOptions = {}): Promise<Floats> {
+    const { signal } = options
+    if (this.#ended !== undefined) throw this.#ended
+    if (this.#stepping !== null)
+      throw new SwarmError('INVALID_ARGUMENT', 'a step is under way: sessions take one at a time')
+    throwIfAborted(signal)
+    const lengths = this.#checkStep(hidden, options.lengths)
+    try {
+      return await withResource(startDeadline(stepTimeoutMs, 'the step', signal), async deadline => {
+        this.#stepping = deadline.signal
+        const starts = [...this.#lengths]
+        const lastOnly = options.answer === 'last'
+        const step = { number: this.#number + 1, hidden, lengths, starts, parents: this.#parents, lastOnly }
+        const pieces = cutStep(step, this.#pieceSize(hidden.shape[1]!))
+        const answers = await this.#run(pieces, deadline.signal)
+        this.#lengths = starts.map((start, row) => start + lengths[row]!)
+        this.#parents = null
+        return joinAnswers(step, pieces, answers)
+      })
+    } catch (error) {
+      this.#end(error as SwarmError)
+      throwIfAborted(signal)
+      throw error
+    } finally {
+      this.#stepping = null
+      this.#pending.clear()
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#ended !== undefined) return
+    this.#ended = new SwarmError('INVALID_ARGUMENT', 'the session was closed')
+    await Promise.all(this.#chain.hops.map(hop => hop.close()))
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** Several servers work on a long prompt at once; one alone takes it as it is. */
+  #pieceSize(seq: number): number {
+    const servers = this.#chain.hops.length
+    if (servers === 1) return seq
+    const most = Math.max(1, Math.floor(pieceTokens / this.#init.batch))
+    return Math.min(most, Math.max(smallestPiece, Math.ceil(seq / (2 * servers))))
+  }
+
+  async #run(steps: readonly Step[], signal: AbortSignal): Promise<Floats[]> {
+    await this.#leaveEarly(signal)
+    this.#number = steps.at(-1)!.number
+    const pending = steps.map(pend)
+    for (const each of pending) this.#pending.set(each.step.number, each)
+    const all = Promise.all(pending.map(({ answer }) => answer))
+    for (let tries = 0; ; tries++) {
+      const started = performance.now()
+      await this.#send(steps, signal)
+      if (await this.#wait(all, signal)) {
+        if (tries === 0) this.#stall.took(performance.now() - started)
+        return await all
+      }
+      tries = await this.#mend(tries, signal)
+    }
+  }
+
+  /** Sends those steps that have no answer yet. */
+  async #send(steps: readonly Step[], signal: AbortSignal): Promise<void> {
+    for (const step of steps) {
+      if (this.#pending.has(step.number)) await this.#feed(0, step, step.hidden, signal)
+    }
+  }
+
+  /** Input of a server that we feed. */
+  async #feed(index: number, step: Step, hidden: Floats, signal: AbortSignal): Promise<void> {
+    const { hops, inputs } = this.#chain
+    const hop = hops[index]!
+    const { number, lengths, starts, parents } = step
+    inputs.get(hop)!.take(step, hidden)
+    const lastOnly = step.lastOnly && endsAtLast(this.#chain, index)
+    const body = { timeoutMs: stepTimeoutMs, step: number, lastOnly, replay: false }
+    const isWhole = lengths.every(length => length === hidden.shape[1])
+    const tensors: NamedTensors = {
+      hidden,
+      ...(!isWhole && { lengths: int64([lengths.length], lengths) }),
+      starts: int64([starts.length], starts),
+      ...(parents && { parents: int64([parents.length], parents) })
+    }
+    try {
+      await hop.step(body, tensors, signal)
+    } catch (error) {
+      throwIfAborted(signal)
+      this.#lose(hop, { error: toSwarmError(error) })
+    }
+  }
+
+  /** True when all answers are there; false when a server is lost. Throws where no other server can help. */
+  async #wait(all: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
+    let isDone = false
+    const done = all.then(() => {
+      isDone = true
+    })
+    for (;;) {
+      if (this.#lost.size > 0) return false
+      const woken = new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
+      const patience = new AbortController()
+      const limit = this.#stall.patienceMs
+      const stalled = delay(limit, AbortSignal.any([signal, patience.signal])).catch(() => {})
+      await Promise.race([done, woken, stalled])
+      patience.abort()
+      throwIfAborted(signal)
+      if (isDone) return true
+      if (this.#lost.size === 0) await this.#findSilent(signal)
+    }
+  }
+
+  /** Nothing has come for a while: servers that do not answer a ping are lost. */
+  async #findSilent(signal: AbortSignal): Promise<void> {
+    const { isAlive, logger } = this.#components
+    this.#stall.waitLonger()
+    if (isAlive === undefined) return
+    await Promise.all(
+      this.#chain.hops.map(async hop => {
+        if (await isAlive(hop.peerId, signal)) return
+        logger.debug({ peer: hop.peerId }, 'a server of the session does not answer')
+        this.#lose(hop, { error: hopError(new SwarmError('UNREACHABLE', 'no answer'), hop.hop, 'session') })
+      })
+    )
+  }
+
+  #lose(hop: SessionHop, loss: Loss): void {
+    if (!this.#chain.hops.includes(hop)) return
+    if (!this.#lost.has(hop)) this.#lost.set(hop, loss)
+    this.#wake()
+  }
+
+  /** Another chain in place of the one that broke; how often that was tried. Throws the reason where nobody can help. */
+  async #mend(tries: number, signal: AbortSignal): Promise<number> {
+    const { builder, logger } = this.#components
+    const { step } = this.#pending.values().next().value!
+    let reason = this.#lost.values().next().value!.error
+    for (let tried = tries; ; tried++) {
+      const wait = this.#init.retryDelaysMs[tried]
+      if (!reason.retryable || wait === undefined) throw reason
+      await delay(wait, signal)
+      const lost = new Map(this.#lost)
+      this.#lost.clear()
+      const started = performance.now()
+      try {
+        const point = { first: step.number, starts: step.starts }
+        this.#adopt(await builder.mend(this.#chain, lost, point, signal))
+        const servers = [...lost.keys()].map(({ hop }) => describeHop(hop))
+        logger.info({ servers, milliseconds: Math.round(performance.now() - started) }, 'servers were replaced')
+        return tried
+      } catch (error) {
+        throwIfAborted(signal)
+        reason = toSwarmError(error)
+        // there may be somebody in a moment
+        for (const [hop, loss] of lost) this.#lost.set(hop, loss)
+      }
+    }
+  }
+
+  /** Servers that leave are replaced between steps, where there are others. */
+  async #leaveEarly(signal: AbortSignal): Promise<void> {
+    const leaving = this.#chain.hops.filter(hop => hop.isLeaving && !hop.isWithoutOther)
+    if (leaving.length === 0) return
+    const { builder, logger } = this.#components
+    try {
+      const point = { first: this.#number + 1, starts: this.#lengths }
+      this.#adopt(await builder.handOver(this.#chain, leaving, point, signal))
+    } catch (error) {
+      throwIfAborted(signal)
+      logger.debug({ error }, 'nobody else has the blocks of a server that leaves')
+      for (const hop of leaving) hop.isWithoutOther = true
+    }
+  }
+
+  #adopt(chain: Chain): void {
+    this.#chain = chain
+    this.#listen()
+  }
+
+  #listen(): void {
+    for (const [index, hop] of this.#chain.hops.entries()) {
+      hop.attend({
+        onResult: (number, hidden) => this.#receive(index, number, hidden),
+        onCut: error => this.#lose(this.#chain.hops[index + 1] ?? hop, { error, isLink: true }),
+        onFailure: error => this.#lose(hop, { error })
+      })
+    }
+  }
+
+  #receive(index: number, number: number, hidden: Tensor | undefined): void {
+    const pending = this.#pending.get(number)
+    const { hops } = this.#chain
+    if (pending === undefined) return
+    const { step } = pending
+    const isLast = index === hops.length - 1
+    const shape = [...step.hidden.shape]
+    if (isLast && step.lastOnly) shape[1] = 1
+    try {
+      const states = answered({ ...(hidden && { hidden: hidden as Floats }) }, 'hidden', shape)
+      if (!isLast) return void this.#feed(index + 1, step, states, this.#stepping!).catch(() => {})
+      this.#pending.delete(number)
+      pending.resolve(states)
+    } catch (error) {
+      this.#lose(hops[index]!, { error: hopError(error, hops[index]!.hop, 'step') })
+    }
+  }
+
+  /** How many positions each row gets. Throws INVALID_ARGUMENT. */
+  #checkStep(hidden: Floats, lengths: readonly number[] | undefined): readonly number[] {
+    const { hiddenSize, batch, maxLength } = this.#init
+    const [rows, sequence, width] = hidden.shape
+    if (hidden.shape.length !== 3 || rows !== batch || width !== hiddenSize || !sequence) {
+      throw new SwarmError('INVALID_ARGUMENT', `step: expected [${batch}, seq, ${hiddenSize}], found [${hidden.shape}]`)
+    }
+    const added = lengths ?? Array<number>(batch).fill(sequence)
+    const isWrong = (length: number, row: number): boolean =>
+      !Number.isInteger(length) || length < (this.#lengths[row] === 0 ? 1 : 0) || length > sequence
+    if (added.length !== batch || added.some(isWrong)) {
+      throw new SwarmError(
+        'INVALID_ARGUMENT',
+        `step: expected ${batch} lengths of 1 to ${sequence}, found ${added.join(', ')}`
+      )
+    }
+    const longest = Math.max(...added.map((length, row) => this.#lengths[row]! + length))
+    if (longest > maxLength) {
+      throw new SwarmError('INVALID_ARGUMENT', `step: ${longest} positions, the session was opened for ${maxLength}`)
+    }
+    return added
+  }
+
+  #end(error: SwarmError): void {
+    this.#ended = error
+    for (const hop of this.#chain.hops) hop.abort(error)
+  }
+}

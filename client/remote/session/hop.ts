@@ -1,0 +1,211 @@
+// One server of an inference session as its client sees it: the stream, and what comes over it. Decides nothing.
+import { SwarmError, toSwarmError } from '../../../common/errors.ts'
+import { withResource } from '../../../common/resource.ts'
+import type { Tensor } from '../../../common/tensor.ts'
+import { minute } from '../../../common/units.ts'
+import { startDeadline } from '../../../network/deadline.ts'
+import type { MessageStream } from '../../../network/message-stream.ts'
+import type { Network } from '../../../network/network.ts'
+import type { BodyOf, Codec, Message, NamedTensors } from '../../../proto/frame.ts'
+import { protocols } from '../../../proto/protocols.ts'
+import type { Peers } from '../peers.ts'
+import { portsOf } from '../ports.ts'
+import { throwIfAborted } from '../retry.ts'
+import type { Hop } from '../routing.ts'
+import { answered, answeredBody, describeHop, hopError, isPeersFault, spanOf } from '../span-request.ts'
+
+/** Opening, with the server making room for the cache and compiling what the ports need. */
+const openTimeoutMs = 1 * minute
+
+/** Where a hop stands in its chain. */
+export interface Place {
+  /** peer id of the server before; '' where inputs come from us */
+  readonly previous: string
+  /** null: results come to us */
+  readonly next: BodyOf<'inferenceOpen'>['next']
+}
+
+/** What a hop says, as it comes. */
+export interface HopListener {
+  onResult(step: number, hidden: Tensor | undefined): void
+  /** it cannot reach the next one */
+  onCut(error: SwarmError): void
+  /** the hop is lost */
+  onFailure(error: SwarmError): void
+}
+
+export interface HopComponents {
+  readonly network: Pick<Network, 'open'>
+  readonly peers: Pick<Peers, 'addressesOf' | 'succeed' | 'fail'>
+}
+
+export interface HopInit {
+  readonly model: string
+  readonly codec: Codec
+  readonly session: Uint8Array
+  readonly batch: number
+  readonly maxLength: number
+  readonly ports: NamedTensors
+}
+
+export class SessionHop {
+  readonly hop: Hop
+  place: Place
+  /** it has said that it leaves */
+  isLeaving = false
+  /** nobody else has its blocks, when last looked */
+  isWithoutOther = false
+  readonly #stream: MessageStream
+  readonly #codec: Codec
+  #ready: PromiseWithResolvers<void> | null = null
+  #asked: PromiseWithResolvers<Tensor | undefined> | null = null
+  #listener: HopListener | null = null
+  /** what came before anybody listened */
+  #early: ((listener: HopListener) => void)[] = []
+  #closed = false
+
+  private constructor(hop: Hop, place: Place, stream: MessageStream, codec: Codec) {
+    this.hop = hop
+    this.place = place
+    this.#stream = stream
+    this.#codec = codec
+  }
+
+  get peerId(): string {
+    return this.hop.peerId
+  }
+
+  /** Throws what the server says, with the hop it comes from; a server that fails is left out for a while. */
+  static async open(
+    { network, peers }: HopComponents,
+    init: HopInit,
+    { hop, place, signal }: { hop: Hop; place: Place; signal?: AbortSignal }
+  ): Promise<SessionHop> {
+    const opening = `opening a session at ${describeHop(hop)}`
+    return await withResource(startDeadline(openTimeoutMs, opening, signal), async deadline => {
+      let stream: MessageStream | undefined
+      try {
+        const addresses = peers.addressesOf(hop.peerId)
+        stream = await network.open(hop.peerId, protocols.inference, { addresses, signal: deadline.signal })
+        const { session, batch, maxLength, codec } = init
+        const span = spanOf({ model: init.model, timeoutMs: openTimeoutMs }, hop, codec)
+        const body = { kind: 'inferenceOpen', span, batch, maxLength, session, ...place } as const
+        // adapters travel exactly, whatever the codec of hidden states
+        await stream.send({ body, tensors: portsOf(init.ports, hop.blocks) }, { signal: deadline.signal })
+        const answer = await stream.receive({ signal: deadline.signal })
+        if (answer === null) throw new SwarmError('UNREACHABLE', 'the server ended the session')
+        answeredBody(answer, 'inferenceReady')
+        peers.succeed(hop.peerId)
+        const opened = new SessionHop(hop, place, stream, codec)
+        void opened.#read()
+        return opened
+      } catch (error) {
+        const failure = hopError(error, hop, 'opening a session')
+        stream?.abort(failure)
+        throwIfAborted(signal)
+        if (isPeersFault(failure)) peers.fail(hop.peerId)
+        throw failure
+      }
+    })
+  }
+
+  /** Whoever listened before hears nothing any more. */
+  attend(listener: HopListener): void {
+    this.#listener = listener
+    for (const tell of this.#early.splice(0)) tell(listener)
+  }
+
+  /** Reads until the stream ends, however it does. */
+  async #read(): Promise<void> {
+    try {
+      for (;;) {
+        const message = await this.#stream.receive()
+        if (message === null) throw new SwarmError('UNREACHABLE', 'the server ended the session')
+        this.#hear(message)
+      }
+    } catch (error) {
+      if (this.#closed) return
+      const failure = hopError(error, this.hop, 'session')
+      this.#ready?.reject(failure)
+      this.#asked?.reject(failure)
+      this.#tell(listener => listener.onFailure(failure))
+    }
+  }
+
+  #tell(tell: (listener: HopListener) => void): void {
+    if (this.#listener === null) this.#early.push(tell)
+    else tell(this.#listener)
+  }
+
+  async step(body: Omit<BodyOf<'inferenceStep'>, 'kind'>, tensors: NamedTensors, signal: AbortSignal): Promise<void> {
+    const message = { body: { kind: 'inferenceStep', ...body }, tensors } as const
+    await this.#stream.send(message, { signal, codec: { hidden: this.#codec } })
+  }
+
+  /** Sends a step and gives the next result of `answering`, the server at the end of the ones that hand on to each other. */
+  async ask(
+    answering: SessionHop,
+    body: Omit<BodyOf<'inferenceStep'>, 'kind'>,
+    tensors: NamedTensors & { readonly hidden: Tensor<'float32'> },
+    signal: AbortSignal
+  ): Promise<Tensor<'float32'>> {
+    const asked = Promise.withResolvers<Tensor | undefined>()
+    answering.#asked = asked
+    const onAbort = (): void => asked.reject(toSwarmError(signal.reason, 'ABORTED'))
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      await this.step(body, tensors, signal)
+      const hidden = (await asked.promise) as Tensor<'float32'> | undefined
+      return answered({ ...(hidden && { hidden }) }, 'hidden', tensors.hidden.shape)
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      answering.#asked = null
+    }
+  }
+
+  /** Another place in the chain; returns when the server has taken it. */
+  async route(place: Place, { replay = false, keepNext = false }, signal: AbortSignal): Promise<void> {
+    const ready = Promise.withResolvers<void>()
+    this.#ready = ready
+    const onAbort = (): void => ready.reject(toSwarmError(signal.reason, 'ABORTED'))
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      await this.#stream.send({ body: { kind: 'inferenceRoute', ...place, replay, keepNext }, tensors: {} }, { signal })
+      await ready.promise
+      this.place = place
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      this.#ready = null
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#stream.close()
+  }
+
+  abort(error: Error): void {
+    this.#closed = true
+    this.#stream.abort(error)
+  }
+
+  #hear({ body, tensors }: Message): void {
+    switch (body.kind) {
+      case 'inferenceResult':
+        if (this.#asked === null) this.#tell(listener => listener.onResult(body.step, tensors.hidden))
+        else this.#asked.resolve(tensors.hidden)
+        break
+      case 'inferenceReady':
+        this.#ready?.resolve()
+        break
+      case 'inferenceNotice': {
+        const notice = hopError(new SwarmError('UNREACHABLE', body.message), this.hop, 'session')
+        if (body.code === 'DRAINING') this.isLeaving = true
+        else this.#tell(listener => listener.onCut(notice))
+        break
+      }
+      default:
+        throw new SwarmError('BAD_FRAME', `expected inferenceResult, found ${body.kind}`, { retryable: true })
+    }
+  }
+}

@@ -1,0 +1,75 @@
+// Steps of a session on their way: numbered, so that a server knows one that it is sent again. Pure.
+import { type Tensor, tensor } from '../../../common/tensor.ts'
+
+type Floats = Tensor<'float32'>
+
+/** One step as it is sent. */
+export interface Step {
+  readonly number: number
+  /** [batch, seq, hidden], padding on the right */
+  readonly hidden: Floats
+  /** how many positions of each row are tokens */
+  readonly lengths: readonly number[]
+  /** position of the first of each row */
+  readonly starts: readonly number[]
+  /** rows that the session's rows go on from; null: each from itself */
+  readonly parents: readonly number[] | null
+  /** only the last token of each row is wanted, [batch, 1, hidden] */
+  readonly lastOnly: boolean
+}
+
+/** A step that has been sent and not answered. */
+export interface Pending {
+  readonly step: Step
+  readonly answer: Promise<Floats>
+  resolve(hidden: Floats): void
+}
+
+export function pend(step: Step): Pending {
+  const { promise, resolve } = Promise.withResolvers<Floats>()
+  return { step, answer: promise, resolve }
+}
+
+/** A long step in pieces of `size` positions of each row, numbered on from it. */
+export function cutStep(step: Step, size: number): Step[] {
+  const [batch, seq, width] = step.hidden.shape as [number, number, number]
+  if (seq <= size) return [step]
+  return Array.from({ length: Math.ceil(seq / size) }, (_, index) => {
+    const from = index * size
+    const count = Math.min(size, seq - from)
+    const hidden = tensor('float32', [batch, count, width])
+    for (let row = 0; row < batch; row++) {
+      const start = (row * seq + from) * width
+      hidden.data.set(step.hidden.data.subarray(start, start + count * width), row * count * width)
+    }
+    return {
+      number: step.number + index,
+      hidden,
+      lengths: step.lengths.map(length => Math.min(Math.max(length - from, 0), count)),
+      starts: step.starts.map((start, row) => start + Math.min(from, step.lengths[row]!)),
+      parents: index === 0 ? step.parents : null,
+      lastOnly: step.lastOnly
+    }
+  })
+}
+
+/** The answers of the pieces as the answer of the whole. */
+export function joinAnswers(step: Step, pieces: readonly Step[], answers: readonly Floats[]): Floats {
+  if (pieces.length === 1) return answers[0]!
+  const [batch, seq, width] = step.hidden.shape as [number, number, number]
+  const joined = tensor('float32', [batch, step.lastOnly ? 1 : seq, width])
+  let at = 0
+  for (const [index, piece] of pieces.entries()) {
+    const { data } = answers[index]!
+    const count = piece.hidden.shape[1]!
+    for (let row = 0; row < batch; row++) {
+      if (!step.lastOnly) {
+        joined.data.set(data.subarray(row * count * width, (row + 1) * count * width), (row * seq + at) * width)
+      } else if (piece.lengths[row]! > 0) {
+        joined.data.set(data.subarray(row * width, (row + 1) * width), row * width)
+      }
+    }
+    at += count
+  }
+  return joined
+}

@@ -1,0 +1,30 @@
+// How long a step may be silent before servers are asked whether they are still there. Knows no server.
+import { second } from '../../../common/units.ts'
+
+/** A first step compiles, and nobody knows yet how fast the chain is. */
+const firstPatienceMs = 10 * second
+const leastPatienceMs = 2 * second
+const mostPatienceMs = 30 * second
+/** A step may take so many times as long as usual. */
+const factor = 8
+
+export class Stall {
+  #usualMs: number | null = null
+  #longer = 1
+
+  get patienceMs(): number {
+    const usual = this.#usualMs === null ? firstPatienceMs : Math.max(leastPatienceMs, factor * this.#usualMs)
+    return Math.min(usual * this.#longer, mostPatienceMs)
+  }
+
+  /** A step has taken so long. */
+  took(ms: number): void {
+    this.#usualMs = this.#usualMs === null ? ms : 0.7 * this.#usualMs + 0.3 * ms
+    this.#longer = 1
+  }
+
+  /** All servers answer: they are busy. */
+  waitLonger(): void {
+    this.#longer *= 2
+  }
+}

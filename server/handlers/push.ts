@@ -1,0 +1,35 @@
+// push: the server before this one in a chain brings the inputs of a session's steps.
+import { SwarmError } from '../../common/errors.ts'
+import type { Handler } from '../../network/network.ts'
+import type { Message } from '../../proto/messages.ts'
+import type { ServerContext } from '../context.ts'
+import { observe } from '../observation.ts'
+
+export function pushHandler(context: ServerContext): Handler {
+  return async (stream, { peerId, signal }) => {
+    const first = await stream.receive({ signal })
+    if (first === null) return
+    if (first.body.kind !== 'pushOpen') throw new SwarmError('BAD_FRAME', `expected pushOpen, found ${first.body.kind}`)
+    const session = await context.registry.find(first.body.session, signal)
+    for (;;) {
+      const message = await stream.receive({ signal })
+      if (message === null) return
+      // whoever is not, or no more, the server before has nothing to say
+      if (session.previous !== peerId) {
+        throw new SwarmError('INVALID_ARGUMENT', 'this session has its steps from somewhere else')
+      }
+      if (message.body.kind !== 'inferenceStep') {
+        throw new SwarmError('BAD_FRAME', `expected inferenceStep, found ${message.body.kind}`)
+      }
+      try {
+        await observe(context, { kind: 'inferenceStep', peerId, received: message.tensors }, () =>
+          session.accept(message as Message<'inferenceStep'>, signal)
+        )
+      } catch (error) {
+        // of the server before going away its caller hears; what is wrong with a step is the session's end
+        if (!signal.aborted) session.fail(error)
+        throw error
+      }
+    }
+  }
+}
