@@ -5,7 +5,6 @@ import { positionsOf } from './embeddings.ts'
 import { type GenerationModel, type GenerationOptions, type GenerationStep, generate } from './generate/index.ts'
 import type { CausalParts } from './parts.ts'
 import type { InferenceSession } from './remote/inference-session.ts'
-import { pickPositions } from './states.ts'
 import type { TuningMethod } from './tuning/index.ts'
 
 type Floats = Tensor<'float32'>
@@ -39,9 +38,7 @@ class RemoteGeneration implements GenerationModel {
       ports: tuned?.ports(),
       signal
     })
-    const states = await this.#session.step(hidden, { lengths, signal })
-    const last = lengths.map((length, row) => row * states.shape[1]! + length - 1)
-    return await this.#logits(pickPositions(states, last, rows.length))
+    return await this.#logits(await this.#session.step(hidden, { lengths, answer: 'last', signal }))
   }
 
   async step(ids: readonly number[], { signal }: { signal?: AbortSignal }): Promise<Floats> {

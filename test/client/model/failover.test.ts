@@ -5,6 +5,7 @@ import type { DistributedModelForCausalLM } from '../../../client/index.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import { createRandom } from '../../../common/random.ts'
 import { float32, type Tensor, tensor } from '../../../common/tensor.ts'
+import { createNetwork } from '../../../network/node.ts'
 import type { BlockServer } from '../../../server/server.ts'
 import { readReference } from '../support.ts'
 import { relative, startSwarm, type TestSwarm, until } from './swarm.ts'
@@ -170,30 +171,28 @@ describe('a generation whose servers are lost', () => {
   })
 })
 
-describe('servers that do not reach each other', () => {
-  it('have their hidden states carried by the client', async () => {
-    const swarm = await startSwarm(
-      [
-        [0, 6],
-        [6, 12]
-      ],
-      { server: {} }
-    )
-    const model = await swarm.connect({ remote: { retryDelaysMs: [0, 10, 10, 10, 10] } })
-    try {
-      // nobody is let in by push streams
-      const [, last] = swarm.servers
-      const { network } = last!
-      await network
-        .handle('/swarmtune/push/1.0.0', async () => {
-          throw new SwarmError('UNREACHABLE', 'no way')
-        })
-        .catch(() => {})
-      const row = await model.generate(reference.ids, { maxNewTokens: 8 })
-      assert.deepEqual(row[0]!.slice(reference.ids.length), reference.tokens.slice(0, 8))
-    } finally {
-      await model.close()
-      await swarm[Symbol.asyncDispose]()
-    }
-  })
+it('servers that do not reach each other have their hidden states carried by the client', async () => {
+  const listen = ['/ip4/127.0.0.1/tcp/0']
+  const bootstrap = await createNetwork({ listen })
+  await bootstrap.start()
+  const join = bootstrap.addresses
+  const network = await createNetwork({ listen: [], join })
+  // the second server lets nobody in but the client
+  const allow = new Map([
+    [bootstrap.peerId, 'server'],
+    [network.peerId, 'client']
+  ] as const)
+  const swarm = await startSwarm([[0, 6]], { server: { join, listen } })
+  await swarm.add([6, 12], { allow })
+  await network.start()
+  const model = await swarm.connect({ network, remote: { retryDelaysMs: [0, 10, 10, 10, 10] } })
+  try {
+    const [row] = await model.generate(reference.ids, { maxNewTokens: 12 })
+    assert.deepEqual(row!.slice(reference.ids.length), reference.tokens.slice(0, 12))
+  } finally {
+    await model.close()
+    await swarm[Symbol.asyncDispose]()
+    await network.stop()
+    await bootstrap.stop()
+  }
 })
