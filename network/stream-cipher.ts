@@ -15,8 +15,6 @@ export class StreamCipher {
   readonly #key: Uint8Array
   readonly #nonce: Uint8Array
   #position = 0
-  /** key stream of the block in which the last piece ended */
-  #block: Uint8Array = new Uint8Array(blockBytes)
 
   /** @param nonce 24 bytes */
   constructor(key: Uint8Array, nonce: Uint8Array) {
@@ -34,21 +32,12 @@ export class StreamCipher {
 
   /** The piece, enciphered, in memory of its own. */
   update(piece: Uint8Array): Uint8Array {
-    const out = new Uint8Array(piece.length)
-    let done = 0
+    // from the beginning of the block that the last piece ended in: aligned memory is several times faster
     const into = this.#position % blockBytes
-    if (into > 0) {
-      done = Math.min(piece.length, blockBytes - into)
-      for (let i = 0; i < done; i++) out[i] = piece[i]! ^ this.#block[into + i]!
-    }
-    const first = Math.floor((this.#position + done) / blockBytes)
-    if (done < piece.length) salsa20(this.#key, this.#nonce, piece.subarray(done), out.subarray(done), first)
+    const blocks = new Uint8Array(into + piece.length)
+    blocks.set(piece, into)
+    salsa20(this.#key, this.#nonce, blocks, blocks, (this.#position - into) / blockBytes)
     this.#position += piece.length
-    const rest = this.#position % blockBytes
-    if (rest > 0 && done < piece.length) {
-      const last = Math.floor(this.#position / blockBytes)
-      this.#block = salsa20(this.#key, this.#nonce, new Uint8Array(blockBytes), undefined, last)
-    }
-    return out
+    return blocks.subarray(into)
   }
 }
