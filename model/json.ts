@@ -1,6 +1,6 @@
 // JSON files of a model directory. Knows no fields.
 import { readFile } from 'node:fs/promises'
-import { SwarmError } from '../common/errors.ts'
+import { SwarmError, toSwarmError } from '../common/errors.ts'
 
 export type JsonObject = Readonly<Record<string, unknown>>
 
@@ -16,6 +16,7 @@ export async function readJsonObject(path: string, signal?: AbortSignal): Promis
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    if (signal?.aborted) throw toSwarmError(signal.reason, 'ABORTED')
     throw error
   }
   let value: unknown
