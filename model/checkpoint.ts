@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { SwarmError } from '../common/errors.ts'
 import type { Tensor } from '../common/tensor.ts'
-import { type ModelConfig, withGenerationConfig } from './config.ts'
+import { type ModelConfig, type RawConfig, withGenerationConfig } from './config.ts'
 import { familyOf } from './families.ts'
 import type { ExpectedTensor, Family } from './family.ts'
 import type { ModelFolder } from './formats/folder.ts'
@@ -65,6 +65,14 @@ function checkUnscaled({ name, dtype, file }: TensorInfo, stored: ReadonlyMap<st
   throw new SwarmError(
     'UNSUPPORTED',
     `${file}: tensor '${name}' is scaled by '${scale}': quantized checkpoints are not supported (use the original weights)`
+  )
+}
+
+/** Whether the class that saved the checkpoint scores the vocabulary; those of other tasks have no head for that. */
+function isLanguageModel({ architectures }: RawConfig): boolean {
+  const [name] = Array.isArray(architectures) ? architectures : []
+  return (
+    typeof name !== 'string' || !/(Model|For(Sequence|Token)Classification)$/.test(name) || name.endsWith('LMHeadModel')
   )
 }
 
@@ -137,10 +145,15 @@ async function openFolder(folder: ModelFolder, options: { signal?: AbortSignal }
   const reads: ReadLog = { bytesRead: 0, tensorsRead: new Set(), tensorsMapped: new Set() }
   const stored = await readTensors(folder, { reads, ...options })
 
-  const expected = [...family.clientTensors(config)]
-  for (let block = 0; block < config.numBlocks; block++) expected.push(...family.blockTensors(config, block))
+  const all = [...family.clientTensors(config)]
+  for (let block = 0; block < config.numBlocks; block++) all.push(...family.blockTensors(config, block))
+  const tensors = alignNames(
+    stored,
+    all.map(tensor => tensor.name)
+  )
+  const { head } = family.clientTensorNames(config)
+  const expected = isLanguageModel(raw) ? all : all.filter(({ name }) => name !== head || tensors.has(name))
   const names = expected.map(tensor => tensor.name)
-  const tensors = alignNames(stored, names)
   for (const tensor of expected) {
     const found = tensors.get(tensor.name)
     checkTensor(tensor, found, folder.path)

@@ -45,10 +45,12 @@ export function indexOf({ name, family, config, tensors }: Checkpoint): SharedIn
   for (let block = 0; block < config.numBlocks; block++) expected.push(...family.blockTensors(config, block))
   return {
     name,
-    tensors: expected.map(({ name }) => {
-      const { file: _file, offset: _offset, ...shared } = tensors.get(name)!
-      return shared
-    })
+    tensors: expected
+      .filter(({ name }) => tensors.has(name))
+      .map(({ name }) => {
+        const { file: _file, offset: _offset, ...shared } = tensors.get(name)!
+        return shared
+      })
   }
 }
 
