@@ -12,7 +12,7 @@ export interface AnnouncerInit {
 }
 
 export class Announcer {
-  readonly #network: Pick<Network, 'announce' | 'onPeer' | 'rejoin'>
+  readonly #network: Pick<Network, 'announce' | 'onPeer' | 'onAddresses' | 'rejoin'>
   readonly #logger: Logger
   readonly #intervalMs: number
   readonly #expiryMs: number
@@ -25,7 +25,7 @@ export class Announcer {
   #turn: Promise<void> = Promise.resolve()
 
   constructor(
-    components: { network: Pick<Network, 'announce' | 'onPeer' | 'rejoin'>; logger?: Logger },
+    components: { network: Pick<Network, 'announce' | 'onPeer' | 'onAddresses' | 'rejoin'>; logger?: Logger },
     init: AnnouncerInit = {}
   ) {
     this.#network = components.network
@@ -35,13 +35,17 @@ export class Announcer {
   }
 
   /**
-   * Announces what `describe` says, now and again before it expires, and when new peers appear. Returns after the first
+   * Announces what `describe` says, now and again before it expires, when new peers appear and when addresses change. Returns after the first
    * announcement, also where there was nobody to hear it. Throws INVALID_ARGUMENT where the fields make no sense.
    */
   async start(source: { describe(): AnnouncementFields }): Promise<void> {
     if (this.#describe) return
     this.#describe = () => source.describe()
-    this.#unsubscribe = this.#network.onPeer(() => this.#schedule(newPeersDelayMs))
+    const soon = () => this.#schedule(newPeersDelayMs)
+    const subscriptions = [this.#network.onPeer(soon), this.#network.onAddresses(soon)]
+    this.#unsubscribe = () => {
+      for (const unsubscribe of subscriptions) unsubscribe()
+    }
     await this.#announce(this.#describe())
     this.#schedule(this.#intervalMs)
   }

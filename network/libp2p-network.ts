@@ -210,6 +210,17 @@ export class Libp2pNetwork implements Network {
     return () => this.#libp2p.removeEventListener('peer:disconnect', disconnected)
   }
 
+  onAddresses(listener: () => void): () => void {
+    let known = this.addresses.join()
+    const updated = () => {
+      const addresses = this.addresses.join()
+      if (addresses !== known) listener()
+      known = addresses
+    }
+    this.#libp2p.addEventListener('self:peer:update', updated)
+    return () => this.#libp2p.removeEventListener('self:peer:update', updated)
+  }
+
   async rejoin(): Promise<boolean> {
     if (this.#libp2p.getConnections().length > 0 || this.#stopping.signal.aborted) return true
     try {

@@ -105,6 +105,8 @@ export interface Network {
   onPeer(listener: (peer: string) => void): () => void
   /** Calls back with each peer whose last connection has closed; the function returned ends that. */
   onPeerGone(listener: (peer: string) => void): () => void
+  /** Calls back when the addresses of this peer have changed, as by a relay or a router; the function returned ends that. */
+  onAddresses(listener: () => void): () => void
   /** Joins again where no peer is connected any more. Never throws; false when nobody answers. */
   rejoin(): Promise<boolean>
 }
