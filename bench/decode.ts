@@ -39,7 +39,8 @@ class LocalModel {
         weights: (name: string) => weights.locate(name),
         storage,
         threads,
-        inline: true
+        inline: true,
+        inPlace: true
       } as const
       this.#spans.push({ range, session: await createSession(graph, init) })
     }
@@ -79,7 +80,7 @@ class LocalModel {
           seqlens_k: tensor('int32', [1], Int32Array.of(past + ids.length - 1)),
           total_sequence_length: tensor('int32', [], Int32Array.of(past + ids.length))
         }
-        const outputs: Record<string, Tensor> = {}
+        const outputs: Record<string, Tensor> = { hidden_out: sharedTensor('float32', hidden.shape) }
         for (let block = range.first; block < range.end; block++) {
           for (const part of ['key', 'value']) {
             feeds[`past.${block}.${part}`] = caches.get(`${block}.${part}`)!

@@ -217,6 +217,10 @@ export class ChainBuilder {
   ): Promise<SessionHop[]> {
     const { cacheBytesPerBlock } = this.#init
     const route = await this.#components.peers.route(blocks, { mode: 'latency', cacheBytesPerBlock, signal })
+    const neighbours = [before && route[0]!, after?.hop].filter(hop => hop != null)
+    if (!neighbours.every(hop => this.#canLink(hop))) {
+      throw new SwarmError('UNREACHABLE', 'servers of the chain cannot hand on to the new ones')
+    }
     const places = route.map((_, index): Place => {
       const next = route[index + 1]
       return {
