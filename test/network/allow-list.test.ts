@@ -5,22 +5,9 @@ import { type AllowList, parseAllowList } from '../../network/allow-list.ts'
 import { findServers } from '../../network/discovery.ts'
 import { generateIdentity } from '../../network/identity.ts'
 import { createNetwork } from '../../network/node.ts'
-import { code, echoProtocol, message, Swarm, until } from './harness.ts'
+import { code, echoProtocol, announced as fields, message, Swarm, until } from './harness.ts'
 
-const model = 'ab'.repeat(32)
-const fields = {
-  model,
-  modelName: 'tiny',
-  totalBlocks: 12,
-  firstBlock: 0,
-  endBlock: 4,
-  state: 'online',
-  forwardRate: 100,
-  decodeRate: 10,
-  cacheBytesFree: 1e9,
-  dtype: 'float32'
-} as const
-
+const { model } = fields
 async function identity() {
   const privateKey = await generateIdentity()
   return { privateKey, peerId: peerIdFromPrivateKey(privateKey).toString() }

@@ -11,25 +11,13 @@ import { Gossip } from '../../network/gossip.ts'
 import { generateIdentity } from '../../network/identity.ts'
 import type { Network } from '../../network/node.ts'
 import { recordKey } from '../../network/records.ts'
-import { loopback, Swarm, until, within } from './harness.ts'
+import { announced, loopback, Swarm, until, within } from './harness.ts'
 
 const model = 'ab'.repeat(32)
 const other = 'cd'.repeat(32)
 
 function fields(changes: Partial<AnnouncementFields> = {}): AnnouncementFields {
-  return {
-    model,
-    modelName: 'tiny',
-    totalBlocks: 12,
-    firstBlock: 0,
-    endBlock: 4,
-    state: 'online',
-    forwardRate: 100,
-    decodeRate: 10,
-    cacheBytesFree: 1e9,
-    dtype: 'float32',
-    ...changes
-  }
+  return { ...announced, ...changes }
 }
 
 async function announce(network: Network, changes: Partial<AnnouncementFields> = {}, init: AnnouncerInit = {}) {

@@ -18,22 +18,9 @@ import { FramedStream } from '../../network/message-stream.ts'
 import { createNetwork, type Network } from '../../network/node.ts'
 import { recordKey } from '../../network/records.ts'
 import { nonceBytes, StreamCipher } from '../../network/stream-cipher.ts'
-import { code, echoProtocol, large, loopback, message, Swarm, until } from './harness.ts'
+import { code, echoProtocol, announced as fields, large, loopback, message, Swarm, until } from './harness.ts'
 
-const model = 'ab'.repeat(32)
-const fields = {
-  model,
-  modelName: 'tiny',
-  totalBlocks: 12,
-  firstBlock: 0,
-  endBlock: 4,
-  state: 'online',
-  forwardRate: 100,
-  decodeRate: 10,
-  cacheBytesFree: 1e9,
-  dtype: 'float32'
-} as const
-
+const { model } = fields
 /** Forwards connections to a port and keeps what passes. */
 class Tap implements AsyncDisposable {
   readonly #server: Server

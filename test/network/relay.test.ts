@@ -4,22 +4,9 @@ import { MiB, minute } from '../../common/units.ts'
 import { Announcer } from '../../network/announcer.ts'
 import { findServers } from '../../network/discovery.ts'
 import { generateSecret } from '../../network/invite.ts'
-import { echoProtocol, large, Swarm, until } from './harness.ts'
+import { echoProtocol, announced as fields, large, Swarm, until } from './harness.ts'
 
-const model = 'ab'.repeat(32)
-const fields = {
-  model,
-  modelName: 'tiny',
-  totalBlocks: 12,
-  firstBlock: 0,
-  endBlock: 12,
-  state: 'online',
-  forwardRate: 100,
-  decodeRate: 10,
-  cacheBytesFree: 1e9,
-  dtype: 'float32'
-} as const
-
+const { model } = fields
 const circuit = (address: string) => address.includes('/p2p-circuit')
 
 test('a server that listens through a relay alone is announced, found, and sends tensors', async () => {
