@@ -32,7 +32,16 @@ export { type ExportDType, type Exported, type ExportOptions, exportMerged } fro
 export type { FeatureGradients, FeatureInput, FeatureOptions, FeatureOutput } from './feature-model.ts'
 export { AutoDistributedModel, DistributedModel } from './features.ts'
 export type { FromPeers } from './from-peers.ts'
-export type { FinishReason, GenerationOptions, GenerationStep, SamplingOptions } from './generate/index.ts'
+export {
+  type Draft,
+  type FinishReason,
+  type GenerationOptions,
+  type GenerationStep,
+  type Guess,
+  promptLookup,
+  type SamplingOptions,
+  type SpeculationPass
+} from './generate/index.ts'
 export type { Ids } from './inputs.ts'
 export type { ModelLoss } from './loss.ts'
 export { AutoDistributedModelForCausalLM, DistributedModelForCausalLM } from './model.ts'

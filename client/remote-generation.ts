@@ -42,12 +42,37 @@ class RemoteGeneration implements GenerationModel {
   }
 
   async step(ids: readonly number[], { signal }: { signal?: AbortSignal }): Promise<Floats> {
-    if (this.#session === null) throw new SwarmError('INTERNAL', 'a generation steps before its prompts')
-    const shape = [ids.length, 1]
     const before = this.#tuning?.prefixTokens ?? 0
-    const positions = this.#session.lengths.map(length => before + length)
+    const positions = this.#opened.lengths.map(length => before + length)
+    return await this.#logits(await this.#enter([ids.length, 1], ids, positions, signal))
+  }
+
+  async extend(ids: readonly number[], { signal }: { signal?: AbortSignal }): Promise<Floats> {
+    const first = (this.#tuning?.prefixTokens ?? 0) + this.#opened.lengths[0]!
+    const positions = ids.map((_, index) => first + index)
+    const states = await this.#enter([1, ids.length], ids, positions, signal)
+    return await this.#logits({ ...states, shape: [ids.length, 1, states.shape[2]!] })
+  }
+
+  retract(count: number): void {
+    const session = this.#opened
+    session.truncate(session.lengths.map(length => length - count))
+  }
+
+  get #opened(): InferenceSession {
+    if (this.#session === null) throw new SwarmError('INTERNAL', 'a generation steps before its prompts')
+    return this.#session
+  }
+
+  /** New tokens through the blocks, `shape` [batch, seq] -> [batch, seq, hidden]. */
+  async #enter(
+    shape: readonly number[],
+    ids: readonly number[],
+    positions: readonly number[],
+    signal?: AbortSignal
+  ): Promise<Floats> {
     const { hidden } = await this.#parts.embeddings.enter(int64(shape, ids), int64(shape, positions))
-    return await this.#logits(await this.#session.step(hidden, { signal }))
+    return await this.#opened.step(hidden, { signal })
   }
 
   async close(): Promise<void> {

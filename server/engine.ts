@@ -3,6 +3,7 @@
 import { type Tensor, tensor } from '../common/tensor.ts'
 import { batchKey, type DecodeStep, prefixOf, type SpanDecoder } from './decoder.ts'
 import type { KvCache } from './kv/kv-cache.ts'
+import { maxGuessTokens } from './limits.ts'
 import type { Scheduler } from './scheduler.ts'
 
 type Floats = Tensor<'float32'>
@@ -69,11 +70,14 @@ export class DecodeEngine {
     const prefix = prefixOf(session)
     const after = session.cache.rows.map(({ length }, row) => Math.max(length, prefix) + lengths[row]!)
     await session.cache.reserve(after, signal)
-    const priority = Math.max(...lengths) <= 1 ? 'decode' : 'prefill'
+    const longest = Math.max(...lengths)
+    // somebody waits for guesses that are checked as for a single token
+    const isSmall = longest <= maxGuessTokens && session.cache.rows.every(({ length }) => length > 0)
+    const priority = longest <= 1 || isSmall ? 'decode' : 'prefill'
     return await scheduler.join(
       { priority, peerId, signal },
       {
-        key: priority === 'decode' ? batchKey(session) : step,
+        key: longest <= 1 ? batchKey(session) : step,
         item: step,
         rows: lengths.length,
         member: session,

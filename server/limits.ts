@@ -31,6 +31,8 @@ export const pieceMs = 150
 export const [minPieceTokens, maxPieceTokens] = [32, 512]
 /** a session waits so long for room in the KV cache */
 export const cacheWaitMs = 30 * second
+/** positions that a row may add in one step and be as urgent as one that adds a single one: guesses of speculative decoding */
+export const maxGuessTokens = 16
 /** compiled graphs that are kept */
 export const maxPrograms = 24
 

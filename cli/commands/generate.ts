@@ -26,6 +26,7 @@ interface GenerateFlags extends AccessFlags, HubFlags {
   topP?: number
   repetitionPenalty?: number
   seed?: number
+  speculate?: number
   stop?: string[]
   chat?: boolean
   system?: string
@@ -53,6 +54,11 @@ export function generateCommand(): Command {
     .option('--top-p <share>', 'sample among the likeliest that together have this probability', parseNumber)
     .option('--repetition-penalty <factor>', 'above 1: repeat less', parseNumber)
     .option('--seed <number>', 'the same seed gives the same sample', parseWhole)
+    .option(
+      '--speculate <count>',
+      'guess so many tokens from what the text has said before, check them in one pass',
+      parsePositive
+    )
     .option('--stop <text...>', 'end where one of these appears')
     .option('--chat', "the prompt is a user's message to a chat model: written by its chat template, answered once")
     .option('--system <text>', 'what a chat model is told before; implies --chat')
@@ -99,6 +105,7 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
       const { temperature, topK, topP } = flags
       const started = performance.now()
       let tokens = 0
+      const guesses = { proposed: 0, accepted: 0 }
       const chats = flags.chat || flags.system !== undefined || flags.chatTemplate !== undefined
       const input = chats ? await chatPrompt(model.tokenizer, prompt, flags) : prompt
       for await (const piece of model.generateStream(input, {
@@ -110,6 +117,11 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
         repetitionPenalty: flags.repetitionPenalty,
         seed: flags.seed,
         stopStrings: flags.stop,
+        promptLookupNumTokens: flags.speculate,
+        onSpeculation: pass => {
+          guesses.proposed += pass.proposed
+          guesses.accepted += pass.accepted
+        },
         signal: interrupt.signal
       })) {
         process.stdout.write(piece.text)
@@ -119,6 +131,8 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
       if (flags.stats) {
         const seconds = (performance.now() - started) / 1000
         process.stderr.write(`${tokens} tokens, ${(tokens / seconds).toFixed(1)} tokens/s\n`)
+        if (flags.speculate !== undefined)
+          process.stderr.write(`${guesses.accepted} of ${guesses.proposed} guesses accepted\n`)
       }
       interrupt.release()
     }

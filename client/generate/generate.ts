@@ -1,8 +1,10 @@
 // The generation loop over any model that gives logits: prompts in, tokens and text out, step by step. Knows no network.
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import type { Tensor } from '../../common/tensor.ts'
+import { checkLogits } from './logits.ts'
 import { type GenerationOptions, planGeneration } from './options.ts'
 import { createRow, type FinishReason, type Row } from './row.ts'
+import { speculate } from './speculate.ts'
 
 /** What the loop needs of a model and its caches. One object serves one generation. */
 export interface GenerationModel {
@@ -10,6 +12,10 @@ export interface GenerationModel {
   prefill(rows: readonly (readonly number[])[], options: { signal?: AbortSignal }): Promise<Tensor<'float32'>>
   /** Takes one more token per row in; logits `[batch, vocab]`. Rows that have finished get the padding token. */
   step(ids: readonly number[], options: { signal?: AbortSignal }): Promise<Tensor<'float32'>>
+  /** Takes several tokens of a single row in; logits after each, `[tokens, vocab]`. Absent: no speculative decoding. */
+  extend?(ids: readonly number[], options: { signal?: AbortSignal }): Promise<Tensor<'float32'>>
+  /** Takes back the last so many tokens of every row. */
+  retract?(count: number): void
 }
 
 /** What one step added. Every list has one entry per row. */
@@ -29,14 +35,6 @@ function checkPrompts(prompts: readonly (readonly number[])[]): void {
     throw new SwarmError('INVALID_ARGUMENT', `generate: row ${empty}: expected at least one token, found none`)
 }
 
-function checkLogits(logits: Tensor<'float32'>, batch: number): number {
-  const [rows, vocabulary] = logits.shape
-  if (logits.shape.length !== 2 || rows !== batch || vocabulary === undefined) {
-    throw new SwarmError('INTERNAL', `logits: expected [${batch}, vocab], found [${logits.shape}]`)
-  }
-  return vocabulary
-}
-
 /**
  * Generates until every row has ended. The next step is computed only when it is asked for.
  * Throws INVALID_ARGUMENT for options that make no sense, NON_FINITE for logits that are none, ABORTED by the signal,
@@ -50,6 +48,10 @@ export async function* generate(
   checkPrompts(prompts)
   const plan = planGeneration(options)
   const { signal } = options
+  if (plan.speculation !== null) {
+    yield* speculate(model, prompts, options, { ...plan, speculation: plan.speculation })
+    return
+  }
   const rows: readonly Row[] = prompts.map((prompt, index) => createRow(prompt, index, options, plan))
   let tokens: readonly (number | null)[] | null = null
   do {

@@ -1,6 +1,7 @@
 // Options of a generation and their defaults. Checks them; generates nothing.
 import { SwarmError } from '../../common/errors.ts'
 import type { Tokenizer } from '../../model/tokenizer.ts'
+import { type Draft, promptLookup } from './draft.ts'
 import type { SamplingOptions } from './sampling.ts'
 
 export interface GenerationOptions extends SamplingOptions {
@@ -19,7 +20,31 @@ export interface GenerationOptions extends SamplingOptions {
   readonly stopStrings?: string | readonly string[]
   /** needed for stop strings and for the text of steps */
   readonly tokenizer?: Pick<Tokenizer, 'decode'>
+  /**
+   * Speculative decoding of a single row: guess so many tokens from what the text has said before, and check them in one pass. Greedy
+   * tokens stay the same; sampled ones have the same distribution
+   */
+  readonly promptLookupNumTokens?: number
+  /** longest end of the text that is looked for; default 2 */
+  readonly maxMatchingNgramSize?: number
+  /** speculative decoding with guesses of another kind */
+  readonly draft?: Draft
+  /** most guesses that are asked of `draft` at a time; default 5 */
+  readonly numAssistantTokens?: number
+  /** told after every pass with guesses how many there were, and how many stood */
+  readonly onSpeculation?: (pass: SpeculationPass) => void
   readonly signal?: AbortSignal
+}
+
+export interface SpeculationPass {
+  readonly proposed: number
+  readonly accepted: number
+}
+
+/** Who guesses, and how many tokens at a time. */
+export interface SpeculationPlan {
+  readonly draft: Draft
+  readonly tokens: number
 }
 
 export interface GenerationPlan {
@@ -28,14 +53,37 @@ export interface GenerationPlan {
   readonly eosTokenIds: ReadonlySet<number>
   readonly padTokenId: number
   readonly stopStrings: readonly string[]
+  readonly speculation: SpeculationPlan | null
+}
+
+/** more than a server computes as fast as one */
+const mostGuesses = 64
+
+function checkCount(name: string, value: number, most = Infinity): void {
+  if (Number.isSafeInteger(value) && value >= 1 && value <= most) return
+  const range = most === Infinity ? 'above 0' : `from 1 to ${most}`
+  throw new SwarmError('INVALID_ARGUMENT', `${name}: expected a whole number ${range}, found ${value}`)
+}
+
+function planSpeculation(options: GenerationOptions): SpeculationPlan | null {
+  const { promptLookupNumTokens, maxMatchingNgramSize, draft, numAssistantTokens = 5 } = options
+  if (promptLookupNumTokens !== undefined && draft !== undefined) {
+    throw new SwarmError('INVALID_ARGUMENT', 'promptLookupNumTokens and draft: expected one of them, found both')
+  }
+  if (maxMatchingNgramSize !== undefined) checkCount('maxMatchingNgramSize', maxMatchingNgramSize)
+  if (promptLookupNumTokens !== undefined) {
+    checkCount('promptLookupNumTokens', promptLookupNumTokens, mostGuesses)
+    return { draft: promptLookup({ maxMatchingNgramSize }), tokens: promptLookupNumTokens }
+  }
+  if (draft === undefined) return null
+  checkCount('numAssistantTokens', numAssistantTokens, mostGuesses)
+  return { draft, tokens: numAssistantTokens }
 }
 
 /** The options with their defaults. Throws INVALID_ARGUMENT for those that make no sense. */
 export function planGeneration(options: GenerationOptions): GenerationPlan {
   const { maxNewTokens = 20, eosTokenIds = [], stopStrings = [], tokenizer } = options
-  if (!Number.isSafeInteger(maxNewTokens) || maxNewTokens < 1) {
-    throw new SwarmError('INVALID_ARGUMENT', `maxNewTokens: expected a whole number above 0, found ${maxNewTokens}`)
-  }
+  checkCount('maxNewTokens', maxNewTokens)
   if (options.seed !== undefined && (!Number.isSafeInteger(options.seed) || options.seed < 0)) {
     throw new SwarmError('INVALID_ARGUMENT', `seed: expected a whole number of at least 0, found ${options.seed}`)
   }
@@ -48,6 +96,7 @@ export function planGeneration(options: GenerationOptions): GenerationPlan {
     seed: options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!,
     eosTokenIds: new Set(eosTokenIds),
     padTokenId: options.padTokenId ?? eosTokenIds[0] ?? 0,
-    stopStrings: stops
+    stopStrings: stops,
+    speculation: planSpeculation(options)
   }
 }

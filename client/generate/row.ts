@@ -1,17 +1,26 @@
 // One row of a batch while it is generated: its tokens, its random stream, its text and how it ended. Knows no model.
 import { createRandom, type Random } from '../../common/random.ts'
 import { createTextStream, type TextStream } from '../../model/text-stream.ts'
+import type { Guess } from './draft.ts'
 import type { GenerationOptions, GenerationPlan } from './options.ts'
-import { chooseToken, createProcessors } from './sampling.ts'
+import { chooseToken, createProcessors, scoresOf } from './sampling.ts'
 import { createStopFilter } from './stopping.ts'
+import { verify } from './verify.ts'
 
 /** Why a row ended: an end token, as many tokens as were asked for, or a stop string. */
 export type FinishReason = 'eos' | 'length' | 'stop'
 
 export interface Row {
   readonly finished: FinishReason | null
+  /** its tokens so far, prompt included */
+  readonly ids: readonly number[]
   /** Chooses the next token from logits `[vocab]` and takes it in. `text` is what has become certain by it. */
   advance(logits: Float32Array): { readonly token: number; readonly text: string }
+  /** The same where the token was guessed before: takes in the guess, or another token where it does not stand. */
+  check(
+    logits: Float32Array,
+    guess: Guess
+  ): { readonly token: number; readonly text: string; readonly accepted: boolean }
 }
 
 /** Row `index` of a generation over `prompt`. */
@@ -38,16 +47,22 @@ export function createRow(
     return { reason, text: reason === null ? text : text + stops.end() }
   }
 
+  const take = (token: number): { token: number; text: string } => {
+    ids.push(token)
+    const { reason, text } = read(token)
+    finished = reason
+    return { token, text }
+  }
+
   return {
     get finished() {
       return finished
     },
-    advance(logits) {
-      const token = chooseToken(logits, ids, processors, random)
-      ids.push(token)
-      const { reason, text } = read(token)
-      finished = reason
-      return { token, text }
+    ids,
+    advance: logits => take(chooseToken(logits, ids, processors, random)),
+    check(logits, guess) {
+      const { token, accepted } = verify(scoresOf(logits, ids, processors), guess, random)
+      return { ...take(token), accepted }
     }
   }
 }

@@ -77,20 +77,26 @@ export function sample(scores: Float32Array, random: Random): number {
 }
 
 /**
- * The next token of one row: greedy without `random`, else drawn. `logits` `[vocab]` are left as they are.
+ * Scores of the next token of one row, `[vocab]`. `logits` are left as they are.
  * Throws NON_FINITE where a logit is NaN or +Infinity.
  */
-export function chooseToken(
-  logits: Float32Array,
-  ids: readonly number[],
-  processors: readonly Processor[],
-  random: Random | null
-): number {
+export function scoresOf(logits: Float32Array, ids: readonly number[], processors: readonly Processor[]): Float32Array {
   const fault = logits.findIndex(logit => Number.isNaN(logit) || logit === Infinity)
   if (fault !== -1) {
     throw new SwarmError('NON_FINITE', `logit of token ${fault}: expected a finite number, found ${logits[fault]}`)
   }
   const scores = processors.length === 0 ? logits : logits.slice()
   for (const process of processors) process(scores, ids)
+  return scores
+}
+
+/** The next token of one row: greedy without `random`, else drawn. Throws as `scoresOf` does. */
+export function chooseToken(
+  logits: Float32Array,
+  ids: readonly number[],
+  processors: readonly Processor[],
+  random: Random | null
+): number {
+  const scores = scoresOf(logits, ids, processors)
   return random === null ? argmax(scores) : sample(scores, random)
 }

@@ -1,0 +1,67 @@
+// Speculative decoding of one row: a draft guesses tokens, one pass of the model checks them, what does not stand is taken back.
+import { SwarmError, toSwarmError } from '../../common/errors.ts'
+import type { GenerationModel, GenerationStep } from './generate.ts'
+import { checkLogits } from './logits.ts'
+import type { GenerationOptions, GenerationPlan, SpeculationPlan } from './options.ts'
+import { createRow } from './row.ts'
+
+/** Throws UNSUPPORTED for what cannot be speculated on. */
+function checkSupport(model: GenerationModel, batch: number): Required<GenerationModel> {
+  const { extend, retract } = model
+  if (extend === undefined || retract === undefined) {
+    throw new SwarmError('UNSUPPORTED', 'speculative decoding: this model cannot take tokens back')
+  }
+  if (batch > 1) {
+    throw new SwarmError(
+      'UNSUPPORTED',
+      `speculative decoding: expected one row, found ${batch} (generate for each alone, or without a draft)`
+    )
+  }
+  return model as Required<GenerationModel>
+}
+
+/**
+ * As `generate`, one step for each token. Greedy tokens are those without a draft; sampled ones have their distribution, but are not
+ * the same for the same seed. Throws as `generate`, and UNSUPPORTED for several rows.
+ */
+export async function* speculate(
+  given: GenerationModel,
+  prompts: readonly (readonly number[])[],
+  options: GenerationOptions,
+  plan: GenerationPlan & { readonly speculation: SpeculationPlan }
+): AsyncGenerator<GenerationStep> {
+  const model = checkSupport(given, prompts.length)
+  const { signal, onSpeculation } = options
+  const { draft, tokens: most } = plan.speculation
+  const [prompt] = prompts as [readonly number[]]
+  const row = createRow(prompt, 0, options, plan)
+  const stepOf = ({ token, text }: { token: number; text: string }): GenerationStep => ({
+    tokens: [token],
+    texts: [text],
+    finished: [row.finished]
+  })
+  const logits = await model.prefill(prompts, { signal })
+  checkLogits(logits, 1)
+  yield stepOf(row.advance(logits.data))
+  while (!row.finished) {
+    if (signal?.aborted) throw toSwarmError(signal.reason, 'ABORTED')
+    // each pass gives one token more than guesses that stand
+    const room = plan.maxNewTokens - (row.ids.length - prompt.length) - 1
+    const count = Math.min(most, room)
+    const guesses = count < 1 ? [] : (await draft.propose(row.ids, count, { signal })).slice(0, count)
+    const passed = await model.extend([row.ids.at(-1)!, ...guesses.map(({ token }) => token)], { signal })
+    const vocabulary = checkLogits(passed, 1 + guesses.length)
+    const logitsAt = (index: number) => passed.data.subarray(index * vocabulary, (index + 1) * vocabulary)
+    const taken: GenerationStep[] = []
+    let accepted = 0
+    while (!row.finished && accepted === taken.length && accepted < guesses.length) {
+      const result = row.check(logitsAt(accepted), guesses[accepted]!)
+      taken.push(stepOf(result))
+      if (result.accepted) accepted += 1
+    }
+    if (!row.finished && accepted === guesses.length) taken.push(stepOf(row.advance(logitsAt(accepted))))
+    model.retract(guesses.length - accepted)
+    if (guesses.length > 0) onSpeculation?.({ proposed: guesses.length, accepted })
+    yield* taken
+  }
+}
