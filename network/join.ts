@@ -88,6 +88,8 @@ async function dialAny(
   })
 }
 
+const closedAtOnce = () => new Error('it closed the connection at once (has it an allow-list?)')
+
 /** Waits until libp2p knows which protocols the peer speaks. */
 async function identified(libp2p: SwarmLibp2p, peer: PeerId, signal: AbortSignal): Promise<void> {
   const done = Promise.withResolvers<void>()
@@ -95,14 +97,22 @@ async function identified(libp2p: SwarmLibp2p, peer: PeerId, signal: AbortSignal
     if (event.detail.peerId.equals(peer)) done.resolve()
   }
   const aborted = () => done.reject(signal.reason)
+  const gone = (event: CustomEvent<PeerId>) => {
+    if (event.detail.equals(peer)) done.reject(closedAtOnce())
+  }
   libp2p.addEventListener('peer:identify', listener)
+  libp2p.addEventListener('peer:disconnect', gone)
   signal.addEventListener('abort', aborted, { once: true })
   try {
     const known = await libp2p.peerStore.has(peer)
     if (known && (await libp2p.peerStore.get(peer)).protocols.length > 0) return
+    // it may have gone before we listened
+    if (libp2p.getConnections(peer).length === 0) throw closedAtOnce()
     await done.promise
   } finally {
+    done.promise.catch(() => {})
     libp2p.removeEventListener('peer:identify', listener)
+    libp2p.removeEventListener('peer:disconnect', gone)
     signal.removeEventListener('abort', aborted)
   }
 }

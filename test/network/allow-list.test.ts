@@ -5,7 +5,7 @@ import { type AllowList, parseAllowList } from '../../network/allow-list.ts'
 import { findServers } from '../../network/discovery.ts'
 import { generateIdentity } from '../../network/identity.ts'
 import { createNetwork } from '../../network/node.ts'
-import { code, echoProtocol, announced as fields, message, Swarm, until } from './harness.ts'
+import { code, echoProtocol, announced as fields, message, Swarm, until, within } from './harness.ts'
 
 const { model } = fields
 async function identity() {
@@ -42,7 +42,8 @@ test('who is not on the list gets no connection either way, and is named', async
   await allowed.request(server.peerId, echoProtocol, message())
 
   const other = await createNetwork({ listen: [], join: server.addresses, privateKey: foe.privateKey })
-  await assert.rejects(other.start(), code('UNREACHABLE', /no peer to join answers/))
+  const start = within(other.start(), 5000, 'being refused')
+  await assert.rejects(start, code('UNREACHABLE', /no peer to join answers/))
   await other.stop()
   await until(() => refused.length > 0, 'the refusal')
   assert.deepEqual([...new Set(refused)], [foe.peerId])
