@@ -4,7 +4,6 @@ import type { DType } from '../common/tensor.ts'
 import { addDims, canonical, divideDim, polynomial, productOf } from './dim.ts'
 import type { Dim, Value } from './graph.ts'
 import type { OpName } from './ops/index.ts'
-import { quantizedBlock } from './ops/quantized.ts'
 import { type EmitOptions, Recorder } from './recorder.ts'
 import { normalizeAxis, type Shape, sameShape } from './shape.ts'
 
@@ -31,6 +30,15 @@ export interface QuantizedMatrix {
   readonly values: Value
   readonly scales: Value
   readonly zeros: Value
+}
+
+/** Of a product x [..., inner] -> [..., columns] with a quantized matrix. */
+export interface QuantizedProductSizes {
+  readonly inner: number
+  readonly columns: number
+  readonly bits: 4 | 8
+  /** elements along the inner axis that share a scale and a zero */
+  readonly block: number
 }
 
 export interface GroupQueryAttentionInputs {
@@ -104,14 +112,14 @@ export class GraphBuilder extends Recorder {
     })
 
   /** x times a quantized matrix of the model, transposed; see the operator's row for how it lies */
-  MatMulNBits = (x: Value, matrix: QuantizedMatrix, sizes: { inner: number; columns: number; bits: 4 | 8 }): Value =>
+  MatMulNBits = (x: Value, matrix: QuantizedMatrix, sizes: QuantizedProductSizes): Value =>
     this.#one('MatMulNBits', [x, matrix.values, matrix.scales, matrix.zeros], {
-      attributes: { K: sizes.inner, N: sizes.columns, bits: sizes.bits, block_size: quantizedBlock, accuracy_level: 4 }
+      attributes: { K: sizes.inner, N: sizes.columns, bits: sizes.bits, block_size: sizes.block, accuracy_level: 4 }
     })
 
-  /** (x - zeros) * scales, both [rows, columns / 32], for x [rows, columns] of uint8 or uint4 */
-  DequantizeLinear = (x: Value, scales: Value, zeros: Value): Value =>
-    this.#one('DequantizeLinear', [x, scales, zeros], { attributes: { axis: 1, block_size: quantizedBlock } })
+  /** (x - zeros) * scales, both [rows, columns / block], for x [rows, columns] of uint8 or uint4 */
+  DequantizeLinear = (x: Value, scales: Value, zeros: Value, { block }: { block: number }): Value =>
+    this.#one('DequantizeLinear', [x, scales, zeros], { attributes: { axis: 1, block_size: block } })
 
   ReduceSum = (x: Value, options: ReduceOptions = {}): Value => this.#reduce('ReduceSum', x, options)
   ReduceMean = (x: Value, options: ReduceOptions = {}): Value => this.#reduce('ReduceMean', x, options)

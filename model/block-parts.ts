@@ -1,15 +1,21 @@
 // What a converted block's file holds: every tensor in float32, or the parts of those that are quantized.
 import type { Tensor } from '../common/tensor.ts'
-import { quantizedBlock } from '../graph/ops/quantized.ts'
 import { type Checkpoint, readTensor } from './checkpoint.ts'
 import type { ExpectedTensor } from './family.ts'
-import { type MatrixSizes, matrixSizes, type Precision, partNames, quantizedBits } from './precision.ts'
+import {
+  type MatrixSizes,
+  matrixSizes,
+  type Precision,
+  partName,
+  partShapes,
+  type Quantization,
+  quantizationOf
+} from './precision.ts'
 import { type QuantizedParts, quantize } from './quantize.ts'
 import type { TensorSource } from './safetensors-file.ts'
 
-interface Quantizable {
+interface Quantizable extends Quantization {
   readonly sizes: MatrixSizes
-  readonly bits: 4 | 8
   readonly transposed: boolean
 }
 
@@ -24,33 +30,26 @@ function quantizable(
       module => `${family.moduleWeightName(block, module.name)}.weight` === tensor.name
     )
     const sizes = matrixSizes(tensor, transposed)
-    const bits = sizes === null ? null : quantizedBits(precision, sizes)
-    return sizes === null || bits === null ? null : { sizes, bits, transposed }
+    const quantization = sizes && quantizationOf(precision, sizes)
+    return sizes && quantization && { sizes, ...quantization, transposed }
   }
 }
 
 /** One tensor's parts; it is quantized when the first of them is asked for. */
 function quantizedSources(
   { name }: ExpectedTensor,
-  { sizes, bits, transposed }: Quantizable,
+  { sizes, transposed, ...quantization }: Quantizable,
   read: () => Promise<Tensor<'float32'>>
 ): TensorSource[] {
   let parts: Promise<QuantizedParts> | undefined
   const quantized = (): Promise<QuantizedParts> => {
-    parts ??= read().then(({ data }) => quantize(data, sizes, bits, { transposed }))
+    parts ??= read().then(({ data }) => quantize(data, sizes, quantization, { transposed }))
     return parts
   }
-  const { rows, columns } = sizes
-  const names = partNames(name)
-  const blocks = columns / quantizedBlock
-  const shapes = {
-    values: [rows, (columns * bits) / 8],
-    scales: [rows, blocks],
-    zeros: [rows, (blocks * bits) / 8]
-  }
-  return (['values', 'scales', 'zeros'] as const).map(part => {
-    const [dtype, shape] = [part === 'scales' ? ('float32' as const) : ('uint8' as const), shapes[part]]
-    return { name: names[part], dtype, shape, load: async () => ({ dtype, shape, data: (await quantized())[part] }) }
+  return Object.entries(partShapes(sizes, quantization)).map(([part, shape]) => {
+    const dtype = part === 'scales' ? ('float32' as const) : ('uint8' as const)
+    const load = async () => ({ dtype, shape, data: (await quantized())[part as keyof QuantizedParts]! })
+    return { name: partName(name, part), dtype, shape, load }
   })
 }
 

@@ -16,6 +16,12 @@ import { readSafetensorsHeader, writeSafetensorsFrom } from './safetensors-file.
 /** Of every tensor so many bytes tell whether a converted file belongs to this checkpoint. */
 const sampleBytes = 4 * KiB
 
+/**
+ * What a precision is called in the names of converted files. Its number goes up with every change of what is in them or how it is
+ * chosen, so that no build takes over what another one made.
+ */
+const versions: Readonly<Record<Precision, string>> = { float32: 'float32', int8: 'int8-2', int4: 'int4-2' }
+
 export interface BlockWeights {
   /** what locations are relative to */
   readonly folder: string
@@ -92,7 +98,7 @@ async function converted(
 ): Promise<{ file: string; entries: readonly SafetensorsEntry[] }> {
   const names = checkpoint.family.blockTensorNames(checkpoint.config, block).sort()
   const source = await fingerprint(checkpoint, names)
-  const file = `block-${String(block).padStart(3, '0')}.${source.slice(0, 8)}.${precision}.safetensors`
+  const file = `block-${String(block).padStart(3, '0')}.${source.slice(0, 8)}.${versions[precision]}.safetensors`
   const path = join(folder, file)
   const parts = blockParts(checkpoint, block, precision, { signal })
   const entries = await reusable(path, parts, source)
@@ -103,7 +109,7 @@ async function converted(
 
 /**
  * Where a session finds the weights of `range` in a precision: in the checkpoint's files where float32 is wanted and these hold
- * it, else in `<cacheDir>/<identity>/block-NNN.<sample>.<precision>.safetensors`, converted once and checked on reuse.
+ * it, else in `<cacheDir>/<identity>/block-NNN.<sample>.<precision>[-<version>].safetensors`, converted once and checked on reuse.
  * Throws INVALID_ARGUMENT for a range outside the model or a needed cacheDir that is not given.
  */
 export async function blockWeights(

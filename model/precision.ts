@@ -1,5 +1,4 @@
 // In how many bits the matrices of a block are held. Norms and biases are float32 in all of them.
-import { quantizedBlock } from '../graph/ops/quantized.ts'
 import type { ExpectedTensor } from './family.ts'
 
 export const precisions = ['float32', 'int8', 'int4'] as const
@@ -16,13 +15,28 @@ export interface MatrixSizes {
   readonly columns: number
 }
 
-/**
- * Bits of an element of a matrix where it is quantized, null where it stays float32: rows must consist of whole blocks of 32,
- * for 4 bits of pairs of blocks, whose zeros share a byte; of other rows int4 makes 8 bits.
- */
-export function quantizedBits(precision: Precision, { rows, columns }: MatrixSizes): 4 | 8 | null {
-  if (precision === 'float32' || rows < minRows || columns % quantizedBlock !== 0) return null
-  return precision === 'int4' && columns % (2 * quantizedBlock) === 0 ? 4 : 8
+/** How a matrix is held. */
+export interface Quantization {
+  readonly bits: 4 | 8
+  /** elements of a row that share a scale and a zero */
+  readonly block: 32 | 64
+  /**
+   * columns behind the matrix's own, each the offset of one of its blocks, times which the sum of the block's inputs is taken
+   * (docs/decisions/0014); a multiple of the block, the last of them 0
+   */
+  readonly offsets: number
+}
+
+/** How a matrix is quantized, null where it stays float32: rows must consist of whole blocks, of 64 or 32 at 8 bits, of 32 at 4. */
+export function quantizationOf(precision: Precision, { rows, columns }: MatrixSizes): Quantization | null {
+  if (precision === 'float32' || rows < minRows || columns % 32 !== 0) return null
+  if (precision === 'int8') return { bits: 8, block: columns % 64 === 0 ? 64 : 32, offsets: 0 }
+  return { bits: 4, block: 32, offsets: 32 * Math.ceil(columns / 32 / 32) }
+}
+
+/** Columns of a quantized matrix as they are stored. */
+export function storedColumns({ columns }: MatrixSizes, { offsets }: Quantization): number {
+  return columns + offsets
 }
 
 /** Sizes of a block's tensor as a product's matrix, null for one that is none. */
@@ -32,7 +46,30 @@ export function matrixSizes({ shape }: Pick<ExpectedTensor, 'shape'>, transposed
   return { rows, columns }
 }
 
-/** Names of a quantized tensor's parts, in files and graphs. */
-export function partNames(name: string): { readonly values: string; readonly scales: string; readonly zeros: string } {
-  return { values: `${name}.values`, scales: `${name}.scales`, zeros: `${name}.zeros` }
+/** Shapes of a quantized tensor's parts in files, by the ends of their names. */
+export function partShapes(
+  sizes: MatrixSizes,
+  quantization: Quantization
+): Readonly<Record<string, readonly number[]>> {
+  const { rows } = sizes
+  const { bits, block } = quantization
+  const columns = storedColumns(sizes, quantization)
+  const blocks = columns / block
+  const rowBytes = Math.ceil((blocks * bits) / 8)
+  const dense = {
+    values: [rows, (columns * bits) / 8],
+    scales: [rows, blocks],
+    zeros: [Math.ceil((rows * blocks * bits) / 8)]
+  }
+  return hasRowZeros(sizes, quantization) ? { ...dense, rowZeros: [rows, rowBytes] } : dense
+}
+
+/** Whether a row's zeros end within a byte: products want each row to begin with one, dequantization wants them dense. */
+export function hasRowZeros(sizes: MatrixSizes, quantization: Quantization): boolean {
+  return quantization.bits === 4 && (storedColumns(sizes, quantization) / quantization.block) % 2 === 1
+}
+
+/** Name of a quantized tensor's part, in files and graphs. */
+export function partName(name: string, part: string): string {
+  return `${name}.${part}`
 }

@@ -1,115 +1,108 @@
-// Matrices in 4 or 8 bits an element. Every 32 elements of a row share a float32 scale and a whole zero: element = (value - zero)
-// * scale. Knows numbers only.
-import { quantizedBlock } from '../graph/ops/quantized.ts'
-import type { MatrixSizes } from './precision.ts'
+// Matrices in 4 or 8 bits an element. Every 32 or 64 elements of a row share a float32 scale and a whole zero: element = (value - zero)
+// * scale. With 4 bits each block has an offset besides, which is added to all its elements; the offsets are columns of the
+// quantized matrix behind its own (docs/decisions/0014). Knows numbers only.
+import { hasRowZeros, type MatrixSizes, type Quantization, storedColumns } from './precision.ts'
+import { type Fit, fitBeside, fitLine, fitScale, type Line, offsetOf } from './quantize-block.ts'
 
 /** The parts of a quantized matrix [rows, columns], each row by row, dense. */
 export interface QuantizedParts {
   /** of 4 bits two a byte, the first in the low half */
   readonly values: Uint8Array<ArrayBuffer>
-  /** [rows, columns / 32] */
+  /** [rows, columns / block] */
   readonly scales: Float32Array<ArrayBuffer>
-  /** [rows, columns / 32], packed as the values are */
+  /** [rows, columns / block], packed as the values are */
   readonly zeros: Uint8Array<ArrayBuffer>
+  /** the zeros with each row beginning with a byte, where that is something else */
+  readonly rowZeros?: Uint8Array<ArrayBuffer>
 }
 
-interface Step {
-  readonly scale: number
-  readonly zero: number
+/** Codes of 4 or 8 bits as they are stored. */
+class Codes {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly #bits: 4 | 8
+
+  constructor(count: number, bits: 4 | 8) {
+    this.bytes = new Uint8Array(Math.ceil((count * bits) / 8))
+    this.#bits = bits
+  }
+
+  set(index: number, code: number): void {
+    if (this.#bits === 8) this.bytes[index] = code
+    else this.bytes[index >> 1]! |= code << (4 * (index & 1))
+  }
 }
 
-/** Parts of the range from the least to the greatest element of a block that 4 bits are tried on. */
-const clippings = [1, 0.95, 0.9, 0.85, 0.8]
-
-/** Writes the codes of the elements from `at` on and gives the sum of their squared errors, with the scale that makes it least. */
-function encode(
-  data: Float32Array,
-  at: number,
-  { scale, zero }: Step,
-  most: number,
-  codes: Uint8Array
-): Step & { error: number } {
-  let [product, square, total] = [0, 0, 0]
-  for (let i = 0; i < quantizedBlock; i++) {
-    const value = data[at + i]!
-    const code = Math.min(most, Math.max(0, Math.round(value / scale) + zero))
-    codes[i] = code
-    const distance = code - zero
-    product += value * distance
-    square += distance * distance
-    total += value * value
-  }
-  const best = square === 0 ? scale : product / square
-  return { scale: best, zero, error: total - best * product }
-}
-
-/** The scale and zero of the 32 elements from `at` on, whose codes are left in `codes`. */
-function quantizeBlock(data: Float32Array, at: number, bits: 4 | 8, codes: Uint8Array, trial: Uint8Array): Step {
-  const most = 2 ** bits - 1
-  let [low, high] = [0, 0]
-  for (let i = 0; i < quantizedBlock; i++) {
-    const value = data[at + i]!
-    if (value < low) low = value
-    else if (value > high) high = value
-  }
-  if (high === low) {
-    codes.fill(0)
-    return { scale: 0, zero: 0 }
-  }
-  let best: (Step & { error: number }) | undefined
-  for (const clipping of bits === 8 ? [1] : clippings) {
-    const scale = ((high - low) * clipping) / most
-    const zero = Math.min(most, Math.max(0, Math.round((-low * clipping) / scale)))
-    const found = encode(data, at, { scale, zero }, most, trial)
-    if (best !== undefined && found.error >= best.error) continue
-    best = found
-    codes.set(trial)
-  }
-  return best!
+function codeAt(bytes: Uint8Array, index: number, bits: 4 | 8): number {
+  return bits === 8 ? bytes[index]! : (bytes[index >> 1]! >> (4 * (index & 1))) & 15
 }
 
 /**
- * Quantizes a matrix [rows, columns], columns a multiple of 32, for 4 bits of 64. Each block's range reaches from its least to its
- * greatest element, and 0 (at 4 bits a part of that, where it errs less); its scale is the one that errs least, squared.
+ * Quantizes a matrix [rows, columns], columns a multiple of the block.
  * @param data row by row; column by column where transposed
  */
 export function quantize(
   data: Float32Array,
-  { rows, columns }: MatrixSizes,
-  bits: 4 | 8,
+  sizes: MatrixSizes,
+  quantization: Quantization,
   options: { transposed?: boolean } = {}
 ): QuantizedParts {
-  const blocks = columns / quantizedBlock
-  const perByte = 8 / bits
-  const values = new Uint8Array((rows * columns) / perByte)
+  const { rows, columns } = sizes
+  const { bits, block, offsets } = quantization
+  const stored = storedColumns(sizes, quantization)
+  const [blocks, ownBlocks] = [stored / block, columns / block]
+  const values = new Codes(rows * stored, bits)
+  const zeros = new Codes(rows * blocks, bits)
+  const rowZeros = hasRowZeros(sizes, quantization) ? new Codes(rows * (blocks + 1), bits) : undefined
   const scales = new Float32Array(rows * blocks)
-  const zeros = new Uint8Array((rows * blocks) / perByte)
-  const row = new Float32Array(columns)
-  const [codes, trial] = [new Uint8Array(quantizedBlock), new Uint8Array(quantizedBlock)]
-  const put = (packed: Uint8Array, index: number, code: number): void => {
-    if (bits === 8) packed[index] = code
-    else packed[index >> 1]! |= code << (4 * (index & 1))
+  /** the matrix's own columns, then the offsets */
+  const row = new Float32Array(stored)
+  const fit: Fit = { codes: new Uint8Array(block), trial: new Uint8Array(block), scale: 0, zero: 0 }
+  const lines: Line[] = Array.from({ length: ownBlocks }, () => ({ step: 0, start: 0 }))
+  const put = (r: number, b: number): void => {
+    const index = r * blocks + b
+    scales[index] = fit.scale
+    zeros.set(index, fit.zero)
+    rowZeros?.set(r * (blocks + 1) + b, fit.zero)
+    for (let i = 0; i < block; i++) values.set(index * block + i, fit.codes[i]!)
   }
+  const part = (b: number): Float32Array => row.subarray(b * block, (b + 1) * block)
   for (let r = 0; r < rows; r++) {
     if (options.transposed) for (let c = 0; c < columns; c++) row[c] = data[c * rows + r]!
     else row.set(data.subarray(r * columns, (r + 1) * columns))
-    for (let block = 0; block < blocks; block++) {
-      const index = r * blocks + block
-      const { scale, zero } = quantizeBlock(row, block * quantizedBlock, bits, codes, trial)
-      scales[index] = scale
-      put(zeros, index, zero)
-      for (let i = 0; i < quantizedBlock; i++) put(values, index * quantizedBlock + i, codes[i]!)
+    if (offsets > 0) {
+      row.fill(0, columns)
+      for (let b = 0; b < ownBlocks; b++) {
+        fitLine(part(b), bits, lines[b]!)
+        row[columns + b] = offsetOf(lines[b]!, bits)
+      }
+      for (let b = ownBlocks; b < blocks; b++) {
+        fitScale(part(b), bits, fit)
+        put(r, b)
+        // what the others have to make up for is what became of their offsets
+        for (let i = 0; i < block; i++) row[b * block + i] = (fit.codes[i]! - fit.zero) * fit.scale
+      }
+    }
+    for (let b = 0; b < ownBlocks; b++) {
+      if (offsets > 0) fitBeside(part(b), bits, lines[b]!, row[columns + b]!, fit)
+      else fitScale(part(b), bits, fit)
+      put(r, b)
     }
   }
-  return { values, scales, zeros }
+  return { values: values.bytes, scales, zeros: zeros.bytes, rowZeros: rowZeros?.bytes }
 }
 
 /** The matrix that the parts stand for, [rows, columns] row by row. */
-export function dequantize(parts: QuantizedParts, { rows, columns }: MatrixSizes, bits: 4 | 8): Float32Array {
-  const get = (packed: Uint8Array, index: number): number =>
-    bits === 8 ? packed[index]! : (packed[index >> 1]! >> (4 * (index & 1))) & 15
-  return Float32Array.from({ length: rows * columns }, (_, index) => {
-    const block = Math.floor(index / quantizedBlock)
-    return (get(parts.values, index) - get(parts.zeros, block)) * parts.scales[block]!
+export function dequantize(parts: QuantizedParts, sizes: MatrixSizes, quantization: Quantization): Float32Array {
+  const { columns } = sizes
+  const { bits, block, offsets } = quantization
+  const stored = storedColumns(sizes, quantization)
+  const element = (index: number): number => {
+    const at = Math.floor(index / block)
+    return (codeAt(parts.values, index, bits) - codeAt(parts.zeros, at, bits)) * parts.scales[at]!
+  }
+  return Float32Array.from({ length: sizes.rows * columns }, (_, index) => {
+    const [row, column] = [Math.floor(index / columns), index % columns]
+    const own = element(row * stored + column)
+    return offsets === 0 ? own : own + element(row * stored + columns + Math.floor(column / block))
   })
 }

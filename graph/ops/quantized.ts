@@ -1,27 +1,24 @@
-// Products with matrices of 4 or 8 bits an element, quantized in blocks of 32 along the inner axis (onnxruntime
+// Products with matrices of 4 or 8 bits an element, quantized in blocks along the inner axis (onnxruntime
 // docs/ContribOperators.md, MatMulNBits; ONNX DequantizeLinear 21, blocked).
 import { type Call, type Operator, reject, required, requiredFloat, type ValueType } from '../operator.ts'
 import { sameShape } from '../shape.ts'
 
-/** elements of a row that share a scale and a zero */
-export const quantizedBlock = 32
-
 /**
- * Inputs: a [..., K]; values uint8 [N, K / 32, 4 * bits]: rows of the transposed matrix, of 4 bits two a byte, the first in the
- * low half; scales [N, K / 32]; zeros uint8, N * K / 32 of them packed as the values are. Output [..., N].
+ * Inputs: a [..., K]; values uint8 [N, K / block, block * bits / 8]: rows of the transposed matrix, of 4 bits two a byte, the first
+ * in the low half; scales [N, K / block]; zeros uint8, of each row K / block, packed as the values are. Output [..., N].
  */
 function inferMatMulNBits(call: Call): ValueType[] {
   const [a, scales] = [requiredFloat(call, 0), requiredFloat(call, 2)]
   const [values, zeros] = [required(call, 1), required(call, 3)]
-  const { K, N, bits } = call.attributes as Record<string, number>
-  const blocks = K! / quantizedBlock
-  if (a.shape.at(-1) !== K || !Number.isInteger((blocks * bits!) / 8)) reject(call, `rows of ${K}, of whole blocks`)
+  const { K, N, bits, block_size: block } = call.attributes as Record<string, number>
+  const blocks = K! / block!
+  if (a.shape.at(-1) !== K || !Number.isInteger(blocks)) reject(call, `rows of ${K}, of whole blocks`)
   const fits =
     values.dtype === 'uint8' &&
-    sameShape(values.shape, [N!, blocks, (quantizedBlock * bits!) / 8]) &&
+    sameShape(values.shape, [N!, blocks, (block! * bits!) / 8]) &&
     sameShape(scales.shape, [N!, blocks]) &&
     zeros.dtype === 'uint8' &&
-    sameShape(zeros.shape, [N!, (blocks * bits!) / 8])
+    sameShape(zeros.shape, [N!, Math.ceil((blocks * bits!) / 8)])
   if (!fits) reject(call, `values, scales and zeros of ${N} rows of ${blocks} blocks of ${bits} bits`)
   return [{ dtype: 'float32', shape: [...a.shape.slice(0, -1), N!] }]
 }
@@ -32,7 +29,7 @@ function inferDequantizeLinear(call: Call): ValueType[] {
   if ((x.dtype !== 'uint8' && x.dtype !== 'uint4') || zeros.dtype !== x.dtype || x.shape.length !== 2) {
     reject(call, 'uint8 or uint4 [rows, columns] with zeros of that type')
   }
-  const blocks = [rows!, (columns as number) / quantizedBlock]
+  const blocks = [rows!, (columns as number) / (call.attributes.block_size as number)]
   if (!sameShape(scales.shape, blocks) || !sameShape(zeros.shape, blocks)) {
     reject(call, `scales and zeros [${blocks}]`)
   }

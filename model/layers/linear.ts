@@ -2,14 +2,13 @@
 // section 3.3.
 import type { GraphBuilder, QuantizedMatrix } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
-import { quantizedBlock } from '../../graph/ops/quantized.ts'
 import type { LoraPort, ScalePort } from '../ports.ts'
-import { type MatrixSizes, partNames } from '../precision.ts'
+import { hasRowZeros, type MatrixSizes, partName, type Quantization, storedColumns } from '../precision.ts'
+import { withBlockSums } from './block-sums.ts'
 
 /** A matrix of 4 or 8 bits an element, [out, in] whichever way the checkpoint's lies. */
-export interface QuantizedWeight extends QuantizedMatrix {
+export interface QuantizedWeight extends QuantizedMatrix, Quantization {
   readonly sizes: MatrixSizes
-  readonly bits: 4 | 8
   /** for products over the numbers as they are, which have no gradients; else they are dequantized first */
   readonly packed: boolean
 }
@@ -26,28 +25,30 @@ export interface LinearWeights {
 export function quantizedWeight(
   g: GraphBuilder,
   name: string,
-  { sizes, bits, packed }: Omit<QuantizedWeight, keyof QuantizedMatrix>
+  { packed, ...matrix }: Omit<QuantizedWeight, keyof QuantizedMatrix>
 ): QuantizedWeight {
-  const { rows, columns } = sizes
-  const blocks = columns / quantizedBlock
-  const names = partNames(name)
+  const { sizes, bits, block } = matrix
+  const { rows } = sizes
+  const columns = storedColumns(sizes, matrix)
+  const blocks = columns / block
+  const zeros = partName(name, packed && hasRowZeros(sizes, matrix) ? 'rowZeros' : 'zeros')
   const dtype = packed || bits === 8 ? 'uint8' : 'uint4'
   return {
-    sizes,
-    bits,
+    ...matrix,
     packed,
-    values: g.weight(names.values, dtype, packed ? [rows, blocks, (quantizedBlock * bits) / 8] : [rows, columns]),
-    scales: g.weight(names.scales, 'float32', [rows, blocks]),
-    zeros: g.weight(names.zeros, dtype, [rows, packed ? (blocks * bits) / 8 : blocks])
+    values: g.weight(partName(name, 'values'), dtype, packed ? [rows, blocks, (block * bits) / 8] : [rows, columns]),
+    scales: g.weight(partName(name, 'scales'), 'float32', [rows, blocks]),
+    zeros: g.weight(zeros, dtype, [rows, packed ? Math.ceil((blocks * bits) / 8) : blocks])
   }
 }
 
 function product(g: GraphBuilder, x: Value, { weight, transposed }: LinearWeights): Value {
   if (!('values' in weight)) return g.FusedMatMul(x, weight, { transB: !transposed })
-  const { values, scales, zeros, sizes, bits } = weight
+  const { values, scales, zeros, sizes, bits, block } = weight
+  const input = withBlockSums(g, x, weight)
   return weight.packed
-    ? g.MatMulNBits(x, weight, { inner: sizes.columns, columns: sizes.rows, bits })
-    : g.FusedMatMul(x, g.DequantizeLinear(values, scales, zeros), { transB: true })
+    ? g.MatMulNBits(input, weight, { inner: storedColumns(sizes, weight), columns: sizes.rows, bits, block })
+    : g.FusedMatMul(input, g.DequantizeLinear(values, scales, zeros, { block }), { transB: true })
 }
 
 /** What a request changes in one module. */

@@ -4,7 +4,7 @@ import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import type { ExpectedTensor, LinearModule } from '../family.ts'
 import type { BlockPorts } from '../ports.ts'
-import { matrixSizes, type Precision, quantizedBits } from '../precision.ts'
+import { matrixSizes, type Precision, quantizationOf } from '../precision.ts'
 import { linear, type QuantizedWeight, quantizedWeight } from './linear.ts'
 
 /** How a tensor enters a graph: as a weight of a file, or as an input. */
@@ -121,9 +121,9 @@ export class BlockScope extends TensorScope {
   override matrix(path: string): Value | QuantizedWeight {
     const expected = this.expected(`${path}.weight`)
     const sizes = expected && matrixSizes(expected, this.#modules.get(path)?.transposed)
-    const bits = sizes ? quantizedBits(this.#precision, sizes) : null
-    if (!expected || !sizes || bits === null) return super.matrix(path)
-    return quantizedWeight(this.g, expected.name, { sizes, bits, packed: this.#packed })
+    const quantization = sizes && quantizationOf(this.#precision, sizes)
+    if (!expected || !sizes || !quantization) return super.matrix(path)
+    return quantizedWeight(this.g, expected.name, { sizes, ...quantization, packed: this.#packed })
   }
 
   /** A linear module of the block with its bias, if it has one, and those of its ports that are filled. */

@@ -12,6 +12,7 @@ import { run } from './support.ts'
 const rows = 5
 const inner = 64
 const columns = 7
+const block = 32
 
 function bytes(shape: readonly number[], seed: number): Tensor<'uint8'> {
   const random = createRandom(seed)
@@ -46,8 +47,8 @@ function expected(values: Tensor<'uint8'>, zeros: Tensor<'uint8'>, bits: 4 | 8):
     const [row, column] = [Math.floor(i / columns), i % columns]
     let sum = 0
     for (let k = 0; k < inner; k++) {
-      const block = (column * inner + k) >> 5
-      const weight = (element(values, column * inner + k, bits) - element(zeros, block, bits)) * scales.data[block]!
+      const at = Math.floor((column * inner + k) / block)
+      const weight = (element(values, column * inner + k, bits) - element(zeros, at, bits)) * scales.data[at]!
       sum += x.data[row * inner + k]! * weight
     }
     return sum
@@ -68,7 +69,7 @@ describe('quantized matrices', () => {
       const g = new GraphBuilder('packed')
       const matrix = { values: g.constant(values), scales: g.constant(scales), zeros: g.constant(zeros) }
       const input = g.input('x', 'float32', ['rows', inner])
-      g.output('y', g.MatMulNBits(input, matrix, { inner, columns, bits }))
+      g.output('y', g.MatMulNBits(input, matrix, { inner, columns, bits, block }))
       const { y } = await run(g.build(), { x })
       assert.deepEqual(y!.shape, [rows, columns])
       assert.ok(distance(y!.data as Float32Array, expected(values, zeros, bits)) < 0.01)
@@ -77,7 +78,7 @@ describe('quantized matrices', () => {
 
   const dequantized = (g: GraphBuilder) => {
     const zeros = bytes([columns, inner / 32], 2)
-    return g.DequantizeLinear(g.constant(bytes([columns, inner], 1)), g.constant(scales), g.constant(zeros))
+    return g.DequantizeLinear(g.constant(bytes([columns, inner], 1)), g.constant(scales), g.constant(zeros), { block })
   }
 
   it('dequantize to what the products take', async () => {
@@ -127,9 +128,9 @@ describe('quantized matrices', () => {
       zeros: g.constant(bytes([columns, 1], 2))
     }
     const input = g.input('x', 'float32', ['rows', inner])
-    const sizes = { inner, columns, bits: 8 } as const
+    const sizes = { inner, columns, bits: 8, block } as const
     assert.throws(() => g.MatMulNBits(input, matrix, sizes), /MatMulNBits: expected values, scales and zeros of 7 rows/)
     assert.throws(() => g.MatMulNBits(input, matrix, { ...sizes, inner: 32 }), /expected rows of 32/)
-    assert.throws(() => g.DequantizeLinear(input, matrix.scales, matrix.zeros), /expected uint8 or uint4/)
+    assert.throws(() => g.DequantizeLinear(input, matrix.scales, matrix.zeros, { block }), /expected uint8 or uint4/)
   })
 })
