@@ -5,6 +5,9 @@ import { type Checkpoint, readTensor } from '../model/checkpoint.ts'
 import type { Precision } from '../model/precision.ts'
 import { createSession, type Session, sharedTensor, type WeightStorage } from '../runtime/session.ts'
 
+/** where benchmarks keep converted blocks */
+export const cacheDir = '/tmp/swarm-bench-cache'
+
 export interface LocalModelInit {
   readonly precision: Precision
   readonly threads: number
@@ -29,10 +32,10 @@ export async function loadBlocks(checkpoint: Checkpoint, init: LocalModelInit): 
   const { precision, threads, storage, capacity } = init
   const blocks = { first: 0, end: config.numBlocks }
   const start = performance.now()
-  const weights = await blockWeights(checkpoint, blocks, { cacheDir: '/tmp/swarm-bench-cache', precision })
+  const weights = await blockWeights(checkpoint, blocks, { cacheDir, precision })
   const graph = family.decodeSpan(config, { blocks, ports: [], precision })
   const { folder, locate } = weights
-  const session = await createSession(graph, { folder, weights: locate, storage, threads, inline: true })
+  const session = await createSession(graph, { folder, weights: locate, storage, threads, inline: true, inPlace: true })
   const loadMs = performance.now() - start
   const tables = family.rotaryTables(config, capacity)
   const caches: Record<string, Tensor> = {}
@@ -56,7 +59,9 @@ export async function loadBlocks(checkpoint: Checkpoint, init: LocalModelInit): 
         seqlens_k: tensor('int32', [1], Int32Array.of(length - 1)),
         total_sequence_length: tensor('int32', [], Int32Array.of(length))
       }
-      return (await session.run(feeds, { outputs: presents })).hidden_out as Tensor<'float32'>
+      const hiddenOut = tensor('float32', hidden.shape)
+      await session.run(feeds, { outputs: { ...presents, hidden_out: hiddenOut } })
+      return hiddenOut
     },
     release: () => session.release()
   }

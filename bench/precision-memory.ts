@@ -1,5 +1,6 @@
-// How much anonymous memory do the blocks take for decode, KV cache of 256 positions included, beside their float32 weights?
+// How much anonymous memory do the blocks take for decode, with the first positions of a KV cache, beside their float32 weights?
 //   node --expose-gc bench/precision-memory.ts /tmp/llama-24x1024 int8      (twice: the first quantizes in this process)
+//   node --expose-gc bench/precision-memory.ts /tmp/llama-24x1024 float32 mapped      what is not weights
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { bytesOf, tensor } from '../common/tensor.ts'
@@ -13,7 +14,7 @@ function anonymousBytes(): number {
   return Number(/RssAnon:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))![1]) * KiB
 }
 
-const [folder = '/tmp/llama-24x1024', wanted = 'int8'] = process.argv.slice(2)
+const [folder = '/tmp/llama-24x1024', wanted = 'int8', storage = 'prepacked'] = process.argv.slice(2)
 const precision: Precision = precisions.find(name => name === wanted) ?? 'int8'
 const checkpoint = await openCheckpoint(resolve(folder))
 const { family, config } = checkpoint
@@ -22,7 +23,12 @@ for (let block = 0; block < config.numBlocks; block++) {
   for (const { shape } of family.blockTensors(config, block)) weights += bytesOf('float32', shape)
 }
 const before = anonymousBytes()
-const blocks = await loadBlocks(checkpoint, { precision, threads: 2, storage: 'prepacked', capacity: 256 })
+const blocks = await loadBlocks(checkpoint, {
+  precision,
+  threads: 2,
+  storage: storage === 'mapped' ? 'mapped' : 'prepacked',
+  capacity: 256
+})
 await blocks.step(tensor('float32', [1, 1, config.hiddenSize]), 0)
 const bytes = anonymousBytes() - before
 const mib = (size: number): string => `${(size / MiB).toFixed(0)} MiB`

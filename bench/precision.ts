@@ -33,19 +33,28 @@ async function logitsOf({ embed, head }: ModelEnds, blocks: LocalBlocks, window:
   return Array.from(window, (_, row) => data.subarray(row * shape[2]!, (row + 1) * shape[2]!))
 }
 
+const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length
+
+/** How far chance alone moves the mean of what each token's loss grew by: one standard error. */
+function standardError(losses: readonly number[], reference: readonly number[]): number {
+  const grown = losses.map((loss, i) => loss - reference[i]!)
+  const middle = mean(grown)
+  return Math.sqrt(mean(grown.map(value => (value - middle) ** 2)) / grown.length)
+}
+
 /** exp of the mean negative log probability of each token of a window after its first. */
-async function perplexity(blocks: LocalBlocks): Promise<{ value: number; choices: number[] }> {
-  let sum = 0
+async function perplexity(blocks: LocalBlocks): Promise<{ value: number; losses: number[]; choices: number[] }> {
+  const losses: number[] = []
   const choices: number[] = []
   for (let start = 0; start + 1 < ids.length; start += windowTokens) {
     const window = ids.slice(start, start + windowTokens)
     const rows = await logitsOf(ends, blocks, window)
     for (let i = 0; i + 1 < window.length; i++) {
-      sum -= logProbability(rows[i]!, window[i + 1]!)
+      losses.push(-logProbability(rows[i]!, window[i + 1]!))
       choices.push(argmax(rows[i]!))
     }
   }
-  return { value: Math.exp(sum / choices.length), choices }
+  return { value: Math.exp(mean(losses)), losses, choices }
 }
 
 async function continuations(blocks: LocalBlocks): Promise<number[][]> {
@@ -71,6 +80,7 @@ const share = (a: readonly number[], b: readonly number[]): number =>
 
 interface Result {
   readonly value: number
+  readonly losses: number[]
   readonly choices: number[]
   readonly made: number[][]
   readonly bytes: number
@@ -87,10 +97,10 @@ for (const precision of precisions) {
 const reference = results.float32!
 console.log(`${checkpoint.name}: ${ids.length} tokens of held-out.txt in windows of ${windowTokens}`)
 for (const precision of precisions) {
-  const { value, choices, made, bytes } = results[precision]!
+  const { value, losses, choices, made, bytes } = results[precision]!
   const percent = (part: number): string => `${(100 * part).toFixed(2)} %`
   console.log(
-    `${precision.padEnd(8)} perplexity ${value.toFixed(4)} (${percent(value / reference.value - 1)})  file ${percent(bytes / reference.bytes)}  ` +
+    `${precision.padEnd(8)} perplexity ${value.toFixed(4)} (${percent(value / reference.value - 1)}, chance ${percent(standardError(losses, reference.losses))})  file ${percent(bytes / reference.bytes)}  ` +
       `same next token ${percent(share(choices, reference.choices))}  ` +
       `same ${generated} greedy tokens ${made.filter((row, i) => share(row, reference.made[i]!) === 1).length} of ${prompts}, ` +
       `${percent(share(made.flat(), reference.made.flat()))} of tokens`
