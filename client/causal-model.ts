@@ -51,13 +51,14 @@ export class CausalModel extends BaseModel<LanguageHead> implements TrainableMod
 
   /**
    * Token ids of prompt and continuation, [batch, length], as Hugging Face returns them: rows as they came (shorter ones
-   * padded on the left), new tokens, and padding after the end. What a row gets does not depend on the others.
+   * padded on the left), new tokens, and padding after the end; `numReturnSequences` of each. What a row gets does not depend on the
+   * others.
    * Throws INVALID_ARGUMENT, NON_FINITE, ABORTED, and what the session throws.
    */
   async generate(input: GenerateInput, options: GenerationOptions = {}): Promise<number[][]> {
     const { padded, rows } = this.#prompts(input)
     const padTokenId = options.padTokenId ?? this.#padTokenId
-    const out = padded.map(row => [...row])
+    const out = padded.flatMap(row => Array.from({ length: options.numReturnSequences ?? 1 }, () => [...row]))
     for await (const { tokens } of generateRemote(this.parts, this.tuning, rows, options)) {
       for (const [row, token] of tokens.entries()) out[row]!.push(token ?? padTokenId)
     }

@@ -59,6 +59,10 @@ class RemoteGeneration implements GenerationModel {
     session.truncate(session.lengths.map(length => length - count))
   }
 
+  reorder(parents: readonly number[]): void {
+    this.#opened.reorder(parents)
+  }
+
   get #opened(): InferenceSession {
     if (this.#session === null) throw new SwarmError('INTERNAL', 'a generation steps before its prompts')
     return this.#session

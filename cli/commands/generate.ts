@@ -27,6 +27,8 @@ interface GenerateFlags extends AccessFlags, HubFlags {
   repetitionPenalty?: number
   seed?: number
   speculate?: number
+  numBeams?: number
+  lengthPenalty?: number
   stop?: string[]
   chat?: boolean
   system?: string
@@ -59,6 +61,8 @@ export function generateCommand(): Command {
       'guess so many tokens from what the text has said before, check them in one pass',
       parsePositive
     )
+    .option('--num-beams <count>', 'beam search; the text comes at the end', parsePositive)
+    .option('--length-penalty <power>', 'of beam search: above 0 longer texts gain', parseNumber)
     .option('--stop <text...>', 'end where one of these appears')
     .option('--chat', "the prompt is a user's message to a chat model: written by its chat template, answered once")
     .option('--system <text>', 'what a chat model is told before; implies --chat')
@@ -118,6 +122,8 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
         seed: flags.seed,
         stopStrings: flags.stop,
         promptLookupNumTokens: flags.speculate,
+        numBeams: flags.numBeams,
+        lengthPenalty: flags.lengthPenalty,
         onSpeculation: pass => {
           guesses.proposed += pass.proposed
           guesses.accepted += pass.accepted

@@ -1,6 +1,7 @@
 // The generation loop over any model that gives logits: prompts in, tokens and text out, step by step. Knows no network.
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import type { Tensor } from '../../common/tensor.ts'
+import { generateByBeams } from './beam-search.ts'
 import { checkLogits } from './logits.ts'
 import { type GenerationOptions, planGeneration } from './options.ts'
 import { createRow, type FinishReason, type Row } from './row.ts'
@@ -16,6 +17,8 @@ export interface GenerationModel {
   extend?(ids: readonly number[], options: { signal?: AbortSignal }): Promise<Tensor<'float32'>>
   /** Takes back the last so many tokens of every row. */
   retract?(count: number): void
+  /** Row i goes on from what row `parents[i]` has taken in. Absent: no beam search. */
+  reorder?(parents: readonly number[]): void
 }
 
 /** What one step added. Every list has one entry per row. */
@@ -48,6 +51,10 @@ export async function* generate(
   checkPrompts(prompts)
   const plan = planGeneration(options)
   const { signal } = options
+  if (plan.beams !== null) {
+    yield* generateByBeams(model, prompts, options, { ...plan, beams: plan.beams })
+    return
+  }
   if (plan.speculation !== null) {
     yield* speculate(model, prompts, options, { ...plan, speculation: plan.speculation })
     return
@@ -72,14 +79,14 @@ export async function* generate(
   } while (rows.some(row => !row.finished))
 }
 
-/** The new tokens of every row, padded on the right to one length, as Hugging Face's generate returns them. */
+/** The new tokens of every row (of beam search: of every sequence that is returned), padded on the right to one length, as Hugging Face's generate returns them. */
 export async function generateIds(
   model: GenerationModel,
   prompts: readonly (readonly number[])[],
   options: GenerationOptions = {}
 ): Promise<number[][]> {
-  const { padTokenId } = planGeneration(options)
-  const rows: number[][] = prompts.map(() => [])
+  const { padTokenId, beams } = planGeneration(options)
+  const rows: number[][] = Array.from({ length: prompts.length * (beams?.numReturnSequences ?? 1) }, () => [])
   for await (const { tokens } of generate(model, prompts, options)) {
     for (const [index, token] of tokens.entries()) rows[index]!.push(token ?? padTokenId)
   }

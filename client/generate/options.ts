@@ -1,6 +1,7 @@
 // Options of a generation and their defaults. Checks them; generates nothing.
 import { SwarmError } from '../../common/errors.ts'
 import type { Tokenizer } from '../../model/tokenizer.ts'
+import type { BeamSettings } from './beams.ts'
 import { type Draft, promptLookup } from './draft.ts'
 import type { SamplingOptions } from './sampling.ts'
 
@@ -31,6 +32,14 @@ export interface GenerationOptions extends SamplingOptions {
   readonly draft?: Draft
   /** most guesses that are asked of `draft` at a time; default 5 */
   readonly numAssistantTokens?: number
+  /** beams of beam search, whose tokens come all at the end; default 1: none */
+  readonly numBeams?: number
+  /** scores of beams are divided by their length to this power; default 1 */
+  readonly lengthPenalty?: number
+  /** when a search is over: see `BeamSettings`; default false */
+  readonly earlyStopping?: boolean | 'never'
+  /** sequences of each prompt that are returned, the best first; at most as many as beams; default 1 */
+  readonly numReturnSequences?: number
   /** told after every pass with guesses how many there were, and how many stood */
   readonly onSpeculation?: (pass: SpeculationPass) => void
   readonly signal?: AbortSignal
@@ -47,6 +56,10 @@ export interface SpeculationPlan {
   readonly tokens: number
 }
 
+export type BeamPlan = Pick<BeamSettings, 'numBeams' | 'lengthPenalty' | 'earlyStopping'> & {
+  readonly numReturnSequences: number
+}
+
 export interface GenerationPlan {
   readonly maxNewTokens: number
   readonly seed: number
@@ -54,6 +67,7 @@ export interface GenerationPlan {
   readonly padTokenId: number
   readonly stopStrings: readonly string[]
   readonly speculation: SpeculationPlan | null
+  readonly beams: BeamPlan | null
 }
 
 /** more than a server computes as fast as one */
@@ -80,6 +94,26 @@ function planSpeculation(options: GenerationOptions): SpeculationPlan | null {
   return { draft, tokens: numAssistantTokens }
 }
 
+function planBeams(options: GenerationOptions): BeamPlan | null {
+  const { numBeams = 1, lengthPenalty = 1, earlyStopping = false, numReturnSequences = 1 } = options
+  checkCount('numBeams', numBeams)
+  checkCount('numReturnSequences', numReturnSequences)
+  if (!Number.isFinite(lengthPenalty)) {
+    throw new SwarmError('INVALID_ARGUMENT', `lengthPenalty: expected a number, found ${lengthPenalty}`)
+  }
+  if (![true, false, 'never'].includes(earlyStopping)) {
+    throw new SwarmError('INVALID_ARGUMENT', `earlyStopping: expected true, false or 'never', found ${earlyStopping}`)
+  }
+  if (numReturnSequences > numBeams) {
+    throw new SwarmError('INVALID_ARGUMENT', `numReturnSequences: ${numReturnSequences} of ${numBeams} beams`)
+  }
+  if (numBeams === 1) return null
+  if (options.doSample || options.draft !== undefined || options.promptLookupNumTokens !== undefined) {
+    throw new SwarmError('UNSUPPORTED', 'beam search with sampling or speculative decoding (one of them at a time)')
+  }
+  return { numBeams, lengthPenalty, earlyStopping, numReturnSequences }
+}
+
 /** The options with their defaults. Throws INVALID_ARGUMENT for those that make no sense. */
 export function planGeneration(options: GenerationOptions): GenerationPlan {
   const { maxNewTokens = 20, eosTokenIds = [], stopStrings = [], tokenizer } = options
@@ -97,6 +131,7 @@ export function planGeneration(options: GenerationOptions): GenerationPlan {
     eosTokenIds: new Set(eosTokenIds),
     padTokenId: options.padTokenId ?? eosTokenIds[0] ?? 0,
     stopStrings: stops,
-    speculation: planSpeculation(options)
+    speculation: planSpeculation(options),
+    beams: planBeams(options)
   }
 }

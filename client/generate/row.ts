@@ -16,7 +16,9 @@ export interface Row {
   readonly ids: readonly number[]
   /** Chooses the next token from logits `[vocab]` and takes it in. `text` is what has become certain by it. */
   advance(logits: Float32Array): { readonly token: number; readonly text: string }
-  /** The same where the token was guessed before: takes in the guess, or another token where it does not stand. */
+  /** Takes in a token that was chosen elsewhere. */
+  take(token: number): { readonly token: number; readonly text: string }
+  /** As `advance` where the token was guessed before: takes in the guess, or another token where it does not stand. */
   check(
     logits: Float32Array,
     guess: Guess
@@ -59,6 +61,7 @@ export function createRow(
       return finished
     },
     ids,
+    take,
     advance: logits => take(chooseToken(logits, ids, processors, random)),
     check(logits, guess) {
       const { token, accepted } = verify(scoresOf(logits, ids, processors), guess, random)

@@ -20,7 +20,7 @@ import { collect } from '../support.ts'
 function tableModel(
   vocabulary: number,
   seed: number
-): Required<GenerationModel> & { passes: number[]; held: number[] } {
+): Required<Omit<GenerationModel, 'reorder'>> & { passes: number[]; held: number[] } {
   const held: number[] = []
   const passes: number[] = []
   const take = (ids: readonly number[]): number[] => {
