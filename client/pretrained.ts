@@ -141,6 +141,8 @@ async function assemble(
       model: identity,
       numBlocks: config.numBlocks,
       hiddenSize: config.hiddenSize,
+      // angles that depend on a sequence's length: its prompt must stay together
+      wholeSteps: config.rope?.type === 'dynamic',
       cacheBytesPerPosition: 2 * config.numKeyValueHeads * config.headDim * dtypes.float32.bytes,
       codec: options.codec,
       ...options.remote

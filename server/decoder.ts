@@ -95,6 +95,11 @@ export class SpanDecoder {
     this.#rotary = components.rotary
   }
 
+  /** Whether positions of a sequence this long must be computed together, since their angles depend on its length. */
+  isWhole(length: number): boolean {
+    return this.#rotary.dependOn(length)
+  }
+
   /**
    * New positions through the sessions' blocks, their caches extended, which have room for them. What comes back for padding means
    * nothing. All sessions have one `batchKey`.

@@ -31,6 +31,12 @@ function pieceOf({ session, hidden, lengths }: DecodeStep, from: number, count: 
   return { session, hidden: piece, lengths: lengths.map(length => Math.min(Math.max(length - from, 0), size)) }
 }
 
+/** Positions of each row when the step is computed. */
+function lengthsAfter({ session, lengths }: DecodeStep): number[] {
+  const prefix = prefixOf(session)
+  return session.cache.rows.map(({ length }, row) => Math.max(length, prefix) + lengths[row]!)
+}
+
 export class DecodeEngine {
   readonly #components: EngineComponents
   readonly #pieceTokens: number
@@ -51,7 +57,8 @@ export class DecodeEngine {
   async step(step: DecodeStep, options: StepOptions): Promise<Floats> {
     const [batch, seq, width] = step.hidden.shape as [number, number, number]
     const size = Math.max(1, Math.floor(this.#pieceTokens / batch))
-    if (seq <= size) return await this.#piece(step, options)
+    const longest = Math.max(...lengthsAfter(step))
+    if (seq <= size || this.#components.decoder.isWhole(longest)) return await this.#piece(step, options)
     const output = tensor('float32', step.hidden.shape)
     for (let from = 0; from < seq; from += size) {
       const piece = pieceOf(step, from, size)
@@ -67,9 +74,7 @@ export class DecodeEngine {
   async #piece(step: DecodeStep, { peerId, signal }: StepOptions): Promise<Floats> {
     const { decoder, scheduler } = this.#components
     const { session, lengths } = step
-    const prefix = prefixOf(session)
-    const after = session.cache.rows.map(({ length }, row) => Math.max(length, prefix) + lengths[row]!)
-    await session.cache.reserve(after, signal)
+    await session.cache.reserve(lengthsAfter(step), signal)
     const longest = Math.max(...lengths)
     // somebody waits for guesses that are checked as for a single token
     const isSmall = longest <= maxGuessTokens && session.cache.rows.every(({ length }) => length > 0)

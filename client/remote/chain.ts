@@ -59,6 +59,8 @@ export interface RemoteInit {
   readonly hiddenSize: number
   /** bytes of KV cache that one position of one row takes in one block */
   readonly cacheBytesPerPosition: number
+  /** steps of sessions are not cut into pieces on which several servers work at once. Default false */
+  readonly wholeSteps?: boolean
   /** how hidden states and their gradients travel; default fp32 */
   readonly codec?: CodecOption
   /** longest that one hop of a forward or backward pass may take; default three minutes */
@@ -185,11 +187,11 @@ export class RemoteSequential implements RemoteBlocks {
   /** A session with KV caches on a chain of servers. Throws as `forward` does. */
   async openSession(options: SessionOptions): Promise<InferenceSession> {
     const { logger = silent, network, peers } = this.#components
-    const { model, hiddenSize, cacheBytesPerPosition, retryDelaysMs = defaultRetryDelaysMs } = this.#init
+    const { retryDelaysMs = defaultRetryDelaysMs, ...init } = this.#init
     const codec = this.#codecs.activations
     return await openInferenceSession(
       { network, peers, logger },
-      { model, codec, hiddenSize, cacheBytesPerPosition, retryDelaysMs, blocks: this.blocks },
+      { ...init, codec, retryDelaysMs, blocks: this.blocks },
       options
     )
   }

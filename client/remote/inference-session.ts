@@ -66,6 +66,7 @@ interface SessionInit {
   readonly codec: Codec
   readonly hiddenSize: number
   readonly cacheBytesPerPosition: number
+  readonly wholeSteps?: boolean
   readonly retryDelaysMs: readonly number[]
   readonly blocks: BlockRange
 }
@@ -82,7 +83,7 @@ export async function openInferenceSession(
       throw new SwarmError('INVALID_ARGUMENT', `${name}: expected a whole number above 0, found ${value}`)
     }
   }
-  const { retryDelaysMs, hiddenSize } = init
+  const { retryDelaysMs, hiddenSize, wholeSteps = false } = init
   const cacheBytesPerBlock = batch * maxLength * init.cacheBytesPerPosition
   const session = crypto.getRandomValues(new Uint8Array(16))
   const { directory } = network
@@ -101,5 +102,8 @@ export async function openInferenceSession(
     }
   }
   const chain = await retry(() => builder.build(signal), { delaysMs: retryDelaysMs, logger, signal })
-  return new ChainSession({ builder, chain, logger, isAlive }, { hiddenSize, batch, maxLength, retryDelaysMs })
+  return new ChainSession(
+    { builder, chain, logger, isAlive },
+    { hiddenSize, batch, maxLength, retryDelaysMs, wholeSteps }
+  )
 }

@@ -27,6 +27,7 @@ export interface ChainSessionInit {
   readonly hiddenSize: number
   readonly batch: number
   readonly maxLength: number
+  readonly wholeSteps: boolean
   /** pauses before the chain is mended again */
   readonly retryDelaysMs: readonly number[]
 }
@@ -130,7 +131,7 @@ export class ChainSession implements InferenceSession {
   /** Several servers work on a long prompt at once; one alone takes it as it is. */
   #pieceSize(seq: number): number {
     const servers = this.#chain.hops.length
-    if (servers === 1) return seq
+    if (servers === 1 || this.#init.wholeSteps) return seq
     const most = Math.max(1, Math.floor(pieceTokens / this.#init.batch))
     return Math.min(most, Math.max(smallestPiece, Math.ceil(seq / (2 * servers))))
   }
