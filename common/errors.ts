@@ -49,6 +49,8 @@ export interface SwarmErrorOptions {
   cause?: unknown
   /** overrides what the code says */
   retryable?: boolean
+  /** when it is worth asking the same peer again; 0: not known */
+  retryAfterMs?: number
 }
 
 /**
@@ -58,12 +60,14 @@ export interface SwarmErrorOptions {
 export class SwarmError extends Error {
   readonly code: ErrorCode
   readonly retryable: boolean
+  readonly retryAfterMs: number
 
   constructor(code: ErrorCode, message: string, options: SwarmErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'SwarmError'
     this.code = code
     this.retryable = options.retryable ?? errorCodes[code].retryable
+    this.retryAfterMs = options.retryAfterMs ?? 0
   }
 }
 

@@ -10,15 +10,23 @@ import { parseAddress } from './addresses.ts'
 import type { PrivateKey } from './identity.ts'
 
 /** names of the .proto's enum ServerState, in its order */
-export const serverStates = ['joining', 'online', 'draining', 'offline'] as const
+export const serverStates = ['joining', 'online', 'draining', 'offline', 'paused'] as const
 export type ServerState = (typeof serverStates)[number]
 
 type WireFields = Fields<swarmtune.v1.Announcement.$Properties>
 
 /** An announcement as it travels, with the peer id and the state in words. */
-export type Announcement = Omit<WireFields, 'peerId' | 'state'> & {
+export type Announcement = Omit<WireFields, 'peerId' | 'state' | 'trips'> & {
   readonly peerId: string
   readonly state: ServerState
+  /** round trips that it has measured, to servers of the blocks that follow its own */
+  readonly trips: readonly Trip[]
+}
+
+/** A round trip to a peer, in milliseconds. */
+export interface Trip {
+  readonly peerId: string
+  readonly ms: number
 }
 
 /** What a server decides of its announcement; the rest is the network's. */
@@ -40,6 +48,7 @@ const clockToleranceMs = 5 * minute
 
 /** of one announcement */
 export const maxAddresses = 16
+export const maxTrips = 8
 const maxTextLength = 128
 const maxBlocks = 100_000
 
@@ -51,10 +60,11 @@ function reject(what: string): never {
 
 /** The signed record of an announcement: a marshalled libp2p RecordEnvelope. */
 export async function seal(announcement: Announcement, privateKey: PrivateKey): Promise<Uint8Array> {
-  const { peerId, state, addresses, ...fields } = announcement
+  const { peerId, state, addresses, trips, ...fields } = announcement
   const payload = Wire.encode({
     ...fields,
     addresses: [...addresses],
+    trips: [...trips],
     peerId: peerIdFromString(peerId).toMultihash().bytes,
     state: serverStates.indexOf(state)
   }).finish()
@@ -75,6 +85,13 @@ function checkFields(announcement: Announcement, now: number): void {
   }
   for (const rate of [announcement.forwardRate, announcement.decodeRate]) {
     if (!(rate >= 0 && Number.isFinite(rate))) reject(`a rate of ${rate}`)
+  }
+  const { queueMs, trainingQueueMs, trips } = announcement
+  for (const ms of [queueMs, trainingQueueMs]) if (!(ms >= 0 && Number.isFinite(ms))) reject(`a queue of ${ms} ms`)
+  if (trips.length > maxTrips) reject(`${trips.length} round trips`)
+  for (const { peerId, ms } of trips) {
+    if (peerId.length > maxTextLength) reject('a peer id that is too long')
+    if (!(ms >= 0 && Number.isFinite(ms))) reject(`a round trip of ${ms} ms`)
   }
   if (announcement.addresses.length > maxAddresses) reject(`${announcement.addresses.length} addresses`)
   for (const address of announcement.addresses) {
@@ -100,7 +117,7 @@ function decode(payload: Uint8Array): Omit<Announcement, 'peerId'> & { readonly 
   for (const key of ['sequence', 'expiresAt', 'cacheBytesFree'] as const) {
     if (!Number.isSafeInteger(fields[key])) reject(`${key} is above 2^53 - 1`)
   }
-  return { ...fields, state, peerBytes: peerId }
+  return { ...fields, state, trips: fields.trips as readonly Trip[], peerBytes: peerId }
 }
 
 /**

@@ -1,5 +1,6 @@
 // Who is let in, and how many are in: a server that leaves lets nobody in and goes when the last has left. Knows no request.
 import { SwarmError } from '../common/errors.ts'
+import { second } from '../common/units.ts'
 
 const leaving = () => new SwarmError('DRAINING', 'this server is leaving: find another (the directory has it)')
 
@@ -43,7 +44,8 @@ export class Admission {
    * @throws SwarmError BUSY before the door is open, DRAINING when it is closed
    */
   enter(visit: Visit): () => void {
-    if (this.#door === 'opening') throw new SwarmError('BUSY', 'this server is still loading: try again in a second')
+    if (this.#door === 'opening')
+      throw new SwarmError('BUSY', 'this server is still loading: try again in a second', { retryAfterMs: 1 * second })
     if (this.#door === 'closed') throw leaving()
     this.#inside[visit] += 1
     let entered = true

@@ -80,7 +80,7 @@ export class DecodeEngine {
     const isSmall = longest <= maxGuessTokens && session.cache.rows.every(({ length }) => length > 0)
     const priority = longest <= 1 || isSmall ? 'decode' : 'prefill'
     return await scheduler.join(
-      { priority, peerId, signal },
+      { priority, peerId, tokens: lengths.reduce((sum, length) => sum + length, 0), signal },
       {
         key: longest <= 1 ? batchKey(session) : step,
         item: step,

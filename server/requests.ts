@@ -55,6 +55,11 @@ export function checkSpan(span: Span | null, { checkpoint, range }: Hosted): Blo
   return blocks
 }
 
+/** Tokens of [batch, seq, hidden], padding included. */
+export function tokensOf({ shape }: Tensor): number {
+  return shape[0]! * shape[1]!
+}
+
 /** A request's deadline from what it says: 0 is the server's own, and nobody waits for ever. */
 export function timeoutOf(timeoutMs: number): number {
   return timeoutMs === 0 ? requestTimeoutMs : Math.min(timeoutMs, maxRequestTimeoutMs)

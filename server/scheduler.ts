@@ -2,6 +2,8 @@
 // computed together at once. Knows no device.
 import { SwarmError } from '../common/errors.ts'
 import { Gathering } from './gathering.ts'
+import { LoadMeter } from './load-meter.ts'
+import { type MaxRate, restMs } from './pace.ts'
 
 /** Kinds of work, the more urgent first: somebody waits for each token. */
 export const priorities = ['decode', 'prefill', 'training'] as const
@@ -69,6 +71,7 @@ export interface Batchable<Item, Result> {
 
 interface Job {
   readonly peerId: string
+  readonly tokens: number
   readonly batch: Batchable<unknown, unknown> | null
   /** out of the queue: nothing takes it back any more */
   begin(): void
@@ -80,8 +83,13 @@ interface Job {
 export interface JobOptions {
   readonly priority: Priority
   readonly peerId: string
+  /** that are computed, all rows together; default 0 */
+  readonly tokens?: number
   readonly signal: AbortSignal
 }
+
+/** Those who are refused shall not come back sooner. */
+const leastRetryMs = 250
 
 export interface SchedulerInit {
   /** jobs of one priority that may wait; more are refused */
@@ -90,6 +98,8 @@ export interface SchedulerInit {
   readonly maxPassed: Readonly<Record<Exclude<Priority, 'decode'>, number>>
   /** rows of one run */
   readonly maxRows: number
+  /** default: no limit */
+  readonly maxRate?: MaxRate
 }
 
 export class Scheduler {
@@ -102,6 +112,11 @@ export class Scheduler {
   readonly #gathering = new Gathering()
   /** runs that went before work of this priority that waited */
   readonly #passed: Record<Priority, number> = { decode: 0, prefill: 0, training: 0 }
+  readonly #load: Record<Priority, LoadMeter> = {
+    decode: new LoadMeter(),
+    prefill: new LoadMeter(),
+    training: new LoadMeter()
+  }
   #running = false
   readonly #between: (() => void)[] = []
 
@@ -112,6 +127,11 @@ export class Scheduler {
   /** jobs that wait */
   get length(): number {
     return priorities.reduce((sum, priority) => sum + this.#queues[priority].length, 0)
+  }
+
+  /** How long work of this priority waited for its turn, lately. */
+  waitMs(priority: Priority): number {
+    return this.#load[priority].waitMs
   }
 
   /**
@@ -144,26 +164,34 @@ export class Scheduler {
   }
 
   async #queue<T>(
-    { priority, peerId, signal }: JobOptions,
+    { priority, peerId, tokens = 0, signal }: JobOptions,
     work: () => Promise<T>,
     batch: Batchable<unknown, unknown> | null
   ): Promise<T> {
     const queue = this.#queues[priority]
     signal.throwIfAborted()
     if (queue.length >= this.#init.maxLength) {
+      // by then half of the queue is worked off
+      const retryAfterMs = Math.max(leastRetryMs, (queue.length * this.#load[priority].runMs) / 2)
       throw new SwarmError(
         'BUSY',
-        `${queue.length} ${priority} requests wait already: try again in a second, or another server`
+        `${queue.length} ${priority} requests wait already: try again in ${Math.ceil(retryAfterMs)} ms, or another server`,
+        { retryAfterMs }
       )
     }
     return await new Promise<T>((resolve, reject) => {
       const onAbort = (): void => {
         if (queue.remove(job)) reject(signal.reason)
       }
+      const queuedAt = performance.now()
       const job: Job = {
         peerId,
+        tokens,
         batch,
-        begin: () => signal.removeEventListener('abort', onAbort),
+        begin: () => {
+          signal.removeEventListener('abort', onAbort)
+          this.#load[priority].waited(performance.now() - queuedAt)
+        },
         start: async () => {
           try {
             resolve(await work())
@@ -191,10 +219,23 @@ export class Scheduler {
       const priority = this.#choose()
       const { length } = this.#queues.decode
       if (priority === 'decode' && this.#gathering.waitMs(length) > 0) await this.#gathering.wait(length)
-      await this.#start(this.#take(priority))
+      const jobs = this.#take(priority)
+      const started = performance.now()
+      await this.#start(jobs)
+      const ms = performance.now() - started
+      this.#load[priority].ran(ms)
       this.#clear()
+      await this.#rest(ms, jobs)
     }
     this.#running = false
+  }
+
+  /** Where the operator gives a part of the machine only. */
+  async #rest(ms: number, jobs: readonly Job[]): Promise<void> {
+    const { maxRate } = this.#init
+    if (maxRate === undefined) return
+    const rest = restMs({ ms, tokens: jobs.reduce((sum, { tokens }) => sum + tokens, 0) }, maxRate)
+    if (rest > 0) await new Promise(resolve => setTimeout(resolve, rest))
   }
 
   /** The most urgent that waits, unless a less urgent has been passed over often enough. */

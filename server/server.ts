@@ -281,6 +281,9 @@ export class BlockServer {
       state: this.#state,
       ...this.#throughput,
       cacheBytesFree: this.#kvCache.bytesFree,
+      queueMs: Math.max(this.#scheduler.waitMs('decode'), this.#scheduler.waitMs('prefill')),
+      trainingQueueMs: this.#scheduler.waitMs('training'),
+      trips: [],
       dtype: this.precision
     }
   }

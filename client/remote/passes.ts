@@ -1,5 +1,6 @@
 // A batch through a range of blocks, hop by hop, and its gradient back: with another route where a server fails.
 // What a hop got in is kept, so that its backward pass can be computed anywhere.
+import type { SwarmError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { BlockRange } from '../../common/range.ts'
 import type { Tensor } from '../../common/tensor.ts'
@@ -142,7 +143,7 @@ export class Passes {
     } catch (error) {
       throwIfAborted(signal)
       this.#retries += 1
-      if (isPeersFault(error) && !isEvicted(error)) this.#peers.fail(hop.peerId)
+      if (isPeersFault(error) && !isEvicted(error)) this.#peers.fail(hop.peerId, error as SwarmError)
       throw error
     }
   }

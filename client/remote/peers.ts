@@ -5,7 +5,8 @@ import { type Logger, silent } from '../../common/logger.ts'
 import type { BlockRange } from '../../common/range.ts'
 import { minute, second } from '../../common/units.ts'
 import type { Announcement } from '../../network/announcement.ts'
-import { throwIfAborted } from './retry.ts'
+import { Experience } from './experience.ts'
+import { delay, throwIfAborted } from './retry.ts'
 import { findRoute, type Hop, maxRoundTripMs, type RouteOptions, type RouteServer } from './routing.ts'
 import { Load, spreadRoutes } from './spread.ts'
 
@@ -22,6 +23,8 @@ const concurrentPings = 8
 /** First ban after a failure; doubled with each further one in a row. */
 const banMs = 15 * second
 const maxBanDoublings = 6
+/** Servers that are busy are waited for so long at most. */
+const maxBusyMs = 10 * second
 
 export interface PeersComponents {
   /** the model's servers as announced now; `enough` says whether dearer ways of looking are worth it */
@@ -64,6 +67,9 @@ export class Peers {
   readonly #roundTrips = new Map<string, RoundTrip>()
   readonly #bans = new Map<string, Ban>()
   readonly #load = new Load()
+  readonly #experience: Experience
+  /** until when servers have said that they are busy */
+  readonly #busy = new Map<string, number>()
   #servers: readonly Announcement[] = []
   /** servers of another precision than the one that is required, when last looked */
   #leftOut = 0
@@ -75,6 +81,7 @@ export class Peers {
     this.#components = components
     this.#logger = components.logger ?? silent
     this.#now = components.now ?? Date.now
+    this.#experience = new Experience(this.#now)
   }
 
   /** Servers that are online by their announcements, banned ones included. */
@@ -83,10 +90,12 @@ export class Peers {
     return this.#servers.filter(server => server.state === 'online' && server.expiresAt > now)
   }
 
-  /** Peers that failed lately. */
+  /** Peers that failed lately or are busy. */
   get banned(): ReadonlySet<string> {
     const now = this.#now()
-    return new Set([...this.#bans].filter(([, ban]) => ban.until > now).map(([peerId]) => peerId))
+    const failed = [...this.#bans].filter(([, ban]) => ban.until > now).map(([peerId]) => peerId)
+    const busy = [...this.#busy].filter(([, until]) => until > now).map(([peerId]) => peerId)
+    return new Set([...failed, ...busy])
   }
 
   /** Where the peer can be dialed. */
@@ -94,8 +103,14 @@ export class Peers {
     return this.#servers.find(server => server.peerId === peerId)?.addresses ?? []
   }
 
-  /** Leaves the peer out for 15 s, twice as long after each further failure in a row. */
-  fail(peerId: string): void {
+  /** Leaves the peer out for 15 s, twice as long after each further failure in a row; one that said when to come back, until then. */
+  fail(peerId: string, reason?: { readonly retryAfterMs: number }): void {
+    const busyMs = Math.min(reason?.retryAfterMs ?? 0, maxBusyMs)
+    if (busyMs > 0) {
+      this.#busy.set(peerId, this.#now() + busyMs)
+      this.#logger.debug({ peer: peerId, busyMs }, 'a server is busy')
+      return
+    }
     const failures = (this.#bans.get(peerId)?.failures ?? 0) + 1
     const length = banMs * 2 ** Math.min(failures - 1, maxBanDoublings)
     this.#bans.set(peerId, { failures, until: this.#now() + length })
@@ -133,6 +148,13 @@ export class Peers {
     })
   }
 
+  /** A decode step over this route took so long: routes are chosen by what servers do, not only by what they announce. */
+  took(route: readonly Hop[], ms: number): void {
+    const known = new Map(this.#routeServers().map(server => [server.peerId, server]))
+    const servers = route.flatMap(({ peerId }) => known.get(peerId) ?? [])
+    if (servers.length === route.length) this.#experience.took(route, servers, ms)
+  }
+
   /** Ends what is under way. */
   close(): void {
     this.#closing.abort(new SwarmError('ABORTED', 'the model was closed'))
@@ -154,6 +176,7 @@ export class Peers {
       try {
         return find(this.banned)
       } catch {
+        if (await this.#waitForBusy(signal)) return this.#find(blocks, signal, plan)
         try {
           return find(new Set())
         } catch (missing) {
@@ -164,6 +187,14 @@ export class Peers {
     }
   }
 
+  /** Until the first of the busy servers may be asked again; false where there is none. */
+  async #waitForBusy(signal?: AbortSignal): Promise<boolean> {
+    const waits = [...this.#busy.values()].map(until => until - this.#now()).filter(ms => ms > 0)
+    if (waits.length === 0) return false
+    await delay(Math.min(...waits), signal)
+    return true
+  }
+
   #otherPrecision({ code, message, retryable }: SwarmError): SwarmError {
     const { requireDtype } = this.#components
     const others = `${this.#leftOut} left out because ${requireDtype} is required of servers and they announce another dtype`
@@ -171,13 +202,17 @@ export class Peers {
   }
 
   #routeServers(): RouteServer[] {
-    return this.servers.map(({ peerId, firstBlock, endBlock, decodeRate, forwardRate, cacheBytesFree }) => ({
+    return this.servers.map(({ peerId, firstBlock, endBlock, trips, ...announced }) => ({
       peerId,
       blocks: { first: firstBlock, end: endBlock },
       roundTripMs: this.#roundTrips.get(peerId)?.ms,
-      decodeRate,
-      forwardRate,
-      cacheBytesFree
+      decodeRate: announced.decodeRate,
+      forwardRate: announced.forwardRate,
+      cacheBytesFree: announced.cacheBytesFree,
+      queueMs: announced.queueMs,
+      trainingQueueMs: announced.trainingQueueMs,
+      slowness: this.#experience.slownessOf(peerId),
+      ...(trips.length > 0 && { trips: new Map(trips.map(trip => [trip.peerId, trip.ms])) })
     }))
   }
 

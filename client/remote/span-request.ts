@@ -33,8 +33,8 @@ export function describeHop({ peerId, blocks }: Hop): string {
 
 /** The error with the hop it comes from; code and whether it can be retried stay. */
 export function hopError(error: unknown, hop: Hop, what: string): SwarmError {
-  const { code, retryable, message } = toSwarmError(error)
-  return new SwarmError(code, `${what} at ${describeHop(hop)}: ${message}`, { cause: error, retryable })
+  const { code, retryable, retryAfterMs, message } = toSwarmError(error)
+  return new SwarmError(code, `${what} at ${describeHop(hop)}: ${message}`, { cause: error, retryable, retryAfterMs })
 }
 
 /** An answer that cannot be right. Another server may do better. */

@@ -1,6 +1,6 @@
 // Which way each part of a batch takes, so that all servers that can help work at once. Pure: data in, data out.
 import type { BlockRange } from '../../common/range.ts'
-import { arrivalMs, findRoute, type Hop, type RouteOptions, type RouteServer, workMs } from './routing.ts'
+import { findRoute, type Hop, type RouteOptions, type RouteServer, visitMs, workMs } from './routing.ts'
 
 /** A way, and how long it keeps each of its servers busy. */
 export interface PlannedRoute {
@@ -30,9 +30,9 @@ export function spreadRoutes(
       const server = known.get(hop.peerId)!
       const length = hop.blocks.end - hop.blocks.first
       const ms = workMs(server, length, own)
-      const start = Math.max(at, busyUntilMs.get(hop.peerId) ?? 0)
-      at = arrivalMs(at, server, length, own)
-      return { peerId: hop.peerId, ms, until: start + ms }
+      const { begins, back } = visitMs(at, server, length, own)
+      at = back
+      return { peerId: hop.peerId, ms, until: begins + ms }
     })
     for (const { peerId, until } of work) busyUntilMs.set(peerId, until)
     return { hops, work }

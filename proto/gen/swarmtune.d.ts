@@ -414,6 +414,9 @@ export namespace swarmtune {
             /** Failure retryable. */
             retryable: boolean;
 
+            /** Failure retryAfterMs. */
+            retryAfterMs: number;
+
             /**
              * Creates a new Failure instance using the specified properties.
              * @param [properties] Properties to set
@@ -475,6 +478,9 @@ export namespace swarmtune {
 
                 /** Failure retryable */
                 retryable?: (boolean|null);
+
+                /** Failure retryAfterMs */
+                retryAfterMs?: (number|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
@@ -2421,7 +2427,10 @@ export namespace swarmtune {
             DRAINING = 2,
 
             /** OFFLINE value */
-            OFFLINE = 3
+            OFFLINE = 3,
+
+            /** PAUSED value */
+            PAUSED = 4
         }
 
         /**
@@ -2487,6 +2496,15 @@ export namespace swarmtune {
 
             /** Announcement expiresAt. */
             expiresAt: number;
+
+            /** Announcement queueMs. */
+            queueMs: number;
+
+            /** Announcement trainingQueueMs. */
+            trainingQueueMs: number;
+
+            /** Announcement trips. */
+            trips: swarmtune.v1.Trip.$Properties[];
 
             /**
              * Creates a new Announcement instance using the specified properties.
@@ -2586,12 +2604,113 @@ export namespace swarmtune {
                 /** Announcement expiresAt */
                 expiresAt?: (number|null);
 
+                /** Announcement queueMs */
+                queueMs?: (number|null);
+
+                /** Announcement trainingQueueMs */
+                trainingQueueMs?: (number|null);
+
+                /** Announcement trips */
+                trips?: (swarmtune.v1.Trip.$Properties[]|null);
+
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
             }
 
             /** Shape of an Announcement. */
             type $Shape = swarmtune.v1.Announcement.$Properties;
+        }
+
+        /**
+         * Properties of a Trip.
+         * @deprecated Use swarmtune.v1.Trip.$Properties instead.
+         */
+        interface ITrip extends swarmtune.v1.Trip.$Properties {
+        }
+
+        /** Represents a Trip. */
+        class Trip {
+
+            /**
+             * Constructs a new Trip.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: swarmtune.v1.Trip.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** Trip peerId. */
+            peerId: string;
+
+            /** Trip ms. */
+            ms: number;
+
+            /**
+             * Creates a new Trip instance using the specified properties.
+             * @param [properties] Properties to set
+             * @returns Trip instance
+             */
+            static create(properties: swarmtune.v1.Trip.$Shape): swarmtune.v1.Trip & swarmtune.v1.Trip.$Shape;
+            static create(properties?: swarmtune.v1.Trip.$Properties): swarmtune.v1.Trip;
+
+            /**
+             * Encodes the specified Trip message. Does not implicitly {@link swarmtune.v1.Trip.verify|verify} messages.
+             * @param message Trip message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: swarmtune.v1.Trip.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a Trip message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {swarmtune.v1.Trip & swarmtune.v1.Trip.$Shape} Trip
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): swarmtune.v1.Trip & swarmtune.v1.Trip.$Shape;
+
+            /**
+             * Creates a Trip message from a plain object. Also converts values to their respective internal types.
+             * @param object Plain object
+             * @returns Trip
+             */
+            static fromObject(object: { [k: string]: any }): swarmtune.v1.Trip;
+
+            /**
+             * Creates a plain object from a Trip message. Also converts values to other types if specified.
+             * @param message Trip
+             * @param [options] Conversion options
+             * @returns Plain object
+             */
+            static toObject(message: swarmtune.v1.Trip, options?: $protobuf.IConversionOptions): { [k: string]: any };
+
+            /**
+             * Converts this Trip to JSON.
+             * @returns JSON object
+             */
+            toJSON(): { [k: string]: any };
+        }
+
+        namespace Trip {
+
+            /** Properties of a Trip. */
+            interface $Properties {
+
+                /** Trip peerId */
+                peerId?: (string|null);
+
+                /** Trip ms */
+                ms?: (number|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a Trip. */
+            type $Shape = swarmtune.v1.Trip.$Properties;
         }
 
         /**

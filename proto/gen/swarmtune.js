@@ -845,6 +845,7 @@ export const swarmtune = $root.swarmtune = (() => {
             Failure.prototype.code = "";
             Failure.prototype.message = "";
             Failure.prototype.retryable = false;
+            Failure.prototype.retryAfterMs = 0;
 
             Failure.create = function(properties) {
                 return new Failure(properties);
@@ -863,6 +864,8 @@ export const swarmtune = $root.swarmtune = (() => {
                     writer.uint32(18).string(message.message);
                 if (message.retryable != null && $Object.hasOwnProperty.call(message, "retryable") && message.retryable !== false)
                     writer.uint32(24).bool(message.retryable);
+                if (message.retryAfterMs != null && $Object.hasOwnProperty.call(message, "retryAfterMs") && message.retryAfterMs !== 0)
+                    writer.uint32(32).uint32(message.retryAfterMs);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -923,6 +926,15 @@ export const swarmtune = $root.swarmtune = (() => {
                                 delete message.retryable;
                             continue;
                         }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            if (value = reader.uint32())
+                                message.retryAfterMs = value;
+                            else
+                                delete message.retryAfterMs;
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -959,6 +971,9 @@ export const swarmtune = $root.swarmtune = (() => {
                 if (object.retryable != null)
                     if (object.retryable)
                         message.retryable = $Boolean(object.retryable);
+                if (object.retryAfterMs != null)
+                    if ($Number(object.retryAfterMs) !== 0)
+                        message.retryAfterMs = object.retryAfterMs >>> 0;
                 return message;
             };
 
@@ -974,6 +989,7 @@ export const swarmtune = $root.swarmtune = (() => {
                     object.code = "";
                     object.message = "";
                     object.retryable = false;
+                    object.retryAfterMs = 0;
                 }
                 if (message.code != null && $Object.hasOwnProperty.call(message, "code"))
                     object.code = message.code;
@@ -981,6 +997,8 @@ export const swarmtune = $root.swarmtune = (() => {
                     object.message = message.message;
                 if (message.retryable != null && $Object.hasOwnProperty.call(message, "retryable"))
                     object.retryable = message.retryable;
+                if (message.retryAfterMs != null && $Object.hasOwnProperty.call(message, "retryAfterMs"))
+                    object.retryAfterMs = message.retryAfterMs;
                 return object;
             };
 
@@ -4231,6 +4249,7 @@ export const swarmtune = $root.swarmtune = (() => {
             values[valuesById[1] = "ONLINE"] = 1;
             values[valuesById[2] = "DRAINING"] = 2;
             values[valuesById[3] = "OFFLINE"] = 3;
+            values[valuesById[4] = "PAUSED"] = 4;
             return values;
         })();
 
@@ -4238,6 +4257,7 @@ export const swarmtune = $root.swarmtune = (() => {
 
             const Announcement = function (properties) {
                 this.addresses = [];
+                this.trips = [];
                 if (properties)
                     for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -4259,6 +4279,9 @@ export const swarmtune = $root.swarmtune = (() => {
             Announcement.prototype.addresses = $util.emptyArray;
             Announcement.prototype.sequence = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             Announcement.prototype.expiresAt = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            Announcement.prototype.queueMs = 0;
+            Announcement.prototype.trainingQueueMs = 0;
+            Announcement.prototype.trips = $util.emptyArray;
 
             Announcement.create = function(properties) {
                 return new Announcement(properties);
@@ -4302,6 +4325,13 @@ export const swarmtune = $root.swarmtune = (() => {
                     writer.uint32(112).uint64(message.sequence);
                 if (message.expiresAt != null && $Object.hasOwnProperty.call(message, "expiresAt") && (typeof message.expiresAt === "object" ? message.expiresAt.low || message.expiresAt.high : message.expiresAt !== 0))
                     writer.uint32(120).uint64(message.expiresAt);
+                if (message.queueMs != null && $Object.hasOwnProperty.call(message, "queueMs") && !$Object.is(message.queueMs, 0))
+                    writer.uint32(133).float(message.queueMs);
+                if (message.trainingQueueMs != null && $Object.hasOwnProperty.call(message, "trainingQueueMs") && !$Object.is(message.trainingQueueMs, 0))
+                    writer.uint32(141).float(message.trainingQueueMs);
+                if (message.trips != null && message.trips.length)
+                    for (let i = 0; i < message.trips.length; ++i)
+                        $root.swarmtune.v1.Trip.encode(message.trips[i], writer.uint32(146).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -4469,6 +4499,32 @@ export const swarmtune = $root.swarmtune = (() => {
                                 delete message.expiresAt;
                             continue;
                         }
+                    case 16: {
+                            if (wireType !== 5)
+                                break;
+                            if (!$Object.is(value = reader.float(), 0))
+                                message.queueMs = value;
+                            else
+                                delete message.queueMs;
+                            continue;
+                        }
+                    case 17: {
+                            if (wireType !== 5)
+                                break;
+                            if (!$Object.is(value = reader.float(), 0))
+                                message.trainingQueueMs = value;
+                            else
+                                delete message.trainingQueueMs;
+                            continue;
+                        }
+                    case 18: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.trips && message.trips.length))
+                                message.trips = [];
+                            message.trips.push($root.swarmtune.v1.Trip.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -4535,6 +4591,10 @@ export const swarmtune = $root.swarmtune = (() => {
                     case 3:
                         message.state = 3;
                         break;
+                    case "PAUSED":
+                    case 4:
+                        message.state = 4;
+                        break;
                     default:
                         if (typeof object.state === "number" && (object.state | 0) === object.state)
                             message.state = object.state;
@@ -4588,6 +4648,22 @@ export const swarmtune = $root.swarmtune = (() => {
                             message.expiresAt = object.expiresAt;
                         else if (typeof object.expiresAt === "object")
                             message.expiresAt = new $util.LongBits(object.expiresAt.low >>> 0, object.expiresAt.high >>> 0).toNumber(true);
+                if (object.queueMs != null)
+                    if (!$Object.is($Number(object.queueMs), 0))
+                        message.queueMs = $Number(object.queueMs);
+                if (object.trainingQueueMs != null)
+                    if (!$Object.is($Number(object.trainingQueueMs), 0))
+                        message.trainingQueueMs = $Number(object.trainingQueueMs);
+                if (object.trips) {
+                    if (!$Array.isArray(object.trips))
+                        throw $TypeError(".swarmtune.v1.Announcement.trips: array expected");
+                    message.trips = $Array(object.trips.length);
+                    for (let i = 0; i < object.trips.length; ++i) {
+                        if (!$util.isObject(object.trips[i]))
+                            throw $TypeError(".swarmtune.v1.Announcement.trips: object expected");
+                        message.trips[i] = $root.swarmtune.v1.Trip.fromObject(object.trips[i], _depth + 1);
+                    }
+                }
                 return message;
             };
 
@@ -4599,8 +4675,10 @@ export const swarmtune = $root.swarmtune = (() => {
                 if (_depth > $util.recursionLimit)
                     throw $Error("max depth exceeded");
                 let object = {};
-                if (options.arrays || options.defaults)
+                if (options.arrays || options.defaults) {
                     object.addresses = [];
+                    object.trips = [];
+                }
                 if (options.defaults) {
                     if (options.bytes === $String)
                         object.peerId = "";
@@ -4634,6 +4712,8 @@ export const swarmtune = $root.swarmtune = (() => {
                         object.expiresAt = options.longs === $String ? long.toString() : options.longs === $Number ? long.toNumber() : typeof $BigInt !== "undefined" && options.longs === $BigInt ? long.toBigInt() : long;
                     } else
                         object.expiresAt = options.longs === $String ? "0" : typeof $BigInt !== "undefined" && options.longs === $BigInt ? $BigInt("0") : 0;
+                    object.queueMs = 0;
+                    object.trainingQueueMs = 0;
                 }
                 if (message.peerId != null && $Object.hasOwnProperty.call(message, "peerId"))
                     object.peerId = options.bytes === $String ? $util.base64.encode(message.peerId, 0, message.peerId.length) : options.bytes === $Array ? $Array.prototype.slice.call(message.peerId) : message.peerId;
@@ -4683,6 +4763,15 @@ export const swarmtune = $root.swarmtune = (() => {
                         object.expiresAt = options.longs === $String ? $String(message.expiresAt) : message.expiresAt;
                     else
                         object.expiresAt = options.longs === $String ? $util.Long.prototype.toString.call(message.expiresAt) : options.longs === $Number ? new $util.LongBits(message.expiresAt.low >>> 0, message.expiresAt.high >>> 0).toNumber(true) : message.expiresAt;
+                if (message.queueMs != null && $Object.hasOwnProperty.call(message, "queueMs"))
+                    object.queueMs = options.json && !$isFinite(message.queueMs) ? $String(message.queueMs) : message.queueMs;
+                if (message.trainingQueueMs != null && $Object.hasOwnProperty.call(message, "trainingQueueMs"))
+                    object.trainingQueueMs = options.json && !$isFinite(message.trainingQueueMs) ? $String(message.trainingQueueMs) : message.trainingQueueMs;
+                if (message.trips && message.trips.length) {
+                    object.trips = $Array(message.trips.length);
+                    for (let j = 0; j < message.trips.length; ++j)
+                        object.trips[j] = $root.swarmtune.v1.Trip.toObject(message.trips[j], options, _depth + 1);
+                }
                 return object;
             };
 
@@ -4691,6 +4780,146 @@ export const swarmtune = $root.swarmtune = (() => {
             };
 
             return Announcement;
+        })();
+
+        v1.Trip = (function() {
+
+            const Trip = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            Trip.prototype.peerId = "";
+            Trip.prototype.ms = 0;
+
+            Trip.create = function(properties) {
+                return new Trip(properties);
+            };
+
+            Trip.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.peerId != null && $Object.hasOwnProperty.call(message, "peerId") && message.peerId !== "")
+                    writer.uint32(10).string(message.peerId);
+                if (message.ms != null && $Object.hasOwnProperty.call(message, "ms") && !$Object.is(message.ms, 0))
+                    writer.uint32(21).float(message.ms);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            Trip.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.swarmtune.v1.Trip();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.peerId = value;
+                            else
+                                delete message.peerId;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 5)
+                                break;
+                            if (!$Object.is(value = reader.float(), 0))
+                                message.ms = value;
+                            else
+                                delete message.ms;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            Trip.fromObject = function (object, _depth) {
+                if (object instanceof $root.swarmtune.v1.Trip)
+                    return object;
+                if (!$util.isObject(object))
+                    throw $TypeError(".swarmtune.v1.Trip: object expected");
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let message = new $root.swarmtune.v1.Trip();
+                if (object.peerId != null)
+                    if (typeof object.peerId !== "string" || object.peerId.length)
+                        message.peerId = $String(object.peerId);
+                if (object.ms != null)
+                    if (!$Object.is($Number(object.ms), 0))
+                        message.ms = $Number(object.ms);
+                return message;
+            };
+
+            Trip.toObject = function (message, options, _depth) {
+                if (!options)
+                    options = {};
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let object = {};
+                if (options.defaults) {
+                    object.peerId = "";
+                    object.ms = 0;
+                }
+                if (message.peerId != null && $Object.hasOwnProperty.call(message, "peerId"))
+                    object.peerId = message.peerId;
+                if (message.ms != null && $Object.hasOwnProperty.call(message, "ms"))
+                    object.ms = options.json && !$isFinite(message.ms) ? $String(message.ms) : message.ms;
+                return object;
+            };
+
+            Trip.prototype.toJSON = function() {
+                return Trip.toObject(this, $protobuf.util.toJSONOptions);
+            };
+
+            return Trip;
         })();
 
         v1.ProbeRequest = (function() {

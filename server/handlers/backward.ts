@@ -2,16 +2,17 @@
 import type { Handler } from '../../network/network.ts'
 import type { BodyOf, Message, NamedTensors } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'
-import { checkCall, checkGradient, checkSpan } from '../requests.ts'
+import { checkCall, checkGradient, checkSpan, tokensOf } from '../requests.ts'
 import { unary } from './unary.ts'
 
 export function backwardHandler(context: ServerContext): Handler {
   return unary(context, { kind: 'backwardRequest' }, async ({ message, peerId, signal }) => {
     const { scheduler, metrics } = context
     const compute = plan(context, message, peerId)
-    const gradients = await scheduler.run({ priority: 'training', peerId, signal }, compute)
-    const [batch, seq] = gradients['grad.hidden']!.shape as [number, number]
-    metrics.tokens('backward', batch * seq)
+    // it was checked
+    const tokens = tokensOf(message.tensors['grad.hidden']!)
+    const gradients = await scheduler.run({ priority: 'training', peerId, tokens, signal }, compute)
+    metrics.tokens('backward', tokens)
     const { codec } = message.body.span!
     // gradients of ports are sums over all tokens: they travel as they are
     return {

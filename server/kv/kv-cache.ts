@@ -6,6 +6,9 @@ import { formatBytes } from '../../common/units.ts'
 import { cacheWaitMs } from '../limits.ts'
 import { type CacheRow, cacheBytes, capacityFor, type HeadShape, Slab } from './slab.ts'
 
+/** Sessions come and go within seconds: who finds no room should not come back sooner. */
+const retryMs = 2000
+
 export interface CacheShape extends HeadShape {
   readonly blocks: BlockRange
   readonly batch: number
@@ -78,7 +81,8 @@ export class KvCache {
       throw new SwarmError(
         'BUSY',
         `KV cache: a session of ${shape.batch} x ${shape.maxLength} positions may need ${formatBytes(most)}, ${fault} ` +
-          '(ask for a shorter session, try again later, or another server)'
+          '(ask for a shorter session, try again later, or another server)',
+        { retryAfterMs: most > this.maxBytes ? 0 : retryMs }
       )
     }
     this.#otherBytes += portBytes
@@ -202,7 +206,7 @@ export class KvCache {
       const onAbort = (): void => give(signal!.reason)
       const timer = setTimeout(() => {
         const what = `KV cache: waited ${this.#waitMs / 1000} s for room to grow, ${this.#usage()}`
-        give(new SwarmError('BUSY', `${what} (try again later, or another server)`))
+        give(new SwarmError('BUSY', `${what} (try again later, or another server)`, { retryAfterMs: retryMs }))
       }, this.#waitMs)
       signal?.addEventListener('abort', onAbort, { once: true })
       this.#waiting.push(waiting)

@@ -21,6 +21,9 @@ export const announced: AnnouncementFields = {
   forwardRate: 100,
   decodeRate: 10,
   cacheBytesFree: 1e9,
+  queueMs: 0,
+  trainingQueueMs: 0,
+  trips: [],
   dtype: 'float32'
 }
 

@@ -246,15 +246,30 @@ test('any bytes, and any damage to a good frame, give a message or BAD_FRAME', (
 })
 
 test('a failure keeps code, message and retryability, and never carries a stack', () => {
-  const sent = failureMessage(new SwarmError('BUSY', 'cache full', { retryable: false }))
+  const sent = failureMessage(new SwarmError('BUSY', 'cache full', { retryable: false, retryAfterMs: 0 }))
   const { body: received } = decodeFrame(bytesOf(sent))
   assert.ok(received.kind === 'failure')
   const error = failureError(received)
   assert.deepEqual([error.code, error.message, error.retryable], ['BUSY', 'cache full', false])
 
   const bug = failureMessage(new TypeError('x is undefined')).body
-  assert.deepEqual(bug, { kind: 'failure', code: 'INTERNAL', message: 'x is undefined', retryable: false })
-  const unknown = failureError({ kind: 'failure', code: 'NEW_CODE', message: 'later', retryable: true })
+  assert.deepEqual(bug, {
+    kind: 'failure',
+    code: 'INTERNAL',
+    message: 'x is undefined',
+    retryable: false,
+    retryAfterMs: 0
+  })
+  const unknown = failureError({
+    kind: 'failure',
+    code: 'NEW_CODE',
+    message: 'later',
+    retryable: true,
+    retryAfterMs: 0
+  })
   assert.deepEqual([unknown.code, unknown.message, unknown.retryable], ['INTERNAL', 'NEW_CODE: later', true])
-  assert.equal(failureError({ kind: 'failure', code: 'toString', message: '', retryable: false }).code, 'INTERNAL')
+  assert.equal(
+    failureError({ kind: 'failure', code: 'toString', message: '', retryable: false, retryAfterMs: 0 }).code,
+    'INTERNAL'
+  )
 })

@@ -68,7 +68,7 @@ export interface MendPoint {
 }
 
 export interface ChainBuilderComponents extends HopComponents {
-  readonly peers: Pick<Peers, 'addressesOf' | 'succeed' | 'fail' | 'route'>
+  readonly peers: Pick<Peers, 'addressesOf' | 'succeed' | 'fail' | 'route' | 'took'>
   /** a server's signed announcement; without it hidden states go through the client */
   readonly recordOf?: (peerId: string) => Uint8Array | undefined
   readonly logger: Logger
@@ -90,6 +90,14 @@ export class ChainBuilder {
     this.#init = init
   }
 
+  /** A decode step went through the chain in so many milliseconds. */
+  took({ hops }: Chain, ms: number): void {
+    this.#components.peers.took(
+      hops.map(({ hop }) => hop),
+      ms
+    )
+  }
+
   /** The fastest chain with room for the session. Throws BLOCKS_UNAVAILABLE, and what the servers say. */
   async build(signal?: AbortSignal): Promise<Chain> {
     const { blocks, batch, hiddenSize } = this.#init
@@ -106,7 +114,7 @@ export class ChainBuilder {
   async mend(chain: Chain, lost: ReadonlyMap<SessionHop, Loss>, point: MendPoint, signal: AbortSignal): Promise<Chain> {
     for (const [hop, { error, isLink }] of lost) {
       hop.abort(error)
-      if (isPeersFault(error)) this.#components.peers.fail(hop.peerId)
+      if (isPeersFault(error)) this.#components.peers.fail(hop.peerId, error)
       if (isLink) this.#linkFailures += 1
     }
     let mended = chain

@@ -103,7 +103,7 @@ export class SessionHop {
         const failure = hopError(error, hop, 'opening a session')
         stream?.abort(failure)
         throwIfAborted(signal)
-        if (isPeersFault(failure)) peers.fail(hop.peerId)
+        if (isPeersFault(failure)) peers.fail(hop.peerId, failure)
         throw failure
       }
     })

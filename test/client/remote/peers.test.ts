@@ -61,6 +61,41 @@ describe('the peers of a model', () => {
     assert.equal(await taken(), 'a')
   })
 
+  it('leaves a busy server out for as long as it says, and no longer', async () => {
+    const { peers, clock, taken } = createPeers()
+    await taken()
+    peers.fail('a', { retryAfterMs: 700 })
+    assert.equal(await taken(), 'b')
+    clock.now += 699
+    assert.equal(await taken(), 'b')
+    clock.now += 1
+    assert.equal(await taken(), 'a')
+  })
+
+  it('waits for a busy server where there is no other', async () => {
+    const { peers, state, taken } = createPeers({ now: undefined })
+    state.servers.pop()
+    await taken()
+    peers.fail('a', { retryAfterMs: 60 })
+    const started = performance.now()
+    assert.equal(await taken(), 'a')
+    assert.ok(performance.now() - started >= 50)
+    peers.fail('a', { retryAfterMs: 5000 })
+    await assert.rejects(peers.route(all, { signal: AbortSignal.timeout(10) }), { code: 'DEADLINE' })
+  })
+
+  it('learns from its own steps which server is slower than it says, and forgets it', async () => {
+    const { peers, clock, state, taken } = createPeers()
+    state.roundTrips = { a: 5, b: 9 }
+    const slow = [{ peerId: 'a', blocks: all }]
+    await taken()
+    for (let step = 0; step < 12; step++) peers.took(slow, 300)
+    assert.equal(await taken(), 'b')
+    clock.now += 20 * minute
+    await taken()
+    assert.equal(await taken(), 'a')
+  })
+
   it('takes a failed server where there is no other', async () => {
     const { peers, taken } = createPeers()
     await taken()
