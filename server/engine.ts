@@ -4,6 +4,7 @@ import { type Tensor, tensor } from '../common/tensor.ts'
 import { batchKey, type DecodeStep, prefixOf, type SpanDecoder } from './decoder.ts'
 import type { KvCache } from './kv/kv-cache.ts'
 import { maxGuessTokens } from './limits.ts'
+import { type PrefixPlan, type PrefixReuse, withoutFirst } from './prefix-reuse.ts'
 import type { Scheduler } from './scheduler.ts'
 
 type Floats = Tensor<'float32'>
@@ -12,6 +13,8 @@ export interface EngineComponents {
   readonly decoder: SpanDecoder
   readonly scheduler: Scheduler
   readonly kvCache: KvCache
+  /** absent: every session computes its whole prompt */
+  readonly prefixes?: PrefixReuse
 }
 
 export interface StepOptions {
@@ -55,6 +58,38 @@ export class DecodeEngine {
    * @throws SwarmError BUSY where queue or cache are full, and what the signal says
    */
   async step(step: DecodeStep, options: StepOptions): Promise<Floats> {
+    const plan = this.#components.prefixes?.plan(step) ?? null
+    if (plan === null) return await this.#compute(step, options)
+    const output = await this.#computeRest(step, plan, options)
+    plan.keep(output)
+    return output
+  }
+
+  /** What was computed before is copied. */
+  async #computeRest(step: DecodeStep, plan: PrefixPlan, options: StepOptions): Promise<Floats> {
+    const { skips } = plan
+    if (Math.max(...skips) === 0) return await this.#compute(step, options)
+    const { session, hidden } = step
+    await session.cache.reserve(
+      session.cache.rows.map(({ length }, row) => length + skips[row]!),
+      options.signal
+    )
+    await this.#components.scheduler.between(() => plan.restore())
+    const output = tensor('float32', hidden.shape)
+    plan.fill(output)
+    const rest = withoutFirst(step, skips)
+    if (rest === null) return output
+    const { shape, data } = await this.#compute({ session, ...rest }, options)
+    const [, seq, width] = shape as [number, number, number]
+    for (const [row, length] of rest.lengths.entries()) {
+      const from = row * seq * width
+      const to = (row * hidden.shape[1]! + skips[row]!) * width
+      output.data.set(data.subarray(from, from + length * width), to)
+    }
+    return output
+  }
+
+  async #compute(step: DecodeStep, options: StepOptions): Promise<Floats> {
     const [batch, seq, width] = step.hidden.shape as [number, number, number]
     const size = Math.max(1, Math.floor(this.#pieceTokens / batch))
     const longest = Math.max(...lengthsAfter(step))

@@ -29,6 +29,8 @@ export const maxDecodeRows = 64
 /** how long a piece of a prompt may keep the decode steps of others waiting, about; and its limits in tokens */
 export const pieceMs = 150
 export const [minPieceTokens, maxPieceTokens] = [32, 512]
+/** of the budget of the KV cache, what beginnings of sequences take at most where sessions leave it */
+export const prefixShare = 0.5
 /** a session waits so long for room in the KV cache */
 export const cacheWaitMs = 30 * second
 /** positions that a row may add in one step and be as urgent as one that adds a single one: guesses of speculative decoding */

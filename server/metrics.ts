@@ -5,6 +5,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 export interface GaugeReadings {
   readonly cacheBytesUsed: number
   readonly cacheBytesTotal: number
+  readonly prefixBytesUsed: number
   readonly residualBytesUsed: number
   readonly residualBytesTotal: number
   readonly sessions: number
@@ -15,6 +16,10 @@ export interface GaugeReadings {
 const gauges = {
   cacheBytesUsed: ['swarm_kv_cache_bytes', 'KV cache reserved by sessions'],
   cacheBytesTotal: ['swarm_kv_cache_limit_bytes', 'KV cache budget'],
+  prefixBytesUsed: [
+    'swarm_prefix_bytes',
+    'Beginnings of sequences kept for others, in what sessions leave of the KV cache budget'
+  ],
   residualBytesUsed: ['swarm_residual_bytes', 'Activations kept between forward and backward'],
   residualBytesTotal: ['swarm_residual_limit_bytes', 'Budget of activations kept between forward and backward'],
   sessions: ['swarm_sessions', 'Open inference sessions'],
@@ -50,6 +55,13 @@ export class ServerMetrics {
     registers: [this.#registry]
   })
 
+  readonly #prefixes = new Counter({
+    name: 'swarm_prefix_positions_total',
+    help: 'Positions of prompts that could be shared, by whether they were computed before',
+    labelNames: ['result'] as const,
+    registers: [this.#registry]
+  })
+
   /** @param read is asked for the gauges whenever the page is */
   constructor(read: () => GaugeReadings) {
     for (const [key, [name, help]] of Object.entries(gauges)) {
@@ -80,6 +92,10 @@ export class ServerMetrics {
 
   tokens(pass: 'forward' | 'backward' | 'inference', count: number): void {
     this.#tokens.inc({ pass }, count)
+  }
+
+  prefix(result: 'reused' | 'computed', positions: number): void {
+    this.#prefixes.inc({ result }, positions)
   }
 
   bytes(direction: 'received' | 'sent', count: number): void {

@@ -10,6 +10,7 @@ import type { MessageStream } from '../network/message-stream.ts'
 import type { BodyOf, Message } from '../proto/messages.ts'
 import type { ServerContext } from './context.ts'
 import { type DecodeSession, openSession, prefixOf } from './decoder.ts'
+import { withoutFirst } from './prefix-reuse.ts'
 import { type NextHop, PushLink } from './push-link.ts'
 import { timeoutOf } from './requests.ts'
 import { checkStep, type SessionRequest, type StepRequest } from './session-requests.ts'
@@ -216,18 +217,11 @@ export class ServedSession {
 }
 
 /** Of a replayed step what the rows lack; null where that is nothing. */
-function withoutHeld({ hidden, lengths, starts }: StepRequest, held: readonly number[]): StepRequest | null {
-  const [batch, seq, width] = hidden.shape as [number, number, number]
+function withoutHeld(step: StepRequest, held: readonly number[]): StepRequest | null {
+  const { starts, lengths } = step
   const skips = starts.map((start, row) => Math.min(Math.max(0, held[row]! - start), lengths[row]!))
-  const missing = lengths.map((length, row) => length - skips[row]!)
-  const longest = Math.max(...missing)
-  if (longest === 0) return null
-  const rest = tensor('float32', [batch, longest, width])
-  for (const [row, skip] of skips.entries()) {
-    const from = (row * seq + skip) * width
-    rest.data.set(hidden.data.subarray(from, from + missing[row]! * width), row * longest * width)
-  }
-  return { hidden: rest, lengths: missing, starts: starts.map((start, row) => start + skips[row]!), parents: null }
+  const rest = withoutFirst(step, skips)
+  return rest && { ...rest, starts: starts.map((start, row) => start + skips[row]!), parents: null }
 }
 
 /** The last token of each row, [batch, 1, hidden]; zeros where the step has none of it. */

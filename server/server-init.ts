@@ -27,6 +27,8 @@ export interface ServerInit extends NetworkInit {
   readonly storage?: WeightStorage | 'auto'
   /** for keys and values, and adapters, of inference sessions; default 1 GiB */
   readonly kvCacheBytes?: number
+  /** keep beginnings of sequences for sessions that begin alike, in what others leave of `kvCacheBytes`; default true */
+  readonly prefixReuse?: boolean
   /** for activations between forward and backward; default 1 GiB */
   readonly residualBytes?: number
   /** most memory that computing one request may take; default 4 GiB, at most half of what is available */

@@ -24,11 +24,14 @@ import {
   maxPrograms,
   maxQueueLength,
   minPieceTokens,
-  pieceMs
+  pieceMs,
+  prefixShare
 } from './limits.ts'
 import { ServerMetrics } from './metrics.ts'
 import { MetricsPage } from './metrics-page.ts'
 import { chooseWindow } from './placement.ts'
+import { PrefixReuse } from './prefix-reuse.ts'
+import { PrefixStore } from './prefix-store.ts'
 import { Programs } from './programs.ts'
 import { ResidualCache } from './residual-cache.ts'
 import { RotaryTables } from './rotary.ts'
@@ -54,6 +57,7 @@ export class BlockServer {
   readonly #announcer: Announcer
   readonly #logger: Logger
   readonly #kvCache: KvCache
+  readonly #prefixes: PrefixStore | undefined
   readonly #residuals: ServerContext['residuals']
   readonly #scheduler = new Scheduler({ maxLength: maxQueueLength, maxPassed, maxRows: maxDecodeRows })
   readonly #metrics: ServerMetrics
@@ -78,10 +82,16 @@ export class BlockServer {
     this.#logger = init.logger ?? silent
     this.#announcer = new Announcer({ network: components.network, logger: this.#logger }, init.announcing)
     this.#kvCache = new KvCache(init.kvCacheBytes ?? 1 * GiB)
+    // angles of dynamic rope, and keys with them, depend on the length of the whole sequence
+    if (init.prefixReuse !== false && init.checkpoint.config.rope?.type !== 'dynamic') {
+      const { maxBytes } = this.#kvCache
+      this.#prefixes = new PrefixStore({ kvCache: this.#kvCache }, { maxBytes: prefixShare * maxBytes })
+    }
     this.#residuals = new ResidualCache({ maxBytes: init.residualBytes ?? 1 * GiB })
     this.#metrics = new ServerMetrics(() => ({
       cacheBytesUsed: this.#kvCache.bytesUsed,
       cacheBytesTotal: this.#kvCache.maxBytes,
+      prefixBytesUsed: this.#prefixes?.bytes ?? 0,
       residualBytesUsed: this.#residuals.bytes,
       residualBytesTotal: this.#residuals.maxBytes,
       sessions: this.sessions,
@@ -129,6 +139,11 @@ export class BlockServer {
 
   get cacheBytesUsed(): number {
     return this.#kvCache.bytesUsed
+  }
+
+  /** of beginnings of sequences, kept as long as no session needs the memory */
+  get prefixBytes(): number {
+    return this.#prefixes?.bytes ?? 0
   }
 
   get residualBytes(): number {
@@ -293,7 +308,9 @@ export class BlockServer {
     const perSecond = this.#throughput.forwardRate / rangeLength(this.range)
     const tokens = Math.round((perSecond * pieceMs) / second)
     const pieceTokens = Math.min(Math.max(tokens, minPieceTokens), maxPieceTokens)
-    return new DecodeEngine({ decoder, scheduler: this.#scheduler, kvCache: this.#kvCache }, { pieceTokens })
+    const metrics = this.#metrics
+    const prefixes = this.#prefixes && new PrefixReuse({ store: this.#prefixes, metrics })
+    return new DecodeEngine({ decoder, scheduler: this.#scheduler, kvCache: this.#kvCache, prefixes }, { pieceTokens })
   }
 
   #context(executor: SpanExecutor, engine: DecodeEngine): ServerContext {

@@ -38,6 +38,7 @@ interface ServeFlags extends AccessFlags, HubFlags, ListenFlags {
   dtype: Precision | 'auto'
   kvCache: number
   residuals: number
+  prefixReuse: boolean
   metricsPort?: number
   drainTimeout: number
   expiry: number
@@ -82,6 +83,7 @@ export function serveCommand(): Command {
         .default('auto')
     )
     .option('--kv-cache <size>', "memory for sessions' keys and values", parseBytes, 1 * GiB)
+    .option('--no-prefix-reuse', 'compute every prompt anew, also where it begins like one before')
     .option('--residuals <size>', 'memory for activations kept between forward and backward', parseBytes, 1 * GiB)
     .option('--metrics-port <port>', 'serve Prometheus /metrics and /health on this port', parsePort)
     .option('--drain-timeout <seconds>', 'how long running sessions may go on after SIGTERM', parsePositive, 30)
@@ -144,6 +146,7 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
       dtype: flags.dtype,
       kvCacheBytes: flags.kvCache,
       residualBytes: flags.residuals,
+      prefixReuse: flags.prefixReuse,
       metricsPort: flags.metricsPort,
       announcing: { expiryMs: flags.expiry * second, intervalMs: (flags.expiry * second) / 2 },
       logger: createLogger(flags.logLevel)

@@ -30,6 +30,13 @@ export interface SessionCache {
   release(): void
 }
 
+/** Who uses memory that no session needs, and gives it back when one does. */
+export interface Spare {
+  readonly bytes: number
+  /** Gives back so many bytes, or all there are; nothing where that is not above 0. */
+  evict(bytes: number): void
+}
+
 interface Waiting {
   /** true when it has got what it waits for */
   attempt(): boolean
@@ -40,6 +47,8 @@ export class KvCache {
   readonly maxBytes: number
   /** called when somebody waits for memory that `compact` could give */
   onShortage: () => void = () => {}
+  /** its bytes count as free */
+  spare: Spare = { bytes: 0, evict: () => {} }
   readonly #waitMs: number
   readonly #slabs = new Set<Slab>()
   readonly #waiting: Waiting[] = []
@@ -64,6 +73,11 @@ export class KvCache {
     return Math.max(0, this.maxBytes - this.bytesUsed)
   }
 
+  /** Bytes that sessions and what they have left behind do not take. */
+  get bytesBesideSessions(): number {
+    return Math.max(0, this.maxBytes - this.#slabBytes - this.#otherBytes)
+  }
+
   /** Requests that wait for memory. */
   get waiting(): number {
     return this.#waiting.length
@@ -86,6 +100,7 @@ export class KvCache {
       )
     }
     this.#otherBytes += portBytes
+    this.#takeBack()
     this.#sessions += 1
     return new Session(this, shape, this.#place(shape), portBytes)
   }
@@ -122,6 +137,7 @@ export class KvCache {
       if (bytes > this.maxBytes - this.#slabBytes - this.#otherBytes) return false
       this.#otherBytes += beside
       session.besideBytes += beside
+      this.#takeBack()
       for (const [index, row] of session.rows.entries()) this.hold(row, lengths[index]!)
       return true
     }
@@ -135,6 +151,7 @@ export class KvCache {
   hold(row: CacheRow, length: number): void {
     this.#slabBytes += row.slab.missing(row, length)
     row.slab.hold(row, length)
+    this.#takeBack()
   }
 
   /** @internal for sessions */
@@ -149,6 +166,10 @@ export class KvCache {
     }
     this.#pump()
     this.#checkShortage()
+  }
+
+  #takeBack(): void {
+    this.spare.evict(this.spare.bytes - this.bytesBesideSessions)
   }
 
   #usage(): string {
@@ -172,7 +193,7 @@ export class KvCache {
       const together = slab.findSlots(count)
       for (let index = 0; index < count; index++) {
         const slot = together === null ? slab.findSlots(1)! : together + index
-        const row = { blocks: shape.blocks, maxLength: shape.maxLength, slab, slot, length: 0 }
+        const row = { blocks: shape.blocks, maxLength: shape.maxLength, slab, slot, length: 0, hashed: null }
         slab.rows[slot] = row
         rows.push(row)
       }
@@ -260,6 +281,7 @@ class Session implements SessionCache {
       this.#cache.hold(target, source.length)
       source.slab.copy(source, target)
       target.length = source.length
+      target.hashed = source.hashed
       return target
     })
   }

@@ -45,6 +45,8 @@ export interface CacheRow {
   slab: Slab
   slot: number
   length: number
+  /** what its first positions were computed from, where that is known (server/prefix-reuse.ts) */
+  hashed: { readonly length: number; readonly key: string } | null
 }
 
 function wholeSteps({ maxLength }: CacheRow, length: number): number {

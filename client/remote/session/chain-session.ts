@@ -21,7 +21,8 @@ type Floats = Tensor<'float32'>
 const stepTimeoutMs = 5 * minute
 /** positions of all rows together that travel as one step, so that servers work on different ones at once */
 const pieceTokens = 512
-const smallestPiece = 32
+/** positions of a row in a piece, or a multiple: servers know beginnings of sequences by so many */
+const pieceStep = 64
 
 export interface ChainSessionInit {
   readonly hiddenSize: number
@@ -133,7 +134,8 @@ export class ChainSession implements InferenceSession {
     const servers = this.#chain.hops.length
     if (servers === 1 || this.#init.wholeSteps) return seq
     const most = Math.max(1, Math.floor(pieceTokens / this.#init.batch))
-    return Math.min(most, Math.max(smallestPiece, Math.ceil(seq / (2 * servers))))
+    const wanted = Math.ceil(seq / (2 * servers) / pieceStep) * pieceStep
+    return most < pieceStep ? most : Math.min(wanted, most - (most % pieceStep))
   }
 
   async #run(steps: readonly Step[], signal: AbortSignal): Promise<Floats[]> {
