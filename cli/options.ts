@@ -94,6 +94,19 @@ export const logOption = (level: LogLevel) =>
     .default(level)
     .env('SWARM_LOG')
 
+/** `0.05` */
+export function parseShare(text: string): number {
+  const value = parseNumber(text)
+  if (value < 0 || value > 1) throw new InvalidArgumentError('expected 0 to 1')
+  return value
+}
+
+export const auditOption = () =>
+  new Option(
+    '--audit <probability>',
+    'compute this share of what servers have computed again, elsewhere, and leave out those that lie'
+  ).argParser(parseShare)
+
 export const jsonOption = () => new Option('--json', 'machine-readable output')
 
 export const untilEofOption = () =>

@@ -1,5 +1,6 @@
 // The models that `swarm train` trains, one for each task, with the adapter that a configuration describes.
 import {
+  type AuditReport,
   AutoDistributedModelForCausalLM,
   AutoDistributedModelForSequenceClassification,
   AutoDistributedModelForTokenClassification,
@@ -11,7 +12,7 @@ import {
 import type { DataTask } from '../client/train/index.ts'
 
 /** What is trained, ready to be; the model under it is closed with it. */
-export type TunedModel = TrainableModel & AsyncDisposable
+export type TunedModel = TrainableModel & AsyncDisposable & { audits(): Promise<AuditReport | null> }
 
 type Open = (
   path: string,

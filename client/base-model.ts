@@ -4,6 +4,7 @@ import { createRandom, type Random } from '../common/random.ts'
 import type { ModelConfig } from '../model/config.ts'
 import type { Tokenizer } from '../model/tokenizer.ts'
 import type { Network } from '../network/network.ts'
+import type { AuditReport } from './audit/report.ts'
 import type { PassPlan } from './body.ts'
 import type { TaskHead } from './heads/program.ts'
 import { clearGradients, type Parameter } from './parameter.ts'
@@ -73,6 +74,11 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
   /** Servers that computed since this was asked last, and requests that had to be made again so far. */
   traffic(): { peers: number; retries: number } {
     return this.parts.blocks.traffic()
+  }
+
+  /** What audits have found, once those under way have ended; null where none were asked for (`audit` of the options). */
+  audits(): Promise<AuditReport | null> {
+    return this.parts.blocks.audited()
   }
 
   /** What the adapter keeps beside its parameters, a copy; null where that is nothing. */

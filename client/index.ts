@@ -15,6 +15,8 @@ export {
 } from '../model/chat-template.ts'
 export { loadTokenizer, type Tokenizer } from '../model/tokenizer.ts'
 export type { Codec, NamedTensors } from '../proto/frame.ts'
+export type { AuditOptions } from './audit/auditor.ts'
+export { type AuditReport, describeAudits, type Lie } from './audit/report.ts'
 export type { PassOptions } from './base-model.ts'
 export type { CausalModel, CausalOutput, ForwardOptions, GenerateInput, StreamedTokens } from './causal-model.ts'
 export type { CausalInput } from './causal-pass.ts'

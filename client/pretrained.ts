@@ -15,12 +15,14 @@ import type { Invite } from '../network/invite.ts'
 import { membership } from '../network/membership.ts'
 import { createNetwork, type Network } from '../network/node.ts'
 import { sharedTensor } from '../runtime/session.ts'
+import { type AuditOptions, Auditor } from './audit/auditor.ts'
+import { OwnBlocks } from './audit/own-blocks.ts'
 import { Embeddings } from './embeddings.ts'
 import { type FromPeers, openFromPeers } from './from-peers.ts'
 import { type Parameter, parameter } from './parameter.ts'
 import type { ModelParts } from './parts.ts'
 import { Programs } from './programs.ts'
-import { type RemoteInit, RemoteSequential } from './remote/chain.ts'
+import { defaultRequestTimeoutMs, type RemoteInit, RemoteSequential } from './remote/chain.ts'
 import { type CodecOption, resolveCodecs } from './remote/codecs.ts'
 import { Peers } from './remote/peers.ts'
 import { throwIfAborted } from './remote/retry.ts'
@@ -48,6 +50,8 @@ export interface PretrainedOptions {
   readonly remote?: Pick<RemoteInit, 'requestTimeoutMs' | 'retryDelaysMs' | 'subBatchTokens'>
   /** use only servers that hold their blocks so; default: any */
   readonly requireDtype?: Precision
+  /** compute some of what servers have computed again, on other servers or here, and leave out those that lie; default: none */
+  readonly audit?: AuditOptions
   readonly logger?: Logger
   /** of the Hugging Face Hub, for a model named instead of a path */
   readonly hub?: HubOptions
@@ -116,6 +120,18 @@ function heldTensors({ family, config }: Checkpoint, languageHead: boolean): str
   return languageHead || head === embedding ? names : names.filter(name => name !== head)
 }
 
+/** What audits can do with this model: blocks that lie here as float32 are the last word. */
+async function auditable(checkpoint: Checkpoint, { threads }: PretrainedOptions) {
+  const { config, family, tensors, folder } = checkpoint
+  // beyond the trained positions steps over a cache are not a pass over the whole
+  if (config.rope?.type === 'dynamic') return { sessions: false }
+  const names = Array.from({ length: config.numBlocks }, (_, block) => family.blockTensorNames(config, block)).flat()
+  const stored = names.map(name => tensors.get(name)!)
+  const isPlain = stored.every(info => info.dtype === 'float32' && info.encoding === undefined)
+  const isHere = isPlain && (await Promise.all(stored.map(info => folder.holds(info)))).every(Boolean)
+  return isHere ? { own: new OwnBlocks(checkpoint, { threads }) } : {}
+}
+
 async function assemble(
   checkpoint: Checkpoint,
   { network, leave }: Awaited<ReturnType<typeof joinSwarm>>,
@@ -135,8 +151,17 @@ async function assemble(
     requireDtype: options.requireDtype,
     logger
   })
+  const caller = {
+    network,
+    model: identity,
+    codecs: resolveCodecs(options.codec),
+    timeoutMs: options.remote?.requestTimeoutMs ?? defaultRequestTimeoutMs,
+    addressesOf: (peerId: string) => peers.addressesOf(peerId)
+  }
+  const auditor =
+    options.audit && new Auditor({ caller, peers, logger, ...(await auditable(checkpoint, options)) }, options.audit)
   const blocks = new RemoteSequential(
-    { network, peers, logger },
+    { network, peers, auditor, logger },
     {
       model: identity,
       numBlocks: config.numBlocks,
@@ -164,6 +189,7 @@ async function assemble(
     async close() {
       await Promise.all([...owned].map(each => each.close()))
       owned.clear()
+      await blocks.audited()
       await blocks.close()
       await leave()
       await programs.close()

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { Command } from 'commander'
 import {
   AutoDistributedModelForCausalLM,
+  describeAudits,
   PeftModel,
   renderChat,
   SwarmError,
@@ -14,7 +15,15 @@ import type { Precision } from '../../model/precision.ts'
 import { readTextIfAny } from '../../model/tokenizer.ts'
 import { type AccessFlags, addAccessOptions, clientAccess } from '../access.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
-import { type LogLevel, logOption, parseNumber, parsePositive, parseWhole, requireDtypeOption } from '../options.ts'
+import {
+  auditOption,
+  type LogLevel,
+  logOption,
+  parseNumber,
+  parsePositive,
+  parseWhole,
+  requireDtypeOption
+} from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
 interface GenerateFlags extends AccessFlags, HubFlags {
@@ -34,6 +43,7 @@ interface GenerateFlags extends AccessFlags, HubFlags {
   system?: string
   chatTemplate?: string
   stats?: boolean
+  audit?: number
   logLevel: LogLevel
 }
 
@@ -67,6 +77,7 @@ export function generateCommand(): Command {
     .option('--chat', "the prompt is a user's message to a chat model: written by its chat template, answered once")
     .option('--system <text>', 'what a chat model is told before; implies --chat')
     .option('--chat-template <file>', "a Jinja template instead of the model's own; implies --chat")
+    .addOption(auditOption())
     .option('--stats', 'print tokens per second to stderr')
     .addOption(logOption('warn'))
     .action(generate)
@@ -101,6 +112,7 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
       fromPeers: flags.fromPeers ? peersSettings({ quiet: !process.stdout.isTTY }) : undefined,
       ...(await clientAccess(flags)),
       requireDtype: flags.requireDtype,
+      audit: flags.audit === undefined ? undefined : { probability: flags.audit },
       logger: createLogger(flags.logLevel),
       signal: interrupt.signal
     }),
@@ -140,6 +152,8 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
         if (flags.speculate !== undefined)
           process.stderr.write(`${guesses.accepted} of ${guesses.proposed} guesses accepted\n`)
       }
+      const audits = await model.audits()
+      if (audits !== null) process.stderr.write(`${describeAudits(audits).join('\n')}\n`)
       interrupt.release()
     }
   )

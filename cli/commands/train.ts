@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander'
 import {
   AutoDistributedModel,
+  describeAudits,
   loadTokenizer,
   loadTrainingData,
   type PretrainedOptions,
@@ -83,6 +84,8 @@ async function train(model: string | undefined, files: string[], flags: TrainFla
       const last = await showTraining(runTraining(tuned, data, config, { padTokenId, resume, signal }))
       if (last?.stopsEarly) print(`stopped after ${last.step} of ${last.total} steps: evaluations no longer improve`)
       print(`adapter saved in ${config.output_dir}`)
+      const audits = await tuned.audits()
+      if (audits !== null) for (const line of describeAudits(audits)) print(line)
       interrupt.release()
     }
   )
@@ -95,6 +98,7 @@ async function openingOptions(config: TrainConfig, flags: TrainFlags, signal: Ab
     ...(await clientAccess({ ...flags, join: config.initial_peers })),
     requireDtype: config.require_dtype && parseDtype(config.require_dtype),
     codec: config.codec,
+    audit: config.audit > 0 ? { probability: config.audit } : undefined,
     seed: config.seed,
     logger: createLogger(flags.logLevel),
     signal

@@ -8,6 +8,8 @@ import type { Tensor } from '../../common/tensor.ts'
 import { minute } from '../../common/units.ts'
 import type { Network } from '../../network/network.ts'
 import type { Dropout, NamedTensors } from '../../proto/frame.ts'
+import type { Auditor } from '../audit/auditor.ts'
+import type { AuditReport } from '../audit/report.ts'
 import { settle } from '../settle.ts'
 import { type CodecOption, type Codecs, resolveCodecs } from './codecs.ts'
 import {
@@ -49,6 +51,8 @@ export interface RemoteBlocks {
 export interface RemoteComponents {
   readonly network: Pick<Network, 'request'> & SessionNetwork
   readonly peers: Peers
+  /** absent: nothing is audited */
+  readonly auditor?: Auditor
   readonly logger?: Logger
 }
 
@@ -72,7 +76,7 @@ export interface RemoteInit {
 }
 
 const defaultSubBatchTokens = 1024
-const defaultRequestTimeoutMs = 3 * minute
+export const defaultRequestTimeoutMs = 3 * minute
 
 /** Dropout of one part of a batch: its own seed, since masks are made by position within a request. */
 function dropoutOf(dropout: ForwardOptions['dropout'], part: number): Dropout | null {
@@ -94,7 +98,7 @@ export class RemoteSequential implements RemoteBlocks {
     this.blocks = blocks ?? { first: 0, end: init.numBlocks }
     this.#components = components
     this.#init = init
-    const { network, peers, logger = silent } = components
+    const { network, peers, auditor, logger = silent } = components
     this.#codecs = resolveCodecs(init.codec)
     const caller = {
       network,
@@ -104,7 +108,7 @@ export class RemoteSequential implements RemoteBlocks {
       addressesOf: (peerId: string) => peers.addressesOf(peerId)
     }
     const retryDelaysMs = init.retryDelaysMs ?? defaultRetryDelaysMs
-    this.#passes = new Passes({ caller, peers }, { retryDelaysMs, logger })
+    this.#passes = new Passes({ caller, peers, auditor }, { retryDelaysMs, logger })
   }
 
   /** number of blocks */
@@ -186,14 +190,21 @@ export class RemoteSequential implements RemoteBlocks {
 
   /** A session with KV caches on a chain of servers. Throws as `forward` does. */
   async openSession(options: SessionOptions): Promise<InferenceSession> {
-    const { logger = silent, network, peers } = this.#components
+    const { logger = silent, network, peers, auditor } = this.#components
     const { retryDelaysMs = defaultRetryDelaysMs, ...init } = this.#init
     const codec = this.#codecs.activations
     return await openInferenceSession(
-      { network, peers, logger },
+      { network, peers, auditor, logger },
       { ...init, codec, retryDelaysMs, blocks: this.blocks },
       options
     )
+  }
+
+  /** What audits have found so far, once those under way have ended; null where there are none. */
+  async audited(): Promise<AuditReport | null> {
+    const { auditor } = this.#components
+    await auditor?.settled()
+    return auditor?.report ?? null
   }
 
   /** Ends what looks for servers. Open sessions are their owners' to close. */

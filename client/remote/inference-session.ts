@@ -6,11 +6,13 @@ import type { Tensor } from '../../common/tensor.ts'
 import { second } from '../../common/units.ts'
 import type { Network } from '../../network/network.ts'
 import type { Codec, NamedTensors } from '../../proto/frame.ts'
+import type { Auditor } from '../audit/auditor.ts'
 import type { Peers } from './peers.ts'
 import { retry } from './retry.ts'
 import type { Hop } from './routing.ts'
 import { ChainBuilder } from './session/chain-builder.ts'
 import { ChainSession } from './session/chain-session.ts'
+import { SessionRecorder } from './session/recorder.ts'
 
 export interface SessionOptions {
   readonly batch: number
@@ -51,6 +53,7 @@ export interface InferenceSession {
 interface Components {
   readonly network: SessionNetwork
   readonly peers: Peers
+  readonly auditor?: Auditor | null
   readonly logger: Logger
 }
 
@@ -73,7 +76,7 @@ interface SessionInit {
 
 /** Opens a session on the fastest chain with room for its cache; with another one where a server fails. */
 export async function openInferenceSession(
-  { network, peers, logger }: Components,
+  { network, peers, auditor, logger }: Components,
   init: SessionInit,
   options: SessionOptions
 ): Promise<InferenceSession> {
@@ -89,7 +92,7 @@ export async function openInferenceSession(
   const { directory } = network
   const recordOf = directory && ((peerId: string) => directory.recordOf(peerId))
   const builder = new ChainBuilder(
-    { network, peers, logger, recordOf },
+    { network, peers, logger, recordOf, relays: () => auditor?.relays ?? false },
     { ...init, session, batch, maxLength, ports, cacheBytesPerBlock }
   )
   const isAlive = async (peerId: string, stepping: AbortSignal): Promise<boolean> => {
@@ -102,8 +105,9 @@ export async function openInferenceSession(
     }
   }
   const chain = await retry(() => builder.build(signal), { delaysMs: retryDelaysMs, logger, signal })
+  const recorder = auditor?.drawSession() ? new SessionRecorder({ auditor }, { batch, hiddenSize, ports }) : null
   return new ChainSession(
-    { builder, chain, logger, isAlive },
+    { builder, chain, logger, isAlive, recorder },
     { hiddenSize, batch, maxLength, retryDelaysMs, wholeSteps }
   )
 }

@@ -5,6 +5,7 @@ import type { Logger } from '../../common/logger.ts'
 import type { BlockRange } from '../../common/range.ts'
 import type { Tensor } from '../../common/tensor.ts'
 import type { NamedTensors } from '../../proto/frame.ts'
+import type { Auditor } from '../audit/auditor.ts'
 import type { Peers } from './peers.ts'
 import { portsOf } from './ports.ts'
 import { retry, throwIfAborted } from './retry.ts'
@@ -41,16 +42,18 @@ export interface BackwardOptions {
 export class Passes {
   readonly #caller: SpanCaller
   readonly #peers: Pick<Peers, 'route' | 'fail' | 'succeed'>
+  readonly #auditor: Auditor | null
   readonly #options: PassOptions
   readonly #answered = new Set<string>()
   #retries = 0
 
   constructor(
-    components: { caller: SpanCaller; peers: Pick<Peers, 'route' | 'fail' | 'succeed'> },
+    components: { caller: SpanCaller; peers: Pick<Peers, 'route' | 'fail' | 'succeed'>; auditor?: Auditor | null },
     options: PassOptions
   ) {
     this.#caller = components.caller
     this.#peers = components.peers
+    this.#auditor = components.auditor ?? null
     this.#options = options
   }
 
@@ -72,6 +75,7 @@ export class Passes {
         route = []
         const own = { ...request, ports: portsOf(request.ports, hop.blocks) }
         const result = await this.#ask(hop, signal, () => requestForward(this.#caller, hop, hidden, own))
+        await this.#auditor?.forward({ hop, input: hidden, request: own }, result.hidden)
         route = later
         return { hop, input: hidden, residualId: result.residualId, request: own, output: result.hidden }
       })
@@ -109,10 +113,14 @@ export class Passes {
 
   /** With what the server kept; where that is lost, computed anew by it or by whoever serves the blocks now. */
   async #backwardOne(pass: SpanPass, gradient: Tensor<'float32'>, signal?: AbortSignal): Promise<PassGradients> {
-    const ask = (hop: Hop, residualId: string) =>
-      this.#ask(hop, signal, () =>
-        requestBackward(this.#caller, hop, { hidden: pass.input, residualId, request: pass.request }, gradient, signal)
+    const ask = async (hop: Hop, residualId: string) => {
+      const { input, request } = pass
+      const result = await this.#ask(hop, signal, () =>
+        requestBackward(this.#caller, hop, { hidden: input, residualId, request }, gradient, signal)
       )
+      await this.#auditor?.backward({ hop, input, request: { ...request, signal } }, gradient, result)
+      return result
+    }
     let plan: { hop: Hop; residualId: string } | null = pass
     return await this.#retry(signal, async () => {
       const tried = plan

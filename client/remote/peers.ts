@@ -5,6 +5,7 @@ import { type Logger, silent } from '../../common/logger.ts'
 import type { BlockRange } from '../../common/range.ts'
 import { minute, second } from '../../common/units.ts'
 import type { Announcement } from '../../network/announcement.ts'
+import { excludedPeers } from '../audit/excluded.ts'
 import { Experience } from './experience.ts'
 import { delay, throwIfAborted } from './retry.ts'
 import { findRoute, type Hop, maxRoundTripMs, type RouteOptions, type RouteServer } from './routing.ts'
@@ -84,10 +85,12 @@ export class Peers {
     this.#experience = new Experience(this.#now)
   }
 
-  /** Servers that are online by their announcements, banned ones included. */
+  /** Servers that are online by their announcements, banned ones included, those that lied not. */
   get servers(): readonly Announcement[] {
     const now = this.#now()
-    return this.#servers.filter(server => server.state === 'online' && server.expiresAt > now)
+    const isUsed = ({ peerId, state, expiresAt }: Announcement): boolean =>
+      state === 'online' && expiresAt > now && !excludedPeers.has(peerId)
+    return this.#servers.filter(isUsed)
   }
 
   /** Peers that failed lately or are busy. */
@@ -101,6 +104,29 @@ export class Peers {
   /** Where the peer can be dialed. */
   addressesOf(peerId: string): readonly string[] {
     return this.#servers.find(server => server.peerId === peerId)?.addresses ?? []
+  }
+
+  /** What the peer says that it holds its blocks in. */
+  dtypeOf(peerId: string): string | undefined {
+    return this.#servers.find(server => server.peerId === peerId)?.dtype
+  }
+
+  /** A chain through `blocks` of other servers than those, of one precision where there is one; null where there is none. Looks for nobody. */
+  otherRoute(
+    blocks: BlockRange,
+    options: RouteOptions & { readonly without: ReadonlySet<string>; readonly dtype?: string }
+  ): readonly Hop[] | null {
+    const { without, dtype, ...routing } = options
+    const excluded = new Set([...this.banned, ...without])
+    const ofDtype = this.#routeServers().filter(({ peerId }) => this.dtypeOf(peerId) === dtype)
+    for (const servers of [ofDtype, this.#routeServers()]) {
+      try {
+        return findRoute(servers, blocks, { ...routing, excluded })
+      } catch {
+        // nobody of these: perhaps of the others
+      }
+    }
+    return null
   }
 
   /** Leaves the peer out for 15 s, twice as long after each further failure in a row; one that said when to come back, until then. */

@@ -71,6 +71,8 @@ export interface ChainBuilderComponents extends HopComponents {
   readonly peers: Pick<Peers, 'addressesOf' | 'succeed' | 'fail' | 'route' | 'took'>
   /** a server's signed announcement; without it hidden states go through the client */
   readonly recordOf?: (peerId: string) => Uint8Array | undefined
+  /** all hidden states shall go through the client, which then sees what each server makes of them; default: none */
+  readonly relays?: () => boolean
   readonly logger: Logger
 }
 
@@ -248,7 +250,8 @@ export class ChainBuilder {
   }
 
   #canLink({ peerId }: Hop): boolean {
-    return this.#linkFailures < maxLinkFailures && this.#components.recordOf?.(peerId) !== undefined
+    const { relays } = this.#components
+    return this.#linkFailures < maxLinkFailures && !relays?.() && this.#components.recordOf?.(peerId) !== undefined
   }
 
   /** Where a server sends its results to; null: to us. */

@@ -13,6 +13,7 @@ import { answered, describeHop, hopError } from '../span-request.ts'
 import { type Chain, type ChainBuilder, endsAtLast, type Loss } from './chain-builder.ts'
 import type { SessionHop } from './hop.ts'
 import { cutStep, joinAnswers, type Pending, pend, type Step } from './pending.ts'
+import type { SessionRecorder } from './recorder.ts'
 import { Stall } from './stall.ts'
 
 type Floats = Tensor<'float32'>
@@ -39,12 +40,15 @@ export interface ChainSessionComponents {
   readonly logger: Logger
   /** whether a server answers a ping now; absent: all do */
   readonly isAlive?: (peerId: string, signal: AbortSignal) => Promise<boolean>
+  /** of a session that is audited, as long as its chain stays */
+  readonly recorder?: SessionRecorder | null
 }
 
 export class ChainSession implements InferenceSession {
   readonly #components: ChainSessionComponents
   readonly #init: ChainSessionInit
   #chain: Chain
+  #recorder: SessionRecorder | null
   #lengths: number[]
   #parents: readonly number[] | null = null
   #number = 0
@@ -61,6 +65,7 @@ export class ChainSession implements InferenceSession {
     this.#init = init
     this.#lengths = Array<number>(init.batch).fill(0)
     this.#chain = components.chain
+    this.#recorder = components.recorder ?? null
     this.#listen()
   }
 
@@ -107,6 +112,7 @@ export class ChainSession implements InferenceSession {
         const answers = await this.#run(pieces, deadline.signal)
         this.#lengths = starts.map((start, row) => start + lengths[row]!)
         this.#parents = null
+        if (starts.every(start => start === 0)) this.#recorder?.hand(this.#chain)
         return joinAnswers(step, pieces, answers)
       })
     } catch (error) {
@@ -122,6 +128,7 @@ export class ChainSession implements InferenceSession {
   async close(): Promise<void> {
     if (this.#ended !== undefined) return
     this.#ended = new SwarmError('INVALID_ARGUMENT', 'the session was closed')
+    this.#recorder?.hand(this.#chain)
     await Promise.all(this.#chain.hops.map(hop => hop.close()))
   }
 
@@ -274,6 +281,8 @@ export class ChainSession implements InferenceSession {
 
   #adopt(chain: Chain): void {
     this.#chain = chain
+    // what came from whom is not known any more
+    this.#recorder = null
     this.#listen()
   }
 
@@ -297,6 +306,7 @@ export class ChainSession implements InferenceSession {
     if (isLast && step.lastOnly) shape[1] = 1
     try {
       const states = answered({ ...(hidden && { hidden: hidden as Floats }) }, 'hidden', shape)
+      this.#recorder?.take(hops[index]!, step, states)
       if (!isLast) return void this.#feed(index + 1, step, states, this.#stepping!).catch(() => {})
       this.#pending.delete(number)
       pending.resolve(states)

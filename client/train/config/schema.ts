@@ -37,6 +37,12 @@ const model = {
     .union([codec, z.strictObject({ activations: codec.optional(), gradients: codec.optional() })])
     .default('fp32')
     .describe('how hidden states and their gradients travel, together or each'),
+  audit: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe('share of what servers have computed that is computed again elsewhere; those that lie are left out'),
   loss_scale: z
     .union([z.number().gt(0), z.literal('dynamic')])
     .default(1)

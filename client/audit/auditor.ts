@@ -1,0 +1,286 @@
+// Random audits: what a server has computed is computed again elsewhere and compared. Asks servers; what results mean is decided
+// by deviation.ts and verdict.ts. Audited, not verified: whoever lies seldom is found late.
+import { SwarmError, toSwarmError } from '../../common/errors.ts'
+import { type Logger, silent } from '../../common/logger.ts'
+import type { BlockRange } from '../../common/range.ts'
+import type { Tensor } from '../../common/tensor.ts'
+import type { PassGradients } from '../remote/passes.ts'
+import type { Peers } from '../remote/peers.ts'
+import { throwIfAborted } from '../remote/retry.ts'
+import type { Hop } from '../remote/routing.ts'
+import { describeHop, type SpanCaller, type SpanRequest } from '../remote/span-request.ts'
+import { hiddenDeviation, portsDeviation } from './deviation.ts'
+import { type Examination, Examiner, type Work } from './examiner.ts'
+import { exclude } from './excluded.ts'
+import type { OwnBlocks } from './own-blocks.ts'
+import { recomputeBackward, recomputeForward } from './recompute.ts'
+import type { AuditKind, AuditReport, Lie } from './report.ts'
+import { precisionOf, toleranceOf } from './tolerance.ts'
+
+type Floats = Tensor<'float32'>
+
+export interface AuditOptions {
+  /** of a request, and of a session, to be computed again: 0 to 1 */
+  readonly probability: number
+  /** factor on what rounding is taken to account for, see client/audit/tolerance.ts; default 1 */
+  readonly tolerance?: number
+}
+
+export interface AuditorComponents {
+  readonly caller: SpanCaller
+  readonly peers: Pick<Peers, 'otherRoute' | 'dtypeOf'>
+  /** of a checkpoint on this machine */
+  readonly own?: Pick<OwnBlocks, 'forward'>
+  /** false: a forward pass over a whole session does not give what its steps gave. Default true */
+  readonly sessions?: boolean
+  readonly logger?: Logger
+  /** 0 to below 1; for tests */
+  readonly random?: () => number
+}
+
+/** What one server was asked. */
+export interface AuditedRequest {
+  readonly hop: Hop
+  readonly input: Floats
+  /** with the ports of the hop's blocks only */
+  readonly request: SpanRequest
+}
+
+/** What servers that hand on to each other have made of a session's inputs. */
+export interface AuditedSession {
+  /** in order */
+  readonly hops: readonly Hop[]
+  /** [batch, seq, hidden], padding on the right */
+  readonly input: Floats
+  readonly output: Floats
+  /** tokens whose output is known */
+  isKnown(row: number, position: number): boolean
+  /** mask and ports */
+  readonly request: SpanRequest
+}
+
+export class Auditor {
+  readonly #components: AuditorComponents
+  readonly #options: AuditOptions
+  readonly #logger: Logger
+  readonly #examiner: Examiner
+  readonly #counts = { audits: 0, agreed: 0, undecided: 0, unanswered: 0 }
+  #worstAgreed = 0
+  readonly #lies: Lie[] = []
+  readonly #suspected: string[][] = []
+  readonly #underWay = new Set<Promise<void>>()
+
+  /** Throws INVALID_ARGUMENT for a probability or tolerance that is none. */
+  constructor(components: AuditorComponents, options: AuditOptions) {
+    const { probability, tolerance = 1 } = options
+    if (!(probability >= 0 && probability <= 1)) {
+      throw new SwarmError('INVALID_ARGUMENT', `audit: expected a probability of 0 to 1, found ${probability}`)
+    }
+    if (!(tolerance > 0))
+      throw new SwarmError('INVALID_ARGUMENT', `audit: tolerance ${tolerance}: expected one above 0`)
+    this.#components = components
+    this.#options = options
+    this.#logger = components.logger ?? silent
+    this.#examiner = new Examiner(components)
+  }
+
+  get report(): AuditReport {
+    return { ...this.#counts, worstAgreed: this.#worstAgreed, lies: [...this.#lies], suspected: [...this.#suspected] }
+  }
+
+  /** Servers of a session shall not hand on to each other: one of a chain has lied, and nobody knows which. */
+  get relays(): boolean {
+    return this.#suspected.length > 0
+  }
+
+  /** Whether the next one is audited. */
+  draw(): boolean {
+    const { random = Math.random } = this.#components
+    return random() < this.#options.probability
+  }
+
+  /** Whether the next session is audited. */
+  drawSession(): boolean {
+    return (this.#components.sessions ?? true) && this.draw()
+  }
+
+  /** Perhaps audits a forward pass. Throws BAD_FRAME (retryable) where it was a lie: another server shall compute it. */
+  async forward(asked: AuditedRequest, output: Floats): Promise<void> {
+    if (!this.draw()) return
+    const verdict = await this.#examine(asked.hop, this.#forwardWork(asked, output), asked.request.signal)
+    if (isLie(verdict)) throw refused(asked.hop, 'forward')
+  }
+
+  /** The same of a backward pass. */
+  async backward({ hop, input, request }: AuditedRequest, gradient: Floats, result: PassGradients): Promise<void> {
+    if (!this.draw()) return
+    const { caller } = this.#components
+    const work: Work<PassGradients> = {
+      kind: 'backward',
+      claimed: result,
+      compute: route => recomputeBackward(caller, route, { input, request }, gradient),
+      deviation: (claimed, reference, { precisions, hops }) => {
+        const compared = { precisions: precisions.map(precisionOf), hops, decoded: false }
+        const [hidden, ports] = [caller.codecs.gradients, caller.codecs.activations].map(codec =>
+          toleranceOf({ ...compared, codec }, this.#options.tolerance)
+        ) as [ReturnType<typeof toleranceOf>, ReturnType<typeof toleranceOf>]
+        const states = { claimed: claimed.hidden, reference: reference.hidden, input: gradient }
+        const wider = { ...ports, update: Math.max(ports.update, hidden.update) }
+        return Math.max(
+          hiddenDeviation(states, { ...wider, whole: hidden.whole + ports.whole }),
+          portsDeviation(claimed.ports, reference.ports, wider)
+        )
+      }
+    }
+    const verdict = await this.#examine(hop, work, request.signal)
+    if (isLie(verdict)) throw refused(hop, 'backward')
+  }
+
+  /** Audits what is known of a session, behind its back: `settled` waits for it. */
+  session(audited: AuditedSession): void {
+    const work = this.#session(audited).catch(error => this.#logger.debug({ error }, 'an audit of a session failed'))
+    this.#underWay.add(work)
+    work.finally(() => this.#underWay.delete(work))
+  }
+
+  /** Waits for audits that are under way. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#underWay)
+  }
+
+  async #session(audited: AuditedSession): Promise<void> {
+    const { hops, input, output, request, isKnown } = audited
+    const [hop] = hops
+    const known = { isKnown, decoded: true }
+    if (hops.length === 1) {
+      const work = this.#forwardWork({ hop: hop!, input, request }, output, { kind: 'session', ...known })
+      await this.#examine(hop!, work, request.signal)
+      return
+    }
+    const chain = new Set(hops.map(({ peerId }) => peerId))
+    const states = await this.#examiner.along(hops, input, request, chain)
+    if (states === null) return this.#count('unanswered')
+    const precisions = [...hops.map(({ peerId }) => this.#components.peers.dtypeOf(peerId)), ...states.precisions]
+    const compared = { precisions, hops: Math.max(hops.length, states.hops) }
+    const reference = states.hidden.at(-1)!
+    const deviation = this.#hiddenDeviation({ claimed: output, reference, input }, compared, known)
+    if (deviation <= 1) {
+      this.#worstAgreed = Math.max(this.#worstAgreed, deviation)
+      return this.#count('agreed')
+    }
+    await this.#find(audited, states.hidden, deviation)
+  }
+
+  /** A chain has given a wrong result: each of its servers is asked for its part alone. */
+  async #find({ hops, request }: AuditedSession, states: readonly Floats[], deviation: number): Promise<void> {
+    const { caller } = this.#components
+    const before = this.#lies.length
+    let isOther = false
+    for (const [index, hop] of hops.entries()) {
+      const input = states[index]!
+      const asked = { hop, input, request }
+      try {
+        const output = await recomputeForward(caller, [hop], input, request)
+        const verdict = await this.#examine(hop, this.#forwardWork(asked, output), request.signal)
+        isOther ||= verdict === 'reference lied' || verdict === 'undecided'
+      } catch (error) {
+        throwIfAborted(request.signal)
+        this.#logger.debug({ error }, `cannot be asked again: ${describeHop(hop)}`)
+      }
+    }
+    if (this.#lies.length > before || isOther) return
+    const chain = hops.map(({ peerId }) => peerId)
+    this.#suspected.push(chain)
+    this.#logger.warn(
+      { chain, deviation },
+      'one of these servers gives wrong results and hides it: sessions go through this client'
+    )
+  }
+
+  #forwardWork(
+    { input, request }: AuditedRequest,
+    output: Floats,
+    options: { kind?: AuditKind; isKnown?: AuditedSession['isKnown']; decoded?: boolean } = {}
+  ): Work<Floats> {
+    const { caller, own } = this.#components
+    const { kind = 'forward', isKnown, decoded = false } = options
+    return {
+      kind,
+      claimed: output,
+      compute: route => recomputeForward(caller, route, input, request),
+      // masks of dropout are the servers' to make
+      own: own && request.dropout === null ? blocks => own.forward(blocks, input, request) : undefined,
+      deviation: (claimed, reference, compared) =>
+        this.#hiddenDeviation({ claimed, reference, input }, compared, {
+          isKnown: isKnown ?? tokensOf(request),
+          decoded
+        })
+    }
+  }
+
+  #hiddenDeviation(
+    states: { claimed: Floats; reference: Floats; input: Floats },
+    { precisions, hops }: { precisions: readonly (string | undefined)[]; hops: number },
+    { isKnown, decoded }: { isKnown: AuditedSession['isKnown']; decoded: boolean }
+  ): number {
+    const codec = this.#components.caller.codecs.activations
+    const compared = { precisions: precisions.map(precisionOf), codec, hops, decoded }
+    return hiddenDeviation(states, toleranceOf(compared, this.#options.tolerance), isKnown)
+  }
+
+  /** Counts, reports and excludes. Never throws but what the signal says. */
+  async #examine<Result>(hop: Hop, work: Work<Result>, signal?: AbortSignal): Promise<Examination['verdict'] | null> {
+    try {
+      const examination = await this.#examiner.examine(hop, work)
+      if (examination === null) this.#count('unanswered')
+      else this.#record(hop.blocks, work.kind, examination)
+      return examination?.verdict ?? null
+    } catch (error) {
+      throwIfAborted(signal)
+      const { code, message } = toSwarmError(error)
+      this.#logger.debug({ code }, `an audit could not be carried out: ${message}`)
+      this.#count('unanswered')
+      return null
+    }
+  }
+
+  #record(blocks: BlockRange, kind: AuditKind, { verdict, accused, deviation, decidedBy }: Examination): void {
+    this.#count(
+      verdict === 'agreed' || verdict === 'reference lied' ? 'agreed' : verdict === 'undecided' ? 'undecided' : null
+    )
+    if (verdict === 'agreed') this.#worstAgreed = Math.max(this.#worstAgreed, deviation)
+    if (verdict === 'undecided') {
+      this.#logger.warn(
+        { blocks, kind, deviation },
+        'two servers disagree, and nobody can decide which of them is right'
+      )
+    }
+    for (const peerId of accused) {
+      exclude(peerId)
+      this.#lies.push({ peerId, blocks, kind, deviation, decidedBy })
+      this.#logger.error(
+        { peer: peerId, blocks, kind, deviation, decidedBy },
+        'a server lied: it is asked for nothing any more'
+      )
+    }
+  }
+
+  #count(outcome: 'agreed' | 'undecided' | 'unanswered' | null): void {
+    if (outcome !== 'unanswered') this.#counts.audits += 1
+    if (outcome !== null) this.#counts[outcome] += 1
+  }
+}
+
+function isLie(verdict: Examination['verdict'] | null): boolean {
+  return verdict === 'lied' || verdict === 'both lied'
+}
+
+/** What stands at padding means nothing. */
+function tokensOf({ mask }: SpanRequest): AuditedSession['isKnown'] {
+  return (row, position) => mask === undefined || mask.data[row * mask.shape[1]! + position] === 1n
+}
+
+function refused(hop: Hop, what: string): SwarmError {
+  const message = `${what} at ${describeHop(hop)}: an audit has found this to be wrong`
+  return new SwarmError('BAD_FRAME', message, { retryable: true })
+}

@@ -1,0 +1,158 @@
+// One audit: the same work by a second party, and by a third where the two disagree. Knows no reports.
+import type { BlockRange } from '../../common/range.ts'
+import type { Tensor } from '../../common/tensor.ts'
+import type { Peers } from '../remote/peers.ts'
+import type { Hop } from '../remote/routing.ts'
+import type { SpanCaller, SpanRequest } from '../remote/span-request.ts'
+import type { OwnBlocks } from './own-blocks.ts'
+import { recomputeForward } from './recompute.ts'
+import type { AuditKind, Lie } from './report.ts'
+import { judge, type Verdict } from './verdict.ts'
+
+type Floats = Tensor<'float32'>
+
+/** What is computed again. */
+export interface Work<Result> {
+  readonly kind: AuditKind
+  /** what the audited server says */
+  readonly claimed: Result
+  compute(route: readonly Hop[]): Promise<Result>
+  /** absent: nothing of it can be computed here */
+  own?: (blocks: BlockRange) => Promise<Result>
+  /** of two results in units of what is tolerated */
+  deviation(
+    claimed: Result,
+    reference: Result,
+    compared: { readonly precisions: readonly (string | undefined)[]; readonly hops: number }
+  ): number
+}
+
+export interface Examination {
+  readonly verdict: Verdict
+  /** who is to be excluded; of a route of several servers nobody knows which */
+  readonly accused: readonly string[]
+  readonly deviation: number
+  readonly decidedBy: Lie['decidedBy']
+}
+
+/** A result with where it comes from. */
+interface Answer<Result> {
+  readonly result: Result
+  /** null: computed here */
+  readonly route: readonly Hop[] | null
+  readonly precisions: readonly (string | undefined)[]
+}
+
+export interface ExaminerComponents {
+  readonly caller: SpanCaller
+  readonly peers: Pick<Peers, 'otherRoute' | 'dtypeOf'>
+  readonly own?: Pick<OwnBlocks, 'forward'>
+}
+
+const ownPrecision = 'float32'
+
+export class Examiner {
+  readonly #components: ExaminerComponents
+
+  constructor(components: ExaminerComponents) {
+    this.#components = components
+  }
+
+  /** null where nobody else can compute it. Throws what the servers that are asked say. */
+  async examine<Result>(hop: Hop, work: Work<Result>): Promise<Examination | null> {
+    const { dtypeOf } = this.#bound
+    const claim: Answer<Result> = { result: work.claimed, route: [hop], precisions: [dtypeOf(hop.peerId)] }
+    const asked = new Set([hop.peerId])
+    const second = (await this.#byOther(hop, work, asked)) ?? (await this.#byOwn(hop, work))
+    if (second === null) return null
+    const deviation = compare(work, claim, second)
+    const decidedBy = second.route === null ? 'own blocks' : 'a third server'
+    const first = { agrees: deviation <= 1, isOwn: second.route === null }
+    if (first.agrees || first.isOwn) {
+      const verdict = judge(first, null)
+      return { verdict, accused: verdict === 'lied' ? [hop.peerId] : [], deviation, decidedBy }
+    }
+    for (const { peerId } of second.route!) asked.add(peerId)
+    const third = (await this.#byOwn(hop, work)) ?? (await this.#byOther(hop, work, asked))
+    if (third === null) return { verdict: judge(first, null), accused: [], deviation, decidedBy }
+    const fromClaim = compare(work, claim, third)
+    const verdict = judge(first, {
+      agreesWithClaim: fromClaim <= 1,
+      agreesWithSecond: compare(work, second, third) <= 1,
+      isOwn: third.route === null
+    })
+    return {
+      verdict,
+      accused: accusedBy(verdict, hop, second.route!),
+      deviation: verdict === 'reference lied' ? deviation : Math.max(deviation, fromClaim),
+      decidedBy: third.route === null ? 'own blocks' : 'a third server'
+    }
+  }
+
+  /** What comes in and out of each hop by other servers than these, or by us; null where nobody can. Throws what the servers say. */
+  async along(
+    hops: readonly Hop[],
+    input: Floats,
+    request: SpanRequest,
+    without: ReadonlySet<string>
+  ): Promise<{ hidden: Floats[]; precisions: (string | undefined)[]; hops: number } | null> {
+    const { caller, own } = this.#components
+    const states = { hidden: [input], precisions: [] as (string | undefined)[], hops: 0 }
+    for (const { blocks, peerId } of hops) {
+      const from = states.hidden.at(-1)!
+      const route = this.#route(blocks, without, peerId)
+      if (route !== null) states.hidden.push(await recomputeForward(caller, route, from, request))
+      else if (own) states.hidden.push(await own.forward(blocks, from, request))
+      else return null
+      states.precisions.push(...(route?.map(hop => this.#bound.dtypeOf(hop.peerId)) ?? [ownPrecision]))
+      states.hops += route?.length ?? 1
+    }
+    return states
+  }
+
+  get #bound() {
+    const { peers } = this.#components
+    return { dtypeOf: (peerId: string) => peers.dtypeOf(peerId) }
+  }
+
+  #route(blocks: BlockRange, without: ReadonlySet<string>, like: string): readonly Hop[] | null {
+    return this.#components.peers.otherRoute(blocks, { mode: 'throughput', without, dtype: this.#bound.dtypeOf(like) })
+  }
+
+  async #byOther<Result>(
+    { blocks, peerId }: Hop,
+    work: Work<Result>,
+    without: ReadonlySet<string>
+  ): Promise<Answer<Result> | null> {
+    const route = this.#route(blocks, without, peerId)
+    if (route === null) return null
+    const precisions = route.map(hop => this.#bound.dtypeOf(hop.peerId))
+    return { result: await work.compute(route), route, precisions }
+  }
+
+  async #byOwn<Result>({ blocks }: Hop, work: Work<Result>): Promise<Answer<Result> | null> {
+    if (work.own === undefined) return null
+    return { result: await work.own(blocks), route: null, precisions: [ownPrecision] }
+  }
+}
+
+function compare<Result>(work: Work<Result>, one: Answer<Result>, other: Answer<Result>): number {
+  const precisions = [...one.precisions, ...other.precisions]
+  const hops = Math.max(one.route?.length ?? 1, other.route?.length ?? 1)
+  return work.deviation(one.result, other.result, { precisions, hops })
+}
+
+function accusedBy(verdict: Verdict, hop: Hop, second: readonly Hop[]): string[] {
+  const reference = second.length === 1 ? [second[0]!.peerId] : []
+  switch (verdict) {
+    case 'lied':
+      return [hop.peerId]
+    case 'reference lied':
+      return reference
+    case 'both lied':
+      return [hop.peerId, ...reference]
+    case 'agreed':
+    case 'undecided':
+      return []
+  }
+}

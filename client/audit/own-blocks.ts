@@ -1,0 +1,60 @@
+// The blocks of a checkpoint that lies on this machine, computed here: slow, one block after the other, and beyond doubt.
+import type { BlockRange } from '../../common/range.ts'
+import { withResource } from '../../common/resource.ts'
+import { float32, int64, type Tensor } from '../../common/tensor.ts'
+import { blockWeights } from '../../model/block-weights.ts'
+import type { Checkpoint } from '../../model/checkpoint.ts'
+import { createSession } from '../../runtime/session.ts'
+import { portsOf } from '../remote/ports.ts'
+import type { SpanRequest } from '../remote/span-request.ts'
+
+type Floats = Tensor<'float32'>
+
+export class OwnBlocks {
+  readonly #checkpoint: Checkpoint
+  readonly #threads: number | undefined
+
+  /** @param checkpoint of float32 tensors in local files */
+  constructor(checkpoint: Checkpoint, options: { threads?: number } = {}) {
+    this.#checkpoint = checkpoint
+    this.#threads = options.threads
+  }
+
+  /**
+   * [batch, seq, hidden] through the blocks, in float32; no dropout. Throws INVALID_ARGUMENT where tensors are not float32, and
+   * what reading and computing throw.
+   */
+  async forward(blocks: BlockRange, hidden: Floats, { mask, ports, signal }: SpanRequest): Promise<Floats> {
+    const { config, family } = this.#checkpoint
+    const [batch, seq] = hidden.shape as [number, number]
+    // positions begin after trained keys and values, as in PEFT
+    const before = Object.entries(ports).find(([name]) => name.includes('.prefix.'))?.[1].shape[0] ?? 0
+    const tables = Object.entries(family.rotaryTables(config, before + seq)).map(([name, { shape, data }]) => {
+      return [name, float32([seq, shape[1]!], data.subarray(before * shape[1]!))] as const
+    })
+    let current = hidden
+    for (let block = blocks.first; block < blocks.end; block++) {
+      signal?.throwIfAborted()
+      const range = { first: block, end: block + 1 }
+      const own = portsOf(ports, range)
+      const weights = await blockWeights(this.#checkpoint, range, { signal })
+      const graph = family.forwardSpan(config, { blocks: range, ports: Object.keys(own) })
+      const opened = await createSession(graph, {
+        folder: weights.folder,
+        weights: name => weights.locate(name),
+        storage: 'mapped',
+        threads: this.#threads
+      })
+      const known: Readonly<Record<string, Tensor>> = {
+        ...Object.fromEntries(tables),
+        ...own,
+        mask: mask ?? int64([batch, seq], new Array<number>(batch * seq).fill(1)),
+        hidden: current
+      }
+      const feeds = graph.inputs.map(({ name }) => [name, known[name]!] as const)
+      const outputs = await withResource(opened, session => session.run(Object.fromEntries(feeds)))
+      current = outputs.hidden_out as Floats
+    }
+    return current
+  }
+}

@@ -1,0 +1,42 @@
+// How far apart two honest results of the same blocks may lie. Pure: what rounds, and how much of it there is.
+import type { Precision } from '../../model/precision.ts'
+import type { Codec } from '../../proto/frame.ts'
+
+/** How two results came about. */
+export interface Compared {
+  /** what servers say that they hold their blocks in */
+  readonly precisions: readonly Precision[]
+  /** how hidden states travelled, and over how many hops the longer of the two ways went */
+  readonly codec: Codec
+  readonly hops: number
+  /** one of them was computed step by step over a cache: quantized kernels then round activations too */
+  readonly decoded: boolean
+}
+
+/** Shares of lengths (2-norms). */
+export interface Tolerance {
+  /** of what the blocks add to their input, or of a gradient of trained tensors */
+  readonly update: number
+  /** of the hidden states themselves */
+  readonly whole: number
+}
+
+/** Measured with bench/audit.ts and multiplied by about three: two servers of one precision compute alike, others by what quantizing costs. */
+const mixed = { float32: 2e-3, int8: 0.12, int4: 0.9 } as const satisfies Record<Precision, number>
+const alike = { float32: 2e-3, int8: 2e-3, int4: 2e-3 } as const satisfies Record<Precision, number>
+const decodedAlike = { float32: 2e-3, int8: 0.1, int4: 0.12 } as const satisfies Record<Precision, number>
+const travelled = { fp32: 1e-5, fp16: 2e-3, bf16: 1.2e-2, int8: 4e-2 } as const satisfies Record<Codec, number>
+
+/** @param factor of the caller's choice */
+export function toleranceOf({ precisions, codec, hops, decoded }: Compared, factor = 1): Tolerance {
+  const isMixed = new Set(precisions).size > 1
+  const table = isMixed ? mixed : decoded ? decodedAlike : alike
+  const rounding = Math.max(...precisions.map(precision => table[precision]))
+  const travel = travelled[codec] * Math.sqrt(hops)
+  return { update: factor * (rounding + travel), whole: factor * travel }
+}
+
+/** What a server announces as one of ours: strict where it is none, so that nobody gains by a name. */
+export function precisionOf(dtype: string | undefined): Precision {
+  return dtype === 'int8' || dtype === 'int4' ? dtype : 'float32'
+}

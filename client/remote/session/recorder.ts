@@ -1,0 +1,103 @@
+// What a session that is to be audited has got from its servers, beside what they were given. Asks nobody.
+import { HiddenHistory } from '../../../common/hidden-history.ts'
+import { int64, type Tensor, tensor } from '../../../common/tensor.ts'
+import type { NamedTensors } from '../../../proto/frame.ts'
+import type { Auditor } from '../../audit/auditor.ts'
+import type { Chain } from './chain-builder.ts'
+import type { SessionHop } from './hop.ts'
+import type { Step } from './pending.ts'
+
+type Floats = Tensor<'float32'>
+
+export interface RecorderInit {
+  readonly batch: number
+  readonly hiddenSize: number
+  readonly ports: NamedTensors
+}
+
+/** Results of one server, by position. */
+class Outputs {
+  readonly history: HiddenHistory
+  /** of each row, positions whose result is known */
+  known: Set<number>[]
+  #last = 0
+
+  constructor(batch: number, width: number) {
+    this.history = new HiddenHistory(batch, width)
+    this.known = Array.from({ length: batch }, () => new Set<number>())
+  }
+
+  take({ number, lengths, starts, parents, hidden }: Step, output: Floats): void {
+    if (number !== this.#last && parents !== null) {
+      this.history.reorder(parents)
+      this.known = parents.map(parent => new Set(this.known[parent]))
+    }
+    this.#last = number
+    const lastOnly = output.shape[1] !== hidden.shape[1]
+    for (const [row, start] of starts.entries()) {
+      const end = start + lengths[row]!
+      const old = [...this.known[row]!].filter(position => position < start)
+      const first = lastOnly ? Math.max(start, end - 1) : start
+      this.known[row] = new Set([...old, ...Array.from({ length: end - first }, (_, index) => first + index)])
+    }
+    this.history.write({ hidden: lastOnly ? spread(output, hidden.shape, lengths) : output, lengths, starts })
+  }
+}
+
+/** [batch, 1, hidden] to the last token of each row of `shape`. */
+function spread(last: Floats, shape: readonly number[], lengths: readonly number[]): Floats {
+  const [batch, seq, width] = shape as [number, number, number]
+  const whole = tensor('float32', [batch, seq, width])
+  for (const [row, length] of lengths.entries()) {
+    if (length === 0) continue
+    whole.data.set(last.data.subarray(row * width, (row + 1) * width), (row * seq + length - 1) * width)
+  }
+  return whole
+}
+
+export class SessionRecorder {
+  readonly #auditor: Pick<Auditor, 'session'>
+  readonly #init: RecorderInit
+  /** by the last of servers that hand on to each other */
+  readonly #outputs = new Map<SessionHop, Outputs>()
+
+  constructor(components: { auditor: Pick<Auditor, 'session'> }, init: RecorderInit) {
+    this.#auditor = components.auditor
+    this.#init = init
+  }
+
+  /** A step's result, [batch, seq, hidden] or [batch, 1, hidden]. */
+  take(hop: SessionHop, step: Step, output: Floats): void {
+    const { batch, hiddenSize } = this.#init
+    const outputs = this.#outputs.get(hop) ?? new Outputs(batch, hiddenSize)
+    this.#outputs.set(hop, outputs)
+    outputs.take(step, output)
+  }
+
+  /** Gives the auditor all that is known. Between steps. */
+  hand({ hops, inputs }: Chain): void {
+    for (const [first, given] of inputs) {
+      const index = hops.indexOf(first)
+      let last = index
+      while (hops[last]!.place.next !== null) last += 1
+      const outputs = this.#outputs.get(hops[last]!)
+      if (outputs === undefined) continue
+      // as it is now: the session goes on
+      const known = outputs.known.map(row => new Set(row))
+      const { lengths } = outputs.history
+      const longest = Math.max(...lengths)
+      const [input] = given.history.parts(longest, lengths)
+      const [output] = outputs.history.parts(longest, lengths)
+      if (input === undefined || output === undefined) continue
+      const mask = lengths.flatMap(length => Array.from({ length: longest }, (_, at) => (at < length ? 1 : 0)))
+      const { ports } = this.#init
+      this.#auditor.session({
+        hops: hops.slice(index, last + 1).map(({ hop }) => hop),
+        input: input.hidden,
+        output: output.hidden,
+        isKnown: (row, position) => known[row]!.has(position),
+        request: { mask: int64([lengths.length, longest], mask), ports, dropout: null, keepResiduals: false }
+      })
+    }
+  }
+}
