@@ -20,13 +20,32 @@ type Open = (
   peft: PeftConfig
 ) => Promise<TunedModel>
 
+/** What `tune` makes of the model; where it throws, the model is closed: its connections would keep the process. */
+async function closedOnFailure<Base extends AsyncDisposable, Tuned>(
+  base: Base,
+  tune: (base: Base) => Promise<Tuned>
+): Promise<Tuned> {
+  try {
+    return await tune(base)
+  } catch (error) {
+    await base[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
 const openers = {
   CAUSAL_LM: async (path, { id2label: _, ...options }, peft) =>
-    getPeftModel(await AutoDistributedModelForCausalLM.fromPretrained(path, options), peft, options),
+    closedOnFailure(await AutoDistributedModelForCausalLM.fromPretrained(path, options), base =>
+      getPeftModel(base, peft, options)
+    ),
   SEQ_CLS: async (path, options, peft) =>
-    getPeftModel(await AutoDistributedModelForSequenceClassification.fromPretrained(path, options), peft, options),
+    closedOnFailure(await AutoDistributedModelForSequenceClassification.fromPretrained(path, options), base =>
+      getPeftModel(base, peft, options)
+    ),
   TOKEN_CLS: async (path, options, peft) =>
-    getPeftModel(await AutoDistributedModelForTokenClassification.fromPretrained(path, options), peft, options)
+    closedOnFailure(await AutoDistributedModelForTokenClassification.fromPretrained(path, options), base =>
+      getPeftModel(base, peft, options)
+    )
 } as const satisfies Record<DataTask, Open>
 
 /** Opens a model and puts a new adapter over it; `seed` decides the first values. Throws as `fromPretrained` and `getPeftModel`. */

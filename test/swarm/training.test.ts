@@ -120,6 +120,16 @@ describe('training runs', { timeout: 240 * second }, () => {
     assert.match(stderr, /checkpoint-20 is of another run \(peft\.r: the checkpoint has 4, this run 8\)/)
   })
 
+  test('a module that no block has ends the command with the names there are', { timeout: 60 * second }, async () => {
+    const { file } = await configure('unmatched', { ...methods[0], target_modules: ['c_attn'] })
+    const { code, stderr } = await swarm(['train', '--config', file])
+    assert.equal(code, 1)
+    assert.match(
+      stderr,
+      /no module matches 'c_attn'; a block has self_attn\.q_proj, self_attn\.k_proj, .*mlp\.down_proj/
+    )
+  })
+
   test('the data says what is trained: rows with a label a classifier', async () => {
     const rows = ['up', 'down', 'up', 'down'].map((label, index) => JSON.stringify({ text: `the way ${index}`, label }))
     const train_file = join(home, 'ways.jsonl')
