@@ -2,13 +2,13 @@
 // in float32, 8 and 4 bits, in turns. Converted files are made first where they are not there yet.
 //   node bench/make-model.ts /tmp/llama-24x1024
 //   node bench/load-time.ts /tmp/llama-24x1024 [rounds=5] [threads=2]
-import { spawnSync } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { tensor } from '../common/tensor.ts'
 import { blockWeights } from '../model/block-weights.ts'
 import { openCheckpoint } from '../model/checkpoint.ts'
 import { precisions } from '../model/precision.ts'
 import { cacheDir, loadBlocks } from './local-model.ts'
+import { evict } from './pages.ts'
 import { spread } from './report.ts'
 
 const [folder = '/tmp/llama-24x1024', rounds = '5', threads = '2'] = process.argv.slice(2)
@@ -21,14 +21,6 @@ const ways = precisions.flatMap(precision =>
     storage
   }))
 )
-
-/** Drops the pages of files from memory; nobody may have them mapped. */
-function evict(files: ReadonlySet<string>): void {
-  for (const file of files) {
-    const { status, stderr } = spawnSync('dd', [`of=${file}`, 'oflag=nocache', 'conv=notrunc,fdatasync', 'count=0'])
-    if (status !== 0) throw new Error(String(stderr))
-  }
-}
 
 const filesOf = new Map<string, ReadonlySet<string>>()
 for (const precision of precisions) {

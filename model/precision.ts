@@ -19,7 +19,7 @@ export interface MatrixSizes {
 export interface Quantization {
   readonly bits: 4 | 8
   /** elements of a row that share a scale and a zero */
-  readonly block: 32 | 64
+  readonly block: 32
   /**
    * columns behind the matrix's own, each the offset of one of its blocks, times which the sum of the block's inputs is taken
    * (docs/decisions/0014); a multiple of the block, the last of them 0
@@ -27,10 +27,10 @@ export interface Quantization {
   readonly offsets: number
 }
 
-/** How a matrix is quantized, null where it stays float32: rows must consist of whole blocks, of 64 or 32 at 8 bits, of 32 at 4. */
+/** How a matrix is quantized, null where it stays float32: rows must consist of whole blocks. */
 export function quantizationOf(precision: Precision, { rows, columns }: MatrixSizes): Quantization | null {
   if (precision === 'float32' || rows < minRows || columns % 32 !== 0) return null
-  if (precision === 'int8') return { bits: 8, block: columns % 64 === 0 ? 64 : 32, offsets: 0 }
+  if (precision === 'int8') return { bits: 8, block: 32, offsets: 0 }
   return { bits: 4, block: 32, offsets: 32 * Math.ceil(columns / 32 / 32) }
 }
 

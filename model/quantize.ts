@@ -1,4 +1,4 @@
-// Matrices in 4 or 8 bits an element. Every 32 or 64 elements of a row share a float32 scale and a whole zero: element = (value - zero)
+// Matrices in 4 or 8 bits an element. Every 32 elements of a row share a float32 scale and a whole zero: element = (value - zero)
 // * scale. With 4 bits each block has an offset besides, which is added to all its elements; the offsets are columns of the
 // quantized matrix behind its own (docs/decisions/0014). Knows numbers only.
 import { hasRowZeros, type MatrixSizes, type Quantization, storedColumns } from './precision.ts'
