@@ -146,7 +146,7 @@ export class Libp2pNetwork implements Network {
       const channel = await openChannel(this.#libp2p, peer, pingProtocol, { ...options, signal: deadline.signal })
       try {
         await channel.write(preface(pingProtocol), deadline.signal)
-        await readAnswer(channel, peer, pingProtocol)
+        await readAnswer(channel, peer, pingProtocol, deadline.signal)
         return await measureRoundTrip(channel, deadline.signal)
       } catch (error) {
         const failure = toSwarmError(error)

@@ -86,8 +86,9 @@ export class FramedStream implements MessageStream {
     await this.#sending
     if (this.#preface) return this.#channel.abort(new SwarmError('ABORTED', 'the stream was not used'))
     // a js-libp2p listener loses a stream that ends before its protocol is agreed on
-    await this.#negotiate().catch(() => {})
-    await this.#channel.end(AbortSignal.timeout(closeTimeoutMs))
+    const limit = AbortSignal.timeout(closeTimeoutMs)
+    await this.#negotiate(limit).catch(() => {})
+    await this.#channel.end(limit)
   }
 
   abort(error: Error): void {
@@ -114,7 +115,7 @@ export class FramedStream implements MessageStream {
       begun = true
       batch.consume(batch.byteLength)
       // a listener keeps only so much of a stream whose protocol it has not agreed to
-      if (first && large) await this.#negotiate()
+      if (first && large) await this.#negotiate(signal)
     }
     try {
       if (this.#preface) batch.append(this.#preface)
@@ -152,7 +153,7 @@ export class FramedStream implements MessageStream {
 
   /** `progress.begun` says that bytes of a frame are gone which nobody can read again. */
   async #readFrame(progress: { begun: boolean }, signal?: AbortSignal): Promise<Message | null> {
-    await this.#negotiate()
+    await this.#negotiate(signal)
     const prefix = new Uint8Array(prefixBytes)
     const waitsForFirst = this.#init.direction === 'inbound' && !this.#heard
     const timeout = waitsForFirst ? { timeoutMs: firstFrameTimeoutMs } : {}
@@ -172,10 +173,13 @@ export class FramedStream implements MessageStream {
     return { body, tensors }
   }
 
-  /** Reads the answer to the preface, once. */
-  #negotiate(): Promise<void> {
-    this.#negotiated ??= this.#init.negotiate?.(this.#channel) ?? Promise.resolve()
-    return this.#negotiated
+  /** Reads the answer to the preface, once; whoever gives up leaves it to the others. */
+  #negotiate(signal?: AbortSignal): Promise<void> {
+    if (this.#negotiated === undefined) {
+      this.#negotiated = this.#init.negotiate?.(this.#channel) ?? Promise.resolve()
+      this.#negotiated.catch(() => {}) // everybody may have given up
+    }
+    return signal === undefined ? this.#negotiated : unlessAborted(this.#negotiated, signal)
   }
 
   /** Fills `target`, piece by piece so that a peer that stalls is noticed. */
@@ -190,4 +194,14 @@ export class FramedStream implements MessageStream {
       }
     }
   }
+}
+
+/** What was promised, or the signal's reason when it aborts first. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason)
+    const onAbort = (): void => reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
 }

@@ -26,18 +26,23 @@ export function preface(protocol: string): Uint8Array {
   return out
 }
 
-async function readLine(channel: ByteChannel): Promise<string> {
+async function readLine(channel: ByteChannel, signal?: AbortSignal): Promise<string> {
   const length = new Uint8Array(1)
-  const options = { timeoutMs: stallTimeoutMs }
+  const options = { timeoutMs: stallTimeoutMs, ...(signal && { signal }) }
   if ((await channel.read(length, options)) < 1 || length[0]! >= 0x80) return ''
   const bytes = new Uint8Array(length[0]!)
   const read = await channel.read(bytes, options)
   return new TextDecoder().decode(bytes.subarray(0, read)).trimEnd()
 }
 
-/** Reads the listener's answer to the preface. Throws UNSUPPORTED when it does not speak the protocol. */
-export async function readAnswer(channel: ByteChannel, peerId: string, protocol: string): Promise<void> {
-  if ((await readLine(channel)) === multistream && (await readLine(channel)) === protocol) return
+/** Reads the listener's answer to the preface. Throws UNSUPPORTED when it does not speak the protocol, and what the signal says. */
+export async function readAnswer(
+  channel: ByteChannel,
+  peerId: string,
+  protocol: string,
+  signal?: AbortSignal
+): Promise<void> {
+  if ((await readLine(channel, signal)) === multistream && (await readLine(channel, signal)) === protocol) return
   const error = new SwarmError('UNSUPPORTED', `${peerId} does not speak ${protocol}`)
   channel.abort(error)
   throw error

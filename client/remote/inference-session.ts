@@ -91,10 +91,6 @@ export async function openInferenceSession(
   const session = crypto.getRandomValues(new Uint8Array(16))
   const { directory } = network
   const recordOf = directory && ((peerId: string) => directory.recordOf(peerId))
-  const builder = new ChainBuilder(
-    { network, peers, logger, recordOf, relays: () => auditor?.relays ?? false },
-    { ...init, session, batch, maxLength, ports, cacheBytesPerBlock }
-  )
   const isAlive = async (peerId: string, stepping: AbortSignal): Promise<boolean> => {
     const limited = AbortSignal.any([stepping, AbortSignal.timeout(pingTimeoutMs)])
     try {
@@ -104,6 +100,10 @@ export async function openInferenceSession(
       return false
     }
   }
+  const builder = new ChainBuilder(
+    { network, peers, logger, recordOf, isAlive, relays: () => auditor?.relays ?? false },
+    { ...init, session, batch, maxLength, ports, cacheBytesPerBlock }
+  )
   const chain = await retry(() => builder.build(signal), { delaysMs: retryDelaysMs, logger, signal })
   const recorder = auditor?.drawSession() ? new SessionRecorder({ auditor }, { batch, hiddenSize, ports }) : null
   return new ChainSession(

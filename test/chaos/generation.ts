@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AutoDistributedModelForCausalLM, type DistributedModelForCausalLM } from '../../client/index.ts'
 import type { Logger } from '../../common/logger.ts'
-import { type ChaosServer, type ChaosSwarm, root, tinyPath } from './swarm.ts'
+import { type ChaosServer, type ChaosSwarm, isUp, root, tinyPath } from './swarm.ts'
 
 interface Greedy {
   readonly newTokens: number
@@ -30,7 +30,7 @@ export async function connect(swarm: ChaosSwarm): Promise<ChaosClient> {
   }
   const logger: Logger = { debug, info: debug, warn: debug, error: debug }
   const model = await AutoDistributedModelForCausalLM.fromPretrained(tinyPath, {
-    initialPeers: swarm.servers.map(({ peer }) => peer.address),
+    initialPeers: swarm.servers.filter(({ peer }) => isUp(peer)).map(({ peer }) => peer.address),
     logger
   })
   const chain = (): ChaosServer[] =>
@@ -72,6 +72,17 @@ export async function generate(
   assert.deepEqual(tokens, reference.tokens)
   const middle = usual.toSorted((a, b) => a - b)[usual.length >> 1] ?? 0
   return { recoverySeconds: Math.max(0, longest - middle) / 1000 }
+}
+
+/** Runs with a client whose first generation is over: compiled, and measured. */
+export async function withClient(swarm: ChaosSwarm, run: (client: ChaosClient) => Promise<void>): Promise<void> {
+  const client = await connect(swarm)
+  try {
+    await generate(client, {})
+    await run(client)
+  } finally {
+    await client[Symbol.asyncDispose]()
+  }
 }
 
 /** What a scenario prints. */

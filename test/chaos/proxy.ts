@@ -31,6 +31,7 @@ export class ChaosProxy {
   readonly #server: Server
   readonly #links = new Set<Link>()
   readonly #weather = new Map<string, Weather>()
+  readonly #counts = new Set<(bytes: number) => void>()
   #target: number
 
   private constructor(server: Server, target: number) {
@@ -79,9 +80,23 @@ export class ChaosProxy {
     for (const link of this.#select(source)) for (const pipe of link.pipes) pipe.cutAfter(bytes)
   }
 
-  /** Turns over a bit of the next piece of at least `least` bytes that each open connection carries to the client. */
+  /** Turns over a bit of the next piece of at least `least` bytes that each open connection carries, either way. */
   corrupt(source: string = everybody, least = 1): void {
-    for (const link of this.#select(source)) link.pipes[1].corrupt(least)
+    for (const link of this.#select(source)) for (const pipe of link.pipes) pipe.corrupt(least)
+  }
+
+  /** Resolves when so many more bytes have come for the server. */
+  carries(bytes: number): Promise<void> {
+    return new Promise(resolve => {
+      let left = bytes
+      const count = (carried: number): void => {
+        left -= carried
+        if (left > 0) return
+        this.#counts.delete(count)
+        resolve()
+      }
+      this.#counts.add(count)
+    })
   }
 
   async close(): Promise<void> {
@@ -110,6 +125,9 @@ export class ChaosProxy {
       new Pipe({ from: far, to: near }, weather, end)
     ] as const
     const link: Link = { source, sockets: [near, far], pipes }
+    near.on('data', bytes => {
+      for (const count of this.#counts) count(bytes.length)
+    })
     this.#links.add(link)
     for (const socket of link.sockets) {
       socket.on('error', end)

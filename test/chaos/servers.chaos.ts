@@ -1,7 +1,8 @@
 // Servers that die, freeze and come back in the middle of a generation.
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { type ChaosClient, connect, generate, tell } from './generation.ts'
-import { type ChaosSwarm, startSwarm } from './swarm.ts'
+import { generate, tell, withClient } from './generation.ts'
+import { type ChaosSwarm, end, startSwarm } from './swarm.ts'
 
 const replicas = [
   [0, 4],
@@ -19,44 +20,57 @@ describe('a generation through three servers', { timeout: 300_000 }, () => {
   })
   after(() => swarm?.[Symbol.asyncDispose]())
 
-  const withClient = async (run: (client: ChaosClient) => Promise<void>): Promise<void> => {
-    const client = await connect(swarm)
-    try {
-      await generate(client, {}) // compiled, and measured
-      await run(client)
-    } finally {
-      await client[Symbol.asyncDispose]()
-    }
-  }
-
   for (const [hop, step] of [
     [0, 7],
     [1, 20],
     [2, 40]
   ] as const) {
     it(`goes on when server ${hop} is killed after ${step} tokens`, () =>
-      withClient(async client => {
+      withClient(swarm, async client => {
         const trial = await generate(client, {
           [step]: chain => void chain[hop]!.peer.process.kill('SIGKILL')
         })
-        tell(`kill ${hop}`, trial)
-        const { first, end } = client.chain()[hop]!.blocks
-        await swarm.add([first, end])
+        tell(`server ${hop} killed`, trial)
+        const { first, end: last } = client.chain()[hop]!.blocks
+        await swarm.add([first, last])
       }))
   }
 
   for (const hop of [0, 1, 2]) {
     it(`goes on when server ${hop} freezes, and when it thaws`, () =>
-      withClient(async client => {
+      withClient(swarm, async client => {
         let frozen = client.chain()[hop]!
-        const trial = await generate(client, {
-          10: chain => {
-            frozen = chain[hop]!
-            frozen.peer.process.kill('SIGSTOP')
-          },
-          40: () => void frozen.peer.process.kill('SIGCONT')
-        })
-        tell(`freeze ${hop}`, trial)
+        try {
+          const trial = await generate(client, {
+            10: chain => {
+              frozen = chain[hop]!
+              frozen.peer.process.kill('SIGSTOP')
+            },
+            40: () => void frozen.peer.process.kill('SIGCONT')
+          })
+          tell(`server ${hop} frozen`, trial)
+        } finally {
+          frozen.peer.process.kill('SIGCONT')
+        }
       }))
+  }
+})
+
+it('a server that was killed is used again when it is back with its identity', { timeout: 120_000 }, async () => {
+  const swarm = await startSwarm([[0, 6]])
+  try {
+    const identity = ['--identity', join(swarm.home, 'identity')]
+    const killed = await swarm.add([6, 12], { args: identity })
+    await withClient(swarm, async client => {
+      const trial = await generate(client, {
+        20: async () => {
+          await end(killed.peer)
+          await swarm.add([6, 12], { args: identity, place: killed })
+        }
+      })
+      tell('restarted with the same identity, once it is up', trial)
+    })
+  } finally {
+    await swarm[Symbol.asyncDispose]()
   }
 })

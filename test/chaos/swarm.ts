@@ -5,7 +5,6 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type PeerProcess, startPeer } from '../../cli/local-swarm.ts'
-import { AutoDistributedModelForCausalLM, type DistributedModelForCausalLM } from '../../client/index.ts'
 import type { BlockRange } from '../../common/range.ts'
 import { ChaosProxy } from './proxy.ts'
 
@@ -17,6 +16,8 @@ export interface ChaosServer {
   readonly peer: PeerProcess
   readonly peerId: string
   readonly blocks: BlockRange
+  /** that it listens on */
+  readonly port: number
   /** in front of it */
   readonly proxy: ChaosProxy
   /** the address that it dials from */
@@ -29,8 +30,8 @@ export interface AddOptions {
   /** more flags of `swarm serve` */
   readonly args?: readonly string[]
   readonly env?: Record<string, string>
-  /** default: the first server */
-  readonly join?: string
+  /** default: all servers that are up */
+  readonly join?: readonly string[]
   /** instead of a new one: after a restart it is where it was */
   readonly place?: { readonly port: number; readonly proxy: ChaosProxy; readonly source: string }
 }
@@ -40,7 +41,18 @@ export interface ChaosSwarm extends AsyncDisposable {
   readonly servers: readonly ChaosServer[]
   add(range: readonly [number, number], options?: AddOptions): Promise<ChaosServer>
   byPeer(peerId: string): ChaosServer
-  connect(): Promise<DistributedModelForCausalLM>
+}
+
+/** Whether it runs and nobody has ended it. */
+export const isUp = ({ process: { exitCode, signalCode, killed } }: PeerProcess): boolean =>
+  exitCode === null && signalCode === null && !killed
+
+/** Kills a peer, frozen ones too, and waits until it is gone. */
+export async function end(peer: PeerProcess): Promise<void> {
+  if (peer.process.exitCode !== null || peer.process.signalCode !== null) return
+  const gone = once(peer.process, 'exit')
+  peer.process.kill('SIGKILL')
+  await gone
 }
 
 /** A TCP port that nobody listens on just now. */
@@ -60,23 +72,26 @@ export async function startSwarm(
 ): Promise<ChaosSwarm> {
   const home = await mkdtemp(join(tmpdir(), 'swarm-chaos-'))
   const servers: ChaosServer[] = []
+  const proxies = new Set<ChaosProxy>()
   let added = 0
   const swarm: ChaosSwarm = {
     home,
     servers,
     async add([first, end], more = {}) {
-      const { clockMs = 0, args = [], env = {}, join: peer = servers[0]?.peer.address, place } = { ...options, ...more }
+      const up = servers.filter(({ peer }) => isUp(peer)).map(({ peer }) => peer.address)
+      const { clockMs = 0, args = [], env = {}, join: peers = up, place } = { ...options, ...more }
       added += 1
       const source = place?.source ?? `127.0.0.${100 + added}`
       const port = place?.port ?? (await freePort())
       const proxy = place?.proxy ?? (await ChaosProxy.open(port))
-      const process_ = await startPeer(
+      proxies.add(proxy)
+      const peer = await startPeer(
         [
           ...['serve', tinyPath, '--blocks', `${first}-${end}`, '--threads', '1', '--weights', 'mapped'],
           ...['--host', '127.0.0.1', '--port', `${port}`, '--announce', `/ip4/127.0.0.1/tcp/${proxy.port}`],
           ...(args.includes('--identity') ? [] : ['--no-identity']),
-          ...(peer === undefined ? [] : ['--join', peer]),
-          ...args
+          ...args,
+          ...(peers.length === 0 ? [] : ['--join', ...peers])
         ],
         {
           env: {
@@ -88,7 +103,7 @@ export async function startSwarm(
           }
         }
       )
-      const server = { peer: process_, peerId: process_.online.peerId, blocks: { first, end }, proxy, source }
+      const server = { peer, peerId: peer.online.peerId, blocks: { first, end }, port, proxy, source }
       servers.push(server)
       return server
     },
@@ -97,19 +112,9 @@ export async function startSwarm(
       if (found === undefined) throw new Error(`no server ${peerId}`)
       return found
     },
-    connect: () =>
-      AutoDistributedModelForCausalLM.fromPretrained(tinyPath, {
-        initialPeers: servers.map(({ peer }) => peer.address)
-      }),
     async [Symbol.asyncDispose]() {
-      await Promise.all(
-        servers.map(async ({ peer, proxy }) => {
-          peer.process.kill('SIGCONT')
-          peer.process.kill('SIGKILL')
-          await peer.stop()
-          await proxy.close().catch(() => {})
-        })
-      )
+      await Promise.all(servers.map(({ peer }) => end(peer)))
+      await Promise.all([...proxies].map(proxy => proxy.close()))
       await rm(home, { recursive: true, force: true })
     }
   }

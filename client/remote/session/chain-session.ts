@@ -11,7 +11,9 @@ import type { InferenceSession, StepOptions } from '../inference-session.ts'
 import { delay, throwIfAborted } from '../retry.ts'
 import { answered, describeHop, hopError } from '../span-request.ts'
 import { type Chain, type ChainBuilder, endsAtLast, type Loss } from './chain-builder.ts'
+import { checkReorder, checkStep, checkTruncate, type SessionShape } from './checks.ts'
 import type { SessionHop } from './hop.ts'
+import { type IsAlive, silentError } from './liveness.ts'
 import { cutStep, joinAnswers, type Pending, pend, type Step } from './pending.ts'
 import type { SessionRecorder } from './recorder.ts'
 import { Stall } from './stall.ts'
@@ -25,10 +27,7 @@ const pieceTokens = 512
 /** positions of a row in a piece, or a multiple: servers know beginnings of sequences by so many */
 const pieceStep = 64
 
-export interface ChainSessionInit {
-  readonly hiddenSize: number
-  readonly batch: number
-  readonly maxLength: number
+export interface ChainSessionInit extends SessionShape {
   readonly wholeSteps: boolean
   /** pauses before the chain is mended again */
   readonly retryDelaysMs: readonly number[]
@@ -38,8 +37,8 @@ export interface ChainSessionComponents {
   readonly builder: ChainBuilder
   readonly chain: Chain
   readonly logger: Logger
-  /** whether a server answers a ping now; absent: all do */
-  readonly isAlive?: (peerId: string, signal: AbortSignal) => Promise<boolean>
+  /** absent: servers that are silent are waited for */
+  readonly isAlive?: IsAlive
   /** of a session that is audited, as long as its chain stays */
   readonly recorder?: SessionRecorder | null
 }
@@ -78,18 +77,12 @@ export class ChainSession implements InferenceSession {
   }
 
   truncate(lengths: readonly number[]): void {
-    const wrong = lengths.findIndex((length, row) => !(length >= 0 && length <= this.#lengths[row]!))
-    if (lengths.length !== this.#init.batch || wrong !== -1) {
-      throw new SwarmError('INVALID_ARGUMENT', `truncate: expected at most ${this.#lengths}, found ${lengths}`)
-    }
+    checkTruncate(lengths, this.#lengths)
     this.#lengths = [...lengths]
   }
 
   reorder(parents: readonly number[]): void {
-    const { batch } = this.#init
-    if (parents.length !== batch || parents.some(row => !(Number.isInteger(row) && row >= 0 && row < batch))) {
-      throw new SwarmError('INVALID_ARGUMENT', `reorder: expected ${batch} rows of 0 to ${batch - 1}, found ${parents}`)
-    }
+    checkReorder(parents, this.#init.batch)
     const before = this.#parents
     this.#parents = before === null ? [...parents] : parents.map(parent => before[parent]!)
     this.#lengths = parents.map(parent => this.#lengths[parent]!)
@@ -101,7 +94,7 @@ export class ChainSession implements InferenceSession {
     if (this.#stepping !== null)
       throw new SwarmError('INVALID_ARGUMENT', 'a step is under way: sessions take one at a time')
     throwIfAborted(signal)
-    const lengths = this.#checkStep(hidden, options.lengths)
+    const lengths = checkStep(hidden, options.lengths, this.#lengths, this.#init)
     try {
       return await withResource(startDeadline(stepTimeoutMs, 'the step', signal), async deadline => {
         this.#stepping = deadline.signal
@@ -226,7 +219,7 @@ export class ChainSession implements InferenceSession {
       this.#chain.hops.map(async hop => {
         if (await isAlive(hop.peerId, signal)) return
         logger.debug({ peer: hop.peerId }, 'a server of the session does not answer')
-        this.#lose(hop, { error: hopError(new SwarmError('UNREACHABLE', 'no answer'), hop.hop, 'session') })
+        this.#lose(hop, { error: silentError(hop.hop) })
       })
     )
   }
@@ -313,29 +306,6 @@ export class ChainSession implements InferenceSession {
     } catch (error) {
       this.#lose(hops[index]!, { error: hopError(error, hops[index]!.hop, 'step') })
     }
-  }
-
-  /** How many positions each row gets. Throws INVALID_ARGUMENT. */
-  #checkStep(hidden: Floats, lengths: readonly number[] | undefined): readonly number[] {
-    const { hiddenSize, batch, maxLength } = this.#init
-    const [rows, sequence, width] = hidden.shape
-    if (hidden.shape.length !== 3 || rows !== batch || width !== hiddenSize || !sequence) {
-      throw new SwarmError('INVALID_ARGUMENT', `step: expected [${batch}, seq, ${hiddenSize}], found [${hidden.shape}]`)
-    }
-    const added = lengths ?? Array<number>(batch).fill(sequence)
-    const isWrong = (length: number, row: number): boolean =>
-      !Number.isInteger(length) || length < (this.#lengths[row] === 0 ? 1 : 0) || length > sequence
-    if (added.length !== batch || added.some(isWrong)) {
-      throw new SwarmError(
-        'INVALID_ARGUMENT',
-        `step: expected ${batch} lengths of 1 to ${sequence}, found ${added.join(', ')}`
-      )
-    }
-    const longest = Math.max(...added.map((length, row) => this.#lengths[row]! + length))
-    if (longest > maxLength) {
-      throw new SwarmError('INVALID_ARGUMENT', `step: ${longest} positions, the session was opened for ${maxLength}`)
-    }
-    return added
   }
 
   #end(error: SwarmError): void {

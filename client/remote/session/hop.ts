@@ -13,6 +13,7 @@ import { portsOf } from '../ports.ts'
 import { throwIfAborted } from '../retry.ts'
 import type { Hop } from '../routing.ts'
 import { answered, answeredBody, describeHop, hopError, isPeersFault, spanOf } from '../span-request.ts'
+import { type IsAlive, whileAlive } from './liveness.ts'
 
 /** Opening, with the server making room for the cache and compiling what the ports need. */
 const openTimeoutMs = 1 * minute
@@ -37,6 +38,8 @@ export interface HopListener {
 export interface HopComponents {
   readonly network: Pick<Network, 'open'>
   readonly peers: Pick<Peers, 'addressesOf' | 'succeed' | 'fail'>
+  /** absent: servers that are silent are waited for */
+  readonly isAlive?: IsAlive
 }
 
 export interface HopInit {
@@ -48,6 +51,14 @@ export interface HopInit {
   readonly ports: NamedTensors
 }
 
+interface OpenedHop {
+  readonly hop: Hop
+  readonly place: Place
+  readonly stream: MessageStream
+  readonly codec: Codec
+  readonly isAlive: IsAlive | undefined
+}
+
 export class SessionHop {
   readonly hop: Hop
   place: Place
@@ -57,6 +68,7 @@ export class SessionHop {
   isWithoutOther = false
   readonly #stream: MessageStream
   readonly #codec: Codec
+  readonly #isAlive: IsAlive | undefined
   #ready: PromiseWithResolvers<void> | null = null
   #asked: PromiseWithResolvers<Tensor | undefined> | null = null
   #listener: HopListener | null = null
@@ -64,11 +76,12 @@ export class SessionHop {
   #early: ((listener: HopListener) => void)[] = []
   #closed = false
 
-  private constructor(hop: Hop, place: Place, stream: MessageStream, codec: Codec) {
+  private constructor({ hop, place, stream, codec, isAlive }: OpenedHop) {
     this.hop = hop
     this.place = place
     this.#stream = stream
     this.#codec = codec
+    this.#isAlive = isAlive
   }
 
   get peerId(): string {
@@ -77,7 +90,7 @@ export class SessionHop {
 
   /** Throws what the server says, with the hop it comes from; a server that fails is left out for a while. */
   static async open(
-    { network, peers }: HopComponents,
+    { network, peers, isAlive }: HopComponents,
     init: HopInit,
     { hop, place, signal }: { hop: Hop; place: Place; signal?: AbortSignal }
   ): Promise<SessionHop> {
@@ -85,20 +98,27 @@ export class SessionHop {
     return await withResource(startDeadline(openTimeoutMs, opening, signal), async deadline => {
       let stream: MessageStream | undefined
       try {
-        const addresses = peers.addressesOf(hop.peerId)
-        stream = await network.open(hop.peerId, protocols.inference, { addresses, signal: deadline.signal })
-        const { session, batch, maxLength, codec } = init
-        const span = spanOf({ model: init.model, timeoutMs: openTimeoutMs }, hop, codec)
-        const body = { kind: 'inferenceOpen', span, batch, maxLength, session, ...place } as const
-        // adapters travel exactly, whatever the codec of hidden states
-        await stream.send({ body, tensors: portsOf(init.ports, hop.blocks) }, { signal: deadline.signal })
-        const answer = await stream.receive({ signal: deadline.signal })
-        if (answer === null) throw new SwarmError('UNREACHABLE', 'the server ended the session')
-        answeredBody(answer, 'inferenceReady')
-        peers.succeed(hop.peerId)
-        const opened = new SessionHop(hop, place, stream, codec)
-        void opened.#read()
-        return opened
+        return await whileAlive(
+          hop,
+          isAlive,
+          async alive => {
+            const addresses = peers.addressesOf(hop.peerId)
+            stream = await network.open(hop.peerId, protocols.inference, { addresses, signal: alive })
+            const { session, batch, maxLength, codec } = init
+            const span = spanOf({ model: init.model, timeoutMs: openTimeoutMs }, hop, codec)
+            const body = { kind: 'inferenceOpen', span, batch, maxLength, session, ...place } as const
+            // adapters travel exactly, whatever the codec of hidden states
+            await stream.send({ body, tensors: portsOf(init.ports, hop.blocks) }, { signal: alive })
+            const answer = await stream.receive({ signal: alive })
+            if (answer === null) throw new SwarmError('UNREACHABLE', 'the server ended the session')
+            answeredBody(answer, 'inferenceReady')
+            peers.succeed(hop.peerId)
+            const opened = new SessionHop({ hop, place, stream, codec, isAlive })
+            void opened.#read()
+            return opened
+          },
+          deadline.signal
+        )
       } catch (error) {
         const failure = hopError(error, hop, 'opening a session')
         stream?.abort(failure)
@@ -137,9 +157,11 @@ export class SessionHop {
     else tell(this.#listener)
   }
 
+  /** Returns when the step is on its way. Throws UNREACHABLE where the server takes nothing and does not answer. */
   async step(body: Omit<BodyOf<'inferenceStep'>, 'kind'>, tensors: NamedTensors, signal: AbortSignal): Promise<void> {
     const message = { body: { kind: 'inferenceStep', ...body }, tensors } as const
-    await this.#stream.send(message, { signal, codec: { hidden: this.#codec } })
+    const codec = { hidden: this.#codec }
+    await whileAlive(this.hop, this.#isAlive, alive => this.#stream.send(message, { signal: alive, codec }), signal)
   }
 
   /** Sends a step and gives the next result of `answering`, the server at the end of the ones that hand on to each other. */
@@ -150,15 +172,13 @@ export class SessionHop {
     signal: AbortSignal
   ): Promise<Tensor<'float32'>> {
     const asked = Promise.withResolvers<Tensor | undefined>()
+    asked.promise.catch(() => {}) // it may be lost before anybody waits
     answering.#asked = asked
-    const onAbort = (): void => asked.reject(toSwarmError(signal.reason, 'ABORTED'))
-    signal.addEventListener('abort', onAbort, { once: true })
     try {
       await this.step(body, tensors, signal)
-      const hidden = (await asked.promise) as Tensor<'float32'> | undefined
+      const hidden = (await answering.#hears(asked, signal)) as Tensor<'float32'> | undefined
       return answered({ ...(hidden && { hidden }) }, 'hidden', tensors.hidden.shape)
     } finally {
-      signal.removeEventListener('abort', onAbort)
       answering.#asked = null
     }
   }
@@ -166,17 +186,26 @@ export class SessionHop {
   /** Another place in the chain; returns when the server has taken it. */
   async route(place: Place, { replay = false, keepNext = false }, signal: AbortSignal): Promise<void> {
     const ready = Promise.withResolvers<void>()
+    ready.promise.catch(() => {})
     this.#ready = ready
-    const onAbort = (): void => ready.reject(toSwarmError(signal.reason, 'ABORTED'))
-    signal.addEventListener('abort', onAbort, { once: true })
     try {
       await this.#stream.send({ body: { kind: 'inferenceRoute', ...place, replay, keepNext }, tensors: {} }, { signal })
-      await ready.promise
+      await this.#hears(ready, signal)
       this.place = place
     } finally {
-      signal.removeEventListener('abort', onAbort)
       this.#ready = null
     }
+  }
+
+  /** What the server is about to say; throws when it is lost or silent, and what the signal says. */
+  #hears<T>(awaited: PromiseWithResolvers<T>, signal: AbortSignal): Promise<T> {
+    const wait = (alive: AbortSignal): Promise<T> => {
+      const onAbort = (): void => awaited.reject(toSwarmError(alive.reason, 'ABORTED'))
+      if (alive.aborted) onAbort()
+      alive.addEventListener('abort', onAbort, { once: true })
+      return awaited.promise.finally(() => alive.removeEventListener('abort', onAbort))
+    }
+    return whileAlive(this.hop, this.#isAlive, wait, signal)
   }
 
   async close(): Promise<void> {
@@ -186,6 +215,8 @@ export class SessionHop {
 
   abort(error: Error): void {
     this.#closed = true
+    this.#ready?.reject(error)
+    this.#asked?.reject(error)
     this.#stream.abort(error)
   }
 
