@@ -3,10 +3,9 @@
 import { SwarmError, toSwarmError } from '../../../common/errors.ts'
 import type { Logger } from '../../../common/logger.ts'
 import { withResource } from '../../../common/resource.ts'
-import { int64, type Tensor } from '../../../common/tensor.ts'
+import type { Tensor } from '../../../common/tensor.ts'
 import { minute } from '../../../common/units.ts'
 import { startDeadline } from '../../../network/deadline.ts'
-import type { NamedTensors } from '../../../proto/frame.ts'
 import type { InferenceSession, StepOptions } from '../inference-session.ts'
 import { delay, throwIfAborted } from '../retry.ts'
 import { answered, describeHop, hopError } from '../span-request.ts'
@@ -14,7 +13,7 @@ import { type Chain, type ChainBuilder, endsAtLast, type Loss } from './chain-bu
 import { checkReorder, checkStep, checkTruncate, type SessionShape } from './checks.ts'
 import type { SessionHop } from './hop.ts'
 import { type IsAlive, silentError } from './liveness.ts'
-import { cutStep, joinAnswers, type Pending, pend, type Step } from './pending.ts'
+import { cutStep, joinAnswers, type Pending, pend, type Step, stepTensors } from './pending.ts'
 import type { SessionRecorder } from './recorder.ts'
 import { Stall } from './stall.ts'
 
@@ -169,19 +168,11 @@ export class ChainSession implements InferenceSession {
   async #feed(index: number, step: Step, hidden: Floats, signal: AbortSignal): Promise<void> {
     const { hops, inputs } = this.#chain
     const hop = hops[index]!
-    const { number, lengths, starts, parents } = step
     inputs.get(hop)!.take(step, hidden)
     const lastOnly = step.lastOnly && endsAtLast(this.#chain, index)
-    const body = { timeoutMs: stepTimeoutMs, step: number, lastOnly, replay: false }
-    const isWhole = lengths.every(length => length === hidden.shape[1])
-    const tensors: NamedTensors = {
-      hidden,
-      ...(!isWhole && { lengths: int64([lengths.length], lengths) }),
-      starts: int64([starts.length], starts),
-      ...(parents && { parents: int64([parents.length], parents) })
-    }
+    const body = { timeoutMs: stepTimeoutMs, step: step.number, lastOnly, replay: false }
     try {
-      await hop.step(body, tensors, signal)
+      await hop.step(body, stepTensors(step, hidden), signal)
     } catch (error) {
       throwIfAborted(signal)
       this.#lose(hop, { error: toSwarmError(error) })
@@ -276,6 +267,8 @@ export class ChainSession implements InferenceSession {
     this.#chain = chain
     // what came from whom is not known any more
     this.#recorder = null
+    // a neighbour may have told us of a server that was being replaced already
+    for (const hop of this.#lost.keys()) if (!chain.hops.includes(hop)) this.#lost.delete(hop)
     this.#listen()
   }
 

@@ -1,5 +1,6 @@
 // Steps of a session on their way: numbered, so that a server knows one that it is sent again. Pure.
-import { type Tensor, tensor } from '../../../common/tensor.ts'
+import { int64, type Tensor, tensor } from '../../../common/tensor.ts'
+import type { NamedTensors } from '../../../proto/frame.ts'
 
 type Floats = Tensor<'float32'>
 
@@ -28,6 +29,17 @@ export interface Pending {
 export function pend(step: Step): Pending {
   const { promise, resolve } = Promise.withResolvers<Floats>()
   return { step, answer: promise, resolve }
+}
+
+/** The step as a server gets it, `hidden` being its input. */
+export function stepTensors({ lengths, starts, parents }: Step, hidden: Floats): NamedTensors {
+  const isWhole = lengths.every(length => length === hidden.shape[1])
+  return {
+    hidden,
+    ...(!isWhole && { lengths: int64([lengths.length], lengths) }),
+    starts: int64([starts.length], starts),
+    ...(parents && { parents: int64([parents.length], parents) })
+  }
 }
 
 /** A long step in pieces of `size` positions of each row, numbered on from it. */
