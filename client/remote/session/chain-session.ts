@@ -13,7 +13,7 @@ import { type Chain, type ChainBuilder, endsAtLast, type Loss } from './chain-bu
 import { checkReorder, checkStep, checkTruncate, type SessionShape } from './checks.ts'
 import type { SessionHop } from './hop.ts'
 import { type IsAlive, silentError } from './liveness.ts'
-import { cutStep, joinAnswers, type Pending, pend, type Step, stepTensors } from './pending.ts'
+import { cutStep, joinAnswers, type Pending, pend, pieceSize, type Step, stepTensors } from './pending.ts'
 import type { SessionRecorder } from './recorder.ts'
 import { Stall } from './stall.ts'
 
@@ -21,11 +21,6 @@ type Floats = Tensor<'float32'>
 
 /** One step through all servers, a long prompt included. */
 const stepTimeoutMs = 5 * minute
-/** positions of all rows together that travel as one step, so that servers work on different ones at once */
-const pieceTokens = 512
-/** positions of a row in a piece, or a multiple: servers know beginnings of sequences by so many */
-const pieceStep = 64
-
 export interface ChainSessionInit extends SessionShape {
   readonly wholeSteps: boolean
   /** pauses before the chain is mended again */
@@ -100,7 +95,9 @@ export class ChainSession implements InferenceSession {
         const starts = [...this.#lengths]
         const lastOnly = options.answer === 'last'
         const step = { number: this.#number + 1, hidden, lengths, starts, parents: this.#parents, lastOnly }
-        const pieces = cutStep(step, this.#pieceSize(hidden.shape[1]!))
+        const seq = hidden.shape[1]!
+        const size = this.#init.wholeSteps ? seq : pieceSize(seq, this.#chain.hops.length, lengths.length)
+        const pieces = cutStep(step, size)
         const answers = await this.#run(pieces, deadline.signal)
         this.#lengths = starts.map((start, row) => start + lengths[row]!)
         this.#parents = null
@@ -126,15 +123,6 @@ export class ChainSession implements InferenceSession {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-
-  /** Several servers work on a long prompt at once; one alone takes it as it is. */
-  #pieceSize(seq: number): number {
-    const servers = this.#chain.hops.length
-    if (servers === 1 || this.#init.wholeSteps) return seq
-    const most = Math.max(1, Math.floor(pieceTokens / this.#init.batch))
-    const wanted = Math.ceil(seq / (2 * servers) / pieceStep) * pieceStep
-    return most < pieceStep ? most : Math.min(wanted, most - (most % pieceStep))
   }
 
   async #run(steps: readonly Step[], signal: AbortSignal): Promise<Floats[]> {

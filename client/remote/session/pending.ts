@@ -4,6 +4,11 @@ import type { NamedTensors } from '../../../proto/frame.ts'
 
 type Floats = Tensor<'float32'>
 
+/** positions of all rows together that travel as one step, so that servers work on different ones at once */
+const pieceTokens = 512
+/** positions of a row in a piece, or a multiple: servers know beginnings of sequences by so many */
+const pieceStep = 64
+
 /** One step as it is sent. */
 export interface Step {
   readonly number: number
@@ -40,6 +45,14 @@ export function stepTensors({ lengths, starts, parents }: Step, hidden: Floats):
     starts: int64([starts.length], starts),
     ...(parents && { parents: int64([parents.length], parents) })
   }
+}
+
+/** Several servers work on a long prompt at once; one alone takes it as it is. */
+export function pieceSize(seq: number, servers: number, batch: number): number {
+  if (servers === 1) return seq
+  const most = Math.max(1, Math.floor(pieceTokens / batch))
+  const wanted = Math.ceil(seq / (2 * servers) / pieceStep) * pieceStep
+  return most < pieceStep ? most : Math.min(wanted, most - (most % pieceStep))
 }
 
 /** A long step in pieces of `size` positions of each row, numbered on from it. */
