@@ -25,19 +25,41 @@ function compare(a: readonly number[], b: readonly number[]): number {
   return index === -1 ? 0 : Math.sign(a[index]! - b[index]!)
 }
 
+/** Minimum of each run of `length` values, in one pass. */
+function windowMinima(values: readonly number[], length: number): number[] {
+  const minima: number[] = []
+  /** indexes of values that may become the minimum, values rising */
+  const queue: number[] = []
+  for (const [index, value] of values.entries()) {
+    while (queue.length > 0 && values[queue.at(-1)!]! >= value) queue.pop()
+    queue.push(index)
+    if (queue[0]! <= index - length) queue.shift()
+    if (index >= length - 1) minima.push(values[queue[0]!]!)
+  }
+  return minima
+}
+
 /**
  * The window of `count` blocks whose throughputs, worst block first, are lexicographically smallest (Petals' rule, arXiv 2312.08361
  * section 3.2); among equals the first.
+ * @param throughputs sum of the servers' throughput for each block
  */
-export function chooseWindow(totalBlocks: number, count: number, servers: readonly PlacedServer[]): BlockRange {
-  const length = Math.min(count, totalBlocks)
-  const throughputs = blockThroughputs(totalBlocks, servers)
+export function weakestWindow(throughputs: readonly number[], count: number): BlockRange {
+  const length = Math.min(count, throughputs.length)
+  const minima = windowMinima(throughputs, length)
+  const least = minima.reduce((least, minimum) => Math.min(least, minimum), Infinity)
   let best: { first: number; sorted: number[] } | undefined
-  for (let first = 0; first + length <= totalBlocks; first++) {
+  for (const [first, minimum] of minima.entries()) {
+    if (minimum !== least) continue
     const sorted = throughputs.slice(first, first + length).sort((a, b) => a - b)
     if (best === undefined || compare(sorted, best.sorted) < 0) best = { first, sorted }
   }
   return { first: best!.first, end: best!.first + length }
+}
+
+/** The same, from the servers that are there. */
+export function chooseWindow(totalBlocks: number, count: number, servers: readonly PlacedServer[]): BlockRange {
+  return weakestWindow(blockThroughputs(totalBlocks, servers), count)
 }
 
 /** @throws SwarmError INVALID_ARGUMENT for a range that is empty, reversed or outside the model */
