@@ -80,6 +80,17 @@ export function parseBytes(text: string): number {
   return Math.round(Number(match![1]) * unit)
 }
 
+/** `25%` of the time, or `40` tokens per second. */
+export function parseMaxRate(text: string): { readonly share: number } | { readonly tokens: number } {
+  const match = /^(\d+(?:\.\d+)?)\s*(%|\/s)?$/.exec(text)
+  const value = Number(match?.[1])
+  const isShare = match?.[2] === '%'
+  if (match === null || value === 0 || (isShare && value > 100)) {
+    throw new InvalidArgumentError('expected a share such as 25% or tokens per second such as 40')
+  }
+  return isShare ? { share: value / 100 } : { tokens: value }
+}
+
 export const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const
 export type LogLevel = (typeof logLevels)[number]
 

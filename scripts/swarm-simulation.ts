@@ -73,7 +73,8 @@ class Agenda {
     heap[0] = last
     for (let parent = 0; ; ) {
       let least = parent
-      for (const child of [2 * parent + 1, 2 * parent + 2]) if (child < heap.length && this.#isBefore(child, least)) least = child
+      for (const child of [2 * parent + 1, 2 * parent + 2])
+        if (child < heap.length && this.#isBefore(child, least)) least = child
       if (least === parent) return top
       this.#swap(parent, least)
       parent = least
@@ -93,7 +94,10 @@ class Agenda {
 
 /** Strong and weak machines: rates over a factor of about twenty, 4 to 16 blocks. */
 function machine(random: Random): Pick<Server, 'throughput' | 'length'> {
-  return { throughput: Math.round(1000 * Math.exp(0.7 * random.normal())), length: 4 + Math.floor(random.uniform() * 13) }
+  return {
+    throughput: Math.round(1000 * Math.exp(0.7 * random.normal())),
+    length: 4 + Math.floor(random.uniform() * 13)
+  }
 }
 
 export function simulate(init: SimulationInit): SimulationResult {

@@ -8,7 +8,8 @@ export type Visit = 'request' | 'session'
 
 export class Admission {
   readonly #inside: Record<Visit, number> = { request: 0, session: 0 }
-  readonly #idle = Promise.withResolvers<void>()
+  #idle = Promise.withResolvers<void>()
+  #evicting = new AbortController()
   readonly #listeners = new Set<(reason: SwarmError) => void>()
   #door: 'opening' | 'open' | 'closed' = 'opening'
 
@@ -17,8 +18,26 @@ export class Admission {
     return this.#inside
   }
 
+  /** Aborts when those who are in have to leave at once; those who come later are not meant. */
+  get evicted(): AbortSignal {
+    return this.#evicting.signal
+  }
+
   open(): void {
     if (this.#door === 'opening') this.#door = 'open'
+  }
+
+  /** Lets in again after a `close`. */
+  reopen(): void {
+    if (this.#door !== 'closed') return
+    this.#door = 'open'
+    this.#idle = Promise.withResolvers()
+  }
+
+  /** Has all that are in end at once; `close` tells when they have. */
+  evict(): void {
+    this.#evicting.abort(leaving())
+    this.#evicting = new AbortController()
   }
 
   /** Lets nobody in any more. Resolves when all that are in have left. */

@@ -31,6 +31,8 @@ export interface ServerContext {
   readonly network: Network
   /** sessions that servers before this one bring steps to */
   readonly registry: SessionRegistry<ServedSession>
+  /** Aborts when those who are in have to leave at once. */
+  readonly evicted: AbortSignal
   /** Calls back when the server begins to leave, at once where it has, until the signal aborts. */
   readonly onDraining: Admission['onClosed']
   /** the server's own signed announcement; empty before it has one */

@@ -7,13 +7,15 @@ import type { Precision } from '../model/precision.ts'
 import type { AnnouncerInit } from '../network/announcer.ts'
 import type { NetworkInit } from '../network/network.ts'
 import type { WeightStorage } from '../runtime/session.ts'
+import { checkMaxRate, type MaxRate } from './pace.ts'
 import { checkRange } from './placement.ts'
+import type { RebalancerInit } from './rebalancer.ts'
 
 export interface ServerInit extends NetworkInit {
   readonly checkpoint: Checkpoint
   /** exactly these blocks … */
   readonly blocks?: BlockRange
-  /** … or so many, where the swarm needs them most; default: all */
+  /** … or so many, where the swarm needs them most; default: as many as the memory has room for */
   readonly numBlocks?: number
   /** where blocks that are not float32 are converted to */
   readonly cacheDir: string
@@ -25,6 +27,12 @@ export interface ServerInit extends NetworkInit {
    * the memory that is available reaches
    */
   readonly storage?: WeightStorage | 'auto'
+  /** for all that follows and the weights together, which get what is named and else a share each; default: no limit but what is free */
+  readonly memoryBytes?: number
+  /** the most that this server does for others */
+  readonly maxRate?: MaxRate
+  /** moves to blocks that the swarm needs more; not where the blocks are given. Default: stays */
+  readonly rebalancing?: RebalancerInit
   /** for keys and values, and adapters, of inference sessions; default 1 GiB */
   readonly kvCacheBytes?: number
   /** keep beginnings of sequences for sessions that begin alike, in what others leave of `kvCacheBytes`; default true */
@@ -39,7 +47,8 @@ export interface ServerInit extends NetworkInit {
 }
 
 /** @throws SwarmError INVALID_ARGUMENT for blocks that the model does not have */
-export function checkBlocks({ checkpoint, blocks, numBlocks: count }: ServerInit): void {
+export function checkBlocks({ checkpoint, blocks, numBlocks: count, maxRate }: ServerInit): void {
+  if (maxRate !== undefined) checkMaxRate(maxRate)
   const { numBlocks } = checkpoint.config
   if (blocks !== undefined) checkRange(blocks, numBlocks)
   if (count === undefined || (blocks === undefined && Number.isInteger(count) && count >= 1)) return

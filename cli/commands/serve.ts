@@ -3,15 +3,15 @@
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { openFromPeers } from '../../client/from-peers.ts'
-import { SwarmError } from '../../common/errors.ts'
+import { messageOf, SwarmError } from '../../common/errors.ts'
 import type { BlockRange } from '../../common/range.ts'
 import { rangeLength } from '../../common/range.ts'
 import { withResource } from '../../common/resource.ts'
-import { formatBytes, GiB, second } from '../../common/units.ts'
+import { formatBytes, second } from '../../common/units.ts'
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint.ts'
 import type { Precision } from '../../model/precision.ts'
 import { createNetwork } from '../../network/node.ts'
-import { createServer } from '../../server/server.ts'
+import { type BlockServer, createServer } from '../../server/server.ts'
 import { type Access, type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../access.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
 import { takeIdentity } from '../identity.ts'
@@ -24,10 +24,12 @@ import {
   parseBlocks,
   parseBytes,
   parseDtype,
+  parseMaxRate,
   parsePort,
   parsePositive,
   untilEofOption
 } from '../options.ts'
+import { followSchedule, type Hours, parseSchedule } from '../schedule.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
 interface ServeFlags extends AccessFlags, HubFlags, ListenFlags {
@@ -36,8 +38,12 @@ interface ServeFlags extends AccessFlags, HubFlags, ListenFlags {
   threads?: number
   weights: 'auto' | 'mapped' | 'prepacked'
   dtype: Precision | 'auto'
-  kvCache: number
-  residuals: number
+  memory?: number
+  kvCache?: number
+  residuals?: number
+  rebalance: boolean
+  maxRate?: ReturnType<typeof parseMaxRate>
+  schedule?: readonly Hours[]
   prefixReuse: boolean
   metricsPort?: number
   drainTimeout: number
@@ -59,7 +65,7 @@ export function serveCommand(): Command {
     .addOption(
       new Option(
         '-n, --num-blocks <count>',
-        'serve so many blocks, where the swarm needs them most (default: all)'
+        'serve so many blocks, where the swarm needs them most (default: as many as fit into memory)'
       ).argParser(parsePositive)
     )
     .addOption(revisionOption())
@@ -82,9 +88,17 @@ export function serveCommand(): Command {
         .argParser((text: string) => (text === 'auto' ? text : parseDtype(text)))
         .default('auto')
     )
-    .option('--kv-cache <size>', "memory for sessions' keys and values", parseBytes, 1 * GiB)
+    .option('--no-rebalance', 'stay with the blocks chosen at start, also where others need servers more')
+    .option('--memory <size>', 'memory for weights, caches and work together (default: what is free)', parseBytes)
+    .option(
+      '--kv-cache <size>',
+      "memory for sessions' keys and values (default: 1 GiB, or a share of --memory)",
+      parseBytes
+    )
     .option('--no-prefix-reuse', 'compute every prompt anew, also where it begins like one before')
-    .option('--residuals <size>', 'memory for activations kept between forward and backward', parseBytes, 1 * GiB)
+    .option('--residuals <size>', 'memory for activations kept between forward and backward', parseBytes)
+    .option('--max-rate <rate>', 'the most to give: a share of the time (25%) or tokens per second (40)', parseMaxRate)
+    .option('--schedule <hours>', 'serve at these hours only, local time: 22:00-06:00', parseSchedule)
     .option('--metrics-port <port>', 'serve Prometheus /metrics and /health on this port', parsePort)
     .option('--drain-timeout <seconds>', 'how long running sessions may go on after SIGTERM', parsePositive, 30)
     .option('--expiry <seconds>', 'an announcement lasts so long, and is renewed at half of it', parsePositive, 240)
@@ -124,6 +138,33 @@ async function openModel(
   }
 }
 
+/** SIGUSR1 pauses, SIGUSR2 resumes; so do the hours of a schedule, whoever spoke last counts. What comes back ends that. */
+function obeyOperator(server: BlockServer, flags: ServeFlags, signal: AbortSignal): () => void {
+  const say = (isServing: boolean): void => {
+    if (flags.json) print(JSON.stringify({ event: isServing ? 'resumed' : 'paused' }))
+    else print(isServing ? 'serves again' : 'paused: keeps its blocks, serves nobody')
+  }
+  const obey = (isServing: boolean): void => {
+    const before = server.state
+    void (isServing ? server.resume() : server.pause())
+      .then(() => {
+        if (server.state !== before) say(isServing)
+      })
+      .catch(error => {
+        process.stderr.write(`swarm: the swarm could not be told of it: ${messageOf(error)}\n`)
+      })
+  }
+  const pause = (): void => obey(false)
+  const resume = (): void => obey(true)
+  process.on('SIGUSR1', pause)
+  process.on('SIGUSR2', resume)
+  if (flags.schedule !== undefined) followSchedule(flags.schedule, { signal }, obey)
+  return () => {
+    process.off('SIGUSR1', pause)
+    process.off('SIGUSR2', resume)
+  }
+}
+
 async function serve(model: string, flags: ServeFlags): Promise<void> {
   const interrupt = interruptSignal(flags)
   const access = await readAccess(flags)
@@ -135,7 +176,10 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
     await createServer({
       checkpoint,
       blocks: flags.blocks,
-      numBlocks: flags.numBlocks ?? (flags.blocks === undefined ? numBlocks : undefined),
+      numBlocks: flags.numBlocks,
+      rebalancing: flags.rebalance ? {} : undefined,
+      memoryBytes: flags.memory,
+      maxRate: flags.maxRate,
       listen,
       ...networkAccess(access, { listen, model: checkpoint.identity }),
       ...{ announce, relay, nat },
@@ -167,16 +211,19 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
           `serving blocks ${first}..${end - 1}, ${rangeLength(server.range)} of ${numBlocks}, of ${checkpoint.name}`
         )
         print(
-          `  weights ${formatBytes(server.weightBytes)} in ${server.precision}, KV cache up to ${formatBytes(flags.kvCache)}`
+          `  weights ${formatBytes(server.weightBytes)} in ${server.precision}, KV cache up to ${formatBytes(server.cacheBytesTotal)}`
         )
+        if (flags.blocks === undefined) print(`  ${server.memoryPlan}`)
         for (const line of joinLines(server.addresses, access.invite)) print(`  ${line}`)
         if (flags.metricsPort !== undefined) print(`  metrics on port ${flags.metricsPort}`)
         print('  Ctrl-C drains and leaves; twice leaves at once')
       }
 
+      const ignoreOperator = obeyOperator(server, flags, interrupt.signal)
       if (!interrupt.signal.aborted) {
         await new Promise(done => interrupt.signal.addEventListener('abort', done, { once: true }))
       }
+      ignoreOperator()
       if (!flags.json) print('draining: no new sessions, waiting for those that run')
       await server.drain({ deadlineMs: flags.drainTimeout * second })
       if (!flags.json) print('left the swarm')

@@ -17,7 +17,7 @@ export function inferenceHandler(context: ServerContext): Handler {
     if (first === null) return
     const leave = context.enter('session')
     const ending = new AbortController()
-    const alive = AbortSignal.any([signal, ending.signal])
+    const alive = AbortSignal.any([signal, ending.signal, context.evicted])
     let session: ServedSession | undefined
     let forget = (): void => {}
     try {

@@ -42,9 +42,10 @@ export function unary<K extends BodyKind>(
     await observe(context, { kind, peerId, received: message.tensors }, async sent => {
       if (message.body.kind !== kind) throw new SwarmError('BAD_FRAME', `expected ${kind}, found ${message.body.kind}`)
       const leave = always ? undefined : context.enter('request')
+      const alive = AbortSignal.any([gone, context.evicted])
       try {
         const span = 'span' in message.body ? message.body.span : null
-        await withResource(startDeadline(timeoutOf(span?.timeoutMs ?? 0), kind, gone), async deadline => {
+        await withResource(startDeadline(timeoutOf(span?.timeoutMs ?? 0), kind, alive), async deadline => {
           const { signal } = deadline
           const { message: reply, codec, discard } = await answer({ message: message as Message<K>, peerId, signal })
           try {
