@@ -71,7 +71,7 @@ export class BlockServer {
   #drained: Promise<void> | undefined
   #stopped: Promise<void> | undefined
 
-  constructor(components: { network: Network }, init: ServerInit, plan: MemoryPlan) {
+  constructor(components: { network: Network }, init: ServerInit, plan = planMemory(init, process.availableMemory())) {
     this.#init = init
     this.#plan = plan
     const { maxRate, memoryBytes } = init
