@@ -5,6 +5,7 @@ import { type Logger, silent } from '../common/logger.ts'
 import { type BlockRange, formatRange } from '../common/range.ts'
 import { minute, second } from '../common/units.ts'
 import type { Announcement } from '../network/announcement.ts'
+import { pause } from './pause.ts'
 import type { PlacedServer } from './placement.ts'
 import { type Move, planMove } from './rebalance.ts'
 
@@ -117,19 +118,4 @@ export class Rebalancer {
     const stayedMs = performance.now() - this.#movedAt
     return planMove({ own, others: placedServers(servers, leaves), totalBlocks, stayedMs })
   }
-}
-
-/** Resolves after so many milliseconds, or when the signal aborts. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    const end = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, ms)
-    timer.unref()
-    signal.addEventListener('abort', end, { once: true })
-    if (signal.aborted) end()
-  })
 }

@@ -10,6 +10,7 @@ import type { WeightStorage } from '../runtime/session.ts'
 import { checkMaxRate, type MaxRate } from './pace.ts'
 import { checkRange } from './placement.ts'
 import type { RebalancerInit } from './rebalancer.ts'
+import type { VitalsInit } from './vitals.ts'
 
 export interface ServerInit extends NetworkInit {
   readonly checkpoint: Checkpoint
@@ -44,6 +45,7 @@ export interface ServerInit extends NetworkInit {
   /** 0: any free one */
   readonly metricsPort?: number
   readonly announcing?: AnnouncerInit
+  readonly vitals?: VitalsInit
 }
 
 /** @throws SwarmError INVALID_ARGUMENT for blocks that the model does not have */

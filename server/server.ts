@@ -28,6 +28,7 @@ import { checkBlocks, choosePrecision, prepackedBytes, type ServerInit } from '.
 import { SessionRegistry } from './session-registry.ts'
 import { type HostedSpan, loadSpan, pieceTokensOf, type SpanInit } from './span.ts'
 import type { Throughput } from './throughput.ts'
+import { Vitals } from './vitals.ts'
 
 export type { ServerInit } from './server-init.ts'
 
@@ -51,6 +52,7 @@ export class BlockServer {
   readonly #residuals: ServerContext['residuals']
   readonly #plan: MemoryPlan
   readonly #scheduler: Scheduler
+  readonly #vitals: Vitals
   readonly #rebalancer: Rebalancer | undefined
   readonly #metrics: ServerMetrics
   readonly #page: MetricsPage | undefined
@@ -87,6 +89,9 @@ export class BlockServer {
       this.#prefixes = new PrefixStore({ kvCache: this.#kvCache }, { maxBytes: prefixShare * maxBytes })
     }
     this.#residuals = new ResidualCache({ maxBytes: init.residualBytes ?? (unlimited ? 1 * GiB : plan.residualBytes) })
+    const { network } = components
+    const announce = () => this.#announcer.update()
+    this.#vitals = new Vitals({ network, scheduler: this.#scheduler, logger: this.#logger, announce }, init.vitals)
     this.#metrics = new ServerMetrics(() => ({
       cacheBytesUsed: this.#kvCache.bytesUsed,
       cacheBytesTotal: this.#kvCache.maxBytes,
@@ -250,6 +255,9 @@ export class BlockServer {
     this.#admission.open()
     await this.#announcer.update()
     void this.#rebalancer?.run(this.#stopping.signal)
+    const { identity: model } = this.#init.checkpoint
+    const about = () => (this.#state === 'online' ? { model, range: this.range } : undefined)
+    void this.#vitals.run(about, this.#stopping.signal)
     const { forwardRate, decodeRate } = this.#throughput
     const rates = { forwardRate: Math.round(forwardRate), decodeRate: Math.round(decodeRate) }
     this.#logger.info(
@@ -416,9 +424,7 @@ export class BlockServer {
       state: this.#state,
       ...this.#throughput,
       cacheBytesFree: this.#kvCache.bytesFree,
-      queueMs: Math.max(this.#scheduler.waitMs('decode'), this.#scheduler.waitMs('prefill')),
-      trainingQueueMs: this.#scheduler.waitMs('training'),
-      trips: [],
+      ...this.#vitals.describe(),
       dtype: this.precision
     }
   }

@@ -1,0 +1,16 @@
+// Waiting between two looks at something. Keeps no process alive.
+
+/** Resolves after so many milliseconds, or when the signal aborts. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    const end = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    timer.unref()
+    signal.addEventListener('abort', end, { once: true })
+    if (signal.aborted) end()
+  })
+}
