@@ -12,6 +12,7 @@ export {
 export { type LionOptions, lion } from './lion.ts'
 export { applyUpdates, chain, type Optimizer, type OptimizerState, type Updates } from './optimizer.ts'
 export {
+  dependsOnLength,
   learningRateAt,
   type ScheduleKwargs,
   type ScheduleName,

@@ -75,3 +75,11 @@ export function warmupStepsOf(options: { warmupSteps?: number; warmupRatio?: num
   const { warmupSteps = 0, warmupRatio = 0 } = options
   return warmupSteps > 0 ? warmupSteps : Math.ceil(totalSteps * warmupRatio)
 }
+
+/** Whether a run's first steps would have other rates if the run were longer. */
+export function dependsOnLength(name: ScheduleName, options: { warmupSteps?: number; warmupRatio?: number }): boolean {
+  if (name === 'constant') return false
+  const { warmupSteps = 0, warmupRatio = 0 } = options
+  const isFlat = name === 'constant_with_warmup' || name === 'WarmupLR'
+  return !isFlat || (warmupSteps === 0 && warmupRatio > 0)
+}

@@ -1,5 +1,6 @@
 // How the run of a trainer is kept: when a checkpoint is due, where it goes on, and what an error says about it.
 import { SwarmError } from '../../common/errors.ts'
+import { dependsOnLength } from '../optim/index.ts'
 import { Checkpoints, hashExamples, lastGood, type RunIdentity } from './checkpoint/index.ts'
 import type { Example } from './data/index.ts'
 import type { TrainableModel } from './model.ts'
@@ -8,12 +9,16 @@ import type { TrainingState } from './state.ts'
 
 const defaultSaveSteps = 500
 
-/** The settings that decide what a run computes; where it is kept, how it is shown and what it is told to stop by are not. */
+/**
+ * The settings that decide what a run computes; where it is kept, how it is shown and what it is told to stop by are not.
+ * Nor is its length, where the steps before would be the same in a longer run: then it may grow.
+ */
 function settingsOf(options: TrainOptions, total: number): Record<string, unknown> {
   const { outputDir, saveSteps, saveTotalLimit, resumeFromCheckpoint, identity, signal, now, evaluate, ...settings } =
     options
   const { numTrainEpochs, maxSteps, ...others } = settings
-  return { ...others, totalSteps: total }
+  const isPartOfAll = dependsOnLength(settings.lrSchedulerType ?? 'constant', settings)
+  return isPartOfAll ? { ...others, totalSteps: total } : others
 }
 
 /** What a checkpoint must agree with before this run goes on from it. */

@@ -30,6 +30,12 @@ function flat(value: unknown, path: string): [string, string][] {
   return Object.entries(value).flatMap(([key, inner]) => flat(inner, path === '' ? key : `${path}.${key}`))
 }
 
+/** Why a difference matters, where the name does not say it. */
+const reasons: Readonly<Record<string, string>> = {
+  'training.totalSteps':
+    ', and its learning rates follow the length; constant, constant_with_warmup and WarmupLR with warmup_steps do not'
+}
+
 /** Throws INVALID_ARGUMENT that names every difference between the run of a checkpoint and this one. */
 export function checkIdentity(saved: RunIdentity, present: RunIdentity, where: string): void {
   const [before, now] = [saved, present].map(identity => new Map(flat(JSON.parse(JSON.stringify(identity)), '')))
@@ -37,7 +43,8 @@ export function checkIdentity(saved: RunIdentity, present: RunIdentity, where: s
   const differences = [...names]
     .filter(name => before!.get(name) !== now!.get(name))
     .map(
-      name => `${name}: the checkpoint has ${before!.get(name) ?? 'nothing'}, this run ${now!.get(name) ?? 'nothing'}`
+      name =>
+        `${name}: the checkpoint has ${before!.get(name) ?? 'nothing'}, this run ${now!.get(name) ?? 'nothing'}${reasons[name] ?? ''}`
     )
   if (differences.length === 0) return
   throw new SwarmError(

@@ -67,6 +67,22 @@ suite('a run that is resumed', () => {
     assert.deepEqual(await names(outputDir), ['checkpoint-2', 'checkpoint-4'])
   })
 
+  const flat: [string, Partial<TrainOptions>][] = [
+    ['constant', { lrSchedulerType: 'constant', warmupSteps: 0 }],
+    ['constant_with_warmup', { lrSchedulerType: 'constant_with_warmup', warmupSteps: 3 }],
+    ['WarmupLR', { lrSchedulerType: 'WarmupLR', warmupSteps: 3 }]
+  ]
+  for (const [name, schedule] of flat) {
+    test(`may be longer than it was, where the rates (${name}) are the same: it ends as if it had always been`, async context => {
+      const outputDir = await temporaryFolder(context)
+      const longer = await run({ ...schedule, maxSteps: 9 })
+      await run({ ...schedule, maxSteps: 6, outputDir, saveSteps: 4 })
+      const { weights, progress } = await run({ ...schedule, maxSteps: 9, outputDir, resumeFromCheckpoint: true })
+      assert.equal(progress[0]!.step, 5)
+      assert.deepEqual(weights, longer.weights)
+    })
+  }
+
   test('of other settings, data or another model is refused, and what differs is named', async context => {
     const outputDir = await temporaryFolder(context)
     const identity = { model: 'a', codecs: { forward: 'fp32' } }
@@ -76,7 +92,10 @@ suite('a run that is resumed', () => {
         { learningRate: 0.2 },
         /checkpoint-5 is of another run \(training\.learningRate: the checkpoint has 0\.1, this run 0\.2\)/
       ],
-      [{ maxSteps: 12 }, /training\.totalSteps: the checkpoint has 11, this run 12/],
+      [
+        { maxSteps: 12 },
+        /training\.totalSteps: the checkpoint has 11, this run 12, and its learning rates follow the length/
+      ],
       [
         { optim: 'lion', seed: 4 },
         /training\.seed: .* 3, this run 4; training\.optim: the checkpoint has nothing, this run "lion"/
