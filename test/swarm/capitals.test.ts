@@ -1,0 +1,36 @@
+// LoRA learns the fifty capitals through three servers, by the commands that README names.
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { startServers } from '../../cli/local-swarm.ts'
+import { second } from '../../common/units.ts'
+
+const root = join(import.meta.dirname, '../..')
+const model = join(root, 'models/tiny')
+const data = join(root, 'data/capitals.jsonl')
+
+async function swarm(...args: string[]): Promise<string> {
+  return (await promisify(execFile)(process.execPath, [join(root, 'cli/bin.js'), ...args])).stdout
+}
+
+test('at least 95 % of the capitals are answered exactly after twelve epochs', { timeout: 600 * second }, async () => {
+  const output = await mkdtemp(join(tmpdir(), 'swarm-capitals-'))
+  const thirds = [0, 4, 8].map(first => ({ first, end: first + 4 }))
+  const servers = await startServers(model, thirds)
+  try {
+    const access = ['--join', servers[0]!.address]
+    const settings = ['--num-train-epochs', '12', '--target-modules', 'all-linear', '--lora-alpha', '16']
+    await swarm('train', model, data, '--output-dir', output, ...settings, ...access)
+    const json = await swarm('eval', model, data, '--adapter', output, '--exact-match', '--json', ...access)
+    const { questions, matched } = JSON.parse(json) as { questions: number; matched: number }
+    assert.equal(questions, 50)
+    assert.ok(matched / questions >= 0.95, `${matched} of ${questions}`)
+  } finally {
+    await Promise.all(servers.map(server => server.stop()))
+    await rm(output, { recursive: true })
+  }
+})
