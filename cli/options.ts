@@ -5,6 +5,7 @@ import { InvalidArgumentError, Option } from 'commander'
 import type { BlockRange } from '../common/range.ts'
 import { GiB, KiB, MiB } from '../common/units.ts'
 import type { Precision } from '../model/precision.ts'
+import { codecNames } from '../proto/codec.ts'
 
 /** Folder for what swarmtune keeps between runs (converted weights): `SWARM_HOME`, else `~/.swarmtune`. */
 export function homeFolder(): string {
@@ -26,6 +27,10 @@ export function parseDtype(text: string): Precision {
   const found = new Map<string, Precision>(Object.entries(dtypeNames)).get(text)
   if (found !== undefined) return found
   throw new InvalidArgumentError(`expected ${Object.keys(dtypeNames).join(', ')}, found '${text}'`)
+}
+
+export function codecOption(fallback: string): Option {
+  return new Option('--codec <codec>', `how hidden states travel (default: ${fallback})`).choices(codecNames)
 }
 
 export function requireDtypeOption(): Option {

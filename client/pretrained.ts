@@ -38,7 +38,7 @@ export interface PretrainedOptions {
   readonly identityPath?: string
   /** find peers on the LAN; default: unless all of `initialPeers` are loopback */
   readonly multicast?: boolean
-  /** how hidden states and their gradients travel, both alike or each its own way; default fp32 */
+  /** how hidden states and their gradients travel, all alike or each its own way; default fp32, in generations fp16 */
   readonly codec?: CodecOption
   /** threads of the head; default: all cores */
   readonly threads?: number

@@ -1,8 +1,10 @@
 // The way from a session here to its next server: a stream that carries the inputs of its steps. Knows no session.
 import { SwarmError } from '../common/errors.ts'
+import type { Tensor } from '../common/tensor.ts'
 import type { MessageStream } from '../network/message-stream.ts'
 import type { Network } from '../network/network.ts'
 import type { Codec } from '../proto/codec.ts'
+import { fittingCodec } from '../proto/fitting-codec.ts'
 import type { swarmtune } from '../proto/gen/swarmtune.js'
 import type { BodyOf, Fields, Message } from '../proto/messages.ts'
 import { protocols } from '../proto/protocols.ts'
@@ -66,8 +68,13 @@ export class PushLink {
     )
   }
 
-  async send(body: BodyOf<'inferenceStep'>, tensors: Message['tensors'], signal: AbortSignal): Promise<void> {
-    await this.#stream.send({ body, tensors }, { signal, codec: { hidden: this.#codec } })
+  async send(
+    body: BodyOf<'inferenceStep'>,
+    tensors: Message['tensors'] & { readonly hidden: Tensor<'float32'> },
+    signal: AbortSignal
+  ): Promise<void> {
+    const codec = { hidden: fittingCodec(this.#codec, tensors.hidden) }
+    await this.#stream.send({ body, tensors }, { signal, codec })
   }
 
   close(): void {

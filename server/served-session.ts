@@ -7,6 +7,7 @@ import { withResource } from '../common/resource.ts'
 import { int64, type Tensor, tensor } from '../common/tensor.ts'
 import { startDeadline } from '../network/deadline.ts'
 import type { MessageStream } from '../network/message-stream.ts'
+import { fittingCodec } from '../proto/fitting-codec.ts'
 import type { BodyOf, Message } from '../proto/messages.ts'
 import type { ServerContext } from './context.ts'
 import { type DecodeSession, openSession, prefixOf } from './decoder.ts'
@@ -187,7 +188,8 @@ export class ServedSession {
     if (body.replay && body.lastOnly) return
     const hidden = body.lastOnly ? lastPositions(step) : step.hidden
     const message = { body: { kind: 'inferenceResult', step: body.step }, tensors: { hidden } } as const
-    await this.#init.stream.send(message, { signal, codec: { hidden: this.#init.request.codec } })
+    const codec = { hidden: fittingCodec(this.#init.request.codec, hidden) }
+    await this.#init.stream.send(message, { signal, codec })
   }
 
   async #push(link: PushLink, body: StepBody, step: StepRequest, signal: AbortSignal): Promise<void> {

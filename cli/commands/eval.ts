@@ -1,15 +1,16 @@
 // swarm eval: measures a model, with an adapter or without, over data, through the swarm.
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { type DataFormatName, dataFormatNames, readAdapterInfo, taskOfData } from '../../client/index.ts'
+import { type Codec, type DataFormatName, dataFormatNames, readAdapterInfo, taskOfData } from '../../client/index.ts'
 import type { Precision } from '../../model/precision.ts'
 import { type AccessFlags, addAccessOptions, clientAccess } from '../access.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
 import { type MeasureSettings, measure } from '../measure.ts'
-import { jsonOption, type LogLevel, logOption, parsePositive, requireDtypeOption } from '../options.ts'
+import { codecOption, jsonOption, type LogLevel, logOption, parsePositive, requireDtypeOption } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
 interface EvalFlags extends AccessFlags, HubFlags, MeasureSettings {
+  codec?: Codec
   requireDtype?: Precision
   adapter?: string
   format?: DataFormatName
@@ -28,6 +29,7 @@ export function evalCommand(): Command {
     .description('measure a model over data through the swarm: perplexity, exact answers, or accuracy and F1')
     .argument('<model>', 'folder, GGUF file or hub name of the checkpoint; only what lies outside the blocks is read')
     .argument('<data...>', 'files or folders of .jsonl, .json, .txt (docs/training-data.md)')
+    .addOption(codecOption('fp32, for generated answers fp16'))
     .addOption(requireDtypeOption())
     .addOption(revisionOption())
     .addOption(offlineOption())
@@ -57,6 +59,7 @@ async function evaluate(path: string, data: string[], flags: EvalFlags): Promise
     hub: hubOptions(flags, { quiet: flags.json }),
     fromPeers: flags.fromPeers ? peersSettings({ quiet: flags.json }) : undefined,
     ...(await clientAccess(flags)),
+    codec: flags.codec,
     requireDtype: flags.requireDtype,
     logger: createLogger(flags.logLevel),
     signal

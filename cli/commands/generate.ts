@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { Command } from 'commander'
 import {
   AutoDistributedModelForCausalLM,
+  type Codec,
   describeAudits,
   PeftModel,
   renderChat,
@@ -17,6 +18,7 @@ import { type AccessFlags, addAccessOptions, clientAccess } from '../access.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
 import {
   auditOption,
+  codecOption,
   type LogLevel,
   logOption,
   parseNumber,
@@ -27,6 +29,7 @@ import {
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
 interface GenerateFlags extends AccessFlags, HubFlags {
+  codec?: Codec
   requireDtype?: Precision
   adapter?: string
   maxNewTokens: number
@@ -55,6 +58,7 @@ export function generateCommand(): Command {
       'folder, GGUF file or hub name of the checkpoint; only embeddings, last norm and head are read'
     )
     .argument('<prompt>', 'the text to continue')
+    .addOption(codecOption('fp16'))
     .addOption(requireDtypeOption())
     .addOption(revisionOption())
     .addOption(offlineOption())
@@ -111,6 +115,7 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
       hub: hubOptions(flags, { quiet: !process.stdout.isTTY }),
       fromPeers: flags.fromPeers ? peersSettings({ quiet: !process.stdout.isTTY }) : undefined,
       ...(await clientAccess(flags)),
+      codec: flags.codec,
       requireDtype: flags.requireDtype,
       audit: flags.audit === undefined ? undefined : { probability: flags.audit },
       logger: createLogger(flags.logLevel),

@@ -15,7 +15,7 @@ import { exclude } from './excluded.ts'
 import type { OwnBlocks } from './own-blocks.ts'
 import { recomputeBackward, recomputeForward } from './recompute.ts'
 import type { AuditKind, AuditReport, Lie } from './report.ts'
-import { precisionOf, toleranceOf } from './tolerance.ts'
+import { coarser, precisionOf, toleranceOf } from './tolerance.ts'
 
 type Floats = Tensor<'float32'>
 
@@ -223,7 +223,9 @@ export class Auditor {
     { precisions, hops }: { precisions: readonly (string | undefined)[]; hops: number },
     { isKnown, decoded }: { isKnown: AuditedSession['isKnown']; decoded: boolean }
   ): number {
-    const codec = this.#components.caller.codecs.activations
+    const { activations, generation = activations } = this.#components.caller.codecs
+    // steps of a session and passes travel each in their own way
+    const codec = decoded ? coarser(activations, generation) : activations
     const compared = { precisions: precisions.map(precisionOf), codec, hops, decoded }
     return hiddenDeviation(states, toleranceOf(compared, this.#options.tolerance), isKnown)
   }

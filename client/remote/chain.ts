@@ -65,7 +65,7 @@ export interface RemoteInit {
   readonly cacheBytesPerPosition: number
   /** steps of sessions are not cut into pieces on which several servers work at once. Default false */
   readonly wholeSteps?: boolean
-  /** how hidden states and their gradients travel; default fp32 */
+  /** how hidden states and their gradients travel; default fp32, in generations fp16 */
   readonly codec?: CodecOption
   /** longest that one hop of a forward or backward pass may take; default three minutes */
   readonly requestTimeoutMs?: number
@@ -192,7 +192,7 @@ export class RemoteSequential implements RemoteBlocks {
   async openSession(options: SessionOptions): Promise<InferenceSession> {
     const { logger = silent, network, peers, auditor } = this.#components
     const { retryDelaysMs = defaultRetryDelaysMs, ...init } = this.#init
-    const codec = this.#codecs.activations
+    const codec = this.#codecs.generation
     return await openInferenceSession(
       { network, peers, auditor, logger },
       { ...init, codec, retryDelaysMs, blocks: this.blocks },

@@ -21,7 +21,7 @@ export interface SpanCaller {
   readonly network: Pick<Network, 'request'>
   /** identity of the model */
   readonly model: string
-  readonly codecs: Codecs
+  readonly codecs: Omit<Codecs, 'generation'> & Partial<Codecs>
   readonly timeoutMs: number
   addressesOf(peerId: string): readonly string[]
 }

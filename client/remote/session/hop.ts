@@ -6,6 +6,7 @@ import { minute } from '../../../common/units.ts'
 import { startDeadline } from '../../../network/deadline.ts'
 import type { MessageStream } from '../../../network/message-stream.ts'
 import type { Network } from '../../../network/network.ts'
+import { fittingCodec } from '../../../proto/fitting-codec.ts'
 import type { BodyOf, Codec, Message, NamedTensors } from '../../../proto/frame.ts'
 import { protocols } from '../../../proto/protocols.ts'
 import type { Peers } from '../peers.ts'
@@ -14,6 +15,7 @@ import { throwIfAborted } from '../retry.ts'
 import type { Hop } from '../routing.ts'
 import { answered, answeredBody, describeHop, hopError, isPeersFault, spanOf } from '../span-request.ts'
 import { type IsAlive, whileAlive } from './liveness.ts'
+import type { StepTensors } from './pending.ts'
 
 /** Opening, with the server making room for the cache and compiling what the ports need. */
 const openTimeoutMs = 1 * minute
@@ -158,9 +160,9 @@ export class SessionHop {
   }
 
   /** Returns when the step is on its way. Throws UNREACHABLE where the server takes nothing and does not answer. */
-  async step(body: Omit<BodyOf<'inferenceStep'>, 'kind'>, tensors: NamedTensors, signal: AbortSignal): Promise<void> {
+  async step(body: Omit<BodyOf<'inferenceStep'>, 'kind'>, tensors: StepTensors, signal: AbortSignal): Promise<void> {
     const message = { body: { kind: 'inferenceStep', ...body }, tensors } as const
-    const codec = { hidden: this.#codec }
+    const codec = { hidden: fittingCodec(this.#codec, tensors.hidden) }
     await whileAlive(this.hop, this.#isAlive, alive => this.#stream.send(message, { signal: alive, codec }), signal)
   }
 
@@ -168,7 +170,7 @@ export class SessionHop {
   async ask(
     answering: SessionHop,
     body: Omit<BodyOf<'inferenceStep'>, 'kind'>,
-    tensors: NamedTensors & { readonly hidden: Tensor<'float32'> },
+    tensors: StepTensors,
     signal: AbortSignal
   ): Promise<Tensor<'float32'>> {
     const asked = Promise.withResolvers<Tensor | undefined>()

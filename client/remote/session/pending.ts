@@ -24,6 +24,9 @@ export interface Step {
   readonly lastOnly: boolean
 }
 
+/** What a step brings. */
+export type StepTensors = NamedTensors & { readonly hidden: Floats }
+
 /** A step that has been sent and not answered. */
 export interface Pending {
   readonly step: Step
@@ -37,7 +40,7 @@ export function pend(step: Step): Pending {
 }
 
 /** The step as a server gets it, `hidden` being its input. */
-export function stepTensors({ lengths, starts, parents }: Step, hidden: Floats): NamedTensors {
+export function stepTensors({ lengths, starts, parents }: Step, hidden: Floats): StepTensors {
   const isWhole = lengths.every(length => length === hidden.shape[1])
   return {
     hidden,

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import { type AddressInfo, createServer } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { AutoDistributedModelForCausalLM, type DistributedModelForCausalLM } from '../../../client/index.ts'
+import { tensor } from '../../../common/tensor.ts'
+import { createNetwork } from '../../../network/node.ts'
 import { collect, readReference, referencePath } from '../support.ts'
-import { startSwarm, type TestSwarm, until } from './swarm.ts'
+import { relative, startSwarm, type TestSwarm, tinyPath, until } from './swarm.ts'
 
 interface Greedy {
   readonly newTokens: number
@@ -229,5 +231,50 @@ describe('joining', () => {
       AutoDistributedModelForCausalLM.fromPretrained(referencePath('nothing-here'), { initialPeers: [] }),
       { code: 'NOT_FOUND' }
     )
+  })
+})
+
+describe('hidden states of a generation', () => {
+  it('travel in fp16 unless told otherwise, those too large for it as they are', async () => {
+    const swarm = await startSwarm([
+      [0, 6],
+      [6, 12]
+    ])
+    const network = await createNetwork({ listen: [], join: swarm.join })
+    await network.start()
+    const sent: { hidden?: string }[] = []
+    const { open } = network
+    network.open = async (...given) => {
+      const stream = await open.apply(network, given)
+      const { send } = stream
+      stream.send = (message, options) => {
+        if (message.tensors.hidden !== undefined) sent.push(options?.codec as { hidden: string })
+        return send.call(stream, message, options)
+      }
+      return stream
+    }
+    const [reference] = greedy.alone as [Greedy['alone'][number]]
+    try {
+      for (const codec of [undefined, 'fp32', 'bf16', { gradients: 'fp16' }] as const) {
+        await using model = await AutoDistributedModelForCausalLM.fromPretrained(tinyPath, { network, codec })
+        sent.length = 0
+        await model.generate(reference.ids, { maxNewTokens: 3 })
+        const expected = typeof codec === 'string' ? codec : 'fp16'
+        assert.deepEqual(new Set(sent.map(each => each.hidden)), new Set([expected]))
+        if (codec !== undefined) continue
+        // the residual stream carries them through all blocks
+        const states = tensor('float32', [1, 2, 192])
+        for (let at = 0; at < states.data.length; at++) states.data[at] = at % 7 === 0 ? 1e6 : at % 5
+        const session = await model.transformer.h.openSession({ batch: 1, maxLength: 2 })
+        const found = await session.step(states)
+        const { hidden } = await model.transformer.h.forward(states)
+        assert.ok(relative(found.data, hidden.data) < 1e-5)
+        assert.equal(sent.at(-1)?.hidden, 'fp32')
+        await session.close()
+      }
+    } finally {
+      await network.stop()
+      await swarm[Symbol.asyncDispose]()
+    }
   })
 })
