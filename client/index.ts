@@ -45,6 +45,7 @@ export {
   type SpeculationPass
 } from './generate/index.ts'
 export type { Ids } from './inputs.ts'
+export { type LocalDraft, type LocalDraftOptions, openLocalDraft } from './local-draft.ts'
 export type { ModelLoss } from './loss.ts'
 export { AutoDistributedModelForCausalLM, DistributedModelForCausalLM } from './model.ts'
 export {

@@ -1,11 +1,12 @@
 // swarm generate: continues a text through the swarm, printing as the tokens come.
 
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import {
   AutoDistributedModelForCausalLM,
   type Codec,
   describeAudits,
+  openLocalDraft,
   PeftModel,
   renderChat,
   SwarmError,
@@ -19,6 +20,7 @@ import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSetting
 import {
   auditOption,
   codecOption,
+  homeFolder,
   type LogLevel,
   logOption,
   parseNumber,
@@ -39,6 +41,7 @@ interface GenerateFlags extends AccessFlags, HubFlags {
   repetitionPenalty?: number
   seed?: number
   speculate?: number
+  draft?: string
   numBeams?: number
   lengthPenalty?: number
   stop?: string[]
@@ -75,6 +78,7 @@ export function generateCommand(): Command {
       'guess so many tokens from what the text has said before, check them in one pass',
       parsePositive
     )
+    .option('--draft <model>', 'folder or hub name of a small model with the same tokens, which guesses instead')
     .option('--num-beams <count>', 'beam search; the text comes at the end', parsePositive)
     .option('--length-penalty <power>', 'of beam search: above 0 longer texts gain', parseNumber)
     .option('--stop <text...>', 'end where one of these appears')
@@ -124,6 +128,14 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
     async base => {
       const model = flags.adapter === undefined ? base : await PeftModel.fromPretrained(base, resolve(flags.adapter))
       const { temperature, topK, topP } = flags
+      const draft =
+        flags.draft === undefined
+          ? null
+          : await openLocalDraft(flags.draft, {
+              hub: hubOptions(flags, { quiet: !process.stdout.isTTY }),
+              cacheDir: join(homeFolder(), 'cache'),
+              signal: interrupt.signal
+            })
       const started = performance.now()
       let tokens = 0
       const guesses = { proposed: 0, accepted: 0 }
@@ -138,7 +150,9 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
         repetitionPenalty: flags.repetitionPenalty,
         seed: flags.seed,
         stopStrings: flags.stop,
-        promptLookupNumTokens: flags.speculate,
+        ...(draft === null
+          ? { promptLookupNumTokens: flags.speculate }
+          : { draft, numAssistantTokens: flags.speculate }),
         numBeams: flags.numBeams,
         lengthPenalty: flags.lengthPenalty,
         onSpeculation: pass => {
@@ -154,9 +168,10 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
       if (flags.stats) {
         const seconds = (performance.now() - started) / 1000
         process.stderr.write(`${tokens} tokens, ${(tokens / seconds).toFixed(1)} tokens/s\n`)
-        if (flags.speculate !== undefined)
+        if (draft !== null || flags.speculate !== undefined)
           process.stderr.write(`${guesses.accepted} of ${guesses.proposed} guesses accepted\n`)
       }
+      await draft?.close()
       const audits = await model.audits()
       if (audits !== null) process.stderr.write(`${describeAudits(audits).join('\n')}\n`)
       interrupt.release()

@@ -41,16 +41,19 @@ export async function* speculate(
     finished: [row.finished]
   })
   const logits = await model.prefill(prompts, { signal })
-  checkLogits(logits, 1)
+  const vocabulary = checkLogits(logits, 1)
   yield stepOf(row.advance(logits.data))
   while (!row.finished) {
     if (signal?.aborted) throw toSwarmError(signal.reason, 'ABORTED')
     // each pass gives one token more than guesses that stand
     const room = plan.maxNewTokens - (row.ids.length - prompt.length) - 1
     const count = Math.min(most, room)
-    const guesses = count < 1 ? [] : (await draft.propose(row.ids, count, { signal })).slice(0, count)
+    const proposed = count < 1 ? [] : (await draft.propose(row.ids, count, { signal })).slice(0, count)
+    // another model may have more tokens
+    const strange = proposed.findIndex(({ token }) => token >= vocabulary)
+    const guesses = strange === -1 ? proposed : proposed.slice(0, strange)
     const passed = await model.extend([row.ids.at(-1)!, ...guesses.map(({ token }) => token)], { signal })
-    const vocabulary = checkLogits(passed, 1 + guesses.length)
+    checkLogits(passed, 1 + guesses.length)
     const logitsAt = (index: number) => passed.data.subarray(index * vocabulary, (index + 1) * vocabulary)
     const taken: GenerationStep[] = []
     let accepted = 0

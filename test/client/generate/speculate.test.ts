@@ -149,6 +149,14 @@ suite('speculative decoding', () => {
     assert.deepEqual(model.passes, [4, 4, 2])
   })
 
+  test('a guess that is no token of the model is none, nor those after it', async () => {
+    const expected = await generateIds(tableModel(vocabulary, 2), [[0]], { maxNewTokens: 6 })
+    const draft: Draft = { propose: () => [{ token: 2 }, { token: vocabulary }, { token: 1 }] }
+    const model = tableModel(vocabulary, 2)
+    assert.deepEqual(await generateIds(model, [[0]], { maxNewTokens: 6, draft }), expected)
+    assert.ok(model.passes.every(length => length <= 2))
+  })
+
   test('refuses several rows, two drafts, and a model that takes nothing back', async () => {
     const run = (prompts: number[][], options: GenerationOptions, model: GenerationModel = tableModel(vocabulary, 1)) =>
       generateIds(model, prompts, options)

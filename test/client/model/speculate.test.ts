@@ -1,9 +1,17 @@
 // Speculative decoding through real servers: greedy tokens are Hugging Face's, in fewer passes.
 import assert from 'node:assert/strict'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import type { DistributedModelForCausalLM, Draft, GenerationOptions, SpeculationPass } from '../../../client/index.ts'
-import { readReference } from '../support.ts'
-import { startSwarm, type TestSwarm, until } from './swarm.ts'
+import {
+  type DistributedModelForCausalLM,
+  type Draft,
+  type GenerationOptions,
+  openLocalDraft,
+  type SpeculationPass
+} from '../../../client/index.ts'
+import { readReference, referencePath } from '../support.ts'
+import { startSwarm, type TestSwarm, tinyPath, until } from './swarm.ts'
 
 interface Greedy {
   readonly newTokens: number
@@ -64,6 +72,25 @@ describe('speculative decoding through three servers', () => {
     assert.ok(passes.length <= greedy.newTokens / 5, `${passes.length} passes`)
     const accepted = passes.reduce((sum, pass) => sum + pass.accepted, 0)
     assert.ok(accepted + passes.length >= greedy.newTokens - 2)
+  })
+
+  it('gives them with a small model of this process as draft', async () => {
+    const cacheDir = join(tmpdir(), 'swarmtune-test-cache')
+    // the model itself guesses all of it
+    await using same = await openLocalDraft(tinyPath, { cacheDir, threads: 2 })
+    for (const row of greedy.alone.slice(0, 2)) {
+      const { tokens, passes } = await run(row, { draft: same, numAssistantTokens: 7 })
+      assert.deepEqual(tokens, row.tokens)
+      const [accepted, proposed] = [passes.map(pass => pass.accepted), passes.map(pass => pass.proposed)]
+      assert.deepEqual(accepted, proposed)
+      assert.equal(passes.length, Math.ceil((greedy.newTokens - 1) / 8))
+    }
+    // others disagree, and have fewer or more tokens
+    for (const name of ['grouped', 'narrow']) {
+      await using other = await openLocalDraft(referencePath(name), { cacheDir, threads: 2, maxLength: 24 })
+      const { tokens } = await run(reference, { draft: other, maxNewTokens: 40 })
+      assert.deepEqual(tokens, reference.tokens.slice(0, 40))
+    }
   })
 
   it('gives them when a server is lost between two passes', async () => {
