@@ -68,9 +68,9 @@ export class ByteChannel {
   }
 
   /** Hands bytes to the stream once it can take them. They are the stream's until `flush` returns. */
-  async write(bytes: Uint8Array | Uint8ArrayList, signal?: AbortSignal): Promise<void> {
+  async write(bytes: Uint8Array | Uint8ArrayList, signal?: AbortSignal, timeoutMs?: number): Promise<void> {
     while (!this.#error && (this.#stream.writableNeedsDrain || this.#stream.writeBufferLength > 0)) {
-      await wait(this.#writers, signal)
+      await wait(this.#writers, signal, timeoutMs)
     }
     signal?.throwIfAborted()
     if (this.#error) throw this.#error
@@ -217,7 +217,7 @@ function wait(waiters: Set<() => void>, signal?: AbortSignal, timeoutMs?: number
     }
     const woken = finish(resolve)
     const aborted = finish(() => reject(signal?.reason))
-    const late = finish(() => reject(new SwarmError('DEADLINE', `nothing came for ${timeoutMs} ms`)))
+    const late = finish(() => reject(new SwarmError('DEADLINE', `the other side did nothing for ${timeoutMs} ms`)))
     const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs)
     waiters.add(woken)
     signal?.addEventListener('abort', aborted, { once: true })

@@ -1,5 +1,5 @@
 // Times, sizes and counts of the network layer, each with its reason.
-import { KiB, MiB, minute, second } from '../common/units.ts'
+import { GiB, KiB, MiB, minute, second } from '../common/units.ts'
 
 /** A piece of a frame handed to the stream at once: encrypting it keeps the event loop for under a millisecond. */
 export const chunkBytes = 128 * KiB
@@ -19,6 +19,9 @@ export const requestTimeoutMs = 3 * minute
 export const dialTimeoutMs = 10 * second
 /** Streams of one protocol that one peer may have open here at once. */
 export const maxStreamsPerPeer = 64
+/** Bytes of frames that one peer, and all together, may have this peer hold at once: read, and not done with. */
+export const maxBytesPerPeer = 1 * GiB
+export const maxBytesOfPeers = 4 * GiB
 /** How often each connection is pinged; one that does not answer is closed, and all its streams with it. */
 export const pingIntervalMs = 5 * second
 /** Longest that a ping may take before its connection counts as dead. */

@@ -11,11 +11,14 @@ import { maxFrameBytes } from '../proto/limits.ts'
 import { dhtProtocol } from '../proto/protocols.ts'
 import { connectedHost, listenError, parseAddress, parsePeerId } from './addresses.ts'
 import { type AnnouncementFields, maxAddresses, seal } from './announcement.ts'
+import { ByteBudget } from './byte-budget.ts'
 import {
   announcementExpiryMs,
   announceTimeoutMs,
   dhtReadyTimeoutMs,
   gossipIntervalMs,
+  maxBytesOfPeers,
+  maxBytesPerPeer,
   maxStreamsPerPeer,
   pingTimeoutMs,
   requestTimeoutMs
@@ -58,6 +61,7 @@ export interface Components {
 export const defaultListen = ['/ip4/0.0.0.0/tcp/0']
 
 export class Libp2pNetwork implements Network {
+  readonly #budget = new ByteBudget({ perPeer: maxBytesPerPeer, total: maxBytesOfPeers })
   readonly peerId: string
   readonly directory: Directory
   readonly dht: Dht
@@ -119,6 +123,7 @@ export class Libp2pNetwork implements Network {
     const serve = limitedPerPeer(handler, limit, {
       protocol,
       maxFrameBytes: options.maxFrameBytes ?? maxFrameBytes,
+      budget: this.#budget,
       logger: this.#logger
     })
     // past twice our limit, streams are reset unread

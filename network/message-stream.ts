@@ -41,6 +41,8 @@ export interface FramedStreamInit {
   readonly maxFrameBytes: number
   /** `outbound`: we opened it. Decides whose fault a frame is that ends in the middle */
   readonly direction: 'inbound' | 'outbound'
+  /** counts a frame's bytes as held until the next one is read or the stream is over; throws where they are too many */
+  readonly hold?: (bytes: number) => () => void
   /** sent before the first frame, without waiting for its answer */
   readonly preface?: Uint8Array
   /** reads the answer to the preface; throws where the peer refuses */
@@ -59,6 +61,8 @@ export class FramedStream implements MessageStream {
   #receiving: Promise<unknown> = Promise.resolve()
   /** the peer has begun to speak */
   #heard = false
+  /** gives back what the last frame took */
+  #letGo: () => void = () => {}
   /** why nothing more can be received: the bytes are out of step */
   #broken: unknown
 
@@ -91,6 +95,11 @@ export class FramedStream implements MessageStream {
     await this.#channel.end(limit)
   }
 
+  /** Nothing of what was read is used any more. */
+  release(): void {
+    this.#letGo()
+  }
+
   abort(error: Error): void {
     this.#channel.abort(error)
   }
@@ -110,7 +119,9 @@ export class FramedStream implements MessageStream {
     const write = async () => {
       // other streams and timers get their turn between the pieces of a large frame
       if (begun) await new Promise(resolve => setImmediate(resolve))
-      await this.#channel.write(batch.sublist(), signal)
+      // whoever asked and does not read the answer has this peer hold it
+      const timeoutMs = this.#init.direction === 'inbound' ? stallTimeoutMs : undefined
+      await this.#channel.write(batch.sublist(), signal, timeoutMs)
       const first = !begun
       begun = true
       batch.consume(batch.byteLength)
@@ -154,6 +165,7 @@ export class FramedStream implements MessageStream {
   /** `progress.begun` says that bytes of a frame are gone which nobody can read again. */
   async #readFrame(progress: { begun: boolean }, signal?: AbortSignal): Promise<Message | null> {
     await this.#negotiate(signal)
+    this.#letGo()
     const prefix = new Uint8Array(prefixBytes)
     const waitsForFirst = this.#init.direction === 'inbound' && !this.#heard
     const timeout = waitsForFirst ? { timeoutMs: firstFrameTimeoutMs } : {}
@@ -163,6 +175,7 @@ export class FramedStream implements MessageStream {
     progress.begun = true
     await this.#readFull(prefix.subarray(1), signal)
     const { headerBytes, payloadBytes } = parsePrefix(prefix, this.#init.maxFrameBytes)
+    this.#letGo = this.#init.hold?.(headerBytes + payloadBytes) ?? this.#letGo
     const header = new Uint8Array(headerBytes)
     await this.#readFull(header, signal)
     const { body, layout } = parseHeader(header, payloadBytes, this.#init.maxFrameBytes)

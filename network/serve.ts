@@ -3,6 +3,7 @@ import type { Connection, Stream } from '@libp2p/interface'
 import { SwarmError, toSwarmError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import { failureMessage } from '../proto/failure.ts'
+import type { ByteBudget } from './byte-budget.ts'
 import { ByteChannel } from './byte-channel.ts'
 import { closeTimeoutMs } from './constants.ts'
 import { FramedStream } from './message-stream.ts'
@@ -13,6 +14,8 @@ export interface ServeInit {
   readonly remoteAddress: string
   readonly protocol: string
   readonly maxFrameBytes: number
+  /** of all protocols */
+  readonly budget: ByteBudget
   readonly logger: Logger
 }
 
@@ -40,9 +43,14 @@ export function limitedPerPeer(
 
 /** Returns when the stream is over. Never throws. */
 export async function serveStream(stream: Stream, handler: Handler, init: ServeInit): Promise<void> {
-  const { peerId, remoteAddress, protocol, maxFrameBytes, logger } = init
+  const { peerId, remoteAddress, protocol, maxFrameBytes, budget, logger } = init
   // listens to the stream before anything is awaited
-  const messages = new FramedStream(new ByteChannel(stream, peerId), { peerId, maxFrameBytes, direction: 'inbound' })
+  const messages = new FramedStream(new ByteChannel(stream, peerId), {
+    peerId,
+    maxFrameBytes,
+    direction: 'inbound',
+    hold: bytes => budget.take(peerId, bytes)
+  })
   try {
     await handler(messages, { peerId, remoteAddress, signal: messages.signal })
     await messages.finish()
@@ -50,6 +58,8 @@ export async function serveStream(stream: Stream, handler: Handler, init: ServeI
     const failure = toSwarmError(error)
     logger[failure.code === 'INTERNAL' ? 'error' : 'debug']({ peer: peerId, protocol, error }, 'a request failed')
     await answerFailure(messages, failure)
+  } finally {
+    messages.release()
   }
 }
 

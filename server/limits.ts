@@ -31,6 +31,8 @@ export const pieceMs = 150
 export const [minPieceTokens, maxPieceTokens] = [32, 512]
 /** of the budget of the KV cache, what beginnings of sequences take at most where sessions leave it */
 export const prefixShare = 0.5
+/** of the budget of the KV cache, what the sessions of one peer may hold: others find room */
+export const cacheSharePerPeer = 0.75
 /** a session waits so long for room in the KV cache */
 export const cacheWaitMs = 30 * second
 /** positions that a row may add in one step and be as urgent as one that adds a single one: guesses of speculative decoding */

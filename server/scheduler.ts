@@ -1,6 +1,7 @@
 // Who computes next. One run at a time on the device; the more urgent first, but not for ever; among peers in turn; what can be
 // computed together at once. Knows no device.
 import { SwarmError } from '../common/errors.ts'
+import { Courtesy } from './courtesy.ts'
 import { Gathering } from './gathering.ts'
 import { LoadMeter } from './load-meter.ts'
 import { type MaxRate, restMs } from './pace.ts'
@@ -17,6 +18,11 @@ export class FairQueue<Job extends { readonly peerId: string }> {
 
   get length(): number {
     return this.#length
+  }
+
+  /** whose turn it is */
+  get nextPeer(): string | undefined {
+    return this.#byPeer.keys().next().value
   }
 
   push(job: Job): void {
@@ -110,6 +116,8 @@ export class Scheduler {
   }
   readonly #init: SchedulerInit
   readonly #gathering = new Gathering()
+  readonly #courtesy = new Courtesy()
+  #wake: () => void = () => {}
   /** runs that went before work of this priority that waited */
   readonly #passed: Record<Priority, number> = { decode: 0, prefill: 0, training: 0 }
   readonly #load: Record<Priority, LoadMeter> = {
@@ -203,6 +211,10 @@ export class Scheduler {
       }
       signal.addEventListener('abort', onAbort, { once: true })
       queue.push(job)
+      if (priority !== 'training') {
+        this.#courtesy.arrived(peerId)
+        this.#wake()
+      }
       this.#gathering.enough(queue.length)
       void this.#drain()
     })
@@ -217,6 +229,11 @@ export class Scheduler {
     this.#running = true
     while (this.length > 0) {
       const priority = this.#choose()
+      const courtesyMs = priority === 'training' ? this.#courtesy.waitMs(this.#queues.training.nextPeer ?? '') : 0
+      if (courtesyMs > 0) {
+        await this.#standBack(courtesyMs)
+        continue
+      }
       const { length } = this.#queues.decode
       if (priority === 'decode' && this.#gathering.waitMs(length) > 0) await this.#gathering.wait(length)
       const jobs = this.#take(priority)
@@ -224,10 +241,24 @@ export class Scheduler {
       await this.#start(jobs)
       const ms = performance.now() - started
       this.#load[priority].ran(ms)
+      if (priority === 'training') this.#courtesy.trained(ms)
       this.#clear()
       await this.#rest(ms, jobs)
     }
     this.#running = false
+  }
+
+  /** Training waits while others decode, until more urgent work comes or its time has come. */
+  async #standBack(ms: number): Promise<void> {
+    if (this.#queues.decode.length + this.#queues.prefill.length > 0) return
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, Math.ceil(ms))
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.#wake = () => {}
   }
 
   /** Where the operator gives a part of the machine only. */

@@ -54,7 +54,7 @@ export class ServedSession {
     this.previous = previous
     if (next !== null) this.#history = new HiddenHistory(shape.batch, context.checkpoint.config.hiddenSize)
     const besideBytes = next === null ? 0 : 4 * context.checkpoint.config.hiddenSize
-    this.#decode = openSession(context.kvCache.open({ ...shape, besideBytes }, init.portBytes), ports)
+    this.#decode = openSession(context.kvCache.open({ ...shape, besideBytes }, init.portBytes, init.peerId), ports)
     this.#failed.promise.catch(() => {})
   }
 

@@ -36,6 +36,8 @@ export interface ServerInit extends NetworkInit {
   readonly rebalancing?: RebalancerInit
   /** for keys and values, and adapters, of inference sessions; default 1 GiB */
   readonly kvCacheBytes?: number
+  /** of those, what the sessions of one peer may hold; default 0.75 */
+  readonly cacheSharePerPeer?: number
   /** keep beginnings of sequences for sessions that begin alike, in what others leave of `kvCacheBytes`; default true */
   readonly prefixReuse?: boolean
   /** for activations between forward and backward; default 1 GiB */

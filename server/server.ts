@@ -13,7 +13,14 @@ import type { ServerContext } from './context.ts'
 import { DecodeEngine } from './engine.ts'
 import { handlers } from './handlers/index.ts'
 import { KvCache } from './kv/kv-cache.ts'
-import { defaultWorkingBytes, maxDecodeRows, maxPassed, maxQueueLength, prefixShare } from './limits.ts'
+import {
+  cacheSharePerPeer,
+  defaultWorkingBytes,
+  maxDecodeRows,
+  maxPassed,
+  maxQueueLength,
+  prefixShare
+} from './limits.ts'
 import { type MemoryPlan, planMemory } from './memory-plan.ts'
 import { ServerMetrics } from './metrics.ts'
 import { MetricsPage } from './metrics-page.ts'
@@ -82,7 +89,8 @@ export class BlockServer {
     this.#logger = init.logger ?? silent
     this.#announcer = new Announcer({ network: components.network, logger: this.#logger }, init.announcing)
     const unlimited = memoryBytes === undefined
-    this.#kvCache = new KvCache(init.kvCacheBytes ?? (unlimited ? 1 * GiB : plan.kvCacheBytes))
+    const { cacheSharePerPeer: peerShare = cacheSharePerPeer } = init
+    this.#kvCache = new KvCache(init.kvCacheBytes ?? (unlimited ? 1 * GiB : plan.kvCacheBytes), { peerShare })
     // angles of dynamic rope, and keys with them, depend on the length of the whole sequence
     if (init.prefixReuse !== false && init.checkpoint.config.rope?.type !== 'dynamic') {
       const { maxBytes } = this.#kvCache

@@ -4,7 +4,8 @@ import { SwarmError } from '../../common/errors.ts'
 import { type BlockRange, rangeLength } from '../../common/range.ts'
 import { formatBytes } from '../../common/units.ts'
 import { cacheWaitMs } from '../limits.ts'
-import { type CacheRow, cacheBytes, capacityFor, type HeadShape, Slab } from './slab.ts'
+import { PeerShares } from './peer-shares.ts'
+import { type CacheRow, cacheBytes, capacityFor, type HeadShape, positionStep, Slab } from './slab.ts'
 
 /** Sessions come and go within seconds: who finds no room should not come back sooner. */
 const retryMs = 2000
@@ -37,9 +38,12 @@ export interface Spare {
   evict(bytes: number): void
 }
 
+/** share: its peer holds as much as one may; memory: there is none */
+type Attempt = 'granted' | 'share' | 'memory'
+
 interface Waiting {
-  /** true when it has got what it waits for */
-  attempt(): boolean
+  attempt(): Attempt
+  isOverShare: boolean
   resolve(): void
 }
 
@@ -58,8 +62,12 @@ export class KvCache {
   /** held beside: adapters of sessions */
   #otherBytes = 0
 
-  constructor(maxBytes: number, { waitMs = cacheWaitMs }: { waitMs?: number } = {}) {
+  readonly #shares: PeerShares
+
+  /** @param options.peerShare of the bytes, what one peer may hold; default: all */
+  constructor(maxBytes: number, { waitMs = cacheWaitMs, peerShare = 1 }: { waitMs?: number; peerShare?: number } = {}) {
     this.maxBytes = maxBytes
+    this.#shares = new PeerShares(maxBytes * peerShare)
     this.#waitMs = waitMs
   }
 
@@ -86,23 +94,26 @@ export class KvCache {
   /**
    * A session's rows, empty.
    * @param portBytes of adapter tensors that the session holds: memory of the session like its keys and values
+   * @param peerId whose share it counts in
    * @throws SwarmError BUSY for a session that would not fit if it were alone, or whose adapters do not fit now
    */
-  open(shape: CacheShape, portBytes = 0): SessionCache {
+  open(shape: CacheShape, portBytes = 0, peerId = ''): SessionCache {
     const most = shape.batch * cacheBytes(shape, rangeLength(shape.blocks), shape.maxLength) + portBytes
-    if (most > this.maxBytes || portBytes > this.bytesFree) {
-      const fault = most > this.maxBytes ? `${formatBytes(this.maxBytes)} are all there is` : this.#usage()
+    const { mostBytes } = this.#shares
+    if (most > mostBytes || portBytes > this.bytesFree || !this.#shares.fits(peerId, portBytes)) {
+      const fault = most > mostBytes ? `${formatBytes(mostBytes)} are all there is for one peer` : this.#usage()
       throw new SwarmError(
         'BUSY',
         `KV cache: a session of ${shape.batch} x ${shape.maxLength} positions may need ${formatBytes(most)}, ${fault} ` +
           '(ask for a shorter session, try again later, or another server)',
-        { retryAfterMs: most > this.maxBytes ? 0 : retryMs }
+        { retryAfterMs: most > mostBytes ? 0 : retryMs }
       )
     }
     this.#otherBytes += portBytes
     this.#takeBack()
     this.#sessions += 1
-    return new Session(this, shape, this.#place(shape), portBytes)
+    this.#shares.change(peerId, portBytes)
+    return new Session(this, shape, this.#place(shape), portBytes, peerId)
   }
 
   /**
@@ -130,21 +141,29 @@ export class KvCache {
 
   /** @internal for sessions */
   async grow(session: Session, lengths: readonly number[], signal?: AbortSignal): Promise<void> {
-    const attempt = (): boolean => {
+    const attempt = (): Attempt => {
+      const more = session.bytesAt(lengths) - session.heldBytes
+      if (more > 0 && !this.#shares.fits(session.peerId, more)) return 'share'
       const missing = session.rows.map((row, index) => row.slab.missing(row, lengths[index]!))
       const beside = session.missingBeside(lengths)
       const bytes = missing.reduce((sum, each) => sum + each, beside)
-      if (bytes > this.maxBytes - this.#slabBytes - this.#otherBytes) return false
+      if (bytes > this.maxBytes - this.#slabBytes - this.#otherBytes) return 'memory'
+      if (more > 0) {
+        this.#shares.change(session.peerId, more)
+        session.heldBytes += more
+      }
       this.#otherBytes += beside
       session.besideBytes += beside
       this.#takeBack()
       for (const [index, row] of session.rows.entries()) this.hold(row, lengths[index]!)
-      return true
+      return 'granted'
     }
     // who has begun goes before who has not: only sessions that end give anything back
     const hasBegun = session.rows.some(({ length }) => length > 0)
-    if ((hasBegun || this.#waiting.length === 0) && attempt()) return
-    await this.#wait(attempt, signal)
+    const isFirst = hasBegun || this.#waiting.every(waiting => waiting.isOverShare)
+    const result = isFirst ? attempt() : 'memory'
+    if (result === 'granted') return
+    await this.#wait(attempt, result === 'share', signal)
   }
 
   /** @internal for sessions: counts what a row takes without asking whether there is room */
@@ -158,6 +177,7 @@ export class KvCache {
   leave(session: Session): void {
     this.#sessions -= 1
     this.#otherBytes -= session.portBytes + session.besideBytes
+    this.#shares.change(session.peerId, -session.heldBytes)
     for (const { slab, slot } of session.rows) slab.rows[slot] = null
     for (const slab of new Set(session.rows.map(row => row.slab))) {
       if (!slab.isEmpty) continue
@@ -202,21 +222,29 @@ export class KvCache {
   }
 
   #pump(): void {
-    while (this.#waiting[0]?.attempt()) this.#waiting.shift()!.resolve()
+    // in turn, but a peer that holds its share keeps nobody else waiting
+    for (const waiting of [...this.#waiting]) {
+      const result = waiting.attempt()
+      waiting.isOverShare = result === 'share'
+      if (result === 'memory') return
+      if (result === 'share') continue
+      this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
+      waiting.resolve()
+    }
   }
 
   #checkShortage(): void {
     if (this.#waiting.length > 0 && [...this.#slabs].some(slab => slab.idleBytes > 0)) this.onShortage()
   }
 
-  #wait(attempt: () => boolean, signal?: AbortSignal): Promise<void> {
+  #wait(attempt: Waiting['attempt'], isOverShare: boolean, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const end = (settle: () => void): void => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', onAbort)
         settle()
       }
-      const waiting: Waiting = { attempt, resolve: () => end(resolve) }
+      const waiting: Waiting = { attempt, isOverShare, resolve: () => end(resolve) }
       const give = (error: unknown): void => {
         const index = this.#waiting.indexOf(waiting)
         if (index !== -1) this.#waiting.splice(index, 1)
@@ -239,17 +267,30 @@ export class KvCache {
 class Session implements SessionCache {
   readonly shape: CacheShape
   readonly portBytes: number
+  readonly peerId: string
+  /** what counts in the share of the peer */
+  heldBytes: number
   readonly #cache: KvCache
   /** held beside keys and values */
   besideBytes = 0
   #rows: CacheRow[]
   #released = false
 
-  constructor(cache: KvCache, shape: CacheShape, rows: CacheRow[], portBytes: number) {
+  constructor(cache: KvCache, shape: CacheShape, rows: CacheRow[], portBytes: number, peerId: string) {
     this.#cache = cache
     this.shape = shape
     this.#rows = rows
     this.portBytes = portBytes
+    this.peerId = peerId
+    this.heldBytes = portBytes
+  }
+
+  /** Bytes that rows of these lengths take, with all that is beside them. */
+  bytesAt(lengths: readonly number[]): number {
+    const { blocks, maxLength, besideBytes = 0 } = this.shape
+    const positions = lengths.map(length => Math.min(maxLength, Math.ceil(length / positionStep) * positionStep))
+    const cached = cacheBytes(this.shape, rangeLength(blocks), 1) * positions.reduce((sum, each) => sum + each, 0)
+    return this.portBytes + cached + besideBytes * lengths.reduce((sum, length) => sum + length, 0)
   }
 
   get rows(): readonly CacheRow[] {

@@ -53,7 +53,13 @@ test('a server announces what it hosts and how fast it is, drains, and is gone',
   const checkpoint = await openModel('grouped')
   const witness = await startServer(context, { checkpoint, blocks: { first: 0, end: 1 } })
   const blocks = { first: 1, end: 3 }
-  const server = await startServer(context, { checkpoint, blocks, join: witness.addresses, kvCacheBytes: 10_000 })
+  const server = await startServer(context, {
+    checkpoint,
+    blocks,
+    join: witness.addresses,
+    kvCacheBytes: 10_000,
+    cacheSharePerPeer: 1
+  })
   const seen = () => witness.network.directory.get(server.peerId)
   await eventually(() => seen()?.state === 'online', 'the witness hears of it')
   const { firstBlock, endBlock, totalBlocks, model, forwardRate, decodeRate, cacheBytesFree } = seen()!

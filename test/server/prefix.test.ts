@@ -172,7 +172,7 @@ suite('a session that begins like one before', () => {
   test('what is kept takes half of the budget at most, and gives way to sessions', async context => {
     const blockBytes = cacheBytes({ kvHeads: 2, headDim: 32 }, 3, 64) + 64 * width * 4
     const kvCacheBytes = 8 * cacheBytes({ kvHeads: 2, headDim: 32 }, 3, 64)
-    const remote = await startTiny(context, { kvCacheBytes })
+    const remote = await startTiny(context, { kvCacheBytes, cacheSharePerPeer: 1 })
     const { server } = remote
     for (let seed = 20; seed < 26; seed++) {
       await openStep(remote, randomTensor(seed, [1, 192, width]))
