@@ -18,6 +18,8 @@ export interface ServerContext {
   readonly range: BlockRange
   /** memory that computing one request may take */
   readonly workingBytes: number
+  /** tokens per second through one block, as measured */
+  readonly forwardRate: number
   readonly executor: SpanExecutor
   readonly engine: DecodeEngine
   readonly scheduler: Scheduler

@@ -3,6 +3,9 @@ import { GiB, KiB, MiB, minute, second } from '../common/units.ts'
 
 /** rows times positions of one forward or backward request */
 export const maxTokensPerRequest = 65_536
+/** forward and backward requests of several rows are of at most so much work, by the measured rate, but may have so many tokens */
+export const requestWorkMs = 2 * second
+export const minRequestTokens = 1024
 /** memory that computing one request may take by our estimate (server/working-memory.ts), where the server is not told */
 export const defaultWorkingBytes = 4 * GiB
 /** rows of one request or session */

@@ -1,11 +1,19 @@
 // The border: what a stranger sent becomes a call that the executor can trust, or an error that says what is wrong.
 import { SwarmError } from '../common/errors.ts'
-import { type BlockRange, formatRange, rangeContains } from '../common/range.ts'
+import { type BlockRange, formatRange, rangeContains, rangeLength } from '../common/range.ts'
 import type { Tensor } from '../common/tensor.ts'
+import { second } from '../common/units.ts'
 import type { Checkpoint } from '../model/checkpoint.ts'
 import type { Dropout, NamedTensors, Span } from '../proto/messages.ts'
 import { prefixLength, type SpanCall } from './executor.ts'
-import { maxBatch, maxRequestTimeoutMs, maxTokensPerRequest, requestTimeoutMs } from './limits.ts'
+import {
+  maxBatch,
+  maxRequestTimeoutMs,
+  maxTokensPerRequest,
+  minRequestTokens,
+  requestTimeoutMs,
+  requestWorkMs
+} from './limits.ts'
 import { checkPorts } from './port-check.ts'
 import { checkWork } from './working-memory.ts'
 
@@ -17,6 +25,8 @@ export interface Hosted {
   readonly range: BlockRange
   /** memory that computing one request may take */
   readonly workingBytes: number
+  /** tokens per second through one block, as measured; default: no limit by time */
+  readonly forwardRate?: number
 }
 
 const invalid = (message: string): never => {
@@ -58,6 +68,12 @@ export function checkSpan(span: Span | null, { checkpoint, range }: Hosted): Blo
 /** Tokens of [batch, seq, hidden], padding included. */
 export function tokensOf({ shape }: Tensor): number {
   return shape[0]! * shape[1]!
+}
+
+/** Tokens that a request of several rows may have: while it is computed those who decode wait. */
+export function maxTokensFor({ forwardRate = Infinity }: Pick<Hosted, 'forwardRate'>, blocks: BlockRange): number {
+  const tokens = Math.floor((requestWorkMs * forwardRate) / second / rangeLength(blocks))
+  return Math.min(Math.max(tokens, minRequestTokens), maxTokensPerRequest)
 }
 
 /** A request's deadline from what it says: 0 is the server's own, and nobody waits for ever. */
@@ -114,6 +130,12 @@ export function checkCall(
   const keys = prefixLength(ports) + seq
   if (keys > config.maxPositions) {
     invalid(`hidden: the model has ${config.maxPositions} positions, found ${keys} with the prefix`)
+  }
+  const most = maxTokensFor(hosted, blocks)
+  if (batch > 1 && batch * seq > most) {
+    invalid(
+      `hidden: this server takes at most ${most} tokens at once, or one row; found [${batch}, ${seq}] (send fewer rows)`
+    )
   }
   checkWork(config, { blocks, batch, seq, keys, training }, hosted.workingBytes)
   return { blocks, hidden, mask, ports, dropout: checkDropout(dropout, ports) }

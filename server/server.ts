@@ -451,6 +451,9 @@ export class BlockServer {
       get range() {
         return server.range
       },
+      get forwardRate() {
+        return server.#span!.throughput.forwardRate
+      },
       get evicted() {
         return server.#admission.evicted
       },

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MiB } from '../../common/units.ts'
 import { planMemory } from '../../server/memory-plan.ts'
+import { checkCall, maxTokensFor } from '../../server/requests.ts'
 import {
   assertClose,
   directForward,
@@ -128,4 +129,24 @@ test('memory is divided between weights and the rest, and what cannot work is re
   const server = await startServer(context, { checkpoint, memoryBytes: 300 * MiB })
   const remote = new Remote(await startCaller(context), server, checkpoint)
   assert.equal((await remote.info()).cacheBytesTotal, 11 * MiB)
+})
+
+test('a request of several rows is of no more than two seconds of work', async () => {
+  const checkpoint = await openModel('grouped')
+  const blocks = { first: 0, end: 4 }
+  assert.equal(maxTokensFor({ forwardRate: 10_000 }, blocks), 5000)
+  assert.equal(maxTokensFor({ forwardRate: 10_000 }, { first: 0, end: 1 }), 20_000)
+  assert.equal(maxTokensFor({ forwardRate: 10 }, blocks), 1024)
+  assert.equal(maxTokensFor({}, blocks), 65_536)
+  const hosted = { checkpoint, range: blocks, workingBytes: Infinity, forwardRate: 10 }
+  const { maxPositions } = checkpoint.config
+  const call = (batch: number, seq: number) =>
+    checkCall({ hidden: randomTensor(1, [batch, seq, 32]) }, null, hosted, { blocks, training: true })
+  const rows = Math.floor(1024 / maxPositions)
+  call(rows, maxPositions)
+  call(1, maxPositions)
+  assert.throws(() => call(rows + 1, maxPositions), {
+    code: 'INVALID_ARGUMENT',
+    message: /at most 1024 tokens at once, or one row/
+  })
 })
