@@ -4,6 +4,8 @@ import { second } from '../common/units.ts'
 
 /** A server before this one may be told of a session sooner than we are. */
 const arrivalMs = 10 * second
+/** The end of a session that was given up has come by then. */
+const retryAfterMs = 100
 
 export class SessionRegistry<Session extends object> {
   readonly #sessions = new Map<string, Session>()
@@ -12,7 +14,11 @@ export class SessionRegistry<Session extends object> {
   /** Until the function that comes back is called. Throws INVALID_ARGUMENT where another session has the name. */
   add(id: Uint8Array, session: Session): () => void {
     const key = keyOf(id)
-    if (this.#sessions.has(key)) throw new SwarmError('INVALID_ARGUMENT', 'another session has these bytes already')
+    if (this.#sessions.has(key)) {
+      // it may be the caller's own, whose end is still on the way: a chain that is built anew
+      const again = { retryable: true, retryAfterMs }
+      throw new SwarmError('INVALID_ARGUMENT', 'another session has these bytes already', again)
+    }
     this.#sessions.set(key, session)
     for (const tell of this.#waiting.get(key) ?? []) tell(session)
     return () => this.#sessions.delete(key)

@@ -136,17 +136,17 @@ test('a request of several rows is of no more than two seconds of work', async (
   const blocks = { first: 0, end: 4 }
   assert.equal(maxTokensFor({ forwardRate: 10_000 }, blocks), 5000)
   assert.equal(maxTokensFor({ forwardRate: 10_000 }, { first: 0, end: 1 }), 20_000)
-  assert.equal(maxTokensFor({ forwardRate: 10 }, blocks), 1024)
+  assert.equal(maxTokensFor({ forwardRate: 10 }, blocks), 2048)
   assert.equal(maxTokensFor({}, blocks), 65_536)
   const hosted = { checkpoint, range: blocks, workingBytes: Infinity, forwardRate: 10 }
   const { maxPositions } = checkpoint.config
   const call = (batch: number, seq: number) =>
     checkCall({ hidden: randomTensor(1, [batch, seq, 32]) }, null, hosted, { blocks, training: true })
-  const rows = Math.floor(1024 / maxPositions)
+  const rows = Math.floor(2048 / maxPositions)
   call(rows, maxPositions)
   call(1, maxPositions)
   assert.throws(() => call(rows + 1, maxPositions), {
     code: 'INVALID_ARGUMENT',
-    message: /at most 1024 tokens at once, or one row/
+    message: /at most 2048 tokens at once, or one row/
   })
 })
