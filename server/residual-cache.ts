@@ -1,4 +1,5 @@
-// Activations kept between a forward request and its backward, bounded in bytes and in time; the oldest go first. Knows no graph.
+// Activations kept between a forward request and its backward, bounded in bytes and in time; the
+// oldest of the peer that holds most go first. Knows no graph.
 import { randomUUID } from 'node:crypto'
 import { SwarmError } from '../common/errors.ts'
 import { residualLifetimeMs } from './limits.ts'
@@ -34,15 +35,23 @@ export class ResidualCache<T> {
   /** Keeps the content for this peer; returns its id, or '' where it is larger than the whole cache. */
   keep(peerId: string, content: T, bytes: number): string {
     if (bytes > this.maxBytes) return ''
-    for (const id of this.#entries.keys()) {
-      if (this.#bytes + bytes <= this.maxBytes) break
-      this.drop(id)
-    }
+    while (this.#bytes + bytes > this.maxBytes) this.drop(this.#oldestOfFullest(peerId, bytes))
     const id = randomUUID()
     const expiry = setTimeout(() => this.drop(id), this.#lifetimeMs).unref()
     this.#entries.set(id, { peerId, bytes, content, expiry })
     this.#bytes += bytes
     return id
+  }
+
+  /** Whoever keeps most makes room, the newcomer counted with what he brings; where he has nothing yet, the next. */
+  #oldestOfFullest(newcomer: string, bytes: number): string {
+    const held = new Map([[newcomer, bytes]])
+    for (const entry of this.#entries.values()) held.set(entry.peerId, (held.get(entry.peerId) ?? 0) + entry.bytes)
+    const byMost = [...held].sort(([, a], [, b]) => b - a)
+    for (const [peerId] of byMost) {
+      for (const [id, entry] of this.#entries) if (entry.peerId === peerId) return id
+    }
+    throw new SwarmError('INTERNAL', 'residuals: nothing is kept, and there is no room')
   }
 
   /**

@@ -8,6 +8,7 @@ import type { MessageStream } from '../../network/message-stream.ts'
 import { protocols } from '../../proto/protocols.ts'
 import { Courtesy } from '../../server/courtesy.ts'
 import { KvCache } from '../../server/kv/kv-cache.ts'
+import { ResidualCache } from '../../server/residual-cache.ts'
 import { openModel, Remote, randomTensor, rejectsWith, startCaller, startRemote } from './support.ts'
 
 const shape = { blocks: { first: 0, end: 1 }, batch: 1, maxLength: 640, kvHeads: 1, headDim: 8 }
@@ -33,6 +34,19 @@ it('a peer that holds its share of the cache waits for itself, and others do not
   greedy[1]!.release()
   modest.release()
   assert.equal(cache.bytesUsed, 0)
+})
+
+it('who keeps most activations makes room for others, and one with little loses nothing to him', () => {
+  const residuals = new ResidualCache<string>({ maxBytes: 100 })
+  const modest = residuals.keep('modest', 'm', 20)
+  const greedy = ['a', 'b', 'c', 'd'].map(content => residuals.keep('greedy', content, 25))
+  assert.equal(residuals.peek('modest', modest), 'm')
+  assert.throws(() => residuals.peek('greedy', greedy[0]!), /gone/)
+  const later = residuals.keep('later', 'l', 10)
+  assert.equal(residuals.peek('later', later), 'l')
+  assert.throws(() => residuals.peek('greedy', greedy[1]!), /gone/)
+  assert.equal(residuals.peek('greedy', greedy[3]!), 'd')
+  residuals.clear()
 })
 
 it('training stands back for as long as its last run took while others decode, and not otherwise', () => {
