@@ -145,6 +145,54 @@ describe('a server among strangers', { timeout: 120_000 }, () => {
     await eventually(() => stranger.server.sessions === 2, 'all of the sessions have ended')
   })
 
+  it('answers any message on any protocol, and requests with any tensors, with an answer or a typed error', async () => {
+    const span = fc
+      .record({ firstBlock: chaos, endBlock: chaos, codec: fc.constantFrom('fp32', 'fp16', 'bf16', 'int8') })
+      .map(fields => stranger.span(undefined, fields as never))
+    const dropout = fc.option(fc.record({ probability: fc.float(), seed: chaos }), { nil: null })
+    const body = fc.oneof(
+      fc.record({ kind: fc.constant('forwardRequest'), span, keepResiduals: fc.boolean(), dropout }),
+      fc.record({ kind: fc.constant('backwardRequest'), span, residualId: text, dropout }),
+      fc.record({ kind: fc.constantFrom('infoRequest', 'infoResponse', 'backwardResponse') }),
+      fc.record({ kind: fc.constant('directoryRequest'), model: text, announcements: fc.array(fc.uint8Array()) }),
+      fc.record({ kind: fc.constant('probeRequest'), addresses: fc.array(text, { maxLength: 3 }) }),
+      fc.record({ kind: fc.constant('pushOpen'), session: fc.uint8Array({ maxLength: 3 }) }),
+      fc.record({
+        kind: fc.constant('tensorsRequest'),
+        model: fc.oneof(text, fc.constant(checkpoint.identity)),
+        file: fc.oneof(text, fc.constantFrom('../config.json', '/etc/passwd', 'config.json')),
+        tensor: fc.oneof(text, fc.constant('model.layers.0.input_layernorm.weight')),
+        firstByte: chaos,
+        endByte: chaos,
+        hashes: fc.array(text, { maxLength: 2 })
+      })
+    ) as fc.Arbitrary<Message['body']>
+    const shapes = fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 4 })
+    const names = fc.constantFrom(
+      'hidden',
+      'mask',
+      'grad.hidden',
+      'blocks.0.lora.self_attn.q_proj.A',
+      'blocks.9.x',
+      '__proto__'
+    )
+    const tensors = fc
+      .dictionary(names, fc.tuple(fc.constantFrom('float32', 'int64'), fc.oneof(shapes, fc.constant([1, 2, 32]))))
+      .map(given =>
+        Object.fromEntries(Object.entries(given).map(([key, [type, dims]]) => [key, tensor(type as 'int64', dims)]))
+      )
+    // a push stream to no session is waited for: not here
+    const protocol = fc.constantFrom(...Object.values(protocols).filter(id => id !== protocols.push))
+    await fc.assert(
+      fc.asyncProperty(protocol, body, tensors, async (id, sent, given) => {
+        const found = await answers(id, [{ body: sent, tensors: given }])
+        assert.ok(!found.includes('INTERNAL') && !found.includes('DEADLINE'), `${id} ${sent.kind}: ${found}`)
+        for (const each of found) assert.ok(each in errorCodes || each.endsWith('Response'), each)
+      }),
+      { numRuns: 200 }
+    )
+  })
+
   it('takes steps of a session from the server before it alone, whoever else knows its name', async () => {
     const id = crypto.getRandomValues(new Uint8Array(16))
     const { network, server } = friend
