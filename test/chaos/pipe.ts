@@ -10,11 +10,21 @@ interface Piece {
   readonly comesAt: number
 }
 
+export interface PipeInit {
+  /** now */
+  readonly weather: () => Weather
+  /** resets the connection */
+  readonly cut: () => void
+  /** a bit was turned over */
+  readonly corrupted: () => void
+}
+
 export class Pipe {
   readonly #to: Socket
   readonly #from: Socket
   readonly #weather: () => Weather
   readonly #cut: () => void
+  readonly #corrupted: () => void
   readonly #pieces: Piece[] = []
   #waiting = 0
   /** when the link has room for another piece */
@@ -23,11 +33,12 @@ export class Pipe {
   #bytesLeft = Number.POSITIVE_INFINITY
   #corruptsFrom = Number.POSITIVE_INFINITY
 
-  constructor({ from, to }: { from: Socket; to: Socket }, weather: () => Weather, cut: () => void) {
+  constructor({ from, to }: { from: Socket; to: Socket }, { weather, cut, corrupted }: PipeInit) {
     this.#from = from
     this.#to = to
     this.#weather = weather
     this.#cut = cut
+    this.#corrupted = corrupted
     from.on('data', bytes => this.#take(bytes as Buffer))
     from.on('end', () => this.#take(Buffer.alloc(0)))
     to.on('drain', () => this.wake())
@@ -85,6 +96,7 @@ export class Pipe {
     if (bytes.length >= this.#corruptsFrom) {
       this.#corruptsFrom = Number.POSITIVE_INFINITY
       bytes[bytes.length >> 1]! ^= 1
+      this.#corrupted()
     }
     if (bytes.length < this.#bytesLeft) {
       this.#bytesLeft -= bytes.length

@@ -32,7 +32,9 @@ export class ChaosProxy {
   readonly #links = new Set<Link>()
   readonly #weather = new Map<string, Weather>()
   readonly #counts = new Set<(bytes: number) => void>()
-  #target: number
+  readonly #target: number
+  /** pieces in which a bit was turned over */
+  corrupted = 0
 
   private constructor(server: Server, target: number) {
     this.#server = server
@@ -120,10 +122,14 @@ export class ChaosProxy {
     const far = connect({ port: this.#target, host: '127.0.0.1', noDelay: true })
     const weather = (): Weather => this.#of(source)
     const end = (): void => this.#end(link)
-    const pipes = [
-      new Pipe({ from: near, to: far }, weather, end),
-      new Pipe({ from: far, to: near }, weather, end)
-    ] as const
+    const init = {
+      weather,
+      cut: end,
+      corrupted: () => {
+        this.corrupted += 1
+      }
+    }
+    const pipes = [new Pipe({ from: near, to: far }, init), new Pipe({ from: far, to: near }, init)] as const
     const link: Link = { source, sockets: [near, far], pipes }
     near.on('data', bytes => {
       for (const count of this.#counts) count(bytes.length)
