@@ -29,8 +29,8 @@ export const pingTimeoutMs = 10 * second
 /** Joining: dialing all addresses given, and hearing what the first that answers can do. */
 export const joinTimeoutMs = 15 * second
 /** How long an announcement is valid: whoever is silent is gone after it. */
-export const announcementExpiryMs = 4 * minute
-/** How often a server announces itself: one lost announcement does not make it disappear. */
+export const announcementExpiryMs = 6 * minute
+/** How often a server announces itself: neither one that is lost nor a clock that is minutes off makes it disappear. */
 export const announcementIntervalMs = 2 * minute
 /** Storing one announcement with the DHT. */
 export const announceTimeoutMs = 20 * second

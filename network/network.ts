@@ -68,7 +68,7 @@ export interface RequestOptions extends OpenOptions {
 }
 
 export interface AnnounceOptions {
-  /** how long the announcement is valid, default four minutes */
+  /** how long the announcement is valid, default six minutes */
   readonly expiryMs?: number
   readonly signal?: AbortSignal
 }

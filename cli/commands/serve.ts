@@ -101,7 +101,7 @@ export function serveCommand(): Command {
     .option('--schedule <hours>', 'serve at these hours only, local time: 22:00-06:00', parseSchedule)
     .option('--metrics-port <port>', 'serve Prometheus /metrics and /health on this port', parsePort)
     .option('--drain-timeout <seconds>', 'how long running sessions may go on after SIGTERM', parsePositive, 30)
-    .option('--expiry <seconds>', 'an announcement lasts so long, and is renewed at half of it', parsePositive, 240)
+    .option('--expiry <seconds>', 'an announcement lasts so long, and is renewed at a third of it', parsePositive, 360)
     .addOption(logOption('warn'))
     .addOption(jsonOption())
     .addOption(untilEofOption())
@@ -192,7 +192,7 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
       residualBytes: flags.residuals,
       prefixReuse: flags.prefixReuse,
       metricsPort: flags.metricsPort,
-      announcing: { expiryMs: flags.expiry * second, intervalMs: (flags.expiry * second) / 2 },
+      announcing: { expiryMs: flags.expiry * second, intervalMs: (flags.expiry * second) / 3 },
       logger: createLogger(flags.logLevel)
     }),
     async server => {

@@ -19,13 +19,17 @@ export interface ChaosClient extends AsyncDisposable {
   readonly model: DistributedModelForCausalLM
   /** the servers of the session that was opened last, in order */
   chain(): readonly ChaosServer[]
+  /** how often servers of its sessions were replaced */
+  replacements(): number
 }
 
 /** A client of the swarm that knows which servers its sessions are on. */
 export async function connect(swarm: ChaosSwarm): Promise<ChaosClient> {
   let route: readonly string[] = []
+  let replacements = 0
   const debug = (fields: object, message: string): void => {
     if (message === 'session opened') route = (fields as { route: string[] }).route
+    if (message === 'servers were replaced') replacements += 1
     if (process.env.CHAOS_LOG) console.log(`    ${performance.now().toFixed(0)} ${message}`, fields)
   }
   const logger: Logger = { debug, info: debug, warn: debug, error: debug }
@@ -38,7 +42,7 @@ export async function connect(swarm: ChaosSwarm): Promise<ChaosClient> {
       const [, end] = /…(\S+),/.exec(text)!
       return swarm.servers.findLast(server => server.peerId.endsWith(end!))!
     })
-  return { model, chain, [Symbol.asyncDispose]: () => model.close() }
+  return { model, chain, replacements: () => replacements, [Symbol.asyncDispose]: () => model.close() }
 }
 
 export interface Trial {
