@@ -3,14 +3,17 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { createRandom } from '../common/random.ts'
+import { MiB } from '../common/units.ts'
 import { connect, generate } from '../test/chaos/generation.ts'
 import { type ChaosServer, end, startSwarm } from '../test/chaos/swarm.ts'
 
-const { values } = parseArgs({ options: { minutes: { type: 'string', default: '15' }, seed: { type: 'string', default: '1' } } })
+const { values } = parseArgs({
+  options: { minutes: { type: 'string', default: '15' }, seed: { type: 'string', default: '1' } }
+})
 const minutes = Number(values.minutes)
 const random = createRandom(Number(values.seed))
 /** memory that a process may have more than after warming up, and file descriptors */
-const most = { memoryMiB: 60, descriptors: 8 }
+const most = { memoryMiB: 100, heapMiB: 10, descriptors: 8 }
 const halves = [
   [0, 6],
   [6, 12]
@@ -21,23 +24,32 @@ interface Figures {
   readonly descriptors: number
   /** open sessions and bytes of KV cache, of a server */
   readonly sessions?: number
+  /** of JavaScript, garbage not counted */
+  readonly heapMiB?: number
   readonly cacheBytes?: number
 }
 
 function measure(pid: number): Figures {
   const [, kib] = /^RssAnon:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!
-  return { memoryMiB: Math.round(Number(kib) / 1024), descriptors: readdirSync(`/proc/${pid}/fd`).length }
+  const heapMiB = pid === process.pid ? process.memoryUsage().heapUsed / MiB : undefined
+  return { memoryMiB: Number(kib) / 1024, descriptors: readdirSync(`/proc/${pid}/fd`).length, heapMiB }
 }
 
 async function measureServer({ peer, metricsPort }: Stable): Promise<Figures> {
+  process.kill(peer.process.pid!, 'SIGUSR2') // collects garbage: test/chaos/preload.ts
+  await new Promise(resolve => setTimeout(resolve, 1000))
   const page = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
-  const value = (name: RegExp): number => Number(name.exec(page)?.[1] ?? Number.NaN)
+  const value = (name: string): number => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(page)?.[1])
   return {
     ...measure(peer.process.pid!),
-    sessions: value(/^swarm\w*_sessions(?:\{[^}]*\})? (\S+)$/m),
-    cacheBytes: value(/^swarm\w*cache\w*used\w*(?:\{[^}]*\})? (\S+)$/m)
+    sessions: value('swarm_sessions'),
+    cacheBytes: value('swarm_kv_cache_bytes'),
+    heapMiB: value('swarm_nodejs_heap_size_used_bytes') / MiB
   }
 }
+
+const text = (value: unknown): string =>
+  JSON.stringify(value, (_, each) => (typeof each === 'number' ? Math.round(each) : each))
 
 interface Stable extends ChaosServer {
   readonly metricsPort: number
@@ -50,7 +62,7 @@ try {
   // these stay to the end: what leaks, leaks here
   const stable: Stable[] = []
   for (const range of halves) {
-    const metricsPort = 21_000 + Math.floor(random.uniform() * 20_000)
+    const metricsPort = 21_000 + random.integer(20_000)
     const server = await swarm.add(range, { args: ['--metrics-port', `${metricsPort}`] })
     stable.push({ ...server, metricsPort })
   }
@@ -68,10 +80,10 @@ try {
   }
   /** One round: two clients come and go, a server that passes through is in trouble meanwhile, then another takes its place. */
   const round = async (): Promise<void> => {
-    const index = Math.floor(random.uniform() * passing.length)
+    const index = random.integer(passing.length)
     const server = passing[index]!
-    const kind = (['killed', 'frozen', 'cut', 'left'] as const)[Math.floor(random.uniform() * 4)]!
-    const at = 1 + Math.floor(random.uniform() * 60)
+    const kind = (['killed', 'frozen', 'cut', 'left'] as const)[random.integer(4)]!
+    const at = 1 + random.integer(60)
     let leaving: Promise<void> | undefined
     const trouble = (): void => {
       counts[kind] += 1
@@ -107,20 +119,21 @@ try {
   }
   for (let warm = 0; warm < 4; warm++) await attempt()
   const before = await figures()
-  console.log('before', JSON.stringify(before))
+  console.log('before', text(before))
   const until = performance.now() + minutes * 60_000
   while (performance.now() < until) {
     await attempt()
     const { memoryMiB, descriptors } = measure(stable[0]!.peer.process.pid!)
-    console.log(JSON.stringify({ ...counts, client: measure(process.pid), server: { memoryMiB, descriptors } }))
+    console.log(text({ ...counts, client: measure(process.pid), server: { memoryMiB, descriptors } }))
   }
   const after = await figures()
-  console.log('after ', JSON.stringify(after))
+  console.log('after ', text(after))
   const check = (name: string, was: Figures, is: Figures): void => {
-    for (const key of ['memoryMiB', 'descriptors'] as const) {
-      if (is[key] - was[key] > most[key]) problems.push(`${name}: ${key} went from ${was[key]} to ${is[key]}`)
+    for (const key of ['memoryMiB', 'heapMiB', 'descriptors'] as const) {
+      if (is[key]! - was[key]! > most[key]) problems.push(`${name}: ${key} went from ${was[key]} to ${is[key]}`)
     }
-    if (is.sessions !== undefined && is.sessions !== 0) problems.push(`${name}: ${is.sessions} sessions are still open`)
+    if (is.sessions) problems.push(`${name}: ${is.sessions} sessions are still open`)
+    if (is.cacheBytes) problems.push(`${name}: ${is.cacheBytes} bytes of KV cache are still taken`)
   }
   check('client', before.client, after.client)
   for (const [index, server] of after.servers.entries()) check(`server ${index}`, before.servers[index]!, server)

@@ -4,6 +4,9 @@
 import { syncBuiltinESMExports } from 'node:module'
 import net from 'node:net'
 
+// what is garbage is no leak
+process.on('SIGUSR2', () => globalThis.gc?.())
+
 const { CHAOS_CLOCK_MS: clock, CHAOS_SOURCE: source } = process.env
 
 if (source !== undefined) {

@@ -43,7 +43,7 @@ export interface ChaosSwarm extends AsyncDisposable {
   byPeer(peerId: string): ChaosServer
 }
 
-/** Whether it runs and nobody has ended it. */
+/** Whether it runs and nobody has ended or stopped it. */
 export const isUp = ({ process: { exitCode, signalCode, killed } }: PeerProcess): boolean =>
   exitCode === null && signalCode === null && !killed
 
@@ -96,7 +96,7 @@ export async function startSwarm(
         {
           env: {
             SWARM_HOME: join(home, 'data'),
-            NODE_OPTIONS: `--import ${preload}`,
+            NODE_OPTIONS: `--expose-gc --import ${preload}`,
             CHAOS_CLOCK_MS: `${clockMs}`,
             CHAOS_SOURCE: source,
             ...env
@@ -119,7 +119,7 @@ export async function startSwarm(
     }
   }
   try {
-    await swarm.add(ranges[0]!)
+    if (ranges.length > 0) await swarm.add(ranges[0]!)
     const others = await Promise.allSettled(ranges.slice(1).map(range => swarm.add(range)))
     const failed = others.find(result => result.status === 'rejected')
     if (failed !== undefined) throw failed.reason
