@@ -92,10 +92,12 @@ export class ServedSession {
     return done
   }
 
-  /** Opens the way to the next server, where the session has one. */
-  async start(signal: AbortSignal): Promise<void> {
+  /** Opens the way to the next server, where the session has one; steps that come meanwhile wait. To be called before any can come. */
+  start(signal: AbortSignal): Promise<void> {
     const { next } = this.#init.request
-    if (next !== null) await this.#connect(next, signal)
+    const done = this.#working.then(() => (next === null ? undefined : this.#connect(next, signal)))
+    this.#working = done.catch(() => {})
+    return done
   }
 
   /** Tells the caller something between answers. */

@@ -20,15 +20,18 @@ export function inferenceHandler(context: ServerContext): Handler {
     const alive = AbortSignal.any([signal, ending.signal, context.evicted])
     let session: ServedSession | undefined
     let forget = (): void => {}
+    let started: Promise<void> = Promise.resolve()
     try {
       await observe(context, { kind: 'inferenceOpen', peerId, received: first.tensors }, async () => {
         const request = checkOpen(first, context)
         session = new ServedSession(context, { request, portBytes: bytesOfAll(request.ports), peerId, stream })
+        started = session.start(alive)
+        started.catch(() => {}) // it is waited for below
         if (request.session.length > 0) forget = context.registry.add(request.session, session)
         await ready(context, stream, signal)
       })
       context.onDraining(error => void session!.notify(error, alive).catch(() => {}), alive)
-      await session!.start(alive)
+      await started
       await Promise.race([serve(context, stream, { session: session!, peerId, signal: alive }), session!.failed])
     } finally {
       ending.abort(new SwarmError('ABORTED', 'the session has ended'))

@@ -175,7 +175,7 @@ export class ChainBuilder {
         await after.route({ ...after.place, previous: fresh.at(-1)!.peerId }, { keepNext: true }, signal)
       }
       if (before === null) await this.#replay(chain, first, first + fresh.length, inputs.get(from)!, point, signal)
-      else await before.route({ ...before.place, next: this.#nextHop(fresh[0]!.hop, false) }, { replay: true }, signal)
+      else await before.route({ ...before.place, next: this.#nextHop(fresh[0]!.hop, true) }, { replay: true }, signal)
       return chain
     } catch (error) {
       for (const hop of fresh) hop.abort(error as SwarmError)
