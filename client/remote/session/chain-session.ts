@@ -51,6 +51,7 @@ export class ChainSession implements InferenceSession {
   readonly #stall = new Stall()
   /** of the step under way */
   #stepping: AbortSignal | null = null
+  #isMending = false
   #ended: SwarmError | undefined
 
   constructor(components: ChainSessionComponents, init: ChainSessionInit) {
@@ -141,15 +142,18 @@ export class ChainSession implements InferenceSession {
           this.#components.builder.took(this.#chain, ms)
         return await all
       }
+      // answered after all: the next step finds out who is lost
+      if (this.#pending.size === 0) return await all
+      this.#isMending = true
       tries = await this.#mend(tries, signal)
     }
   }
 
   /** Sends those steps that have no answer yet. */
   async #send(steps: readonly Step[], signal: AbortSignal): Promise<void> {
-    for (const step of steps) {
-      if (this.#pending.has(step.number)) await this.#feed(0, step, step.hidden, signal)
-    }
+    // one that is answered meanwhile must not leave a gap in a new server's cache
+    const unanswered = steps.filter(({ number }) => this.#pending.has(number))
+    for (const step of unanswered) await this.#feed(0, step, step.hidden, signal)
   }
 
   /** Input of a server that we feed. */
@@ -253,9 +257,9 @@ export class ChainSession implements InferenceSession {
 
   #adopt(chain: Chain): void {
     this.#chain = chain
-    // what came from whom is not known any more
-    this.#recorder = null
-    // a neighbour may have told us of a server that was being replaced already
+    this.#isMending = false
+    this.#recorder = null // what came from whom is not known any more
+    // news of those that were being replaced already
     for (const hop of this.#lost.keys()) if (!chain.hops.includes(hop)) this.#lost.delete(hop)
     this.#listen()
   }
@@ -273,7 +277,8 @@ export class ChainSession implements InferenceSession {
   #receive(index: number, number: number, hidden: Tensor | undefined): void {
     const pending = this.#pending.get(number)
     const { hops } = this.#chain
-    if (pending === undefined) return
+    // servers that are replaced get what was answered before: what comes meanwhile is asked for again
+    if (pending === undefined || this.#isMending) return
     const { step } = pending
     const isLast = index === hops.length - 1
     const shape = [...step.hidden.shape]
