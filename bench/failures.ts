@@ -17,6 +17,8 @@ const thirds = [
   [8, 12]
 ] as const
 const width = 192
+/** hidden states travel in fp16, and what is replayed is rounded at other places */
+const tolerance = 2 ** -7
 
 const random = createRandom(3)
 const inputs = Array.from({ length: Math.max(...lengths) }, () =>
@@ -54,7 +56,9 @@ try {
       if (fails) recoveries.push(took - median(usual.length > 0 ? usual : [0]))
       else usual.push(took)
       expected[step] ??= data.slice()
-      const wrong = data.findIndex((value, index) => Math.abs(value - expected[step]![index]!) > 1e-3)
+      const wrong = data.findIndex(
+        (value, index) => Math.abs(value - expected[step]![index]!) > tolerance * Math.max(1, Math.abs(value))
+      )
       if (wrong !== -1)
         throw new Error(
           `step ${step} of ${length} at ${probability}: ${data[wrong]}, expected ${expected[step]![wrong]}`

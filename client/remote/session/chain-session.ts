@@ -142,8 +142,7 @@ export class ChainSession implements InferenceSession {
           this.#components.builder.took(this.#chain, ms)
         return await all
       }
-      // answered after all: the next step finds out who is lost
-      if (this.#pending.size === 0) return await all
+      if (this.#pending.size === 0) return await all // the next step finds out who is lost
       this.#isMending = true
       tries = await this.#mend(tries, signal)
     }
