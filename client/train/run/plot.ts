@@ -28,12 +28,16 @@ const escaped = (text: string): string =>
 
 const pixel = (value: number): string => value.toFixed(1)
 
+/** Numbers that are nearer to each other than this share of them are the same in a picture; and what is as good as nothing. */
+const [sameShare, nothing] = [1e-9, 1e-290]
+
 /** The range of numbers; where they are all the same, a little around them. */
 function rangeOf(values: readonly number[]): { low: number; high: number } {
   const low = values.reduce((least, value) => Math.min(least, value), Infinity)
   const high = values.reduce((most, value) => Math.max(most, value), -Infinity)
   if (low > high) return { low: 0, high: 1 }
-  const pad = low === high ? Math.max(1, Math.abs(low)) * 0.1 : 0
+  const isFlat = high - low <= Math.max(nothing, sameShare * Math.max(Math.abs(low), Math.abs(high)))
+  const pad = isFlat ? Math.max(1, Math.abs(low)) * 0.1 : 0
   return { low: low - pad, high: high + pad }
 }
 

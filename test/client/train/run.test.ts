@@ -145,6 +145,12 @@ suite('loss.svg', () => {
     )
   })
 
+  test('takes numbers that hardly differ as the same', () => {
+    const points = [0, 5e-324, 1e-320].map((y, x) => [x * 5e-324, y] as const)
+    const svg = plot([{ label: 'a', color: 'red', points }], { title: 't', x: 'x', y: 'y' })
+    assert.match(svg, /<polyline points="382.0,196.0 382.0,196.0 382.0,196.0"/)
+  })
+
   test('has about five round numbers on an axis', () => {
     assert.deepEqual(ticks(0, 100), [0, 20, 40, 60, 80, 100])
     assert.deepEqual(ticks(0.13, 0.31), [0.15, 0.2, 0.25, 0.3])
