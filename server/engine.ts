@@ -1,5 +1,6 @@
 // Steps of inference sessions from request to result: room in the cache, long prompts in pieces, a turn on the device with others.
 // Knows no network.
+import { slicePositions } from '../common/positions.ts'
 import { type Tensor, tensor } from '../common/tensor.ts'
 import { batchKey, type DecodeStep, prefixOf, type SpanDecoder } from './decoder.ts'
 import type { KvCache } from './kv/kv-cache.ts'
@@ -24,13 +25,8 @@ export interface StepOptions {
 
 /** The same rows, positions `from` to `from + count - 1` of each. */
 function pieceOf({ session, hidden, lengths }: DecodeStep, from: number, count: number): DecodeStep {
-  const [batch, seq, width] = hidden.shape as [number, number, number]
-  const size = Math.min(count, seq - from)
-  const piece = tensor('float32', [batch, size, width])
-  for (let row = 0; row < batch; row++) {
-    const start = (row * seq + from) * width
-    piece.data.set(hidden.data.subarray(start, start + size * width), row * size * width)
-  }
+  const piece = slicePositions(hidden, from, count)
+  const size = piece.shape[1]!
   return { session, hidden: piece, lengths: lengths.map(length => Math.min(Math.max(length - from, 0), size)) }
 }
 

@@ -16,27 +16,13 @@ import type { Network } from '../../network/node.ts'
 import { recordKey } from '../../network/records.ts'
 import { SourceQuota } from '../../network/source-quota.ts'
 import { protocols } from '../../proto/protocols.ts'
-import { code, Swarm } from './harness.ts'
-
-const model = 'ab'.repeat(32)
+import { announced, code, Swarm } from './harness.ts'
 
 function describe(key: PrivateKey, changes: Partial<Announcement> = {}): Announcement {
   const now = Date.now()
   return {
     peerId: peerIdFromPrivateKey(key).toString(),
-    model,
-    modelName: 'tiny',
-    totalBlocks: 12,
-    firstBlock: 0,
-    endBlock: 4,
-    state: 'online',
-    forwardRate: 100,
-    decodeRate: 10,
-    cacheBytesFree: 1e9,
-    queueMs: 0,
-    trainingQueueMs: 0,
-    trips: [],
-    dtype: 'float32',
+    ...announced,
     version,
     addresses: [],
     sequence: now,

@@ -21,6 +21,7 @@ type Floats = Tensor<'float32'>
 
 /** One step through all servers, a long prompt included. */
 const stepTimeoutMs = 5 * minute
+
 export interface ChainSessionInit extends SessionShape {
   readonly wholeSteps: boolean
   /** pauses before the chain is mended again */

@@ -1,4 +1,5 @@
 // Steps of a session on their way: numbered, so that a server knows one that it is sent again. Pure.
+import { slicePositions } from '../../../common/positions.ts'
 import { int64, type Tensor, tensor } from '../../../common/tensor.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
 
@@ -60,16 +61,12 @@ export function pieceSize(seq: number, servers: number, batch: number): number {
 
 /** A long step in pieces of `size` positions of each row, numbered on from it. */
 export function cutStep(step: Step, size: number): Step[] {
-  const [batch, seq, width] = step.hidden.shape as [number, number, number]
+  const seq = step.hidden.shape[1]!
   if (seq <= size) return [step]
   return Array.from({ length: Math.ceil(seq / size) }, (_, index) => {
     const from = index * size
-    const count = Math.min(size, seq - from)
-    const hidden = tensor('float32', [batch, count, width])
-    for (let row = 0; row < batch; row++) {
-      const start = (row * seq + from) * width
-      hidden.data.set(step.hidden.data.subarray(start, start + count * width), row * count * width)
-    }
+    const hidden = slicePositions(step.hidden, from, size)
+    const count = hidden.shape[1]!
     return {
       number: step.number + index,
       hidden,
