@@ -4,7 +4,7 @@ import { int64, type Tensor, tensor } from '../common/tensor.ts'
 import { blockWeights } from '../model/block-weights.ts'
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts'
 import type { HubOptions } from '../model/hub/options.ts'
-import { createSession, type Session, sharedTensor } from '../runtime/session.ts'
+import { createSession, reservedTensor, type Session, sharedTensor } from '../runtime/session.ts'
 import { Embeddings } from './embeddings.ts'
 import { argmax, type Draft, type DraftOptions, type Guess } from './generate/index.ts'
 import { LanguageHead } from './heads/language.ts'
@@ -47,7 +47,7 @@ export class LocalDraft implements Draft, AsyncDisposable {
     this.#parts = parts
     const shape = [1, numKeyValueHeads, parts.maxLength, headDim]
     const names = Array.from({ length: numBlocks }, (_, block) => [`${block}.key`, `${block}.value`]).flat()
-    this.#caches = Object.fromEntries(names.map(name => [name, sharedTensor('float32', shape)]))
+    this.#caches = Object.fromEntries(names.map(name => [name, reservedTensor('float32', shape)]))
     this.#tables = parts.checkpoint.family.rotaryTables(parts.checkpoint.config, parts.maxLength)
   }
 

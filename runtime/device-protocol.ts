@@ -30,6 +30,8 @@ export type DeviceRequest =
   | { readonly kind: 'create'; readonly model: Uint8Array; readonly options: OrtOptions }
   | RunRequest
   | { readonly kind: 'release'; readonly session: number }
+  /** of garbage; means nothing where the calling thread computes itself */
+  | { readonly kind: 'collect' }
 
 export type DeviceResult = { readonly session: number } | { readonly outputs: Record<string, Tensor> } | object
 

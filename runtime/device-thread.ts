@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads'
 import { toSwarmError } from '../common/errors.ts'
 import type { DeviceAnswer, DeviceMessage, DeviceRequest } from './device-protocol.ts'
+import { collectGarbage } from './garbage.ts'
 import { InlineDevice } from './ort.ts'
 import { ownBuffers } from './transfer.ts'
 
@@ -21,6 +22,7 @@ port.on('message', ({ id, request }: DeviceMessage) => {
     try {
       const result = await device.request(request)
       freeFeeds(request)
+      if (request.kind === 'collect') collectGarbage()
       const transfer = 'outputs' in result ? ownBuffers(Object.values(result.outputs)) : []
       port.postMessage({ id, result } satisfies DeviceAnswer, transfer)
     } catch (error) {

@@ -69,3 +69,9 @@ export function getDevice(where: 'thread' | 'inline'): Device {
   })
   return thread
 }
+
+/** The device thread, where there is one, collects its garbage when what it was asked before is done. */
+export function collectOnThread(): void {
+  // one that has ended has none
+  thread?.request({ kind: 'collect' }).catch(() => {})
+}

@@ -80,6 +80,8 @@ export class InlineDevice implements Device {
         await this.#sessions.get(request.session)?.session.release()
         this.#sessions.delete(request.session)
         return {}
+      case 'collect':
+        return {}
     }
   }
 

@@ -8,7 +8,7 @@ import { getDevice } from './device.ts'
 import { type Device, type DeviceResult, unreturned } from './device-protocol.ts'
 import { checkRun } from './feeds.ts'
 
-export { sharedTensor } from './transfer.ts'
+export { discarded, reservedTensor, sharedTensor } from './shared-memory.ts'
 
 /**
  * mapped: weights stay in the page cache of their file; loading takes milliseconds and no memory of its own. prepacked: a

@@ -2,14 +2,8 @@
 // copied, and of a buffer that holds more than the tensor only the tensor's part.
 import { isMarkedAsUntransferable } from 'node:worker_threads'
 import { SwarmError } from '../common/errors.ts'
-import { bytesOf, type DataOf, type DType, dtypes, type Tensor } from '../common/tensor.ts'
+import type { Tensor } from '../common/tensor.ts'
 import type { RunRequest } from './device-protocol.ts'
-
-/** A tensor of zeros in memory that every thread sees: as a feed it is not copied, as an output it is written in place. */
-export function sharedTensor<D extends DType>(dtype: D, shape: readonly number[]): Tensor<D> {
-  const View = dtypes[dtype].array as unknown as new (buffer: SharedArrayBuffer) => DataOf<D>
-  return { dtype, shape, data: new View(new SharedArrayBuffer(bytesOf(dtype, shape))) }
-}
 
 /** The buffers that one thread alone holds, each once: they can go over without a copy. */
 export function ownBuffers(tensors: Iterable<Tensor>): ArrayBuffer[] {

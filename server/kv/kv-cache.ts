@@ -3,6 +3,7 @@
 import { SwarmError } from '../../common/errors.ts'
 import { type BlockRange, rangeLength } from '../../common/range.ts'
 import { formatBytes } from '../../common/units.ts'
+import { discarded } from '../../runtime/session.ts'
 import { cacheWaitMs } from '../limits.ts'
 import { PeerShares } from './peer-shares.ts'
 import { SessionRows } from './session-rows.ts'
@@ -133,9 +134,9 @@ export class KvCache {
         fresh.rows[slot] = row
         fresh.hold(row, row.length)
       }
-      this.#slabs.delete(slab)
+      this.#drop(slab)
       this.#slabs.add(fresh)
-      this.#slabBytes += fresh.bytes - slab.bytes
+      this.#slabBytes += fresh.bytes
     }
     this.#pump()
   }
@@ -181,12 +182,16 @@ export class KvCache {
     this.#shares.change(session.peerId, -session.heldBytes)
     for (const { slab, slot } of session.rows) slab.rows[slot] = null
     for (const slab of new Set(session.rows.map(row => row.slab))) {
-      if (!slab.isEmpty) continue
-      this.#slabs.delete(slab)
-      this.#slabBytes -= slab.bytes
+      if (slab.isEmpty) this.#drop(slab)
     }
     this.#pump()
     this.#checkShortage()
+  }
+
+  #drop(slab: Slab): void {
+    this.#slabs.delete(slab)
+    this.#slabBytes -= slab.bytes
+    discarded(slab.bytes)
   }
 
   #takeBack(): void {

@@ -3,7 +3,7 @@
 import type { BlockRange } from '../../common/range.ts'
 import { bytesOf, type Tensor, tensor } from '../../common/tensor.ts'
 import { GiB } from '../../common/units.ts'
-import { sharedTensor } from '../../runtime/session.ts'
+import { reservedTensor } from '../../runtime/session.ts'
 
 type Floats = Tensor<'float32'>
 
@@ -150,7 +150,7 @@ export class Slab {
     let buffers = this.#buffers.get(block)
     if (buffers === undefined) {
       const shape = [this.slots, this.heads.kvHeads, this.capacity, this.heads.headDim]
-      buffers = { key: sharedTensor('float32', shape), value: sharedTensor('float32', shape) }
+      buffers = { key: reservedTensor('float32', shape), value: reservedTensor('float32', shape) }
       this.#buffers.set(block, buffers)
     }
     return buffers
