@@ -5,13 +5,16 @@ import type { Checkpoint } from '../model/checkpoint.ts'
 import type { Network } from '../network/network.ts'
 import type { Admission } from './admission.ts'
 import type { DecodeEngine } from './engine.ts'
-import type { Residuals, SpanExecutor } from './executor.ts'
-import type { KvCache } from './kv/kv-cache.ts'
+import type { SpanExecutor } from './executor.ts'
+import { defaultWorkingBytes } from './limits.ts'
+import type { MemoryPlan } from './memory-plan.ts'
 import type { ServerMetrics } from './metrics.ts'
-import type { ResidualCache } from './residual-cache.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { ServedSession } from './served-session.ts'
-import type { SessionRegistry } from './session-registry.ts'
+import type { ServerInit } from './server-init.ts'
+import { SessionRegistry } from './session-registry.ts'
+import type { SpanHost } from './span-host.ts'
+import type { Stores } from './stores.ts'
 
 export interface ServerContext {
   readonly checkpoint: Checkpoint
@@ -23,8 +26,8 @@ export interface ServerContext {
   readonly executor: SpanExecutor
   readonly engine: DecodeEngine
   readonly scheduler: Scheduler
-  readonly kvCache: KvCache
-  readonly residuals: ResidualCache<Residuals>
+  readonly kvCache: Stores['kvCache']
+  readonly residuals: Stores['residuals']
   readonly metrics: ServerMetrics
   readonly logger: Logger
   /** counts a request or session as running until the function that comes back is called; throws BUSY, DRAINING */
@@ -39,4 +42,51 @@ export interface ServerContext {
   readonly onDraining: Admission['onClosed']
   /** the server's own signed announcement; empty before it has one */
   announcement(): Uint8Array
+}
+
+export interface ContextParts {
+  readonly network: Network
+  readonly host: SpanHost
+  readonly stores: Stores
+  readonly scheduler: Scheduler
+  readonly admission: Admission
+  readonly metrics: ServerMetrics
+  readonly logger: Logger
+}
+
+/** The context of a server that has loaded its blocks; what is asked of it is of the blocks that are loaded then. */
+export function createContext(
+  { network, host, stores, scheduler, admission, metrics, logger }: ContextParts,
+  { memoryBytes, workingBytes, checkpoint }: Pick<ServerInit, 'checkpoint' | 'memoryBytes' | 'workingBytes'>,
+  plan: MemoryPlan
+): ServerContext {
+  const unlimited = Math.min(defaultWorkingBytes, process.availableMemory() / 2)
+  return {
+    get executor() {
+      return host.span!.executor
+    },
+    get engine() {
+      return host.engine!
+    },
+    get range() {
+      return host.range
+    },
+    get forwardRate() {
+      return host.span!.throughput.forwardRate
+    },
+    get evicted() {
+      return admission.evicted
+    },
+    get sessions() {
+      return admission.inside.session
+    },
+    ...{ checkpoint, scheduler, metrics, logger, network },
+    workingBytes: workingBytes ?? (memoryBytes === undefined ? unlimited : plan.workingBytes),
+    kvCache: stores.kvCache,
+    residuals: stores.residuals,
+    registry: new SessionRegistry(),
+    enter: visit => admission.enter(visit),
+    onDraining: (listener, signal) => admission.onClosed(listener, signal),
+    announcement: () => network.directory.recordOf(network.peerId) ?? new Uint8Array()
+  }
 }

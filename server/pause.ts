@@ -14,3 +14,13 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) end()
   })
 }
+
+/** Waits for work, but not longer than this, nor once the signal aborts. Throws what the work throws meanwhile. */
+export async function within(ms: number, work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const over = new AbortController()
+  try {
+    await Promise.race([work, pause(ms, AbortSignal.any([signal, over.signal]))])
+  } finally {
+    over.abort()
+  }
+}
