@@ -117,6 +117,7 @@ export {
   plotRun,
   prepareRunFolder,
   previewExample,
+  type Resumed,
   type RunOptions,
   readConfigYaml,
   readMetrics,

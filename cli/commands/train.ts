@@ -9,6 +9,7 @@ import {
   planTraining,
   prepareRunFolder,
   previewExample,
+  type Resumed,
   runTraining,
   type Tokenizer,
   type TrainConfig,
@@ -16,6 +17,7 @@ import {
   toPeftConfig,
   toTrainOptions
 } from '../../client/index.ts'
+import { dependsOnLength } from '../../client/optim/index.ts'
 import { withResource } from '../../common/resource.ts'
 import { openCheckpoint } from '../../model/checkpoint.ts'
 import type { ModelConfig } from '../../model/config.ts'
@@ -81,7 +83,8 @@ async function train(model: string | undefined, files: string[], flags: TrainFla
       const trained = tuned.parameters().reduce((sum, parameter) => sum + parameter.data.length, 0)
       print(`${total} steps, ${trained.toLocaleString('en')} parameters to train`)
       const { padTokenId = source.config.eosTokenIds[0] ?? 0 } = source.config
-      const last = await showTraining(runTraining(tuned, data, config, { padTokenId, resume, signal }))
+      const onResume = (resumed: Resumed) => print(describeResume(resumed, config))
+      const last = await showTraining(runTraining(tuned, data, config, { padTokenId, resume, onResume, signal }))
       if (last?.stopsEarly) print(`stopped after ${last.step} of ${last.total} steps: evaluations no longer improve`)
       print(`adapter saved in ${config.output_dir}`)
       const audits = await tuned.audits()
@@ -89,6 +92,16 @@ async function train(model: string | undefined, files: string[], flags: TrainFla
       interrupt.release()
     }
   )
+}
+
+/** Where a run goes on; and what becomes of its learning rate where it is of another length than it was. */
+function describeResume({ path, step, total, totalBefore }: Resumed, config: TrainConfig): string {
+  const { lr_scheduler_type: course, warmup_steps: warmupSteps, warmup_ratio: warmupRatio } = config
+  const line = `resumed from ${path}: ${step} of ${total} steps are done`
+  if (step === total) return `${line}, there is nothing left to train (more max_steps or num_train_epochs would be)`
+  if (total === totalBefore) return line
+  const rates = dependsOnLength(course, { warmupSteps, warmupRatio })
+  return `${line}, of ${totalBefore} before${rates ? `: from here the learning rate (${course}) is that of ${total} steps` : ''}`
 }
 
 async function openingOptions(config: TrainConfig, flags: TrainFlags, signal: AbortSignal): Promise<PretrainedOptions> {

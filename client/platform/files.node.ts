@@ -1,5 +1,6 @@
 // Files on Node.
-import { access, appendFile, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { access, appendFile, mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
 import { type Files, temporarySuffix } from './files.ts'
@@ -115,5 +116,7 @@ export const files: Files = {
     access(path).then(
       () => true,
       () => false
-    )
+    ),
+
+  spareFolder: () => mkdtemp(join(tmpdir(), 'swarm-'))
 }

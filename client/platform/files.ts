@@ -20,5 +20,7 @@ export interface Files {
   /** A file, or a folder with what is in it, gone from under its name at once; nothing where there is none. */
   remove(path: string): Promise<void>
   exists(path: string): Promise<boolean>
+  /** A new folder where the system keeps what is temporary, which may be on another disk. */
+  spareFolder(): Promise<string>
   join(...parts: string[]): string
 }

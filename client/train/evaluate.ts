@@ -37,6 +37,7 @@ export function lossEvaluation(
 ): EvaluationHook {
   return {
     everySteps,
+    measures: ['loss'],
     run: async (_step, { signal }) => ({ loss: await evaluateLoss(model, examples, { ...options, signal }) })
   }
 }

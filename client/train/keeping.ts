@@ -1,6 +1,5 @@
 // How the run of a trainer is kept: when a checkpoint is due, where it goes on, and what an error says about it.
 import { SwarmError } from '../../common/errors.ts'
-import { dependsOnLength } from '../optim/index.ts'
 import { Checkpoints, hashExamples, lastGood, type RunIdentity } from './checkpoint/index.ts'
 import type { Example } from './data/index.ts'
 import type { TrainableModel } from './model.ts'
@@ -11,25 +10,22 @@ const defaultSaveSteps = 500
 
 /**
  * The settings that decide what a run computes; where it is kept, how it is shown and what it is told to stop by are not.
- * Nor is its length, where the steps before would be the same in a longer run: then it may grow.
+ * Nor is its length, as in Hugging Face's Trainer: a run may go on as a longer one, whose learning rates its next steps have.
  */
-function settingsOf(options: TrainOptions, total: number): Record<string, unknown> {
-  const { outputDir, saveSteps, saveTotalLimit, resumeFromCheckpoint, identity, signal, now, evaluate, ...settings } =
-    options
-  const { numTrainEpochs, maxSteps, ...others } = settings
-  const isPartOfAll = dependsOnLength(settings.lrSchedulerType ?? 'constant', settings)
-  return isPartOfAll ? { ...others, totalSteps: total } : others
+function settingsOf(options: TrainOptions): Record<string, unknown> {
+  const { outputDir, saveSteps, saveTotalLimit, resumeFromCheckpoint, onResume, identity, ...settings } = options
+  const { numTrainEpochs, maxSteps, signal, now, evaluate, ...others } = settings
+  return others
 }
 
 /** What a checkpoint must agree with before this run goes on from it. */
 async function identityOf(
   model: TrainableModel,
   examples: readonly Example[],
-  options: TrainOptions,
-  total: number
+  options: TrainOptions
 ): Promise<RunIdentity> {
   const dataset = { examples: examples.length, sha256: await hashExamples(examples) }
-  return { ...model.fingerprint?.(), dataset, training: settingsOf(options, total), ...options.identity }
+  return { ...model.fingerprint?.(), dataset, training: settingsOf(options), ...options.identity }
 }
 
 /** What a run keeps. Without a folder nothing is kept, and all of this does nothing. */
@@ -38,9 +34,9 @@ export interface Keeping {
   begin(initial: TrainingState): Promise<TrainingState>
   /** saves where a checkpoint is due */
   afterStep(state: TrainingState): Promise<void>
-  /** puts the best parameters into the model, where that is asked for */
+  /** saves the end, and puts the best parameters into the model where that is asked for */
   end(state: TrainingState): Promise<void>
-  /** the error that a run ends with: what it had learned is saved where it was interrupted, and named */
+  /** the error that a run ends with: what it has learned is saved, but where that is no longer finite, and named */
   failed(error: unknown, state: TrainingState): Promise<unknown>
 }
 
@@ -49,6 +45,19 @@ const nothing: Keeping = {
   async afterStep() {},
   async end() {},
   failed: async error => error
+}
+
+/** Throws INVALID_ARGUMENT where the measure that the run goes by is not among those taken; undefined: not known. */
+export function checkMeasure(
+  { metricForBestModel = 'loss', loadBestModelAtEnd, earlyStoppingPatience }: TrainOptions,
+  measures: readonly string[] | undefined
+): void {
+  const isNeeded = loadBestModelAtEnd || earlyStoppingPatience !== undefined
+  if (!isNeeded || (measures ?? [metricForBestModel]).includes(metricForBestModel)) return
+  throw new SwarmError(
+    'INVALID_ARGUMENT',
+    `metricForBestModel: expected one of ${measures!.join(', ')}, found '${metricForBestModel}'`
+  )
 }
 
 /** Throws INVALID_ARGUMENT where the options contradict each other or the folder holds another run's checkpoints. */
@@ -70,16 +79,33 @@ export async function keepRun(
   if (options.earlyStoppingPatience !== undefined && evaluate === undefined) {
     throw new SwarmError('INVALID_ARGUMENT', 'earlyStoppingPatience: expected an evaluation beside it')
   }
+  checkMeasure(options, evaluate?.measures)
   if (outputDir === undefined) {
     if (from === undefined) return nothing
     throw new SwarmError('INVALID_ARGUMENT', 'resumeFromCheckpoint: expected the run’s outputDir beside it')
   }
-  const run = await identityOf(model, examples, options, total)
+  const run = await identityOf(model, examples, options)
   const checkpoints = new Checkpoints({ model }, { directory: outputDir, run, limit })
+  let savedStep = 0
+  const save = async (state: TrainingState): Promise<void> => {
+    if (state.step === savedStep) return
+    await checkpoints.save(state)
+    savedStep = state.step
+  }
+  const resume = async (path: string): Promise<TrainingState> => {
+    const state = await checkpoints.load(path)
+    const { step, total: totalBefore } = state
+    savedStep = step
+    if (step > total) {
+      throw new SwarmError('INVALID_ARGUMENT', `${path}: ${step} steps are done, and the run is to have ${total}`)
+    }
+    options.onResume?.({ path, step, total, totalBefore })
+    return { ...state, total }
+  }
   return {
     async begin(initial) {
       await checkpoints.clean()
-      if (from !== undefined) return await checkpoints.load(from === true ? await checkpoints.newest() : from)
+      if (from !== undefined) return await resume(from === true ? await checkpoints.newest() : from)
       const [first] = await checkpoints.steps()
       if (first === undefined) return initial
       throw new SwarmError(
@@ -89,23 +115,27 @@ export async function keepRun(
     },
     async afterStep(state) {
       const isBest = loadBestModelAtEnd && state.evaluatedStep === state.step && state.best?.step === state.step
-      if (state.step % saveSteps === 0 || isBest) await checkpoints.save(state)
+      if (state.step % saveSteps === 0 || isBest) await save(state)
     },
     async end(state) {
+      await save(state)
       if (loadBestModelAtEnd && state.best !== null) await checkpoints.load(checkpoints.pathOf(state.best.step))
     },
     async failed(error, state) {
-      if (!(error instanceof SwarmError)) return error
-      if (error.code === 'ABORTED') {
-        const isSaved = state.step === 0 || checkpoints.last === checkpoints.pathOf(state.step)
-        if (!isSaved) await checkpoints.save(state)
-        const where = checkpoints.last === null ? 'before the first step' : `resume from ${checkpoints.last}`
-        return new SwarmError('ABORTED', `interrupted at step ${state.step} of ${total}; ${where}`, { cause: error })
+      if (!(error instanceof SwarmError) || error.message.includes(lastGood)) return error
+      const { code, retryable } = error
+      if (code === 'NON_FINITE') {
+        const good =
+          checkpoints.last === null ? 'no checkpoint was saved before it' : `${lastGood}: ${checkpoints.last}`
+        return new SwarmError(code, `${error.message}; ${good}`, { cause: error })
       }
-      const isNews = checkpoints.last !== null || error.code === 'NON_FINITE'
-      if (error.code === 'DISK_FULL' || !isNews) return error
-      const good = checkpoints.last === null ? 'no checkpoint was saved before it' : `${lastGood}: ${checkpoints.last}`
-      return new SwarmError(error.code, `${error.message}; ${good}`, { cause: error, retryable: error.retryable })
+      if (state.step === 0 && code !== 'ABORTED') return error
+      const what = code === 'ABORTED' ? `interrupted at step ${state.step} of ${total}` : error.message
+      const where = await save(state).then(
+        () => (checkpoints.last === null ? 'before the first step' : `resume from ${checkpoints.last}`),
+        (failure: unknown) => (failure instanceof Error ? failure.message : String(failure))
+      )
+      return new SwarmError(code, `${what}; ${where}`, { cause: error, retryable })
     }
   }
 }

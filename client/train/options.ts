@@ -9,7 +9,20 @@ import type { StoppingRule } from './state.ts'
 export interface EvaluationHook {
   /** after every so many steps, and after the last; default: once an epoch */
   readonly everySteps?: number
+  /** names of what `run` gives, where they are known before */
+  readonly measures?: readonly string[]
   run(step: number, options: { signal?: AbortSignal }): Promise<Readonly<Record<string, number>>>
+}
+
+/** Where a run goes on. */
+export interface Resumed {
+  /** of the checkpoint */
+  readonly path: string
+  /** steps done */
+  readonly step: number
+  readonly total: number
+  /** steps that the run was to have when the checkpoint was written */
+  readonly totalBefore: number
 }
 
 /** How a run is kept: its folder, its checkpoints, and going on from one of them. */
@@ -24,6 +37,8 @@ export interface CheckpointOptions {
   readonly loadBestModelAtEnd?: boolean
   /** path of a checkpoint, or true for the newest in `outputDir` */
   readonly resumeFromCheckpoint?: string | true
+  /** told once, when the checkpoint is loaded */
+  readonly onResume?: (resumed: Resumed) => void
   /** what else makes this run the run that it is; a checkpoint that says otherwise is refused. Plain JSON */
   readonly identity?: Readonly<Record<string, unknown>>
 }

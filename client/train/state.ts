@@ -12,6 +12,8 @@ export interface BestEvaluation {
 export interface TrainingState {
   /** steps done: the cursor in the data, the place on the schedule, and with the seed the random state */
   readonly step: number
+  /** steps of the whole run; one that goes on may be of another length */
+  readonly total: number
   readonly optimizer: OptimizerState
   readonly lossScale: LossScaleState
   /** the last step that was evaluated; 0 before the first */

@@ -73,7 +73,15 @@ export class Steps {
   initial(): TrainingState {
     const optimizer = this.#optimizer.init(this.#parameters)
     const lossScale = this.#lossScale.initial
-    return { step: 0, optimizer, lossScale, evaluatedStep: 0, best: null, withoutImprovement: 0 }
+    return {
+      step: 0,
+      total: this.plan.total,
+      optimizer,
+      lossScale,
+      evaluatedStep: 0,
+      best: null,
+      withoutImprovement: 0
+    }
   }
 
   /** Makes the step that follows a state. Whatever it throws, the parameters are then those before it. */

@@ -1,8 +1,7 @@
 // The training loop: batches in, optimizer steps out, progress after each. Knows no tuning method and no network.
-import { SwarmError } from '../../common/errors.ts'
 import { second } from '../../common/units.ts'
 import type { Example } from './data/index.ts'
-import { keepRun } from './keeping.ts'
+import { checkMeasure, keepRun } from './keeping.ts'
 import type { TrainableModel } from './model.ts'
 import type { EvaluationHook, TrainingProgress, TrainOptions } from './options.ts'
 import { judged, stopsEarly, type TrainingState } from './state.ts'
@@ -11,10 +10,10 @@ import { Steps } from './step.ts'
 /**
  * Trains the parameters of the model that require a gradient, and gives its progress after every step. A step is
  * made only when the progress after it is asked for, and a checkpoint is written when the next one is: leaving the loop
- * stops training. Aborted by the signal, it first saves where it is.
+ * stops training. With a folder it saves where it is when it ends, whether by its last step, by the signal or by an error.
  * Throws INVALID_ARGUMENT for options that make no sense and a checkpoint of another run, NON_FINITE for a loss or
- * gradient that is none (the parameters are then those before the step), DISK_FULL, ABORTED by the signal, and whatever the
- * model throws; with the last good checkpoint in the message.
+ * gradient that is none (the parameters are then those before the step, and nothing is saved), DISK_FULL, ABORTED by the signal,
+ * and whatever the model throws; with the checkpoint to go on from in the message.
  */
 export async function* train(
   model: TrainableModel,
@@ -74,11 +73,6 @@ async function evaluated(state: TrainingState, options: TrainOptions) {
   const evaluation = await evaluate!.run(state.step, { signal })
   const metric = evaluation[metricForBestModel]
   if (metric !== undefined) return { evaluation, state: judged(state, metric, options) }
-  if (options.loadBestModelAtEnd || options.earlyStoppingPatience !== undefined) {
-    throw new SwarmError(
-      'INVALID_ARGUMENT',
-      `metricForBestModel: expected one of ${Object.keys(evaluation).join(', ')}, found '${metricForBestModel}'`
-    )
-  }
+  checkMeasure(options, Object.keys(evaluation))
   return { evaluation, state: { ...state, evaluatedStep: state.step } }
 }

@@ -28,6 +28,7 @@ describe('training runs', { timeout: 240 * second }, () => {
 
   before(async () => {
     home = await mkdtemp(join(tmpdir(), 'swarm-training-'))
+    await mkdir(join(home, 'spare'))
     const halves = [
       { first: 0, end: 6 },
       { first: 6, end: 12 }
@@ -42,7 +43,8 @@ describe('training runs', { timeout: 240 * second }, () => {
 
   /** Runs `swarm` to its end; `onLine` may end it before. */
   async function swarm(args: string[], onLine: (line: string, child: ChildProcess) => void = () => {}): Promise<Ended> {
-    const child = spawn(process.execPath, [join(root, 'cli/bin.js'), ...args], { cwd: root, stdio: 'pipe' })
+    const env = { ...process.env, TMPDIR: join(home, 'spare') }
+    const child = spawn(process.execPath, [join(root, 'cli/bin.js'), ...args], { cwd: root, stdio: 'pipe', env })
     const output: Record<'stdout' | 'stderr', string> = { stdout: '', stderr: '' }
     createInterface({ input: child.stdout }).on('line', line => {
       output.stdout += `${line}\n`
@@ -159,31 +161,65 @@ describe('training runs', { timeout: 240 * second }, () => {
   })
 
   const isRoot = process.getuid?.() === 0 && process.platform === 'linux'
-  test('a disk that fills up stops the run; the checkpoint before is whole', {
-    skip: !isRoot && 'mounting a small disk needs root'
-  }, async () => {
-    const { file, output } = await configure('full', methods[0]!, { save_steps: 2 })
-    await mkdir(output)
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=700k', 'tmpfs', output])
+  const small = { skip: !isRoot && 'mounting a small disk needs root' }
+
+  /** Runs `swarm` while the folder is on a disk of this size, then `more` on one with room. */
+  async function onSmallDisk(folder: string, size: string, args: string[], more: (ended: Ended) => Promise<void>) {
+    await mkdir(folder)
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder])
     try {
-      const { code, stderr } = await swarm(['train', '--config', file])
-      assert.equal(code, 1)
+      const ended = await swarm(args)
+      assert.equal(ended.code, 1)
+      assert.deepEqual(
+        (await readdir(folder)).filter(name => name.endsWith('.tmp')),
+        []
+      )
+      execFileSync('mount', ['-o', 'remount,size=64m', folder])
+      await more(ended)
+    } finally {
+      execFileSync('umount', [folder])
+    }
+  }
+
+  test('a disk that fills up stops the run; the checkpoint before is whole', small, async () => {
+    const { file, output } = await configure('full', methods[0]!, { save_steps: 2 })
+    await onSmallDisk(output, '700k', ['train', '--config', file], async ({ stderr }) => {
       const [, last] =
         /no room left for it \(last good checkpoint: .*(checkpoint-\d+)\)/.exec(stderr) ?? assert.fail(stderr)
       const state = JSON.parse(await readFile(join(output, last!, 'trainer_state.json'), 'utf8')) as {
         global_step: number
       }
       assert.equal(`checkpoint-${state.global_step}`, last)
-      assert.deepEqual(
-        (await readdir(output)).filter(name => name.endsWith('.tmp')),
-        []
-      )
-      execFileSync('mount', ['-o', 'remount,size=64m', output])
       const resumed = await swarm(['train', '--config', file, '--resume'])
       assert.equal(resumed.code, 0, resumed.stderr)
       assert.deepEqual(await adapterOf(output), await adapterOf(join(home, 'whole-LORA')))
-    } finally {
-      execFileSync('umount', [output])
-    }
+    })
+  })
+
+  test('a disk that is full when the run ends loses none of its steps', small, async () => {
+    const { file, output } = await configure('full-at-end', methods[0]!, { save_steps: 100 })
+    await onSmallDisk(output, '100k', ['train', '--config', file], async ({ stderr }) => {
+      const pattern = /none was saved before\); step 20 is kept in (.*checkpoint-20): make room, and resume from there/
+      const [, spared] = pattern.exec(stderr) ?? assert.fail(stderr)
+      assert.ok(spared!.startsWith(join(home, 'spare')))
+      const resumed = await swarm(['train', '--config', file, '--resume', spared!])
+      assert.equal(resumed.code, 0, resumed.stderr)
+      const done = /resumed from .*checkpoint-20: 20 of 20 steps are done, there is nothing left to train/
+      assert.match(resumed.stdout, done)
+      assert.deepEqual(await adapterOf(output), await adapterOf(join(home, 'whole-LORA')))
+    })
+  })
+
+  test('a run that is at its end goes on as a longer one', async () => {
+    const { file, output } = await configure('longer', methods[0]!, { max_steps: 4 })
+    assert.equal((await swarm(['train', '--config', file])).code, 0)
+    const { code, stdout, stderr } = await swarm(['train', '--config', file, '--resume', '--max-steps', '6'])
+    assert.equal(code, 0, stderr)
+    assert.match(
+      stdout,
+      /checkpoint-4: 4 of 6 steps are done, of 4 before: from here the learning rate \(cosine\) is that of 6 steps/
+    )
+    const checkpoints = (await readdir(output)).filter(name => name.startsWith('checkpoint'))
+    assert.deepEqual(checkpoints.sort(), ['checkpoint-4', 'checkpoint-6'])
   })
 })

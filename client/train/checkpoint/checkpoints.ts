@@ -52,23 +52,19 @@ export class Checkpoints {
 
   /**
    * Writes the run as it is now; what is there stays until it is done, and stays if it fails. Then removes what is above
-   * the limit. Throws DISK_FULL, INVALID_ARGUMENT, which name the newest checkpoint that is whole.
+   * the limit. Where the folder cannot be written the checkpoint goes where the system keeps temporary files, and it throws
+   * DISK_FULL or INVALID_ARGUMENT that name it, and the newest in the folder that is whole.
    */
   async save(state: TrainingState): Promise<string> {
     const path = this.pathOf(state.step)
-    const method = this.#model.exportState?.() ?? null
-    const snapshot = { state, parameters: trainable(this.#model), method, run: this.#init.run }
     try {
-      await this.#files.writeFolder(path, async temporary => {
-        for (const [name, bytes] of Object.entries(encodeSnapshot(snapshot))) {
-          await this.#files.write(this.#files.join(temporary, name), bytes)
-        }
-        await this.#model.savePretrained?.(temporary)
-      })
+      await this.#write(path, state)
     } catch (error) {
       if (!(error instanceof SwarmError)) throw error
       const whole = this.last ?? 'none was saved before'
-      throw new SwarmError(error.code, `${path}: ${error.message} (${lastGood}: ${whole})`, { cause: error })
+      const spared = await this.#spare(state)
+      const kept = spared === null ? '' : `; step ${state.step} is kept in ${spared}: make room, and resume from there`
+      throw new SwarmError(error.code, `${path}: ${error.message} (${lastGood}: ${whole})${kept}`, { cause: error })
     }
     this.last = path
     await this.#rotate(state.best?.step ?? null)
@@ -93,6 +89,32 @@ export class Checkpoints {
     for (const name of (await this.#files.list(this.#init.directory)) ?? []) {
       if (!name.startsWith('checkpoint-') || !name.endsWith(temporarySuffix)) continue
       await this.#files.remove(this.#files.join(this.#init.directory, name))
+    }
+  }
+
+  async #write(path: string, state: TrainingState): Promise<void> {
+    const method = this.#model.exportState?.() ?? null
+    const snapshot = { state, parameters: trainable(this.#model), method, run: this.#init.run }
+    await this.#files.writeFolder(path, async temporary => {
+      for (const [name, bytes] of Object.entries(encodeSnapshot(snapshot))) {
+        await this.#files.write(this.#files.join(temporary, name), bytes)
+      }
+      await this.#model.savePretrained?.(temporary)
+    })
+  }
+
+  /** Writes it outside the run's folder, and gives the path; null where there is no room either. */
+  async #spare(state: TrainingState): Promise<string | null> {
+    let folder: string | undefined
+    try {
+      folder = await this.#files.spareFolder()
+      const path = this.#files.join(folder, folderOf(state.step))
+      await this.#write(path, state)
+      return path
+    } catch {
+      // the error to tell is that of the run's own folder
+      if (folder !== undefined) await this.#files.remove(folder).catch(() => {})
+      return null
     }
   }
 

@@ -19,6 +19,7 @@ const formatVersion = 1
 const schema = z.object({
   format: z.literal(formatVersion),
   global_step: z.int().min(0),
+  max_steps: z.int().min(1),
   best_metric: z.number().nullable(),
   best_global_step: z.int().nullable(),
   evaluated_step: z.int(),
@@ -60,6 +61,7 @@ export function encodeSnapshot({ state, parameters, method, run }: Snapshot): Re
   const file: StateFile = {
     format: formatVersion,
     global_step: state.step,
+    max_steps: state.total,
     best_metric: state.best?.metric ?? null,
     best_global_step: state.best?.step ?? null,
     evaluated_step: state.evaluatedStep,
@@ -133,6 +135,7 @@ export function decodeSnapshot(
     method,
     state: {
       step: file.global_step,
+      total: file.max_steps,
       optimizer,
       lossScale: file.loss_scale,
       evaluatedStep: file.evaluated_step,

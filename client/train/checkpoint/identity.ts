@@ -32,8 +32,7 @@ function flat(value: unknown, path: string): [string, string][] {
 
 /** Why a difference matters, where the name does not say it. */
 const reasons: Readonly<Record<string, string>> = {
-  'training.totalSteps':
-    ', and its learning rates follow the length; constant, constant_with_warmup and WarmupLR with warmup_steps do not'
+  'peft.totalStep': ', and its ranks follow the length: give total_step as it was to go on with those it has'
 }
 
 /** Throws INVALID_ARGUMENT that names every difference between the run of a checkpoint and this one. */

@@ -24,6 +24,7 @@ export function validationOf(
   const numLabels = labels.length
   return {
     everySteps: options.everySteps,
+    measures: ['loss', 'accuracy', 'f1'],
     async run(_step, { signal }) {
       const report = await measureClassification(classifier, validation, { ...options, numLabels, signal })
       return { loss: report.loss, accuracy: report.accuracy, f1: report.macroF1 }

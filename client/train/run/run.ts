@@ -5,7 +5,7 @@ import { Checkpoints, hashExamples, lastGood } from '../checkpoint/index.ts'
 import { type TrainConfig, toTrainOptions, writeConfigYaml } from '../config/index.ts'
 import type { TrainingData } from '../data/index.ts'
 import type { TrainableModel } from '../model.ts'
-import type { TrainingProgress } from '../options.ts'
+import type { TrainingProgress, TrainOptions } from '../options.ts'
 import { train } from '../trainer.ts'
 import { validationOf } from './evaluation.ts'
 import { RunLog } from './log.ts'
@@ -16,6 +16,7 @@ export interface RunOptions {
   readonly padTokenId: number
   /** path of a checkpoint, or true for the newest of the run */
   readonly resume?: string | true
+  readonly onResume?: TrainOptions['onResume']
   readonly signal?: AbortSignal
 }
 
@@ -56,7 +57,7 @@ export async function* runTraining(
   model: TrainableModel,
   data: Pick<TrainingData, 'train' | 'validation' | 'labels'>,
   config: TrainConfig,
-  { padTokenId, resume, signal }: RunOptions
+  { padTokenId, resume, onResume, signal }: RunOptions
 ): AsyncGenerator<TrainingProgress> {
   const { output_dir: directory, per_device_eval_batch_size: batchSize, eval_steps: everySteps } = config
   const log = new RunLog({
@@ -70,6 +71,7 @@ export async function* runTraining(
     padTokenId,
     evaluate: validationOf(model, data, evaluation),
     resumeFromCheckpoint: resume,
+    onResume,
     identity: {
       codec: config.codec,
       validation: { examples: data.validation.length, sha256: await hashExamples(data.validation) }
@@ -78,24 +80,32 @@ export async function* runTraining(
   }
   let isAccepted = resume === undefined
   try {
-    for await (const progress of train(model, data.train, options)) {
-      if (!isAccepted) await freeze(config) // the checkpoint is of this configuration, but for what changes no number
-      isAccepted = true
-      await log.add(progress)
+    const training = train(model, data.train, options)
+    for await (const progress of training) {
+      try {
+        if (!isAccepted) await freeze(config) // the checkpoint is of this configuration, but for what changes no number
+        isAccepted = true
+        await log.add(progress)
+      } catch (error) {
+        await training.throw(error) // it saves where it is
+      }
       yield progress
     }
-    await model.savePretrained?.(directory)
+    await saveResult(model, directory)
   } catch (error) {
     await log.close().catch(() => {}) // what went wrong first is what is told
-    throw await naming(error, new Checkpoints({ model }, { directory, run: {} }))
+    throw error
   }
   await log.close()
 }
 
-/** A disk that fills up while something else is written: told with the checkpoint that is left. */
-async function naming(error: unknown, checkpoints: Checkpoints): Promise<unknown> {
-  if (!(error instanceof SwarmError) || error.code !== 'DISK_FULL' || error.message.includes(lastGood)) return error
-  const step = (await checkpoints.steps()).at(-1)
-  const left = step === undefined ? 'none' : checkpoints.pathOf(step)
-  return new SwarmError('DISK_FULL', `${error.message} (${lastGood}: ${left})`, { cause: error })
+/** Throws, with the checkpoint that has the adapter too, where the folder has no room for it. */
+async function saveResult(model: TrainableModel, directory: string): Promise<void> {
+  try {
+    await model.savePretrained?.(directory)
+  } catch (error) {
+    if (!(error instanceof SwarmError)) throw error
+    const whole = await new Checkpoints({ model }, { directory, run: {} }).newest()
+    throw new SwarmError(error.code, `${error.message} (${lastGood}: ${whole})`, { cause: error })
+  }
 }

@@ -1,5 +1,6 @@
 // Runs that are judged by their evaluations: the best is kept, and one that no longer improves ends.
 import assert from 'node:assert/strict'
+import { readdir } from 'node:fs/promises'
 import { suite, test } from 'node:test'
 import { temporaryFolder } from '../support.ts'
 import { run, scripted } from './unigram.ts'
@@ -44,7 +45,13 @@ suite('evaluation', () => {
       greaterIsBetter: true
     }
     assert.deepEqual((await run(options)).weights, (await run({}, 2)).weights)
-    const unknown = run({ ...options, outputDir: await temporaryFolder(context), metricForBestModel: 'f1' })
-    await assert.rejects(unknown, { message: "metricForBestModel: expected one of accuracy, found 'f1'" })
+    const wrong = { ...options, outputDir: await temporaryFolder(context), metricForBestModel: 'f1' }
+    const message = "metricForBestModel: expected one of accuracy, found 'f1'"
+    await assert.rejects(run(wrong), { message: new RegExp(`^${message}; resume from .*checkpoint-1$`) })
+    // where the measures are known it is told before the first step
+    const outputs = await temporaryFolder(context)
+    const known = { ...wrong, outputDir: outputs, evaluate: { ...evaluate, measures: ['accuracy'] } }
+    await assert.rejects(run(known), { code: 'INVALID_ARGUMENT', message })
+    assert.deepEqual(await readdir(outputs), [])
   })
 })

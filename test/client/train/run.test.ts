@@ -1,6 +1,6 @@
 // What a run leaves in its folder: metrics, curve, events for TensorBoard, the frozen configuration.
 import assert from 'node:assert/strict'
-import { appendFile, readdir, readFile } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
@@ -95,6 +95,7 @@ suite('the folder of a run', () => {
     assert.equal(lines.length, 11)
     assert.deepEqual((await readdir(config.output_dir)).sort(), [
       'checkpoint-5',
+      'checkpoint-7',
       'config.yaml',
       'loss.svg',
       'metrics.jsonl'
@@ -215,10 +216,36 @@ test('a disk that is full when the adapter is saved is told with the checkpoint 
   }
   const data = { train: examples, validation: [] }
   const running = collect(runTraining({ ...model, savePretrained }, data, config, { padTokenId: 0 }))
-  const checkpoint = join(config.output_dir, 'checkpoint-6')
+  const checkpoint = join(config.output_dir, 'checkpoint-7')
   const message = `${config.output_dir}: no room left for it (last good checkpoint: ${checkpoint})`
   await assert.rejects(running, { code: 'DISK_FULL', message })
-  assert.equal(saves, 3)
+  assert.equal(saves, 4)
   assert.equal((await readMetrics(config.output_dir)).length, 7)
   assert.ok((await readdir(config.output_dir)).includes('loss.svg'))
+})
+
+test('a disk that is full when metrics are written loses no step', async context => {
+  const config = configOf(await temporaryFolder(context), { save_steps: 100 })
+  const { model } = unigram()
+  const data = { train: examples, validation: [] }
+  const metrics = join(config.output_dir, 'metrics.jsonl')
+  const running = (async () => {
+    for await (const { step } of runTraining(model, data, config, { padTokenId: 0 })) {
+      if (step !== 4) continue
+      // what cannot be appended to stands for what there is no room for
+      await rm(metrics)
+      await mkdir(metrics)
+    }
+  })()
+  const checkpoint = join(config.output_dir, 'checkpoint-5')
+  await assert.rejects(running, {
+    message: `${metrics}: cannot be written (EISDIR): choose another folder; resume from ${checkpoint}`
+  })
+  await rm(metrics, { recursive: true })
+  const resumed = unigram()
+  await collect(runTraining(resumed.model, data, config, { padTokenId: 0, resume: true }))
+  const whole = unigram()
+  const other = { ...config, output_dir: await temporaryFolder(context) }
+  await collect(runTraining(whole.model, data, other, { padTokenId: 0 }))
+  assert.deepEqual(resumed.weights.data, whole.weights.data)
 })
