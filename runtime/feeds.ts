@@ -29,12 +29,12 @@ class Symbols {
 
 /** Why a tensor is not what the value says; null where it is. */
 function mismatch(name: string, value: Value, { dtype, shape, data }: Tensor, symbols: Symbols): string | null {
-  const found = format({ dtype, shape })
-  if (dtype !== value.dtype || shape.length !== value.shape.length) return found
-  if (data.length !== sizeOf(shape)) return `${found} with ${data.length} elements`
+  const found = (): string => format({ dtype, shape })
+  if (dtype !== value.dtype || shape.length !== value.shape.length) return found()
+  if (data.length !== sizeOf(shape)) return `${found()} with ${data.length} elements`
   for (const [axis, dim] of value.shape.entries()) {
     const reason = symbols.conflict(dim, shape[axis]!, name)
-    if (reason !== null) return typeof dim === 'number' ? found : `${found} (${reason})`
+    if (reason !== null) return typeof dim === 'number' ? found() : `${found()} (${reason})`
   }
   return null
 }
@@ -53,32 +53,46 @@ function check(
   throw new SwarmError('INVALID_ARGUMENT', `${what}, found ${reason}`)
 }
 
-/** Checks that exactly the graph's inputs are there, of the right types and sizes, one symbol of one size throughout. */
-export function checkRun(graph: Graph, feeds: Tensors, outputs: Tensors): void {
-  const symbols = new Symbols()
-  const inputs = new Map(graph.inputs.map(input => [input.name, input]))
-  // plain symbols first, so that sums and products of them can be checked
-  const isPlain = ({ shape }: Value): boolean => shape.every(dim => typeof dim === 'number' || isSymbol(dim))
-  for (const input of graph.inputs.toSorted((a, b) => Number(isPlain(b)) - Number(isPlain(a)))) {
-    const feed = feeds[input.name]
-    if (feed === undefined) {
-      const found = Object.keys(feeds).join(', ') || 'nothing'
-      const what = `graph ${graph.name}, input ${input.name}: expected ${format(input)}`
-      throw new SwarmError('INVALID_ARGUMENT', `${what}, found only ${found}`)
-    }
-    check(graph, 'input', input.name, input, feed, symbols)
+/** Checks the runs of one graph, every token one: what can be known of the graph is looked up once. */
+export class RunCheck {
+  readonly #graph: Graph
+  readonly #inputs: ReadonlyMap<string, Value>
+  readonly #outputs: ReadonlyMap<string, Value>
+
+  constructor(graph: Graph) {
+    this.#graph = graph
+    // plain symbols first, so that sums and products of them can be checked
+    const isPlain = ({ shape }: Value): boolean => shape.every(dim => typeof dim === 'number' || isSymbol(dim))
+    const [plain, others] = [graph.inputs.filter(isPlain), graph.inputs.filter(input => !isPlain(input))]
+    this.#inputs = new Map([...plain, ...others].map(input => [input.name, input]))
+    this.#outputs = new Map(graph.outputs.map(({ name, value }) => [name, value]))
   }
-  for (const name of Object.keys(feeds)) {
-    if (inputs.has(name)) continue
-    const known = [...inputs.keys()].join(', ')
-    throw new SwarmError('INVALID_ARGUMENT', `graph ${graph.name}: expected inputs ${known}, found ${name}`)
-  }
-  for (const [name, given] of Object.entries(outputs)) {
-    const output = graph.outputs.find(output => output.name === name)
-    if (output === undefined) {
-      const known = graph.outputs.map(output => output.name).join(', ')
-      throw new SwarmError('INVALID_ARGUMENT', `graph ${graph.name}: expected outputs ${known}, found ${name}`)
+
+  /** Checks that exactly the graph's inputs are there, of the right types and sizes, one symbol of one size throughout. */
+  check(feeds: Tensors, outputs: Tensors): void {
+    const graph = this.#graph
+    const symbols = new Symbols()
+    for (const [name, input] of this.#inputs) {
+      const feed = feeds[name]
+      if (feed === undefined) {
+        const found = Object.keys(feeds).join(', ') || 'nothing'
+        const what = `graph ${graph.name}, input ${name}: expected ${format(input)}`
+        throw new SwarmError('INVALID_ARGUMENT', `${what}, found only ${found}`)
+      }
+      check(graph, 'input', name, input, feed, symbols)
     }
-    check(graph, 'output', name, output.value, given, symbols)
+    for (const name of Object.keys(feeds)) {
+      if (this.#inputs.has(name)) continue
+      const known = [...this.#inputs.keys()].join(', ')
+      throw new SwarmError('INVALID_ARGUMENT', `graph ${graph.name}: expected inputs ${known}, found ${name}`)
+    }
+    for (const [name, given] of Object.entries(outputs)) {
+      const value = this.#outputs.get(name)
+      if (value === undefined) {
+        const known = [...this.#outputs.keys()].join(', ')
+        throw new SwarmError('INVALID_ARGUMENT', `graph ${graph.name}: expected outputs ${known}, found ${name}`)
+      }
+      check(graph, 'output', name, value, given, symbols)
+    }
   }
 }

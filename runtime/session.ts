@@ -6,7 +6,7 @@ import type { Graph } from '../graph/graph.ts'
 import { serialize, type WeightLocation } from '../graph/serialize.ts'
 import { getDevice } from './device.ts'
 import { type Device, type DeviceResult, unreturned } from './device-protocol.ts'
-import { checkRun } from './feeds.ts'
+import { RunCheck } from './feeds.ts'
 
 export { discarded, reservedTensor, sharedTensor } from './shared-memory.ts'
 
@@ -92,10 +92,12 @@ export class Session {
   readonly #device: Device
   readonly #id: number
   readonly #inPlace: boolean
+  readonly #check: RunCheck
   #released = false
 
   constructor(graph: Graph, device: Device, { id, inPlace }: { id: number; inPlace: boolean }) {
     this.graph = graph
+    this.#check = new RunCheck(graph)
     this.#device = device
     this.#id = id
     this.#inPlace = inPlace
@@ -108,7 +110,7 @@ export class Session {
   async run(feeds: Record<string, Tensor>, options: RunOptions = {}): Promise<Record<string, Tensor>> {
     if (this.#released) throw new SwarmError('INTERNAL', `graph ${this.graph.name}: run after release`)
     const given = options.outputs ?? {}
-    checkRun(this.graph, feeds, given)
+    this.#check.check(feeds, given)
     const fetches = Object.fromEntries(this.graph.outputs.map(({ name }) => [name, given[name] ?? null]))
     const lacking = this.#inPlace && Object.keys(fetches).find(name => fetches[name] === null)
     if (lacking) throw new SwarmError('INTERNAL', `graph ${this.graph.name}: output ${lacking} is not given`)
