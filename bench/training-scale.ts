@@ -2,12 +2,15 @@
 // servers in a chain, and two replicas; the batch whole, and cut into parts that are
 // under way together. In turns, in one run; needs a quiet machine.
 //   node bench/make-model.ts /tmp/llama-6x1024 6
-//   node bench/training-scale.ts /tmp/llama-6x1024 [batch=4] [seq=128] [rounds=5] [codec=fp32]
+//   node bench/training-scale.ts /tmp/llama-6x1024 [batch=4] [seq=128] [rounds=5] [codec=fp32] [cpu cgroup] [share=0.6]
 // Measured is forward and backward of LoRA (rank 8, q and v) through the blocks with random hidden states: no head, which is the client's.
-// Servers are pinned to cores with taskset, in turns; more servers than cores share them, which says nothing of what more cores would give.
+// Servers are pinned to cores with taskset, in turns; more servers than cores share them, which says nothing of what more cores would
+// give. So, given a cgroup of the CPU controller in which groups may be made (Linux), each server has this share of a core instead: with
+// 0.6 three of them, and the client, find room on two cores.
 import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { type PeerProcess, startPeer } from '../cli/local-swarm.ts'
 import { AutoDistributedModelForCausalLM, type Codec } from '../client/index.ts'
 import { createRandom } from '../common/random.ts'
@@ -20,6 +23,7 @@ import { median, ratios, spread } from './report.ts'
 const [folder = '/tmp/llama-6x1024', ...rest] = process.argv.slice(2)
 const codec = (rest[3] ?? 'fp32') as Codec
 const [batch = 4, seq = 128, rounds = 5] = rest.slice(0, 3).map(Number)
+const [, , , , cgroup, share = '0.6'] = rest
 const model = resolve(folder)
 const cores = availableParallelism()
 const { config, family } = await openCheckpoint(model)
@@ -51,17 +55,37 @@ const chain = (length: number): BlockRange[] =>
 const swarms: Record<string, BlockRange[]> = {
   'one server': chain(1),
   'chain of 2': chain(2),
-  [`chain of 3${cores < 3 ? ` on ${cores} cores` : ''}`]: chain(3),
+  [`chain of 3${cores < 3 && cgroup === undefined ? ` on ${cores} cores` : ''}`]: chain(3),
   '2 replicas': [...chain(1), ...chain(1)]
+}
+
+/** microseconds */
+const period = 20_000
+const groups: string[] = []
+
+/** A share of a core for a server, in a group of its own: cgroup v2, else v1. */
+function limit({ process: { pid } }: PeerProcess): void {
+  const group = join(cgroup!, `training-scale-${pid}`)
+  mkdirSync(group)
+  groups.push(group)
+  const quota = Math.round(Number(share) * period)
+  if (existsSync(join(group, 'cpu.max'))) writeFileSync(join(group, 'cpu.max'), `${quota} ${period}`)
+  else {
+    writeFileSync(join(group, 'cpu.cfs_period_us'), `${period}`)
+    writeFileSync(join(group, 'cpu.cfs_quota_us'), `${quota}`)
+  }
+  writeFileSync(join(group, 'cgroup.procs'), `${pid}`)
 }
 
 async function startPinned(ranges: readonly BlockRange[]): Promise<PeerProcess[]> {
   const peers: PeerProcess[] = []
   for (const [index, { first, end }] of ranges.entries()) {
-    const join = peers.length === 0 ? [] : ['--join', peers[0]!.address]
+    const joining = peers.length === 0 ? [] : ['--join', peers[0]!.address]
     const limits = ['--threads', '1', '--weights', 'mapped', '--residuals', '4GiB', '--host', '127.0.0.1']
-    const peer = await startPeer(['serve', model, '--blocks', `${first}-${end}`, ...join, ...limits])
-    execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', `${index % cores}`, `${peer.process.pid}`])
+    const peer = await startPeer(['serve', model, '--blocks', `${first}-${end}`, ...joining, ...limits])
+    if (cgroup === undefined) {
+      execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', `${index % cores}`, `${peer.process.pid}`])
+    } else limit(peer)
     peers.push(peer)
   }
   return peers
@@ -99,7 +123,7 @@ try {
     }
   }
   console.log(
-    `${batch} x ${seq} tokens through ${blocks} blocks, ${codec}, a core for each server of ${cores}, ${rounds} rounds`
+    `${batch} x ${seq} tokens through ${blocks} blocks, ${codec}, ${cgroup === undefined ? 'a core' : `${share} of a core`} for each server of ${cores}, ${rounds} rounds`
   )
   const first = runs[0]!.times
   for (const { name, times } of runs) {
@@ -111,4 +135,5 @@ try {
 } finally {
   for (const each of opened) await each[Symbol.asyncDispose]()
   await Promise.all(peers.map(peer => peer.stop()))
+  for (const group of groups) rmdirSync(group)
 }
