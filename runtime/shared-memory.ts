@@ -1,6 +1,6 @@
 // Memory that every thread sees. V8 does not count it as memory: garbage of it, however much, makes no thread collect. So what is
 // handed out is counted here, and both threads collect when it may be too much.
-import { bytesOf, type DataOf, type DType, dtypes, type Tensor } from '../common/tensor.ts'
+import { bytesOf, type DataOf, type DType, dtypes, sizeOf, type Tensor } from '../common/tensor.ts'
 import { MiB } from '../common/units.ts'
 import { collectOnThread } from './device.ts'
 import { collectGarbage } from './garbage.ts'
@@ -13,14 +13,29 @@ let collecting = false
 
 /** A tensor of zeros in memory that every thread sees: as a feed it is not copied, as an output it is written in place. */
 export function sharedTensor<D extends DType>(dtype: D, shape: readonly number[]): Tensor<D> {
-  discarded(bytesOf(dtype, shape)) // it will be some day
-  return reservedTensor(dtype, shape)
+  const bytes = bytesOf(dtype, shape)
+  discarded(bytes) // it will be some day
+  return view(dtype, shape, new SharedArrayBuffer(bytes))
 }
 
-/** The same for large ones of which little is used, since only what is written takes memory: tell `discarded` when it is dropped. */
+/**
+ * The same for large ones of which little is used, since only what is written takes memory: tell `discarded` how much of it was
+ * when it is dropped. V8 takes buffers that can grow from the system, page by page; others come from malloc, which writes zeros
+ * over all that has been used before.
+ */
 export function reservedTensor<D extends DType>(dtype: D, shape: readonly number[]): Tensor<D> {
-  const View = dtypes[dtype].array as unknown as new (buffer: SharedArrayBuffer) => DataOf<D>
-  return { dtype, shape, data: new View(new SharedArrayBuffer(bytesOf(dtype, shape))) }
+  const bytes = bytesOf(dtype, shape)
+  return view(dtype, shape, new SharedArrayBuffer(bytes, { maxByteLength: bytes }))
+}
+
+function view<D extends DType>(dtype: D, shape: readonly number[], buffer: SharedArrayBuffer): Tensor<D> {
+  const View = dtypes[dtype].array as unknown as new (
+    buffer: SharedArrayBuffer,
+    at: number,
+    length: number
+  ) => DataOf<D>
+  // with a length of its own, since an array that follows its buffer is slow
+  return { dtype, shape, data: new View(buffer, 0, sizeOf(shape)) }
 }
 
 /** Counts bytes of shared memory that nobody uses any more. */
