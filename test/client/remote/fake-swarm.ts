@@ -4,6 +4,7 @@ import { Peers, type PeersComponents } from '../../../client/remote/peers.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import { float32, type Tensor, tensor } from '../../../common/tensor.ts'
 import type { Announcement } from '../../../network/announcement.ts'
+import type { Directory } from '../../../network/directory.ts'
 import type { MessageStream } from '../../../network/message-stream.ts'
 import type { OpenOptions, RequestOptions } from '../../../network/network.ts'
 import type { BodyOf, Message, NamedTensors } from '../../../proto/frame.ts'
@@ -36,7 +37,7 @@ export function announcement(peerId: string, firstBlock: number, endBlock: numbe
 
 export interface Call {
   readonly peerId: string
-  readonly kind: 'forwardRequest' | 'backwardRequest' | 'inferenceOpen' | 'inferenceStep'
+  readonly kind: 'forwardRequest' | 'backwardRequest' | 'inferenceOpen' | 'inferenceStep' | 'inferenceRoute'
   readonly first: number
   readonly end: number
   readonly message: Message
@@ -69,6 +70,8 @@ export class FakeSwarm {
   readonly announcements: Announcement[]
   /** thrown or awaited before a call is answered */
   before: (call: Call) => void | Promise<void> = () => {}
+  /** servers of a session hand on to each other */
+  isChained = false
   readonly #residuals = new Map<string, NamedTensors>()
 
   constructor(...servers: (readonly [string, number, number])[]) {
@@ -88,6 +91,10 @@ export class FakeSwarm {
       { network: this, peers },
       { model, numBlocks: 4, hiddenSize, cacheBytesPerPosition: 1, retryDelaysMs: [0, 1, 1], ...init }
     )
+  }
+
+  get directory(): Directory | undefined {
+    return this.isChained ? ({ recordOf: () => new Uint8Array(1) } as Partial<Directory> as Directory) : undefined
   }
 
   /** peers of the calls of a kind, in order */
@@ -144,9 +151,12 @@ export class FakeSwarm {
 class FakeStream implements MessageStream {
   readonly peerId: string
   readonly signal = new AbortController().signal
+  readonly activeAt = 0
   readonly #swarm: FakeSwarm
   #span: { first: number; end: number } = { first: 0, end: 0 }
   #ports: NamedTensors = {}
+  #place: BodyOf<'inferenceRoute'>['next'] = null
+  readonly #results: Message<'inferenceStep'>[] = []
   readonly #answers: Promise<Message | null>[] = []
   #next = Promise.withResolvers<void>()
 
@@ -161,8 +171,10 @@ class FakeStream implements MessageStream {
     if (body.kind === 'inferenceOpen') {
       this.#span = { first: body.span!.firstBlock, end: body.span!.endBlock }
       this.#ports = message.tensors
+      this.#place = body.next
     }
-    this.#put(this.#respond(message))
+    if (body.kind === 'inferenceStep') this.#take(message as Message<'inferenceStep'>)
+    else this.#put(this.#respond(message))
   }
 
   async receive(options: { signal?: AbortSignal } = {}): Promise<Message | null> {
@@ -192,13 +204,42 @@ class FakeStream implements MessageStream {
     this.#next = Promise.withResolvers()
   }
 
+  /** A step from the client, or from the server before. */
+  #take(message: Message<'inferenceStep'>): void {
+    const computed = this.#respond(message)
+    if (this.#place === null) {
+      // what is only sent again nobody waits for
+      const { replay, lastOnly } = message.body
+      if (!replay || !lastOnly) this.#put(computed)
+      return
+    }
+    const handedOn = computed.then(({ tensors }) => {
+      const result = { body: message.body, tensors: { ...message.tensors, ...tensors } }
+      this.#results.push(result)
+      this.#handOn(result)
+    })
+    handedOn.catch(error => this.#put(Promise.reject(error)))
+  }
+
+  #handOn(result: Message<'inferenceStep'>): void {
+    const { peerId, replay } = this.#place!
+    const next = [...openStreams].find(stream => stream.peerId === peerId) as FakeStream | undefined
+    if (replay || !result.body.replay) next?.#take(result)
+  }
+
   async #respond(message: Message): Promise<Message> {
     const { body, tensors } = message
-    if (body.kind !== 'inferenceOpen' && body.kind !== 'inferenceStep') throw new Error(`unexpected ${body.kind}`)
+    if (body.kind !== 'inferenceOpen' && body.kind !== 'inferenceStep' && body.kind !== 'inferenceRoute') {
+      throw new Error(`unexpected ${body.kind}`)
+    }
     const call = { peerId: this.peerId, kind: body.kind, ...this.#span, message }
     this.#swarm.calls.push(call)
     await this.#swarm.before(call)
-    if (body.kind === 'inferenceOpen') return { body: { kind: 'inferenceReady', cacheBytes: 1 }, tensors: {} }
+    if (body.kind === 'inferenceRoute' && !body.keepNext) {
+      this.#place = body.next
+      if (body.replay) for (const each of this.#results) this.#handOn({ ...each, body: { ...each.body, replay: true } })
+    }
+    if (body.kind !== 'inferenceStep') return { body: { kind: 'inferenceReady', cacheBytes: 1 }, tensors: {} }
     let hidden = tensors.hidden as Tensor<'float32'>
     for (let block = this.#span.first; block < this.#span.end; block++) {
       hidden = forwardBlock(block, hidden, this.#ports)

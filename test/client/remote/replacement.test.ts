@@ -1,0 +1,80 @@
+// What servers are given while one of their session's is being replaced: every position once, in order, and none left out.
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { float32, type Tensor } from '../../../common/tensor.ts'
+import type { BodyOf } from '../../../proto/frame.ts'
+import { announcement, type Call, FakeSwarm, failure, openStreams } from './fake-swarm.ts'
+
+const position = (value: number): Tensor<'float32'> => float32([1, 1, 2], [value, value])
+const options = { batch: 1, maxLength: 8 }
+const breakOff = (peerId: string): void => {
+  for (const stream of openStreams) if (stream.peerId === peerId) stream.abort(failure('UNREACHABLE', 'gone'))
+}
+
+/** First elements of the inputs that a server got, by position; fails where one comes before those in front of it. */
+function inputsOf(swarm: FakeSwarm, peerId: string): number[] {
+  const inputs: number[] = []
+  for (const { message } of swarm.calls.filter(call => call.kind === 'inferenceStep' && call.peerId === peerId)) {
+    const { hidden, starts } = message.tensors as { hidden: Tensor<'float32'>; starts: Tensor<'int64'> }
+    const start = Number(starts.data[0])
+    assert.ok(
+      start <= inputs.length,
+      `${peerId}: a step begins at ${start}, positions ${inputs.length} to it are missing`
+    )
+    inputs.splice(start, Infinity, ...hidden.data.filter((_, index) => index % 2 === 0))
+  }
+  return inputs
+}
+
+describe('a session of which a server is being replaced', () => {
+  it('gives the new one a step too that is answered meanwhile', async () => {
+    const swarm = new FakeSwarm(['a', 0, 2], ['b', 2, 4])
+    swarm.announcements.push({ ...announcement('spare', 0, 2), decodeRate: 1 })
+    await using session = await swarm.blocks().openSession(options)
+    await session.step(position(1))
+    const replacing = Promise.withResolvers<void>()
+    swarm.before = async ({ kind, peerId }: Call) => {
+      if (kind === 'inferenceStep' && peerId === 'b') {
+        // the first server goes when it has handed on; the second answers while a new first one is being opened
+        breakOff('a')
+        await replacing.promise
+      }
+      if (kind === 'inferenceOpen' && peerId === 'spare') {
+        replacing.resolve()
+        await turn() // the answer has come
+      }
+    }
+    const second = await session.step(position(2))
+    swarm.before = () => {}
+    await session.step(position(3))
+    assert.deepEqual([...second.data], [240, 240])
+    assert.deepEqual(
+      session.route.map(({ peerId }) => peerId),
+      ['spare', 'b']
+    )
+    assert.deepEqual(inputsOf(swarm, 'spare'), [1, 2, 3])
+    assert.deepEqual(inputsOf(swarm, 'b'), [6, 12, 18])
+  })
+
+  it('has the one before it hand on what that is still to be given again itself', async () => {
+    const swarm = new FakeSwarm(['a', 0, 1], ['b', 1, 2], ['c', 2, 4])
+    swarm.announcements.push({ ...announcement('spare', 1, 2), decodeRate: 1 })
+    swarm.isChained = true
+    await using session = await swarm.blocks().openSession(options)
+    await session.step(position(1))
+    breakOff('b')
+    await session.step(position(2))
+    const routes = swarm.calls.filter(({ kind }) => kind === 'inferenceRoute')
+    const told = routes.map(({ peerId, message }) => {
+      const { previous, next, replay, keepNext } = message.body as BodyOf<'inferenceRoute'>
+      return { peerId, previous, next: next && { peerId: next.peerId, replay: next.replay }, replay, keepNext }
+    })
+    assert.deepEqual(told, [
+      { peerId: 'c', previous: 'spare', next: null, replay: false, keepNext: true },
+      { peerId: 'a', previous: '', next: { peerId: 'spare', replay: true }, replay: true, keepNext: false }
+    ])
+    assert.deepEqual(inputsOf(swarm, 'spare'), [2, 4])
+    assert.deepEqual(inputsOf(swarm, 'c'), [6, 12])
+  })
+})

@@ -1,0 +1,120 @@
+// Servers of one session that hand on to each other: no step passes the next server by, and none that is replayed late.
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { type TestContext, test } from 'node:test'
+import { int64, type Tensor } from '../../common/tensor.ts'
+import type { MessageStream, Network } from '../../network/node.ts'
+import type { BodyOf, Message } from '../../proto/messages.ts'
+import { protocols } from '../../proto/protocols.ts'
+import type { BlockServer } from '../../server/server.ts'
+import {
+  assertClose,
+  directForward,
+  openModel,
+  positionsOf,
+  randomTensor,
+  startCaller,
+  startServer
+} from './support.ts'
+
+type Floats = Tensor<'float32'>
+type Place = Pick<BodyOf<'inferenceOpen'>, 'previous' | 'next'>
+
+/** Two servers of two blocks each, who asks them, and what comes of eight positions. */
+async function start(context: TestContext) {
+  const checkpoint = await openModel('grouped')
+  const [first, second, network] = await Promise.all([
+    startServer(context, { checkpoint, blocks: { first: 0, end: 2 } }),
+    startServer(context, { checkpoint, blocks: { first: 2, end: 4 } }),
+    startCaller(context)
+  ])
+  const hidden = randomTensor(1, [1, 8, 32])
+  const expected = await directForward(checkpoint, { first: 0, end: 4 }, { hidden })
+  const session = new Uint8Array(randomBytes(16))
+  const opening = ({ range }: BlockServer, place: Place): Message => {
+    const span = { model: checkpoint.identity, firstBlock: range.first, endBlock: range.end, timeoutMs: 0 }
+    const body = { kind: 'inferenceOpen', span: { ...span, codec: 'fp32' }, batch: 1, maxLength: 8, session } as const
+    return { body: { ...body, ...place }, tensors: {} }
+  }
+  const next = {
+    peerId: second.peerId,
+    announcement: second.network.directory.recordOf(second.peerId)!,
+    replay: true
+  }
+  return { first, second, network, hidden, expected, session, opening, next }
+}
+
+const streamTo = (network: Network, { peerId, addresses }: BlockServer): Promise<MessageStream> =>
+  network.open(peerId, protocols.inference, { addresses })
+
+/** Positions `from` to `end - 1` as a step. */
+function step(hidden: Floats, from: number, end: number, fields: Partial<BodyOf<'inferenceStep'>> = {}): Message {
+  const body = { kind: 'inferenceStep', timeoutMs: 0, step: 1, lastOnly: false, replay: false, ...fields } as const
+  return { body, tensors: { hidden: positionsOf(hidden, from, end), starts: int64([1], [from]) } }
+}
+
+/** The next message but notices, which may come at any time. */
+async function hears(stream: MessageStream, kind: Message['body']['kind']): Promise<Message> {
+  const message = await stream.receive()
+  if (message?.body.kind === 'inferenceNotice') return await hears(stream, kind)
+  assert.equal(message?.body.kind, kind, JSON.stringify(message?.body))
+  return message!
+}
+
+test('a step that comes before the way to the next server is open goes there, and not back to the caller', async context => {
+  const { first, second, network, hidden, expected, session, opening, next } = await start(context)
+  const open = [first, first, second].map(server => streamTo(network, server))
+  const [warm, one, two] = (await Promise.all(open)) as [MessageStream, MessageStream, MessageStream]
+  // compiled: a step takes less time than connecting to the next server
+  await warm.send(opening(first, { previous: '', next: null }))
+  await warm.send(step(hidden, 0, 8))
+  await hears(warm, 'inferenceReady')
+  await hears(warm, 'inferenceResult')
+  await warm.close()
+  assert.equal(await warm.receive(), null)
+  // the caller is the server before as well: its step waits for the session
+  const link = await network.open(first.peerId, protocols.push, { addresses: first.addresses })
+  await link.send({ body: { kind: 'pushOpen', session }, tensors: {} })
+  await link.send(step(hidden, 0, 8))
+  await one.send(opening(first, { previous: network.peerId, next }))
+  await hears(one, 'inferenceReady')
+  // the way is open when the next server has the session
+  await two.send(opening(second, { previous: first.peerId, next: null }))
+  await hears(two, 'inferenceReady')
+  const told = one.receive()
+  const result = hears(two, 'inferenceResult')
+  assert.equal(
+    await Promise.race([result.then(() => 'the next server'), told.then(() => 'the caller')]),
+    'the next server'
+  )
+  assertClose((await result).tensors.hidden, expected, 1e-5)
+  await link.close()
+  await one.close()
+  assert.equal(await told, null)
+  await two.close()
+})
+
+test('what is replayed after the next server was replaced goes on to the new one', async context => {
+  const { first, second, network, hidden, expected, opening, next } = await start(context)
+  const [one, two] = await Promise.all([streamTo(network, first), streamTo(network, second)])
+  // its next server is nobody that it could reach
+  const lost = { peerId: network.peerId, announcement: new Uint8Array(), replay: false }
+  await one.send(opening(first, { previous: '', next: lost }))
+  await two.send(opening(second, { previous: first.peerId, next: null }))
+  await Promise.all([hears(one, 'inferenceReady'), hears(two, 'inferenceReady')])
+  // a first part that it has when the next one comes, a second that is still on its way then
+  const replay = { replay: true, lastOnly: true }
+  await one.send(step(hidden, 0, 3, replay))
+  await one.send({
+    body: { kind: 'inferenceRoute', previous: '', next, replay: true, keepNext: false },
+    tensors: {}
+  })
+  await one.send(step(hidden, 3, 6, replay))
+  await hears(one, 'inferenceReady')
+  await one.send(step(hidden, 6, 8, { step: 2 }))
+  const { body, tensors } = await hears(two, 'inferenceResult')
+  assert.equal((body as BodyOf<'inferenceResult'>).step, 2)
+  assertClose(tensors.hidden, positionsOf(expected, 6, 8), 1e-5)
+  await one.close()
+  await two.close()
+})
