@@ -17,6 +17,7 @@ export class ByteChannel {
   #queued = 0
   /** where the read that is waiting wants its bytes */
   #target: { bytes: Uint8Array; filled: number } | undefined
+  #activeAt = performance.now()
   readonly #readers = new Set<() => void>()
   readonly #writers = new Set<() => void>()
   #remoteEnded = false
@@ -39,6 +40,11 @@ export class ByteChannel {
     if (stream.remoteWriteStatus === 'closed') this.#onRemoteEnd()
     if (stream.status !== 'open')
       this.#fail(new SwarmError('UNREACHABLE', `the stream to ${peerId} is ${stream.status}`))
+  }
+
+  /** when bytes last came from the peer, or left for it: a time of `performance.now()` */
+  get activeAt(): number {
+    return this.#activeAt
   }
 
   get closed(): boolean {
@@ -123,6 +129,7 @@ export class ByteChannel {
   }
 
   #onMessage = (event: StreamMessageEvent): void => {
+    this.#activeAt = performance.now()
     if (this.#discarding) return
     const { data } = event
     for (const bytes of data instanceof Uint8Array ? [data] : data) this.#queue.push(bytes)
@@ -133,7 +140,10 @@ export class ByteChannel {
     if (!this.#target || this.#target.filled === this.#target.bytes.length) wake(this.#readers)
   }
 
-  #onWritable = (): void => wake(this.#writers)
+  #onWritable = (): void => {
+    this.#activeAt = performance.now()
+    wake(this.#writers)
+  }
 
   #onRemoteEnd = (): void => {
     // libp2p tells of the end before the data that came in the same yamux frame

@@ -49,6 +49,7 @@ import { measureRoundTrip, pingProtocol } from './ping.ts'
 import { serveProbe } from './probe.ts'
 import { modelKey, recordKey } from './records.ts'
 import { limitedPerPeer } from './serve.ts'
+import { unlessSilent } from './silence.ts'
 
 export interface Components {
   readonly libp2p: SwarmLibp2p
@@ -138,10 +139,22 @@ export class Libp2pNetwork implements Network {
     return await withResource(
       startDeadline(options.timeoutMs ?? requestTimeoutMs, `${protocol} at ${peer}`, options.signal),
       async deadline => {
-        const { signal } = deadline
-        const stream = await this.#openFramed(peer, protocol, { ...options, signal })
-        const codec = options.codec && { codec: options.codec }
-        return await exchange({ stream, logger: this.#logger }, peer, message, { signal, ...codec })
+        const started = performance.now()
+        let activeAt = () => started
+        const ask = async (signal: AbortSignal): Promise<Message> => {
+          const stream = await this.#openFramed(peer, protocol, { ...options, signal })
+          activeAt = () => stream.activeAt
+          const codec = options.codec && { codec: options.codec }
+          return await exchange({ stream, logger: this.#logger }, peer, message, { signal, ...codec })
+        }
+        const { silence, addresses } = options
+        if (silence === undefined) return await ask(deadline.signal)
+        const watched = {
+          activeAt: () => activeAt(),
+          ping: (signal: AbortSignal) => this.ping(peer, { addresses, signal }),
+          lost: () => new SwarmError('UNREACHABLE', `${peer} says nothing and does not answer a ping`)
+        }
+        return await unlessSilent(watched, silence, ask, deadline.signal)
       }
     )
   }

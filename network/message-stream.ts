@@ -19,6 +19,8 @@ export interface MessageStream {
   readonly peerId: string
   /** aborts when the peer resets the stream, vanishes or closes the connection; never after a clean end of both sides */
   readonly signal: AbortSignal
+  /** when bytes last came from the peer, or left for it: a time of `performance.now()` */
+  readonly activeAt: number
   /**
    * Sends one message; returns when the tensors' memory may be used again. Calls queue up behind each other.
    * Throws UNREACHABLE when the stream breaks. Aborting in the middle of a frame resets the stream.
@@ -72,6 +74,10 @@ export class FramedStream implements MessageStream {
     this.#channel = channel
     this.#init = init
     this.#preface = init.preface
+  }
+
+  get activeAt(): number {
+    return this.#channel.activeAt
   }
 
   send(message: Message, options: { signal?: AbortSignal; codec?: CodecChoice } = {}): Promise<void> {

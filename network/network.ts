@@ -7,6 +7,7 @@ import type { Dht } from './dht.ts'
 import type { Directory } from './directory.ts'
 import type { PrivateKey } from './identity.ts'
 import type { MessageStream } from './message-stream.ts'
+import type { Silence } from './silence.ts'
 
 export interface NetworkInit {
   /** multiaddrs to listen on; default all interfaces on a free TCP port; empty: a client, which only dials */
@@ -65,6 +66,8 @@ export interface RequestOptions extends OpenOptions {
   /** default three minutes */
   readonly timeoutMs?: number
   readonly codec?: CodecChoice
+  /** a peer that is silent for longer is not waited for; default: it is */
+  readonly silence?: Silence
 }
 
 export interface AnnounceOptions {

@@ -3,7 +3,6 @@ import { SwarmError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { BlockRange } from '../../common/range.ts'
 import type { Tensor } from '../../common/tensor.ts'
-import { second } from '../../common/units.ts'
 import type { Network } from '../../network/network.ts'
 import type { Codec, NamedTensors } from '../../proto/frame.ts'
 import type { Auditor } from '../audit/auditor.ts'
@@ -12,6 +11,7 @@ import { retry } from './retry.ts'
 import type { Hop } from './routing.ts'
 import { ChainBuilder } from './session/chain-builder.ts'
 import { ChainSession } from './session/chain-session.ts'
+import type { Ping } from './session/liveness.ts'
 import { SessionRecorder } from './session/recorder.ts'
 
 export interface SessionOptions {
@@ -60,9 +60,6 @@ interface Components {
 /** What a session needs of the network: without pings and directory, servers that are silent are waited for, and hand on nothing. */
 export type SessionNetwork = Pick<Network, 'open'> & Partial<Pick<Network, 'ping' | 'directory'>>
 
-/** A server that does not answer a ping within this time is lost. */
-const pingTimeoutMs = 2 * second
-
 interface SessionInit {
   readonly model: string
   /** of hidden states */
@@ -91,23 +88,16 @@ export async function openInferenceSession(
   const session = crypto.getRandomValues(new Uint8Array(16))
   const { directory } = network
   const recordOf = directory && ((peerId: string) => directory.recordOf(peerId))
-  const isAlive = async (peerId: string, stepping: AbortSignal): Promise<boolean> => {
-    const limited = AbortSignal.any([stepping, AbortSignal.timeout(pingTimeoutMs)])
-    try {
-      await network.ping?.(peerId, { addresses: peers.addressesOf(peerId), signal: limited })
-      return true
-    } catch {
-      return false
-    }
-  }
+  const ping: Ping | undefined =
+    network.ping && ((peerId, limit) => network.ping!(peerId, { addresses: peers.addressesOf(peerId), signal: limit }))
   const builder = new ChainBuilder(
-    { network, peers, logger, recordOf, isAlive, relays: () => auditor?.relays ?? false },
+    { network, peers, logger, recordOf, ping, relays: () => auditor?.relays ?? false },
     { ...init, session, batch, maxLength, ports, cacheBytesPerBlock }
   )
   const chain = await retry(() => builder.build(signal), { delaysMs: retryDelaysMs, logger, signal })
   const recorder = auditor?.drawSession() ? new SessionRecorder({ auditor }, { batch, hiddenSize, ports }) : null
   return new ChainSession(
-    { builder, chain, logger, isAlive, recorder },
+    { builder, chain, logger, recorder },
     { hiddenSize, batch, maxLength, retryDelaysMs, wholeSteps }
   )
 }

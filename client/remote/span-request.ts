@@ -1,11 +1,16 @@
 // One hop of a forward or backward pass as messages: what is asked of a server, and what of its answer is believed.
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import type { Tensor } from '../../common/tensor.ts'
+import { second } from '../../common/units.ts'
 import type { Network } from '../../network/network.ts'
+import type { Silence } from '../../network/silence.ts'
 import type { BodyKind, BodyOf, Codec, CodecChoice, Dropout, Message, NamedTensors, Span } from '../../proto/frame.ts'
 import { protocols } from '../../proto/protocols.ts'
 import type { Codecs } from './codecs.ts'
 import type { Hop } from './routing.ts'
+
+/** A wrong alarm costs a request that took seconds: longer than in a session. */
+const silence: Silence = { patienceMs: 1 * second, answerMs: 3 * second }
 
 /** What the passes through all spans of one request share. */
 export interface SpanRequest {
@@ -72,7 +77,7 @@ async function send(
 ): Promise<Message> {
   const { timeoutMs } = caller
   const addresses = caller.addressesOf(hop.peerId)
-  return await caller.network.request(hop.peerId, protocol, message, { timeoutMs, codec, addresses, signal })
+  return await caller.network.request(hop.peerId, protocol, message, { timeoutMs, codec, addresses, signal, silence })
 }
 
 function inputs(hidden: Tensor<'float32'>, request: SpanRequest): NamedTensors {

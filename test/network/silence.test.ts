@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { SwarmError } from '../../common/errors.ts'
 import { createNetwork, type Network } from '../../network/node.ts'
+import { unlessSilent } from '../../network/silence.ts'
 import { ChaosProxy } from '../chaos/proxy.ts'
 import { freePort } from '../chaos/swarm.ts'
 
@@ -42,6 +43,12 @@ describe('a peer that falls silent', () => {
   it('is not waited for longer than a request may take', () =>
     assert.rejects(client.request(server.peerId, protocol, question, { timeoutMs: limitMs }), isDeadline))
 
+  it('is given up as soon as it is known to be silent, by whoever asks for that', () =>
+    assert.rejects(
+      client.request(server.peerId, protocol, question, { silence: { patienceMs: 50, answerMs: limitMs } }),
+      (error: unknown) => error instanceof SwarmError && error.code === 'UNREACHABLE' && error.retryable
+    ))
+
   it('does not keep a ping', () =>
     assert.rejects(client.ping(server.peerId, { signal: AbortSignal.timeout(limitMs) }), isDeadline))
 
@@ -50,5 +57,34 @@ describe('a peer that falls silent', () => {
     await stream.send(question)
     await assert.rejects(stream.receive({ signal: AbortSignal.timeout(limitMs) }))
     stream.abort(new Error('given up'))
+  })
+})
+
+describe('what is given up when a peer is silent', () => {
+  const silence = { patienceMs: 5, answerMs: 1000 }
+  const lost = () => new SwarmError('UNREACHABLE', 'gone')
+
+  it('goes on where pings are lost, but bytes come', async () => {
+    const work = Promise.withResolvers<string>()
+    let [pings, activeAt] = [0, 0]
+    const ping = async (): Promise<never> => {
+      pings += 1
+      activeAt = performance.now() + 1
+      if (pings === 2) work.resolve('all of it')
+      throw new Error('no answer')
+    }
+    assert.equal(await unlessSilent({ activeAt: () => activeAt, ping, lost }, silence, () => work.promise), 'all of it')
+    assert.equal(pings, 2)
+  })
+
+  it('ends where neither comes, and the work is told', async () => {
+    const ping = () => Promise.reject(new Error('no answer'))
+    const told: unknown[] = []
+    const work = (signal: AbortSignal): Promise<never> =>
+      new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(told.push(signal.reason)), { once: true })
+      })
+    await assert.rejects(unlessSilent({ activeAt: () => 0, ping, lost }, silence, work), { message: 'gone' })
+    assert.equal((told[0] as Error).message, 'gone')
   })
 })

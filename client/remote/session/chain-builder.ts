@@ -117,7 +117,7 @@ export class ChainBuilder {
     for (const [hop, { error, isLink }] of lost) {
       hop.abort(error)
       if (isPeersFault(error)) this.#components.peers.fail(hop.peerId, error)
-      if (isLink) this.#linkFailures += 1
+      if (isLink) void this.#countLink(hop)
     }
     let mended = chain
     try {
@@ -247,6 +247,12 @@ export class ChainBuilder {
     if (failure === undefined) return hops
     await Promise.all(hops.map(hop => hop.close()))
     throw failure.reason
+  }
+
+  /** A server that is gone or frozen is nothing that is wrong with the way to it. */
+  async #countLink(hop: SessionHop): Promise<void> {
+    this.#linkFailures += 1
+    if (!(await hop.isAlive(new AbortController().signal))) this.#linkFailures -= 1
   }
 
   #canLink({ peerId }: Hop): boolean {

@@ -12,7 +12,7 @@ import { answered, describeHop, hopError } from '../span-request.ts'
 import { type Chain, type ChainBuilder, endsAtLast, type Loss } from './chain-builder.ts'
 import { checkReorder, checkStep, checkTruncate, type SessionShape } from './checks.ts'
 import type { SessionHop } from './hop.ts'
-import { type IsAlive, silentError } from './liveness.ts'
+import { silentError } from './liveness.ts'
 import { cutStep, joinAnswers, type Pending, pend, pieceSize, type Step, stepTensors } from './pending.ts'
 import type { SessionRecorder } from './recorder.ts'
 import { Stall } from './stall.ts'
@@ -32,8 +32,6 @@ export interface ChainSessionComponents {
   readonly builder: ChainBuilder
   readonly chain: Chain
   readonly logger: Logger
-  /** absent: servers that are silent are waited for */
-  readonly isAlive?: IsAlive
   /** of a session that is audited, as long as its chain stays */
   readonly recorder?: SessionRecorder | null
 }
@@ -195,12 +193,11 @@ export class ChainSession implements InferenceSession {
 
   /** Nothing has come for a while: servers that do not answer a ping are lost. */
   async #findSilent(signal: AbortSignal): Promise<void> {
-    const { isAlive, logger } = this.#components
+    const { logger } = this.#components
     this.#stall.waitLonger()
-    if (isAlive === undefined) return
     await Promise.all(
       this.#chain.hops.map(async hop => {
-        if (await isAlive(hop.peerId, signal)) return
+        if ((await hop.isAlive(signal)) || signal.aborted) return
         logger.debug({ peer: hop.peerId }, 'a server of the session does not answer')
         this.#lose(hop, { error: silentError(hop.hop) })
       })

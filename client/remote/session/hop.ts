@@ -14,7 +14,7 @@ import { portsOf } from '../ports.ts'
 import { throwIfAborted } from '../retry.ts'
 import type { Hop } from '../routing.ts'
 import { answered, answeredBody, describeHop, hopError, isPeersFault, spanOf } from '../span-request.ts'
-import { type IsAlive, whileAlive } from './liveness.ts'
+import { isAlive, type Ping, type Watch, whileAlive } from './liveness.ts'
 import type { StepTensors } from './pending.ts'
 
 /** Opening, with the server making room for the cache and compiling what the ports need. */
@@ -41,7 +41,7 @@ export interface HopComponents {
   readonly network: Pick<Network, 'open'>
   readonly peers: Pick<Peers, 'addressesOf' | 'succeed' | 'fail'>
   /** absent: servers that are silent are waited for */
-  readonly isAlive?: IsAlive
+  readonly ping?: Ping
 }
 
 export interface HopInit {
@@ -58,7 +58,7 @@ interface OpenedHop {
   readonly place: Place
   readonly stream: MessageStream
   readonly codec: Codec
-  readonly isAlive: IsAlive | undefined
+  readonly ping: Ping | undefined
 }
 
 export class SessionHop {
@@ -70,7 +70,7 @@ export class SessionHop {
   isWithoutOther = false
   readonly #stream: MessageStream
   readonly #codec: Codec
-  readonly #isAlive: IsAlive | undefined
+  readonly #watch: Watch
   #ready: PromiseWithResolvers<void> | null = null
   #asked: PromiseWithResolvers<Tensor | undefined> | null = null
   #listener: HopListener | null = null
@@ -78,12 +78,12 @@ export class SessionHop {
   #early: ((listener: HopListener) => void)[] = []
   #closed = false
 
-  private constructor({ hop, place, stream, codec, isAlive }: OpenedHop) {
+  private constructor({ hop, place, stream, codec, ping }: OpenedHop) {
     this.hop = hop
     this.place = place
     this.#stream = stream
     this.#codec = codec
-    this.#isAlive = isAlive
+    this.#watch = { hop, ping, activeAt: () => stream.activeAt }
   }
 
   get peerId(): string {
@@ -92,17 +92,17 @@ export class SessionHop {
 
   /** Throws what the server says, with the hop it comes from; a server that fails is left out for a while. */
   static async open(
-    { network, peers, isAlive }: HopComponents,
+    { network, peers, ping }: HopComponents,
     init: HopInit,
     { hop, place, signal }: { hop: Hop; place: Place; signal?: AbortSignal }
   ): Promise<SessionHop> {
     const opening = `opening a session at ${describeHop(hop)}`
     return await withResource(startDeadline(openTimeoutMs, opening, signal), async deadline => {
+      const started = performance.now()
       let stream: MessageStream | undefined
       try {
         return await whileAlive(
-          hop,
-          isAlive,
+          { hop, ping, activeAt: () => stream?.activeAt ?? started },
           async alive => {
             const addresses = peers.addressesOf(hop.peerId)
             stream = await network.open(hop.peerId, protocols.inference, { addresses, signal: alive })
@@ -115,7 +115,7 @@ export class SessionHop {
             if (answer === null) throw new SwarmError('UNREACHABLE', 'the server ended the session')
             answeredBody(answer, 'inferenceReady')
             peers.succeed(hop.peerId)
-            const opened = new SessionHop({ hop, place, stream, codec, isAlive })
+            const opened = new SessionHop({ hop, place, stream, codec, ping })
             void opened.#read()
             return opened
           },
@@ -163,7 +163,7 @@ export class SessionHop {
   async step(body: Omit<BodyOf<'inferenceStep'>, 'kind'>, tensors: StepTensors, signal: AbortSignal): Promise<void> {
     const message = { body: { kind: 'inferenceStep', ...body }, tensors } as const
     const codec = { hidden: fittingCodec(this.#codec, tensors.hidden) }
-    await whileAlive(this.hop, this.#isAlive, alive => this.#stream.send(message, { signal: alive, codec }), signal)
+    await whileAlive(this.#watch, alive => this.#stream.send(message, { signal: alive, codec }), signal)
   }
 
   /** Sends a step and gives the next result of `answering`, the server at the end of the ones that hand on to each other. */
@@ -207,7 +207,12 @@ export class SessionHop {
       alive.addEventListener('abort', onAbort, { once: true })
       return awaited.promise.finally(() => alive.removeEventListener('abort', onAbort))
     }
-    return whileAlive(this.hop, this.#isAlive, wait, signal)
+    return whileAlive(this.#watch, wait, signal)
+  }
+
+  /** Whether the server answers, however busy it is. Never throws. */
+  isAlive(signal: AbortSignal): Promise<boolean> {
+    return isAlive(this.#watch, signal)
   }
 
   async close(): Promise<void> {

@@ -1,15 +1,24 @@
 // Whether a server that says nothing is still there. Knows no message.
 import { SwarmError } from '../../../common/errors.ts'
 import { second } from '../../../common/units.ts'
-import { delay } from '../retry.ts'
+import { isThere, type Silence, unlessSilent } from '../../../network/silence.ts'
 import type { Hop } from '../routing.ts'
 import { hopError } from '../span-request.ts'
 
-/** Whether a server answers a ping now. Never throws. */
-export type IsAlive = (peerId: string, signal: AbortSignal) => Promise<boolean>
+/** Asks a server for a sign of life; rejects where none comes. */
+export type Ping = (peerId: string, signal: AbortSignal) => Promise<unknown>
 
-/** A server may be silent for so long before it is asked; each time that it answers, twice as long. */
-const patienceMs = 2 * second
+/** A ping costs a few milliseconds, a wrong alarm everything that has to be sent again. */
+const silence: Silence = { patienceMs: 1 * second, answerMs: 2 * second }
+
+/** A server of a session, and how to find out whether it is there. */
+export interface Watch {
+  readonly hop: Hop
+  /** absent: servers that are silent are waited for */
+  readonly ping: Ping | undefined
+  /** when bytes last came from it, or left for it: a time of `performance.now()` */
+  activeAt(): number
+}
 
 /** A server that does not answer a ping. */
 export function silentError(hop: Hop): SwarmError {
@@ -18,25 +27,17 @@ export function silentError(hop: Hop): SwarmError {
 
 /** Work that waits for a server, given up when that is silent and does not answer pings either: throws UNREACHABLE. */
 export async function whileAlive<T>(
-  hop: Hop,
-  isAlive: IsAlive | undefined,
+  { hop, ping, activeAt }: Watch,
   work: (signal: AbortSignal) => Promise<T>,
   signal: AbortSignal
 ): Promise<T> {
-  if (isAlive === undefined) return await work(signal)
-  const silence = new AbortController()
-  const done = new AbortController()
-  const watch = async (): Promise<void> => {
-    for (let patience = patienceMs; ; patience *= 2) {
-      await delay(patience, done.signal)
-      const answers = await isAlive(hop.peerId, done.signal)
-      if (!answers && !done.signal.aborted) return silence.abort(silentError(hop))
-    }
-  }
-  watch().catch(() => {}) // the work is done
-  try {
-    return await work(AbortSignal.any([signal, silence.signal]))
-  } finally {
-    done.abort()
-  }
+  if (ping === undefined) return await work(signal)
+  const lost = (): SwarmError => silentError(hop)
+  return await unlessSilent({ activeAt, ping: limit => ping(hop.peerId, limit), lost }, silence, work, signal)
+}
+
+/** Whether the server answers a ping now, or bytes come or go. Never throws. */
+export async function isAlive({ hop, ping, activeAt }: Watch, signal: AbortSignal): Promise<boolean> {
+  if (ping === undefined) return true
+  return await isThere({ activeAt, ping: limit => ping(hop.peerId, limit) }, silence.answerMs, signal)
 }

@@ -2,11 +2,12 @@
 import { second } from '../../../common/units.ts'
 
 /** A first step compiles, and nobody knows yet how fast the chain is. */
-const firstPatienceMs = 10 * second
-const leastPatienceMs = 2 * second
-const mostPatienceMs = 30 * second
+const firstPatienceMs = 2 * second
+/** To ask costs a few milliseconds for each server. */
+const leastPatienceMs = 0.5 * second
+const mostPatienceMs = 4 * second
 /** A step may take so many times as long as usual. */
-const factor = 8
+const factor = 4
 
 export class Stall {
   #usualMs: number | null = null
