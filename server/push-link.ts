@@ -103,7 +103,7 @@ export class PushLink {
     const watched = { activeAt: () => this.#stream.activeAt, ping: this.#ping }
     for (let askedAt = 0; askedAt !== this.#sentAt && !signal.aborted; ) {
       askedAt = this.#sentAt
-      await pause(silence.patienceMs, signal)
+      await pause(askedAt + silence.patienceMs - performance.now(), signal)
       if (askedAt !== this.#sentAt || signal.aborted) continue
       if (await isThere(watched, silence.answerMs, signal)) continue
       this.#silent.reject(new SwarmError('UNREACHABLE', 'the next server does not answer'))
