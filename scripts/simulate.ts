@@ -19,9 +19,9 @@ const seconds = (ms: number | null): string => (ms === null ? 'never' : `${Math.
 
 for (const [name, init] of scenarios) {
   const result = simulate(init)
-  const { mean, low, movesPerHour, joinsPerHour, hasty, uncovered, coveredMs, healedMs } = result
+  const { mean, low, serving, movesPerHour, joinsPerHour, hasty, uncovered, coveredMs, healedMs } = result
   console.log(
-    `${name}: ${percent(mean)} of the optimum in the mean, ${percent(low)} at the 5th percentile; ` +
+    `${name}: ${percent(mean)} of the optimum in the mean, ${percent(low)} at the 5th percentile, ${percent(serving)} of it of servers that serve; ` +
       `${movesPerHour.toFixed(1)} moves an hour (${joinsPerHour.toFixed(0)} joins), ${hasty} within ten minutes of another; ` +
       `a block without server ${percent(uncovered)} of the time` +
       (init.lostBlocks ? `; blocks served again after ${seconds(coveredMs)}, 90 % after ${seconds(healedMs)}` : '')

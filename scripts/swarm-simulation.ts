@@ -3,8 +3,9 @@
 import { createRandom, type Random } from '../common/random.ts'
 import { type BlockRange, rangeLength } from '../common/range.ts'
 import { minute, second } from '../common/units.ts'
-import { type PlacedServer, weakestWindow } from '../server/placement.ts'
-import { attainable, planMove } from '../server/rebalance.ts'
+import { chooseWindow, type PlacedServer } from '../server/placement.ts'
+import { attainable, type Move, minQuality, planMove } from '../server/rebalance.ts'
+import { Agenda } from './agenda.ts'
 
 export interface SimulationInit {
   readonly servers: number
@@ -15,9 +16,9 @@ export interface SimulationInit {
   readonly seed: number
   /** how old what a server sees of others is; default 10 s */
   readonly delayMs?: number
-  /** from draining to serving elsewhere; default 90 s */
-  readonly moveMs?: number
-  /** from coming to serving; default 60 s */
+  /** until the last session has left a server that moves; default 30 s */
+  readonly drainMs?: number
+  /** from coming to serving, and from leaving blocks to serving others; default 60 s */
   readonly loadMs?: number
   /** at half of the time all servers of this many neighbouring blocks go at once; default 0 */
   readonly lostBlocks?: number
@@ -29,6 +30,8 @@ export interface SimulationResult {
   /** throughput of the weakest block as a share of the sum of all servers' work spread evenly: mean over time, and 5th percentile */
   readonly mean: number
   readonly low: number
+  /** share of the work that is of servers which serve, and do not load: `mean` cannot be more */
+  readonly serving: number
   readonly movesPerHour: number
   readonly joinsPerHour: number
   /** moves of servers that had moved in the ten minutes before */
@@ -41,6 +44,7 @@ export interface SimulationResult {
 }
 
 interface Server {
+  readonly order: number
   readonly throughput: number
   readonly length: number
   blocks: BlockRange
@@ -49,48 +53,15 @@ interface Server {
   left: boolean
 }
 
-/** Events by time. */
-class Agenda {
-  readonly #heap: { at: number; order: number; run: () => void }[] = []
-  #order = 0
-
-  add(at: number, run: () => void): void {
-    const heap = this.#heap
-    heap.push({ at, order: this.#order++, run })
-    for (let child = heap.length - 1; child > 0; ) {
-      const parent = (child - 1) >> 1
-      if (!this.#isBefore(child, parent)) break
-      this.#swap(child, parent)
-      child = parent
-    }
-  }
-
-  next(): { at: number; run: () => void } | undefined {
-    const heap = this.#heap
-    const top = heap[0]
-    const last = heap.pop()
-    if (heap.length === 0 || last === undefined) return top
-    heap[0] = last
-    for (let parent = 0; ; ) {
-      let least = parent
-      for (const child of [2 * parent + 1, 2 * parent + 2])
-        if (child < heap.length && this.#isBefore(child, least)) least = child
-      if (least === parent) return top
-      this.#swap(parent, least)
-      parent = least
-    }
-  }
-
-  #isBefore(a: number, b: number): boolean {
-    const [one, two] = [this.#heap[a]!, this.#heap[b]!]
-    return one.at < two.at || (one.at === two.at && one.order < two.order)
-  }
-
-  #swap(a: number, b: number): void {
-    const heap = this.#heap
-    ;[heap[a], heap[b]] = [heap[b]!, heap[a]!]
-  }
+/** What others see of a server. */
+interface Seen extends PlacedServer {
+  readonly isDraining?: boolean
 }
+
+/** as server/rebalancer.ts */
+const settleMs = 3 * second
+/** What is attainable changes slowly, and is dear. */
+const attainableAgeMs = 10 * second
 
 /** Strong and weak machines: rates over a factor of about twenty, 4 to 16 blocks. */
 function machine(random: Random): Pick<Server, 'throughput' | 'length'> {
@@ -101,7 +72,7 @@ function machine(random: Random): Pick<Server, 'throughput' | 'length'> {
 }
 
 export function simulate(init: SimulationInit): SimulationResult {
-  const { totalBlocks, delayMs = 10 * second, moveMs = 90 * second, loadMs = 60 * second, rebalances = true } = init
+  const { totalBlocks, delayMs = 10 * second, drainMs = 30 * second, loadMs = 60 * second } = init
   const random = createRandom(init.seed)
   const agenda = new Agenda()
   const end = init.hours * 60 * minute
@@ -109,62 +80,110 @@ export function simulate(init: SimulationInit): SimulationResult {
   let now = 0
   const alive = new Set<Server>()
   /** what others see: as it was a while ago */
-  const seen = new Map<Server, PlacedServer>()
-  const sums = new Array<number>(totalBlocks).fill(0)
+  const seen = new Map<Server, Seen>()
   let best = { value: 0, at: -Infinity }
   const samples: number[] = []
-  const counts = { moves: 0, joins: 0, hasty: 0, bare: 0 }
+  const counts = { moves: 0, joins: 0, hasty: 0, bare: 0, serving: 0 }
   let [lostAt, coveredAt, healedAt] = [Infinity, Infinity, Infinity]
 
-  const add = ({ blocks, throughput }: PlacedServer, sign: number): void => {
+  /** throughput of each block as it is seen, without servers that leave */
+  const sums = new Array<number>(totalBlocks).fill(0)
+  const add = ({ blocks, throughput, isDraining }: Seen, sign: number): void => {
+    if (isDraining) return
     for (let block = blocks.first; block < blocks.end; block++) sums[block]! += sign * throughput
   }
-  const show = (server: Server, placed: PlacedServer | null): void =>
+  const show = (server: Server, state: 'joining' | 'online' | 'draining' | 'gone'): void => {
+    const { blocks, throughput } = server
+    const placed = { blocks, throughput, isJoining: state === 'joining', isDraining: state === 'draining' }
     agenda.add(now + delayMs, () => {
       const before = seen.get(server)
       if (before !== undefined) add(before, -1)
-      if (placed === null) seen.delete(server)
-      else {
-        seen.set(server, placed)
-        add(placed, 1)
-      }
+      if (state === 'gone') return void seen.delete(server)
+      seen.set(server, placed)
+      add(placed, 1)
     })
+  }
+  /** All that are seen but those that leave, as the server counts them. */
+  const placed = (leaves: (server: Server, isDraining: boolean) => boolean): PlacedServer[] =>
+    [...seen].filter(([server, { isDraining }]) => !leaves(server, isDraining === true)).map(([, placed]) => placed)
   const leave = (server: Server): void => {
     if (server.left) return
     server.left = true
     alive.delete(server)
-    show(server, null)
+    show(server, 'gone')
   }
+  const load = (server: Server): void => {
+    server.servesFrom = now + loadMs
+    show(server, 'joining')
+    agenda.add(server.servesFrom, () => {
+      if (!server.left) show(server, 'online')
+    })
+  }
+  const plan = (server: Server, leaves: (other: Server, isDraining: boolean) => boolean): Move | null => {
+    const own = { blocks: server.blocks, throughput: server.throughput }
+    const others = placed((other, isDraining) => other === server || leaves(other, isDraining))
+    const stayedMs = now - server.movedAt
+    return planMove({ own, others, totalBlocks, stayedMs, attainable: best.value, random: () => random.uniform() })
+  }
+  /** As a Rebalancer does it: says that it leaves, hears who else does, lets sessions go, looks again, and loads. */
   const check = (server: Server): void => {
     if (server.left) return
-    const own = { blocks: server.blocks, throughput: server.throughput }
-    if (now - best.at > 2 * minute) best = { value: attainable(totalBlocks, [...seen.values()]), at: now }
-    const others = [...seen].filter(([other]) => other !== server).map(([, placed]) => placed)
-    // sums of many rates are not exact to the last digit; they are made anew only where they say that there is something to do
-    const worth = sums.some(sum => sum < best.value)
-    const stayedMs = now - server.movedAt
-    const move = worth ? planMove({ own, others, totalBlocks, stayedMs, attainable: best.value }) : null
-    if (move !== null && now >= server.servesFrom && random.uniform() < move.probability) {
-      counts.moves += 1
-      if (now - server.movedAt < 10 * minute) counts.hasty += 1
-      server.blocks = move.blocks
-      server.movedAt = now
-      server.servesFrom = now + moveMs
-      show(server, { blocks: move.blocks, throughput: server.throughput })
+    const again = (): void => agenda.add(now + (0.5 + random.uniform()) * minute, () => check(server))
+    if (now - best.at > attainableAgeMs)
+      best = {
+        value: attainable(
+          totalBlocks,
+          placed(() => false)
+        ),
+        at: now
+      }
+    // to look closely is dear, and for most there is nothing to see
+    const isWorth = server.servesFrom <= now && Math.min(...sums) < 1.01 * minQuality * best.value
+    const move = isWorth ? plan(server, (_, isDraining) => isDraining) : null
+    if (move === null || random.uniform() >= move.probability) return void again()
+    const goesFirst = (other: Server, isDraining: boolean): boolean => isDraining && other.order < server.order
+    const stays = (): void => {
+      show(server, 'online')
+      again()
     }
-    agenda.add(now + (0.5 + random.uniform()) * minute, () => check(server))
+    show(server, 'draining')
+    agenda.add(now + settleMs, () => {
+      if (server.left) return
+      const sure = plan(server, goesFirst)
+      if (sure === null) return stays()
+      server.servesFrom = Infinity
+      agenda.add(now + drainMs, () => {
+        if (server.left) return
+        if (plan(server, goesFirst) === null) {
+          server.servesFrom = now
+          return stays()
+        }
+        counts.moves += 1
+        if (now - server.movedAt < 10 * minute) counts.hasty += 1
+        server.blocks = sure.blocks
+        server.movedAt = now
+        load(server)
+        again()
+      })
+    })
   }
   const join = (stay: number): void => {
     const made = machine(random)
-    const blocks = weakestWindow(sums, made.length)
-    const server: Server = { ...made, blocks, servesFrom: now + loadMs, movedAt: -Infinity, left: false }
+    const others = placed((_, isDraining) => isDraining)
+    const blocks = chooseWindow(totalBlocks, made.length, others, () => random.uniform())
+    const server: Server = {
+      order: counts.joins,
+      ...made,
+      blocks,
+      servesFrom: Infinity,
+      movedAt: -Infinity,
+      left: false
+    }
     alive.add(server)
     counts.joins += 1
-    show(server, { blocks, throughput: server.throughput })
-    agenda.add(now + stay, () => {
-      leave(server)
-    })
-    if (rebalances) agenda.add(now + (0.5 + random.uniform()) * minute, () => check(server))
+    load(server)
+    agenda.add(now + stay, () => leave(server))
+    if (init.rebalances ?? true) agenda.add(now + (0.5 + random.uniform()) * minute, () => check(server))
   }
   const stay = (): number => -Math.log(1 - random.uniform()) * init.stayMs
   const arrive = (): void => {
@@ -173,15 +192,17 @@ export function simulate(init: SimulationInit): SimulationResult {
   }
   const sample = (): void => {
     const served = new Array<number>(totalBlocks).fill(0)
-    let work = 0
+    let [work, serving] = [0, 0]
     for (const { blocks, throughput, servesFrom } of alive) {
       work += throughput * rangeLength(blocks)
       if (servesFrom > now) continue
+      serving += throughput * rangeLength(blocks)
       for (let block = blocks.first; block < blocks.end; block++) served[block]! += throughput
     }
     const share = (Math.min(...served) * totalBlocks) / work
     if (now >= warmUp) {
       samples.push(share)
+      counts.serving += serving / work
       if (share === 0) counts.bare += 1
     }
     if (now > lostAt && share > 0) coveredAt = Math.min(coveredAt, now)
@@ -208,6 +229,7 @@ export function simulate(init: SimulationInit): SimulationResult {
   return {
     mean: samples.reduce((sum, share) => sum + share, 0) / samples.length,
     low: sorted[Math.floor(sorted.length / 20)]!,
+    serving: counts.serving / samples.length,
     movesPerHour: counts.moves / init.hours,
     joinsPerHour: counts.joins / init.hours,
     hasty: counts.hasty,

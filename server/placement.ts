@@ -1,12 +1,14 @@
 // Where a new server helps most. Pure.
 import { SwarmError } from '../common/errors.ts'
-import type { BlockRange } from '../common/range.ts'
+import { type BlockRange, rangeLength } from '../common/range.ts'
 
 /** What placement needs to know of a server that is there already. */
 export interface PlacedServer {
   readonly blocks: BlockRange
   /** tokens per second through one block */
   readonly throughput: number
+  /** it loads its blocks, and does not serve yet; default false */
+  readonly isJoining?: boolean
 }
 
 /** Sum of the servers' throughput for each block. */
@@ -57,9 +59,44 @@ export function weakestWindow(throughputs: readonly number[], count: number): Bl
   return { first: best!.first, end: best!.first + length }
 }
 
-/** The same, from the servers that are there. */
-export function chooseWindow(totalBlocks: number, count: number, servers: readonly PlacedServer[]): BlockRange {
-  return weakestWindow(blockThroughputs(totalBlocks, servers), count)
+/**
+ * Throughputs with so many more servers, each of the mean of those that are there and placed where it helps most: what they will be
+ * when those have been heard of who choose at the same time.
+ */
+export function withUnseen(
+  throughputs: readonly number[],
+  servers: readonly PlacedServer[],
+  count: number
+): readonly number[] {
+  if (count < 1 || servers.length === 0) return throughputs
+  const mean = (of: (server: PlacedServer) => number): number =>
+    servers.reduce((sum, server) => sum + of(server), 0) / servers.length
+  const throughput = mean(server => server.throughput)
+  const length = Math.max(1, Math.round(mean(({ blocks }) => rangeLength(blocks))))
+  const sums = [...throughputs]
+  for (let unseen = 1; unseen <= count; unseen++) {
+    const { first, end } = weakestWindow(sums, length)
+    for (let block = first; block < end; block++) sums[block]! += throughput
+  }
+  return sums
+}
+
+/**
+ * Where a server that comes helps most. News takes its time: of many who come at once all would see the same gap, and fill it
+ * several times over. So each counts with others that it does not see, a random number of up to half of those that it sees joining;
+ * unless a block has no server at all.
+ * @param random as `Math.random`
+ */
+export function chooseWindow(
+  totalBlocks: number,
+  count: number,
+  servers: readonly PlacedServer[],
+  random: () => number
+): BlockRange {
+  const sums = blockThroughputs(totalBlocks, servers)
+  const joining = servers.filter(({ isJoining }) => isJoining).length
+  const unseen = Math.floor(random() * (Math.floor(joining / 2) + 1))
+  return weakestWindow(sums.includes(0) ? sums : withUnseen(sums, servers, unseen), count)
 }
 
 /** @throws SwarmError INVALID_ARGUMENT for a range that is empty, reversed or outside the model */

@@ -1,7 +1,7 @@
 // Whether a server should leave its blocks for others that the swarm needs more. Pure: data in, data out.
 import { type BlockRange, rangeLength } from '../common/range.ts'
 import { minute } from '../common/units.ts'
-import { blockThroughputs, type PlacedServer, weakestWindow } from './placement.ts'
+import { blockThroughputs, type PlacedServer, weakestWindow, withUnseen } from './placement.ts'
 
 /** Where the weakest block has less than this share of what it could have, servers move. */
 export const minQuality = 0.85
@@ -26,6 +26,8 @@ export interface RebalanceInput {
   readonly stayedMs?: number
   /** of all these servers, where it is known already: `attainable` */
   readonly attainable?: number
+  /** as `Math.random` */
+  readonly random: () => number
 }
 
 const minimum = (values: readonly number[], { first, end }: BlockRange): number => {
@@ -58,21 +60,30 @@ function leastOutside(sums: readonly number[], range: BlockRange, other: BlockRa
  * The move that this server should consider; null where the swarm is well placed, where nothing is gained, and where blocks would
  * be left without a server.
  */
-export function planMove({ own, others, totalBlocks, stayedMs = Infinity, ...known }: RebalanceInput): Move | null {
+export function planMove({
+  own,
+  others,
+  totalBlocks,
+  stayedMs = Infinity,
+  random,
+  ...known
+}: RebalanceInput): Move | null {
   const without = blockThroughputs(totalBlocks, others)
   const { first, end } = own.blocks
   const now = without.map((sum, block) => (first <= block && block < end ? sum + own.throughput : sum))
   const weakest = minimum(now, { first: 0, end: totalBlocks })
   const best = known.attainable ?? attainable(totalBlocks, [...others, own])
   if (weakest >= minQuality * best || (weakest > 0 && stayedMs < leastStayMs)) return null
-  const blocks = weakestWindow(without, end - first)
+  // the others see the same and could move as well
+  const missing = now.reduce((sum, throughput) => sum + Math.max(0, best - throughput), 0)
+  const needed = Math.max(1, missing / (own.throughput * rangeLength(own.blocks)))
+  // not all of them to the same blocks
+  const meanWork = without.reduce((sum, throughput) => sum + throughput, 0) / others.length
+  const blocks = weakestWindow(withUnseen(without, others, Math.floor((random() * missing) / meanWork)), end - first)
   const left = leastOutside(without, own.blocks, blocks)
   const found = leastOutside(without, blocks, own.blocks)
   if (left === Infinity || left === 0) return null
   if (left - found < leastGain * own.throughput) return null
-  // the others see the same and could move as well
-  const missing = now.reduce((sum, throughput) => sum + Math.max(0, best - throughput), 0)
-  const needed = Math.max(1, missing / (own.throughput * rangeLength(own.blocks)))
   const able = others.filter(({ blocks, throughput }) => minimum(now, blocks) - throughput > found).length + 1
   // what others have done a moment ago is not seen yet: half as many at first, unless nobody serves a block
   const share = weakest === 0 ? 1 : 0.5

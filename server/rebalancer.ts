@@ -39,9 +39,10 @@ export function placedServers(
 ): PlacedServer[] {
   return servers
     .filter(server => ['online', 'joining', 'draining'].includes(server.state) && !leaves(server))
-    .map(({ firstBlock, endBlock, forwardRate }) => ({
+    .map(({ firstBlock, endBlock, forwardRate, state }) => ({
       blocks: { first: firstBlock, end: endBlock },
-      throughput: forwardRate || 1
+      throughput: forwardRate || 1,
+      isJoining: state === 'joining'
     }))
 }
 
@@ -116,6 +117,7 @@ export class Rebalancer {
     const { own, totalBlocks } = this.#server
     const servers = await this.#server.findServers(signal)
     const stayedMs = performance.now() - this.#movedAt
-    return planMove({ own, others: placedServers(servers, leaves), totalBlocks, stayedMs })
+    const others = placedServers(servers, leaves)
+    return planMove({ own, others, totalBlocks, stayedMs, random: this.#random })
   }
 }

@@ -85,7 +85,7 @@ export class SpanHost {
     if (rebalancing !== undefined) await this.#measure(signal)
     const servers = await this.#components.findServers(signal)
     const staying = placedServers(servers, server => server.state === 'draining')
-    this.#range = chooseWindow(totalBlocks, numBlocks, staying)
+    this.#range = chooseWindow(totalBlocks, numBlocks, staying, Math.random)
   }
 
   /** Loads and measures the blocks that were chosen. */
