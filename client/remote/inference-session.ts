@@ -1,5 +1,5 @@
 // A generation's way through the swarm: what it is asked for, and how it is opened.
-import { SwarmError } from '../../common/errors.ts'
+import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { BlockRange } from '../../common/range.ts'
 import type { Tensor } from '../../common/tensor.ts'
@@ -7,7 +7,7 @@ import type { Network } from '../../network/network.ts'
 import type { Codec, NamedTensors } from '../../proto/frame.ts'
 import type { Auditor } from '../audit/auditor.ts'
 import type { Peers } from './peers.ts'
-import { retry } from './retry.ts'
+import { retry, throwIfAborted } from './retry.ts'
 import type { Hop } from './routing.ts'
 import { ChainBuilder } from './session/chain-builder.ts'
 import { ChainSession } from './session/chain-session.ts'
@@ -94,7 +94,11 @@ export async function openInferenceSession(
     { network, peers, logger, recordOf, ping, relays: () => auditor?.relays ?? false },
     { ...init, session, batch, maxLength, ports, cacheBytesPerBlock }
   )
-  const chain = await retry(() => builder.build(signal), { delaysMs: retryDelaysMs, logger, signal })
+  const building = retry(() => builder.build(signal), { delaysMs: retryDelaysMs, logger, signal })
+  const chain = await building.catch(error => {
+    throwIfAborted(signal)
+    throw builder.givenUp(toSwarmError(error))
+  })
   const recorder = auditor?.drawSession() ? new SessionRecorder({ auditor }, { batch, hiddenSize, ports }) : null
   return new ChainSession(
     { builder, chain, logger, recorder },

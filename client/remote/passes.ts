@@ -1,6 +1,6 @@
 // A batch through a range of blocks, hop by hop, and its gradient back: with another route where a server fails.
 // What a hop got in is kept, so that its backward pass can be computed anywhere.
-import type { SwarmError } from '../../common/errors.ts'
+import { type SwarmError, toSwarmError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { BlockRange } from '../../common/range.ts'
 import type { Tensor } from '../../common/tensor.ts'
@@ -39,18 +39,17 @@ export interface BackwardOptions {
   readonly signal?: AbortSignal
 }
 
+type PassPeers = Pick<Peers, 'route' | 'fail' | 'succeed' | 'givenUp'>
+
 export class Passes {
   readonly #caller: SpanCaller
-  readonly #peers: Pick<Peers, 'route' | 'fail' | 'succeed'>
+  readonly #peers: PassPeers
   readonly #auditor: Auditor | null
   readonly #options: PassOptions
   readonly #answered = new Set<string>()
   #retries = 0
 
-  constructor(
-    components: { caller: SpanCaller; peers: Pick<Peers, 'route' | 'fail' | 'succeed'>; auditor?: Auditor | null },
-    options: PassOptions
-  ) {
+  constructor(components: { caller: SpanCaller; peers: PassPeers; auditor?: Auditor | null }, options: PassOptions) {
     this.#caller = components.caller
     this.#peers = components.peers
     this.#auditor = components.auditor ?? null
@@ -69,7 +68,7 @@ export class Passes {
     let hidden = input
     let route = planned
     for (let at = blocks.first; at < blocks.end; at = passes.at(-1)!.hop.blocks.end) {
-      const pass = await this.#retry(signal, async () => {
+      const pass = await this.#retry({ first: at, end: blocks.end }, signal, async () => {
         if (route.length === 0) route = await this.#route({ first: at, end: blocks.end }, input, signal)
         const [hop, ...later] = route as [Hop, ...Hop[]]
         route = []
@@ -122,7 +121,7 @@ export class Passes {
       return result
     }
     let plan: { hop: Hop; residualId: string } | null = pass
-    return await this.#retry(signal, async () => {
+    return await this.#retry(pass.hop.blocks, signal, async () => {
       const tried = plan
       plan = null
       if (tried !== null) {
@@ -161,9 +160,14 @@ export class Passes {
     return await this.#peers.route(blocks, { mode: 'throughput', tokens, signal })
   }
 
-  #retry<T>(signal: AbortSignal | undefined, attempt: () => Promise<T>): Promise<T> {
+  async #retry<T>(blocks: BlockRange, signal: AbortSignal | undefined, attempt: () => Promise<T>): Promise<T> {
     const { retryDelaysMs, logger } = this.#options
-    return retry(attempt, { delaysMs: retryDelaysMs, logger, signal })
+    try {
+      return await retry(attempt, { delaysMs: retryDelaysMs, logger, signal })
+    } catch (error) {
+      throwIfAborted(signal)
+      throw this.#peers.givenUp(blocks, toSwarmError(error))
+    }
   }
 }
 

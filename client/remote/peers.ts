@@ -7,6 +7,7 @@ import { minute, second } from '../../common/units.ts'
 import type { Announcement } from '../../network/announcement.ts'
 import { excludedPeers } from '../audit/excluded.ts'
 import { Experience } from './experience.ts'
+import { givenUp } from './given-up.ts'
 import { delay, throwIfAborted } from './retry.ts'
 import { findRoute, type Hop, maxRoundTripMs, type RouteOptions, type RouteServer } from './routing.ts'
 import { Load, spreadRoutes } from './spread.ts'
@@ -52,6 +53,8 @@ interface RoundTrip {
 interface Ban {
   readonly failures: number
   readonly until: number
+  /** the last failure; '' where none was given */
+  readonly why: string
 }
 
 /** A chain of servers that this client counts as busy until `done` is called. */
@@ -130,7 +133,7 @@ export class Peers {
   }
 
   /** Leaves the peer out for 15 s, twice as long after each further failure in a row; one that said when to come back, until then. */
-  fail(peerId: string, reason?: { readonly retryAfterMs: number }): void {
+  fail(peerId: string, reason?: SwarmError): void {
     const busyMs = Math.min(reason?.retryAfterMs ?? 0, maxBusyMs)
     if (busyMs > 0) {
       this.#busy.set(peerId, this.#now() + busyMs)
@@ -139,8 +142,17 @@ export class Peers {
     }
     const failures = (this.#bans.get(peerId)?.failures ?? 0) + 1
     const length = banMs * 2 ** Math.min(failures - 1, maxBanDoublings)
-    this.#bans.set(peerId, { failures, until: this.#now() + length })
+    // of an error with the hop it comes from, what was wrong
+    const why = reason === undefined ? '' : messageOf(reason.cause ?? reason)
+    this.#bans.set(peerId, { failures, until: this.#now() + length, why })
     this.#logger.warn({ peer: peerId, failures, banMs: length }, 'a server failed and is left out for a while')
+  }
+
+  /** What to say where trying again has not helped. */
+  givenUp(blocks: BlockRange, error: SwarmError): SwarmError {
+    const now = this.#now()
+    const failed = [...this.#bans].filter(([, { until }]) => until > now)
+    return givenUp(error, blocks, this.servers, new Map(failed.map(([peerId, { why }]) => [peerId, why])))
   }
 
   /** Forgets the peer's failures. */

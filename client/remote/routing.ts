@@ -9,7 +9,7 @@ import { searchRoute } from './route-search.ts'
 export * from './route-costs.ts'
 
 /** `[4, 5, 6, 9]` -> `4..6, 9` */
-function formatBlocks(blocks: readonly number[]): string {
+export function formatBlocks(blocks: readonly number[]): string {
   const runs: [number, number][] = []
   for (const block of blocks) {
     const last = runs.at(-1)

@@ -68,7 +68,7 @@ export interface MendPoint {
 }
 
 export interface ChainBuilderComponents extends HopComponents {
-  readonly peers: Pick<Peers, 'addressesOf' | 'succeed' | 'fail' | 'route' | 'took'>
+  readonly peers: Pick<Peers, 'addressesOf' | 'succeed' | 'fail' | 'route' | 'took' | 'givenUp'>
   /** a server's signed announcement; without it hidden states go through the client */
   readonly recordOf?: (peerId: string) => Uint8Array | undefined
   /** all hidden states shall go through the client, which then sees what each server makes of them; default: none */
@@ -98,6 +98,11 @@ export class ChainBuilder {
       hops.map(({ hop }) => hop),
       ms
     )
+  }
+
+  /** What to say where trying again has not helped. */
+  givenUp(error: SwarmError): SwarmError {
+    return this.#components.peers.givenUp(this.#init.blocks, error)
   }
 
   /** The fastest chain with room for the session. Throws BLOCKS_UNAVAILABLE, and what the servers say. */

@@ -217,7 +217,7 @@ export class ChainSession implements InferenceSession {
     let reason = this.#lost.values().next().value!.error
     for (let tried = tries; ; tried++) {
       const wait = this.#init.retryDelaysMs[tried]
-      if (!reason.retryable || wait === undefined) throw reason
+      if (!reason.retryable || wait === undefined) throw builder.givenUp(reason)
       await delay(wait, signal)
       const lost = new Map(this.#lost)
       this.#lost.clear()

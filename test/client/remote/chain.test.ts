@@ -69,8 +69,9 @@ describe('a chain of remote blocks', () => {
       throw failure('UNREACHABLE', 'nobody there')
     }
     await assert.rejects(swarm.blocks().forward(input()), {
-      code: 'UNREACHABLE',
-      message: 'forward at peer …er-alpha, blocks 0..3: nobody there'
+      code: 'BLOCKS_UNAVAILABLE',
+      message:
+        "no server is left for blocks 0..3, though tried several times (peer …er-alpha, blocks 0..3: nobody there); try again when one of them is back, or start another with 'swarm serve <model> --join <address>'"
     })
     assert.equal(swarm.calls.length, 4)
   })

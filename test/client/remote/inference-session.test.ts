@@ -47,7 +47,7 @@ describe('an inference session', () => {
     swarm.before = call => {
       if (call.peerId === 'peer-bravo') throw failure('UNREACHABLE', 'gone')
     }
-    const expected = { code: 'UNREACHABLE', message: /at peer …er-bravo, blocks 1\.\.3: gone/ }
+    const expected = { code: 'BLOCKS_UNAVAILABLE', message: /blocks 1\.\.3,.*peer …er-bravo, blocks 1\.\.3: gone/ }
     await assert.rejects(session.step(states()), expected)
     assert.equal(openStreams.size, before)
     assert.ok(peers.banned.has('peer-bravo'))
