@@ -79,7 +79,12 @@ export function fixedMs({ queueMs = 0, trainingQueueMs = 0 }: RouteServer, { mod
  */
 export function tripMs(from: RouteServer, to: RouteServer): number {
   const measured = from.trips?.get(to.peerId)
-  return measured === undefined ? (roundTripOf(from) + roundTripOf(to)) / 4 : Math.min(measured, maxRoundTripMs) / 2
+  return measured === undefined ? (roundTripOf(from) + roundTripOf(to)) / 4 : measuredTripMs(measured)
+}
+
+/** One way between two servers, of the round trip as one of them has measured it. */
+export function measuredTripMs(roundTripMs: number): number {
+  return Math.min(roundTripMs, maxRoundTripMs) / 2
 }
 
 /** Most blocks of a session for which the server has room. */

@@ -1,16 +1,17 @@
 // The search for the cheapest route. States are "computed up to block b, by server s": every edge leads to a later block, so
 // that one pass over the blocks settles them all, and of the places where a server may begin only the cheapest so far is kept.
+// Numbers of servers stand in arrays, one for each kind: with thousands of servers objects take several times as long.
 import type { BlockRange } from '../../common/range.ts'
 import {
   cacheShortageMs,
   fixedMs,
   type Hop,
   isChained,
+  measuredTripMs,
   type RouteOptions,
   type RouteServer,
   roomFor,
   roundTripOf,
-  tripMs,
   workMs
 } from './route-costs.ts'
 
@@ -19,29 +20,6 @@ interface Entry {
   readonly block: number
   readonly from: number
   readonly at: number
-}
-
-/** A server in the search, its span cut to the blocks that are wanted. */
-interface Node {
-  readonly server: RouteServer
-  readonly first: number
-  readonly end: number
-  readonly fixed: number
-  readonly perBlock: number
-  readonly half: number
-  readonly busyUntil: number
-  /** blocks that its cache has room for */
-  readonly room: number
-  /** that is not the whole span: then all beginnings are kept, else the best one */
-  readonly isCrowded: boolean
-  /** those that have measured the way to it, with the one-way time */
-  readonly before: { readonly from: number; readonly ms: number }[]
-  /** cheapest beginning so far, whatever the length, and its cost with no block computed */
-  best: Entry | null
-  bestCost: number
-  readonly entries: Entry[]
-  /** where its blocks begin in `done` and `how` */
-  readonly offset: number
 }
 
 /** Activations that have left a server which has computed all before a block, the earliest first; by -1: our inputs. */
@@ -53,45 +31,83 @@ interface Left {
 /** More than these are not looked at where the first are servers that have measured the way and found it long. */
 const maxLeft = 8
 
-function nodesOf(servers: readonly RouteServer[], blocks: BlockRange, options: RouteOptions): Node[] {
-  let offset = 0
-  const nodes = servers.map((server): Node => {
+/** The servers, their spans cut to the blocks that are wanted, by index. */
+interface Nodes {
+  readonly servers: readonly RouteServer[]
+  readonly first: Int32Array
+  readonly end: Int32Array
+  readonly fixed: Float64Array
+  readonly perBlock: Float64Array
+  readonly half: Float64Array
+  readonly busyUntil: Float64Array
+  /** blocks that the cache has room for */
+  readonly room: Float64Array
+  /** that is not the whole span: then all beginnings are kept, else only the best one */
+  readonly isCrowded: Uint8Array
+  readonly entries: ReadonlyMap<number, Entry[]>
+  /** where a server's blocks begin in arrays by server and block */
+  readonly offset: Int32Array
+}
+
+/** Who has measured the way to a server, one way: of server s those from `start[s]` to before `start[s + 1]`. */
+interface Trips {
+  readonly start: Int32Array
+  readonly from: Int32Array
+  readonly ms: Float64Array
+}
+
+function nodesOf(servers: readonly RouteServer[], blocks: BlockRange, options: RouteOptions): Nodes {
+  const count = servers.length
+  const numbers = (): Float64Array => new Float64Array(count)
+  const nodes = {
+    ...{ servers, first: new Int32Array(count), end: new Int32Array(count), offset: new Int32Array(count + 1) },
+    ...{ fixed: numbers(), perBlock: numbers(), half: numbers(), busyUntil: numbers(), room: numbers() },
+    ...{ isCrowded: new Uint8Array(count), entries: new Map<number, Entry[]>() }
+  }
+  for (let index = 0; index < count; index++) {
+    const server = servers[index]!
     const first = Math.max(server.blocks.first, blocks.first)
     const end = Math.max(first, Math.min(server.blocks.end, blocks.end))
     const room = roomFor(server, options)
-    offset += end - first + 1
-    return {
-      server,
-      first,
-      end,
-      fixed: fixedMs(server, options),
-      perBlock: workMs(server, 1, options),
-      half: roundTripOf(server) / 2,
-      busyUntil: options.busyUntilMs?.get(server.peerId) ?? 0,
-      room,
-      isCrowded: room < end - first,
-      before: [],
-      best: null,
-      bestCost: Infinity,
-      entries: [],
-      offset: offset - (end - first + 1)
-    }
-  })
-  if (isChained(options)) addTrips(nodes)
+    nodes.first[index] = first
+    nodes.end[index] = end
+    nodes.offset[index + 1] = nodes.offset[index]! + end - first + 1
+    nodes.fixed[index] = fixedMs(server, options)
+    nodes.perBlock[index] = workMs(server, 1, options)
+    nodes.half[index] = roundTripOf(server) / 2
+    nodes.busyUntil[index] = options.busyUntilMs?.get(server.peerId) ?? 0
+    nodes.room[index] = room
+    if (room >= end - first) continue
+    nodes.isCrowded[index] = 1
+    nodes.entries.set(index, [])
+  }
   return nodes
 }
 
-/** Of the measured trips those between servers of which one can follow the other. */
-function addTrips(nodes: readonly Node[]): void {
-  if (!nodes.some(({ server }) => server.trips !== undefined)) return
-  const indexes = new Map(nodes.map(({ server }, index) => [server.peerId, index]))
-  for (const [from, { server, first, end }] of nodes.entries()) {
-    for (const peerId of server.trips?.keys() ?? []) {
-      const to = nodes[indexes.get(peerId) ?? from]!
-      if (to === nodes[from] || to.first > end || to.end <= first + 1) continue
-      to.before.push({ from, ms: tripMs(server, to.server) })
+/** Of the measured trips those between servers of which one can follow the other; none where the client is in between. */
+function tripsOf({ servers, first, end }: Nodes, options: RouteOptions): Trips {
+  const start = new Int32Array(servers.length + 1)
+  const found: number[] = []
+  if (isChained(options) && servers.some(({ trips }) => trips !== undefined)) {
+    const indexes = new Map(servers.map(({ peerId }, index) => [peerId, index]))
+    for (let from = 0; from < servers.length; from++) {
+      servers[from]!.trips?.forEach((roundTripMs, peerId) => {
+        const to = indexes.get(peerId) ?? from
+        if (to === from || first[to]! > end[from]! || end[to]! <= first[from]! + 1) return
+        found.push(from, to, measuredTripMs(roundTripMs))
+        start[to + 1]! += 1
+      })
     }
   }
+  for (let index = 0; index < servers.length; index++) start[index + 1]! += start[index]!
+  const place = start.slice()
+  const trips = { start, from: new Int32Array(found.length / 3), ms: new Float64Array(found.length / 3) }
+  for (let at = 0; at < found.length; at += 3) {
+    const to = place[found[at + 1]!]!++
+    trips.from[to] = found[at]!
+    trips.ms[to] = found[at + 2]!
+  }
+  return trips
 }
 
 /** The cheapest route, or null where there is none. */
@@ -100,120 +116,174 @@ export function searchRoute(
   blocks: BlockRange,
   options: RouteOptions
 ): readonly Hop[] | null {
-  const nodes = nodesOf(servers, blocks, options)
-  // what leaving a server and entering another costs, each its share of a trip that nobody has measured
-  const share = isChained(options) ? 0.5 : 1
-  const starting = Map.groupBy(
-    nodes.keys().filter(index => nodes[index]!.end > nodes[index]!.first),
-    index => nodes[index]!.first
-  )
-  const left = new Map<number, readonly Left[]>([[blocks.first, [{ at: 0, from: -1 }]]])
-  // work is proportional to blocks: without trips and caches no cut is cheaper than one where a server ends or another begins
-  const last = nodes.at(-1)
-  const size = last === undefined ? 0 : last.offset + last.end - last.first + 1
-  const done = new Float64Array(size).fill(Infinity)
-  const how = new Array<Entry | null>(size).fill(null)
-  const isFree = isChained(options) || Boolean(options.cacheBytesPerBlock)
-  const isCut = (block: number, { end }: Node): boolean => isFree || end === block || starting.has(block)
-  let active: number[] = []
-  for (let block = blocks.first; block < blocks.end; block++) {
-    const fresh = starting.get(block) ?? []
-    active = active.filter(index => nodes[index]!.end > block).concat(fresh)
-    // of equals the first
-    if (fresh.length > 0) active.sort((a, b) => a - b)
-    const search = { nodes, done, general: left.get(block) ?? [], share, isCut }
-    const next: Left[] = []
-    for (const index of active) {
-      const node = nodes[index]!
-      enter(node, block, search)
-      if (node.best === null) continue
-      const entry = node.isCrowded ? withRoom(node, block + 1) : node.best
-      const at = doneAt(node, entry, block + 1)
-      done[node.offset + block + 1 - node.first] = at
-      how[node.offset + block + 1 - node.first] = entry
-      if (!isCut(block + 1, node)) continue
-      rank(next, { at: at + node.half * (block + 1 === blocks.end ? 1 : share), from: index })
-    }
-    if (next.length > 0) left.set(block + 1, next)
+  return new Search(servers, blocks, options).run()
+}
+
+const none: readonly Entry[] = []
+
+class Search {
+  readonly #blocks: BlockRange
+  readonly #nodes: Nodes
+  readonly #trips: Trips
+  /** what leaving a server and entering another costs, each its share of a trip that nobody has measured */
+  readonly #share: number
+  /** cheapest beginning of each server so far, whatever the length, and its cost with no block computed */
+  readonly #bestBlock: Int32Array
+  readonly #bestFrom: Int32Array
+  readonly #bestAt: Float64Array
+  readonly #bestCost: Float64Array
+  /** by server and block: when all before the block is computed, and how the server began */
+  readonly #done: Float64Array
+  readonly #howBlock: Int32Array
+  readonly #howFrom: Int32Array
+  /** a route may be cut anywhere */
+  readonly #isFree: boolean
+
+  constructor(servers: readonly RouteServer[], blocks: BlockRange, options: RouteOptions) {
+    this.#blocks = blocks
+    this.#nodes = nodesOf(servers, blocks, options)
+    this.#trips = tripsOf(this.#nodes, options)
+    this.#share = isChained(options) ? 0.5 : 1
+    const count = servers.length
+    this.#bestBlock = new Int32Array(count)
+    this.#bestFrom = new Int32Array(count)
+    this.#bestAt = new Float64Array(count)
+    this.#bestCost = new Float64Array(count).fill(Infinity)
+    const size = this.#nodes.offset[count]!
+    this.#done = new Float64Array(size).fill(Infinity)
+    this.#howBlock = new Int32Array(size)
+    this.#howFrom = new Int32Array(size)
+    // work is proportional to blocks: without trips and caches no cut is cheaper than one where a server ends or another begins
+    this.#isFree = isChained(options) || Boolean(options.cacheBytesPerBlock)
   }
-  const [first] = left.get(blocks.end) ?? []
-  return first === undefined ? null : trace(nodes, how, { end: blocks.end, by: first.from })
+
+  run(): readonly Hop[] | null {
+    const { first, end, half, offset } = this.#nodes
+    const { first: begin, end: last } = this.#blocks
+    const starting = new Map<number, number[]>()
+    for (let index = 0; index < first.length; index++) {
+      const block = first[index]!
+      const others = starting.get(block)
+      if (end[index]! <= block) continue
+      if (others === undefined) starting.set(block, [index])
+      else others.push(index)
+    }
+    let general: readonly Left[] = [{ at: 0, from: -1 }]
+    /** when the first server has computed all before the block */
+    let earliest = 0
+    let active: number[] = []
+    for (let block = begin; block < last; block++) {
+      active = merge(active, starting.get(block) ?? [], index => end[index]! > block)
+      const next: Left[] = []
+      let soonest = Infinity
+      for (const index of active) {
+        this.#enter(index, block, general, earliest)
+        if (this.#bestCost[index] === Infinity) continue
+        const at = this.#compute(index, block + 1, offset[index]! + block + 1 - first[index]!)
+        soonest = Math.min(soonest, at)
+        if (!this.#isFree && end[index] !== block + 1 && !starting.has(block + 1)) continue
+        rank(next, at + half[index]! * (block + 1 === last ? 1 : this.#share), index)
+      }
+      if (soonest === Infinity) return null
+      general = next
+      earliest = soonest
+    }
+    return this.#trace(general[0]!.from)
+  }
+
+  /** Considers beginning with `block`, coming from whoever was cheapest or from one that has measured the way. */
+  #enter(index: number, block: number, general: readonly Left[], earliest: number): void {
+    const { first, end, half, offset, perBlock, busyUntil, isCrowded } = this.#nodes
+    const ownWork = block * perBlock[index]!
+    // nobody hands on before somebody is ready
+    if (earliest - ownWork >= this.#bestCost[index]! && isCrowded[index] === 0) return
+    let [at, from] = [Infinity, -1]
+    for (const left of general) {
+      if (this.#hasMeasured(index, left.from)) continue
+      ;[at, from] = [left.at + half[index]! * (left.from === -1 ? 1 : this.#share), left.from]
+      break
+    }
+    const { start, from: sources, ms } = this.#trips
+    for (let trip = start[index]!; trip < start[index + 1]!; trip++) {
+      const source = sources[trip]!
+      const sourceFirst = first[source]!
+      if (block <= sourceFirst || block > end[source]!) continue
+      const arrives = this.#done[offset[source]! + block - sourceFirst]! + ms[trip]!
+      if (arrives < at) [at, from] = [arrives, source]
+    }
+    if (at === Infinity) return
+    const begins = Math.max(at, busyUntil[index]!)
+    if (isCrowded[index] === 1) this.#nodes.entries.get(index)!.push({ block, from, at: begins })
+    if (begins - ownWork >= this.#bestCost[index]!) return
+    this.#bestBlock[index] = block
+    this.#bestFrom[index] = from
+    this.#bestAt[index] = begins
+    this.#bestCost[index] = begins - ownWork
+  }
+
+  #hasMeasured(index: number, from: number): boolean {
+    const { start, from: sources } = this.#trips
+    for (let trip = start[index]!; trip < start[index + 1]!; trip++) if (sources[trip] === from) return true
+    return false
+  }
+
+  /** Computes up to `end` from the best beginning, and notes it at `state`. */
+  #compute(index: number, end: number, state: number): number {
+    let block = this.#bestBlock[index]!
+    let from = this.#bestFrom[index]!
+    let done = this.#doneAt(index, this.#bestAt[index]!, block, end)
+    const room = this.#nodes.room[index]!
+    const entries = end - block > room ? this.#nodes.entries.get(index)! : none
+    // a late beginning may be better, for which the cache has room: later ones are shorter and stand last
+    for (let at = entries.length - 1; at >= 0; at--) {
+      const entry = entries[at]!
+      if (end - entry.block > room) break
+      const other = this.#doneAt(index, entry.at, entry.block, end)
+      if (other < done) [done, block, from] = [other, entry.block, entry.from]
+    }
+    this.#done[state] = done
+    this.#howBlock[state] = block
+    this.#howFrom[state] = from
+    return done
+  }
+
+  /** When a server that begins with `block` at `at` has computed up to `end`. */
+  #doneAt(index: number, at: number, block: number, end: number): number {
+    const { perBlock, fixed, room } = this.#nodes
+    const length = end - block
+    return at + length * perBlock[index]! + fixed[index]! + (length > room[index]! ? cacheShortageMs : 0)
+  }
+
+  #trace(last: number): Hop[] {
+    const { servers, first, offset } = this.#nodes
+    const route: Hop[] = []
+    for (let [by, end] = [last, this.#blocks.end]; by !== -1; ) {
+      const state = offset[by]! + end - first[by]!
+      const block = this.#howBlock[state]!
+      route.unshift({ peerId: servers[by]!.peerId, blocks: { first: block, end } })
+      ;[by, end] = [this.#howFrom[state]!, block]
+    }
+    return route
+  }
+}
+
+/** Both lists in order as one, of the first only those that go on. Of equals the first comes first. */
+function merge(active: readonly number[], fresh: readonly number[], goesOn: (index: number) => boolean): number[] {
+  const merged: number[] = []
+  let at = 0
+  for (const index of active) {
+    while (at < fresh.length && fresh[at]! < index) merged.push(fresh[at++]!)
+    if (goesOn(index)) merged.push(index)
+  }
+  while (at < fresh.length) merged.push(fresh[at++]!)
+  return merged
 }
 
 /** Keeps the first few in order of time. */
-function rank(lefts: Left[], left: Left): void {
-  if (lefts.length === maxLeft && left.at >= lefts[maxLeft - 1]!.at) return
+function rank(lefts: Left[], at: number, from: number): void {
+  if (lefts.length === maxLeft && at >= lefts[maxLeft - 1]!.at) return
   let place = lefts.length
-  while (place > 0 && lefts[place - 1]!.at > left.at) place -= 1
-  lefts.splice(place, 0, left)
+  while (place > 0 && lefts[place - 1]!.at > at) place -= 1
+  lefts.splice(place, 0, { at, from })
   if (lefts.length > maxLeft) lefts.pop()
-}
-
-interface Search {
-  readonly nodes: readonly Node[]
-  readonly done: Float64Array
-  readonly general: readonly Left[]
-  readonly share: number
-  isCut(block: number, after: Node): boolean
-}
-
-/** Considers beginning with `block`, coming from whoever was cheapest or from one that has measured the way. */
-function enter(node: Node, block: number, { nodes, done, general, share, isCut }: Search): void {
-  let [at, from] = [Infinity, -1]
-  for (const left of general) {
-    if (hasMeasured(node, left.from)) continue
-    ;[at, from] = [left.at + node.half * (left.from === -1 ? 1 : share), left.from]
-    break
-  }
-  for (const { from: index, ms } of node.before) {
-    const { first, end, offset } = nodes[index]!
-    if (block <= first || block > end || !isCut(block, nodes[index]!)) continue
-    const arrives = done[offset + block - first]! + ms
-    if (arrives < at) [at, from] = [arrives, index]
-  }
-  if (at === Infinity) return
-  const begins = Math.max(at, node.busyUntil)
-  const cost = begins - block * node.perBlock
-  if (cost >= node.bestCost && !node.isCrowded) return
-  const entry = { block, from, at: begins }
-  if (node.isCrowded) node.entries.push(entry)
-  if (cost >= node.bestCost) return
-  node.best = entry
-  node.bestCost = cost
-}
-
-function hasMeasured({ before }: Node, from: number): boolean {
-  for (const trip of before) if (trip.from === from) return true
-  return false
-}
-
-/** When a server that begins so has computed up to `end`. */
-function doneAt({ perBlock, fixed, room }: Node, { at, block }: Entry, end: number): number {
-  return at + (end - block) * perBlock + fixed + (end - block > room ? cacheShortageMs : 0)
-}
-
-/** The best beginning where a late one may be better, for which the cache has room. */
-function withRoom(node: Node, end: number): Entry {
-  let best = node.best!
-  if (end - best.block <= node.room) return best
-  let at = doneAt(node, best, end)
-  // later ones are shorter: those for which there is room stand last
-  for (let index = node.entries.length - 1; index >= 0; index--) {
-    const entry = node.entries[index]!
-    if (end - entry.block > node.room) break
-    const other = doneAt(node, entry, end)
-    if (other < at) [best, at] = [entry, other]
-  }
-  return best
-}
-
-function trace(nodes: readonly Node[], how: readonly (Entry | null)[], last: { end: number; by: number }): Hop[] {
-  const route: Hop[] = []
-  for (let { by, end } = last; by !== -1; ) {
-    const { server, first, offset } = nodes[by]!
-    const { block, from } = how[offset + end - first]!
-    route.unshift({ peerId: server.peerId, blocks: { first: block, end } })
-    ;[by, end] = [from, block]
-  }
-  return route
 }
