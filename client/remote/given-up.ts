@@ -5,6 +5,9 @@ import type { Announcement } from '../../network/announcement.ts'
 import { formatBlocks } from './routing.ts'
 import { describeHop } from './span-request.ts'
 
+/** servers whose failures are told */
+const mostReasons = 4
+
 type Host = Pick<Announcement, 'peerId' | 'firstBlock' | 'endBlock'>
 
 /**
@@ -30,8 +33,10 @@ export function givenUp(
   const reasons = [...tried].map(({ peerId, firstBlock: first, endBlock: end }) => {
     return `${describeHop({ peerId, blocks: { first, end } })}: ${failures.get(peerId) || 'failed'}`
   })
+  const others = reasons.length > mostReasons ? [`and ${reasons.length - mostReasons} more`] : []
+  const why = [...reasons.slice(0, mostReasons), ...others].join('; ')
   const what = `block${lost.length === 1 ? '' : 's'} ${formatBlocks(lost)}`
   const hint = "try again when one of them is back, or start another with 'swarm serve <model> --join <address>'"
-  const message = `no server is left for ${what}, though tried several times (${reasons.join('; ')}); ${hint}`
+  const message = `no server is left for ${what}, though tried several times (${why}); ${hint}`
   return new SwarmError('BLOCKS_UNAVAILABLE', message, { cause: error })
 }

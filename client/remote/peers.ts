@@ -22,6 +22,8 @@ const firstPingsMs = 1 * second
 const thoroughMs = 0.1 * second
 /** Servers that are pinged at once. */
 const concurrentPings = 8
+/** Failures that come sooner after another are of the same trouble. */
+const sameTroubleMs = 1 * second
 /** First ban after a failure; doubled with each further one in a row. */
 const banMs = 15 * second
 const maxBanDoublings = 6
@@ -53,6 +55,7 @@ interface RoundTrip {
 interface Ban {
   readonly failures: number
   readonly until: number
+  readonly at: number
   /** the last failure; '' where none was given */
   readonly why: string
 }
@@ -133,18 +136,20 @@ export class Peers {
   }
 
   /** Leaves the peer out for 15 s, twice as long after each further failure in a row; one that said when to come back, until then. */
-  fail(peerId: string, reason?: SwarmError): void {
+  fail(peerId: string, reason?: SwarmError | Pick<SwarmError, 'retryAfterMs'>): void {
     const busyMs = Math.min(reason?.retryAfterMs ?? 0, maxBusyMs)
     if (busyMs > 0) {
       this.#busy.set(peerId, this.#now() + busyMs)
       this.#logger.debug({ peer: peerId, busyMs }, 'a server is busy')
       return
     }
-    const failures = (this.#bans.get(peerId)?.failures ?? 0) + 1
+    const before = this.#bans.get(peerId)
+    if (before !== undefined && this.#now() - before.at < sameTroubleMs) return
+    const failures = (before?.failures ?? 0) + 1
     const length = banMs * 2 ** Math.min(failures - 1, maxBanDoublings)
     // of an error with the hop it comes from, what was wrong
-    const why = reason === undefined ? '' : messageOf(reason.cause ?? reason)
-    this.#bans.set(peerId, { failures, until: this.#now() + length, why })
+    const why = reason instanceof SwarmError ? messageOf(reason.cause ?? reason) : ''
+    this.#bans.set(peerId, { failures, until: this.#now() + length, at: this.#now(), why })
     this.#logger.warn({ peer: peerId, failures, banMs: length }, 'a server failed and is left out for a while')
   }
 

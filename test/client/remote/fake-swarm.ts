@@ -224,7 +224,7 @@ class FakeStream implements MessageStream {
   #handOn(result: Message<'inferenceStep'>): void {
     const { peerId, replay } = this.#place!
     const next = [...openStreams].find(stream => stream.peerId === peerId) as FakeStream | undefined
-    if (replay || !result.body.replay) next?.#take(result)
+    if (next !== undefined && (replay || !result.body.replay)) next.#take(result)
   }
 
   async #respond(message: Message): Promise<Message> {

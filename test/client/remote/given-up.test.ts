@@ -27,6 +27,13 @@ test('blocks whose servers have all failed are named, with what each said', () =
   )
 })
 
+test('of many servers only some are told of', () => {
+  const many = Array.from({ length: 9 }, (_, index) => host(`p${index}`, 0, 4))
+  const { message } = givenUp(error, blocks, many, new Map(many.map(({ peerId }) => [peerId, 'gone'])))
+  assert.match(message, /peer …p3, blocks 0\.\.3: gone; and 5 more\)/)
+  assert.doesNotMatch(message, /p4/)
+})
+
 test('where each block has another server, or none at all, the error stays what it is', () => {
   assert.equal(givenUp(error, blocks, servers, new Map([['c', 'gone']])), error)
   assert.equal(givenUp(error, { first: 4, end: 6 }, servers, new Map([['a', 'gone']])), error)
