@@ -7,6 +7,8 @@ import type { MessageStream, Network } from '../../network/node.ts'
 import type { BodyOf, Message } from '../../proto/messages.ts'
 import { protocols } from '../../proto/protocols.ts'
 import type { BlockServer } from '../../server/server.ts'
+import { ChaosProxy } from '../chaos/proxy.ts'
+import { freePort } from '../chaos/swarm.ts'
 import {
   assertClose,
   directForward,
@@ -20,12 +22,16 @@ import {
 type Floats = Tensor<'float32'>
 type Place = Pick<BodyOf<'inferenceOpen'>, 'previous' | 'next'>
 
-/** Two servers of two blocks each, who asks them, and what comes of eight positions. */
+/** Two servers of two blocks each, the second behind a proxy, who asks them, and what comes of eight positions. */
 async function start(context: TestContext) {
+  const port = await freePort()
+  const proxy = await ChaosProxy.open(port)
+  context.after(() => proxy.close())
+  const behind = { listen: [`/ip4/127.0.0.1/tcp/${port}`], announce: [`/ip4/127.0.0.1/tcp/${proxy.port}`] }
   const checkpoint = await openModel('grouped')
   const [first, second, network] = await Promise.all([
     startServer(context, { checkpoint, blocks: { first: 0, end: 2 } }),
-    startServer(context, { checkpoint, blocks: { first: 2, end: 4 } }),
+    startServer(context, { checkpoint, blocks: { first: 2, end: 4 }, ...behind }),
     startCaller(context)
   ])
   const hidden = randomTensor(1, [1, 8, 32])
@@ -41,7 +47,7 @@ async function start(context: TestContext) {
     announcement: second.network.directory.recordOf(second.peerId)!,
     replay: true
   }
-  return { first, second, network, hidden, expected, session, opening, next }
+  return { first, second, proxy, network, hidden, expected, session, opening, next }
 }
 
 const streamTo = (network: Network, { peerId, addresses }: BlockServer): Promise<MessageStream> =>
@@ -117,4 +123,20 @@ test('what is replayed after the next server was replaced goes on to the new one
   assertClose(tensors.hidden, positionsOf(expected, 6, 8), 1e-5)
   await one.close()
   await two.close()
+})
+
+test('a server that its next one does not answer tells the caller', async context => {
+  const { first, second, proxy, network, hidden, expected, opening, next } = await start(context)
+  const [one, two] = await Promise.all([streamTo(network, first), streamTo(network, second)])
+  await one.send(opening(first, { previous: '', next }))
+  await two.send(opening(second, { previous: first.peerId, next: null }))
+  await Promise.all([hears(one, 'inferenceReady'), hears(two, 'inferenceReady')])
+  await one.send(step(hidden, 0, 4))
+  assertClose((await hears(two, 'inferenceResult')).tensors.hidden, positionsOf(expected, 0, 4), 1e-5)
+  proxy.set({ isFrozen: true })
+  await one.send(step(hidden, 4, 5, { step: 2 }))
+  const told = await one.receive()
+  assert.equal(told?.body.kind, 'inferenceNotice')
+  assert.match((told!.body as BodyOf<'inferenceNotice'>).message, /next server does not answer/)
+  await one.close()
 })
