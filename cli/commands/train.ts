@@ -2,12 +2,12 @@
 import { Command, Option } from 'commander'
 import {
   AutoDistributedModel,
+  checkRunFolder,
   describeAudits,
   loadTokenizer,
   loadTrainingData,
   type PretrainedOptions,
   planTraining,
-  prepareRunFolder,
   previewExample,
   type Resumed,
   runTraining,
@@ -67,7 +67,7 @@ async function train(model: string | undefined, files: string[], flags: TrainFla
     previews: flags.preview !== undefined,
     joinIsDefault: command.getOptionValueSource('join') === 'env'
   })
-  if (flags.preview === undefined) await prepareRunFolder(config, { resume: resume !== undefined })
+  if (flags.preview === undefined) await checkRunFolder(config, { resume: resume !== undefined })
   const options = await openingOptions(config, flags, signal)
   const source = await openSource(config, options)
   const data = await loadData(source, config, signal)

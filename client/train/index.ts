@@ -54,10 +54,10 @@ export type { CheckpointOptions, EvaluationHook, Resumed, TrainingProgress, Trai
 export { epochOrder } from './order.ts'
 export { type PlanOptions, planTraining, type TrainingPlan } from './plan.ts'
 export {
+  checkRunFolder,
   configName,
   type MetricsLine,
   plotRun,
-  prepareRunFolder,
   type RunOptions,
   readMetrics,
   runTraining

@@ -5,11 +5,23 @@ import { cpSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:f
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 
 const root = join(import.meta.dirname, '../..')
 const model = join(root, 'models/tiny')
 const adapters = join(root, 'test/reference/adapters')
+
+const scratch = mkdtempSync(join(tmpdir(), 'swarm-bad-'))
+after(() => rmSync(scratch, { recursive: true }))
+
+function written(name: string, ...rows: object[]): string {
+  const path = join(scratch, name)
+  writeFileSync(path, rows.map(row => `${JSON.stringify(row)}\n`).join(''))
+  return path
+}
+
+const labelled = written('labelled.jsonl', { text: 'one', label: 0 }, { text: 'two', label: 2 })
+const tagged = written('tagged.jsonl', { tokens: ['Ishmael'], tags: [1] }, { tokens: ['Call', 'me'], tags: [0, 7] })
 
 function swarm(...args: string[]): { status: number | null; stderr: string } {
   return spawnSync(process.execPath, [join(root, 'cli/bin.js'), ...args], {
@@ -57,6 +69,16 @@ const cases: readonly [name: string, args: string[], message: RegExp][] = [
     'a folder for a checkpoint that holds something',
     ['export', join(adapters, 'base'), '--adapter', join(adapters, 'lora'), '--output', join(root, 'docs')],
     /docs: expected a new or empty folder, found/
+  ],
+  [
+    'a numeric label above the number of classes',
+    ['train', model, labelled, '--labels', 'down', 'up', '--output-dir', join(scratch, 'run')],
+    /labelled\.jsonl:2: expected a label among 2 \(down, up\), found 2/
+  ],
+  [
+    'a tag above the number of classes',
+    ['train', model, tagged, '--labels', 'O', 'PERSON', '--output-dir', join(scratch, 'run')],
+    /tagged\.jsonl:2: expected a label among 2 \(O, PERSON\), found 7/
   ],
   [
     'data that is not there',

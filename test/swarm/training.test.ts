@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -115,11 +115,54 @@ describe('training runs', { timeout: 240 * second }, () => {
     assert.deepEqual(await adapterOf(output), await adapterOf(join(home, 'whole-LORA')))
   })
 
-  test('with another configuration is not resumed', async () => {
-    const { file } = await configure('killed-LORA', { ...methods[0], r: 8 })
-    const { code, stderr } = await swarm(['train', '--config', file, '--resume', 'latest'])
-    assert.equal(code, 1)
-    assert.match(stderr, /checkpoint-20 is of another run \(peft\.r: the checkpoint has 4, this run 8\)/)
+  test('with another configuration, dataset or model is not resumed, and nothing of it is lost', async () => {
+    const { file, output } = await configure('killed-LORA', methods[0]!)
+    const otherModel = join(home, 'other-model')
+    await cp(model, otherModel, { recursive: true })
+    const settings = await readFile(join(model, 'config.json'), 'utf8')
+    await writeFile(
+      join(otherModel, 'config.json'),
+      settings.replace(/"rms_norm_eps": [^,\n]*/, '"rms_norm_eps": 0.002')
+    )
+    const otherData = join(home, 'other.jsonl')
+    const rows = (await readFile(join(root, 'data/capitals.jsonl'), 'utf8')).split('\n')
+    await writeFile(
+      otherData,
+      rows.with(3, '{"prompt": "The capital of Wonderland is", "completion": " Here."}').join('\n')
+    )
+    const kept = async () =>
+      Promise.all(
+        (await readdir(output, { recursive: true, withFileTypes: true }))
+          .filter(entry => entry.isFile())
+          .map(async ({ parentPath, name }) => [join(parentPath, name), await readFile(join(parentPath, name), 'hex')])
+      )
+    const before = await kept()
+    const wrong: [string[], RegExp][] = [
+      [['--r', '8'], /checkpoint-20 is of another run \(peft\.r: the checkpoint has 4, this run 8\): resume with/],
+      [
+        ['--seed', '1', '--validation-split', '0.3'],
+        /dataset\.examples: the checkpoint has 40, this run 35; .*training\.seed/
+      ],
+      [
+        ['--peft-type', 'prompt-tuning', '--num-virtual-tokens', '4'],
+        /run \(peft\.peftType: the checkpoint has "LORA", this/
+      ],
+      [
+        ['--train-file', otherData],
+        /another run \(dataset\.sha256: the checkpoint has [0-9a-f]{8}, this run [0-9a-f]{8}\):/
+      ],
+      [
+        ['--model', otherModel],
+        /another run \(model: the checkpoint has [0-9a-f]{8}, this run [0-9a-f]{8}\): resume with/
+      ],
+      [['--max-steps', '19'], /checkpoint-20: 20 steps are done, and the run is to have 19/]
+    ]
+    for (const [args, message] of wrong) {
+      const { code, stderr } = await swarm(['train', '--config', file, '--resume', ...args])
+      assert.equal(code, 1)
+      assert.match(stderr, message)
+      assert.deepEqual(await kept(), before)
+    }
   })
 
   test('a module that no block has ends the command with the names there are', { timeout: 60 * second }, async () => {

@@ -22,11 +22,17 @@ export async function hashExamples(examples: readonly Example[]): Promise<string
   return hex(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(hashes.join('\n'))))
 }
 
-const shown = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value))
+/** Enough of a hash to tell two of them apart. */
+const shownDigits = 8
+
+/** A value, as JSON, as messages have it. */
+function shown(json: string | undefined): string {
+  return (json ?? 'nothing').replace(/^"([0-9a-f]{32,})"$/, (_, hash: string) => hash.slice(0, shownDigits))
+}
 
 /** `peft: { r: 8 }` -> `peft.r: 8`, so that a difference is named where it is. */
 function flat(value: unknown, path: string): [string, string][] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return [[path, shown(value)]]
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return [[path, JSON.stringify(value)]]
   return Object.entries(value).flatMap(([key, inner]) => flat(inner, path === '' ? key : `${path}.${key}`))
 }
 
@@ -35,15 +41,22 @@ const reasons: Readonly<Record<string, string>> = {
   'peft.totalStep': ', and its ranks follow the length: give total_step as it was to go on with those it has'
 }
 
-/** Throws INVALID_ARGUMENT that names every difference between the run of a checkpoint and this one. */
+/** Another task has other data, and another method other settings: what of them differs says nothing more. */
+const implied: Readonly<Record<string, RegExp>> = {
+  task: /^(dataset|validation)\./,
+  'dataset.sha256': /^validation\./,
+  'peft.peftType': /^peft\./
+}
+
+/** Throws INVALID_ARGUMENT that names the differences between the run of a checkpoint and this one. */
 export function checkIdentity(saved: RunIdentity, present: RunIdentity, where: string): void {
   const [before, now] = [saved, present].map(identity => new Map(flat(JSON.parse(JSON.stringify(identity)), '')))
-  const names = new Set([...before!.keys(), ...now!.keys()])
-  const differences = [...names]
-    .filter(name => before!.get(name) !== now!.get(name))
+  const names = [...new Set([...before!.keys(), ...now!.keys()])].filter(name => before!.get(name) !== now!.get(name))
+  const differences = names
+    .filter(name => !names.some(other => other !== name && implied[other]?.test(name)))
     .map(
       name =>
-        `${name}: the checkpoint has ${before!.get(name) ?? 'nothing'}, this run ${now!.get(name) ?? 'nothing'}${reasons[name] ?? ''}`
+        `${name}: the checkpoint has ${shown(before!.get(name))}, this run ${shown(now!.get(name))}${reasons[name] ?? ''}`
     )
   if (differences.length === 0) return
   throw new SwarmError(

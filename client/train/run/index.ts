@@ -1,4 +1,4 @@
 // A run and its folder.
 export { plotRun, readMetrics } from './log.ts'
 export type { MetricsLine } from './metrics.ts'
-export { configName, prepareRunFolder, type RunOptions, runTraining } from './run.ts'
+export { checkRunFolder, configName, type RunOptions, runTraining } from './run.ts'

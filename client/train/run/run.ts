@@ -23,25 +23,33 @@ export interface RunOptions {
 /** Files and folders that a run makes, beside its checkpoints. */
 const ownNames: ReadonlySet<string> = new Set([configName, 'metrics.jsonl', 'loss.svg', 'runs'])
 
-/**
- * Makes the folder ready: whether it can be written, and whether another run is in it, is known before any training.
- * Throws INVALID_ARGUMENT.
- */
-export async function prepareRunFolder(config: TrainConfig, options: { resume: boolean }): Promise<void> {
-  const { output_dir: directory, overwrite_output_dir: overwrites } = config
+/** Names in the folder that are of a run. Throws INVALID_ARGUMENT where that is another run, which is not to be overwritten. */
+async function namesOfRun({
+  output_dir: directory,
+  overwrite_output_dir: overwrites
+}: TrainConfig): Promise<readonly string[]> {
   const names = (await files.list(directory)) ?? []
-  if (!options.resume) {
-    const ofRun = names.filter(name => ownNames.has(name) || name.startsWith('checkpoint-'))
-    const checkpoint = ofRun.find(name => name.startsWith('checkpoint-'))
-    if (checkpoint !== undefined && !overwrites) {
-      throw new SwarmError(
-        'INVALID_ARGUMENT',
-        `${directory}: holds a run already (${checkpoint}): --resume it, choose another output_dir, or set overwrite_output_dir`
-      )
-    }
-    for (const name of ofRun) await files.remove(files.join(directory, name))
-    await freeze(config)
-  }
+  const ofRun = names.filter(name => ownNames.has(name) || name.startsWith('checkpoint-'))
+  const checkpoint = ofRun.find(name => name.startsWith('checkpoint-'))
+  if (checkpoint === undefined || overwrites) return ofRun
+  throw new SwarmError(
+    'INVALID_ARGUMENT',
+    `${directory}: holds a run already (${checkpoint}): --resume it, choose another output_dir, or set overwrite_output_dir`
+  )
+}
+
+/**
+ * Whether the folder can be written, and whether another run is in it, is so known before any training. A run that is to be
+ * overwritten stays until the new one begins. Throws INVALID_ARGUMENT.
+ */
+export async function checkRunFolder(config: TrainConfig, options: { resume: boolean }): Promise<void> {
+  if (!options.resume && (await namesOfRun(config)).length === 0) await freeze(config)
+}
+
+/** Removes what is left of another run. Throws as `checkRunFolder`. */
+async function clearRunFolder(config: TrainConfig): Promise<void> {
+  for (const name of await namesOfRun(config)) await files.remove(files.join(config.output_dir, name))
+  await freeze(config)
 }
 
 async function freeze(config: TrainConfig): Promise<void> {
@@ -51,7 +59,7 @@ async function freeze(config: TrainConfig): Promise<void> {
 
 /**
  * Trains, step by step as it is asked for, and saves the adapter at the end. Everything is in `output_dir`: the adapter in
- * PEFT's format, `checkpoint-<step>`, metrics.jsonl, loss.svg. Throws as `train` does.
+ * PEFT's format, `checkpoint-<step>`, metrics.jsonl, loss.svg. Throws as `checkRunFolder` and `train` do.
  */
 export async function* runTraining(
   model: TrainableModel,
@@ -78,6 +86,7 @@ export async function* runTraining(
     },
     signal
   }
+  if (resume === undefined) await clearRunFolder(config)
   let isAccepted = resume === undefined
   try {
     const training = train(model, data.train, options)

@@ -132,6 +132,11 @@ suite('a run that is resumed', () => {
     const { weights } = await run({ outputDir })
     const again = await run({ outputDir, resumeFromCheckpoint: true })
     assert.deepEqual([again.progress, again.weights], [[], weights])
+    const hashes = [`${'0'.repeat(64)}`, `${'0'.repeat(63)}1`]
+    const folder = await temporaryFolder(context)
+    await run({ outputDir: folder, identity: { model: hashes[0] } })
+    const other = run({ outputDir: folder, identity: { model: hashes[1] }, resumeFromCheckpoint: true })
+    await assert.rejects(other, { message: /is of another run \(model: / })
     await assert.rejects(run({ outputDir, maxSteps: 10, resumeFromCheckpoint: true }), {
       code: 'INVALID_ARGUMENT',
       message: /checkpoint-11: 11 steps are done, and the run is to have 10$/
@@ -150,6 +155,11 @@ suite('a run that is resumed', () => {
       [
         { optim: 'lion', seed: 4 },
         /training\.seed: .* 3, this run 4; training\.optim: the checkpoint has nothing, this run "lion"/
+      ],
+      // a hash is shown by its beginning, and compared as a whole
+      [
+        { identity: { ...identity, model: `${'0'.repeat(63)}1` } },
+        /\(model: the checkpoint has "a", this run 00000000\): resume/
       ],
       [{ identity: { ...identity, model: 'b' } }, /\(model: the checkpoint has "a", this run "b"\)/],
       [{ identity: { model: 'a', codecs: { forward: 'int8' } } }, /codecs\.forward/]

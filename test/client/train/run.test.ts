@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import {
+  checkRunFolder,
   parseTrainConfig,
   plotRun,
-  prepareRunFolder,
   readConfigYaml,
   readMetrics,
   runTraining,
@@ -35,7 +35,7 @@ const configOf = (output_dir: string, more: object = {}): TrainConfig =>
   })
 
 async function run(config: TrainConfig, options: { resume?: true; until?: number } = {}) {
-  await prepareRunFolder(config, { resume: options.resume ?? false })
+  await checkRunFolder(config, { resume: options.resume ?? false })
   const { model } = unigram()
   const data = { train: examples, validation: examples.slice(0, 2) }
   for await (const { step } of runTraining(model, data, config, { padTokenId: 0, resume: options.resume })) {
@@ -91,6 +91,9 @@ suite('the folder of a run', () => {
     const config = configOf(await temporaryFolder(context))
     await run(config)
     await assert.rejects(run(config), { code: 'INVALID_ARGUMENT', message: /holds a run already \(checkpoint-3\)/ })
+    // what is found wrong before the new run begins takes nothing away
+    await checkRunFolder({ ...config, overwrite_output_dir: true }, { resume: false })
+    assert.ok((await readdir(config.output_dir)).includes('checkpoint-3'))
     const lines = await run({ ...config, overwrite_output_dir: true, save_steps: 5 })
     assert.equal(lines.length, 11)
     assert.deepEqual((await readdir(config.output_dir)).sort(), [
@@ -104,7 +107,7 @@ suite('the folder of a run', () => {
 
   test('that cannot be written is named before any training', async () => {
     const config = configOf('/dev/null/run')
-    await assert.rejects(prepareRunFolder(config, { resume: false }), {
+    await assert.rejects(checkRunFolder(config, { resume: false }), {
       code: 'INVALID_ARGUMENT',
       message: /\/dev\/null\/run/
     })
