@@ -7,31 +7,32 @@ const format = 'loss {loss}  lr {lr}  {rate} tokens/s  ETA {left}{more}'
 
 const plural = (count: number, one: string, many: string): string => (count === 1 ? one : many)
 
-/** Latest evaluation, and how the batches travel; each only where it is known. */
-function more({ traffic }: TrainingProgress, evaluation: TrainingProgress['evaluation']): string {
-  const measures = Object.entries(evaluation ?? {}).map(([name, value]) => `  eval ${name} ${value.toFixed(4)}`)
+/** Latest evaluation with its step, and how the batches travel; each only where it is known. */
+function more({ traffic }: TrainingProgress, evaluated: TrainingProgress | undefined): string {
+  const measures = Object.entries(evaluated?.evaluation ?? {}).map(([name, value]) => ` ${name} ${value.toFixed(4)}`)
+  const evaluation = evaluated === undefined ? '' : `  eval at ${evaluated.step}:${measures.join('')}`
   const travel =
     traffic === null
       ? ''
       : `  ${traffic.peers} ${plural(traffic.peers, 'peer', 'peers')}  ${traffic.retries} ${plural(traffic.retries, 'retry', 'retries')}`
-  return measures.join('') + travel
+  return evaluation + travel
 }
 
 /** Shows a run until it ends; gives the last step's progress, or null where there was nothing to do. */
 export async function showTraining(run: AsyncIterable<TrainingProgress>): Promise<TrainingProgress | null> {
   let line: ReturnType<typeof createProgress> | undefined
   let last: TrainingProgress | null = null
-  let evaluation: TrainingProgress['evaluation']
+  let evaluated: TrainingProgress | undefined
   try {
     for await (const progress of run) {
-      evaluation = progress.evaluation ?? evaluation
+      if (progress.evaluation !== undefined) evaluated = progress
       line ??= createProgress(progress.total, format)
       line.update(progress.step, {
         loss: progress.loss.toFixed(4),
         lr: progress.learningRate.toExponential(2),
         rate: progress.tokensPerSecond.toFixed(0),
         left: formatDuration(progress.etaSeconds),
-        more: more(progress, evaluation)
+        more: more(progress, evaluated)
       })
       last = progress
     }

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
 import { stringify } from 'yaml'
-import { type PeerProcess, startServers } from '../../cli/local-swarm.ts'
+import { type PeerProcess, startPeer, startServers } from '../../cli/local-swarm.ts'
 import { second } from '../../common/units.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -192,9 +192,27 @@ describe('training runs', { timeout: 240 * second }, () => {
     const { code, stdout, stderr } = await swarm(['train', '--config', file])
     assert.equal(code, 0, stderr)
     assert.match(stdout, /labels: down, up/)
-    assert.match(stdout, /eval loss \d\.\d+ {2}eval accuracy [01]\.\d+ {2}eval f1 [01]\./)
+    assert.match(stdout, /eval at 2: loss \d\.\d+ accuracy [01]\.\d+ f1 [01]\./)
     const adapter = JSON.parse(await readFile(join(output, 'adapter_config.json'), 'utf8')) as { task_type: string }
     assert.equal(adapter.task_type, 'SEQ_CLS')
+  })
+
+  test('audited, learns the same and says what audits have found', async () => {
+    const settings = { max_steps: 2, validation_split: undefined, eval_steps: undefined }
+    const plain = await configure('plain', methods[0]!, settings)
+    assert.equal((await swarm(['train', '--config', plain.file])).code, 0)
+    const { address } = servers[0]!
+    const env = { SWARM_HOME: join(home, 'data') }
+    await using _other = await startPeer(
+      ['serve', model, '--blocks', '0-12', '--host', '127.0.0.1', '--no-identity', '--join', address],
+      { env }
+    )
+    const { file, output } = await configure('audited', methods[0]!, settings)
+    const { code, stdout, stderr } = await swarm(['train', '--config', file, '--audit', '1'])
+    assert.equal(code, 0, stderr)
+    const found = /^audits: (\d+) of results \(audited, not verified\): (\d+) agreed, 0 undecided/m.exec(stdout)
+    assert.ok(found !== null && Number(found[1]) > 0 && found[1] === found[2], stdout)
+    assert.deepEqual(await adapterOf(output), await adapterOf(plain.output))
   })
 
   test('a preview needs neither a swarm nor a folder', async () => {
