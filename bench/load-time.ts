@@ -7,6 +7,7 @@ import { tensor } from '../common/tensor.ts'
 import { blockWeights } from '../model/block-weights.ts'
 import { openCheckpoint } from '../model/checkpoint.ts'
 import { precisions } from '../model/precision.ts'
+import { getPacker } from '../runtime/packer.ts'
 import { cacheDir, loadBlocks } from './local-model.ts'
 import { evict } from './pages.ts'
 import { spread } from './report.ts'
@@ -24,7 +25,7 @@ const ways = precisions.flatMap(precision =>
 
 const filesOf = new Map<string, ReadonlySet<string>>()
 for (const precision of precisions) {
-  const weights = await blockWeights(checkpoint, blocks, { cacheDir, precision })
+  const weights = await blockWeights(checkpoint, blocks, { cacheDir, precision, packer: getPacker() })
   const { weights: names } = family.decodeSpan(config, { blocks, ports: [], precision })
   filesOf.set(precision, new Set(names.map(({ name }) => join(weights.folder, weights.locate(name).location))))
 }

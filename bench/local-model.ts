@@ -3,6 +3,7 @@ import { int64, type Tensor, tensor } from '../common/tensor.ts'
 import { blockWeights } from '../model/block-weights.ts'
 import { type Checkpoint, readTensor } from '../model/checkpoint.ts'
 import type { Precision } from '../model/precision.ts'
+import { getPacker } from '../runtime/packer.ts'
 import { createSession, type Session, sharedTensor, type WeightStorage } from '../runtime/session.ts'
 
 /** where benchmarks keep converted blocks */
@@ -32,7 +33,7 @@ export async function loadBlocks(checkpoint: Checkpoint, init: LocalModelInit): 
   const { precision, threads, storage, capacity } = init
   const blocks = { first: 0, end: config.numBlocks }
   const start = performance.now()
-  const weights = await blockWeights(checkpoint, blocks, { cacheDir, precision })
+  const weights = await blockWeights(checkpoint, blocks, { cacheDir, precision, packer: getPacker() })
   const graph = family.decodeSpan(config, { blocks, ports: [], precision })
   const { folder, locate } = weights
   const session = await createSession(graph, { folder, weights: locate, storage, threads, inline: true, inPlace: true })

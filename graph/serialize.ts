@@ -5,6 +5,7 @@ import { onnx } from '../proto/gen/onnx.js'
 import type { Attribute, Constant, Dim, Graph, GraphNode, Value } from './graph.ts'
 import type { AttributeKind } from './operator.ts'
 import { operatorOf } from './ops/index.ts'
+import { type PackedCopy, packedEntry } from './packed-weights.ts'
 import { repeatPerUse } from './repeat.ts'
 
 /** Where a weight's bytes lie: dense, row-major, little-endian. */
@@ -15,6 +16,7 @@ export interface WeightLocation {
   readonly offset: number
   /** bytes */
   readonly length: number
+  readonly packed?: PackedCopy
 }
 
 /** TensorProto.DataType */
@@ -73,8 +75,12 @@ function valueInfo(name: string, { dtype, shape }: Value): onnx.IValueInfoProto 
   return { name, type: { tensorType: { elemType: dataTypes[dtype], shape: { dim: shape.map(dimension) } } } }
 }
 
-function weightProto(value: Value, locate: (name: string) => WeightLocation): onnx.ITensorProto {
-  const { location, offset, length } = locate(value.name)
+function weightProto(
+  value: Value,
+  locate: (name: string) => WeightLocation,
+  options: Pick<SerializeOptions, 'packed'>
+): onnx.ITensorProto {
+  const { location, offset, length, packed } = locate(value.name)
   const shape = value.shape as readonly number[]
   const expected = bytesOf(value.dtype, shape)
   if (length !== expected) {
@@ -83,12 +89,13 @@ function weightProto(value: Value, locate: (name: string) => WeightLocation): on
       `${value.name}: expected ${expected} bytes for ${value.dtype}[${shape}], found ${length} in ${location}`
     )
   }
+  const place = Object.entries({ location, offset, length }).map(([key, entry]) => ({ key, value: String(entry) }))
   return {
     name: value.name,
     dims: [...shape],
     dataType: dataTypes[value.dtype],
     dataLocation: onnx.TensorProto.DataLocation.EXTERNAL,
-    externalData: Object.entries({ location, offset, length }).map(([key, entry]) => ({ key, value: String(entry) }))
+    externalData: options.packed && packed !== undefined ? [...place, packedEntry(packed)] : place
   }
 }
 
@@ -115,13 +122,15 @@ function outputNames(graph: Graph): Map<Value, string> {
 export interface SerializeOptions {
   /** puts an output that is no tensor before the others: an empty sequence of this name */
   readonly emptySequence?: string
+  /** whether the runtime shall look for rearranged copies of weights that their files hold */
+  readonly packed?: boolean
 }
 
 /** ONNX ModelProto bytes of a graph. `weights` tells where each weight lies. */
 export function serialize(
   given: Graph,
   weights: (name: string) => WeightLocation = noWeights,
-  { emptySequence }: SerializeOptions = {}
+  { emptySequence, packed }: SerializeOptions = {}
 ): Uint8Array {
   const graph = repeatPerUse(given)
   const renamed = outputNames(graph)
@@ -148,7 +157,10 @@ export function serialize(
       node: [...sequence.map(name => ({ opType: 'SequenceEmpty', output: [name] })), ...computing],
       input: graph.inputs.map(value => valueInfo(value.name, value)),
       output: [...sequence.map(name => ({ name })), ...returned],
-      initializer: [...graph.weights.map(value => weightProto(value, weights)), ...graph.constants.map(constantProto)]
+      initializer: [
+        ...graph.weights.map(value => weightProto(value, weights, { packed })),
+        ...graph.constants.map(constantProto)
+      ]
     }
   })
   return onnx.ModelProto.encode(model).finish()

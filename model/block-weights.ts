@@ -6,11 +6,13 @@ import { basename, dirname, join } from 'node:path'
 import { SwarmError } from '../common/errors.ts'
 import type { BlockRange } from '../common/range.ts'
 import { KiB } from '../common/units.ts'
+import type { WeightPacker } from '../graph/packed-weights.ts'
 import type { WeightLocation } from '../graph/serialize.ts'
 import { blockParts } from './block-parts.ts'
 import { type Checkpoint, readSample } from './checkpoint.ts'
+import { copiesIn, isOwn, writePackedBlock } from './packed-block.ts'
 import type { Precision } from './precision.ts'
-import type { SafetensorsEntry, TensorSpec } from './safetensors.ts'
+import type { SafetensorsHeader, TensorSpec } from './safetensors.ts'
 import { readSafetensorsHeader, writeSafetensorsFrom } from './safetensors-file.ts'
 
 /** Of every tensor so many bytes tell whether a converted file belongs to this checkpoint. */
@@ -25,8 +27,10 @@ const versions: Readonly<Record<Precision, string>> = { float32: 'float32', int8
 export interface BlockWeights {
   /** what locations are relative to */
   readonly folder: string
-  /** bytes of weights as they are held */
+  /** bytes of weights as they are held, without copies */
   readonly bytes: number
+  /** whether their files hold copies of the matrices as products rearrange them */
+  readonly packed: boolean
   /** Throws INTERNAL for a tensor outside the range. */
   locate(name: string): WeightLocation
 }
@@ -39,6 +43,7 @@ function withLocations(folder: string, locations: ReadonlyMap<string, WeightLoca
   return {
     folder,
     bytes: [...locations.values()].reduce((sum, { length }) => sum + length, 0),
+    packed: [...locations.values()].some(({ packed }) => packed !== undefined),
     locate(name) {
       const location = locations.get(name)
       if (location === undefined) throw new SwarmError('INTERNAL', `no weight '${name}' in this range of blocks`)
@@ -71,54 +76,72 @@ async function fingerprint(checkpoint: Checkpoint, names: readonly string[]): Pr
 }
 
 /** The header of a converted file if it is whole and of this checkpoint, else null. */
-async function reusable(
-  path: string,
-  parts: readonly TensorSpec[],
-  source: string
-): Promise<readonly SafetensorsEntry[] | null> {
+async function reusable(path: string, parts: readonly TensorSpec[], source: string): Promise<SafetensorsHeader | null> {
   try {
-    const { entries, metadata } = await readSafetensorsHeader(path)
-    const byName = new Map(entries.map(entry => [entry.name, entry]))
+    const header = await readSafetensorsHeader(path)
+    const byName = new Map(header.entries.map(entry => [entry.name, entry]))
     const whole = parts.every(({ name, dtype, shape }) => {
       const entry = byName.get(name)
       return entry?.dtype === dtype && entry.shape.join() === shape.join()
     })
-    return whole && metadata.source === source ? entries : null
+    return whole && header.metadata.source === source ? header : null
   } catch (error) {
     if (error instanceof SwarmError && error.code === 'BAD_CHECKPOINT') return null
     throw error
   }
 }
 
+type ConvertOptions = Pick<BlockWeightsOptions, 'packer' | 'signal'> & { readonly precision: Precision }
+
+/** The path of a block's converted file, which is made where it is not there yet, and its header. */
 async function converted(
   checkpoint: Checkpoint,
   block: number,
   folder: string,
-  { precision, signal }: { precision: Precision; signal?: AbortSignal }
-): Promise<{ file: string; entries: readonly SafetensorsEntry[] }> {
-  const names = checkpoint.family.blockTensorNames(checkpoint.config, block).sort()
+  { precision, packer, signal }: ConvertOptions
+): Promise<{ file: string; header: SafetensorsHeader }> {
+  const { config, family } = checkpoint
+  const names = family.blockTensorNames(config, block).sort()
   const source = await fingerprint(checkpoint, names)
-  const file = `block-${String(block).padStart(3, '0')}.${source.slice(0, 8)}.${versions[precision]}.safetensors`
+  const maker = packer && createHash('sha256').update(packer.maker).digest('hex').slice(0, 8)
+  const stem = `block-${String(block).padStart(3, '0')}.${source.slice(0, 8)}.${versions[precision]}`
+  const file = `${maker === undefined ? stem : `${stem}.${maker}`}.safetensors`
   const path = join(folder, file)
   const parts = blockParts(checkpoint, block, precision, { signal })
-  const entries = await reusable(path, parts, source)
-  if (entries !== null) return { file, entries }
-  await writeSafetensorsFrom(path, parts, { source }, { signal })
-  return { file, entries: (await readSafetensorsHeader(path)).entries }
+  const found = await reusable(path, parts, source)
+  if (found !== null && (packer === undefined || copiesIn(found) !== null)) return { file, header: found }
+  if (packer === undefined) await writeSafetensorsFrom(path, parts, { source }, { signal })
+  else {
+    const graph = family.decodeSpan(config, { blocks: { first: block, end: block + 1 }, ports: [], precision })
+    await writePackedBlock(path, parts, { packer, graph, source, signal })
+  }
+  return { file, header: await readSafetensorsHeader(path) }
+}
+
+export interface BlockWeightsOptions {
+  /** for converted files, needed unless the checkpoint's own serve */
+  readonly cacheDir?: string
+  /** default float32 */
+  readonly precision?: Precision
+  /** makes copies of quantized matrices, rearranged for products, which a session then maps too */
+  readonly packer?: WeightPacker
+  readonly signal?: AbortSignal
 }
 
 /**
  * Where a session finds the weights of `range` in a precision: in the checkpoint's files where float32 is wanted and these hold
- * it, else in `<cacheDir>/<identity>/block-NNN.<sample>.<precision>[-<version>].safetensors`, converted once and checked on reuse.
+ * it, else in `<cacheDir>/<identity>/block-NNN.<sample>.<precision>[-<version>][.<packer>].safetensors`, converted once and checked
+ * on reuse.
  * Throws INVALID_ARGUMENT for a range outside the model or a needed cacheDir that is not given.
  */
 export async function blockWeights(
   checkpoint: Checkpoint,
   range: BlockRange,
-  options: { cacheDir?: string; precision?: Precision; signal?: AbortSignal } = {}
+  options: BlockWeightsOptions = {}
 ): Promise<BlockWeights> {
   const { config, family } = checkpoint
   const { precision = 'float32', signal } = options
+  const packer = precision === 'float32' ? undefined : options.packer
   if (range.first < 0 || range.first >= range.end || range.end > config.numBlocks) {
     throw new SwarmError(
       'INVALID_ARGUMENT',
@@ -140,8 +163,11 @@ export async function blockWeights(
   const locations = new Map<string, WeightLocation>()
   for (const block of blocksOf(range)) {
     signal?.throwIfAborted()
-    const { file, entries } = await converted(checkpoint, block, folder, { precision, signal })
-    for (const { name, offset, length } of entries) locations.set(name, { location: file, offset, length })
+    const { file, header } = await converted(checkpoint, block, folder, { precision, packer, signal })
+    const copies = copiesIn(header)
+    for (const { name, offset, length } of header.entries.filter(isOwn)) {
+      locations.set(name, { location: file, offset, length, packed: copies?.get(name) })
+    }
   }
   return withLocations(await realpath(folder), locations)
 }

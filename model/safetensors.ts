@@ -175,6 +175,8 @@ export interface TensorSpec {
   readonly name: string
   readonly dtype: DType
   readonly shape: readonly number[]
+  /** bytes that its place is to be a multiple of; they divide its own length and `dataAlignment`. Default: those of an element. */
+  readonly alignment?: number
 }
 
 /** Prefix and header of a file with these tensors in this order, padded so that the data starts aligned. */
@@ -199,9 +201,10 @@ export function encodeHeader(
   return bytes
 }
 
-/** Orders tensors so that every one is aligned to its element: widest elements first, then by name. */
+/** Orders tensors so that every one is aligned to its element, or to what it asks for: widest first, then by name. */
 export function sortForWriting<T extends TensorSpec>(specs: readonly T[]): T[] {
-  return [...specs].sort((a, b) => dtypes[b.dtype].bytes - dtypes[a.dtype].bytes || (a.name < b.name ? -1 : 1))
+  const alignmentOf = ({ alignment, dtype }: T): number => alignment ?? dtypes[dtype].bytes
+  return [...specs].sort((a, b) => alignmentOf(b) - alignmentOf(a) || (a.name < b.name ? -1 : 1))
 }
 
 /** The bytes of a tensor's data, not copied. */

@@ -16,7 +16,12 @@ export interface OrtOptions {
   readonly folder?: string
   /** runs write all outputs into given tensors, and the model has the output `unreturned` before them */
   readonly inPlace: boolean
+  /** write the model there, with its weights and their rearranged copies (`savedModel`), instead of keeping a session to run */
+  readonly saveTo?: string
 }
+
+/** What a session that is saved leaves in its folder. */
+export const savedModel = { model: 'saved.onnx', weights: 'saved.weights' } as const
 
 export interface RunRequest {
   readonly kind: 'run'

@@ -1,8 +1,19 @@
 // The sessions of ONNX Runtime on the thread that calls. Its calls block: the device thread is where they belong.
+import { join } from 'node:path'
 import * as ort from 'onnxruntime-node'
 import { messageOf, SwarmError } from '../common/errors.ts'
 import { type Tensor, tensor } from '../common/tensor.ts'
-import { type Device, type DeviceRequest, type DeviceResult, type OrtOptions, unreturned } from './device-protocol.ts'
+import {
+  type Device,
+  type DeviceRequest,
+  type DeviceResult,
+  type OrtOptions,
+  savedModel,
+  unreturned
+} from './device-protocol.ts'
+
+/** Of the ONNX Runtime that computes. */
+export const ortVersion: string = ort.env.versions.node ?? 'unknown'
 
 /** Backends of this ONNX Runtime build, `cpu` always among them. */
 export function availableProviders(): string[] {
@@ -15,6 +26,11 @@ function sessionOptions(options: OrtOptions): ort.InferenceSession.SessionOption
   const extra: Record<string, string> = { force_spinning_stop: '1' }
   if (options.mapped) extra.disable_prepacking = '1'
   if (options.folder !== undefined) extra.model_external_initializers_file_folder_path = options.folder
+  if (options.saveTo !== undefined) {
+    extra.save_external_prepacked_constant_initializers = '1'
+    extra.optimized_model_external_initializers_file_name = savedModel.weights
+    extra.optimized_model_external_initializers_min_size_in_bytes = '1'
+  }
   return {
     executionProviders: [options.provider],
     intraOpNumThreads: options.threads,
@@ -29,6 +45,7 @@ function sessionOptions(options: OrtOptions): ort.InferenceSession.SessionOption
     enableCpuMemArena: false,
     enableMemPattern: false,
     logSeverityLevel: 4, // errors are thrown; printing them as well helps nobody
+    ...(options.saveTo !== undefined && { optimizedModelFilePath: join(options.saveTo, savedModel.model) }),
     extra: { session: extra }
   }
 }

@@ -12,7 +12,8 @@ export { discarded, reservedTensor, sharedTensor } from './shared-memory.ts'
 
 /**
  * mapped: weights stay in the page cache of their file; loading takes milliseconds and no memory of its own. prepacked: a
- * rearranged copy in memory, faster for decode. Figures: ARCHITECTURE in docs/, bench/LOG.md.
+ * rearranged copy in memory, faster for decode, or mapped where the weights' file holds one (docs/decisions/0017). Figures:
+ * ARCHITECTURE in docs/, bench/LOG.md.
  */
 export type WeightStorage = 'mapped' | 'prepacked'
 export type Provider = 'cpu' | 'cuda' | 'webgpu' | 'coreml' | 'dml'
@@ -59,7 +60,8 @@ function checkThreads(threads: number): number {
 export async function createSession(graph: Graph, init: SessionInit = {}): Promise<Session> {
   throwIfAborted(init.signal)
   const { inPlace = false } = init
-  const model = serialize(graph, init.weights, inPlace ? { emptySequence: unreturned } : {})
+  const packed = init.storage !== 'mapped'
+  const model = serialize(graph, init.weights, { packed, ...(inPlace && { emptySequence: unreturned }) })
   const device = getDevice(init.inline ? 'inline' : 'thread')
   const options = {
     provider: init.provider ?? 'cpu',

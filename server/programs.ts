@@ -121,18 +121,20 @@ export class Programs {
     const isStale = (entry: Entry): boolean => entry.prepackedBytes > 0 && now - entry.usedAt > idleMs
     const entries = [...this.#entries.values()]
     const kept = sumOf(entries.filter(entry => entry.users > 0 || !isStale(entry)))
-    const bytes = (weights.bytes * rangeLength(key.blocks)) / rangeLength(range)
+    // copies that files hold are mapped too
+    const bytes = weights.packed ? 0 : (weights.bytes * rangeLength(key.blocks)) / rangeLength(range)
     // products over 4 or 8 bits are 50 times slower over weights that are not rearranged (docs/decisions/0008)
     const isQuantized = this.#precision !== 'float32'
     const hasRoom = isQuantized || kept + bytes <= this.#init.prepackedBytes
-    const prepackedBytes = key.purpose === 'decode' && hasRoom ? bytes : 0
+    const isPrepacked = key.purpose === 'decode' && hasRoom
+    const prepackedBytes = isPrepacked ? bytes : 0
     const crowded = sumOf(entries) + prepackedBytes > this.#init.prepackedBytes
     const compile = async (): Promise<Session> => {
       if (crowded) await this.#release(isStale)
       return createSession(this.#graph(key), {
         folder: weights.folder,
         weights: name => weights.locate(name),
-        storage: prepackedBytes > 0 ? 'prepacked' : 'mapped',
+        storage: isPrepacked ? 'prepacked' : 'mapped',
         inPlace: key.purpose === 'decode',
         threads
       })

@@ -4,6 +4,7 @@ import { second } from '../common/units.ts'
 import { type BlockWeights, blockWeights } from '../model/block-weights.ts'
 import type { Checkpoint } from '../model/checkpoint.ts'
 import type { Precision } from '../model/precision.ts'
+import { getPacker } from '../runtime/packer.ts'
 import { SpanDecoder } from './decoder.ts'
 import { SpanExecutor } from './executor.ts'
 import { maxPieceTokens, maxPrograms, minPieceTokens, pieceMs } from './limits.ts'
@@ -33,7 +34,7 @@ export interface HostedSpan {
 /** Loads blocks and measures them. What was loaded is released where that fails. */
 export async function loadSpan(init: SpanInit, range: BlockRange, signal: AbortSignal): Promise<HostedSpan> {
   const { checkpoint, precision, cacheDir, threads } = init
-  const weights = await blockWeights(checkpoint, range, { cacheDir, precision, signal })
+  const weights = await blockWeights(checkpoint, range, { cacheDir, precision, packer: getPacker(), signal })
   const programs = new Programs({
     ...{ checkpoint, range, weights, precision, threads },
     prepackedBytes: init.prepackedBytes(weights.bytes),

@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile, stat, truncate } from 'node:fs/promises'
+import { open as openFile, readdir, readFile, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { createRandom } from '../../common/random.ts'
 import { float32, sizeOf, type Tensor } from '../../common/tensor.ts'
 import { evaluate } from '../../graph/dim.ts'
 import type { Graph } from '../../graph/graph.ts'
+import type { WeightPacker } from '../../graph/packed-weights.ts'
+import type { WeightLocation } from '../../graph/serialize.ts'
 import { blockWeights } from '../../model/block-weights.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../../model/checkpoint.ts'
 import { matrixSizes, quantizationOf } from '../../model/precision.ts'
 import { dequantize, quantize } from '../../model/quantize.ts'
+import { getPacker } from '../../runtime/packer.ts'
 import { createSession } from '../../runtime/session.ts'
 import {
   decodeStep,
@@ -45,10 +48,16 @@ const feeds: Tensors = {
   'grad.hidden_out': normal([2, seq, 192], 5)
 }
 
-/** Runs graphs over quantized files. */
-async function runner(context: TestContext, checkpoint: Checkpoint, precision: 'int8' | 'int4') {
+/** Runs graphs over quantized files, with or without rearranged copies in them. */
+async function runner(
+  context: TestContext,
+  checkpoint: Checkpoint,
+  precision: 'int8' | 'int4',
+  { packer }: { packer?: WeightPacker } = {}
+) {
   const cacheDir = await temporaryFolder(context)
-  const weights = await blockWeights(checkpoint, blocks, { cacheDir, precision })
+  const weights = await blockWeights(checkpoint, blocks, { cacheDir, precision, packer })
+  assert.equal(weights.packed, packer !== undefined)
   return async (graph: Graph, all: Tensors, outputs?: Tensors): Promise<Tensors> => {
     const storage = graph.name.startsWith('decode') ? 'prepacked' : 'mapped'
     const init = { folder: weights.folder, weights: weights.locate, storage, threads: 1, inline: true } as const
@@ -145,6 +154,49 @@ for (const precision of ['int8', 'int4'] as const) {
         const error = relativeError(out!, sliceTokens(whole.hidden_out!, start, end))
         assert.ok(error < 0.02, `tokens ${start} to ${end}: relative error ${error}`)
       }
+    })
+
+    test('copies that are mapped compute what those in memory do, and training does not see them', async context => {
+      const packer = getPacker()
+      if (packer === undefined) return context.skip(`no copies are made on ${process.arch}`)
+      const { checkpoint, all, family, config } = await open()
+      const results: Tensors[] = []
+      for (const how of [{}, { packer }]) {
+        const run = await runner(context, checkpoint, precision, how)
+        const step = { ...all, ...emptyCaches(checkpoint, 2, 8), ...decodeStep(all.hidden!, [seq, seq]) }
+        const used = Object.fromEntries(Object.entries(inPlace(step)).filter(([name]) => /present\.[23]\./.test(name)))
+        const decoded = await run(family.decodeSpan(config, { blocks, ports: [], precision }), step, used)
+        const span = family.forwardSpan(config, { blocks, ports, precision })
+        results.push({ decoded: decoded.hidden_out!, ...(await runBackward(span, ['hidden', ...ports], all, run)) })
+      }
+      assert.deepEqual(results[1], results[0])
+    })
+
+    test('copies are read from the file, but not those that another runtime made', async context => {
+      const packer = getPacker()
+      if (packer === undefined) return context.skip(`no copies are made on ${process.arch}`)
+      const { checkpoint, all, family, config } = await open()
+      const cacheDir = await temporaryFolder(context)
+      const weights = await blockWeights(checkpoint, blocks, { cacheDir, precision, packer })
+      const graph = family.decodeSpan(config, { blocks, ports: [], precision })
+      const decode = async (locate: (name: string) => WeightLocation): Promise<Tensor> => {
+        const init = { folder: weights.folder, weights: locate, threads: 1, inline: true } as const
+        await using session = await createSession(graph, init)
+        const step: Tensors = { ...all, ...emptyCaches(checkpoint, 2, 8), ...decodeStep(all.hidden!, [seq, seq]) }
+        return (await session.run(Object.fromEntries(graph.inputs.map(({ name }) => [name, step[name]!])))).hidden_out!
+      }
+      const ofAnother = (name: string): WeightLocation => {
+        const { packed, ...place } = weights.locate(name)
+        return packed ? { ...place, packed: { ...packed, key: 'MatMulNBits+1' } } : place
+      }
+      const expected = await decode(weights.locate)
+      assert.deepEqual(await decode(ofAnother), expected)
+      const { location, packed } = weights.locate('model.layers.3.mlp.down_proj.weight.values')
+      const file = await openFile(join(weights.folder, location), 'r+')
+      await file.write(new Uint8Array(packed!.length), 0, packed!.length, packed!.offset)
+      await file.close()
+      assert.notDeepEqual(await decode(weights.locate), expected)
+      assert.deepEqual(await decode(ofAnother), expected)
     })
 
     test('sizes of symbols are read where matrices wait for them', async () => {

@@ -68,5 +68,8 @@ describe('weights', () => {
     assert.equal(weights, 64 * 2 ** 20)
     assert.ok(anonymous.mapped! < 0.25 * weights, `mapped: ${anonymous.mapped} bytes of anonymous memory`)
     assert.ok(anonymous.prepacked! > 0.75 * weights, `prepacked: ${anonymous.prepacked} bytes of anonymous memory`)
+    // where copies are made (runtime/packer.ts)
+    const { copied } = anonymous
+    if (copied !== undefined) assert.ok(copied < 0.25 * weights, `copied: ${copied} bytes of anonymous memory`)
   })
 })

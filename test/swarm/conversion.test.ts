@@ -8,6 +8,7 @@ import { startServers } from '../../cli/local-swarm.ts'
 import { MiB, second } from '../../common/units.ts'
 import { blockWeights } from '../../model/block-weights.ts'
 import { openCheckpoint } from '../../model/checkpoint.ts'
+import { getPacker } from '../../runtime/packer.ts'
 import { temporaryFolder, tinyPath } from '../model/support.ts'
 
 const bin = join(import.meta.dirname, '../../cli/bin.js')
@@ -38,7 +39,11 @@ describe('processes that quantize a model', { timeout: 240 * second }, () => {
     await Promise.all(servers.map(server => server.stop()))
     assert.equal(servers.length, 2, JSON.stringify(started))
 
-    await blockWeights(await openCheckpoint(tinyPath), whole, { cacheDir: alone, precision: 'int8' })
+    await blockWeights(await openCheckpoint(tinyPath), whole, {
+      cacheDir: alone,
+      precision: 'int8',
+      packer: getPacker()
+    })
     const expected = await filesIn(alone)
     assert.equal(expected.length, 12)
     assert.deepEqual(await filesIn(join(home, 'cache')), expected)
@@ -50,7 +55,8 @@ describe('processes that quantize a model', { timeout: 240 * second }, () => {
   test('onto a disk that gets full end with its name, and leave whole files only', async context => {
     const home = await temporaryFolder(context)
     await mkdir(join(home, 'cache'))
-    const room = 1 * MiB // two of twelve blocks
+    // two of twelve blocks, and a third that is being made
+    const room = 3.5 * MiB
     const result = withOwnMounts(
       `mount -t tmpfs -o size=${room} none "$SWARM_HOME/cache" || exit 77
        '${process.execPath}' '${bin}' serve '${tinyPath}' --blocks 0-12 --host 127.0.0.1 --dtype int8
