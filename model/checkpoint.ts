@@ -13,6 +13,7 @@ import { alignNames } from './formats/tensor-names.ts'
 import { isHubName, openHubFolder } from './hub/folder.ts'
 import type { HubOptions } from './hub/options.ts'
 import { checkReadable, decodeTensor, visitBytes } from './read-tensor.ts'
+import { scaleBlockOf, withScale } from './scale.ts'
 import type { ReadLog, TensorInfo } from './tensor-info.ts'
 
 export type { ReadLog, TensorInfo } from './tensor-info.ts'
@@ -48,24 +49,7 @@ function checkTensor(expected: ExpectedTensor, found: TensorInfo | undefined, pa
     )
   }
   checkReadable(found)
-}
-
-/** Endings of names of what a tensor is to be multiplied with, in checkpoints that others have quantized. */
-const scaleEndings = ['_scale_inv', '_scale']
-
-/** Throws UNSUPPORTED for a tensor of 8 bits that means nothing without its scale. */
-function checkUnscaled({ name, dtype, file }: TensorInfo, stored: ReadonlyMap<string, TensorInfo>): void {
-  if (dtype !== 'float8e4m3fn') return
-  // stored names may lack a prefix that expected ones have, or have one more
-  const scales = scaleEndings.map(ending => name + ending)
-  const scale = [...stored.keys()].find(other =>
-    scales.some(wanted => wanted.endsWith(other) || other.endsWith(wanted))
-  )
-  if (scale === undefined) return
-  throw new SwarmError(
-    'UNSUPPORTED',
-    `${file}: tensor '${name}' is scaled by '${scale}': quantized checkpoints are not supported (use the original weights)`
-  )
+  if (found.scale !== undefined) checkReadable(found.scale.tensor)
 }
 
 /** Whether the class that saved the checkpoint scores the vocabulary; those of other tasks have no head for that. */
@@ -147,23 +131,22 @@ async function openFolder(folder: ModelFolder, options: { signal?: AbortSignal }
 
   const all = [...family.clientTensors(config)]
   for (let block = 0; block < config.numBlocks; block++) all.push(...family.blockTensors(config, block))
-  const tensors = alignNames(
+  const aligned = alignNames(
     stored,
     all.map(tensor => tensor.name)
   )
+  const scaleBlock = scaleBlockOf(raw)
+  const tensors = new Map([...aligned].map(([name, info]) => [name, withScale(info, stored, scaleBlock)]))
   const { head } = family.clientTensorNames(config)
   const expected = isLanguageModel(raw) ? all : all.filter(({ name }) => name !== head || tensors.has(name))
   const names = expected.map(tensor => tensor.name)
-  for (const tensor of expected) {
-    const found = tensors.get(tensor.name)
-    checkTensor(tensor, found, folder.path)
-    checkUnscaled(found!, stored)
-  }
+  for (const tensor of expected) checkTensor(tensor, tensors.get(tensor.name), folder.path)
 
   const hash = createHash('sha256').update('swarmtune model identity 1\n').update(canonicalConfig(config)).update('\n')
   for (const name of names.sort()) {
-    const { dtype, shape, encoding } = tensors.get(name)!
-    const { strides: _, ...kept } = encoding ?? {}
+    const { dtype, shape, encoding, scale } = tensors.get(name)!
+    const scaled = scale && { scale: [scale.tensor.dtype, scale.tensor.shape, scale.block] }
+    const { strides: _, ...kept } = { ...encoding, ...scaled }
     hash.update(`${JSON.stringify(Object.keys(kept).length > 0 ? [name, dtype, shape, kept] : [name, dtype, shape])}\n`)
   }
   // without a last norm the first of a block's tells revisions apart
@@ -171,7 +154,10 @@ async function openFolder(folder: ModelFolder, options: { signal?: AbortSignal }
   const norm = tensorInfo(tensors, sample, folder.path)
   const provide: Checkpoint['provide'] = (wanted, providing) =>
     folder.provide(
-      wanted.map(name => tensorInfo(tensors, name, folder.path)),
+      wanted.flatMap(name => {
+        const info = tensorInfo(tensors, name, folder.path)
+        return info.scale === undefined ? [info] : [info, info.scale.tensor]
+      }),
       providing
     )
   await provide([norm.name], options)
@@ -194,11 +180,17 @@ export async function readTensor(
   return decodeTensor(info, checkpoint.reads, options)
 }
 
-/** The first `bytes` bytes of a tensor as stored: enough to tell one revision's weights from another's. */
+/** The first `bytes` bytes of a tensor as stored, with its scales: enough to tell one revision's weights from another's. */
 export async function readSample(checkpoint: Checkpoint, name: string, bytes: number): Promise<Uint8Array> {
   const info = tensorInfo(checkpoint.tensors, name, checkpoint.path)
   await checkpoint.provide([name])
-  const sample = new Uint8Array(Math.min(bytes, info.length))
-  await visitBytes({ ...info, length: sample.length }, checkpoint.reads, (piece, done) => sample.set(piece, done))
-  return sample
+  const of = async (part: TensorInfo, length: number): Promise<Uint8Array> => {
+    const sample = new Uint8Array(length)
+    await visitBytes({ ...part, length }, checkpoint.reads, (piece, done) => sample.set(piece, done))
+    return sample
+  }
+  const sample = await of(info, Math.min(bytes, info.length))
+  return info.scale === undefined
+    ? sample
+    : Buffer.concat([sample, await of(info.scale.tensor, info.scale.tensor.length)])
 }

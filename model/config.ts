@@ -159,17 +159,6 @@ export function readTokens(raw: RawConfig): Pick<ModelConfig, 'bosTokenId' | 'eo
   }
 }
 
-/** Throws UNSUPPORTED for weights that somebody else has quantized. */
-export function refuseQuantized(raw: RawConfig): void {
-  const found = readObject(raw, 'quantization_config')
-  if (found === undefined) return
-  const method = JSON.stringify(found.quant_method ?? 'unknown')
-  throw new SwarmError(
-    'UNSUPPORTED',
-    `config.json: quantization_config of quant_method ${method}: quantized checkpoints are not supported (use the original weights)`
-  )
-}
-
 /** Throws BAD_CHECKPOINT where heads cannot share keys and values evenly, or pairs of their numbers be rotated. */
 export function checkHeads(sizes: { numHeads: number; numKeyValueHeads: number; rotated?: number }): void {
   const { numHeads, numKeyValueHeads, rotated = 0 } = sizes

@@ -7,6 +7,7 @@ import { MiB } from '../common/units.ts'
 import { convertToFloat32, isWeightDtype } from './convert.ts'
 import { openLocalFile } from './formats/byte-file.ts'
 import { dequantize, quantizations } from './formats/gguf/dequantize.ts'
+import { multiply } from './scale.ts'
 import type { ReadLog, TensorInfo } from './tensor-info.ts'
 
 /** Tensors are read in pieces of about this size, so that a large one costs no second copy. */
@@ -110,5 +111,9 @@ export async function decodeTensor(
   let data = encoding?.strides ? gather(stored, shape, encoding.strides) : stored
   if (encoding?.interleavedHeads) data = separateHalves(data, shape, encoding.interleavedHeads)
   if (encoding?.add) for (let index = 0; index < data.length; index++) data[index]! += encoding.add
+  if (info.scale !== undefined) {
+    const scales = await decodeTensor(info.scale.tensor, reads, options)
+    multiply(data, shape, scales.data, info.scale.block)
+  }
   return { dtype: 'float32', shape, data }
 }

@@ -1,5 +1,6 @@
 // Where a checkpoint's tensor lies and how it is written there. Knows no file format's headers and reads nothing.
 import type { DType } from '../common/tensor.ts'
+import type { TensorScale } from './scale.ts'
 
 /** How the bytes of a tensor become float32 where that is more than its element type says. All fields add up. */
 export interface TensorEncoding {
@@ -25,6 +26,8 @@ export interface TensorInfo {
   readonly length: number
   /** absent: dense, little endian, row-major elements of `dtype` */
   readonly encoding?: TensorEncoding
+  /** what the elements are to be multiplied with */
+  readonly scale?: TensorScale
 }
 
 /** What has been taken from a checkpoint's files: shows that nobody reads what is not his. */

@@ -8,9 +8,9 @@ import {
   readPositive,
   readSize,
   readSizeOf,
-  readTokens,
-  refuseQuantized
+  readTokens
 } from '../config.ts'
+import { checkQuantized } from '../scale.ts'
 import { modules } from './tensors.ts'
 
 export interface BloomConfig extends ModelConfig {
@@ -22,7 +22,7 @@ export interface BloomConfig extends ModelConfig {
 
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
 export function parseConfig(raw: RawConfig): BloomConfig {
-  refuseQuantized(raw)
+  checkQuantized(raw)
   const hiddenSize = readSizeOf(raw, ['hidden_size', 'n_embed'])
   const numHeads = readSizeOf(raw, ['n_head', 'num_attention_heads'])
   return {

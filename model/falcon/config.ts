@@ -12,11 +12,11 @@ import {
   readSize,
   readSizeOf,
   readText,
-  readTokens,
-  refuseQuantized
+  readTokens
 } from '../config.ts'
 import { type Activation, readActivation } from '../layers/mlp.ts'
 import { readRope, stretchedPositions } from '../rope-config.ts'
+import { checkQuantized } from '../scale.ts'
 import { modules } from './tensors.ts'
 
 /** Which norms a block has: one for both layers, one for each, or one before each of two layers in a row. */
@@ -38,7 +38,7 @@ function readNorms(raw: RawConfig, isNew: boolean): FalconNorms {
 
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
 export function parseConfig(raw: RawConfig): FalconConfig {
-  refuseQuantized(raw)
+  checkQuantized(raw)
   const hiddenSize = readSizeOf(raw, ['hidden_size', 'n_embed'])
   const numHeads = readSizeOf(raw, ['num_attention_heads', 'n_head'])
   const headDim = evenHead(hiddenSize, numHeads)

@@ -13,12 +13,12 @@ import {
   readPositiveOrNull,
   readSize,
   readText,
-  readTokens,
-  refuseQuantized
+  readTokens
 } from '../config.ts'
 import { type LayerTypes, readWindows } from '../layer-types.ts'
 import { type Activation, readActivation } from '../layers/mlp.ts'
 import { readRope, stretchedPositions } from '../rope-config.ts'
+import { checkQuantized } from '../scale.ts'
 import { attentionModules } from './tensors.ts'
 
 export interface GemmaConfig extends ModelConfig {
@@ -128,7 +128,7 @@ function readRopes(
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
 export function parseConfig(given: RawConfig): GemmaConfig {
   const raw = textConfig(given)
-  refuseQuantized(raw)
+  checkQuantized(raw)
   if (readFlag(raw, 'use_bidirectional_attention', false)) {
     throw new SwarmError('UNSUPPORTED', 'config.json: use_bidirectional_attention is not supported')
   }

@@ -10,11 +10,11 @@ import {
   readPositive,
   readSize,
   readText,
-  readTokens,
-  refuseQuantized
+  readTokens
 } from '../config.ts'
 import { type Activation, readActivation } from '../layers/mlp.ts'
 import { readRope, readRotatedPart, stretchedPositions } from '../rope-config.ts'
+import { checkQuantized } from '../scale.ts'
 import { attentionModules, mlpModules } from './tensors.ts'
 
 export interface GptNeoXConfig extends ModelConfig {
@@ -30,7 +30,7 @@ export interface GptNeoXConfig extends ModelConfig {
 
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
 export function parseConfig(raw: RawConfig): GptNeoXConfig {
-  refuseQuantized(raw)
+  checkQuantized(raw)
   const hiddenSize = readSize(raw, 'hidden_size')
   const numHeads = readSize(raw, 'num_attention_heads')
   const trained = readSize(raw, 'max_position_embeddings', 2048)

@@ -10,10 +10,10 @@ import {
   readSize,
   readSizeOf,
   readText,
-  readTokens,
-  refuseQuantized
+  readTokens
 } from '../config.ts'
 import { type Activation, readActivation } from '../layers/mlp.ts'
+import { checkQuantized } from '../scale.ts'
 import { modules } from './tensors.ts'
 
 export interface Gpt2Config extends ModelConfig {
@@ -28,7 +28,7 @@ export interface Gpt2Config extends ModelConfig {
 
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
 export function parseConfig(raw: RawConfig): Gpt2Config {
-  refuseQuantized(raw)
+  checkQuantized(raw)
   if (readFlag(raw, 'add_cross_attention', false)) {
     throw new SwarmError('UNSUPPORTED', 'config.json: add_cross_attention is not supported')
   }

@@ -11,11 +11,11 @@ import {
   readPositive,
   readSize,
   readText,
-  readTokens,
-  refuseQuantized
+  readTokens
 } from '../config.ts'
 import { type LayerTypes, readWindows } from '../layer-types.ts'
 import { readRope, stretchedPositions } from '../rope-config.ts'
+import { checkQuantized } from '../scale.ts'
 
 export const attentionModules = [
   'self_attn.q_proj',
@@ -107,7 +107,7 @@ export function parseConfig(raw: RawConfig): LlamaConfig {
 
 /** The fields that all of Llama's shape have. Throws as `parseConfig`. */
 export function readLlama(raw: RawConfig, modelType: string, variant: Variant): LlamaConfig {
-  refuseQuantized(raw)
+  checkQuantized(raw)
   const activation = readText(raw, 'hidden_act', 'silu')
   if (activation !== 'silu') {
     throw new SwarmError('UNSUPPORTED', `config.json: hidden_act '${activation}' is not supported, only 'silu'`)

@@ -8,10 +8,10 @@ import {
   readFlag,
   readSize,
   readText,
-  readTokens,
-  refuseQuantized
+  readTokens
 } from '../config.ts'
 import { type Activation, readActivation } from '../layers/mlp.ts'
+import { checkQuantized } from '../scale.ts'
 import { modules } from './tensors.ts'
 
 export interface OptConfig extends ModelConfig {
@@ -27,7 +27,7 @@ export interface OptConfig extends ModelConfig {
 
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
 export function parseConfig(raw: RawConfig): OptConfig {
-  refuseQuantized(raw)
+  checkQuantized(raw)
   if (!readFlag(raw, 'layer_norm_elementwise_affine', true)) {
     throw new SwarmError('UNSUPPORTED', 'config.json: layer_norm_elementwise_affine false is not supported')
   }

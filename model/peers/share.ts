@@ -31,15 +31,15 @@ export async function readShared(
   return text === undefined ? undefined : new TextEncoder().encode(text)
 }
 
-/** A tensor as it is stored, without the place. */
-export type SharedTensor = Omit<TensorInfo, 'file' | 'offset'>
+/** A tensor as it is stored, without the place; its scale is one of its own. */
+export type SharedTensor = Omit<TensorInfo, 'file' | 'offset' | 'scale'>
 
 export interface SharedIndex {
   readonly name: string
   readonly tensors: readonly SharedTensor[]
 }
 
-/** Of the tensors that the model has; others in its files stay private. */
+/** Of the tensors that the model has, with what scales them; others in its files stay private. */
 export function indexOf({ name, family, config, tensors }: Checkpoint): SharedIndex {
   const expected = [...family.clientTensors(config)]
   for (let block = 0; block < config.numBlocks; block++) expected.push(...family.blockTensors(config, block))
@@ -47,10 +47,9 @@ export function indexOf({ name, family, config, tensors }: Checkpoint): SharedIn
     name,
     tensors: expected
       .filter(({ name }) => tensors.has(name))
-      .map(({ name }) => {
-        const { file: _file, offset: _offset, ...shared } = tensors.get(name)!
-        return shared
-      })
+      .map(({ name }) => tensors.get(name)!)
+      .flatMap(info => (info.scale === undefined ? [info] : [info, info.scale.tensor]))
+      .map(({ file: _file, offset: _offset, scale: _scale, ...shared }) => shared)
   }
 }
 

@@ -4,11 +4,15 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import type { Tensor } from '../../common/tensor.ts'
-import { openCheckpoint } from '../../model/checkpoint.ts'
+import { blockWeights } from '../../model/block-weights.ts'
+import { openCheckpoint, readTensor, type TensorInfo } from '../../model/checkpoint.ts'
 import { convertToFloat32 } from '../../model/convert.ts'
+import { decodeTensor } from '../../model/read-tensor.ts'
 import { decodeSafetensors, encodeSafetensors } from '../../model/safetensors.ts'
+import { readSafetensorsHeader } from '../../model/safetensors-file.ts'
+import { scaleBlockOf, withScale } from '../../model/scale.ts'
 import { familyPath } from './families.ts'
-import { copyModel, referencePath, rejectsWith } from './support.ts'
+import { copyModel, editConfig, referencePath, rejectsWith, temporaryFolder } from './support.ts'
 
 /** A copy of the model whose tensors are changed. */
 async function changed(context: TestContext, change: (tensors: Record<string, Tensor>) => void): Promise<string> {
@@ -33,23 +37,89 @@ describe('float8 E4M3', () => {
     assert.ok(Number.isNaN(out[127]) && out[126] === 448 && out[1] === 2 ** -9)
   })
 
-  test('with scales beside it is refused by their name', async context => {
-    const path = await changed(context, tensors => {
-      tensors[`${name}_scale_inv`] = { dtype: 'float32', shape: [], data: Float32Array.of(2) }
+  for (const [name, block] of [
+    ['whole', undefined],
+    ['one', undefined],
+    ['rows', undefined],
+    ['blocks', undefined],
+    ['small', [16, 24]]
+  ] as const) {
+    test(`with scales is what PyTorch makes of them: ${name}`, async () => {
+      const file = referencePath('float8-scales.safetensors')
+      const { tensors } = decodeSafetensors(await readFile(file), file)
+      const { entries } = await readSafetensorsHeader(file)
+      const stored = new Map(
+        entries.map(({ dtype, ...entry }) => [entry.name, { ...entry, dtype: dtype!, file } as TensorInfo])
+      )
+      const quantization_config = { quant_method: 'fp8', ...(block && { weight_block_size: block }) }
+      const info = withScale(stored.get(`${name}.weight`)!, stored, scaleBlockOf({ quantization_config }))
+      const reads = { bytesRead: 0, tensorsRead: new Set<string>(), tensorsMapped: new Set<string>() }
+      assert.deepEqual((await decodeTensor(info, reads)).data, tensors[`${name}.values`]!.data)
     })
-    await rejectsWith(openCheckpoint(path), 'UNSUPPORTED', /up_proj\.weight' is scaled by .*up_proj\.weight_scale_inv'/)
+  }
+
+  for (const ending of ['_scale', '_scale_inv']) {
+    test(`a model with ${ending} is read and converted with it, and is another model`, async context => {
+      const scale = (value: number) => ({ dtype: 'float32' as const, shape: [], data: Float32Array.of(value) })
+      const plain = await openCheckpoint(familyPath('float8'))
+      const half = await openCheckpoint(await changed(context, tensors => (tensors[name + ending] = scale(0.5))))
+      const double = await openCheckpoint(await changed(context, tensors => (tensors[name + ending] = scale(2))))
+      const expected = (await readTensor(plain, name)).data.map(value => value * 2)
+      assert.deepEqual((await readTensor(double, name)).data, expected)
+      assert.notEqual(double.identity, plain.identity)
+
+      // scales are not part of the identity: converted files are told apart by their content
+      assert.equal(half.identity, double.identity)
+      const cacheDir = await temporaryFolder(context)
+      for (const checkpoint of [half, double]) await blockWeights(checkpoint, { first: 0, end: 1 }, { cacheDir })
+      const { folder, locate } = await blockWeights(double, { first: 0, end: 1 }, { cacheDir })
+      const { location, offset, length } = locate(name)
+      const bytes = (await readFile(join(folder, location))).subarray(offset, offset + length)
+      assert.deepEqual(new Float32Array(new Uint8Array(bytes).buffer), expected)
+    })
+  }
+
+  test('names without a prefix have their scales', async context => {
+    const bare = (text: string): string => text.replace(/^model\./, '')
+    const path = await changed(context, tensors => {
+      tensors[`${name}_scale`] = { dtype: 'float32', shape: [1], data: Float32Array.of(2) }
+      for (const [key, tensor] of Object.entries(tensors)) {
+        delete tensors[key]
+        tensors[bare(key)] = tensor
+      }
+    })
+    const [plain, scaled] = [await openCheckpoint(familyPath('float8')), await openCheckpoint(path)]
+    const expected = (await readTensor(plain, name)).data.map(value => value * 2)
+    assert.deepEqual((await readTensor(scaled, name)).data, expected)
   })
 
-  test('of a quantization configuration is refused by its method', async context => {
-    const path = await copyModel(context, familyPath('float8'))
-    const config = JSON.parse(await readFile(join(path, 'config.json'), 'utf8'))
-    const quantization_config = { quant_method: 'fp8', weight_block_size: [128, 128] }
-    await writeFile(join(path, 'config.json'), JSON.stringify({ ...config, quantization_config }))
+  test('scales of another shape are refused with the shapes that fit', async context => {
+    const path = await changed(context, tensors => {
+      tensors[`${name}_scale_inv`] = { dtype: 'float32', shape: [7], data: new Float32Array(7) }
+    })
     await rejectsWith(
       openCheckpoint(path),
-      'UNSUPPORTED',
-      /quant_method "fp8": quantized checkpoints are not supported/
+      'BAD_CHECKPOINT',
+      /up_proj\.weight_scale_inv': expected one scale of .* \[40,32\], 40, or \[1,1\] for blocks of 128 x 128, found \[7\]/
     )
+  })
+
+  test('of a quantization configuration: float8 is read, others are refused by their method', async context => {
+    const path = await copyModel(context, familyPath('float8'))
+    await editConfig(path, { quantization_config: { quant_method: 'fp8', weight_block_size: [128, 128] } })
+    await openCheckpoint(path)
+    await editConfig(path, { quantization_config: { quant_method: 'compressed-tensors', format: 'float-quantized' } })
+    await openCheckpoint(path)
+    for (const [found, message] of [
+      [{ quant_method: 'gptq', bits: 4 }, /quant_method "gptq": of quantized checkpoints only float8/],
+      [
+        { quant_method: 'compressed-tensors', format: 'pack-quantized' },
+        /format "pack-quantized": of quantized checkpoints only float8/
+      ]
+    ] as const) {
+      await editConfig(path, { quantization_config: found })
+      await rejectsWith(openCheckpoint(path), 'UNSUPPORTED', message)
+    }
   })
 
   test('of another kind is refused by its name, not as missing', async context => {

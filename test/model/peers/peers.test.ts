@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { SwarmError } from '../../../common/errors.ts'
 import { blockWeights } from '../../../model/block-weights.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../../../model/checkpoint.ts'
 import { type ModelPeers, openPeerFolder } from '../../../model/peers/folder.ts'
 import { hashOfTensor, indexOf, readStored } from '../../../model/peers/share.ts'
+import { decodeSafetensors } from '../../../model/safetensors.ts'
+import { writeSafetensors } from '../../../model/safetensors-file.ts'
 import { loadTokenizer } from '../../../model/tokenizer.ts'
-import { referencePath, rejectsWith, temporaryFolder, tinyPath } from '../support.ts'
+import { familyPath } from '../families.ts'
+import { copyModel, referencePath, rejectsWith, temporaryFolder, tinyPath } from '../support.ts'
 
 /** How a peer of a test misbehaves. */
 interface Faults {
@@ -101,6 +106,20 @@ describe('a model from peers', () => {
       )
     })
   }
+
+  test('comes with the scales of its weights', async context => {
+    const path = await copyModel(context, familyPath('float8'))
+    const file = join(path, 'model.safetensors')
+    const { tensors } = decodeSafetensors(await readFile(file), file)
+    const name = 'model.layers.0.mlp.up_proj.weight'
+    const scale = Float32Array.from({ length: 40 }, (_, row) => 1 + row / 8)
+    await writeSafetensors(file, { ...tensors, [`${name}_scale`]: { dtype: 'float32', shape: [40, 1], data: scale } })
+    const { source, open } = await setUp(context, path)
+    const found = await open()
+    assert.equal(found.identity, source.identity)
+    assert.deepEqual(found.tensors.get(name)!.scale!.block, [1, 32])
+    await assertBlock(found, source, 0)
+  })
 
   test('is kept: the next start asks for nothing, and a session maps what is here', async context => {
     const { source, peers, directory, open } = await setUp(context, tinyPath)
