@@ -1,14 +1,15 @@
-// Prints how well a swarm of servers that come, go and choose their own blocks is placed. npm run simulate [servers] [hours]
+// Prints how well a swarm of servers that come, go and choose their own blocks is placed. npm run simulate [servers] [hours] [seed]
 import { minute } from '../common/units.ts'
 import { type SimulationInit, simulate } from './swarm-simulation.ts'
 
-const [servers = 1000, hours = 6] = process.argv.slice(2).map(Number)
-const base = { servers, hours, totalBlocks: 80, seed: 1 }
+const [servers = 1000, hours = 6, seed = 1] = process.argv.slice(2).map(Number)
+const base = { servers, hours, totalBlocks: 80, seed }
 
 const scenarios: readonly (readonly [string, SimulationInit])[] = [
   ['servers stay 3 hours', { ...base, stayMs: 180 * minute }],
   ['the same without moves', { ...base, stayMs: 180 * minute, rebalances: false }],
   ['servers stay 30 minutes', { ...base, stayMs: 30 * minute }],
+  ['the same, announcements a minute old', { ...base, stayMs: 30 * minute, delayMs: 1 * minute }],
   ['all servers of 12 blocks go at once', { ...base, stayMs: 180 * minute, lostBlocks: 12 }],
   ['the same without moves', { ...base, stayMs: 180 * minute, lostBlocks: 12, rebalances: false }],
   ['announcements a minute old, 12 blocks lost', { ...base, stayMs: 180 * minute, lostBlocks: 12, delayMs: 1 * minute }]
