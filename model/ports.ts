@@ -48,6 +48,18 @@ export function parsePort(name: string): ParsedPort {
   )
 }
 
+const blockPattern = /^blocks\.(\d+)\./
+
+/** Those tensors that belong to blocks of the range: `blocks.<i>.…`. */
+export function portsOf<T>(ports: Readonly<Record<string, T>>, blocks: BlockRange): Record<string, T> {
+  return Object.fromEntries(
+    Object.entries(ports).filter(([name]) => {
+      const block = Number(blockPattern.exec(name)?.[1] ?? Number.NaN)
+      return blocks.first <= block && block < blocks.end
+    })
+  )
+}
+
 /** A LoRA pair of one linear module as graph values. */
 export interface LoraPort {
   /** [rank, in] */

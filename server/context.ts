@@ -3,18 +3,29 @@ import type { Logger } from '../common/logger.ts'
 import type { BlockRange } from '../common/range.ts'
 import type { Checkpoint } from '../model/checkpoint.ts'
 import type { Network } from '../network/network.ts'
+import type { Message } from '../proto/messages.ts'
 import type { Admission } from './admission.ts'
 import type { DecodeEngine } from './engine.ts'
 import type { SpanExecutor } from './executor.ts'
-import { defaultWorkingBytes } from './limits.ts'
+import { defaultWorkingBytes, passRunMs } from './limits.ts'
 import type { MemoryPlan } from './memory-plan.ts'
 import type { ServerMetrics } from './metrics.ts'
 import type { Scheduler } from './scheduler.ts'
-import type { ServedSession } from './served-session.ts'
 import type { ServerInit } from './server-init.ts'
 import { SessionRegistry } from './session-registry.ts'
 import type { SpanHost } from './span-host.ts'
+import { runsOf } from './span-runs.ts'
 import type { Stores } from './stores.ts'
+
+/** A session as the server before this one reaches it. */
+export interface PushedSession {
+  /** peer id of that server */
+  readonly previous: string
+  /** a step of it, which ends with its result on the way */
+  accept(message: Message<'inferenceStep'>, signal: AbortSignal): Promise<void>
+  /** Ends the session. */
+  fail(error: unknown): void
+}
 
 export interface ServerContext {
   readonly checkpoint: Checkpoint
@@ -24,6 +35,8 @@ export interface ServerContext {
   /** tokens per second through one block, as measured */
   readonly forwardRate: number
   readonly executor: SpanExecutor
+  /** the blocks of each run of the device that a pass of so many tokens takes */
+  runsOf(blocks: BlockRange, tokens: number): BlockRange[]
   readonly engine: DecodeEngine
   readonly scheduler: Scheduler
   readonly kvCache: Stores['kvCache']
@@ -35,7 +48,7 @@ export interface ServerContext {
   readonly sessions: number
   readonly network: Network
   /** sessions that servers before this one bring steps to */
-  readonly registry: SessionRegistry<ServedSession>
+  readonly registry: SessionRegistry<PushedSession>
   /** Aborts when those who are in have to leave at once. */
   readonly evicted: AbortSignal
   /** Calls back when the server begins to leave, at once where it has, until the signal aborts. */
@@ -57,7 +70,7 @@ export interface ContextParts {
 /** The context of a server that has loaded its blocks; what is asked of it is of the blocks that are loaded then. */
 export function createContext(
   { network, host, stores, scheduler, admission, metrics, logger }: ContextParts,
-  { memoryBytes, workingBytes, checkpoint }: Pick<ServerInit, 'checkpoint' | 'memoryBytes' | 'workingBytes'>,
+  { memoryBytes, workingBytes, checkpoint, passRunMs: runMs = passRunMs }: ServerInit,
   plan: MemoryPlan
 ): ServerContext {
   const unlimited = Math.min(defaultWorkingBytes, process.availableMemory() / 2)
@@ -80,6 +93,7 @@ export function createContext(
     get sessions() {
       return admission.inside.session
     },
+    runsOf: (blocks, tokens) => runsOf(blocks, { tokens, forwardRate: host.span!.throughput.forwardRate, runMs }),
     ...{ checkpoint, scheduler, metrics, logger, network },
     workingBytes: workingBytes ?? (memoryBytes === undefined ? unlimited : plan.workingBytes),
     kvCache: stores.kvCache,

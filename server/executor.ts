@@ -1,4 +1,4 @@
-// Computes passes over spans: forward, and backward from kept activations or from the input. Knows tensors and programs, no
+// Computes passes over spans, each in one run of the device: forward, and backward from kept activations or from the input. Knows tensors and programs, no
 // network and no queue.
 import type { BlockRange } from '../common/range.ts'
 import { bytesOf, type Tensor, tensor } from '../common/tensor.ts'
@@ -24,8 +24,6 @@ export interface SpanCall {
 /** What a backward pass needs of its forward. */
 export interface Residuals {
   readonly key: ProgramKey
-  /** of the output, and so of its gradient */
-  readonly shape: readonly number[]
   readonly feeds: Record<string, Tensor>
   /** made by the forward, and nobody else's */
   readonly kept: Record<string, Tensor>
@@ -58,8 +56,7 @@ export class SpanExecutor {
     )
     const { hidden_out: hidden, ...kept } = outputs
     const bytes = Object.values({ ...feeds, ...kept }).reduce((sum, { dtype, shape }) => sum + bytesOf(dtype, shape), 0)
-    const { shape } = hidden as Floats
-    return { hidden: hidden as Floats, residuals: { key: keyOf('backward', call), shape, feeds, kept, bytes } }
+    return { hidden: hidden as Floats, residuals: { key: keyOf('backward', call), feeds, kept, bytes } }
   }
 
   /** Gradients `grad.hidden` and `grad.<port>`. Uses the residuals up. */

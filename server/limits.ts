@@ -32,6 +32,9 @@ export const maxDecodeRows = 64
 /** how long a piece of a prompt may keep the decode steps of others waiting, about; and its limits in tokens */
 export const pieceMs = 150
 export const [minPieceTokens, maxPieceTokens] = [32, 512]
+/** how long a run of a forward pass may keep the decode steps of others waiting, about (of a backward pass two or three times that); and most runs of a pass */
+export const passRunMs = 250
+export const maxPassRuns = 32
 /** of the budget of the KV cache, what beginnings of sequences take at most where sessions leave it */
 export const prefixShare = 0.5
 /** of the budget of the KV cache, what the sessions of one peer may hold: others find room */
@@ -40,8 +43,9 @@ export const cacheSharePerPeer = 0.75
 export const cacheWaitMs = 30 * second
 /** positions that a row may add in one step and be as urgent as one that adds a single one: guesses of speculative decoding */
 export const maxGuessTokens = 16
-/** compiled graphs that are kept */
+/** compiled graphs of all blocks that are kept; those of some blocks count as a part, but as so much at least */
 export const maxPrograms = 24
+export const leastProgramShare = 1 / 4
 
 /** a request's deadline where it names none, and the longest it may name (as Petals) */
 export const requestTimeoutMs = 3 * minute

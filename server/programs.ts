@@ -9,6 +9,7 @@ import type { BlockWeights } from '../model/block-weights.ts'
 import type { Checkpoint } from '../model/checkpoint.ts'
 import type { Precision } from '../model/precision.ts'
 import { createSession, type Session } from '../runtime/session.ts'
+import { leastProgramShare } from './limits.ts'
 
 /** forward keeps nothing; residual also hands out what backward takes in; recompute is a backward that needs no residuals */
 export type Purpose = 'decode' | 'forward' | 'residual' | 'backward' | 'recompute'
@@ -31,11 +32,12 @@ export interface ProgramsInit {
   readonly threads?: number
   /** memory for rearranged copies of weights in decode sessions, which compute faster; without room they map the file */
   readonly prepackedBytes: number
-  /** sessions kept */
+  /** sessions of all blocks that are kept; of some blocks so many more */
   readonly maxSessions: number
 }
 
 interface Entry {
+  readonly share: number
   readonly session: Promise<Session>
   /** of rearranged weights */
   readonly prepackedBytes: number
@@ -59,7 +61,7 @@ export class Programs {
   /** the one used last stands last */
   readonly #entries = new Map<string, Entry>()
   /** both halves of a cut are made at once and needed one after the other */
-  readonly #cuts = new Map<string, { readonly forward: Graph; readonly backward: Graph }>()
+  readonly #cuts = new Map<string, { readonly share: number; readonly forward: Graph; readonly backward: Graph }>()
   #closed = false
 
   constructor(init: ProgramsInit) {
@@ -92,7 +94,7 @@ export class Programs {
     } finally {
       entry.users -= 1
       entry.usedAt = performance.now()
-      await this.#release(() => this.#entries.size > this.#init.maxSessions)
+      await this.#release(() => this.#isCrowded(this.#entries))
     }
   }
 
@@ -139,7 +141,7 @@ export class Programs {
         threads
       })
     }
-    return { session: compile(), prepackedBytes, users: 0, usedAt: now }
+    return { session: compile(), share: this.#share(key), prepackedBytes, users: 0, usedAt: now }
   }
 
   get #precision(): Precision {
@@ -157,22 +159,29 @@ export class Programs {
     return purpose === 'forward' ? forward : recompute(differentiate(forward, { wanted: ['hidden', ...ports] }))
   }
 
+  /** What a program counts for: threads, and memory that grows with its blocks. */
+  #share({ blocks }: ProgramKey): number {
+    return Math.max(rangeLength(blocks) / rangeLength(this.#init.range), leastProgramShare)
+  }
+
+  #isCrowded(kept: ReadonlyMap<string, { readonly share: number }>): boolean {
+    return [...kept.values()].reduce((sum, { share }) => sum + share, 0) > this.#init.maxSessions
+  }
+
   #cut(key: ProgramKey): { readonly forward: Graph; readonly backward: Graph } {
     const { config, family } = this.#init.checkpoint
     const text = keyText({ ...key, purpose: 'residual' })
     const { blocks, ports, dropout } = key
     const precision = this.#precision
-    const made =
-      this.#cuts.get(text) ??
-      cut(
-        differentiate(family.forwardSpan(config, { blocks, ports, dropout, precision }), {
-          wanted: ['hidden', ...ports]
-        })
-      )
+    const make = () => {
+      const forward = family.forwardSpan(config, { blocks, ports, dropout, precision })
+      return { ...cut(differentiate(forward, { wanted: ['hidden', ...ports] })), share: this.#share(key) }
+    }
+    const made = this.#cuts.get(text) ?? make()
     this.#cuts.delete(text)
     this.#cuts.set(text, made)
     const [oldest] = this.#cuts.keys()
-    if (this.#cuts.size > this.#init.maxSessions) this.#cuts.delete(oldest!)
+    if (this.#isCrowded(this.#cuts)) this.#cuts.delete(oldest!)
     return made
   }
 }

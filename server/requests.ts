@@ -70,7 +70,7 @@ export function tokensOf({ shape }: Tensor): number {
   return shape[0]! * shape[1]!
 }
 
-/** Tokens that a request of several rows may have: while it is computed those who decode wait. */
+/** Tokens that a request of several rows may have: while it is computed other requests of its kind wait. */
 export function maxTokensFor({ forwardRate = Infinity }: Pick<Hosted, 'forwardRate'>, blocks: BlockRange): number {
   const tokens = Math.floor((requestWorkMs * forwardRate) / second / rangeLength(blocks))
   return Math.min(Math.max(tokens, minRequestTokens), maxTokensPerRequest)

@@ -2,6 +2,7 @@
 // computed together at once. Knows no device.
 import { SwarmError } from '../common/errors.ts'
 import { Courtesy } from './courtesy.ts'
+import { FairQueue } from './fair-queue.ts'
 import { Gathering } from './gathering.ts'
 import { LoadMeter } from './load-meter.ts'
 import { type MaxRate, restMs } from './pace.ts'
@@ -9,60 +10,6 @@ import { type MaxRate, restMs } from './pace.ts'
 /** Kinds of work, the more urgent first: somebody waits for each token. */
 export const priorities = ['decode', 'prefill', 'training'] as const
 export type Priority = (typeof priorities)[number]
-
-/** Jobs of one priority, taken from the peers in turn. Pure data. */
-export class FairQueue<Job extends { readonly peerId: string }> {
-  /** the peer whose turn it is first */
-  readonly #byPeer = new Map<string, Job[]>()
-  #length = 0
-
-  get length(): number {
-    return this.#length
-  }
-
-  /** whose turn it is */
-  get nextPeer(): string | undefined {
-    return this.#byPeer.keys().next().value
-  }
-
-  push(job: Job): void {
-    const jobs = this.#byPeer.get(job.peerId)
-    if (jobs === undefined) this.#byPeer.set(job.peerId, [job])
-    else jobs.push(job)
-    this.#length += 1
-  }
-
-  /** The oldest job of the peer whose turn it is, which then goes to the end of the row. */
-  shift(): Job | undefined {
-    const next = this.#byPeer.entries().next()
-    if (next.done) return undefined
-    const [peerId, jobs] = next.value
-    this.#byPeer.delete(peerId)
-    const job = jobs.shift()!
-    if (jobs.length > 0) this.#byPeer.set(peerId, jobs)
-    this.#length -= 1
-    return job
-  }
-
-  /** Those of the jobs that `fits` takes, asked in turn as `shift` would give them. */
-  take(fits: (job: Job) => boolean): Job[] {
-    const passed: Job[] = []
-    const taken: Job[] = []
-    for (let job = this.shift(); job !== undefined; job = this.shift()) (fits(job) ? taken : passed).push(job)
-    for (const job of passed) this.push(job)
-    return taken
-  }
-
-  remove(job: Job): boolean {
-    const jobs = this.#byPeer.get(job.peerId)
-    const index = jobs?.indexOf(job) ?? -1
-    if (jobs === undefined || index === -1) return false
-    jobs.splice(index, 1)
-    if (jobs.length === 0) this.#byPeer.delete(job.peerId)
-    this.#length -= 1
-    return true
-  }
-}
 
 /** Work that is done together with other work of the same key, by one call for all of it. */
 export interface Batchable<Item, Result> {
@@ -75,21 +22,29 @@ export interface Batchable<Item, Result> {
   run(items: readonly Item[]): Promise<readonly Result[]>
 }
 
+/** Work in several runs of the device: where it yields, others may have a run before it goes on. */
+export type Runs<T> = AsyncGenerator<void, T, void>
+
 interface Job {
   readonly peerId: string
   readonly tokens: number
   readonly batch: Batchable<unknown, unknown> | null
-  /** out of the queue: nothing takes it back any more */
+  /** milliseconds that its runs have taken */
+  ms: number
+  /** its turn has come */
   begin(): void
-  /** alone. Never rejects: the next job must have its turn whatever becomes of this one */
-  start(): Promise<void>
+  /**
+   * Its next run, alone; false where that was not the last, and it waits again. Never rejects: the next job must have its turn whatever
+   * becomes of this one.
+   */
+  start(): Promise<boolean>
   resolve(result: unknown): void
 }
 
 export interface JobOptions {
   readonly priority: Priority
   readonly peerId: string
-  /** that are computed, all rows together; default 0 */
+  /** that are computed in one run, all rows together; default 0 */
   readonly tokens?: number
   readonly signal: AbortSignal
 }
@@ -143,10 +98,10 @@ export class Scheduler {
   }
 
   /**
-   * Runs `work` when its turn comes. Aborting takes it out of the queue; work under way goes to its end.
+   * Runs `work` when its turn comes; work in several runs has a turn for each. Aborting takes it out of the queue; a run under way goes to its end.
    * @throws SwarmError BUSY when the queue is full, else what the signal or the work throws
    */
-  async run<T>(options: JobOptions, work: () => Promise<T>): Promise<T> {
+  async run<T>(options: JobOptions, work: () => Promise<T> | Runs<T>): Promise<T> {
     return await this.#queue(options, work, null)
   }
 
@@ -173,7 +128,7 @@ export class Scheduler {
 
   async #queue<T>(
     { priority, peerId, tokens = 0, signal }: JobOptions,
-    work: () => Promise<T>,
+    work: () => Promise<T> | Runs<T>,
     batch: Batchable<unknown, unknown> | null
   ): Promise<T> {
     const queue = this.#queues[priority]
@@ -187,37 +142,53 @@ export class Scheduler {
         { retryAfterMs }
       )
     }
-    return await new Promise<T>((resolve, reject) => {
-      const onAbort = (): void => {
-        if (queue.remove(job)) reject(signal.reason)
-      }
-      const queuedAt = performance.now()
-      const job: Job = {
-        peerId,
-        tokens,
-        batch,
-        begin: () => {
-          signal.removeEventListener('abort', onAbort)
-          this.#load[priority].waited(performance.now() - queuedAt)
-        },
-        start: async () => {
-          try {
-            resolve(await work())
-          } catch (error) {
-            reject(error)
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    const queuedAt = performance.now()
+    let runs: Runs<T> | undefined
+    const job: Job = {
+      ...{ peerId, tokens, batch, ms: 0 },
+      begin: () => {
+        if (runs === undefined) this.#load[priority].waited(performance.now() - queuedAt)
+      },
+      start: async () => {
+        try {
+          const under = runs ?? work()
+          if (!(Symbol.asyncIterator in under)) {
+            resolve(await under)
+            return true
           }
-        },
-        resolve: result => resolve(result as T)
-      }
-      signal.addEventListener('abort', onAbort, { once: true })
-      queue.push(job)
-      if (priority !== 'training') {
-        this.#courtesy.arrived(peerId)
-        this.#wake()
-      }
-      this.#gathering.enough(queue.length)
-      void this.#drain()
-    })
+          runs = under
+          const { done, value } = await runs.next()
+          if (done) {
+            resolve(value)
+            return true
+          }
+          signal.throwIfAborted()
+          queue.resume(job)
+          return false
+        } catch (error) {
+          reject(error)
+          return true
+        }
+      },
+      resolve: result => resolve(result as T)
+    }
+    const onAbort = (): void => {
+      if (queue.remove(job)) reject(signal.reason)
+    }
+    signal.addEventListener('abort', onAbort)
+    queue.push(job)
+    if (priority !== 'training') {
+      this.#courtesy.arrived(peerId)
+      this.#wake()
+    }
+    this.#gathering.enough(queue.length)
+    void this.#drain()
+    try {
+      return await promise
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
   }
 
   #clear(): void {
@@ -238,9 +209,10 @@ export class Scheduler {
       if (priority === 'decode' && this.#gathering.waitMs(length) > 0) await this.#gathering.wait(length)
       const jobs = this.#take(priority)
       const started = performance.now()
-      await this.#start(jobs)
+      const isDone = await this.#start(jobs)
       const ms = performance.now() - started
-      this.#load[priority].ran(ms)
+      for (const job of jobs) job.ms += ms
+      if (isDone) this.#load[priority].ran(jobs[0]?.ms ?? 0)
       if (priority === 'training') this.#courtesy.trained(ms)
       this.#clear()
       await this.#rest(ms, jobs)
@@ -296,10 +268,12 @@ export class Scheduler {
     return [first, ...others]
   }
 
-  async #start(jobs: readonly Job[]): Promise<void> {
+  /** False where the work has further runs to come. */
+  async #start(jobs: readonly Job[]): Promise<boolean> {
     for (const job of jobs) job.begin()
     const [first] = jobs
-    if (first?.batch == null) return await first?.start()
+    if (first === undefined) return true
+    if (first.batch === null) return await first.start()
     const started = performance.now()
     if (jobs.length === 1) await first.start()
     else {
@@ -312,5 +286,6 @@ export class Scheduler {
       }
     }
     this.#gathering.ran(performance.now() - started)
+    return true
   }
 }

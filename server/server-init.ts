@@ -44,6 +44,8 @@ export interface ServerInit extends NetworkInit {
   readonly residualBytes?: number
   /** most memory that computing one request may take; default 4 GiB, at most half of what is available */
   readonly workingBytes?: number
+  /** how long a run of a forward pass may keep those who decode waiting, about; default a quarter of a second */
+  readonly passRunMs?: number
   /** 0: any free one */
   readonly metricsPort?: number
   readonly announcing?: AnnouncerInit

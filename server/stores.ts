@@ -1,6 +1,5 @@
 // What a server keeps in memory for those it serves: keys and values, beginnings of sequences, activations. Each within its bytes.
 import { GiB } from '../common/units.ts'
-import type { Residuals } from './executor.ts'
 import { KvCache } from './kv/kv-cache.ts'
 import { cacheSharePerPeer, prefixShare } from './limits.ts'
 import type { MemoryPlan } from './memory-plan.ts'
@@ -8,12 +7,13 @@ import type { GaugeReadings } from './metrics.ts'
 import { PrefixStore } from './prefix-store.ts'
 import { ResidualCache } from './residual-cache.ts'
 import type { ServerInit } from './server-init.ts'
+import type { KeptPass } from './span-runs.ts'
 
 export interface Stores {
   readonly kvCache: KvCache
   /** absent: beginnings of sequences are not kept */
   readonly prefixes?: PrefixStore
-  readonly residuals: ResidualCache<Residuals>
+  readonly residuals: ResidualCache<KeptPass>
 }
 
 /** Empty ones. What the operator has named is taken as it is; without a limit on all memory the rest is 1 GiB each, else as planned. */
@@ -21,7 +21,7 @@ export function createStores(init: ServerInit, plan: MemoryPlan): Stores {
   const { cacheSharePerPeer: peerShare = cacheSharePerPeer, checkpoint, prefixReuse = true } = init
   const unlimited = init.memoryBytes === undefined
   const kvCache = new KvCache(init.kvCacheBytes ?? (unlimited ? 1 * GiB : plan.kvCacheBytes), { peerShare })
-  const residuals = new ResidualCache<Residuals>({
+  const residuals = new ResidualCache<KeptPass>({
     maxBytes: init.residualBytes ?? (unlimited ? 1 * GiB : plan.residualBytes)
   })
   // angles of dynamic rope, and keys with them, depend on the length of the whole sequence

@@ -4,8 +4,8 @@ import { withResource } from '../../common/resource.ts'
 import { float32, int64, type Tensor } from '../../common/tensor.ts'
 import { blockWeights } from '../../model/block-weights.ts'
 import type { Checkpoint } from '../../model/checkpoint.ts'
+import { portsOf } from '../../model/ports.ts'
 import { createSession } from '../../runtime/session.ts'
-import { portsOf } from '../remote/ports.ts'
 import type { SpanRequest } from '../remote/span-request.ts'
 
 type Floats = Tensor<'float32'>

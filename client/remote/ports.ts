@@ -1,19 +1,6 @@
-// Port tensors by block: which of them a span needs, and the names of their gradients.
-import type { BlockRange } from '../../common/range.ts'
+// Gradients of port tensors, which several requests bring parts of.
 import { tensor } from '../../common/tensor.ts'
 import type { NamedTensors } from '../../proto/frame.ts'
-
-const blockPattern = /^blocks\.(\d+)\./
-
-/** The tensors that belong to blocks of the range: `blocks.<i>.…`. */
-export function portsOf(ports: NamedTensors, blocks: BlockRange): NamedTensors {
-  return Object.fromEntries(
-    Object.entries(ports).filter(([name]) => {
-      const block = Number(blockPattern.exec(name)?.[1] ?? Number.NaN)
-      return blocks.first <= block && block < blocks.end
-    })
-  )
-}
 
 /** Gradients of the same ports from several requests, added. */
 export function sumPorts(parts: readonly NamedTensors[]): NamedTensors {

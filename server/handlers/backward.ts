@@ -3,15 +3,18 @@ import type { Handler } from '../../network/network.ts'
 import type { BodyOf, Message, NamedTensors } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'
 import { checkCall, checkGradient, checkSpan, tokensOf } from '../requests.ts'
+import type { Runs } from '../scheduler.ts'
+import { backward, recompute } from '../span-runs.ts'
 import { unary } from './unary.ts'
 
 export function backwardHandler(context: ServerContext): Handler {
   return unary(context, { kind: 'backwardRequest' }, async ({ message, peerId, signal }) => {
     const { scheduler, metrics } = context
-    const compute = plan(context, message, peerId)
+    const { runs, compute } = plan(context, message, peerId)
     // it was checked
     const tokens = tokensOf(message.tensors['grad.hidden']!)
-    const gradients = await scheduler.run({ priority: 'training', peerId, tokens, signal }, compute)
+    const job = { priority: 'training', peerId, tokens: tokens / runs, signal } as const
+    const gradients = await scheduler.run(job, compute)
     metrics.tokens('backward', tokens)
     const { codec } = message.body.span!
     // gradients of ports are sums over all tokens: they travel as they are
@@ -22,20 +25,30 @@ export function backwardHandler(context: ServerContext): Handler {
   })
 }
 
-/** Checks the request; what comes back computes it. Kept activations are used up only when that runs. */
+interface Plan {
+  /** of the device */
+  readonly runs: number
+  /** Kept activations are used up only when this runs. */
+  compute(): Runs<NamedTensors>
+}
+
+/** Checks the request; what comes back computes it. */
 function plan(
   context: ServerContext,
   { body, tensors }: Message & { readonly body: BodyOf<'backwardRequest'> },
   peerId: string
-): () => Promise<NamedTensors> {
+): Plan {
   const { executor, residuals } = context
   const blocks = checkSpan(body.span, context)
   if (body.residualId === '') {
     const call = checkCall(tensors, body.dropout, context, { blocks, training: true })
     const grad = checkGradient(tensors, context, blocks, call.hidden.shape)
-    return () => executor.recompute(call, grad)
+    const runs = context.runsOf(blocks, tokensOf(call.hidden))
+    const count = runs.length === 1 ? 1 : 2 * runs.length
+    return { runs: count, compute: () => recompute(executor, call, grad, runs) }
   }
-  const grad = checkGradient(tensors, context, blocks, residuals.peek(peerId, body.residualId).shape)
-  // async, so that an eviction while it waited is this request's failure
-  return async () => executor.backward(residuals.take(peerId, body.residualId), grad)
+  const { shape, runs } = residuals.peek(peerId, body.residualId)
+  const grad = checkGradient(tensors, context, blocks, shape)
+  // taken when it runs, so that an eviction while it waited is this request's failure
+  return { runs: runs.length, compute: () => backward(executor, residuals.take(peerId, body.residualId), grad) }
 }

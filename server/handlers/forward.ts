@@ -2,6 +2,7 @@
 import type { Handler } from '../../network/network.ts'
 import type { ServerContext } from '../context.ts'
 import { checkCall, checkSpan, tokensOf } from '../requests.ts'
+import { forward, forwardKeeping } from '../span-runs.ts'
 import { unary } from './unary.ts'
 
 export function forwardHandler(context: ServerContext): Handler {
@@ -10,12 +11,12 @@ export function forwardHandler(context: ServerContext): Handler {
     const call = checkCall(tensors, body.dropout, context, { blocks, training: body.keepResiduals })
     const { executor, scheduler, residuals, metrics } = context
     const tokens = tokensOf(call.hidden)
-    const { hidden, residualId } = await scheduler.run({ priority: 'training', peerId, tokens, signal }, async () => {
-      if (!body.keepResiduals) return { hidden: await executor.forward(call), residualId: '' }
-      const result = await executor.forwardKeeping(call)
-      const { bytes } = result.residuals
-      return { hidden: result.hidden, residualId: residuals.keep(peerId, result.residuals, bytes) }
-    })
+    const runs = context.runsOf(blocks, tokens)
+    const job = { priority: 'training', peerId, tokens: tokens / runs.length, signal } as const
+    const { hidden, kept } = body.keepResiduals
+      ? await scheduler.run(job, () => forwardKeeping(executor, call, runs))
+      : { hidden: await scheduler.run(job, () => forward(executor, call, runs)), kept: null }
+    const residualId = kept === null ? '' : residuals.keep(peerId, kept, kept.bytes)
     metrics.tokens('forward', tokens)
     return {
       message: { body: { kind: 'forwardResponse', residualId }, tensors: { hidden } },

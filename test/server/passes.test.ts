@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { int64, type Tensor } from '../../common/tensor.ts'
-import { portName } from '../../model/ports.ts'
+import { portName, portsOf } from '../../model/ports.ts'
 import type { NamedTensors } from '../../proto/messages.ts'
 import {
   assertClose,
@@ -9,7 +9,6 @@ import {
   eventually,
   loraPorts,
   openModel,
-  portsOf,
   Remote,
   randomTensor,
   rejectsWith,

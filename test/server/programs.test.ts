@@ -38,7 +38,7 @@ test('sessions are compiled once, whatever the order of ports and however many a
 })
 
 test('the session used longest ago goes first, one in use never', async () => {
-  const { programs } = await createPrograms({ maxSessions: 2 })
+  const { programs } = await createPrograms({ maxSessions: 1 / 2 })
   const gate = Promise.withResolvers<void>()
   let held: Session | undefined
   const using = programs.use(keyOf(0), async session => {

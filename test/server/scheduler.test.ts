@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Batchable, Scheduler } from '../../server/scheduler.ts'
+import { type Batchable, type Runs, Scheduler } from '../../server/scheduler.ts'
 
 const forever = new AbortController().signal
 
@@ -174,4 +174,68 @@ test('a prompt that waits has its turn between decode steps', async () => {
   release('first')
   await Promise.all([first, ...jobs])
   assert.deepEqual(order, ['first', 'd1', 'd2', 'p1', 'd3', 'd4', 'p2', 'd5'])
+})
+
+/** Work in several runs: notes each, and has something else happen during it. */
+async function* inRuns(order: string[], name: string, count: number, during: Record<number, () => void> = {}) {
+  for (let run = 1; run <= count; run++) {
+    if (run > 1) yield
+    order.push(`${name}${run}`)
+    during[run]?.()
+  }
+  return name
+}
+
+test('work in several runs lets more urgent work in between, but none of its own kind before it is done', async () => {
+  const scheduler = new Scheduler({ maxLength: 10, maxPassed: { prefill: 2, training: 16 }, maxRows: 1 })
+  const { order, now } = recorder()
+  const jobs: Promise<string>[] = []
+  const decode = () => void jobs.push(scheduler.run({ priority: 'decode', peerId: 'b', signal: forever }, now('d')))
+  const train = (peerId: string, work: () => Runs<string>) => {
+    jobs.push(scheduler.run({ priority: 'training', peerId, signal: forever }, work))
+  }
+  train('a', () => inRuns(order, 'first', 3, { 1: decode, 2: decode }))
+  train('a', () => inRuns(order, 'second', 2, { 1: decode }))
+  train('c', () => inRuns(order, 'third', 2))
+  await Promise.all(jobs)
+  await Promise.all(jobs) // those that came meanwhile
+  assert.deepEqual(order, ['first1', 'd', 'first2', 'd', 'first3', 'second1', 'd', 'second2', 'third1', 'third2'])
+})
+
+test('work in several runs that is aborted, or fails, has no further run', async () => {
+  const scheduler = new Scheduler({ maxLength: 10, maxPassed: { prefill: 2, training: 16 }, maxRows: 1 })
+  const { order, now } = recorder()
+  const cancel = new AbortController()
+  const options = { priority: 'training', peerId: 'a', signal: forever } as const
+  const abort = () => cancel.abort(new Error('gave up'))
+  const cancelled = scheduler.run({ ...options, signal: cancel.signal }, () => inRuns(order, 'a', 3, { 2: abort }))
+  const fail = () => {
+    throw new Error('broken')
+  }
+  const failing = scheduler.run(options, () => inRuns(order, 'b', 3, { 2: fail }))
+  const last = scheduler.run(options, now('last'))
+  await assert.rejects(cancelled, /gave up/)
+  await assert.rejects(failing, /broken/)
+  await last
+  assert.deepEqual(order, ['a1', 'a2', 'b1', 'b2', 'last'])
+})
+
+test('work between two of its runs leaves the queue when it is aborted', async () => {
+  const scheduler = new Scheduler({ maxLength: 10, maxPassed: { prefill: 2, training: 16 }, maxRows: 1 })
+  const { order, work, release } = recorder()
+  const cancel = new AbortController()
+  let other: Promise<string> | undefined
+  const decode = () => {
+    other = scheduler.run({ priority: 'decode', peerId: 'b', signal: forever }, work('d'))
+  }
+  const options = { priority: 'training', peerId: 'a', signal: cancel.signal } as const
+  const cancelled = scheduler.run(options, () => inRuns(order, 'a', 3, { 1: decode }))
+  while (!order.includes('d')) await new Promise(resolve => setImmediate(resolve))
+  assert.equal(scheduler.length, 1)
+  cancel.abort(new Error('gave up'))
+  await assert.rejects(cancelled, /gave up/)
+  assert.equal(scheduler.length, 0)
+  release('d')
+  await other
+  assert.deepEqual(order, ['a1', 'd'])
 })

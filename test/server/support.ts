@@ -88,16 +88,6 @@ export function loraPorts(
   return ports
 }
 
-/** Those of these blocks. */
-export function portsOf(ports: NamedTensors, blocks: BlockRange): NamedTensors {
-  return Object.fromEntries(
-    Object.entries(ports).filter(([name]) => {
-      const block = Number(name.split('.')[1])
-      return blocks.first <= block && block < blocks.end
-    })
-  )
-}
-
 /** One server as its callers see it. */
 export class Remote {
   readonly network: Network
