@@ -1,6 +1,7 @@
 // How many bytes of frames peers may have this peer hold at once, each and all together. Knows no streams.
 import { SwarmError } from '../common/errors.ts'
 import { formatBytes } from '../common/units.ts'
+import { busyRetryMs } from './constants.ts'
 
 export interface ByteBudgetInit {
   readonly perPeer: number
@@ -33,7 +34,8 @@ export class ByteBudget {
       const [whose, limit] = isOver ? ['this peer has', perPeer] : ['peers have', total]
       throw new SwarmError(
         'BUSY',
-        `${formatBytes(bytes)} more: ${whose} ${formatBytes(isOver ? held : this.#total)} under way here, at most ${formatBytes(limit)} are read at once (send smaller batches, or fewer at a time)`
+        `${formatBytes(bytes)} more: ${whose} ${formatBytes(isOver ? held : this.#total)} under way here, at most ${formatBytes(limit)} are read at once (send smaller batches, or fewer at a time)`,
+        { retryAfterMs: busyRetryMs }
       )
     }
     this.#change(peerId, bytes)

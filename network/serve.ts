@@ -5,7 +5,7 @@ import type { Logger } from '../common/logger.ts'
 import { failureMessage } from '../proto/failure.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import { ByteChannel } from './byte-channel.ts'
-import { closeTimeoutMs } from './constants.ts'
+import { busyRetryMs, closeTimeoutMs } from './constants.ts'
 import { FramedStream } from './message-stream.ts'
 import type { Handler } from './network.ts'
 
@@ -31,7 +31,10 @@ export function limitedPerPeer(
     const count = (active.get(peerId) ?? 0) + 1
     active.set(peerId, count)
     const checked: Handler = async (messages, context) => {
-      if (count > limit) throw new SwarmError('BUSY', `more than ${limit} streams of ${init.protocol} from one peer`)
+      if (count > limit) {
+        const what = `more than ${limit} streams of ${init.protocol} from one peer (try again when one has ended)`
+        throw new SwarmError('BUSY', what, { retryAfterMs: busyRetryMs })
+      }
       await handler(messages, context)
     }
     await serveStream(stream, checked, { ...init, peerId, remoteAddress: connection.remoteAddr.toString() })

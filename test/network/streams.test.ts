@@ -152,7 +152,7 @@ test('more streams than a peer may have are answered BUSY', async () => {
   const client = await swarm.client(server)
   const request = () => client.request(server.peerId, '/swarmtune/test-limit/1.0.0', message())
   const taken = [request(), request()]
-  await assert.rejects(request(), code('BUSY', /more than 2 streams/))
+  await assert.rejects(request(), { code: 'BUSY', message: /more than 2 streams/, retryAfterMs: 1000 })
   gate.resolve()
   await Promise.all(taken)
   await request()
