@@ -6,30 +6,20 @@ import type { BlockRange } from '../../common/range.ts'
 import { minute, second } from '../../common/units.ts'
 import type { Announcement } from '../../network/announcement.ts'
 import { excludedPeers } from '../audit/excluded.ts'
+import { Bans } from './bans.ts'
 import { Experience } from './experience.ts'
 import { givenUp } from './given-up.ts'
 import { delay, throwIfAborted } from './retry.ts'
-import { findRoute, type Hop, maxRoundTripMs, type RouteOptions, type RouteServer } from './routing.ts'
+import { type Ping, RoundTrips } from './round-trips.ts'
+import { findRoute, type Hop, type RouteOptions, type RouteServer } from './routing.ts'
 import { Load, spreadRoutes } from './spread.ts'
 
 /** The list of servers is asked for again when it is older. */
 const refreshMs = 1 * minute
-/** A round trip is measured again when it is older. */
-const roundTripMaxAgeMs = 5 * minute
 /** The first route waits so long for round trips; servers that have not answered count as unknown. */
 const firstPingsMs = 1 * second
 /** Where blocks are missing they are looked for thoroughly, but not more often. */
 const thoroughMs = 0.1 * second
-/** Servers that are pinged at once. */
-const concurrentPings = 8
-/** Failures that come sooner after another are of the same trouble. */
-const sameTroubleMs = 1 * second
-/** First ban after a failure; doubled with each further one in a row. */
-const banMs = 15 * second
-const maxBanDoublings = 6
-/** Servers that are busy are waited for so long at most. */
-const maxBusyMs = 10 * second
-
 export interface PeersComponents {
   /** the model's servers as announced now; `enough` says whether dearer ways of looking are worth it */
   findServers(options: {
@@ -38,26 +28,12 @@ export interface PeersComponents {
   }): Promise<readonly Announcement[]>
   /** names of the models that the swarm serves, for the message when it is not this one */
   modelsServed?(options: { signal?: AbortSignal }): Promise<readonly string[]>
-  /** round trip in milliseconds */
-  ping(peerId: string, options: { addresses: readonly string[]; signal?: AbortSignal }): Promise<number>
+  readonly ping: Ping
   /** servers whose blocks are of another precision are left out: `float32`, `int8`, `int4` */
   readonly requireDtype?: string
   readonly logger?: Logger
   /** milliseconds since 1970; for tests */
   readonly now?: () => number
-}
-
-interface RoundTrip {
-  readonly ms: number
-  readonly measuredAt: number
-}
-
-interface Ban {
-  readonly failures: number
-  readonly until: number
-  readonly at: number
-  /** the last failure; '' where none was given */
-  readonly why: string
 }
 
 /** A chain of servers that this client counts as busy until `done` is called. */
@@ -71,12 +47,10 @@ export class Peers {
   readonly #logger: Logger
   readonly #now: () => number
   readonly #closing = new AbortController()
-  readonly #roundTrips = new Map<string, RoundTrip>()
-  readonly #bans = new Map<string, Ban>()
+  readonly #roundTrips: RoundTrips
+  readonly #bans: Bans
   readonly #load = new Load()
   readonly #experience: Experience
-  /** until when servers have said that they are busy */
-  readonly #busy = new Map<string, number>()
   #servers: readonly Announcement[] = []
   /** servers of another precision than the one that is required, when last looked */
   #leftOut = 0
@@ -89,6 +63,9 @@ export class Peers {
     this.#logger = components.logger ?? silent
     this.#now = components.now ?? Date.now
     this.#experience = new Experience(this.#now)
+    const shared = { logger: this.#logger, now: this.#now }
+    this.#bans = new Bans(shared)
+    this.#roundTrips = new RoundTrips({ ...shared, ping: components.ping })
   }
 
   /** Servers that are online by their announcements, banned ones included, those that lied not. */
@@ -101,10 +78,7 @@ export class Peers {
 
   /** Peers that failed lately or are busy. */
   get banned(): ReadonlySet<string> {
-    const now = this.#now()
-    const failed = [...this.#bans].filter(([, ban]) => ban.until > now).map(([peerId]) => peerId)
-    const busy = [...this.#busy].filter(([, until]) => until > now).map(([peerId]) => peerId)
-    return new Set([...failed, ...busy])
+    return this.#bans.current
   }
 
   /** Where the peer can be dialed. */
@@ -137,32 +111,17 @@ export class Peers {
 
   /** Leaves the peer out for 15 s, twice as long after each further failure in a row; one that said when to come back, until then. */
   fail(peerId: string, reason?: SwarmError | Pick<SwarmError, 'retryAfterMs'>): void {
-    const busyMs = Math.min(reason?.retryAfterMs ?? 0, maxBusyMs)
-    if (busyMs > 0) {
-      this.#busy.set(peerId, this.#now() + busyMs)
-      this.#logger.debug({ peer: peerId, busyMs }, 'a server is busy')
-      return
-    }
-    const before = this.#bans.get(peerId)
-    if (before !== undefined && this.#now() - before.at < sameTroubleMs) return
-    const failures = (before?.failures ?? 0) + 1
-    const length = banMs * 2 ** Math.min(failures - 1, maxBanDoublings)
-    // of an error with the hop it comes from, what was wrong
-    const why = reason instanceof SwarmError ? messageOf(reason.cause ?? reason) : ''
-    this.#bans.set(peerId, { failures, until: this.#now() + length, at: this.#now(), why })
-    this.#logger.warn({ peer: peerId, failures, banMs: length }, 'a server failed and is left out for a while')
+    this.#bans.fail(peerId, reason)
   }
 
   /** What to say where trying again has not helped. */
   givenUp(blocks: BlockRange, error: SwarmError): SwarmError {
-    const now = this.#now()
-    const failed = [...this.#bans].filter(([, { until }]) => until > now)
-    return givenUp(error, blocks, this.servers, new Map(failed.map(([peerId, { why }]) => [peerId, why])))
+    return givenUp(error, blocks, this.servers, this.#bans.reasons)
   }
 
   /** Forgets the peer's failures. */
   succeed(peerId: string): void {
-    this.#bans.delete(peerId)
+    this.#bans.succeed(peerId)
   }
 
   /**
@@ -232,9 +191,9 @@ export class Peers {
 
   /** Until the first of the busy servers may be asked again; false where there is none. */
   async #waitForBusy(signal?: AbortSignal): Promise<boolean> {
-    const waits = [...this.#busy.values()].map(until => until - this.#now()).filter(ms => ms > 0)
-    if (waits.length === 0) return false
-    await delay(Math.min(...waits), signal)
+    const { busyMs } = this.#bans
+    if (busyMs === null) return false
+    await delay(busyMs, signal)
     return true
   }
 
@@ -248,7 +207,7 @@ export class Peers {
     return this.servers.map(({ peerId, firstBlock, endBlock, trips, ...announced }) => ({
       peerId,
       blocks: { first: firstBlock, end: endBlock },
-      roundTripMs: this.#roundTrips.get(peerId)?.ms,
+      roundTripMs: this.#roundTrips.of(peerId),
       decodeRate: announced.decodeRate,
       forwardRate: announced.forwardRate,
       cacheBytesFree: announced.cacheBytesFree,
@@ -314,29 +273,11 @@ export class Peers {
     this.#refreshedAt = this.#now()
     if (blocks !== undefined) this.#thoroughAt = this.#refreshedAt
     this.#logger.debug({ servers: servers.length }, 'servers of the model found')
-    const pings = this.#measure(servers.filter(server => server.state === 'online'))
+    const pings = this.#roundTrips.measure(
+      servers.filter(server => server.state === 'online'),
+      signal
+    )
     if (first) await within(firstPingsMs, pings)
-  }
-
-  /** Pings those whose round trip is unknown or old. One that does not answer counts as far away. */
-  async #measure(servers: readonly Announcement[]): Promise<void> {
-    const due = servers.filter(({ peerId }) => {
-      const known = this.#roundTrips.get(peerId)
-      return known === undefined || this.#now() - known.measuredAt > roundTripMaxAgeMs
-    })
-    const work = async (): Promise<void> => {
-      for (let server = due.pop(); server !== undefined; server = due.pop()) {
-        const { peerId, addresses } = server
-        let ms = maxRoundTripMs
-        try {
-          ms = await this.#components.ping(peerId, { addresses, signal: this.#closing.signal })
-        } catch (error) {
-          this.#logger.debug({ peer: peerId, error }, `no answer to a ping: ${messageOf(error)}`)
-        }
-        this.#roundTrips.set(peerId, { ms, measuredAt: this.#now() })
-      }
-    }
-    await Promise.all(Array.from({ length: concurrentPings }, work))
   }
 }
 
