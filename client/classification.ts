@@ -9,8 +9,7 @@ import type { ClassificationParts } from './classification-pass.ts'
 import { ClassificationHead } from './heads/classification.ts'
 import { type LabelOptions, resolveLabels } from './labels.ts'
 import { type Parameter, parameter } from './parameter.ts'
-import type { ModelParts } from './parts.ts'
-import { PeftModelForSequenceClassification, PeftModelForTokenClassification } from './peft-models.ts'
+import type { AdaptedParts, ModelParts } from './parts.ts'
 import { openModel, type PretrainedOptions } from './pretrained.ts'
 import type { TuningMethod } from './tuning/index.ts'
 
@@ -108,6 +107,33 @@ export class DistributedModelForTokenClassification extends TokenClassificationM
   /** The model with an adapter over it; see getPeftModel. */
   adapt(method: TuningMethod, head: ClassificationHead, options: { seed?: number } = {}) {
     return new PeftModelForTokenClassification({ base: this, method, head }, options)
+  }
+}
+
+/** The same with adapters over them, under PEFT's names. */
+export class PeftModelForSequenceClassification extends SequenceClassificationModel {
+  readonly base: DistributedModelForSequenceClassification
+
+  constructor(
+    components: AdaptedParts<DistributedModelForSequenceClassification, ClassificationHead>,
+    options: { seed?: number } = {}
+  ) {
+    const { base, method, head } = components
+    super({ ...base.parts, head }, method, { labels: base.id2label, ...options })
+    this.base = base
+  }
+}
+
+export class PeftModelForTokenClassification extends TokenClassificationModel {
+  readonly base: DistributedModelForTokenClassification
+
+  constructor(
+    components: AdaptedParts<DistributedModelForTokenClassification, ClassificationHead>,
+    options: { seed?: number } = {}
+  ) {
+    const { base, method, head } = components
+    super({ ...base.parts, head }, method, { labels: base.id2label, ...options })
+    this.base = base
   }
 }
 

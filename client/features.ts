@@ -1,8 +1,7 @@
 // A model without a head whose blocks are computed by the swarm, under Petals' name.
 import { FeatureModel } from './feature-model.ts'
 import { FeatureHead } from './heads/features.ts'
-import type { TaskParts } from './parts.ts'
-import { PeftModelForFeatureExtraction } from './peft-models.ts'
+import type { AdaptedParts, TaskParts } from './parts.ts'
 import { openModel, type PretrainedOptions } from './pretrained.ts'
 import type { TuningMethod } from './tuning/index.ts'
 
@@ -14,6 +13,17 @@ export class DistributedModel extends FeatureModel {
   /** The model with an adapter over it; see getPeftModel. */
   adapt(method: TuningMethod, head: FeatureHead, options: { seed?: number } = {}): PeftModelForFeatureExtraction {
     return new PeftModelForFeatureExtraction({ base: this, method, head }, options)
+  }
+}
+
+/** The same with an adapter over it, under PEFT's name. */
+export class PeftModelForFeatureExtraction extends FeatureModel {
+  readonly base: DistributedModel
+
+  constructor(components: AdaptedParts<DistributedModel, FeatureHead>, options: { seed?: number } = {}) {
+    const { base, method, head } = components
+    super({ ...base.parts, head }, method, options)
+    this.base = base
   }
 }
 

@@ -26,13 +26,15 @@ export {
   type ClassifierOptions,
   DistributedModelForSequenceClassification,
   DistributedModelForTokenClassification,
+  PeftModelForSequenceClassification,
+  PeftModelForTokenClassification,
   type TokenClassifierOptions
 } from './classification.ts'
 export type { ClassificationOutput } from './classification-model.ts'
 export type { ClassificationInput } from './classification-pass.ts'
 export { type ExportDType, type Exported, type ExportOptions, exportMerged } from './export/export.ts'
 export type { FeatureGradients, FeatureInput, FeatureOptions, FeatureOutput } from './feature-model.ts'
-export { AutoDistributedModel, DistributedModel } from './features.ts'
+export { AutoDistributedModel, DistributedModel, PeftModelForFeatureExtraction } from './features.ts'
 export type { FromPeers } from './from-peers.ts'
 export {
   type Draft,
@@ -47,7 +49,7 @@ export {
 export type { Ids } from './inputs.ts'
 export { type LocalDraft, type LocalDraftOptions, openLocalDraft } from './local-draft.ts'
 export type { ModelLoss } from './loss.ts'
-export { AutoDistributedModelForCausalLM, DistributedModelForCausalLM } from './model.ts'
+export { AutoDistributedModelForCausalLM, DistributedModelForCausalLM, PeftModelForCausalLM } from './model.ts'
 export {
   type AdafactorOptions,
   type AdamWOptions,
@@ -71,16 +73,10 @@ export {
 } from './optim/index.ts'
 export { addGradient, clearGradients, type Parameter, parameter } from './parameter.ts'
 export { getPeftModel, PeftModel, type TunableModel } from './peft.ts'
-export {
-  PeftModelForCausalLM,
-  PeftModelForFeatureExtraction,
-  PeftModelForSequenceClassification,
-  PeftModelForTokenClassification
-} from './peft-models.ts'
 export type { PretrainedOptions } from './pretrained.ts'
 export type { ForwardPass, RemoteBlocks, RemoteSequential } from './remote/chain.ts'
 export type { CodecOption, Codecs } from './remote/codecs.ts'
-export type { InferenceSession } from './remote/inference-session.ts'
+export type { InferenceSession } from './remote/session/session.ts'
 export {
   type Batch,
   type CheckpointOptions,

@@ -2,8 +2,7 @@
 import { CausalModel } from './causal-model.ts'
 import { LanguageHead } from './heads/language.ts'
 import type { Parameter } from './parameter.ts'
-import type { CausalParts } from './parts.ts'
-import { PeftModelForCausalLM } from './peft-models.ts'
+import type { AdaptedParts, CausalParts } from './parts.ts'
 import { openModel, type PretrainedOptions } from './pretrained.ts'
 import type { RemoteSequential } from './remote/chain.ts'
 import type { TuningMethod } from './tuning/index.ts'
@@ -33,6 +32,17 @@ export class DistributedModelForCausalLM extends CausalModel {
   /** The model with an adapter over it; see getPeftModel. */
   adapt(method: TuningMethod, head: LanguageHead, options: { seed?: number } = {}): PeftModelForCausalLM {
     return new PeftModelForCausalLM({ base: this, method, head }, options)
+  }
+}
+
+/** The same with an adapter over it, under PEFT's name. */
+export class PeftModelForCausalLM extends CausalModel {
+  readonly base: DistributedModelForCausalLM
+
+  constructor(components: AdaptedParts<DistributedModelForCausalLM, LanguageHead>, options: { seed?: number } = {}) {
+    const { base, method, head } = components
+    super({ ...base.parts, head, embeddings: head.embeddings ?? base.parts.embeddings }, method, options)
+    this.base = base
   }
 }
 

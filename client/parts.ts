@@ -8,6 +8,7 @@ import type { LanguageHead } from './heads/language.ts'
 import type { Parameter } from './parameter.ts'
 import type { Programs } from './programs.ts'
 import type { RemoteSequential } from './remote/chain.ts'
+import type { TuningMethod } from './tuning/index.ts'
 
 export interface ModelParts {
   readonly checkpoint: Checkpoint
@@ -30,3 +31,12 @@ export interface ModelParts {
 export type TaskParts<Head> = ModelParts & { readonly head: Head }
 
 export type CausalParts = TaskParts<LanguageHead>
+
+/** Of a model with an adapter over it. */
+export interface AdaptedParts<Base, Head> {
+  /** the model under the adapter; it goes on as if there were none */
+  readonly base: Base
+  readonly method: TuningMethod
+  /** with parameters of its own */
+  readonly head: Head
+}

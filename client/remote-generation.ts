@@ -4,7 +4,7 @@ import { int64, type Tensor } from '../common/tensor.ts'
 import { positionsOf } from './embeddings.ts'
 import { type GenerationModel, type GenerationOptions, type GenerationStep, generate } from './generate/index.ts'
 import type { CausalParts } from './parts.ts'
-import type { InferenceSession } from './remote/inference-session.ts'
+import type { InferenceSession } from './remote/session/session.ts'
 import type { TuningMethod } from './tuning/index.ts'
 
 type Floats = Tensor<'float32'>

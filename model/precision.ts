@@ -1,6 +1,4 @@
 // In how many bits the matrices of a block are held. Norms and biases are float32 in all of them.
-import type { ExpectedTensor } from './family.ts'
-
 export const precisions = ['float32', 'int8', 'int4'] as const
 export type Precision = (typeof precisions)[number]
 
@@ -40,7 +38,7 @@ export function storedColumns({ columns }: MatrixSizes, { offsets }: Quantizatio
 }
 
 /** Sizes of a block's tensor as a product's matrix, null for one that is none. */
-export function matrixSizes({ shape }: Pick<ExpectedTensor, 'shape'>, transposed = false): MatrixSizes | null {
+export function matrixSizes({ shape }: { readonly shape: readonly number[] }, transposed = false): MatrixSizes | null {
   if (shape.length !== 2) return null
   const [rows, columns] = (transposed ? shape.toReversed() : shape) as [number, number]
   return { rows, columns }

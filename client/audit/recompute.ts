@@ -1,10 +1,15 @@
 // The same work once more, along another route. Keeps nothing on the servers.
 import type { Tensor } from '../../common/tensor.ts'
+import { portsOf } from '../../model/ports.ts'
 import type { NamedTensors } from '../../proto/frame.ts'
-import type { PassGradients } from '../remote/passes.ts'
-import { portsOf } from '../remote/ports.ts'
 import type { Hop } from '../remote/routing.ts'
-import { requestBackward, requestForward, type SpanCaller, type SpanRequest } from '../remote/span-request.ts'
+import {
+  type PassGradients,
+  requestBackward,
+  requestForward,
+  type SpanCaller,
+  type SpanRequest
+} from '../remote/span-request.ts'
 
 type Floats = Tensor<'float32'>
 

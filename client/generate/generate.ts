@@ -3,33 +3,10 @@ import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import type { Tensor } from '../../common/tensor.ts'
 import { generateByBeams } from './beam-search.ts'
 import { checkLogits } from './logits.ts'
+import type { GenerationModel, GenerationStep } from './model.ts'
 import { type GenerationOptions, planGeneration } from './options.ts'
-import { createRow, type FinishReason, type Row } from './row.ts'
+import { createRow, type Row } from './row.ts'
 import { speculate } from './speculate.ts'
-
-/** What the loop needs of a model and its caches. One object serves one generation. */
-export interface GenerationModel {
-  /** Takes whole prompts in (rows may differ in length, no padding); logits of each row's last token, `[batch, vocab]`. */
-  prefill(rows: readonly (readonly number[])[], options: { signal?: AbortSignal }): Promise<Tensor<'float32'>>
-  /** Takes one more token per row in; logits `[batch, vocab]`. Rows that have finished get the padding token. */
-  step(ids: readonly number[], options: { signal?: AbortSignal }): Promise<Tensor<'float32'>>
-  /** Takes several tokens of a single row in; logits after each, `[tokens, vocab]`. Absent: no speculative decoding. */
-  extend?(ids: readonly number[], options: { signal?: AbortSignal }): Promise<Tensor<'float32'>>
-  /** Takes back the last so many tokens of every row. */
-  retract?(count: number): void
-  /** Row i goes on from what row `parents[i]` has taken in. Absent: no beam search. */
-  reorder?(parents: readonly number[]): void
-}
-
-/** What one step added. Every list has one entry per row. */
-export interface GenerationStep {
-  /** null: the row had finished before */
-  readonly tokens: readonly (number | null)[]
-  /** text that is now certain, without special tokens; '' while held back and without a tokenizer; never beyond a stop string */
-  readonly texts: readonly string[]
-  /** how the row ended, in this step or before */
-  readonly finished: readonly (FinishReason | null)[]
-}
 
 function checkPrompts(prompts: readonly (readonly number[])[]): void {
   if (prompts.length === 0) throw new SwarmError('INVALID_ARGUMENT', 'generate: expected at least one row, found none')

@@ -1,6 +1,7 @@
 // Generation: options, the loop, and the pure pieces that it is made of.
 export { type Draft, type DraftOptions, type Guess, lookUp, promptLookup } from './draft.ts'
-export { type GenerationModel, type GenerationStep, generate, generateIds } from './generate.ts'
+export { generate, generateIds } from './generate.ts'
+export type { GenerationModel, GenerationStep } from './model.ts'
 export type { GenerationOptions, SpeculationPass } from './options.ts'
 export { type Processor, repetitionPenalty, temperature, topK, topP } from './processors.ts'
 export type { FinishReason } from './row.ts'

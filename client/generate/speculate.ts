@@ -1,7 +1,7 @@
 // Speculative decoding of one row: a draft guesses tokens, one pass of the model checks them, what does not stand is taken back.
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
-import type { GenerationModel, GenerationStep } from './generate.ts'
 import { checkLogits } from './logits.ts'
+import type { GenerationModel, GenerationStep } from './model.ts'
 import type { GenerationOptions, GenerationPlan, SpeculationPlan } from './options.ts'
 import { createRow } from './row.ts'
 

@@ -12,17 +12,14 @@ import type { Auditor } from '../audit/auditor.ts'
 import type { AuditReport } from '../audit/report.ts'
 import { settle } from '../settle.ts'
 import { type CodecOption, type Codecs, resolveCodecs } from './codecs.ts'
-import {
-  type InferenceSession,
-  openInferenceSession,
-  type SessionNetwork,
-  type SessionOptions
-} from './inference-session.ts'
-import { type BackwardOptions, Passes, type PassGradients } from './passes.ts'
+import { openInferenceSession, type SessionNetwork } from './inference-session.ts'
+import { type BackwardOptions, Passes } from './passes.ts'
 import type { Peers, ReservedRoute } from './peers.ts'
 import { sumPorts } from './ports.ts'
 import { defaultRetryDelaysMs, retry } from './retry.ts'
 import { joinRows, rowsOf, splitRows } from './rows.ts'
+import type { InferenceSession, SessionOptions } from './session/session.ts'
+import type { PassGradients } from './span-request.ts'
 
 export interface ForwardOptions {
   /** int64 [batch, seq], 1 = token, 0 = padding; absent: all are tokens */

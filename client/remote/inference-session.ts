@@ -1,54 +1,17 @@
-// A generation's way through the swarm: what it is asked for, and how it is opened.
+// Opens sessions: a chain of servers with room for a generation's cache.
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { BlockRange } from '../../common/range.ts'
-import type { Tensor } from '../../common/tensor.ts'
 import type { Network } from '../../network/network.ts'
-import type { Codec, NamedTensors } from '../../proto/frame.ts'
+import type { Codec } from '../../proto/frame.ts'
 import type { Auditor } from '../audit/auditor.ts'
 import type { Peers } from './peers.ts'
 import { retry, throwIfAborted } from './retry.ts'
-import type { Hop } from './routing.ts'
 import { ChainBuilder } from './session/chain-builder.ts'
 import { ChainSession } from './session/chain-session.ts'
 import type { Ping } from './session/liveness.ts'
 import { SessionRecorder } from './session/recorder.ts'
-
-export interface SessionOptions {
-  readonly batch: number
-  /** most positions that a row may reach, prompts included */
-  readonly maxLength: number
-  /** of adapters, held by the servers for the session */
-  readonly ports?: NamedTensors
-  readonly signal?: AbortSignal
-}
-
-export interface StepOptions {
-  /** how many of the new positions of each row are tokens; the rest, on the right, is padding. Absent: all are */
-  readonly lengths?: readonly number[]
-  /** all: results of every position (default); last: of each row's last token, [batch, 1, hidden] */
-  readonly answer?: 'all' | 'last'
-  readonly signal?: AbortSignal
-}
-
-export interface InferenceSession {
-  /** positions that each row has taken in */
-  readonly lengths: readonly number[]
-  /** the servers, in order, as they are now */
-  readonly route: readonly Hop[]
-  /**
-   * New positions [batch, seq, hidden] through the blocks; one step at a time. A server that is lost is replaced, and the results
-   * are what they would have been. After an error the session is closed. Throws INVALID_ARGUMENT, BLOCKS_UNAVAILABLE naming
-   * blocks that nobody serves any more, the error of the server that failed last (with its peer and blocks), DEADLINE, ABORTED.
-   */
-  step(hidden: Tensor<'float32'>, options?: StepOptions): Promise<Tensor<'float32'>>
-  /** Forgets what lies behind these lengths: the next step goes on from there. Throws INVALID_ARGUMENT. */
-  truncate(lengths: readonly number[]): void
-  /** Row i goes on from what row `parents[i]` holds. Throws INVALID_ARGUMENT. */
-  reorder(parents: readonly number[]): void
-  close(): Promise<void>
-  [Symbol.asyncDispose](): Promise<void>
-}
+import type { InferenceSession, SessionOptions } from './session/session.ts'
 
 interface Components {
   readonly network: SessionNetwork

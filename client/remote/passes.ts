@@ -4,13 +4,20 @@ import { type SwarmError, toSwarmError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { BlockRange } from '../../common/range.ts'
 import type { Tensor } from '../../common/tensor.ts'
+import { portsOf } from '../../model/ports.ts'
 import type { NamedTensors } from '../../proto/frame.ts'
 import type { Auditor } from '../audit/auditor.ts'
 import type { Peers } from './peers.ts'
-import { portsOf } from './ports.ts'
 import { retry, throwIfAborted } from './retry.ts'
 import type { Hop } from './routing.ts'
-import { isPeersFault, requestBackward, requestForward, type SpanCaller, type SpanRequest } from './span-request.ts'
+import {
+  isPeersFault,
+  type PassGradients,
+  requestBackward,
+  requestForward,
+  type SpanCaller,
+  type SpanRequest
+} from './span-request.ts'
 
 /** One hop of a forward pass that has been computed. */
 export interface SpanPass {
@@ -21,11 +28,6 @@ export interface SpanPass {
   readonly residualId: string
   /** with the ports of the hop's blocks only */
   readonly request: SpanRequest
-}
-
-export interface PassGradients {
-  readonly hidden: Tensor<'float32'>
-  readonly ports: NamedTensors
 }
 
 export interface PassOptions {

@@ -22,6 +22,14 @@ export interface SpanRequest {
   readonly signal?: AbortSignal
 }
 
+/** What comes back of a backward pass. */
+export interface PassGradients {
+  /** of the input, [batch, seq, hidden] */
+  readonly hidden: Tensor<'float32'>
+  /** of each port, under the port's name */
+  readonly ports: NamedTensors
+}
+
 export interface SpanCaller {
   readonly network: Pick<Network, 'request'>
   /** identity of the model */
@@ -117,7 +125,7 @@ export async function requestBackward(
   pass: { readonly hidden: Tensor<'float32'>; readonly residualId: string; readonly request: SpanRequest },
   gradient: Tensor<'float32'>,
   signal?: AbortSignal
-): Promise<{ hidden: Tensor<'float32'>; ports: NamedTensors }> {
+): Promise<PassGradients> {
   const { hidden, residualId, request } = pass
   const { activations, gradients } = caller.codecs
   const span = spanOf(caller, hop, gradients)

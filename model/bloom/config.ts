@@ -11,7 +11,13 @@ import {
   readTokens
 } from '../config.ts'
 import { checkQuantized } from '../scale.ts'
-import { modules } from './tensors.ts'
+
+export const modules = [
+  'self_attention.query_key_value',
+  'self_attention.dense',
+  'mlp.dense_h_to_4h',
+  'mlp.dense_4h_to_h'
+] as const
 
 export interface BloomConfig extends ModelConfig {
   readonly traits: {

@@ -2,13 +2,6 @@
 import type { ClientTensorNames, LinearModule } from '../family.ts'
 import type { BloomConfig } from './config.ts'
 
-export const modules = [
-  'self_attention.query_key_value',
-  'self_attention.dense',
-  'mlp.dense_h_to_4h',
-  'mlp.dense_4h_to_h'
-] as const
-
 export function linearModules({ hiddenSize, intermediateSize }: BloomConfig): readonly LinearModule[] {
   return [
     { name: 'self_attention.query_key_value', inFeatures: hiddenSize, outFeatures: 3 * hiddenSize },

@@ -17,7 +17,13 @@ import {
 import { type Activation, readActivation } from '../layers/mlp.ts'
 import { readRope, stretchedPositions } from '../rope-config.ts'
 import { checkQuantized } from '../scale.ts'
-import { modules } from './tensors.ts'
+
+export const modules = [
+  'self_attention.query_key_value',
+  'self_attention.dense',
+  'mlp.dense_h_to_4h',
+  'mlp.dense_4h_to_h'
+] as const
 
 /** Which norms a block has: one for both layers, one for each, or one before each of two layers in a row. */
 export type FalconNorms = 'shared' | 'separate' | 'sequential'

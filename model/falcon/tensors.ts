@@ -3,13 +3,6 @@ import type { ClientTensorNames, ExpectedTensor, LinearModule } from '../family.
 import { layerNormTensors } from '../layers/norms.ts'
 import type { FalconConfig, FalconNorms } from './config.ts'
 
-export const modules = [
-  'self_attention.query_key_value',
-  'self_attention.dense',
-  'mlp.dense_h_to_4h',
-  'mlp.dense_4h_to_h'
-] as const
-
 const norms = {
   shared: ['input_layernorm'],
   separate: ['ln_attn', 'ln_mlp'],

@@ -19,7 +19,13 @@ import { type LayerTypes, readWindows } from '../layer-types.ts'
 import { type Activation, readActivation } from '../layers/mlp.ts'
 import { readRope, stretchedPositions } from '../rope-config.ts'
 import { checkQuantized } from '../scale.ts'
-import { attentionModules } from './tensors.ts'
+
+export const attentionModules = [
+  'self_attn.q_proj',
+  'self_attn.k_proj',
+  'self_attn.v_proj',
+  'self_attn.o_proj'
+] as const
 
 export interface GemmaConfig extends ModelConfig {
   readonly rope: RopeConfig

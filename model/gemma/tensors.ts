@@ -3,13 +3,6 @@ import type { ClientTensorNames, ExpectedTensor, LinearModule } from '../family.
 import { rmsNormTensors } from '../layers/norms.ts'
 import type { GemmaConfig } from './config.ts'
 
-export const attentionModules = [
-  'self_attn.q_proj',
-  'self_attn.k_proj',
-  'self_attn.v_proj',
-  'self_attn.o_proj'
-] as const
-
 export function linearModules(config: GemmaConfig): readonly LinearModule[] {
   const { hiddenSize, intermediateSize, headDim } = config
   const queries = config.numHeads * headDim

@@ -15,7 +15,9 @@ import {
 import { type Activation, readActivation } from '../layers/mlp.ts'
 import { readRope, readRotatedPart, stretchedPositions } from '../rope-config.ts'
 import { checkQuantized } from '../scale.ts'
-import { attentionModules, mlpModules } from './tensors.ts'
+
+export const attentionModules = ['attention.query_key_value', 'attention.dense'] as const
+export const mlpModules = ['mlp.dense_h_to_4h', 'mlp.dense_4h_to_h'] as const
 
 export interface GptNeoXConfig extends ModelConfig {
   readonly rope: RopeConfig

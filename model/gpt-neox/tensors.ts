@@ -2,9 +2,6 @@
 import type { ClientTensorNames, LinearModule } from '../family.ts'
 import type { GptNeoXConfig } from './config.ts'
 
-export const attentionModules = ['attention.query_key_value', 'attention.dense'] as const
-export const mlpModules = ['mlp.dense_h_to_4h', 'mlp.dense_4h_to_h'] as const
-
 export function linearModules({ hiddenSize, intermediateSize }: GptNeoXConfig): readonly LinearModule[] {
   return [
     { name: 'attention.query_key_value', inFeatures: hiddenSize, outFeatures: 3 * hiddenSize },

@@ -14,7 +14,8 @@ import {
 } from '../config.ts'
 import { type Activation, readActivation } from '../layers/mlp.ts'
 import { checkQuantized } from '../scale.ts'
-import { modules } from './tensors.ts'
+
+export const modules = ['attn.c_attn', 'attn.c_proj', 'mlp.c_fc', 'mlp.c_proj'] as const
 
 export interface Gpt2Config extends ModelConfig {
   readonly traits: {

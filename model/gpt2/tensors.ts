@@ -1,8 +1,6 @@
 // Names and shapes of GPT-2's checkpoint tensors. Its Conv1D weights lie the other way round: [in, out].
 import type { ClientTensorNames, LinearModule } from '../family.ts'
-import type { Gpt2Config } from './config.ts'
-
-export const modules = ['attn.c_attn', 'attn.c_proj', 'mlp.c_fc', 'mlp.c_proj'] as const
+import { type Gpt2Config, modules } from './config.ts'
 
 export function linearModules({ hiddenSize, intermediateSize }: Gpt2Config): readonly LinearModule[] {
   const sizes = {

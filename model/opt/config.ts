@@ -12,7 +12,9 @@ import {
 } from '../config.ts'
 import { type Activation, readActivation } from '../layers/mlp.ts'
 import { checkQuantized } from '../scale.ts'
-import { modules } from './tensors.ts'
+
+export const attention = ['self_attn.k_proj', 'self_attn.v_proj', 'self_attn.q_proj', 'self_attn.out_proj'] as const
+export const modules = [...attention, 'fc1', 'fc2'] as const
 
 export interface OptConfig extends ModelConfig {
   readonly traits: {

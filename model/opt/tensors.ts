@@ -1,10 +1,7 @@
 // Names and shapes of OPT's checkpoint tensors.
 import type { ClientTensorNames, ExpectedTensor, LinearModule } from '../family.ts'
 import { layerNormTensors } from '../layers/norms.ts'
-import type { OptConfig } from './config.ts'
-
-const attention = ['self_attn.k_proj', 'self_attn.v_proj', 'self_attn.q_proj', 'self_attn.out_proj'] as const
-export const modules = [...attention, 'fc1', 'fc2'] as const
+import { attention, type OptConfig } from './config.ts'
 
 /** Rows of the position matrix before that of position 0. */
 export const positionOffset = 2

@@ -11,8 +11,8 @@ import { type ByteSource, PartialFile } from '../partial/partial-file.ts'
 import type { ByteRange } from '../partial/ranges.ts'
 import { fetchTensors, type TransferProgress } from '../partial/tensors.ts'
 import type { TensorInfo } from '../tensor-info.ts'
+import { sharedFiles } from './files.ts'
 import { layOut, type PeerLayout } from './index-file.ts'
-import { sharedFiles } from './share.ts'
 
 /** Peers that hold a model. Every call names one of them. */
 export interface ModelPeers {

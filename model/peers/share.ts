@@ -8,15 +8,7 @@ import { openCheckpointFile, readExactly } from '../formats/byte-file.ts'
 import type { ByteRange } from '../partial/ranges.ts'
 import type { TensorInfo } from '../tensor-info.ts'
 import { chatTemplateFile, readTextIfAny } from '../tokenizer.ts'
-
-/** Of a model's folder; no other is given away. */
-export const sharedFiles: readonly string[] = [
-  'config.json',
-  'generation_config.json',
-  'tokenizer.json',
-  'tokenizer_config.json',
-  chatTemplateFile
-]
+import { sharedFiles } from './files.ts'
 
 /** The bytes of one of `sharedFiles`; undefined where the model has none, and for any other file. */
 export async function readShared(

@@ -1,6 +1,17 @@
 // One way of a connection through the proxy: pieces wait for their time and their turn.
 import type { Socket } from 'node:net'
-import type { Weather } from './proxy.ts'
+
+/** What happens to the bytes of a link, either way. */
+export interface Weather {
+  /** later than they came; order stays */
+  readonly delayMs: number
+  /** at most, each way */
+  readonly bytesPerSecond: number
+  /** nothing gets through, new connections included, and nobody is told; what waits goes on with the thaw */
+  readonly isFrozen: boolean
+  /** new connections are reset */
+  readonly isRefused: boolean
+}
 
 /** What waits in the proxy before it stops reading. */
 const mostWaitingBytes = 1024 * 1024

@@ -2,19 +2,7 @@
 // by the address that its connections come from.
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import { Pipe } from './pipe.ts'
-
-/** What happens to the bytes of a link, either way. */
-export interface Weather {
-  /** later than they came; order stays */
-  readonly delayMs: number
-  /** at most, each way */
-  readonly bytesPerSecond: number
-  /** nothing gets through, new connections included, and nobody is told; what waits goes on with the thaw */
-  readonly isFrozen: boolean
-  /** new connections are reset */
-  readonly isRefused: boolean
-}
+import { Pipe, type Weather } from './pipe.ts'
 
 const fair: Weather = { delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY, isFrozen: false, isRefused: false }
 

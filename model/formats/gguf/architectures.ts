@@ -4,16 +4,8 @@ import { SwarmError } from '../../../common/errors.ts'
 import { mostParts } from '../../config.ts'
 import type { JsonObject } from '../../json.ts'
 import type { TensorEncoding } from '../../tensor-info.ts'
+import type { Metadata } from './metadata.ts'
 import { ropeScaling } from './rope.ts'
-
-/** Metadata by key, read with its type checked. */
-export interface Metadata {
-  /** path for messages */
-  readonly file: string
-  get(key: string): unknown
-  number(key: string): number
-  optionalNumber(key: string): number | undefined
-}
 
 export interface Architecture {
   /** the fields of config.json that are not common to all */

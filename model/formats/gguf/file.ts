@@ -6,8 +6,9 @@ import { type DType, dtypes, sizeOf } from '../../../common/tensor.ts'
 import { MiB } from '../../../common/units.ts'
 import type { TensorInfo } from '../../tensor-info.ts'
 import { type ByteFile, openLocalFile } from '../byte-file.ts'
-import { type Architecture, architectures, hubName, type Metadata } from './architectures.ts'
+import { type Architecture, architectures, hubName } from './architectures.ts'
 import { quantizations } from './dequantize.ts'
+import type { Metadata } from './metadata.ts'
 import { ropeFactorsTensor } from './rope.ts'
 
 export interface GgufFile {

@@ -2,7 +2,7 @@
 // Source: src/llama-model.cpp (load_hparams: keys and defaults) and ggml/src/ggml-cpu/ops.cpp (rope_yarn) of llama.cpp.
 import { SwarmError } from '../../../common/errors.ts'
 import type { JsonObject } from '../../json.ts'
-import type { Metadata } from './architectures.ts'
+import type { Metadata } from './metadata.ts'
 
 /** Holds a factor for each rotated pair. */
 export const ropeFactorsTensor = 'rope_freqs.weight'

@@ -3,9 +3,9 @@
 // Source: src/llama-vocab.cpp of llama.cpp (pre-tokenizers, defaults), https://github.com/huggingface/tokenizers (the JSON).
 import { SwarmError } from '../../../common/errors.ts'
 import type { JsonObject } from '../../json.ts'
-import type { Metadata } from './architectures.ts'
 import type { GgufFile } from './file.ts'
 import { mergesOf } from './merges.ts'
+import type { Metadata } from './metadata.ts'
 
 const tokenTypes = { unknown: 2, control: 3, userDefined: 4 }
 

@@ -1,0 +1,11 @@
+// The files of a model's folder that peers give each other, beside tensors.
+import { chatTemplateFile } from '../tokenizer.ts'
+
+/** Of a model's folder; no other is given away. */
+export const sharedFiles: readonly string[] = [
+  'config.json',
+  'generation_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  chatTemplateFile
+]
