@@ -32,6 +32,8 @@ export interface StartOptions {
   readonly signal?: AbortSignal
   /** where the peer's log lines go; default: kept, and shown if it does not come up */
   readonly onLog?: (line: string) => void
+  /** what the peer says that it does once it is online: `paused`, `resumed` */
+  readonly onEvent?: (event: string) => void
 }
 
 /**
@@ -67,6 +69,7 @@ export async function startPeer(args: readonly string[], options: StartOptions =
       createInterface({ input: child.stdout }).on('line', line => {
         const event = JSON.parse(line) as { event: string }
         if (event.event === 'online') resolve(event as OnlineEvent)
+        else options.onEvent?.(event.event)
       })
       void gone.then(([code, signal]) =>
         reject(

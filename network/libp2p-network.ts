@@ -66,6 +66,7 @@ export class Libp2pNetwork implements Network {
   readonly peerId: string
   readonly directory: Directory
   readonly dht: Dht
+  readonly traffic = { sent: 0, received: 0 }
 
   readonly #libp2p: SwarmLibp2p
   readonly #logger: Logger
@@ -309,6 +310,7 @@ export class Libp2pNetwork implements Network {
       peerId,
       maxFrameBytes: options.maxFrameBytes ?? maxFrameBytes,
       direction: 'outbound',
+      count: this.traffic,
       preface: preface(protocol),
       negotiate: channel => readAnswer(channel, peerId, protocol)
     })

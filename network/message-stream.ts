@@ -14,6 +14,12 @@ import {
 import type { ByteChannel } from './byte-channel.ts'
 import { chunkBytes, closeTimeoutMs, firstFrameTimeoutMs, stallTimeoutMs } from './constants.ts'
 
+/** Bytes of frames, as they are on the wire before they are encrypted; grows. */
+export interface ByteCount {
+  sent: number
+  received: number
+}
+
 /** A stream of messages to one peer. */
 export interface MessageStream {
   readonly peerId: string
@@ -45,6 +51,8 @@ export interface FramedStreamInit {
   readonly direction: 'inbound' | 'outbound'
   /** counts a frame's bytes as held until the next one is read or the stream is over; throws where they are too many */
   readonly hold?: (bytes: number) => () => void
+  /** what this stream's frames are added to */
+  readonly count?: ByteCount
   /** sent before the first frame, without waiting for its answer */
   readonly preface?: Uint8Array
   /** reads the answer to the preface; throws where the peer refuses */
@@ -144,6 +152,7 @@ export class FramedStream implements MessageStream {
       await write()
       this.#preface = undefined
       await this.#channel.flush(signal)
+      if (this.#init.count) this.#init.count.sent += frame.head.length + frame.payloadBytes
     } catch (error) {
       // half a frame cannot be taken back
       if (begun) this.#channel.abort(error instanceof Error ? error : new Error(String(error)))
@@ -188,6 +197,7 @@ export class FramedStream implements MessageStream {
     const payload = new Uint8Array(payloadBytes)
     await this.#readFull(payload, signal)
     const tensors = readTensors(layout, payload)
+    if (this.#init.count) this.#init.count.received += prefix.length + headerBytes + payloadBytes
     progress.begun = false
     return { body, tensors }
   }

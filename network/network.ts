@@ -6,7 +6,7 @@ import type { AnnouncementFields } from './announcement.ts'
 import type { Dht } from './dht.ts'
 import type { Directory } from './directory.ts'
 import type { PrivateKey } from './identity.ts'
-import type { MessageStream } from './message-stream.ts'
+import type { ByteCount, MessageStream } from './message-stream.ts'
 import type { Silence } from './silence.ts'
 
 export interface NetworkInit {
@@ -80,6 +80,8 @@ export interface Network {
   readonly peerId: string
   /** multiaddrs at which others reach this peer, each with /p2p/<peer id> */
   readonly addresses: string[]
+  /** bytes of frames on the streams that this peer has opened, so far */
+  readonly traffic: Readonly<ByteCount>
   /** Listens and joins. Throws ADDRESS_IN_USE, UNREACHABLE when no address to join answers. */
   start(): Promise<void>
   stop(): Promise<void>

@@ -29,6 +29,7 @@ import {
   requireDtypeOption
 } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
+import { describeTraffic } from '../traffic.ts'
 
 interface GenerateFlags extends AccessFlags, HubFlags {
   codec?: Codec
@@ -86,7 +87,7 @@ export function generateCommand(): Command {
     .option('--system <text>', 'what a chat model is told before; implies --chat')
     .option('--chat-template <file>', "a Jinja template instead of the model's own; implies --chat")
     .addOption(auditOption())
-    .option('--stats', 'print tokens per second to stderr')
+    .option('--stats', 'print tokens per second, and bytes sent and received, to stderr')
     .addOption(logOption('warn'))
     .action(generate)
 }
@@ -137,6 +138,8 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
               signal: interrupt.signal
             })
       const started = performance.now()
+      const before = { ...model.network.traffic }
+      let first = before
       let tokens = 0
       const guesses = { proposed: 0, accepted: 0 }
       const chats = flags.chat || flags.system !== undefined || flags.chatTemplate !== undefined
@@ -163,11 +166,13 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
       })) {
         process.stdout.write(piece.text)
         tokens += 1
+        if (tokens === 1) first = { ...model.network.traffic }
       }
       print()
       if (flags.stats) {
         const seconds = (performance.now() - started) / 1000
         process.stderr.write(`${tokens} tokens, ${(tokens / seconds).toFixed(1)} tokens/s\n`)
+        process.stderr.write(`${describeTraffic({ before, first, end: model.network.traffic, tokens })}\n`)
         if (draft !== null || flags.speculate !== undefined)
           process.stderr.write(`${guesses.accepted} of ${guesses.proposed} guesses accepted\n`)
       }

@@ -9,7 +9,7 @@ import { excludedPeers } from '../audit/excluded.ts'
 import { Bans } from './bans.ts'
 import { Experience } from './experience.ts'
 import { givenUp } from './given-up.ts'
-import { delay, throwIfAborted } from './retry.ts'
+import { delay, throwIfAborted, within } from './retry.ts'
 import { type Ping, RoundTrips } from './round-trips.ts'
 import { findRoute, type Hop, type RouteOptions, type RouteServer } from './routing.ts'
 import { Load, spreadRoutes } from './spread.ts'
@@ -279,17 +279,6 @@ export class Peers {
     )
     if (first) await within(firstPingsMs, pings)
   }
-}
-
-/** Waits for work that never fails, but not longer than so many milliseconds. */
-function within(ms: number, work: Promise<void>): Promise<void> {
-  return new Promise(resolve => {
-    const timer = setTimeout(resolve, ms)
-    work.finally(() => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }
 
 /** Whether online servers host all of the blocks. */

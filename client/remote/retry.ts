@@ -33,6 +33,17 @@ export function delay(ms: number, signal?: AbortSignal): Promise<void> {
   })
 }
 
+/** Waits for work that never fails, but not longer than so many milliseconds. */
+export function within(ms: number, work: Promise<void>): Promise<void> {
+  return new Promise(resolve => {
+    const timer = setTimeout(resolve, ms)
+    work.finally(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}
+
 /** The result of the first try that succeeds. Throws the last error, or at once one that no further try can help. */
 export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { delaysMs, logger, signal } = options

@@ -96,8 +96,15 @@ describe('a swarm of processes', { timeout: 240 * second }, () => {
 
   test('generates what Hugging Face generates', async () => {
     const { prompt, text } = reference.alone[0]!
-    const found = await swarm('generate', model, prompt, '--join', bootstrap.address, '--max-new-tokens', '64')
-    assert.equal(found, `${text}\n`)
+    const args = ['generate', model, prompt, '--join', bootstrap.address, '--max-new-tokens', '64', '--stats']
+    const { stdout, stderr } = await run(process.execPath, [bin, ...args], { cwd: root, timeout: 120 * second })
+    assert.equal(stdout, `${text}\n`)
+    const [, sent, received] = /then (\d+) B sent and (\d+) B received a token/.exec(stderr) ?? []
+    // a hidden state in two bytes a number, and what stands around it
+    const states = 2 * JSON.parse(readFileSync(join(model, 'config.json'), 'utf8')).hidden_size
+    for (const bytes of [sent, received]) {
+      assert.ok(Number(bytes) >= states && Number(bytes) < states + 250, `${states} bytes of states: ${stderr}`)
+    }
   })
 
   test('trains an adapter, saves it, and generates with it', async () => {
@@ -138,6 +145,29 @@ describe('a swarm of processes', { timeout: 240 * second }, () => {
     await extra.stop()
     assert.equal(extra.process.exitCode, 0)
     await until(bootstrap.address, found => found?.servers.length === 3, 10 * second)
+  })
+
+  test('a server pauses and serves again as its operator signals', async () => {
+    const said: string[] = []
+    const extra = await startPeer(
+      ['serve', model, '--blocks', '4-8', '--host', '127.0.0.1', '--no-identity', '--join', bootstrap.address],
+      { onEvent: event => said.push(event) }
+    )
+    const stateOf = (status: ModelStatus | undefined) =>
+      status?.servers.find(({ peerId }) => peerId === extra.online.peerId)?.state
+    try {
+      extra.process.kill('SIGUSR1')
+      await until(bootstrap.address, found => stateOf(found) === 'paused', 20 * second)
+      // the others go on without it
+      const { prompt, text } = reference.alone[0]!
+      assert.equal(await swarm('generate', model, prompt, '--join', bootstrap.address), `${text}\n`)
+      extra.process.kill('SIGUSR2')
+      await until(bootstrap.address, found => stateOf(found) === 'online', 20 * second)
+      assert.deepEqual(said, ['paused', 'resumed'])
+    } finally {
+      await extra.stop()
+    }
+    assert.equal(extra.process.exitCode, 0)
   })
 
   test('a peer stops when the program that started it is gone', async () => {
