@@ -1,9 +1,9 @@
 // Beam search through real servers: the sequences of Hugging Face, also when a server is lost on the way.
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
-import type { DistributedModelForCausalLM, GenerationOptions } from '../../../client/index.ts'
+import { describe, it } from 'node:test'
+import type { GenerationOptions } from '../../../client/index.ts'
 import { readReference } from '../support.ts'
-import { startSwarm, type TestSwarm, until } from './swarm.ts'
+import { until, useSwarm } from './swarm.ts'
 
 interface Case {
   readonly settings: {
@@ -36,24 +36,18 @@ const expectedOf = ({ tokens }: Case): number[][] =>
   tokens.map((row, index) => [...reference.ids[Math.floor((index * reference.ids.length) / tokens.length)]!, ...row])
 
 describe('beam search through three servers', () => {
-  let swarm: TestSwarm
-  let model: DistributedModelForCausalLM
-  before(async () => {
-    swarm = await startSwarm([
+  const used = useSwarm(
+    [
       [0, 4],
       [4, 8],
       [8, 12]
-    ])
-    model = await swarm.connect({ remote: { retryDelaysMs: [0, 50, 100, 200] } })
-  })
-  after(async () => {
-    await model.close()
-    await swarm[Symbol.asyncDispose]()
-  })
+    ],
+    { connect: { remote: { retryDelaysMs: [0, 50, 100, 200] } } }
+  )
 
   for (const each of reference.cases) {
     it(`gives the sequences of Hugging Face for prompts of different lengths: ${JSON.stringify(each.settings)}`, async () => {
-      assert.deepEqual(await model.generate(input, optionsOf(each)), expectedOf(each))
+      assert.deepEqual(await used.model.generate(input, optionsOf(each)), expectedOf(each))
     })
   }
 
@@ -63,17 +57,17 @@ describe('beam search through three servers', () => {
     const texts: string[] = []
     const tokens: (number | null)[] = []
     const options = { ...optionsOf(each), numReturnSequences: 1 }
-    for await (const step of model.generateStream(ids, options)) {
+    for await (const step of used.model.generateStream(ids, options)) {
       texts.push(step.text)
       tokens.push(step.token)
     }
     assert.deepEqual(tokens, each.tokens[9])
-    assert.equal(texts.join(''), model.tokenizer.decode(each.tokens[9]!))
+    assert.equal(texts.join(''), used.model.tokenizer.decode(each.tokens[9]!))
   })
 
   it('gives them when a server is lost in the middle', async () => {
     const [, each] = reference.cases as [Case, Case]
-    const { embeddings } = model.parts
+    const { embeddings } = used.model.parts
     const enter = embeddings.enter.bind(embeddings)
     let steps = 0
     let lost = ''
@@ -81,25 +75,25 @@ describe('beam search through three servers', () => {
     embeddings.enter = async (...given) => {
       steps += 1
       if (steps === 9) {
-        const server = swarm.servers.find(({ sessions, range }) => sessions > 0 && range.first === 4)!
+        const server = used.swarm.servers.find(({ sessions, range }) => sessions > 0 && range.first === 4)!
         lost = server.peerId
         await server.stop()
-        await swarm.add([4, 8])
+        await used.swarm.add([4, 8])
       }
       return await enter(...given)
     }
     try {
-      assert.deepEqual(await model.generate(input, optionsOf(each)), expectedOf(each))
+      assert.deepEqual(await used.model.generate(input, optionsOf(each)), expectedOf(each))
     } finally {
       embeddings.enter = enter
     }
     assert.notEqual(lost, '')
     assert.ok(steps > 20)
-    await until(() => swarm.servers.every(server => server.sessions === 0))
+    await until(() => used.swarm.servers.every(server => server.sessions === 0))
   })
 
   it('refuses what makes no sense together', async () => {
-    const run = (options: GenerationOptions) => model.generate([[5, 6]], options)
+    const run = (options: GenerationOptions) => used.model.generate([[5, 6]], options)
     await assert.rejects(run({ numBeams: 2, doSample: true }), { code: 'UNSUPPORTED' })
     await assert.rejects(run({ numBeams: 2, promptLookupNumTokens: 3 }), { code: 'UNSUPPORTED' })
     await assert.rejects(run({ numBeams: 2, numReturnSequences: 3 }), { code: 'INVALID_ARGUMENT' })

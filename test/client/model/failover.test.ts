@@ -1,14 +1,13 @@
 // Generation while servers are lost: what comes out is what would have come out.
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
-import type { DistributedModelForCausalLM } from '../../../client/index.ts'
+import { describe, it } from 'node:test'
 import { SwarmError } from '../../../common/errors.ts'
 import { createRandom } from '../../../common/random.ts'
 import { float32, type Tensor, tensor } from '../../../common/tensor.ts'
 import { createNetwork } from '../../../network/node.ts'
 import type { BlockServer } from '../../../server/server.ts'
 import { readReference } from '../support.ts'
-import { relative, startSwarm, type TestSwarm, until } from './swarm.ts'
+import { relative, startSwarm, until, useSwarm } from './swarm.ts'
 
 interface Greedy {
   readonly newTokens: number
@@ -46,46 +45,37 @@ function slice({ shape, data }: Tensor<'float32'>, from: number, end: number): T
 }
 
 describe('a generation whose servers are lost', () => {
-  let swarm: TestSwarm
-  let model: DistributedModelForCausalLM
-  before(async () => {
-    swarm = await startSwarm(replicas)
-    model = await swarm.connect({ remote: { retryDelaysMs: [0, 50, 100, 200] } })
-  })
-  after(async () => {
-    await model.close()
-    await swarm[Symbol.asyncDispose]()
-  })
+  const used = useSwarm(replicas, { connect: { remote: { retryDelaysMs: [0, 50, 100, 200] } } })
   /** Ends a server that has a session. */
   const stopOne = async (): Promise<BlockServer> => {
-    const server = swarm.servers.find(({ sessions }) => sessions > 0)!
+    const server = used.swarm.servers.find(({ sessions }) => sessions > 0)!
     await server.stop()
     return server
   }
   /** Its hidden states travel as they are: for comparing them with passes. */
-  const connectExact = () => swarm.connect({ codec: 'fp32', remote: { retryDelaysMs: [0, 50, 100, 200] } })
-  const byPeer = (peerId: string): BlockServer => swarm.servers.find(server => server.peerId === peerId)!
+  const connectExact = () => used.swarm.connect({ codec: 'fp32', remote: { retryDelaysMs: [0, 50, 100, 200] } })
+  const byPeer = (peerId: string): BlockServer => used.swarm.servers.find(server => server.peerId === peerId)!
 
   for (const hops of [[1], [0], [2], [0, 1], [0, 1, 2]]) {
     it(`goes on with the same tokens when servers ${hops.join(', ')} of its chain end between two steps`, async () => {
       const tokens: number[] = []
-      const stream = model.generateStream(reference.ids, { maxNewTokens: greedy.newTokens })
+      const stream = used.model.generateStream(reference.ids, { maxNewTokens: greedy.newTokens })
       for await (const { token } of stream) {
         tokens.push(token!)
         if (tokens.length !== 10) continue
         // the servers that have a session now are those of the chain
-        const chain = swarm.servers
+        const chain = used.swarm.servers
           .filter(server => server.sessions > 0)
           .toSorted((a, b) => a.range.first - b.range.first)
         assert.equal(chain.length, 3)
         for (const hop of hops) {
           const { range } = chain[hop]!
           await chain[hop]!.stop()
-          await swarm.add([range.first, range.end])
+          await used.swarm.add([range.first, range.end])
         }
       }
       assert.deepEqual(tokens, reference.tokens)
-      await until(() => swarm.servers.every(server => server.sessions === 0))
+      await until(() => used.swarm.servers.every(server => server.sessions === 0))
     })
   }
 
@@ -93,11 +83,11 @@ describe('a generation whose servers are lost', () => {
     const { ids, mask, tokens } = greedy.batch
     const rows = ids.map(() => [] as (number | null)[])
     const input = { inputIds: ids, attentionMask: mask }
-    for await (const step of model.generateStream(input, { maxNewTokens: greedy.newTokens })) {
+    for await (const step of used.model.generateStream(input, { maxNewTokens: greedy.newTokens })) {
       for (const [row, token] of step.tokens.entries()) rows[row]!.push(token)
       if (rows[0]!.length !== 7) continue
       const { range } = await stopOne()
-      await swarm.add([range.first, range.end])
+      await used.swarm.add([range.first, range.end])
     }
     assert.deepEqual(rows, tokens)
   })
@@ -118,7 +108,7 @@ describe('a generation whose servers are lost', () => {
     assert.notEqual(session.route[1]!.peerId, middle!.peerId)
     assert.ok(relative([...first.data, ...second.data], expected.hidden.data) < 1e-5)
     await session.close()
-    await swarm.add([4, 8])
+    await used.swarm.add([4, 8])
   })
 
   it('names the blocks that nobody serves any more', async () => {
@@ -156,7 +146,7 @@ describe('a generation whose servers are lost', () => {
     const [hop] = session.route
     const lost = byPeer(hop!.peerId)
     await lost.stop()
-    await swarm.add([0, 4])
+    await used.swarm.add([0, 4])
     const found = await session.step(next)
     session.reorder([1, 0])
     const last = states(2, 1)

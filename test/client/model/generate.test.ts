@@ -1,12 +1,12 @@
 // Generation through real servers: the tokens are Hugging Face's, however the blocks are split.
 import assert from 'node:assert/strict'
 import { type AddressInfo, createServer } from 'node:net'
-import { after, before, describe, it } from 'node:test'
-import { AutoDistributedModelForCausalLM, type DistributedModelForCausalLM } from '../../../client/index.ts'
+import { describe, it } from 'node:test'
+import { AutoDistributedModelForCausalLM } from '../../../client/index.ts'
 import { tensor } from '../../../common/tensor.ts'
 import { createNetwork } from '../../../network/node.ts'
 import { collect, readReference, referencePath } from '../support.ts'
-import { relative, startSwarm, type TestSwarm, tinyPath, until } from './swarm.ts'
+import { relative, startSwarm, tinyPath, until, useSwarm } from './swarm.ts'
 
 interface Greedy {
   readonly newTokens: number
@@ -33,26 +33,17 @@ const splits: Record<string, readonly (readonly [number, number])[]> = {
 
 for (const [name, ranges] of Object.entries(splits)) {
   describe(`greedy generation through ${name}`, () => {
-    let swarm: TestSwarm
-    let model: DistributedModelForCausalLM
-    before(async () => {
-      swarm = await startSwarm(ranges)
-      model = await swarm.connect()
-    })
-    after(async () => {
-      await model.close()
-      await swarm[Symbol.asyncDispose]()
-    })
+    const used = useSwarm(ranges)
 
     it('gives the tokens of Hugging Face for a prompt alone', async () => {
       for (const { ids, tokens } of greedy.alone.slice(0, name === 'one server' ? undefined : 2)) {
-        assert.deepEqual(await model.generate(ids, options), [[...ids, ...tokens]])
+        assert.deepEqual(await used.model.generate(ids, options), [[...ids, ...tokens]])
       }
     })
 
     it('gives every row of a padded batch what it gets alone', async () => {
       const { ids, mask, tokens } = greedy.batch
-      const rows = await model.generate({ inputIds: ids, attentionMask: mask }, options)
+      const rows = await used.model.generate({ inputIds: ids, attentionMask: mask }, options)
       assert.deepEqual(
         rows,
         ids.map((row, index) => [...row, ...tokens[index]!])
@@ -62,25 +53,16 @@ for (const [name, ranges] of Object.entries(splits)) {
 }
 
 describe('generation through two servers', () => {
-  let swarm: TestSwarm
-  let model: DistributedModelForCausalLM
   const [reference] = greedy.alone as [Greedy['alone'][number]]
-  before(async () => {
-    swarm = await startSwarm([
-      [0, 5],
-      [5, 12]
-    ])
-    model = await swarm.connect()
-  })
-  after(async () => {
-    await model.close()
-    await swarm[Symbol.asyncDispose]()
-  })
-  const sessions = () => swarm.servers.reduce((sum, server) => sum + server.sessions, 0)
+  const used = useSwarm([
+    [0, 5],
+    [5, 12]
+  ])
+  const sessions = () => used.swarm.servers.reduce((sum, server) => sum + server.sessions, 0)
 
   it('never reads a tensor of a block', async () => {
-    await model.generate(reference.ids, { maxNewTokens: 2 })
-    const { reads, tensors, family, config } = model.parts.checkpoint
+    await used.model.generate(reference.ids, { maxNewTokens: 2 })
+    const { reads, tensors, family, config } = used.model.parts.checkpoint
     const read = [...reads.tensorsRead, ...reads.tensorsMapped]
     assert.deepEqual(read.toSorted(), ['model.embed_tokens.weight', 'model.norm.weight'])
     const names = Array.from({ length: config.numBlocks }, (_, block) => family.blockTensorNames(config, block)).flat()
@@ -89,7 +71,7 @@ describe('generation through two servers', () => {
   })
 
   it('streams text and tokens as they come, and closes the session at the end', async () => {
-    const steps = await collect(model.generateStream(reference.ids, options))
+    const steps = await collect(used.model.generateStream(reference.ids, options))
     assert.deepEqual(
       steps.map(step => step.token),
       reference.tokens
@@ -100,9 +82,9 @@ describe('generation through two servers', () => {
   })
 
   it('takes a text, and stops where a stop string appears', async () => {
-    const text = model.tokenizer.decode(reference.ids)
+    const text = used.model.tokenizer.decode(reference.ids)
     const stop = reference.text.slice(20, 26)
-    const steps = await collect(model.generateStream(text, { ...options, stopStrings: stop }))
+    const steps = await collect(used.model.generateStream(text, { ...options, stopStrings: stop }))
     assert.equal(steps.map(step => step.text).join(''), reference.text.slice(0, reference.text.indexOf(stop)))
     assert.equal(steps.at(-1)!.finished[0], 'stop')
   })
@@ -112,7 +94,7 @@ describe('generation through two servers', () => {
     const longer = [...second.ids, ...second.tokens.slice(0, 2)]
     const end = first.tokens.slice(1, 5).find(token => !second.tokens.includes(token))!
     const at = first.tokens.indexOf(end) + 1
-    const rows = await model.generate([first.ids, longer], { maxNewTokens: 6, eosTokenIds: [end], padTokenId: 1 })
+    const rows = await used.model.generate([first.ids, longer], { maxNewTokens: 6, eosTokenIds: [end], padTokenId: 1 })
     assert.deepEqual(rows[0], [
       ...Array(longer.length - first.ids.length).fill(1),
       ...first.ids,
@@ -124,16 +106,18 @@ describe('generation through two servers', () => {
 
   it('samples the same tokens from the same seed, whatever the rows beside', async () => {
     const sampling = { maxNewTokens: 8, doSample: true, temperature: 1.5, topK: 40, topP: 0.95, seed: 11 }
-    const [alone] = await model.generate(reference.ids, sampling)
-    const [again, other] = await model.generate([reference.ids, reference.ids], sampling)
+    const [alone] = await used.model.generate(reference.ids, sampling)
+    const [again, other] = await used.model.generate([reference.ids, reference.ids], sampling)
     assert.deepEqual(again, alone)
     assert.notDeepEqual(other, alone)
-    const [different] = await model.generate(reference.ids, { ...sampling, seed: 12 })
+    const [different] = await used.model.generate(reference.ids, { ...sampling, seed: 12 })
     assert.notDeepEqual(different, alone)
   })
 
   it('lets several generations go on at once', async () => {
-    const rows = await Promise.all(greedy.alone.slice(0, 3).map(({ ids }) => model.generate(ids, { maxNewTokens: 12 })))
+    const rows = await Promise.all(
+      greedy.alone.slice(0, 3).map(({ ids }) => used.model.generate(ids, { maxNewTokens: 12 }))
+    )
     for (const [index, { ids, tokens }] of greedy.alone.slice(0, 3).entries()) {
       assert.deepEqual(rows[index], [[...ids, ...tokens.slice(0, 12)]])
     }
@@ -143,7 +127,7 @@ describe('generation through two servers', () => {
     const controller = new AbortController()
     let steps = 0
     const generation = async () => {
-      for await (const _ of model.generateStream(reference.ids, { ...options, signal: controller.signal })) {
+      for await (const _ of used.model.generateStream(reference.ids, { ...options, signal: controller.signal })) {
         if (++steps === 3) controller.abort()
       }
     }
@@ -153,31 +137,31 @@ describe('generation through two servers', () => {
   })
 
   it('frees the session of a loop that is left', async () => {
-    for await (const _ of model.generateStream(reference.ids, options)) break
+    for await (const _ of used.model.generateStream(reference.ids, options)) break
     await until(() => sessions() === 0)
   })
 
   it('refuses prompts that make no sense, before any server is asked', async () => {
     const invalid = { code: 'INVALID_ARGUMENT' }
-    await assert.rejects(model.generate([]), invalid)
-    await assert.rejects(model.generate([[]]), invalid)
-    await assert.rejects(model.generate([4096]), /token id 4096: expected 0 to 4095/)
-    await assert.rejects(model.generate([-1]), invalid)
-    await assert.rejects(model.generate([0.5]), invalid)
-    await assert.rejects(model.generate({ inputIds: [[5, 6]], attentionMask: [[0, 0]] }), invalid)
-    await assert.rejects(model.generate({ inputIds: [[5, 6]], attentionMask: [[1]] }), invalid)
-    await assert.rejects(model.generate(Array(1025).fill(5)), /1025 positions, the model has 1024/)
+    await assert.rejects(used.model.generate([]), invalid)
+    await assert.rejects(used.model.generate([[]]), invalid)
+    await assert.rejects(used.model.generate([4096]), /token id 4096: expected 0 to 4095/)
+    await assert.rejects(used.model.generate([-1]), invalid)
+    await assert.rejects(used.model.generate([0.5]), invalid)
+    await assert.rejects(used.model.generate({ inputIds: [[5, 6]], attentionMask: [[0, 0]] }), invalid)
+    await assert.rejects(used.model.generate({ inputIds: [[5, 6]], attentionMask: [[1]] }), invalid)
+    await assert.rejects(used.model.generate(Array(1025).fill(5)), /1025 positions, the model has 1024/)
   })
 
   it('generates to the last position of the model and no further', async () => {
-    const [row] = await model.generate(Array(1022).fill(5), { maxNewTokens: 50, eosTokenIds: [] })
+    const [row] = await used.model.generate(Array(1022).fill(5), { maxNewTokens: 50, eosTokenIds: [] })
     assert.equal(row!.length, 1025)
   })
 
   it('names the blocks and the servers seen when another model is asked for', async () => {
     const path = referencePath('grouped')
     await using other = await AutoDistributedModelForCausalLM.fromPretrained(path, {
-      initialPeers: swarm.join,
+      initialPeers: used.swarm.join,
       remote: { retryDelaysMs: [] }
     })
     await assert.rejects(other.generate([5]), {

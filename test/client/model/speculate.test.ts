@@ -2,16 +2,10 @@
 import assert from 'node:assert/strict'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
-import {
-  type DistributedModelForCausalLM,
-  type Draft,
-  type GenerationOptions,
-  openLocalDraft,
-  type SpeculationPass
-} from '../../../client/index.ts'
+import { describe, it } from 'node:test'
+import { type Draft, type GenerationOptions, openLocalDraft, type SpeculationPass } from '../../../client/index.ts'
 import { readReference, referencePath } from '../support.ts'
-import { startSwarm, type TestSwarm, tinyPath, until } from './swarm.ts'
+import { tinyPath, until, useSwarm } from './swarm.ts'
 
 interface Greedy {
   readonly newTokens: number
@@ -32,20 +26,14 @@ function informed({ ids, tokens }: Greedy['alone'][number]): Draft {
 }
 
 describe('speculative decoding through three servers', () => {
-  let swarm: TestSwarm
-  let model: DistributedModelForCausalLM
-  before(async () => {
-    swarm = await startSwarm([
+  const used = useSwarm(
+    [
       [0, 4],
       [4, 8],
       [8, 12]
-    ])
-    model = await swarm.connect({ remote: { retryDelaysMs: [0, 50, 100, 200] } })
-  })
-  after(async () => {
-    await model.close()
-    await swarm[Symbol.asyncDispose]()
-  })
+    ],
+    { connect: { remote: { retryDelaysMs: [0, 50, 100, 200] } } }
+  )
 
   const run = async (row: Greedy['alone'][number], options: GenerationOptions) => {
     const passes: SpeculationPass[] = []
@@ -54,7 +42,7 @@ describe('speculative decoding through three servers', () => {
       onSpeculation: (pass: SpeculationPass) => passes.push(pass),
       ...options
     }
-    const [found] = await model.generate(row.ids, all)
+    const [found] = await used.model.generate(row.ids, all)
     return { tokens: found!.slice(row.ids.length), passes }
   }
 
@@ -96,15 +84,15 @@ describe('speculative decoding through three servers', () => {
   it('gives them when a server is lost between two passes', async () => {
     const tokens: number[] = []
     const options = { maxNewTokens: greedy.newTokens, draft: informed(reference), numAssistantTokens: 4 }
-    for await (const { token } of model.generateStream(reference.ids, options)) {
+    for await (const { token } of used.model.generateStream(reference.ids, options)) {
       tokens.push(token!)
       if (tokens.length !== 12) continue
-      const lost = swarm.servers.find(({ sessions, range }) => sessions > 0 && range.first === 4)!
+      const lost = used.swarm.servers.find(({ sessions, range }) => sessions > 0 && range.first === 4)!
       await lost.stop()
-      await swarm.add([4, 8])
+      await used.swarm.add([4, 8])
     }
     assert.deepEqual(tokens, reference.tokens)
-    await until(() => swarm.servers.every(server => server.sessions === 0))
+    await until(() => used.swarm.servers.every(server => server.sessions === 0))
   })
 
   it('with a repetition penalty and a stop string gives what comes without', async () => {
@@ -116,7 +104,7 @@ describe('speculative decoding through three servers', () => {
 
   it('refuses a batch', async () => {
     const rows = [reference.ids, reference.ids]
-    await assert.rejects(model.generate(rows, { promptLookupNumTokens: 4 }), {
+    await assert.rejects(used.model.generate(rows, { promptLookupNumTokens: 4 }), {
       code: 'UNSUPPORTED',
       message: /one row/
     })

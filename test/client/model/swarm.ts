@@ -1,6 +1,7 @@
 // A small swarm inside the test's process: real servers over loopback.
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { after, before } from 'node:test'
 import { AutoDistributedModelForCausalLM, type DistributedModelForCausalLM } from '../../../client/index.ts'
 import type { PretrainedOptions } from '../../../client/pretrained.ts'
 import { openCheckpoint } from '../../../model/checkpoint.ts'
@@ -56,6 +57,23 @@ export async function startSwarm(
   }
   for (const range of ranges) await swarm.add(range)
   return swarm
+}
+
+/** A swarm and a client of it, up for all tests of the `describe` that calls this. */
+export function useSwarm(
+  ranges: readonly (readonly [number, number])[],
+  { connect, ...options }: Parameters<typeof startSwarm>[1] & { connect?: Partial<PretrainedOptions> } = {}
+): { readonly swarm: TestSwarm; readonly model: DistributedModelForCausalLM } {
+  const used = {} as { swarm: TestSwarm; model: DistributedModelForCausalLM }
+  before(async () => {
+    used.swarm = await startSwarm(ranges, options)
+    used.model = await used.swarm.connect(connect)
+  })
+  after(async () => {
+    await used.model?.close()
+    await used.swarm?.[Symbol.asyncDispose]()
+  })
+  return used
 }
 
 /** Waits for a condition that nobody announces. Fails after ten seconds. */
