@@ -3,14 +3,7 @@
 import { SwarmError } from '../common/errors.ts'
 import { sizeOf } from '../common/tensor.ts'
 import { type RawConfig, readObject } from './config.ts'
-import type { TensorInfo } from './tensor-info.ts'
-
-/** How a tensor is scaled. */
-export interface TensorScale {
-  readonly tensor: TensorInfo
-  /** rows and columns that share a number of it */
-  readonly block: readonly [rows: number, columns: number]
-}
+import type { TensorInfo, TensorScale } from './tensor-info.ts'
 
 /** What files name the numbers that `<name>` is to be multiplied with. */
 const endings = ['_scale_inv', '_scale']

@@ -1,6 +1,5 @@
 // Where a checkpoint's tensor lies and how it is written there. Knows no file format's headers and reads nothing.
 import type { DType } from '../common/tensor.ts'
-import type { TensorScale } from './scale.ts'
 
 /** How the bytes of a tensor become float32 where that is more than its element type says. All fields add up. */
 export interface TensorEncoding {
@@ -28,6 +27,13 @@ export interface TensorInfo {
   readonly encoding?: TensorEncoding
   /** what the elements are to be multiplied with */
   readonly scale?: TensorScale
+}
+
+/** How a tensor is scaled. */
+export interface TensorScale {
+  readonly tensor: TensorInfo
+  /** rows and columns that share a number of it */
+  readonly block: readonly [rows: number, columns: number]
 }
 
 /** What has been taken from a checkpoint's files: shows that nobody reads what is not his. */
