@@ -11,6 +11,7 @@ import { clearGradients, type Parameter } from './parameter.ts'
 import type { TaskParts } from './parts.ts'
 import { saveAdapter, type TaskType, type TuningMethod, type TuningState } from './tuning/index.ts'
 
+/** Of a pass through the model, whatever its task. */
 export interface PassOptions {
   /**
    * true: dropout acts; false: it does not, and nothing is kept for a backward pass. Default: dropout as `train()` and

@@ -10,11 +10,13 @@ import type { ModelLoss } from './loss.ts'
 import { generateRemote } from './remote-generation.ts'
 import type { TrainableModel } from './train/index.ts'
 
+/** Of a pass of a causal language model. */
 export interface ForwardOptions extends PassOptions {
   /** false: only the loss, for which the vocabulary is scored only where labels are. Default: not where `training` is given */
   readonly logits?: boolean
 }
 
+/** What a pass of a causal language model gives. */
 export interface CausalOutput {
   readonly loss: ModelLoss
   /** [batch, seq, vocab]; null where `logits` is false */
@@ -32,6 +34,7 @@ export interface StreamedTokens extends GenerationStep {
   readonly text: string
 }
 
+/** A causal language model, plain or with an adapter: passes, generation, loss. */
 export class CausalModel extends BaseModel<LanguageHead> implements TrainableModel {
   readonly task = 'CAUSAL_LM'
 

@@ -10,6 +10,7 @@ import type { TuningMethod } from './tuning/index.ts'
 
 type Floats = Tensor<'float32'>
 
+/** A batch for a causal language model. */
 export interface CausalInput {
   /** [batch, seq] */
   readonly inputIds: Ids

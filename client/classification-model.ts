@@ -8,6 +8,7 @@ import type { ModelLoss } from './loss.ts'
 import type { TrainableModel } from './train/index.ts'
 import { saveLabels, type TuningMethod } from './tuning/index.ts'
 
+/** What a pass of a classifier gives. */
 export interface ClassificationOutput {
   readonly loss: ModelLoss
   /** [batch, numLabels] of sequences; [batch, virtual tokens + seq, numLabels] of tokens */

@@ -13,6 +13,7 @@ type Floats = Tensor<'float32'>
 
 export type ClassificationParts = TaskParts<ClassificationHead>
 
+/** A batch for a classifier. */
 export interface ClassificationInput {
   /** [batch, seq] */
   readonly inputIds: Ids

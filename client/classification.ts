@@ -13,8 +13,10 @@ import type { AdaptedParts, ModelParts } from './parts.ts'
 import { openModel, type PretrainedOptions } from './pretrained.ts'
 import type { TuningMethod } from './tuning/index.ts'
 
+/** As `PretrainedOptions`, with the labels. */
 export interface ClassifierOptions extends PretrainedOptions, LabelOptions {}
 
+/** The same for a label of each token. */
 export interface TokenClassifierOptions extends ClassifierOptions {
   /** probability with which training drops numbers of a token's state; default: config.json's, as Hugging Face reads it */
   readonly classifierDropout?: number
@@ -88,6 +90,7 @@ async function headOf(
   return { head, labels }
 }
 
+/** Scores the last token of each sequence: a label for the whole. */
 export class DistributedModelForSequenceClassification extends SequenceClassificationModel {
   constructor(parts: ClassificationParts, options: { labels: readonly string[]; seed?: number }) {
     super(parts, null, options)
@@ -99,6 +102,7 @@ export class DistributedModelForSequenceClassification extends SequenceClassific
   }
 }
 
+/** Scores every token: a label for each. */
 export class DistributedModelForTokenClassification extends TokenClassificationModel {
   constructor(parts: ClassificationParts, options: { labels: readonly string[]; seed?: number }) {
     super(parts, null, options)
@@ -110,7 +114,7 @@ export class DistributedModelForTokenClassification extends TokenClassificationM
   }
 }
 
-/** The same with adapters over them, under PEFT's names. */
+/** A label for each sequence, with an adapter over the model. */
 export class PeftModelForSequenceClassification extends SequenceClassificationModel {
   readonly base: DistributedModelForSequenceClassification
 
@@ -124,6 +128,7 @@ export class PeftModelForSequenceClassification extends SequenceClassificationMo
   }
 }
 
+/** A label for each token, with an adapter over the model. */
 export class PeftModelForTokenClassification extends TokenClassificationModel {
   readonly base: DistributedModelForTokenClassification
 
@@ -137,6 +142,7 @@ export class PeftModelForTokenClassification extends TokenClassificationModel {
   }
 }
 
+/** Opens models for a label of each sequence. */
 export const AutoDistributedModelForSequenceClassification = {
   /**
    * As `openModel`, with a linear layer that scores the last token of a sequence: the checkpoint's, or a new one from
@@ -150,6 +156,7 @@ export const AutoDistributedModelForSequenceClassification = {
   }
 }
 
+/** Opens models for a label of each token. */
 export const AutoDistributedModelForTokenClassification = {
   /** The same with a layer that scores every token. */
   async fromPretrained(path: string, options: TokenClassifierOptions): Promise<DistributedModelForTokenClassification> {

@@ -9,6 +9,7 @@ import { lastTokens, pickPositions, scatterPositions } from './states.ts'
 
 type Floats = Tensor<'float32'>
 
+/** A batch for a model without a head. */
 export interface FeatureInput {
   /** [batch, seq] */
   readonly inputIds: Ids
@@ -16,6 +17,7 @@ export interface FeatureInput {
   readonly attentionMask?: Ids
 }
 
+/** Of a pass of a model without a head. */
 export interface FeatureOptions extends PassOptions {
   /** one vector for each sequence: the state of its last token, or the mean over its tokens, virtual ones not counted */
   readonly pooling?: 'last' | 'mean'
@@ -27,6 +29,7 @@ export interface FeatureGradients {
   readonly pooled?: Floats
 }
 
+/** What a pass of a model without a head gives. */
 export interface FeatureOutput {
   /** [batch, virtual tokens + seq, width], after the last norm; what stands at padding means nothing */
   readonly lastHiddenState: Floats

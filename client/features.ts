@@ -5,6 +5,7 @@ import type { AdaptedParts, TaskParts } from './parts.ts'
 import { openModel, type PretrainedOptions } from './pretrained.ts'
 import type { TuningMethod } from './tuning/index.ts'
 
+/** A model without a head: hidden states after the last norm. */
 export class DistributedModel extends FeatureModel {
   constructor(parts: TaskParts<FeatureHead>, options: { seed?: number } = {}) {
     super(parts, null, options)
@@ -27,6 +28,7 @@ export class PeftModelForFeatureExtraction extends FeatureModel {
   }
 }
 
+/** Opens models without a head. */
 export const AutoDistributedModel = {
   /** As `openModel`, with nothing after the last norm. */
   async fromPretrained(path: string, options: PretrainedOptions): Promise<DistributedModel> {

@@ -5,6 +5,7 @@ import { openPeerFolder } from '../model/peers/folder.ts'
 import { findModel } from '../network/model-exchange.ts'
 import type { Network } from '../network/node.ts'
 
+/** Configuration, tokenizer and tensors from servers of the swarm instead of files; hashes are checked. */
 export interface FromPeers {
   /** folder that keeps what was fetched, by the model's identity */
   readonly directory: string

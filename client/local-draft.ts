@@ -14,6 +14,7 @@ import { Programs } from './programs.ts'
 
 type Floats = Tensor<'float32'>
 
+/** Of a small model in this process that guesses. */
 export interface LocalDraftOptions {
   /** longest text that it guesses for; default 4096, at most the positions of the model */
   readonly maxLength?: number

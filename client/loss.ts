@@ -16,6 +16,7 @@ export function addInTurn(gradients: Pick<HeadGradients, 'add'>, after: Promise<
   return added
 }
 
+/** The loss of a pass, and the way back from it. */
 export class ModelLoss implements Loss {
   readonly value: number
   readonly #backward: Backward | null

@@ -16,6 +16,7 @@ export interface Transformer {
   readonly lnF: { readonly weight: Parameter } | null
 }
 
+/** A causal language model without an adapter. */
 export class DistributedModelForCausalLM extends CausalModel {
   readonly transformer: Transformer
   readonly lmHead: { readonly weight: Parameter }
@@ -46,6 +47,7 @@ export class PeftModelForCausalLM extends CausalModel {
   }
 }
 
+/** Opens causal language models. */
 export const AutoDistributedModelForCausalLM = {
   /** As `openModel`, with the language head. */
   async fromPretrained(path: string, options: PretrainedOptions): Promise<DistributedModelForCausalLM> {

@@ -2,6 +2,7 @@
 import { SwarmError } from '../common/errors.ts'
 import { type DataOf, sizeOf } from '../common/tensor.ts'
 
+/** A tensor that can be trained, with its gradient. */
 export interface Parameter {
   /** the name that PEFT gives the tensor in a saved adapter */
   readonly name: string

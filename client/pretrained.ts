@@ -27,6 +27,7 @@ import { type CodecOption, resolveCodecs } from './remote/codecs.ts'
 import { Peers } from './remote/peers.ts'
 import { throwIfAborted } from './remote/retry.ts'
 
+/** How a model is opened: which swarm, which checkpoint, how tensors travel. */
 export interface PretrainedOptions {
   /** multiaddrs of peers of the swarm; one that answers is enough. None: those of `swarm`, or who answers on the LAN */
   readonly initialPeers?: readonly string[]

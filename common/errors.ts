@@ -43,6 +43,7 @@ export const errorCodes = {
   INTERNAL: { retryable: false }
 } as const satisfies Record<string, { retryable: boolean }>
 
+/** What went wrong, the same in the SDK, on the wire and in logs: `BUSY`, `BLOCKS_UNAVAILABLE`. */
 export type ErrorCode = keyof typeof errorCodes
 
 export interface SwarmErrorOptions {

@@ -2,6 +2,7 @@
 
 type Log = (fields: object, message: string) => void
 
+/** Where a library says what it does; a line has fields and a message, as of pino. */
 export interface Logger {
   debug: Log
   info: Log

@@ -21,6 +21,7 @@ export const dtypes = {
 export type DType = keyof typeof dtypes
 export type DataOf<D extends DType> = InstanceType<(typeof dtypes)[D]['array']>
 
+/** Numbers in memory, dense and row-major. */
 export interface Tensor<D extends DType = DType> {
   readonly dtype: D
   /** sizes of the axes, outermost first; `[]` is a scalar */

@@ -3,6 +3,7 @@ import { Template } from '@huggingface/jinja'
 import { SwarmError } from '../common/errors.ts'
 import type { JsonObject } from './json.ts'
 
+/** How a chat model wants a conversation written. */
 export interface ChatTemplate {
   /** Jinja, as transformers renders it */
   readonly source: string
@@ -21,6 +22,7 @@ export interface ChatMessage {
   readonly [field: string]: unknown
 }
 
+/** How a conversation is written. */
 export interface ChatOptions {
   /** ends with the header of an assistant's message, so that the model answers; default false */
   readonly addGenerationPrompt?: boolean
@@ -34,6 +36,7 @@ export interface CharacterRange {
   readonly end: number
 }
 
+/** A conversation as text, and which parts of it are the assistant's. */
 export interface RenderedChat {
   /** what `renderChat` gives */
   readonly text: string

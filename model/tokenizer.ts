@@ -8,6 +8,7 @@ import { SwarmError } from '../common/errors.ts'
 import { type ChatTemplate, chatTemplateOf, specialTokensOf, tokenContent } from './chat-template.ts'
 import { openModelFolder } from './formats/open-folder.ts'
 
+/** Between text and token ids, as the model's tokenizer.json says. */
 export interface Tokenizer {
   /** Token ids of a text, with the special tokens that the model expects around it unless told otherwise. */
   encode(text: string, options?: { addSpecialTokens?: boolean }): number[]

@@ -18,6 +18,7 @@ import { coarser, precisionOf, toleranceOf } from './tolerance.ts'
 
 type Floats = Tensor<'float32'>
 
+/** How much of what servers compute is computed again elsewhere. */
 export interface AuditOptions {
   /** of a request, and of a session, to be computed again: 0 to 1 */
   readonly probability: number

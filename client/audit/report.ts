@@ -13,6 +13,7 @@ export interface Lie {
   readonly decidedBy: 'a third server' | 'own blocks'
 }
 
+/** What audits have found so far. */
 export interface AuditReport {
   /** requests and sessions that were computed again */
   readonly audits: number

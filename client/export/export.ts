@@ -16,8 +16,10 @@ import { type AdapterInfo, loadAdapter, readAdapterInfo, type TaskType, type Tun
 import { checkpointTarget } from '../tuning/target.ts'
 import { type MergePlan, planMerge } from './merge.ts'
 
+/** What weights of an exported model are written as. */
 export type ExportDType = Exclude<WeightDType, 'float8e4m3fn'>
 
+/** How a merged model is written. */
 export interface ExportOptions {
   /** of all weights; default: each as it is stored, those of 8 bits that are merged as bfloat16 */
   readonly dtype?: ExportDType
@@ -28,6 +30,7 @@ export interface ExportOptions {
   readonly signal?: AbortSignal
 }
 
+/** What was written. */
 export interface Exported extends WrittenTensors {
   /** tensors that the adapter changed */
   readonly merged: number

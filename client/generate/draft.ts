@@ -11,6 +11,7 @@ export interface DraftOptions {
   readonly signal?: AbortSignal
 }
 
+/** Guesses tokens for speculative decoding, which takes one row at a time. */
 export interface Draft {
   /** At most `count` guesses of what follows `ids`, in order; none where it has no idea. What it guesses never changes what is generated. */
   propose(ids: readonly number[], count: number, options: DraftOptions): Promise<readonly Guess[]> | readonly Guess[]

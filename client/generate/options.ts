@@ -5,6 +5,7 @@ import type { BeamSettings } from './beams.ts'
 import { type Draft, promptLookup } from './draft.ts'
 import type { SamplingOptions } from './sampling.ts'
 
+/** How a text goes on, under Hugging Face's names. What contradicts itself is INVALID_ARGUMENT; a draft with several rows or beams is UNSUPPORTED. */
 export interface GenerationOptions extends SamplingOptions {
   /** most tokens per row; default 20, as in Hugging Face */
   readonly maxNewTokens?: number
@@ -23,7 +24,8 @@ export interface GenerationOptions extends SamplingOptions {
   readonly tokenizer?: Pick<Tokenizer, 'decode'>
   /**
    * Speculative decoding of a single row: guess so many tokens from what the text has said before, and check them in one pass. Greedy
-   * tokens stay the same; sampled ones have the same distribution
+   * tokens stay the same; sampled ones have the same distribution. UNSUPPORTED for several rows, which would be cut back to different lengths:
+   * generate for each alone
    */
   readonly promptLookupNumTokens?: number
   /** longest end of the text that is looked for; default 2 */
@@ -45,6 +47,7 @@ export interface GenerationOptions extends SamplingOptions {
   readonly signal?: AbortSignal
 }
 
+/** One pass of speculative decoding, in tokens. */
 export interface SpeculationPass {
   readonly proposed: number
   readonly accepted: number

@@ -36,6 +36,7 @@ export interface OptimArgs {
   readonly scaleParameter?: boolean
 }
 
+/** Names of `createOptimizer` and of `optim` in settings. */
 export type OptimizerName = 'adamw' | 'sgd' | 'adafactor' | 'lion'
 
 const optimizers = {

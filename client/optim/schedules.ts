@@ -41,7 +41,9 @@ const afterWarmup = {
   }
 } as const satisfies Record<string, Shape>
 
+/** Names that `lrSchedulerType` takes. */
 export const scheduleNames = ['constant', ...Object.keys(afterWarmup), 'WarmupLR'] as readonly ScheduleName[]
+/** How the learning rate goes over a run. */
 export type ScheduleName = 'constant' | 'WarmupLR' | keyof typeof afterWarmup
 
 /**

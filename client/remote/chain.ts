@@ -32,6 +32,7 @@ export interface ForwardOptions {
   readonly signal?: AbortSignal
 }
 
+/** A pass through blocks on servers, and the way back. */
 export interface ForwardPass {
   /** [batch, seq, hidden] */
   readonly hidden: Tensor<'float32'>
@@ -39,6 +40,7 @@ export interface ForwardPass {
   backward(gradient: Tensor<'float32'>, options?: BackwardOptions): Promise<PassGradients>
 }
 
+/** Blocks that servers compute. Throws BLOCKS_UNAVAILABLE naming those that nobody serves, DEADLINE, ABORTED, and what the last server said. */
 export interface RemoteBlocks {
   forward(hidden: Tensor<'float32'>, options?: ForwardOptions): Promise<ForwardPass>
   openSession(options: SessionOptions): Promise<InferenceSession>
@@ -82,6 +84,7 @@ function dropoutOf(dropout: ForwardOptions['dropout'], part: number): Dropout | 
   return { probability, seed: part === 0 ? seed : createRandom(seed, part).uint32() }
 }
 
+/** All blocks of a model, or some, over whichever servers have them; those that fail are replaced. */
 export class RemoteSequential implements RemoteBlocks {
   /** the blocks that this object passes through */
   readonly blocks: BlockRange

@@ -2,6 +2,7 @@
 import { SwarmError } from '../../common/errors.ts'
 import { type Codec, codecNames } from '../../proto/frame.ts'
 
+/** How hidden states and gradients travel. */
 export interface Codecs {
   /** of hidden states in forward passes, there and back */
   readonly activations: Codec

@@ -18,6 +18,7 @@ function padded(rows: readonly (readonly number[])[], length: number, filler: nu
   )
 }
 
+/** Examples as a batch, filled up on the right to the longest: ids by `padTokenId`, the mask by 0, labels by -100. */
 export function collate(examples: readonly Example[], padTokenId: number): Batch {
   const longest = (part: 'ids' | 'labels') => Math.max(0, ...examples.map(({ [part]: row }) => row.length))
   const length = longest('ids')

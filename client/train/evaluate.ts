@@ -5,6 +5,7 @@ import type { Example } from './data/index.ts'
 import type { TrainableModel } from './model.ts'
 import type { EvaluationHook } from './options.ts'
 
+/** Of a loss over examples. */
 export interface EvaluateOptions {
   readonly padTokenId: number
   /** default 8 */

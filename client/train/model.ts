@@ -31,6 +31,7 @@ export interface ForwardOptions {
   readonly signal?: AbortSignal
 }
 
+/** What servers took part in training. */
 export interface Traffic {
   /** servers that took part, in a progress: in the last step */
   readonly peers: number
@@ -38,6 +39,7 @@ export interface Traffic {
   readonly retries: number
 }
 
+/** What `train` asks of a model. */
 export interface TrainableModel {
   /** The loss is the mean over the labels that count; `logits` where the model gives them. */
   forward(

@@ -43,6 +43,7 @@ export interface CheckpointOptions {
   readonly identity?: Readonly<Record<string, unknown>>
 }
 
+/** Of a training run. */
 export interface TrainOptions extends OptimizerSettings, PlanOptions, StoppingRule, CheckpointOptions {
   /** the highest rate of the schedule */
   readonly learningRate: number
@@ -69,6 +70,7 @@ export interface TrainOptions extends OptimizerSettings, PlanOptions, StoppingRu
   readonly now?: () => number
 }
 
+/** Where a run is after a step. */
 export interface TrainingProgress {
   /** steps done */
   readonly step: number

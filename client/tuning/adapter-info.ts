@@ -16,6 +16,7 @@ export interface HeadTensor {
   readonly shape: readonly number[]
 }
 
+/** What a saved adapter is, from its files. */
 export interface AdapterInfo {
   readonly task: TaskType
   readonly peftType: string

@@ -18,6 +18,7 @@ export type PeftConfig =
   | PrefixTuningConfig
   | PromptTuningConfig
   | PTuningConfig
+/** Tuning methods under PEFT's names. */
 export type PeftType = PeftConfig['peftType']
 
 const methods = {

@@ -6,6 +6,25 @@ export function baseOf(name: string): string {
   return name.includes('bias') ? 'adapters/biased' : name.includes('tied') ? 'adapters/tied' : 'adapters/base'
 }
 
+/** Adapters that PEFT saved, folders of test/reference/adapters. */
+export const adapters = [
+  'lora',
+  'lora-stabilized',
+  'lora-all-linear',
+  'lora-regex',
+  'lora-patterns',
+  'lora-bias-all',
+  'lora-bias-only',
+  'ia3',
+  'ia3-all',
+  'prompt',
+  'prefix',
+  'adalora',
+  'prefix-projection',
+  'p-tuning',
+  'p-tuning-lstm'
+]
+
 export const tuningRuns: readonly (readonly [name: string, learningRate: number, config: PeftConfig])[] = [
   ['lora', 2e-2, { peftType: 'LORA', r: 4, loraAlpha: 10, targetModules: ['q_proj', 'v_proj', 'down_proj'] }],
   [

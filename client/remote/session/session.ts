@@ -20,6 +20,7 @@ export interface StepOptions {
   readonly signal?: AbortSignal
 }
 
+/** Blocks with a cache on servers, which positions are added to. Takes one step at a time. */
 export interface InferenceSession {
   /** positions that each row has taken in */
   readonly lengths: readonly number[]

@@ -39,6 +39,7 @@ function inCamelCase(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [camelCase(name), inner]))
 }
 
+/** A run's settings as `train` takes them. */
 export function toTrainOptions(config: TrainConfig): Omit<TrainOptions, 'padTokenId'> {
   const entries = direct.map(name => [camelCase(name), inCamelCase(config[name])])
   const metricForBestModel = config.metric_for_best_model.replace(/^eval_/, '')

@@ -131,6 +131,7 @@ const run = {
   early_stopping_threshold: z.number().min(0).default(0).describe('what counts as improvement')
 }
 
+/** Settings of a run as YAML has them, under the names of Hugging Face's TrainingArguments. */
 export const trainConfigSchema = z.strictObject({ ...model, ...data, ...optimization, ...run })
 
 /** A run as configured, every default filled in. */

@@ -9,6 +9,7 @@ import { textField } from './format.ts'
 import { completionSegments } from './formats/completion.ts'
 import { encodeSegments } from './segments.ts'
 
+/** A text to learn, of which the prompt does not count in the loss. */
 export interface PromptCompletion {
   readonly prompt: string
   /** what the model is to learn to say after the prompt; it begins with a space where text goes on */
@@ -17,6 +18,7 @@ export interface PromptCompletion {
   readonly source?: string
 }
 
+/** How texts become examples. */
 export interface TokenizeOptions {
   /** put at the end, so that the model learns to stop; default none */
   readonly eosTokenId?: number

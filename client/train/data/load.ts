@@ -49,6 +49,7 @@ export interface DataContext {
   readonly signal?: AbortSignal
 }
 
+/** Examples of a run, read, split and cut to length. */
 export interface TrainingData {
   readonly task: DataTask
   readonly train: readonly Example[]

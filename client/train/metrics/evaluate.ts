@@ -31,6 +31,7 @@ function* batchesOf<T>(
   }
 }
 
+/** How well a language model says what it should. */
 export interface LanguageMeasures {
   /** mean cross entropy of a token that counts, in nats */
   readonly loss: number
@@ -55,6 +56,7 @@ interface Classifier {
   forward(batch: Batch, options?: ForwardOptions): Promise<{ readonly loss: Loss; readonly logits: Tensor<'float32'> }>
 }
 
+/** How well a classifier finds labels. */
 export interface ClassificationMeasures extends ClassificationReport {
   readonly loss: number
   /** `[expected][predicted]` */
@@ -89,6 +91,7 @@ interface Answerer {
   generate(input: number[][], options?: GenerationOptions): Promise<number[][]>
 }
 
+/** How many answers are right to the letter. */
 export interface ExactMatch {
   /** answers that are the expected text, white space at both ends aside */
   readonly matched: number

@@ -10,8 +10,10 @@ import { train } from '../trainer.ts'
 import { validationOf } from './evaluation.ts'
 import { RunLog } from './log.ts'
 
+/** File of a run's folder with the settings that it had. */
 export const configName = 'config.yaml'
 
+/** Of a run by its settings. */
 export interface RunOptions {
   readonly padTokenId: number
   /** path of a checkpoint, or true for the newest of the run */

@@ -9,25 +9,8 @@ import { float32, tensor } from '../../../common/tensor.ts'
 import { openCheckpoint } from '../../../model/checkpoint.ts'
 import { decodeSafetensors, encodeSafetensors } from '../../../model/safetensors.ts'
 import { referencePath, temporaryFolder, tuningTarget } from '../support.ts'
-import { baseOf } from '../tuning-runs.ts'
+import { adapters, baseOf } from '../tuning-runs.ts'
 
-const adapters = [
-  'lora',
-  'lora-stabilized',
-  'lora-all-linear',
-  'lora-regex',
-  'lora-patterns',
-  'lora-bias-all',
-  'lora-bias-only',
-  'ia3',
-  'ia3-all',
-  'prompt',
-  'prefix',
-  'adalora',
-  'prefix-projection',
-  'p-tuning',
-  'p-tuning-lstm'
-]
 const baseModel = 'test/reference/adapters/base'
 
 /** As PEFT writes sets: in no order. */

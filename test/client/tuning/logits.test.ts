@@ -9,7 +9,7 @@ import { decodeSafetensors } from '../../../model/safetensors.ts'
 import { LocalBlocks } from '../../helpers/local-blocks.ts'
 import { createLocalModel } from '../../helpers/local-model.ts'
 import { referencePath, tuningTarget } from '../support.ts'
-import { baseOf } from '../tuning-runs.ts'
+import { adapters, baseOf } from '../tuning-runs.ts'
 
 suite('logits with adapters of PEFT', () => {
   let checkpoints: Record<string, Checkpoint>
@@ -29,24 +29,7 @@ suite('logits with adapters of PEFT', () => {
     for (const blocks of Object.values(spans).flat()) await blocks[Symbol.asyncDispose]()
   })
 
-  for (const name of [
-    'base',
-    'lora',
-    'lora-stabilized',
-    'lora-all-linear',
-    'lora-regex',
-    'lora-patterns',
-    'lora-bias-all',
-    'lora-bias-only',
-    'ia3',
-    'ia3-all',
-    'prompt',
-    'prefix',
-    'adalora',
-    'prefix-projection',
-    'p-tuning',
-    'p-tuning-lstm'
-  ]) {
+  for (const name of ['base', ...adapters]) {
     test(`'${name}': within 1e-5, in one span and in two`, async () => {
       const checkpoint = checkpoints[baseOf(name)]!
       const target = await tuningTarget(checkpoint)

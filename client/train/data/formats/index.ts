@@ -18,10 +18,12 @@ const table = {
   text
 } as const satisfies Record<string, DataFormat>
 
+/** Formats of training data, told by the fields of their rows. */
 export type DataFormatName = keyof typeof table
 
 export const dataFormats: Readonly<Record<DataFormatName, DataFormat>> = table
 
+/** All of them. */
 export const dataFormatNames = Object.keys(dataFormats) as readonly DataFormatName[]
 
 /** Throws INVALID_ARGUMENT with the fields of every format where the row's are those of none. */
