@@ -138,21 +138,30 @@ async function openModel(
   }
 }
 
-/** SIGUSR1 pauses, SIGUSR2 resumes; so do the hours of a schedule, whoever spoke last counts. What comes back ends that. */
-function obeyOperator(server: BlockServer, flags: ServeFlags, signal: AbortSignal): () => void {
+/**
+ * SIGUSR1 pauses, SIGUSR2 resumes; so do the hours of a schedule, whoever spoke last counts. What is said before the server has started
+ * is done then. What comes back ends that.
+ */
+function obeyOperator(server: BlockServer, started: Promise<void>, flags: ServeFlags, signal: AbortSignal): () => void {
   const say = (isServing: boolean): void => {
     if (flags.json) print(JSON.stringify({ event: isServing ? 'resumed' : 'paused' }))
     else print(isServing ? 'serves again' : 'paused: keeps its blocks, serves nobody')
   }
-  const obey = (isServing: boolean): void => {
+  const turn = async (isServing: boolean): Promise<void> => {
     const before = server.state
-    void (isServing ? server.resume() : server.pause())
-      .then(() => {
-        if (server.state !== before) say(isServing)
-      })
-      .catch(error => {
-        process.stderr.write(`swarm: the swarm could not be told of it: ${messageOf(error)}\n`)
-      })
+    try {
+      await (isServing ? server.resume() : server.pause())
+      if (server.state !== before) say(isServing)
+    } catch (error) {
+      process.stderr.write(`swarm: the swarm could not be told of it: ${messageOf(error)}\n`)
+    }
+  }
+  const obey = (isServing: boolean): void => {
+    // a start that fails is told by whoever waits for it
+    void started.then(
+      () => turn(isServing),
+      () => {}
+    )
   }
   const pause = (): void => obey(false)
   const resume = (): void => obey(true)
@@ -198,7 +207,13 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
     async server => {
       const onInterrupt = (): void => void server.stop()
       interrupt.signal.addEventListener('abort', onInterrupt, { once: true })
-      await server.start().finally(release)
+      const started = server.start().finally(release)
+      // from the beginning: without a listener Node takes SIGUSR1 as a wish to be debugged
+      const ignoreOperator = obeyOperator(server, started, flags, interrupt.signal)
+      await started.catch(error => {
+        ignoreOperator()
+        throw error
+      })
       interrupt.signal.removeEventListener('abort', onInterrupt)
 
       if (flags.json) {
@@ -219,7 +234,6 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
         print('  Ctrl-C drains and leaves; twice leaves at once')
       }
 
-      const ignoreOperator = obeyOperator(server, flags, interrupt.signal)
       if (!interrupt.signal.aborted) {
         await new Promise(done => interrupt.signal.addEventListener('abort', done, { once: true }))
       }
