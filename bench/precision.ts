@@ -17,6 +17,8 @@ const checkpoint = await openCheckpoint(resolve(folder))
 const tokenizer = await loadTokenizer(checkpoint.path)
 const text = await readFile(new URL('./held-out.txt', import.meta.url), 'utf8')
 const ids = tokenizer.encode(text, { addSpecialTokens: false })
+/** what the tokenizer puts before every text: a window without it is none that the model was trained on */
+const beginning = tokenizer.encode('')
 const ends = await loadEnds(checkpoint, Number(threads))
 
 function argmax(scores: Float32Array): number {
@@ -47,9 +49,9 @@ async function perplexity(blocks: LocalBlocks): Promise<{ value: number; losses:
   const losses: number[] = []
   const choices: number[] = []
   for (let start = 0; start + 1 < ids.length; start += windowTokens) {
-    const window = ids.slice(start, start + windowTokens)
+    const window = [...beginning, ...ids.slice(start, start + windowTokens)]
     const rows = await logitsOf(ends, blocks, window)
-    for (let i = 0; i + 1 < window.length; i++) {
+    for (let i = Math.max(0, beginning.length - 1); i + 1 < window.length; i++) {
       losses.push(-logProbability(rows[i]!, window[i + 1]!))
       choices.push(argmax(rows[i]!))
     }
@@ -61,7 +63,7 @@ async function continuations(blocks: LocalBlocks): Promise<number[][]> {
   const all: number[][] = []
   for (let prompt = 0; prompt < prompts; prompt++) {
     const start = Math.floor((prompt * (ids.length - promptTokens)) / prompts)
-    let next = ids.slice(start, start + promptTokens)
+    let next = [...beginning, ...ids.slice(start, start + promptTokens)]
     const made: number[] = []
     for (let past = 0; made.length < generated; ) {
       const hidden = await blocks.step(await ends.embed(next, past), past)
@@ -88,7 +90,12 @@ interface Result {
 
 const results: Partial<Record<Precision, Result>> = {}
 for (const precision of precisions) {
-  const init = { precision, threads: Number(threads), storage: 'prepacked', capacity: windowTokens } as const
+  const init = {
+    precision,
+    threads: Number(threads),
+    storage: 'prepacked',
+    capacity: windowTokens + beginning.length
+  } as const
   const blocks = await loadBlocks(checkpoint, init)
   const { bytes } = blocks
   results[precision] = { ...(await perplexity(blocks)), made: await continuations(blocks), bytes }

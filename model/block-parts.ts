@@ -24,13 +24,12 @@ function quantizable(
   precision: Precision
 ): (tensor: ExpectedTensor, block: number) => Quantizable | null {
   const { config, family } = checkpoint
-  const transposedModules = family.linearModules(config).filter(module => module.transposed)
+  const modules = family.linearModules(config)
   return (tensor, block) => {
-    const transposed = transposedModules.some(
-      module => `${family.moduleWeightName(block, module.name)}.weight` === tensor.name
-    )
+    const module = modules.find(({ name }) => `${family.moduleWeightName(block, name)}.weight` === tensor.name)
+    const transposed = module?.transposed ?? false
     const sizes = matrixSizes(tensor, transposed)
-    const quantization = sizes && quantizationOf(precision, sizes)
+    const quantization = sizes && quantizationOf(precision, sizes, module)
     return sizes && quantization && { sizes, ...quantization, transposed }
   }
 }

@@ -22,7 +22,7 @@ const sampleBytes = 4 * KiB
  * What a precision is called in the names of converted files. Its number goes up with every change of what is in them or how it is
  * chosen, so that no build takes over what another one made.
  */
-const versions: Readonly<Record<Precision, string>> = { float32: 'float32', int8: 'int8-3', int4: 'int4-2' }
+const versions: Readonly<Record<Precision, string>> = { float32: 'float32', int8: 'int8-3', int4: 'int4-3' }
 
 export interface BlockWeights {
   /** what locations are relative to */

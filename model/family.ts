@@ -13,6 +13,8 @@ export interface LinearModule {
   readonly outFeatures: number
   /** its weight is `[inFeatures, outFeatures]` (Conv1D of GPT-2); adapters lie the same way as for any other */
   readonly transposed?: boolean
+  /** rounding to 4 bits costs more than the module weighs (docs/decisions/0018): it is held in 8 then */
+  readonly sensitive?: boolean
 }
 
 /** A bias of a block, `[size]`: of a linear module or of a norm. */

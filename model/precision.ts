@@ -26,9 +26,13 @@ export interface Quantization {
 }
 
 /** How a matrix is quantized, null where it stays float32: rows must consist of whole blocks. */
-export function quantizationOf(precision: Precision, { rows, columns }: MatrixSizes): Quantization | null {
+export function quantizationOf(
+  precision: Precision,
+  { rows, columns }: MatrixSizes,
+  { sensitive = false }: { readonly sensitive?: boolean } = {}
+): Quantization | null {
   if (precision === 'float32' || rows < minRows || columns % 32 !== 0) return null
-  if (precision === 'int8') return { bits: 8, block: 32, offsets: 0 }
+  if (precision === 'int8' || sensitive) return { bits: 8, block: 32, offsets: 0 }
   return { bits: 4, block: 32, offsets: 32 * Math.ceil(columns / 32 / 32) }
 }
 

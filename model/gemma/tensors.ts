@@ -10,7 +10,7 @@ export function linearModules(config: GemmaConfig): readonly LinearModule[] {
   return [
     { name: 'self_attn.q_proj', inFeatures: hiddenSize, outFeatures: queries },
     { name: 'self_attn.k_proj', inFeatures: hiddenSize, outFeatures: keys },
-    { name: 'self_attn.v_proj', inFeatures: hiddenSize, outFeatures: keys },
+    { name: 'self_attn.v_proj', inFeatures: hiddenSize, outFeatures: keys, sensitive: true },
     { name: 'self_attn.o_proj', inFeatures: queries, outFeatures: hiddenSize },
     { name: 'mlp.gate_proj', inFeatures: hiddenSize, outFeatures: intermediateSize },
     { name: 'mlp.up_proj', inFeatures: hiddenSize, outFeatures: intermediateSize },

@@ -120,8 +120,9 @@ export class BlockScope extends TensorScope {
 
   override matrix(path: string): Value | QuantizedWeight {
     const expected = this.expected(`${path}.weight`)
-    const sizes = expected && matrixSizes(expected, this.#modules.get(path)?.transposed)
-    const quantization = sizes && quantizationOf(this.#precision, sizes)
+    const module = this.#modules.get(path)
+    const sizes = expected && matrixSizes(expected, module?.transposed)
+    const quantization = sizes && quantizationOf(this.#precision, sizes, module)
     if (!expected || !sizes || !quantization) return super.matrix(path)
     return quantizedWeight(this.g, expected.name, { sizes, ...quantization, packed: this.#packed })
   }

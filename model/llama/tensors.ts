@@ -12,7 +12,7 @@ export function attentionModulesOf(config: LlamaConfig): readonly Named[] {
   return [
     { name: 'self_attn.q_proj', inFeatures: hiddenSize, outFeatures: queries },
     { name: 'self_attn.k_proj', inFeatures: hiddenSize, outFeatures: keys },
-    { name: 'self_attn.v_proj', inFeatures: hiddenSize, outFeatures: keys },
+    { name: 'self_attn.v_proj', inFeatures: hiddenSize, outFeatures: keys, sensitive: true },
     { name: 'self_attn.o_proj', inFeatures: queries, outFeatures: hiddenSize }
   ]
 }

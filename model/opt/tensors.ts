@@ -11,7 +11,12 @@ export const decoder = 'model.decoder'
 
 export function linearModules({ hiddenSize, intermediateSize }: OptConfig): readonly LinearModule[] {
   return [
-    ...attention.map(name => ({ name, inFeatures: hiddenSize, outFeatures: hiddenSize })),
+    ...attention.map(name => ({
+      name,
+      inFeatures: hiddenSize,
+      outFeatures: hiddenSize,
+      sensitive: name === 'self_attn.v_proj'
+    })),
     { name: 'fc1', inFeatures: hiddenSize, outFeatures: intermediateSize },
     { name: 'fc2', inFeatures: intermediateSize, outFeatures: hiddenSize }
   ]

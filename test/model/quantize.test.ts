@@ -115,6 +115,9 @@ describe('quantized matrices', () => {
     assert.deepEqual(quantizationOf('int4', { rows: 64, columns: 96 }), { bits: 4, block: 32, offsets: 32 })
     assert.deepEqual(quantizationOf('int4', { rows: 64, columns: 1024 }), { bits: 4, block: 32, offsets: 32 })
     assert.deepEqual(quantizationOf('int4', { rows: 64, columns: 2816 }), { bits: 4, block: 32, offsets: 96 })
+    const sensitive = { sensitive: true }
+    assert.deepEqual(quantizationOf('int4', { rows: 64, columns: 96 }, sensitive), { bits: 8, block: 32, offsets: 0 })
+    assert.equal(quantizationOf('int4', { rows: 64, columns: 100 }, sensitive), null)
     assert.equal(quantizationOf('int4', { rows: 64, columns: 100 }), null)
     assert.equal(quantizationOf('int4', { rows: 8, columns: 128 }), null)
   })
