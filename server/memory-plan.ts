@@ -24,7 +24,7 @@ const processBytes = 256 * MiB
 /** of the memory that is free when nobody says how much to take */
 const freeShare = 0.9
 /** bytes of a matrix element with its share of scales, offsets and sums, as products take it in */
-const elementBytes = { float32: 4, int8: 1.25, int4: 0.78 } as const satisfies Record<Precision, number>
+const elementBytes = { float32: 4, int8: 1.25, int4: 0.8 } as const satisfies Record<Precision, number>
 
 /** Bytes of one block; all are taken to be as large as the largest. */
 function blockBytes({ config, family }: Pick<Checkpoint, 'config' | 'family'>, precision: Precision): number {
