@@ -147,6 +147,29 @@ describe('a swarm of processes', { timeout: 240 * second }, () => {
     await until(bootstrap.address, found => found?.servers.length === 3, 10 * second)
   })
 
+  test('a server pauses and serves again as its operator signals', async () => {
+    const said: string[] = []
+    const extra = await startPeer(
+      ['serve', model, '--blocks', '4-8', '--host', '127.0.0.1', '--no-identity', '--join', bootstrap.address],
+      { onEvent: event => said.push(event) }
+    )
+    const stateOf = (status: ModelStatus | undefined) =>
+      status?.servers.find(({ peerId }) => peerId === extra.online.peerId)?.state
+    try {
+      extra.process.kill('SIGUSR1')
+      await until(bootstrap.address, found => stateOf(found) === 'paused', 20 * second)
+      // the others go on without it
+      const { prompt, text } = reference.alone[0]!
+      assert.equal(await swarm('generate', model, prompt, '--join', bootstrap.address), `${text}\n`)
+      extra.process.kill('SIGUSR2')
+      await until(bootstrap.address, found => stateOf(found) === 'online', 20 * second)
+      assert.deepEqual(said, ['paused', 'resumed'])
+    } finally {
+      await extra.stop()
+    }
+    assert.equal(extra.process.exitCode, 0)
+  })
+
   test('a peer stops when the program that started it is gone', async () => {
     const orphan = await startPeer(['bootstrap', '--host', '127.0.0.1', '--port', '0'])
     orphan.process.stdin!.destroy()
