@@ -106,7 +106,7 @@ try {
   const figures = async () => {
     // what was freed a moment ago may still be on its way out
     await new Promise(resolve => setTimeout(resolve, 12_000))
-    globalThis.gc?.()
+    globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
     return { client: measure(process.pid), servers: await Promise.all(stable.map(measureServer)) }
   }
   const attempt = async (): Promise<void> => {

@@ -29,6 +29,8 @@ export interface ServedInit {
   readonly peerId: string
   /** of the caller, for results */
   readonly stream: MessageStream
+  /** aborts when the session ends: what has been computed goes on its way also where who brought it is gone */
+  readonly signal: AbortSignal
 }
 
 export class ServedSession {
@@ -41,8 +43,8 @@ export class ServedSession {
   /** what the next server was given, where there is one */
   #history: HiddenHistory | null = null
   #link: PushLink | null = null
-  /** the caller has been told that there is no way to the next server */
-  #isCut = false
+  /** why there is no way to the next server, where there was to be one */
+  #cutBy: SwarmError | null = null
   #lastStep = 0
   #working: Promise<void> = Promise.resolve()
   #sending: Promise<void> = Promise.resolve()
@@ -76,34 +78,35 @@ export class ServedSession {
   }
 
   /** Another place in the chain. Where the way to the next server fails, the caller is told by a notice. */
-  route({ previous, next, replay, keepNext }: BodyOf<'inferenceRoute'>, signal: AbortSignal): Promise<void> {
+  route({ previous, next, replay, keepNext }: BodyOf<'inferenceRoute'>): Promise<void> {
     // at once: a step of the server before that is gone may be waited for
     this.previous = previous
     if (keepNext) return Promise.resolve()
     const done = this.#working.then(async () => {
       this.#link?.close()
       this.#link = null
-      this.#isCut = false
+      this.#cutBy = null
       if (next === null) return
-      await this.#connect(next, signal)
-      if (replay) await this.#replay(signal)
+      await this.#connect(next)
+      if (replay) await this.#replay()
     })
     this.#working = done.catch(() => {})
     return done
   }
 
   /** Opens the way to the next server, where the session has one; steps that come meanwhile wait. To be called before any can come. */
-  start(signal: AbortSignal): Promise<void> {
+  start(): Promise<void> {
     const { next } = this.#init.request
-    const done = this.#working.then(() => (next === null ? undefined : this.#connect(next, signal)))
+    const done = this.#working.then(() => (next === null ? undefined : this.#connect(next)))
     this.#working = done.catch(() => {})
     return done
   }
 
   /** Tells the caller something between answers. */
-  async notify(error: SwarmError, signal: AbortSignal): Promise<void> {
+  async notify(error: SwarmError): Promise<void> {
+    const { stream, signal } = this.#init
     const body = { kind: 'inferenceNotice', code: error.code, message: error.message, step: this.#lastStep } as const
-    await this.#init.stream.send({ body, tensors: {} }, { signal })
+    await stream.send({ body, tensors: {} }, { signal })
   }
 
   release(): void {
@@ -111,29 +114,33 @@ export class ServedSession {
     this.#decode.cache.release()
   }
 
-  async #connect(next: NextHop, signal: AbortSignal): Promise<void> {
+  async #connect(next: NextHop): Promise<void> {
     const { network, checkpoint } = this.#context
-    const { session, codec } = this.#init.request
+    const { request, signal } = this.#init
+    const { session, codec } = request
     this.#history ??= new HiddenHistory(this.#decode.cache.rows.length, checkpoint.config.hiddenSize)
     try {
       const link = await PushLink.open(network, { next, session, codec, model: checkpoint.identity, signal })
       this.#link = link
-      link.watch().catch(error => this.#cut(link, error, signal))
+      link.watch().catch(error => this.#cut(link, error))
     } catch (error) {
-      await this.#cut(null, error, signal)
+      await this.#cut(null, error)
     }
   }
 
   /** The way to the next server is gone: the caller finds another, and this session keeps what it has. */
-  async #cut(link: PushLink | null, error: unknown, signal: AbortSignal): Promise<void> {
-    if (link !== this.#link || this.#isCut || signal.aborted) return
-    this.#isCut = true
+  async #cut(link: PushLink | null, error: unknown): Promise<void> {
+    if (link !== this.#link || this.#cutBy !== null || this.#init.signal.aborted) return
     this.#link = null
     link?.close()
     const { code, message } = toSwarmError(error)
-    const told = new SwarmError(code === 'INTERNAL' ? 'UNREACHABLE' : code, `the next server: ${message}`)
+    this.#cutBy = new SwarmError(code === 'INTERNAL' ? 'UNREACHABLE' : code, `the next server: ${message}`)
     this.#context.logger.debug({ peer: this.#init.peerId, code }, `results cannot be handed on: ${message}`)
-    await this.notify(told, signal).catch(failure =>
+    await this.#tellCut()
+  }
+
+  async #tellCut(): Promise<void> {
+    await this.notify(this.#cutBy!).catch(failure =>
       this.#context.logger.debug({ peer: this.#init.peerId }, `the caller cannot be told: ${messageOf(failure)}`)
     )
   }
@@ -173,28 +180,30 @@ export class ServedSession {
       )
       // the next step is computed while this one's results are on their way, not more
       await this.#sending
-      this.#sending = this.#emit(body, { ...step, hidden: output }, signal)
+      this.#sending = this.#emit(body, { ...step, hidden: output })
       this.#sending.catch(error => this.fail(error))
     })
   }
 
-  async #emit(body: StepBody, step: StepRequest, signal: AbortSignal): Promise<void> {
+  async #emit(body: StepBody, step: StepRequest): Promise<void> {
     this.#history?.write(step)
-    if (this.#history === null || (this.#link === null && !this.#isCut)) return await this.#answer(body, step, signal)
     const link = this.#link
-    if (link === null || (body.replay && !link.replay)) return
-    await this.#push(link, body, step, signal)
+    if (link !== null) {
+      if (!body.replay || link.replay) await this.#push(link, body, step)
+    } else if (this.#cutBy === null) await this.#answer(body, step)
+    // told again: while it found other servers the caller may have taken it for news of those before
+    else if (!body.replay) await this.#tellCut()
   }
 
-  async #answer(body: StepBody, step: StepRequest, signal: AbortSignal): Promise<void> {
+  async #answer(body: StepBody, step: StepRequest): Promise<void> {
     if (body.replay && body.lastOnly) return
+    const { request, stream, signal } = this.#init
     const hidden = body.lastOnly ? lastPositions(step) : step.hidden
     const message = { body: { kind: 'inferenceResult', step: body.step }, tensors: { hidden } } as const
-    const codec = { hidden: fittingCodec(this.#init.request.codec, hidden) }
-    await this.#init.stream.send(message, { signal, codec })
+    await stream.send(message, { signal, codec: { hidden: fittingCodec(request.codec, hidden) } })
   }
 
-  async #push(link: PushLink, body: StepBody, step: StepRequest, signal: AbortSignal): Promise<void> {
+  async #push(link: PushLink, body: StepBody, step: StepRequest): Promise<void> {
     const { hidden, lengths, starts, parents } = step
     const tensors = {
       hidden,
@@ -203,19 +212,19 @@ export class ServedSession {
       ...(parents && { parents: int64([parents.length], parents) })
     }
     try {
-      await link.send(body, tensors, signal)
+      await link.send(body, tensors, this.#init.signal)
     } catch (error) {
-      await this.#cut(link, error, signal)
+      await this.#cut(link, error)
     }
   }
 
   /** All results so far to the next server, which has none of them. */
-  async #replay(signal: AbortSignal): Promise<void> {
+  async #replay(): Promise<void> {
     const body = { kind: 'inferenceStep', timeoutMs: 0, step: this.#lastStep, lastOnly: true, replay: true } as const
     await this.#sending
     for (const part of this.#history!.parts(replayPositions)) {
       if (this.#link === null) return
-      await this.#push(this.#link, body, { ...part, parents: null }, signal)
+      await this.#push(this.#link, body, { ...part, parents: null })
     }
   }
 }

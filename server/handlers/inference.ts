@@ -24,13 +24,19 @@ export function inferenceHandler(context: ServerContext): Handler {
     try {
       await observe(context, { kind: 'inferenceOpen', peerId, received: first.tensors }, async () => {
         const request = checkOpen(first, context)
-        session = new ServedSession(context, { request, portBytes: bytesOfAll(request.ports), peerId, stream })
-        started = session.start(alive)
+        session = new ServedSession(context, {
+          request,
+          portBytes: bytesOfAll(request.ports),
+          peerId,
+          stream,
+          signal: alive
+        })
+        started = session.start()
         started.catch(() => {}) // it is waited for below
         if (request.session.length > 0) forget = context.registry.add(request.session, session)
         await ready(context, stream, signal)
       })
-      context.onDraining(error => void session!.notify(error, alive).catch(() => {}), alive)
+      context.onDraining(error => void session!.notify(error).catch(() => {}), alive)
       await started
       await Promise.race([serve(context, stream, { session: session!, peerId, signal: alive }), session!.failed])
     } finally {
@@ -66,7 +72,7 @@ async function serve(context: ServerContext, stream: MessageStream, served: Serv
         }
         await session.accept(message as Message<'inferenceStep'>, signal)
       } else if (message.body.kind === 'inferenceRoute') {
-        await session.route(message.body, signal)
+        await session.route(message.body)
         await ready(context, stream, signal)
       } else {
         throw new SwarmError('BAD_FRAME', `expected inferenceStep, found ${message.body.kind}`)

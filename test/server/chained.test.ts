@@ -140,3 +140,35 @@ test('a server that its next one does not answer tells the caller', async contex
   assert.match((told!.body as BodyOf<'inferenceNotice'>).message, /next server does not answer/)
   await one.close()
 })
+
+test('each step that cannot be handed on is told of: the caller may have missed it while it found other servers', async context => {
+  const { first, network, hidden, opening } = await start(context)
+  const one = await streamTo(network, first)
+  const lost = { peerId: network.peerId, announcement: new Uint8Array(), replay: false }
+  await one.send(opening(first, { previous: '', next: lost }))
+  await hears(one, 'inferenceReady')
+  for (const number of [1, 2, 3]) {
+    await one.send(step(hidden, number - 1, number, { step: number }))
+    for (;;) {
+      const { body } = (await one.receive())!
+      assert.equal(body.kind, 'inferenceNotice', JSON.stringify(body))
+      if ((body as BodyOf<'inferenceNotice'>).step === number) break
+    }
+  }
+  await one.close()
+})
+
+test('an answer is on its way, whatever becomes of the server that brought the step', async context => {
+  const { second, network, hidden, session, opening } = await start(context)
+  const two = await streamTo(network, second)
+  await two.send(opening(second, { previous: network.peerId, next: null }))
+  await hears(two, 'inferenceReady')
+  for (const number of [1, 2, 3]) {
+    const link = await network.open(second.peerId, protocols.push, { addresses: second.addresses })
+    await link.send({ body: { kind: 'pushOpen', session }, tensors: {} })
+    await link.send(step(hidden, number - 1, number, { step: number }))
+    assert.equal(((await hears(two, 'inferenceResult')).body as BodyOf<'inferenceResult'>).step, number)
+    link.abort(new Error('gone'))
+  }
+  await two.close()
+})

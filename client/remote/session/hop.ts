@@ -77,6 +77,8 @@ export class SessionHop {
   /** what came before anybody listened */
   #early: ((listener: HopListener) => void)[] = []
   #closed = false
+  /** why nothing more comes from it */
+  #failure: SwarmError | null = null
 
   private constructor({ hop, place, stream, codec, ping }: OpenedHop) {
     this.hop = hop
@@ -148,6 +150,7 @@ export class SessionHop {
     } catch (error) {
       if (this.#closed) return
       const failure = hopError(error, this.hop, 'session')
+      this.#failure = failure
       this.#ready?.reject(failure)
       this.#asked?.reject(failure)
       this.#tell(listener => listener.onFailure(failure))
@@ -200,14 +203,15 @@ export class SessionHop {
   }
 
   /** What the server is about to say; throws when it is lost or silent, and what the signal says. */
-  #hears<T>(awaited: PromiseWithResolvers<T>, signal: AbortSignal): Promise<T> {
+  async #hears<T>(awaited: PromiseWithResolvers<T>, signal: AbortSignal): Promise<T> {
+    if (this.#failure !== null) throw this.#failure
     const wait = (alive: AbortSignal): Promise<T> => {
       const onAbort = (): void => awaited.reject(toSwarmError(alive.reason, 'ABORTED'))
       if (alive.aborted) onAbort()
       alive.addEventListener('abort', onAbort, { once: true })
       return awaited.promise.finally(() => alive.removeEventListener('abort', onAbort))
     }
-    return whileAlive(this.#watch, wait, signal)
+    return await whileAlive(this.#watch, wait, signal)
   }
 
   /** Whether the server answers, however busy it is. Never throws. */

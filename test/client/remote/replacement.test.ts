@@ -3,11 +3,13 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { float32, type Tensor } from '../../../common/tensor.ts'
+import type { Announcement } from '../../../network/announcement.ts'
 import type { BodyOf } from '../../../proto/frame.ts'
 import { announcement, type Call, FakeSwarm, failure, openStreams } from './fake-swarm.ts'
 
 const position = (value: number): Tensor<'float32'> => float32([1, 1, 2], [value, value])
 const options = { batch: 1, maxLength: 8 }
+const slow = (server: Announcement): Announcement => ({ ...server, decodeRate: 1 })
 const breakOff = (peerId: string): void => {
   for (const stream of openStreams) if (stream.peerId === peerId) stream.abort(failure('UNREACHABLE', 'gone'))
 }
@@ -30,7 +32,7 @@ function inputsOf(swarm: FakeSwarm, peerId: string): number[] {
 describe('a session of which a server is being replaced', () => {
   it('gives the new one a step too that is answered meanwhile', async () => {
     const swarm = new FakeSwarm(['a', 0, 2], ['b', 2, 4])
-    swarm.announcements.push({ ...announcement('spare', 0, 2), decodeRate: 1 })
+    swarm.announcements.push(slow(announcement('spare', 0, 2)))
     await using session = await swarm.blocks().openSession(options)
     await session.step(position(1))
     const replacing = Promise.withResolvers<void>()
@@ -59,7 +61,7 @@ describe('a session of which a server is being replaced', () => {
 
   it('has the one before it hand on what that is still to be given again itself', async () => {
     const swarm = new FakeSwarm(['a', 0, 1], ['b', 1, 2], ['c', 2, 4])
-    swarm.announcements.push({ ...announcement('spare', 1, 2), decodeRate: 1 })
+    swarm.announcements.push(slow(announcement('spare', 1, 2)))
     swarm.isChained = true
     await using session = await swarm.blocks().openSession(options)
     await session.step(position(1))
@@ -76,5 +78,26 @@ describe('a session of which a server is being replaced', () => {
     ])
     assert.deepEqual(inputsOf(swarm, 'spare'), [2, 4])
     assert.deepEqual(inputsOf(swarm, 'c'), [6, 12])
+  })
+
+  it('does not wait for another one whose session ends meanwhile', async () => {
+    const swarm = new FakeSwarm(['a', 0, 2], ['b', 2, 4])
+    swarm.announcements.push(...[announcement('spare', 0, 2), announcement('other', 2, 4)].map(slow))
+    swarm.isChained = true
+    await using session = await swarm.blocks().openSession(options)
+    await session.step(position(1))
+    swarm.before = async ({ kind, peerId }: Call) => {
+      if (kind !== 'inferenceOpen' || peerId !== 'spare' || !swarm.calls.every(call => call.peerId !== 'other')) return
+      breakOff('b')
+      await turn() // it has been heard
+    }
+    breakOff('a')
+    const second = await session.step(position(2), { signal: AbortSignal.timeout(20_000) })
+    assert.deepEqual([...second.data], [240, 240])
+    assert.deepEqual(
+      session.route.map(({ peerId }) => peerId),
+      ['spare', 'other']
+    )
+    assert.deepEqual(inputsOf(swarm, 'other'), [6, 12])
   })
 })
