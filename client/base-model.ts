@@ -25,6 +25,21 @@ export interface PassOptions {
   readonly signal?: AbortSignal
 }
 
+/** What a model with an adapter is over. */
+interface Under<Head> {
+  /** of the model without the adapter */
+  readonly parts: TaskParts<Head>
+  /** Frees what the adapter holds. */
+  release(): Promise<void>
+}
+
+export interface ModelOptions<Head> {
+  /** of dropout where calls bring none; default 0 */
+  readonly seed?: number
+  /** only of a model with an adapter */
+  readonly under?: Under<Head>
+}
+
 export abstract class BaseModel<Head extends TaskHead<Head>> {
   /** what the model is for */
   abstract readonly task: TaskType
@@ -34,11 +49,45 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
   /** whether dropout acts */
   training = false
   readonly #seeds: Random
+  readonly #under: Under<Head> | null
+  /** calls of `disableAdapter` that run */
+  #disabled = 0
+  #unloaded = false
 
-  constructor(parts: TaskParts<Head>, tuning: TuningMethod | null, options: { seed?: number } = {}) {
+  constructor(parts: TaskParts<Head>, tuning: TuningMethod | null, options: ModelOptions<Head> = {}) {
     this.parts = parts
     this.tuning = tuning
     this.#seeds = createRandom(options.seed ?? 0, 1)
+    this.#under = options.under ?? null
+  }
+
+  /** What passes go through: without the adapter while it is disabled. Throws INVALID_ARGUMENT once it is unloaded. */
+  protected get acting(): { readonly parts: TaskParts<Head>; readonly tuning: TuningMethod | null } {
+    if (this.#unloaded) {
+      throw new SwarmError('INVALID_ARGUMENT', 'the adapter is unloaded: use the model that unload() has given')
+    }
+    if (this.#disabled > 0) return { parts: this.#under!.parts, tuning: null }
+    return { parts: this.parts, tuning: this.tuning }
+  }
+
+  /**
+   * What `run` gives; until it has ended this model computes without its adapter, as in PEFT's `with model.disable_adapter()`: for
+   * whoever calls it meanwhile. Throws INVALID_ARGUMENT without an adapter, and what `run` throws.
+   */
+  async disableAdapter<Result>(run: () => Result | Promise<Result>): Promise<Result> {
+    if (this.#under === null) throw new SwarmError('INVALID_ARGUMENT', 'disableAdapter: the model has no adapter')
+    this.#disabled += 1
+    try {
+      return await run()
+    } finally {
+      this.#disabled -= 1
+    }
+  }
+
+  /** Takes the adapter away and frees what it holds. */
+  protected async release(): Promise<void> {
+    this.#unloaded = true
+    await this.#under?.release()
   }
 
   get config(): ModelConfig {
@@ -153,9 +202,10 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
 
   /** What a forward pass goes by. `headDropout`: probability of the head's own dropout. */
   protected planOf({ training, seed, labelSmoothing, signal }: PassOptions, headDropout = 0): PassPlan {
+    const { tuning } = this.acting
     const drops = training ?? this.training
-    const dropout = drops ? (this.tuning?.dropout ?? 0) : 0
-    const isRandom = dropout > 0 || (drops && (this.tuning?.begin !== undefined || headDropout > 0))
+    const dropout = drops ? (tuning?.dropout ?? 0) : 0
+    const isRandom = dropout > 0 || (drops && (tuning?.begin !== undefined || headDropout > 0))
     return {
       dropout,
       training: drops,

@@ -49,7 +49,8 @@ export class CausalModel extends BaseModel<LanguageHead> implements TrainableMod
     options: ForwardOptions = {}
   ): Promise<{ readonly loss: ModelLoss | null; readonly logits: Tensor<'float32'> | null }> {
     const logits = options.logits ?? options.training === undefined
-    return await forwardCausal(this.parts, this.tuning, input, { ...this.planOf(options), logits })
+    const { parts, tuning } = this.acting
+    return await forwardCausal(parts, tuning, input, { ...this.planOf(options), logits })
   }
 
   /**
@@ -62,7 +63,8 @@ export class CausalModel extends BaseModel<LanguageHead> implements TrainableMod
     const { padded, rows } = this.#prompts(input)
     const padTokenId = options.padTokenId ?? this.#padTokenId
     const out = padded.flatMap(row => Array.from({ length: options.numReturnSequences ?? 1 }, () => [...row]))
-    for await (const { tokens } of generateRemote(this.parts, this.tuning, rows, options)) {
+    const { parts, tuning } = this.acting
+    for await (const { tokens } of generateRemote(parts, tuning, rows, options)) {
       for (const [row, token] of tokens.entries()) out[row]!.push(token ?? padTokenId)
     }
     return out
@@ -71,7 +73,8 @@ export class CausalModel extends BaseModel<LanguageHead> implements TrainableMod
   /** The same, step by step as the tokens come. Leaving the loop ends the generation. */
   async *generateStream(input: GenerateInput, options: GenerationOptions = {}): AsyncGenerator<StreamedTokens> {
     const { rows } = this.#prompts(input)
-    for await (const step of generateRemote(this.parts, this.tuning, rows, options)) {
+    const { parts, tuning } = this.acting
+    for await (const step of generateRemote(parts, tuning, rows, options)) {
       yield { ...step, token: step.tokens[0]!, text: step.texts[0]! }
     }
   }

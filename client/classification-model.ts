@@ -1,6 +1,6 @@
 // Models that classify sequences or tokens, plain or with an adapter.
 import type { Tensor } from '../common/tensor.ts'
-import { BaseModel, type PassOptions } from './base-model.ts'
+import { BaseModel, type ModelOptions, type PassOptions } from './base-model.ts'
 import { type ClassificationInput, type ClassificationParts, forwardClassification } from './classification-pass.ts'
 import type { ClassificationHead } from './heads/classification.ts'
 import type { Ids } from './inputs.ts'
@@ -15,10 +15,9 @@ export interface ClassificationOutput {
   readonly logits: Tensor<'float32'>
 }
 
-export interface ClassificationOptions {
+export interface ClassificationOptions extends ModelOptions<ClassificationHead> {
   /** names of the labels by their numbers */
   readonly labels: readonly string[]
-  readonly seed?: number
 }
 
 abstract class ClassificationModel extends BaseModel<ClassificationHead> implements TrainableModel {
@@ -62,8 +61,9 @@ abstract class ClassificationModel extends BaseModel<ClassificationHead> impleme
     input: ClassificationInput,
     options: PassOptions = {}
   ): Promise<{ readonly loss: ModelLoss | null; readonly logits: Tensor<'float32'> }> {
-    return await forwardClassification(this.parts, this.tuning, input, {
-      ...this.planOf(options, this.parts.head.dropout),
+    const { parts, tuning } = this.acting
+    return await forwardClassification(parts, tuning, input, {
+      ...this.planOf(options, parts.head.dropout),
       kind: this.task === 'SEQ_CLS' ? 'sequence' : 'token',
       labels: this.id2label
     })

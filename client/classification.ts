@@ -1,9 +1,11 @@
 // Models for classification whose blocks are computed by the swarm, under Petals' and Hugging Face's names.
+
 import { SwarmError } from '../common/errors.ts'
 import { createRandom } from '../common/random.ts'
 import { sizeOf } from '../common/tensor.ts'
 import { type Checkpoint, readTensor } from '../model/checkpoint.ts'
 import { isJsonObject } from '../model/json.ts'
+import { type AdaptOptions, partsOf, underOf } from './adapted.ts'
 import { SequenceClassificationModel, TokenClassificationModel } from './classification-model.ts'
 import type { ClassificationParts } from './classification-pass.ts'
 import { ClassificationHead } from './heads/classification.ts'
@@ -97,7 +99,7 @@ export class DistributedModelForSequenceClassification extends SequenceClassific
   }
 
   /** The model with an adapter over it; see getPeftModel. */
-  adapt(method: TuningMethod, head: ClassificationHead, options: { seed?: number } = {}) {
+  adapt(method: TuningMethod, head: ClassificationHead, options: AdaptOptions) {
     return new PeftModelForSequenceClassification({ base: this, method, head }, options)
   }
 }
@@ -109,7 +111,7 @@ export class DistributedModelForTokenClassification extends TokenClassificationM
   }
 
   /** The model with an adapter over it; see getPeftModel. */
-  adapt(method: TuningMethod, head: ClassificationHead, options: { seed?: number } = {}) {
+  adapt(method: TuningMethod, head: ClassificationHead, options: AdaptOptions) {
     return new PeftModelForTokenClassification({ base: this, method, head }, options)
   }
 }
@@ -120,11 +122,17 @@ export class PeftModelForSequenceClassification extends SequenceClassificationMo
 
   constructor(
     components: AdaptedParts<DistributedModelForSequenceClassification, ClassificationHead>,
-    options: { seed?: number } = {}
+    options: AdaptOptions
   ) {
     const { base, method, head } = components
-    super({ ...base.parts, head }, method, { labels: base.id2label, ...options })
+    super(partsOf(base.parts, head), method, { labels: base.id2label, ...underOf(base, options) })
     this.base = base
+  }
+
+  /** The model without the adapter, which is forgotten; as PEFT's unload() its parameters stay frozen. */
+  async unload(): Promise<DistributedModelForSequenceClassification> {
+    await this.release()
+    return this.base
   }
 }
 
@@ -134,11 +142,17 @@ export class PeftModelForTokenClassification extends TokenClassificationModel {
 
   constructor(
     components: AdaptedParts<DistributedModelForTokenClassification, ClassificationHead>,
-    options: { seed?: number } = {}
+    options: AdaptOptions
   ) {
     const { base, method, head } = components
-    super({ ...base.parts, head }, method, { labels: base.id2label, ...options })
+    super(partsOf(base.parts, head), method, { labels: base.id2label, ...underOf(base, options) })
     this.base = base
+  }
+
+  /** The model without the adapter, which is forgotten; as PEFT's unload() its parameters stay frozen. */
+  async unload(): Promise<DistributedModelForTokenClassification> {
+    await this.release()
+    return this.base
   }
 }
 

@@ -117,12 +117,12 @@ export class FeatureModel extends BaseModel<FeatureHead> {
    * keep nothing for mere reading. Throws INVALID_ARGUMENT, and what the way through the servers throws.
    */
   async forward(input: FeatureInput, options: FeatureOptions = {}): Promise<FeatureOutput> {
-    const { parts } = this
+    const { parts, tuning } = this.acting
     const ids = idMatrix(input.inputIds, 'inputIds')
     const mask = maskMatrix(input.attentionMask, ids.shape)
     const plan = this.planOf(options)
     const differentiate = plan.training
-    const body = await forwardBody(parts, this.tuning, { ids, mask }, { ...plan, differentiate })
+    const body = await forwardBody(parts, tuning, { ids, mask }, { ...plan, differentiate })
     const wanted = { hidden: body.differentiable, parameters: differentiate }
     const pass = await parts.head.run(body.hidden, wanted)
     const states = pass.results.states as Floats

@@ -1,4 +1,5 @@
 // A model without a head whose blocks are computed by the swarm, under Petals' name.
+import { type AdaptOptions, partsOf, underOf } from './adapted.ts'
 import { FeatureModel } from './feature-model.ts'
 import { FeatureHead } from './heads/features.ts'
 import type { AdaptedParts, TaskParts } from './parts.ts'
@@ -12,7 +13,7 @@ export class DistributedModel extends FeatureModel {
   }
 
   /** The model with an adapter over it; see getPeftModel. */
-  adapt(method: TuningMethod, head: FeatureHead, options: { seed?: number } = {}): PeftModelForFeatureExtraction {
+  adapt(method: TuningMethod, head: FeatureHead, options: AdaptOptions): PeftModelForFeatureExtraction {
     return new PeftModelForFeatureExtraction({ base: this, method, head }, options)
   }
 }
@@ -21,10 +22,16 @@ export class DistributedModel extends FeatureModel {
 export class PeftModelForFeatureExtraction extends FeatureModel {
   readonly base: DistributedModel
 
-  constructor(components: AdaptedParts<DistributedModel, FeatureHead>, options: { seed?: number } = {}) {
+  constructor(components: AdaptedParts<DistributedModel, FeatureHead>, options: AdaptOptions) {
     const { base, method, head } = components
-    super({ ...base.parts, head }, method, options)
+    super(partsOf(base.parts, head), method, underOf(base, options))
     this.base = base
+  }
+
+  /** The model without the adapter, which is forgotten; as PEFT's unload() its parameters stay frozen. */
+  async unload(): Promise<DistributedModel> {
+    await this.release()
+    return this.base
   }
 }
 

@@ -24,6 +24,13 @@ function inOrder(id2label: Readonly<Record<number, string>>): string[] {
   return names as string[]
 }
 
+/** The names that a config.json gives its classes; undefined where it has none, or those that transformers makes up. */
+export function namedLabels(raw: unknown): readonly string[] | undefined {
+  if (!isJsonObject(raw) || !isJsonObject(raw.id2label)) return undefined
+  const names = inOrder(raw.id2label as Record<number, string>)
+  return names.every((name, id) => name === `LABEL_${id}`) ? undefined : names
+}
+
 /**
  * Names of the labels by their numbers. `stored`: rows of the head in the checkpoint, undefined where it has none. Like
  * Hugging Face two labels where nothing else is known. Throws INVALID_ARGUMENT for numbers that contradict each other,

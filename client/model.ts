@@ -1,4 +1,5 @@
 // A causal language model whose blocks are computed by the swarm, under Petals' names.
+import { type AdaptOptions, partsOf, underOf } from './adapted.ts'
 import { CausalModel } from './causal-model.ts'
 import { LanguageHead } from './heads/language.ts'
 import type { Parameter } from './parameter.ts'
@@ -31,7 +32,7 @@ export class DistributedModelForCausalLM extends CausalModel {
   }
 
   /** The model with an adapter over it; see getPeftModel. */
-  adapt(method: TuningMethod, head: LanguageHead, options: { seed?: number } = {}): PeftModelForCausalLM {
+  adapt(method: TuningMethod, head: LanguageHead, options: AdaptOptions): PeftModelForCausalLM {
     return new PeftModelForCausalLM({ base: this, method, head }, options)
   }
 }
@@ -40,10 +41,16 @@ export class DistributedModelForCausalLM extends CausalModel {
 export class PeftModelForCausalLM extends CausalModel {
   readonly base: DistributedModelForCausalLM
 
-  constructor(components: AdaptedParts<DistributedModelForCausalLM, LanguageHead>, options: { seed?: number } = {}) {
+  constructor(components: AdaptedParts<DistributedModelForCausalLM, LanguageHead>, options: AdaptOptions) {
     const { base, method, head } = components
-    super({ ...base.parts, head, embeddings: head.embeddings ?? base.parts.embeddings }, method, options)
+    super(partsOf(base.parts, head), method, underOf(base, options))
     this.base = base
+  }
+
+  /** The model without the adapter, which is forgotten; as PEFT's unload() its parameters stay frozen. */
+  async unload(): Promise<DistributedModelForCausalLM> {
+    await this.release()
+    return this.base
   }
 }
 

@@ -1,14 +1,24 @@
-// Modules outside the blocks that an adapter trains whole (PEFT's modules_to_save): which tensors they are, and copies of them.
-// Knows no tuning method.
+// What an adapter trains of a model outside the blocks: whole modules (PEFT's modules_to_save), and biases (its bias 'all'). Which
+// tensors they are, and copies of them. Knows no tuning method.
 import { SwarmError } from '../common/errors.ts'
 import type { Checkpoint } from '../model/checkpoint.ts'
 import { sharedTensor } from '../runtime/session.ts'
 import { type Parameter, parameter } from './parameter.ts'
+import { modulePath, type TaskType } from './tuning/index.ts'
 
 /** What transformers calls the module of the scores, whatever the checkpoint calls it. */
 const headModule = 'lm_head'
 
-interface ModuleTensor {
+/** What is trained outside the blocks. */
+export interface OwnChoice {
+  /** whole modules, by the end of their path */
+  readonly modules: readonly string[]
+  /** every bias */
+  readonly biases: boolean
+}
+
+/** A tensor outside the blocks. */
+export interface ModuleTensor {
   /** path as PEFT sees it: `model.norm` */
   readonly module: string
   /** with that path: `model.norm.weight` */
@@ -28,17 +38,24 @@ export interface OwnModules {
 
 const pathOf = (tensor: string): string => tensor.slice(0, tensor.lastIndexOf('.'))
 
-/** The tensors outside the blocks; a tied matrix is there twice, as embedding and as head. */
-function moduleTensors({ family, config }: Pick<Checkpoint, 'family' | 'config'>): readonly ModuleTensor[] {
+/**
+ * The tensors outside the blocks that a task uses; a tied matrix is there twice, as embedding and as head, which only language
+ * models have.
+ */
+function moduleTensors(
+  { family, config }: Pick<Checkpoint, 'family' | 'config'>,
+  task: TaskType
+): readonly ModuleTensor[] {
   const { embedding, head } = family.clientTensorNames(config)
   const headPath = pathOf(head)
   const named = (tensor: string, isHead: boolean): ModuleTensor => {
-    const name = isHead ? `${headModule}${tensor.slice(headPath.length)}` : tensor
+    const name = isHead ? `${headModule}${tensor.slice(headPath.length)}` : modulePath(tensor, task)
     return { module: pathOf(name), name, tensor, isHead }
   }
   const tensors = family
     .clientTensors(config)
     .map(({ name }) => named(name, head !== embedding && pathOf(name) === headPath))
+  if (task !== 'CAUSAL_LM') return tensors.filter(({ isHead }) => !isHead)
   return head === embedding ? [...tensors, named(head, true)] : tensors
 }
 
@@ -54,15 +71,15 @@ function refuseBlocks(name: string, { family, config }: Pick<Checkpoint, 'family
 }
 
 /**
- * Copies of the modules that the names mean, by the end of their path as in PEFT. A tied matrix that is trained as embedding or
- * as head is no longer the other. Throws INVALID_ARGUMENT, with the names there are, where a name matches nothing.
+ * The tensors that are chosen, modules by the end of their path as in PEFT. Throws INVALID_ARGUMENT, with the names there are, where a
+ * name matches nothing.
  */
-export function ownModules(
+export function chosenTensors(
   checkpoint: Pick<Checkpoint, 'family' | 'config'>,
-  parameters: ReadonlyMap<string, Parameter>,
-  names: readonly string[]
-): OwnModules {
-  const tensors = moduleTensors(checkpoint)
+  { modules: names, biases }: OwnChoice,
+  task: TaskType
+): readonly ModuleTensor[] {
+  const tensors = moduleTensors(checkpoint, task)
   const known = [...new Set(tensors.map(({ module }) => module))].join(', ')
   for (const name of names) {
     refuseBlocks(name, checkpoint, known)
@@ -72,20 +89,33 @@ export function ownModules(
       `modulesToSave: no module matches '${name}'; outside the blocks there are ${known}`
     )
   }
+  return tensors.filter(
+    ({ module, name }) => names.some(end => module.endsWith(end)) || (biases && name.endsWith('.bias'))
+  )
+}
+
+/**
+ * Copies of the tensors that are chosen. A tied matrix that is trained as embedding or as head is no longer the other. Throws as
+ * `chosenTensors`.
+ */
+export function ownModules(
+  checkpoint: Pick<Checkpoint, 'family' | 'config'>,
+  parameters: ReadonlyMap<string, Parameter>,
+  chosen: OwnChoice,
+  task: TaskType
+): OwnModules {
   const before = new Map(parameters)
   const after = new Map(parameters)
   const { embedding, head } = checkpoint.family.clientTensorNames(checkpoint.config)
-  const copies = tensors
-    .filter(({ module }) => names.some(name => module.endsWith(name)))
-    .map(({ name, tensor, isHead }) => {
-      const { shape, data } = parameters.get(tensor)!
-      const copy = sharedTensor('float32', shape)
-      copy.data.set(data)
-      const own = parameter(name, shape, copy.data)
-      const isTied = head === embedding && tensor === head
-      if (!isTied || !isHead) before.set(tensor, own)
-      if (!isTied || isHead) after.set(tensor, own)
-      return own
-    })
+  const copies = chosenTensors(checkpoint, chosen, task).map(({ name, tensor, isHead }) => {
+    const { shape, data } = parameters.get(tensor)!
+    const copy = sharedTensor('float32', shape)
+    copy.data.set(data)
+    const own = parameter(name, shape, copy.data)
+    const isTied = head === embedding && tensor === head
+    if (!isTied || !isHead) before.set(tensor, own)
+    if (!isTied || isHead) after.set(tensor, own)
+    return own
+  })
   return { parameters: copies, before, after }
 }

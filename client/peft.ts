@@ -1,6 +1,9 @@
 // Fine-tuning as PEFT's users know it: a model with an adapter over it, trained, saved and loaded. Knows no task.
+
+import type { AdaptOptions } from './adapted.ts'
 import type { TaskHead } from './heads/program.ts'
 import type { DistributedModelForCausalLM } from './model.ts'
+import type { OwnChoice } from './own-modules.ts'
 import type { Parameter } from './parameter.ts'
 import type { ModelParts, TaskParts } from './parts.ts'
 import {
@@ -18,7 +21,7 @@ export interface TunableModel<Head extends TaskHead<Head>, Tuned> {
   readonly task: TaskType
   readonly parts: TaskParts<Head>
   parameters(): readonly Parameter[]
-  adapt(method: TuningMethod, head: Head, options: { seed?: number }): Tuned
+  adapt(method: TuningMethod, head: Head, options: AdaptOptions): Tuned
 }
 
 /** What a model with an adapter is; the plain one's class says which. */
@@ -37,18 +40,28 @@ function targetOf({ checkpoint, embeddings, tokenizer }: ModelParts, task: TaskT
   }
 }
 
+/** What a method trains of the model's own tensors. */
+export function chosenBy({ modulesToSave = [], clientBiases = false }: TuningMethod): OwnChoice {
+  return { modules: modulesToSave, biases: clientBiases }
+}
+
 /** The model under a method, which is freed with it. */
 function adapted<Head extends TaskHead<Head>, Tuned>(
   base: TunableModel<Head, Tuned>,
   method: TuningMethod,
   head: Head,
-  options: { seed?: number }
+  { seed }: { seed?: number }
 ): Tuned {
   const { owned } = base.parts
-  owned.add(head)
-  owned.add({ close: async () => method.close?.() })
+  const adapter = {
+    async close() {
+      owned.delete(adapter)
+      await Promise.all([head.close(), method.close?.()])
+    }
+  }
+  owned.add(adapter)
   freeze(base.parts)
-  return base.adapt(method, head, options)
+  return base.adapt(method, head, { seed, release: () => adapter.close() })
 }
 
 /** The model's own parameters stay as they are while an adapter is trained. */
@@ -67,7 +80,7 @@ export async function getPeftModel<Head extends TaskHead<Head>, Tuned extends { 
   options: { seed?: number; signal?: AbortSignal } = {}
 ): Promise<Tuned> {
   const method = await createTuning(config, targetOf(base.parts, base.task), options)
-  const model = adapted(base, method, base.parts.head.copy(method.modulesToSave ?? []), options)
+  const model = adapted(base, method, base.parts.head.copy(chosenBy(method)), options)
   model.train()
   return model
 }
@@ -84,8 +97,8 @@ export const PeftModel = {
   ): Promise<Tuned> {
     const { parts, task } = base
     let head = parts.head
-    const modulesOf = ({ modulesToSave = [] }: TuningMethod) => {
-      head = parts.head.copy(modulesToSave)
+    const modulesOf = (method: TuningMethod) => {
+      head = parts.head.copy(chosenBy(method))
       return head.parameters
     }
     const method = await loadAdapter(directory, targetOf(parts, task), { ...options, task, modulesOf })

@@ -12,6 +12,7 @@ import { openModelFolder } from './formats/open-folder.ts'
 import { alignNames } from './formats/tensor-names.ts'
 import { isHubName, openHubFolder } from './hub/folder.ts'
 import type { HubOptions } from './hub/options.ts'
+import { isJsonObject } from './json.ts'
 import { checkReadable, decodeTensor, visitBytes } from './read-tensor.ts'
 import { scaleBlockOf, withScale } from './scale.ts'
 import type { ReadLog, TensorInfo } from './tensor-info.ts'
@@ -75,6 +76,12 @@ function tensorInfo(tensors: ReadonlyMap<string, TensorInfo>, name: string, path
   if (info === undefined) throw new SwarmError('NOT_FOUND', `${path}: no tensor '${name}'`)
   return info
 }
+
+/**
+ * In config.json: which adapter was merged into the model. Its configuration, tensors and last norm may all be those of the model under
+ * the adapter, whose servers it must not use.
+ */
+export const mergedField = 'merged_adapter'
 
 export interface OpenOptions {
   readonly signal?: AbortSignal
@@ -143,6 +150,8 @@ async function openFolder(folder: ModelFolder, options: { signal?: AbortSignal }
   for (const tensor of expected) checkTensor(tensor, tensors.get(tensor.name), folder.path)
 
   const hash = createHash('sha256').update('swarmtune model identity 1\n').update(canonicalConfig(config)).update('\n')
+  const merged = isJsonObject(raw) ? raw[mergedField] : undefined
+  if (merged !== undefined) hash.update(`${mergedField} ${JSON.stringify(merged)}\n`)
   for (const name of names.sort()) {
     const { dtype, shape, encoding, scale } = tensors.get(name)!
     const scaled = scale && { scale: [scale.tensor.dtype, scale.tensor.shape, scale.block] }

@@ -17,7 +17,9 @@ import {
   toPeftConfig,
   toTrainOptions
 } from '../../client/index.ts'
+import { namedLabels } from '../../client/labels.ts'
 import { dependsOnLength } from '../../client/optim/index.ts'
+import { classifierModules } from '../../client/tuning/index.ts'
 import { withResource } from '../../common/resource.ts'
 import { openCheckpoint } from '../../model/checkpoint.ts'
 import type { ModelConfig } from '../../model/config.ts'
@@ -122,6 +124,8 @@ async function openingOptions(config: TrainConfig, flags: TrainFlags, signal: Ab
 interface Source {
   readonly config: ModelConfig
   readonly tokenizer: Tokenizer
+  /** of a trained head whose classes have names */
+  readonly labels?: readonly string[]
 }
 
 /** Before the swarm is joined, so that what is wrong with the data is known at once; but from peers there is no other way. */
@@ -131,8 +135,10 @@ async function openSource({ model, from_peers }: TrainConfig, options: Pretraine
     return await withResource(opened, async ({ config, tokenizer }) => ({ config, tokenizer }))
   }
   const { signal, hub } = options
-  const { path, config } = await openCheckpoint(model, { signal, hub })
-  return { config, tokenizer: await loadTokenizer(path, { signal }) }
+  const { path, config, tensors } = await openCheckpoint(model, { signal, hub })
+  const hasHead = classifierModules.some(name => tensors.has(`${name}.weight`))
+  const labels = hasHead ? namedLabels(config.raw) : undefined
+  return { config, tokenizer: await loadTokenizer(path, { signal }), labels }
 }
 
 /** Positions that virtual tokens take are none that examples can have. */
@@ -153,7 +159,7 @@ async function loadData(source: Source, config: TrainConfig, signal: AbortSignal
     tokenizer: source.tokenizer,
     maxPositions: maxPositions - virtualTokens(config),
     task: config.task_type,
-    labels: config.labels,
+    labels: config.labels ?? source.labels,
     maxSeqLength: config.max_seq_length,
     truncate: config.truncate,
     trainOnInputs: config.train_on_inputs,

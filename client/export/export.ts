@@ -1,5 +1,4 @@
 // A model with an adapter merged into it, written as a checkpoint of its own that transformers loads. Needs no swarm.
-import { SwarmError } from '../../common/errors.ts'
 import { dtypes, type Tensor, tensor } from '../../common/tensor.ts'
 import { GiB, MiB } from '../../common/units.ts'
 import { type Checkpoint, readSample, readTensor } from '../../model/checkpoint.ts'
@@ -11,10 +10,20 @@ import type { TensorSource } from '../../model/safetensors-file.ts'
 import type { TensorInfo } from '../../model/tensor-info.ts'
 import { makeEmptyFolder, type WrittenTensors, writeTensors } from '../../model/write-checkpoint.ts'
 import { encodePieces } from '../../proto/codec.ts'
-import { type Parameter, parameter } from '../parameter.ts'
-import { type AdapterInfo, loadAdapter, readAdapterInfo, type TaskType, type TuningMethod } from '../tuning/index.ts'
+import { parameter } from '../parameter.ts'
+import { chosenBy } from '../peft.ts'
+import {
+  type AdapterInfo,
+  classifierModules,
+  loadAdapter,
+  readAdapterInfo,
+  type TaskType,
+  type TuningMethod
+} from '../tuning/index.ts'
 import { checkpointTarget } from '../tuning/target.ts'
+import { markMerged } from './mark.ts'
 import { type MergePlan, planMerge } from './merge.ts'
+import { type AddedTensor, type OwnReplacement, replaceOwn } from './own.ts'
 
 /** What weights of an exported model are written as. */
 export type ExportDType = Exclude<WeightDType, 'float8e4m3fn'>
@@ -76,17 +85,22 @@ async function storedNames(
 async function sourcesOf(
   checkpoint: Checkpoint,
   plan: MergePlan,
-  head: readonly Parameter[],
+  others: readonly AddedTensor[],
   { dtype, onTensor, signal }: ExportOptions
 ): Promise<TensorSource[]> {
   const nameOf = await storedNames(checkpoint, signal)
   const total = checkpoint.tensors.size
   let done = 0
-  const replaced = new Set(head.map(({ name }) => name))
+  const replaced = new Set(others.map(({ name }) => name))
   const kept = [...checkpoint.tensors.values()].filter(({ name }) => !replaced.has(name))
-  const added = head.map(({ name, shape, data }): TensorSource => {
-    const target = dtype ?? 'float32'
-    return { name, dtype: target, shape, load: async () => toDtype(tensor('float32', shape, data), target) }
+  /** How a tensor that is changed, or was never there, is stored. */
+  const storedAs = (like: string | undefined): ExportDType => {
+    const stored = like === undefined ? 'float32' : checkpoint.tensors.get(like)!.dtype
+    return dtype ?? (isWeightDtype(stored) && stored !== 'float8e4m3fn' ? stored : 'bfloat16')
+  }
+  const added = others.map(({ name, shape, like, load }): TensorSource => {
+    const target = storedAs(like)
+    return { name, dtype: target, shape, load: async () => toDtype(await load(), target) }
   })
   const sources = kept.map((info): TensorSource => {
     const { name, shape, encoding, dtype: stored } = info
@@ -114,8 +128,7 @@ async function sourcesOf(
 
 /** What becomes of a model beside the changes of its own tensors. */
 interface Additions {
-  /** tensors of a classifier, by their names in the model; in float32 unless `dtype` says otherwise */
-  readonly head: readonly Parameter[]
+  readonly added: readonly AddedTensor[]
   /** of the text of config.json */
   readonly editConfig: (text: string) => string
 }
@@ -129,11 +142,11 @@ export async function writeMerged(
   plan: MergePlan,
   output: string,
   options: ExportOptions = {},
-  { head, editConfig }: Additions = { head: [], editConfig: text => text }
+  { added, editConfig }: Additions = { added: [], editConfig: text => text }
 ): Promise<Exported> {
   const { shardBytes = 5 * GiB, dtype, signal } = options
   await makeEmptyFolder(output)
-  const sources = await sourcesOf(checkpoint, plan, head, options)
+  const sources = await sourcesOf(checkpoint, plan, added, options)
   const written = await writeTensors(output, sources, { shardBytes, signal })
   await copyCompanions(checkpoint.folder, output, { signal })
   // last: a folder without it is no model, should this one stay unfinished
@@ -148,18 +161,15 @@ const classEndings: Partial<Record<TaskType, string>> = {
   TOKEN_CLS: 'ForTokenClassification'
 }
 
-/** The head that an adapter of a classification brings, and what config.json says of it. Its values come as the adapter is loaded. */
-function additionsOf({ task, head, labels, numLabels }: AdapterInfo): Additions {
+/** What config.json says of the head that an adapter of a classification brings. */
+function withHead({ task, labels, numLabels }: AdapterInfo, text: string): string {
   const ending = classEndings[task]
-  return {
-    head: head.map(({ name, shape }) => parameter(name, shape)),
-    editConfig: text => (ending === undefined ? text : withClasses(text, ending, labels ?? numLabels ?? 0))
-  }
+  return ending === undefined ? text : withClasses(text, ending, labels ?? numLabels ?? 0)
 }
 
 /**
  * Merges an adapter into the weights of its base model and writes the result as `writeMerged` does; the head of a classification with
- * it. Weights that are stored in 16 bits are rounded to them again unless `dtype` says otherwise. Throws UNSUPPORTED for adapters that
+ * it, and whole modules and biases in the place of the model's: an embedding that was the head too is then written twice. Weights that are stored in 16 bits are rounded to them again unless `dtype` says otherwise. Throws UNSUPPORTED for adapters that
  * no weights can hold (prompts, prefixes), BAD_CHECKPOINT for an adapter of another model, and what `writeMerged` throws.
  */
 export async function exportMerged(
@@ -171,19 +181,25 @@ export async function exportMerged(
   const { signal } = options
   const info = await readAdapterInfo(adapter, { signal })
   const { task, peftType } = info
-  const additions = additionsOf(info)
+  const head = info.head.map(({ name, shape }) => parameter(name, shape))
   const target = checkpointTarget(checkpoint, task)
-  const modulesOf = ({ modulesToSave = [] }: TuningMethod) => {
-    if (modulesToSave.length === 0) return additions.head
-    const names = modulesToSave.join(', ')
-    throw new SwarmError('UNSUPPORTED', `${adapter}: modules_to_save ${names}: whole modules cannot be merged yet`)
+  let own: OwnReplacement | undefined
+  const modulesOf = (method: TuningMethod) => {
+    const { modules, biases } = chosenBy(method)
+    const chosen = { modules: modules.filter(name => !classifierModules.includes(name)), biases }
+    own = replaceOwn(checkpoint, chosen, task, name => readTensor(checkpoint, name, { signal }))
+    return [...head, ...own.parameters]
   }
   const method = await loadAdapter(adapter, target, { task, modulesOf, signal })
-  return await writeMerged(
-    checkpoint,
-    planMerge(method, checkpoint, `${adapter}: ${peftType}`),
-    output,
-    options,
-    additions
-  )
+  const mark = await markMerged(checkpoint, adapter, { signal })
+  const plan = new Map([...planMerge(method, checkpoint, `${adapter}: ${peftType}`), ...own!.plan])
+  const added = head.map(({ name, shape, data }) => ({
+    name,
+    shape,
+    load: async () => tensor('float32', shape, data)
+  }))
+  return await writeMerged(checkpoint, plan, output, options, {
+    added: [...added, ...own!.added],
+    editConfig: text => mark(own!.editConfig(withHead(info, text)))
+  })
 }

@@ -3,9 +3,13 @@
 import { createRandom } from '../../common/random.ts'
 import { type Tensor, tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint.ts'
+import type { Embeddings } from '../embeddings.ts'
+import type { OwnChoice } from '../own-modules.ts'
+import { type OwnParts, ownParts } from '../own-parts.ts'
 import { type Parameter, parameter } from '../parameter.ts'
 import { Programs } from '../programs.ts'
-import { type HeadLoss, HeadProgram, lossGradient, refuseModules, type TaskHead, type Wanted } from './program.ts'
+import { classifierModules } from '../tuning/index.ts'
+import { type HeadLoss, HeadProgram, lossGradient, type TaskHead, type Wanted } from './program.ts'
 
 type Floats = Tensor<'float32'>
 
@@ -24,23 +28,30 @@ export interface ClassificationInit {
 
 interface Components {
   readonly checkpoint: Checkpoint
-  /** the model's own tensors, the last norm among them */
-  readonly parameters: ReadonlyMap<string, Parameter>
+  /** over the model's own tensors, the last norm among them */
+  readonly programs: Programs
 }
 
 export class ClassificationHead implements TaskHead<ClassificationHead> {
   readonly parameters: readonly Parameter[]
+  readonly embeddings: Embeddings | null
   readonly #components: Components
   readonly #init: ClassificationInit
+  readonly #own: OwnParts | null
   readonly #programs: Programs
 
-  constructor(components: Components, init: ClassificationInit) {
+  constructor(components: Components, init: ClassificationInit, own: OwnParts | null = null) {
     const { weight, bias, threads } = init
-    this.parameters = bias === null ? [weight] : [weight, bias]
+    const layer = bias === null ? [weight] : [weight, bias]
+    this.parameters = [...(own?.parameters ?? []), ...layer]
+    this.embeddings = own?.embeddings ?? null
     this.#components = components
     this.#init = init
-    const own = this.parameters.map(each => [each.name, each] as const)
-    this.#programs = new Programs(new Map([...components.parameters, ...own]), { threads })
+    this.#own = own
+    const { parameters } = own?.programs ?? components.programs
+    this.#programs = new Programs(new Map([...parameters, ...layer.map(each => [each.name, each] as const)]), {
+      threads
+    })
   }
 
   get numLabels(): number {
@@ -77,19 +88,18 @@ export class ClassificationHead implements TaskHead<ClassificationHead> {
     }
   }
 
-  copy(modules: readonly string[]): ClassificationHead {
-    refuseModules(modules, this.parameters)
+  copy({ modules, biases }: OwnChoice): ClassificationHead {
     const { weight, bias } = this.#init
     const again = ({ name, shape, data }: Parameter) => parameter(name, shape, data.slice())
-    return new ClassificationHead(this.#components, {
-      ...this.#init,
-      weight: again(weight),
-      bias: bias && again(bias)
-    })
+    const init = { ...this.#init, weight: again(weight), bias: bias && again(bias) }
+    // its own layer is trained whether it is named or not
+    const others = modules.filter(name => !classifierModules.includes(name))
+    const own = ownParts(this.#components, { modules: others, biases }, 'SEQ_CLS')
+    return new ClassificationHead(this.#components, init, own)
   }
 
   async close(): Promise<void> {
-    await this.#programs.close()
+    await Promise.all([this.#own?.close(), this.#programs.close()])
   }
 
   #program(variant: { dropout?: boolean; loss?: boolean; labelSmoothing?: number }): HeadProgram {

@@ -1,17 +1,33 @@
 // No head but the final norm: hidden states as a base model gives them.
 import type { Tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint.ts'
+import type { Embeddings } from '../embeddings.ts'
+import type { OwnChoice } from '../own-modules.ts'
+import { type OwnParts, ownParts } from '../own-parts.ts'
 import type { Parameter } from '../parameter.ts'
 import type { Programs } from '../programs.ts'
-import { type HeadPass, HeadProgram, refuseModules, type TaskHead, type Wanted } from './program.ts'
+import { type HeadPass, HeadProgram, type TaskHead, type Wanted } from './program.ts'
+
+interface Components {
+  readonly checkpoint: Checkpoint
+  readonly programs: Programs
+}
 
 export class FeatureHead implements TaskHead<FeatureHead> {
-  readonly parameters: readonly Parameter[] = []
+  readonly parameters: readonly Parameter[]
+  readonly embeddings: Embeddings | null
+  readonly #components: Components
+  readonly #own: OwnParts | null
   readonly #program: HeadProgram
 
-  constructor({ checkpoint, programs }: { checkpoint: Checkpoint; programs: Programs }) {
-    const { family, config } = checkpoint
+  constructor(components: Components, own: OwnParts | null = null) {
+    this.parameters = own?.parameters ?? []
+    this.embeddings = own?.embeddings ?? null
+    this.#components = components
+    this.#own = own
+    const { family, config } = components.checkpoint
     const build = () => family.features(config, { trainable: true })
+    const programs = own?.programs ?? components.programs
     this.#program = new HeadProgram({ programs }, { build, output: 'states' })
   }
 
@@ -25,11 +41,13 @@ export class FeatureHead implements TaskHead<FeatureHead> {
     return this.#program.run({ hidden }, wanted)
   }
 
-  /** All its tensors are the model's own, which no adapter trains. */
-  copy(modules: readonly string[]): FeatureHead {
-    refuseModules(modules)
-    return this
+  /** Where nothing is chosen all its tensors are the model's own, which no adapter trains. */
+  copy(chosen: OwnChoice): FeatureHead {
+    const own = ownParts(this.#components, chosen, 'FEATURE_EXTRACTION')
+    return own === null ? this : new FeatureHead(this.#components, own)
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    await this.#own?.close()
+  }
 }

@@ -1,35 +1,28 @@
 // The head of a language model: final norm, scores of the vocabulary and loss, as graphs over the model's own tensors.
 import type { Tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint.ts'
-import { Embeddings } from '../embeddings.ts'
-import { ownModules } from '../own-modules.ts'
+import type { Embeddings } from '../embeddings.ts'
+import type { OwnChoice } from '../own-modules.ts'
+import { type OwnParts, ownParts } from '../own-parts.ts'
 import type { Parameter } from '../parameter.ts'
-import { Programs } from '../programs.ts'
+import type { Programs } from '../programs.ts'
 import { type HeadLoss, HeadProgram, lossGradient, type TaskHead, type Wanted } from './program.ts'
 
 type Floats = Tensor<'float32'>
 
-/** What a head holds that an adapter trains with modules of its own. */
-interface Own {
-  readonly parameters: readonly Parameter[]
-  readonly embeddings: Embeddings
-  readonly close: () => Promise<void>
-}
-
 export class LanguageHead implements TaskHead<LanguageHead> {
   readonly parameters: readonly Parameter[]
-  /** the embeddings that belong to the parameters; null where they are the model's */
   readonly embeddings: Embeddings | null
-  readonly #own: Own | null
+  readonly #own: OwnParts | null
   readonly #checkpoint: Checkpoint
   readonly #programs: Programs
 
-  constructor(components: { checkpoint: Checkpoint; programs: Programs }, own: Own | null = null) {
+  constructor(components: { checkpoint: Checkpoint; programs: Programs }, own: OwnParts | null = null) {
     this.parameters = own?.parameters ?? []
     this.embeddings = own?.embeddings ?? null
     this.#own = own
     this.#checkpoint = components.checkpoint
-    this.#programs = components.programs
+    this.#programs = own?.programs ?? components.programs
   }
 
   /** Whether any tensor of norm or head requires a gradient. */
@@ -55,24 +48,15 @@ export class LanguageHead implements TaskHead<LanguageHead> {
     }
   }
 
-  /** Without `modules` all its tensors are the model's own, which no adapter trains. */
-  copy(modules: readonly string[]): LanguageHead {
-    if (modules.length === 0) return this
-    const checkpoint = this.#checkpoint
-    const own = ownModules(checkpoint, this.#programs.parameters, modules)
-    const threads = this.#programs.threads
-    const before = new Programs(own.before, { threads })
-    const weight = own.before.get(checkpoint.family.clientTensorNames(checkpoint.config).embedding)!
-    const embeddings = new Embeddings({ checkpoint, weight, programs: before })
-    return new LanguageHead(
-      { checkpoint, programs: new Programs(own.after, { threads }) },
-      { parameters: own.parameters, embeddings, close: () => before.close() }
-    )
+  /** Where nothing is chosen all its tensors are the model's own, which no adapter trains. */
+  copy(chosen: OwnChoice): LanguageHead {
+    const components = { checkpoint: this.#checkpoint, programs: this.#programs }
+    const own = ownParts(components, chosen, 'CAUSAL_LM')
+    return own === null ? this : new LanguageHead(components, own)
   }
 
   async close(): Promise<void> {
-    if (this.#own === null) return
-    await Promise.all([this.#own.close(), this.#programs.close()])
+    await this.#own?.close()
   }
 
   #program(labelSmoothing = 0): HeadProgram {

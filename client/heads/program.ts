@@ -1,11 +1,12 @@
 // What a task's head is to its model, and a graph over the last block's hidden states with its way back, compiled once each.
 // Knows no task.
-import { SwarmError } from '../../common/errors.ts'
 import type { Tensor } from '../../common/tensor.ts'
 import { cut } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
 import type { Graph } from '../../graph/graph.ts'
 import type { Session } from '../../runtime/session.ts'
+import type { Embeddings } from '../embeddings.ts'
+import type { OwnChoice } from '../own-modules.ts'
 import type { Parameter } from '../parameter.ts'
 import type { Programs } from '../programs.ts'
 
@@ -15,22 +16,14 @@ type Floats = Tensor<'float32'>
 export interface TaskHead<Self> {
   /** trained beside an adapter and saved with it; what the model's own tensors are is not among them */
   readonly parameters: readonly Parameter[]
+  /** the embeddings that belong to the parameters; null where they are the model's */
+  readonly embeddings: Embeddings | null
   /**
-   * The same head with parameters of its own, for an adapter to train; those of `modules` outside the blocks too, which are
-   * named as PEFT's modules_to_save. Throws INVALID_ARGUMENT, UNSUPPORTED for modules that are not trained with this task.
+   * The same head with parameters of its own, for an adapter to train, and with copies of what it trains of the model's own
+   * tensors. Throws INVALID_ARGUMENT for modules that there are not.
    */
-  copy(modules: readonly string[]): Self
+  copy(chosen: OwnChoice): Self
   close(): Promise<void>
-}
-
-/** Throws UNSUPPORTED for names of modules that are not the head's own parts. */
-export function refuseModules(modules: readonly string[], own: readonly Parameter[] = []): void {
-  const others = modules.filter(name => !own.some(each => each.name.replace(/\.[^.]*$/, '').endsWith(name)))
-  if (others.length === 0) return
-  throw new SwarmError(
-    'UNSUPPORTED',
-    `modulesToSave ${others.join(', ')}: with this task no module outside the blocks is trained beside its head`
-  )
 }
 
 export interface HeadGradients {

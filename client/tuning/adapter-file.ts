@@ -13,6 +13,7 @@ const configName = 'adapter_config.json'
 export const adapterConfigPath = (directory: string): string => files.join(directory, configName)
 
 const tensorsName = 'adapter_model.safetensors'
+export const adapterTensorsPath = (directory: string): string => files.join(directory, tensorsName)
 
 /** The version of PEFT whose files these are; PEFT warns where a file is of a later one. */
 const peftVersion = '0.21.2'
@@ -23,10 +24,16 @@ function toJson(fields: Readonly<Record<string, unknown>>): string {
 }
 
 /** The modules that PEFT trains and saves with every adapter of a classification, whichever of them the model has. */
-const classifierModules = ['classifier', 'score']
+export const classifierModules: readonly string[] = ['classifier', 'score']
 
 function isClassification(task: TaskType): boolean {
   return task === 'SEQ_CLS' || task === 'TOKEN_CLS'
+}
+
+/** Modules that are saved whole, with those of the task. */
+function withClassifier(modules: unknown): readonly string[] {
+  const named = Array.isArray(modules) ? (modules as string[]) : []
+  return [...new Set([...named, ...classifierModules])]
 }
 
 /** The name of a module's tensor in the file: PEFT wraps a model once more where it changes its modules. */
@@ -60,7 +67,7 @@ export async function saveAdapter(
     revision: null,
     task_type: task,
     ...fields,
-    ...(isClassification(task) ? { modules_to_save: [...classifierModules] } : {})
+    ...(isClassification(task) ? { modules_to_save: withClassifier(fields.modules_to_save) } : {})
   }
   const own =
     (await method.saved?.()) ??
@@ -70,7 +77,7 @@ export async function saveAdapter(
     tensor('float32', each.shape, each.data)
   ])
   const bytes = encodeSafetensors({ ...own, ...Object.fromEntries(others) }, { format: 'pt' })
-  await files.write(files.join(directory, tensorsName), bytes, { signal })
+  await files.write(adapterTensorsPath(directory), bytes, { signal })
   await files.write(adapterConfigPath(directory), new TextEncoder().encode(toJson(config)), { signal })
 }
 
@@ -89,7 +96,7 @@ export async function readAdapterConfig(path: string, signal?: AbortSignal): Pro
 }
 
 export async function readAdapterTensors(directory: string, signal?: AbortSignal) {
-  const path = files.join(directory, tensorsName)
+  const path = adapterTensorsPath(directory)
   if (!(await files.exists(path)) && (await files.exists(files.join(directory, 'adapter_model.bin')))) {
     throw new SwarmError(
       'UNSUPPORTED',
@@ -99,12 +106,15 @@ export async function readAdapterTensors(directory: string, signal?: AbortSignal
   return { path, ...decodeSafetensors(await files.read(path, { signal }), path) }
 }
 
+/** With bias 'all' PEFT saves the biases of whole modules under the names of its own wrapper as well, and those that they replace. */
+const savedTwice = /\.(?:original_module|modules_to_save)\.bias$/
+
 /** Copies the tensors into the parameters. Throws BAD_CHECKPOINT for missing, extra and misshapen ones. */
 function fill(
   parameters: readonly (readonly [name: string, parameter: Parameter])[],
   { path, tensors }: Awaited<ReturnType<typeof readAdapterTensors>>
 ): void {
-  const extra = new Set(Object.keys(tensors))
+  const extra = new Set(Object.keys(tensors).filter(name => !savedTwice.test(name)))
   for (const [name, { shape, data }] of parameters) {
     const found = tensors[name]
     if (found === undefined) throw new SwarmError('BAD_CHECKPOINT', `${path}: tensor '${name}' is missing`)

@@ -1,6 +1,6 @@
 // Tuning methods: created, saved and loaded.
 export type { AdaLoraConfig, AdaLoraSettings } from './adalora/index.ts'
-export { loadAdapter, saveAdapter } from './adapter-file.ts'
+export { classifierModules, loadAdapter, saveAdapter } from './adapter-file.ts'
 export { type AdapterInfo, readAdapterInfo, saveLabels } from './adapter-info.ts'
 export type { DeepPromptConfig, DeepPromptSettings } from './deep-prompt/index.ts'
 export type { Ia3Config, Ia3Settings } from './ia3/index.ts'
@@ -10,4 +10,4 @@ export { createTuning, type PeftConfig, type PeftType, peftSchemas } from './met
 export type { PTuningConfig, PTuningSettings } from './p-tuning/index.ts'
 export type { PrefixTuningConfig, PrefixTuningSettings } from './prefix/index.ts'
 export type { PromptTuningConfig, PromptTuningSettings } from './prompt/index.ts'
-export type { TaskType } from './task.ts'
+export { modulePath, type TaskType } from './task.ts'

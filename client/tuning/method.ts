@@ -28,8 +28,6 @@ export interface TuningTarget {
   readonly keyValue?: { readonly heads: number; readonly headDim: number }
   /** what is added in a block; default nothing */
   blockBiases?(block: number): readonly BlockBias[]
-  /** names of the model's biases outside the blocks */
-  readonly clientBiases?: readonly string[]
   /** a module's bias from the checkpoint; needed to train those of blocks */
   readBias?(block: number, module: string, options?: { signal?: AbortSignal }): Promise<Tensor<'float32'>>
   /** `model.layers.3.self_attn.q_proj` */
@@ -81,6 +79,8 @@ export interface TuningMethod<Config = unknown> extends TuningPass {
   readonly dropout: number
   /** modules outside the blocks that are trained whole with it, by the end of their path; default none */
   readonly modulesToSave?: readonly string[]
+  /** every bias outside the blocks is trained with it; default false */
+  readonly clientBiases?: boolean
   /** tokens put before every row's input */
   readonly virtualTokens: number
   /** positions that trained keys and values take before every row, as PEFT counts them; default 0 */

@@ -24,7 +24,7 @@ const cases: readonly (readonly [model: string, modules: readonly string[], tens
 for (const [model, modules, expected] of cases) {
   test(`${modules.join(' and ')} of ${model} are ${expected.join(', ')}`, async () => {
     const { checkpoint, parameters } = await open(model)
-    const own = ownModules(checkpoint, parameters, modules)
+    const own = ownModules(checkpoint, parameters, { modules, biases: false }, 'CAUSAL_LM')
     assert.deepEqual(own.parameters.map(({ name }) => name).sort(), [...expected].sort())
     for (const copy of own.parameters) assert.ok(![...parameters.values()].includes(copy))
   })
@@ -34,15 +34,15 @@ test('a tied matrix is copied for each of its two uses by itself', async () => {
   const { checkpoint, parameters } = await open('gpt2')
   const name = 'transformer.wte.weight'
   const tied = parameters.get(name)
-  const embedding = ownModules(checkpoint, parameters, ['wte'])
+  const embedding = ownModules(checkpoint, parameters, { modules: ['wte'], biases: false }, 'CAUSAL_LM')
   assert.deepEqual([embedding.before.get(name), embedding.after.get(name)], [embedding.parameters[0], tied])
-  const head = ownModules(checkpoint, parameters, ['lm_head'])
+  const head = ownModules(checkpoint, parameters, { modules: ['lm_head'], biases: false }, 'CAUSAL_LM')
   assert.deepEqual([head.before.get(name), head.after.get(name)], [tied, head.parameters[0]])
 })
 
 test('a norm that blocks have too is refused', async () => {
   const { checkpoint, parameters } = await open('gpt2')
-  assert.throws(() => ownModules(checkpoint, parameters, ['ln_1']), {
+  assert.throws(() => ownModules(checkpoint, parameters, { modules: ['ln_1'], biases: false }, 'CAUSAL_LM'), {
     code: 'INVALID_ARGUMENT',
     message:
       /'ln_1' also names modules of blocks \(transformer.h.0.ln_1\).*transformer.wte, transformer.wpe, transformer.ln_f, lm_head/

@@ -195,6 +195,11 @@ describe('training runs', { timeout: 240 * second }, () => {
     assert.match(stdout, /eval at 2: loss \d\.\d+ accuracy [01]\.\d+ f1 [01]\./)
     const adapter = JSON.parse(await readFile(join(output, 'adapter_config.json'), 'utf8')) as { task_type: string }
     assert.equal(adapter.task_type, 'SEQ_CLS')
+    // a checkpoint with a head of its own says in which order its classes are
+    await writeFile(join(output, 'labels.json'), '["up", "down"]')
+    const merged = join(home, 'merged')
+    assert.equal((await swarm(['export', model, '--adapter', output, '--output', merged])).code, 0)
+    assert.match((await swarm(['train', merged, train_file, '--preview'])).stdout, /^labels: up, down$/m)
   })
 
   test('audited, learns the same and says what audits have found', async () => {
@@ -282,5 +287,20 @@ describe('training runs', { timeout: 240 * second }, () => {
     )
     const checkpoints = (await readdir(output)).filter(name => name.startsWith('checkpoint'))
     assert.deepEqual(checkpoints.sort(), ['checkpoint-4', 'checkpoint-6'])
+  })
+
+  test('AdaLoRA goes on as a longer one with the ranks that it has', async () => {
+    const { file } = await configure('longer-adalora', methods[1]!, { max_steps: 8 })
+    assert.equal((await swarm(['train', '--config', file])).code, 0)
+    const longer = ['train', '--config', file, '--resume', '--max-steps', '10']
+    const refused = await swarm(longer)
+    assert.equal(refused.code, 1)
+    assert.match(
+      refused.stderr,
+      /peft\.totalStep: the checkpoint has 8, this run 10, and its ranks follow the length: give total_step/
+    )
+    const { code, stdout, stderr } = await swarm([...longer, '--total-step', '8'])
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /^10\/10 /m)
   })
 })

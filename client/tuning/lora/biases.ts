@@ -22,8 +22,8 @@ export interface TrainedBiases {
 }
 
 /**
- * The biases that `bias` chooses, read from the checkpoint; none where the modules have none, as in PEFT.
- * Throws INVALID_ARGUMENT where 'all' would take in biases outside the blocks, and what reading throws.
+ * The biases of blocks that `bias` chooses, read from the checkpoint; none where the modules have none, as in PEFT. Those outside
+ * the blocks are the client's own. Throws what reading throws.
  */
 export async function trainedBiases(
   bias: LoraSettings['bias'],
@@ -31,13 +31,7 @@ export async function trainedBiases(
   target: TuningTarget,
   { signal }: Pick<CreateOptions, 'signal'>
 ): Promise<TrainedBiases> {
-  const { clientBiases = [], blockBiases = () => [] } = target
-  if (bias === 'all' && clientBiases.length > 0) {
-    throw new SwarmError(
-      'INVALID_ARGUMENT',
-      `bias 'all': the model has biases outside its blocks (${clientBiases.join(', ')}), which are not trained: use 'lora_only'`
-    )
-  }
+  const { blockBiases = () => [] } = target
   const adapted = new Set(targets.map(({ path }) => path))
   const biases: TrainedBias[] = []
   for (let block = 0; bias !== 'none' && block < target.numBlocks; block++) {

@@ -25,7 +25,7 @@ export const schema = z.strictObject({
   rankPattern: byModule(z.int().min(1)).optional(),
   /** `loraAlpha` of modules that have another */
   alphaPattern: byModule(z.number()).optional(),
-  /** biases of blocks that are trained: none, all, or those of modules with an adapter */
+  /** biases that are trained: none, all (those outside the blocks too), or those of modules with an adapter */
   bias: z.enum(['none', 'all', 'lora_only']).default('none'),
   /** scales by `loraAlpha / sqrt(r)` (Kalajdzievski 2023) */
   useRslora: z.boolean().default(false),

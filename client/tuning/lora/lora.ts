@@ -58,6 +58,7 @@ export async function createLora(
     parameters: [...adapters.flatMap(({ a, b }) => [a, b]), ...biases.parameters],
     dropout: settings.loraDropout,
     modulesToSave: settings.modulesToSave,
+    clientBiases: settings.bias === 'all',
     virtualTokens: 0,
     ports() {
       const ports: Record<string, PortTensors[string]> = { ...biases.ports() }

@@ -100,11 +100,11 @@ describe('a model for sequence classification', () => {
     assert.ok(!base.parameters().some(({ name }) => name === 'lm_head.weight'))
   })
 
-  it('trains no module outside the blocks but its head', async () => {
-    const config = { peftType: 'LORA', modulesToSave: ['model.norm', 'score'] } as const
+  it('names the modules outside the blocks, of which the language head is none', async () => {
+    const config = { peftType: 'LORA', modulesToSave: ['lm_head', 'score'] } as const
     await assert.rejects(getPeftModel(base, config), {
-      code: 'UNSUPPORTED',
-      message: /^modulesToSave model.norm: with/
+      code: 'INVALID_ARGUMENT',
+      message: /no module matches 'lm_head'; outside the blocks there are model.embed_tokens, model.norm$/
     })
   })
 

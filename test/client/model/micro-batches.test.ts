@@ -5,6 +5,7 @@ import {
   type DistributedModelForCausalLM,
   getPeftModel,
   type Parameter,
+  type PeftModel,
   type TrainableModel,
   train
 } from '../../../client/index.ts'
@@ -122,5 +123,50 @@ describe('batches that are under way together', () => {
         { peers: 2, retries: 0 }
       ]
     )
+  })
+
+  /** The model, of which one batch goes its way only when the one before has come back. */
+  function oneByOne(model: PeftModel): TrainableModel {
+    const plain: TrainableModel = model
+    let last = Promise.resolve()
+    return {
+      async forward(...given) {
+        const before = last
+        const { promise, resolve } = Promise.withResolvers<void>()
+        last = promise
+        await before
+        const { loss } = await plain.forward(...given)
+        return { loss: { value: loss.value, backward: (options: object) => loss.backward(options).finally(resolve) } }
+      },
+      parameters: () => model.parameters(),
+      afterStep: (step: number) => model.afterStep(step),
+      traffic: () => model.traffic()
+    }
+  }
+
+  it('of one row each leave the bytes that one after the other leaves, whichever comes back first', async () => {
+    const examples = batches.flat().map(ids => ({ ids, labels: ids }))
+    const options = { learningRate: 1e-2, padTokenId: 0, perDeviceTrainBatchSize: 1, maxSteps: 4, seed: 5 }
+    const train4 = async (wrap: (model: PeftModel) => TrainableModel) => {
+      const lora = { peftType: 'LORA', r: 2, loraDropout: 0.2, targetModules: ['q_proj', 'v_proj'] } as const
+      const model = await getPeftModel(base, lora, { seed: 1 })
+      let [underWay, most, calls] = [0, 0, 0]
+      hold = async (_, __, answer) => {
+        underWay += 1
+        most = Math.max(most, underWay)
+        await answer
+        // every third answer comes a few turns later than it is there
+        for (let turn = calls++ % 3 === 0 ? 50 : 0; turn > 0; turn--) await new Promise(setImmediate)
+        underWay -= 1
+      }
+      const progress = await collect(train(wrap(model), examples, { ...options, gradientAccumulationSteps: 4 }))
+      hold = async () => {}
+      return { most, losses: progress.map(({ loss }) => loss), parameters: model.parameters().map(({ data }) => data) }
+    }
+    const [sequential, together] = [await train4(oneByOne), await train4(model => model)]
+    assert.equal(sequential.most, 1)
+    assert.ok(together.most > 1, `${together.most} requests under way`)
+    assert.deepEqual(together.losses, sequential.losses)
+    assert.deepEqual(together.parameters, sequential.parameters)
   })
 })

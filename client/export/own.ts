@@ -1,0 +1,62 @@
+// What becomes of the tensors outside the blocks that an adapter has trained whole: they replace the model's own. Knows no files.
+import { type Tensor, tensor } from '../../common/tensor.ts'
+import type { Checkpoint } from '../../model/checkpoint.ts'
+import { setField } from '../../model/config-text.ts'
+import { chosenTensors, type OwnChoice } from '../own-modules.ts'
+import { type Parameter, parameter } from '../parameter.ts'
+import type { TaskType } from '../tuning/index.ts'
+import type { MergePlan } from './merge.ts'
+
+type Floats = Tensor<'float32'>
+
+/** A tensor that the model does not have yet. */
+export interface AddedTensor {
+  readonly name: string
+  readonly shape: readonly number[]
+  /** its elements are stored as this tensor's of the checkpoint are; default float32 */
+  readonly like?: string
+  load(): Promise<Floats>
+}
+
+export interface OwnReplacement {
+  /** to be filled with what the adapter holds, by the names that PEFT gives them */
+  readonly parameters: readonly Parameter[]
+  /** what is overwritten, once they are filled */
+  readonly plan: MergePlan
+  /** the head of a model whose embedding was its head too, where they part */
+  readonly added: readonly AddedTensor[]
+  readonly editConfig: (text: string) => string
+}
+
+/** `read` gives a tensor of the checkpoint as float32. Throws INVALID_ARGUMENT for modules that there are not. */
+export function replaceOwn(
+  checkpoint: Pick<Checkpoint, 'family' | 'config' | 'tensors'>,
+  chosen: OwnChoice,
+  task: TaskType,
+  read: (name: string) => Promise<Floats>
+): OwnReplacement {
+  const { family, config, tensors } = checkpoint
+  const { embedding, head } = family.clientTensorNames(config)
+  const own = chosenTensors(checkpoint, chosen, task).map(each => {
+    const { shape } = tensors.get(each.tensor)!
+    return { ...each, parameter: parameter(each.name, shape) }
+  })
+  const parts = task === 'CAUSAL_LM' && head === embedding && own.some(({ tensor }) => tensor === head)
+  const headOfOwn = own.find(({ isHead }) => isHead)?.parameter
+  const overwritten = own.filter(({ isHead }) => !(parts && isHead))
+  const plan = new Map(
+    overwritten.map(({ tensor, parameter: { data } }) => [tensor, (floats: Floats) => floats.data.set(data)] as const)
+  )
+  const parameters = own.map(({ parameter }) => parameter)
+  if (!parts) return { parameters, plan, added: [], editConfig: text => text }
+  const untied = family.parseConfig({ ...(config.raw as object), tie_word_embeddings: false })
+  const { shape } = tensors.get(embedding)!
+  const load = async (): Promise<Floats> =>
+    headOfOwn === undefined ? await read(embedding) : tensor('float32', shape, headOfOwn.data)
+  return {
+    parameters,
+    plan,
+    added: [{ name: family.clientTensorNames(untied).head, shape, like: embedding, load }],
+    editConfig: text => setField(text, 'tie_word_embeddings', false)
+  }
+}
