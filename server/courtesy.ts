@@ -1,7 +1,7 @@
 // Long work stands back where others wait for each token: after a run of training the device is theirs for as long as that took. Pure.
 import { second } from '../common/units.ts'
 
-/** Whoever has not asked for a token for so long does not wait for one. */
+/** Whoever has not asked for a token, nor had one, for so long does not wait for one. */
 const interactiveMs = 1 * second
 /** longest that training stands back after one run */
 const longestMs = 10 * second
@@ -16,7 +16,7 @@ export class Courtesy {
     this.#now = now
   }
 
-  /** A peer wants a token, or a prompt computed. */
+  /** A peer wants a token, or a prompt computed, or has it now. */
   arrived(peerId: string): void {
     this.#arrivals.delete(peerId)
     this.#arrivals.set(peerId, this.#now())

@@ -61,6 +61,8 @@ export interface SchedulerInit {
   readonly maxRows: number
   /** default: no limit */
   readonly maxRate?: MaxRate
+  /** milliseconds; for tests */
+  readonly now?: () => number
 }
 
 export class Scheduler {
@@ -71,7 +73,8 @@ export class Scheduler {
   }
   readonly #init: SchedulerInit
   readonly #gathering = new Gathering()
-  readonly #courtesy = new Courtesy()
+  readonly #courtesy: Courtesy
+  readonly #now: () => number
   #wake: () => void = () => {}
   /** runs that went before work of this priority that waited */
   readonly #passed: Record<Priority, number> = { decode: 0, prefill: 0, training: 0 }
@@ -85,6 +88,8 @@ export class Scheduler {
 
   constructor(init: SchedulerInit) {
     this.#init = init
+    this.#now = init.now ?? (() => performance.now())
+    this.#courtesy = new Courtesy({ now: this.#now })
   }
 
   /** jobs that wait */
@@ -208,12 +213,14 @@ export class Scheduler {
       const { length } = this.#queues.decode
       if (priority === 'decode' && this.#gathering.waitMs(length) > 0) await this.#gathering.wait(length)
       const jobs = this.#take(priority)
-      const started = performance.now()
+      const started = this.#now()
       const isDone = await this.#start(jobs)
-      const ms = performance.now() - started
+      const ms = this.#now() - started
       for (const job of jobs) job.ms += ms
       if (isDone) this.#load[priority].ran(jobs[0]?.ms ?? 0)
       if (priority === 'training') this.#courtesy.trained(ms)
+      // whoever has his token now wants the next in a moment, however long he has waited for this one
+      else for (const { peerId } of jobs) this.#courtesy.arrived(peerId)
       this.#clear()
       await this.#rest(ms, jobs)
     }

@@ -239,3 +239,33 @@ test('work between two of its runs leaves the queue when it is aborted', async (
   await other
   assert.deepEqual(order, ['a1', 'd'])
 })
+
+test('whoever had to wait for a long run has more than one step before the next', async () => {
+  const clock = { now: 0 }
+  const scheduler = new Scheduler({
+    ...{ maxLength: 10, maxPassed: { prefill: 2, training: 16 }, maxRows: 1 },
+    now: () => clock.now
+  })
+  const { order, now } = recorder()
+  const decode = (name: string) => scheduler.run({ priority: 'decode', peerId: 'b', signal: forever }, now(name))
+  let steps: Promise<unknown> | undefined
+  const reading = async (): Promise<void> => {
+    const first = decode('d1')
+    clock.now += 3000
+    await first
+    await new Promise(resolve => setImmediate(resolve)) // the way to the client and back
+    await decode('d2')
+    // until as long has gone by as the run took
+    clock.now += 4000
+    await decode('d3')
+  }
+  const training = scheduler.run({ priority: 'training', peerId: 'a', signal: forever }, () =>
+    inRuns(order, 't', 2, {
+      1: () => {
+        steps = reading()
+      }
+    })
+  )
+  await Promise.all([training, steps])
+  assert.deepEqual(order, ['t1', 'd1', 'd2', 'd3', 't2'])
+})
