@@ -1,42 +1,22 @@
 // Chains of servers for a session: the first one, and another where servers of it are lost. Knows no steps but those that are
 // sent again.
 import { SwarmError } from '../../../common/errors.ts'
-import { HiddenHistory } from '../../../common/hidden-history.ts'
 import type { Logger } from '../../../common/logger.ts'
 import type { BlockRange } from '../../../common/range.ts'
-import { int64, type Tensor } from '../../../common/tensor.ts'
+import { int64 } from '../../../common/tensor.ts'
 import { minute } from '../../../common/units.ts'
 import type { Peers } from '../peers.ts'
 import { throwIfAborted } from '../retry.ts'
 import type { Hop } from '../routing.ts'
 import { describeHop, isPeersFault } from '../span-request.ts'
+import { FedInputs } from './fed-inputs.ts'
 import { type HopComponents, type HopInit, type Place, SessionHop } from './hop.ts'
-import type { Step } from './pending.ts'
-
-type Floats = Tensor<'float32'>
 
 /** positions of each row in one step that is sent again */
 const replayPositions = 256
 const replayTimeoutMs = 5 * minute
 /** After so many failures between two servers that both answer us, hidden states go through the client. */
 const maxLinkFailures = 2
-
-/** What we have given a server. */
-export class FedInputs {
-  readonly history: HiddenHistory
-  /** number of the last step whose parents are applied */
-  last = 0
-
-  constructor(batch: number, width: number) {
-    this.history = new HiddenHistory(batch, width)
-  }
-
-  take({ number, lengths, starts, parents }: Omit<Step, 'hidden' | 'lastOnly'>, hidden: Floats): void {
-    if (number !== this.last && parents !== null) this.history.reorder(parents)
-    this.last = number
-    this.history.write({ hidden, lengths, starts })
-  }
-}
 
 export interface Chain {
   /** in order */
@@ -57,6 +37,12 @@ export interface Loss {
   readonly error: SwarmError
   /** the server before it says so */
   readonly isLink?: boolean
+}
+
+/** The servers next to those that are wanted, where there are any. */
+interface Between {
+  readonly before: SessionHop | null
+  readonly after: SessionHop | null
 }
 
 /** What the session was about to do. */
@@ -224,12 +210,29 @@ export class ChainBuilder {
     }
   }
 
-  /** Servers for a range of blocks, all at once; where one fails the others are closed. */
-  async #open(
+  /**
+   * Servers for a range of blocks. Those that cannot be opened make way for others at once, each counted as lost once: many may be gone
+   * and not yet forgotten.
+   */
+  async #open(blocks: BlockRange, between: Between, signal?: AbortSignal): Promise<SessionHop[]> {
+    const lost = new Set<string>()
+    for (;;) {
+      const { hops, failures } = await this.#openRoute(blocks, between, signal)
+      if (failures.size === 0) return hops
+      await Promise.all(hops.map(hop => hop.close()))
+      throwIfAborted(signal)
+      const news = [...failures].filter(([peerId, error]) => isPeersFault(error) && !lost.has(peerId))
+      if (news.length === 0) throw failures.values().next().value
+      for (const [peerId] of news) lost.add(peerId)
+    }
+  }
+
+  /** The servers of the best route, all at once; those that could not be opened, with why. */
+  async #openRoute(
     blocks: BlockRange,
-    { before, after }: { readonly before: SessionHop | null; readonly after: SessionHop | null },
+    { before, after }: Between,
     signal?: AbortSignal
-  ): Promise<SessionHop[]> {
+  ): Promise<{ hops: SessionHop[]; failures: Map<string, unknown> }> {
     const { cacheBytesPerBlock } = this.#init
     const route = await this.#components.peers.route(blocks, { mode: 'latency', cacheBytesPerBlock, signal })
     const neighbours = [before && route[0]!, after?.hop].filter(hop => hop != null)
@@ -243,15 +246,17 @@ export class ChainBuilder {
         next: next === undefined ? after && this.#nextHop(after.hop, false) : this.#nextHop(next, true)
       }
     })
-    const opened = route.map((hop, index) =>
-      SessionHop.open(this.#components, this.#init, { hop, place: places[index]!, signal })
-    )
-    const results = await Promise.allSettled(opened)
-    const failure = results.find(result => result.status === 'rejected')
-    const hops = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
-    if (failure === undefined) return hops
-    await Promise.all(hops.map(hop => hop.close()))
-    throw failure.reason
+    const hops: SessionHop[] = []
+    const failures = new Map<string, unknown>()
+    const open = async (hop: Hop, place: Place): Promise<void> => {
+      try {
+        hops.push(await SessionHop.open(this.#components, this.#init, { hop, place, signal }))
+      } catch (error) {
+        failures.set(hop.peerId, error)
+      }
+    }
+    await Promise.all(route.map((hop, index) => open(hop, places[index]!)))
+    return { hops: hops.toSorted((a, b) => a.hop.blocks.first - b.hop.blocks.first), failures }
   }
 
   /** A server that is gone or frozen is nothing that is wrong with the way to it. */

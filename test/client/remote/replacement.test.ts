@@ -101,3 +101,20 @@ describe('a session of which a server is being replaced', () => {
     assert.deepEqual(inputsOf(swarm, 'other'), [6, 12])
   })
 })
+
+it('a session opens and goes on although many servers are gone and not yet forgotten', async () => {
+  const swarm = new FakeSwarm(['a', 0, 4])
+  const gone = ['b', 'c', 'd', 'e', 'f', 'g', 'h']
+  swarm.announcements[0] = slow(swarm.announcements[0]!)
+  swarm.announcements.push(...gone.map(peerId => announcement(peerId, 0, 4)))
+  swarm.announcements.push(slow(slow(announcement('spare', 0, 4))))
+  swarm.before = ({ kind, peerId }: Call) => {
+    if (kind === 'inferenceOpen' && gone.includes(peerId)) throw failure('UNREACHABLE', 'connection refused')
+  }
+  await using session = await swarm.blocks().openSession(options)
+  await session.step(position(1))
+  const { peerId } = session.route[0]!
+  assert.ok(!gone.includes(peerId))
+  breakOff(peerId)
+  assert.deepEqual([...(await session.step(position(2))).data], [240, 240])
+})
