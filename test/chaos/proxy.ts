@@ -106,7 +106,7 @@ export class ChaosProxy {
   #accept(near: Socket): void {
     const source = near.remoteAddress ?? ''
     near.on('error', () => {})
-    if (this.#of(source).isRefused) return void near.resetAndDestroy()
+    if (this.#of(source).isRefused) return void reset(near)
     const far = connect({ port: this.#target, host: '127.0.0.1', noDelay: true })
     const weather = (): Weather => this.#of(source)
     const end = (): void => this.#end(link)
@@ -135,6 +135,13 @@ export class ChaosProxy {
   #end(link: Link): void {
     this.#links.delete(link)
     for (const pipe of link.pipes) pipe.stop()
-    for (const socket of link.sockets) if (!socket.destroyed) socket.resetAndDestroy()
+    for (const socket of link.sockets) reset(socket)
   }
+}
+
+/** libuv does not reset a socket that is being shut down: Node would keep its descriptor, and wait for it at the end of the process. */
+function reset(socket: Socket): void {
+  if (socket.destroyed) return
+  if (socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
 }
