@@ -1,18 +1,9 @@
 // Waiting between two looks at something. Keeps no process alive.
+import { setTimeout } from 'node:timers/promises'
 
 /** Resolves after so many milliseconds, or when the signal aborts. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    const end = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, ms)
-    timer.unref()
-    signal.addEventListener('abort', end, { once: true })
-    if (signal.aborted) end()
-  })
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal, ref: false }).catch(() => {}) // it rejects for the signal only
 }
 
 /** Waits for work, but not longer than this, nor once the signal aborts. Throws what the work throws meanwhile. */

@@ -1,4 +1,5 @@
 // swarm status: who serves what, and how each server is doing; once, or again and again.
+import { setTimeout } from 'node:timers/promises'
 import { Command, Option } from 'commander'
 import { SwarmError } from '../../common/errors.ts'
 import { formatRange } from '../../common/range.ts'
@@ -140,18 +141,6 @@ async function watch(
     const isTerminal = process.stdout.isTTY && !options.json
     const time = options.json ? [] : [new Date().toLocaleTimeString()]
     process.stdout.write(`${isTerminal ? '\x1b[H\x1b[2J' : ''}${[...time, ...lines].join('\n')}\n`)
-    await pause(pauseMs, signal)
+    await setTimeout(pauseMs, undefined, { signal }).catch(() => {}) // it rejects for the signal only
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    const end = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, ms)
-    signal.addEventListener('abort', end, { once: true })
-  })
 }
