@@ -38,6 +38,11 @@ export interface StreamedTokens extends GenerationStep {
 export class CausalModel extends BaseModel<LanguageHead> implements TrainableModel {
   readonly task = 'CAUSAL_LM'
 
+  /** Whether the loss takes the first label of a row: virtual tokens before it predict it. */
+  get firstLabelCounts(): boolean {
+    return (this.acting.tuning?.virtualTokens ?? 0) > 0
+  }
+
   /** Loss and logits of token ids, or logits alone. Throws INVALID_ARGUMENT, and what the way through the servers throws. */
   async forward(input: CausalInput & { readonly labels: Ids }, options?: ForwardOptions): Promise<CausalOutput>
   async forward(

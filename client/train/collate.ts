@@ -41,9 +41,19 @@ export function collate(examples: readonly Example[], padTokenId: number): Batch
   }
 }
 
-/** How many tokens of the examples the loss is taken of: the weight of a batch's mean loss. */
-export function countLabels(examples: readonly Example[]): number {
-  return examples.reduce((sum, { labels }) => sum + labels.filter(label => label !== ignoredLabel).length, 0)
+/**
+ * How many labels of the examples the loss is the mean of: the weight of a batch's loss. The first label of each row counts
+ * only if the model's loss takes it.
+ */
+export function countLabels(
+  examples: readonly Example[],
+  { firstLabelCounts = true }: { readonly firstLabelCounts?: boolean } = {}
+): number {
+  const first = firstLabelCounts ? 0 : 1
+  return examples.reduce(
+    (sum, { labels }) => sum + labels.filter((label, index) => index >= first && label !== ignoredLabel).length,
+    0
+  )
 }
 
 /** Tokens of the examples, padding not counted. */

@@ -1,7 +1,7 @@
 // The loss of a model over examples, without training it.
 import { SwarmError } from '../../common/errors.ts'
 import { collate, countLabels } from './collate.ts'
-import type { Example } from './data/index.ts'
+import { type Example, ignoredLabel } from './data/example.ts'
 import type { TrainableModel } from './model.ts'
 import type { EvaluationHook } from './options.ts'
 
@@ -15,24 +15,30 @@ export interface EvaluateOptions {
 
 /** Mean loss per label over all examples, whatever the batches. Throws INVALID_ARGUMENT without examples. */
 export async function evaluateLoss(
-  model: Pick<TrainableModel, 'forward'>,
+  model: Pick<TrainableModel, 'forward' | 'firstLabelCounts'>,
   examples: readonly Example[],
   { padTokenId, batchSize = 8, signal }: EvaluateOptions
 ): Promise<number> {
   if (examples.length === 0)
     throw new SwarmError('INVALID_ARGUMENT', 'evaluation: expected at least one example, found none')
+  const total = countLabels(examples, model)
+  if (total === 0) {
+    throw new SwarmError('INVALID_ARGUMENT', `evaluation: no label of the examples counts (all are ${ignoredLabel}?)`)
+  }
   let sum = 0
   for (let first = 0; first < examples.length; first += batchSize) {
     const batch = examples.slice(first, first + batchSize)
+    const count = countLabels(batch, model)
+    if (count === 0) continue
     const { loss } = await model.forward(collate(batch, padTokenId), { training: false, signal })
-    sum += loss.value * countLabels(batch)
+    sum += loss.value * count
   }
-  return sum / countLabels(examples)
+  return sum / total
 }
 
 /** The loss over validation examples as what a run measures now and then; without label smoothing, so that runs compare. */
 export function lossEvaluation(
-  model: Pick<TrainableModel, 'forward'>,
+  model: Pick<TrainableModel, 'forward' | 'firstLabelCounts'>,
   examples: readonly Example[],
   { everySteps, ...options }: Omit<EvaluateOptions, 'signal'> & { readonly everySteps?: number }
 ): EvaluationHook {

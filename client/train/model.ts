@@ -47,6 +47,11 @@ export interface TrainableModel {
     options?: ForwardOptions
   ): Promise<{ readonly loss: Loss; readonly logits?: Tensor<'float32'> | null }>
   parameters(): readonly Parameter[]
+  /**
+   * Whether the loss takes the first label of a row; default true. A causal model predicts label t from position t - 1, so it
+   * takes the first label only where virtual tokens come before the row.
+   */
+  readonly firstLabelCounts?: boolean
   /** told after every optimizer step how many were made, before the gradients are forgotten */
   afterStep?(step: number): void
   /** What it keeps beside its parameters and later steps depend on, a copy; null where that is nothing. */

@@ -6,7 +6,7 @@ import { applyUpdates } from '../optim/optimizer.ts'
 import { clearGradients } from '../parameter.ts'
 import { throwIfAborted } from '../remote/retry.ts'
 import { collate, countLabels, countTokens } from './collate.ts'
-import type { Example } from './data/index.ts'
+import { type Example, ignoredLabel } from './data/example.ts'
 import { inOrder } from './in-order.ts'
 import { createLossScale, unscaleGradients } from './loss-scale.ts'
 import type { Traffic, TrainableModel } from './model.ts'
@@ -127,15 +127,20 @@ export class Steps {
    */
   async #accumulate(batches: readonly (readonly Example[])[], step: number, scale: number): Promise<number> {
     const { padTokenId, seed = 0, labelSmoothingFactor: labelSmoothing } = this.#options
-    const total = batches.reduce((sum, batch) => sum + countLabels(batch), 0)
+    const counts = batches.map(batch => countLabels(batch, this.#model))
+    const total = counts.reduce((sum, count) => sum + count, 0)
+    if (total === 0)
+      throw new SwarmError('INVALID_ARGUMENT', `step ${step + 1}: no label counts (all are ${ignoredLabel}?)`)
     // one at each server, and one at the client. Each server keeps its part of their activations: together about a batch
     const run = { width: this.#servers + 1, signal: this.#options.signal }
     const losses = await inOrder(batches, run, async (batch, index, { after, signal }) => {
+      // the loss of such a batch is a mean over nothing
+      if (counts[index] === 0) return 0
       const dropoutSeed = createRandom(seed, step, index).uint32()
       const forward = { training: true, seed: dropoutSeed, labelSmoothing, signal }
       const { loss } = await this.#model.forward(collate(batch, padTokenId), forward)
       checkFinite(loss.value, 'the loss', step)
-      const share = countLabels(batch) / total
+      const share = counts[index]! / total
       throwIfAborted(signal)
       await loss.backward({ scale: share * scale, after, signal })
       return share * loss.value

@@ -43,12 +43,12 @@ export interface LanguageMeasures {
 
 /** Perplexity, every token weighing the same. Throws INVALID_ARGUMENT without examples. */
 export async function measureLanguage(
-  model: Pick<TrainableModel, 'forward'>,
+  model: Pick<TrainableModel, 'forward' | 'firstLabelCounts'>,
   examples: readonly Example[],
   options: EvaluateOptions
 ): Promise<LanguageMeasures> {
   const loss = await evaluateLoss(model, examples, options)
-  return { loss, perplexity: Math.exp(loss), labels: countLabels(examples) }
+  return { loss, perplexity: Math.exp(loss), labels: countLabels(examples, model) }
 }
 
 /** A model whose forward pass scores classes. */

@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import {
+  collate,
   type DistributedModelForCausalLM,
+  evaluateLoss,
   getPeftModel,
+  measureLanguage,
   type Parameter,
   type PeftModel,
   type TrainableModel,
@@ -11,7 +14,7 @@ import {
 } from '../../../client/index.ts'
 import { createNetwork, type Network } from '../../../network/node.ts'
 import { protocols } from '../../../proto/protocols.ts'
-import { collect, referencePath } from '../support.ts'
+import { assertClose, collect, referencePath } from '../support.ts'
 import { startSwarm, type TestSwarm } from './swarm.ts'
 
 const batches = [0, 1, 2, 3].map(batch =>
@@ -123,6 +126,63 @@ describe('batches that are under way together', () => {
         { peers: 2, retries: 0 }
       ]
     )
+  })
+
+  it('however cut, have the loss and the gradient of the whole, with labels that are the tokens', async () => {
+    const lengths = [3, 12, 5, 9, 4, 7, 1]
+    const examples = lengths.map((length, row) => {
+      const ids = Array.from({ length }, (_, at) => 3 + ((row * 29 + at * 5) % 60))
+      return { ids, labels: ids }
+    })
+    const methods = [
+      { peftType: 'LORA', r: 2, loraAlpha: 4, targetModules: ['q_proj'], initLoraWeights: false },
+      // here the first label counts: a virtual token predicts it
+      { peftType: 'PROMPT_TUNING', numVirtualTokens: 3 },
+      { peftType: 'PREFIX_TUNING', numVirtualTokens: 3 }
+    ] as const
+    for (const method of methods) {
+      const model = await getPeftModel(base, method, { seed: 1 })
+      const first = model.parameters().map(({ data }) => data.slice())
+      const step = async (batchSize: number, accumulation: number) => {
+        for (const [at, { data }] of model.parameters().entries()) data.set(first[at]!)
+        const options = { learningRate: 0, padTokenId: 0, maxSteps: 1, maxGradNorm: 0 }
+        const cut = { perDeviceTrainBatchSize: batchSize, gradientAccumulationSteps: accumulation }
+        return (await collect(train(model, examples, { ...options, ...cut })))[0]!
+      }
+      const whole = await step(lengths.length, 1)
+      const labels = lengths.reduce((sum, length) => sum + length)
+      const { loss } = await model.forward(collate(examples, 0), { training: false })
+      assertClose([whole.loss], [loss.value], 1e-6, `${method.peftType}: loss of the whole`)
+      assert.equal(await evaluateLoss(model, examples, { padTokenId: 0 }), loss.value)
+      const { labels: counted } = await measureLanguage(model, examples, { padTokenId: 0, batchSize: 3 })
+      assert.equal(counted, method.peftType === 'PROMPT_TUNING' ? labels : labels - lengths.length)
+      for (const [batchSize, accumulation] of [
+        [1, 7],
+        [2, 4],
+        [3, 3]
+      ] as const) {
+        const { loss, gradNorm } = await step(batchSize, accumulation)
+        const what = `${method.peftType}, ${accumulation} batches of ${batchSize}`
+        assertClose([loss / whole.loss, gradNorm / whole.gradNorm], [1, 1], 1e-5, what)
+      }
+      await model.unload()
+    }
+  })
+
+  it('of nothing but padding labels count for nothing; steps and evaluations of nothing else say so', async () => {
+    const model = await getPeftModel(base, { peftType: 'LORA', r: 2, targetModules: ['q_proj'] }, { seed: 1 })
+    const real = { ids: [5, 6, 7, 8], labels: [-100, -100, 7, 8] }
+    const empty = { ids: [5, 6, 7], labels: [5, -100, -100] }
+    const options = { learningRate: 1e-3, padTokenId: 0, maxSteps: 1, gradientAccumulationSteps: 2 }
+    const [both] = await collect(train(model, [real, empty], { ...options, perDeviceTrainBatchSize: 1 }))
+    await model.unload()
+    const again = await getPeftModel(base, { peftType: 'LORA', r: 2, targetModules: ['q_proj'] }, { seed: 1 })
+    const [alone] = await collect(train(again, [real], options))
+    assert.deepEqual([both!.loss, both!.gradNorm], [alone!.loss, alone!.gradNorm])
+    const none = { code: 'INVALID_ARGUMENT', message: /no label (of the examples )?counts/ }
+    await assert.rejects(collect(train(again, [empty], options)), none)
+    await again.unload()
+    await assert.rejects(evaluateLoss(base, [empty], { padTokenId: 0 }), none)
   })
 
   /** The model, of which one batch goes its way only when the one before has come back. */
