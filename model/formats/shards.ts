@@ -1,6 +1,7 @@
 // One file or many with an index: the tensors of both. Knows the index that safetensors and PyTorch checkpoints share.
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
+import { foreignName } from '../../common/foreign-path.ts'
 import { isJsonObject, type JsonObject } from '../json.ts'
 import type { TensorInfo } from '../tensor-info.ts'
 import type { ModelFolder } from './folder.ts'
@@ -12,13 +13,7 @@ function parseIndex(index: JsonObject, path: string): Map<string, string> {
   if (!isJsonObject(map)) throw new SwarmError('BAD_CHECKPOINT', `${path}: expected an object weight_map`)
   const shards = new Map<string, string>()
   for (const [name, shard] of Object.entries(map)) {
-    if (typeof shard !== 'string' || shard === '' || basename(shard) !== shard) {
-      throw new SwarmError(
-        'BAD_CHECKPOINT',
-        `${path}: tensor '${name}': expected a file name, found ${JSON.stringify(shard)}`
-      )
-    }
-    shards.set(name, shard)
+    shards.set(name, foreignName(shard, { what: `${path}: tensor '${name}'` }))
   }
   return shards
 }

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { link, mkdir, realpath, rename, stat, symlink } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
-import { KiB } from '../../common/units.ts'
+import { GiB, KiB } from '../../common/units.ts'
 import { type ByteFile, openLocalFile } from '../formats/byte-file.ts'
 import type { FolderOptions, ModelFolder } from '../formats/folder.ts'
 import { readJsonObject } from '../json.ts'
@@ -18,6 +18,9 @@ import { hubSource } from './source.ts'
 /** Fetched when a folder is opened, so that whoever looks for them by path finds them. */
 const smallFiles =
   /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map)\.json$|\.index\.json$|\.jinja$/
+
+/** The largest vocabularies take 40 MB of JSON. */
+const maxSmallFileBytes = 1 * GiB
 
 /** Headers are read a little at a time and lie together: what is asked for there is rounded to this. */
 const headerBytes = 256 * KiB
@@ -98,6 +101,13 @@ class HubFolder implements ModelFolder {
   async fetchSmallFiles(options: FolderOptions): Promise<void> {
     for (const file of this.#listed.values()) {
       if (!smallFiles.test(file.path) || (await this.#whole(file.path)) !== undefined) continue
+      if (file.size > maxSmallFileBytes) {
+        const found = `found ${file.size}`
+        throw new SwarmError(
+          'BAD_CHECKPOINT',
+          `${this.#fullName}: '${file.path}': expected at most ${maxSmallFileBytes} bytes, ${found}`
+        )
+      }
       const partial = this.#partial(file)
       await partial.fetch([{ start: 0, end: file.size }], options)
       await this.#adopt(file, partial)
@@ -159,6 +169,7 @@ export async function openHubFolder(
   { signal }: FolderOptions = {}
 ): Promise<ModelFolder> {
   const settings = withDefaults(options)
+  if (!isHubName(name)) throw new SwarmError('INVALID_ARGUMENT', `'${name}' is not a name of the hub (org/name)`)
   const repository = join(settings.cacheDir, `models--${name.replaceAll('/', '--')}`)
   const { commit, files } = await listModel(name, repository, settings, signal)
   await stat(settings.cacheDir).catch(() => mkdir(settings.cacheDir, { recursive: true }))

@@ -4,8 +4,18 @@ import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { HubApiError, listFiles, modelInfo } from '@huggingface/hub'
 import { messageOf, SwarmError } from '../../common/errors.ts'
+import { foreignHash, foreignName, foreignPath } from '../../common/foreign-path.ts'
+import { MiB } from '../../common/units.ts'
 import { isJsonObject, readJsonObject } from '../json.ts'
+import { bounded, checkSameOrigin, hubFetch } from './hub-fetch.ts'
 import type { HubSettings } from './options.ts'
+
+/** Files of a repository: the largest have some hundred. */
+const maxFiles = 20_000
+/** One answer of the hub's API; a page of a thousand files takes 300 KB. */
+const maxAnswerBytes = 16 * MiB
+/** Digits of git's sha1 and of sha256. */
+const hashLengths = [40, 64]
 
 export interface HubFile {
   readonly path: string
@@ -23,8 +33,25 @@ export interface Listing {
 /** Of ours, inside the model's folder of the hub's cache. */
 export const ownFolder = 'swarmtune'
 
+/** A file that the hub, or the record of what it said, names. Throws BAD_CHECKPOINT unless name and hash can be parts of a path. */
+function checkFile(where: string, { path, size, etag }: Readonly<Record<keyof HubFile, unknown>>): HubFile {
+  const name = foreignName(path, { what: `${where}: file name` })
+  if (!Number.isSafeInteger(size) || Number(size) < 0) {
+    throw new SwarmError('BAD_CHECKPOINT', `${where}: '${name}': expected a size in bytes, found ${String(size)}`)
+  }
+  return {
+    path: name,
+    size: Number(size),
+    etag: foreignHash(etag, hashLengths, { what: `${where}: hash of '${name}'` })
+  }
+}
+
+const checkCommit = (where: string, commit: unknown): string =>
+  foreignHash(commit, hashLengths, { what: `${where}: commit` })
+
 function hubError(error: unknown, name: string, { endpoint, revision }: HubSettings): SwarmError {
   const where = `${name} at ${endpoint}`
+  if (error instanceof SwarmError) return error
   if (!(error instanceof HubApiError)) {
     return new SwarmError('UNREACHABLE', `${where}: the hub does not answer: ${messageOf(error)}`, { cause: error })
   }
@@ -41,14 +68,23 @@ function hubError(error: unknown, name: string, { endpoint, revision }: HubSetti
 
 async function ask(name: string, settings: HubSettings, signal?: AbortSignal): Promise<Listing> {
   const { endpoint: hubUrl, token: accessToken, revision } = settings
-  const fetchHere: typeof fetch = (input, init) => fetch(input, { ...init, signal })
+  const where = `${name} at ${hubUrl}`
+  const origin = new URL(hubUrl).origin
+  const fetchHere: typeof fetch = async (input, init) => {
+    const url = String(input instanceof Request ? input.url : input)
+    checkSameOrigin(url, origin, where) // the address of a further page comes from the hub
+    return bounded(await hubFetch(url, { headers: init?.headers, signal }), maxAnswerBytes, url)
+  }
   const common = { hubUrl, fetch: fetchHere, ...(accessToken ? { accessToken } : {}) }
   try {
-    const { sha: commit } = await modelInfo({ name, revision, additionalFields: ['sha'], ...common })
+    const { sha } = await modelInfo({ name, revision, additionalFields: ['sha'], ...common })
+    const commit = checkCommit(where, sha)
     const files: HubFile[] = []
     for await (const file of listFiles({ repo: { type: 'model', name }, revision: commit, ...common })) {
       if (file.type !== 'file') continue
-      files.push({ path: file.path, size: file.lfs?.size ?? file.size, etag: file.lfs?.oid ?? file.oid ?? '' })
+      if (files.length >= maxFiles) throw new SwarmError('BAD_CHECKPOINT', `${where}: more than ${maxFiles} files`)
+      const { path, size, oid, lfs } = file
+      files.push(checkFile(where, { path, size: lfs?.size ?? size, etag: lfs?.oid ?? oid }))
     }
     return { commit, files }
   } catch (error) {
@@ -67,22 +103,23 @@ async function writeWhole(path: string, text: string): Promise<void> {
 /** The commit that the revision was when it was last asked for; a commit is itself. */
 async function rememberedCommit(repository: string, revision: string): Promise<string | undefined> {
   if (/^[0-9a-f]{40}$/.test(revision)) return revision
-  const text = await readFile(join(repository, 'refs', revision), 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const path = join(repository, 'refs', revision)
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
     throw error
   })
-  return text?.trim()
+  return text === undefined ? undefined : checkCommit(path, text.trim())
 }
 
 async function remembered(repository: string, revision: string): Promise<Listing | undefined> {
   const commit = await rememberedCommit(repository, revision)
   if (commit === undefined) return undefined
-  const kept = await readJsonObject(join(repository, ownFolder, `${commit}.json`))
+  const record = join(repository, ownFolder, `${commit}.json`)
+  const kept = await readJsonObject(record)
   const files = Array.isArray(kept?.files) ? (kept.files as unknown[]) : undefined
-  const sound = files?.every(
-    file => isJsonObject(file) && typeof file.path === 'string' && typeof file.etag === 'string'
-  )
-  if (sound) return { commit, files: files as HubFile[] }
+  if (files?.every(isJsonObject)) {
+    return { commit, files: files.map(file => checkFile(record, file as Record<keyof HubFile, unknown>)) }
+  }
   // a snapshot that another program has made is whole
   const names = await readdir(join(repository, 'snapshots', commit)).catch(() => undefined)
   return names && { commit, files: names.map(path => ({ path, size: 0, etag: '' })) }
@@ -100,6 +137,7 @@ export async function listModel(
   signal?: AbortSignal
 ): Promise<Listing> {
   const { revision, offline } = settings
+  foreignPath(revision, { what: `${name}: revision`, code: 'INVALID_ARGUMENT' })
   if (!offline) {
     try {
       const listing = await ask(name, settings, signal)
@@ -107,7 +145,7 @@ export async function listModel(
       if (listing.commit !== revision) await writeWhole(join(repository, 'refs', revision), listing.commit)
       return listing
     } catch (error) {
-      const kept = error instanceof SwarmError && error.code === 'UNREACHABLE'
+      const kept = error instanceof SwarmError && error.code === 'UNREACHABLE' && error.retryable
       const listing = kept ? await remembered(repository, revision) : undefined
       if (listing === undefined) throw error
       return listing

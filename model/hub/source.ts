@@ -2,6 +2,7 @@
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { second } from '../../common/units.ts'
 import type { ByteSource } from '../partial/partial-file.ts'
+import { hubFetch } from './hub-fetch.ts'
 import type { HubSettings } from './options.ts'
 
 /** A connection that gives nothing for so long is taken for broken. */
@@ -32,11 +33,10 @@ export function hubSource(name: string, commit: string, file: string, size: numb
       const stalled = new AbortController()
       const timer = setTimeout(() => stalled.abort(new Error(`no byte for ${stallMs / second} s`)), stallMs)
       try {
-        const response = await fetch(url, {
+        const response = await hubFetch(url, {
           headers: {
             range: `bytes=${start}-${end - 1}`,
             'accept-encoding': 'identity',
-            // not passed on to another host when the hub redirects to one
             ...(token ? { authorization: `Bearer ${token}` } : {})
           },
           signal: signal ? AbortSignal.any([signal, stalled.signal]) : stalled.signal

@@ -75,7 +75,7 @@ describe('checkpoints that are not right', () => {
     await rejectsWith(openCheckpoint(folder), 'BAD_CHECKPOINT', /model-00001.*tensor 'model\.norm\.weight' is missing/)
     index.weight_map['model.norm.weight'] = '../../secret.safetensors'
     await writeFile(path, JSON.stringify(index))
-    await rejectsWith(openCheckpoint(folder), 'BAD_CHECKPOINT', /expected a file name/)
+    await rejectsWith(openCheckpoint(folder), 'BAD_CHECKPOINT', /expected the name of a file/)
   })
 
   test('with fewer blocks than config.json says, or other sizes', async context => {

@@ -3,9 +3,11 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 
 export interface FakeHub {
   readonly endpoint: string
@@ -22,6 +24,14 @@ export interface FakeHub {
   failWith: number | undefined
   /** the last byte of these files is another one than their hash says */
   readonly spoilt: Set<string>
+  /** what the hub says of the model, instead of what is true */
+  readonly says: {
+    commit?: unknown
+    entry?: { path?: unknown; size?: unknown; oid?: unknown; lfs?: unknown }
+    nextPage?: string
+  }
+  /** where the hub sends requests for large files, instead of to its store */
+  redirect: string | undefined
   /** where set, who does not send it is refused */
   token: string | undefined
   stop(): Promise<void>
@@ -29,12 +39,22 @@ export interface FakeHub {
 
 const isLarge = (file: string) => /\.(safetensors|bin|pt)$|^tokenizer\.json$/.test(file)
 
-function listen(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<Server> {
-  const server = createServer(answer)
+/** A certificate for 127.0.0.1 that signs itself, and its key; made for these tests. */
+const fixture = (name: string): Promise<string> => readFile(join(import.meta.dirname, 'fixtures', name), 'utf8')
+
+function listen(server: Server): Promise<Server> {
   return new Promise(resolve => server.listen(0, '127.0.0.1', () => resolve(server)))
 }
 
-const originOf = (server: Server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+/** An https server whose certificate this process trusts. */
+async function listenSecurely(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<Server> {
+  const [cert, key] = await Promise.all([fixture('store-certificate.pem'), fixture('store-key.pem')])
+  setDefaultCACertificates([...getCACertificates('default'), cert])
+  return await listen(createSecureServer({ cert, key }, answer))
+}
+
+const originOf = (server: Server, protocol = 'http') =>
+  `${protocol}://127.0.0.1:${(server.address() as AddressInfo).port}`
 
 function stopServer(server: Server): Promise<void> {
   server.closeAllConnections()
@@ -65,7 +85,7 @@ export async function startFakeHub(context: TestContext, folder: string): Promis
     response.write(sent, () => setTimeout(() => response.destroy(), 20))
   }
 
-  const store = await listen((request, response) => {
+  const store = await listenSecurely((request, response) => {
     if (request.headers.authorization !== undefined) hub.storeSawTokens.push(request.headers.authorization)
     sendContent(decodeURIComponent(request.url!.slice('/store/'.length)), request, response)
   })
@@ -78,7 +98,7 @@ export async function startFakeHub(context: TestContext, folder: string): Promis
     return { type: 'file', path, size, oid, ...(isLarge(path) ? { lfs: { oid: sha256, size, pointerSize: 130 } } : {}) }
   }
 
-  const main = await listen((request, response) => {
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
     hub.requests++
     const json = (value: unknown, status = 200) =>
       void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
@@ -87,13 +107,18 @@ export async function startFakeHub(context: TestContext, folder: string): Promis
     }
     const { pathname } = new URL(request.url!, 'http://hub')
     const info = /^\/api\/models\/acme\/[^/]+\/revision\/([^/]+)$/.exec(pathname)
-    if (info && ['main', 'v1', commit].includes(info[1]!)) return json({ _id: '1', id: 'acme/model', sha: commit })
-    if (/^\/api\/models\/acme\/[^/]+\/tree\/[^/]+$/.test(pathname)) return json(names.map(entryOf))
+    if (info && ['main', 'v1', commit].includes(info[1]!))
+      return json({ _id: '1', id: 'acme/model', sha: hub.says.commit ?? commit })
+    if (/^\/api\/models\/acme\/[^/]+\/tree\/[^/]+$/.test(pathname)) {
+      if (hub.says.nextPage !== undefined) response.setHeader('link', `<${hub.says.nextPage}>; rel="next"`)
+      return json(names.map(entryOf).map(entry => ({ ...entry, ...hub.says.entry })))
+    }
     const [, name] = /^\/acme\/[^/]+\/resolve\/[^/]+\/(.+)$/.exec(pathname) ?? []
     if (name === undefined || !files.has(name)) return json({ error: 'Repository not found' }, 404)
     if (!isLarge(name)) return sendContent(name, request, response)
-    response.writeHead(302, { location: `${originOf(store)}/store/${name}` }).end()
-  })
+    response.writeHead(302, { location: hub.redirect ?? `${originOf(store, 'https')}/store/${name}` }).end()
+  }
+  const main = await listen(createServer(answer))
 
   const hub: FakeHub = {
     endpoint: originOf(main),
@@ -104,6 +129,8 @@ export async function startFakeHub(context: TestContext, folder: string): Promis
     cut: { afterBytes: 0, times: 0 },
     failWith: undefined,
     spoilt: new Set(),
+    says: {},
+    redirect: undefined,
     token: undefined,
     stop: async () => {
       await Promise.all([stopServer(main), stopServer(store)])

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { copyFile, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { blockWeights } from '../../../model/block-weights.ts'
@@ -202,5 +204,82 @@ describe('when fetching from the hub goes wrong', () => {
     await open({ token: 'hf_secret' })
     assert.deepEqual(hub.storeSawTokens, [])
     await rejectsWith(open({ token: 'hf_secret' }, 'nobody/nothing'), 'NOT_FOUND', /no such model/)
+  })
+})
+
+describe('a hub that is not honest', () => {
+  /** What lies beside the cache, where `..` would lead. */
+  async function besideCache(context: TestContext) {
+    const folder = await temporaryFolder(context)
+    const victim = join(folder, 'victim')
+    await writeFile(victim, 'mine')
+    const hub = await startFakeHub(context, tinyPath)
+    const cacheDir = join(folder, 'cache')
+    const open = () => openCheckpoint('acme/model', { hub: { endpoint: hub.endpoint, cacheDir, token: 'hf_secret' } })
+    const assertUntouched = async () => {
+      assert.equal(await readFile(victim, 'utf8'), 'mine')
+      assert.deepEqual(
+        (await readdir(folder)).filter(name => name !== 'cache'),
+        ['victim']
+      )
+    }
+    return { hub, open, assertUntouched }
+  }
+  const up = '../../../../victim'
+
+  test('writes nothing outside of the cache by what it calls commits, files and hashes', async context => {
+    const { hub, open, assertUntouched } = await besideCache(context)
+    const lies: [Partial<FakeHub['says']>, RegExp][] = [
+      [{ commit: up }, /commit: expected 40 or 64 hex digits, found "\.\./],
+      [{ entry: { path: up } }, /file name: expected the name of a file, found .* separator/],
+      [{ entry: { path: '..' } }, /leaves its folder/],
+      [{ entry: { path: 'C:\\victim' } }, /separator/],
+      [{ entry: { oid: up, lfs: undefined } }, /hash of '.*': expected 40 or 64 hex digits/],
+      [{ entry: { lfs: { oid: up, size: 10 } } }, /hash of '.*': expected 40 or 64 hex digits/],
+      [{ entry: { size: -1, lfs: undefined } }, /expected a size in bytes, found -1/]
+    ]
+    for (const [lie, message] of lies) {
+      Object.assign(hub.says, { commit: undefined, entry: undefined }, lie)
+      await rejectsWith(open(), 'BAD_CHECKPOINT', message)
+      await assertUntouched()
+    }
+  })
+
+  test('cannot plant a record that is believed when the hub is away', async context => {
+    const { hub, open, repository } = await setUp(context)
+    await open()
+    const record = join(repository, 'swarmtune', `${hub.commit}.json`)
+    await writeFile(record, JSON.stringify({ files: [{ path: 'config.json', size: 2, etag: up }] }))
+    await rejectsWith(open({ offline: true }), 'BAD_CHECKPOINT', /hash of 'config.json': expected/)
+    await writeFile(join(repository, 'refs/main'), up)
+    await rejectsWith(open({ offline: true }), 'BAD_CHECKPOINT', /commit: expected/)
+  })
+
+  test('sends no request elsewhere than to https, and the token to nobody else', async context => {
+    const { hub, open, assertUntouched } = await besideCache(context)
+    let asked = 0
+    const inside = createServer((_, response) => {
+      asked++
+      response.end('{}')
+    })
+    await new Promise<void>(resolve => inside.listen(0, '127.0.0.1', resolve))
+    context.after(() => inside.close())
+    const target = `http://127.0.0.1:${(inside.address() as AddressInfo).port}/latest/meta-data`
+    hub.redirect = target
+    await rejectsWith(open(), 'UNREACHABLE', /the hub redirects to http:\/\/127.* expected https, or/)
+    hub.redirect = 'file:///etc/passwd'
+    await rejectsWith(open(), 'UNREACHABLE', /the hub redirects to file:/)
+    hub.redirect = `${hub.endpoint}/acme/model/resolve/main/tokenizer.json`
+    await rejectsWith(open(), 'UNREACHABLE', /more than 10 times/)
+    hub.says.nextPage = `${target}?page=2`
+    await rejectsWith(open(), 'UNREACHABLE', /list of files goes on at http/)
+    assert.equal(asked, 0)
+    await assertUntouched()
+  })
+
+  test('cannot fill the disk with a small file', async context => {
+    const { hub, open } = await besideCache(context)
+    hub.says.entry = { size: 2 ** 40, lfs: undefined }
+    await rejectsWith(open(), 'BAD_CHECKPOINT', /expected at most 1073741824 bytes, found 1099511627776/)
   })
 })
