@@ -7,7 +7,7 @@ RUN npm ci --omit=dev --omit=optional
 COPY . .
 RUN mkdir -p /data && chown node:node /data
 USER node
-ENV SWARM_HOME=/data
+ENV SWARM_HOME=/data ORT_DISABLE_TELEMETRY=1
 VOLUME /data
 EXPOSE 31330 9464
 ENTRYPOINT ["node", "cli/bin.js"]

@@ -1,4 +1,5 @@
 // The sessions of ONNX Runtime on the thread that calls. Its calls block: the device thread is where they belong.
+import './no-telemetry.ts' // before the library
 import { join } from 'node:path'
 import * as ort from 'onnxruntime-node'
 import { messageOf, SwarmError } from '../common/errors.ts'
