@@ -1,6 +1,8 @@
 // The table of optimizers under the names that a run's configuration gives them, as Hugging Face's TrainingArguments does.
+import { SwarmError } from '../../common/errors.ts'
 import { adafactor } from './adafactor.ts'
 import { adamw } from './adamw.ts'
+import { isDecayed } from './decay.ts'
 import { lion } from './lion.ts'
 import type { Optimizer } from './optimizer.ts'
 import { sgd } from './sgd.ts'
@@ -9,7 +11,7 @@ import { sgd } from './sgd.ts'
 export interface OptimizerSettings {
   /** default 'adamw' */
   readonly optim?: OptimizerName
-  /** default 0 */
+  /** of all parameters but biases and norms; default 0 */
   readonly weightDecay?: number
   /** adamw, lion; default 0.9 */
   readonly adamBeta1?: number
@@ -51,7 +53,15 @@ const optimizers = {
 
 export const optimizerNames = Object.keys(optimizers) as OptimizerName[]
 
-/** Throws INVALID_ARGUMENT for settings outside the optimizer's domain. */
+/**
+ * The optimizer that Hugging Face's Trainer makes of these settings: weight decay passes over biases and norms.
+ * Throws INVALID_ARGUMENT for settings outside the optimizer's domain.
+ */
 export function createOptimizer(settings: OptimizerSettings): Optimizer {
-  return optimizers[settings.optim ?? 'adamw'](settings)
+  const { optim = 'adamw' } = settings
+  if (!Object.hasOwn(optimizers, optim)) {
+    throw new SwarmError('INVALID_ARGUMENT', `optim: expected one of ${optimizerNames.join(', ')}, found '${optim}'`)
+  }
+  const { init, update } = optimizers[optim](settings)
+  return { init, update: (parameters, state, step) => update(parameters, state, { decays: isDecayed, ...step }) }
 }

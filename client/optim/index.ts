@@ -9,6 +9,7 @@ export {
   type OptimizerSettings,
   optimizerNames
 } from './create.ts'
+export { isDecayed } from './decay.ts'
 export { type LionOptions, lion } from './lion.ts'
 export { applyUpdates, chain, type Optimizer, type OptimizerState, type Updates } from './optimizer.ts'
 export {

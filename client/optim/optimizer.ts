@@ -9,6 +9,14 @@ export type OptimizerState = Readonly<Record<string, readonly TransformState[]>>
 /** Parameter name -> what to add to it. Parameters without a gradient are not in it. */
 export type Updates = Readonly<Record<string, Float32Array>>
 
+/** What one step is told. */
+export interface OptimizerStep {
+  /** default: the optimizer's own */
+  readonly learningRate?: number
+  /** whether weight decay acts on the parameter of this name; default: on all, as in torch */
+  readonly decays?: (name: string) => boolean
+}
+
 /** Pure: `update` changes neither parameters nor state; `applyUpdates` makes the step. */
 export interface Optimizer {
   init(parameters: readonly Parameter[]): OptimizerState
@@ -19,7 +27,7 @@ export interface Optimizer {
   update(
     parameters: readonly Parameter[],
     state: OptimizerState,
-    settings?: Partial<StepSettings>
+    settings?: OptimizerStep
   ): { readonly updates: Updates; readonly state: OptimizerState }
 }
 
@@ -30,8 +38,7 @@ export function chain(defaults: StepSettings, ...transforms: readonly Transform[
       Object.fromEntries(
         parameters.map(({ name, shape }) => [name, transforms.map(transform => transform.init(shape))])
       ),
-    update(parameters, state, settings) {
-      const merged = { ...defaults, ...settings }
+    update(parameters, state, { decays, ...settings } = {}) {
       const updates: Record<string, Float32Array> = {}
       const next: Record<string, readonly TransformState[]> = { ...state }
       for (const { name, data, grad, requiresGrad } of parameters) {
@@ -43,6 +50,7 @@ export function chain(defaults: StepSettings, ...transforms: readonly Transform[
             `optimizer state of ${name}: expected ${transforms.length} parts, found ${states?.length ?? 'none'}`
           )
         }
+        const merged = { ...defaults, ...settings, decays: decays?.(name) }
         let update = grad
         next[name] = transforms.map((transform, index) => {
           const result = transform.update(update, states[index]!, data, merged)

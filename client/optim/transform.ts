@@ -11,6 +11,8 @@ export interface TransformState {
 /** What one step is told from outside. */
 export interface StepSettings {
   readonly learningRate: number
+  /** whether weight decay acts on this parameter; default true */
+  readonly decays?: boolean
 }
 
 /** Turns the gradient of one parameter into an update of it. Changes none of its arguments. */
@@ -39,9 +41,14 @@ export function elementwise(
   }
 }
 
-/** Adds `weightDecay` times the parameter: decay apart from the gradient (Loshchilov and Hutter 2019, algorithm 2). */
+/**
+ * Adds `weightDecay` times the parameter, unless the step exempts it: decay apart from the gradient (Loshchilov and Hutter
+ * 2019, algorithm 2).
+ */
 export function addDecayedWeights(weightDecay: number): Transform {
-  return elementwise((gradient, parameter) => gradient + weightDecay * parameter)
+  return elementwise((gradient, parameter, { decays = true }) =>
+    decays ? gradient + weightDecay * parameter : gradient
+  )
 }
 
 /** Turns a direction of ascent into a step of descent. */

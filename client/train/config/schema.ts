@@ -90,7 +90,11 @@ const optimization = {
     .describe('what only some courses read'),
   warmup_steps: z.int().min(0).default(0).describe('steps over which the learning rate rises'),
   warmup_ratio: share.default(0).describe('the same as a share of the run'),
-  weight_decay: z.number().min(0).default(0).describe('share of a parameter that a step at rate 1 takes away'),
+  weight_decay: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe('share of a parameter that a step at rate 1 takes away; biases and norms are exempt'),
   adam_beta1: share.default(0.9).describe('adamw, lion'),
   adam_beta2: share.optional().describe('adamw (default 0.999), lion (default 0.99)'),
   adam_epsilon: z.number().min(0).default(1e-8).describe('adamw'),
