@@ -4,6 +4,7 @@ import { int64, type Tensor, tensor } from '../common/tensor.ts'
 import { blockWeights } from '../model/block-weights.ts'
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts'
 import type { HubOptions } from '../model/hub/options.ts'
+import { fixedPositions } from '../model/rope-config.ts'
 import { createSession, reservedTensor, type Session, sharedTensor } from '../runtime/session.ts'
 import { Embeddings } from './embeddings.ts'
 import { argmax, type Draft, type DraftOptions, type Guess } from './generate/index.ts'
@@ -116,10 +117,10 @@ export async function openLocalDraft(path: string, options: LocalDraftOptions = 
   const { threads, cacheDir, signal, hub, maxLength = 4096 } = options
   const checkpoint = await openCheckpoint(path, { signal, hub })
   const { config, family } = checkpoint
-  if (config.rope?.type === 'dynamic') {
+  if (fixedPositions(config.rope) !== undefined) {
     throw new SwarmError(
       'UNSUPPORTED',
-      `${path}: a model with dynamic rope is no draft: its cache depends on the length`
+      `${path}: a model with dynamic rope or longrope is no draft: its cache depends on the length`
     )
   }
   const blocks = { first: 0, end: config.numBlocks }

@@ -8,6 +8,7 @@ import { second } from '../common/units.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../model/checkpoint.ts'
 import type { HubOptions } from '../model/hub/options.ts'
 import type { Precision } from '../model/precision.ts'
+import { fixedPositions } from '../model/rope-config.ts'
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer.ts'
 import type { AllowList } from '../network/allow-list.ts'
 import { findServers } from '../network/discovery.ts'
@@ -125,7 +126,7 @@ function heldTensors({ family, config }: Checkpoint, languageHead: boolean): str
 async function auditable(checkpoint: Checkpoint, { threads }: PretrainedOptions) {
   const { config, family, tensors, folder } = checkpoint
   // beyond the trained positions steps over a cache are not a pass over the whole
-  if (config.rope?.type === 'dynamic') return { sessions: false }
+  if (fixedPositions(config.rope) !== undefined) return { sessions: false }
   const names = Array.from({ length: config.numBlocks }, (_, block) => family.blockTensorNames(config, block)).flat()
   const stored = names.map(name => tensors.get(name)!)
   const isPlain = stored.every(info => info.dtype === 'float32' && info.encoding === undefined)
@@ -168,7 +169,7 @@ async function assemble(
       numBlocks: config.numBlocks,
       hiddenSize: config.hiddenSize,
       // angles that depend on a sequence's length: its prompt must stay together
-      wholeSteps: config.rope?.type === 'dynamic',
+      wholeSteps: fixedPositions(config.rope) !== undefined,
       cacheBytesPerPosition: 2 * config.numKeyValueHeads * config.headDim * dtypes.float32.bytes,
       codec: options.codec,
       ...options.remote

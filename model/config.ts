@@ -28,6 +28,24 @@ export type RopeConfig =
       readonly originalMaxPositions: number
     }
   | {
+      /** factors of each pair, others beyond the original positions (arXiv 2402.13753) */
+      readonly type: 'longrope'
+      readonly theta: number
+      readonly factor: number
+      /** of cos and sin */
+      readonly attentionFactor: number
+      readonly shortFactors: readonly number[]
+      readonly longFactors: readonly number[]
+      readonly originalMaxPositions: number
+    }
+  | {
+      /** the first pairs turn by frequencies of the whole head, the others not at all */
+      readonly type: 'proportional'
+      readonly theta: number
+      readonly factor: number
+      readonly turnedPairs: number
+    }
+  | {
       readonly type: 'llama3'
       readonly theta: number
       readonly factor: number

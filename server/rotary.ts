@@ -1,6 +1,7 @@
 // Tables of rotary embedding as feeds, made once for each size. Knows the model's angles from its family only.
 import { type Tensor, tensor } from '../common/tensor.ts'
 import type { Checkpoint } from '../model/checkpoint.ts'
+import { fixedPositions } from '../model/rope-config.ts'
 import { sharedTensor } from '../runtime/session.ts'
 
 type Floats = Tensor<'float32'>
@@ -42,8 +43,7 @@ export class RotaryTables {
 
   /** Whether angles in a sequence of this length are others than in a shorter one. */
   dependOn(length: number): boolean {
-    const { rope } = this.#checkpoint.config
-    return rope?.type === 'dynamic' && length > rope.originalMaxPositions
+    return length > (fixedPositions(this.#checkpoint.config.rope) ?? Number.POSITIVE_INFINITY)
   }
 
   /** At least so many positions. */

@@ -1,5 +1,7 @@
 // What a server keeps in memory for those it serves: keys and values, beginnings of sequences, activations. Each within its bytes.
+
 import { GiB } from '../common/units.ts'
+import { fixedPositions } from '../model/rope-config.ts'
 import { KvCache } from './kv/kv-cache.ts'
 import { cacheSharePerPeer, prefixShare } from './limits.ts'
 import type { MemoryPlan } from './memory-plan.ts'
@@ -24,8 +26,8 @@ export function createStores(init: ServerInit, plan: MemoryPlan): Stores {
   const residuals = new ResidualCache<KeptPass>({
     maxBytes: init.residualBytes ?? (unlimited ? 1 * GiB : plan.residualBytes)
   })
-  // angles of dynamic rope, and keys with them, depend on the length of the whole sequence
-  if (!prefixReuse || checkpoint.config.rope?.type === 'dynamic') return { kvCache, residuals }
+  // angles of dynamic rope and longrope, and keys with them, depend on the length of the whole sequence
+  if (!prefixReuse || fixedPositions(checkpoint.config.rope) !== undefined) return { kvCache, residuals }
   return { kvCache, residuals, prefixes: new PrefixStore({ kvCache }, { maxBytes: prefixShare * kvCache.maxBytes }) }
 }
 

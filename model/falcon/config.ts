@@ -57,7 +57,7 @@ export function parseConfig(raw: RawConfig): FalconConfig {
   }
   checkHeads({ numHeads, numKeyValueHeads, rotated: isAlibi ? undefined : headDim })
   const trained = readSize(raw, 'max_position_embeddings', 2048)
-  const rope = isAlibi ? null : readRope(raw, { maxPositions: trained, theta: 10_000 })
+  const rope = isAlibi ? null : readRope(raw, { maxPositions: trained, theta: 10_000, rotated: headDim })
   const biased = readFlag(raw, 'bias', false)
   return {
     modelType: 'falcon',

@@ -17,7 +17,7 @@ import {
 } from '../config.ts'
 import { type LayerTypes, readWindows } from '../layer-types.ts'
 import { type Activation, readActivation } from '../layers/mlp.ts'
-import { readRope, stretchedPositions } from '../rope-config.ts'
+import { fixedPositions, type RopeDefaults, readRope, ropeOf, stretchedPositions } from '../rope-config.ts'
 import { checkQuantized } from '../scale.ts'
 
 export const attentionModules = [
@@ -112,23 +112,35 @@ function textConfig(raw: RawConfig): RawConfig {
   return { ...defaults, ...outer, ...fields, model_type: 'gemma3_text' }
 }
 
-/** The angles of all blocks, and those of local ones where they differ: Gemma 3 says both in one of two ways. */
-function readRopes(
-  raw: RawConfig,
-  maxPositions: number,
-  hasTwo: boolean
-): { rope: RopeConfig; local: RopeConfig | null } {
-  if (!hasTwo) return { rope: readRope(raw, { maxPositions, theta: 10_000 }), local: null }
-  const fields = readObject(raw, 'rope_parameters')
-  const [global, local] = fields
-    ? (['full_attention', 'sliding_attention'] as const).map(type => readObject(fields, type))
-    : [undefined, undefined]
-  const localTheta = readPositive(raw, 'rope_local_base_freq', 10_000)
-  const rope = global ? { rope_parameters: global } : { ...raw, rope_parameters: undefined }
-  return {
-    rope: readRope(rope, { maxPositions, theta: 1_000_000 }),
-    local: readRope(local ? { rope_parameters: local } : {}, { maxPositions, theta: localTheta })
+interface Ropes {
+  readonly rope: RopeConfig
+  /** of local blocks; null where they have the same */
+  readonly local: RopeConfig | null
+}
+
+const layerTypes = ['full_attention', 'sliding_attention'] as const
+
+/** Angles of global and local blocks, as Gemma3TextConfig reads them: `rope_scaling` changes those of global blocks. */
+function readTwoRopes(raw: RawConfig, sizes: Pick<RopeDefaults, 'maxPositions' | 'rotated'>): Ropes {
+  const nested = readObject(raw, 'rope_parameters') ?? {}
+  const flat = Object.keys(nested).find(key => !(layerTypes as readonly string[]).includes(key))
+  if (flat !== undefined) {
+    throw new SwarmError(
+      'BAD_CHECKPOINT',
+      `config.json: rope_parameters: expected ${layerTypes.join(' and ')}, found '${flat}' (a scaling of global blocks may be written as rope_scaling)`
+    )
   }
+  const [full, sliding] = layerTypes.map(type => readObject(nested, type) ?? {})
+  const isOld = Object.keys(nested).length === 0
+  const scaled: RawConfig = { ...(isOld ? { rope_type: 'default' } : {}), ...full, ...readObject(raw, 'rope_scaling') }
+  const local = ropeOf(sliding!, { ...sizes, theta: readPositive(raw, 'rope_local_base_freq', 10_000) })
+  if (fixedPositions(local) !== undefined || [scaled, sliding].some(fields => fields?.truncate === false)) {
+    throw new SwarmError(
+      'UNSUPPORTED',
+      `config.json: rotary embedding of layer types: neither 'truncate': false nor, for local blocks, rope type '${local.type}' is supported`
+    )
+  }
+  return { rope: ropeOf(scaled, { ...sizes, theta: readPositive(raw, 'rope_theta', 1_000_000) }), local }
 }
 
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
@@ -151,8 +163,12 @@ export function parseConfig(given: RawConfig): GemmaConfig {
     window: readSize(raw, 'sliding_window', 4096),
     isSliding: block => (block + 1) % pattern !== 0
   }
-  const { rope, local } = readRopes(raw, trained, variant.headNorms)
-  const maxPositions = stretchedPositions(rope, trained)
+  const sizes = { maxPositions: trained, rotated: headDim }
+  const { rope, local }: Ropes = variant.headNorms
+    ? readTwoRopes(raw, sizes)
+    : { rope: readRope(raw, { ...sizes, theta: 10_000 }), local: null }
+  // the positions of Gemma 3 are those that its linear scaling reaches
+  const maxPositions = local !== null && rope.type === 'linear' ? trained : stretchedPositions(rope, trained)
   const attentionBias = readFlag(raw, 'attention_bias', false)
   return {
     modelType,

@@ -36,9 +36,11 @@ export function parseConfig(raw: RawConfig): GptNeoXConfig {
   const hiddenSize = readSize(raw, 'hidden_size')
   const numHeads = readSize(raw, 'num_attention_heads')
   const trained = readSize(raw, 'max_position_embeddings', 2048)
-  const rope = readRope(raw, { maxPositions: trained, theta: readPositive(raw, 'rotary_emb_base', 10_000) })
   const headDim = evenHead(hiddenSize, numHeads)
-  const rotated = Math.floor(headDim * readRotatedPart(raw, 'rotary_pct', 0.25))
+  const part = readRotatedPart(raw, 'rotary_pct', 0.25)
+  const rotated = Math.floor(headDim * part)
+  const defaults = { maxPositions: trained, theta: 10_000, rotated, part }
+  const rope = readRope(raw, defaults, 'rotary_emb_base')
   checkHeads({ numHeads, numKeyValueHeads: numHeads, rotated })
   const attentionBias = readFlag(raw, 'attention_bias', true)
   return {

@@ -2,6 +2,7 @@
 // Hugging Face transformers 5. Every step is rounded to float32 as there, so that far positions get the same angle.
 import { type Tensor, tensor } from '../../common/tensor.ts'
 import type { RopeConfig } from '../config.ts'
+import { fixedPositions } from '../rope-config.ts'
 
 const round = Math.fround
 
@@ -59,13 +60,19 @@ export function rotaryFrequencies(rope: RopeConfig, dims: number, length = 1): F
         return llama3Frequency(frequency, rope)
       case 'yarn':
         return yarnFrequency(pair, dims, rope)
+      case 'longrope': {
+        const factors = length > rope.originalMaxPositions ? rope.longFactors : rope.shortFactors
+        return round(1 / round(round(factors[pair]!) * round(theta ** round((2 * pair) / dims))))
+      }
+      case 'proportional':
+        return pair < rope.turnedPairs ? round(frequency / rope.factor) : 0
     }
   })
 }
 
 /**
  * cos and sin of the angle of every position, each `[positions, dims / 2]`; `dims` numbers of each head are rotated. With dynamic
- * scaling they depend on how long the sequence is: `length`, or where it is not given, each position is the last one.
+ * scaling and longrope they depend on how long the sequence is: `length`, or where it is not given, each position is the last one.
  */
 export function rotaryTables(
   rope: RopeConfig,
@@ -74,13 +81,13 @@ export function rotaryTables(
   length?: number
 ): { cos: Tensor<'float32'>; sin: Tensor<'float32'> } {
   let frequencies = rotaryFrequencies(rope, dims, length)
-  const grows = rope.type === 'dynamic' && length === undefined
-  const factor = rope.type === 'yarn' ? round(rope.attentionFactor) : 1
+  const fixed = length === undefined ? fixedPositions(rope) : undefined
+  const factor = rope.type === 'yarn' || rope.type === 'longrope' ? round(rope.attentionFactor) : 1
   const pairs = frequencies.length
   const cos = tensor('float32', [positions, pairs])
   const sin = tensor('float32', [positions, pairs])
   for (let position = 0; position < positions; position++) {
-    if (grows && position >= rope.originalMaxPositions) frequencies = rotaryFrequencies(rope, dims, position + 1)
+    if (fixed !== undefined && position >= fixed) frequencies = rotaryFrequencies(rope, dims, position + 1)
     for (let pair = 0; pair < pairs; pair++) {
       const angle = round(frequencies[pair]! * position)
       cos.data[position * pairs + pair] = round(Math.cos(angle)) * factor

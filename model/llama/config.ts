@@ -78,8 +78,7 @@ const variants = {
     maxPositions: 131072,
     keyValueHeads: null,
     biased: () => [],
-    window: raw =>
-      raw.sliding_window === null ? null : { window: readSize(raw, 'sliding_window', 4096), isSliding: () => true }
+    window: raw => (raw.sliding_window === null ? null : uniformWindow(raw, readSize(raw, 'sliding_window', 4096)))
   },
   qwen2: {
     maxPositions: 32768,
@@ -98,6 +97,18 @@ const variants = {
 } as const satisfies Record<string, Variant>
 
 export const modelTypes = Object.keys(variants)
+
+/**
+ * The window that all blocks have. transformers takes no notice of `layer_types` in these models; other builds may.
+ * Throws UNSUPPORTED where it says something else.
+ */
+export function uniformWindow(raw: RawConfig, window: number): LayerTypes {
+  const { layer_types: listed, model_type: type } = raw
+  if (listed == null || (Array.isArray(listed) && listed.every(each => each === 'sliding_attention'))) {
+    return { window, isSliding: () => true }
+  }
+  throw new SwarmError('UNSUPPORTED', `config.json: layer_types of a ${type}: only sliding_attention is supported`)
+}
 
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
 export function parseConfig(raw: RawConfig): LlamaConfig {
@@ -120,7 +131,7 @@ export function readLlama(raw: RawConfig, modelType: string, variant: Variant): 
   const headDim = readSize(raw, 'head_dim', variant.headDim ?? shared)
   const trained = readSize(raw, 'max_position_embeddings', variant.maxPositions)
   checkHeads({ numHeads, numKeyValueHeads, rotated: headDim })
-  const rope = readRope(raw, { maxPositions: trained, theta: variant.theta ?? 10_000 })
+  const rope = readRope(raw, { maxPositions: trained, theta: variant.theta ?? 10_000, rotated: headDim })
   const maxPositions = stretchedPositions(rope, trained)
   const biasedModules = variant.biased(raw)
   return {

@@ -1,7 +1,7 @@
 // config.json of Mixtral. Source of fields and defaults: configuration_mixtral.py of Hugging Face transformers 5.
 import { SwarmError } from '../../common/errors.ts'
 import { type RawConfig, readCount, readSize } from '../config.ts'
-import { type LlamaConfig, readLlama, type Variant } from '../llama/config.ts'
+import { type LlamaConfig, readLlama, uniformWindow, type Variant } from '../llama/config.ts'
 
 /** Attention is that of Llama. */
 export interface MixtralConfig extends LlamaConfig {
@@ -19,7 +19,7 @@ const variant: Variant = {
   window: raw =>
     raw.sliding_window === undefined || raw.sliding_window === null
       ? null
-      : { window: readSize(raw, 'sliding_window'), isSliding: () => true },
+      : uniformWindow(raw, readSize(raw, 'sliding_window')),
   theta: 1_000_000,
   normEpsilon: 1e-5
 }

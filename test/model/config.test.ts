@@ -100,10 +100,12 @@ describe('config.json', () => {
       assert.throws(() => parse(fields), { code: 'UNSUPPORTED', message })
     refused({ hidden_act: 'gelu' }, /hidden_act 'gelu'/)
     refused(
-      { rope_scaling: { rope_type: 'longrope', factor: 2 } },
-      /'longrope' is not supported \(supported: default, linear, dynamic, yarn, llama3\)/
+      { rope_scaling: { rope_type: 'axial', factor: 2 } },
+      /'axial' is not supported \(supported: default, linear, dynamic, yarn, llama3, longrope, proportional\)/
     )
     refused({ quantization_config: { quant_method: 'gptq' } }, /quantized/)
+    const mistral = { model_type: 'mistral', num_key_value_heads: 2, sliding_window: 8 }
+    refused({ ...mistral, layer_types: ['sliding_attention', 'full_attention'] }, /layer_types of a mistral/)
   })
 
   test('says which blocks see a window only', () => {
