@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { version } from '../common/version.ts'
 import { commands } from './commands/index.ts'
+import { installLastResort } from './last-resort.ts'
 import { reportError } from './terminal.ts'
 
 const program = new Command('swarm')
@@ -11,10 +12,7 @@ const program = new Command('swarm')
   .exitOverride()
 for (const command of commands) program.addCommand(command().exitOverride().copyInheritedSettings(program))
 
-// whoever reads may stop before the end (`swarm status | head -1`): that stops no server and no training
-process.stdout.on('error', error => {
-  if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
-})
+installLastResort()
 
 try {
   await program.parseAsync()

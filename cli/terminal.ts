@@ -2,17 +2,21 @@
 import { pino } from 'pino'
 import { messageOf, SwarmError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
+import { MiB } from '../common/units.ts'
 import type { LogLevel } from './options.ts'
+
+/** bytes of log lines that wait for room where they are written to; more are dropped */
+const maxUnwrittenLog = 1 * MiB
 
 export function print(line = ''): void {
   process.stdout.write(`${line}\n`)
 }
 
 export function createLogger(level: LogLevel): Logger {
-  return pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ dest: 2, sync: true })
-  )
+  const destination = pino.destination({ dest: 2, sync: true, maxLength: maxUnwrittenLog })
+  // a log that cannot be written, to a full disk say, ends no server
+  destination.on('error', () => {})
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination)
 }
 
 /**

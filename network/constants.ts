@@ -24,6 +24,8 @@ export const maxBytesPerPeer = 1 * GiB
 export const maxBytesOfPeers = 4 * GiB
 /** Where a peer is at one of these limits, some of what it has under way has ended by then. */
 export const busyRetryMs = 1 * second
+/** Time for a TCP connection to become a WebSocket. */
+export const upgradeTimeoutMs = 10 * second
 /** How often each connection is pinged; one that does not answer is closed, and all its streams with it. */
 export const pingIntervalMs = 5 * second
 /** Longest that a ping may take before its connection counts as dead. */

@@ -30,6 +30,8 @@ async function listen(path: string): Promise<Server | undefined> {
   })
   server.listen(path, () => done.resolve(server))
   const listening = await done.promise
+  // who knocks only wants to know that it is locked: a connection that cannot be accepted has had its answer
+  listening?.on('error', () => {})
   listening?.unref()
   return listening
 }

@@ -10,7 +10,6 @@ import { type KadDHT, type KadDHTInit, kadDHT, passthroughMapper } from '@libp2p
 import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { uPnPNAT } from '@libp2p/upnp-nat'
-import { webSockets } from '@libp2p/websockets'
 import { createLibp2p } from 'libp2p'
 import { MiB } from '../common/units.ts'
 import { version } from '../common/version.ts'
@@ -29,6 +28,7 @@ import {
 import { guardDht } from './dht-guard.ts'
 import { optimisticMuxer } from './negotiation.ts'
 import { noiseCrypto } from './noise-crypto.ts'
+import { ownedWebSockets } from './owned-websockets.ts'
 import { protectConnections } from './private-connection.ts'
 import { lazyWindowUpdates, writesOnce } from './transport-tuning.ts'
 
@@ -60,7 +60,7 @@ export interface Libp2pSettings {
 /** Sockets are pinged, so one that is silent need not be closed for that; Nagle's algorithm is off by default. */
 const dialers = {
   tcp: tcp({ inboundSocketInactivityTimeout: 0, outboundSocketInactivityTimeout: 0 }),
-  ws: webSockets()
+  ws: ownedWebSockets()
 }
 
 type RelayComponents = Parameters<ReturnType<typeof circuitRelayTransport>>[0]

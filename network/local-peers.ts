@@ -1,4 +1,5 @@
 // Peers of the same swarm on the LAN, found by multicast and dialed as they answer.
+import type { EventEmitter } from 'node:events'
 import type { PeerDiscovery, PeerId, PeerInfo } from '@libp2p/interface'
 import { mdns } from '@libp2p/mdns'
 import { messageOf, SwarmError } from '../common/errors.ts'
@@ -8,10 +9,13 @@ import type { SwarmLibp2p } from './libp2p.ts'
 
 type Components = Parameters<ReturnType<typeof mdns>>[0]
 
+/** with the part of upstream's class that its interface does not show */
+type Discovery = PeerDiscovery & { start?(): unknown; stop?(): unknown; readonly mdns?: EventEmitter }
+
 export class LocalPeers {
   readonly #libp2p: SwarmLibp2p
   readonly #logger: Logger
-  readonly #discovery: PeerDiscovery & { start?(): unknown; stop?(): unknown }
+  readonly #discovery: Discovery
   readonly #stopping = new AbortController()
   readonly #dialing = new Set<string>()
   #started = false
@@ -33,6 +37,8 @@ export class LocalPeers {
     this.#started = true
     try {
       await this.#discovery.start?.()
+      // upstream stops listening to errors before it closes its socket
+      this.#discovery.mdns?.on('error', error => this.#logger.debug({ reason: messageOf(error) }, 'multicast failed'))
     } catch (error) {
       this.#logger.warn({ reason: messageOf(error) }, 'multicast does not work here: no peer is found by it')
     }

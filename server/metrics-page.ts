@@ -20,6 +20,8 @@ export class MetricsPage {
     this.#metrics = components.metrics
     this.#init = init
     this.#server = createServer((request, response) => {
+      // a reader that goes away in the middle of the page
+      response.on('error', () => {})
       this.#answer(request.url ?? '').then(
         ({ status, type = 'text/plain', text }) => response.writeHead(status, { 'content-type': type }).end(text),
         error => response.writeHead(500).end(`${messageOf(error)}\n`)
@@ -40,6 +42,8 @@ export class MetricsPage {
     try {
       this.#server.listen(port, resolve)
       await promise
+      // a connection that cannot be accepted later on, for want of descriptors say, ends no server
+      this.#server.on('error', () => {})
     } catch (cause) {
       if (cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE') {
         throw new SwarmError('ADDRESS_IN_USE', `metrics port ${port} is taken: choose another (0 takes any free one)`, {

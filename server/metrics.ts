@@ -11,6 +11,7 @@ export interface GaugeReadings {
   readonly sessions: number
   readonly queueLength: number
   readonly programs: number
+  readonly strayErrors: number
 }
 
 const gauges = {
@@ -24,7 +25,8 @@ const gauges = {
   residualBytesTotal: ['swarm_residual_limit_bytes', 'Budget of activations kept between forward and backward'],
   sessions: ['swarm_sessions', 'Open inference sessions'],
   queueLength: ['swarm_queue_length', 'Requests that wait for the device'],
-  programs: ['swarm_programs', 'Compiled graphs']
+  programs: ['swarm_programs', 'Compiled graphs'],
+  strayErrors: ['swarm_stray_errors', 'Errors of connections that nothing handled, since the process began']
 } as const satisfies Record<keyof GaugeReadings, readonly [string, string]>
 
 export class ServerMetrics {

@@ -8,6 +8,7 @@ import type { AnnouncementFields, ServerState } from '../network/announcement.ts
 import { Announcer } from '../network/announcer.ts'
 import { findServers } from '../network/discovery.ts'
 import { createNetwork, type Network } from '../network/node.ts'
+import { strayErrors } from '../network/stray-errors.ts'
 import { Admission } from './admission.ts'
 import { createContext } from './context.ts'
 import { handlers } from './handlers/index.ts'
@@ -73,7 +74,8 @@ export class BlockServer {
       ...readingsOf(this.#stores),
       sessions: this.sessions,
       queueLength: this.#scheduler.length,
-      programs: this.#host.span?.programs.size ?? 0
+      programs: this.#host.span?.programs.size ?? 0,
+      strayErrors: strayErrors.count
     }))
     const findOthers = (signal: AbortSignal) => findServers(network, checkpoint.identity, { signal })
     const shared = { network, scheduler: this.#scheduler, logger, findServers: findOthers }

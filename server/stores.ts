@@ -36,7 +36,7 @@ export function readingsOf({
   kvCache,
   prefixes,
   residuals
-}: Stores): Omit<GaugeReadings, 'sessions' | 'queueLength' | 'programs'> {
+}: Stores): Omit<GaugeReadings, 'sessions' | 'queueLength' | 'programs' | 'strayErrors'> {
   return {
     cacheBytesUsed: kvCache.bytesUsed,
     cacheBytesTotal: kvCache.maxBytes,

@@ -1,0 +1,54 @@
+// The last resort for errors that nobody took: one of a connection is told once and counted, and the command goes on; any
+// other ends the command, by our decision, with what it was.
+import { writeSync } from 'node:fs'
+import { messageOf } from '../common/errors.ts'
+import { isConnectionError, strayErrors } from '../network/stray-errors.ts'
+
+/** BSD's EX_SOFTWARE: an error inside the program */
+export const internalErrorStatus = 70
+
+/** kinds of errors that are told: a stranger must not fill the log with them */
+const maxTold = 100
+
+function tell(text: string): void {
+  try {
+    writeSync(2, `${text}\n`)
+  } catch {
+    // standard error is closed or full: there is nowhere left to tell it
+  }
+}
+
+const describe = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error))
+
+/** What an error is told once for: its kind and where it came from, not its numbers. */
+function kindOf(error: unknown): string {
+  const [first = '', ...frames] = describe(error).split('\n')
+  return `${(error as NodeJS.ErrnoException)?.code ?? ''} ${first.replaceAll(/\d+/g, '#').slice(0, 80)} ${frames[0] ?? ''}`
+}
+
+/** From now on no error of a connection ends this process. Call once, before anything is started. */
+export function installLastResort(): void {
+  const told = new Set<string>()
+  const onError = (error: unknown): void => {
+    if (isConnectionError(error)) {
+      strayErrors.count++
+      const kind = kindOf(error)
+      if (told.has(kind) || told.size >= maxTold) return
+      told.add(kind)
+      tell(`swarm: goes on after an error of a connection that nothing handled (told once): ${describe(error)}`)
+      return
+    }
+    tell(`swarm: ends because of an error that nothing handled: ${messageOf(error)}`)
+    tell(`${describe(error)}\nThis is a bug in swarmtune: please report it.`)
+    process.exit(internalErrorStatus)
+  }
+  process.on('uncaughtException', onError)
+  process.on('unhandledRejection', onError)
+  // whoever reads may stop before the end (`swarm status | head -1`): that stops no server and no training
+  process.stdout.on('error', error => {
+    if ((error as NodeJS.ErrnoException).code === 'EPIPE' || process.exitCode === 1) return
+    tell(`swarm: cannot write to standard output, what follows is lost there: ${messageOf(error)}`)
+    process.exitCode = 1
+  })
+  process.stderr.on('error', () => {})
+}
