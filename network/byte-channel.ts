@@ -3,7 +3,9 @@
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
 import { messageOf, SwarmError } from '../common/errors.ts'
-import { readAheadBytes } from './constants.ts'
+import type { ByteAccount } from './byte-budget.ts'
+import { readAheadBytes, streamWindowBytes } from './constants.ts'
+import { initialWindowBytes, setWindow, updateWindow } from './transport-tuning.ts'
 
 export class ByteChannel {
   /** aborts when the peer resets the stream, vanishes, or closes the connection before both sides have ended */
@@ -24,13 +26,21 @@ export class ByteChannel {
   #ended = false
   #closed = false
   #discarding = false
-  #resuming = false
+  /** bytes that the reader is about to ask for */
+  #expected = 0
+  readonly #account: ByteAccount | undefined
+  /** why nothing can be read any more, although the stream is whole */
+  #refused: SwarmError | undefined
   #error: SwarmError | undefined
 
-  constructor(stream: Stream, peerId: string) {
+  /** @param account what pays for bytes from their arrival until its owner gives them back; default: nobody does */
+  constructor(stream: Stream, peerId: string, account?: ByteAccount) {
     this.signal = this.#controller.signal
     this.#stream = stream
     this.#peerId = peerId
+    this.#account = account
+    // a peer may send ahead no more than the reader is known to want
+    setWindow(stream, () => (this.#queued > readAheadBytes ? 0 : this.#windowBytes()))
     stream.addEventListener('message', this.#onMessage)
     stream.addEventListener('drain', this.#onWritable)
     stream.addEventListener('idle', this.#onWritable)
@@ -47,18 +57,38 @@ export class ByteChannel {
     return this.#activeAt
   }
 
+  /** bytes that are here to be read */
+  get available(): number {
+    return this.#queued
+  }
+
   get closed(): boolean {
     return this.#closed
   }
 
+  /** Lets the peer send so many bytes ahead of the reads that will ask for them, within the window of a stream. */
+  expect(bytes: number): void {
+    this.#expected = bytes
+    if (bytes > initialWindowBytes) updateWindow(this.#stream)
+  }
+
+  /** Reads fail with this error from now on; what comes is thrown away. What we send still arrives. */
+  refuse(error: SwarmError): void {
+    if (this.#refused !== undefined || this.#closed) return
+    this.#refused = error
+    this.#drop()
+    wake(this.#readers)
+  }
+
   /**
    * Fills `target`. Returns how many bytes it got: fewer only where the peer has ended its side.
-   * Throws UNREACHABLE when the stream breaks, the signal's reason when it aborts, DEADLINE after `timeoutMs`.
+   * Throws BUSY after `refuse`, UNREACHABLE when the stream breaks, the signal's reason when it aborts, DEADLINE after `timeoutMs`.
    */
   async read(target: Uint8Array, options: { signal?: AbortSignal; timeoutMs?: number } = {}): Promise<number> {
     const read = { bytes: target, filled: 0 }
     while (read.filled < target.length) {
-      if (this.#queued > 0) this.#take(read)
+      if (this.#refused) throw this.#refused
+      else if (this.#queued > 0) this.#take(read)
       else if (this.#error) throw this.#error
       else if (this.#remoteEnded) break
       else {
@@ -110,10 +140,7 @@ export class ByteChannel {
 
   /** Throws away what comes from now on, until the stream is over; after `timeoutMs` it is reset. */
   async discard(timeoutMs: number): Promise<void> {
-    this.#discarding = true
-    this.#queue.length = 0
-    this.#queued = 0
-    this.#resume()
+    this.#drop()
     try {
       while (!this.#closed) await wait(this.#readers, undefined, timeoutMs)
     } catch {
@@ -132,10 +159,17 @@ export class ByteChannel {
     this.#activeAt = performance.now()
     if (this.#discarding) return
     const { data } = event
+    try {
+      this.#account?.add(data.byteLength)
+    } catch (error) {
+      this.refuse(error as SwarmError)
+      return
+    }
+    // a frame that others had to make room for may have been this one's
+    if (this.#discarding) return
     for (const bytes of data instanceof Uint8Array ? [data] : data) this.#queue.push(bytes)
     this.#queued += data.byteLength
     if (this.#target) this.#take(this.#target)
-    if (!this.#resuming) this.#pauseIfFull()
     // a large read is woken once, when it is complete
     if (!this.#target || this.#target.filled === this.#target.bytes.length) wake(this.#readers)
   }
@@ -149,15 +183,12 @@ export class ByteChannel {
     // libp2p tells of the end before the data that came in the same yamux frame
     queueMicrotask(() => {
       this.#remoteEnded = true
-      this.#resume()
       wake(this.#readers)
     })
   }
 
   #onClose = (event: StreamCloseEvent): void => {
     this.#closed = true
-    // what had arrived before the end can still be read
-    this.#resume()
     queueMicrotask(() => {
       if (event.error === undefined && this.#remoteEnded && this.#ended) {
         wake(this.#readers)
@@ -179,6 +210,8 @@ export class ByteChannel {
 
   /** Moves queued bytes to where a read wants them. */
   #take(read: { bytes: Uint8Array; filled: number }): void {
+    const before = read.filled
+    const wasFull = this.#queued > readAheadBytes
     let used = 0
     while (used < this.#queue.length && read.filled < read.bytes.length) {
       const next = this.#queue[used]!
@@ -191,27 +224,21 @@ export class ByteChannel {
       else this.#queue[used] = next.subarray(room)
     }
     this.#queue.splice(0, used)
-    if (this.#queued === 0) this.#resume()
+    this.#expected = Math.max(0, this.#expected - (read.filled - before))
+    if (wasFull && this.#queued <= readAheadBytes) updateWindow(this.#stream)
   }
 
-  #pauseIfFull(): void {
-    const { readStatus } = this.#stream
-    if (this.#queued > readAheadBytes && readStatus === 'readable' && !this.#closed) this.#stream.pause()
+  #windowBytes(): number {
+    return Math.min(Math.max(this.#expected - this.#queued, initialWindowBytes), streamWindowBytes)
   }
 
-  /** Lets a paused stream deliver again. It may deliver, and fill the queue, before `resume` returns: pause after. */
-  #resume(): void {
-    if (this.#stream.readStatus !== 'paused' || this.#resuming) return
-    this.#resuming = true
-    try {
-      this.#stream.resume()
-    } catch (error) {
-      // the data is out; telling the peer to go on fails where the connection is gone
-      this.#stream.log('cannot resume: %s', messageOf(error))
-    } finally {
-      this.#resuming = false
-    }
-    this.#pauseIfFull()
+  /** Throws away what is here, and what will come. */
+  #drop(): void {
+    this.#discarding = true
+    this.#account?.give(this.#queued)
+    this.#queue.length = 0
+    this.#queued = 0
+    updateWindow(this.#stream)
   }
 }
 

@@ -19,9 +19,13 @@ export const requestTimeoutMs = 3 * minute
 export const dialTimeoutMs = 10 * second
 /** Streams of one protocol that one peer may have open here at once. */
 export const maxStreamsPerPeer = 64
-/** Bytes of frames that one peer, and all together, may have this peer hold at once: read, and not done with. */
-export const maxBytesPerPeer = 1 * GiB
+/** Memory for the first bytes of a frame; it grows fourfold as they come. */
+export const firstReadBytes = 64 * KiB
+/** Bytes that all peers together may have this peer hold at once, where nothing else is said; and of that, what one peer may. */
 export const maxBytesOfPeers = 4 * GiB
+export const peerShare = 1 / 4
+/** What an open stream costs beside what is on it. */
+export const streamBytes = 8 * KiB
 /** Where a peer is at one of these limits, some of what it has under way has ended by then. */
 export const busyRetryMs = 1 * second
 /** Time for a TCP connection to become a WebSocket. */

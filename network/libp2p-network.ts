@@ -18,8 +18,8 @@ import {
   dhtReadyTimeoutMs,
   gossipIntervalMs,
   maxBytesOfPeers,
-  maxBytesPerPeer,
   maxStreamsPerPeer,
+  peerShare,
   pingTimeoutMs,
   requestTimeoutMs
 } from './constants.ts'
@@ -62,7 +62,8 @@ export interface Components {
 export const defaultListen = ['/ip4/0.0.0.0/tcp/0']
 
 export class Libp2pNetwork implements Network {
-  readonly #budget = new ByteBudget({ perPeer: maxBytesPerPeer, total: maxBytesOfPeers })
+  /** what peers have this one hold */
+  readonly budget: ByteBudget
   readonly peerId: string
   readonly directory: Directory
   readonly dht: Dht
@@ -87,6 +88,9 @@ export class Libp2pNetwork implements Network {
     this.#privateKey = components.privateKey
     this.peerId = components.libp2p.peerId.toString()
     this.directory = components.directory
+    const total = init.peerBytes ?? maxBytesOfPeers
+    const isKnown = (peer: string) => init.allow?.has(peer) ?? this.directory.get(peer) !== undefined
+    this.budget = new ByteBudget({ total, perPeer: total * peerShare, isKnown })
     this.dht = new Dht(components.libp2p.services.dht, components.logger)
     this.#gossip = new Gossip(
       { network: this, logger: components.logger },
@@ -122,10 +126,12 @@ export class Libp2pNetwork implements Network {
 
   async handle(protocol: string, handler: Handler, options: HandlerOptions = {}): Promise<void> {
     const limit = options.maxStreamsPerPeer ?? maxStreamsPerPeer
+    const { admit } = options
     const serve = limitedPerPeer(handler, limit, {
       protocol,
       maxFrameBytes: options.maxFrameBytes ?? maxFrameBytes,
-      budget: this.#budget,
+      ...(admit && { admit }),
+      budget: this.budget,
       logger: this.#logger
     })
     // past twice our limit, streams are reset unread

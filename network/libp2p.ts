@@ -30,7 +30,7 @@ import { optimisticMuxer } from './negotiation.ts'
 import { noiseCrypto } from './noise-crypto.ts'
 import { ownedWebSockets } from './owned-websockets.ts'
 import { protectConnections } from './private-connection.ts'
-import { lazyWindowUpdates, writesOnce } from './transport-tuning.ts'
+import { readerWindows, writesOnce } from './transport-tuning.ts'
 
 export interface Services extends ServiceMap {
   identify: Identify
@@ -101,7 +101,7 @@ export async function createNode(settings: Libp2pSettings): Promise<SwarmLibp2p>
     connectionEncrypters: [writesOnce(noise({ crypto: noiseCrypto }))],
     streamMuxers: [
       optimisticMuxer(
-        lazyWindowUpdates(
+        readerWindows(
           yamux({
             streamOptions: {
               maxStreamWindowSize: streamWindowBytes,

@@ -1,18 +1,22 @@
 // Frames over one stream: whole messages in and out, in turns or at once. Knows nothing of what they mean.
 import { Uint8ArrayList } from 'uint8arraylist'
 import { SwarmError } from '../common/errors.ts'
+import { bytesOf } from '../common/tensor.ts'
 import { failureError } from '../proto/failure.ts'
 import {
   type CodecChoice,
+  type FrameBody,
   layFrame,
   type Message,
   parseHeader,
   parsePrefix,
   prefixBytes,
-  readTensors
+  readTensors,
+  type TensorLayout
 } from '../proto/frame.ts'
+import type { ByteAccount } from './byte-budget.ts'
 import type { ByteChannel } from './byte-channel.ts'
-import { chunkBytes, closeTimeoutMs, firstFrameTimeoutMs, stallTimeoutMs } from './constants.ts'
+import { chunkBytes, closeTimeoutMs, firstFrameTimeoutMs, firstReadBytes, stallTimeoutMs } from './constants.ts'
 
 /** Bytes of frames, as they are on the wire before they are encrypted; grows. */
 export interface ByteCount {
@@ -49,8 +53,12 @@ export interface FramedStreamInit {
   readonly maxFrameBytes: number
   /** `outbound`: we opened it. Decides whose fault a frame is that ends in the middle */
   readonly direction: 'inbound' | 'outbound'
-  /** counts a frame's bytes as held until the next one is read or the stream is over; throws where they are too many */
-  readonly hold?: (bytes: number) => () => void
+  /** what pays for the channel's bytes: they are given back when the next frame is read, or the stream is over */
+  readonly account?: ByteAccount
+  /** what pays for frames that we send, until they have left */
+  readonly outgoing?: ByteAccount
+  /** looks at a frame's header before its payload is read; what it throws refuses the frame */
+  readonly admit?: (body: FrameBody, layout: readonly TensorLayout[]) => void
   /** what this stream's frames are added to */
   readonly count?: ByteCount
   /** sent before the first frame, without waiting for its answer */
@@ -71,8 +79,8 @@ export class FramedStream implements MessageStream {
   #receiving: Promise<unknown> = Promise.resolve()
   /** the peer has begun to speak */
   #heard = false
-  /** gives back what the last frame took */
-  #letGo: () => void = () => {}
+  /** bytes of the last frame in the account */
+  #held = 0
   /** why nothing more can be received: the bytes are out of step */
   #broken: unknown
 
@@ -111,7 +119,8 @@ export class FramedStream implements MessageStream {
 
   /** Nothing of what was read is used any more. */
   release(): void {
-    this.#letGo()
+    this.#init.account?.give(this.#held)
+    this.#held = 0
   }
 
   abort(error: Error): void {
@@ -127,7 +136,11 @@ export class FramedStream implements MessageStream {
   async #send(message: Message, { signal, codec }: { signal?: AbortSignal; codec?: CodecChoice }): Promise<void> {
     signal?.throwIfAborted()
     const frame = layFrame(message, codec)
-    const large = frame.head.length + frame.payloadBytes > chunkBytes
+    const { outgoing } = this.#init
+    const bytes = frame.head.length + frame.payloadBytes
+    outgoing?.begin()
+    outgoing?.force(bytes)
+    const large = bytes > chunkBytes
     const batch = new Uint8ArrayList()
     let begun = false
     const write = async () => {
@@ -136,6 +149,7 @@ export class FramedStream implements MessageStream {
       // whoever asked and does not read the answer has this peer hold it
       const timeoutMs = this.#init.direction === 'inbound' ? stallTimeoutMs : undefined
       await this.#channel.write(batch.sublist(), signal, timeoutMs)
+      outgoing?.moved(batch.byteLength)
       const first = !begun
       begun = true
       batch.consume(batch.byteLength)
@@ -152,11 +166,14 @@ export class FramedStream implements MessageStream {
       await write()
       this.#preface = undefined
       await this.#channel.flush(signal)
-      if (this.#init.count) this.#init.count.sent += frame.head.length + frame.payloadBytes
+      if (this.#init.count) this.#init.count.sent += bytes
     } catch (error) {
       // half a frame cannot be taken back
       if (begun) this.#channel.abort(error instanceof Error ? error : new Error(String(error)))
       throw error
+    } finally {
+      outgoing?.end()
+      outgoing?.give(bytes)
     }
   }
 
@@ -180,7 +197,8 @@ export class FramedStream implements MessageStream {
   /** `progress.begun` says that bytes of a frame are gone which nobody can read again. */
   async #readFrame(progress: { begun: boolean }, signal?: AbortSignal): Promise<Message | null> {
     await this.#negotiate(signal)
-    this.#letGo()
+    this.release()
+    const { account, maxFrameBytes, admit } = this.#init
     const prefix = new Uint8Array(prefixBytes)
     const waitsForFirst = this.#init.direction === 'inbound' && !this.#heard
     const timeout = waitsForFirst ? { timeoutMs: firstFrameTimeoutMs } : {}
@@ -188,16 +206,21 @@ export class FramedStream implements MessageStream {
     if (first === 0) return null
     this.#heard = true
     progress.begun = true
+    account?.begin()
     await this.#readFull(prefix.subarray(1), signal)
-    const { headerBytes, payloadBytes } = parsePrefix(prefix, this.#init.maxFrameBytes)
-    this.#letGo = this.#init.hold?.(headerBytes + payloadBytes) ?? this.#letGo
-    const header = new Uint8Array(headerBytes)
-    await this.#readFull(header, signal)
-    const { body, layout } = parseHeader(header, payloadBytes, this.#init.maxFrameBytes)
-    const payload = new Uint8Array(payloadBytes)
-    await this.#readFull(payload, signal)
+    const { headerBytes, payloadBytes } = parsePrefix(prefix, maxFrameBytes)
+    const header = await this.#readBytes(headerBytes, signal)
+    const { body, layout } = parseHeader(header, payloadBytes, maxFrameBytes)
+    admit?.(body, layout)
+    this.#channel.expect(payloadBytes)
+    const payload = await this.#readBytes(payloadBytes, signal)
+    account?.end()
     const tensors = readTensors(layout, payload)
-    if (this.#init.count) this.#init.count.received += prefix.length + headerBytes + payloadBytes
+    this.#held = prefix.length + headerBytes + payloadBytes
+    const copied = decodedBytes(layout)
+    account?.force(copied)
+    if (this.#init.count) this.#init.count.received += this.#held
+    this.#held += copied
     progress.begun = false
     return { body, tensors }
   }
@@ -209,6 +232,26 @@ export class FramedStream implements MessageStream {
       this.#negotiated.catch(() => {}) // everybody may have given up
     }
     return signal === undefined ? this.#negotiated : unlessAborted(this.#negotiated, signal)
+  }
+
+  /** So many bytes, in memory that grows with what arrives: a size that is only announced costs nothing. */
+  async #readBytes(length: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    // not filled with zeros: pages that nothing is written to take no memory, and what is read overwrites all
+    const grown = (at: number) =>
+      new Uint8Array(
+        Buffer.allocUnsafeSlow(Math.min(length, Math.max(4 * at, at + this.#channel.available, firstReadBytes))).buffer
+      )
+    let bytes = grown(0)
+    for (let at = 0; at < length; ) {
+      if (at > 0) {
+        const larger = grown(at)
+        larger.set(bytes)
+        bytes = larger
+      }
+      await this.#readFull(bytes.subarray(at), signal)
+      at = bytes.length
+    }
+    return bytes
   }
 
   /** Fills `target`, piece by piece so that a peer that stalls is noticed. */
@@ -223,6 +266,11 @@ export class FramedStream implements MessageStream {
       }
     }
   }
+}
+
+/** Bytes that decoding makes beside the payload: elements of coded tensors. */
+function decodedBytes(layout: readonly TensorLayout[]): number {
+  return layout.reduce((sum, { codec, shape }) => sum + (codec === 'fp32' ? 0 : bytesOf('float32', shape)), 0)
 }
 
 /** What was promised, or the signal's reason when it aborts first. */

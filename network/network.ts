@@ -1,6 +1,6 @@
 // What the rest of the project sees of the network: no libp2p here.
 import type { Logger } from '../common/logger.ts'
-import type { CodecChoice, Message } from '../proto/frame.ts'
+import type { CodecChoice, FrameBody, Message, TensorLayout } from '../proto/frame.ts'
 import type { AllowList } from './allow-list.ts'
 import type { AnnouncementFields } from './announcement.ts'
 import type { Dht } from './dht.ts'
@@ -29,6 +29,8 @@ export interface NetworkInit {
   readonly relay?: boolean
   /** this peer may be behind a router: ask it for a port, ask peers whether it worked, listen through relays */
   readonly nat?: boolean
+  /** bytes that peers may have this one hold at once, of frames that come and answers that wait to leave; default 4 GiB */
+  readonly peerBytes?: number
   /** ways to dial; default both */
   readonly transports?: readonly ('tcp' | 'ws')[]
   /** time between exchanges of directories with another server, default half a minute */
@@ -52,6 +54,8 @@ export interface HandlerOptions {
   readonly maxFrameBytes?: number
   /** streams that one peer may have open at once; more are answered BUSY */
   readonly maxStreamsPerPeer?: number
+  /** Looks at the header of each frame before its payload is read. What it throws is the answer. */
+  readonly admit?: (body: FrameBody, layout: readonly TensorLayout[]) => void
 }
 
 export interface OpenOptions {

@@ -5,15 +5,19 @@ import type { Logger } from '../common/logger.ts'
 import { failureMessage } from '../proto/failure.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import { ByteChannel } from './byte-channel.ts'
-import { busyRetryMs, closeTimeoutMs } from './constants.ts'
+import { busyRetryMs, closeTimeoutMs, streamBytes } from './constants.ts'
 import { FramedStream } from './message-stream.ts'
-import type { Handler } from './network.ts'
+import type { Handler, HandlerOptions } from './network.ts'
+import { sourceOf } from './source.ts'
 
 export interface ServeInit {
   readonly peerId: string
   readonly remoteAddress: string
+  /** key of the address that the peer is connected from */
+  readonly host: string
   readonly protocol: string
   readonly maxFrameBytes: number
+  readonly admit?: HandlerOptions['admit']
   /** of all protocols */
   readonly budget: ByteBudget
   readonly logger: Logger
@@ -23,7 +27,7 @@ export interface ServeInit {
 export function limitedPerPeer(
   handler: Handler,
   limit: number,
-  init: Omit<ServeInit, 'peerId' | 'remoteAddress'>
+  init: Omit<ServeInit, 'peerId' | 'remoteAddress' | 'host'>
 ): (stream: Stream, connection: Connection) => Promise<void> {
   const active = new Map<string, number>()
   return async (stream, connection) => {
@@ -37,7 +41,9 @@ export function limitedPerPeer(
       }
       await handler(messages, context)
     }
-    await serveStream(stream, checked, { ...init, peerId, remoteAddress: connection.remoteAddr.toString() })
+    const { remoteAddr } = connection
+    const caller = { peerId, remoteAddress: remoteAddr.toString(), host: sourceOf(remoteAddr) }
+    await serveStream(stream, checked, { ...init, ...caller })
     const left = active.get(peerId)! - 1
     if (left > 0) active.set(peerId, left)
     else active.delete(peerId)
@@ -46,15 +52,17 @@ export function limitedPerPeer(
 
 /** Returns when the stream is over. Never throws. */
 export async function serveStream(stream: Stream, handler: Handler, init: ServeInit): Promise<void> {
-  const { peerId, remoteAddress, protocol, maxFrameBytes, budget, logger } = init
+  const { peerId, host, remoteAddress, protocol, maxFrameBytes, admit, budget, logger } = init
+  const source = { peerId, host }
+  const account = budget.open(source, error => channel.refuse(error))
+  // an answer that its caller does not fetch is in nobody's way for long
+  const outgoing = budget.open(source, error => channel.abort(error))
   // listens to the stream before anything is awaited
-  const messages = new FramedStream(new ByteChannel(stream, peerId), {
-    peerId,
-    maxFrameBytes,
-    direction: 'inbound',
-    hold: bytes => budget.take(peerId, bytes)
-  })
+  const channel = new ByteChannel(stream, peerId, account)
+  const framed = { peerId, maxFrameBytes, admit, account, outgoing, direction: 'inbound' } as const
+  const messages = new FramedStream(channel, framed)
   try {
+    account.add(streamBytes)
     await handler(messages, { peerId, remoteAddress, signal: messages.signal })
     await messages.finish()
   } catch (error) {
@@ -62,7 +70,8 @@ export async function serveStream(stream: Stream, handler: Handler, init: ServeI
     logger[failure.code === 'INTERNAL' ? 'error' : 'debug']({ peer: peerId, protocol, error }, 'a request failed')
     await answerFailure(messages, failure)
   } finally {
-    messages.release()
+    account.close()
+    outgoing.close()
   }
 }
 

@@ -36,27 +36,53 @@ export function writesOnce<C, E>(
 
 type YamuxFactory = ReturnType<ReturnType<typeof yamux>>
 
+/** Bytes that a peer may send on a new stream before it is told more; the least that yamux knows. */
+export const initialWindowBytes = 256 * KiB
+
+/** the most that the peer may have on its way to a reader, decided anew with each update */
+const window = Symbol('window')
+
 /** the part of js-libp2p's yamux stream that its type does not show, 8.x */
 interface YamuxStream extends Stream {
   readonly state: number
-  readonly recvWindow: number
-  readonly recvWindowCapacity: number
+  recvWindow: number
+  recvWindowCapacity: number
+  maxStreamWindowSize: number
   sendWindowUpdate(): void
+  [window]?: () => number
 }
 
 /** its StreamState.Established */
 const established = 3
 
+/** A reader decides how much its peer may have on its way; 0: nothing more for now. Streams without one grow by round trips. */
+export function setWindow(stream: Stream, bytes: () => number): void {
+  ;(stream as YamuxStream)[window] = bytes
+}
+
+/** Tells the peer where the window has grown. */
+export function updateWindow(stream: Stream): void {
+  const { sendWindowUpdate, state } = stream as YamuxStream
+  if (stream.status === 'open' && state === established) sendWindowUpdate?.call(stream)
+}
+
 /**
- * A yamux that gives a sender new window when half of it is used, as the Go implementation does. js-libp2p's answers every
- * data frame with an update: for small frames in turns that doubles the packets.
+ * A yamux that gives a sender new window when half of it is used, as the Go implementation does: js-libp2p's answers every data
+ * frame with an update, which for small frames in turns doubles the packets. And a sender gets no more window than the reader of
+ * its stream wants: js-libp2p's grows by round trips to its full size, whether anything is read or not.
  */
-export function lazyWindowUpdates(create: () => YamuxFactory): () => YamuxFactory {
+export function readerWindows(create: () => YamuxFactory): () => YamuxFactory {
   const tune = (stream: YamuxStream) => {
     const update = stream.sendWindowUpdate.bind(stream)
     stream.sendWindowUpdate = () => {
       // before a stream is established its first update carries the flag that establishes it
-      if (stream.state === established && stream.recvWindowCapacity > stream.recvWindow / 2) return
+      if (stream.state === established) {
+        const most = stream[window]?.()
+        if (most === 0) return
+        // a promise is kept: what was given is not taken back, but not renewed beyond the window that is wanted now
+        if (most !== undefined) stream.recvWindow = stream.maxStreamWindowSize = most
+        if (stream.recvWindowCapacity > stream.recvWindow / 2) return
+      }
       try {
         update()
       } catch (error) {

@@ -68,16 +68,21 @@ it('training stands back for as long as its last run took while others decode, a
 
 it('bytes under way are counted for each peer and for all', () => {
   const budget = new ByteBudget({ perPeer: 100, total: 250 })
+  const take = (peerId: string, bytes: number): (() => void) => {
+    const account = budget.open({ peerId, host: peerId })
+    account.add(bytes)
+    return () => account.close()
+  }
   const busy = { code: 'BUSY', retryAfterMs: 1000 }
-  const first = budget.take('a', 150)
-  assert.throws(() => budget.take('a', 1), busy)
-  const second = budget.take('b', 60)
-  assert.throws(() => budget.take('b', 41), busy)
-  assert.throws(() => budget.take('c', 41), busy)
+  const first = take('a', 150)
+  assert.throws(() => take('a', 1), busy)
+  const second = take('b', 60)
+  assert.throws(() => take('b', 41), busy)
+  assert.throws(() => take('c', 41), busy)
   first()
   first()
   assert.equal(budget.total, 60)
-  budget.take('c', 41)()
+  take('c', 41)()
   second()
   assert.equal(budget.total, 0)
 })
