@@ -54,6 +54,20 @@ export interface SwarmErrorOptions {
   retryAfterMs?: number
 }
 
+/** Messages quote what was found: a file or a peer must not make them fill a log, or steer a terminal. */
+const maxMessageLength = 2000
+
+/** Control characters but line ends and tabs, and those that change the direction of text. */
+const unprintable = /(?![\n\t])[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu
+
+/** The text with such characters written out, its middle left out where it is long. */
+function printable(message: string): string {
+  const plain = message.replaceAll(unprintable, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  if (plain.length <= maxMessageLength) return plain
+  const half = maxMessageLength / 2 - 20
+  return `${plain.slice(0, half)} … (${plain.length - 2 * half} characters) … ${plain.slice(-half)}`
+}
+
 /**
  * An error with a stable code. The message says what, where, expected and found, and what to try:
  * `block 7: expected hidden size 2048, got 1024 (is the model revision the same?)`.
@@ -64,7 +78,7 @@ export class SwarmError extends Error {
   readonly retryAfterMs: number
 
   constructor(code: ErrorCode, message: string, options: SwarmErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    super(printable(message), options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'SwarmError'
     this.code = code
     this.retryable = options.retryable ?? errorCodes[code].retryable
