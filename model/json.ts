@@ -1,6 +1,7 @@
 // JSON files of a model directory. Knows no fields.
 import { readFile } from 'node:fs/promises'
-import { SwarmError, toSwarmError } from '../common/errors.ts'
+import { messageOf, SwarmError, toSwarmError } from '../common/errors.ts'
+import { parseForeignJson } from '../common/foreign-json.ts'
 
 export type JsonObject = Readonly<Record<string, unknown>>
 
@@ -21,9 +22,9 @@ export async function readJsonObject(path: string, signal?: AbortSignal): Promis
   }
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = parseForeignJson(text)
   } catch (cause) {
-    throw new SwarmError('BAD_CHECKPOINT', `${path}: not JSON`, { cause })
+    throw new SwarmError('BAD_CHECKPOINT', `${path}: not JSON: ${messageOf(cause)}`, { cause })
   }
   if (!isJsonObject(value)) throw new SwarmError('BAD_CHECKPOINT', `${path}: expected a JSON object`)
   return value

@@ -1,6 +1,7 @@
 // The safetensors format: header parsing and validation, encoding, decoding. Works on bytes; knows no file system, no model.
 // Format: https://github.com/huggingface/safetensors#format (u64 LE header length, JSON header, row-major little-endian data).
 import { SwarmError } from '../common/errors.ts'
+import { parseForeignJson } from '../common/foreign-json.ts'
 import { type DType, dtypes, sizeOf, type Tensor } from '../common/tensor.ts'
 import { MiB } from '../common/units.ts'
 import { isJsonObject } from './json.ts'
@@ -145,7 +146,7 @@ function parseMetadata(value: unknown, file: string): Record<string, string> {
 export function parseHeader(json: Uint8Array, file: string, fileBytes: number): SafetensorsHeader {
   let header: unknown
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json))
+    header = parseForeignJson(new TextDecoder('utf-8', { fatal: true }).decode(json))
   } catch (cause) {
     throw new SwarmError('BAD_CHECKPOINT', `${file}: header is not JSON`, { cause })
   }

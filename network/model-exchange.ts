@@ -1,5 +1,6 @@
 // A model's files and tensors, asked of the servers that hold it. Moves bytes; whoever asks checks them.
-import { SwarmError } from '../common/errors.ts'
+import { messageOf, SwarmError } from '../common/errors.ts'
+import { parseForeignJson } from '../common/foreign-json.ts'
 import { MiB, second } from '../common/units.ts'
 import type { BodyOf } from '../proto/messages.ts'
 import { protocols } from '../proto/protocols.ts'
@@ -19,6 +20,14 @@ interface Options {
 type Request = Partial<BodyOf<'tensorsRequest'>>
 
 /** The servers of one model, as model/peers wants them. */
+function parseHashes(text: string, peer: string): object {
+  try {
+    return Object(parseForeignJson(text)) as object
+  } catch (cause) {
+    throw new SwarmError('BAD_FRAME', `${peer}: hashes of tensors: not JSON: ${messageOf(cause)}`, { cause })
+  }
+}
+
 export class ModelExchange {
   /** identity, hex */
   readonly model: string
@@ -48,7 +57,7 @@ export class ModelExchange {
 
   async hashes(peer: string, tensors: readonly string[], options: Options): Promise<ReadonlyMap<string, string>> {
     const text = new TextDecoder().decode(await this.#whole(peer, { hashes: tensors }, options))
-    const entries = Object.entries(JSON.parse(text) as object)
+    const entries = Object.entries(parseHashes(text, peer))
     return new Map(entries.filter(([name, hash]) => tensors.includes(name) && /^[0-9a-f]{64}$/.test(String(hash))))
   }
 

@@ -1,6 +1,7 @@
 // Adapters on disk as PEFT keeps them: adapter_config.json and adapter_model.safetensors. Knows no single method.
 import { files } from '#files'
 import { SwarmError } from '../../common/errors.ts'
+import { parseForeignJson } from '../../common/foreign-json.ts'
 import { tensor } from '../../common/tensor.ts'
 import { convertToFloat32, isWeightDtype } from '../../model/convert.ts'
 import { dataBytes, decodeSafetensors, encodeSafetensors } from '../../model/safetensors.ts'
@@ -85,7 +86,7 @@ export async function readAdapterConfig(path: string, signal?: AbortSignal): Pro
   const bytes = await files.read(path, { signal })
   let fields: unknown
   try {
-    fields = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    fields = parseForeignJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (cause) {
     throw new SwarmError('BAD_CHECKPOINT', `${path}: not JSON`, { cause })
   }

@@ -1,6 +1,7 @@
 // What a saved adapter is, before a model is opened for it.
 import { files } from '#files'
 import { SwarmError } from '../../common/errors.ts'
+import { parseForeignJson } from '../../common/foreign-json.ts'
 import { adapterConfigPath, readAdapterConfig, readAdapterTensors } from './adapter-file.ts'
 import { type TaskType, taskTypes } from './task.ts'
 
@@ -46,7 +47,7 @@ async function readLabels(directory: string, signal?: AbortSignal): Promise<read
   const text = new TextDecoder().decode(await files.read(path, { signal }))
   let labels: unknown
   try {
-    labels = JSON.parse(text)
+    labels = parseForeignJson(text)
   } catch (cause) {
     throw new SwarmError('BAD_CHECKPOINT', `${path}: not JSON`, { cause })
   }

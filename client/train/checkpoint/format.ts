@@ -1,6 +1,7 @@
 // A run's state as the two files of a checkpoint: numbers as JSON, tensors as safetensors. Pure.
 import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
+import { parseForeignJson } from '../../../common/foreign-json.ts'
 import { type Tensor, tensor } from '../../../common/tensor.ts'
 import { decodeSafetensors, encodeSafetensors } from '../../../model/safetensors.ts'
 import type { TransformState } from '../../optim/index.ts'
@@ -83,7 +84,7 @@ export function encodeSnapshot({ state, parameters, method, run }: Snapshot): Re
 export function decodeStateFile(bytes: Uint8Array, path: string): StateFile {
   let value: unknown
   try {
-    value = JSON.parse(new TextDecoder().decode(bytes))
+    value = parseForeignJson(new TextDecoder().decode(bytes))
   } catch (cause) {
     throw new SwarmError('BAD_CHECKPOINT', `${path}: not JSON`, { cause })
   }

@@ -1,4 +1,5 @@
 // What a run has measured: lines of metrics.jsonl, one object for each logged step and each evaluation. Pure.
+import { parseForeignJson } from '../../../common/foreign-json.ts'
 import type { TrainingProgress } from '../options.ts'
 
 /** Names as Hugging Face's trainer logs them. A line of training has `loss`; a line of an evaluation `eval_loss` and others. */
@@ -40,7 +41,7 @@ export function parseMetrics(text: string): MetricsLine[] {
   return text.split('\n').flatMap(line => {
     if (line === '') return []
     try {
-      return JSON.parse(line) as MetricsLine
+      return parseForeignJson(line) as MetricsLine
     } catch {
       return []
     }
