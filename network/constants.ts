@@ -34,6 +34,17 @@ export const upgradeTimeoutMs = 10 * second
 export const pingIntervalMs = 5 * second
 /** Longest that a ping may take before its connection counts as dead. */
 export const pingTimeoutMs = 10 * second
+/**
+ * Connections that others open. A machine may run many peers, and many may sit behind one address; a handshake takes milliseconds, so
+ * that an honest newcomer is done before those that came after it push it out.
+ */
+export const connectionLimits = {
+  pendingPerHost: 64,
+  pending: 512,
+  perHost: 512,
+  connections: 1024,
+  keptForKnown: 256
+} as const
 /** Joining: dialing all addresses given, and hearing what the first that answers can do. */
 export const joinTimeoutMs = 15 * second
 /** How long an announcement is valid: whoever is silent is gone after it. */

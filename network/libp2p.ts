@@ -17,13 +17,16 @@ import { dhtProtocol } from '../proto/protocols.ts'
 import { connectedHost } from './addresses.ts'
 import { type AllowList, gateOf } from './allow-list.ts'
 import { BoundedStore } from './bounded-store.ts'
+import { ConnectionGuard } from './connection-guard.ts'
 import {
+  connectionLimits,
   dialTimeoutMs,
   maxReservations,
   pingIntervalMs,
   pingTimeoutMs,
   storeLimits,
-  streamWindowBytes
+  streamWindowBytes,
+  upgradeTimeoutMs
 } from './constants.ts'
 import { guardDht } from './dht-guard.ts'
 import { optimisticMuxer } from './negotiation.ts'
@@ -55,6 +58,10 @@ export interface Libp2pSettings {
   readonly relay?: boolean
   readonly nat?: boolean
   readonly transports?: readonly ('tcp' | 'ws')[]
+  /** whether a peer is a known member of the swarm, for which places are kept; default: no peer is */
+  readonly isKnown?: (peerId: string) => boolean
+  /** most connections at once; default `connectionLimits.connections` */
+  readonly maxConnections?: number
 }
 
 /** Sockets are pinged, so one that is silent need not be closed for that; Nagle's algorithm is off by default. */
@@ -86,8 +93,21 @@ function natServices({ relay = false, nat = false }: Libp2pSettings): ServiceMap
   } as unknown as ServiceMap
 }
 
+function createGuard({ allow, maxConnections, isKnown = () => false }: Libp2pSettings): ConnectionGuard {
+  const connections = maxConnections ?? connectionLimits.connections
+  const most = (count: number) => Math.min(count, Math.ceil(connections / 2))
+  return new ConnectionGuard({
+    ...connectionLimits,
+    connections,
+    perHost: most(connectionLimits.perHost),
+    keptForKnown: most(connectionLimits.keptForKnown),
+    isKnown: peerId => allow?.has(peerId) ?? isKnown(peerId)
+  })
+}
+
 /** A node, not started. Private and loopback addresses are as good as any: a swarm may live on one machine. */
 export async function createNode(settings: Libp2pSettings): Promise<SwarmLibp2p> {
+  const guard = createGuard(settings)
   const connected = () => new Set(libp2p.getPeers().map(peer => `/peers/${peer.toCID()}`))
   const libp2p: SwarmLibp2p = await createLibp2p<Services>({
     start: false,
@@ -95,9 +115,12 @@ export async function createNode(settings: Libp2pSettings): Promise<SwarmLibp2p>
     privateKey: settings.privateKey,
     nodeInfo: { name: 'swarmtune', version },
     addresses: { listen: [...settings.listen], announce: [...settings.announce] },
-    transports: [...(settings.transports ?? ['tcp', 'ws']).map(name => dialers[name]), relayTransport()],
+    transports: [...(settings.transports ?? ['tcp', 'ws']).map(name => guard.watch(dialers[name])), relayTransport()],
     ...(settings.secret && { connectionProtector: protectConnections(settings.secret) }),
-    ...(settings.allow && { connectionGater: gateOf(settings.allow, settings.onRefused) }),
+    connectionGater: {
+      ...(settings.allow && gateOf(settings.allow, settings.onRefused)),
+      denyInboundUpgradedConnection: guard.upgraded
+    },
     connectionEncrypters: [writesOnce(noise({ crypto: noiseCrypto }))],
     streamMuxers: [
       optimisticMuxer(
@@ -117,7 +140,10 @@ export async function createNode(settings: Libp2pSettings): Promise<SwarmLibp2p>
       addressDialTimeout: dialTimeoutMs / 2,
       // a machine may run many peers and clients: the defaults allow five connections a second from one host
       inboundConnectionThreshold: 200,
-      maxIncomingPendingConnections: 100,
+      // both are the guard's: libp2p counts pending connections of all addresses together, and closes the newest
+      maxIncomingPendingConnections: Infinity,
+      maxConnections: Infinity,
+      inboundUpgradeTimeout: upgradeTimeoutMs,
       // who wants to come back joins again by itself
       reconnectRetries: 0
     },
@@ -141,6 +167,8 @@ export async function createNode(settings: Libp2pSettings): Promise<SwarmLibp2p>
       })
     }
   })
+  libp2p.addEventListener('connection:open', ({ detail }) => guard.opened(detail))
+  libp2p.addEventListener('connection:close', ({ detail }) => guard.closed(detail))
   guardDht(libp2p.services.dht, peer => connectedHost(libp2p, peer))
   return libp2p
 }

@@ -31,6 +31,8 @@ export interface NetworkInit {
   readonly nat?: boolean
   /** bytes that peers may have this one hold at once, of frames that come and answers that wait to leave; default 4 GiB */
   readonly peerBytes?: number
+  /** most connections at once; default 1024. Those of strangers, and of one address, make room for others */
+  readonly maxConnections?: number
   /** ways to dial; default both */
   readonly transports?: readonly ('tcp' | 'ws')[]
   /** time between exchanges of directories with another server, default half a minute */

@@ -30,6 +30,7 @@ export async function createNetwork(init: NetworkInit = {}): Promise<Network> {
   const libp2p = await createNode({
     ...init,
     privateKey,
+    isKnown: peer => directory.get(peer) !== undefined,
     onRefused: peer => logger.info({ peer }, 'a peer that is not on the allow-list was refused'),
     // behind a router: also whichever relays the peers are
     listen: init.nat && listen.length > 0 ? [...listen, '/p2p-circuit'] : listen,

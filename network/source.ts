@@ -28,12 +28,17 @@ export function sourceOf(address: Multiaddr): string {
   }
   const ip = components.find(({ name }) => name === 'ip4' || name === 'ip6')
   if (ip?.value === undefined) return address.toString()
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip.value)
+  return sourceOfIp(ip.value)
+}
+
+/** The same for an IP address as text. */
+export function sourceOfIp(ip: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)
   if (mapped) return `ip4/${mapped[1]}`
-  const hexadecimal = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/i.exec(ip.value)
+  const hexadecimal = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/i.exec(ip)
   if (hexadecimal) {
     const [high, low] = [Number.parseInt(hexadecimal[1]!, 16), Number.parseInt(hexadecimal[2]!, 16)]
     return `ip4/${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`
   }
-  return ip.name === 'ip4' ? `ip4/${ip.value}` : `ip6/${networkOf(ip.value)}`
+  return ip.includes(':') ? `ip6/${networkOf(ip)}` : `ip4/${ip}`
 }
