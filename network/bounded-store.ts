@@ -1,6 +1,6 @@
 // What libp2p remembers of others (peers, records and providers of the DHT), in memory and never more than so much.
 import { MemoryDatastore } from 'datastore-core'
-import { Key } from 'interface-datastore'
+import { Key, type Pair } from 'interface-datastore'
 
 export interface BoundedStoreInit {
   /** first part of a key -> entries that are kept under it; what is written longest ago makes room */
@@ -42,6 +42,21 @@ export class BoundedStore extends MemoryDatastore {
   override delete(...[key, options]: Parameters<MemoryDatastore['delete']>): ReturnType<MemoryDatastore['delete']> {
     for (const written of this.#written.values()) written.delete(key.toString())
     return super.delete(key, options)
+  }
+
+  /** Of a prefix with a limit only its own entries are looked at. */
+  override _all(...[query, options]: Parameters<MemoryDatastore['_all']>): ReturnType<MemoryDatastore['_all']> {
+    const { prefix = '' } = query
+    const limited = this.#limits.find(([limit]) => prefix.startsWith(limit))
+    return limited ? this.#entries(limited[0], prefix) : super._all(query, options)
+  }
+
+  *#entries(limit: string, prefix: string): Generator<Pair> {
+    for (const text of this.#written.get(limit)!) {
+      if (!text.startsWith(prefix)) continue
+      const key = new Key(text)
+      yield { key, value: super.get(key) as Uint8Array }
+    }
   }
 
   /** Drops the oldest entry that is not held; where all are, the oldest. */

@@ -84,3 +84,14 @@ export const quotaWindowMs = 60 * minute
 export const maxQuotaSources = 8192
 /** What is kept of others: records have up to 4 KiB, a peer of the peer store about 1 KiB, a provider 100 bytes. */
 export const storeLimits = { '/dht/record/': 4096, '/dht/provider/': 16_384, '/peers/': 8192 } as const
+/** A request to the DHT: the largest has a record of 4 KiB, or the addresses of one peer. */
+export const maxDhtRequestBytes = 8 * KiB
+/** An answer of the DHT: the largest names 20 peers close to the key and all the providers that its sender knows. */
+export const maxDhtAnswerBytes = 128 * KiB
+/** Peers close to a key in one answer that is read; Kademlia's k is 20. */
+export const maxCloserPeers = 64
+/** Providers in one answer that is read, and in one that is given: who asks stops at 20. */
+export const maxProvidersRead = 1024
+export const maxProvidersTold = 64
+/** Addresses of one peer that are remembered, from whatever says them; announcements have up to 16. */
+export const maxAddressesPerPeer = 32

@@ -5,7 +5,7 @@ import { autoNAT } from '@libp2p/autonat'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { dcutr } from '@libp2p/dcutr'
 import { type Identify, identify } from '@libp2p/identify'
-import type { Libp2p, PrivateKey, ServiceMap } from '@libp2p/interface'
+import type { Libp2p, PeerId, PrivateKey, ServiceMap } from '@libp2p/interface'
 import { type KadDHT, type KadDHTInit, kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
@@ -16,6 +16,7 @@ import { version } from '../common/version.ts'
 import { dhtProtocol } from '../proto/protocols.ts'
 import { connectedHost } from './addresses.ts'
 import { type AllowList, gateOf } from './allow-list.ts'
+import { limitAddresses } from './bounded-peers.ts'
 import { BoundedStore } from './bounded-store.ts'
 import { ConnectionGuard } from './connection-guard.ts'
 import {
@@ -28,7 +29,8 @@ import {
   streamWindowBytes,
   upgradeTimeoutMs
 } from './constants.ts'
-import { guardDht } from './dht-guard.ts'
+import { guardDht, guardProviders } from './dht-guard.ts'
+import { limitDht, type WithWire } from './dht-wire.ts'
 import { optimisticMuxer } from './negotiation.ts'
 import { noiseCrypto } from './noise-crypto.ts'
 import { ownedWebSockets } from './owned-websockets.ts'
@@ -169,6 +171,12 @@ export async function createNode(settings: Libp2pSettings): Promise<SwarmLibp2p>
   })
   libp2p.addEventListener('connection:open', ({ detail }) => guard.opened(detail))
   libp2p.addEventListener('connection:close', ({ detail }) => guard.closed(detail))
-  guardDht(libp2p.services.dht, peer => connectedHost(libp2p, peer))
+  limitAddresses(libp2p.peerStore, libp2p.peerId)
+  const { dht } = libp2p.services
+  const hostOf = (peer: PeerId) => connectedHost(libp2p, peer)
+  limitDht(dht as KadDHT & WithWire)
+  guardDht(dht, hostOf)
+  const isMet = (peer: PeerId) => peer.equals(libp2p.peerId) || libp2p.getConnections(peer).length > 0
+  guardProviders(dht, { hostOf, isMet })
   return libp2p
 }
