@@ -22,7 +22,7 @@ export async function openFromPeers(
   name: string,
   network: Network,
   { directory, onProgress }: FromPeers,
-  options: { signal?: AbortSignal } = {}
+  options: { signal?: AbortSignal; blocksOnly?: boolean } = {}
 ): Promise<Checkpoint> {
   const peers = await findModel(network, name, options)
   const folder = await openPeerFolder(peers, directory, { ...options, onProgress })

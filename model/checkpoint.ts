@@ -16,6 +16,7 @@ import { isJsonObject } from './json.ts'
 import { checkReadable, decodeTensor, visitBytes } from './read-tensor.ts'
 import { scaleBlockOf, withScale } from './scale.ts'
 import type { ReadLog, TensorInfo } from './tensor-info.ts'
+import { headNameOf, holdSameNumbers, tieByName } from './tied-head.ts'
 
 export type { ReadLog, TensorInfo } from './tensor-info.ts'
 
@@ -36,11 +37,19 @@ export interface Checkpoint {
   provide(names: readonly string[], options?: { signal?: AbortSignal }): Promise<void>
 }
 
-function checkTensor(expected: ExpectedTensor, found: TensorInfo | undefined, path: string): void {
+function checkTensor(
+  expected: ExpectedTensor,
+  found: TensorInfo | undefined,
+  path: string,
+  isOwnHead: boolean = false
+): void {
   if (found === undefined) {
+    const advice = isOwnHead
+      ? 'tie_word_embeddings says that the head is not the embedding: set it to true if it is; for a model without a head name its class without one in architectures, LlamaModel'
+      : 'does config.json belong to these files?'
     throw new SwarmError(
       'BAD_CHECKPOINT',
-      `${path}: tensor '${expected.name}' [${expected.shape}] is missing (does config.json belong to these files?)`
+      `${path}: tensor '${expected.name}' [${expected.shape}] is missing (${advice})`
     )
   }
   if (found.shape.join() !== expected.shape.join()) {
@@ -91,6 +100,11 @@ export interface OpenOptions {
   readonly folder?: ModelFolder
   /** what its identity must be: MODEL_MISMATCH where it is another */
   readonly identity?: string
+  /**
+   * true where embedding and head are not wanted, as on a server: a head that is stored beside an embedding that it should be is then
+   * not fetched and compared, and `config.tiedEmbeddings` says what config.json says. Default false
+   */
+  readonly blocksOnly?: boolean
 }
 
 /**
@@ -101,7 +115,7 @@ export interface OpenOptions {
 export async function openCheckpoint(pathOrName: string, options: OpenOptions = {}): Promise<Checkpoint> {
   options.signal?.throwIfAborted()
   const folder = options.folder ?? (await openLocalOrHub(pathOrName, options))
-  const checkpoint = await openFolder(folder, { signal: options.signal })
+  const checkpoint = await openFolder(folder, options)
   const { identity = checkpoint.identity } = options
   if (checkpoint.identity === identity) return checkpoint
   throw new SwarmError(
@@ -123,33 +137,79 @@ async function openLocalOrHub(pathOrName: string, { hub, signal }: OpenOptions):
   }
 }
 
-async function openFolder(folder: ModelFolder, options: { signal?: AbortSignal }): Promise<Checkpoint> {
+/** The tensors of a folder under the names that the model's family gives them. Throws BAD_CHECKPOINT, UNSUPPORTED. */
+function modelTensors(
+  raw: RawConfig,
+  family: Family,
+  config: ModelConfig,
+  stored: ReadonlyMap<string, TensorInfo>,
+  path: string
+): { tensors: Map<string, TensorInfo>; expected: readonly ExpectedTensor[] } {
+  const all = [...family.clientTensors(config)]
+  for (let block = 0; block < config.numBlocks; block++) all.push(...family.blockTensors(config, block))
+  const { embedding } = family.clientTensorNames(config)
+  const head = headNameOf(family, config)
+  const wanted = new Set([...all.map(({ name }) => name), head])
+  const named = alignNames(stored, [...wanted])
+  const aligned = config.tiedEmbeddings ? tieByName(named, { embedding, head }) : named
+  const scaleBlock = scaleBlockOf(raw)
+  const tensors = new Map([...aligned].map(([name, info]) => [name, withScale(info, stored, scaleBlock)]))
+  const expected = isLanguageModel(raw) ? all : all.filter(({ name }) => name !== head || tensors.has(name))
+  for (const tensor of expected) checkTensor(tensor, tensors.get(tensor.name), path, tensor.name === head)
+  return { tensors, expected }
+}
+
+interface Sources {
+  readonly family: Family
+  readonly tensors: Map<string, TensorInfo>
+  readonly reads: ReadLog
+  readonly provide: Checkpoint['provide']
+}
+
+/**
+ * The configuration of a model whose config.json says that its head is its embedding, as its tensors say it: where both are stored and
+ * differ, they are two. A head that is the embedding is left out of the tensors.
+ */
+async function withStoredHead(
+  config: ModelConfig,
+  { family, tensors, reads, provide }: Sources,
+  options: { signal?: AbortSignal }
+): Promise<ModelConfig> {
+  const head = headNameOf(family, config)
+  const [own, embedding] = [head, family.clientTensorNames(config).embedding].map(name => tensors.get(name))
+  if (!config.tiedEmbeddings || own === undefined) return config
+  checkReadable(own)
+  await provide([own.name, embedding!.name], options)
+  if (await holdSameNumbers(own, embedding!, reads, options)) {
+    tensors.delete(head)
+    return config
+  }
+  const untied = { ...config, tiedEmbeddings: false }
+  for (const expected of family.clientTensors(untied)) {
+    if (expected.name === head) checkTensor(expected, own, own.file)
+  }
+  return untied
+}
+
+async function openFolder(folder: ModelFolder, options: OpenOptions): Promise<Checkpoint> {
   const raw = await folder.json('config.json', options)
   if (raw === undefined) {
     throw new SwarmError('NOT_FOUND', `${folder.path}: no config.json (expected a Hugging Face model directory)`)
   }
   const family = familyOf(raw)
-  const config = withGenerationConfig(
+  const said = withGenerationConfig(
     family.parseConfig(raw),
     (await folder.json('generation_config.json', options)) ?? {}
   )
   const reads: ReadLog = { bytesRead: 0, tensorsRead: new Set(), tensorsMapped: new Set() }
-  const stored = await readTensors(folder, { reads, ...options })
-
-  const all = [...family.clientTensors(config)]
-  for (let block = 0; block < config.numBlocks; block++) all.push(...family.blockTensors(config, block))
-  const aligned = alignNames(
-    stored,
-    all.map(tensor => tensor.name)
-  )
-  const scaleBlock = scaleBlockOf(raw)
-  const tensors = new Map([...aligned].map(([name, info]) => [name, withScale(info, stored, scaleBlock)]))
-  const { head } = family.clientTensorNames(config)
-  const expected = isLanguageModel(raw) ? all : all.filter(({ name }) => name !== head || tensors.has(name))
+  const stored = await readTensors(folder, { reads, signal: options.signal })
+  const { tensors, expected } = modelTensors(raw, family, said, stored, folder.path)
   const names = expected.map(tensor => tensor.name)
-  for (const tensor of expected) checkTensor(tensor, tensors.get(tensor.name), folder.path)
+  const head = headNameOf(family, said)
+  // of a tied model with a head of its own: whether they differ is seen by those who read them
+  if (said.tiedEmbeddings && tensors.has(head)) names.push(head)
 
-  const hash = createHash('sha256').update('swarmtune model identity 1\n').update(canonicalConfig(config)).update('\n')
+  const hash = createHash('sha256').update('swarmtune model identity 1\n').update(canonicalConfig(said)).update('\n')
   const merged = isJsonObject(raw) ? raw[mergedField] : undefined
   if (merged !== undefined) hash.update(`${mergedField} ${JSON.stringify(merged)}\n`)
   for (const name of names.sort()) {
@@ -159,7 +219,7 @@ async function openFolder(folder: ModelFolder, options: { signal?: AbortSignal }
     hash.update(`${JSON.stringify(Object.keys(kept).length > 0 ? [name, dtype, shape, kept] : [name, dtype, shape])}\n`)
   }
   // without a last norm the first of a block's tells revisions apart
-  const sample = family.clientTensorNames(config).norm ?? family.blockTensorNames(config, 0)[0]!
+  const sample = family.clientTensorNames(said).norm ?? family.blockTensorNames(said, 0)[0]!
   const norm = tensorInfo(tensors, sample, folder.path)
   const provide: Checkpoint['provide'] = (wanted, providing) =>
     folder.provide(
@@ -172,6 +232,8 @@ async function openFolder(folder: ModelFolder, options: { signal?: AbortSignal }
   await provide([norm.name], options)
   await visitBytes(norm, reads, bytes => hash.update(bytes))
   const identity = hash.digest('hex')
+  const isWanted = options.blocksOnly !== true && isLanguageModel(raw)
+  const config = isWanted ? await withStoredHead(said, { family, tensors, reads, provide }, options) : said
   return { path: folder.path, name: folder.name, config, family, tensors, identity, reads, folder, provide }
 }
 

@@ -68,7 +68,7 @@ async function prepare(text: string, flags: InitFlags): Promise<StoredSwarm> {
 }
 
 async function modelOf(path: string): Promise<{ identity: string; name: string }> {
-  const { identity, name } = await openCheckpoint(path, { hub: hubOptions({}, { quiet: true }) })
+  const { identity, name } = await openCheckpoint(path, { hub: hubOptions({}, { quiet: true }), blocksOnly: true })
   return { identity, name }
 }
 

@@ -118,7 +118,7 @@ async function openModel(
   const quiet = flags.json
   if (!flags.fromPeers) {
     return {
-      checkpoint: await openCheckpoint(model, { signal, hub: hubOptions(flags, { quiet }) }),
+      checkpoint: await openCheckpoint(model, { signal, hub: hubOptions(flags, { quiet }), blocksOnly: true }),
       release: async () => {}
     }
   }
@@ -130,7 +130,7 @@ async function openModel(
   const network = await createNetwork({ listen: [], ...joining, logger: createLogger(flags.logLevel) })
   try {
     await network.start()
-    const checkpoint = await openFromPeers(model, network, peersSettings({ quiet }), { signal })
+    const checkpoint = await openFromPeers(model, network, peersSettings({ quiet }), { signal, blocksOnly: true })
     return { checkpoint, release: () => network.stop() }
   } catch (error) {
     await network.stop()

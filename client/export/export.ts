@@ -3,9 +3,10 @@ import { dtypes, type Tensor, tensor } from '../../common/tensor.ts'
 import { GiB, MiB } from '../../common/units.ts'
 import { type Checkpoint, readSample, readTensor } from '../../model/checkpoint.ts'
 import { copyCompanions, copyConfig } from '../../model/companion-files.ts'
-import { withClasses, withDtype } from '../../model/config-text.ts'
+import { setField, withClasses, withDtype } from '../../model/config-text.ts'
 import { isWeightDtype, type WeightDType } from '../../model/convert.ts'
 import { readTensors } from '../../model/formats/formats.ts'
+import type { JsonObject } from '../../model/json.ts'
 import type { TensorSource } from '../../model/safetensors-file.ts'
 import type { TensorInfo } from '../../model/tensor-info.ts'
 import { makeEmptyFolder, type WrittenTensors, writeTensors } from '../../model/write-checkpoint.ts'
@@ -126,6 +127,12 @@ async function sourcesOf(
   return [...sources, ...added]
 }
 
+/** config.json says that the head is not the embedding, where only the tensors did: older builds of transformers believe config.json. */
+function withOwnHead({ family, config }: Checkpoint, text: string): string {
+  const saysTied = family.parseConfig(config.raw as JsonObject).tiedEmbeddings
+  return saysTied && !config.tiedEmbeddings ? setField(text, 'tie_word_embeddings', false) : text
+}
+
 /** What becomes of a model beside the changes of its own tensors. */
 interface Additions {
   readonly added: readonly AddedTensor[]
@@ -150,7 +157,8 @@ export async function writeMerged(
   const written = await writeTensors(output, sources, { shardBytes, signal })
   await copyCompanions(checkpoint.folder, output, { signal })
   // last: a folder without it is no model, should this one stay unfinished
-  const edit = (text: string): string => editConfig(dtype === undefined ? text : withDtype(text, dtype))
+  const typed = (text: string): string => (dtype === undefined ? text : withDtype(text, dtype))
+  const edit = (text: string): string => withOwnHead(checkpoint, editConfig(typed(text)))
   await copyConfig(checkpoint.folder, output, { edit, signal })
   return { ...written, merged: plan.size }
 }

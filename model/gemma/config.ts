@@ -109,7 +109,9 @@ function textConfig(raw: RawConfig): RawConfig {
   const defaults = { num_attention_heads: 8, num_key_value_heads: 4, vocab_size: 262_208 }
   const { bos_token_id, eos_token_id, pad_token_id, quantization_config } = raw
   const outer = { bos_token_id, eos_token_id, pad_token_id, quantization_config }
-  return { ...defaults, ...outer, ...fields, model_type: 'gemma3_text' }
+  // of the whole model, whatever the text part says
+  const tied = raw.tie_word_embeddings ?? true
+  return { ...defaults, ...outer, ...fields, tie_word_embeddings: tied, model_type: 'gemma3_text' }
 }
 
 interface Ropes {

@@ -33,7 +33,8 @@ export interface SharedIndex {
 
 /** Of the tensors that the model has, with what scales them; others in its files stay private. */
 export function indexOf({ name, family, config, tensors }: Checkpoint): SharedIndex {
-  const expected = [...family.clientTensors(config)]
+  // a head that is stored though it should be the embedding, too: those who read it compare them
+  const expected = [...family.clientTensors({ ...config, tiedEmbeddings: false })]
   for (let block = 0; block < config.numBlocks; block++) expected.push(...family.blockTensors(config, block))
   return {
     name,

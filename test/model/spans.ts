@@ -100,3 +100,22 @@ export function fullMask(batch: number, seq: number): Tensor<'int64'> {
 export function rotaryFeeds({ family, config }: Checkpoint): Tensors {
   return family.rotaryTables(config, config.maxPositions)
 }
+
+/** Logits of the last of one row's tokens, [vocab], by the whole model. */
+export async function lastLogits(
+  checkpoint: Checkpoint,
+  tokens: readonly number[],
+  cacheDir: string
+): Promise<Float32Array> {
+  const { family, config } = checkpoint
+  const shape = [1, tokens.length]
+  const ids = int64(shape, tokens)
+  const positions = int64(shape, [...tokens.keys()])
+  const trainable = { trainable: true }
+  const { hidden } = await runClient(checkpoint, family.embed(config, trainable), { ids, positions })
+  const span = family.forwardSpan(config, { blocks: { first: 0, end: config.numBlocks }, ports: [] })
+  const feeds = { hidden: hidden!, mask: fullMask(1, tokens.length), ...rotaryFeeds(checkpoint) }
+  const { hidden_out } = await runSpan(checkpoint, span, feeds, cacheDir)
+  const { logits } = await runClient(checkpoint, family.head(config, trainable), { hidden: hidden_out! })
+  return (logits!.data as Float32Array).subarray(-config.vocabSize)
+}
