@@ -13,10 +13,11 @@ import { alignNames } from './formats/tensor-names.ts'
 import { isHubName, openHubFolder } from './hub/folder.ts'
 import type { HubOptions } from './hub/options.ts'
 import { isJsonObject } from './json.ts'
-import { checkReadable, decodeTensor, visitBytes } from './read-tensor.ts'
+import { checkReadable, decodeTensor, isStoredAsKnown, visitBytes } from './read-tensor.ts'
 import { scaleBlockOf, withScale } from './scale.ts'
 import type { ReadLog, TensorInfo } from './tensor-info.ts'
 import { headNameOf, holdSameNumbers, tieByName } from './tied-head.ts'
+import { checkUnread } from './unread-tensors.ts'
 
 export type { ReadLog, TensorInfo } from './tensor-info.ts'
 
@@ -156,6 +157,10 @@ function modelTensors(
   const tensors = new Map([...aligned].map(([name, info]) => [name, withScale(info, stored, scaleBlock)]))
   const expected = isLanguageModel(raw) ? all : all.filter(({ name }) => name !== head || tensors.has(name))
   for (const tensor of expected) checkTensor(tensor, tensors.get(tensor.name), path, tensor.name === head)
+  const scales = new Set([...tensors.values()].flatMap(({ scale }) => scale?.tensor.name ?? []))
+  const unread = [...tensors.values()].filter(({ name }) => !wanted.has(name) && !scales.has(name))
+  checkUnread(config, unread, path)
+  for (const info of unread) if (!isStoredAsKnown(info)) tensors.delete(info.name)
   return { tensors, expected }
 }
 

@@ -55,6 +55,11 @@ function decoderOf({ dtype, file, name, encoding }: TensorInfo): Decoder {
   return { bytes: dtypes[dtype].bytes, elements: 1, decode }
 }
 
+/** Whether a tensor's type is one of ours, be it no weight's. */
+export function isStoredAsKnown({ encoding }: TensorInfo): boolean {
+  return encoding?.quantization === undefined || Object.hasOwn(quantizations, encoding.quantization)
+}
+
 /** Throws UNSUPPORTED for a tensor of a type that does not become float32. */
 export function checkReadable(info: TensorInfo): void {
   decoderOf(info)

@@ -19,8 +19,8 @@ function parseIndex(index: JsonObject, path: string): Map<string, string> {
 }
 
 /**
- * Every tensor of `<single>`, or of the shards that `<single>.index.json` names.
- * Throws BAD_CHECKPOINT for a shard that is missing or lacks a tensor that the index places there.
+ * Every tensor of `<single>`, or where that is not there of the shards that `<single>.index.json` names, also of those that the index
+ * forgets: in transformers' order. Throws BAD_CHECKPOINT for a shard that is missing or lacks a tensor that the index places there.
  */
 export async function readShards(
   folder: ModelFolder,
@@ -29,14 +29,24 @@ export async function readShards(
   { signal }: FormatOptions
 ): Promise<Map<string, TensorInfo>> {
   const indexFile = `${single}.index.json`
-  const index = folder.files.has(indexFile) ? await folder.json(indexFile, { signal }) : undefined
+  const index =
+    !folder.files.has(single) && folder.files.has(indexFile) ? await folder.json(indexFile, { signal }) : undefined
   const shardOf = index && parseIndex(index, join(folder.path, indexFile))
   const files = shardOf ? [...new Set(shardOf.values())].sort() : [single]
   const tensors = new Map<string, TensorInfo>()
   for (const file of files) {
     signal?.throwIfAborted()
     for (const info of await readFile(file)) {
-      if (shardOf === undefined || shardOf.get(info.name) === file) tensors.set(info.name, info)
+      const place = shardOf?.get(info.name) ?? file
+      if (place !== file) continue
+      const before = tensors.get(info.name)
+      if (before !== undefined) {
+        throw new SwarmError(
+          'BAD_CHECKPOINT',
+          `${before.file} and ${info.file}: tensor '${info.name}' is in both, and the index places it in none`
+        )
+      }
+      tensors.set(info.name, info)
     }
   }
   for (const [name, shard] of shardOf ?? []) {

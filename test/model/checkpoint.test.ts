@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { cp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
+import { float32 } from '../../common/tensor.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../../model/checkpoint.ts'
 import { convertToFloat32 } from '../../model/convert.ts'
+import { decodeSafetensors } from '../../model/safetensors.ts'
+import { writeSafetensors } from '../../model/safetensors-file.ts'
 import { copyModel, editConfig, referencePath, rejectsWith, temporaryFolder, tinyPath } from './support.ts'
 
 describe('opening a model directory', () => {
@@ -90,6 +93,68 @@ describe('checkpoints that are not right', () => {
     )
     await editConfig(folder, { intermediate_size: 512, tie_word_embeddings: false })
     await rejectsWith(openCheckpoint(folder), 'BAD_CHECKPOINT', /tensor 'lm_head\.weight' \[4096,192\] is missing/)
+  })
+})
+
+describe('tensors that nothing reads', () => {
+  const withExtra = async (context: TestContext, model: string, names: readonly string[]) => {
+    const folder = await copyModel(context, referencePath(model))
+    const path = join(folder, 'model.safetensors')
+    const { tensors } = decodeSafetensors(await readFile(path), path)
+    const extra = float32([2], [1, 2])
+    await writeSafetensors(path, { ...tensors, ...Object.fromEntries(names.map(name => [name, extra])) })
+    return folder
+  }
+
+  test('are refused by their names', async context => {
+    for (const [model, name] of [
+      ['families/qwen3', 'model.layers.0.self_attn.q_proj.bias'],
+      ['families/qwen3', 'model.layers.7.input_layernorm.weight'],
+      ['families/qwen3', 'model.layers.0.self_attn.q_proj.lora_A.weight'],
+      ['families/qwen3', 'model.layers.0.attention.bias'],
+      ['families/qwen3', 'model.layers.0.self_attn.sinks'],
+      ['families/gpt_neox', 'gpt_neox.layers.0.attention.dense.scale'],
+      ['families/gemma2', 'vision_tower.encoder.weight']
+    ] as const) {
+      const escaped = name.replaceAll('.', '\\.')
+      const folder = await withExtra(context, model, [name])
+      await rejectsWith(
+        openCheckpoint(folder),
+        'BAD_CHECKPOINT',
+        new RegExp(`nothing reads tensor '${escaped}' \\[2\\]`)
+      )
+    }
+    const many = await withExtra(context, 'families/qwen3', ['a', 'b', 'c', 'd', 'e'])
+    await rejectsWith(openCheckpoint(many), 'BAD_CHECKPOINT', /'a' \[2\], 'b' \[2\], 'c' \[2\] and 2 more of a qwen3/)
+  })
+
+  test('are left alone where they are known and change no answer', async context => {
+    for (const [model, names] of [
+      ['families/qwen3', ['model.layers.0.self_attn.rotary_emb.inv_freq', 'score.weight', 'v_head.summary.bias']],
+      ['families/qwen3', ['model.layers.0.self_attn.k_scale', 'model.layers.0.self_attn.q_proj.input_scale']],
+      ['families/gpt2', ['transformer.h.0.attn.bias', 'transformer.h.0.attn.masked_bias', 'position_ids']],
+      ['families/gpt_neox', ['gpt_neox.layers.0.attention.bias', 'gpt_neox.layers.0.attention.masked_bias']],
+      ['families/gemma3', ['vision_tower.encoder.weight', 'multi_modal_projector.norm.weight']]
+    ] as const) {
+      const { identity, tensors } = await openCheckpoint(await withExtra(context, model, names))
+      assert.equal(identity, (await openCheckpoint(referencePath(model))).identity)
+      assert.ok(tensors.has(names[0]), 'they are part of the files, and of an export')
+    }
+  })
+
+  test('are those of one file where there is an index beside it, and of shards also where the index forgets them', async context => {
+    const folder = await copyModel(context, referencePath('odd'))
+    const path = join(folder, 'model.safetensors.index.json')
+    const index = JSON.parse(await readFile(path, 'utf8'))
+    const { identity } = await openCheckpoint(folder)
+    const [name] = Object.keys(index.weight_map)
+    const { [name!]: _, ...others } = index.weight_map
+    await writeFile(path, JSON.stringify({ ...index, weight_map: others }))
+    assert.equal((await openCheckpoint(folder)).identity, identity, 'as transformers reads them')
+
+    const whole = await copyModel(context, referencePath('families/qwen3'))
+    await writeFile(join(whole, 'model.safetensors.index.json'), JSON.stringify({ weight_map: { x: 'x.safetensors' } }))
+    await openCheckpoint(whole)
   })
 })
 

@@ -9,7 +9,7 @@ import { ropeScaling } from './rope.ts'
 
 export interface Architecture {
   /** the fields of config.json that are not common to all */
-  config(metadata: Metadata): JsonObject
+  config(metadata: Metadata, tensors: ReadonlySet<string>): JsonObject
   /** `blk.3.<part>.weight` -> `model.layers.3.<module>.weight` */
   readonly blockNames: Readonly<Record<string, string>>
   /** what conversion did to a tensor of this HF name, to be undone */
@@ -27,16 +27,32 @@ const commonNames = {
   ffn_down: 'mlp.down_proj'
 }
 
+/**
+ * Which modules of a llama have a bias, as config.json says it. Only queries, keys and values have one in Qwen 2, which is a Llama
+ * otherwise.
+ */
+function biasFields(tensors: ReadonlySet<string>): JsonObject {
+  const has = (...parts: string[]) => parts.some(part => tensors.has(`blk.0.${part}.bias`))
+  const mlp = has('ffn_gate', 'ffn_up', 'ffn_down')
+  if (has('attn_q') && !has('attn_output') && !mlp) return { model_type: 'qwen2' }
+  return {
+    model_type: 'llama',
+    attention_bias: has('attn_q', 'attn_k', 'attn_v', 'attn_output'),
+    mlp_bias: mlp
+  }
+}
+
 const llama: Architecture = {
-  config(metadata) {
-    return { model_type: 'llama', head_dim: metadata.optionalNumber('llama.rope.dimension_count') }
+  config(metadata, tensors) {
+    return { ...biasFields(tensors), head_dim: metadata.optionalNumber('llama.rope.dimension_count') }
   },
   blockNames: { ...commonNames, ffn_norm: 'post_attention_layernorm' },
+  // rows of queries and keys, of their weights as of their biases
   encoding(name, metadata) {
     const heads = metadata.number('llama.attention.head_count')
-    if (name.endsWith('q_proj.weight')) return { interleavedHeads: heads }
+    if (/\.q_proj\.(weight|bias)$/.test(name)) return { interleavedHeads: heads }
     const keyHeads = metadata.optionalNumber('llama.attention.head_count_kv') ?? heads
-    return name.endsWith('k_proj.weight') ? { interleavedHeads: keyHeads } : {}
+    return /\.k_proj\.(weight|bias)$/.test(name) ? { interleavedHeads: keyHeads } : {}
   }
 }
 
@@ -135,6 +151,6 @@ export function configOf(
       .map(end => metadata.optionalNumber(`tokenizer.ggml.${end}_token_id`))
       .filter((id, index, ids) => id !== undefined && ids.indexOf(id) === index),
     pad_token_id: metadata.optionalNumber('tokenizer.ggml.padding_token_id'),
-    ...architecture.config(metadata)
+    ...architecture.config(metadata, tensors)
   }
 }

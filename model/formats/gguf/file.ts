@@ -17,7 +17,7 @@ export interface GgufFile {
   readonly metadata: Metadata
   /** the file's own names */
   readonly names: ReadonlySet<string>
-  /** by Hugging Face's names */
+  /** by Hugging Face's names, or by the file's own where there is none */
   readonly tensors: Map<string, TensorInfo>
   /** what the frequency of each rotated pair is divided by, where the file says (Llama 3.1 and later) */
   readonly ropeFactors?: readonly number[]
@@ -114,7 +114,21 @@ async function readFloats(file: ByteFile, { name, dtype, encoding, offset, lengt
   return Array.from(new Float32Array(bytes.buffer))
 }
 
+/** Throws UNSUPPORTED for numbers that lie the other way round: their version would be one above 65,535. */
+async function refuseBigEndian(file: ByteFile): Promise<void> {
+  if (file.size < 8) return
+  const start = new Uint8Array(8)
+  await file.read(start, 0)
+  const [low, high] = [4, 6].map(at => new DataView(start.buffer).getUint16(at, true))
+  if (low !== 0 || high === 0) return
+  throw new SwarmError(
+    'UNSUPPORTED',
+    `${file.path}: a big-endian GGUF file: convert it with gguf-py's gguf-convert-endian (little)`
+  )
+}
+
 async function parse(file: ByteFile): Promise<GGUFParseOutput> {
+  await refuseBigEndian(file)
   let header: GGUFParseOutput
   try {
     header = await gguf('http://file/', { fetch: serveRanges(file) })
@@ -153,8 +167,9 @@ async function readHeader(file: ByteFile): Promise<GgufFile> {
   const ropeFactors = factors && (await readFloats(file, at(factors, factors.name)))
   const tensors = new Map<string, TensorInfo>()
   for (const tensor of tensorInfos) {
-    const hub = hubName(architecture, tensor.name)
-    if (hub === undefined) continue
+    if (tensor === factors) continue
+    // what no model of ours has keeps its name, by which it is refused
+    const hub = hubName(architecture, tensor.name) ?? tensor.name
     const info = at(tensor, hub)
     const encoding = { ...info.encoding, ...architecture.encoding(hub, metadata) }
     tensors.set(hub, Object.keys(encoding).length > 0 ? { ...info, encoding } : info)

@@ -36,10 +36,14 @@ async function readEntry(file: ByteFile, entry: ZipEntry): Promise<Uint8Array> {
   return bytes
 }
 
-/** Checks a tensor against its storage's entry and says where it lies; null for types that we do not compute with. */
-function locate(name: string, stored: StoredTensor, file: ByteFile, offset: number, size: number): TensorInfo | null {
-  const { dtype } = stored.storage
-  if (dtype === null) return null
+/** Checks a tensor against its storage's entry and says where it lies. */
+function locate(name: string, stored: StoredTensor, file: ByteFile, offset: number, size: number): TensorInfo {
+  const { dtype, type } = stored.storage
+  if (dtype === null) {
+    // of a type that nothing of ours has: known by its name, refused where it is wanted
+    const place = { file: file.path, offset, length: size }
+    return { name, dtype: 'uint8', shape: stored.shape, ...place, encoding: { quantization: type } }
+  }
   const width = elementBytes(dtype)
   const end = (stored.offset + elementsSpanned(stored)) * width
   if (!(end <= size) || !(stored.storage.size * width <= size)) {
@@ -90,8 +94,7 @@ async function readTensorsOf(file: ByteFile, { reads, signal }: FormatOptions): 
       )
     }
     if (!offsets.has(entry.name)) offsets.set(entry.name, await dataOffset(file, entry))
-    const info = locate(name, stored, file, offsets.get(entry.name)!, entry.size)
-    if (info !== null) tensors.push(info)
+    tensors.push(locate(name, stored, file, offsets.get(entry.name)!, entry.size))
   }
   return tensors
 }

@@ -7,6 +7,8 @@ import { type Constructor, unpickle } from './unpickler.ts'
 /** One entry of a checkpoint's `data/` folder. */
 interface Storage {
   readonly key: string
+  /** of PyTorch: `DoubleStorage` */
+  readonly type: string
   readonly dtype: DType | null
   /** elements */
   readonly size: number
@@ -21,9 +23,11 @@ export interface StoredTensor {
 }
 
 class StorageType {
+  readonly name: string
   readonly dtype: DType | null
 
-  constructor(dtype: DType | null) {
+  constructor(name: string, dtype: DType | null) {
+    this.name = name
     this.dtype = dtype
   }
 }
@@ -45,7 +49,7 @@ const storageTypes: Record<string, DType | null> = {
   CharStorage: 'int8',
   ByteStorage: 'uint8',
   BoolStorage: 'bool',
-  // not computed with: tensors of these types are left out
+  // not computed with
   ShortStorage: null,
   DoubleStorage: null,
   ComplexFloatStorage: null,
@@ -72,7 +76,7 @@ function rebuildStorage(file: string) {
     if (kind !== 'storage' || !(type instanceof StorageType) || typeof key !== 'string' || !areSizes([size])) {
       throw new SwarmError('BAD_CHECKPOINT', `${file}: pickle: a persistent id that is no storage`)
     }
-    return { key, dtype: type.dtype, size: size as number }
+    return { key, type: type.name, dtype: type.dtype, size: size as number }
   }
 }
 
@@ -117,7 +121,7 @@ export function readStateDict(pickle: Uint8Array, file: string): ReadonlyMap<str
     ['torch._utils._rebuild_parameter', (tensor: unknown) => tensor],
     ['torch.Size', (sizes: unknown) => sizes]
   ])
-  for (const [name, dtype] of Object.entries(storageTypes)) globals.set(`torch.${name}`, new StorageType(dtype))
+  for (const [name, dtype] of Object.entries(storageTypes)) globals.set(`torch.${name}`, new StorageType(name, dtype))
   let value = unpickle(pickle, { file, globals, persistent: rebuildStorage(file) })
   for (const wrapper of wrappers) {
     const inner = value instanceof Map ? value.get(wrapper) : undefined

@@ -7,6 +7,7 @@ import { blockWeights } from '../../../model/block-weights.ts'
 import { openCheckpoint, readTensor } from '../../../model/checkpoint.ts'
 import { openModelFolder } from '../../../model/formats/open-folder.ts'
 import { loadTokenizer } from '../../../model/tokenizer.ts'
+import { lastLogits } from '../spans.ts'
 import { referencePath, rejectsWith, temporaryFolder } from '../support.ts'
 
 interface Expected {
@@ -85,7 +86,42 @@ describe('a GGUF file', () => {
   })
 })
 
+describe('biases of a llama', () => {
+  for (const kind of ['all', 'qkv'] as const) {
+    test(`give the logits of the model that the file was made from: ${kind}`, async context => {
+      const reference = JSON.parse(await readFile(referencePath('gguf/biases.json'), 'utf8'))
+      const checkpoint = await openCheckpoint(referencePath(`gguf/biases-${kind}.gguf`))
+      const logits = await lastLogits(checkpoint, reference.ids, await temporaryFolder(context))
+      const wanted: number[] = reference[kind]
+      assert.equal(logits.length, wanted.length)
+      const worst = Math.max(...wanted.map((value, index) => Math.abs(value - logits[index]!)))
+      assert.ok(worst < 1e-4, `largest difference of logits: ${worst}`)
+    })
+  }
+})
+
 describe('a GGUF file is refused', () => {
+  test('where its numbers lie the other way round', async context => {
+    const copy = join(await temporaryFolder(context), 'big.gguf')
+    const bytes = await readFile(path)
+    bytes.writeUInt32BE(3, 4)
+    await writeFile(copy, bytes)
+    await rejectsWith(openCheckpoint(copy), 'UNSUPPORTED', /a big-endian GGUF file/)
+  })
+
+  test('with tensors that nothing reads, by their names', async context => {
+    const copy = join(await temporaryFolder(context), 'more.gguf')
+    const bytes = await readFile(referencePath('gguf/biases-all.gguf'))
+    const key = 'llama.block_count'
+    bytes.writeUInt32LE(1, bytes.indexOf(key) + key.length + 4)
+    await writeFile(copy, bytes)
+    await rejectsWith(
+      openCheckpoint(copy),
+      'BAD_CHECKPOINT',
+      /more\.gguf: nothing reads tensor 'model\.layers\.1\.\S+' \[.* and 13 more of a llama/
+    )
+  })
+
   test('of another architecture, with the ones that are supported', async context => {
     const copy = await edited(context, 'llama', 'lamas')
     await rejectsWith(openCheckpoint(copy), 'UNSUPPORTED', /architecture 'lamas'.*supported: llama, qwen2, gemma3/)
