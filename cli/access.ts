@@ -5,20 +5,24 @@ import { messageOf, SwarmError } from '../common/errors.ts'
 import { type AllowList, parseAllowList } from '../network/allow-list.ts'
 import type { Invite } from '../network/invite.ts'
 import { membership } from '../network/membership.ts'
-import type { NetworkInit } from '../network/network.ts'
+import type { FoundPeer, NetworkInit } from '../network/network.ts'
 import { joinOption } from './options.ts'
 import { resolveSwarm } from './swarms.ts'
+
+/** peers found on the LAN that are named one by one */
+const maxSaid = 4
 
 export interface AccessFlags {
   join?: string[]
   swarm?: string
   allow?: string[]
   mdns: boolean
+  lan?: boolean
   /** false is for peers that listen: `--no-identity` */
   identity?: string | false
 }
 
-/** Adds --join, --swarm, --allow and --no-mdns, and for clients --identity, which peers that listen have of their own. */
+/** Adds --join, --swarm, --allow, --lan and --no-mdns, and for clients --identity, which peers that listen have of their own. */
 export function addAccessOptions(command: Command, { listens = false } = {}): Command {
   command
     .addOption(joinOption())
@@ -28,7 +32,8 @@ export function addAccessOptions(command: Command, { listens = false } = {}): Co
       )
     )
     .option('--allow <peer id or file...>', 'deal only with these peers; a file has lines <peer id> [client|server]')
-    .option('--no-mdns', 'look for no peers on the LAN by multicast')
+    .option('--lan', 'look for peers on the LAN as well where addresses are named (default: only where none is)')
+    .option('--no-mdns', 'look for no peers on the LAN by multicast, and let none find this one')
   if (!listens) command.option('--identity <file>', 'keep the peer identity in this file, for servers with --allow')
   return command
 }
@@ -60,12 +65,26 @@ export interface Access {
 
 /** What the flags say, with files read. Throws INVALID_ARGUMENT, NOT_FOUND. */
 export async function readAccess(flags: AccessFlags): Promise<Access> {
+  if (flags.lan && !flags.mdns) {
+    throw new SwarmError('INVALID_ARGUMENT', '--lan looks for peers by multicast, --no-mdns forbids it: leave one out')
+  }
   return {
     join: flags.join ?? [],
     ...(flags.swarm !== undefined && { invite: await resolveSwarm(flags.swarm) }),
     ...(flags.allow && { allow: await readAllowList(flags.allow) }),
+    ...(flags.lan && { multicast: true }),
     ...(!flags.mdns && { multicast: false }),
     ...(flags.identity && { identityPath: flags.identity })
+  }
+}
+
+/** Says on standard error who was found on the LAN: nobody has named them. */
+function sayFound(): (peer: FoundPeer) => void {
+  let said = 0
+  return ({ peerId, address }) => {
+    said++
+    if (said <= maxSaid) process.stderr.write(`found ${peerId} at ${address} on the LAN\n`)
+    if (said === maxSaid + 1) process.stderr.write('found more peers on the LAN: --log-level info names them\n')
   }
 }
 
@@ -73,8 +92,8 @@ export async function readAccess(flags: AccessFlags): Promise<Access> {
 export function networkAccess(
   { invite, allow, identityPath: _, ...access }: Access,
   init: { model?: string; listen?: readonly string[] } = {}
-): Pick<NetworkInit, 'join' | 'secret' | 'multicastTag' | 'allow'> {
-  return { ...membership({ swarm: invite, ...access, ...init }), ...(allow && { allow }) }
+): Pick<NetworkInit, 'join' | 'secret' | 'multicastTag' | 'multicastAnswersOnly' | 'allow' | 'onFound'> {
+  return { ...membership({ swarm: invite, ...access, ...init }), ...(allow && { allow }), onFound: sayFound() }
 }
 
 /** For `fromPretrained`. */
@@ -84,7 +103,8 @@ export async function clientAccess(flags: AccessFlags): Promise<{
   allow?: AllowList
   multicast?: boolean
   identityPath?: string
+  onFound: (peer: FoundPeer) => void
 }> {
   const { join, invite, ...access } = await readAccess(flags)
-  return { initialPeers: join, ...(invite && { swarm: invite }), ...access }
+  return { initialPeers: join, ...(invite && { swarm: invite }), ...access, onFound: sayFound() }
 }

@@ -14,6 +14,7 @@ export {
   renderChat
 } from '../model/chat-template.ts'
 export { loadTokenizer, type Tokenizer } from '../model/tokenizer.ts'
+export type { FoundPeer } from '../network/network.ts'
 export type { Codec, NamedTensors } from '../proto/frame.ts'
 export type { AuditOptions } from './audit/auditor.ts'
 export { type AuditReport, describeAudits, type Lie } from './audit/report.ts'

@@ -14,7 +14,7 @@ import type { AllowList } from '../network/allow-list.ts'
 import { findServers } from '../network/discovery.ts'
 import type { Invite } from '../network/invite.ts'
 import { membership } from '../network/membership.ts'
-import { createNetwork, type Network } from '../network/node.ts'
+import { createNetwork, type FoundPeer, type Network } from '../network/node.ts'
 import { sharedTensor } from '../runtime/session.ts'
 import { type AuditOptions, Auditor } from './audit/auditor.ts'
 import { OwnBlocks } from './audit/own-blocks.ts'
@@ -30,7 +30,7 @@ import { throwIfAborted } from './remote/retry.ts'
 
 /** How a model is opened: which swarm, which checkpoint, how tensors travel. */
 export interface PretrainedOptions {
-  /** multiaddrs of peers of the swarm; one that answers is enough. None: those of `swarm`, or who answers on the LAN */
+  /** multiaddrs of peers of the swarm; one of them, or of `swarm`, must answer. None at all: who answers on the LAN */
   readonly initialPeers?: readonly string[]
   /** an invite to a private swarm, `swarm1…` */
   readonly swarm?: string | Invite
@@ -38,8 +38,10 @@ export interface PretrainedOptions {
   readonly allow?: AllowList
   /** file of the client's key, made where there is none; default: a new one each time */
   readonly identityPath?: string
-  /** find peers on the LAN; default: unless all of `initialPeers` are loopback */
+  /** find peers on the LAN; default: with an invite, and where no address is named */
   readonly multicast?: boolean
+  /** hears of each peer that was found on the LAN */
+  readonly onFound?: (peer: FoundPeer) => void
   /** how hidden states and their gradients travel, all alike or each its own way; default fp32, in generations fp16 */
   readonly codec?: CodecOption
   /** threads of the head; default: all cores */
@@ -87,12 +89,12 @@ async function joinSwarm(
   model?: string
 ): Promise<{ network: Network; leave: () => Promise<void> }> {
   if (options.network !== undefined) return { network: options.network, leave: async () => {} }
-  const { swarm, initialPeers, multicast, allow, identityPath, logger } = options
+  const { swarm, initialPeers, multicast, onFound, allow, identityPath, logger } = options
   const access = membership({ swarm, join: initialPeers, multicast, model })
   if (access.join?.length === 0 && access.multicastTag === undefined) {
     throw new SwarmError('INVALID_ARGUMENT', 'no way into a swarm: say initialPeers (--join), or an invite (--swarm)')
   }
-  const network = await createNetwork({ listen: [], ...access, allow, identityPath, logger })
+  const network = await createNetwork({ listen: [], ...access, onFound, allow, identityPath, logger })
   const stop = () => network.stop()
   options.signal?.addEventListener('abort', stop, { once: true })
   try {

@@ -1,12 +1,13 @@
 // Joining a swarm: one address that answers is enough.
 
+import { setTimeout as pauseFor } from 'node:timers/promises'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { SwarmError, toSwarmError } from '../common/errors.ts'
+import { messageOf, SwarmError, toSwarmError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import { withResource } from '../common/resource.ts'
 import { dialReason, peerIdOf } from './addresses.ts'
-import { joinTimeoutMs, multicastTimeoutMs } from './constants.ts'
+import { joinRetryMs, joinTimeoutMs, multicastTimeoutMs } from './constants.ts'
 import { startDeadline } from './deadline.ts'
 import type { SwarmLibp2p } from './libp2p.ts'
 import type { LocalPeers } from './local-peers.ts'
@@ -22,38 +23,68 @@ interface JoinOptions {
   readonly secret: boolean
   /** a peer that serves may be the first one */
   readonly serves: boolean
+  /** try again until somebody answers */
+  readonly patient: boolean
   readonly signal: AbortSignal
 }
 
 /**
- * Returns when a first peer has answered and said what it can do: one of the addresses, or one that multicast finds.
- * Does nothing without either, or when all addresses are our own; who serves does not wait for multicast alone. Throws
- * UNREACHABLE, naming each address and why it failed, when nobody answers.
+ * Returns when a first peer has answered and said what it can do: one of the addresses, or one that multicast finds and that
+ * counts. Does nothing without either, or when all addresses are our own; who serves does not wait for multicast alone. Throws
+ * UNREACHABLE, naming each address and why it failed, when nobody answers; who is patient says so once and tries again.
  */
 export async function join(
   components: Components,
   addresses: readonly Multiaddr[],
   options: JoinOptions
 ): Promise<void> {
-  const { libp2p, localPeers } = components
+  const { libp2p, logger } = components
+  const { signal } = options
   const others = addresses.filter(address => peerIdOf(address) !== libp2p.peerId.toString())
-  let failure: SwarmError | undefined
-  if (others.length > 0) {
+  for (let attempt = 0; ; attempt++) {
     try {
-      return await dialAny(components, others, options)
+      await joinOnce(components, others, options)
+      if (attempt > 0) logger.warn({ attempts: attempt + 1 }, 'joined: a peer answers now')
+      return
     } catch (error) {
-      if (!localPeers || options.signal.aborted) throw error
-      failure = error as SwarmError
+      if (!options.patient || signal.aborted || toSwarmError(error).code !== 'UNREACHABLE') throw error
+      if (attempt === 0) logger.warn({ reason: messageOf(error) }, 'waits until a peer to join answers')
     }
+    await pauseFor(joinRetryMs[Math.min(attempt, joinRetryMs.length - 1)]!, undefined, { signal }).catch(() =>
+      signal.throwIfAborted()
+    )
   }
-  if (!localPeers || (options.serves && !failure)) return
+}
+
+async function joinOnce(components: Components, others: readonly Multiaddr[], options: JoinOptions): Promise<void> {
+  const local = components.localPeers?.takes ? components.localPeers : undefined
+  if (others.length === 0) {
+    if (local && !options.serves) await firstLocal(local, options.signal)
+    return
+  }
+  if (!local) return await dialAny(components, others, options)
+  const dialed = dialAny(components, others, options)
+  try {
+    await Promise.any([dialed, firstLocal(local, options.signal)])
+  } catch {
+    // why the named addresses failed says more than that nobody else is there either
+    await dialed
+  }
+}
+
+/** Waits for a first peer that multicast finds. Throws UNREACHABLE where there is none in time. */
+async function firstLocal(localPeers: LocalPeers, signal: AbortSignal): Promise<void> {
   const limit = AbortSignal.timeout(multicastTimeoutMs)
-  if (await localPeers.first(AbortSignal.any([limit, options.signal]))) return
-  options.signal.throwIfAborted()
-  if (failure) throw failure
+  if (await localPeers.first(AbortSignal.any([limit, signal]))) return
+  signal.throwIfAborted()
   const hint =
     "say --join <address> or --swarm <invite> where the peers are not on this LAN; 'swarm doctor' checks multicast"
   throw new SwarmError('UNREACHABLE', `no peer of the swarm answers multicast within ${multicastTimeoutMs} ms: ${hint}`)
+}
+
+/** The addresses in groups that are dialed at once: those of one peer together, those that name none each alone. */
+function byPeer(addresses: readonly Multiaddr[]): Multiaddr[][] {
+  return [...Map.groupBy(addresses, address => peerIdOf(address) ?? address.toString()).values()]
 }
 
 /** Dials every address and returns when the first peer has answered; the others are dialed on in the background. */
@@ -65,14 +96,14 @@ async function dialAny(
   await withResource(startDeadline(joinTimeoutMs, 'joining', stopping), async deadline => {
     const { signal } = deadline
     const reasons: string[] = []
-    const dials = addresses.map(async address => {
+    const dials = byPeer(addresses).map(async group => {
       try {
-        const { remotePeer } = await libp2p.dial(address, { signal })
+        const { remotePeer } = await libp2p.dial(group, { signal })
         await identified(libp2p, remotePeer, signal)
       } catch (error) {
         const reason = dialReason(signal.aborted ? signal.reason : error)
-        reasons.push(`${address}: ${reason}`)
-        logger.warn({ address: address.toString(), reason }, 'an address to join does not answer')
+        reasons.push(...group.map(address => `${address}: ${reason}`))
+        logger.debug({ addresses: group.map(String), reason }, 'an address to join does not answer')
         throw error
       }
     })

@@ -96,9 +96,10 @@ export class Libp2pNetwork implements Network {
       { network: this, logger: components.logger },
       { intervalMs: init.gossipIntervalMs ?? gossipIntervalMs }
     )
-    const { multicastTag: tag } = init
+    const { multicastTag: tag, onFound } = init
     const answers = (init.listen ?? defaultListen).length > 0
-    this.#localPeers = tag === undefined ? undefined : new LocalPeers(components, { tag, answers })
+    const takes = !init.multicastAnswersOnly
+    this.#localPeers = tag === undefined ? undefined : new LocalPeers(components, { tag, answers, takes, onFound })
     setMaxListeners(0, this.#stopping.signal)
   }
 
@@ -249,7 +250,7 @@ export class Libp2pNetwork implements Network {
   async rejoin(): Promise<boolean> {
     if (this.#libp2p.getConnections().length > 0 || this.#stopping.signal.aborted) return true
     try {
-      await this.#join()
+      await this.#join(false)
     } catch (error) {
       this.#logger.warn({ reason: messageOf(error) }, 'no peer is connected and none to join answers')
     }
@@ -267,7 +268,7 @@ export class Libp2pNetwork implements Network {
       if (serves) await Promise.all([serveDirectory(this), serveProbe(this, this.#libp2p)])
       await this.#listen(listen)
       await this.#localPeers?.start()
-      await this.#join()
+      await this.#join(this.#init.patient ?? serves)
     } catch (error) {
       await this.#leave()
       throw error
@@ -283,9 +284,9 @@ export class Libp2pNetwork implements Network {
     }
   }
 
-  async #join(): Promise<void> {
+  async #join(patient: boolean): Promise<void> {
     const addresses = (this.#init.join ?? []).map(text => parseAddress(text, 'join address'))
-    const options = { secret: this.#init.secret !== undefined, signal: this.#stopping.signal }
+    const options = { secret: this.#init.secret !== undefined, patient, signal: this.#stopping.signal }
     const components = { libp2p: this.#libp2p, localPeers: this.#localPeers, logger: this.#logger }
     await join(components, addresses, { ...options, serves: (this.#init.listen ?? defaultListen).length > 0 })
   }

@@ -6,6 +6,7 @@ import { messageOf, SwarmError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import { dialTimeoutMs, multicastIntervalMs } from './constants.ts'
 import type { SwarmLibp2p } from './libp2p.ts'
+import type { FoundPeer } from './network.ts'
 
 type Components = Parameters<ReturnType<typeof mdns>>[0]
 
@@ -18,10 +19,25 @@ export class LocalPeers {
   readonly #discovery: Discovery
   readonly #stopping = new AbortController()
   readonly #dialing = new Set<string>()
+  /** peers that have answered, and those that libp2p has identified */
+  readonly #found = new Set<string>()
+  readonly #identified = new Set<string>()
+  readonly #waiting = new Set<() => void>()
+  readonly #onFound: (peer: FoundPeer) => void
+  /** whether peers that are found are joined */
+  readonly takes: boolean
   #started = false
 
-  /** @param init.tag what `multicastTag` gives; @param init.answers false for clients, which nobody needs to find */
-  constructor(components: { libp2p: SwarmLibp2p; logger: Logger }, init: { tag: string; answers: boolean }) {
+  /**
+   * @param init.tag what `multicastTag` gives; @param init.answers false for clients, which nobody needs to find
+   * @param init.takes false: be found only
+   */
+  constructor(
+    components: { libp2p: SwarmLibp2p; logger: Logger },
+    init: { tag: string; answers: boolean; takes?: boolean; onFound?: (peer: FoundPeer) => void }
+  ) {
+    this.takes = init.takes ?? true
+    this.#onFound = init.onFound ?? (() => {})
     this.#libp2p = components.libp2p
     this.#logger = components.logger
     const settings = { serviceTag: init.tag, broadcast: init.answers, interval: multicastIntervalMs }
@@ -29,6 +45,16 @@ export class LocalPeers {
     const { logger } = this.#libp2p
     const addressManager = { getAddresses: () => this.#libp2p.getMultiaddrs() }
     this.#discovery = mdns(settings)({ logger, addressManager } as unknown as Components)
+    const identified = ({ detail }: CustomEvent<{ peerId: PeerId }>) => {
+      this.#identified.add(detail.peerId.toString())
+      for (const look of this.#waiting) look()
+    }
+    const gone = ({ detail }: CustomEvent<PeerId>) => {
+      this.#found.delete(detail.toString())
+      this.#identified.delete(detail.toString())
+    }
+    this.#libp2p.addEventListener('peer:identify', identified)
+    this.#libp2p.addEventListener('peer:disconnect', gone)
     this.#discovery.addEventListener('peer', ({ detail }: CustomEvent<PeerInfo>) => void this.#dial(detail))
   }
 
@@ -49,17 +75,20 @@ export class LocalPeers {
     if (this.#started) await this.#discovery.stop?.()
   }
 
-  /** Waits for a first peer to be connected and identified; false when the signal aborts first. */
+  /** Waits for a first peer that was found here to be connected and identified; false when the signal aborts first. */
   async first(signal: AbortSignal): Promise<boolean> {
-    const known = () => this.#libp2p.getPeers().length > 0
+    const known = () => [...this.#found].some(peer => this.#identified.has(peer))
     if (known()) return true
     const done = Promise.withResolvers<void>()
     const finish = () => done.resolve()
-    this.#libp2p.addEventListener('peer:identify', finish)
+    const look = () => {
+      if (known()) finish()
+    }
+    this.#waiting.add(look)
     signal.addEventListener('abort', finish, { once: true })
     if (signal.aborted) finish()
     await done.promise
-    this.#libp2p.removeEventListener('peer:identify', finish)
+    this.#waiting.delete(look)
     signal.removeEventListener('abort', finish)
     return known()
   }
@@ -67,12 +96,16 @@ export class LocalPeers {
   async #dial({ id, multiaddrs }: { id: PeerId; multiaddrs: PeerInfo['multiaddrs'] }): Promise<void> {
     const peer = id.toString()
     const here = this.#libp2p
-    if (this.#dialing.has(peer) || id.equals(here.peerId) || here.getConnections(id).length > 0) return
+    if (!this.takes || this.#dialing.has(peer) || id.equals(here.peerId) || here.getConnections(id).length > 0) return
     this.#dialing.add(peer)
     try {
       await here.peerStore.merge(id, { multiaddrs })
       const limit = AbortSignal.timeout(dialTimeoutMs)
-      await here.dial(id, { signal: AbortSignal.any([limit, this.#stopping.signal]) })
+      const { remoteAddr } = await here.dial(id, { signal: AbortSignal.any([limit, this.#stopping.signal]) })
+      this.#found.add(peer)
+      for (const look of this.#waiting) look()
+      this.#logger.info({ peer, address: remoteAddr.toString() }, 'found on the LAN')
+      this.#onFound({ peerId: peer, address: remoteAddr.toString() })
     } catch (error) {
       this.#logger.debug({ peer, reason: messageOf(error) }, 'a peer found by multicast does not answer')
     } finally {

@@ -11,7 +11,7 @@ export interface MembershipInit {
   readonly join?: readonly string[]
   /** identity of the model that is served or used; by it peers of an open swarm find each other on a LAN */
   readonly model?: string
-  /** look for peers on the LAN; default: unless all that is listened on and joined is loopback */
+  /** look for peers on the LAN; default: where no address is named, or an invite, and not all of them are loopback */
   readonly multicast?: boolean
   /** multiaddrs; empty for clients */
   readonly listen?: readonly string[]
@@ -21,8 +21,14 @@ function isLoopback(address: string): boolean {
   return /^\/(ip4\/127\.|ip6\/::1\/|dns\/localhost\/|dns4\/localhost\/)/.test(address)
 }
 
-/** Throws INVALID_ARGUMENT on a text that is no invite, and on an invite to a swarm of another model. */
-export function membership(init: MembershipInit): Pick<NetworkInit, 'join' | 'secret' | 'multicastTag'> {
+/**
+ * Who is named by an address is meant: without an invite nobody else is taken, unless `multicast` asks for the LAN as well. An invite names
+ * its swarm, so that peers on the LAN that prove its secret are as good as those at its addresses.
+ * Throws INVALID_ARGUMENT on a text that is no invite, and on an invite to a swarm of another model.
+ */
+export function membership(
+  init: MembershipInit
+): Pick<NetworkInit, 'join' | 'secret' | 'multicastTag' | 'multicastAnswersOnly'> {
   const invite = typeof init.swarm === 'string' ? parseInvite(init.swarm) : init.swarm
   if (invite?.model && init.model && invite.model.identity !== init.model) {
     const { name, identity } = invite.model
@@ -33,13 +39,16 @@ export function membership(init: MembershipInit): Pick<NetworkInit, 'join' | 'se
   }
   const join = [...new Set([...(init.join ?? []), ...(invite?.peers ?? [])])]
   const { listen = [] } = init
-  const local = listen.length > 0 ? listen.every(isLoopback) : join.length > 0 && join.every(isLoopback)
-  const multicast = init.multicast ?? !local
+  const serves = listen.length > 0
+  const local = serves ? listen.every(isLoopback) : join.length > 0 && join.every(isLoopback)
+  const takes = init.multicast ?? (invite !== undefined || join.length === 0)
+  // a server that joins by an address may still be found by those that have none
+  const multicast = init.multicast ?? (!local && (takes || serves))
   const model = init.model === undefined ? undefined : { model: init.model }
   const known = invite ? { secret: invite.secret } : model
   return {
     join,
     ...(invite && { secret: invite.secret }),
-    ...(multicast && known && { multicastTag: multicastTag(known) })
+    ...(multicast && known && { multicastTag: multicastTag(known), ...(!takes && { multicastAnswersOnly: true }) })
   }
 }

@@ -25,6 +25,12 @@ export interface NetworkInit {
   readonly allow?: AllowList
   /** what peers on the LAN look for each other by, see `membership`; default: by nothing */
   readonly multicastTag?: string
+  /** be found on the LAN, and take nobody found there; default: take whoever answers */
+  readonly multicastAnswersOnly?: boolean
+  /** try the addresses of `join` again and again until one answers; default: peers that listen do, clients fail */
+  readonly patient?: boolean
+  /** hears of each peer that was found on the LAN and has answered */
+  readonly onFound?: (peer: FoundPeer) => void
   /** forward the traffic of peers that cannot be reached, without a limit of data */
   readonly relay?: boolean
   /** this peer may be behind a router: ask it for a port, ask peers whether it worked, listen through relays */
@@ -38,6 +44,13 @@ export interface NetworkInit {
   /** time between exchanges of directories with another server, default half a minute */
   readonly gossipIntervalMs?: number
   readonly logger?: Logger
+}
+
+/** A peer that nobody named. */
+export interface FoundPeer {
+  readonly peerId: string
+  /** multiaddr that it answered at */
+  readonly address: string
 }
 
 export interface HandlerContext {
@@ -88,7 +101,7 @@ export interface Network {
   readonly addresses: string[]
   /** bytes of frames on the streams that this peer has opened, so far */
   readonly traffic: Readonly<ByteCount>
-  /** Listens and joins. Throws ADDRESS_IN_USE, UNREACHABLE when no address to join answers. */
+  /** Listens and joins. Throws ADDRESS_IN_USE, and UNREACHABLE when no address to join answers and this peer is not patient. */
   start(): Promise<void>
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>

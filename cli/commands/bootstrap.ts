@@ -38,7 +38,10 @@ async function bootstrap(flags: BootstrapFlags): Promise<void> {
       logger: createLogger(flags.logLevel)
     }),
     async network => {
+      const stop = (): void => void network.stop()
+      interrupt.signal.addEventListener('abort', stop, { once: true })
       await network.start()
+      interrupt.signal.removeEventListener('abort', stop)
       if (flags.json) {
         const invite = access.invite && { invite: inviteBy(access.invite, network.addresses) }
         print(JSON.stringify({ event: 'online', peerId: network.peerId, addresses: network.addresses, ...invite }))

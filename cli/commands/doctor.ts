@@ -116,7 +116,7 @@ async function checkSwarm(
     await alone.stop()
   }
   const found: Finding[] = [ok('ports', `can listen on ${listen.join(', ')}`)]
-  const network = await createNetwork({ listen, ...entry, logger })
+  const network = await createNetwork({ listen, patient: false, ...entry, logger })
   try {
     await network.start()
     const servers = await findServers(network, '', { signal })

@@ -127,7 +127,9 @@ async function openModel(
     throw new SwarmError('INVALID_ARGUMENT', '--from-peers: tell a peer to --join, or a private swarm: --swarm')
   }
   // asks as a client does; the server that follows has a network of its own
-  const network = await createNetwork({ listen: [], ...joining, logger: createLogger(flags.logLevel) })
+  const network = await createNetwork({ listen: [], patient: true, ...joining, logger: createLogger(flags.logLevel) })
+  const stop = (): void => void network.stop()
+  signal.addEventListener('abort', stop, { once: true })
   try {
     await network.start()
     const checkpoint = await openFromPeers(model, network, peersSettings({ quiet }), { signal, blocksOnly: true })
@@ -135,6 +137,8 @@ async function openModel(
   } catch (error) {
     await network.stop()
     throw error
+  } finally {
+    signal.removeEventListener('abort', stop)
   }
 }
 

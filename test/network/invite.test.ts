@@ -93,3 +93,21 @@ test('multicast goes by a one-way tag, and not at all on loopback or where it is
     multicastTag({ model })
   )
 })
+
+test('who is named by an address is meant: the LAN is asked where nobody is, for a swarm that an invite names, or on demand', () => {
+  const model = 'ab'.repeat(32)
+  const join = ['/ip4/192.0.2.1/tcp/4000']
+  const listen = ['/ip4/0.0.0.0/tcp/0']
+  const tag = multicastTag({ model })
+  const { secret: _, ...settings } = membership({ model, join })
+  assert.deepEqual(settings, { join })
+  // a server may be found by those that name nobody, and takes nobody itself
+  assert.deepEqual(membership({ model, join, listen }), { join, multicastTag: tag, multicastAnswersOnly: true })
+  assert.deepEqual(membership({ model, listen }), { join: [], multicastTag: tag })
+  for (const peer of [{}, { listen }]) {
+    assert.deepEqual(membership({ model, join, multicast: true, ...peer }), { join, multicastTag: tag })
+    assert.deepEqual(membership({ model, join, multicast: false, ...peer }), { join })
+    const ofInvite = membership({ swarm: { ...invite, peers: join }, ...peer })
+    assert.deepEqual(ofInvite, { join, secret: invite.secret, multicastTag: multicastTag({ secret: invite.secret }) })
+  }
+})

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { MiB } from '../../common/units.ts'
 import { generateSecret } from '../../network/invite.ts'
+import { membership } from '../../network/membership.ts'
 import { multicastTag } from '../../network/multicast-tag.ts'
 import { Machines, namespacesMissing, type Resident } from './fixtures/namespaces.ts'
 
@@ -11,12 +12,13 @@ const script = join(import.meta.dirname, 'fixtures', 'resident.ts')
 const skip = namespacesMissing() ?? false
 
 interface Event {
-  readonly event: 'peer' | 'up' | 'echoed' | 'failed' | 'addresses'
+  readonly event: 'peer' | 'found' | 'up' | 'echoed' | 'failed' | 'addresses'
   readonly peer?: string
   readonly peerId?: string
   readonly addresses?: string[]
   readonly bytes?: number
   readonly from?: string
+  readonly address?: string
   readonly message?: string
 }
 
@@ -53,6 +55,56 @@ test('peers of one swarm find each other on a LAN without addresses, others do n
   await using stranger = peer('d', theirs, { listen: [] })
   const met = await heard(stranger, ({ event }) => event === 'peer')
   assert.notEqual(met.peer, peerId)
+})
+
+test('peers whose addresses do not answer are not replaced by others of the LAN, but for members of the same swarm', {
+  skip
+}, async () => {
+  using machines = new Machines()
+  for (const [host, name] of ['a', 'b', 'c'].entries()) machines.connect(name, 1, host + 1)
+  const model = 'ab'.repeat(32)
+  const listen = ['/ip4/0.0.0.0/tcp/4001']
+  const dead = '/ip4/10.77.1.3/tcp/4001'
+  const open = (init: Parameters<typeof membership>[0]) =>
+    JSON.stringify({ ...init, ...membership({ model, ...init }) })
+  await using first = machines.run('a', script, open({ listen }))
+  const { peerId } = await heard(first, ({ event }) => event === 'up')
+  // who names nobody finds it, and says whom
+  await using seeks = machines.run('b', script, open({ listen: [] }))
+  const found = await heard(seeks, ({ event }) => ['found', 'failed'].includes(event))
+  assert.deepEqual([found.event, found.peer], ['found', peerId])
+  assert.match(found.address!, /^\/ip4\/10\.77\.1\.1\/tcp\/4001/)
+  // who names an address that is dead fails with it
+  await using client = machines.run('b', script, open({ listen: [], join: [dead] }))
+  const failed = await heard(client, ({ event }) => ['up', 'failed'].includes(event))
+  assert.equal(failed.event, 'failed')
+  assert.match(failed.message!, /no peer to join answers:\n\s+\/ip4\/10\.77\.1\.3\/tcp\/4001: .*ECONNREFUSED/)
+  // a server waits, without the other, until the address answers
+  await using server = machines.run('b', script, open({ listen, join: [dead] }))
+  await using asked = machines.run('c', script, open({ listen, join: [], multicast: false }))
+  const bootstrap = await heard(asked, ({ event }) => event === 'up')
+  const met: (string | undefined)[] = []
+  await heard(server, ({ event, peer }) => {
+    if (event === 'peer') met.push(peer)
+    return event === 'up'
+  })
+  assert.ok(met.includes(bootstrap.peerId) && !met.includes(peerId), met.join())
+  // an invite names its swarm: a member found on the LAN is as good as the address in it
+  const swarm = { name: 'home', secret: generateSecret(), peers: ['/ip4/10.77.1.3/tcp/4009'] }
+  const ofSwarm = (init: object) => {
+    const { secret, ...settings } = membership({ swarm, ...init })
+    return JSON.stringify({ ...init, ...settings, secretHex: hex(secret!) })
+  }
+  await using member = machines.run(
+    'a',
+    script,
+    ofSwarm({ listen: ['/ip4/0.0.0.0/tcp/4010'], multicast: true, patient: false })
+  )
+  await using guest = machines.run('c', script, ofSwarm({ listen: [] }))
+  const greeted = await heard(guest, ({ event }) => ['found', 'failed'].includes(event))
+  assert.equal(greeted.event, 'found')
+  assert.match(greeted.address!, /10\.77\.1\.1\/tcp\/4010/)
+  assert.ok(member)
 })
 
 test('two peers that can meet over a relay only send tensors through it', { skip }, async () => {

@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { SwarmError } from '../../common/errors.ts'
+import { silent } from '../../common/logger.ts'
 import { tryLockIdentity } from '../../network/identity-lock.ts'
 import { createNetwork, loadIdentity } from '../../network/node.ts'
-import { code, loopback, Swarm, within } from './harness.ts'
+import { code, loopback, Swarm, until, within } from './harness.ts'
 
 async function withFolder(run: (folder: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'swarmtune-identity-'))
@@ -172,6 +173,41 @@ test('stopping in the middle of joining ends the start', async () => {
   const started = assert.rejects(network.start(), SwarmError)
   await within(network.stop(), 3000, 'stopping')
   await started
+})
+
+test('a server waits for the peers that it is to join, says so once, and joins when one is there', async () => {
+  await using swarm = new Swarm()
+  const gone = await swarm.peer()
+  const { addresses } = gone
+  await gone.stop()
+  const lines: string[] = []
+  const waits = Promise.withResolvers<void>()
+  const warn = (fields: object, message: string) => {
+    lines.push(`${message} ${JSON.stringify(fields)}`)
+    waits.resolve()
+  }
+  const server = await createNetwork({ listen: loopback, join: addresses, logger: { ...silent, warn } })
+  swarm.peers.push(server)
+  const started = server.start()
+  await within(waits.promise, 10_000, 'saying that it waits')
+  assert.equal(lines.length, 1)
+  assert.match(lines[0]!, /waits until a peer to join answers/)
+  assert.ok(lines[0]!.includes(addresses[0]!), lines[0])
+  // at the address that was named, as another peer
+  await assert.rejects(within(started, 50, 'starting'), /took longer/)
+  const listen = addresses.map(address => address.replace(/\/p2p\/.*/, ''))
+  const late = await createNetwork({ listen: loopback, join: listen, logger: { ...silent, warn } })
+  swarm.peers.push(late)
+  const lateStarted = late.start()
+  await until(() => lines.length === 2, 'saying that the other waits too')
+  const bootstrap = await swarm.peer({ listen })
+  await within(lateStarted, 20_000, 'joining')
+  assert.ok((await late.ping(bootstrap.peerId)) >= 0)
+  assert.match(lines.at(-1)!, /a peer answers now/)
+  // the other wants the peer that is gone, and ends when it is told to
+  const ended = assert.rejects(started, SwarmError)
+  await within(server.stop(), 3000, 'stopping')
+  await ended
 })
 
 test('a peer that was never started stops', async () => {
