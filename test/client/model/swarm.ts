@@ -42,7 +42,7 @@ export async function startSwarm(
         join: servers.length === 0 ? [] : swarm.join,
         cacheDir,
         storage: 'mapped',
-        threads: 2,
+        threads: 1,
         ...options.server,
         ...init
       })
