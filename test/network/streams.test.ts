@@ -162,14 +162,17 @@ test('giving up in the middle of a large frame resets the stream', async () => {
   await using swarm = new Swarm()
   const server = await swarm.peer()
   const outcome = Promise.withResolvers<unknown>()
+  const opened = Promise.withResolvers<void>()
   await server.handle('/swarmtune/test-middle/1.0.0', async stream => {
+    opened.resolve()
     await stream.receive().then(outcome.resolve, outcome.resolve)
   })
   const client = await swarm.client(server)
   const stream = await client.open(server.peerId, '/swarmtune/test-middle/1.0.0')
   const controller = new AbortController()
   const sending = stream.send(large(64 * MiB), { signal: controller.signal })
-  setTimeout(() => controller.abort(new SwarmError('ABORTED', 'changed my mind')), 20)
+  // a stream that is given up before the other side has it is none there
+  void opened.promise.then(() => controller.abort(new SwarmError('ABORTED', 'changed my mind')))
   await assert.rejects(sending, code('ABORTED'))
   assert.ok(code('UNREACHABLE')(await within(outcome.promise, 20_000, 'the reset')))
 })
