@@ -1,8 +1,9 @@
 import type { FuzzTarget } from '../target.ts'
+import { dhtTarget } from './dht.ts'
 import { fileTargets } from './files.ts'
 import { wireTargets } from './wire.ts'
 
-export const fuzzTargets: readonly FuzzTarget[] = [...wireTargets, ...fileTargets]
+export const fuzzTargets: readonly FuzzTarget[] = [...wireTargets, dhtTarget, ...fileTargets]
 
 export function targetOf(name: string): FuzzTarget | undefined {
   return fuzzTargets.find(target => target.name === name)
