@@ -71,6 +71,19 @@ export const dhtReadyTimeoutMs = 3 * second
 export const maxDirectoryBytes = 768 * KiB
 /** Announcements in one directory request that are looked at. */
 export const maxPushedRecords = 64
+/** Announcements of others that all peers of one host may push in an hour; ours push their own alone. */
+export const maxPushedPerHost = 512
+/** Servers of a model that are used without a look at whether they are there. */
+export const maxUnproven = 8
+/** Servers that are tried at once where there are more, and how often. */
+export const proofsAtOnce = 48
+export const maxProofRounds = 4
+/** A server that answers no ping for so long is not there; where others serve all blocks it is not waited for as long. */
+export const proofTimeoutMs = 2.5 * second
+export const proofPatienceMs = 1 * second
+/** How long a server that has answered counts as there, and one that has not as gone. */
+export const provenForMs = 10 * minute
+export const missingForMs = 1 * minute
 /** Peers that a relay listens for at once; each costs it a reservation of an hour and its traffic. */
 export const maxReservations = 64
 /** How long a client without an address to join by listens for peers on the LAN; they answer at once, multicast may be lost. */

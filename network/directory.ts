@@ -3,6 +3,7 @@ import { messageOf, SwarmError } from '../common/errors.ts'
 import { type Logger, silent } from '../common/logger.ts'
 import type { AllowList } from './allow-list.ts'
 import { type Announcement, open } from './announcement.ts'
+import { fairly } from './fairly.ts'
 
 interface Entry {
   /** host that it came from */
@@ -24,6 +25,9 @@ export interface DirectoryInit {
 /** enough for the largest swarm that answers from one directory: two thousand records take under a megabyte */
 const defaultCapacity = 2048
 
+/** peers that are remembered as met; past it those that were met longest ago are forgotten */
+const maxMet = 4096
+
 /** The end of a record, where its signature is. */
 function signatureOf(record: Uint8Array): string {
   return Buffer.from(record.subarray(-64)).toString('latin1')
@@ -32,9 +36,15 @@ function signatureOf(record: Uint8Array): string {
 export class Directory {
   /** by peer id, in the order of their last news */
   readonly #entries = new Map<string, Entry>()
+  /** peer ids of the entries of each source, in the order of their last news */
+  readonly #bySource = new Map<string, Set<string>>()
+  /** no entry expires before */
+  #firstExpiry = Number.POSITIVE_INFINITY
   /** to know a record again without looking inside */
   readonly #bySignature = new Map<string, Entry>()
   readonly #listeners = new Set<(announcement: Announcement) => void>()
+  /** peers that have shown that they are there -> the host that they were seen at; latest last */
+  readonly #met = new Map<string, string>()
   readonly #capacity: number
   readonly #now: () => number
   readonly #allow: AllowList | undefined
@@ -106,6 +116,9 @@ export class Directory {
     this.#delete(peerId)
     this.#entries.set(peerId, entry)
     this.#bySignature.set(signatureOf(record), entry)
+    const ofSource = this.#bySource.get(source) ?? new Set()
+    this.#bySource.set(source, ofSource.add(peerId))
+    this.#firstExpiry = Math.min(this.#firstExpiry, announcement.expiresAt)
     for (const listener of this.#listeners) listener(announcement)
     return true
   }
@@ -121,16 +134,31 @@ export class Directory {
     return this.#entries.get(peerId)?.announcement
   }
 
-  /** The servers that are not gone: of one model, or of all. */
+  /** The peer has connected with this one, or has answered it: what it says of itself goes before what is only heard of. */
+  meet(peerId: string, host: string): void {
+    this.#met.delete(peerId)
+    this.#met.set(peerId, host)
+    if (this.#met.size > maxMet) this.#met.delete(this.#met.keys().next().value!)
+  }
+
+  /** The servers that are not gone: of one model, or of all. Those that were met first, hosts in turns. */
   list(model = ''): Announcement[] {
     return this.#live(model)
       .map(entry => entry.announcement)
       .filter(announcement => announcement.state !== 'offline')
   }
 
-  /** The signed records, also of those that have said they are gone: whoever asks shall hear of it. */
+  /**
+   * The signed records, also of those that have said they are gone: whoever asks shall hear of it. Where they do not all fit
+   * into an answer the first count: those of peers that were met before those only heard of, each host's in turns by their bytes.
+   */
   records(model = ''): Uint8Array[] {
     return this.#live(model).map(entry => entry.record)
+  }
+
+  /** Whom records speak for, in their order; those left out that this directory has refused. */
+  ownersOf(records: readonly Uint8Array[]): string[] {
+    return records.flatMap(record => this.#bySignature.get(signatureOf(record))?.announcement.peerId ?? [])
   }
 
   /** The signed record of one server. */
@@ -141,8 +169,14 @@ export class Directory {
 
   #live(model: string): Entry[] {
     this.#purge()
-    const entries = [...this.#entries.values()]
-    return model === '' ? entries : entries.filter(entry => entry.announcement.model === model)
+    const all = [...this.#entries.values()]
+    const entries = model === '' ? all : all.filter(entry => entry.announcement.model === model)
+    // what this peer says of itself comes from no other host
+    const hostOf = ({ source, announcement }: Entry) => (source === '' ? '' : this.#met.get(announcement.peerId))
+    const options = { costOf: ({ record }: Entry) => record.length, latestFirst: true }
+    const met = entries.filter(entry => hostOf(entry) !== undefined)
+    const heardOf = entries.filter(entry => hostOf(entry) === undefined)
+    return [...fairly(met, entry => hostOf(entry)!, options), ...fairly(heardOf, ({ source }) => source, options)]
   }
 
   #known(record: Uint8Array): boolean {
@@ -155,27 +189,30 @@ export class Directory {
     if (!entry) return
     this.#entries.delete(peerId)
     this.#bySignature.delete(signatureOf(entry.record))
+    const ofSource = this.#bySource.get(entry.source)!
+    ofSource.delete(peerId)
+    if (ofSource.size === 0) this.#bySource.delete(entry.source)
   }
 
   #purge(): void {
     const now = this.#now()
+    if (now < this.#firstExpiry) return
+    this.#firstExpiry = Number.POSITIVE_INFINITY
     for (const [peerId, { announcement }] of this.#entries) {
       if (announcement.expiresAt <= now) this.#delete(peerId)
+      else this.#firstExpiry = Math.min(this.#firstExpiry, announcement.expiresAt)
     }
   }
 
   /** Drops an entry of the source with most entries, the newcomer counted. */
   #makeRoom(newcomer: string): void {
-    const counts = new Map([[newcomer, 1]])
-    for (const { source } of this.#entries.values()) counts.set(source, (counts.get(source) ?? 0) + 1)
-    const most = Math.max(...counts.values())
-    const largest = counts.get(newcomer) === most ? newcomer : [...counts].find(([, count]) => count === most)![0]
-    for (const [peerId, { source }] of this.#entries) {
-      if (source !== largest) continue
-      this.#delete(peerId)
-      return
+    let largest = newcomer
+    let most = (this.#bySource.get(newcomer)?.size ?? 0) + 1
+    for (const [source, { size }] of this.#bySource) {
+      if (size > most) [largest, most] = [source, size]
     }
-    // every host has one: the oldest of all
-    this.#delete(this.#entries.keys().next().value!)
+    // where every host has one: the oldest of all
+    const oldest = this.#bySource.get(largest)?.values().next().value ?? this.#entries.keys().next().value!
+    this.#delete(oldest)
   }
 }

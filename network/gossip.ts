@@ -3,8 +3,19 @@ import { messageOf, SwarmError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import { MiB } from '../common/units.ts'
 import { protocols } from '../proto/protocols.ts'
-import { directoryTimeoutMs, maxDirectoryBytes, maxPushedRecords } from './constants.ts'
+import {
+  directoryTimeoutMs,
+  maxDirectoryBytes,
+  maxPushedPerHost,
+  maxPushedRecords,
+  maxQuotaSources,
+  quotaWindowMs
+} from './constants.ts'
 import type { Network } from './network.ts'
+import { SourceQuota } from './source-quota.ts'
+
+/** servers that one exchange chooses from, beside connected peers */
+const maxGossipPartners = 64
 
 type Peer = Pick<Network, 'peerId' | 'directory' | 'request' | 'peersWith' | 'hostOf'>
 
@@ -22,6 +33,7 @@ function fitting(records: readonly Uint8Array[]): Uint8Array[] {
 
 /** Answers directory requests with all that this peer knows, after taking in what the asker sent. */
 export async function serveDirectory(network: Pick<Network, 'handle' | 'directory' | 'hostOf'>): Promise<void> {
+  const quota = new SourceQuota({ maxKeys: maxPushedPerHost, windowMs: quotaWindowMs, maxSources: maxQuotaSources })
   await network.handle(
     protocols.directory,
     async (stream, { peerId }) => {
@@ -31,7 +43,12 @@ export async function serveDirectory(network: Pick<Network, 'handle' | 'director
       }
       const { model, announcements } = request.body
       const source = network.hostOf(peerId)
-      await network.directory.addAll(announcements.slice(0, maxPushedRecords), { source })
+      // its own comes first; what it has to tell of others is counted before it is verified
+      const [own, ...others] = announcements.slice(0, maxPushedRecords)
+      const admitted = others.filter(record =>
+        quota.admit(source, Buffer.from(record.subarray(-64)).toString('latin1'))
+      )
+      await network.directory.addAll(own ? [own, ...admitted] : [], { source })
       const records = fitting(network.directory.records(model))
       await stream.send({ body: { kind: 'directoryResponse', announcements: records }, tensors: {} })
     },
@@ -39,13 +56,13 @@ export async function serveDirectory(network: Pick<Network, 'handle' | 'director
   )
 }
 
-/** Asks one peer for its directory, tells it our own announcement, keeps what is valid and news. */
+/** Asks one peer for its directory, tells it our own announcement, keeps what is valid and news. Returns whom it told of, in its order. */
 export async function askDirectory(
   network: Peer,
   peer: string,
   model: string,
   options: { addresses?: readonly string[]; signal?: AbortSignal } = {}
-): Promise<number> {
+): Promise<string[]> {
   const own = network.directory.recordOf(network.peerId)
   const answer = await network.request(
     peer,
@@ -56,7 +73,9 @@ export async function askDirectory(
   if (answer.body.kind !== 'directoryResponse') {
     throw new SwarmError('BAD_FRAME', `${peer} answered a directory request with ${answer.body.kind}`)
   }
-  return network.directory.addAll(answer.body.announcements, { model, source: network.hostOf(peer) })
+  const { announcements } = answer.body
+  await network.directory.addAll(announcements, { model, source: network.hostOf(peer) })
+  return network.directory.ownersOf(announcements)
 }
 
 /** Exchanges directories with a random peer again and again. */
@@ -100,7 +119,10 @@ export class Gossip {
       const addresses = new Map<string, readonly string[]>(
         (await this.#network.peersWith(protocols.directory)).map(connected => [connected, []])
       )
-      for (const announcement of directory.list(model)) addresses.set(announcement.peerId, announcement.addresses)
+      // those that were met are first: what a stranger makes up keeps nobody from talking to the others
+      for (const announcement of directory.list(model).slice(0, maxGossipPartners)) {
+        addresses.set(announcement.peerId, announcement.addresses)
+      }
       addresses.delete(peerId)
       const peers = [...addresses.keys()]
       peer = peers[Math.floor(Math.random() * peers.length)]

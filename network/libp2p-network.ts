@@ -100,6 +100,7 @@ export class Libp2pNetwork implements Network {
     const takes = !init.multicastAnswersOnly
     this.#localPeers = tag === undefined ? undefined : new LocalPeers(components, { tag, answers, takes, onFound })
     setMaxListeners(0, this.#stopping.signal)
+    this.onPeer(peer => this.directory.meet(peer, this.hostOf(peer)))
   }
 
   get addresses(): string[] {

@@ -46,7 +46,7 @@ export class RoundTrips {
       return known === undefined || now() - known.measuredAt > maxAgeMs
     })
     const work = async (): Promise<void> => {
-      for (let server = due.pop(); server !== undefined; server = due.pop()) {
+      for (let server = due.shift(); server !== undefined; server = due.shift()) {
         const { peerId, addresses } = server
         let ms = maxRoundTripMs
         try {
