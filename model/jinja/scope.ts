@@ -1,0 +1,52 @@
+// What names mean while a template runs, and what it has written.
+import { chargeGrowth } from './budget.ts'
+import { orElse, Undefined, type Value } from './values.ts'
+
+/** Names of a loop, a macro or the template; what is not found is looked for outside. */
+export class Scope {
+  readonly parent: Scope | undefined
+  #names: Map<string, Value> | undefined
+
+  constructor(parent: Scope | undefined) {
+    this.parent = parent
+  }
+  set(name: string, value: Value): void {
+    this.#names ??= new Map()
+    this.#names.set(name, value)
+  }
+  /** undefined where nothing has this name */
+  find(name: string): Value | undefined {
+    let scope: Scope | undefined = this
+    while (scope !== undefined) {
+      const value = scope.#names?.get(name)
+      if (value !== undefined) return value
+      scope = scope.parent
+    }
+    return undefined
+  }
+  /** the scope of the template itself, which is the one inside of what it was given */
+  template(): Scope {
+    let scope: Scope = this
+    while (scope.parent?.parent !== undefined) scope = scope.parent
+    return scope
+  }
+  get(name: string): Value {
+    return orElse(this.find(name), () => new Undefined(() => `'${name}' is undefined`))
+  }
+}
+
+/** Text as it is written. */
+export class Output {
+  text = ''
+
+  write(text: string): void {
+    chargeGrowth(this.text.length + text.length, text.length)
+    this.text += text
+  }
+}
+
+/** Why a body ended: at its end, or a loop has to stop or go on. */
+export type Ending = 'end' | 'break' | 'continue'
+
+export type Run = (scope: Scope, output: Output) => Ending
+export type Evaluate = (scope: Scope) => Value
