@@ -1,6 +1,6 @@
 // The bytes of a data file as a text or as rows, with the line of whatever is wrong. Pure.
 import { SwarmError } from '../../../common/errors.ts'
-import { parseForeignJson } from '../../../common/foreign-json.ts'
+import { parseJson } from '../../../model/exact-json.ts'
 import { isJsonObject } from '../../../model/json.ts'
 import type { Row } from './format.ts'
 
@@ -44,7 +44,7 @@ function toRow(value: unknown, where: string): Row {
 function parseLine(line: string, where: string): Row {
   let value: unknown
   try {
-    value = parseForeignJson(line)
+    value = parseJson(line)
   } catch (cause) {
     const reason = cause instanceof Error ? `: ${cause.message}` : ''
     throw new SwarmError('INVALID_ARGUMENT', `${where}: not JSON (each line holds one object)${reason}`, { cause })
@@ -62,7 +62,7 @@ export function parseJsonLines(text: string, file: string): Row[] {
 export function parseJsonList(text: string, file: string): Row[] {
   let value: unknown
   try {
-    value = parseForeignJson(text)
+    value = parseJson(text)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new SwarmError('INVALID_ARGUMENT', `${file}: not JSON: ${reason}`, { cause })

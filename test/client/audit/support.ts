@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { type AuditOptions, Auditor } from '../../../client/audit/auditor.ts'
 import { OwnBlocks } from '../../../client/audit/own-blocks.ts'
-import type { Blame } from '../../../client/remote/blame.ts'
 import { RemoteSequential } from '../../../client/remote/chain.ts'
 import { Peers } from '../../../client/remote/peers.ts'
 import { createRandom } from '../../../common/random.ts'
@@ -13,7 +12,6 @@ import { type Checkpoint, openCheckpoint } from '../../../model/checkpoint.ts'
 import { findServers } from '../../../network/discovery.ts'
 import { createNetwork, type Network } from '../../../network/node.ts'
 import type { Codec } from '../../../proto/frame.ts'
-import type { ServerInit } from '../../../server/server-init.ts'
 import { createLyingServer, type Lie, type LieOptions, type LyingServer } from '../../helpers/lying-server.ts'
 import { startSwarm, type TestSwarm, tinyPath } from '../model/swarm.ts'
 
@@ -26,17 +24,16 @@ export interface AuditedSwarm {
   /** All blocks, audited; of equals the servers named are preferred. */
   blocks(
     audit: AuditOptions,
-    options?: { near?: readonly string[]; own?: boolean; codec?: Codec; blame?: Blame }
+    options?: { near?: readonly string[]; own?: boolean; codec?: Codec }
   ): { blocks: RemoteSequential; auditor: Auditor; peers: Peers }
 }
 
 export async function startAudited(
   context: Pick<TestContext, 'after'>,
   ranges: readonly (readonly [number, number])[],
-  path = tinyPath,
-  server: Partial<ServerInit> = {}
+  path = tinyPath
 ): Promise<AuditedSwarm> {
-  const swarm = await startSwarm(ranges, { path, server })
+  const swarm = await startSwarm(ranges, { path })
   context.after(() => swarm[Symbol.asyncDispose]())
   const checkpoint = await openCheckpoint(path)
   const network = await createNetwork({ listen: [], join: swarm.join })
@@ -55,8 +52,7 @@ export async function startAudited(
           join: swarm.join,
           cacheDir: join(tmpdir(), 'swarmtune-test-cache'),
           storage: 'mapped',
-          threads: 2,
-          ...server
+          threads: 2
         },
         lie,
         options
@@ -65,12 +61,10 @@ export async function startAudited(
       await liar.server.start()
       return liar
     },
-    blocks(audit, { near = [], own = false, codec = 'fp32', blame } = {}) {
+    blocks(audit, { near = [], own = false, codec = 'fp32' } = {}) {
       const { identity: model, config } = checkpoint
       const peers = new Peers({
         findServers: finding => findServers(network, model, finding),
-        audited: audit.probability > 0,
-        ...(blame && { blame }),
         // everybody is as far away as routing can tell, but those
         ping: async peerId => (near.includes(peerId) ? 0 : 4000)
       })

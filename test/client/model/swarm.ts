@@ -50,8 +50,7 @@ export async function startSwarm(
       await server.start()
       return server
     },
-    connect: (more = {}) =>
-      AutoDistributedModelForCausalLM.fromPretrained(path, { initialPeers: swarm.join, home: null, ...more }),
+    connect: (more = {}) => AutoDistributedModelForCausalLM.fromPretrained(path, { initialPeers: swarm.join, ...more }),
     async [Symbol.asyncDispose]() {
       await Promise.all(servers.map(server => server.stop()))
     }

@@ -1,6 +1,7 @@
 // {"messages": [{"role": …, "content": …}, …]}: written by the model's own chat template; what the assistant says is learned.
 import { SwarmError } from '../../../../common/errors.ts'
 import { type ChatMessage, renderAssistantTurns } from '../../../../model/chat-template.ts'
+import { mergeJson, parseJson } from '../../../../model/exact-json.ts'
 import { isJsonObject, type JsonObject } from '../../../../model/json.ts'
 import { type DataFormat, type Row, wrongField } from '../format.ts'
 import { encodeSegments, type Segment } from '../segments.ts'
@@ -12,6 +13,31 @@ function messagesOf(row: Row): ChatMessage[] {
     throw wrongField(row, 'messages', 'a list of {"role": …, "content": …}')
   }
   return messages as ChatMessage[]
+}
+
+/** Tools are a list, or its JSON as a text, as data sets with columns of one type have it. Throws INVALID_ARGUMENT. */
+function toolsOf(row: Row): readonly unknown[] | undefined {
+  const { tools } = row.fields
+  if (tools === undefined || tools === null) return undefined
+  let found: unknown = tools
+  try {
+    if (typeof tools === 'string') found = parseJson(tools)
+  } catch (cause) {
+    throw new SwarmError('INVALID_ARGUMENT', `${row.where}: "tools" is a text that is not JSON`, { cause })
+  }
+  if (found === null) return undefined
+  if (!Array.isArray(found) || !found.every(isJsonObject)) throw wrongField(row, 'tools', 'a list of objects')
+  return found
+}
+
+/** What the template knows beside the messages. Throws INVALID_ARGUMENT. */
+function variablesOf(row: Row): JsonObject {
+  const { chat_template_kwargs: given } = row.fields
+  if (given !== undefined && given !== null && !isJsonObject(given)) {
+    throw wrongField(row, 'chat_template_kwargs', 'an object')
+  }
+  const tools = toolsOf(row)
+  return mergeJson(tools === undefined ? {} : { tools }, given ?? {})
 }
 
 function renderRow(row: Row, render: () => ReturnType<typeof renderAssistantTurns>) {
@@ -35,10 +61,8 @@ export const chat: DataFormat = {
         `${row.where}: "messages" need a chat template, and this model's tokenizer has none (give prompt and completion instead)`
       )
     }
-    const variables = isJsonObject(row.fields.chat_template_kwargs) ? row.fields.chat_template_kwargs : {}
-    const tools: JsonObject = Array.isArray(row.fields.tools) ? { tools: row.fields.tools } : {}
     const { text, assistant } = renderRow(row, () =>
-      renderAssistantTurns(chatTemplate, messages, { variables: { ...tools, ...variables } })
+      renderAssistantTurns(chatTemplate, messages, { variables: variablesOf(row) })
     )
     const segments: Segment[] = []
     let end = 0

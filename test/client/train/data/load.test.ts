@@ -101,6 +101,33 @@ suite('formats, told by the fields of the first row', () => {
     assert.ok(!train[0]!.ids.includes(1) && !train[0]!.ids.includes(2))
   })
 
+  test('tools of a chat, a list or its JSON as a text, with the numbers and nulls that were written', async t => {
+    const chatTemplate = {
+      source:
+        '{{ tools|tojson }}{{ seed|default("") }}{% for m in messages %}<{{ m.role }}>{% generation %}{{ (m.args if m.args else m.content)|tojson }}{% endgeneration %}{% endfor %}',
+      specialTokens: {},
+      file: 'x.jinja'
+    }
+    const tools = '[{"name": "w", "minimum": -90.0, "default": null}]'
+    const messages =
+      '[{"role": "assistant", "args": {"unit": null, "lat": 41.0, "10": 1, "big": 12345678901234567890}}]'
+    const content = [
+      `{"tools": ${tools}, "messages": ${messages}, "chat_template_kwargs": {"seed": 1.0}}`,
+      `{"tools": ${JSON.stringify(tools)}, "messages": ${messages}}`,
+      `{"tools": null, "messages": ${messages}}`
+    ].join('\n')
+    const learned = '{"unit": null, "lat": 41.0, "10": 1, "big": 12345678901234567890}'
+    const { train } = await loadTrainingData(
+      { train: await write(t, { 'a.jsonl': content }) },
+      { ...context, tokenizer: { ...tokenizer, chatTemplate } }
+    )
+    assert.deepEqual(train.map(read), [
+      { masked: `${tools}1.0<assistant>`, learned },
+      { masked: `${tools}<assistant>`, learned },
+      { masked: 'null<assistant>', learned }
+    ])
+  })
+
   test('texts are learned whole; a .txt file is cut into pieces', async t => {
     const folder = await write(t, { 'a.jsonl': [{ text: 'ABC' }], 'b.txt': 'DEFGH' })
     const { train, description } = await load(folder, { maxSeqLength: 5 })
@@ -307,6 +334,30 @@ suite('bad input', () => {
       [{ messages: [{ role: 'assistant', content: 'A' }] }],
       /a\.jsonl:1: mistral\.jinja: the chat template refuses the messages: /,
       chatting('mistral')
+    ],
+    [
+      'tools that are no list',
+      [{ messages: [{ role: 'user', content: 'A' }], tools: { name: 'w' } }],
+      /a\.jsonl:1: expected "tools" to be a list of objects, found \{"name":"w"\}/,
+      chatting('chatml')
+    ],
+    [
+      'tools that are a text but no JSON',
+      [{ messages: [{ role: 'user', content: 'A' }], tools: 'w' }],
+      /a\.jsonl:1: "tools" is a text that is not JSON/,
+      chatting('chatml')
+    ],
+    [
+      'variables of a chat that are no object',
+      [{ messages: [{ role: 'user', content: 'A' }], chat_template_kwargs: [1] }],
+      /a\.jsonl:1: expected "chat_template_kwargs" to be an object, found \[1\]/,
+      chatting('chatml')
+    ],
+    [
+      'content in parts where the template joins texts',
+      [{ messages: [{ role: 'user', content: [{ type: 'text', text: 'A' }] }] }],
+      /a\.jsonl:1: chatml\.jinja: the chat template fails .*can only concatenate str \(not "list"\) to str/,
+      chatting('chatml')
     ],
     ['messages that are none', [{ messages: ['A'] }], /:1: expected "messages" to be a list of/, chatting('chatml')]
   ]
