@@ -1,6 +1,7 @@
 // From a path or a name to a model's parts: the checkpoint opened by its headers, what the client holds loaded, the swarm
 // joined. Knows no task but by the tensors that it needs.
 
+import { files } from '#files'
 import { SwarmError } from '../common/errors.ts'
 import { type Logger, silent } from '../common/logger.ts'
 import { dtypes } from '../common/tensor.ts'
@@ -15,6 +16,7 @@ import { findServers } from '../network/discovery.ts'
 import type { Invite } from '../network/invite.ts'
 import { membership } from '../network/membership.ts'
 import { createNetwork, type FoundPeer, type Network } from '../network/node.ts'
+import { protocols } from '../proto/protocols.ts'
 import { sharedTensor } from '../runtime/session.ts'
 import { type AuditOptions, Auditor } from './audit/auditor.ts'
 import { OwnBlocks } from './audit/own-blocks.ts'
@@ -23,6 +25,7 @@ import { type FromPeers, openFromPeers } from './from-peers.ts'
 import { type Parameter, parameter } from './parameter.ts'
 import type { ModelParts } from './parts.ts'
 import { Programs } from './programs.ts'
+import { sharedBlame } from './remote/blame.ts'
 import { defaultRequestTimeoutMs, type RemoteInit, RemoteSequential } from './remote/chain.ts'
 import { type CodecOption, resolveCodecs } from './remote/codecs.ts'
 import { Peers } from './remote/peers.ts'
@@ -56,6 +59,8 @@ export interface PretrainedOptions {
   readonly requireDtype?: Precision
   /** compute some of what servers have computed again, on other servers or here, and leave out those that lie; default: none */
   readonly audit?: AuditOptions
+  /** folder that keeps, between runs, which servers lied or failed badly; null: not kept. Default: `SWARM_HOME`, else ~/.swarmtune */
+  readonly home?: string | null
   readonly logger?: Logger
   /** of the Hugging Face Hub, for a model named instead of a path */
   readonly hub?: HubOptions
@@ -117,6 +122,14 @@ async function modelsServed(network: Network, signal?: AbortSignal): Promise<str
   return [...new Set(servers.map(({ modelName, model }) => `${modelName} (${model.slice(0, 8)})`))]
 }
 
+/** Requests that wait at a server, as it says. */
+async function queueOf(network: Network, peerId: string, addresses: readonly string[], signal: AbortSignal) {
+  const message = { body: { kind: 'infoRequest' } as const, tensors: {} }
+  const { body } = await network.request(peerId, protocols.info, message, { addresses, signal })
+  if (body.kind !== 'infoResponse') throw new SwarmError('BAD_FRAME', `expected infoResponse, found ${body.kind}`)
+  return body.queueLength
+}
+
 /** Names of the tensors that the client loads: all outside the blocks, or all but the scores of the vocabulary. */
 function heldTensors({ family, config }: Checkpoint, languageHead: boolean): string[] {
   const { embedding, head } = family.clientTensorNames(config)
@@ -148,10 +161,16 @@ async function assemble(
   for (const name of heldTensors(checkpoint, languageHead)) {
     parameters.set(name, await loadParameter(checkpoint, name, signal))
   }
-  const peers = new Peers({
+  const blame = sharedBlame({ files, home: options.home === undefined ? files.home() : options.home, logger })
+  await blame.load()
+  const peers: Peers = new Peers({
     findServers: finding => findServers(network, identity, finding),
     modelsServed: serving => modelsServed(network, serving.signal),
     ping: (peerId, pinging) => network.ping(peerId, pinging),
+    queueOf: (peerId, asking) => queueOf(network, peerId, peers.addressesOf(peerId), asking.signal),
+    model: identity,
+    blame,
+    audited: (options.audit?.probability ?? 0) > 0,
     requireDtype: options.requireDtype,
     logger
   })
@@ -195,6 +214,7 @@ async function assemble(
       owned.clear()
       await blocks.audited()
       await blocks.close()
+      await blame.settled()
       await leave()
       await programs.close()
     }

@@ -2,7 +2,7 @@
 // Announced sizes cost nothing. One account for each direction of a stream; knows no streams.
 import { SwarmError } from '../common/errors.ts'
 import { formatBytes, KiB, second } from '../common/units.ts'
-import { busyRetryMs } from './constants.ts'
+import { busyRetryMs, maxBytesPerPeer } from './constants.ts'
 
 /** Who pays. */
 export interface Source {
@@ -33,6 +33,11 @@ const smallBytes = 64 * KiB
 const minBytesPerSecond = 64 * KiB
 /** the rate of a frame counts after this time */
 const graceMs = 5 * second
+
+/** Most that one peer may hold of a total. */
+export function peerLimitOf(total: number): number {
+  return Math.min(total / 2, maxBytesPerPeer)
+}
 
 type Scope = 'peer' | 'host' | 'total'
 

@@ -4,8 +4,8 @@ import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/inter
 import type { Uint8ArrayList } from 'uint8arraylist'
 import { messageOf, SwarmError } from '../common/errors.ts'
 import type { ByteAccount } from './byte-budget.ts'
-import { readAheadBytes, streamWindowBytes } from './constants.ts'
-import { initialWindowBytes, setWindow, updateWindow } from './transport-tuning.ts'
+import { idleWindowBytes, readAheadBytes, streamWindowBytes } from './constants.ts'
+import { setWindow, updateWindow } from './transport-tuning.ts'
 
 export class ByteChannel {
   /** aborts when the peer resets the stream, vanishes, or closes the connection before both sides have ended */
@@ -69,7 +69,7 @@ export class ByteChannel {
   /** Lets the peer send so many bytes ahead of the reads that will ask for them, within the window of a stream. */
   expect(bytes: number): void {
     this.#expected = bytes
-    if (bytes > initialWindowBytes) updateWindow(this.#stream)
+    if (bytes > idleWindowBytes) updateWindow(this.#stream)
   }
 
   /** Reads fail with this error from now on; what comes is thrown away. What we send still arrives. */
@@ -229,7 +229,7 @@ export class ByteChannel {
   }
 
   #windowBytes(): number {
-    return Math.min(Math.max(this.#expected - this.#queued, initialWindowBytes), streamWindowBytes)
+    return Math.min(Math.max(this.#expected - this.#queued, idleWindowBytes), streamWindowBytes)
   }
 
   /** Throws away what is here, and what will come. */

@@ -5,6 +5,8 @@ import { GiB, KiB, MiB, minute, second } from '../common/units.ts'
 export const chunkBytes = 128 * KiB
 /** Unread bytes that a stream keeps before it tells the sender to pause. */
 export const readAheadBytes = 1 * MiB
+/** What a sender may have on the way on a stream in use where no large frame is read: an update for each 64 decode steps. */
+export const idleWindowBytes = 2 * MiB
 /** Most bytes that a sender may have on the way on one stream: 1 Gbit/s times 130 ms. */
 export const streamWindowBytes = 16 * MiB
 /** A stream whose peer says nothing in the middle of a frame for so long is given up. */
@@ -21,9 +23,9 @@ export const dialTimeoutMs = 10 * second
 export const maxStreamsPerPeer = 64
 /** Memory for the first bytes of a frame; it grows fourfold as they come. */
 export const firstReadBytes = 64 * KiB
-/** Bytes that all peers together may have this peer hold at once, where nothing else is said; and of that, what one peer may. */
+/** Bytes that all peers together may have this peer hold at once, where nothing else is said; and most that one peer may. */
 export const maxBytesOfPeers = 4 * GiB
-export const peerShare = 1 / 4
+export const maxBytesPerPeer = 1 * GiB
 /** What an open stream costs beside what is on it. */
 export const streamBytes = 8 * KiB
 /** Where a peer is at one of these limits, some of what it has under way has ended by then. */

@@ -11,7 +11,7 @@ import { maxFrameBytes } from '../proto/limits.ts'
 import { dhtProtocol } from '../proto/protocols.ts'
 import { connectedHost, listenError, parseAddress, parsePeerId } from './addresses.ts'
 import { type AnnouncementFields, maxAddresses, seal } from './announcement.ts'
-import { ByteBudget } from './byte-budget.ts'
+import { ByteBudget, peerLimitOf } from './byte-budget.ts'
 import {
   announcementExpiryMs,
   announceTimeoutMs,
@@ -19,7 +19,6 @@ import {
   gossipIntervalMs,
   maxBytesOfPeers,
   maxStreamsPerPeer,
-  peerShare,
   pingTimeoutMs,
   requestTimeoutMs
 } from './constants.ts'
@@ -90,7 +89,7 @@ export class Libp2pNetwork implements Network {
     this.directory = components.directory
     const total = init.peerBytes ?? maxBytesOfPeers
     const isKnown = (peer: string) => init.allow?.has(peer) ?? this.directory.get(peer) !== undefined
-    this.budget = new ByteBudget({ total, perPeer: total * peerShare, isKnown })
+    this.budget = new ByteBudget({ total, perPeer: peerLimitOf(total), isKnown })
     this.dht = new Dht(components.libp2p.services.dht, components.logger)
     this.#gossip = new Gossip(
       { network: this, logger: components.logger },

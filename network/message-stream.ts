@@ -58,7 +58,7 @@ export interface FramedStreamInit {
   /** what pays for frames that we send, until they have left */
   readonly outgoing?: ByteAccount
   /** looks at a frame's header before its payload is read; what it throws refuses the frame */
-  readonly admit?: (body: FrameBody, layout: readonly TensorLayout[]) => void
+  readonly admit?: (body: FrameBody, layout: readonly TensorLayout[], peerId: string) => void
   /** what this stream's frames are added to */
   readonly count?: ByteCount
   /** sent before the first frame, without waiting for its answer */
@@ -211,7 +211,7 @@ export class FramedStream implements MessageStream {
     const { headerBytes, payloadBytes } = parsePrefix(prefix, maxFrameBytes)
     const header = await this.#readBytes(headerBytes, signal)
     const { body, layout } = parseHeader(header, payloadBytes, maxFrameBytes)
-    admit?.(body, layout)
+    admit?.(body, layout, this.peerId)
     this.#channel.expect(payloadBytes)
     const payload = await this.#readBytes(payloadBytes, signal)
     account?.end()

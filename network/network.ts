@@ -70,7 +70,7 @@ export interface HandlerOptions {
   /** streams that one peer may have open at once; more are answered BUSY */
   readonly maxStreamsPerPeer?: number
   /** Looks at the header of each frame before its payload is read. What it throws is the answer. */
-  readonly admit?: (body: FrameBody, layout: readonly TensorLayout[]) => void
+  readonly admit?: (body: FrameBody, layout: readonly TensorLayout[], peerId: string) => void
 }
 
 export interface OpenOptions {

@@ -36,9 +36,6 @@ export function writesOnce<C, E>(
 
 type YamuxFactory = ReturnType<ReturnType<typeof yamux>>
 
-/** Bytes that a peer may send on a new stream before it is told more; the least that yamux knows. */
-export const initialWindowBytes = 256 * KiB
-
 /** the most that the peer may have on its way to a reader, decided anew with each update */
 const window = Symbol('window')
 

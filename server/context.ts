@@ -7,8 +7,8 @@ import type { Message } from '../proto/messages.ts'
 import type { Admission } from './admission.ts'
 import type { DecodeEngine } from './engine.ts'
 import type { SpanExecutor } from './executor.ts'
-import { defaultWorkingBytes, passRunMs } from './limits.ts'
-import type { MemoryPlan } from './memory-plan.ts'
+import { passRunMs } from './limits.ts'
+import { largestFrame, type MemoryPlan } from './memory-plan.ts'
 import type { ServerMetrics } from './metrics.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { ServerInit } from './server-init.ts'
@@ -32,6 +32,10 @@ export interface ServerContext {
   readonly range: BlockRange
   /** memory that computing one request may take */
   readonly workingBytes: number
+  /** bytes of the largest frame that is read */
+  readonly maxFrameBytes: number
+  /** blocks are loaded; not while the server moves to others */
+  readonly isLoaded: boolean
   /** tokens per second through one block, as measured */
   readonly forwardRate: number
   readonly executor: SpanExecutor
@@ -70,10 +74,9 @@ export interface ContextParts {
 /** The context of a server that has loaded its blocks; what is asked of it is of the blocks that are loaded then. */
 export function createContext(
   { network, host, stores, scheduler, admission, metrics, logger }: ContextParts,
-  { memoryBytes, workingBytes, checkpoint, passRunMs: runMs = passRunMs }: ServerInit,
+  { checkpoint, passRunMs: runMs = passRunMs }: ServerInit,
   plan: MemoryPlan
 ): ServerContext {
-  const unlimited = Math.min(defaultWorkingBytes, process.availableMemory() / 2)
   return {
     get executor() {
       return host.span!.executor
@@ -87,6 +90,9 @@ export function createContext(
     get forwardRate() {
       return host.span!.throughput.forwardRate
     },
+    get isLoaded() {
+      return host.span !== undefined
+    },
     get evicted() {
       return admission.evicted
     },
@@ -95,7 +101,8 @@ export function createContext(
     },
     runsOf: (blocks, tokens) => runsOf(blocks, { tokens, forwardRate: host.span!.throughput.forwardRate, runMs }),
     ...{ checkpoint, scheduler, metrics, logger, network },
-    workingBytes: workingBytes ?? (memoryBytes === undefined ? unlimited : plan.workingBytes),
+    workingBytes: plan.workingBytes,
+    maxFrameBytes: largestFrame(checkpoint, plan),
     kvCache: stores.kvCache,
     residuals: stores.residuals,
     registry: new SessionRegistry(),

@@ -109,7 +109,7 @@ function longestRow(mask: SpanCall['mask'], seq: number): number {
 }
 
 /** Positions that trained keys and values take before the sequence. */
-export function prefixLength(ports: SpanCall['ports']): number {
+export function prefixLength(ports: Readonly<Record<string, { readonly shape: readonly number[] }>>): number {
   const name = Object.keys(ports).find(port => parsePort(port).kind === 'prefix')
   return name === undefined ? 0 : ports[name]!.shape[0]!
 }

@@ -16,6 +16,17 @@ export function bytesOfAll(tensors: NamedTensors): number {
   return Object.values(tensors).reduce((sum, { dtype, shape }) => sum + bytesOf(dtype, shape), 0)
 }
 
+/** Tells of a request that was refused before it was read whole. */
+export function observeRefusal(
+  { metrics, logger }: Pick<ServerContext, 'metrics' | 'logger'>,
+  { kind, peerId }: Pick<Observed, 'kind' | 'peerId'>,
+  error: unknown
+): void {
+  const { code } = toSwarmError(error)
+  metrics.begin(kind)(code)
+  logger.debug({ peer: peerId, kind, milliseconds: 0, result: code, reason: messageOf(error) }, 'request')
+}
+
 /** Runs one request, which tells `sent` of the tensors in its answer. */
 export async function observe<T>(
   { metrics, logger }: Pick<ServerContext, 'metrics' | 'logger'>,

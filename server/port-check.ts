@@ -4,10 +4,16 @@ import type { BlockRange } from '../common/range.ts'
 import type { Tensor } from '../common/tensor.ts'
 import type { Checkpoint } from '../model/checkpoint.ts'
 import { groupPorts, type ParsedPort, parsePort, portName } from '../model/ports.ts'
-import type { NamedTensors } from '../proto/messages.ts'
 import { maxLoraRank } from './limits.ts'
 
 type Floats = Tensor<'float32'>
+/** What a header tells of a tensor. */
+export interface Shaped {
+  readonly dtype: string
+  readonly shape: readonly number[]
+}
+export type NamedShapes = Readonly<Record<string, Shaped>>
+
 type Model = Pick<Checkpoint, 'config' | 'family'>
 
 /** A number: exactly so many. A name: 1 to `most`, as many as the request likes. */
@@ -42,12 +48,12 @@ function describeShape(sizes: readonly Size[]): string {
  * The ports of a request: all its tensors but the reserved ones.
  * @throws SwarmError INVALID_ARGUMENT naming the tensor, what was expected and what came
  */
-export function checkPorts(
-  tensors: NamedTensors,
+export function checkPorts<T extends Shaped>(
+  tensors: Readonly<Record<string, T>>,
   reserved: readonly string[],
   model: Model,
   blocks: BlockRange
-): Record<string, Floats> {
+): Record<string, Extract<T, Floats>> {
   const entries = Object.entries(tensors).filter(([name]) => !reserved.includes(name))
   const names = entries.map(([name]) => name)
   const { config, family } = model
@@ -62,14 +68,14 @@ export function checkPorts(
       invalid(`port '${name}': expected ${describeShape(expected)}, found ${dtype}[${shape}]`)
     }
   }
-  const ports = Object.fromEntries(entries) as Record<string, Floats>
+  const ports = Object.fromEntries(entries) as Record<string, Extract<T, Floats>>
   checkRanks(names, ports)
   for (const kind of ['prompt', 'prefix'] as const) checkLengths(kind, ports, blocks)
   return ports
 }
 
 /** A and B of a module have one rank. */
-function checkRanks(names: readonly string[], ports: Record<string, Floats>): void {
+function checkRanks(names: readonly string[], ports: NamedShapes): void {
   for (const name of names) {
     const { kind, part, block, module } = parsePort(name)
     if (kind !== 'lora' || part !== 'A') continue
@@ -80,7 +86,7 @@ function checkRanks(names: readonly string[], ports: Record<string, Floats>): vo
 }
 
 /** Prompts are of one length; prefixes too, and they shift the positions of all blocks, so that every block has one. */
-function checkLengths(kind: 'prompt' | 'prefix', ports: Record<string, Floats>, blocks: BlockRange): void {
+function checkLengths(kind: 'prompt' | 'prefix', ports: NamedShapes, blocks: BlockRange): void {
   const names = Object.keys(ports).filter(name => parsePort(name).kind === kind)
   const lengths = [...new Set(names.map(name => ports[name]!.shape[0]!))]
   if (lengths.length > 1) invalid(`${kind}: expected one length in all blocks, found ${lengths.join(', ')}`)

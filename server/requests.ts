@@ -14,7 +14,7 @@ import {
   requestTimeoutMs,
   requestWorkMs
 } from './limits.ts'
-import { checkPorts } from './port-check.ts'
+import { checkPorts, type NamedShapes, type Shaped } from './port-check.ts'
 import { checkWork } from './working-memory.ts'
 
 type Floats = Tensor<'float32'>
@@ -34,7 +34,7 @@ const invalid = (message: string): never => {
 }
 
 /** What was found, for messages. */
-export function describe(found: Tensor | undefined): string {
+export function describe(found: Shaped | undefined): string {
   return found === undefined ? 'nothing' : `${found.dtype}[${found.shape}]`
 }
 
@@ -66,7 +66,7 @@ export function checkSpan(span: Span | null, { checkpoint, range }: Hosted): Blo
 }
 
 /** Tokens of [batch, seq, hidden], padding included. */
-export function tokensOf({ shape }: Tensor): number {
+export function tokensOf({ shape }: Pick<Shaped, 'shape'>): number {
   return shape[0]! * shape[1]!
 }
 
@@ -82,7 +82,18 @@ export function timeoutOf(timeoutMs: number): number {
 }
 
 /** Hidden states or their gradient, [batch, seq, hidden]. */
-export function checkHidden(tensors: NamedTensors, name: string, { checkpoint }: Hosted, blocks: BlockRange): Floats {
+export function checkHidden(tensors: NamedTensors, name: string, hosted: Hosted, blocks: BlockRange): Floats {
+  checkHiddenShape(tensors, name, hosted, blocks)
+  return tensors[name] as Floats
+}
+
+/** The same of what a header tells. @returns rows and positions */
+export function checkHiddenShape(
+  tensors: NamedShapes,
+  name: string,
+  { checkpoint }: Pick<Hosted, 'checkpoint'>,
+  blocks: BlockRange
+): [batch: number, seq: number] {
   const found = tensors[name]
   const { hiddenSize, maxPositions } = checkpoint.config
   if (found === undefined || found.dtype !== 'float32' || found.shape.length !== 3) {
@@ -98,34 +109,39 @@ export function checkHidden(tensors: NamedTensors, name: string, { checkpoint }:
     )
   }
   if (seq > maxPositions) invalid(`${name}: the model has ${maxPositions} positions, found ${seq}`)
-  return found
+  return [batch, seq]
+}
+
+function checkMaskShape(mask: Shaped | undefined, batch: number, seq: number): void {
+  if (mask !== undefined && (mask.dtype !== 'int64' || mask.shape.join() !== `${batch},${seq}`)) {
+    invalid(`mask: expected int64 [${batch}, ${seq}], found ${describe(mask)}`)
+  }
 }
 
 /** Which positions are tokens. Anything but 0 and 1 would become positions that the rotary tables do not have. */
-function checkMask(mask: NamedTensors[string] | undefined, batch: number, seq: number): Tensor<'int64'> | undefined {
-  if (mask === undefined) return undefined
-  if (mask.dtype !== 'int64' || mask.shape.join() !== `${batch},${seq}`) {
-    return invalid(`mask: expected int64 [${batch}, ${seq}], found ${describe(mask)}`)
-  }
-  const wrong = mask.data.find(value => value !== 0n && value !== 1n)
+function checkMask(mask: NamedTensors[string] | undefined): Tensor<'int64'> | undefined {
+  const wrong = (mask as Tensor<'int64'> | undefined)?.data.find(value => value !== 0n && value !== 1n)
   if (wrong !== undefined) invalid(`mask: expected 1 for tokens and 0 for padding, found ${wrong}`)
-  return mask
+  return mask as Tensor<'int64'> | undefined
 }
 
 /** What comes with a request that is no port. */
 const reserved = ['hidden', 'mask', 'grad.hidden'] as const
 
-/** Everything that a forward or recomputing backward request brings; `training`: activations are kept or computed backward. */
-export function checkCall(
-  tensors: NamedTensors,
-  dropout: Dropout | null,
-  hosted: Hosted,
-  { blocks, training }: { readonly blocks: BlockRange; readonly training: boolean }
-): SpanCall {
+interface CallPlace {
+  readonly blocks: BlockRange
+  /** activations are kept or computed backward */
+  readonly training: boolean
+}
+
+/**
+ * Whether a request is one that this server computes, by the shapes of its tensors alone: so before its payload is read.
+ * @throws SwarmError INVALID_ARGUMENT
+ */
+export function checkCallShapes(tensors: NamedShapes, hosted: Hosted, { blocks, training }: CallPlace): void {
   const { config } = hosted.checkpoint
-  const hidden = checkHidden(tensors, 'hidden', hosted, blocks)
-  const [batch, seq] = hidden.shape as [number, number]
-  const mask = checkMask(tensors.mask, batch, seq)
+  const [batch, seq] = checkHiddenShape(tensors, 'hidden', hosted, blocks)
+  checkMaskShape(tensors.mask, batch, seq)
   const ports = checkPorts(tensors, reserved, hosted.checkpoint, blocks)
   const keys = prefixLength(ports) + seq
   if (keys > config.maxPositions) {
@@ -138,7 +154,15 @@ export function checkCall(
     )
   }
   checkWork(config, { blocks, batch, seq, keys, training }, hosted.workingBytes)
-  return { blocks, hidden, mask, ports, dropout: checkDropout(dropout, ports) }
+}
+
+/** Everything that a forward or recomputing backward request brings. @throws SwarmError INVALID_ARGUMENT */
+export function checkCall(tensors: NamedTensors, dropout: Dropout | null, hosted: Hosted, place: CallPlace): SpanCall {
+  const { blocks } = place
+  checkCallShapes(tensors, hosted, place)
+  const mask = checkMask(tensors.mask)
+  const ports = checkPorts(tensors, reserved, hosted.checkpoint, blocks)
+  return { blocks, hidden: tensors.hidden as Floats, mask, ports, dropout: checkDropout(dropout, ports) }
 }
 
 /** null and a probability of 0 are the same, and so is dropout where there is nothing to drop. */

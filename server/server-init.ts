@@ -1,7 +1,6 @@
 // What a server is told when it is made, and what of it can be checked before anything is loaded.
 import { SwarmError } from '../common/errors.ts'
 import type { BlockRange } from '../common/range.ts'
-import { bytesOf } from '../common/tensor.ts'
 import type { Checkpoint } from '../model/checkpoint.ts'
 import type { Precision } from '../model/precision.ts'
 import type { AnnouncerInit } from '../network/announcer.ts'
@@ -60,32 +59,4 @@ export function checkBlocks({ checkpoint, blocks, numBlocks: count, maxRate }: S
   if (count === undefined || (blocks === undefined && Number.isInteger(count) && count >= 1)) return
   const found = blocks === undefined ? `${count}` : `${count} beside blocks ${blocks.first}-${blocks.end}`
   throw new SwarmError('INVALID_ARGUMENT', `number of blocks: expected 1 to ${numBlocks}, found ${found}`)
-}
-
-/**
- * Memory for rearranged weights of decode graphs. Two programs of the whole range where the user insists: one with adapters and
- * one without.
- * @param available bytes of memory that are free to take
- */
-export function prepackedBytes(storage: ServerInit['storage'], weightBytes: number, available: number): number {
-  if (storage === 'mapped') return 0
-  return storage === 'prepacked' ? Math.max(2 * weightBytes, available / 2) : available / 2
-}
-
-/**
- * The precision that a server holds its blocks in.
- * @param available bytes of memory that are free to take
- */
-export function choosePrecision(
-  { checkpoint, dtype = 'float32' }: Pick<ServerInit, 'checkpoint' | 'dtype'>,
-  range: BlockRange,
-  available: number
-): Precision {
-  if (dtype !== 'auto') return dtype
-  const { config, family } = checkpoint
-  let bytes = 0
-  for (let block = range.first; block < range.end; block++) {
-    for (const { shape } of family.blockTensors(config, block)) bytes += bytesOf('float32', shape)
-  }
-  return bytes <= available / 2 ? 'float32' : 'int8'
 }

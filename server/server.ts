@@ -36,7 +36,8 @@ export type { ServerInit } from './server-init.ts'
 export async function createServer(init: ServerInit): Promise<BlockServer> {
   checkBlocks(init)
   const plan = planMemory(init, process.availableMemory())
-  return new BlockServer({ network: await createNetwork(init) }, init, plan)
+  const { peerBytes, maxConnections } = plan
+  return new BlockServer({ network: await createNetwork({ ...init, peerBytes, maxConnections }) }, init, plan)
 }
 
 export class BlockServer {

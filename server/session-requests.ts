@@ -1,14 +1,15 @@
 // The border of inference sessions: opening one, and each of its steps, checked.
 import { SwarmError } from '../common/errors.ts'
+import type { BlockRange } from '../common/range.ts'
 import type { Tensor } from '../common/tensor.ts'
 import type { Codec } from '../proto/codec.ts'
-import type { Message, NamedTensors } from '../proto/messages.ts'
+import type { BodyOf, Message, NamedTensors } from '../proto/messages.ts'
 import { prefixLength, type SpanCall } from './executor.ts'
 import type { CacheShape } from './kv/kv-cache.ts'
 import { maxBatch } from './limits.ts'
-import { checkPorts } from './port-check.ts'
+import { checkPorts, type NamedShapes } from './port-check.ts'
 import type { NextHop } from './push-link.ts'
-import { checkHidden, checkSpan, describe, type Hosted } from './requests.ts'
+import { checkHidden, checkHiddenShape, checkSpan, describe, type Hosted } from './requests.ts'
 import { checkWork } from './working-memory.ts'
 
 export interface SessionRequest {
@@ -29,12 +30,15 @@ const invalid = (message: string): never => {
   throw new SwarmError('INVALID_ARGUMENT', message)
 }
 
-/** @throws SwarmError BAD_FRAME, MODEL_MISMATCH, BLOCKS_NOT_HOSTED, INVALID_ARGUMENT, UNSUPPORTED */
-export function checkOpen({ body, tensors }: Message, hosted: Hosted): SessionRequest {
-  if (body.kind !== 'inferenceOpen') throw new SwarmError('BAD_FRAME', `expected inferenceOpen, found ${body.kind}`)
+/**
+ * What the header of an opening tells.
+ * @returns the session's blocks
+ * @throws SwarmError MODEL_MISMATCH, BLOCKS_NOT_HOSTED, INVALID_ARGUMENT, UNSUPPORTED
+ */
+export function checkOpenShapes(body: BodyOf<'inferenceOpen'>, tensors: NamedShapes, hosted: Hosted): BlockRange {
   const blocks = checkSpan(body.span, hosted)
   const { batch, maxLength } = body
-  const { numKeyValueHeads: kvHeads, headDim, maxPositions } = hosted.checkpoint.config
+  const { maxPositions } = hosted.checkpoint.config
   if (batch < 1 || batch > maxBatch) invalid(`batch: expected 1 to ${maxBatch} rows, found ${batch}`)
   if (maxLength < 1 || maxLength > maxPositions) {
     invalid(`max_length: the model has ${maxPositions} positions, found ${maxLength}`)
@@ -53,7 +57,17 @@ export function checkOpen({ body, tensors }: Message, hosted: Hosted): SessionRe
     invalid(`session: expected ${nameBytes} random bytes or none, found ${session.length}`)
   }
   if (!isNamed && (previous !== '' || next !== null)) invalid('session: a session in a chain has a name, found none')
+  return blocks
+}
+
+/** @throws SwarmError BAD_FRAME, and what `checkOpenShapes` throws */
+export function checkOpen({ body, tensors }: Message, hosted: Hosted): SessionRequest {
+  if (body.kind !== 'inferenceOpen') throw new SwarmError('BAD_FRAME', `expected inferenceOpen, found ${body.kind}`)
+  const blocks = checkOpenShapes(body, tensors, hosted)
+  const { batch, maxLength, session, previous, next } = body
+  const { numKeyValueHeads: kvHeads, headDim } = hosted.checkpoint.config
   const shape = { blocks, batch, maxLength, kvHeads, headDim, besideBytes: 0 }
+  const ports = checkPorts(tensors, [], hosted.checkpoint, blocks)
   return { shape, ports, codec: body.span!.codec, session, previous, next }
 }
 
@@ -88,6 +102,27 @@ function rowNumbers(tensors: NamedTensors, name: string, batch: number): number[
   return Array.from(given.data, Number)
 }
 
+const brought = ['hidden', 'lengths', 'starts', 'parents']
+
+/**
+ * What a step's header tells, whatever session it is for: the rows hold nothing yet, as far as this knows.
+ * @throws SwarmError INVALID_ARGUMENT
+ */
+export function checkStepShapes(tensors: NamedShapes, hosted: Hosted, blocks: BlockRange): void {
+  const unknown = Object.keys(tensors).find(name => !brought.includes(name))
+  if (unknown !== undefined) {
+    invalid(`'${unknown}': a step brings hidden, lengths, starts and parents, ports come when a session opens`)
+  }
+  const [batch, seq] = checkHiddenShape(tensors, 'hidden', hosted, blocks)
+  for (const name of brought.slice(1)) {
+    const given = tensors[name]
+    if (given !== undefined && (given.dtype !== 'int64' || given.shape.join() !== `${batch}`)) {
+      invalid(`${name}: expected int64 [${batch}], found ${describe(given)}`)
+    }
+  }
+  checkWork(hosted.checkpoint.config, { blocks, batch, seq, keys: seq, training: false }, hosted.workingBytes)
+}
+
 /** @throws SwarmError INVALID_ARGUMENT */
 export function checkStep(
   tensors: NamedTensors,
@@ -95,11 +130,7 @@ export function checkStep(
   { batch, maxLength, blocks }: CacheShape,
   { held, prefix, replay }: StepState
 ): StepRequest {
-  const { hidden: _, lengths: __, starts: ___, parents: ____, ...others } = tensors
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) {
-    invalid(`'${unknown}': a step brings hidden, lengths, starts and parents, ports come when a session opens`)
-  }
+  checkStepShapes(tensors, hosted, blocks)
   const hidden = checkHidden(tensors, 'hidden', hosted, blocks)
   const [rows, seq] = hidden.shape as [number, number]
   if (rows !== batch) invalid(`hidden: the session has ${batch} rows, found ${rows}`)

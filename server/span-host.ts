@@ -5,14 +5,14 @@ import { type BlockRange, formatRange, rangeLength } from '../common/range.ts'
 import type { Precision } from '../model/precision.ts'
 import type { Announcement } from '../network/announcement.ts'
 import { DecodeEngine } from './engine.ts'
-import type { MemoryPlan } from './memory-plan.ts'
+import { type MemoryPlan, prepackedBytes } from './memory-plan.ts'
 import type { ServerMetrics } from './metrics.ts'
 import { limitRates } from './pace.ts'
 import { chooseWindow } from './placement.ts'
 import { PrefixReuse } from './prefix-reuse.ts'
 import { placedServers } from './rebalancer.ts'
 import type { Scheduler } from './scheduler.ts'
-import { choosePrecision, prepackedBytes, type ServerInit } from './server-init.ts'
+import type { ServerInit } from './server-init.ts'
 import { type HostedSpan, loadSpan, pieceTokensOf, type SpanInit } from './span.ts'
 import type { Stores } from './stores.ts'
 import type { Throughput } from './throughput.ts'
@@ -94,7 +94,7 @@ export class SpanHost {
     const { logger, scheduler, metrics, stores } = this.#components
     const { range } = this
     logger.info({ model: checkpoint.name, blocks: formatRange(range) }, 'loading')
-    this.#span = await loadSpan(this.#spanInit(range), range, signal)
+    this.#span = await loadSpan(this.#spanInit(), range, signal)
     this.#throughput = limitRates(this.#span.throughput, rangeLength(range), maxRate)
     const { kvCache } = stores
     const prefixes = stores.prefixes && new PrefixReuse({ store: stores.prefixes, metrics })
@@ -117,18 +117,17 @@ export class SpanHost {
   /** How fast this machine is, by one block: others count with it from the moment that a place is chosen. */
   async #measure(signal: AbortSignal): Promise<void> {
     const range = { first: 0, end: 1 }
-    const { programs, throughput } = await loadSpan(this.#spanInit(range), range, signal)
+    const { programs, throughput } = await loadSpan(this.#spanInit(), range, signal)
     await programs.close()
     this.#throughput = limitRates(throughput, this.#plan.numBlocks, this.#init.maxRate ?? {})
   }
 
-  #spanInit(range: BlockRange): SpanInit {
-    const { checkpoint, cacheDir, threads, storage, memoryBytes, blocks, numBlocks } = this.#init
-    const isPlanned = memoryBytes !== undefined || (blocks === undefined && numBlocks === undefined)
+  #spanInit(): SpanInit {
+    const { checkpoint, cacheDir, threads, storage } = this.#init
     const { precision, prepackedBytes: most = Infinity } = this.#plan
-    this.#precision = isPlanned ? precision : choosePrecision(this.#init, range, process.availableMemory())
+    this.#precision = precision
     return {
-      ...{ checkpoint, cacheDir, threads, precision: this.#precision },
+      ...{ checkpoint, cacheDir, threads, precision },
       prepackedBytes: bytes => Math.min(most, prepackedBytes(storage, bytes, process.availableMemory()))
     }
   }

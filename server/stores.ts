@@ -1,6 +1,5 @@
 // What a server keeps in memory for those it serves: keys and values, beginnings of sequences, activations. Each within its bytes.
 
-import { GiB } from '../common/units.ts'
 import { fixedPositions } from '../model/rope-config.ts'
 import { KvCache } from './kv/kv-cache.ts'
 import { cacheSharePerPeer, prefixShare } from './limits.ts'
@@ -18,14 +17,11 @@ export interface Stores {
   readonly residuals: ResidualCache<KeptPass>
 }
 
-/** Empty ones. What the operator has named is taken as it is; without a limit on all memory the rest is 1 GiB each, else as planned. */
+/** Empty ones, of the sizes that were planned. */
 export function createStores(init: ServerInit, plan: MemoryPlan): Stores {
   const { cacheSharePerPeer: peerShare = cacheSharePerPeer, checkpoint, prefixReuse = true } = init
-  const unlimited = init.memoryBytes === undefined
-  const kvCache = new KvCache(init.kvCacheBytes ?? (unlimited ? 1 * GiB : plan.kvCacheBytes), { peerShare })
-  const residuals = new ResidualCache<KeptPass>({
-    maxBytes: init.residualBytes ?? (unlimited ? 1 * GiB : plan.residualBytes)
-  })
+  const kvCache = new KvCache(plan.kvCacheBytes, { peerShare })
+  const residuals = new ResidualCache<KeptPass>({ maxBytes: plan.residualBytes })
   // angles of dynamic rope and longrope, and keys with them, depend on the length of the whole sequence
   if (!prefixReuse || fixedPositions(checkpoint.config.rope) !== undefined) return { kvCache, residuals }
   return { kvCache, residuals, prefixes: new PrefixStore({ kvCache }, { maxBytes: prefixShare * kvCache.maxBytes }) }

@@ -2,19 +2,18 @@
 // by deviation.ts and verdict.ts. Audited, not verified: whoever lies seldom is found late.
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import { type Logger, silent } from '../../common/logger.ts'
-import type { BlockRange } from '../../common/range.ts'
 import type { Tensor } from '../../common/tensor.ts'
+import type { Codec } from '../../proto/frame.ts'
 import type { Peers } from '../remote/peers.ts'
 import { throwIfAborted } from '../remote/retry.ts'
 import type { Hop } from '../remote/routing.ts'
-import { describeHop, type PassGradients, type SpanCaller, type SpanRequest } from '../remote/span-request.ts'
+import { describeHop, type PassGradients, type SpanRequest } from '../remote/span-request.ts'
 import { hiddenDeviation, portsDeviation } from './deviation.ts'
 import { type Examination, Examiner, type Work } from './examiner.ts'
-import { exclude } from './excluded.ts'
 import type { OwnBlocks } from './own-blocks.ts'
-import { recomputeBackward, recomputeForward } from './recompute.ts'
+import { type AuditCaller, recomputeBackward, recomputeForward, recomputeSession } from './recompute.ts'
 import type { AuditKind, AuditReport, Lie } from './report.ts'
-import { coarser, precisionOf, toleranceOf } from './tolerance.ts'
+import { precisionOf, toleranceOf } from './tolerance.ts'
 
 type Floats = Tensor<'float32'>
 
@@ -27,8 +26,11 @@ export interface AuditOptions {
 }
 
 export interface AuditorComponents {
-  readonly caller: SpanCaller
-  readonly peers: Pick<Peers, 'otherRoute' | 'dtypeOf'>
+  readonly caller: AuditCaller
+  readonly peers: Pick<
+    Peers,
+    'otherRoute' | 'dtypeOf' | 'promisedMs' | 'fail' | 'accuse' | 'vouch' | 'isKnown' | 'isOnProbation'
+  >
   /** of a checkpoint on this machine */
   readonly own?: Pick<OwnBlocks, 'forward'>
   /** false: a forward pass over a whole session does not give what its steps gave. Default true */
@@ -101,24 +103,43 @@ export class Auditor {
 
   /** Whether the next session is audited. */
   drawSession(): boolean {
-    return (this.#components.sessions ?? true) && this.draw()
+    return this.#auditsSessions && this.draw()
   }
 
-  /** Perhaps audits a forward pass. Throws BAD_FRAME (retryable) where it was a lie: another server shall compute it. */
+  /** Whether the first answer of these servers is to be checked before it is used: no answer of one of them was, or it has lied before. */
+  isFirst(hops: readonly Hop[]): boolean {
+    const { peers } = this.#components
+    if (this.#options.probability === 0) return false
+    return hops.some(({ peerId }) => !peers.isKnown(peerId) || peers.isOnProbation(peerId))
+  }
+
+  /** The same of a session's servers. */
+  isFirstSession(hops: readonly Hop[]): boolean {
+    return this.#auditsSessions && this.isFirst(hops)
+  }
+
+  get #auditsSessions(): boolean {
+    return this.#components.sessions ?? true
+  }
+
+  /** Perhaps audits a forward pass; always the first of a server that is not known. Throws BAD_FRAME (retryable) where it was a lie: another server shall compute it. */
   async forward(asked: AuditedRequest, output: Floats): Promise<void> {
-    if (!this.draw()) return
+    if (!this.isFirst([asked.hop]) && !this.draw()) return
     const verdict = await this.#examine(asked.hop, this.#forwardWork(asked, output), asked.request.signal)
     if (isLie(verdict)) throw refused(asked.hop, 'forward')
   }
 
   /** The same of a backward pass. */
   async backward({ hop, input, request }: AuditedRequest, gradient: Floats, result: PassGradients): Promise<void> {
-    if (!this.draw()) return
+    if (!this.isFirst([hop]) && !this.draw()) return
     const { caller } = this.#components
     const work: Work<PassGradients> = {
       kind: 'backward',
       claimed: result,
-      compute: route => recomputeBackward(caller, route, { input, request }, gradient),
+      signal: request.signal,
+      input,
+      compute: (route, signal) =>
+        recomputeBackward(caller, route, { input, request: { ...request, signal } }, gradient),
       deviation: (claimed, reference, { precisions, hops }) => {
         const compared = { precisions: precisions.map(precisionOf), hops, decoded: false }
         const [hidden, ports] = [caller.codecs.gradients, caller.codecs.activations].map(codec =>
@@ -138,9 +159,21 @@ export class Auditor {
 
   /** Audits what is known of a session, behind its back: `settled` waits for it. */
   session(audited: AuditedSession): void {
-    const work = this.#session(audited).catch(error => this.#logger.debug({ error }, 'an audit of a session failed'))
+    const work = this.checkSession(audited).then(() => {})
     this.#underWay.add(work)
     work.finally(() => this.#underWay.delete(work))
+  }
+
+  /** The same, waited for: true where a server was found to lie, or one of them must have. Never throws but what the request's signal says. */
+  async checkSession(audited: AuditedSession): Promise<boolean> {
+    const before = this.#lies.length + this.#suspected.length
+    try {
+      await this.#session(audited)
+    } catch (error) {
+      throwIfAborted(audited.request.signal)
+      this.#logger.debug({ error }, 'an audit of a session failed')
+    }
+    return this.#lies.length + this.#suspected.length > before
   }
 
   /** Waits for audits that are under way. */
@@ -158,7 +191,10 @@ export class Auditor {
       return
     }
     const chain = new Set(hops.map(({ peerId }) => peerId))
-    const states = await this.#examiner.along(hops, input, request, chain)
+    const codec = this.#sessionCodec
+    const states = await this.#examiner.along(hops, input, request, chain, (route, from, limited) =>
+      recomputeSession(this.#components.caller, route, from, limited, codec)
+    )
     if (states === null) return this.#count('unanswered')
     const precisions = [...hops.map(({ peerId }) => this.#components.peers.dtypeOf(peerId)), ...states.precisions]
     const compared = { precisions, hops: Math.max(hops.length, states.hops) }
@@ -166,6 +202,7 @@ export class Auditor {
     const deviation = this.#hiddenDeviation({ claimed: output, reference, input }, compared, known)
     if (deviation <= 1) {
       this.#worstAgreed = Math.max(this.#worstAgreed, deviation)
+      for (const { peerId } of hops) this.#components.peers.vouch(peerId)
       return this.#count('agreed')
     }
     await this.#find(audited, states.hidden, deviation)
@@ -180,8 +217,9 @@ export class Auditor {
       const input = states[index]!
       const asked = { hop, input, request }
       try {
-        const output = await recomputeForward(caller, [hop], input, request)
-        const verdict = await this.#examine(hop, this.#forwardWork(asked, output), request.signal)
+        const output = await recomputeSession(caller, [hop], input, request, this.#sessionCodec)
+        const work = this.#forwardWork(asked, output, { kind: 'session', decoded: true })
+        const verdict = await this.#examine(hop, work, request.signal)
         isOther ||= verdict === 'reference lied' || verdict === 'undecided'
       } catch (error) {
         throwIfAborted(request.signal)
@@ -197,6 +235,11 @@ export class Auditor {
     )
   }
 
+  get #sessionCodec(): Codec {
+    const { activations, generation = activations } = this.#components.caller.codecs
+    return generation
+  }
+
   #forwardWork(
     { input, request }: AuditedRequest,
     output: Floats,
@@ -207,7 +250,14 @@ export class Auditor {
     return {
       kind,
       claimed: output,
-      compute: route => recomputeForward(caller, route, input, request),
+      signal: request.signal,
+      input,
+      compute: (route, signal) => {
+        const limited = { ...request, signal }
+        return decoded
+          ? recomputeSession(caller, route, input, limited, this.#sessionCodec)
+          : recomputeForward(caller, route, input, limited)
+      },
       // masks of dropout are the servers' to make
       own: own && request.dropout === null ? blocks => own.forward(blocks, input, request) : undefined,
       deviation: (claimed, reference, compared) =>
@@ -223,9 +273,8 @@ export class Auditor {
     { precisions, hops }: { precisions: readonly (string | undefined)[]; hops: number },
     { isKnown, decoded }: { isKnown: AuditedSession['isKnown']; decoded: boolean }
   ): number {
-    const { activations, generation = activations } = this.#components.caller.codecs
-    // steps of a session and passes travel each in their own way
-    const codec = decoded ? coarser(activations, generation) : activations
+    const { activations } = this.#components.caller.codecs
+    const codec = decoded ? this.#sessionCodec : activations
     const compared = { precisions: precisions.map(precisionOf), codec, hops, decoded }
     return hiddenDeviation(states, toleranceOf(compared, this.#options.tolerance), isKnown)
   }
@@ -235,7 +284,7 @@ export class Auditor {
     try {
       const examination = await this.#examiner.examine(hop, work)
       if (examination === null) this.#count('unanswered')
-      else this.#record(hop.blocks, work.kind, examination)
+      else this.#record(hop, work.kind, examination)
       return examination?.verdict ?? null
     } catch (error) {
       throwIfAborted(signal)
@@ -246,7 +295,13 @@ export class Auditor {
     }
   }
 
-  #record(blocks: BlockRange, kind: AuditKind, { verdict, accused, deviation, decidedBy }: Examination): void {
+  #record(
+    { peerId: audited, blocks }: Hop,
+    kind: AuditKind,
+    { verdict, accused, deviation, decidedBy }: Examination
+  ): void {
+    const { peers } = this.#components
+    if (verdict === 'agreed' || verdict === 'reference lied') peers.vouch(audited)
     this.#count(
       verdict === 'agreed' || verdict === 'reference lied' ? 'agreed' : verdict === 'undecided' ? 'undecided' : null
     )
@@ -258,7 +313,9 @@ export class Auditor {
       )
     }
     for (const peerId of accused) {
-      exclude(peerId)
+      const by =
+        deviation === Infinity ? 'with what are no numbers' : `by ${deviation.toPrecision(3)} times what is tolerated`
+      peers.accuse(peerId, 'lied', `an audit found its answer (${kind}) wrong ${by}, decided by ${decidedBy}`)
       this.#lies.push({ peerId, blocks, kind, deviation, decidedBy })
       this.#logger.error(
         { peer: peerId, blocks, kind, deviation, decidedBy },

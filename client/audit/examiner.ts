@@ -1,11 +1,14 @@
 // One audit: the same work by a second party, and by a third where the two disagree. Knows no reports.
+import type { SwarmError } from '../../common/errors.ts'
 import type { BlockRange } from '../../common/range.ts'
 import type { Tensor } from '../../common/tensor.ts'
+import { second } from '../../common/units.ts'
 import type { Peers } from '../remote/peers.ts'
+import { throwIfAborted } from '../remote/retry.ts'
 import type { Hop } from '../remote/routing.ts'
-import type { SpanCaller, SpanRequest } from '../remote/span-request.ts'
+import { isPeersFault, type SpanRequest } from '../remote/span-request.ts'
 import type { OwnBlocks } from './own-blocks.ts'
-import { recomputeForward } from './recompute.ts'
+import type { AuditCaller } from './recompute.ts'
 import type { AuditKind, Lie } from './report.ts'
 import { judge, type Verdict } from './verdict.ts'
 
@@ -16,7 +19,10 @@ export interface Work<Result> {
   readonly kind: AuditKind
   /** what the audited server says */
   readonly claimed: Result
-  compute(route: readonly Hop[]): Promise<Result>
+  readonly signal: AbortSignal | undefined
+  /** [batch, seq, hidden], what went in */
+  readonly input: Floats
+  compute(route: readonly Hop[], signal: AbortSignal): Promise<Result>
   /** absent: nothing of it can be computed here */
   own?: (blocks: BlockRange) => Promise<Result>
   /** of two results in units of what is tolerated */
@@ -44,12 +50,17 @@ interface Answer<Result> {
 }
 
 export interface ExaminerComponents {
-  readonly caller: SpanCaller
-  readonly peers: Pick<Peers, 'otherRoute' | 'dtypeOf'>
+  readonly caller: AuditCaller
+  readonly peers: Pick<Peers, 'otherRoute' | 'dtypeOf' | 'promisedMs' | 'fail'>
   readonly own?: Pick<OwnBlocks, 'forward'>
 }
 
 const ownPrecision = 'float32'
+/** Whoever is asked for a second result has so long beside what routing expects of it: a first answer may wait for that. */
+const leastMs = 10 * second
+const factor = 4
+/** Servers that are asked for one second result where some do not answer. */
+const mostTries = 2
 
 export class Examiner {
   readonly #components: ExaminerComponents
@@ -63,27 +74,27 @@ export class Examiner {
     const { dtypeOf } = this.#bound
     const claim: Answer<Result> = { result: work.claimed, route: [hop], precisions: [dtypeOf(hop.peerId)] }
     const asked = new Set([hop.peerId])
-    const second = (await this.#byOther(hop, work, asked)) ?? (await this.#byOwn(hop, work))
-    if (second === null) return null
-    const deviation = compare(work, claim, second)
-    const decidedBy = second.route === null ? 'own blocks' : 'a third server'
-    const first = { agrees: deviation <= 1, isOwn: second.route === null }
+    const other = (await this.#byOther(hop, work, asked)) ?? (await this.#byOwn(hop, work))
+    if (other === null) return null
+    const deviation = compare(work, claim, other)
+    const decidedBy = other.route === null ? 'own blocks' : 'a third server'
+    const first = { agrees: deviation <= 1, isOwn: other.route === null }
     if (first.agrees || first.isOwn) {
       const verdict = judge(first, null)
       return { verdict, accused: verdict === 'lied' ? [hop.peerId] : [], deviation, decidedBy }
     }
-    for (const { peerId } of second.route!) asked.add(peerId)
+    for (const { peerId } of other.route!) asked.add(peerId)
     const third = (await this.#byOwn(hop, work)) ?? (await this.#byOther(hop, work, asked))
     if (third === null) return { verdict: judge(first, null), accused: [], deviation, decidedBy }
     const fromClaim = compare(work, claim, third)
     const verdict = judge(first, {
       agreesWithClaim: fromClaim <= 1,
-      agreesWithSecond: compare(work, second, third) <= 1,
+      agreesWithSecond: compare(work, other, third) <= 1,
       isOwn: third.route === null
     })
     return {
       verdict,
-      accused: accusedBy(verdict, hop, second.route!),
+      accused: accusedBy(verdict, hop, other.route!),
       deviation: verdict === 'reference lied' ? deviation : Math.max(deviation, fromClaim),
       decidedBy: third.route === null ? 'own blocks' : 'a third server'
     }
@@ -94,15 +105,18 @@ export class Examiner {
     hops: readonly Hop[],
     input: Floats,
     request: SpanRequest,
-    without: ReadonlySet<string>
+    without: ReadonlySet<string>,
+    compute: (route: readonly Hop[], from: Floats, request: SpanRequest) => Promise<Floats>
   ): Promise<{ hidden: Floats[]; precisions: (string | undefined)[]; hops: number } | null> {
-    const { caller, own } = this.#components
+    const { own } = this.#components
     const states = { hidden: [input], precisions: [] as (string | undefined)[], hops: 0 }
     for (const { blocks, peerId } of hops) {
       const from = states.hidden.at(-1)!
       const route = this.#route(blocks, without, peerId)
-      if (route !== null) states.hidden.push(await recomputeForward(caller, route, from, request))
-      else if (own) states.hidden.push(await own.forward(blocks, from, request))
+      if (route !== null) {
+        const signal = this.#limit(route, from, request.signal)
+        states.hidden.push(await compute(route, from, { ...request, signal }))
+      } else if (own) states.hidden.push(await own.forward(blocks, from, request))
       else return null
       states.precisions.push(...(route?.map(hop => this.#bound.dtypeOf(hop.peerId)) ?? [ownPrecision]))
       states.hops += route?.length ?? 1
@@ -119,15 +133,36 @@ export class Examiner {
     return this.#components.peers.otherRoute(blocks, { mode: 'throughput', without, dtype: this.#bound.dtypeOf(like) })
   }
 
+  /** A time limit for a second result. */
+  #limit(route: readonly Hop[], { shape }: Floats, signal: AbortSignal | undefined): AbortSignal {
+    const tokens = shape[0]! * shape[1]!
+    const promisedMs = this.#components.peers.promisedMs(route, { mode: 'throughput', tokens })
+    const limit = AbortSignal.timeout(Math.ceil(leastMs + factor * promisedMs))
+    return signal ? AbortSignal.any([signal, limit]) : limit
+  }
+
+  /** null where there is no other. Throws what the last one says. */
   async #byOther<Result>(
     { blocks, peerId }: Hop,
     work: Work<Result>,
     without: ReadonlySet<string>
   ): Promise<Answer<Result> | null> {
-    const route = this.#route(blocks, without, peerId)
-    if (route === null) return null
-    const precisions = route.map(hop => this.#bound.dtypeOf(hop.peerId))
-    return { result: await work.compute(route), route, precisions }
+    const left = new Set(without)
+    for (let tries = 1; ; tries++) {
+      const route = this.#route(blocks, left, peerId)
+      if (route === null) return null
+      const precisions = route.map(hop => this.#bound.dtypeOf(hop.peerId))
+      try {
+        return { result: await work.compute(route, this.#limit(route, work.input, work.signal)), route, precisions }
+      } catch (error) {
+        throwIfAborted(work.signal)
+        const [hop] = route
+        const isLate = (error as SwarmError).code === 'DEADLINE'
+        if (route.length > 1 || tries === mostTries || !(isPeersFault(error) || isLate)) throw error
+        this.#components.peers.fail(hop!.peerId, error as SwarmError)
+        left.add(hop!.peerId)
+      }
+    }
   }
 
   async #byOwn<Result>({ blocks }: Hop, work: Work<Result>): Promise<Answer<Result> | null> {

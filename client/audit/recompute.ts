@@ -1,8 +1,10 @@
 // The same work once more, along another route. Keeps nothing on the servers.
-import type { Tensor } from '../../common/tensor.ts'
+import { int64, type Tensor } from '../../common/tensor.ts'
 import { portsOf } from '../../model/ports.ts'
-import type { NamedTensors } from '../../proto/frame.ts'
+import type { Network } from '../../network/network.ts'
+import type { Codec, NamedTensors } from '../../proto/frame.ts'
 import type { Hop } from '../remote/routing.ts'
+import { SessionHop } from '../remote/session/hop.ts'
 import {
   type PassGradients,
   requestBackward,
@@ -49,4 +51,54 @@ export async function recomputeBackward(
     ports = { ...ports, ...result.ports }
   }
   return { hidden, ports }
+}
+
+/** Asks for passes and opens sessions. */
+export type AuditCaller = SpanCaller & { readonly network: Pick<Network, 'request' | 'open'> }
+
+/**
+ * [batch, seq, hidden] through the blocks of the route as a session's single step: quantized servers compute it with the kernels of
+ * sessions, which round activations as those of passes do not. Throws what its servers say.
+ */
+export async function recomputeSession(
+  caller: AuditCaller,
+  route: readonly Hop[],
+  input: Floats,
+  request: SpanRequest,
+  codec: Codec
+): Promise<Floats> {
+  let hidden = input
+  for (const hop of route) hidden = await throughSession(caller, hop, hidden, request, codec)
+  return hidden
+}
+
+async function throughSession(
+  { network, model, timeoutMs, addressesOf }: AuditCaller,
+  hop: Hop,
+  hidden: Floats,
+  { mask, ports, signal = new AbortController().signal }: SpanRequest,
+  codec: Codec
+): Promise<Floats> {
+  const [batch, seq] = hidden.shape as [number, number, number]
+  const lengths = Array.from({ length: batch }, (_, row) =>
+    mask === undefined
+      ? seq
+      : mask.data.subarray(row * seq, (row + 1) * seq).reduce((sum, each) => sum + Number(each), 0)
+  )
+  const session = crypto.getRandomValues(new Uint8Array(16))
+  const init = { model, codec, batch, maxLength: seq, ports }
+  // an audit's failures are the examiner's to judge
+  const peers = { addressesOf, fail() {} }
+  const place = { previous: '', next: null }
+  const opened = await SessionHop.open({ network, peers }, init, { hop, place, session, signal })
+  try {
+    const body = { timeoutMs, step: 1, lastOnly: false, replay: false }
+    const numbers = {
+      ...(lengths.some(length => length !== seq) && { lengths: int64([batch], lengths) }),
+      starts: int64([batch], new Array<number>(batch).fill(0))
+    }
+    return await opened.ask(opened, body, { hidden, ...numbers }, signal)
+  } finally {
+    await opened.close()
+  }
 }

@@ -1,6 +1,6 @@
 // Files on Node.
 import { access, appendFile, mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
 import { type Files, temporarySuffix } from './files.ts'
@@ -117,6 +117,17 @@ export const files: Files = {
       () => true,
       () => false
     ),
+
+  move: rename,
+
+  home() {
+    if (process.env.SWARM_HOME) return process.env.SWARM_HOME
+    try {
+      return join(homedir(), '.swarmtune')
+    } catch {
+      return null // a user without an entry in the system's list
+    }
+  },
 
   spareFolder: () => mkdtemp(join(tmpdir(), 'swarm-'))
 }

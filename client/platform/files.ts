@@ -20,6 +20,10 @@ export interface Files {
   /** A file, or a folder with what is in it, gone from under its name at once; nothing where there is none. */
   remove(path: string): Promise<void>
   exists(path: string): Promise<boolean>
+  /** Renames a file and replaces what has the new name. */
+  move(from: string, to: string): Promise<void>
+  /** The folder for what is kept between runs: `SWARM_HOME`, else `.swarmtune` in the user's home; null where there is none. */
+  home(): string | null
   /** A new folder where the system keeps what is temporary, which may be on another disk. */
   spareFolder(): Promise<string>
   join(...parts: string[]): string

@@ -7,6 +7,7 @@ import type { Codec } from '../../proto/frame.ts'
 import type { Auditor } from '../audit/auditor.ts'
 import type { Peers } from './peers.ts'
 import { retry, throwIfAborted } from './retry.ts'
+import type { Hop } from './routing.ts'
 import { ChainBuilder } from './session/chain-builder.ts'
 import { ChainSession } from './session/chain-session.ts'
 import type { Ping } from './session/liveness.ts'
@@ -48,23 +49,26 @@ export async function openInferenceSession(
   }
   const { retryDelaysMs, hiddenSize, wholeSteps = false } = init
   const cacheBytesPerBlock = batch * maxLength * init.cacheBytesPerPosition
-  const session = crypto.getRandomValues(new Uint8Array(16))
   const { directory } = network
   const recordOf = directory && ((peerId: string) => directory.recordOf(peerId))
   const ping: Ping | undefined =
     network.ping && ((peerId, limit) => network.ping!(peerId, { addresses: peers.addressesOf(peerId), signal: limit }))
   const builder = new ChainBuilder(
     { network, peers, logger, recordOf, ping, relays: () => auditor?.relays ?? false },
-    { ...init, session, batch, maxLength, ports, cacheBytesPerBlock }
+    { ...init, batch, maxLength, ports, cacheBytesPerBlock }
   )
   const building = retry(() => builder.build(signal), { delaysMs: retryDelaysMs, logger, signal })
   const chain = await building.catch(error => {
     throwIfAborted(signal)
     throw builder.givenUp(toSwarmError(error))
   })
-  const recorder = auditor?.drawSession() ? new SessionRecorder({ auditor }, { batch, hiddenSize, ports }) : null
+  const audit = auditor && {
+    isDrawn: auditor.drawSession(),
+    isFirst: (hops: readonly Hop[]) => auditor.isFirstSession(hops),
+    record: () => new SessionRecorder({ auditor }, { batch, hiddenSize, ports })
+  }
   return new ChainSession(
-    { builder, chain, logger, recorder },
+    { builder, chain, logger, audit },
     { hiddenSize, batch, maxLength, retryDelaysMs, wholeSteps }
   )
 }

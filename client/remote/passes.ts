@@ -1,16 +1,20 @@
 // A batch through a range of blocks, hop by hop, and its gradient back: with another route where a server fails.
 // What a hop got in is kept, so that its backward pass can be computed anywhere.
-import { type SwarmError, toSwarmError } from '../../common/errors.ts'
+import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { BlockRange } from '../../common/range.ts'
 import type { Tensor } from '../../common/tensor.ts'
 import { portsOf } from '../../model/ports.ts'
 import type { NamedTensors } from '../../proto/frame.ts'
 import type { Auditor } from '../audit/auditor.ts'
+import { namedFinite, tokensFinite } from './finite.ts'
+import { hedge } from './hedge.ts'
 import type { Peers } from './peers.ts'
+import { Punctuality, passBytesMs } from './punctuality.ts'
 import { retry, throwIfAborted } from './retry.ts'
 import type { Hop } from './routing.ts'
 import {
+  describeHop,
   isPeersFault,
   type PassGradients,
   requestBackward,
@@ -41,7 +45,35 @@ export interface BackwardOptions {
   readonly signal?: AbortSignal
 }
 
-type PassPeers = Pick<Peers, 'route' | 'fail' | 'succeed' | 'givenUp'>
+type Floats = Tensor<'float32'>
+type PassPeers = Pick<
+  Peers,
+  'route' | 'otherRoute' | 'promisedMs' | 'loadMs' | 'fail' | 'succeed' | 'late' | 'inTime' | 'accuse' | 'givenUp'
+>
+
+/** A backward pass costs up to so many times a forward pass, with the forward computed again. */
+const backwardFactor = 3
+
+/** A stretch of a forward pass: what came out, and the hops with what they got in. */
+interface Stretch {
+  readonly hidden: Floats
+  readonly passes: readonly SpanPass[]
+}
+
+/** Work at one server, and the same by others. */
+interface Guarded<T> {
+  readonly hop: Hop
+  readonly input: Floats
+  /** times the work of a forward pass */
+  readonly factor: number
+  readonly signal: AbortSignal | undefined
+  here(signal: AbortSignal | undefined): Promise<T>
+  /** throws where the answer from here is found to be wrong */
+  audit(result: T): Promise<void> | undefined
+  elsewhere(route: readonly Hop[], signal: AbortSignal | undefined): Promise<T>
+  /** whether what went in is finite, or what came out */
+  isSound(result: T | null): boolean
+}
 
 export class Passes {
   readonly #caller: SpanCaller
@@ -49,6 +81,7 @@ export class Passes {
   readonly #auditor: Auditor | null
   readonly #options: PassOptions
   readonly #answered = new Set<string>()
+  readonly #punctuality = new Punctuality()
   #retries = 0
 
   constructor(components: { caller: SpanCaller; peers: PassPeers; auditor?: Auditor | null }, options: PassOptions) {
@@ -70,19 +103,25 @@ export class Passes {
     let hidden = input
     let route = planned
     for (let at = blocks.first; at < blocks.end; at = passes.at(-1)!.hop.blocks.end) {
-      const pass = await this.#retry({ first: at, end: blocks.end }, signal, async () => {
+      const stretch = await this.#retry({ first: at, end: blocks.end }, signal, async () => {
         if (route.length === 0) route = await this.#route({ first: at, end: blocks.end }, input, signal)
         const [hop, ...later] = route as [Hop, ...Hop[]]
         route = []
-        const own = { ...request, ports: portsOf(request.ports, hop.blocks) }
-        const result = await this.#ask(hop, signal, () => requestForward(this.#caller, hop, hidden, own))
-        await this.#auditor?.forward({ hop, input: hidden, request: own }, result.hidden)
+        const result = await this.#guard<Stretch>({
+          hop,
+          input: hidden,
+          factor: 1,
+          signal,
+          here: own => this.#forwardHop(hop, hidden, { ...request, signal: own }),
+          audit: found => this.#auditForward(hop, hidden, request, found.hidden),
+          elsewhere: (other, own) => this.#forwardOver(other, hidden, { ...request, signal: own }),
+          isSound: found => tokensFinite(found?.hidden ?? hidden, tokensOf(request))
+        })
         route = later
-        return { hop, input: hidden, residualId: result.residualId, request: own, output: result.hidden }
+        return result
       })
-      const { output, ...kept } = pass
-      hidden = output
-      passes.push(kept)
+      hidden = stretch.hidden
+      passes.push(...stretch.passes)
     }
     return { hidden, passes }
   }
@@ -112,34 +151,143 @@ export class Passes {
     return { peers, retries: this.#retries }
   }
 
-  /** With what the server kept; where that is lost, computed anew by it or by whoever serves the blocks now. */
-  async #backwardOne(pass: SpanPass, gradient: Tensor<'float32'>, signal?: AbortSignal): Promise<PassGradients> {
-    const ask = async (hop: Hop, residualId: string) => {
-      const { input, request } = pass
-      const result = await this.#ask(hop, signal, () =>
-        requestBackward(this.#caller, hop, { hidden: input, residualId, request }, gradient, signal)
-      )
-      await this.#auditor?.backward({ hop, input, request: { ...request, signal } }, gradient, result)
-      return result
-    }
+  /** With what the server kept; where that is lost, computed anew by it or by other servers of the blocks. */
+  async #backwardOne(pass: SpanPass, gradient: Floats, signal?: AbortSignal): Promise<PassGradients> {
     let plan: { hop: Hop; residualId: string } | null = pass
     return await this.#retry(pass.hop.blocks, signal, async () => {
       const tried = plan
       plan = null
-      if (tried !== null) {
-        try {
-          return await ask(tried.hop, tried.residualId)
-        } catch (error) {
-          if (tried.residualId !== '' && isEvicted(error)) plan = { hop: tried.hop, residualId: '' }
-          throw error
-        }
+      if (tried === null) {
+        return await this.#backwardOver(await this.#route(pass.hop.blocks, gradient, signal), pass, gradient, signal)
       }
-      const { blocks } = pass.hop
-      const route = await this.#route(blocks, gradient, signal)
-      if (route.length === 1) return await ask(route[0]!, '')
-      const again = await this.forward(pass.input, blocks, { ...pass.request, signal, keepResiduals: true }, route)
-      return await this.backward(again.passes, gradient, { signal })
+      try {
+        return await this.#guard<PassGradients>({
+          hop: tried.hop,
+          input: gradient,
+          factor: backwardFactor,
+          signal,
+          here: own => this.#backwardHop(tried, pass, gradient, own),
+          audit: found => this.#auditBackward(tried.hop, pass, gradient, found, signal),
+          elsewhere: (route, own) => this.#backwardOver(route, pass, gradient, own),
+          isSound: found =>
+            tokensFinite(found?.hidden ?? gradient, tokensOf(pass.request)) && namedFinite(found?.ports ?? {})
+        })
+      } catch (error) {
+        if (tried.residualId !== '' && isEvicted(error)) plan = { hop: tried.hop, residualId: '' }
+        throw error
+      }
     })
+  }
+
+  /** Through the blocks of one server. */
+  async #forwardHop(hop: Hop, input: Floats, request: SpanRequest): Promise<Stretch> {
+    const own = { ...request, ports: portsOf(request.ports, hop.blocks) }
+    const result = await this.#ask(hop, request.signal, () => requestForward(this.#caller, hop, input, own))
+    // the signal of this try says nothing of the backward pass
+    const kept = { hop, input, residualId: result.residualId, request: { ...own, signal: undefined } }
+    return { hidden: result.hidden, passes: [kept] }
+  }
+
+  async #forwardOver(route: readonly Hop[], input: Floats, request: SpanRequest): Promise<Stretch> {
+    let hidden = input
+    const passes: SpanPass[] = []
+    for (const hop of route) {
+      const next = await this.#forwardHop(hop, hidden, request)
+      await this.#auditForward(hop, hidden, request, next.hidden)
+      hidden = next.hidden
+      passes.push(...next.passes)
+    }
+    return { hidden, passes }
+  }
+
+  /** Back through the blocks of one server. */
+  async #backwardHop(
+    { hop, residualId }: { hop: Hop; residualId: string },
+    { input, request }: SpanPass,
+    gradient: Floats,
+    signal?: AbortSignal
+  ): Promise<PassGradients> {
+    return await this.#ask(hop, signal, () =>
+      requestBackward(this.#caller, hop, { hidden: input, residualId, request }, gradient, signal)
+    )
+  }
+
+  #auditForward(hop: Hop, input: Floats, request: SpanRequest, output: Floats): Promise<void> | undefined {
+    const own = { ...request, ports: portsOf(request.ports, hop.blocks) }
+    return this.#auditor?.forward({ hop, input, request: own }, output)
+  }
+
+  #auditBackward(
+    hop: Hop,
+    { input, request }: SpanPass,
+    gradient: Floats,
+    result: PassGradients,
+    signal?: AbortSignal
+  ): Promise<void> | undefined {
+    return this.#auditor?.backward({ hop, input, request: { ...request, signal } }, gradient, result)
+  }
+
+  async #backwardOver(
+    route: readonly Hop[],
+    pass: SpanPass,
+    gradient: Floats,
+    signal?: AbortSignal
+  ): Promise<PassGradients> {
+    if (route.length === 1) {
+      const hop = route[0]!
+      const result = await this.#backwardHop({ hop, residualId: '' }, pass, gradient, signal)
+      await this.#auditBackward(hop, pass, gradient, result, signal)
+      return result
+    }
+    const request = { ...pass.request, signal, keepResiduals: true }
+    const again = await this.forward(pass.input, pass.hop.blocks, request, route)
+    return await this.backward(again.passes, gradient, { signal })
+  }
+
+  /**
+   * Work at one server that others do as well where it is late, or where what it says is not finite although what it got is.
+   */
+  async #guard<T>({ hop, input, factor, signal, here, audit, elsewhere, isSound }: Guarded<T>): Promise<T> {
+    const tokens = input.shape[0]! * input.shape[1]!
+    const options = { mode: 'throughput', tokens } as const
+    const other = (): readonly Hop[] | null =>
+      this.#peers.otherRoute(hop.blocks, { ...options, without: new Set([hop.peerId]) })
+    const promisedMs = factor * (this.#peers.promisedMs([hop], options) + this.#peers.loadMs(hop.peerId))
+    const patienceMs = this.#punctuality.patienceMs(promisedMs) + passBytesMs(input.data.byteLength)
+    const started = performance.now()
+    const { result, late } = await hedge({
+      patienceMs,
+      signal,
+      first: here,
+      second: own => {
+        const route = this.#punctuality.mayHedge() ? other() : null
+        if (route === null) return null
+        const milliseconds = Math.round(performance.now() - started)
+        this.#options.logger.debug({ hop: describeHop(hop), milliseconds }, 'a server is late: another is asked too')
+        return elsewhere(route, own)
+      }
+    })
+    const ms = performance.now() - started
+    if (late) this.#peers.late(hop.peerId, ms - promisedMs)
+    else {
+      this.#punctuality.took(hop.peerId, ms, promisedMs)
+      if (ms < patienceMs) this.#peers.inTime(hop.peerId)
+    }
+    if (isSound(result) || !isSound(null)) {
+      if (!late) await audit(result)
+      return result
+    }
+    if (late) {
+      const message = `the answer of the server asked instead of ${describeHop(hop)} is not finite`
+      throw new SwarmError('BAD_FRAME', message, { retryable: true })
+    }
+    const route = other()
+    if (route === null) return result
+    const second = await elsewhere(route, signal)
+    // two that agree: the model's own numbers leave what floats can hold
+    if (!isSound(second)) return result
+    this.#peers.accuse(hop.peerId, 'not finite', `${describeHop(hop)}: its answer is not finite, another server's is`)
+    return second
   }
 
   /** Asks one server and remembers how it did. */
@@ -175,4 +323,9 @@ export class Passes {
 
 function isEvicted(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'RESIDUALS_EVICTED'
+}
+
+/** Positions that are tokens. */
+function tokensOf({ mask }: SpanRequest): (row: number, position: number) => boolean {
+  return (row, position) => mask === undefined || mask.data[row * mask.shape[1]! + position] === 1n
 }

@@ -5,13 +5,13 @@ import { type Logger, silent } from '../../common/logger.ts'
 import type { BlockRange } from '../../common/range.ts'
 import { minute, second } from '../../common/units.ts'
 import type { Announcement } from '../../network/announcement.ts'
-import { excludedPeers } from '../audit/excluded.ts'
 import { Bans } from './bans.ts'
+import { Blame, type Offence } from './blame.ts'
 import { Experience } from './experience.ts'
 import { givenUp } from './given-up.ts'
 import { delay, throwIfAborted, within } from './retry.ts'
 import { type Ping, RoundTrips } from './round-trips.ts'
-import { findRoute, type Hop, type RouteOptions, type RouteServer } from './routing.ts'
+import { findRoute, type Hop, type RouteOptions, type RouteServer, routeCost } from './routing.ts'
 import { Load, spreadRoutes } from './spread.ts'
 
 /** The list of servers is asked for again when it is older. */
@@ -20,6 +20,15 @@ const refreshMs = 1 * minute
 const firstPingsMs = 1 * second
 /** Where blocks are missing they are looked for thoroughly, but not more often. */
 const thoroughMs = 0.1 * second
+/** A server that is to be avoided counts as so much further away: it is taken where no other has the blocks. */
+const avoidedMs = 30 * second
+/** What is promised of servers whose announcements are gone. */
+const unknownPromiseMs = 0.5 * second
+/** Less than this is load, not silence: a server that is late by less is not accused. */
+const leastSilenceMs = 0.4 * second
+/** A server that is asked how busy it is has so long to answer. */
+const queueTimeoutMs = 1 * second
+
 export interface PeersComponents {
   /** the model's servers as announced now; `enough` says whether dearer ways of looking are worth it */
   findServers(options: {
@@ -29,6 +38,14 @@ export interface PeersComponents {
   /** names of the models that the swarm serves, for the message when it is not this one */
   modelsServed?(options: { signal?: AbortSignal }): Promise<readonly string[]>
   readonly ping: Ping
+  /** requests and steps that wait at a server, as it says itself; absent: nobody is asked */
+  queueOf?(peerId: string, options: { signal: AbortSignal }): Promise<number>
+  /** identity of the model; default: none */
+  readonly model?: string
+  /** what is known against servers; default: nothing, and what is found out is forgotten with this object */
+  readonly blame?: Blame
+  /** first answers of servers that are not known are checked before they are used: one that lied long ago may be tried again. Default false */
+  readonly audited?: boolean
   /** servers whose blocks are of another precision are left out: `float32`, `int8`, `int4` */
   readonly requireDtype?: string
   readonly logger?: Logger
@@ -51,6 +68,8 @@ export class Peers {
   readonly #bans: Bans
   readonly #load = new Load()
   readonly #experience: Experience
+  readonly #blame: Blame
+  readonly #model: string
   #servers: readonly Announcement[] = []
   /** servers of another precision than the one that is required, when last looked */
   #leftOut = 0
@@ -65,6 +84,8 @@ export class Peers {
     this.#experience = new Experience(this.#now)
     const shared = { logger: this.#logger, now: this.#now }
     this.#bans = new Bans(shared)
+    this.#blame = components.blame ?? new Blame({ home: null, ...shared })
+    this.#model = components.model ?? ''
     this.#roundTrips = new RoundTrips({ ...shared, ping: components.ping })
   }
 
@@ -72,13 +93,13 @@ export class Peers {
   get servers(): readonly Announcement[] {
     const now = this.#now()
     const isUsed = ({ peerId, state, expiresAt }: Announcement): boolean =>
-      state === 'online' && expiresAt > now && !excludedPeers.has(peerId)
+      state === 'online' && expiresAt > now && !this.#blame.isExcluded(peerId)
     return this.#servers.filter(isUsed)
   }
 
-  /** Peers that failed lately or are busy. */
+  /** Peers that failed lately, are busy, or have something against them: they are taken where no other has the blocks. */
   get banned(): ReadonlySet<string> {
-    return this.#bans.current
+    return new Set([...this.#bans.current, ...this.#avoided.keys()])
   }
 
   /** Where the peer can be dialed. */
@@ -116,7 +137,77 @@ export class Peers {
 
   /** What to say where trying again has not helped. */
   givenUp(blocks: BlockRange, error: SwarmError): SwarmError {
-    return givenUp(error, blocks, this.servers, this.#bans.reasons)
+    const reasons = new Map([...this.#avoided, ...this.#bans.reasons])
+    return givenUp(error, blocks, this.servers, reasons)
+  }
+
+  /** Notes what a server did, for other processes and later ones too: one that lied is asked for nothing, others are avoided. */
+  accuse(peerId: string, offence: Offence, why: string): void {
+    this.#blame.accuse(peerId, { model: this.#model, offence, why })
+  }
+
+  /** An answer of the server was compared with another's and is right. */
+  vouch(peerId: string): void {
+    this.#blame.vouch(peerId)
+  }
+
+  /** Whether an answer of the server was checked and right lately. */
+  isKnown(peerId: string): boolean {
+    return this.#blame.isKnown(peerId)
+  }
+
+  /** True for a server that was found to lie: it is asked for nothing. */
+  isExcluded(peerId: string): boolean {
+    return this.#blame.isExcluded(peerId)
+  }
+
+  /** True for a server that was found to lie and whose exclusion is over. */
+  isOnProbation(peerId: string): boolean {
+    return this.#blame.isOnProbation(peerId)
+  }
+
+  /** Milliseconds that a route takes by what its servers announce and what was measured, lateness left out. */
+  promisedMs(route: readonly Hop[], options: RouteOptions = {}): number {
+    const known = this.#servers.filter(server => route.some(({ peerId }) => peerId === server.peerId))
+    const servers = known.map(server => ({ ...this.#routeServer(server), lateMs: 0 }))
+    return route.every(hop => servers.some(({ peerId }) => peerId === hop.peerId))
+      ? routeCost(route, servers, options)
+      : unknownPromiseMs
+  }
+
+  /** The same with what servers were late lately. */
+  expectedMs(route: readonly Hop[], options: RouteOptions = {}): number {
+    const lateMs = route.reduce((sum, { peerId }) => sum + this.#experience.latenessOf(peerId), 0)
+    return this.promisedMs(route, options) + lateMs
+  }
+
+  /** Milliseconds of work of this client that is on its way to a server. */
+  loadMs(peerId: string): number {
+    return this.#load.busyUntilMs.get(peerId) ?? 0
+  }
+
+  /**
+   * A server had not answered so long after the time that it promised, and another was asked instead. It counts as that much further
+   * away for a while. One that says itself that it has no work, and yet does not answer, is avoided in later runs too.
+   */
+  late(peerId: string, ms: number): void {
+    this.#experience.late(peerId, ms)
+    const { queueOf } = this.#components
+    if (queueOf === undefined || ms < leastSilenceMs) return
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(queueTimeoutMs)])
+    const accuse = (says: string): void => {
+      if (this.#closing.signal.aborted) return
+      this.accuse(peerId, 'late', `no answer ${Math.round(ms)} ms after the time that it promised; ${says}`)
+    }
+    queueOf(peerId, { signal }).then(
+      queue => queue === 0 && accuse('it says that it has no other work'),
+      error => accuse(`it does not say how busy it is: ${messageOf(error)}`)
+    )
+  }
+
+  /** A server answered in the time that it promised. */
+  inTime(peerId: string): void {
+    this.#experience.inTime(peerId)
   }
 
   /** Forgets the peer's failures. */
@@ -125,12 +216,16 @@ export class Peers {
   }
 
   /**
-   * The best chain of servers through `blocks`. Banned ones are taken only where there is no other.
+   * The best chain of servers through `blocks`. Banned ones, and those to `avoid`, are taken only where there is no other.
    * Throws BLOCKS_UNAVAILABLE naming the blocks that nobody serves, and whatever looking for servers throws.
    */
-  route(blocks: BlockRange, options: RouteOptions & { readonly signal?: AbortSignal } = {}): Promise<readonly Hop[]> {
-    return this.#find(blocks, options.signal, (servers, excluded) =>
-      findRoute(servers, blocks, { ...options, excluded })
+  route(
+    blocks: BlockRange,
+    options: RouteOptions & { readonly signal?: AbortSignal; readonly avoid?: ReadonlySet<string> } = {}
+  ): Promise<readonly Hop[]> {
+    const { signal, avoid, ...routing } = options
+    return this.#find(blocks, signal, (servers, excluded) =>
+      findRoute(away(servers, avoid), blocks, { ...routing, excluded })
     )
   }
 
@@ -155,6 +250,10 @@ export class Peers {
     const known = new Map(this.#routeServers().map(server => [server.peerId, server]))
     const servers = route.flatMap(({ peerId }) => known.get(peerId) ?? [])
     if (servers.length === route.length) this.#experience.took(route, servers, ms)
+  }
+
+  get #avoided(): ReadonlyMap<string, string> {
+    return this.#blame.avoided(this.#model, { probation: this.#components.audited !== true })
   }
 
   /** Ends what is under way. */
@@ -204,7 +303,11 @@ export class Peers {
   }
 
   #routeServers(): RouteServer[] {
-    return this.servers.map(({ peerId, firstBlock, endBlock, trips, ...announced }) => ({
+    return this.servers.map(server => this.#routeServer(server))
+  }
+
+  #routeServer({ peerId, firstBlock, endBlock, trips, ...announced }: Announcement): RouteServer {
+    return {
       peerId,
       blocks: { first: firstBlock, end: endBlock },
       roundTripMs: this.#roundTrips.of(peerId),
@@ -214,8 +317,9 @@ export class Peers {
       queueMs: announced.queueMs,
       trainingQueueMs: announced.trainingQueueMs,
       slowness: this.#experience.slownessOf(peerId),
+      lateMs: this.#experience.latenessOf(peerId),
       ...(trips.length > 0 && { trips: new Map(trips.map(trip => [trip.peerId, trip.ms])) })
-    }))
+    }
   }
 
   /** Refreshes: in front of the caller the first time, later behind him while the list in hand still serves. */
@@ -273,12 +377,21 @@ export class Peers {
     this.#refreshedAt = this.#now()
     if (blocks !== undefined) this.#thoroughAt = this.#refreshedAt
     this.#logger.debug({ servers: servers.length }, 'servers of the model found')
+    await this.#blame.load()
     const pings = this.#roundTrips.measure(
       servers.filter(server => server.state === 'online'),
       signal
     )
     if (first) await within(firstPingsMs, pings)
   }
+}
+
+/** The servers, some of them as if they were far away. */
+function away(servers: readonly RouteServer[], avoid: ReadonlySet<string> | undefined): readonly RouteServer[] {
+  if (avoid === undefined || avoid.size === 0) return servers
+  return servers.map(server =>
+    avoid.has(server.peerId) ? { ...server, lateMs: (server.lateMs ?? 0) + avoidedMs } : server
+  )
 }
 
 /** Whether online servers host all of the blocks. */

@@ -17,6 +17,8 @@ export interface RouteServer {
   readonly trainingQueueMs?: number
   /** how many times longer than announced its work took lately; default 1 */
   readonly slowness?: number
+  /** milliseconds that its requests took lately beyond what it announces, where that was many times more; default 0 */
+  readonly lateMs?: number
   /** round trips to servers after it, as it measured them */
   readonly trips?: ReadonlyMap<string, number>
 }
@@ -69,8 +71,11 @@ export function roundTripOf({ roundTripMs = unknownRoundTripMs }: RouteServer): 
 }
 
 /** What a hop costs whatever its length, the way there and back left out. */
-export function fixedMs({ queueMs = 0, trainingQueueMs = 0 }: RouteServer, { mode = 'latency' }: RouteOptions): number {
-  return hopMs + (mode === 'latency' ? queueMs : trainingQueueMs)
+export function fixedMs(
+  { queueMs = 0, trainingQueueMs = 0, lateMs = 0 }: RouteServer,
+  { mode = 'latency' }: RouteOptions
+): number {
+  return hopMs + (mode === 'latency' ? queueMs : trainingQueueMs) + lateMs
 }
 
 /**

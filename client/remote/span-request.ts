@@ -55,6 +55,11 @@ function wrong(what: string): SwarmError {
   return new SwarmError('BAD_FRAME', what, { retryable: true })
 }
 
+/** An answer with NaN or infinity in it though what the server was given is finite. */
+export function notFinite(): SwarmError {
+  return wrong('the answer is not finite')
+}
+
 /** A float tensor of the answer. Throws BAD_FRAME where it is missing or of another shape. */
 export function answered(tensors: NamedTensors, name: string, shape: readonly number[]): Tensor<'float32'> {
   const found = tensors[name]

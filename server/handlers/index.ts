@@ -1,16 +1,14 @@
 // The table of handlers: a protocol, and who serves it. The directory protocol is the network's own.
 import type { Handler, HandlerOptions } from '../../network/network.ts'
-import { maxFrameBytes } from '../../proto/limits.ts'
 import { protocols } from '../../proto/protocols.ts'
 import type { ServerContext } from '../context.ts'
+import { headerCheck } from '../header-check.ts'
 import {
-  maxPortBytes,
   maxPushStreamsPerPeer,
   maxRequestFrameBytes,
   maxSessionsPerPeer,
   maxSmallFrameBytes,
-  maxTensorStreamsPerPeer,
-  maxTokensPerRequest
+  maxTensorStreamsPerPeer
 } from '../limits.ts'
 import { backwardHandler } from './backward.ts'
 import { forwardHandler } from './forward.ts'
@@ -25,12 +23,6 @@ interface Row {
   readonly options: (context: ServerContext) => HandlerOptions
 }
 
-/** No more than the largest request could need: hidden states and their gradient, the mask, the ports. */
-function frameBytes({ checkpoint }: ServerContext): number {
-  const perToken = 2 * 4 * checkpoint.config.hiddenSize + 8
-  return Math.min(maxTokensPerRequest * perToken + maxPortBytes, maxFrameBytes)
-}
-
 export const handlers = {
   info: {
     protocol: protocols.info,
@@ -40,22 +32,30 @@ export const handlers = {
   forward: {
     protocol: protocols.forward,
     handler: forwardHandler,
-    options: context => ({ maxFrameBytes: frameBytes(context) })
+    options: context => ({ maxFrameBytes: context.maxFrameBytes, admit: headerCheck(context) })
   },
   backward: {
     protocol: protocols.backward,
     handler: backwardHandler,
-    options: context => ({ maxFrameBytes: frameBytes(context) })
+    options: context => ({ maxFrameBytes: context.maxFrameBytes, admit: headerCheck(context) })
   },
   inference: {
     protocol: protocols.inference,
     handler: inferenceHandler,
-    options: context => ({ maxFrameBytes: frameBytes(context), maxStreamsPerPeer: maxSessionsPerPeer })
+    options: context => ({
+      maxFrameBytes: context.maxFrameBytes,
+      admit: headerCheck(context),
+      maxStreamsPerPeer: maxSessionsPerPeer
+    })
   },
   push: {
     protocol: protocols.push,
     handler: pushHandler,
-    options: context => ({ maxFrameBytes: frameBytes(context), maxStreamsPerPeer: maxPushStreamsPerPeer })
+    options: context => ({
+      maxFrameBytes: context.maxFrameBytes,
+      admit: headerCheck(context),
+      maxStreamsPerPeer: maxPushStreamsPerPeer
+    })
   },
   tensors: {
     protocol: protocols.tensors,

@@ -1,5 +1,5 @@
 // push: the server before this one in a chain brings the inputs of a session's steps.
-import { SwarmError } from '../../common/errors.ts'
+import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import type { Handler } from '../../network/network.ts'
 import type { Message } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'
@@ -12,7 +12,11 @@ export function pushHandler(context: ServerContext): Handler {
     if (first.body.kind !== 'pushOpen') throw new SwarmError('BAD_FRAME', `expected pushOpen, found ${first.body.kind}`)
     const session = await context.registry.find(first.body.session, signal)
     for (;;) {
-      const message = await stream.receive({ signal })
+      const message = await stream.receive({ signal }).catch(error => {
+        // a step that its header refuses is the session's end too
+        if (session.previous === peerId && toSwarmError(error).code === 'INVALID_ARGUMENT') session.fail(error)
+        throw error
+      })
       if (message === null) return
       // whoever is not, or no more, the server before has nothing to say
       if (session.previous !== peerId) {

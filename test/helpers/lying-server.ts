@@ -25,6 +25,8 @@ export interface LieOptions {
   readonly requests?: boolean
   /** of sessions; default true */
   readonly sessions?: boolean
+  /** of sessions, what goes to the client itself and not to the next server; default true */
+  readonly results?: boolean
 }
 
 const told = ['forwardResponse', 'backwardResponse', 'inferenceResult', 'inferenceStep']
@@ -34,10 +36,11 @@ export async function createLyingServer(
   lie: Lie | null,
   options: LieOptions = {}
 ): Promise<LyingServer> {
-  const { requests = true, sessions = true } = options
+  const { requests = true, sessions = true, results = true } = options
   const state = { lie, lies: 0, input: undefined as Floats | undefined }
   const change = ({ body, tensors }: Message): Message => {
     const isSession = body.kind.startsWith('inference')
+    if (!results && body.kind === 'inferenceResult') return { body, tensors }
     if (state.lie === null || !told.includes(body.kind) || !(isSession ? sessions : requests)) return { body, tensors }
     const changed: Record<string, NamedTensors[string]> = {}
     for (const [name, value] of Object.entries(tensors)) {

@@ -105,16 +105,16 @@ test('memory is divided between weights and the rest, and what cannot work is re
   const checkpoint = await openModel('grouped')
   const all = planMemory({ checkpoint, memoryBytes: 1024 * MiB }, 0)
   assert.equal(all.numBlocks, 4)
-  const { kvCacheBytes, residualBytes, workingBytes, prepackedBytes } = all
+  const { kvCacheBytes, residualBytes, workingBytes, peerBytes, prepackedBytes } = all
   assert.deepEqual(
-    [kvCacheBytes, residualBytes, workingBytes].map(bytes => bytes / MiB),
-    [192, 96, 96]
+    [kvCacheBytes, residualBytes, workingBytes, peerBytes].map(bytes => bytes / MiB),
+    [192, 96, 96, 48]
   )
   assert.ok(prepackedBytes! > 300 * MiB)
   // a block has 37,000 numbers or so; room for two and a half
-  const one = (1024 - 256 - 384) * MiB - prepackedBytes!
-  const tight = { checkpoint, memoryBytes: 256 * MiB + 3000 + Math.ceil((one / 4) * 2.5) }
-  const rest = { kvCacheBytes: 1000, residualBytes: 1000, workingBytes: 1000 }
+  const one = (1024 - 256 - 384 - 48) * MiB - prepackedBytes!
+  const tight = { checkpoint, memoryBytes: 256 * MiB + 4000 + Math.ceil((one / 4) * 2.5) }
+  const rest = { kvCacheBytes: 1000, residualBytes: 1000, workingBytes: 1000, peerBytes: 1000 }
   assert.equal(planMemory({ ...tight, ...rest }, 0).numBlocks, 2)
   assert.equal(planMemory({ ...tight, ...rest, dtype: 'auto' }, 0).precision, 'int8')
   assert.equal(planMemory({ ...tight, ...rest, dtype: 'auto' }, 0).numBlocks, 4)

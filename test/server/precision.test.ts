@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { openCheckpoint } from '../../model/checkpoint.ts'
-import { choosePrecision } from '../../server/server-init.ts'
+import { planMemory } from '../../server/memory-plan.ts'
+import type { ServerInit } from '../../server/server-init.ts'
 import { tinyPath } from '../model/support.ts'
 
 describe('the precision of a server', async () => {
   const checkpoint = await openCheckpoint(tinyPath)
   const range = { first: 0, end: 12 }
+  const choosePrecision = (
+    init: Pick<ServerInit, 'checkpoint' | 'dtype'>,
+    blocks: { first: number; end: number },
+    available: number
+  ) => planMemory({ ...init, blocks }, available).precision
   /** float32 block weights of models/tiny, 12 blocks */
   const bytes = 12 * 4 * (2 * 192 + 2 * 192 * 192 + 2 * 64 * 192 + 3 * 512 * 192)
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { GiB } from '../../common/units.ts'
-import { prepackedBytes } from '../../server/server-init.ts'
+import { prepackedBytes } from '../../server/memory-plan.ts'
 import { checkWork, workingBytes } from '../../server/working-memory.ts'
 
 const sizes = { hiddenSize: 2048, intermediateSize: 8192, numHeads: 32, headDim: 64 }

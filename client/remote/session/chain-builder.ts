@@ -3,26 +3,42 @@
 import { SwarmError } from '../../../common/errors.ts'
 import type { Logger } from '../../../common/logger.ts'
 import type { BlockRange } from '../../../common/range.ts'
-import { int64 } from '../../../common/tensor.ts'
-import { minute } from '../../../common/units.ts'
+import { int64, type Tensor } from '../../../common/tensor.ts'
+import { minute, second } from '../../../common/units.ts'
+import { allFinite } from '../finite.ts'
+import { patience } from '../hedge.ts'
 import type { Peers } from '../peers.ts'
 import { throwIfAborted } from '../retry.ts'
 import type { Hop } from '../routing.ts'
-import { describeHop, isPeersFault } from '../span-request.ts'
+import { describeHop, hopError, isPeersFault, notFinite } from '../span-request.ts'
 import { FedInputs } from './fed-inputs.ts'
 import { type HopComponents, type HopInit, type Place, SessionHop } from './hop.ts'
 
 /** positions of each row in one step that is sent again */
 const replayPositions = 256
 const replayTimeoutMs = 5 * minute
+/** Opening a session costs a round trip, and room in the cache: after so long, beside what routing expects, others are asked. */
+const openPatienceMs = 0.4 * second
+const patienceFactor = 4
 /** After so many failures between two servers that both answer us, hidden states go through the client. */
 const maxLinkFailures = 2
+
+type Floats = Tensor<'float32'>
+
+/** A server has not answered in time, and there are others. */
+class Late extends SwarmError {
+  constructor(message: string) {
+    super('UNREACHABLE', message)
+  }
+}
 
 export interface Chain {
   /** in order */
   readonly hops: readonly SessionHop[]
   /** of those that have their inputs from us: the first at least */
   readonly inputs: ReadonlyMap<SessionHop, FedInputs>
+  /** its name at the servers, 16 bytes */
+  readonly session: Uint8Array
 }
 
 /** Whether results of the hop at this place reach us only as those of the last one. */
@@ -37,12 +53,15 @@ export interface Loss {
   readonly error: SwarmError
   /** the server before it says so */
   readonly isLink?: boolean
+  /** nothing is held against the server: it only stands where the chain is cut */
+  readonly isBlameless?: boolean
 }
 
 /** The servers next to those that are wanted, where there are any. */
 interface Between {
   readonly before: SessionHop | null
   readonly after: SessionHop | null
+  readonly session: Uint8Array
 }
 
 /** What the session was about to do. */
@@ -54,7 +73,21 @@ export interface MendPoint {
 }
 
 export interface ChainBuilderComponents extends HopComponents {
-  readonly peers: Pick<Peers, 'addressesOf' | 'succeed' | 'fail' | 'route' | 'took' | 'givenUp'>
+  readonly peers: Pick<
+    Peers,
+    | 'addressesOf'
+    | 'succeed'
+    | 'fail'
+    | 'route'
+    | 'took'
+    | 'givenUp'
+    | 'late'
+    | 'inTime'
+    | 'accuse'
+    | 'promisedMs'
+    | 'expectedMs'
+    | 'isExcluded'
+  >
   /** a server's signed announcement; without it hidden states go through the client */
   readonly recordOf?: (peerId: string) => Uint8Array | undefined
   /** all hidden states shall go through the client, which then sees what each server makes of them; default: none */
@@ -72,15 +105,21 @@ export class ChainBuilder {
   readonly #components: ChainBuilderComponents
   readonly #init: ChainBuilderInit
   #linkFailures = 0
+  #isRelayed = false
 
   constructor(components: ChainBuilderComponents, init: ChainBuilderInit) {
     this.#components = components
     this.#init = init
   }
 
+  /** The servers as routing knows them, and what is held against them. */
+  get peers(): ChainBuilderComponents['peers'] {
+    return this.#components.peers
+  }
+
   /** A decode step went through the chain in so many milliseconds. */
   took({ hops }: Chain, ms: number): void {
-    this.#components.peers.took(
+    this.peers.took(
       hops.map(({ hop }) => hop),
       ms
     )
@@ -88,16 +127,62 @@ export class ChainBuilder {
 
   /** What to say where trying again has not helped. */
   givenUp(error: SwarmError): SwarmError {
-    return this.#components.peers.givenUp(this.#init.blocks, error)
+    return this.peers.givenUp(this.#init.blocks, error)
+  }
+
+  /** Milliseconds that a step of so many positions of each row takes by what its servers announce. */
+  promisedMs({ hops }: Pick<Chain, 'hops'>, positions: number): number {
+    const tokens = this.#init.batch * positions
+    const options = positions === 1 ? {} : ({ mode: 'throughput', chained: true, tokens } as const)
+    return this.peers.promisedMs(
+      hops.map(({ hop }) => hop),
+      options
+    )
+  }
+
+  /** From now on hidden states go through the client: it sees what each server makes of them. */
+  relay(): void {
+    this.#isRelayed = true
   }
 
   /** The fastest chain with room for the session. Throws BLOCKS_UNAVAILABLE, and what the servers say. */
-  async build(signal?: AbortSignal): Promise<Chain> {
+  async build(signal?: AbortSignal, avoid?: ReadonlySet<string>): Promise<Chain> {
     const { blocks, batch, hiddenSize } = this.#init
-    const hops = await this.#open(blocks, { before: null, after: null }, signal)
+    const session = crypto.getRandomValues(new Uint8Array(16))
+    const hops = await this.#open(blocks, { before: null, after: null, session }, signal, avoid)
     const fed = hops.filter(({ place }) => place.previous === '')
     this.#components.logger.debug({ route: hops.map(({ hop }) => describeHop(hop)) }, 'session opened')
-    return { hops, inputs: new Map(fed.map(hop => [hop, new FedInputs(batch, hiddenSize)])) }
+    return { hops, inputs: new Map(fed.map(hop => [hop, new FedInputs(batch, hiddenSize)])), session }
+  }
+
+  /**
+   * A chain of other servers, as far as there are any, every cache as it was; the old one goes on. null where there is no other server,
+   * or a step would be expected to take them more than `mostMs`. Throws as `build` does.
+   */
+  async rival(chain: Chain, point: MendPoint, signal: AbortSignal, mostMs = Infinity): Promise<Chain | null> {
+    const old = new Set(chain.hops.map(({ peerId }) => peerId))
+    const { blocks, cacheBytesPerBlock } = this.#init
+    const route = await this.peers.route(blocks, { mode: 'latency', cacheBytesPerBlock, signal, avoid: old })
+    if (route.every(({ peerId }) => old.has(peerId)) || this.peers.expectedMs(route) > mostMs) return null
+    return await this.#rebuild(chain, point, signal, old)
+  }
+
+  /** A chain of the best servers there are, every cache as it was by the inputs of the whole; the old one is given up. */
+  async renew(chain: Chain, point: MendPoint, signal: AbortSignal): Promise<Chain> {
+    const fresh = await this.#rebuild(chain, point, signal)
+    for (const hop of chain.hops) await hop.close()
+    return fresh
+  }
+
+  async #rebuild(chain: Chain, point: MendPoint, signal: AbortSignal, avoid?: ReadonlySet<string>): Promise<Chain> {
+    const fresh = await this.build(signal, avoid)
+    try {
+      await this.#replay(fresh, 0, fresh.hops.length, chain.inputs.get(chain.hops[0]!)!, point, signal)
+      return fresh
+    } catch (failure) {
+      for (const hop of fresh.hops) hop.abort(failure as SwarmError)
+      throw failure
+    }
   }
 
   /**
@@ -105,14 +190,15 @@ export class ChainBuilder {
    * them (or we) sends again what they had; where that is not to be done, all servers are.
    */
   async mend(chain: Chain, lost: ReadonlyMap<SessionHop, Loss>, point: MendPoint, signal: AbortSignal): Promise<Chain> {
-    for (const [hop, { error, isLink }] of lost) {
+    for (const [hop, { error, isLink, isBlameless }] of lost) {
       hop.abort(error)
-      if (isPeersFault(error)) this.#components.peers.fail(hop.peerId, error)
+      if (isPeersFault(error) && isBlameless !== true) this.peers.fail(hop.peerId, error)
       if (isLink) void this.#countLink(hop)
     }
     let mended = chain
     try {
-      if (this.#linkFailures === maxLinkFailures) throw new SwarmError('UNREACHABLE', 'servers do not reach each other')
+      if (this.#linkFailures === maxLinkFailures || this.mustRelay(chain))
+        throw new SwarmError('UNREACHABLE', 'servers do not reach each other')
       for (const [first, end] of segments(chain.hops, lost)) {
         mended = await this.#replace(mended, chain.hops[first]!, chain.hops[end - 1]!, point, signal)
       }
@@ -121,20 +207,13 @@ export class ChainBuilder {
       throwIfAborted(signal)
       this.#components.logger.debug({ error }, 'the chain is built anew')
       for (const hop of new Set([...chain.hops, ...mended.hops])) hop.abort(error as SwarmError)
-      const fresh = await this.build(signal)
-      try {
-        await this.#replay(fresh, 0, fresh.hops.length, chain.inputs.get(chain.hops[0]!)!, point, signal)
-        return fresh
-      } catch (failure) {
-        for (const hop of fresh.hops) hop.abort(failure as SwarmError)
-        throw failure
-      }
+      return await this.#rebuild(chain, point, signal)
     }
   }
 
   /** Other servers in place of some that leave, which serve until then. Throws where there are none; the chain is then as it was. */
   async handOver(chain: Chain, leaving: readonly SessionHop[], point: MendPoint, signal: AbortSignal): Promise<Chain> {
-    for (const { peerId } of leaving) this.#components.peers.fail(peerId)
+    for (const { peerId } of leaving) this.peers.fail(peerId)
     let changed = chain
     for (const [first, end] of segments(chain.hops, new Set(leaving))) {
       changed = await this.#replace(changed, chain.hops[first]!, chain.hops[end - 1]!, point, signal)
@@ -145,7 +224,7 @@ export class ChainBuilder {
 
   /** Other servers in place of `from` to `to`. */
   async #replace(
-    { hops, inputs }: Chain,
+    { hops, inputs, session }: Chain,
     from: SessionHop,
     to: SessionHop,
     point: MendPoint,
@@ -155,12 +234,12 @@ export class ChainBuilder {
     const before = from.place.previous === '' ? null : hops[first - 1]!
     const after = to.place.next === null ? null : hops[end]!
     const blocks = { first: from.hop.blocks.first, end: to.hop.blocks.end }
-    const fresh = await this.#open(blocks, { before, after }, signal)
+    const fresh = await this.#open(blocks, { before, after, session }, signal)
     const own = new Map(inputs)
     for (const hop of hops.slice(first, end)) own.delete(hop)
     const { batch, hiddenSize } = this.#init
     for (const hop of fresh) if (hop.place.previous === '') own.set(hop, new FedInputs(batch, hiddenSize))
-    const chain = { hops: [...hops.slice(0, first), ...fresh, ...hops.slice(end)], inputs: own }
+    const chain = { hops: [...hops.slice(0, first), ...fresh, ...hops.slice(end)], inputs: own, session }
     try {
       if (after !== null) {
         await after.route({ ...after.place, previous: fresh.at(-1)!.peerId }, { keepNext: true }, signal)
@@ -200,7 +279,10 @@ export class ChainBuilder {
         const body = { timeoutMs: replayTimeoutMs, step: number, lastOnly: isSilent, replay: true }
         const numbers = { lengths: int64([lengths.length], lengths), starts: int64([starts.length], starts) }
         if (isSilent) await hop.step(body, { hidden, ...numbers }, signal)
-        else hidden = await hop.ask(chain.hops[last]!, body, { hidden, ...numbers }, signal)
+        else {
+          const answer = hop.ask(chain.hops[last]!, body, { hidden, ...numbers }, signal)
+          hidden = await this.#heard(chain.hops[last]!, hidden, answer)
+        }
       }
     }
     // also where there was nothing to send
@@ -210,31 +292,49 @@ export class ChainBuilder {
     }
   }
 
+  /** What servers make of a replayed part. Throws where that is not finite although the part is. */
+  async #heard({ hop }: SessionHop, given: Floats, answer: Promise<Floats>): Promise<Floats> {
+    const hidden = await answer
+    if (allFinite(hidden.data) || !allFinite(given.data)) return hidden
+    const error = hopError(notFinite(), hop, 'session')
+    this.peers.fail(hop.peerId, error)
+    throw error
+  }
+
   /**
    * Servers for a range of blocks. Those that cannot be opened make way for others at once, each counted as lost once: many may be gone
-   * and not yet forgotten.
+   * and not yet forgotten. Those that do not answer in time make way too where there are others, and are waited for where there are none.
    */
-  async #open(blocks: BlockRange, between: Between, signal?: AbortSignal): Promise<SessionHop[]> {
+  async #open(
+    blocks: BlockRange,
+    between: Between,
+    signal?: AbortSignal,
+    avoid: ReadonlySet<string> = new Set()
+  ): Promise<SessionHop[]> {
     const lost = new Set<string>()
-    for (;;) {
-      const { hops, failures } = await this.#openRoute(blocks, between, signal)
+    const late = new Set(avoid)
+    for (let patienceMs = openPatienceMs; ; patienceMs *= 2) {
+      const { hops, failures } = await this.#openRoute(blocks, between, { avoid: late, patienceMs, signal })
       if (failures.size === 0) return hops
       await Promise.all(hops.map(hop => hop.close()))
       throwIfAborted(signal)
-      const news = [...failures].filter(([peerId, error]) => isPeersFault(error) && !lost.has(peerId))
+      const isNews = ([peerId, error]: [string, unknown]): boolean =>
+        error instanceof Late ? !late.has(peerId) : isPeersFault(error) && !lost.has(peerId)
+      const news = [...failures].filter(isNews)
       if (news.length === 0) throw failures.values().next().value
-      for (const [peerId] of news) lost.add(peerId)
+      for (const [peerId, error] of news) (error instanceof Late ? late : lost).add(peerId)
     }
   }
 
   /** The servers of the best route, all at once; those that could not be opened, with why. */
   async #openRoute(
     blocks: BlockRange,
-    { before, after }: Between,
-    signal?: AbortSignal
+    { before, after, session }: Between,
+    { avoid, patienceMs, signal }: { avoid: ReadonlySet<string>; patienceMs: number; signal?: AbortSignal }
   ): Promise<{ hops: SessionHop[]; failures: Map<string, unknown> }> {
     const { cacheBytesPerBlock } = this.#init
-    const route = await this.#components.peers.route(blocks, { mode: 'latency', cacheBytesPerBlock, signal })
+    const options = { mode: 'latency', cacheBytesPerBlock, signal } as const
+    const route = await this.peers.route(blocks, { ...options, avoid })
     const neighbours = [before && route[0]!, after?.hop].filter(hop => hop != null)
     if (!neighbours.every(hop => this.#canLink(hop))) {
       throw new SwarmError('UNREACHABLE', 'servers of the chain cannot hand on to the new ones')
@@ -248,14 +348,31 @@ export class ChainBuilder {
     })
     const hops: SessionHop[] = []
     const failures = new Map<string, unknown>()
+    const ended = new AbortController()
     const open = async (hop: Hop, place: Place): Promise<void> => {
+      const late = new AbortController()
+      const started = performance.now()
+      const limitMs = patienceMs + patienceFactor * this.peers.promisedMs([hop])
+      const waiting = patience(limitMs, ended.signal).then(async () => {
+        const without = new Set([...avoid, hop.peerId])
+        const others = await this.peers.route(hop.blocks, { ...options, avoid: without })
+        if (others.every(({ peerId }) => !without.has(peerId)))
+          late.abort(new Late(`no answer in ${Math.round(limitMs)} ms`))
+      })
+      waiting.catch(() => {}) // the route is settled before
       try {
-        hops.push(await SessionHop.open(this.#components, this.#init, { hop, place, signal }))
+        const own = AbortSignal.any([late.signal, ...(signal ? [signal] : [])])
+        hops.push(await SessionHop.open(this.#components, this.#init, { hop, place, session, signal: own }))
       } catch (error) {
-        failures.set(hop.peerId, error)
+        const isLate = late.signal.aborted && !signal?.aborted
+        failures.set(hop.peerId, isLate ? late.signal.reason : error)
+        if (!isLate) return
+        this.#components.logger.debug({ hop: describeHop(hop) }, 'a server does not open the session: another is asked')
+        this.peers.late(hop.peerId, performance.now() - started)
       }
     }
     await Promise.all(route.map((hop, index) => open(hop, places[index]!)))
+    ended.abort(new SwarmError('ABORTED', 'the route is settled'))
     return { hops: hops.toSorted((a, b) => a.hop.blocks.first - b.hop.blocks.first), failures }
   }
 
@@ -265,9 +382,20 @@ export class ChainBuilder {
     if (!(await hop.isAlive(new AbortController().signal))) this.#linkFailures -= 1
   }
 
+  /** Servers of the chain hand on to each other although hidden states shall come through the client. */
+  mustRelay({ hops }: Chain): boolean {
+    const { relays } = this.#components
+    return (this.#isRelayed || relays?.() === true) && hops.some(({ place }) => place.next !== null)
+  }
+
   #canLink({ peerId }: Hop): boolean {
     const { relays } = this.#components
-    return this.#linkFailures < maxLinkFailures && !relays?.() && this.#components.recordOf?.(peerId) !== undefined
+    return (
+      this.#linkFailures < maxLinkFailures &&
+      !this.#isRelayed &&
+      !relays?.() &&
+      this.#components.recordOf?.(peerId) !== undefined
+    )
   }
 
   /** Where a server sends its results to; null: to us. */

@@ -6,14 +6,20 @@ import { withResource } from '../../../common/resource.ts'
 import type { Tensor } from '../../../common/tensor.ts'
 import { minute } from '../../../common/units.ts'
 import { startDeadline } from '../../../network/deadline.ts'
+import { tokensFinite } from '../finite.ts'
+import { patience } from '../hedge.ts'
+import { bytesMs } from '../punctuality.ts'
 import { delay, throwIfAborted } from '../retry.ts'
-import { answered, describeHop, hopError } from '../span-request.ts'
+import type { Hop } from '../routing.ts'
+import { answered, describeHop, hopError, notFinite } from '../span-request.ts'
 import { type Chain, type ChainBuilder, endsAtLast, type Loss } from './chain-builder.ts'
 import { checkReorder, checkStep, checkTruncate, type SessionShape } from './checks.ts'
 import type { SessionHop } from './hop.ts'
 import { silentError } from './liveness.ts'
+import { Pace } from './pace.ts'
 import { cutStep, joinAnswers, type Pending, pend, pieceSize, type Step, stepTensors } from './pending.ts'
 import type { SessionRecorder } from './recorder.ts'
+import { runRival } from './rival.ts'
 import type { InferenceSession, StepOptions } from './session.ts'
 import { Stall } from './stall.ts'
 
@@ -21,6 +27,8 @@ type Floats = Tensor<'float32'>
 
 /** One step through all servers, a long prompt included. */
 const stepTimeoutMs = 5 * minute
+/** Chains that are tried in place of one whose first answer an audit has found wrong. */
+const mostChecks = 4
 
 export interface ChainSessionInit extends SessionShape {
   readonly wholeSteps: boolean
@@ -32,8 +40,17 @@ export interface ChainSessionComponents {
   readonly builder: ChainBuilder
   readonly chain: Chain
   readonly logger: Logger
-  /** of a session that is audited, as long as its chain stays */
-  readonly recorder?: SessionRecorder | null
+  readonly audit?: SessionAudit | null
+}
+
+/** How a session is audited. */
+export interface SessionAudit {
+  /** all of it is */
+  readonly isDrawn: boolean
+  /** whether the first answer of these servers is checked before it is used */
+  isFirst(hops: readonly Hop[]): boolean
+  /** for a chain that begins to answer */
+  record(): SessionRecorder
 }
 
 export class ChainSession implements InferenceSession {
@@ -48,6 +65,15 @@ export class ChainSession implements InferenceSession {
   readonly #lost = new Map<SessionHop, Loss>()
   #wake: () => void = () => {}
   readonly #stall = new Stall()
+  readonly #pace = new Pace()
+  /** positions of the longest row when the session was last handed to the auditor */
+  #handed = 0
+  /** whose first answer was checked */
+  #checkedChain: Chain | null = null
+  /** Something that was fed to servers is not finite: what comes of it need not be. */
+  #isFedNonFinite = false
+  /** a server whose answer to a step was not finite: another is asked for the same */
+  #suspect: { readonly number: number; readonly hop: Hop } | null = null
   /** of the step under way */
   #stepping: AbortSignal | null = null
   #isMending = false
@@ -58,7 +84,7 @@ export class ChainSession implements InferenceSession {
     this.#init = init
     this.#lengths = Array<number>(init.batch).fill(0)
     this.#chain = components.chain
-    this.#recorder = components.recorder ?? null
+    this.#recorder = components.audit?.record() ?? null
     this.#listen()
   }
 
@@ -98,10 +124,11 @@ export class ChainSession implements InferenceSession {
         const seq = hidden.shape[1]!
         const size = this.#init.wholeSteps ? seq : pieceSize(seq, this.#chain.hops.length, lengths.length)
         const pieces = cutStep(step, size)
-        const answers = await this.#run(pieces, deadline.signal)
+        const first = await this.#run(pieces, deadline.signal)
+        const answers = await this.#check(pieces, first, deadline.signal)
         this.#lengths = starts.map((start, row) => start + lengths[row]!)
         this.#parents = null
-        if (starts.every(start => start === 0)) this.#recorder?.hand(this.#chain)
+        this.#handOften()
         return joinAnswers(step, pieces, answers)
       })
     } catch (error) {
@@ -132,19 +159,116 @@ export class ChainSession implements InferenceSession {
     for (const each of pending) this.#pending.set(each.step.number, each)
     const all = Promise.all(pending.map(({ answer }) => answer))
     for (let tries = 0; ; tries++) {
+      const chain = this.#chain
       const started = performance.now()
-      await this.#send(steps, signal)
-      if (await this.#wait(all, signal)) {
-        const ms = performance.now() - started
-        if (tries === 0) this.#stall.took(ms)
-        if (tries === 0 && steps.length === 1 && steps[0]!.hidden.shape[1] === 1)
-          this.#components.builder.took(this.#chain, ms)
-        return await all
+      const race = new AbortController()
+      const rival = { isAsked: false }
+      const racing = this.#challenge(steps, rival, AbortSignal.any([race.signal, signal]))
+      try {
+        await this.#send(steps, signal)
+        const isDone = await this.#wait(all, signal)
+        // it may stand in for what is lost
+        if (!isDone && rival.isAsked) await racing
+        if (isDone && rival.isAsked && this.#chain === chain) this.#stall.trustLonger()
+        if (isDone && tries === 0 && this.#chain === chain) this.#took(steps, performance.now() - started)
+        if (isDone || this.#pending.size === 0) return await all // the next step finds out who is lost
+      } finally {
+        race.abort(new SwarmError('ABORTED', 'the step is over'))
       }
-      if (this.#pending.size === 0) return await all // the next step finds out who is lost
       this.#isMending = true
-      tries = await this.#mend(tries, signal)
+      const isFree = [...this.#lost.values()].every(({ isBlameless }) => isBlameless)
+      tries = (await this.#mend(tries, signal)) - (isFree ? 1 : 0)
     }
+  }
+
+  /** The chain has answered at the first try. */
+  #took(steps: readonly Step[], ms: number): void {
+    const { builder } = this.#components
+    this.#stall.took(ms)
+    for (const { peerId } of this.#chain.hops) builder.peers.succeed(peerId)
+    if (steps.length > 1 || steps[0]!.hidden.shape[1] !== 1) return
+    builder.took(this.#chain, ms)
+    this.#pace.took(ms, builder.promisedMs(this.#chain, 1))
+  }
+
+  /** A chain that is late gets a rival; the one that has answered every step first goes on. Never throws. */
+  async #challenge(steps: readonly Step[], rival: { isAsked: boolean }, signal: AbortSignal): Promise<void> {
+    const { builder, logger } = this.#components
+    const chain = this.#chain
+    const { hops } = chain
+    const started = performance.now()
+    const positions = steps.reduce((sum, { hidden }) => sum + hidden.shape[1]!, 0)
+    const bytes = steps.reduce((sum, { hidden }) => sum + hidden.data.byteLength, 0)
+    const promisedMs = builder.promisedMs(chain, positions)
+    try {
+      const limitMs = this.#stall.rivalMs(promisedMs) + (hops.length + 1) * bytesMs(bytes)
+      await patience(limitMs, signal, () => Math.max(...hops.map(({ activeAt }) => activeAt)))
+      const unanswered = steps.filter(({ number }) => this.#pending.has(number))
+      const [first] = unanswered
+      if (first === undefined || this.#chain !== chain || this.#lost.size > 0) return
+      rival.isAsked = true
+      const point = { first: first.number, starts: first.starts }
+      const found = await runRival(builder, chain, { steps: unanswered, point, timeoutMs: stepTimeoutMs }, signal)
+      if (found === null) return this.#stall.trustLonger()
+      if (signal.aborted || this.#chain !== chain || this.#isMending) {
+        for (const hop of found.chain.hops) hop.abort(new SwarmError('ABORTED', 'the other chain was faster'))
+        return
+      }
+      this.#replaceLate(chain, found.chain, performance.now() - started - promisedMs)
+      const last = found.chain.hops.at(-1)!
+      for (const [number, states] of found.answers) {
+        const pending = this.#pending.get(number)
+        if (pending === undefined) continue
+        this.#recorder?.take(last, pending.step, states)
+        this.#pending.delete(number)
+        pending.resolve(states)
+      }
+    } catch (error) {
+      if (!signal.aborted) logger.debug({ error }, 'no other chain is asked')
+    }
+  }
+
+  /** Another chain, which is where the session is, in place of one that is late. */
+  #replaceLate(late: Chain, fresh: Chain, ms: number): void {
+    const { builder, logger } = this.#components
+    const kept = new Set(fresh.hops.map(({ peerId }) => peerId))
+    const servers = late.hops.map(({ hop }) => describeHop(hop))
+    logger.info({ servers, milliseconds: Math.round(ms) }, 'a chain was late: another goes on')
+    for (const hop of late.hops) {
+      hop.abort(new SwarmError('ABORTED', 'another chain goes on'))
+      if (!kept.has(hop.peerId)) builder.peers.late(hop.peerId, ms)
+    }
+    this.#adopt(fresh)
+  }
+
+  /** Answers of servers that are not known are checked before they are used; where one is wrong others compute the steps again. */
+  async #check(steps: readonly Step[], found: Floats[], signal: AbortSignal): Promise<Floats[]> {
+    const { audit, builder, logger } = this.#components
+    let answers = found
+    for (let checks = 0; audit && checks < mostChecks && this.#checkedChain !== this.#chain; checks++) {
+      const chain = this.#chain
+      this.#checkedChain = chain
+      const isDue = audit.isFirst(chain.hops.map(({ hop }) => hop))
+      const isWrong = isDue && (await this.#recorder?.check(chain, signal)) === true
+      if (isDue)
+        this.#handed = Math.max(...steps.at(-1)!.starts.map((start, row) => start + steps.at(-1)!.lengths[row]!))
+      if (!isWrong) {
+        if (!audit.isDrawn) this.#recorder = null
+        break
+      }
+      logger.info({}, 'the first answer of a chain was wrong: others compute it again')
+      this.#adopt(await builder.renew(chain, { first: steps[0]!.number, starts: steps[0]!.starts }, signal))
+      answers = await this.#run(steps, signal)
+    }
+    return answers
+  }
+
+  /** Hands what is known to the auditor each time that the session has doubled: all audits together cost a few times the last. */
+  #handOften(): void {
+    const longest = Math.max(...this.#lengths)
+    if (this.#recorder === null || this.#components.audit?.isDrawn !== true || longest < 2 * this.#handed) return
+    this.#handed = longest
+    this.#recorder.hand(this.#chain)
   }
 
   /** Sends those steps that have no answer yet. */
@@ -158,6 +282,7 @@ export class ChainSession implements InferenceSession {
   async #feed(index: number, step: Step, hidden: Floats, signal: AbortSignal): Promise<void> {
     const { hops, inputs } = this.#chain
     const hop = hops[index]!
+    if (!tokensFinite(hidden, (row, position) => position < step.lengths[row]!)) this.#isFedNonFinite = true
     inputs.get(hop)!.take(step, hidden)
     const lastOnly = step.lastOnly && endsAtLast(this.#chain, index)
     const body = { timeoutMs: stepTimeoutMs, step: step.number, lastOnly, replay: false }
@@ -237,13 +362,19 @@ export class ChainSession implements InferenceSession {
     }
   }
 
-  /** Servers that leave are replaced between steps, where there are others. */
+  /** Servers that leave or are far slower than they promise are replaced between steps where there are others, those that were found to lie always. */
   async #leaveEarly(signal: AbortSignal): Promise<void> {
+    const { builder, logger } = this.#components
+    const { hops } = this.#chain
+    const point = { first: this.#number + 1, starts: this.#lengths }
+    if (hops.some(({ peerId }) => builder.peers.isExcluded(peerId)) || builder.mustRelay(this.#chain)) {
+      // all caches after it hold what it made up
+      return this.#adopt(await builder.renew(this.#chain, point, signal))
+    }
+    if (this.#pace.isLate) await this.#leaveLate(signal)
     const leaving = this.#chain.hops.filter(hop => hop.isLeaving && !hop.isWithoutOther)
     if (leaving.length === 0) return
-    const { builder, logger } = this.#components
     try {
-      const point = { first: this.#number + 1, starts: this.#lengths }
       this.#adopt(await builder.handOver(this.#chain, leaving, point, signal))
     } catch (error) {
       throwIfAborted(signal)
@@ -252,10 +383,29 @@ export class ChainSession implements InferenceSession {
     }
   }
 
+  /** The chain has lost more time than moving to another costs. */
+  async #leaveLate(signal: AbortSignal): Promise<void> {
+    const { builder, logger } = this.#components
+    const chain = this.#chain
+    const { usualMs, lateMs } = this.#pace
+    this.#pace.moved()
+    try {
+      const point = { first: this.#number + 1, starts: this.#lengths }
+      const fresh = await builder.rival(chain, point, signal, usualMs / 2)
+      if (fresh !== null) this.#replaceLate(chain, fresh, lateMs)
+    } catch (error) {
+      throwIfAborted(signal)
+      logger.debug({ error }, 'the session stays with a slow chain')
+    }
+  }
+
   #adopt(chain: Chain): void {
     this.#chain = chain
     this.#isMending = false
-    this.#recorder = null // what came from whom is not known any more
+    // what came from whom before is not known any more
+    this.#recorder = this.#components.audit?.record() ?? null
+    this.#stall.renew()
+    this.#pace.renew()
     // news of those that were being replaced already
     for (const hop of this.#lost.keys()) if (!chain.hops.includes(hop)) this.#lost.delete(hop)
     this.#listen()
@@ -282,6 +432,7 @@ export class ChainSession implements InferenceSession {
     if (isLast && step.lastOnly) shape[1] = 1
     try {
       const states = answered({ ...(hidden && { hidden: hidden as Floats }) }, 'hidden', shape)
+      if (!this.#isBelievable(index, step, states)) return
       this.#recorder?.take(hops[index]!, step, states)
       if (!isLast) return void this.#feed(index + 1, step, states, this.#stepping!).catch(() => {})
       this.#pending.delete(number)
@@ -289,6 +440,47 @@ export class ChainSession implements InferenceSession {
     } catch (error) {
       this.#lose(hops[index]!, { error: hopError(error, hops[index]!.hop, 'step') })
     }
+  }
+
+  /**
+   * False where the answer is not finite although all that servers were given is: then another server is asked for the same, and two that
+   * agree are believed. Of servers that hand on to each other nobody knows which it was: hidden states then go through the client.
+   */
+  #isBelievable(index: number, step: Step, states: Floats): boolean {
+    const { builder, logger } = this.#components
+    const { hops } = this.#chain
+    const { hop, place } = hops[index]!
+    const suspect = this.#suspect
+    const isLast = index === hops.length - 1
+    const isToken = (row: number, position: number): boolean =>
+      isLast && step.lastOnly ? step.lengths[row]! > 0 : position < step.lengths[row]!
+    if (this.#isFedNonFinite) return true
+    if (tokensFinite(states, isToken)) {
+      if (suspect === null || !isLast || step.number < suspect.number) return true
+      this.#suspect = null
+      if (hops.every(({ peerId }) => peerId !== suspect.hop.peerId)) {
+        const why = `${describeHop(suspect.hop)}: its answer is not finite, another server's is`
+        builder.peers.accuse(suspect.hop.peerId, 'not finite', why)
+      }
+      return true
+    }
+    const error = hopError(notFinite(), hop, 'step')
+    if (place.previous !== '') {
+      logger.debug({ hop: describeHop(hop) }, 'an answer is not finite: hidden states go through this client')
+      builder.relay()
+      this.#lose(hops[index]!, { error, isBlameless: true })
+      return false
+    }
+    if (suspect?.number === step.number && suspect.hop.blocks.first === hop.blocks.first) {
+      // two servers agree, or there is no other: the model's own numbers leave what floats can hold
+      builder.peers.succeed(suspect.hop.peerId)
+      this.#suspect = null
+      this.#isFedNonFinite = true
+      return true
+    }
+    this.#suspect = { number: step.number, hop }
+    this.#lose(hops[index]!, { error })
+    return false
   }
 
   #end(error: SwarmError): void {

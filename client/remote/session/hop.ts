@@ -39,7 +39,7 @@ export interface HopListener {
 
 export interface HopComponents {
   readonly network: Pick<Network, 'open'>
-  readonly peers: Pick<Peers, 'addressesOf' | 'succeed' | 'fail'>
+  readonly peers: Pick<Peers, 'addressesOf' | 'fail'>
   /** absent: servers that are silent are waited for */
   readonly ping?: Ping
 }
@@ -47,7 +47,6 @@ export interface HopComponents {
 export interface HopInit {
   readonly model: string
   readonly codec: Codec
-  readonly session: Uint8Array
   readonly batch: number
   readonly maxLength: number
   readonly ports: NamedTensors
@@ -96,7 +95,7 @@ export class SessionHop {
   static async open(
     { network, peers, ping }: HopComponents,
     init: HopInit,
-    { hop, place, signal }: { hop: Hop; place: Place; signal?: AbortSignal }
+    { hop, place, session, signal }: { hop: Hop; place: Place; session: Uint8Array; signal?: AbortSignal }
   ): Promise<SessionHop> {
     const opening = `opening a session at ${describeHop(hop)}`
     return await withResource(startDeadline(openTimeoutMs, opening, signal), async deadline => {
@@ -108,7 +107,7 @@ export class SessionHop {
           async alive => {
             const addresses = peers.addressesOf(hop.peerId)
             stream = await network.open(hop.peerId, protocols.inference, { addresses, signal: alive })
-            const { session, batch, maxLength, codec } = init
+            const { batch, maxLength, codec } = init
             const span = spanOf({ model: init.model, timeoutMs: openTimeoutMs }, hop, codec)
             const body = { kind: 'inferenceOpen', span, batch, maxLength, session, ...place } as const
             // adapters travel exactly, whatever the codec of hidden states
@@ -116,7 +115,6 @@ export class SessionHop {
             const answer = await stream.receive({ signal: alive })
             if (answer === null) throw new SwarmError('UNREACHABLE', 'the server ended the session')
             answeredBody(answer, 'inferenceReady')
-            peers.succeed(hop.peerId)
             const opened = new SessionHop({ hop, place, stream, codec, ping })
             void opened.#read()
             return opened
@@ -212,6 +210,11 @@ export class SessionHop {
       return awaited.promise.finally(() => alive.removeEventListener('abort', onAbort))
     }
     return await whileAlive(this.#watch, wait, signal)
+  }
+
+  /** When bytes last came from it or left for it: a time of `performance.now()`. */
+  get activeAt(): number {
+    return this.#stream.activeAt
   }
 
   /** Whether the server answers, however busy it is. Never throws. */

@@ -2,7 +2,7 @@
 import { HiddenHistory } from '../../../common/hidden-history.ts'
 import { int64, type Tensor, tensor } from '../../../common/tensor.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
-import type { Auditor } from '../../audit/auditor.ts'
+import type { AuditedSession, Auditor } from '../../audit/auditor.ts'
 import type { Chain } from './chain-builder.ts'
 import type { SessionHop } from './hop.ts'
 import type { Step } from './pending.ts'
@@ -56,12 +56,12 @@ function spread(last: Floats, shape: readonly number[], lengths: readonly number
 }
 
 export class SessionRecorder {
-  readonly #auditor: Pick<Auditor, 'session'>
+  readonly #auditor: Pick<Auditor, 'session' | 'checkSession'>
   readonly #init: RecorderInit
   /** by the last of servers that hand on to each other */
   readonly #outputs = new Map<SessionHop, Outputs>()
 
-  constructor(components: { auditor: Pick<Auditor, 'session'> }, init: RecorderInit) {
+  constructor(components: { auditor: Pick<Auditor, 'session' | 'checkSession'> }, init: RecorderInit) {
     this.#auditor = components.auditor
     this.#init = init
   }
@@ -74,8 +74,22 @@ export class SessionRecorder {
     outputs.take(step, output)
   }
 
-  /** Gives the auditor all that is known. Between steps. */
-  hand({ hops, inputs }: Chain): void {
+  /** Gives the auditor all that is known, behind the session's back. Between steps. */
+  hand(chain: Chain): void {
+    for (const audited of this.#known(chain)) this.#auditor.session(audited)
+  }
+
+  /** Has all that is known audited now: true where it is wrong. */
+  async check(chain: Chain, signal: AbortSignal): Promise<boolean> {
+    let isWrong = false
+    for (const { request, ...audited } of this.#known(chain)) {
+      isWrong = (await this.#auditor.checkSession({ ...audited, request: { ...request, signal } })) || isWrong
+    }
+    return isWrong
+  }
+
+  #known({ hops, inputs }: Chain): AuditedSession[] {
+    const all: AuditedSession[] = []
     for (const [first, given] of inputs) {
       const index = hops.indexOf(first)
       let last = index
@@ -91,7 +105,7 @@ export class SessionRecorder {
       if (input === undefined || output === undefined) continue
       const mask = lengths.flatMap(length => Array.from({ length: longest }, (_, at) => (at < length ? 1 : 0)))
       const { ports } = this.#init
-      this.#auditor.session({
+      all.push({
         hops: hops.slice(index, last + 1).map(({ hop }) => hop),
         input: input.hidden,
         output: output.hidden,
@@ -99,5 +113,6 @@ export class SessionRecorder {
         request: { mask: int64([lengths.length, longest], mask), ports, dropout: null, keepResiduals: false }
       })
     }
+    return all
   }
 }

@@ -3,6 +3,8 @@ import { second } from '../../../common/units.ts'
 
 /** A first step compiles, and nobody knows yet how fast the chain is. */
 const firstPatienceMs = 2 * second
+/** Another chain is asked as well after so long, beside what a step is promised or usually takes: it costs servers as much again. */
+const [firstRivalMs, leastRivalMs] = [0.5 * second, 0.3 * second]
 /** To ask costs a few milliseconds for each server. */
 const leastPatienceMs = 0.5 * second
 const mostPatienceMs = 4 * second
@@ -12,10 +14,28 @@ const factor = 4
 export class Stall {
   #usualMs: number | null = null
   #longer = 1
+  #rivals = 1
 
   get patienceMs(): number {
     const usual = this.#usualMs === null ? firstPatienceMs : Math.max(leastPatienceMs, factor * this.#usualMs)
     return Math.min(usual * this.#longer, mostPatienceMs)
+  }
+
+  /** How long a step may be late before another chain is asked as well. @param promisedMs by what its servers announce */
+  rivalMs(promisedMs: number): number {
+    const base = this.#usualMs === null ? firstRivalMs : Math.max(leastRivalMs, factor * this.#usualMs)
+    return (base + factor * promisedMs) * this.#rivals
+  }
+
+  /** Another chain was asked for nothing: this one is as fast as it can be, or all are busy. */
+  trustLonger(): void {
+    this.#rivals *= 2
+  }
+
+  /** Another chain, of which nothing is known yet. */
+  renew(): void {
+    this.#usualMs = null
+    this.#longer = 1
   }
 
   /** A step has taken so long. */

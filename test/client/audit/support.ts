@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { type AuditOptions, Auditor } from '../../../client/audit/auditor.ts'
 import { OwnBlocks } from '../../../client/audit/own-blocks.ts'
+import type { Blame } from '../../../client/remote/blame.ts'
 import { RemoteSequential } from '../../../client/remote/chain.ts'
 import { Peers } from '../../../client/remote/peers.ts'
 import { createRandom } from '../../../common/random.ts'
@@ -12,6 +13,7 @@ import { type Checkpoint, openCheckpoint } from '../../../model/checkpoint.ts'
 import { findServers } from '../../../network/discovery.ts'
 import { createNetwork, type Network } from '../../../network/node.ts'
 import type { Codec } from '../../../proto/frame.ts'
+import type { ServerInit } from '../../../server/server-init.ts'
 import { createLyingServer, type Lie, type LieOptions, type LyingServer } from '../../helpers/lying-server.ts'
 import { startSwarm, type TestSwarm, tinyPath } from '../model/swarm.ts'
 
@@ -24,16 +26,17 @@ export interface AuditedSwarm {
   /** All blocks, audited; of equals the servers named are preferred. */
   blocks(
     audit: AuditOptions,
-    options?: { near?: readonly string[]; own?: boolean; codec?: Codec }
+    options?: { near?: readonly string[]; own?: boolean; codec?: Codec; blame?: Blame }
   ): { blocks: RemoteSequential; auditor: Auditor; peers: Peers }
 }
 
 export async function startAudited(
   context: Pick<TestContext, 'after'>,
   ranges: readonly (readonly [number, number])[],
-  path = tinyPath
+  path = tinyPath,
+  server: Partial<ServerInit> = {}
 ): Promise<AuditedSwarm> {
-  const swarm = await startSwarm(ranges, { path })
+  const swarm = await startSwarm(ranges, { path, server })
   context.after(() => swarm[Symbol.asyncDispose]())
   const checkpoint = await openCheckpoint(path)
   const network = await createNetwork({ listen: [], join: swarm.join })
@@ -52,7 +55,8 @@ export async function startAudited(
           join: swarm.join,
           cacheDir: join(tmpdir(), 'swarmtune-test-cache'),
           storage: 'mapped',
-          threads: 2
+          threads: 2,
+          ...server
         },
         lie,
         options
@@ -61,10 +65,12 @@ export async function startAudited(
       await liar.server.start()
       return liar
     },
-    blocks(audit, { near = [], own = false, codec = 'fp32' } = {}) {
+    blocks(audit, { near = [], own = false, codec = 'fp32', blame } = {}) {
       const { identity: model, config } = checkpoint
       const peers = new Peers({
         findServers: finding => findServers(network, model, finding),
+        audited: audit.probability > 0,
+        ...(blame && { blame }),
         // everybody is as far away as routing can tell, but those
         ping: async peerId => (near.includes(peerId) ? 0 : 4000)
       })

@@ -50,7 +50,8 @@ export async function startSwarm(
       await server.start()
       return server
     },
-    connect: (more = {}) => AutoDistributedModelForCausalLM.fromPretrained(path, { initialPeers: swarm.join, ...more }),
+    connect: (more = {}) =>
+      AutoDistributedModelForCausalLM.fromPretrained(path, { initialPeers: swarm.join, home: null, ...more }),
     async [Symbol.asyncDispose]() {
       await Promise.all(servers.map(server => server.stop()))
     }

@@ -70,6 +70,8 @@ export class FakeSwarm {
   readonly announcements: Announcement[]
   /** thrown or awaited before a call is answered */
   before: (call: Call) => void | Promise<void> = () => {}
+  /** what a server says instead of its result, or gradient */
+  answer: (call: Call, hidden: Tensor<'float32'>) => Tensor<'float32'> = (_, hidden) => hidden
   /** servers of a session hand on to each other */
   isChained = false
   readonly #residuals = new Map<string, NamedTensors>()
@@ -111,26 +113,26 @@ export class FakeSwarm {
     await this.before(call)
     options.signal?.throwIfAborted()
     const { mask: _, ...inputs } = tensors
-    return body.kind === 'forwardRequest' ? this.#forward(peerId, body, inputs) : this.#backward(peerId, body, inputs)
+    return body.kind === 'forwardRequest' ? this.#forward(call, body, inputs) : this.#backward(call, body, inputs)
   }
 
   async open(peerId: string, _protocol: string, _options?: OpenOptions): Promise<MessageStream> {
     return new FakeStream(this, peerId)
   }
 
-  #forward(peerId: string, body: BodyOf<'forwardRequest'>, tensors: NamedTensors): Message {
+  #forward(call: Call, body: BodyOf<'forwardRequest'>, tensors: NamedTensors): Message {
     const { firstBlock, endBlock } = body.span!
     let hidden = tensors.hidden as Tensor<'float32'>
     for (let block = firstBlock; block < endBlock; block++) hidden = forwardBlock(block, hidden, tensors)
-    const residualId = body.keepResiduals ? `${peerId}/${this.#residuals.size}` : ''
+    const residualId = body.keepResiduals ? `${call.peerId}/${this.#residuals.size}` : ''
     if (residualId !== '') this.#residuals.set(residualId, tensors)
-    return { body: { kind: 'forwardResponse', residualId }, tensors: { hidden } }
+    return { body: { kind: 'forwardResponse', residualId }, tensors: { hidden: this.answer(call, hidden) } }
   }
 
-  #backward(peerId: string, body: BodyOf<'backwardRequest'>, tensors: NamedTensors): Message {
+  #backward(call: Call, body: BodyOf<'backwardRequest'>, tensors: NamedTensors): Message {
     const { firstBlock, endBlock } = body.span!
     const kept = body.residualId === '' ? tensors : this.#residuals.get(body.residualId)
-    if (kept === undefined || (body.residualId !== '' && !body.residualId.startsWith(`${peerId}/`))) {
+    if (kept === undefined || (body.residualId !== '' && !body.residualId.startsWith(`${call.peerId}/`))) {
       throw failure('RESIDUALS_EVICTED')
     }
     if (kept.hidden === undefined) throw failure('INVALID_ARGUMENT', 'no hidden states')
@@ -143,7 +145,7 @@ export class FakeSwarm {
       )
       if (`blocks.${block}.prompt` in kept) ports[`grad.blocks.${block}.prompt`] = promptGradient(gradient)
     }
-    return { body: { kind: 'backwardResponse' }, tensors: { 'grad.hidden': gradient, ...ports } }
+    return { body: { kind: 'backwardResponse' }, tensors: { 'grad.hidden': this.answer(call, gradient), ...ports } }
   }
 }
 
@@ -244,7 +246,7 @@ class FakeStream implements MessageStream {
     for (let block = this.#span.first; block < this.#span.end; block++) {
       hidden = forwardBlock(block, hidden, this.#ports)
     }
-    return { body: { kind: 'inferenceResult', step: body.step }, tensors: { hidden } }
+    return { body: { kind: 'inferenceResult', step: body.step }, tensors: { hidden: this.#swarm.answer(call, hidden) } }
   }
 }
 

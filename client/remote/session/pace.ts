@@ -1,0 +1,57 @@
+// Whether a session should leave a chain that is far slower than its servers promise: once it has lost more time there than moving
+// costs, as one who rents skis buys them once the rent has reached the price. Pure.
+import { second } from '../../../common/units.ts'
+
+/** A decode step that takes so many times as long as promised, and so much longer, is late. */
+const factor = 4
+const leastLateMs = 0.05 * second
+/** A step alone may have compiled a graph. */
+const leastSteps = 2
+/** Time that must be lost before the session moves: opening and replaying its positions; after each move four times as much. */
+const firstLossMs = 0.5 * second
+const lossFactor = 4
+
+export class Pace {
+  #steps = 0
+  #lostMs = 0
+  #usualMs = 0
+  #needMs = firstLossMs
+
+  /** A decode step has taken `ms` where servers promise `promisedMs`. */
+  took(ms: number, promisedMs: number): void {
+    if (ms <= factor * promisedMs || ms - promisedMs < leastLateMs) {
+      this.renew()
+      return
+    }
+    this.#steps += 1
+    this.#lostMs += ms - promisedMs
+    this.#usualMs = this.#steps === 1 ? ms : Math.min(this.#usualMs, ms)
+  }
+
+  get isLate(): boolean {
+    return this.#steps >= leastSteps && this.#lostMs > this.#needMs
+  }
+
+  /** What a step takes at least, of those that were late in a row. */
+  get usualMs(): number {
+    return this.#usualMs
+  }
+
+  /** By how much they were late on average. */
+  get lateMs(): number {
+    return this.#lostMs / Math.max(1, this.#steps)
+  }
+
+  /** The session has looked for another chain. */
+  moved(): void {
+    this.#needMs *= lossFactor
+    this.renew()
+  }
+
+  /** The chain is in time, or another. */
+  renew(): void {
+    this.#steps = 0
+    this.#lostMs = 0
+    this.#usualMs = 0
+  }
+}

@@ -1,0 +1,92 @@
+// Another chain beside one that is late: it is given the same steps, and the chain that answers all of them first goes on. Decides
+// nothing about the chain that is late.
+import { toSwarmError } from '../../../common/errors.ts'
+import type { Tensor } from '../../../common/tensor.ts'
+import { allFinite, tokensFinite } from '../finite.ts'
+import { answered, hopError, notFinite } from '../span-request.ts'
+import { type Chain, type ChainBuilder, endsAtLast, type MendPoint } from './chain-builder.ts'
+import { type Step, stepTensors } from './pending.ts'
+
+type Floats = Tensor<'float32'>
+
+export interface RivalInit {
+  readonly steps: readonly Step[]
+  readonly point: MendPoint
+  readonly timeoutMs: number
+}
+
+/** What the other chain answered, by number of the step. */
+export interface RivalAnswers {
+  readonly chain: Chain
+  readonly answers: ReadonlyMap<number, Floats>
+}
+
+/** The chain is the caller's to use or close. null where there is no other server, or none that does better; never throws. */
+export async function runRival(
+  builder: ChainBuilder,
+  late: Chain,
+  init: RivalInit,
+  signal: AbortSignal
+): Promise<RivalAnswers | null> {
+  let chain: Chain | null = null
+  try {
+    chain = await builder.rival(late, init.point, signal)
+    if (chain === null) return null
+    return { chain, answers: await answersOf(chain, init, signal) }
+  } catch (error) {
+    for (const hop of chain?.hops ?? []) hop.abort(toSwarmError(error))
+    return null
+  }
+}
+
+async function answersOf(
+  chain: Chain,
+  { steps, timeoutMs }: RivalInit,
+  signal: AbortSignal
+): Promise<Map<number, Floats>> {
+  const { hops, inputs } = chain
+  const answers = new Map<number, Floats>()
+  const isGivenFinite = steps.every(({ hidden }) => allFinite(hidden.data))
+  const { promise: failed, reject } = Promise.withResolvers<never>()
+  failed.catch(() => {})
+  const { promise: done, resolve } = Promise.withResolvers<void>()
+  const onAbort = (): void => reject(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  const feed = async (index: number, step: Step, hidden: Floats): Promise<void> => {
+    const hop = hops[index]!
+    inputs.get(hop)!.take(step, hidden)
+    const lastOnly = step.lastOnly && endsAtLast(chain, index)
+    await hop.step({ timeoutMs, step: step.number, lastOnly, replay: false }, stepTensors(step, hidden), signal)
+  }
+  const receive = (index: number, number: number, hidden: Tensor | undefined): void => {
+    const step = steps.find(each => each.number === number)
+    if (step === undefined || answers.has(number)) return
+    const isLast = index === hops.length - 1
+    const shape = isLast && step.lastOnly ? [step.hidden.shape[0]!, 1, step.hidden.shape[2]!] : step.hidden.shape
+    try {
+      const states = answered({ ...(hidden && { hidden: hidden as Floats }) }, 'hidden', shape)
+      const isToken = (row: number, position: number): boolean =>
+        isLast && step.lastOnly ? step.lengths[row]! > 0 : position < step.lengths[row]!
+      if (isGivenFinite && !tokensFinite(states, isToken)) throw notFinite()
+      if (!isLast) return void feed(index + 1, step, states).catch(reject)
+      answers.set(number, states)
+      if (answers.size === steps.length) resolve()
+    } catch (error) {
+      reject(hopError(error, hops[index]!.hop, 'step'))
+    }
+  }
+  for (const [index, hop] of hops.entries()) {
+    hop.attend({
+      onResult: (number, hidden) => receive(index, number, hidden),
+      onCut: reject,
+      onFailure: reject
+    })
+  }
+  try {
+    for (const step of steps) await feed(0, step, step.hidden)
+    await Promise.race([done, failed])
+    return answers
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
