@@ -64,6 +64,7 @@ export interface Libp2pSettings {
   readonly isKnown?: (peerId: string) => boolean
   /** most connections at once; default `connectionLimits.connections` */
   readonly maxConnections?: number
+  readonly pingIntervalMs?: number
 }
 
 /** Sockets are pinged, so one that is silent need not be closed for that; Nagle's algorithm is off by default. */
@@ -150,7 +151,7 @@ export async function createNode(settings: Libp2pSettings): Promise<SwarmLibp2p>
       reconnectRetries: 0
     },
     connectionMonitor: {
-      pingInterval: pingIntervalMs,
+      pingInterval: settings.pingIntervalMs ?? pingIntervalMs,
       pingTimeout: { minTimeout: pingTimeoutMs, maxTimeout: pingTimeoutMs }
     },
     services: {

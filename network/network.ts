@@ -43,6 +43,8 @@ export interface NetworkInit {
   readonly transports?: readonly ('tcp' | 'ws')[]
   /** time between exchanges of directories with another server, default half a minute */
   readonly gossipIntervalMs?: number
+  /** time between two pings of a connection, default 5 s */
+  readonly pingIntervalMs?: number
   readonly logger?: Logger
 }
 

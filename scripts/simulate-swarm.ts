@@ -1,0 +1,87 @@
+// Simulates swarms, a seed each, and says what broke. The same seed gives the same world.
+//   npm run simulate:swarm -- --seeds 1-10 --hours 1
+//   npm run simulate:swarm -- --seeds 7 --trace > trace.txt
+//   npm run simulate:swarm -- --seeds 1-10 --replay      # and runs the first seed again, which must do exactly the same
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { installPlatform } from '../testing/simulation/platform/index.ts'
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '1-10' },
+    hours: { type: 'string', default: '1' },
+    trace: { type: 'boolean', default: false },
+    replay: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false }
+  }
+})
+
+function seedsOf(text: string): number[] {
+  return text.split(',').flatMap(part => {
+    const [first, last = first] = part.split('-').map(Number) as [number, number?]
+    if (!Number.isSafeInteger(first) || !Number.isSafeInteger(last))
+      throw new Error(`--seeds: expected 1-10 or 1,5, found ${text}`)
+    return Array.from({ length: last! - first + 1 }, (_, index) => first + index)
+  })
+}
+
+const realNow = performance.now.bind(performance)
+// before anything is loaded that keeps a timer or a random number for later
+const platform = installPlatform()
+const { World } = await import('../testing/simulation/world.ts')
+
+const home = mkdtempSync(join(tmpdir(), 'swarm-simulation-'))
+const modelPath = join(home, 'model')
+const setup = new World({ seed: 0 })
+platform.enter(setup)
+const { simulate, oracle } = await setup.clock.run(
+  (async () => {
+    const { writeTinyModel } = await import('../testing/simulation/tiny-model.ts')
+    const { consultOracle } = await import('../testing/simulation/oracle.ts')
+    const { simulate } = await import('../testing/simulation/simulate.ts')
+    writeTinyModel(modelPath)
+    return { simulate, oracle: await consultOracle(modelPath) }
+  })(),
+  { waits: true }
+)
+const ready = realNow()
+
+let failed = 0
+const seeds = seedsOf(values.seeds)
+const digests = new Map<number, string>()
+for (const seed of values.replay ? [...seeds, seeds[0]!] : seeds) {
+  const started = realNow()
+  const cpu = process.cpuUsage()
+  const result = await simulate(platform, {
+    seed,
+    hours: Number(values.hours),
+    oracle,
+    modelPath,
+    home: join(home, `seed-${seed}`),
+    ...(values.trace && { onTrace: (line: string) => console.log(line) })
+  })
+  const { user, system } = process.cpuUsage(cpu)
+  const seconds = { real: (realNow() - started) / 1000, cpu: (user + system) / 1e6 }
+  const { findings, counts, events, digest } = result
+  const before = digests.get(seed) ?? digest
+  digests.set(seed, digest)
+  if (findings.length > 0 || digest !== before) failed++
+  if (digest !== before) console.log(`seed ${seed} did not do the same again: ${before}, then ${digest}`)
+  if (values.json) console.log(JSON.stringify({ ...result, counts: Object.fromEntries(counts), seconds }))
+  else {
+    const state = findings.length === 0 ? 'held' : `${findings.length} FINDINGS`
+    const did = ['generations', 'tokens', 'training steps', 'runs completed', 'runs resumed'].map(
+      name => `${counts.get(name) ?? 0} ${name}`
+    )
+    console.log(
+      `seed ${seed}: ${state}; ${did.join(', ')}; ${events} events, ${seconds.cpu.toFixed(1)} s of CPU, ${digest.slice(0, 16)}`
+    )
+    for (const { kind, atMs, what } of findings) console.log(`  ${kind} at ${(atMs / 1000).toFixed(1)} s: ${what}`)
+  }
+}
+rmSync(home, { recursive: true, force: true })
+if (!values.json)
+  console.log(`${seeds.length} seeds, ${failed} with findings, ready after ${(ready / 1000).toFixed(1)} s`)
+process.exit(failed === 0 ? 0 : 1)

@@ -1,0 +1,133 @@
+// The servers of a simulated swarm: started, ended and started again, as their operators would.
+import { join } from 'node:path'
+import { SwarmError } from '../../common/errors.ts'
+import type { BlockRange } from '../../common/range.ts'
+import { second } from '../../common/units.ts'
+import { openCheckpoint } from '../../model/checkpoint.ts'
+import { generateIdentity } from '../../network/identity.ts'
+import { type BlockServer, createServer } from '../../server/server.ts'
+import type { Incarnation, Machine } from './machine.ts'
+import type { Report } from './report.ts'
+import type { Scenario } from './scenario.ts'
+import type { World } from './world.ts'
+
+export const port = 4001
+/** what an operator waits before a server that has ended is started again */
+const restartMs = 5 * second
+/** Everyone else is gone: the operator starts a swarm anew. */
+const aloneMs = 60 * second
+
+export interface SwarmContext {
+  readonly world: World
+  readonly report: Report
+  readonly scenario: Scenario
+  readonly modelPath: string
+  /** folder of all that machines write */
+  readonly home: string
+}
+
+export class Host {
+  readonly machine: Machine
+  readonly blocks: BlockRange
+  /** online, undefined while there is none */
+  server: BlockServer | undefined
+  /** how long it stays away when it has ended */
+  restartMs = restartMs
+  readonly #context: SwarmContext
+  readonly #index: number
+  readonly #others: () => readonly Host[]
+  /** the same after every start */
+  readonly #identity = generateIdentity()
+  #address = ''
+  #isRetired = false
+  /** ends the time without it */
+  #over: (() => void) | undefined
+
+  constructor(context: SwarmContext, index: number, blocks: BlockRange, others: () => readonly Host[]) {
+    this.#context = context
+    this.#index = index
+    this.blocks = blocks
+    this.#others = others
+    this.machine = context.world.addMachine(`server${index}`)
+  }
+
+  /** with the peer id; known once it has been up */
+  get address(): string {
+    return this.#address
+  }
+
+  get process(): Incarnation | undefined {
+    return this.machine.process
+  }
+
+  /** Keeps a server running until `retire`. */
+  async keep(): Promise<void> {
+    const { world, report } = this.#context
+    const { clock } = world
+    let aloneSince = clock.now
+    for (let first = true; !this.#isRetired; first = false) {
+      if (!this.machine.isOn) {
+        await world.pause(1 * second)
+        continue
+      }
+      this.#over ??= report.trouble('a server is down', this.machine.name)
+      const others = this.#others().filter(host => host !== this && host.address !== '')
+      const joins = first && this.#index === 0 ? [] : others.map(host => host.address)
+      const isAlone = joins.length > 0 && this.#index === 0 && clock.now - aloneSince > aloneMs
+      const { process, done } = world.start(this.machine, () => this.#serve(isAlone ? [] : joins))
+      const died = world.died(process)
+      const up = await Promise.race([
+        done.then(
+          server => ({ server }),
+          (error: unknown) => ({ error })
+        ),
+        died
+      ])
+      if (up !== 'died') {
+        if ('server' in up) {
+          this.server = up.server
+          this.#over?.()
+          this.#over = undefined
+          report.count('a server is up')
+          await died
+          this.server = undefined
+          this.#over = this.#isRetired ? undefined : report.trouble('a server is down', this.machine.name)
+          aloneSince = clock.now
+        } else {
+          this.#checkStart(up.error)
+          world.ended(this.machine)
+        }
+      }
+      await world.pause(this.restartMs)
+      this.restartMs = restartMs
+    }
+  }
+
+  /** It is not started again when it ends. */
+  retire(): void {
+    this.#isRetired = true
+  }
+
+  async #serve(joins: readonly string[]): Promise<BlockServer> {
+    const { modelPath, home, scenario } = this.#context
+    const { pingIntervalMs, secret } = scenario
+    const folder = join(home, this.machine.name)
+    const server = await createServer({
+      checkpoint: await openCheckpoint(modelPath),
+      ...{ blocks: this.blocks, cacheDir: join(folder, 'cache'), threads: 1, secret, pingIntervalMs },
+      listen: [`/ip4/${this.machine.address}/tcp/${port}`],
+      join: joins,
+      privateKey: await this.#identity
+    })
+    await server.start()
+    this.#address = server.addresses[0]!
+    return server
+  }
+
+  #checkStart(error: unknown): void {
+    const { report } = this.#context
+    const isAlone = error instanceof SwarmError && error.code === 'UNREACHABLE'
+    if (isAlone) report.count('a server found nobody to join')
+    else report.find('error', `starting ${this.machine.name}: ${String((error as Error).stack)}`)
+  }
+}
