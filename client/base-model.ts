@@ -1,5 +1,7 @@
 // The surface that models of every task share, plain or with an adapter. Knows no task.
+
 import { SwarmError } from '../common/errors.ts'
+import { checkSignal, type OptionKeys } from '../common/options.ts'
 import { createRandom, type Random } from '../common/random.ts'
 import type { ModelConfig } from '../model/config.ts'
 import type { Tokenizer } from '../model/tokenizer.ts'
@@ -24,6 +26,9 @@ export interface PassOptions {
   readonly labelSmoothing?: number
   readonly signal?: AbortSignal
 }
+
+/** For checkOptions. */
+export const passKeys: OptionKeys<PassOptions> = { training: true, seed: true, labelSmoothing: true, signal: true }
 
 /** What a model with an adapter is over. */
 interface Under<Head> {
@@ -177,6 +182,7 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
    * `adapter_model.safetensors`. Throws INVALID_ARGUMENT without an adapter.
    */
   async savePretrained(directory: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    checkSignal('savePretrained', options)
     const { checkpoint, head } = this.parts
     if (this.tuning === null) {
       throw new SwarmError('INVALID_ARGUMENT', 'savePretrained: the model has no adapter (getPeftModel gives it one)')

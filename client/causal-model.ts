@@ -1,7 +1,9 @@
 // A causal language model, plain or with an adapter: loss, logits, generation.
+
 import { SwarmError } from '../common/errors.ts'
+import { checkOptions } from '../common/options.ts'
 import type { Tensor } from '../common/tensor.ts'
-import { BaseModel, type PassOptions } from './base-model.ts'
+import { BaseModel, type PassOptions, passKeys } from './base-model.ts'
 import { type CausalInput, forwardCausal } from './causal-pass.ts'
 import type { GenerationOptions, GenerationStep } from './generate/index.ts'
 import type { LanguageHead } from './heads/language.ts'
@@ -53,6 +55,8 @@ export class CausalModel extends BaseModel<LanguageHead> implements TrainableMod
     input: CausalInput,
     options: ForwardOptions = {}
   ): Promise<{ readonly loss: ModelLoss | null; readonly logits: Tensor<'float32'> | null }> {
+    checkOptions('forward', options, { ...passKeys, logits: true })
+    checkOptions('forward: input', input, { inputIds: true, labels: true, attentionMask: true })
     const logits = options.logits ?? options.training === undefined
     const { parts, tuning } = this.acting
     return await forwardCausal(parts, tuning, input, { ...this.planOf(options), logits })
@@ -101,11 +105,12 @@ export class CausalModel extends BaseModel<LanguageHead> implements TrainableMod
       padTokenId: this.#padTokenId,
       impliedPadding: padTokenId === undefined || eosTokenIds.includes(padTokenId) ? null : padTokenId
     }
-    if (isInputs(input)) return parsePrompts(input.inputIds, input.attentionMask, rules)
-    return parsePrompts(input, undefined, rules)
+    if (!isInputs(input)) return parsePrompts(input, undefined, rules)
+    checkOptions('generate: input', input, { inputIds: true, attentionMask: true })
+    return parsePrompts(input.inputIds, input.attentionMask, rules)
   }
 }
 
 function isInputs(input: Exclude<GenerateInput, string>): input is Exclude<GenerateInput, string | Ids> {
-  return 'inputIds' in input
+  return !Array.isArray(input) && !('shape' in input)
 }

@@ -1,6 +1,7 @@
 // Models that classify sequences or tokens, plain or with an adapter.
+import { checkOptions } from '../common/options.ts'
 import type { Tensor } from '../common/tensor.ts'
-import { BaseModel, type ModelOptions, type PassOptions } from './base-model.ts'
+import { BaseModel, type ModelOptions, type PassOptions, passKeys } from './base-model.ts'
 import { type ClassificationInput, type ClassificationParts, forwardClassification } from './classification-pass.ts'
 import type { ClassificationHead } from './heads/classification.ts'
 import type { Ids } from './inputs.ts'
@@ -61,6 +62,8 @@ abstract class ClassificationModel extends BaseModel<ClassificationHead> impleme
     input: ClassificationInput,
     options: PassOptions = {}
   ): Promise<{ readonly loss: ModelLoss | null; readonly logits: Tensor<'float32'> }> {
+    checkOptions('forward', options, passKeys)
+    checkOptions('forward: input', input, { inputIds: true, labels: true, attentionMask: true })
     const { parts, tuning } = this.acting
     return await forwardClassification(parts, tuning, input, {
       ...this.planOf(options, parts.head.dropout),

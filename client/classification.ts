@@ -1,6 +1,7 @@
 // Models for classification whose blocks are computed by the swarm, under Petals' and Hugging Face's names.
 
 import { SwarmError } from '../common/errors.ts'
+import type { OptionKeys } from '../common/options.ts'
 import { createRandom } from '../common/random.ts'
 import { sizeOf } from '../common/tensor.ts'
 import { type Checkpoint, readTensor } from '../model/checkpoint.ts'
@@ -12,7 +13,7 @@ import { ClassificationHead } from './heads/classification.ts'
 import { type LabelOptions, resolveLabels } from './labels.ts'
 import { type Parameter, parameter } from './parameter.ts'
 import type { AdaptedParts, ModelParts } from './parts.ts'
-import { openModel, type PretrainedOptions } from './pretrained.ts'
+import { checkPretrainedOptions, openModel, type PretrainedOptions, pretrainedKeys } from './pretrained.ts'
 import type { TuningMethod } from './tuning/index.ts'
 
 /** As `PretrainedOptions`, with the labels. */
@@ -23,6 +24,8 @@ export interface TokenClassifierOptions extends ClassifierOptions {
   /** probability with which training drops numbers of a token's state; default: config.json's, as Hugging Face reads it */
   readonly classifierDropout?: number
 }
+
+const classifierKeys: OptionKeys<ClassifierOptions> = { ...pretrainedKeys, numLabels: true, id2label: true }
 
 /** Of the random numbers that a model's seed gives, those of a new head. */
 const headStream = 2
@@ -163,6 +166,7 @@ export const AutoDistributedModelForSequenceClassification = {
    * `seed`. Throws INVALID_ARGUMENT for labels that contradict each other or the checkpoint, UNSUPPORTED for regression.
    */
   async fromPretrained(path: string, options: ClassifierOptions): Promise<DistributedModelForSequenceClassification> {
+    checkPretrainedOptions(options, classifierKeys)
     return await openModel(path, { ...options, languageHead: false }, async parts => {
       const { head, labels } = await headOf(parts, sequenceLayer, options)
       return new DistributedModelForSequenceClassification({ ...parts, head }, { labels, seed: options.seed })
@@ -174,6 +178,7 @@ export const AutoDistributedModelForSequenceClassification = {
 export const AutoDistributedModelForTokenClassification = {
   /** The same with a layer that scores every token. */
   async fromPretrained(path: string, options: TokenClassifierOptions): Promise<DistributedModelForTokenClassification> {
+    checkPretrainedOptions(options, { ...classifierKeys, classifierDropout: true })
     return await openModel(path, { ...options, languageHead: false }, async parts => {
       const { head, labels } = await headOf(parts, tokenLayer(parts.checkpoint, options), options)
       return new DistributedModelForTokenClassification({ ...parts, head }, { labels, seed: options.seed })

@@ -1,6 +1,8 @@
 // Hidden states of a model, plain or with an adapter: what Hugging Face's base models give, pooled if asked for.
+import { SwarmError } from '../common/errors.ts'
+import { checkOptions, checkSignal } from '../common/options.ts'
 import { type Tensor, tensor } from '../common/tensor.ts'
-import { BaseModel, type PassOptions } from './base-model.ts'
+import { BaseModel, type PassOptions, passKeys } from './base-model.ts'
 import { forwardBody } from './body.ts'
 import type { FeatureHead } from './heads/features.ts'
 import { type Ids, idMatrix, maskMatrix } from './inputs.ts'
@@ -117,6 +119,11 @@ export class FeatureModel extends BaseModel<FeatureHead> {
    * keep nothing for mere reading. Throws INVALID_ARGUMENT, and what the way through the servers throws.
    */
   async forward(input: FeatureInput, options: FeatureOptions = {}): Promise<FeatureOutput> {
+    checkOptions('forward', options, { ...passKeys, pooling: true })
+    checkOptions('forward: input', input, { inputIds: true, attentionMask: true })
+    if (options.pooling !== undefined && !['last', 'mean'].includes(options.pooling)) {
+      throw new SwarmError('INVALID_ARGUMENT', `pooling: expected 'last' or 'mean', found '${options.pooling}'`)
+    }
     const { parts, tuning } = this.acting
     const ids = idMatrix(input.inputIds, 'inputIds')
     const mask = maskMatrix(input.attentionMask, ids.shape)
@@ -154,8 +161,10 @@ function once(
 ): FeatureOutput['backward'] {
   let given: FeatureGradients = {}
   const back = new ModelLoss(0, differentiable ? (_, { signal }) => run(given, signal) : null)
-  return (gradients, options) => {
+  return async (gradients, options) => {
+    checkOptions('backward: gradients', gradients, { lastHiddenState: true, pooled: true })
+    checkSignal('backward', options)
     given = gradients
-    return back.backward(options)
+    await back.backward(options)
   }
 }

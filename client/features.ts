@@ -3,7 +3,7 @@ import { type AdaptOptions, partsOf, underOf } from './adapted.ts'
 import { FeatureModel } from './feature-model.ts'
 import { FeatureHead } from './heads/features.ts'
 import type { AdaptedParts, TaskParts } from './parts.ts'
-import { openModel, type PretrainedOptions } from './pretrained.ts'
+import { checkPretrainedOptions, openModel, type PretrainedOptions, pretrainedKeys } from './pretrained.ts'
 import type { TuningMethod } from './tuning/index.ts'
 
 /** A model without a head: hidden states after the last norm. */
@@ -39,6 +39,7 @@ export class PeftModelForFeatureExtraction extends FeatureModel {
 export const AutoDistributedModel = {
   /** As `openModel`, with nothing after the last norm. */
   async fromPretrained(path: string, options: PretrainedOptions): Promise<DistributedModel> {
+    checkPretrainedOptions(options, pretrainedKeys)
     return await openModel(path, { ...options, languageHead: false }, parts => {
       const head = new FeatureHead(parts)
       return new DistributedModel({ ...parts, head }, { seed: options.seed })

@@ -1,9 +1,11 @@
 // A small model in this process that guesses the next tokens of a large one: its blocks over a KV cache of its own. Knows no network.
+
 import { SwarmError } from '../common/errors.ts'
+import { checkOptions } from '../common/options.ts'
 import { int64, type Tensor, tensor } from '../common/tensor.ts'
 import { blockWeights } from '../model/block-weights.ts'
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts'
-import type { HubOptions } from '../model/hub/options.ts'
+import { checkHubOptions, type HubOptions } from '../model/hub/options.ts'
 import { fixedPositions } from '../model/rope-config.ts'
 import { createSession, reservedTensor, type Session, sharedTensor } from '../runtime/session.ts'
 import { Embeddings } from './embeddings.ts'
@@ -114,6 +116,8 @@ export class LocalDraft implements Draft, AsyncDisposable {
  * Throws what opening and compiling throw, INVALID_ARGUMENT for weights that are not float32 without `cacheDir`.
  */
 export async function openLocalDraft(path: string, options: LocalDraftOptions = {}): Promise<LocalDraft> {
+  checkOptions('openLocalDraft', options, { maxLength: true, cacheDir: true, threads: true, hub: true, signal: true })
+  checkHubOptions('openLocalDraft', options.hub)
   const { threads, cacheDir, signal, hub, maxLength = 4096 } = options
   const checkpoint = await openCheckpoint(path, { signal, hub })
   const { config, family } = checkpoint

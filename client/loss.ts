@@ -1,5 +1,7 @@
 // A loss that knows its way back, and what labels may be.
+
 import { SwarmError } from '../common/errors.ts'
+import { checkOptions } from '../common/options.ts'
 import type { Tensor } from '../common/tensor.ts'
 import { ignoredLabel } from '../model/loss.ts'
 import type { HeadGradients } from './heads/program.ts'
@@ -37,7 +39,9 @@ export class ModelLoss implements Loss {
    * Adds the gradient of `scale` times the loss to `grad` of every parameter that requires it; once. Throws
    * INVALID_ARGUMENT the second time and where nothing requires a gradient, and what the way through the servers throws.
    */
-  async backward({ scale = 1, ...options }: BackwardOptions = {}): Promise<void> {
+  async backward(given: BackwardOptions = {}): Promise<void> {
+    checkOptions('backward', given, { scale: true, after: true, signal: true })
+    const { scale = 1, ...options } = given
     if (this.#backward === null) {
       throw new SwarmError(
         'INVALID_ARGUMENT',

@@ -4,7 +4,7 @@ import { CausalModel } from './causal-model.ts'
 import { LanguageHead } from './heads/language.ts'
 import type { Parameter } from './parameter.ts'
 import type { AdaptedParts, CausalParts } from './parts.ts'
-import { openModel, type PretrainedOptions } from './pretrained.ts'
+import { checkPretrainedOptions, openModel, type PretrainedOptions, pretrainedKeys } from './pretrained.ts'
 import type { RemoteSequential } from './remote/chain.ts'
 import type { TuningMethod } from './tuning/index.ts'
 
@@ -58,6 +58,7 @@ export class PeftModelForCausalLM extends CausalModel {
 export const AutoDistributedModelForCausalLM = {
   /** As `openModel`, with the language head. */
   async fromPretrained(path: string, options: PretrainedOptions): Promise<DistributedModelForCausalLM> {
+    checkPretrainedOptions(options, pretrainedKeys)
     return await openModel(path, { ...options, languageHead: true }, parts => {
       const head = new LanguageHead(parts)
       return new DistributedModelForCausalLM({ ...parts, head }, { seed: options.seed })

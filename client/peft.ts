@@ -1,5 +1,6 @@
 // Fine-tuning as PEFT's users know it: a model with an adapter over it, trained, saved and loaded. Knows no task.
 
+import { checkOptions } from '../common/options.ts'
 import type { AdaptOptions } from './adapted.ts'
 import type { TaskHead } from './heads/program.ts'
 import type { DistributedModelForCausalLM } from './model.ts'
@@ -79,6 +80,7 @@ export async function getPeftModel<Head extends TaskHead<Head>, Tuned extends { 
   config: PeftConfig,
   options: { seed?: number; signal?: AbortSignal } = {}
 ): Promise<Tuned> {
+  checkOptions('getPeftModel', options, { seed: true, signal: true })
   const method = await createTuning(config, targetOf(base.parts, base.task), options)
   const model = adapted(base, method, base.parts.head.copy(chosenBy(method)), options)
   model.train()
@@ -95,6 +97,7 @@ export const PeftModel = {
     directory: string,
     options: { isTrainable?: boolean; seed?: number; signal?: AbortSignal } = {}
   ): Promise<Tuned> {
+    checkOptions('PeftModel.fromPretrained', options, { isTrainable: true, seed: true, signal: true })
     const { parts, task } = base
     let head = parts.head
     const modulesOf = (method: TuningMethod) => {

@@ -4,10 +4,11 @@
 import { files } from '#files'
 import { SwarmError } from '../common/errors.ts'
 import { type Logger, silent } from '../common/logger.ts'
+import { checkOptions, type OptionKeys } from '../common/options.ts'
 import { dtypes } from '../common/tensor.ts'
 import { second } from '../common/units.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../model/checkpoint.ts'
-import type { HubOptions } from '../model/hub/options.ts'
+import { checkHubOptions, type HubOptions } from '../model/hub/options.ts'
 import type { Precision } from '../model/precision.ts'
 import { fixedPositions } from '../model/rope-config.ts'
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer.ts'
@@ -67,6 +68,46 @@ export interface PretrainedOptions {
   /** the model's name in the swarm instead of a path: configuration, tokenizer and tensors come from its servers */
   readonly fromPeers?: FromPeers
   readonly signal?: AbortSignal
+}
+
+/** For checkOptions. */
+export const pretrainedKeys: OptionKeys<PretrainedOptions> = {
+  initialPeers: true,
+  swarm: true,
+  allow: true,
+  identityPath: true,
+  multicast: true,
+  onFound: true,
+  codec: true,
+  threads: true,
+  seed: true,
+  network: true,
+  remote: true,
+  requireDtype: true,
+  audit: true,
+  logger: true,
+  hub: true,
+  fromPeers: true,
+  signal: true
+}
+
+/** Throws INVALID_ARGUMENT for a name that no option has, also within options that have names of their own. */
+export function checkPretrainedOptions<Options extends PretrainedOptions>(
+  options: Options,
+  keys: OptionKeys<NoInfer<Options>>
+): void {
+  const what = 'fromPretrained'
+  checkOptions(what, options, keys)
+  if (options === undefined)
+    throw new SwarmError('INVALID_ARGUMENT', `${what}: expected options (initialPeers, swarm, …)`)
+  const { codec, remote, audit, hub, fromPeers } = options
+  if (typeof codec === 'object') {
+    checkOptions(`${what}: codec`, codec, { activations: true, gradients: true, generation: true })
+  }
+  checkOptions(`${what}: remote`, remote, { requestTimeoutMs: true, retryDelaysMs: true, subBatchTokens: true })
+  checkOptions(`${what}: audit`, audit, { probability: true, tolerance: true })
+  checkHubOptions(what, hub)
+  checkOptions(`${what}: fromPeers`, fromPeers, { directory: true, onProgress: true })
 }
 
 /** Looking at what else the swarm serves, for an error message. */

@@ -1,5 +1,6 @@
 // A conversation as the text that a model was trained on, by the Jinja template that comes with its tokenizer. Knows no tokens.
 import { SwarmError } from '../common/errors.ts'
+import { checkOptions } from '../common/options.ts'
 import { hasCharacter, toMessages, toVariables } from './chat-values.ts'
 import { JinjaError } from './jinja/errors.ts'
 import { type RenderSettings, Template } from './jinja/template.ts'
@@ -171,6 +172,7 @@ export function renderChat(
   messages: readonly ChatMessage[],
   options: ChatOptions = {}
 ): string {
+  checkOptions('renderChat', options, { addGenerationPrompt: true, variables: true, now: true })
   const conversation = new Conversation(template, messages, options)
   return conversation.render(conversation.messages, options.addGenerationPrompt ?? false)
 }
@@ -265,6 +267,7 @@ export function renderAssistantTurns(
   messages: readonly ChatMessage[],
   options: Pick<ChatOptions, 'variables' | 'now'> = {}
 ): RenderedChat {
+  checkOptions('renderAssistantTurns', options, { variables: true, now: true })
   const conversation = new Conversation(template, messages, options)
   if (marksTurns(conversation.source)) {
     const marks = conversation.marks()

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import { SwarmError } from '../common/errors.ts'
+import { checkOptions, checkSignal } from '../common/options.ts'
 import { type ChatTemplate, chatTemplateOf, specialTokensOf, tokenContent } from './chat-template.ts'
 import { openModelFolder } from './formats/open-folder.ts'
 
@@ -43,6 +44,7 @@ export async function readTextIfAny(path: string, signal?: AbortSignal): Promise
  * Throws NOT_FOUND without tokenizer.json, BAD_CHECKPOINT where a file is not what it should be.
  */
 export async function loadTokenizer(path: string, options: { signal?: AbortSignal } = {}): Promise<Tokenizer> {
+  checkSignal('loadTokenizer', options)
   const folder = await openModelFolder(path)
   const file = join(path, 'tokenizer.json')
   const json = await folder.json('tokenizer.json', options)
@@ -63,9 +65,14 @@ export async function loadTokenizer(path: string, options: { signal?: AbortSigna
   // The library's default is true, that of today's Hugging Face false.
   const cleanUp = config.clean_up_tokenization_spaces === true
   return {
-    encode: (text, { addSpecialTokens = true } = {}) =>
-      inner.encode(text, { add_special_tokens: addSpecialTokens }).ids.slice(),
-    decode(ids, { skipSpecialTokens = false } = {}) {
+    encode(text, options = {}) {
+      checkOptions('encode', options, { addSpecialTokens: true })
+      const { addSpecialTokens = true } = options
+      return inner.encode(text, { add_special_tokens: addSpecialTokens }).ids.slice()
+    },
+    decode(ids, options = {}) {
+      checkOptions('decode', options, { skipSpecialTokens: true })
+      const { skipSpecialTokens = false } = options
       const known = ids.filter(id => inner.id_to_token(id) !== undefined)
       if (known.length === 0) return ''
       return inner.decode(known, { skip_special_tokens: skipSpecialTokens, clean_up_tokenization_spaces: cleanUp })

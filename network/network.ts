@@ -1,5 +1,6 @@
 // What the rest of the project sees of the network: no libp2p here.
 import type { Logger } from '../common/logger.ts'
+import type { OptionKeys } from '../common/options.ts'
 import type { CodecChoice, FrameBody, Message, TensorLayout } from '../proto/frame.ts'
 import type { AllowList } from './allow-list.ts'
 import type { AnnouncementFields } from './announcement.ts'
@@ -53,6 +54,28 @@ export interface FoundPeer {
   readonly peerId: string
   /** multiaddr that it answered at */
   readonly address: string
+}
+
+/** For checkOptions. */
+export const networkKeys: OptionKeys<NetworkInit> = {
+  listen: true,
+  join: true,
+  announce: true,
+  privateKey: true,
+  identityPath: true,
+  secret: true,
+  allow: true,
+  multicastTag: true,
+  relay: true,
+  nat: true,
+  transports: true,
+  gossipIntervalMs: true,
+  maxConnections: true,
+  multicastAnswersOnly: true,
+  onFound: true,
+  patient: true,
+  peerBytes: true,
+  logger: true
 }
 
 export interface HandlerContext {

@@ -1,12 +1,13 @@
 // Makes peers of the swarm. What the rest of the project imports of the network.
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { silent } from '../common/logger.ts'
+import { checkOptions } from '../common/options.ts'
 import { parseAddress } from './addresses.ts'
 import { Directory } from './directory.ts'
 import { generateIdentity, loadIdentity } from './identity.ts'
 import { createNode } from './libp2p.ts'
 import { defaultListen, Libp2pNetwork } from './libp2p-network.ts'
-import type { Network, NetworkInit } from './network.ts'
+import { type Network, type NetworkInit, networkKeys } from './network.ts'
 import { recordRules } from './records.ts'
 
 export { loadIdentity, type PrivateKey } from './identity.ts'
@@ -18,6 +19,7 @@ export type * from './network.ts'
  * identity file that holds no key.
  */
 export async function createNetwork(init: NetworkInit = {}): Promise<Network> {
+  checkOptions('createNetwork', init, networkKeys)
   const listen = init.listen ?? defaultListen
   for (const address of listen) parseAddress(address, 'listen address')
   for (const address of init.join ?? []) parseAddress(address, 'join address')

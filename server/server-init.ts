@@ -1,10 +1,11 @@
 // What a server is told when it is made, and what of it can be checked before anything is loaded.
 import { SwarmError } from '../common/errors.ts'
+import { checkOptions, type OptionKeys } from '../common/options.ts'
 import type { BlockRange } from '../common/range.ts'
 import type { Checkpoint } from '../model/checkpoint.ts'
 import type { Precision } from '../model/precision.ts'
 import type { AnnouncerInit } from '../network/announcer.ts'
-import type { NetworkInit } from '../network/network.ts'
+import { type NetworkInit, networkKeys } from '../network/network.ts'
 import type { WeightStorage } from '../runtime/session.ts'
 import { checkMaxRate, type MaxRate } from './pace.ts'
 import { checkRange } from './placement.ts'
@@ -49,6 +50,40 @@ export interface ServerInit extends NetworkInit {
   readonly metricsPort?: number
   readonly announcing?: AnnouncerInit
   readonly vitals?: VitalsInit
+}
+
+const serverKeys: OptionKeys<ServerInit> = {
+  ...networkKeys,
+  checkpoint: true,
+  blocks: true,
+  numBlocks: true,
+  cacheDir: true,
+  threads: true,
+  dtype: true,
+  storage: true,
+  memoryBytes: true,
+  maxRate: true,
+  rebalancing: true,
+  kvCacheBytes: true,
+  cacheSharePerPeer: true,
+  prefixReuse: true,
+  residualBytes: true,
+  workingBytes: true,
+  passRunMs: true,
+  metricsPort: true,
+  announcing: true,
+  vitals: true
+}
+
+/** Throws INVALID_ARGUMENT for a name that no option has, also within options that have names of their own. */
+export function checkServerInit(init: ServerInit): void {
+  checkOptions('createServer', init, serverKeys)
+  const { blocks, maxRate, rebalancing, announcing, vitals } = init
+  checkOptions('createServer: blocks', blocks, { first: true, end: true })
+  checkOptions('createServer: maxRate', maxRate, { share: true, tokens: true })
+  checkOptions('createServer: rebalancing', rebalancing, { intervalMs: true, settleMs: true, drainMs: true })
+  checkOptions('createServer: announcing', announcing, { intervalMs: true, expiryMs: true })
+  checkOptions('createServer: vitals', vitals, { intervalMs: true })
 }
 
 /** @throws SwarmError INVALID_ARGUMENT for blocks that the model does not have */

@@ -1,12 +1,14 @@
 // A server: hosts a range of blocks, says so, computes for whoever asks, and leaves in order.
 import { messageOf, SwarmError } from '../common/errors.ts'
 import { type Logger, silent } from '../common/logger.ts'
+import { pickOptions } from '../common/options.ts'
 import { type BlockRange, formatRange } from '../common/range.ts'
 import { second } from '../common/units.ts'
 import type { Precision } from '../model/precision.ts'
 import type { AnnouncementFields, ServerState } from '../network/announcement.ts'
 import { Announcer } from '../network/announcer.ts'
 import { findServers } from '../network/discovery.ts'
+import { type NetworkInit, networkKeys } from '../network/network.ts'
 import { createNetwork, type Network } from '../network/node.ts'
 import { strayErrors } from '../network/stray-errors.ts'
 import { Admission } from './admission.ts'
@@ -21,7 +23,7 @@ import { Presence } from './presence.ts'
 import { Rebalancer } from './rebalancer.ts'
 import { Relocation } from './relocation.ts'
 import { Scheduler } from './scheduler.ts'
-import { checkBlocks, type ServerInit } from './server-init.ts'
+import { checkBlocks, checkServerInit, type ServerInit } from './server-init.ts'
 import { SpanHost } from './span-host.ts'
 import { createStores, readingsOf, type Stores } from './stores.ts'
 import type { Throughput } from './throughput.ts'
@@ -34,10 +36,12 @@ export type { ServerInit } from './server-init.ts'
  * @throws SwarmError INVALID_ARGUMENT for blocks that the model does not have or the memory has no room for, addresses that are none
  */
 export async function createServer(init: ServerInit): Promise<BlockServer> {
+  checkServerInit(init)
   checkBlocks(init)
   const plan = planMemory(init, process.availableMemory())
   const { peerBytes, maxConnections } = plan
-  return new BlockServer({ network: await createNetwork({ ...init, peerBytes, maxConnections }) }, init, plan)
+  const network = { ...pickOptions<NetworkInit>(init, networkKeys), peerBytes, maxConnections }
+  return new BlockServer({ network: await createNetwork(network) }, init, plan)
 }
 
 export class BlockServer {

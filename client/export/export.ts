@@ -1,4 +1,5 @@
 // A model with an adapter merged into it, written as a checkpoint of its own that transformers loads. Needs no swarm.
+import { checkOptions } from '../../common/options.ts'
 import { dtypes, type Tensor, tensor } from '../../common/tensor.ts'
 import { GiB, MiB } from '../../common/units.ts'
 import { type Checkpoint, readSample, readTensor } from '../../model/checkpoint.ts'
@@ -186,6 +187,7 @@ export async function exportMerged(
   output: string,
   options: ExportOptions = {}
 ): Promise<Exported> {
+  checkOptions('exportMerged', options, { dtype: true, shardBytes: true, onTensor: true, signal: true })
   const { signal } = options
   const info = await readAdapterInfo(adapter, { signal })
   const { task, peftType } = info

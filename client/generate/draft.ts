@@ -1,5 +1,7 @@
 // Who guesses the next tokens of a speculative generation, cheaply; the model then checks all guesses in one pass. Knows no network.
 
+import { checkOptions } from '../../common/options.ts'
+
 /** A guess for one token. */
 export interface Guess {
   readonly token: number
@@ -47,6 +49,8 @@ function matchesEnd(ids: readonly number[], after: number, size: number): boolea
 }
 
 /** Guesses that the text repeats itself. */
-export function promptLookup({ maxMatchingNgramSize }: PromptLookupOptions = {}): Draft {
+export function promptLookup(options: PromptLookupOptions = {}): Draft {
+  checkOptions('promptLookup', options, { maxMatchingNgramSize: true })
+  const { maxMatchingNgramSize } = options
   return { propose: (ids, count) => lookUp(ids, count, maxMatchingNgramSize).map(token => ({ token })) }
 }

@@ -1,5 +1,7 @@
 // Options of a generation and their defaults. Checks them; generates nothing.
+
 import { SwarmError } from '../../common/errors.ts'
+import { checkOptions, type OptionKeys } from '../../common/options.ts'
 import type { Tokenizer } from '../../model/tokenizer.ts'
 import type { BeamSettings } from './beams.ts'
 import { type Draft, promptLookup } from './draft.ts'
@@ -45,6 +47,31 @@ export interface GenerationOptions extends SamplingOptions {
   /** told after every pass with guesses how many there were, and how many stood */
   readonly onSpeculation?: (pass: SpeculationPass) => void
   readonly signal?: AbortSignal
+}
+
+const generationKeys: OptionKeys<GenerationOptions> = {
+  doSample: true,
+  temperature: true,
+  topK: true,
+  topP: true,
+  minTokensToKeep: true,
+  repetitionPenalty: true,
+  maxNewTokens: true,
+  seed: true,
+  eosTokenIds: true,
+  padTokenId: true,
+  stopStrings: true,
+  tokenizer: true,
+  promptLookupNumTokens: true,
+  maxMatchingNgramSize: true,
+  draft: true,
+  numAssistantTokens: true,
+  numBeams: true,
+  lengthPenalty: true,
+  earlyStopping: true,
+  numReturnSequences: true,
+  onSpeculation: true,
+  signal: true
 }
 
 /** One pass of speculative decoding, in tokens. */
@@ -119,6 +146,7 @@ function planBeams(options: GenerationOptions): BeamPlan | null {
 
 /** The options with their defaults. Throws INVALID_ARGUMENT for those that make no sense. */
 export function planGeneration(options: GenerationOptions): GenerationPlan {
+  checkOptions('generate', options, generationKeys)
   const { maxNewTokens = 20, eosTokenIds = [], stopStrings = [], tokenizer } = options
   checkCount('maxNewTokens', maxNewTokens)
   if (options.seed !== undefined && (!Number.isSafeInteger(options.seed) || options.seed < 0)) {

@@ -1,5 +1,6 @@
 // Adafactor (Shazeer and Stern 2018, arXiv 1804.04235), numerically transformers.optimization.Adafactor with
 // relative_step and warmup_init off: the learning rate comes from a schedule.
+import { checkOptions } from '../../common/options.ts'
 import { sizeOf } from '../../common/tensor.ts'
 import { atLeastZero } from './check.ts'
 import { chain, type Optimizer } from './optimizer.ts'
@@ -121,6 +122,15 @@ export function scaleByParameterRms(epsilon: number): Transform {
 
 /** Throws INVALID_ARGUMENT for settings outside the method's domain. */
 export function adafactor(options: AdafactorOptions = {}): Optimizer {
+  checkOptions('adafactor', options, {
+    learningRate: true,
+    epsilon: true,
+    parameterEpsilon: true,
+    clipThreshold: true,
+    decayRate: true,
+    weightDecay: true,
+    scaleParameter: true
+  })
   const { learningRate = 1e-3, epsilon = 1e-30, parameterEpsilon = 1e-3, clipThreshold = 1, decayRate = -0.8 } = options
   const { weightDecay = 0, scaleParameter = false } = options
   atLeastZero({ learningRate, epsilon, parameterEpsilon, clipThreshold, weightDecay })

@@ -1,4 +1,5 @@
 // AdamW, numerically torch.optim.AdamW.
+import { checkOptions } from '../../common/options.ts'
 import { sizeOf } from '../../common/tensor.ts'
 import { atLeastZero, shares } from './check.ts'
 import { chain, type Optimizer } from './optimizer.ts'
@@ -53,6 +54,7 @@ export interface AdamWOptions {
 
 /** Throws INVALID_ARGUMENT for settings outside the method's domain. */
 export function adamw(options: AdamWOptions = {}): Optimizer {
+  checkOptions('adamw', options, { learningRate: true, beta1: true, beta2: true, epsilon: true, weightDecay: true })
   const { learningRate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01 } = options
   shares({ beta1, beta2 })
   atLeastZero({ learningRate, epsilon, weightDecay })

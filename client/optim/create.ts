@@ -1,5 +1,7 @@
 // The table of optimizers under the names that a run's configuration gives them, as Hugging Face's TrainingArguments does.
+
 import { SwarmError } from '../../common/errors.ts'
+import { checkOptions, type OptionKeys } from '../../common/options.ts'
 import { adafactor } from './adafactor.ts'
 import { adamw } from './adamw.ts'
 import { isDecayed } from './decay.ts'
@@ -38,6 +40,25 @@ export interface OptimArgs {
   readonly scaleParameter?: boolean
 }
 
+/** For checkOptions. */
+export const optimizerKeys: OptionKeys<OptimizerSettings> = {
+  optim: true,
+  weightDecay: true,
+  adamBeta1: true,
+  adamBeta2: true,
+  adamEpsilon: true,
+  optimArgs: true
+}
+
+const optimArgsKeys: OptionKeys<OptimArgs> = {
+  momentum: true,
+  dampening: true,
+  nesterov: true,
+  clipThreshold: true,
+  decayRate: true,
+  scaleParameter: true
+}
+
 /** Names of `createOptimizer` and of `optim` in settings. */
 export type OptimizerName = 'adamw' | 'sgd' | 'adafactor' | 'lion'
 
@@ -58,6 +79,8 @@ export const optimizerNames = Object.keys(optimizers) as OptimizerName[]
  * Throws INVALID_ARGUMENT for settings outside the optimizer's domain.
  */
 export function createOptimizer(settings: OptimizerSettings): Optimizer {
+  checkOptions('createOptimizer', settings, optimizerKeys)
+  checkOptions('createOptimizer: optimArgs', settings.optimArgs, optimArgsKeys)
   const { optim = 'adamw' } = settings
   if (!Object.hasOwn(optimizers, optim)) {
     throw new SwarmError('INVALID_ARGUMENT', `optim: expected one of ${optimizerNames.join(', ')}, found '${optim}'`)

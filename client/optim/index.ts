@@ -7,12 +7,14 @@ export {
   type OptimArgs,
   type OptimizerName,
   type OptimizerSettings,
+  optimizerKeys,
   optimizerNames
 } from './create.ts'
 export { isDecayed } from './decay.ts'
 export { type LionOptions, lion } from './lion.ts'
 export { applyUpdates, chain, type Optimizer, type OptimizerState, type Updates } from './optimizer.ts'
 export {
+  checkScheduleKwargs,
   dependsOnLength,
   learningRateAt,
   type ScheduleKwargs,

@@ -1,4 +1,5 @@
 // Lion, evolved sign momentum (Chen et al. 2023, arXiv 2302.06675, algorithm 2).
+import { checkOptions } from '../../common/options.ts'
 import { sizeOf } from '../../common/tensor.ts'
 import { atLeastZero, shares } from './check.ts'
 import { chain, type Optimizer } from './optimizer.ts'
@@ -31,6 +32,7 @@ export function scaleByLion({ beta1, beta2 }: { readonly beta1: number; readonly
 
 /** Throws INVALID_ARGUMENT for settings outside the method's domain. */
 export function lion(options: LionOptions = {}): Optimizer {
+  checkOptions('lion', options, { learningRate: true, beta1: true, beta2: true, weightDecay: true })
   const { learningRate = 1e-4, beta1 = 0.9, beta2 = 0.99, weightDecay = 0 } = options
   shares({ beta1, beta2 })
   atLeastZero({ learningRate, weightDecay })

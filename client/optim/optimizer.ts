@@ -1,5 +1,7 @@
 // A chain of transformations over named parameters. Knows no single method and no training loop.
+
 import { SwarmError } from '../../common/errors.ts'
+import { checkOptions } from '../../common/options.ts'
 import type { Parameter } from '../parameter.ts'
 import type { StepSettings, Transform, TransformState } from './transform.ts'
 
@@ -38,7 +40,9 @@ export function chain(defaults: StepSettings, ...transforms: readonly Transform[
       Object.fromEntries(
         parameters.map(({ name, shape }) => [name, transforms.map(transform => transform.init(shape))])
       ),
-    update(parameters, state, { decays, ...settings } = {}) {
+    update(parameters, state, step = {}) {
+      checkOptions('update', step, { learningRate: true, decays: true })
+      const { decays, ...settings } = step
       const updates: Record<string, Float32Array> = {}
       const next: Record<string, readonly TransformState[]> = { ...state }
       for (const { name, data, grad, requiresGrad } of parameters) {

@@ -1,6 +1,9 @@
 // Learning rate over the steps of a run, under the names of Hugging Face's lr_scheduler_type (transformers/optimization.py)
 // and, for WarmupLR, DeepSpeed's (deepspeed/runtime/lr_schedules.py). Pure: any step can be asked for.
 
+import { SwarmError } from '../../common/errors.ts'
+import { checkOptions } from '../../common/options.ts'
+
 export interface ScheduleSettings {
   /** the rate after the warm-up */
   readonly learningRate: number
@@ -23,6 +26,11 @@ export interface ScheduleKwargs {
   readonly warmupMinLr?: number
   /** WarmupLR: how it rises, default 'log' */
   readonly warmupType?: 'log' | 'linear'
+}
+
+/** Throws INVALID_ARGUMENT for a name that no schedule reads. */
+export function checkScheduleKwargs(what: string, kwargs: ScheduleKwargs | undefined): void {
+  checkOptions(what, kwargs, { numCycles: true, power: true, lrEnd: true, warmupMinLr: true, warmupType: true })
 }
 
 /** Share of the learning rate after the warm-up; `progress` runs from 0 to 1 over the rest of the run. */
@@ -64,7 +72,12 @@ function warmupLR(step: number, { learningRate, warmupSteps, kwargs = {} }: Sche
  * none, whatever `warmupSteps` says.
  */
 export function learningRateAt(name: ScheduleName, step: number, settings: ScheduleSettings): number {
+  checkOptions('learningRateAt', settings, { learningRate: true, warmupSteps: true, totalSteps: true, kwargs: true })
+  checkScheduleKwargs('learningRateAt: kwargs', settings.kwargs)
   const { learningRate, warmupSteps, totalSteps, kwargs = {} } = settings
+  if (!scheduleNames.includes(name)) {
+    throw new SwarmError('INVALID_ARGUMENT', `schedule: expected one of ${scheduleNames.join(', ')}, found '${name}'`)
+  }
   if (name === 'constant') return learningRate
   if (name === 'WarmupLR') return warmupLR(step, settings)
   if (step < warmupSteps) return (learningRate * step) / Math.max(1, warmupSteps)

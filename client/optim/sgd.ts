@@ -1,5 +1,7 @@
 // Stochastic gradient descent, numerically torch.optim.SGD.
+
 import { SwarmError } from '../../common/errors.ts'
+import { checkOptions } from '../../common/options.ts'
 import { sizeOf } from '../../common/tensor.ts'
 import { atLeastZero } from './check.ts'
 import { chain, type Optimizer } from './optimizer.ts'
@@ -40,6 +42,13 @@ export function trace({
 
 /** Throws INVALID_ARGUMENT for settings outside the method's domain. */
 export function sgd(options: SgdOptions = {}): Optimizer {
+  checkOptions('sgd', options, {
+    learningRate: true,
+    momentum: true,
+    dampening: true,
+    nesterov: true,
+    weightDecay: true
+  })
   const { learningRate = 1e-3, momentum = 0, dampening = 0, nesterov = false, weightDecay = 0 } = options
   atLeastZero({ learningRate, momentum, weightDecay })
   if (nesterov && (momentum === 0 || dampening !== 0)) {

@@ -1,7 +1,9 @@
 // The blocks of a model, computed by servers of the swarm: what a list of layers is to a local model.
 // Knows hidden states, ports and gradients; not tokens, not tuning methods.
+
 import { SwarmError } from '../../common/errors.ts'
 import { type Logger, silent } from '../../common/logger.ts'
+import { checkOptions } from '../../common/options.ts'
 import { createRandom } from '../../common/random.ts'
 import type { BlockRange } from '../../common/range.ts'
 import type { Tensor } from '../../common/tensor.ts'
@@ -137,6 +139,13 @@ export class RemoteSequential implements RemoteBlocks {
    * fails is replaced by another, a few times. Throws BLOCKS_UNAVAILABLE, the last server's error, ABORTED.
    */
   async forward(hidden: Tensor<'float32'>, options: ForwardOptions = {}): Promise<ForwardPass> {
+    checkOptions('blocks.forward', options, {
+      mask: true,
+      ports: true,
+      dropout: true,
+      keepResiduals: true,
+      signal: true
+    })
     this.#checkHidden(hidden)
     const { mask, ports = {}, keepResiduals = false, signal } = options
     const [batch, sequence] = hidden.shape as [number, number, number]
@@ -166,6 +175,7 @@ export class RemoteSequential implements RemoteBlocks {
     return {
       hidden: joinRows(results.map(result => result.hidden)),
       backward: async (gradient, backwardOptions = {}) => {
+        checkOptions('blocks.backward', backwardOptions, { inputGradient: true, signal: true })
         if (gradient.shape.join() !== hidden.shape.join()) {
           throw new SwarmError('INVALID_ARGUMENT', `gradient: expected [${hidden.shape}], found [${gradient.shape}]`)
         }
@@ -190,6 +200,7 @@ export class RemoteSequential implements RemoteBlocks {
 
   /** A session with KV caches on a chain of servers. Throws as `forward` does. */
   async openSession(options: SessionOptions): Promise<InferenceSession> {
+    checkOptions('openSession', options, { batch: true, maxLength: true, ports: true, signal: true })
     const { logger = silent, network, peers, auditor } = this.#components
     const { retryDelaysMs = defaultRetryDelaysMs, ...init } = this.#init
     const codec = this.#codecs.generation

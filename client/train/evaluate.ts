@@ -1,5 +1,7 @@
 // The loss of a model over examples, without training it.
+
 import { SwarmError } from '../../common/errors.ts'
+import { checkOptions, type OptionKeys } from '../../common/options.ts'
 import { collate, countLabels } from './collate.ts'
 import { type Example, ignoredLabel } from './data/example.ts'
 import type { TrainableModel } from './model.ts'
@@ -13,12 +15,17 @@ export interface EvaluateOptions {
   readonly signal?: AbortSignal
 }
 
+/** For checkOptions. */
+export const evaluateKeys: OptionKeys<EvaluateOptions> = { padTokenId: true, batchSize: true, signal: true }
+
 /** Mean loss per label over all examples, whatever the batches. Throws INVALID_ARGUMENT without examples. */
 export async function evaluateLoss(
   model: Pick<TrainableModel, 'forward' | 'firstLabelCounts'>,
   examples: readonly Example[],
-  { padTokenId, batchSize = 8, signal }: EvaluateOptions
+  options: EvaluateOptions
 ): Promise<number> {
+  checkOptions('evaluateLoss', options, evaluateKeys)
+  const { padTokenId, batchSize = 8, signal } = options
   if (examples.length === 0)
     throw new SwarmError('INVALID_ARGUMENT', 'evaluation: expected at least one example, found none')
   const total = countLabels(examples, model)
@@ -42,6 +49,8 @@ export function lossEvaluation(
   examples: readonly Example[],
   { everySteps, ...options }: Omit<EvaluateOptions, 'signal'> & { readonly everySteps?: number }
 ): EvaluationHook {
+  const { signal: _, ...keys } = evaluateKeys
+  checkOptions('lossEvaluation', { everySteps, ...options }, { ...keys, everySteps: true })
   return {
     everySteps,
     measures: ['loss'],

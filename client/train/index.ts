@@ -50,9 +50,16 @@ export {
   measureLanguage
 } from './metrics/index.ts'
 export type { BackwardOptions, ForwardOptions, Loss, Traffic, TrainableModel } from './model.ts'
-export type { CheckpointOptions, EvaluationHook, Resumed, TrainingProgress, TrainOptions } from './options.ts'
+export type {
+  CheckpointOptions,
+  EvaluationHook,
+  PlanOptions,
+  Resumed,
+  TrainingProgress,
+  TrainOptions
+} from './options.ts'
 export { epochOrder } from './order.ts'
-export { type PlanOptions, planTraining, type TrainingPlan } from './plan.ts'
+export { planTraining, type TrainingPlan } from './plan.ts'
 export {
   checkRunFolder,
   configName,

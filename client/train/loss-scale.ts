@@ -1,6 +1,8 @@
 // Loss scaling: the loss is multiplied before its gradient is taken, so that small gradients survive in float16, and
 // the gradients are divided again before the optimizer sees them. Pure: knows no model and no optimizer.
+
 import { SwarmError } from '../../common/errors.ts'
+import { checkOptions } from '../../common/options.ts'
 import type { Parameter } from '../parameter.ts'
 
 /** As `torch.amp.GradScaler` has it, with its names and defaults. */
@@ -42,7 +44,14 @@ export function createLossScale(option: LossScaleOption = 1): LossScale {
     const initial = { scale: option, goodSteps: 0 }
     return { initial, dynamic: false, next: state => state }
   }
-  const given = option === 'dynamic' ? {} : option
+  const given: DynamicLossScale = option === 'dynamic' ? {} : option
+  checkOptions('lossScale', given, {
+    initScale: true,
+    growthFactor: true,
+    backoffFactor: true,
+    growthInterval: true,
+    minScale: true
+  })
   const { initScale = 2 ** 16, growthFactor = 2, backoffFactor = 0.5, growthInterval = 2000, minScale = 1 } = given
   check('minScale', minScale, minScale > 0, 'a number above 0')
   check('initScale', initScale, initScale >= minScale && Number.isFinite(initScale), `a number of at least ${minScale}`)

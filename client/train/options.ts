@@ -1,8 +1,14 @@
 // What a training run can be told, and what it tells. Names are those of Hugging Face's TrainingArguments in camel case.
-import type { OptimizerSettings, ScheduleKwargs, ScheduleName } from '../optim/index.ts'
+import { checkOptions, checkSpelling, type OptionKeys } from '../../common/options.ts'
+import {
+  checkScheduleKwargs,
+  type OptimizerSettings,
+  optimizerKeys,
+  type ScheduleKwargs,
+  type ScheduleName
+} from '../optim/index.ts'
 import type { LossScaleOption } from './loss-scale.ts'
 import type { Traffic } from './model.ts'
-import type { PlanOptions } from './plan.ts'
 import type { StoppingRule } from './state.ts'
 
 /** Measures that a run takes of its model now and then. */
@@ -43,6 +49,22 @@ export interface CheckpointOptions {
   readonly identity?: Readonly<Record<string, unknown>>
 }
 
+/** TrainingArguments of Hugging Face in camel case. */
+export interface PlanOptions {
+  /** passes over the examples, also parts of one; default 3 where `maxSteps` does not say */
+  readonly numTrainEpochs?: number
+  /** optimizer steps; above 0 it is what counts, not the epochs. Default -1 */
+  readonly maxSteps?: number
+  /** examples that go through the model together; default 8 */
+  readonly perDeviceTrainBatchSize?: number
+  /** batches whose gradients make one step; default 1. The last step of an epoch may have fewer */
+  readonly gradientAccumulationSteps?: number
+  /** of the order of examples; default 0 */
+  readonly seed?: number
+  /** examples of like length go together, which saves padding. Default false */
+  readonly groupByLength?: boolean
+}
+
 /** Of a training run. */
 export interface TrainOptions extends OptimizerSettings, PlanOptions, StoppingRule, CheckpointOptions {
   /** the highest rate of the schedule */
@@ -68,6 +90,46 @@ export interface TrainOptions extends OptimizerSettings, PlanOptions, StoppingRu
   readonly signal?: AbortSignal
   /** milliseconds of a steady clock; default `performance.now` */
   readonly now?: () => number
+}
+
+const trainKeys: OptionKeys<TrainOptions> = {
+  ...optimizerKeys,
+  numTrainEpochs: true,
+  maxSteps: true,
+  perDeviceTrainBatchSize: true,
+  gradientAccumulationSteps: true,
+  seed: true,
+  groupByLength: true,
+  greaterIsBetter: true,
+  earlyStoppingPatience: true,
+  earlyStoppingThreshold: true,
+  outputDir: true,
+  saveSteps: true,
+  saveTotalLimit: true,
+  loadBestModelAtEnd: true,
+  resumeFromCheckpoint: true,
+  onResume: true,
+  identity: true,
+  learningRate: true,
+  padTokenId: true,
+  lrSchedulerType: true,
+  lrSchedulerKwargs: true,
+  warmupSteps: true,
+  warmupRatio: true,
+  maxGradNorm: true,
+  labelSmoothingFactor: true,
+  lossScale: true,
+  evaluate: true,
+  metricForBestModel: true,
+  signal: true,
+  now: true
+}
+
+/** Throws INVALID_ARGUMENT for a name that no option has, also within options that have names of their own. */
+export function checkTrainOptions(what: string, options: Partial<TrainOptions>): void {
+  checkOptions(what, options, trainKeys)
+  checkScheduleKwargs(`${what}: lrSchedulerKwargs`, options.lrSchedulerKwargs)
+  checkSpelling(`${what}: evaluate`, options.evaluate, { everySteps: true, measures: true, run: true })
 }
 
 /** Where a run is after a step. */

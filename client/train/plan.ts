@@ -1,22 +1,7 @@
 // Which examples every step of a run sees. Pure, and any step can be asked for: a resumed run goes on where it stopped.
 import { SwarmError } from '../../common/errors.ts'
+import { checkTrainOptions, type PlanOptions } from './options.ts'
 import { epochOrder, groupedByLength } from './order.ts'
-
-/** TrainingArguments of Hugging Face in camel case. */
-export interface PlanOptions {
-  /** passes over the examples, also parts of one; default 3 where `maxSteps` does not say */
-  readonly numTrainEpochs?: number
-  /** optimizer steps; above 0 it is what counts, not the epochs. Default -1 */
-  readonly maxSteps?: number
-  /** examples that go through the model together; default 8 */
-  readonly perDeviceTrainBatchSize?: number
-  /** batches whose gradients make one step; default 1. The last step of an epoch may have fewer */
-  readonly gradientAccumulationSteps?: number
-  /** of the order of examples; default 0 */
-  readonly seed?: number
-  /** examples of like length go together, which saves padding. Default false */
-  readonly groupByLength?: boolean
-}
 
 export interface TrainingPlan {
   /** steps of the whole run */
@@ -40,9 +25,11 @@ function check(name: string, value: number, expected: string, holds: boolean): v
 
 /**
  * @param lengths tokens of every example
+ * @param options a run's, of which those of its plan count
  * Throws INVALID_ARGUMENT for sizes that make no sense and where there are no examples.
  */
 export function planTraining(lengths: readonly number[], options: PlanOptions): TrainingPlan {
+  checkTrainOptions('planTraining', options)
   const { perDeviceTrainBatchSize = 8, gradientAccumulationSteps = 1, seed = 0, groupByLength = false } = options
   const { numTrainEpochs = defaultEpochs, maxSteps = -1 } = options
   for (const [name, size] of Object.entries({ perDeviceTrainBatchSize, gradientAccumulationSteps })) {

@@ -55,7 +55,8 @@ export class Steps {
     this.#model = model
     this.#examples = examples
     this.#options = options
-    this.#optimizer = createOptimizer(options)
+    const { optim, weightDecay, adamBeta1, adamBeta2, adamEpsilon, optimArgs } = options
+    this.#optimizer = createOptimizer({ optim, weightDecay, adamBeta1, adamBeta2, adamEpsilon, optimArgs })
     this.#lossScale = createLossScale(options.lossScale)
     this.plan = planTraining(
       examples.map(({ ids }) => ids.length),

@@ -3,7 +3,7 @@ import { second } from '../../common/units.ts'
 import type { Example } from './data/index.ts'
 import { checkMeasure, keepRun } from './keeping.ts'
 import type { TrainableModel } from './model.ts'
-import type { EvaluationHook, TrainingProgress, TrainOptions } from './options.ts'
+import { checkTrainOptions, type EvaluationHook, type TrainingProgress, type TrainOptions } from './options.ts'
 import { judged, stopsEarly, type TrainingState } from './state.ts'
 import { Steps } from './step.ts'
 
@@ -20,6 +20,7 @@ export async function* train(
   examples: readonly Example[],
   options: TrainOptions
 ): AsyncGenerator<TrainingProgress> {
+  checkTrainOptions('train', options)
   const now = options.now ?? (() => performance.now())
   const steps = new Steps(model, examples, options)
   const { total, stepsPerEpoch } = steps.plan

@@ -1,7 +1,9 @@
 // What a saved adapter is, before a model is opened for it.
+
 import { files } from '#files'
 import { SwarmError } from '../../common/errors.ts'
 import { parseForeignJson } from '../../common/foreign-json.ts'
+import { checkSignal } from '../../common/options.ts'
 import { adapterConfigPath, readAdapterConfig, readAdapterTensors } from './adapter-file.ts'
 import { type TaskType, taskTypes } from './task.ts'
 
@@ -56,10 +58,9 @@ async function readLabels(directory: string, signal?: AbortSignal): Promise<read
 }
 
 /** Throws NOT_FOUND, BAD_CHECKPOINT for files that are none of an adapter, UNSUPPORTED for a task that is not done here. */
-export async function readAdapterInfo(
-  directory: string,
-  { signal }: { signal?: AbortSignal } = {}
-): Promise<AdapterInfo> {
+export async function readAdapterInfo(directory: string, options: { signal?: AbortSignal } = {}): Promise<AdapterInfo> {
+  checkSignal('readAdapterInfo', options)
+  const { signal } = options
   const path = adapterConfigPath(directory)
   const fields = await readAdapterConfig(path, signal)
   const task = taskTypes.find(each => each === (fields.task_type ?? 'CAUSAL_LM'))

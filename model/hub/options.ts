@@ -1,6 +1,7 @@
 // What a caller may say about the Hugging Face Hub. The command line reads it from the environment, programs pass it.
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { checkOptions } from '../../common/options.ts'
 import type { TransferProgress } from '../partial/tensors.ts'
 
 export interface HubOptions {
@@ -16,6 +17,18 @@ export interface HubOptions {
   readonly offline?: boolean
   /** told as bytes arrive */
   readonly onProgress?: (progress: TransferProgress) => void
+}
+
+/** Throws INVALID_ARGUMENT for a name that is no option of the hub. */
+export function checkHubOptions(what: string, options: HubOptions | undefined): void {
+  checkOptions(`${what}: hub`, options, {
+    endpoint: true,
+    cacheDir: true,
+    token: true,
+    revision: true,
+    offline: true,
+    onProgress: true
+  })
 }
 
 export interface HubSettings extends HubOptions {

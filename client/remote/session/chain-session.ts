@@ -1,7 +1,9 @@
 // A generation's way through the swarm: inputs to the first server, results from the last, servers between hand on to each other.
 // A server that is lost is replaced, and its cache rebuilt from what whoever comes before it has kept.
+
 import { SwarmError, toSwarmError } from '../../../common/errors.ts'
 import type { Logger } from '../../../common/logger.ts'
+import { checkOptions } from '../../../common/options.ts'
 import { withResource } from '../../../common/resource.ts'
 import type { Tensor } from '../../../common/tensor.ts'
 import { minute } from '../../../common/units.ts'
@@ -109,6 +111,7 @@ export class ChainSession implements InferenceSession {
   }
 
   async step(hidden: Floats, options: StepOptions = {}): Promise<Floats> {
+    checkOptions('step', options, { lengths: true, answer: true, signal: true })
     const { signal } = options
     if (this.#ended !== undefined) throw this.#ended
     if (this.#stepping !== null)

@@ -1,6 +1,7 @@
 // The configuration of a run as the options of `train`. Pure.
+
+import { camelCase } from '../../../common/names.ts'
 import type { TrainOptions } from '../options.ts'
-import { camelCase } from './names.ts'
 import type { TrainConfig } from './schema.ts'
 
 /** Keys that `train` reads under the same name in camel case. */

@@ -1,7 +1,7 @@
 // From what a file and flags say to the configuration of a run, or to errors that say what is wrong and where.
 import type { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
-import { nearestName } from './names.ts'
+import { nearestName } from '../../../common/names.ts'
 import { peftKeys } from './peft.ts'
 import { type TrainConfig, trainConfigSchema } from './schema.ts'
 

@@ -1,7 +1,7 @@
 // The peft section of a run's configuration: what the methods take, under PEFT's names as its files have them.
 import { z } from 'zod'
+import { camelCase, snakeCase } from '../../../common/names.ts'
 import { type PeftConfig, peftSchemas } from '../../tuning/index.ts'
-import { camelCase, snakeCase } from './names.ts'
 
 type Shape = z.ZodObject['shape']
 

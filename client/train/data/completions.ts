@@ -1,6 +1,8 @@
 // Prompts and completions in code: as texts with their places, and as examples.
+
 import { files } from '#files'
 import { SwarmError } from '../../../common/errors.ts'
+import { checkOptions, checkSignal } from '../../../common/options.ts'
 import type { Tokenizer } from '../../../model/tokenizer.ts'
 import { decodeText, parseJsonLines } from './decode.ts'
 import type { Example } from './example.ts'
@@ -42,6 +44,7 @@ export function parseDataset(text: string, file: string): PromptCompletion[] {
 
 /** The examples of a JSONL file. Throws NOT_FOUND, and INVALID_ARGUMENT as `parseDataset`. */
 export async function loadDataset(path: string, options: { signal?: AbortSignal } = {}): Promise<PromptCompletion[]> {
+  checkSignal('loadDataset', options)
   return parseDataset(decodeText(await files.read(path, options), path), path)
 }
 
@@ -55,6 +58,7 @@ export function tokenizeExamples(
   tokenizer: Pick<Tokenizer, 'encode'>,
   options: TokenizeOptions = {}
 ): Example[] {
+  checkOptions('tokenizeExamples', options, { eosTokenId: true, maxLength: true })
   const { eosTokenId, maxLength = Infinity } = options
   return pairs.map(({ prompt, completion, source }, index) => {
     const where = source ?? `example ${index}`

@@ -1,5 +1,7 @@
 // From data files to examples: read, told apart, tokenized, fitted, split, packed. The one entry for training and evaluation.
+
 import { SwarmError } from '../../../common/errors.ts'
+import { checkOptions, checkSignal, type OptionKeys } from '../../../common/options.ts'
 import type { Tokenizer } from '../../../model/tokenizer.ts'
 import { countLabels, countTokens } from '../collate.ts'
 import type { Example } from './example.ts'
@@ -61,6 +63,28 @@ export interface TrainingData {
   readonly description: readonly string[]
 }
 
+const sourceKeys: OptionKeys<DataSources> = {
+  train: true,
+  validation: true,
+  validationSplit: true,
+  seed: true,
+  format: true
+}
+
+const contextKeys: OptionKeys<DataContext> = {
+  tokenizer: true,
+  maxPositions: true,
+  task: true,
+  maxSeqLength: true,
+  truncate: true,
+  trainOnInputs: true,
+  packing: true,
+  eosTokenId: true,
+  labels: true,
+  stride: true,
+  signal: true
+}
+
 const listOf = (paths: string | readonly string[]): readonly string[] => (typeof paths === 'string' ? [paths] : paths)
 
 function limitOf({ maxPositions, maxSeqLength, truncate = false, stride }: DataContext): LengthLimit {
@@ -110,10 +134,14 @@ function taskOf(files: readonly DataFile[], wanted: DataTask | undefined): DataT
 
 /** What data is for, by the formats of its files. Throws as `loadTrainingData` for files that cannot be read. */
 export async function taskOfData(
-  { train, format }: Pick<DataSources, 'train' | 'format'>,
-  { signal }: { signal?: AbortSignal } = {}
+  sources: Pick<DataSources, 'train' | 'format'>,
+  options: { signal?: AbortSignal } = {}
 ): Promise<DataTask> {
-  return taskOf(await readData(listOf(train), { format, signal }), undefined)
+  // whole sources may be given, of which these two are read
+  checkOptions<DataSources>('taskOfData', sources, sourceKeys)
+  checkSignal('taskOfData', options)
+  const { train, format } = sources
+  return taskOf(await readData(listOf(train), { format, signal: options.signal }), undefined)
 }
 
 function labelsOf(files: readonly DataFile[]): string[] {
@@ -191,6 +219,8 @@ function encodeFiles(
  * are too long or have nothing to learn, chats that the template refuses (UNSUPPORTED where there is none).
  */
 export async function loadTrainingData(sources: DataSources, context: DataContext): Promise<TrainingData> {
+  checkOptions('loadTrainingData: sources', sources, sourceKeys)
+  checkOptions('loadTrainingData: context', context, contextKeys)
   const { validation, validationSplit, seed = 0, format } = sources
   const { tokenizer, eosTokenId, trainOnInputs = false, packing = false, signal } = context
   if (validation !== undefined && validationSplit !== undefined) {

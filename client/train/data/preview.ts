@@ -1,4 +1,5 @@
 // An example as a person reads it: the text of its tokens, with those marked that no loss is taken of. Pure.
+import { checkOptions } from '../../../common/options.ts'
 import type { Tokenizer } from '../../../model/tokenizer.ts'
 import { type Example, ignoredLabel } from './example.ts'
 import type { DataTask } from './format.ts'
@@ -44,6 +45,7 @@ export function previewExample(
   tokenizer: Pick<Tokenizer, 'decode'>,
   options: PreviewOptions
 ): string {
+  checkOptions('previewExample', options, { task: true, labels: true })
   return previewParts(example, tokenizer, options)
     .map(({ text, learned, label }) => (learned ? text + (label === undefined ? '' : `/${label}`) : `⟦${text}⟧`))
     .join('')

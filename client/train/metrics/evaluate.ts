@@ -1,10 +1,11 @@
 // A model measured over examples: language modelling by perplexity and exact answers, classification by its classes.
+import { checkOptions } from '../../../common/options.ts'
 import type { Tensor } from '../../../common/tensor.ts'
 import type { Tokenizer } from '../../../model/tokenizer.ts'
 import type { GenerationOptions } from '../../generate/index.ts'
 import { type Batch, collate, countLabels } from '../collate.ts'
 import type { Example } from '../data/example.ts'
-import { type EvaluateOptions, evaluateLoss } from '../evaluate.ts'
+import { type EvaluateOptions, evaluateKeys, evaluateLoss } from '../evaluate.ts'
 import type { ForwardOptions, Loss, TrainableModel } from '../model.ts'
 import {
   type ClassificationReport,
@@ -67,8 +68,10 @@ export interface ClassificationMeasures extends ClassificationReport {
 export async function measureClassification(
   model: Classifier,
   examples: readonly Example[],
-  { padTokenId, batchSize = 8, numLabels, signal, onProgress }: MeasureOptions & { readonly numLabels: number }
+  options: MeasureOptions & { readonly numLabels: number }
 ): Promise<ClassificationMeasures> {
+  checkOptions('measureClassification', options, { ...evaluateKeys, onProgress: true, numLabels: true })
+  const { padTokenId, batchSize = 8, numLabels, signal, onProgress } = options
   const expected: number[] = []
   const predicted: number[] = []
   let loss = 0
@@ -103,8 +106,10 @@ export interface ExactMatch {
 export async function measureExactMatch(
   model: Answerer,
   examples: readonly Example[],
-  { batchSize = 8, signal, onProgress }: Omit<MeasureOptions, 'padTokenId'> = {}
+  options: Omit<MeasureOptions, 'padTokenId'> = {}
 ): Promise<ExactMatch> {
+  checkOptions('measureExactMatch', options, { batchSize: true, signal: true, onProgress: true })
+  const { batchSize = 8, signal, onProgress } = options
   const { eosTokenIds } = model.config
   const questions = examples
     .map(example => questionOf(example, eosTokenIds))

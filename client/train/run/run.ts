@@ -1,6 +1,8 @@
 // A whole run as its configuration describes it: trained, measured, kept, and its adapter saved, in one folder.
+
 import { files } from '#files'
 import { SwarmError } from '../../../common/errors.ts'
+import { checkOptions } from '../../../common/options.ts'
 import { Checkpoints, hashExamples, lastGood } from '../checkpoint/index.ts'
 import { type TrainConfig, toTrainOptions, writeConfigYaml } from '../config/index.ts'
 import type { TrainingData } from '../data/index.ts'
@@ -45,6 +47,7 @@ async function namesOfRun({
  * overwritten stays until the new one begins. Throws INVALID_ARGUMENT.
  */
 export async function checkRunFolder(config: TrainConfig, options: { resume: boolean }): Promise<void> {
+  checkOptions('checkRunFolder', options, { resume: true })
   if (!options.resume && (await namesOfRun(config)).length === 0) await freeze(config)
 }
 
@@ -67,8 +70,10 @@ export async function* runTraining(
   model: TrainableModel,
   data: Pick<TrainingData, 'train' | 'validation' | 'labels'>,
   config: TrainConfig,
-  { padTokenId, resume, onResume, signal }: RunOptions
+  runOptions: RunOptions
 ): AsyncGenerator<TrainingProgress> {
+  checkOptions('runTraining', runOptions, { padTokenId: true, resume: true, onResume: true, signal: true })
+  const { padTokenId, resume, onResume, signal } = runOptions
   const { output_dir: directory, per_device_eval_batch_size: batchSize, eval_steps: everySteps } = config
   const log = new RunLog({
     directory,

@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
-import { camelCase, editDistance, nearestName, snakeCase } from '../../../client/train/config/names.ts'
 import {
   parseTrainConfig,
   readConfigYaml,
@@ -14,6 +13,7 @@ import {
   trainConfigSchema,
   writeConfigYaml
 } from '../../../client/train/index.ts'
+import { camelCase, editDistance, nearestName, snakeCase } from '../../../common/names.ts'
 import { trainSchemaText } from '../../../scripts/train-schema.ts'
 
 const needed = { model: 'm', train_file: 'a.jsonl', initial_peers: ['/ip4/127.0.0.1/tcp/1'], output_dir: 'out' }

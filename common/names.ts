@@ -24,9 +24,9 @@ export function editDistance(a: string, b: string): number {
   return row[b.length]!
 }
 
-/** The known name that is nearest. */
+/** The known name that is nearest, whether either is in snake case or camel case. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
-  const plain = snakeCase(name.replaceAll('-', '_'))
-  const distances = known.map(other => ({ other, distance: editDistance(plain, other) }))
+  const plain = snakeCase(name.replaceAll('-', '_')).toLowerCase()
+  const distances = known.map(other => ({ other, distance: editDistance(plain, snakeCase(other).toLowerCase()) }))
   return distances.toSorted((a, b) => a.distance - b.distance)[0]?.other
 }

@@ -1,0 +1,65 @@
+// The options that a public function knows: an unknown one is an error that names the nearest, never ignored. Pure.
+import { SwarmError } from './errors.ts'
+import { camelCase, nearestName } from './names.ts'
+
+/** The names of all options of a type; the compiler keeps the list complete. */
+export type OptionKeys<Options> = Readonly<Record<keyof Required<Options> & string, true>>
+
+/** More options than these are not all named in a message. */
+const listed = 8
+
+function describe(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'a list'
+  return value instanceof AbortSignal ? 'an AbortSignal (pass { signal })' : `a ${typeof value}`
+}
+
+/**
+ * Throws INVALID_ARGUMENT where `options` is not an object, or holds a value under a name that the function does not know:
+ * `generate: unknown option 'max_new_tokens' (did you mean maxNewTokens?)`.
+ * @param what the function, for the message
+ * @param options undefined: none were given
+ */
+export function checkOptions<Options extends object>(
+  what: string,
+  options: Options | undefined,
+  keys: OptionKeys<NoInfer<Options>>
+): void {
+  if (options === undefined) return
+  if (typeof options !== 'object' || options === null || Array.isArray(options) || options instanceof AbortSignal) {
+    throw new SwarmError('INVALID_ARGUMENT', `${what}: expected options as an object, found ${describe(options)}`)
+  }
+  const unknown = Object.entries(options).filter(([name, value]) => value !== undefined && !Object.hasOwn(keys, name))
+  if (unknown.length === 0) return
+  const known = Object.keys(keys)
+  const faults = unknown.map(([name]) => `'${name}' (did you mean ${nearestName(name, known)}?)`)
+  const all = known.length <= listed ? `; there are ${known.join(', ')}` : ''
+  throw new SwarmError('INVALID_ARGUMENT', `${what}: unknown option ${faults.join(', ')}${all}`)
+}
+
+/** The same for a function whose only option is a signal. */
+export function checkSignal(what: string, options: { readonly signal?: AbortSignal } | undefined): void {
+  checkOptions(what, options, { signal: true })
+}
+
+/**
+ * The same for an object that may carry more than what is read of it, such as an example or a hook: only a name that is
+ * a known one in snake case is an error.
+ */
+export function checkSpelling<Fields extends object>(
+  what: string,
+  fields: Fields | undefined,
+  keys: OptionKeys<NoInfer<Fields>>
+): void {
+  if (typeof fields !== 'object' || fields === null) return
+  for (const name of Object.keys(fields)) {
+    const meant = camelCase(name)
+    if (Object.hasOwn(keys, name) || !Object.hasOwn(keys, meant)) continue
+    throw new SwarmError('INVALID_ARGUMENT', `${what}: unknown field '${name}' (did you mean ${meant}?)`)
+  }
+}
+
+/** The options under these names: of a function's, those that another takes. */
+export function pickOptions<Options extends object>(options: Options, keys: OptionKeys<NoInfer<Options>>): Options {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(keys, name))) as Options
+}
