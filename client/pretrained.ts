@@ -77,6 +77,7 @@ export const pretrainedKeys: OptionKeys<PretrainedOptions> = {
   allow: true,
   identityPath: true,
   multicast: true,
+  home: true,
   onFound: true,
   codec: true,
   threads: true,

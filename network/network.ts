@@ -70,6 +70,7 @@ export const networkKeys: OptionKeys<NetworkInit> = {
   nat: true,
   transports: true,
   gossipIntervalMs: true,
+  pingIntervalMs: true,
   maxConnections: true,
   multicastAnswersOnly: true,
   onFound: true,
