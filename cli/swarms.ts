@@ -3,6 +3,7 @@ import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/prom
 import { join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, SwarmError } from '../common/errors.ts'
+import { removeLeftoversOf } from '../common/leftovers.ts'
 import { checkPrivate } from '../network/identity.ts'
 import { checkSwarmName, formatInvite, type Invite, looksLikeInvite, parseInvite } from '../network/invite.ts'
 import { homeFolder } from './options.ts'
@@ -60,6 +61,7 @@ export async function readSwarm(name: string): Promise<StoredSwarm> {
 export async function writeSwarm({ invite, ...times }: StoredSwarm): Promise<string> {
   const path = swarmPath(invite.name)
   const temporary = `${path}.${process.pid}.tmp`
+  await removeLeftoversOf(path)
   await mkdir(folder(), { recursive: true, mode: 0o700 })
   await writeFile(temporary, `${JSON.stringify({ invite: formatInvite(invite), ...times }, null, 2)}\n`, {
     mode: 0o600

@@ -10,6 +10,7 @@ import type { WeightPacker } from '../graph/packed-weights.ts'
 import type { WeightLocation } from '../graph/serialize.ts'
 import { blockParts } from './block-parts.ts'
 import { type Checkpoint, readSample } from './checkpoint.ts'
+import { cleanCache, convertedName, touch } from './converted-files.ts'
 import { copiesIn, isOwn, writePackedBlock } from './packed-block.ts'
 import type { Precision } from './precision.ts'
 import type { SafetensorsHeader, TensorSpec } from './safetensors.ts'
@@ -17,12 +18,6 @@ import { readSafetensorsHeader, writeSafetensorsFrom } from './safetensors-file.
 
 /** Of every tensor so many bytes tell whether a converted file belongs to this checkpoint. */
 const sampleBytes = 4 * KiB
-
-/**
- * What a precision is called in the names of converted files. Its number goes up with every change of what is in them or how it is
- * chosen, so that no build takes over what another one made.
- */
-const versions: Readonly<Record<Precision, string>> = { float32: 'float32', int8: 'int8-3', int4: 'int4-3' }
 
 export interface BlockWeights {
   /** what locations are relative to */
@@ -91,6 +86,11 @@ async function reusable(path: string, parts: readonly TensorSpec[], source: stri
   }
 }
 
+/** What names the maker of copies in a file's name. */
+function makerOf({ maker }: WeightPacker): string {
+  return createHash('sha256').update(maker).digest('hex').slice(0, 8)
+}
+
 type ConvertOptions = Pick<BlockWeightsOptions, 'packer' | 'signal'> & { readonly precision: Precision }
 
 /** The path of a block's converted file, which is made where it is not there yet, and its header. */
@@ -103,13 +103,14 @@ async function converted(
   const { config, family } = checkpoint
   const names = family.blockTensorNames(config, block).sort()
   const source = await fingerprint(checkpoint, names)
-  const maker = packer && createHash('sha256').update(packer.maker).digest('hex').slice(0, 8)
-  const stem = `block-${String(block).padStart(3, '0')}.${source.slice(0, 8)}.${versions[precision]}`
-  const file = `${maker === undefined ? stem : `${stem}.${maker}`}.safetensors`
+  const file = convertedName(block, source, precision, packer && makerOf(packer))
   const path = join(folder, file)
   const parts = blockParts(checkpoint, block, precision, { signal })
   const found = await reusable(path, parts, source)
-  if (found !== null && (packer === undefined || copiesIn(found) !== null)) return { file, header: found }
+  if (found !== null && (packer === undefined || copiesIn(found) !== null)) {
+    await touch(path)
+    return { file, header: found }
+  }
   if (packer === undefined) await writeSafetensorsFrom(path, parts, { source }, { signal })
   else {
     const graph = family.decodeSpan(config, { blocks: { first: block, end: block + 1 }, ports: [], precision })
@@ -160,6 +161,7 @@ export async function blockWeights(
   }
   const folder = join(options.cacheDir, checkpoint.identity)
   await mkdir(folder, { recursive: true })
+  await cleanCache(options.cacheDir, packer && makerOf(packer))
   const locations = new Map<string, WeightLocation>()
   for (const block of blocksOf(range)) {
     signal?.throwIfAborted()

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
 import { SwarmError } from '../common/errors.ts'
+import { removeLeftoversOf } from '../common/leftovers.ts'
 import { withResource } from '../common/resource.ts'
 import type { Tensor } from '../common/tensor.ts'
 import { type ByteFile, openLocalFile } from './formats/byte-file.ts'
@@ -65,6 +66,7 @@ export async function writeSafetensorsFrom(
 ): Promise<void> {
   const temporary = `${path}.${process.pid}.${randomUUID()}.tmp`
   const ordered = sortForWriting(sources)
+  await removeLeftoversOf(path)
   try {
     const handle = await open(temporary, 'wx')
     try {

@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
 import { messageOf, SwarmError } from '../common/errors.ts'
+import { removeLeftoversOf } from '../common/leftovers.ts'
 
 export type { PrivateKey } from '@libp2p/interface'
 
@@ -54,6 +55,7 @@ export async function loadIdentity(path: string): Promise<PrivateKey> {
 async function createIdentity(path: string): Promise<PrivateKey> {
   const key = await generateIdentity()
   const temporary = `${path}.${process.pid}.tmp`
+  await removeLeftoversOf(path)
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   await writeFile(temporary, privateKeyToProtobuf(key), { mode: 0o600 })
   await rename(temporary, path)

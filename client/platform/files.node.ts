@@ -3,6 +3,7 @@ import { access, appendFile, mkdir, mkdtemp, open, readdir, readFile, rename, rm
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
+import { removeLeftoversOf } from '../../common/leftovers.ts'
 import { type Files, temporarySuffix } from './files.ts'
 
 /** What a person can do something about, as ours; anything else as it is. */
@@ -18,7 +19,7 @@ function writeError(path: string, cause: unknown): unknown {
 
 const unwritable: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENOENT'])
 
-const temporaryOf = (path: string): string => `${path}.${crypto.randomUUID()}${temporarySuffix}`
+const temporaryOf = (path: string): string => `${path}.${process.pid}.${crypto.randomUUID()}${temporarySuffix}`
 
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'
 
@@ -59,6 +60,7 @@ export const files: Files = {
 
   async write(path, bytes, { signal } = {}) {
     const temporary = temporaryOf(path)
+    await removeLeftoversOf(path)
     try {
       await mkdir(dirname(path), { recursive: true })
       await writeFile(temporary, bytes, { signal })
@@ -91,6 +93,8 @@ export const files: Files = {
       await rename(temporary, path)
       await sync(dirname(path))
       if (old !== null) await rm(old, { recursive: true, force: true })
+      // not before: where a process was killed between both renames, they are the only copies
+      await removeLeftoversOf(path)
     } catch (cause) {
       throw writeError(path, cause)
     } finally {

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { link, mkdir, realpath, rename, stat, symlink } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
+import { removeLeftoversOf } from '../../common/leftovers.ts'
 import { GiB, KiB } from '../../common/units.ts'
 import { type ByteFile, openLocalFile } from '../formats/byte-file.ts'
 import type { FolderOptions, ModelFolder } from '../formats/folder.ts'
@@ -33,6 +34,7 @@ export function isHubName(text: string): boolean {
 /** A symbolic link in place of whatever is at `path`, in one step. */
 async function replaceLink(target: string, path: string): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`
+  await removeLeftoversOf(path)
   await symlink(target, temporary)
   await rename(temporary, path)
 }

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { HubApiError, listFiles, modelInfo } from '@huggingface/hub'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { foreignHash, foreignName, foreignPath } from '../../common/foreign-path.ts'
+import { removeLeftoversOf } from '../../common/leftovers.ts'
 import { MiB } from '../../common/units.ts'
 import { isJsonObject, readJsonObject } from '../json.ts'
 import { bounded, checkSameOrigin, hubFetch } from './hub-fetch.ts'
@@ -96,6 +97,7 @@ async function ask(name: string, settings: HubSettings, signal?: AbortSignal): P
 async function writeWhole(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   const temporary = `${path}.${randomUUID()}.tmp`
+  await removeLeftoversOf(path)
   await writeFile(temporary, text)
   await rename(temporary, path)
 }

@@ -5,6 +5,7 @@ import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
+import { removeLeftoversOf } from '../../common/leftovers.ts'
 import { withResource } from '../../common/resource.ts'
 import { KiB, MiB, second } from '../../common/units.ts'
 import { isJsonObject, readJsonObject } from '../json.ts'
@@ -201,6 +202,7 @@ export class PartialFile {
   async #replaceJournal(present: readonly ByteRange[]): Promise<void> {
     this.#present = [...present]
     const temporary = `${this.#journal}.${randomUUID()}.tmp`
+    await removeLeftoversOf(this.#journal)
     await writeFile(temporary, JSON.stringify({ size: this.size, ranges: this.#present }))
     await rename(temporary, this.#journal)
   }

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, SwarmError } from '../../common/errors.ts'
+import { removeLeftoversOf } from '../../common/leftovers.ts'
 import type { FolderOptions, ModelFolder } from '../formats/folder.ts'
 import { openLocalFolder } from '../formats/folder.ts'
 import { readJsonObject } from '../json.ts'
@@ -41,6 +42,7 @@ export const peerFormatFile = 'index.json'
 
 async function writeWhole(path: string, data: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`
+  await removeLeftoversOf(path)
   await writeFile(temporary, data)
   await rename(temporary, path)
 }
