@@ -90,6 +90,8 @@ export const maxReservations = 64
 export const multicastTimeoutMs = 15 * second
 /** How often the LAN is asked again. */
 export const multicastIntervalMs = 5 * second
+/** Peers found on the LAN that are dialed at once. */
+export const maxMulticastDials = 32
 /** Addresses of one probe that are tried, each for so long. */
 export const maxProbedAddresses = 8
 export const probeDialTimeoutMs = 5 * second

@@ -4,7 +4,7 @@ import type { PeerDiscovery, PeerId, PeerInfo } from '@libp2p/interface'
 import { mdns } from '@libp2p/mdns'
 import { messageOf, SwarmError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
-import { dialTimeoutMs, multicastIntervalMs } from './constants.ts'
+import { dialTimeoutMs, maxMulticastDials, multicastIntervalMs } from './constants.ts'
 import type { SwarmLibp2p } from './libp2p.ts'
 import type { FoundPeer } from './network.ts'
 
@@ -96,6 +96,8 @@ export class LocalPeers {
   async #dial({ id, multiaddrs }: { id: PeerId; multiaddrs: PeerInfo['multiaddrs'] }): Promise<void> {
     const peer = id.toString()
     const here = this.#libp2p
+    // an answer costs nothing to make up: those that there is no time for are found again at the next question
+    if (this.#dialing.size >= maxMulticastDials) return
     if (!this.takes || this.#dialing.has(peer) || id.equals(here.peerId) || here.getConnections(id).length > 0) return
     this.#dialing.add(peer)
     try {

@@ -20,7 +20,7 @@ import { createNode, type SwarmLibp2p } from '../../network/libp2p.ts'
 import type { Network } from '../../network/node.ts'
 import { modelKey, recordKey } from '../../network/records.ts'
 import { dhtProtocol } from '../../proto/protocols.ts'
-import { announced, Swarm, until, within } from './harness.ts'
+import { announced, loopback, Swarm, until, within } from './harness.ts'
 
 const types = { PUT_VALUE: 0, GET_VALUE: 1, ADD_PROVIDER: 2, GET_PROVIDERS: 3, FIND_NODE: 4 } as const
 
@@ -184,6 +184,49 @@ test('what fits into a message is bounded too: addresses of one provider, in one
     (await stranger.providers(key)).map(({ addresses }) => addresses),
     [maxAddressesPerPeer]
   )
+})
+
+test('an answer that names 20,000 peers is not read, and one that names a thousand too many counts as none', async () => {
+  await using swarm = new Swarm()
+  const node = await createNode({
+    privateKey: await generateIdentity(),
+    listen: loopback,
+    announce: [],
+    validators: {},
+    selectors: {}
+  })
+  await node.start()
+  try {
+    let closer: Uint8Array[] = []
+    let asked = 0
+    await node.unhandle(dhtProtocol)
+    await node.handle(dhtProtocol, stream => {
+      stream.addEventListener('message', () => {
+        asked++
+        stream.send(encode({ type: 'GET_VALUE', key, closer }))
+      })
+    })
+    const peer = await swarm.peer({ join: node.getMultiaddrs().map(String) })
+    await peer.dht.ready(3000)
+    const address = madeUpAddresses(1)
+    for (const count of [20_000, 1000]) {
+      const ids = await Promise.all(Array.from({ length: 20 }, () => generateIdentity()))
+      closer = Array.from({ length: count }, (_, i) =>
+        peerInfo(peerIdFromPrivateKey(ids[i % 20]!).toMultihash().bytes, address)
+      )
+      const before = cpuMs()
+      const [known, askedBefore] = [peer.dht.size, asked]
+      assert.equal(
+        await peer.dht.get(recordKey(peerIdFromPrivateKey(ids[0]!).toString()), AbortSignal.timeout(5000)),
+        null
+      )
+      assert.ok(asked > askedBefore)
+      assert.ok(cpuMs() - before < 500, `${count} peers cost ${cpuMs() - before} ms`)
+      assert.ok(peer.dht.size <= known)
+    }
+  } finally {
+    await node.stop()
+  }
 })
 
 test('length prefixes are followed across pieces of any size', () => {
