@@ -1,7 +1,7 @@
 // What one rendering may use: templates are foreign programs. Rendering is synchronous, so that there is one budget at a time.
 import { JinjaError } from './errors.ts'
 
-/** Bounds of one rendering. A conversation of a million characters with tools takes less than a hundredth of each. */
+/** Bounds of one rendering. A thousand messages of a thousand characters take a fiftieth of the work with most templates, a seventh with the worst. */
 export interface Limits {
   /** units of work: a step of the program, a character copied, an eighth of an element copied */
   readonly work: number

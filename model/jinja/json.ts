@@ -3,6 +3,7 @@ import { charge, chargeText, nested } from './budget.ts'
 import { sorted } from './compare.ts'
 import { fail } from './errors.ts'
 import { floatText } from './numbers.ts'
+import { replacePoints } from './text.ts'
 import { Dict, Float, isInteger, isList, Markup, Tuple, typeName, type Value } from './values.ts'
 
 export interface JsonStyle {
@@ -31,7 +32,7 @@ const escapeUnit = (unit: string): string => escapes[unit] ?? `\\u${unit.charCod
 
 function text(value: string, style: JsonStyle): string {
   chargeText(value.length)
-  return `"${value.replace(style.ensureAscii ? specialOrOther : special, escapeUnit)}"`
+  return `"${replacePoints(value, style.ensureAscii ? specialOrOther : special, escapeUnit)}"`
 }
 
 function number(value: Float): string {

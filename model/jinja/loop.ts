@@ -1,5 +1,6 @@
 // `loop`: what a body knows about its loop. After jinja2's LoopContext.
 
+import { charge } from './budget.ts'
 import { isEqual } from './compare.ts'
 import { fail, unsupported } from './errors.ts'
 import { lengthOf } from './sequences.ts'
@@ -14,8 +15,9 @@ export class Loop implements Structure {
   #iterator: Iterator<Value>
   #index0 = -1
   #length: number | undefined
-  /** elements that were read ahead */
-  #ahead: Value[] = []
+  /** elements that were read ahead, from `#passed` on */
+  readonly #ahead: Value[] = []
+  #passed = 0
   #before: Value | undefined
   #current: Value | undefined
   #changed: Tuple | undefined
@@ -34,7 +36,7 @@ export class Loop implements Structure {
 
   /** The next element, or undefined at the end. */
   next(): Value | undefined {
-    const value = this.#ahead.length > 0 ? this.#ahead.shift() : this.#read()
+    const value = this.#passed < this.#ahead.length ? this.#ahead[this.#passed++] : this.#read()
     if (value === undefined) return undefined
     this.#index0++
     this.#before = this.#current
@@ -48,20 +50,25 @@ export class Loop implements Structure {
   }
 
   #peek(): Value | undefined {
-    if (this.#ahead.length === 0) {
+    if (this.#passed === this.#ahead.length) {
+      this.#ahead.length = 0
+      this.#passed = 0
       const value = this.#read()
       if (value !== undefined) this.#ahead.push(value)
     }
-    return this.#ahead[0]
+    return this.#ahead[this.#passed]
   }
 
   length(): number {
     if (this.#length !== undefined) return this.#length
     const known = this.#values instanceof Iter ? undefined : lengthOf(this.#values)
     if (known === undefined) {
-      for (let value = this.#read(); value !== undefined; value = this.#read()) this.#ahead.push(value)
+      for (let value = this.#read(); value !== undefined; value = this.#read()) {
+        charge(8)
+        this.#ahead.push(value)
+      }
     }
-    this.#length = known ?? this.#ahead.length + this.#index0 + 1
+    this.#length = known ?? this.#ahead.length - this.#passed + this.#index0 + 1
     return this.#length
   }
 

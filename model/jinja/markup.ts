@@ -1,7 +1,7 @@
 // Text that is HTML, as `|escape` and `|safe` give it: what is added to it is escaped. After markupsafe.
 import { chargeText } from './budget.ts'
 import { fail, unsupported } from './errors.ts'
-import { str } from './text.ts'
+import { replacePoints, str } from './text.ts'
 import { isList, Markup, Tuple, typeName, Undefined, type Value } from './values.ts'
 
 const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '>': '&gt;', '<': '&lt;', "'": '&#39;', '"': '&#34;' }
@@ -9,7 +9,7 @@ const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '>': '&gt;', '
 /** A text with the characters replaced that HTML gives a meaning to. */
 export function escapeText(text: string): string {
   chargeText(text.length)
-  const escaped = text.replace(/[&><'"]/g, character => escapes[character]!)
+  const escaped = replacePoints(text, /[&><'"]/g, character => escapes[character]!)
   if (escaped.length > text.length) chargeText(escaped.length)
   return escaped
 }

@@ -2,7 +2,7 @@
 import { charge, chargeList, chargeText } from './budget.ts'
 import { isEqual } from './compare.ts'
 import { fail } from './errors.ts'
-import { codePoints, isPlain, str, textLength } from './text.ts'
+import { codePoints, isPlain, str, textLength, unitsOf } from './text.ts'
 import {
   Dict,
   DictView,
@@ -95,8 +95,9 @@ export function at(value: Value, index: number): Value | undefined {
   if (list !== undefined) return list[index < 0 ? index + list.length : index]
   if (typeof value === 'string') {
     if (isPlain(value)) return value[index < 0 ? index + value.length : index]
-    const points = codePoints(value)
-    return points[index < 0 ? index + points.length : index]
+    const place = index < 0 ? index + textLength(value) : index
+    const point = place < 0 ? undefined : value.codePointAt(unitsOf(value, place))
+    return point === undefined ? undefined : String.fromCodePoint(point)
   }
   if (value instanceof Range) {
     const place = index < 0 ? index + value.length : index
@@ -148,12 +149,10 @@ export function slice(value: Value, start: Value, stop: Value, step: Value): Val
   if (isList(value)) return picked(value, start, stop, step)
   if (value instanceof Tuple) return new Tuple(picked(value.items, start, stop, step))
   if (typeof value === 'string') {
-    if (isPlain(value)) {
-      const { from, to, by } = positions(value.length, start, stop, step)
-      if (by === 1) {
-        chargeText(Math.max(0, to - from) / 8)
-        return value.slice(from, Math.max(from, to))
-      }
+    const { from, to, by } = positions(textLength(value), start, stop, step)
+    if (by === 1) {
+      chargeText(Math.max(0, to - from) / 8)
+      return value.slice(unitsOf(value, from), unitsOf(value, Math.max(from, to)))
     }
     return picked(codePoints(value), start, stop, step).join('')
   }

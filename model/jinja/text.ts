@@ -30,21 +30,25 @@ export function isPlain(text: string): boolean {
 
 /** The code points of a text. */
 export function codePoints(text: string): string[] {
-  charge(8 * text.length)
+  charge(16 * text.length)
   return isPlain(text) ? text.split('') : Array.from(text)
+}
+
+/** True where a code point of two units begins. */
+function isPair(text: string, at: number): boolean {
+  return (text.charCodeAt(at) & 0xfc00) === 0xd800 && (text.charCodeAt(at + 1) & 0xfc00) === 0xdc00
 }
 
 /** Python's `len` of a text. */
 export function textLength(text: string): number {
   if (text.length > 64) charge(text.length / 16)
   if (isPlain(text)) return text.length
+  charge(text.length / 8)
   let length = text.length
   for (let at = 0; at < text.length - 1; at++) {
-    const unit = text.charCodeAt(at)
-    if (unit >= 0xd800 && unit < 0xdc00 && (text.charCodeAt(at + 1) & 0xfc00) === 0xdc00) {
-      length--
-      at++
-    }
+    if (!isPair(text, at)) continue
+    length--
+    at++
   }
   return length
 }
@@ -52,14 +56,34 @@ export function textLength(text: string): number {
 /** The UTF-16 position of a position in code points, and the other way round. */
 export function unitsOf(text: string, points: number): number {
   if (isPlain(text)) return points
-  return Array.from(text).slice(0, points).join('').length
+  charge(1 + text.length / 8)
+  let at = 0
+  for (let passed = 0; passed < points && at < text.length; passed++) at += isPair(text, at) ? 2 : 1
+  return at
 }
 export function pointsOf(text: string, units: number): number {
   return units <= 0 ? units : textLength(text.slice(0, units))
 }
 
+/** characters that are replaced at once: V8 takes some 100 bytes for each replacement until the whole is done */
+const pieceLength = 65_536
+
+/** Replaces every match of a pattern for single code points. */
+export function replacePoints(text: string, pattern: RegExp, by: (point: string) => string): string {
+  if (text.length <= pieceLength) return text.replace(pattern, by)
+  const pieces: string[] = []
+  for (let start = 0; start < text.length; ) {
+    let end = Math.min(start + pieceLength, text.length)
+    if (isPair(text, end - 1)) end--
+    pieces.push(text.slice(start, end).replace(pattern, by))
+    start = end
+  }
+  return pieces.join('')
+}
+
 const unprintable = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u
 const anyUnprintable = /[\p{C}\p{Zl}\p{Zp}\\']|(?! )\p{Zs}/u
+const everyUnprintable = new RegExp(anyUnprintable.source, 'gu')
 
 /** Python's `str.isprintable` for one code point. */
 export function isPrintable(point: string): boolean {
@@ -83,7 +107,10 @@ function quoted(text: string): string {
   chargeText(2 * text.length + 2)
   if (!anyUnprintable.test(text)) return `'${text}'`
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'"
-  return quote + Array.from(text, point => escaped(point, quote)).join('') + quote
+  charge(4 * text.length)
+  const written = replacePoints(text, everyUnprintable, point => escaped(point, quote))
+  if (written.length > 2 * text.length) chargeText(written.length)
+  return quote + written + quote
 }
 
 function joined(open: string, parts: readonly string[], close: string): string {
