@@ -15,6 +15,8 @@ export interface OwnChoice {
   readonly modules: readonly string[]
   /** every bias */
   readonly biases: boolean
+  /** embedding and head stay one matrix where they are one, whichever of them is chosen; default: each is trained by itself */
+  readonly tied?: boolean
 }
 
 /** A tensor outside the blocks. */
@@ -94,9 +96,22 @@ export function chosenTensors(
   )
 }
 
+/** The name of the head in PEFT's files where a tied matrix is trained as one; undefined where it is not. */
+export function tiedHead(
+  checkpoint: Pick<Checkpoint, 'family' | 'config'>,
+  chosen: OwnChoice,
+  task: TaskType
+): { readonly embedding: ModuleTensor; readonly head: ModuleTensor } | undefined {
+  if (!chosen.tied) return undefined
+  const { embedding: tensor } = checkpoint.family.clientTensorNames(checkpoint.config)
+  const uses = moduleTensors(checkpoint, task).filter(each => each.tensor === tensor)
+  const [embedding, head] = [uses.find(({ isHead }) => !isHead), uses.find(({ isHead }) => isHead)]
+  return embedding && head && { embedding, head }
+}
+
 /**
- * Copies of the tensors that are chosen. A tied matrix that is trained as embedding or as head is no longer the other. Throws as
- * `chosenTensors`.
+ * Copies of the tensors that are chosen. A tied matrix that is trained as embedding or as head is no longer the other, unless
+ * `tied` keeps them one. Throws as `chosenTensors`.
  */
 export function ownModules(
   checkpoint: Pick<Checkpoint, 'family' | 'config'>,
@@ -107,10 +122,21 @@ export function ownModules(
   const before = new Map(parameters)
   const after = new Map(parameters)
   const { embedding, head } = checkpoint.family.clientTensorNames(checkpoint.config)
-  const copies = chosenTensors(checkpoint, chosen, task).map(({ name, tensor, isHead }) => {
+  const one = tiedHead(checkpoint, chosen, task)
+  const tensors = chosenTensors(checkpoint, chosen, task)
+  const isOne = ({ tensor }: ModuleTensor): boolean => tensor === one?.embedding.tensor
+  const wanted = tensors.some(isOne) ? [...tensors.filter(each => !isOne(each)), one!.embedding] : tensors
+  const copies = wanted.map(each => {
+    const { name, tensor, isHead } = each
     const { shape, data } = parameters.get(tensor)!
     const copy = sharedTensor('float32', shape)
     copy.data.set(data)
+    if (isOne(each)) {
+      const own = { ...parameter(name, shape, copy.data), alias: one!.head.name }
+      before.set(tensor, own)
+      after.set(tensor, own)
+      return own
+    }
     const own = parameter(name, shape, copy.data)
     const isTied = head === embedding && tensor === head
     if (!isTied || !isHead) before.set(tensor, own)

@@ -6,6 +6,8 @@ import { type DataOf, sizeOf } from '../common/tensor.ts'
 export interface Parameter {
   /** the name that PEFT gives the tensor in a saved adapter */
   readonly name: string
+  /** a second name in PEFT's files: of a head that is trained as one with the embedding */
+  readonly alias?: string
   readonly shape: readonly number[]
   /** row-major; optimizers write into it */
   readonly data: DataOf<'float32'>

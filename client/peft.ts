@@ -42,8 +42,8 @@ function targetOf({ checkpoint, embeddings, tokenizer }: ModelParts, task: TaskT
 }
 
 /** What a method trains of the model's own tensors. */
-export function chosenBy({ modulesToSave = [], clientBiases = false }: TuningMethod): OwnChoice {
-  return { modules: modulesToSave, biases: clientBiases }
+export function chosenBy({ modulesToSave = [], clientBiases = false, tiesWeights }: TuningMethod): OwnChoice {
+  return { modules: modulesToSave, biases: clientBiases, tied: tiesWeights }
 }
 
 /** The model under a method, which is freed with it. */

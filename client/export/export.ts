@@ -195,8 +195,8 @@ export async function exportMerged(
   const target = checkpointTarget(checkpoint, task)
   let own: OwnReplacement | undefined
   const modulesOf = (method: TuningMethod) => {
-    const { modules, biases } = chosenBy(method)
-    const chosen = { modules: modules.filter(name => !classifierModules.includes(name)), biases }
+    const { modules, biases, tied } = chosenBy(method)
+    const chosen = { modules: modules.filter(name => !classifierModules.includes(name)), biases, tied }
     own = replaceOwn(checkpoint, chosen, task, name => readTensor(checkpoint, name, { signal }))
     return [...head, ...own.parameters]
   }

@@ -38,8 +38,13 @@ function withClassifier(modules: unknown): readonly string[] {
 }
 
 /** The name of a module's tensor in the file: PEFT wraps a model once more where it changes its modules. */
-function moduleTensorName({ name }: Parameter, peftType: unknown): string {
+function moduleTensorName(name: string, peftType: unknown): string {
   return methodOf(peftType).isPromptLearning ? `base_model.${name}` : `base_model.model.${name}`
+}
+
+/** The names that a tensor has in the file: two where it is embedding and head. */
+function namesOf({ name, alias }: Parameter): readonly string[] {
+  return alias === undefined ? [name] : [name, alias]
 }
 
 interface TaskOptions {
@@ -73,10 +78,9 @@ export async function saveAdapter(
   const own =
     (await method.saved?.()) ??
     Object.fromEntries(method.parameters.map(({ name, shape, data }) => [name, tensor('float32', shape, data)]))
-  const others = modules.map(each => [
-    moduleTensorName(each, fields.peft_type),
-    tensor('float32', each.shape, each.data)
-  ])
+  const others = modules.flatMap(each =>
+    namesOf(each).map(name => [moduleTensorName(name, fields.peft_type), tensor('float32', each.shape, each.data)])
+  )
   const bytes = encodeSafetensors({ ...own, ...Object.fromEntries(others) }, { format: 'pt' })
   await files.write(adapterTensorsPath(directory), bytes, { signal })
   await files.write(adapterConfigPath(directory), new TextEncoder().encode(toJson(config)), { signal })
@@ -116,7 +120,9 @@ function fill(
   { path, tensors }: Awaited<ReturnType<typeof readAdapterTensors>>
 ): void {
   const extra = new Set(Object.keys(tensors).filter(name => !savedTwice.test(name)))
-  for (const [name, { shape, data }] of parameters) {
+  const filled = new Map<Parameter, string>()
+  for (const [name, parameter] of parameters) {
+    const { shape, data } = parameter
     const found = tensors[name]
     if (found === undefined) throw new SwarmError('BAD_CHECKPOINT', `${path}: tensor '${name}' is missing`)
     if (found.shape.length !== shape.length || found.shape.some((size, axis) => size !== shape[axis])) {
@@ -128,7 +134,17 @@ function fill(
     if (!isWeightDtype(found.dtype)) {
       throw new SwarmError('BAD_CHECKPOINT', `${path}: tensor '${name}': expected floats, found ${found.dtype}`)
     }
-    convertToFloat32(dataBytes(found), found.dtype, data, 0)
+    const values = new Float32Array(data.length)
+    convertToFloat32(dataBytes(found), found.dtype, values, 0)
+    const other = filled.get(parameter)
+    if (other !== undefined && values.some((value, index) => value !== data[index])) {
+      throw new SwarmError(
+        'BAD_CHECKPOINT',
+        `${path}: tensors '${other}' and '${name}': expected the same values, as ensure_weight_tying makes them one`
+      )
+    }
+    data.set(values)
+    filled.set(parameter, name)
     extra.delete(name)
   }
   const [name] = extra
@@ -192,7 +208,9 @@ export async function loadAdapter(
   }
   const named = [
     ...method.parameters.map(each => [each.name, each] as const),
-    ...(modulesOf?.(method) ?? []).map(each => [moduleTensorName(each, fields.peft_type), each] as const)
+    ...(modulesOf?.(method) ?? []).flatMap(each =>
+      namesOf(each).map(name => [moduleTensorName(name, fields.peft_type), each] as const)
+    )
   ]
   fill(named, await readAdapterTensors(directory, signal))
   for (const [, parameter] of named) parameter.requiresGrad = isTrainable

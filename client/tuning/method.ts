@@ -79,6 +79,8 @@ export interface TuningMethod<Config = unknown> extends TuningPass {
   readonly dropout: number
   /** modules outside the blocks that are trained whole with it, by the end of their path; default none */
   readonly modulesToSave?: readonly string[]
+  /** a matrix that is embedding and head stays both where one of them is trained whole; default false */
+  readonly tiesWeights?: boolean
   /** every bias outside the blocks is trained with it; default false */
   readonly clientBiases?: boolean
   /** tokens put before every row's input */

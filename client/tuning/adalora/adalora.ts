@@ -64,6 +64,7 @@ export function createAdaLora(
     parameters: triplets.flatMap(({ e, a, b }) => [e, a, b]),
     dropout: settings.loraDropout,
     modulesToSave: settings.modulesToSave,
+    tiesWeights: settings.ensureWeightTying,
     virtualTokens: 0,
     ports() {
       const ports: Record<string, PortTensors[string]> = {}

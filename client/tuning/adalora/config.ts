@@ -28,6 +28,7 @@ export const schema = z.strictObject({
   orthRegWeight: z.number().min(0).default(0.5),
   loraAlpha: z.number().default(8),
   loraDropout: z.number().min(0).lt(1).default(0),
+  ensureWeightTying: z.boolean().optional(),
   /** as LoRA's */
   ...targetFields,
   /** of a saved adapter: which of the first ranks every module has kept */
@@ -64,8 +65,8 @@ export function parseAdaLoraConfig(config: unknown): AdaLoraSettings {
 export function loraSettings(settings: AdaLoraSettings, target: Pick<TuningTarget, 'defaultTargets'>): LoraSettings {
   const { loraAlpha, loraDropout, targetModules, excludeModules, layersToTransform, layersPattern } = settings
   const shared = { peftType: 'LORA', r: 8, bias: 'none', useRslora: false, initLoraWeights: true } as const
-  const { modulesToSave } = settings
-  const choice = { modulesToSave, targetModules, excludeModules, layersToTransform, layersPattern }
+  const { modulesToSave, ensureWeightTying } = settings
+  const choice = { modulesToSave, ensureWeightTying, targetModules, excludeModules, layersToTransform, layersPattern }
   return withTargets({ ...shared, loraAlpha, loraDropout, ...choice }, target)
 }
 
@@ -116,6 +117,7 @@ export function readAdaLoraConfig(fields: Readonly<Record<string, unknown>>, fil
     layersToTransform: lora.layersToTransform,
     layersPattern: lora.layersPattern,
     modulesToSave: lora.modulesToSave,
+    ensureWeightTying: lora.ensureWeightTying,
     rankPattern: rankPattern ?? undefined
   }
   return parse(schema, settings, file, 'BAD_CHECKPOINT')

@@ -27,6 +27,8 @@ export const schema = z.strictObject({
   alphaPattern: byModule(z.number()).optional(),
   /** biases that are trained: none, all (those outside the blocks too), or those of modules with an adapter */
   bias: z.enum(['none', 'all', 'lora_only']).default('none'),
+  /** a matrix that is embedding and head stays both where `modulesToSave` names one of them; default false */
+  ensureWeightTying: z.boolean().optional(),
   /** scales by `loraAlpha / sqrt(r)` (Kalajdzievski 2023) */
   useRslora: z.boolean().default(false),
   /** true: A uniform, B zero; 'gaussian': A normal, B zero; false: both uniform, which changes the model at once */
@@ -74,7 +76,6 @@ const unused = {
   alora_invocation_tokens: null,
   arrow_config: null,
   corda_config: null,
-  ensure_weight_tying: false,
   eva_config: null,
   fan_in_fan_out: false,
   kasa_config: null,
@@ -97,7 +98,6 @@ const unused = {
 /** Of the unused fields, those that do not change what a saved adapter computes. */
 const harmless: ReadonlySet<string> = new Set([
   'corda_config',
-  'ensure_weight_tying',
   'eva_config',
   'fan_in_fan_out',
   'loftq_config',
@@ -120,6 +120,7 @@ export function writeLoraConfig(
     ...unused,
     alpha_pattern: settings.alphaPattern ?? {},
     bias: settings.bias,
+    ensure_weight_tying: settings.ensureWeightTying ?? false,
     exclude_modules: settings.excludeModules ?? null,
     fan_in_fan_out: fanInFanOut,
     init_lora_weights: settings.initLoraWeights,
@@ -164,6 +165,7 @@ export function readLoraConfig(fields: Readonly<Record<string, unknown>>, file: 
     rankPattern: present(fields.rank_pattern),
     alphaPattern: present(fields.alpha_pattern),
     bias: fields.bias ?? undefined,
+    ensureWeightTying: fields.ensure_weight_tying || undefined,
     useRslora: fields.use_rslora,
     initLoraWeights: init
   }

@@ -59,6 +59,7 @@ export async function createLora(
     dropout: settings.loraDropout,
     modulesToSave: settings.modulesToSave,
     clientBiases: settings.bias === 'all',
+    tiesWeights: settings.ensureWeightTying,
     virtualTokens: 0,
     ports() {
       const ports: Record<string, PortTensors[string]> = { ...biases.ports() }
