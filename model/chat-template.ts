@@ -309,17 +309,25 @@ const withoutDefault = (names: Iterable<string>): string =>
   `{{ raise_exception('this tokenizer has several chat templates and none called default: ${[...names].join(', ').replaceAll("'", '')}') }}`
 
 /**
- * The template of a tokenizer: `jinja` (chat_template.jinja) if it is there, else that of tokenizer_config.json, where `tool_use` is the one
- * for conversations with tools; null where it has none, as base models do.
+ * The template of a tokenizer: that of `files` (chat_template.jinja, and additional_chat_templates/tool_use.jinja) if it is there, else that of
+ * tokenizer_config.json, where `tool_use` is the one for conversations with tools; null where it has none, as base models do.
  */
-export function chatTemplateOf(config: JsonObject, jinja: string | undefined, file: string): ChatTemplate | null {
+export function chatTemplateOf(
+  config: JsonObject,
+  files: (Pick<ChatTemplate, 'source'> & { readonly toolUse?: string | undefined }) | undefined,
+  file: string
+): ChatTemplate | null {
   const { chat_template: given } = config
   const specialTokens = specialTokensOf(config)
-  if (jinja !== undefined) return { source: jinja, specialTokens, file }
-  if (typeof given === 'string') return { source: given, specialTokens, file }
+  const templateOf = (source: string, toolUse: string | undefined): ChatTemplate => ({
+    source,
+    ...(toolUse === undefined ? {} : { toolUse }),
+    specialTokens,
+    file
+  })
+  if (files !== undefined) return templateOf(files.source, files.toolUse)
+  if (typeof given === 'string') return templateOf(given, undefined)
   const named = namedTemplates(given)
   if (named.size === 0) return null
-  const source = named.get('default') ?? withoutDefault(named.keys())
-  const toolUse = named.get('tool_use')
-  return { source, ...(toolUse === undefined ? {} : { toolUse }), specialTokens, file }
+  return templateOf(named.get('default') ?? withoutDefault(named.keys()), named.get('tool_use'))
 }

@@ -30,6 +30,8 @@ export interface Tokenizer {
 
 /** Beside tokenizer.json, in newer models. */
 export const chatTemplateFile = 'chat_template.jinja'
+/** beside it, for conversations with tools, as transformers saves tokenizers with several templates */
+export const toolUseFile = 'additional_chat_templates/tool_use.jinja'
 
 /** The text of a file, or undefined where there is none. */
 export async function readTextIfAny(path: string, signal?: AbortSignal): Promise<string | undefined> {
@@ -62,6 +64,7 @@ export async function loadTokenizer(path: string, options: { signal?: AbortSigna
     return content === undefined ? undefined : inner.token_to_id(content)
   }
   const jinja = await readTextIfAny(join(folder.path, chatTemplateFile), options.signal)
+  const toolUse = await readTextIfAny(join(folder.path, toolUseFile), options.signal)
   // The library's default is true, that of today's Hugging Face false.
   const cleanUp = config.clean_up_tokenization_spaces === true
   return {
@@ -82,12 +85,12 @@ export async function loadTokenizer(path: string, options: { signal?: AbortSigna
     padTokenId: idOf('pad_token'),
     vocabSize: vocabulary.size,
     hash: createHash('sha256')
-      .update(JSON.stringify([json, config, jinja]))
+      .update(JSON.stringify([json, config, jinja, ...(toolUse === undefined ? [] : [toolUse])]))
       .digest('hex'),
     specialTokens: specialTokensOf(config),
     chatTemplate: chatTemplateOf(
       config,
-      jinja,
+      jinja === undefined ? undefined : { source: jinja, toolUse },
       join(path, jinja === undefined ? 'tokenizer_config.json' : chatTemplateFile)
     )
   }

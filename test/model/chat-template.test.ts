@@ -1,7 +1,7 @@
 // Conversations rendered by the templates that models come with, against transformers' apply_chat_template.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { SwarmError } from '../../common/errors.ts'
@@ -322,5 +322,14 @@ describe("a tokenizer's template", () => {
     await writeFile(join(path, 'chat_template.jinja'), '{{ messages[0].content }}{{ eos_token }}')
     const { chatTemplate, decode, eosTokenId } = await loadTokenizer(path)
     assert.equal(renderChat(chatTemplate!, [user('hi')]), `hi${decode([eosTokenId!])}`)
+    const tools = { variables: { tools: [] } }
+    assert.equal(renderChat(chatTemplate!, [user('hi')], tools), `hi${decode([eosTokenId!])}`)
+    await mkdir(join(path, 'additional_chat_templates'))
+    await writeFile(join(path, 'additional_chat_templates/tool_use.jinja'), 'TOOLS')
+    const both = (await loadTokenizer(path)).chatTemplate!
+    assert.deepEqual(
+      [renderChat(both, [user('hi')], tools), renderChat(both, [user('hi')]).slice(0, 2)],
+      ['TOOLS', 'hi']
+    )
   })
 })
