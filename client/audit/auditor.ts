@@ -29,7 +29,7 @@ export interface AuditorComponents {
   readonly caller: AuditCaller
   readonly peers: Pick<
     Peers,
-    'otherRoute' | 'dtypeOf' | 'promisedMs' | 'fail' | 'accuse' | 'vouch' | 'isKnown' | 'isOnProbation'
+    'otherRoute' | 'dtypeOf' | 'promisedMs' | 'fail' | 'late' | 'accuse' | 'vouch' | 'isKnown' | 'isOnProbation'
   >
   /** of a checkpoint on this machine */
   readonly own?: Pick<OwnBlocks, 'forward'>

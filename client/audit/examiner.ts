@@ -51,13 +51,13 @@ interface Answer<Result> {
 
 export interface ExaminerComponents {
   readonly caller: AuditCaller
-  readonly peers: Pick<Peers, 'otherRoute' | 'dtypeOf' | 'promisedMs' | 'fail'>
+  readonly peers: Pick<Peers, 'otherRoute' | 'dtypeOf' | 'promisedMs' | 'fail' | 'late'>
   readonly own?: Pick<OwnBlocks, 'forward'>
 }
 
 const ownPrecision = 'float32'
 /** Whoever is asked for a second result has so long beside what routing expects of it: a first answer may wait for that. */
-const leastMs = 10 * second
+const leastMs = 5 * second
 const factor = 4
 /** Servers that are asked for one second result where some do not answer. */
 const mostTries = 2
@@ -156,11 +156,12 @@ export class Examiner {
         return { result: await work.compute(route, this.#limit(route, work.input, work.signal)), route, precisions }
       } catch (error) {
         throwIfAborted(work.signal)
-        const [hop] = route
+        const hop = route[0]!
         const isLate = (error as SwarmError).code === 'DEADLINE'
         if (route.length > 1 || tries === mostTries || !(isPeersFault(error) || isLate)) throw error
-        this.#components.peers.fail(hop!.peerId, error as SwarmError)
-        left.add(hop!.peerId)
+        if (isLate) this.#components.peers.late(hop.peerId, leastMs)
+        else this.#components.peers.fail(hop.peerId, error as SwarmError)
+        left.add(hop.peerId)
       }
     }
   }

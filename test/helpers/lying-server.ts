@@ -3,7 +3,7 @@ import type { Tensor } from '../../common/tensor.ts'
 import { tensor } from '../../common/tensor.ts'
 import type { MessageStream } from '../../network/message-stream.ts'
 import { createNetwork, type Network } from '../../network/node.ts'
-import type { Message, NamedTensors } from '../../proto/messages.ts'
+import type { BodyKind, Message, NamedTensors } from '../../proto/messages.ts'
 import { BlockServer, type ServerInit } from '../../server/server.ts'
 
 type Floats = Tensor<'float32'>
@@ -17,6 +17,8 @@ export interface LyingServer {
   readonly lies: () => number
   /** what it says from now on; null: the truth */
   tell(lie: Lie | null): void
+  /** kinds of messages that it keeps to itself from now on, or that wait for so long */
+  hold(kinds: readonly BodyKind[], ms?: number): void
 }
 
 /** Kinds of answers that are changed. */
@@ -27,6 +29,8 @@ export interface LieOptions {
   readonly sessions?: boolean
   /** of sessions, what goes to the client itself and not to the next server; default true */
   readonly results?: boolean
+  /** announces that it is faster than any other; default false */
+  readonly boasts?: boolean
 }
 
 const told = ['forwardResponse', 'backwardResponse', 'inferenceResult', 'inferenceStep']
@@ -36,8 +40,14 @@ export async function createLyingServer(
   lie: Lie | null,
   options: LieOptions = {}
 ): Promise<LyingServer> {
-  const { requests = true, sessions = true, results = true } = options
-  const state = { lie, lies: 0, input: undefined as Floats | undefined }
+  const { requests = true, sessions = true, results = true, boasts = false } = options
+  const state = {
+    lie,
+    lies: 0,
+    input: undefined as Floats | undefined,
+    held: [] as readonly BodyKind[],
+    heldMs: Infinity
+  }
   const change = ({ body, tensors }: Message): Message => {
     const isSession = body.kind.startsWith('inference')
     if (!results && body.kind === 'inferenceResult') return { body, tensors }
@@ -54,8 +64,14 @@ export async function createLyingServer(
     new Proxy(stream, {
       get(target, name) {
         if (name === 'send') {
-          return (message: Message, sending?: Parameters<MessageStream['send']>[1]) =>
-            target.send(change(message), sending)
+          return async (message: Message, sending?: Parameters<MessageStream['send']>[1]) => {
+            if (state.held.includes(message.body.kind)) {
+              state.lies += 1
+              if (state.heldMs === Infinity) return
+              await new Promise(resolve => setTimeout(resolve, state.heldMs))
+            }
+            await target.send(change(message), sending)
+          }
         }
         if (name === 'receive') {
           return async (receiving?: Parameters<MessageStream['receive']>[0]) => {
@@ -79,6 +95,11 @@ export async function createLyingServer(
           handling?: Parameters<Network['handle']>[2]
         ) => target.handle(protocol, (stream, context) => handler(wrap(stream), context), handling)
       }
+      if (name === 'announce' && boasts) {
+        const best = { decodeRate: 3e6, forwardRate: 3e8, queueMs: 0, trainingQueueMs: 0 }
+        return (fields: Parameters<Network['announce']>[0], announcing?: Parameters<Network['announce']>[1]) =>
+          target.announce({ ...fields, ...best }, announcing)
+      }
       if (name === 'open') return async (...opening: Parameters<Network['open']>) => wrap(await target.open(...opening))
       const value = Reflect.get(target, name, target)
       return typeof value === 'function' ? value.bind(target) : value
@@ -89,6 +110,10 @@ export async function createLyingServer(
     lies: () => state.lies,
     tell(next) {
       state.lie = next
+    },
+    hold(kinds, ms = Infinity) {
+      state.held = kinds
+      state.heldMs = ms
     }
   }
 }
@@ -106,6 +131,14 @@ export const noise =
       result.data.map(value => value + scale * random())
     )
   }
+
+/** What is no number. */
+export const nothing: Lie = result =>
+  tensor(
+    'float32',
+    result.shape,
+    result.data.map(() => Number.NaN)
+  )
 
 /** One bit of one element, the other way: 31 is the sign, 30 to 23 the exponent. */
 export const bitFlip =
