@@ -39,13 +39,23 @@ export function ownedWebSockets(init?: Parameters<typeof webSockets>[0]): Factor
     transport.createListener = options => own(createListener(options) as WebSocketListener)
     const connect = transport._connect.bind(transport)
     transport._connect = async (...call) => {
-      const socket = await connect(...call)
+      let socket: WebSocket
+      try {
+        socket = await connect(...call)
+      } catch (error) {
+        throw error instanceof Error ? error : connectError(error as { error?: unknown })
+      }
       const close = socket.close.bind(socket)
       socket.close = (code, reason) => (code === abnormalClosure ? close() : close(code, reason))
       return socket
     }
     return transport
   }
+}
+
+/** Node's error event of a WebSocket that did not open does not say why. */
+function connectError({ error }: { readonly error?: unknown }): Error {
+  return new Error('no WebSocket answers there', { cause: error })
 }
 
 function own(listener: WebSocketListener): WebSocketListener {

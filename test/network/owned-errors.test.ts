@@ -1,8 +1,9 @@
 // Errors of the libraries below: each has an owner, so that none ends the process. node:test fails where one reaches it.
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import dgram from 'node:dgram'
 import { EventEmitter, once } from 'node:events'
-import { connect, type Server, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { silent } from '../../common/logger.ts'
 import { second } from '../../common/units.ts'
@@ -10,8 +11,9 @@ import { generateIdentity } from '../../network/identity.ts'
 import { generateSecret } from '../../network/invite.ts'
 import { createNode, type SwarmLibp2p } from '../../network/libp2p.ts'
 import { LocalPeers } from '../../network/local-peers.ts'
+import { createNetwork } from '../../network/node.ts'
 import { MetricsPage } from '../../server/metrics-page.ts'
-import { loopback, Swarm, within } from './harness.ts'
+import { code, loopback, Swarm, within } from './harness.ts'
 
 const listen = [...loopback, '/ip4/127.0.0.1/tcp/0/ws']
 
@@ -91,6 +93,57 @@ for (const [kind, secret] of [
     }
   })
 }
+
+/** What a server says after the handshake of a WebSocket, or instead of it. */
+const badServers: Record<string, { readonly extensions?: string; readonly says: readonly number[] | 'no handshake' }> =
+  {
+    'reserved bits': { says: [0xf2, 1, 2] },
+    'a frame with a mask': { says: [0x82, 0x81, 1, 2, 3, 4, 5] },
+    'a length above 2^53': { says: [0x82, 127, 255, 255, 255, 255, 255, 255, 255, 255] },
+    'a close code that is none': { says: [0x88, 2, 0, 1] },
+    'an extension nobody asked for': {
+      extensions: 'permessage-deflate; server_max_window_bits=0',
+      says: [0xc2, 3, 1, 2, 3]
+    },
+    'what does not inflate': { extensions: 'permessage-deflate', says: [0xc2, 5, 1, 2, 3, 4, 5] },
+    'no handshake': { says: 'no handshake' }
+  }
+
+test('a server that speaks no WebSocket fails the dial, with why, and nothing else', async () => {
+  await Promise.all(
+    Object.entries(badServers).map(async ([what, { extensions, says }]) => {
+      const server = createServer(socket => {
+        socket.on('error', () => {})
+        socket.once('data', (data: Buffer) => {
+          if (says === 'no handshake') {
+            socket.end('HTTP/1.1 200 OK\r\n\r\n')
+            return
+          }
+          const key = /Sec-WebSocket-Key: (\S+)/i.exec(data.toString('latin1'))![1]
+          const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
+          const lines = ['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade']
+          if (extensions !== undefined) lines.push(`Sec-WebSocket-Extensions: ${extensions}`)
+          socket.write(`${lines.join('\r\n')}\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`)
+          socket.write(Uint8Array.from(says))
+        })
+      }).listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const { port } = server.address() as AddressInfo
+      const network = await createNetwork({
+        listen: [],
+        transports: ['ws'],
+        join: [`/ip4/127.0.0.1/tcp/${port}/ws`]
+      })
+      const reason = says === 'no handshake' ? /no WebSocket answers there/ : /reset|closed/
+      try {
+        await assert.rejects(network.start(), code('UNREACHABLE', reason), what)
+      } finally {
+        await network.stop()
+        server.close()
+      }
+    })
+  )
+})
 
 test('a connection that never says a word does not keep a peer with WebSockets from stopping', async () => {
   await using swarm = new Swarm()
