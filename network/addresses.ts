@@ -3,6 +3,7 @@ import type { Libp2p, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { messageOf, SwarmError, toSwarmError } from '../common/errors.ts'
+import { sourceOf } from './source.ts'
 
 /** Throws INVALID_ARGUMENT naming what the address is for. */
 export function parseAddress(text: string, what: string): Multiaddr {
@@ -36,10 +37,17 @@ export function hostOf(address: Multiaddr): string | undefined {
   return first && (first.name === 'ip4' || first.name === 'ip6') ? `${first.name}/${first.value}` : undefined
 }
 
-/** The host that a peer is connected from; its peer id where that is not known. */
+/** The host that a peer is connected from, of IPv6 its /64 network; its peer id where that is not known. */
 export function connectedHost(libp2p: Pick<Libp2p, 'getConnections'>, peer: PeerId): string {
   const [connection] = libp2p.getConnections(peer)
-  return (connection && hostOf(connection.remoteAddr)) ?? peer.toString()
+  if (!connection || hostOf(connection.remoteAddr) === undefined) return peer.toString()
+  return sourceOf(connection.remoteAddr)
+}
+
+/** Whom a peer's requests count for: as `connectedHost`, and the relay for a peer behind one. */
+export function connectedSource(libp2p: Pick<Libp2p, 'getConnections'>, peer: PeerId): string {
+  const [connection] = libp2p.getConnections(peer)
+  return connection ? sourceOf(connection.remoteAddr) : peer.toString()
 }
 
 /** Why one address did not answer, in a line. */

@@ -14,7 +14,7 @@ import { createLibp2p } from 'libp2p'
 import { MiB } from '../common/units.ts'
 import { version } from '../common/version.ts'
 import { dhtProtocol } from '../proto/protocols.ts'
-import { connectedHost } from './addresses.ts'
+import { connectedSource } from './addresses.ts'
 import { type AllowList, gateOf } from './allow-list.ts'
 import { limitAddresses } from './bounded-peers.ts'
 import { BoundedStore } from './bounded-store.ts'
@@ -174,7 +174,7 @@ export async function createNode(settings: Libp2pSettings): Promise<SwarmLibp2p>
   libp2p.addEventListener('connection:close', ({ detail }) => guard.closed(detail))
   limitAddresses(libp2p.peerStore, libp2p.peerId)
   const { dht } = libp2p.services
-  const hostOf = (peer: PeerId) => connectedHost(libp2p, peer)
+  const hostOf = (peer: PeerId) => connectedSource(libp2p, peer)
   limitDht(dht as KadDHT & WithWire)
   guardDht(dht, hostOf)
   const isMet = (peer: PeerId) => peer.equals(libp2p.peerId) || libp2p.getConnections(peer).length > 0

@@ -6,12 +6,16 @@ import type { BodyOf } from '../proto/messages.ts'
 import { protocols } from '../proto/protocols.ts'
 import { findServers } from './discovery.ts'
 import type { Network } from './network.ts'
+import { proven } from './proof.ts'
 
 /** files of a model's folder; a tokenizer has some ten MiB */
 const maxFileBytes = 256 * MiB
 const maxFrameBytes = 2 * MiB
 /** how long servers of a model are looked for */
 const findTimeoutMs = 20 * second
+
+/** servers that answer, where many are announced: a hash is compared over some, and tensors are spread over them */
+const enoughServers = 4
 
 interface Options {
   readonly signal?: AbortSignal
@@ -41,7 +45,10 @@ export class ModelExchange {
   /** Peer ids of the servers that are online. */
   async list(options: Options = {}): Promise<string[]> {
     const known = this.#network.directory.list(this.model)
-    const servers = known.length > 0 ? known : await findServers(this.#network, this.model, options)
+    const servers =
+      known.length > 0
+        ? await proven(this.#network, known, { ...options, enough: found => found.length >= enoughServers })
+        : await findServers(this.#network, this.model, options)
     return servers.filter(({ state }) => state === 'online').map(({ peerId }) => peerId)
   }
 
