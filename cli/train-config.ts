@@ -1,8 +1,9 @@
 // The configuration of `swarm train`: a file, arguments and flags over it.
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { configName, parseTrainConfig, readConfigYaml, type TrainConfig } from '../client/index.ts'
 import { SwarmError } from '../common/errors.ts'
+import { MiB } from '../common/units.ts'
 import { configFromFlags, flagOf } from './train-flags.ts'
 
 export interface TrainInvocation {
@@ -20,6 +21,9 @@ export interface TrainInvocation {
   readonly previews?: boolean
 }
 
+/** More than any configuration has. */
+const maxFileBytes = 1 * MiB
+
 const unused = { output_dir: 'none' } as const
 
 /** A run that is resumed without `--config` goes by the configuration in its folder. */
@@ -31,6 +35,10 @@ function configFile({ file, resume, flags }: TrainInvocation): string | undefine
 
 async function readSource(path: string) {
   try {
+    const { size } = await stat(path)
+    if (size > maxFileBytes) {
+      throw new SwarmError('INVALID_ARGUMENT', `${path}: expected at most ${maxFileBytes} bytes, found ${size}`)
+    }
     return readConfigYaml(await readFile(path, 'utf8'), path)
   } catch (error) {
     if (error instanceof SwarmError) throw error

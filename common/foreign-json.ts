@@ -4,23 +4,40 @@ import { messageOf } from './errors.ts'
 /** Real files nest less than twenty levels; code that walks a value, or quotes it, takes a stack frame for each. */
 const maxJsonDepth = 200
 
-/** Nesting of arrays and objects in a JSON text. */
-function depthOf(text: string): number {
-  let depth = 0
-  let deepest = 0
+/** Bounds on what a JSON text makes in memory, where that is many times its bytes. */
+export interface JsonLimits {
+  /** arrays and objects; default 2 million, twice what the largest tokenizer.json has */
+  readonly containers?: number
+  /** entries of all of them, less one each; default 8 million */
+  readonly entries?: number
+}
+
+interface Extent {
+  /** nesting of arrays and objects */
+  readonly depth: number
+  readonly containers: number
+  readonly entries: number
+}
+
+/** What a JSON text holds, by its punctuation. Takes no memory. */
+function extentOf(text: string): Extent {
+  let level = 0
+  let [depth, containers, entries] = [0, 0, 0]
   for (let at = 0; at < text.length; at++) {
     const char = text.charCodeAt(at)
     if (char === 0x22) {
       // a string: to the next quotation mark that no odd number of backslashes stands before
       do {
         at = text.indexOf('"', at + 1)
-        if (at < 0) return deepest
+        if (at < 0) return { depth, containers, entries }
       } while (isEscaped(text, at))
     } else if (char === 0x5b || char === 0x7b) {
-      if (++depth > deepest) deepest = depth
-    } else if (char === 0x5d || char === 0x7d) depth--
+      containers++
+      if (++level > depth) depth = level
+    } else if (char === 0x5d || char === 0x7d) level--
+    else if (char === 0x2c) entries++
   }
-  return deepest
+  return { depth, containers, entries }
 }
 
 function isEscaped(text: string, at: number): boolean {
@@ -29,11 +46,15 @@ function isEscaped(text: string, at: number): boolean {
   return backslashes % 2 === 1
 }
 
-/** As JSON.parse. Throws a SyntaxError of one line, also for a text that nests deeper than real ones do. */
-export function parseForeignJson(text: string): unknown {
-  const depth = depthOf(text)
-  if (depth > maxJsonDepth) {
-    throw new SyntaxError(`expected at most ${maxJsonDepth} levels of arrays and objects, found ${depth}`)
+/** As JSON.parse. Throws a SyntaxError of one line, also for a text that nests deeper or holds more than real ones do. */
+export function parseForeignJson(text: string, limits: JsonLimits = {}): unknown {
+  const { depth, containers, entries } = extentOf(text)
+  for (const [found, most, what] of [
+    [depth, maxJsonDepth, 'levels of arrays and objects'],
+    [containers, limits.containers ?? 2_000_000, 'arrays and objects'],
+    [entries, limits.entries ?? 8_000_000, 'entries']
+  ] as const) {
+    if (found > most) throw new SyntaxError(`expected at most ${most} ${what}, found ${found}`)
   }
   try {
     return JSON.parse(text)
@@ -41,4 +62,12 @@ export function parseForeignJson(text: string): unknown {
     // V8 quotes the place with its line ends
     throw new SyntaxError(messageOf(cause).replaceAll(/\s+/g, ' '), { cause })
   }
+}
+
+const quotedCharacters = 200
+
+/** A value that somebody else wrote, for a message: on one line, and short. */
+export function quoteForeign(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing'
+  return text.length > quotedCharacters ? `${text.slice(0, quotedCharacters)}…` : text
 }

@@ -14,7 +14,7 @@ import { isHubName, openHubFolder } from './hub/folder.ts'
 import type { HubOptions } from './hub/options.ts'
 import { isJsonObject } from './json.ts'
 import { checkReadable, decodeTensor, isStoredAsKnown, visitBytes } from './read-tensor.ts'
-import { scaleBlockOf, withScale } from './scale.ts'
+import { isScaleOf, scaleBlockOf, withScale } from './scale.ts'
 import type { ReadLog, TensorInfo } from './tensor-info.ts'
 import { headNameOf, holdSameNumbers, tieByName } from './tied-head.ts'
 import { checkUnread } from './unread-tensors.ts'
@@ -151,10 +151,14 @@ function modelTensors(
   const { embedding } = family.clientTensorNames(config)
   const head = headNameOf(family, config)
   const wanted = new Set([...all.map(({ name }) => name), head])
-  const named = alignNames(stored, [...wanted])
+  const named = alignNames(
+    stored,
+    all.map(({ name }) => name),
+    name => name === head || isScaleOf(name, each => wanted.has(each))
+  )
   const aligned = config.tiedEmbeddings ? tieByName(named, { embedding, head }) : named
   const scaleBlock = scaleBlockOf(raw)
-  const tensors = new Map([...aligned].map(([name, info]) => [name, withScale(info, stored, scaleBlock)]))
+  const tensors = new Map([...aligned].map(([name, info]) => [name, withScale(info, aligned, scaleBlock)]))
   const expected = isLanguageModel(raw) ? all : all.filter(({ name }) => name !== head || tensors.has(name))
   for (const tensor of expected) checkTensor(tensor, tensors.get(tensor.name), path, tensor.name === head)
   const scales = new Set([...tensors.values()].flatMap(({ scale }) => scale?.tensor.name ?? []))

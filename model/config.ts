@@ -1,5 +1,7 @@
 // A model's configuration, whatever spelling its config.json uses. Knows fields and their types, no architecture.
+
 import { SwarmError } from '../common/errors.ts'
+import { quoteForeign } from '../common/foreign-json.ts'
 import { isJsonObject, type JsonObject } from './json.ts'
 
 /** Rotary position embedding: how the angle of a position is scaled. */
@@ -89,7 +91,7 @@ export interface ModelConfig {
 export type RawConfig = JsonObject
 
 function fault(field: string, expected: string, found: unknown): SwarmError {
-  return new SwarmError('BAD_CHECKPOINT', `config.json: ${field}: expected ${expected}, found ${JSON.stringify(found)}`)
+  return new SwarmError('BAD_CHECKPOINT', `config.json: ${field}: expected ${expected}, found ${quoteForeign(found)}`)
 }
 
 /** A field's value, where null and a missing field are the same, as in Hugging Face's configurations. */

@@ -1,5 +1,7 @@
 // The table of model families. A new one is a folder and a row here.
+
 import { SwarmError } from '../common/errors.ts'
+import { quoteForeign } from '../common/foreign-json.ts'
 import { bloom } from './bloom/index.ts'
 import type { RawConfig } from './config.ts'
 import { falcon } from './falcon/index.ts'
@@ -23,9 +25,11 @@ export function familyOf(raw: RawConfig): Family {
   const type = raw.model_type
   const found = families.find(family => typeof type === 'string' && family.modelTypes.includes(type))
   if (found) return found
-  const architectures = Array.isArray(raw.architectures) ? ` (${raw.architectures.join(', ')})` : ''
+  const architectures = Array.isArray(raw.architectures)
+    ? ` (${quoteForeign(raw.architectures.map(String).join(', ')).slice(1, -1)})`
+    : ''
   throw new SwarmError(
     'UNSUPPORTED',
-    `config.json: model_type ${JSON.stringify(type)}${architectures} is not supported (supported: ${supportedModelTypes().join(', ')})`
+    `config.json: model_type ${quoteForeign(type)}${architectures} is not supported (supported: ${supportedModelTypes().join(', ')})`
   )
 }

@@ -1,5 +1,7 @@
 // Which blocks of a model see all tokens and which a window, as config.json says it.
+
 import { SwarmError } from '../common/errors.ts'
+import { quoteForeign } from '../common/foreign-json.ts'
 import type { RawConfig } from './config.ts'
 
 export interface LayerTypes {
@@ -25,7 +27,7 @@ export function readWindows(
     if (!known || listed.length !== numBlocks) {
       throw new SwarmError(
         'BAD_CHECKPOINT',
-        `config.json: layer_types: expected ${numBlocks} of sliding_attention and full_attention, found ${JSON.stringify(listed)}`
+        `config.json: layer_types: expected ${numBlocks} of sliding_attention and full_attention, found ${quoteForeign(listed)}`
       )
     }
   }

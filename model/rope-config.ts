@@ -1,6 +1,7 @@
 // The rotary embedding of a config.json, whatever its spelling. Source of fields and defaults: modeling_rope_utils.py and
 // configuration_utils.py of Hugging Face transformers 5.
 import { SwarmError } from '../common/errors.ts'
+import { quoteForeign } from '../common/foreign-json.ts'
 import {
   type RawConfig,
   type RopeConfig,
@@ -133,7 +134,7 @@ function checkFields(fields: RawConfig): void {
   const unknown = Object.keys(fields).find(field => !knownFields.includes(field) && fields[field] != null)
   if (unknown === undefined) return
   throw unsupported(
-    `rotary embedding: field '${unknown}' is unknown and could change the angles (known: ${knownFields.join(', ')})`
+    `rotary embedding: field ${quoteForeign(unknown).replaceAll('"', "'")} is unknown and could change the angles (known: ${knownFields.join(', ')})`
   )
 }
 
@@ -156,7 +157,9 @@ export function ropeOf(fields: RawConfig, given: RopeDefaults): RopeConfig {
   checkFields(fields)
   const reader = Object.hasOwn(readers, type) ? readers[type] : undefined
   if (reader === undefined) {
-    throw unsupported(`rope type '${type}' is not supported (supported: ${Object.keys(readers).join(', ')})`)
+    throw unsupported(
+      `rope type ${quoteForeign(type).replaceAll('"', "'")} is not supported (supported: ${Object.keys(readers).join(', ')})`
+    )
   }
   const part = given.part ?? readPositive(fields, 'partial_rotary_factor', 1)
   const isKnown =

@@ -1,16 +1,20 @@
 // The safetensors format: header parsing and validation, encoding, decoding. Works on bytes; knows no file system, no model.
 // Format: https://github.com/huggingface/safetensors#format (u64 LE header length, JSON header, row-major little-endian data).
-import { SwarmError } from '../common/errors.ts'
-import { parseForeignJson } from '../common/foreign-json.ts'
+import { messageOf, SwarmError } from '../common/errors.ts'
+import { parseForeignJson, quoteForeign } from '../common/foreign-json.ts'
 import { type DType, dtypes, sizeOf, type Tensor } from '../common/tensor.ts'
 import { MiB } from '../common/units.ts'
 import { isJsonObject } from './json.ts'
+import { checkTensorName, maxRank } from './tensor-info.ts'
 
 /** Bytes before the JSON header: its length as an unsigned 64 bit number. */
 export const prefixBytes = 8
 
 /** The limit that the reference implementation sets on a header. */
 const maxHeaderBytes = 100 * MiB
+
+/** Three for each tensor: a third of a million tensors, three times what the largest checkpoints have in all their files. */
+const maxContainers = 1_000_000
 
 /** Data starts at a multiple of this in files that we write: a cache line, so that mapped weights are aligned. */
 const dataAlignment = 64
@@ -108,13 +112,15 @@ function parseEntry(
   fileBytes: number
 ): SafetensorsEntry {
   const { dtype: format, shape, data_offsets: offsets } = isJsonObject(value) ? value : {}
+  checkTensorName(name, file)
   const where = `tensor '${name}'`
   if (typeof format !== 'string' || !Object.hasOwn(elementBits, format)) {
-    throw bad(file, `${where}: expected a dtype of the format, found ${JSON.stringify(format)}`)
+    throw bad(file, `${where}: expected a dtype of the format, found ${quoteForeign(format)}`)
   }
-  if (!isSizes(shape)) throw bad(file, `${where}: expected a shape of whole numbers, found ${JSON.stringify(shape)}`)
+  if (!isSizes(shape) || shape.length > maxRank)
+    throw bad(file, `${where}: expected a shape of whole numbers, found ${quoteForeign(shape)}`)
   if (!isSizes(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
-    throw bad(file, `${where}: expected data_offsets [begin, end], found ${JSON.stringify(offsets)}`)
+    throw bad(file, `${where}: expected data_offsets [begin, end], found ${quoteForeign(offsets)}`)
   }
   const [begin, end] = offsets as [number, number]
   const expected = (sizeOf(shape) * elementBits[format]!) / 8
@@ -133,7 +139,7 @@ function parseEntry(
 function parseMetadata(value: unknown, file: string): Record<string, string> {
   if (value === undefined) return {}
   if (!isJsonObject(value) || Object.values(value).some(text => typeof text !== 'string')) {
-    throw bad(file, `__metadata__: expected text values, found ${JSON.stringify(value)}`)
+    throw bad(file, `__metadata__: expected text values, found ${quoteForeign(value)}`)
   }
   return value as Record<string, string>
 }
@@ -146,9 +152,9 @@ function parseMetadata(value: unknown, file: string): Record<string, string> {
 export function parseHeader(json: Uint8Array, file: string, fileBytes: number): SafetensorsHeader {
   let header: unknown
   try {
-    header = parseForeignJson(new TextDecoder('utf-8', { fatal: true }).decode(json))
+    header = parseForeignJson(new TextDecoder('utf-8', { fatal: true }).decode(json), { containers: maxContainers })
   } catch (cause) {
-    throw new SwarmError('BAD_CHECKPOINT', `${file}: header is not JSON`, { cause })
+    throw new SwarmError('BAD_CHECKPOINT', `${file}: header is not JSON, or too large: ${messageOf(cause)}`, { cause })
   }
   if (!isJsonObject(header)) throw bad(file, 'header: expected a JSON object')
   const dataStart = prefixBytes + json.length

@@ -1,6 +1,8 @@
 // Weights of 8 bits with scales beside them, as others have quantized them: one for the whole tensor, one for each row, or one for each
 // block of rows and columns (DeepSeek-V3, section 3.3, which multiplies with what it names `weight_scale_inv`). Pure.
+
 import { SwarmError } from '../common/errors.ts'
+import { quoteForeign } from '../common/foreign-json.ts'
 import { sizeOf } from '../common/tensor.ts'
 import { type RawConfig, readObject } from './config.ts'
 import type { TensorInfo, TensorScale } from './tensor-info.ts'
@@ -20,7 +22,7 @@ export function checkQuantized(raw: RawConfig): void {
   const { quant_method: method, format } = found
   const known = methods.includes(String(method)) && (method === 'fp8' || format === 'float-quantized')
   if (known) return
-  const what = `quant_method ${JSON.stringify(method ?? 'unknown')}${format === undefined ? '' : `, format ${JSON.stringify(format)}`}`
+  const what = `quant_method ${quoteForeign(method ?? 'unknown')}${format === undefined ? '' : `, format ${quoteForeign(format)}`}`
   throw new SwarmError(
     'UNSUPPORTED',
     `config.json: quantization_config of ${what}: of quantized checkpoints only float8 is supported (quant_method "fp8", or "compressed-tensors" of format "float-quantized"): use the original weights`
@@ -33,7 +35,7 @@ export function scaleBlockOf(raw: RawConfig): readonly [rows: number, columns: n
   const sound =
     Array.isArray(found) && found.length === 2 && found.every(size => Number.isSafeInteger(size) && size > 0)
   if (sound) return found as [number, number]
-  const text = JSON.stringify(found)
+  const text = quoteForeign(found)
   throw new SwarmError('BAD_CHECKPOINT', `config.json: weight_block_size: expected rows and columns, found ${text}`)
 }
 
@@ -54,21 +56,21 @@ function blockFor(
   )
 }
 
+/** Whether a name is that of the scale of a tensor that `isTensor` knows. */
+export function isScaleOf(name: string, isTensor: (name: string) => boolean): boolean {
+  return endings.some(ending => name.endsWith(ending) && isTensor(name.slice(0, -ending.length)))
+}
+
 /** The tensor with its scale, where it is of 8 bits and has one. Throws BAD_CHECKPOINT for a scale that does not fit. */
 export function withScale(
   info: TensorInfo,
-  stored: ReadonlyMap<string, TensorInfo>,
+  tensors: ReadonlyMap<string, TensorInfo>,
   block: readonly [number, number]
 ): TensorInfo {
   if (info.dtype !== 'float8e4m3fn') return info
-  const wanted = endings.map(ending => info.name + ending)
-  // stored names may lack a prefix that expected ones have, or have one more
-  const isWanted = (name: string): boolean =>
-    wanted.some(text => text.endsWith(`.${name}`) || name.endsWith(`.${text}`))
-  const own = wanted.find(name => stored.has(name))
-  const found = own ?? (stored.has(info.name) ? undefined : [...stored.keys()].find(isWanted))
+  const found = endings.map(ending => info.name + ending).find(name => tensors.has(name))
   if (found === undefined) return info
-  const tensor = stored.get(found)!
+  const tensor = tensors.get(found)!
   return { ...info, scale: { tensor, block: blockFor(info, tensor, block) } }
 }
 

@@ -1,4 +1,6 @@
 // Where a checkpoint's tensor lies and how it is written there. Knows no file format's headers and reads nothing.
+import { SwarmError } from '../common/errors.ts'
+import { quoteForeign } from '../common/foreign-json.ts'
 import type { DType } from '../common/tensor.ts'
 
 /** How the bytes of a tensor become float32 where that is more than its element type says. All fields add up. */
@@ -44,4 +46,18 @@ export interface ReadLog {
   readonly tensorsRead: Set<string>
   /** tensors that a session maps from the checkpoint's own files */
   readonly tensorsMapped: Set<string>
+}
+
+/** Axes of a tensor; PyTorch has no more. */
+export const maxRank = 64
+
+const maxNameLength = 500
+
+/** Throws BAD_CHECKPOINT for a name that no tensor has and that a message could not show on one line. */
+export function checkTensorName(name: string, file: string): void {
+  if (name.length <= maxNameLength && !/\p{Cc}/u.test(name)) return
+  throw new SwarmError(
+    'BAD_CHECKPOINT',
+    `${file}: a tensor's name: expected at most ${maxNameLength} characters, none of them a control character, found ${quoteForeign(name)}`
+  )
 }

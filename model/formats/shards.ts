@@ -7,12 +7,19 @@ import type { TensorInfo } from '../tensor-info.ts'
 import type { ModelFolder } from './folder.ts'
 import type { FormatOptions } from './format.ts'
 
+/** Three times what the largest checkpoints have. */
+const maxTensors = 350_000
+
 /** Shard of every tensor from `*.index.json`. */
 function parseIndex(index: JsonObject, path: string): Map<string, string> {
   const map = index.weight_map
   if (!isJsonObject(map)) throw new SwarmError('BAD_CHECKPOINT', `${path}: expected an object weight_map`)
+  const entries = Object.entries(map)
+  if (entries.length > maxTensors) {
+    throw new SwarmError('BAD_CHECKPOINT', `${path}: expected at most ${maxTensors} tensors, found ${entries.length}`)
+  }
   const shards = new Map<string, string>()
-  for (const [name, shard] of Object.entries(map)) {
+  for (const [name, shard] of entries) {
     shards.set(name, foreignName(shard, { what: `${path}: tensor '${name}'` }))
   }
   return shards

@@ -17,26 +17,34 @@ function renamings(missing: string, stored: Iterable<string>): Renaming[] {
   return found
 }
 
+/** Prefixes that are tried: a checkpoint has one, and each costs a look at every name that is missing. */
+const mostRenamings = 32
+
 /**
  * The tensors under the names that are expected. Where expected names are missing, the prefix is found that explains the
- * first of them and applied to every name that is not expected as it stands; what it does not explain stays missing.
+ * first of them and applied to every name that is not expected as it stands; what it does not explain stays missing. `optional`: names
+ * that the model may have too.
  */
 export function alignNames(
   tensors: ReadonlyMap<string, TensorInfo>,
-  expected: readonly string[]
+  expected: readonly string[],
+  optional: (name: string) => boolean = () => false
 ): ReadonlyMap<string, TensorInfo> {
   const wanted = new Set(expected)
+  const isWanted = (name: string): boolean => wanted.has(name) || optional(name)
   const missing = expected.filter(name => !tensors.has(name))
-  const loose = [...tensors.keys()].filter(name => !wanted.has(name))
+  const loose = [...tensors.keys()].filter(name => !isWanted(name))
   const explains = ({ put, take }: Renaming) =>
     missing.filter(name => name.startsWith(put) && tensors.has(take + name.slice(put.length))).length
-  const candidates = missing.slice(0, 2).flatMap(name => renamings(name, loose))
-  const best = candidates.sort((a, b) => explains(b) - explains(a))[0]
+  const candidates = missing.slice(0, 2).flatMap(name => renamings(name, loose).slice(0, mostRenamings))
+  const [best] = candidates
+    .map(renaming => ({ ...renaming, count: explains(renaming) }))
+    .sort((a, b) => b.count - a.count)
   if (best === undefined) return tensors
   const aligned = new Map(tensors)
   for (const stored of loose) {
     const name = stored.startsWith(best.take) ? best.put + stored.slice(best.take.length) : stored
-    if (!wanted.has(name) || aligned.has(name)) continue
+    if (!isWanted(name) || aligned.has(name)) continue
     aligned.set(name, { ...tensors.get(stored)!, name })
     aligned.delete(stored)
   }

@@ -24,11 +24,21 @@ const variant: Variant = {
   normEpsilon: 1e-5
 }
 
+/** Four times what the largest models have: a damaged or hostile configuration would fill the memory with their names. */
+const mostExperts = 2 ** 16
+
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
 export function parseConfig(raw: RawConfig): MixtralConfig {
   const config = readLlama(raw, 'mixtral', variant)
   const numExperts = readCount(raw, ['num_local_experts', 'num_experts'], 8)
   const chosen = readSize(raw, 'num_experts_per_tok', 2)
+  const all = numExperts * config.numBlocks
+  if (all > mostExperts) {
+    throw new SwarmError(
+      'BAD_CHECKPOINT',
+      `config.json: num_local_experts: expected at most ${mostExperts} in all blocks, found ${all}`
+    )
+  }
   if (chosen > numExperts) {
     throw new SwarmError(
       'BAD_CHECKPOINT',

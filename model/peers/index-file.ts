@@ -1,5 +1,7 @@
 // The index that a peer gives of its tensors, checked before anything is believed, and laid out as one file. Pure.
+
 import { SwarmError } from '../../common/errors.ts'
+import { quoteForeign } from '../../common/foreign-json.ts'
 import { bytesOf, type DType, dtypes, sizeOf } from '../../common/tensor.ts'
 import { quantizations } from '../formats/gguf/dequantize.ts'
 import { isJsonObject } from '../json.ts'
@@ -36,7 +38,7 @@ function parseEncoding(name: string, value: unknown, shape: readonly number[]): 
     (strides === undefined || (isSizes(strides) && strides.length === shape.length)) &&
     (interleavedHeads === undefined || evenly) &&
     (add === undefined || Number.isFinite(add))
-  if (!sound) throw bad(`tensor '${name}': encoding ${JSON.stringify(value)} is not one of ours`)
+  if (!sound) throw bad(`tensor '${name}': encoding ${quoteForeign(value)} is not one of ours`)
   return value as TensorEncoding
 }
 
@@ -53,7 +55,7 @@ function storedLength(dtype: DType, shape: readonly number[], encoding: TensorEn
 function parseTensor(value: unknown): Omit<TensorInfo, 'file' | 'offset'> {
   const { name, dtype, shape, length, encoding } = isJsonObject(value) ? value : {}
   if (typeof name !== 'string' || typeof dtype !== 'string' || !Object.hasOwn(dtypes, dtype) || !isSizes(shape)) {
-    throw bad(`expected tensors with name, dtype and shape, found ${JSON.stringify(value)?.slice(0, 200)}`)
+    throw bad(`expected tensors with name, dtype and shape, found ${quoteForeign(value)}`)
   }
   const parsed = parseEncoding(name, encoding, shape)
   const expected = storedLength(dtype as DType, shape, parsed)

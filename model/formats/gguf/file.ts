@@ -1,10 +1,11 @@
 // A GGUF file by its header: metadata, and tensors where they lie. Parsing is @huggingface/gguf's, the checks are ours.
 import { GGMLQuantizationType, type GGUFParseOutput, gguf } from '@huggingface/gguf'
-import { SwarmError } from '../../../common/errors.ts'
+import { messageOf, SwarmError } from '../../../common/errors.ts'
+import { quoteForeign } from '../../../common/foreign-json.ts'
 import { withResource } from '../../../common/resource.ts'
 import { type DType, dtypes, sizeOf } from '../../../common/tensor.ts'
 import { MiB } from '../../../common/units.ts'
-import type { TensorInfo } from '../../tensor-info.ts'
+import { checkTensorName, type TensorInfo } from '../../tensor-info.ts'
 import { type ByteFile, openLocalFile } from '../byte-file.ts'
 import { type Architecture, architectures, hubName } from './architectures.ts'
 import { quantizations } from './dequantize.ts'
@@ -92,15 +93,19 @@ function locate(
 /** The parser looks ahead by so much at most. */
 const lookaheadBytes = 16 * MiB
 
+/** The parser holds 50 MB at most: twice what a vocabulary of half a million takes. */
+const maxHeaderBytes = 46 * MiB
+
 /**
  * Answers the parser's range requests from a file. Asking on far behind its end is an error: a damaged header that counts
- * more than the file holds would be read as endless zeros.
+ * more than the file holds would be read as endless zeros. So is a header that does not end.
  */
 function serveRanges(file: ByteFile): typeof fetch {
   return async (_, init) => {
     const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(new Headers(init?.headers).get('range') ?? '') ?? []
     const start = Number(first)
     if (!(start < file.size + lookaheadBytes)) throw new Error('reads behind the end of the file')
+    if (start > maxHeaderBytes) throw new Error(`expected a header of at most ${maxHeaderBytes} bytes`)
     const bytes = new Uint8Array(Math.max(0, Math.min(file.size, Number(last) + 1) - start))
     if (bytes.length > 0) await file.read(bytes, start)
     return new Response(bytes, { headers: { 'content-range': `bytes ${first}-${last}/${file.size}` } })
@@ -133,9 +138,12 @@ async function parse(file: ByteFile): Promise<GGUFParseOutput> {
   try {
     header = await gguf('http://file/', { fetch: serveRanges(file) })
   } catch (cause) {
-    throw new SwarmError('BAD_CHECKPOINT', `${file.path}: not a GGUF file that can be read (incomplete download?)`, {
-      cause
-    })
+    const why = quoteForeign(messageOf(cause)).slice(1, -1)
+    throw new SwarmError(
+      'BAD_CHECKPOINT',
+      `${file.path}: not a GGUF file that can be read: ${why} (incomplete download?)`,
+      { cause }
+    )
   }
   if (Number(header.tensorDataOffset) > file.size) throw bad(file.path, 'not a GGUF file that can be read: cut off')
   return header
@@ -158,7 +166,7 @@ async function readHeader(file: ByteFile): Promise<GgufFile> {
   if (architecture === undefined) {
     throw new SwarmError(
       'UNSUPPORTED',
-      `${path}: architecture '${name}' is not supported in GGUF files (supported: ${Object.keys(architectures).join(', ')})`
+      `${path}: architecture ${quoteForeign(name).replaceAll('"', "'")} is not supported in GGUF files (supported: ${Object.keys(architectures).join(', ')})`
     )
   }
   const at = (tensor: (typeof tensorInfos)[number], as: string) =>
@@ -167,6 +175,7 @@ async function readHeader(file: ByteFile): Promise<GgufFile> {
   const ropeFactors = factors && (await readFloats(file, at(factors, factors.name)))
   const tensors = new Map<string, TensorInfo>()
   for (const tensor of tensorInfos) {
+    checkTensorName(tensor.name, path)
     if (tensor === factors) continue
     // what no model of ours has keeps its name, by which it is refused
     const hub = hubName(architecture, tensor.name) ?? tensor.name

@@ -2,6 +2,7 @@
 
 import { SwarmError } from '../../../common/errors.ts'
 import { withResource } from '../../../common/resource.ts'
+import { sizeOf } from '../../../common/tensor.ts'
 import { MiB } from '../../../common/units.ts'
 import type { TensorInfo } from '../../tensor-info.ts'
 import type { ByteFile } from '../byte-file.ts'
@@ -15,6 +16,9 @@ const single = 'pytorch_model.bin'
 
 /** A pickle names tensors and does not hold them. */
 const maxPickleBytes = 64 * MiB
+
+/** Elements of a view that repeats those of a smaller storage (an expanded bias): more would be a small file's large claim. */
+const mostRepeated = 2 ** 24
 
 /** First bytes of a pickle of protocol 2: what torch.save wrote before PyTorch 1.6. */
 const legacyStart = [0x80, 0x02]
@@ -45,7 +49,15 @@ function locate(name: string, stored: StoredTensor, file: ByteFile, offset: numb
     return { name, dtype: 'uint8', shape: stored.shape, ...place, encoding: { quantization: type } }
   }
   const width = elementBytes(dtype)
-  const end = (stored.offset + elementsSpanned(stored)) * width
+  const spanned = elementsSpanned(stored)
+  const elements = sizeOf(stored.shape)
+  if (!(elements <= Math.max(spanned, mostRepeated))) {
+    throw new SwarmError(
+      'BAD_CHECKPOINT',
+      `${file.path}: tensor '${name}' [${stored.shape}]: a view that repeats ${spanned} elements ${elements} times`
+    )
+  }
+  const end = (stored.offset + spanned) * width
   if (!(end <= size) || !(stored.storage.size * width <= size)) {
     throw new SwarmError(
       'BAD_CHECKPOINT',
@@ -58,7 +70,7 @@ function locate(name: string, stored: StoredTensor, file: ByteFile, offset: numb
     shape: stored.shape,
     file: file.path,
     offset: offset + stored.offset * width,
-    length: elementsSpanned(stored) * width
+    length: spanned * width
   }
   return isDense(stored) ? info : { ...info, encoding: { strides: stored.strides } }
 }

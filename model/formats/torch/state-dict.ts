@@ -1,7 +1,9 @@
 // A state dict as torch.save pickles it: names with tensors over storages. Knows nothing of files.
 // Source: torch/_utils.py (_rebuild_*), torch/serialization.py (persistent_id) of PyTorch 2.
 import { SwarmError } from '../../../common/errors.ts'
+import { quoteForeign } from '../../../common/foreign-json.ts'
 import { type DType, dtypes, sizeOf } from '../../../common/tensor.ts'
+import { checkTensorName, maxRank } from '../../tensor-info.ts'
 import { type Constructor, unpickle } from './unpickler.ts'
 
 /** One entry of a checkpoint's `data/` folder. */
@@ -61,12 +63,25 @@ function areSizes(value: unknown): value is number[] {
 }
 
 function rebuildTensor(file: string): Constructor {
-  return (storage, offset, shape, strides) => {
+  return (storage, offset, shape, strides, _requiresGrad, _hooks, metadata) => {
+    // bits of views that are negated or conjugated
+    if (metadata instanceof Map && metadata.size > 0) {
+      const found = quoteForeign([...metadata.keys()])
+      throw new SwarmError('UNSUPPORTED', `${file}: pickle: a tensor with metadata ${found} is not supported`)
+    }
     const whole = storage instanceof Object && 'key' in storage && areSizes([offset])
-    if (!whole || !areSizes(shape) || !areSizes(strides) || shape.length !== strides.length) {
+    if (!whole || !areSizes(shape) || !areSizes(strides) || shape.length !== strides.length || shape.length > maxRank) {
       throw new SwarmError('BAD_CHECKPOINT', `${file}: pickle: a tensor without a storage, or with a bad shape`)
     }
     return new Rebuilt({ storage: storage as Storage, offset: offset as number, shape, strides })
+  }
+}
+
+/** Empty, or from a list of pairs. */
+function orderedDict(file: string): Constructor {
+  return (pairs = []) => {
+    if (Array.isArray(pairs) && pairs.every(pair => Array.isArray(pair) && pair.length === 2)) return new Map(pairs)
+    throw new SwarmError('BAD_CHECKPOINT', `${file}: pickle: an OrderedDict that is not made of pairs`)
   }
 }
 
@@ -116,7 +131,7 @@ const wrappers = ['state_dict', 'model', 'module']
  */
 export function readStateDict(pickle: Uint8Array, file: string): ReadonlyMap<string, StoredTensor> {
   const globals = new Map<string, unknown>([
-    ['collections.OrderedDict', () => new Map()],
+    ['collections.OrderedDict', orderedDict(file)],
     ['torch._utils._rebuild_tensor_v2', rebuildTensor(file)],
     ['torch._utils._rebuild_parameter', (tensor: unknown) => tensor],
     ['torch.Size', (sizes: unknown) => sizes]
@@ -130,7 +145,9 @@ export function readStateDict(pickle: Uint8Array, file: string): ReadonlyMap<str
   if (!(value instanceof Map)) throw new SwarmError('BAD_CHECKPOINT', `${file}: pickle: expected a state dict`)
   const tensors = new Map<string, StoredTensor>()
   for (const [name, entry] of value) {
-    if (typeof name === 'string' && entry instanceof Rebuilt) tensors.set(name, entry.tensor)
+    if (typeof name !== 'string' || !(entry instanceof Rebuilt)) continue
+    checkTensorName(name, file)
+    tensors.set(name, entry.tensor)
   }
   return tensors
 }

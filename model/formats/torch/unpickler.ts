@@ -1,6 +1,7 @@
 // Reads a Python pickle into plain values. Builds nothing but what a table of names offers, and executes nothing.
 // Format: Lib/pickletools.py of CPython (opcodes of protocols 0 to 4 that data needs).
 import { SwarmError } from '../../../common/errors.ts'
+import { quoteForeign } from '../../../common/foreign-json.ts'
 
 /** What a pickle may name: a value, or a function that is called with the arguments the pickle gives. */
 export type Globals = ReadonlyMap<string, unknown>
@@ -13,22 +14,43 @@ export interface UnpickleOptions {
   readonly globals: Globals
   /** what a persistent id stands for */
   readonly persistent: (id: unknown) => unknown
+  readonly limits?: PickleLimits
 }
 
 const mark = Symbol('mark')
+
+/** What a pickle may ask of its reader. */
+export interface PickleLimits {
+  /** default 20 million: a tensor takes forty, and the largest checkpoints have a hundred thousand */
+  readonly operations?: number
+  /**
+   * Lists, remembered values and results of calls, each many times as large as its byte in the pickle; a dictionary counts as eight.
+   * Default 6 million: a tensor takes 26
+   */
+  readonly objects?: number
+  /** values on the stack: Python puts a thousand items of a dictionary there at once. Default 1 million */
+  readonly stack?: number
+}
+
+const dictionaryWeight = 8
+/** Of a call: a tensor takes seven. */
+const maxArguments = 64
 
 class Machine {
   readonly stack: unknown[] = []
   readonly memo = new Map<number, unknown>()
   readonly options: UnpickleOptions
+  readonly limits: PickleLimits
   readonly #bytes: Uint8Array
   readonly #view: DataView
   #at = 0
+  #objects = 0
 
   constructor(bytes: Uint8Array, options: UnpickleOptions) {
     this.#bytes = bytes
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.options = options
+    this.limits = options.limits ?? {}
   }
 
   fault(what: string): SwarmError {
@@ -79,7 +101,26 @@ class Machine {
   }
 
   push(value: unknown): void {
+    const { stack = 1_000_000 } = this.limits
+    if (this.stack.length >= stack) throw this.fault(`puts more than ${stack} values on its stack`)
     this.stack.push(value)
+  }
+
+  /** A list or dictionary. */
+  make(object: unknown[] | Map<unknown, unknown>): void {
+    this.count(Array.isArray(object) ? 1 : dictionaryWeight)
+    this.push(object)
+  }
+
+  count(weight = 1): void {
+    this.#objects += weight
+    const { objects = 6_000_000 } = this.limits
+    if (this.#objects > objects) throw this.fault(`makes more than ${objects} objects`)
+  }
+
+  remember(key: number): void {
+    this.count()
+    this.memo.set(key, this.top())
   }
 
   pop(): unknown {
@@ -105,11 +146,11 @@ class Machine {
   }
 
   global(module: unknown, name: unknown): void {
-    const path = `${module}.${name}`
+    const path = `${String(module)}.${String(name)}`
     if (!this.options.globals.has(path)) {
       throw new SwarmError(
         'BAD_CHECKPOINT',
-        `${this.options.file}: the pickle names '${path}', which no tensor needs: refused, nothing was run`
+        `${this.options.file}: the pickle names ${quoteForeign(path).replaceAll('"', "'")}, which no tensor needs: refused, nothing was run`
       )
     }
     this.push(this.options.globals.get(path))
@@ -119,7 +160,10 @@ class Machine {
     const args = this.pop()
     const callee = this.pop()
     if (typeof callee !== 'function' || !Array.isArray(args)) throw this.fault('calls what is no constructor')
-    this.push((callee as Constructor)(...args))
+    if (args.length > maxArguments) throw this.fault(`calls a constructor with ${args.length} arguments`)
+    const made = (callee as Constructor)(...args)
+    this.count(made instanceof Map ? dictionaryWeight : 1)
+    this.push(made)
   }
 
   setItems(pairs: readonly unknown[]): void {
@@ -162,26 +206,26 @@ const operations: ReadonlyMap<string, (machine: Machine) => void> = new Map(
     '\x8c': machine => machine.push(machine.text(machine.byte())),
     T: machine => machine.push(machine.text(machine.int32())),
     U: machine => machine.push(machine.text(machine.byte())),
-    ')': machine => machine.push([]),
-    ']': machine => machine.push([]),
-    '}': machine => machine.push(new Map()),
-    t: machine => machine.push(machine.sinceMark()),
-    l: machine => machine.push(machine.sinceMark()),
-    '\x85': machine => machine.push([machine.pop()]),
-    '\x86': machine => machine.push([machine.pop(), machine.pop()].reverse()),
-    '\x87': machine => machine.push([machine.pop(), machine.pop(), machine.pop()].reverse()),
+    ')': machine => machine.make([]),
+    ']': machine => machine.make([]),
+    '}': machine => machine.make(new Map()),
+    t: machine => machine.make(machine.sinceMark()),
+    l: machine => machine.make(machine.sinceMark()),
+    '\x85': machine => machine.make([machine.pop()]),
+    '\x86': machine => machine.make([machine.pop(), machine.pop()].reverse()),
+    '\x87': machine => machine.make([machine.pop(), machine.pop(), machine.pop()].reverse()),
     d: machine => {
       const pairs = machine.sinceMark()
-      machine.push(new Map())
+      machine.make(new Map())
       machine.setItems(pairs)
     },
     s: machine => machine.setItems([machine.pop(), machine.pop()].reverse()),
     u: machine => machine.setItems(machine.sinceMark()),
     a: machine => machine.append([machine.pop()]),
     e: machine => machine.append(machine.sinceMark()),
-    q: machine => void machine.memo.set(machine.byte(), machine.top()),
-    r: machine => void machine.memo.set(machine.int32(), machine.top()),
-    '\x94': machine => void machine.memo.set(machine.memo.size, machine.top()),
+    q: machine => machine.remember(machine.byte()),
+    r: machine => machine.remember(machine.int32()),
+    '\x94': machine => machine.remember(machine.memo.size),
     h: machine => machine.recall(machine.byte()),
     j: machine => machine.recall(machine.int32()),
     c: machine => machine.global(machine.line(), machine.line()),
@@ -197,11 +241,14 @@ const operations: ReadonlyMap<string, (machine: Machine) => void> = new Map(
 
 /**
  * The value of a pickle: dictionaries as Maps, lists and tuples as arrays.
- * Throws BAD_CHECKPOINT naming any global that is not offered, and for opcodes that data does not need.
+ * Throws BAD_CHECKPOINT naming any global that is not offered, for opcodes that data does not need, and for pickles that make more
+ * than any checkpoint's.
  */
 export function unpickle(bytes: Uint8Array, options: UnpickleOptions): unknown {
   const machine = new Machine(bytes, options)
-  for (;;) {
+  const { operations: operationsAtMost = 20_000_000 } = machine.limits
+  for (let done = 0; ; done++) {
+    if (done >= operationsAtMost) throw machine.fault(`does more than ${operationsAtMost} operations`)
     const code = String.fromCharCode(machine.byte())
     if (code === '.') return machine.pop()
     const operation = operations.get(code)

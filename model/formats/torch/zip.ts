@@ -24,8 +24,9 @@ const end64Bytes = 56
 const centralBytes = 46
 const localBytes = 30
 const maxCommentBytes = 0xffff
-/** some hundred thousand entries: more than any checkpoint has tensors */
 const maxDirectoryBytes = 64 * MiB
+/** A checkpoint has one for each tensor. */
+const maxEntries = 500_000
 const encrypted = 1
 
 function bad(file: ByteFile, what: string): SwarmError {
@@ -98,6 +99,7 @@ export async function readZipDirectory(file: ByteFile): Promise<ReadonlyMap<stri
   }
   const view = await viewOf(file, directory.offset, directory.length)
   const entries = new Map<string, ZipEntry>()
+  const decoder = new TextDecoder()
   let at = 0
   while (at + centralBytes <= view.byteLength) {
     if (view.getUint32(at, true) !== centralSignature) throw bad(file, 'zip: the central directory is corrupted')
@@ -105,7 +107,7 @@ export async function readZipDirectory(file: ByteFile): Promise<ReadonlyMap<stri
     const extraAt = at + centralBytes + nameLength!
     const next = extraAt + extraLength! + commentLength!
     if (next > view.byteLength) throw bad(file, 'zip: the central directory is cut off')
-    const name = new TextDecoder().decode(new Uint8Array(view.buffer, at + centralBytes, nameLength))
+    const name = decoder.decode(new Uint8Array(view.buffer, at + centralBytes, nameLength))
     const method = view.getUint16(at + 10, true)
     const { size, compressed, headerOffset } = sizesOf(view, at, extraAt, extraLength!, file)
     if (method !== 0 || size !== compressed) {
@@ -115,6 +117,7 @@ export async function readZipDirectory(file: ByteFile): Promise<ReadonlyMap<stri
     if (headerOffset + localBytes + size > file.size) throw bad(file, `zip: entry '${name}' lies outside the file`)
     if (entries.has(name)) throw bad(file, `zip: two entries are called '${name}'`)
     entries.set(name, { name, headerOffset, size })
+    if (entries.size > maxEntries) throw bad(file, `zip: expected at most ${maxEntries} entries`)
     at = next
   }
   return entries

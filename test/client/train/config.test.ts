@@ -144,3 +144,28 @@ suite('names', () => {
 test('docs/train.schema.json is that of the code (node scripts/train-schema.ts)', () => {
   assert.equal(readFileSync(join(import.meta.dirname, '../../../docs/train.schema.json'), 'utf8'), trainSchemaText())
 })
+
+suite('a configuration of a stranger', () => {
+  const refused = (text: string, message: RegExp) =>
+    assert.throws(() => readConfigYaml(text, 'run.yaml'), { code: 'INVALID_ARGUMENT', message })
+
+  test('that is too large, nests too deep, repeats itself or a key is refused on one line', () => {
+    refused('#'.repeat(300_000), /^run\.yaml: expected a configuration of at most 262144 characters, found 300000$/)
+    refused(`model: ${'['.repeat(6000)}${']'.repeat(6000)}`, /^run\.yaml:1: not YAML: .*$/)
+    refused('model: a\nmax_steps: 1\nmodel: b\n', /^run\.yaml:3: not YAML: Map keys must be unique$/)
+    refused('peft: { r: 1, r: 2 }\n', /^run\.yaml:1: not YAML: Map keys must be unique$/)
+    const laughs = Array.from(
+      { length: 12 },
+      (_, index) => `a${index}: &a${index} [${Array(9).fill(index === 0 ? 'lol' : `*a${index - 1}`)}]`
+    )
+    refused(laughs.join('\n'), /^run\.yaml: cannot be read \(Excessive alias count.*\)$/)
+  })
+
+  test('with many keys is read in time that grows with their number', () => {
+    const text = Array.from({ length: 4000 }, (_, index) => `k${index}: 1`).join('\n')
+    const before = process.cpuUsage()
+    assert.equal(Object.keys(readConfigYaml(text, 'run.yaml').values).length, 4000)
+    const { user } = process.cpuUsage(before)
+    assert.ok(user < 2e6, `${user} microseconds`)
+  })
+})
