@@ -3,18 +3,36 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import { SwarmError } from '../common/errors.ts'
 import { checkOptions, checkSignal } from '../common/options.ts'
 import { type ChatTemplate, chatTemplateOf, specialTokensOf, tokenContent } from './chat-template.ts'
 import { openModelFolder } from './formats/open-folder.ts'
+import type { JsonObject } from './json.ts'
+import type { TextRange } from './tokenization/aligned-text.ts'
+import { withConfiguredTokens } from './tokenization/configured-tokens.ts'
+import { cleanUpSpaces } from './tokenization/decoders.ts'
+import { createTextTokenizer, type TextTokenizer } from './tokenization/text-tokenizer.ts'
+
+export interface EncodeOptions {
+  /** the special tokens that the model expects are put around the text; default true */
+  readonly addSpecialTokens?: boolean
+  /** no token reaches across this place of the text, in UTF-16 units; default: tokens may reach anywhere */
+  readonly cut?: number
+  /**
+   * An empty list to be filled with what each token stands for in the text, in UTF-16 units; null for the special tokens around it.
+   * An encoder that cannot tell leaves it empty.
+   */
+  readonly places?: (TextRange | null)[]
+}
 
 /** Between text and token ids, as the model's tokenizer.json says. */
 export interface Tokenizer {
   /** Token ids of a text, with the special tokens that the model expects around it unless told otherwise. */
-  encode(text: string, options?: { addSpecialTokens?: boolean }): number[]
+  encode(text: string, options?: EncodeOptions): number[]
   /** Text of token ids; special tokens are shown unless skipped. Ids that the vocabulary does not have give nothing. */
   decode(ids: readonly number[], options?: { skipSpecialTokens?: boolean }): string
+  /** Whether it is a token that skipSpecialTokens leaves out. */
+  isSpecial(id: number): boolean
   readonly bosTokenId?: number
   readonly eosTokenId?: number
   readonly padTokenId?: number
@@ -41,9 +59,37 @@ export async function readTextIfAny(path: string, signal?: AbortSignal): Promise
   })
 }
 
+/** The rules of a tokenizer.json, ready. Throws with the file's name what `createTextTokenizer` throws. */
+function readRules(json: JsonObject, config: JsonObject, file: string): TextTokenizer {
+  try {
+    return createTextTokenizer(withConfiguredTokens(json, config), file)
+  } catch (cause) {
+    const { code, message } =
+      cause instanceof SwarmError ? cause : ({ code: 'BAD_CHECKPOINT', message: String(cause) } as const)
+    if (message.startsWith(file)) throw cause
+    throw new SwarmError(code, `${file}: not a tokenizer that can be loaded: ${message}`, { cause })
+  }
+}
+
+/** Spaces before punctuation are taken out of what these models say, as transformers 5 does. */
+function cleansUp(config: JsonObject, { isBpe }: TextTokenizer): boolean {
+  if (config.clean_up_tokenization_spaces !== true) return false
+  return !isBpe || config.clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output === true
+}
+
+/** Over all of its files, however deep they are nested. */
+function hashOf(files: readonly unknown[], file: string): string {
+  try {
+    return createHash('sha256').update(JSON.stringify(files)).digest('hex')
+  } catch (cause) {
+    throw new SwarmError('BAD_CHECKPOINT', `${file}: nested too deep to be a tokenizer`, { cause })
+  }
+}
+
 /**
  * Loads tokenizer.json and tokenizer_config.json of a model directory, or the tokenizer in a GGUF file.
- * Throws NOT_FOUND without tokenizer.json, BAD_CHECKPOINT where a file is not what it should be.
+ * Throws NOT_FOUND without tokenizer.json, BAD_CHECKPOINT where a file is not what it should be, UNSUPPORTED for rules that are not
+ * known. Rules that never end throw DEADLINE, here or when a text is encoded.
  */
 export async function loadTokenizer(path: string, options: { signal?: AbortSignal } = {}): Promise<Tokenizer> {
   checkSignal('loadTokenizer', options)
@@ -52,41 +98,37 @@ export async function loadTokenizer(path: string, options: { signal?: AbortSigna
   const json = await folder.json('tokenizer.json', options)
   if (json === undefined) throw new SwarmError('NOT_FOUND', `${file}: missing (only fast tokenizers are supported)`)
   const config = (await folder.json('tokenizer_config.json', options)) ?? {}
-  let inner: HuggingFaceTokenizer
-  try {
-    inner = new HuggingFaceTokenizer(json, config)
-  } catch (cause) {
-    throw new SwarmError('BAD_CHECKPOINT', `${file}: not a tokenizer that can be loaded`, { cause })
-  }
-  const vocabulary = inner.get_vocab()
-  const idOf = (field: string): number | undefined => {
-    const content = tokenContent(config[field])
-    return content === undefined ? undefined : inner.token_to_id(content)
-  }
   const jinja = await readTextIfAny(join(folder.path, chatTemplateFile), options.signal)
   const toolUse = await readTextIfAny(join(folder.path, toolUseFile), options.signal)
-  // The library's default is true, that of today's Hugging Face false.
-  const cleanUp = config.clean_up_tokenization_spaces === true
+  const hash = hashOf([json, config, jinja, ...(toolUse === undefined ? [] : [toolUse])], file)
+  const rules = readRules(json, config, file)
+  const idOf = (field: string): number | undefined => {
+    const content = tokenContent(config[field])
+    return content === undefined ? undefined : rules.idOf(content)
+  }
+  const cleans = cleansUp(config, rules)
+
   return {
     encode(text, options = {}) {
-      checkOptions('encode', options, { addSpecialTokens: true })
-      const { addSpecialTokens = true } = options
-      return inner.encode(text, { add_special_tokens: addSpecialTokens }).ids.slice()
+      checkOptions('encode', options, { addSpecialTokens: true, cut: true, places: true })
+      const { addSpecialTokens = true, cut, places } = options
+      if (places === undefined) return rules.encode(text, { addSpecialTokens, cut })
+      const { ids, ranges } = rules.encodeWithRanges(text, { addSpecialTokens, cut })
+      for (const range of ranges) places.push(range)
+      return [...ids]
     },
     decode(ids, options = {}) {
       checkOptions('decode', options, { skipSpecialTokens: true })
       const { skipSpecialTokens = false } = options
-      const known = ids.filter(id => inner.id_to_token(id) !== undefined)
-      if (known.length === 0) return ''
-      return inner.decode(known, { skip_special_tokens: skipSpecialTokens, clean_up_tokenization_spaces: cleanUp })
+      const text = rules.decode(ids, { skipSpecialTokens })
+      return cleans ? cleanUpSpaces(text) : text
     },
+    isSpecial: rules.isSpecial,
     bosTokenId: idOf('bos_token'),
     eosTokenId: idOf('eos_token'),
     padTokenId: idOf('pad_token'),
-    vocabSize: vocabulary.size,
-    hash: createHash('sha256')
-      .update(JSON.stringify([json, config, jinja, ...(toolUse === undefined ? [] : [toolUse])]))
-      .digest('hex'),
+    vocabSize: rules.size,
+    hash,
     specialTokens: specialTokensOf(config),
     chatTemplate: chatTemplateOf(
       config,
