@@ -11,23 +11,65 @@ export interface TextStream {
   end(): string
 }
 
+export interface TextStreamOptions {
+  /** default true */
+  readonly skipSpecialTokens?: boolean
+  /** tokens that come before: their text is not given, but decides how the first token reads; default none */
+  readonly after?: readonly number[]
+}
+
+type Decoder = Pick<Tokenizer, 'decode'>
+
+/** Tokens before a text of which its first token's text depends */
+const contextTokens = 8
+
+/** The last of these tokens, as many as have a text. */
+function contextOf(tokenizer: Decoder, ids: readonly number[], skipSpecialTokens: boolean): readonly number[] {
+  for (let count = contextTokens; count < ids.length; count *= 2) {
+    const last = ids.slice(-count)
+    if (tokenizer.decode(last, { skipSpecialTokens }) !== '') return last
+  }
+  return ids
+}
+
+/** What the longer text has beyond the shorter; where bytes have become a character meanwhile, from that character on. */
+function addition(before: string, after: string): string {
+  if (after.startsWith(before)) return after.slice(before.length)
+  let same = 0
+  while (same < before.length && before[same] === after[same]) same++
+  return after.slice(same)
+}
+
 /**
- * A stream whose pieces joined are `decode` of all its ids. A token may hold part of a character's bytes, and
- * decoders may treat a first token differently, so each piece is the difference of two decodings that start at the same earlier token.
+ * The text of `ids` as it reads after the tokens `after`: what `decode` of both has beyond `decode` of `after`. So the space that a
+ * decoder takes off the beginning of a text stays between the two.
  */
-export function createTextStream(
-  tokenizer: Pick<Tokenizer, 'decode'>,
-  options: { skipSpecialTokens?: boolean } = {}
-): TextStream {
-  const { skipSpecialTokens = true } = options
-  let context: number[] = []
+export function decodeAfter(
+  tokenizer: Decoder,
+  after: readonly number[],
+  ids: readonly number[],
+  { skipSpecialTokens = false }: { readonly skipSpecialTokens?: boolean } = {}
+): string {
+  const context = contextOf(tokenizer, after, skipSpecialTokens)
+  const before = tokenizer.decode(context, { skipSpecialTokens })
+  return addition(before, tokenizer.decode([...context, ...ids], { skipSpecialTokens }))
+}
+
+/**
+ * A stream whose pieces joined are `decode` of all its ids, less that of the tokens they come after. A token may hold part of a
+ * character's bytes, and decoders treat a first token differently, so each piece is the difference of two decodings that
+ * start at the same earlier token.
+ */
+export function createTextStream(tokenizer: Decoder, options: TextStreamOptions = {}): TextStream {
+  const { skipSpecialTokens = true, after = [] } = options
+  let context: readonly number[] = contextOf(tokenizer, after, skipSpecialTokens)
   let pending: number[] = []
   const take = (final: boolean): string => {
     if (pending.length === 0) return ''
     const before = context.length === 0 ? '' : tokenizer.decode(context, { skipSpecialTokens })
-    const after = tokenizer.decode([...context, ...pending], { skipSpecialTokens })
-    if (!final && after.endsWith(replacement)) return ''
-    const text = after.slice(before.length)
+    const all = tokenizer.decode([...context, ...pending], { skipSpecialTokens })
+    if (!final && all.endsWith(replacement)) return ''
+    const text = addition(before, all)
     // A piece without text (a special token) must not become the only context of the next.
     context = text === '' ? [...context, ...pending] : pending
     pending = []

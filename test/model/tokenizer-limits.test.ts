@@ -55,9 +55,9 @@ describe('a rule that never ends is stopped', () => {
   })
 
   test('in words of any length that WordPiece may take', () => {
-    const vocab = { '[UNK]': 0, [`${'a'.repeat(20_000)}x`]: 1, '##y': 2 }
+    const vocab = { '[UNK]': 0, a: 1, '##a': 2, [`${'a'.repeat(20_000)}x`]: 3 }
     const wordPiece = { type: 'WordPiece', vocab, unk_token: '[UNK]', max_input_chars_per_word: 1e9 }
-    assert.throws(() => encode({ model: wordPiece }, 'a'.repeat(20_000), 1), stopped)
+    assert.throws(() => encode({ model: wordPiece }, 'a'.repeat(10_000), 1), stopped)
   })
 })
 

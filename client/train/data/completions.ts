@@ -49,8 +49,8 @@ export async function loadDataset(path: string, options: { signal?: AbortSignal 
 }
 
 /**
- * Prompt, completion, end token; the loss is taken of completion and end only. Both texts are tokenized by themselves, as
- * the prompt alone is when the model is asked. Throws INVALID_ARGUMENT, with the example's source, where it is too long or leaves
+ * Prompt, completion, end token; the loss is taken of completion and end only. The prompt is tokenized by itself, as when the model
+ * is asked, and the completion as it reads after the prompt. Throws INVALID_ARGUMENT, with the example's source, where it is too long or leaves
  * nothing to learn.
  */
 export function tokenizeExamples(

@@ -1,5 +1,6 @@
 // An example as a person reads it: the text of its tokens, with those marked that no loss is taken of. Pure.
 import { checkOptions } from '../../../common/options.ts'
+import { decodeAfter } from '../../../model/text-stream.ts'
 import type { Tokenizer } from '../../../model/tokenizer.ts'
 import { type Example, ignoredLabel } from './example.ts'
 import type { DataTask } from './format.ts'
@@ -33,7 +34,7 @@ export function previewParts(
     const isAlone = task === 'TOKEN_CLS' && learned
     end = start + 1
     while (!isAlone && end < ids.length && (labels[end] !== ignoredLabel) === learned) end++
-    const text = tokenizer.decode(ids.slice(start, end))
+    const text = decodeAfter(tokenizer, ids.slice(0, start), ids.slice(start, end))
     parts.push(isAlone ? { text, learned, label: names[labels[start]!] ?? String(labels[start]) } : { text, learned })
   }
   return parts

@@ -74,6 +74,6 @@ export const chat: DataFormat = {
     segments.push({ text: text.slice(end), learned: false })
     // the template writes special tokens and ends of turns itself
     const filled = segments.filter(segment => segment.text !== '')
-    return encodeSegments(filled, context, { where: row.where, addSpecialTokens: false, addEos: false })
+    return encodeSegments(filled, context, { where: row.where, addSpecialTokens: false, addEos: false, seams: 'whole' })
   }
 }

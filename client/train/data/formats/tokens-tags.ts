@@ -1,6 +1,7 @@
 // {"tokens": […], "tags": […]}: one class for each word. A word's first token carries it, the others are not counted, as in Hugging
 // Face's example (examples/pytorch/token-classification/run_ner.py, tokenize_and_align_labels).
 import { SwarmError } from '../../../../common/errors.ts'
+import type { TextRange } from '../../../../model/tokenization/aligned-text.ts'
 import type { Tokenizer } from '../../../../model/tokenizer.ts'
 import { type Example, hasLabels, ignoredLabel } from '../example.ts'
 import { type DataFormat, isLabel, type Label, type Row, wrongField } from '../format.ts'
@@ -34,11 +35,33 @@ function specialsAround(tokenizer: Pick<Tokenizer, 'encode'>): { before: number[
   return { before: whole.slice(0, start), after: whole.slice(start + alone.length) }
 }
 
+/** Ids of every word, in a text where a space lies between words; null where a token belongs to two of them. */
+function encodeText(words: readonly string[], tokenizer: Pick<Tokenizer, 'encode'>): number[][] | null {
+  const places: (TextRange | null)[] = []
+  const ids = tokenizer.encode(words.join(' '), { addSpecialTokens: false, places })
+  if (places.length !== ids.length) return null
+  const found: number[][] = words.map(() => [])
+  let [word, start] = [0, 0]
+  for (const [index, place] of places.entries()) {
+    // a token that ends before a word does belongs to it or to one before
+    while (word < words.length && start + words[word]!.length <= place!.start) {
+      start += words[word]!.length + 1
+      word++
+    }
+    if (word === words.length) break // spaces at the end
+    if (place!.end > start + words[word]!.length + 1) return null
+    found[word]!.push(ids[index]!)
+  }
+  return found
+}
+
 /** Words after the first follow a space, as in a text; of tokenizers that put one there themselves every word has one. */
 function encodeWords(words: readonly string[], tokenizer: Pick<Tokenizer, 'encode'>): number[][] {
   const encode = (word: string): number[] => tokenizer.encode(word, { addSpecialTokens: false })
   const isImplied = encode(' a').join() === encode('a').join()
-  return words.map((word, index) => encode(index === 0 || isImplied ? word : ` ${word}`))
+  return (
+    encodeText(words, tokenizer) ?? words.map((word, index) => encode(index === 0 || isImplied ? word : ` ${word}`))
+  )
 }
 
 export const tokensTags: DataFormat = {
