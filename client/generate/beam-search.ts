@@ -1,6 +1,7 @@
 // Beam search over any model whose rows can go on from each other: every prompt has as many rows as beams. Knows no network.
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import type { Tensor } from '../../common/tensor.ts'
+import { decodeAfter } from '../../model/text-stream.ts'
 import { advanceBeams, type Beam, type BeamSearch, beginBeams } from './beams.ts'
 import { checkLogits } from './logits.ts'
 import type { GenerationModel, GenerationStep } from './model.ts'
@@ -91,7 +92,7 @@ function advance(
   const isEnd = (ids: readonly number[]): boolean => {
     if (plan.eosTokenIds.has(ids.at(-1)!)) return true
     if (plan.stopStrings.length === 0) return false
-    const text = options.tokenizer!.decode(ids)
+    const text = decodeAfter(options.tokenizer!, prompt, ids)
     return plan.stopStrings.some(stop => text.includes(stop))
   }
   const next = advanceBeams(search, scores, isEnd, settings)

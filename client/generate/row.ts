@@ -35,7 +35,8 @@ export function createRow(
   const ids = [...prompt]
   const processors = createProcessors(options)
   const random: Random | null = options.doSample ? createRandom(plan.seed, index) : null
-  const texts: TextStream | null = options.tokenizer ? createTextStream(options.tokenizer) : null
+  const { tokenizer } = options
+  const texts: TextStream | null = tokenizer ? createTextStream(tokenizer, { after: prompt }) : null
   const stops = createStopFilter(plan.stopStrings)
   let finished: FinishReason | null = null
 
@@ -44,8 +45,13 @@ export function createRow(
     const length = ids.length - prompt.length >= plan.maxNewTokens
     const reason = plan.eosTokenIds.has(token) ? 'eos' : length ? 'length' : null
     const piece = `${texts?.push(token) ?? ''}${reason === null ? '' : (texts?.end() ?? '')}`
-    const { text, stopped } = stops.push(piece)
-    if (stopped) return { reason: 'stop', text }
+    // stop strings may name special tokens, which are no part of the text
+    const isSpecial = plan.stopStrings.length > 0 && tokenizer?.isSpecial?.(token)
+    const shown = isSpecial ? tokenizer!.decode([token]) : ''
+    const before = stops.push(piece)
+    const found = before.stopped ? before : stops.push(shown, { hidden: true })
+    const text = before.stopped ? before.text : before.text + found.text
+    if (found.stopped) return { reason: 'stop', text }
     return { reason, text: reason === null ? text : text + stops.end() }
   }
 

@@ -1,9 +1,14 @@
 // Stop strings over text that arrives in pieces: nothing is given out that may turn out to belong to one. Pure.
 import { SwarmError } from '../../common/errors.ts'
 
+export interface PieceOptions {
+  /** the piece counts in stop strings, but is not part of the text: a special token's */
+  readonly hidden?: boolean
+}
+
 export interface StopFilter {
   /** Takes the next piece in; returns the text that is now certain, and whether a stop string has appeared. */
-  push(piece: string): { readonly text: string; readonly stopped: boolean }
+  push(piece: string, options?: PieceOptions): { readonly text: string; readonly stopped: boolean }
   /** The text held back, when generation ended without a stop string. */
   end(): string
 }
@@ -37,22 +42,40 @@ export function createStopFilter(stopStrings: readonly string[]): StopFilter {
   if (stopStrings.includes(''))
     throw new SwarmError('INVALID_ARGUMENT', 'stopStrings: an empty string would stop at once')
   let held = ''
+  /** the parts of `held` that are not text, in order */
+  let hidden: { start: number; end: number }[] = []
   let stopped = false
+
+  /** Takes the first units off what is held; returns the text among them. */
+  const release = (count: number): string => {
+    let text = ''
+    let from = 0
+    for (const { start, end } of hidden) {
+      text += held.slice(from, Math.max(from, Math.min(start, count)))
+      from = Math.min(end, count)
+    }
+    text += held.slice(from, Math.max(from, count))
+    held = held.slice(count)
+    hidden = hidden
+      .map(({ start, end }) => ({ start: Math.max(0, start - count), end: end - count }))
+      .filter(({ end }) => end > 0)
+    return text
+  }
+
   return {
-    push(piece) {
+    push(piece, options = {}) {
       if (stopped) return { text: '', stopped }
+      if (options.hidden && piece !== '') hidden.push({ start: held.length, end: held.length + piece.length })
       held += piece
       const place = findStop(held, stopStrings)
       stopped = place !== -1
       const certain = stopped ? place : held.length - Math.max(0, ...stopStrings.map(stop => overlap(held, stop)))
-      const text = held.slice(0, certain)
-      held = stopped ? '' : held.slice(certain)
+      const text = release(certain)
+      if (stopped) held = ''
       return { text, stopped }
     },
     end() {
-      const text = held
-      held = ''
-      return text
+      return release(held.length)
     }
   }
 }

@@ -102,6 +102,41 @@ suite('generate', () => {
     assert.deepEqual(taken[4]!.tokens, [null, 9])
   })
 
+  test('a stop string may be a special token, or reach over one: it is seen, and is no text', async () => {
+    /** Token 5 is special and reads `<f>`. */
+    const special = {
+      decode: (ids: readonly number[], { skipSpecialTokens = false } = {}) =>
+        ids.map(id => (id === 5 ? (skipSpecialTokens ? '' : '<f>') : String.fromCharCode(97 + id))).join(''),
+      isSpecial: (id: number) => id === 5
+    }
+    for (const [stop, text] of [
+      ['<f>', 'bcde'],
+      ['e<f>g', 'bcd'],
+      ['<f>gh', 'bcde'],
+      ['x', 'bcdeghij'],
+      ['f>ghijk', 'bcdeghij']
+    ] as const) {
+      const taken = await steps([[0]], { maxNewTokens: 9, stopStrings: [stop], tokenizer: special })
+      assert.equal(taken.map(({ texts }) => texts[0]).join(''), text, stop)
+      assert.deepEqual(taken.at(-1)!.finished, [text === 'bcdeghij' ? 'length' : 'stop'])
+    }
+  })
+
+  test('the first token keeps the space that a decoder takes off the beginning of a text', async () => {
+    const stripping = {
+      decode: (ids: readonly number[]) =>
+        ids
+          .map(id => ` ${id}`)
+          .join('')
+          .slice(1)
+    }
+    const taken = await steps([[1, 2]], { maxNewTokens: 3, tokenizer: stripping })
+    assert.deepEqual(
+      taken.map(({ texts }) => texts[0]),
+      [' 3', ' 4', ' 5']
+    )
+  })
+
   test('text held back for a stop string comes when the row ends otherwise', async () => {
     const taken = await steps([[0]], { maxNewTokens: 3, stopStrings: ['dex'], tokenizer })
     assert.deepEqual(
