@@ -149,13 +149,13 @@ class HubFolder implements ModelFolder {
     const blob = join(this.#repository, 'blobs', file.etag)
     const shown = join(this.path, file.path)
     await mkdir(join(this.#repository, 'blobs'), { recursive: true })
-    await mkdir(this.path, { recursive: true })
+    await mkdir(dirname(shown), { recursive: true })
     // another process may do the same with the same file at this moment: whoever is first gives it, either way it is there
     await link(partial.path, blob).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error
     })
     await replaceLink(relative(dirname(partial.path), blob), partial.path)
-    await replaceLink(relative(this.path, blob), shown)
+    await replaceLink(relative(dirname(shown), blob), shown)
     await partial.removeJournal()
     this.#partials.delete(partial.path)
   }

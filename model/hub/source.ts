@@ -21,7 +21,7 @@ function refused(url: string, status: number): SwarmError {
 /** `size`: what the hub says of the whole file; an answer that says otherwise is of another revision. */
 export function hubSource(name: string, commit: string, file: string, size: number, settings: HubSettings): ByteSource {
   const { endpoint, token } = settings
-  const url = `${endpoint}/${name}/resolve/${commit}/${encodeURIComponent(file)}`
+  const url = `${endpoint}/${name}/resolve/${commit}/${file.split('/').map(encodeURIComponent).join('/')}`
   return {
     async *read({ start, end }, { signal }) {
       if (settings.offline) {

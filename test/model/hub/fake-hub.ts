@@ -1,11 +1,12 @@
 // A server on this machine that answers like the Hugging Face Hub, and a second one that plays its store of large files. What goes
 // wrong is up to the test.
 import { createHash } from 'node:crypto'
+import type { Dirent } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import type { TestContext } from 'node:test'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 
@@ -63,7 +64,10 @@ function stopServer(server: Server): Promise<void> {
 
 /** Serves the files of a folder as the model `acme/<any>`. Stopped when the test ends. */
 export async function startFakeHub(context: TestContext, folder: string): Promise<FakeHub> {
-  const names = (await readdir(folder, { withFileTypes: true })).filter(entry => entry.isFile()).map(({ name }) => name)
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true })
+  const pathOf = (entry: Dirent): string => relative(folder, join(entry.parentPath, entry.name)).replaceAll('\\', '/')
+  const names = entries.filter(entry => entry.isFile()).map(pathOf)
+  const folders = entries.filter(entry => entry.isDirectory()).map(pathOf)
   const files = new Map(await Promise.all(names.map(async name => [name, await readFile(join(folder, name))] as const)))
   const commit = createHash('sha1').update(names.join()).digest('hex')
 
@@ -109,9 +113,13 @@ export async function startFakeHub(context: TestContext, folder: string): Promis
     const info = /^\/api\/models\/acme\/[^/]+\/revision\/([^/]+)$/.exec(pathname)
     if (info && ['main', 'v1', commit].includes(info[1]!))
       return json({ _id: '1', id: 'acme/model', sha: hub.says.commit ?? commit })
-    if (/^\/api\/models\/acme\/[^/]+\/tree\/[^/]+$/.test(pathname)) {
+    const tree = /^\/api\/models\/acme\/[^/]+\/tree\/[^/]+(?:\/(.+))?$/.exec(pathname)
+    if (tree) {
+      const within = (path: string): boolean => dirname(path) === (tree[1] ?? '.')
       if (hub.says.nextPage !== undefined) response.setHeader('link', `<${hub.says.nextPage}>; rel="next"`)
-      return json(names.map(entryOf).map(entry => ({ ...entry, ...hub.says.entry })))
+      const below = folders.filter(within).map(path => ({ type: 'directory', path, size: 0, oid: commit }))
+      const here = names.filter(within).map(entryOf)
+      return json([...below, ...here.map(entry => ({ ...entry, ...hub.says.entry }))])
     }
     const [, name] = /^\/acme\/[^/]+\/resolve\/[^/]+\/(.+)$/.exec(pathname) ?? []
     if (name === undefined || !files.has(name)) return json({ error: 'Repository not found' }, 404)

@@ -62,6 +62,22 @@ describe('a model of the hub', () => {
     assert.match(renderChat(chatTemplate!, [{ role: 'user', content: 'hi' }]), /^<.+>hi$/)
   })
 
+  test('brings the template for tools, which lies in a folder below, also offline', async context => {
+    const folder = await copyModel(context, tinyPath)
+    await writeFile(join(folder, 'chat_template.jinja'), 'x')
+    await mkdir(join(folder, 'additional_chat_templates'))
+    await writeFile(join(folder, 'additional_chat_templates/tool_use.jinja'), '{{ tools|tojson }}')
+    await mkdir(join(folder, 'onnx'))
+    await writeFile(join(folder, 'onnx/model.onnx'), 'not asked for')
+    const { open } = await setUp(context, folder)
+    await open()
+    for (const offline of [false, true]) {
+      const { chatTemplate } = await loadTokenizer((await open({ offline })).path)
+      const tools = { variables: { tools: [{ name: 'w' }] } }
+      assert.equal(renderChat(chatTemplate!, [{ role: 'user', content: 'hi' }], tools), '[{"name": "w"}]')
+    }
+  })
+
   test('is not fetched again, and needs no hub at all once what is needed is here', async context => {
     const { hub, open } = await setUp(context)
     const expected = await openCheckpoint(tinyPath)
