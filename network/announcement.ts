@@ -16,7 +16,9 @@ export type ServerState = (typeof serverStates)[number]
 type WireFields = Fields<swarmtune.v1.Announcement.$Properties>
 
 /** An announcement as it travels, with the peer id and the state in words. */
-export type Announcement = Omit<WireFields, 'peerId' | 'state' | 'trips'> & {
+export type Announcement = Omit<WireFields, 'peerId' | 'state' | 'trips' | 'requestBytes'> & {
+  /** of the largest frame that the server reads; absent: it does not say */
+  readonly requestBytes?: number
   readonly peerId: string
   readonly state: ServerState
   /** round trips that it has measured, to servers of the blocks that follow its own */
@@ -112,12 +114,13 @@ function decode(payload: Uint8Array): Omit<Announcement, 'peerId'> & { readonly 
   } catch (error) {
     reject(`it does not decode (${messageOf(error)})`)
   }
-  const { peerId, ...fields } = plain
+  const { peerId, requestBytes, ...fields } = plain
   const state = serverStates[fields.state] ?? reject(`unknown state ${fields.state}`)
-  for (const key of ['sequence', 'expiresAt', 'cacheBytesFree'] as const) {
-    if (!Number.isSafeInteger(fields[key])) reject(`${key} is above 2^53 - 1`)
+  for (const key of ['sequence', 'expiresAt', 'cacheBytesFree', 'requestBytes'] as const) {
+    if (!Number.isSafeInteger(plain[key])) reject(`${key} is above 2^53 - 1`)
   }
-  return { ...fields, state, trips: fields.trips as readonly Trip[], peerBytes: peerId }
+  const limit = requestBytes > 0 && { requestBytes }
+  return { ...fields, ...limit, state, trips: fields.trips as readonly Trip[], peerBytes: peerId }
 }
 
 /**

@@ -316,6 +316,7 @@ export class Libp2pNetwork implements Network {
     return new FramedStream(await openChannel(this.#libp2p, peerId, protocol, options), {
       peerId,
       maxFrameBytes: options.maxFrameBytes ?? maxFrameBytes,
+      mostSent: () => this.directory.get(peerId)?.requestBytes ?? Infinity,
       direction: 'outbound',
       count: this.traffic,
       preface: preface(protocol),

@@ -2,6 +2,7 @@
 import { Uint8ArrayList } from 'uint8arraylist'
 import { SwarmError } from '../common/errors.ts'
 import { bytesOf } from '../common/tensor.ts'
+import { formatBytes } from '../common/units.ts'
 import { failureError } from '../proto/failure.ts'
 import {
   type CodecChoice,
@@ -33,7 +34,7 @@ export interface MessageStream {
   readonly activeAt: number
   /**
    * Sends one message; returns when the tensors' memory may be used again. Calls queue up behind each other.
-   * Throws UNREACHABLE when the stream breaks. Aborting in the middle of a frame resets the stream.
+   * Throws UNREACHABLE when the stream breaks, INVALID_ARGUMENT for more than the peer announces to take. Aborting in the middle of a frame resets the stream.
    */
   send(message: Message, options?: { signal?: AbortSignal; codec?: CodecChoice }): Promise<void>
   /**
@@ -59,6 +60,8 @@ export interface FramedStreamInit {
   readonly outgoing?: ByteAccount
   /** looks at a frame's header before its payload is read; what it throws refuses the frame */
   readonly admit?: (body: FrameBody, layout: readonly TensorLayout[], peerId: string) => void
+  /** bytes of header and payload of the largest frame that the peer reads, as it announces; default: it does not say */
+  readonly mostSent?: () => number
   /** what this stream's frames are added to */
   readonly count?: ByteCount
   /** sent before the first frame, without waiting for its answer */
@@ -138,6 +141,8 @@ export class FramedStream implements MessageStream {
     const frame = layFrame(message, codec)
     const { outgoing } = this.#init
     const bytes = frame.head.length + frame.payloadBytes
+    const most = this.#init.mostSent?.() ?? Infinity
+    if (bytes - prefixBytes > most) throw tooLarge(this.peerId, bytes, most)
     outgoing?.begin()
     outgoing?.force(bytes)
     const large = bytes > chunkBytes
@@ -266,6 +271,15 @@ export class FramedStream implements MessageStream {
       }
     }
   }
+}
+
+/** Another server may take more. */
+function tooLarge(peerId: string, bytes: number, most: number): SwarmError {
+  return new SwarmError(
+    'INVALID_ARGUMENT',
+    `peer …${peerId.slice(-8)} takes frames of up to ${formatBytes(most)} as it announces, this one has ${formatBytes(bytes)}: send fewer rows or smaller adapters at once`,
+    { retryable: true }
+  )
 }
 
 /** Bytes that decoding makes beside the payload: elements of coded tensors. */

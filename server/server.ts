@@ -15,7 +15,7 @@ import { Admission } from './admission.ts'
 import { createContext } from './context.ts'
 import { handlers } from './handlers/index.ts'
 import { maxDecodeRows, maxPassed, maxQueueLength } from './limits.ts'
-import { type MemoryPlan, planMemory } from './memory-plan.ts'
+import { largestFrame, type MemoryPlan, planMemory } from './memory-plan.ts'
 import { ServerMetrics } from './metrics.ts'
 import { MetricsPage } from './metrics-page.ts'
 import { within } from './pause.ts'
@@ -299,6 +299,7 @@ export class BlockServer {
       state: this.state,
       ...this.throughput,
       cacheBytesFree: this.#stores.kvCache.bytesFree,
+      requestBytes: largestFrame(checkpoint, this.#plan),
       ...this.#vitals.describe(),
       dtype: this.precision
     }

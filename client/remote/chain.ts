@@ -6,8 +6,9 @@ import { type Logger, silent } from '../../common/logger.ts'
 import { checkOptions } from '../../common/options.ts'
 import { createRandom } from '../../common/random.ts'
 import type { BlockRange } from '../../common/range.ts'
-import type { Tensor } from '../../common/tensor.ts'
-import { minute } from '../../common/units.ts'
+import { bytesOf, type Tensor } from '../../common/tensor.ts'
+import { KiB, minute } from '../../common/units.ts'
+import { portsOf } from '../../model/ports.ts'
 import type { Network } from '../../network/network.ts'
 import type { Dropout, NamedTensors } from '../../proto/frame.ts'
 import type { Auditor } from '../audit/auditor.ts'
@@ -19,6 +20,7 @@ import { type BackwardOptions, Passes } from './passes.ts'
 import type { Peers, ReservedRoute } from './peers.ts'
 import { sumPorts } from './ports.ts'
 import { defaultRetryDelaysMs, retry } from './retry.ts'
+import type { Hop } from './routing.ts'
 import { joinRows, rowsOf, splitRows } from './rows.ts'
 import type { InferenceSession, SessionOptions } from './session/session.ts'
 import type { PassGradients } from './span-request.ts'
@@ -152,11 +154,7 @@ export class RemoteSequential implements RemoteBlocks {
     if (mask !== undefined && mask.shape.join() !== [batch, sequence].join()) {
       throw new SwarmError('INVALID_ARGUMENT', `mask: expected [${batch}, ${sequence}], found [${mask.shape}]`)
     }
-    const parts = splitRows(batch, sequence, this.#init.subBatchTokens ?? defaultSubBatchTokens)
-    const routes = await this.#routes(
-      parts.map(({ first, end }) => (end - first) * sequence),
-      signal
-    )
+    const { parts, routes } = await this.#plan({ batch, sequence, ports }, signal)
     const results = await settle(parts, signal, async ({ first, end }, part, cancelled) => {
       const request = {
         mask: mask && rowsOf(mask, first, end),
@@ -221,6 +219,38 @@ export class RemoteSequential implements RemoteBlocks {
   /** Ends what looks for servers. Open sessions are their owners' to close. */
   async close(): Promise<void> {
     this.#components.peers.close()
+  }
+
+  /**
+   * Parts of a batch and a way for each. Smaller ones than wanted only where a server of a route announces that it takes no such
+   * request.
+   */
+  async #plan(
+    { batch, sequence, ports }: { batch: number; sequence: number; ports: NamedTensors },
+    signal?: AbortSignal
+  ): Promise<{ parts: readonly { first: number; end: number }[]; routes: readonly ReservedRoute[] }> {
+    let tokens = this.#init.subBatchTokens ?? defaultSubBatchTokens
+    for (;;) {
+      const parts = splitRows(batch, sequence, tokens)
+      const sizes = parts.map(({ first, end }) => (end - first) * sequence)
+      const routes = await this.#routes(sizes, signal)
+      const fitting = Math.min(...routes.flatMap(({ hops }) => hops.map(hop => this.#tokensFor(hop, ports))))
+      const largest = Math.max(...sizes)
+      // whole rows; one that fits nowhere is refused when it is sent
+      const rows = Math.max(1, Math.floor(fitting / sequence))
+      if (largest <= fitting || largest <= rows * sequence) return { parts, routes }
+      for (const { done } of routes) done()
+      tokens = rows * sequence
+    }
+  }
+
+  /** Tokens of a backward request, the largest there is, that the server of a hop takes beside the ports of its blocks. */
+  #tokensFor({ peerId, blocks }: Hop, ports: NamedTensors): number {
+    const most = this.#components.peers.requestBytesOf(peerId)
+    if (most === Infinity) return Infinity
+    const own = Object.values(portsOf(ports, blocks)).reduce((sum, { dtype, shape }) => sum + bytesOf(dtype, shape), 0)
+    const headerBytes = 64 * KiB
+    return Math.floor((most - own - headerBytes) / (8 * this.#init.hiddenSize + 8))
   }
 
   /** A way for each part, over all servers that help. */

@@ -107,6 +107,11 @@ export class Peers {
     return this.#servers.find(server => server.peerId === peerId)?.addresses ?? []
   }
 
+  /** Bytes of the largest request that the peer takes, as it announces; Infinity where it does not say. */
+  requestBytesOf(peerId: string): number {
+    return this.#servers.find(server => server.peerId === peerId)?.requestBytes ?? Infinity
+  }
+
   /** What the peer says that it holds its blocks in. */
   dtypeOf(peerId: string): string | undefined {
     return this.#servers.find(server => server.peerId === peerId)?.dtype

@@ -2506,6 +2506,9 @@ export namespace swarmtune {
             /** Announcement trips. */
             trips: swarmtune.v1.Trip.$Properties[];
 
+            /** Announcement requestBytes. */
+            requestBytes: number;
+
             /**
              * Creates a new Announcement instance using the specified properties.
              * @param [properties] Properties to set
@@ -2612,6 +2615,9 @@ export namespace swarmtune {
 
                 /** Announcement trips */
                 trips?: (swarmtune.v1.Trip.$Properties[]|null);
+
+                /** Announcement requestBytes */
+                requestBytes?: (number|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

@@ -4282,6 +4282,7 @@ export const swarmtune = $root.swarmtune = (() => {
             Announcement.prototype.queueMs = 0;
             Announcement.prototype.trainingQueueMs = 0;
             Announcement.prototype.trips = $util.emptyArray;
+            Announcement.prototype.requestBytes = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
 
             Announcement.create = function(properties) {
                 return new Announcement(properties);
@@ -4332,6 +4333,8 @@ export const swarmtune = $root.swarmtune = (() => {
                 if (message.trips != null && message.trips.length)
                     for (let i = 0; i < message.trips.length; ++i)
                         $root.swarmtune.v1.Trip.encode(message.trips[i], writer.uint32(146).fork(), _depth + 1).ldelim();
+                if (message.requestBytes != null && $Object.hasOwnProperty.call(message, "requestBytes") && (typeof message.requestBytes === "object" ? message.requestBytes.low || message.requestBytes.high : message.requestBytes !== 0))
+                    writer.uint32(152).uint64(message.requestBytes);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -4525,6 +4528,15 @@ export const swarmtune = $root.swarmtune = (() => {
                             message.trips.push($root.swarmtune.v1.Trip.decode(reader, reader.size(), $undefined, _depth + 1));
                             continue;
                         }
+                    case 19: {
+                            if (wireType !== 0)
+                                break;
+                            if (typeof (value = reader.uint64()) === "object" ? value.low || value.high : value !== 0)
+                                message.requestBytes = value;
+                            else
+                                delete message.requestBytes;
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -4664,6 +4676,16 @@ export const swarmtune = $root.swarmtune = (() => {
                         message.trips[i] = $root.swarmtune.v1.Trip.fromObject(object.trips[i], _depth + 1);
                     }
                 }
+                if (object.requestBytes != null)
+                    if (typeof object.requestBytes === "object" ? object.requestBytes.low || object.requestBytes.high : $Number(object.requestBytes) !== 0)
+                        if ($util.Long)
+                            message.requestBytes = $util.Long.fromValue(object.requestBytes, true);
+                        else if (typeof object.requestBytes === "string")
+                            message.requestBytes = $parseInt(object.requestBytes, 10);
+                        else if (typeof object.requestBytes === "number")
+                            message.requestBytes = object.requestBytes;
+                        else if (typeof object.requestBytes === "object")
+                            message.requestBytes = new $util.LongBits(object.requestBytes.low >>> 0, object.requestBytes.high >>> 0).toNumber(true);
                 return message;
             };
 
@@ -4714,6 +4736,11 @@ export const swarmtune = $root.swarmtune = (() => {
                         object.expiresAt = options.longs === $String ? "0" : typeof $BigInt !== "undefined" && options.longs === $BigInt ? $BigInt("0") : 0;
                     object.queueMs = 0;
                     object.trainingQueueMs = 0;
+                    if ($util.Long) {
+                        let long = new $util.Long(0, 0, true);
+                        object.requestBytes = options.longs === $String ? long.toString() : options.longs === $Number ? long.toNumber() : typeof $BigInt !== "undefined" && options.longs === $BigInt ? long.toBigInt() : long;
+                    } else
+                        object.requestBytes = options.longs === $String ? "0" : typeof $BigInt !== "undefined" && options.longs === $BigInt ? $BigInt("0") : 0;
                 }
                 if (message.peerId != null && $Object.hasOwnProperty.call(message, "peerId"))
                     object.peerId = options.bytes === $String ? $util.base64.encode(message.peerId, 0, message.peerId.length) : options.bytes === $Array ? $Array.prototype.slice.call(message.peerId) : message.peerId;
@@ -4772,6 +4799,13 @@ export const swarmtune = $root.swarmtune = (() => {
                     for (let j = 0; j < message.trips.length; ++j)
                         object.trips[j] = $root.swarmtune.v1.Trip.toObject(message.trips[j], options, _depth + 1);
                 }
+                if (message.requestBytes != null && $Object.hasOwnProperty.call(message, "requestBytes"))
+                    if (typeof $BigInt !== "undefined" && options.longs === $BigInt)
+                        object.requestBytes = typeof message.requestBytes === "number" ? $BigInt(message.requestBytes) : $util.Long.fromBits(message.requestBytes.low >>> 0, message.requestBytes.high >>> 0, true).toBigInt();
+                    else if (typeof message.requestBytes === "number")
+                        object.requestBytes = options.longs === $String ? $String(message.requestBytes) : message.requestBytes;
+                    else
+                        object.requestBytes = options.longs === $String ? $util.Long.prototype.toString.call(message.requestBytes) : options.longs === $Number ? new $util.LongBits(message.requestBytes.low >>> 0, message.requestBytes.high >>> 0).toNumber(true) : message.requestBytes;
                 return object;
             };
 

@@ -10,7 +10,7 @@ import { generateIdentity } from '../../network/identity.ts'
 import { createNode } from '../../network/libp2p.ts'
 import { sourceOf } from '../../network/source.ts'
 import { layFrame } from '../../proto/frame.ts'
-import { code, echoPair, echoProtocol, large, message, Swarm, until, within } from './harness.ts'
+import { announced, code, echoPair, echoProtocol, large, message, Swarm, until, within } from './harness.ts'
 
 const busy = { code: 'BUSY', retryAfterMs: 1000 }
 
@@ -201,4 +201,16 @@ test('echoes of many sizes leave nothing in the account', async () => {
   await stream.close()
   assert.equal(await stream.receive(), null)
   await until(() => budget.total === 0, 'giving back')
+})
+
+test('a frame that a peer announces not to take is refused before anything is sent', async () => {
+  await using swarm = new Swarm()
+  const { server, client } = await echoPair(swarm)
+  await server.announce({ ...announced, requestBytes: 1 * MiB })
+  await client.directory.add(server.directory.recordOf(server.peerId)!)
+  await client.request(server.peerId, echoProtocol, large(MiB - 1000))
+  const { sent } = client.traffic
+  const refused = client.request(server.peerId, echoProtocol, large(2 * MiB))
+  await assert.rejects(refused, code('INVALID_ARGUMENT', /takes frames of up to 1\.0 MiB .* 2\.0 MiB: send fewer rows/))
+  assert.equal(client.traffic.sent, sent)
 })

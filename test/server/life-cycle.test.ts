@@ -58,19 +58,22 @@ test('a server announces what it hosts and how fast it is, drains, and is gone',
     blocks,
     join: witness.addresses,
     kvCacheBytes: 10_000,
-    cacheSharePerPeer: 1
+    cacheSharePerPeer: 1,
+    peerBytes: 8 * 2 ** 20
   })
   const seen = () => witness.network.directory.get(server.peerId)
   await eventually(() => seen()?.state === 'online', 'the witness hears of it')
-  const { firstBlock, endBlock, totalBlocks, model, forwardRate, decodeRate, cacheBytesFree } = seen()!
+  const { firstBlock, endBlock, totalBlocks, model, forwardRate, decodeRate, cacheBytesFree, requestBytes } = seen()!
   assert.deepEqual(
-    { firstBlock, endBlock, totalBlocks, model, cacheBytesFree },
+    { firstBlock, endBlock, totalBlocks, model, cacheBytesFree, requestBytes },
     {
       firstBlock: 1,
       endBlock: 3,
       totalBlocks: 4,
       model: checkpoint.identity,
-      cacheBytesFree: 10_000
+      cacheBytesFree: 10_000,
+      // of one peer's half of what all peers may have under way
+      requestBytes: (7 / 8) * 4 * 2 ** 20
     }
   )
   assert.ok(forwardRate > 0 && decodeRate > 0)
