@@ -63,6 +63,8 @@ export const newPeersDelayMs = 250
 export const gossipIntervalMs = 30 * second
 /** One directory request. */
 export const directoryTimeoutMs = 5 * second
+/** Where a directory has answered, others are waited for so long at most. */
+export const answerPatienceMs = 2 * second
 /** A look-up of providers or of one record on the DHT. */
 export const lookupTimeoutMs = 10 * second
 /** A client that has just joined has no peers on the DHT for a moment. */

@@ -1,7 +1,8 @@
 // Finding the servers of a model: cheap questions first, the DHT's records last.
+import { setTimeout as pause } from 'node:timers/promises'
 import { dhtProtocol, protocols } from '../proto/protocols.ts'
 import type { Announcement } from './announcement.ts'
-import { dhtReadyTimeoutMs, lookupTimeoutMs } from './constants.ts'
+import { answerPatienceMs, dhtReadyTimeoutMs, lookupTimeoutMs } from './constants.ts'
 import type { DhtPeer } from './dht.ts'
 import { askDirectory } from './gossip.ts'
 import type { Network } from './network.ts'
@@ -52,17 +53,21 @@ export async function findServers(network: Seeker, model: string, options: FindO
     return [...found]
   }
   const asked = new Set<string>([network.peerId])
+  const someAnswered = Promise.withResolvers<void>()
   const ask = async (peers: readonly { peerId: string; addresses: readonly string[] }[]) => {
     const fresh = peers.filter(peer => !asked.has(peer.peerId))
     for (const peer of fresh) asked.add(peer.peerId)
     const context = signal ? { signal } : {}
     // whoever does not answer is one of several
-    await Promise.allSettled(
+    const asking = Promise.allSettled(
       fresh.map(async ({ peerId, addresses }) => {
         const told = await askDirectory(network, peerId, model, { addresses, ...context })
         for (const [place, server] of told.entries()) places.set(server, Math.min(place, places.get(server) ?? place))
+        someAnswered.resolve()
       })
     )
+    // and is not waited for as long where others have answered
+    await Promise.race([asking, someAnswered.promise.then(() => pause(answerPatienceMs, undefined, { ref: false }))])
     signal?.throwIfAborted()
   }
 

@@ -4,6 +4,8 @@ import { parseForeignJson } from '../common/foreign-json.ts'
 import { MiB, second } from '../common/units.ts'
 import type { BodyOf } from '../proto/messages.ts'
 import { protocols } from '../proto/protocols.ts'
+import type { Announcement } from './announcement.ts'
+import { proofsAtOnce, proofTimeoutMs } from './constants.ts'
 import { findServers } from './discovery.ts'
 import type { Network } from './network.ts'
 import { proven } from './proof.ts'
@@ -124,7 +126,9 @@ export async function findModel(network: Network, name: string, options: Options
   const means = ({ modelName, model }: { modelName: string; model: string }) =>
     modelName === name || modelName === wanted || (/^[0-9a-f]{8,64}$/.test(name) && model.startsWith(name))
   const servers = await findServers(network, '', { signal, enough: found => found.some(means) })
-  const found = new Set(servers.filter(means).map(({ model }) => model))
+  const meant = servers.filter(means)
+  const announced = new Set(meant.map(({ model }) => model))
+  const found = announced.size > 1 ? await answering(network, meant, signal) : announced
   const served = [...new Set(servers.map(({ modelName, model }) => `${modelName} (${model.slice(0, 8)})`))].join(', ')
   if (found.size === 0) {
     throw new SwarmError('NOT_FOUND', `no server of the swarm holds '${name}' (served: ${served || 'nothing'})`)
@@ -133,4 +137,19 @@ export async function findModel(network: Network, name: string, options: Options
     throw new SwarmError('INVALID_ARGUMENT', `'${name}' may be several models: name one by its identity (${served})`)
   }
   return new ModelExchange({ network }, { model: [...found][0]! })
+}
+
+/** The models of those servers that answer a ping: a name costs nothing to announce. All, where none does. */
+async function answering(
+  network: Network,
+  servers: readonly Announcement[],
+  signal: AbortSignal
+): Promise<ReadonlySet<string>> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(proofTimeoutMs)])
+  const tried = servers.slice(0, proofsAtOnce)
+  const answers = await Promise.allSettled(
+    tried.map(({ peerId, addresses }) => network.ping(peerId, { addresses, signal: limit }))
+  )
+  const there = tried.filter((_, index) => answers[index]!.status === 'fulfilled')
+  return new Set((there.length > 0 ? there : servers).map(({ model }) => model))
 }
