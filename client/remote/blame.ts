@@ -30,6 +30,8 @@ const folderName = 'blame'
 /** Peer ids are base58; nothing else becomes the name of a file. */
 const peerIdPattern = /^[1-9A-HJ-NP-Za-km-z]{8,128}$/
 const maxWhyLength = 300
+/** of one server, by model and offence */
+const maxCounts = 64
 
 interface Count {
   /** identity of the model */
@@ -78,7 +80,7 @@ const isCount = (value: unknown): value is Count => {
 /** Throws SyntaxError or TypeError where the bytes are no record. */
 function parse(bytes: Uint8Array): ServerRecord {
   const { counts, checkedAt } = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as ServerRecord
-  if (!Array.isArray(counts) || !counts.every(isCount) || !Number.isFinite(checkedAt)) {
+  if (!Array.isArray(counts) || counts.length > maxCounts || !counts.every(isCount) || !Number.isFinite(checkedAt)) {
     throw new TypeError('expected { counts: [{ model, offence, why, strikes, at, until, cleared }], checkedAt }')
   }
   return { counts, checkedAt }
@@ -93,7 +95,8 @@ function merge(one: ServerRecord, other: ServerRecord): ServerRecord {
     const isNewer = before === undefined || count.at > before.at || (count.at === before.at && count.cleared)
     if (isNewer) counts.set(key, count)
   }
-  return { counts: [...counts.values()], checkedAt: Math.max(one.checkedAt, other.checkedAt) }
+  const latest = [...counts.values()].sort((a, b) => b.at - a.at).slice(0, maxCounts)
+  return { counts: latest, checkedAt: Math.max(one.checkedAt, other.checkedAt) }
 }
 
 const shared = new Map<string | null, Blame>()
@@ -135,6 +138,11 @@ export class Blame {
     return this.#counts(peerId).some(({ offence, until }) => offence === 'lied' && until > this.#now())
   }
 
+  /** Where what is known of a server is kept; null where nothing is kept. */
+  pathOf(peerId: string): string | null {
+    return this.#folder === null ? null : this.#files!.join(this.#folder, `${peerId}.json`)
+  }
+
   /**
    * Why each server that should only be asked where there is no other is avoided, for this model.
    * @param probation those that have lied and whose exclusion is over, too: nobody checks their first answers
@@ -160,7 +168,7 @@ export class Blame {
   /** True where an answer of the server was checked and right lately. */
   isKnown(peerId: string): boolean {
     const record = this.#records.get(peerId)
-    return record !== undefined && this.#now() - record.checkedAt < knownMs && !this.isOnProbation(peerId)
+    return record !== undefined && Math.abs(this.#now() - record.checkedAt) < knownMs && !this.isOnProbation(peerId)
   }
 
   /** Notes an offence: the server is excluded or avoided for a while, four times as long after each further offence. */
@@ -176,7 +184,10 @@ export class Blame {
     const short = why.slice(0, maxWhyLength)
     const count: Count = { model, offence, why: short, strikes, at: now, until, cleared: false }
     const others = record.counts.filter(other => other !== before)
-    this.#keep(peerId, { counts: [...others, count], checkedAt: offence === 'late' ? record.checkedAt : 0 })
+    this.#keep(peerId, {
+      counts: [count, ...others].slice(0, maxCounts),
+      checkedAt: offence === 'late' ? record.checkedAt : 0
+    })
     this.#logger.warn({ peer: peerId, offence, until: new Date(until).toISOString() }, `a server is left out: ${short}`)
   }
 
@@ -208,7 +219,8 @@ export class Blame {
   #counts(peerId: string): readonly Count[] {
     const now = this.#now()
     const { counts } = this.#records.get(peerId) ?? nothing
-    return counts.filter(({ cleared, at }) => !cleared && now - at < forgottenMs)
+    // what was noted a day ahead of now was noted by a clock that was wrong
+    return counts.filter(({ cleared, at }) => !cleared && now - at < forgottenMs && at - now < day)
   }
 
   #keep(peerId: string, record: ServerRecord): void {

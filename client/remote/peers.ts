@@ -287,6 +287,7 @@ export class Peers {
           return find(new Set())
         } catch (missing) {
           if (this.#leftOut > 0) throw this.#otherPrecision(missing as SwarmError)
+          if (this.#excluded.length > 0) throw this.#liarsLeftOut(missing as SwarmError)
           throw this.servers.length === 0 ? await this.#explain(missing as SwarmError, signal) : missing
         }
       }
@@ -299,6 +300,20 @@ export class Peers {
     if (busyMs === null) return false
     await delay(busyMs, signal)
     return true
+  }
+
+  /** Online servers that were found to lie. */
+  get #excluded(): readonly Announcement[] {
+    return this.#servers.filter(({ peerId, state }) => state === 'online' && this.#blame.isExcluded(peerId))
+  }
+
+  #liarsLeftOut({ code, message, retryable }: SwarmError): SwarmError {
+    const paths = this.#excluded.map(({ peerId }) => this.#blame.pathOf(peerId) ?? `…${peerId.slice(-8)}`)
+    const hint = `to trust one again, delete ${paths.slice(0, 2).join(', ')}`
+    const kept = paths.some(path => path.endsWith('.json')) ? `; ${hint}` : ''
+    return new SwarmError(code, `${message}; ${paths.length} left out because an audit found them to lie${kept}`, {
+      retryable
+    })
   }
 
   #otherPrecision({ code, message, retryable }: SwarmError): SwarmError {

@@ -61,7 +61,8 @@ export interface Loss {
 interface Between {
   readonly before: SessionHop | null
   readonly after: SessionHop | null
-  readonly session: Uint8Array
+  /** its name at the servers; null: each try has its own, since the end of one before may still be on the way */
+  readonly session: Uint8Array | null
 }
 
 /** What the session was about to do. */
@@ -148,8 +149,7 @@ export class ChainBuilder {
   /** The fastest chain with room for the session. Throws BLOCKS_UNAVAILABLE, and what the servers say. */
   async build(signal?: AbortSignal, avoid?: ReadonlySet<string>): Promise<Chain> {
     const { blocks, batch, hiddenSize } = this.#init
-    const session = crypto.getRandomValues(new Uint8Array(16))
-    const hops = await this.#open(blocks, { before: null, after: null, session }, signal, avoid)
+    const { hops, session } = await this.#open(blocks, { before: null, after: null, session: null }, signal, avoid)
     const fed = hops.filter(({ place }) => place.previous === '')
     this.#components.logger.debug({ route: hops.map(({ hop }) => describeHop(hop)) }, 'session opened')
     return { hops, inputs: new Map(fed.map(hop => [hop, new FedInputs(batch, hiddenSize)])), session }
@@ -234,7 +234,7 @@ export class ChainBuilder {
     const before = from.place.previous === '' ? null : hops[first - 1]!
     const after = to.place.next === null ? null : hops[end]!
     const blocks = { first: from.hop.blocks.first, end: to.hop.blocks.end }
-    const fresh = await this.#open(blocks, { before, after, session }, signal)
+    const { hops: fresh } = await this.#open(blocks, { before, after, session }, signal)
     const own = new Map(inputs)
     for (const hop of hops.slice(first, end)) own.delete(hop)
     const { batch, hiddenSize } = this.#init
@@ -310,12 +310,17 @@ export class ChainBuilder {
     between: Between,
     signal?: AbortSignal,
     avoid: ReadonlySet<string> = new Set()
-  ): Promise<SessionHop[]> {
+  ): Promise<{ hops: SessionHop[]; session: Uint8Array }> {
     const lost = new Set<string>()
     const late = new Set(avoid)
     for (let patienceMs = openPatienceMs; ; patienceMs *= 2) {
-      const { hops, failures } = await this.#openRoute(blocks, between, { avoid: late, patienceMs, signal })
-      if (failures.size === 0) return hops
+      const session = between.session ?? crypto.getRandomValues(new Uint8Array(16))
+      const { hops, failures } = await this.#openRoute(
+        blocks,
+        { ...between, session },
+        { avoid: late, patienceMs, signal }
+      )
+      if (failures.size === 0) return { hops, session }
       await Promise.all(hops.map(hop => hop.close()))
       throwIfAborted(signal)
       const isNews = ([peerId, error]: [string, unknown]): boolean =>
@@ -329,7 +334,7 @@ export class ChainBuilder {
   /** The servers of the best route, all at once; those that could not be opened, with why. */
   async #openRoute(
     blocks: BlockRange,
-    { before, after, session }: Between,
+    { before, after, session }: Between & { readonly session: Uint8Array },
     { avoid, patienceMs, signal }: { avoid: ReadonlySet<string>; patienceMs: number; signal?: AbortSignal }
   ): Promise<{ hops: SessionHop[]; failures: Map<string, unknown> }> {
     const { cacheBytesPerBlock } = this.#init

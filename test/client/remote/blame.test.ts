@@ -121,6 +121,18 @@ describe('blame of servers', () => {
     assert.ok(homeless.isExcluded(liar))
   })
 
+  it('takes no note of a clock that was wrong by years', async context => {
+    const { clock, open } = await createHome(context)
+    const blame = await open()
+    clock.now += 1000 * day
+    blame.accuse(liar, lie)
+    blame.vouch(other)
+    assert.ok(blame.isExcluded(liar) && blame.isKnown(other))
+    clock.now -= 1000 * day
+    assert.ok(!blame.isExcluded(liar) && !blame.isKnown(other))
+    await blame.settled()
+  })
+
   it('says once that it cannot write, and goes on', async context => {
     const { home, warnings, open } = await createHome(context)
     await writeFile(join(home, 'blame'), 'a file where the folder should be')

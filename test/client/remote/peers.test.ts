@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { files } from '../../../client/platform/files.node.ts'
+import { Blame } from '../../../client/remote/blame.ts'
 import { Peers, type PeersComponents } from '../../../client/remote/peers.ts'
 import { minute, second } from '../../../common/units.ts'
 import { announcement } from './fake-swarm.ts'
@@ -94,6 +99,24 @@ describe('the peers of a model', () => {
     clock.now += 20 * minute
     await taken()
     assert.equal(await taken(), 'a')
+  })
+
+  it('says that the only server of some blocks lied, and how to trust it again', async context => {
+    const home = await mkdtemp(join(tmpdir(), 'swarm-peers-'))
+    context.after(() => rm(home, { recursive: true, force: true }))
+    const blame = new Blame({ files, home })
+    const { peers, taken, state } = createPeers({ blame, now: Date.now })
+    const peerId = '12D3KooWLiarAAAAAAAA'
+    state.servers = [announcement(peerId, 0, 4)]
+    await taken()
+    peers.accuse(peerId, 'lied', 'an audit found it wrong')
+    await blame.settled()
+    const path = join(home, 'blame', `${peerId}.json`)
+    await assert.rejects(taken(), new RegExp(`1 left out because an audit found them to lie; .*delete ${path}`))
+    await rm(path)
+    const later = createPeers({ blame: new Blame({ files, home }), now: Date.now })
+    later.state.servers = state.servers
+    assert.equal(await later.taken(), peerId)
   })
 
   it('takes a failed server where there is no other', async () => {
