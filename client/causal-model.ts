@@ -5,6 +5,7 @@ import { checkOptions } from '../common/options.ts'
 import type { Tensor } from '../common/tensor.ts'
 import { BaseModel, type PassOptions, passKeys } from './base-model.ts'
 import { type CausalInput, forwardCausal } from './causal-pass.ts'
+import { withDefaults } from './generate/defaults.ts'
 import type { GenerationOptions, GenerationStep } from './generate/index.ts'
 import type { LanguageHead } from './heads/language.ts'
 import { type Ids, type Prompts, parsePrompts } from './inputs.ts'
@@ -68,8 +69,9 @@ export class CausalModel extends BaseModel<LanguageHead> implements TrainableMod
    * others.
    * Throws INVALID_ARGUMENT, NON_FINITE, ABORTED, and what the session throws.
    */
-  async generate(input: GenerateInput, options: GenerationOptions = {}): Promise<number[][]> {
+  async generate(input: GenerateInput, given: GenerationOptions = {}): Promise<number[][]> {
     const { padded, rows } = this.#prompts(input)
+    const options = this.#withDefaults(given, padded)
     const padTokenId = options.padTokenId ?? this.#padTokenId
     const out = padded.flatMap(row => Array.from({ length: options.numReturnSequences ?? 1 }, () => [...row]))
     const { parts, tuning } = this.acting
@@ -80,12 +82,18 @@ export class CausalModel extends BaseModel<LanguageHead> implements TrainableMod
   }
 
   /** The same, step by step as the tokens come. Leaving the loop ends the generation. */
-  async *generateStream(input: GenerateInput, options: GenerationOptions = {}): AsyncGenerator<StreamedTokens> {
-    const { rows } = this.#prompts(input)
+  async *generateStream(input: GenerateInput, given: GenerationOptions = {}): AsyncGenerator<StreamedTokens> {
+    const { rows, padded } = this.#prompts(input)
+    const options = this.#withDefaults(given, padded)
     const { parts, tuning } = this.acting
     for await (const step of generateRemote(parts, tuning, rows, options)) {
       yield { ...step, token: step.tokens[0]!, text: step.texts[0]! }
     }
+  }
+
+  /** What the model's generation_config.json says, where the caller says nothing. */
+  #withDefaults(given: GenerationOptions, padded: readonly (readonly number[])[]): GenerationOptions {
+    return withDefaults(given, this.parts.checkpoint.generationConfig, padded[0]!.length)
   }
 
   get #padTokenId(): number {

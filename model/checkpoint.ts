@@ -27,6 +27,8 @@ export interface Checkpoint {
   /** last part of the path, for people */
   readonly name: string
   readonly config: ModelConfig
+  /** generation_config.json: what a generation does where its caller says nothing; empty where there is none */
+  readonly generationConfig: RawConfig
   readonly family: Family
   readonly tensors: ReadonlyMap<string, TensorInfo>
   /** sha256 in hex over configuration, tensor index and the final norm: the same for the same model revision only */
@@ -206,10 +208,8 @@ async function openFolder(folder: ModelFolder, options: OpenOptions): Promise<Ch
     throw new SwarmError('NOT_FOUND', `${folder.path}: no config.json (expected a Hugging Face model directory)`)
   }
   const family = familyOf(raw)
-  const said = withGenerationConfig(
-    family.parseConfig(raw),
-    (await folder.json('generation_config.json', options)) ?? {}
-  )
+  const generationConfig = (await folder.json('generation_config.json', options)) ?? {}
+  const said = withGenerationConfig(family.parseConfig(raw), generationConfig)
   const reads: ReadLog = { bytesRead: 0, tensorsRead: new Set(), tensorsMapped: new Set() }
   const stored = await readTensors(folder, { reads, signal: options.signal })
   const { tensors, expected } = modelTensors(raw, family, said, stored, folder.path)
@@ -243,7 +243,18 @@ async function openFolder(folder: ModelFolder, options: OpenOptions): Promise<Ch
   const identity = hash.digest('hex')
   const isWanted = options.blocksOnly !== true && isLanguageModel(raw)
   const config = isWanted ? await withStoredHead(said, { family, tensors, reads, provide }, options) : said
-  return { path: folder.path, name: folder.name, config, family, tensors, identity, reads, folder, provide }
+  return {
+    path: folder.path,
+    name: folder.name,
+    generationConfig,
+    config,
+    family,
+    tensors,
+    identity,
+    reads,
+    folder,
+    provide
+  }
 }
 
 /**

@@ -24,6 +24,7 @@ function logProbabilities(logits: Float32Array): Float32Array {
 /** One prompt of the batch. */
 interface Item {
   readonly prompt: readonly number[]
+  readonly processors: readonly Processor[]
   search: BeamSearch
 }
 
@@ -43,8 +44,15 @@ export async function searchBeams(
   const { signal } = options
   const { numBeams, numReturnSequences } = plan.beams
   const settings = { ...plan.beams, maxNewTokens: plan.maxNewTokens, endTokens: plan.eosTokenIds.size }
-  const processors = createProcessors(options)
-  const items = prompts.map((prompt): Item => ({ prompt, search: beginBeams() }))
+  const { maxNewTokens } = plan
+  const eosTokenIds = [...plan.eosTokenIds]
+  const items = prompts.map(
+    (prompt): Item => ({
+      prompt,
+      processors: createProcessors(options, { promptLength: prompt.length, maxNewTokens, eosTokenIds }),
+      search: beginBeams()
+    })
+  )
   // one row of each prompt takes it in; the others, which need some token, go on from that one
   const rows = prompts.flatMap(prompt => [prompt, ...Array(numBeams - 1).fill(prompt.slice(0, 1))])
   let logits: Tensor<'float32'> = await model.prefill(rows, { signal })
@@ -55,7 +63,7 @@ export async function searchBeams(
       const first = index * numBeams
       const logitsOf = (beam: number) =>
         logits.data.subarray((first + beam) * vocabulary, (first + beam + 1) * vocabulary)
-      const from = item.search.isOver ? [] : advance(item, logitsOf, { processors, settings, options, plan })
+      const from = item.search.isOver ? [] : advance(item, logitsOf, { settings, options, plan })
       return Array.from({ length: numBeams }, (_, beam) => first + (from[beam] ?? 0))
     })
     if (items.every(({ search }) => search.isOver)) break
@@ -71,7 +79,6 @@ export async function searchBeams(
 }
 
 interface AdvanceContext {
-  readonly processors: readonly Processor[]
   readonly settings: Parameters<typeof advanceBeams>[3]
   readonly options: GenerationOptions
   readonly plan: Plan
@@ -81,9 +88,9 @@ interface AdvanceContext {
 function advance(
   item: Item,
   logitsOf: (beam: number) => Float32Array,
-  { processors, settings, options, plan }: AdvanceContext
+  { settings, options, plan }: AdvanceContext
 ): readonly number[] {
-  const { prompt, search } = item
+  const { prompt, search, processors } = item
   const scores = search.running.map(({ ids }, beam) => {
     // checks the logits before anything is made of them
     const checked = scoresOf(logitsOf(beam), ids, [])

@@ -5,10 +5,12 @@ import { checkOptions, type OptionKeys } from '../../common/options.ts'
 import type { Tokenizer } from '../../model/tokenizer.ts'
 import type { BeamSettings } from './beams.ts'
 import { type Draft, promptLookup } from './draft.ts'
-import type { SamplingOptions } from './sampling.ts'
+import { type SamplingOptions, samplingKeys } from './sampling.ts'
 
 /** How a text goes on, under Hugging Face's names. What contradicts itself is INVALID_ARGUMENT; a draft with several rows or beams is UNSUPPORTED. */
 export interface GenerationOptions extends SamplingOptions {
+  /** false: the model's generation_config.json counts for nothing but its special tokens; default: it gives the defaults */
+  readonly useGenerationConfig?: boolean
   /** most tokens per row; default 20, as in Hugging Face */
   readonly maxNewTokens?: number
   /**
@@ -50,12 +52,8 @@ export interface GenerationOptions extends SamplingOptions {
 }
 
 const generationKeys: OptionKeys<GenerationOptions> = {
-  doSample: true,
-  temperature: true,
-  topK: true,
-  topP: true,
-  minTokensToKeep: true,
-  repetitionPenalty: true,
+  ...samplingKeys,
+  useGenerationConfig: true,
   maxNewTokens: true,
   seed: true,
   eosTokenIds: true,
@@ -144,9 +142,14 @@ function planBeams(options: GenerationOptions): BeamPlan | null {
   return { numBeams, lengthPenalty, earlyStopping, numReturnSequences }
 }
 
+/** Throws INVALID_ARGUMENT for a name that is no option. */
+export function checkGenerationOptions(options: GenerationOptions): void {
+  checkOptions('generate', options, generationKeys)
+}
+
 /** The options with their defaults. Throws INVALID_ARGUMENT for those that make no sense. */
 export function planGeneration(options: GenerationOptions): GenerationPlan {
-  checkOptions('generate', options, generationKeys)
+  checkGenerationOptions(options)
   const { maxNewTokens = 20, eosTokenIds = [], stopStrings = [], tokenizer } = options
   checkCount('maxNewTokens', maxNewTokens)
   if (options.seed !== undefined && (!Number.isSafeInteger(options.seed) || options.seed < 0)) {

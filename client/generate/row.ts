@@ -33,7 +33,11 @@ export function createRow(
   plan: GenerationPlan
 ): Row {
   const ids = [...prompt]
-  const processors = createProcessors(options)
+  const processors = createProcessors(options, {
+    promptLength: prompt.length,
+    maxNewTokens: plan.maxNewTokens,
+    eosTokenIds: [...plan.eosTokenIds]
+  })
   const random: Random | null = options.doSample ? createRandom(plan.seed, index) : null
   const { tokenizer } = options
   const texts: TextStream | null = tokenizer ? createTextStream(tokenizer, { after: prompt }) : null

@@ -1,6 +1,18 @@
 // The choice of the next token from its scores: options, processors in Hugging Face's order, greedy or drawn. Pure.
+
 import { SwarmError } from '../../common/errors.ts'
+import type { OptionKeys } from '../../common/options.ts'
 import type { Random } from '../../common/random.ts'
+import {
+  beginSuppressTokens,
+  forcedBosToken,
+  forcedEosToken,
+  minLength,
+  noBadWords,
+  noRepeatNgrams,
+  suppressTokens
+} from './constraints.ts'
+import { epsilonCutoff, etaCutoff, minP, typicalP } from './cutoffs.ts'
 import { type Processor, repetitionPenalty, temperature, topK, topP } from './processors.ts'
 
 /** Names, meanings and defaults of Hugging Face's GenerationConfig. All but the penalty matter only with `doSample`. */
@@ -17,7 +29,63 @@ export interface SamplingOptions {
   readonly minTokensToKeep?: number
   /** above 1: tokens that occur already are less likely; default 1. Also in greedy generation */
   readonly repetitionPenalty?: number
+  /** no run of so many tokens comes twice in a row, prompt included; default 0: they may. Also in greedy generation, as all that follow */
+  readonly noRepeatNgramSize?: number
+  /** sequences of tokens that never come */
+  readonly badWordsIds?: readonly (readonly number[])[]
+  /** no end token before a row has so many tokens, its prompt included (padding is not counted); default 0 */
+  readonly minLength?: number
+  /** no end token before so many new tokens; default 0 */
+  readonly minNewTokens?: number
+  /** comes after a prompt of one token */
+  readonly forcedBosTokenId?: number
+  /** comes as the last of `maxNewTokens` */
+  readonly forcedEosTokenId?: number | readonly number[]
+  /** tokens that never come */
+  readonly suppressTokens?: readonly number[]
+  /** tokens that do not come first */
+  readonly beginSuppressTokens?: readonly number[]
+  /** with `doSample`: leaves out tokens less likely than this share of the likeliest, 0 to 1 */
+  readonly minP?: number
+  /** with `doSample`: locally typical sampling, 0 to 1; default 1: off */
+  readonly typicalP?: number
+  /** with `doSample`: leaves out tokens with a probability below it, 0 to 1; default 0: off */
+  readonly epsilonCutoff?: number
+  /** with `doSample`: eta sampling, 0 to 1; default 0: off */
+  readonly etaCutoff?: number
 }
+
+/** For checkOptions. */
+export const samplingKeys: OptionKeys<SamplingOptions> = {
+  doSample: true,
+  temperature: true,
+  topK: true,
+  topP: true,
+  minTokensToKeep: true,
+  repetitionPenalty: true,
+  noRepeatNgramSize: true,
+  badWordsIds: true,
+  minLength: true,
+  minNewTokens: true,
+  forcedBosTokenId: true,
+  forcedEosTokenId: true,
+  suppressTokens: true,
+  beginSuppressTokens: true,
+  minP: true,
+  typicalP: true,
+  epsilonCutoff: true,
+  etaCutoff: true
+}
+
+/** Where a row begins and ends. */
+export interface RowLimits {
+  /** tokens of the prompt */
+  readonly promptLength: number
+  readonly maxNewTokens: number
+  readonly eosTokenIds: readonly number[]
+}
+
+const noLimits: RowLimits = { promptLength: 0, maxNewTokens: Infinity, eosTokenIds: [] }
 
 function check(valid: boolean, name: string, expected: string, found: unknown): void {
   if (!valid) throw new SwarmError('INVALID_ARGUMENT', `${name}: expected ${expected}, found ${String(found)}`)
@@ -27,8 +95,10 @@ function check(valid: boolean, name: string, expected: string, found: unknown): 
  * The processors that the options ask for, in the order of Hugging Face's generate.
  * Throws INVALID_ARGUMENT for values outside their domain.
  */
-export function createProcessors(options: SamplingOptions): readonly Processor[] {
+export function createProcessors(options: SamplingOptions, limits: RowLimits = noLimits): readonly Processor[] {
   const { doSample = false, minTokensToKeep = 1 } = options
+  const { noRepeatNgramSize = 0, minLength: least = 0, minNewTokens = 0 } = options
+  const { promptLength, maxNewTokens, eosTokenIds } = limits
   const penalty = options.repetitionPenalty ?? 1
   const heat = options.temperature ?? 1
   const k = options.topK ?? 50
@@ -39,12 +109,45 @@ export function createProcessors(options: SamplingOptions): readonly Processor[]
   check(p >= 0 && p <= 1, 'topP', 'a number from 0 to 1', p)
   check(Number.isSafeInteger(minTokensToKeep) && minTokensToKeep > 0, 'minTokensToKeep', 'at least 1', minTokensToKeep)
 
+  for (const [name, value] of Object.entries({ noRepeatNgramSize, minLength: least, minNewTokens })) {
+    check(Number.isSafeInteger(value) && value >= 0, name, 'a whole number of at least 0', value)
+  }
+  const { minP: share, typicalP: mass = 1, epsilonCutoff: epsilon = 0, etaCutoff: eta = 0 } = options
+  for (const [name, value] of Object.entries({
+    minP: share ?? 0,
+    typicalP: mass,
+    epsilonCutoff: epsilon,
+    etaCutoff: eta
+  })) {
+    check(value >= 0 && value <= 1, name, 'a number from 0 to 1', value)
+  }
+  const { badWordsIds, suppressTokens: suppressed, beginSuppressTokens: suppressedFirst } = options
+  const { forcedBosTokenId, forcedEosTokenId } = options
+
   const processors: Processor[] = []
   if (penalty !== 1) processors.push(repetitionPenalty(penalty))
+  if (noRepeatNgramSize > 0) processors.push(noRepeatNgrams(noRepeatNgramSize))
+  if (badWordsIds !== undefined) processors.push(noBadWords(badWordsIds, eosTokenIds))
+  if (least > 0) processors.push(minLength(least, eosTokenIds))
+  if (minNewTokens > 0) processors.push(minLength(promptLength + minNewTokens, eosTokenIds))
+  if (forcedBosTokenId !== undefined) processors.push(forcedBosToken(forcedBosTokenId))
+  if (forcedEosTokenId !== undefined) {
+    processors.push(forcedEosToken([forcedEosTokenId].flat(), promptLength + maxNewTokens))
+  }
+  if (suppressed !== undefined) processors.push(suppressTokens(suppressed))
+  if (suppressedFirst !== undefined) {
+    // after a forced first token
+    const begin = promptLength > 1 || forcedBosTokenId === undefined ? promptLength : promptLength + 1
+    processors.push(beginSuppressTokens(suppressedFirst, begin))
+  }
   if (!doSample) return processors
   if (heat !== 1) processors.push(temperature(heat))
   if (k !== 0) processors.push(topK(k, minTokensToKeep))
   if (p < 1) processors.push(topP(p, minTokensToKeep))
+  if (share !== undefined) processors.push(minP(share, minTokensToKeep))
+  if (mass > 0 && mass < 1) processors.push(typicalP(mass, minTokensToKeep))
+  if (epsilon > 0 && epsilon < 1) processors.push(epsilonCutoff(epsilon, minTokensToKeep))
+  if (eta > 0 && eta < 1) processors.push(etaCutoff(eta, minTokensToKeep))
   return processors
 }
 

@@ -1,7 +1,13 @@
 // Processors against Hugging Face's (scripts/reference/sampling.py); drawing against the distribution it draws from.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { chooseToken, createProcessors, type SamplingOptions, sample } from '../../../client/generate/index.ts'
+import {
+  chooseToken,
+  createProcessors,
+  type RowLimits,
+  type SamplingOptions,
+  sample
+} from '../../../client/generate/index.ts'
 import { createRandom } from '../../../common/random.ts'
 import { readReference } from '../support.ts'
 
@@ -16,11 +22,24 @@ interface Case {
 
 const cases = readReference<Case[]>('sampling.json')
 
+const more = readReference<RowLimits & { rows: Omit<Case, 'probabilities'>[] }>('processors.json')
+
 suite('processors', () => {
   for (const [index, { options, ids, logits, scores }] of cases.entries()) {
     test(`case ${index} equals Hugging Face's: ${JSON.stringify(options)}`, () => {
       const actual = Float32Array.from(logits)
       for (const process of createProcessors({ topK: 0, ...options, doSample: true })) process(actual, ids)
+      for (const [id, expected] of scores.entries()) {
+        if (expected === null) assert.equal(actual[id], -Infinity, `token ${id}`)
+        else assert.ok(Math.abs(actual[id]! - expected) <= 1e-6 * Math.max(1, Math.abs(expected)), `token ${id}`)
+      }
+    })
+  }
+
+  for (const [index, { options, ids, logits, scores }] of more.rows.entries()) {
+    test(`case ${index} of generation_config.json equals Hugging Face's: ${JSON.stringify(options)}`, () => {
+      const actual = Float32Array.from(logits)
+      for (const process of createProcessors({ topK: 0, ...options, doSample: true }, more)) process(actual, ids)
       for (const [id, expected] of scores.entries()) {
         if (expected === null) assert.equal(actual[id], -Infinity, `token ${id}`)
         else assert.ok(Math.abs(actual[id]! - expected) <= 1e-6 * Math.max(1, Math.abs(expected)), `token ${id}`)
@@ -41,7 +60,10 @@ suite('processors', () => {
       [{ repetitionPenalty: -1 }, /repetitionPenalty/],
       [{ topK: 1.5 }, /topK/],
       [{ topP: 1.1 }, /topP/],
-      [{ minTokensToKeep: 0 }, /minTokensToKeep/]
+      [{ minTokensToKeep: 0 }, /minTokensToKeep/],
+      [{ noRepeatNgramSize: -1 }, /noRepeatNgramSize/],
+      [{ minNewTokens: 0.5 }, /minNewTokens/],
+      [{ minP: 2 }, /minP: expected a number from 0 to 1/]
     ]
     for (const [options, message] of wrong) {
       assert.throws(() => createProcessors(options), { code: 'INVALID_ARGUMENT', message })

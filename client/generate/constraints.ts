@@ -1,0 +1,68 @@
+// What forbids or forces single tokens before one is chosen. Each is the definition of Hugging Face's processor of the same
+// purpose (transformers/generation/logits_process.py). Pure; forbidden tokens get -Infinity.
+import type { Processor } from './processors.ts'
+
+/** Forbids tokens while `holds` says so of the row's tokens so far. */
+function forbid(tokens: readonly number[], holds: (ids: readonly number[]) => boolean = () => true): Processor {
+  return (scores, ids) => {
+    if (!holds(ids)) return
+    for (const token of tokens) if (token < scores.length) scores[token] = -Infinity
+  }
+}
+
+/** Leaves only these tokens, each with a score of 0, while `holds` says so. */
+function force(tokens: readonly number[], holds: (ids: readonly number[]) => boolean): Processor {
+  return (scores, ids) => {
+    if (!holds(ids)) return
+    scores.fill(-Infinity)
+    for (const token of tokens) if (token < scores.length) scores[token] = 0
+  }
+}
+
+/** No run of `size` tokens comes twice in a row's tokens, prompt included. */
+export function noRepeatNgrams(size: number): Processor {
+  return (scores, ids) => {
+    const start = ids.length - (size - 1)
+    for (let at = 0; at + size <= ids.length; at++) {
+      let same = true
+      for (let offset = 0; same && offset < size - 1; offset++) same = ids[at + offset] === ids[start + offset]
+      const banned = ids[at + size - 1]!
+      if (same && banned < scores.length) scores[banned] = -Infinity
+    }
+  }
+}
+
+/** None of these sequences of tokens is completed; an end token alone stays allowed, as in Hugging Face. */
+export function noBadWords(words: readonly (readonly number[])[], eosTokenIds: readonly number[]): Processor {
+  const kept = words.filter(word => word.length > 0 && !(word.length === 1 && eosTokenIds.includes(word[0]!)))
+  return (scores, ids) => {
+    for (const word of kept) {
+      const before = word.slice(0, -1)
+      const last = word.at(-1)!
+      const start = ids.length - before.length
+      if (start < 0 || last >= scores.length) continue
+      if (before.every((token, index) => ids[start + index] === token)) scores[last] = -Infinity
+    }
+  }
+}
+
+/** No end token before the row has `length` tokens. */
+export function minLength(length: number, eosTokenIds: readonly number[]): Processor {
+  return forbid(eosTokenIds, ids => ids.length < length)
+}
+
+/** These tokens never come. */
+export const suppressTokens = (tokens: readonly number[]): Processor => forbid(tokens)
+
+/** These tokens do not come right after the prompt, of `begin` tokens. */
+export function beginSuppressTokens(tokens: readonly number[], begin: number): Processor {
+  return forbid(tokens, ids => ids.length === begin)
+}
+
+/** This token comes after the first of a row. */
+export const forcedBosToken = (token: number): Processor => force([token], ids => ids.length === 1)
+
+/** One of these tokens comes as the last of a row of `length` tokens. */
+export function forcedEosToken(tokens: readonly number[], length: number): Processor {
+  return force(tokens, ids => ids.length === length - 1)
+}
