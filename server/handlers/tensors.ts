@@ -29,23 +29,56 @@ async function hashes({ checkpoint }: ServerContext, names: readonly string[], s
 
 const jsonBytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
-async function* answer(context: ServerContext, request: Request, signal: AbortSignal): AsyncIterable<Uint8Array> {
+/** Files that are being sent. Those who ask for one at the same time share its bytes: identities are free, copies of a tokenizer are not. */
+class FilesInUse {
+  readonly #files = new Map<string, { readonly bytes: Promise<Uint8Array | undefined>; users: number }>()
+
+  /** The bytes, read where nobody has them; `done` says that they are not used any more. */
+  take(
+    file: string,
+    read: () => Promise<Uint8Array | undefined>
+  ): { readonly bytes: Promise<Uint8Array | undefined>; done(): void } {
+    const entry = this.#files.get(file) ?? { bytes: read(), users: 0 }
+    entry.bytes.catch(() => {}) // who waits for it hears of it
+    entry.users += 1
+    this.#files.set(file, entry)
+    const done = (): void => {
+      entry.users -= 1
+      if (entry.users === 0) this.#files.delete(file)
+    }
+    return { bytes: entry.bytes, done }
+  }
+}
+
+async function* answer(
+  context: ServerContext,
+  request: Request,
+  { files, signal }: { files: FilesInUse; signal: AbortSignal }
+): AsyncIterable<Uint8Array> {
   const { checkpoint } = context
   if (request.tensor !== '') {
     const { tensor, firstByte, endByte } = request
     yield* readStored(checkpoint, tensor, { start: firstByte, end: endByte }, pieceBytes)
   } else if (request.hashes.length > 0) {
     yield jsonBytes(await hashes(context, request.hashes, signal))
-  } else if (request.file === 'index.json') {
-    yield jsonBytes(indexOf(checkpoint))
   } else {
-    const file = await readShared(checkpoint, request.file, { signal })
-    if (file === undefined) throw new SwarmError('NOT_FOUND', `this server shares no file '${request.file}'`)
-    yield file
+    const { file } = request
+    const isIndex = file === 'index.json'
+    const { bytes, done } = files.take(file, async () =>
+      isIndex ? jsonBytes(indexOf(checkpoint)) : await readShared(checkpoint, file)
+    )
+    try {
+      const found = await bytes
+      if (found === undefined) throw new SwarmError('NOT_FOUND', `this server shares no file '${file}'`)
+      yield found
+    } finally {
+      done()
+    }
   }
 }
 
 export function tensorsHandler(context: ServerContext): Handler {
+  const files = new FilesInUse()
   return async (stream, { peerId, signal }) => {
     const message = await stream.receive({ signal })
     if (message === null) return
@@ -62,7 +95,7 @@ export function tensorsHandler(context: ServerContext): Handler {
       }
       const leave = context.enter('request')
       try {
-        for await (const bytes of answer(context, body, signal)) {
+        for await (const bytes of answer(context, body, { files, signal })) {
           for (let at = 0; at < bytes.length; at += pieceBytes) {
             const data = bytes.subarray(at, at + pieceBytes)
             await stream.send({ body: { kind: 'tensorsResponse', data }, tensors: {} }, { signal })
