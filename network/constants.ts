@@ -88,6 +88,8 @@ export const provenForMs = 10 * minute
 export const missingForMs = 1 * minute
 /** Peers that a relay listens for at once; each costs it a reservation of an hour and its traffic. */
 export const maxReservations = 64
+/** The message that a stream through a relay begins with: a peer and its addresses. */
+export const maxRelayMessageBytes = 8 * KiB
 /** How long a client without an address to join by listens for peers on the LAN; they answer at once, multicast may be lost. */
 export const multicastTimeoutMs = 15 * second
 /** How often the LAN is asked again. */

@@ -22,6 +22,7 @@ import { ConnectionGuard } from './connection-guard.ts'
 import {
   connectionLimits,
   dialTimeoutMs,
+  maxRelayMessageBytes,
   maxReservations,
   pingIntervalMs,
   pingTimeoutMs,
@@ -31,6 +32,7 @@ import {
 } from './constants.ts'
 import { guardDht, guardProviders } from './dht-guard.ts'
 import { limitDht, type WithWire } from './dht-wire.ts'
+import { withFirstMessageLimit } from './message-limit.ts'
 import { optimisticMuxer } from './negotiation.ts'
 import { noiseCrypto } from './noise-crypto.ts'
 import { ownedWebSockets } from './owned-websockets.ts'
@@ -81,9 +83,15 @@ type RelayComponents = Parameters<ReturnType<typeof circuitRelayTransport>>[0]
  */
 function relayTransport(): ReturnType<typeof circuitRelayTransport> {
   const nobody = { walk: async function* () {} }
-  return (components: RelayComponents) =>
-    circuitRelayTransport()(Object.create(components, { randomWalk: { value: nobody } }) as RelayComponents)
+  return (components: RelayComponents) => {
+    const limited = withFirstMessageLimit(components, maxRelayMessageBytes)
+    return circuitRelayTransport()(Object.create(limited, { randomWalk: { value: nobody } }) as RelayComponents)
+  }
 }
+
+/** Tensors are more than the 128 KiB and two minutes that libp2p allows by default. */
+const serveRelay = circuitRelayServer({ reservations: { applyDefaultLimit: false, maxReservations } })
+type RelayServerComponents = Parameters<typeof serveRelay>[0]
 
 /** What helps a peer behind a router, and what it does for others like it. */
 function natServices({ relay = false, nat = false }: Libp2pSettings): ServiceMap {
@@ -91,8 +99,9 @@ function natServices({ relay = false, nat = false }: Libp2pSettings): ServiceMap
     ...(nat && { upnp: uPnPNAT(), dcutr: dcutr() }),
     // peers ask each other whether they can be reached
     ...((nat || relay) && { autoNat: autoNAT() }),
-    // tensors are more than the 128 KiB and two minutes that libp2p allows by default
-    ...(relay && { relay: circuitRelayServer({ reservations: { applyDefaultLimit: false, maxReservations } }) })
+    ...(relay && {
+      relay: (components: RelayServerComponents) => serveRelay(withFirstMessageLimit(components, maxRelayMessageBytes))
+    })
   } as unknown as ServiceMap
 }
 

@@ -14,10 +14,10 @@ import { seal } from '../../network/announcement.ts'
 import { BoundedStore } from '../../network/bounded-store.ts'
 import { maxAddressesPerPeer, maxDhtRequestBytes, maxKeysPerPeer, maxProvidersTold } from '../../network/constants.ts'
 import { guardProviders } from '../../network/dht-guard.ts'
-import { limitMessages } from '../../network/dht-wire.ts'
 import { fairly } from '../../network/fairly.ts'
 import { generateIdentity } from '../../network/identity.ts'
 import { createNode, type SwarmLibp2p } from '../../network/libp2p.ts'
+import { limitMessages } from '../../network/message-limit.ts'
 import type { Network } from '../../network/node.ts'
 import { modelKey, recordKey } from '../../network/records.ts'
 import { dhtProtocol } from '../../proto/protocols.ts'
@@ -79,14 +79,14 @@ class Stranger {
     return this.node.peerId.toMultihash().bytes
   }
 
-  async open(): Promise<Stream> {
+  async open(protocol: string): Promise<Stream> {
     const connection = await this.node.dial(multiaddr(this.#to.addresses[0]!))
-    return await connection.newStream(dhtProtocol)
+    return await connection.newStream(protocol)
   }
 
   /** The bytes of the answer, its length before it; none where the stream is reset or ended instead. */
-  async say(bytes: Uint8Array): Promise<Uint8Array> {
-    const stream = await this.open()
+  async say(bytes: Uint8Array, protocol = dhtProtocol): Promise<Uint8Array> {
+    const stream = await this.open(protocol)
     const answer: Uint8Array[] = []
     const done = Promise.withResolvers<void>()
     stream.addEventListener('message', ({ data }) => {
@@ -230,29 +230,66 @@ test('an answer that names 20,000 peers is not read, and one that names a thousa
   }
 })
 
-test('length prefixes are followed across pieces of any size', () => {
-  const listeners: ((event: { data: Uint8Array }) => void)[] = []
-  let reset: Error | undefined
+/** A stream that only says what the test makes it say. */
+function spoken() {
+  const listeners = new Set<(event: { data: Uint8Array }) => void>()
+  const heard = { reset: undefined as Error | undefined, listeners }
   const stream = {
-    addEventListener: (_: string, listener: (event: { data: Uint8Array }) => void) => listeners.push(listener),
+    addEventListener: (_: string, listener: (event: { data: Uint8Array }) => void) => listeners.add(listener),
+    removeEventListener: (_: string, listener: (event: { data: Uint8Array }) => void) => listeners.delete(listener),
     abort: (error: Error) => {
-      reset = error
+      heard.reset = error
     }
   } as unknown as Stream
-  limitMessages(stream, 300)
   const say = (...bytes: number[]) => {
     for (const listener of listeners) listener({ data: Uint8Array.from(bytes) })
   }
+  return { stream, say, heard }
+}
+
+test('length prefixes are followed across pieces of any size', () => {
+  const { stream, say, heard } = spoken()
+  limitMessages(stream, 'test', 300)
   // 300 bytes, none, 2 bytes, in pieces
   say(0xac)
   say(0x02, ...new Array(250).fill(0xff))
   say(...new Array(50).fill(0xff), 0x00, 0x02, 0xff)
   say(0xff)
-  assert.equal(reset, undefined)
+  assert.equal(heard.reset, undefined)
   // 301
   say(0xad)
   say(0x02)
-  assert.match(reset!.message, /more than 300 bytes/)
+  assert.match(heard.reset!.message, /of test of more than 300 bytes/)
+})
+
+test('what follows the messages that a limit is for may be anything', () => {
+  const { stream, say, heard } = spoken()
+  limitMessages(stream, 'test', 3, 1)
+  say(0x03, 0xff)
+  say(0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
+  assert.equal(heard.reset, undefined)
+  assert.equal(heard.listeners.size, 0)
+})
+
+test('a message of a relay with 300,000 addresses is not read, by peers and by relays', async () => {
+  await using swarm = new Swarm()
+  const peer = await swarm.peer({ relay: true })
+  await using stranger = await Stranger.meet(peer)
+  const { id } = stranger
+  const one = madeUpAddresses(1)
+  const info = peerInfo(id, new Array(300_000).fill(one[0]))
+  // StopMessage and HopMessage: type CONNECT, then the peer (https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md)
+  for (const [protocol, type] of [
+    ['/libp2p/circuit/relay/0.2.0/stop', 0],
+    ['/libp2p/circuit/relay/0.2.0/hop', 1]
+  ] as const) {
+    const message = protobuf.Writer.create().uint32(0x08).int32(type).uint32(0x12).bytes(info).finish()
+    const before = cpuMs()
+    const answer = await stranger.say(protobuf.Writer.create().bytes(message).finish(), protocol)
+    const spent = cpuMs() - before
+    assert.ok(spent < 600, `${protocol} cost ${spent} ms`)
+    assert.equal(answer.length, 0)
+  }
 })
 
 test('records are counted by who sends them, whatever key the message claims', async () => {
