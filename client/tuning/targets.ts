@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { SwarmError } from '../../common/errors.ts'
 import type { LinearModule } from '../../model/family.ts'
 import type { TuningTarget } from './method.ts'
+import { translatePattern } from './python-pattern.ts'
 
 const names = z.array(z.string()).min(1).readonly()
 const layers = z.int().min(0)
@@ -60,10 +61,14 @@ export function checkTargetFields(fields: Partial<TargetSettings>, what: string)
   }
 }
 
-/** A regular expression that matches all of a text, with what may stand before it. Throws INVALID_ARGUMENT. */
+/**
+ * A regular expression of Python's that matches all of a text, with what may stand before it. Throws INVALID_ARGUMENT, UNSUPPORTED
+ * for what JavaScript's cannot say.
+ */
 export function wholePattern(pattern: string, field: string, before = ''): RegExp {
+  const { source, flags } = translatePattern(pattern, field)
   try {
-    return new RegExp(`^${before}(?:${pattern})$`)
+    return new RegExp(`^${before}(?:${source})$`, flags)
   } catch (cause) {
     throw new SwarmError('INVALID_ARGUMENT', `${field}: '${pattern}' is not a regular expression`, { cause })
   }
