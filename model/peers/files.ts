@@ -1,5 +1,5 @@
 // The files of a model's folder that peers give each other, beside tensors.
-import { chatTemplateFile } from '../tokenizer.ts'
+import { chatTemplateFile, toolUseFile } from '../tokenizer.ts'
 
 /** Of a model's folder; no other is given away. */
 export const sharedFiles: readonly string[] = [
@@ -7,5 +7,6 @@ export const sharedFiles: readonly string[] = [
   'generation_config.json',
   'tokenizer.json',
   'tokenizer_config.json',
-  chatTemplateFile
+  chatTemplateFile,
+  toolUseFile
 ]

@@ -2,7 +2,7 @@
 // checked against its hash. Kept on this machine, so that the next start asks for nothing again. Knows no network.
 import { randomUUID } from 'node:crypto'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { removeLeftoversOf } from '../../common/leftovers.ts'
 import type { FolderOptions, ModelFolder } from '../formats/folder.ts'
@@ -225,7 +225,9 @@ export async function openPeerFolder(
     if (here.files.has(name)) continue
     const ask = async (peer: string) => ({ bytes: await peers.file(peer, name, options) })
     const { bytes } = await firstOf(await peers.list(), name, ask)
-    if (bytes !== undefined) await writeWhole(join(path, name), bytes)
+    if (bytes === undefined) continue
+    await mkdir(dirname(join(path, name)), { recursive: true })
+    await writeWhole(join(path, name), bytes)
   }
   const layout = layOut(await readJsonObject(join(path, peerFormatFile), options.signal), join(path, dataFile))
   const kept = Object.entries((await readJsonObject(join(path, verifiedFile), options.signal)) ?? {})

@@ -7,7 +7,7 @@ import type { Checkpoint } from '../checkpoint.ts'
 import { openCheckpointFile, readExactly } from '../formats/byte-file.ts'
 import type { ByteRange } from '../partial/ranges.ts'
 import type { TensorInfo } from '../tensor-info.ts'
-import { chatTemplateFile, readTextIfAny } from '../tokenizer.ts'
+import { chatTemplateFile, readTextIfAny, toolUseFile } from '../tokenizer.ts'
 import { sharedFiles } from './files.ts'
 
 /** The bytes of one of `sharedFiles`; undefined where the model has none, and for any other file. */
@@ -17,7 +17,7 @@ export async function readShared(
   options: { signal?: AbortSignal } = {}
 ): Promise<Uint8Array | undefined> {
   if (!sharedFiles.includes(file)) return undefined
-  const isText = file === chatTemplateFile
+  const isText = file === chatTemplateFile || file === toolUseFile
   const json = isText ? undefined : await folder.json(file, options)
   const text = isText ? await readTextIfAny(join(folder.path, file), options.signal) : json && JSON.stringify(json)
   return text === undefined ? undefined : new TextEncoder().encode(text)

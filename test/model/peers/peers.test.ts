@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { SwarmError } from '../../../common/errors.ts'
 import { blockWeights } from '../../../model/block-weights.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../../../model/checkpoint.ts'
 import { type ModelPeers, openPeerFolder } from '../../../model/peers/folder.ts'
-import { hashOfTensor, indexOf, readStored } from '../../../model/peers/share.ts'
+import { hashOfTensor, indexOf, readShared, readStored } from '../../../model/peers/share.ts'
 import { decodeSafetensors } from '../../../model/safetensors.ts'
 import { writeSafetensors } from '../../../model/safetensors-file.ts'
 import { loadTokenizer } from '../../../model/tokenizer.ts'
@@ -46,8 +46,7 @@ function peersOf(checkpoint: Checkpoint, peers: Readonly<Record<string, Faults>>
         const index = JSON.parse(JSON.stringify(indexOf(checkpoint)))
         return json(peers[peer]!.index?.(index) ?? index)
       }
-      const file = await checkpoint.folder.json(name)
-      return file && json(file)
+      return readShared(checkpoint, name)
     },
     async hashes(peer, names) {
       const { wrongHash, holds = () => true } = peers[peer]!
@@ -119,6 +118,16 @@ describe('a model from peers', () => {
     assert.equal(found.identity, source.identity)
     assert.deepEqual(found.tensors.get(name)!.scale!.block, [1, 32])
     await assertBlock(found, source, 0)
+  })
+
+  test('brings its chat templates', async context => {
+    const path = await copyModel(context, tinyPath)
+    await writeFile(join(path, 'chat_template.jinja'), '{{ messages[0].content }}')
+    await mkdir(join(path, 'additional_chat_templates'))
+    await writeFile(join(path, 'additional_chat_templates/tool_use.jinja'), 'TOOLS')
+    const { open } = await setUp(context, path)
+    const { chatTemplate } = await loadTokenizer((await open()).path)
+    assert.deepEqual([chatTemplate?.source, chatTemplate?.toolUse], ['{{ messages[0].content }}', 'TOOLS'])
   })
 
   test('is kept: the next start asks for nothing, and a session maps what is here', async context => {
