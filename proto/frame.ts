@@ -4,7 +4,7 @@ import { messageOf, SwarmError } from '../common/errors.ts'
 import { dtypes, sizeOf } from '../common/tensor.ts'
 import { alignmentOf, type Codec, decodeFloats, encodedBytes, encodePieces } from './codec.ts'
 import { swarmtune } from './gen/swarmtune.js'
-import { maxFrameBytes, maxHeaderBytes, maxNameLength, maxRank, maxTensors } from './limits.ts'
+import { maxBodyFields, maxFrameBytes, maxHeaderBytes, maxNameLength, maxRank, maxTensors } from './limits.ts'
 import {
   bodyFromWire,
   bodyToWire,
@@ -151,16 +151,28 @@ export function parsePrefix(
   return { headerBytes, payloadBytes: Number(payload) }
 }
 
-/** Counts the tensors of a header without building them: 1 MiB could hold half a million empty ones. */
-function checkTensorCount(header: Uint8Array): void {
+/**
+ * Counts what a header holds without building it: 1 MiB could be half a million empty tensors, or as many empty names or records in a
+ * body, each of which takes a hundred times its bytes.
+ */
+function checkCounts(header: Uint8Array): void {
   const reader = protobuf.Reader.create(header)
-  let count = 0
+  let tensors = 0
+  let fields = 0
   while (reader.pos < reader.len) {
     const tag = reader.uint32()
-    if (tag >>> 3 === 1) count++
+    if (tag >>> 3 === 1) tensors++
+    else if ((tag & 7) === 2) {
+      const bytes = reader.uint32()
+      const end = reader.pos + bytes
+      if (end > reader.len) throw bad(`frame header: a field of ${bytes} bytes ends after it`)
+      for (; reader.pos < end; fields++) reader.skipType(reader.uint32() & 7)
+      continue
+    }
     reader.skipType(tag & 7)
   }
-  if (count > maxTensors) throw bad(`${count} tensors in a frame, at most ${maxTensors} are read`)
+  if (tensors > maxTensors) throw bad(`${tensors} tensors in a frame, at most ${maxTensors} are read`)
+  if (fields > maxBodyFields) throw bad(`a body of ${fields} fields, at most ${maxBodyFields} are read`)
 }
 
 function layoutOf(tensor: swarmtune.v1.TensorHeader.$Properties, offset: number): TensorLayout {
@@ -194,7 +206,7 @@ export function parseHeader(
 ): { body: FrameBody; layout: TensorLayout[] } {
   let frame: swarmtune.v1.Frame
   try {
-    checkTensorCount(bytes)
+    checkCounts(bytes)
     frame = Frame.decode(bytes)
   } catch (error) {
     if (error instanceof SwarmError) throw error

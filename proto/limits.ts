@@ -6,6 +6,8 @@ export const maxHeaderBytes = 1 * MiB
 /** header and payload of a frame together, where a handler does not say otherwise */
 export const maxFrameBytes = 1 * GiB
 export const maxTensors = 4096
+/** fields of a body, those that are repeated counted each: a directory and a request for hashes have 4096 at most */
+export const maxBodyFields = 8192
 export const maxRank = 8
 /** characters of a tensor's name */
 export const maxNameLength = 256

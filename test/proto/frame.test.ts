@@ -211,6 +211,11 @@ test('a header that contradicts itself or the payload is refused', () => {
   }
   const many = Array.from({ length: maxTensors + 1 }, (_, i) => ({ name: `${i}`, ...float, shape: [0] }))
   assert.throws(() => decodeFrame(handmade({ ...body, tensors: many }, new Uint8Array())), badFrame(/4097 tensors/))
+  // so is the number of what a body repeats: half a million empty names fit into a header
+  const hashes = (count: number) =>
+    handmade({ tensorsRequest: { model: 'm', hashes: Array(count).fill('') } }, new Uint8Array())
+  assert.equal(decodeFrame(hashes(4096)).body.kind, 'tensorsRequest')
+  assert.throws(() => decodeFrame(hashes(500_000)), badFrame(/a body of 500001 fields, at most 8192 are read/))
 })
 
 test('any bytes, and any damage to a good frame, give a message or BAD_FRAME', () => {
