@@ -1,6 +1,8 @@
 // Which modules of which blocks `targetModules` means, as PEFT resolves it (peft/tuners/tuners_utils.py,
 // check_target_module_exists). Pure.
+
 import { z } from 'zod'
+import { withinTimeLimit } from '#limits'
 import { SwarmError } from '../../common/errors.ts'
 import type { LinearModule } from '../../model/family.ts'
 import type { TuningTarget } from './method.ts'
@@ -59,6 +61,26 @@ export function checkTargetFields(fields: Partial<TargetSettings>, what: string)
       `${what}: layersPattern says which blocks layersToTransform counts: give both`
     )
   }
+}
+
+/** What the expressions of an adapter may take on all names of a model; real ones take milliseconds. */
+const patienceMs = 10_000
+
+/** Names with a few wildcards: such expressions always end soon. */
+const isSimple = (pattern: string): boolean => !/[({]/.test(pattern) && (pattern.match(/[*+?]/g)?.length ?? 0) <= 2
+
+/**
+ * What `compute` returns, which applies expressions that somebody else may have written.
+ * Throws DEADLINE, naming the field, where they do not end.
+ */
+export function withPatterns<T>(
+  field: string,
+  patterns: readonly string[],
+  compute: () => T,
+  timeoutMs = patienceMs
+): T {
+  if (patterns.every(isSimple)) return compute()
+  return withinTimeLimit(timeoutMs, `${field}: ${patterns.join(', ').slice(0, 200)}`, compute)
 }
 
 /**
@@ -129,9 +151,23 @@ function describeFailure(unmatched: readonly string[], settings: TargetSettings,
 /**
  * Every module that gets an adapter, in the order of blocks and of the modules in them.
  * Throws INVALID_ARGUMENT, with the names there are, where nothing matches; if `strict`, also for a name among others that
- * matches nothing: in a new adapter that is a mistake, in a saved one PEFT tolerates it.
+ * matches nothing: in a new adapter that is a mistake, in a saved one PEFT tolerates it. DEADLINE for an expression that does not end.
  */
-export function resolveTargets(settings: TargetSettings, target: Model, strict: boolean): readonly TargetModule[] {
+export function resolveTargets(
+  settings: TargetSettings,
+  target: Model,
+  strict: boolean,
+  timeoutMs?: number
+): readonly TargetModule[] {
+  const { targetModules, excludeModules, layersPattern } = settings
+  const given = [targetModules, excludeModules].filter(value => typeof value === 'string')
+  const lists = layersPattern === undefined ? [] : [layersPattern].flat()
+  const fields = Object.entries({ targetModules, excludeModules, layersPattern })
+  const named = fields.flatMap(([name, value]) => (value === undefined ? [] : name)).join(' and ')
+  return withPatterns(named, [...given, ...lists], () => findTargets(settings, target, strict), timeoutMs)
+}
+
+function findTargets(settings: TargetSettings, target: Model, strict: boolean): readonly TargetModule[] {
   const matchers = matchersOf(settings.targetModules, 'targetModules')
   const excluded = matchersOf(settings.excludeModules ?? [], 'excludeModules')
   const isInBlock = blockMatcher(settings, target.numBlocks)
@@ -165,7 +201,7 @@ export function targetNames(
 /** The value of the first pattern that the path ends with, from its beginning or after a dot (peft/utils/other.py, get_pattern_key). */
 export function patternValue<T>(patterns: Readonly<Record<string, T>>, path: string, field: string, otherwise: T): T {
   const found = Object.entries(patterns).find(([pattern]) =>
-    wholePattern(pattern, field, String.raw`(?:.*\.)?`).test(path)
+    withPatterns(field, [pattern], () => wholePattern(pattern, field, String.raw`(?:.*\.)?`).test(path))
   )
   return found === undefined ? otherwise : found[1]
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
 import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
-import { targetFields, wholePattern } from '../targets.ts'
+import { targetFields, wholePattern, withPatterns } from '../targets.ts'
 import { ia3Modules } from './defaults.ts'
 
 const { targetModules, excludeModules, modulesToSave } = targetFields
@@ -55,7 +55,8 @@ export function parseIa3Config(config: unknown, { modelType }: Pick<TuningTarget
 /** Whether the module of this path has its input scaled. */
 export function isFeedforward({ feedforwardModules }: Ia3Settings, path: string): boolean {
   if (typeof feedforwardModules !== 'string') return feedforwardModules.some(name => path.endsWith(name))
-  return wholePattern(feedforwardModules, 'feedforwardModules').test(path)
+  const field = 'feedforwardModules'
+  return withPatterns(field, [feedforwardModules], () => wholePattern(feedforwardModules, field).test(path))
 }
 
 /** The fields of adapter_config.json. */
