@@ -1,7 +1,9 @@
 // A server that computes and then says something else: a real one, whose answers are changed on their way out.
+import { pickOptions } from '../../common/options.ts'
 import type { Tensor } from '../../common/tensor.ts'
 import { tensor } from '../../common/tensor.ts'
 import type { MessageStream } from '../../network/message-stream.ts'
+import { type NetworkInit, networkKeys } from '../../network/network.ts'
 import { createNetwork, type Network } from '../../network/node.ts'
 import type { BodyKind, Message, NamedTensors } from '../../proto/messages.ts'
 import { BlockServer, type ServerInit } from '../../server/server.ts'
@@ -85,7 +87,7 @@ export async function createLyingServer(
         return typeof value === 'function' ? value.bind(target) : value
       }
     })
-  const real = await createNetwork(init)
+  const real = await createNetwork(pickOptions<NetworkInit>(init, networkKeys))
   const network = new Proxy(real, {
     get(target, name) {
       if (name === 'handle') {
