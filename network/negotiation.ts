@@ -43,7 +43,9 @@ export async function readAnswer(
   signal?: AbortSignal
 ): Promise<void> {
   if ((await readLine(channel, signal)) === multistream && (await readLine(channel, signal)) === protocol) return
-  const error = new SwarmError('UNSUPPORTED', `${peerId} does not speak ${protocol}`)
+  // a server that was just started again says so until it has its blocks: another may do what it cannot yet
+  const hint = 'it may be starting, or of another version'
+  const error = new SwarmError('UNSUPPORTED', `${peerId} does not speak ${protocol} (${hint})`, { retryable: true })
   channel.abort(error)
   throw error
 }
