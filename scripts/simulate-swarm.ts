@@ -1,11 +1,13 @@
 // Simulates swarms, a seed each, and says what broke. The same seed gives the same world.
 //   npm run simulate:swarm -- --seeds 1-10 --hours 1
 //   npm run simulate:swarm -- --seeds 7 --trace > trace.txt
+//   npm run simulate:swarm -- --plant answer-lost --seeds 1-100 --until-found    # with a fault put into the code
 //   npm run simulate:swarm -- --seeds 1-10 --replay      # and runs the first seed again, which must do exactly the same
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { plant } from '../testing/simulation/plants.ts'
 import { installPlatform } from '../testing/simulation/platform/index.ts'
 
 const { values } = parseArgs({
@@ -14,6 +16,8 @@ const { values } = parseArgs({
     hours: { type: 'string', default: '1' },
     trace: { type: 'boolean', default: false },
     replay: { type: 'boolean', default: false },
+    plant: { type: 'string' },
+    'until-found': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false }
   }
 })
@@ -27,6 +31,7 @@ function seedsOf(text: string): number[] {
   })
 }
 
+if (values.plant !== undefined) plant(values.plant)
 const realNow = performance.now.bind(performance)
 // before anything is loaded that keeps a timer or a random number for later
 const platform = installPlatform()
@@ -48,10 +53,10 @@ const { simulate, oracle } = await setup.clock.run(
 )
 const ready = realNow()
 
-let failed = 0
+let [failed, run] = [0, 0]
 const seeds = seedsOf(values.seeds)
 const digests = new Map<number, string>()
-for (const seed of values.replay ? [...seeds, seeds[0]!] : seeds) {
+for (const [index, seed] of (values.replay ? [...seeds, seeds[0]!] : seeds).entries()) {
   const started = realNow()
   const cpu = process.cpuUsage()
   const result = await simulate(platform, {
@@ -59,7 +64,7 @@ for (const seed of values.replay ? [...seeds, seeds[0]!] : seeds) {
     hours: Number(values.hours),
     oracle,
     modelPath,
-    home: join(home, `seed-${seed}`),
+    home: join(home, `${index}`),
     ...(values.trace && { onTrace: (line: string) => console.log(line) })
   })
   const { user, system } = process.cpuUsage(cpu)
@@ -67,6 +72,7 @@ for (const seed of values.replay ? [...seeds, seeds[0]!] : seeds) {
   const { findings, counts, events, digest } = result
   const before = digests.get(seed) ?? digest
   digests.set(seed, digest)
+  run++
   if (findings.length > 0 || digest !== before) failed++
   if (digest !== before) console.log(`seed ${seed} did not do the same again: ${before}, then ${digest}`)
   if (values.json) console.log(JSON.stringify({ ...result, counts: Object.fromEntries(counts), seconds }))
@@ -80,8 +86,8 @@ for (const seed of values.replay ? [...seeds, seeds[0]!] : seeds) {
     )
     for (const { kind, atMs, what } of findings) console.log(`  ${kind} at ${(atMs / 1000).toFixed(1)} s: ${what}`)
   }
+  if (values['until-found'] && findings.length > 0) break
 }
+if (!values.json) console.log(`${run} runs, ${failed} with findings, ready after ${(ready / 1000).toFixed(1)} s`)
 rmSync(home, { recursive: true, force: true })
-if (!values.json)
-  console.log(`${seeds.length} seeds, ${failed} with findings, ready after ${(ready / 1000).toFixed(1)} s`)
 process.exit(failed === 0 ? 0 : 1)

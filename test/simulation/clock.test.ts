@@ -5,8 +5,9 @@ import { Clock } from '../../testing/simulation/clock.ts'
 import { createMachine, current, type Incarnation } from '../../testing/simulation/machine.ts'
 
 const processOn = (name: string): Incarnation => ({
-  machine: createMachine(name, '10.0.0.1'),
+  machine: createMachine(name, '10.0.0.1', '/tmp'),
   number: 1,
+  home: '/tmp',
   isDead: false
 })
 

@@ -144,8 +144,8 @@ export class Clients {
   /** A training run, from where it was left, to its end if it gets there. True where it did. */
   async train(process: Incarnation, expected: ExpectedTraining): Promise<boolean> {
     const { context, excuse } = this.#init
-    const { report, world, home } = context
-    const folder = join(home, process.machine.name, expected.name.replaceAll(' ', '-'))
+    const { report, world } = context
+    const folder = join(process.machine.folder, expected.name.replaceAll(' ', '-'))
     const name = `${process.machine.name} trains ${expected.name}`
     const isAlive = () => !process.isDead
     let isDone = false

@@ -6,6 +6,8 @@ export interface Machine {
   readonly name: string
   /** IPv4 address */
   readonly address: string
+  /** where it writes */
+  readonly folder: string
   /** what its wall clock is off by, in milliseconds */
   clockErrorMs: number
   /** nothing on it runs before this time of the world */
@@ -24,12 +26,14 @@ export interface Machine {
 export interface Incarnation {
   readonly machine: Machine
   readonly number: number
+  /** the machine's folder by a name that only this process has: modules that outlive it here keep nothing by that name */
+  readonly home: string
   isDead: boolean
 }
 
-export function createMachine(name: string, address: string): Machine {
+export function createMachine(name: string, address: string, folder: string): Machine {
   return {
-    ...{ name, address, clockErrorMs: 0, frozenUntil: 0, slowness: 1, isOn: true },
+    ...{ name, address, folder, clockErrorMs: 0, frozenUntil: 0, slowness: 1, isOn: true },
     ...{ freeBytes: Number.POSITIVE_INFINITY, process: undefined }
   }
 }

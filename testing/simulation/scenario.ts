@@ -52,7 +52,7 @@ export function drawScenario(random: Random): Scenario {
   const layout = pick(random, layouts)
   return {
     servers: layout.map(([first, end]) => ({ first, end })),
-    pingIntervalMs: pick(random, [15, 20, 30]) * second,
+    pingIntervalMs: pick(random, [20, 40, 60]) * second,
     secret: random.uniform() < 0.3 ? Uint8Array.from({ length: 32 }, () => random.integer(256)) : undefined
   }
 }

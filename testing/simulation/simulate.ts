@@ -1,6 +1,5 @@
 // One simulated stretch of time in one world: a swarm, its clients, faults, and at the end calm in which everything must be right.
 import { mkdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { createRandom } from '../../common/random.ts'
 import { minute, second } from '../../common/units.ts'
 import { Clients } from './clients.ts'
@@ -83,7 +82,7 @@ export async function simulate(platform: Platform, init: SimulationInit): Promis
     (what, detail) => world.trace(what, detail)
   )
   const scenario = drawScenario(createRandom(seed, 0))
-  const context: SwarmContext = { world, report, scenario, modelPath, home }
+  const context: SwarmContext = { world, report, scenario, modelPath }
   const endMs = hours * 60 * minute
   const calmFromMs = Math.max(1 * minute, endMs - calmMs)
   mkdirSync(home, { recursive: true })
@@ -114,7 +113,6 @@ export async function simulate(platform: Platform, init: SimulationInit): Promis
     const excuse = (machine: Machine, sinceMs: number) => excuseFor(report, hosts, clock.now)(machine, sinceMs)
     const clients = new Clients({ context, oracle, hosts, excuse })
     const [generating, training] = [world.addMachine('client0'), world.addMachine('client1')]
-    for (const machine of world.machines) mkdirSync(join(home, machine.name), { recursive: true })
     const watching = { isOver: false }
     const watch = async () => {
       while (!watching.isOver) {

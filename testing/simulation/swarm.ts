@@ -22,8 +22,6 @@ export interface SwarmContext {
   readonly report: Report
   readonly scenario: Scenario
   readonly modelPath: string
-  /** folder of all that machines write */
-  readonly home: string
 }
 
 export class Host {
@@ -109,9 +107,9 @@ export class Host {
   }
 
   async #serve(joins: readonly string[]): Promise<BlockServer> {
-    const { modelPath, home, scenario } = this.#context
+    const { modelPath, scenario } = this.#context
     const { pingIntervalMs, secret } = scenario
-    const folder = join(home, this.machine.name)
+    const { folder } = this.machine
     const server = await createServer({
       checkpoint: await openCheckpoint(modelPath),
       ...{ blocks: this.blocks, cacheDir: join(folder, 'cache'), threads: 1, secret, pingIntervalMs },

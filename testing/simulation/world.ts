@@ -1,5 +1,7 @@
 // A simulated world: its clock, its random numbers, its machines, and what of it is kept for a trace.
 import { createHash, type Hash } from 'node:crypto'
+import { mkdirSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import { createRandom, type Random } from '../../common/random.ts'
 import { Clock } from './clock.ts'
 import { createMachine, current, type Incarnation, type Machine } from './machine.ts'
@@ -45,7 +47,7 @@ export class World {
   }
 
   addMachine(name: string): Machine {
-    const machine = createMachine(name, `10.0.0.${this.machines.length + 1}`)
+    const machine = createMachine(name, `10.0.0.${this.machines.length + 1}`, join(this.home, name))
     this.machines.push(machine)
     return machine
   }
@@ -54,7 +56,11 @@ export class World {
   start<T>(machine: Machine, main: () => Promise<T>): { process: Incarnation; done: Promise<T> } {
     if (machine.process !== undefined) throw new Error(`${machine.name}: a process runs already`)
     machine.isOn = true
-    const process: Incarnation = { machine, number: ++this.#incarnations, isDead: false }
+    const number = ++this.#incarnations
+    const home = `${machine.folder}.${number}`
+    mkdirSync(machine.folder, { recursive: true })
+    symlinkSync(machine.folder, home)
+    const process: Incarnation = { machine, number, home, isDead: false }
     machine.process = process
     this.trace('start', machine.name)
     return { process, done: current.as(process, main) }

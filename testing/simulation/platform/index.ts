@@ -2,7 +2,6 @@
 
 import { syncBuiltinESMExports } from 'node:module'
 import os from 'node:os'
-import { join } from 'node:path'
 import tty from 'node:tty'
 import { GiB } from '../../../common/units.ts'
 import { current, type Incarnation } from '../machine.ts'
@@ -34,12 +33,10 @@ export function installPlatform(): Platform {
   replaceTimers(now)
   replaceRandom(now)
   const readings = { ...replaceSockets(now), ...replaceFiles(now), ...replaceDeviceThread(now) }
-  const { tmpdir } = os
+  const { tmpdir, homedir } = os
   Object.assign(os, {
-    tmpdir: () => {
-      const name = current()?.machine.name
-      return name === undefined ? tmpdir() : join(world.home, name)
-    },
+    tmpdir: () => current()?.machine.folder ?? tmpdir(),
+    homedir: () => current()?.home ?? homedir(),
     availableParallelism: () => cores,
     totalmem: () => memoryBytes,
     freemem: () => memoryBytes / 2,
@@ -52,6 +49,8 @@ export function installPlatform(): Platform {
   })
   // asked by a logger for every stream
   tty.isatty = () => false
+  // machines have homes of their own
+  delete process.env.SWARM_HOME
   process.availableMemory = () => memoryBytes / 2
   syncBuiltinESMExports()
   platform = {
