@@ -5,9 +5,18 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { messageOf, SwarmError, toSwarmError } from '../common/errors.ts'
 import { sourceOf } from './source.ts'
 
+/** Peer ids are base58, whose decoding takes the square of their length; real ones have 46 to 62 characters. */
+const maxPeerIdLength = 256
+const maxAddressLength = 1024
+
+function checkLength(text: string, most: number): void {
+  if (text.length > most) throw new Error(`${text.length} characters, at most ${most}`)
+}
+
 /** Throws INVALID_ARGUMENT naming what the address is for. */
 export function parseAddress(text: string, what: string): Multiaddr {
   try {
+    checkLength(text, maxAddressLength)
     return multiaddr(text)
   } catch (cause) {
     const example = '/ip4/192.168.1.7/tcp/4000/p2p/12D3Koo…'
@@ -18,6 +27,7 @@ export function parseAddress(text: string, what: string): Multiaddr {
 /** Throws INVALID_ARGUMENT. */
 export function parsePeerId(text: string): PeerId {
   try {
+    checkLength(text, maxPeerIdLength)
     return peerIdFromString(text)
   } catch (cause) {
     throw new SwarmError('INVALID_ARGUMENT', `'${text}' is not a peer id`, { cause })

@@ -14,6 +14,8 @@ const checksumBytes = 4
 export const secretBytes = 32
 /** peers named by one invite; one that answers is enough */
 export const maxInvitePeers = 8
+/** characters; eight addresses of names and relays take less than half. Decoding takes the square of the length. */
+const maxInviteLength = 8192
 const maxNameLength = 64
 
 export interface Invite {
@@ -83,6 +85,7 @@ export function parseInvite(text: string): Invite {
   if (!bare.startsWith(prefix)) {
     reject(`version ${bare.slice(5, 6)} is not known here (this build reads ${prefix}…): update swarmtune`)
   }
+  if (bare.length > maxInviteLength) reject(`${bare.length} characters, at most ${maxInviteLength}`)
   const body = bare.slice(prefix.length)
   const foreign = /[^1-9A-HJ-NP-Za-km-z]/.exec(body)
   if (foreign) reject(`'${foreign[0]}' at character ${prefix.length + foreign.index + 1} is no character of an invite`)
