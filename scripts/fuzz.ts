@@ -1,4 +1,5 @@
 // Throws mutated inputs at every reader of foreign bytes: npm run fuzz -- [--inputs 10000] [--seed 1] [--targets frames,torch]
+//   --inputs      of all targets together; by night: --inputs 1000000 --seed $(date +%Y%m%d)
 //   --keep        writes what does harm to test/corpus, where the tests take it from then on; default: under --out
 //   --replay FILE --targets NAME   runs one input in this thread
 import { readFile } from 'node:fs/promises'
@@ -29,7 +30,9 @@ if (unknown.length > 0 || !Number.isSafeInteger(seed) || !Number.isSafeInteger(i
 }
 
 let faults = 0
-for (const target of fuzzTargets.filter(({ name }) => names?.includes(name) ?? true)) {
+const chosen = fuzzTargets.filter(({ name }) => names?.includes(name) ?? true)
+const each = Math.ceil(inputs / chosen.length)
+for (const target of chosen) {
   if (values.replay !== undefined) {
     await target.seeds()
     const fault = await judge(target, await readFile(values.replay))
@@ -39,11 +42,11 @@ for (const target of fuzzTargets.filter(({ name }) => names?.includes(name) ?? t
     continue
   }
   const start = performance.now()
-  const found = await fuzz(target, { seed, inputs })
+  const found = await fuzz(target, { seed, inputs: each })
   const seconds = ((performance.now() - start) / 1000).toFixed(1)
-  console.log(`${target.name}: ${inputs} inputs of seed ${seed} in ${seconds} s: ${found.length} faults`)
+  console.log(`${target.name}: ${each} inputs of seed ${seed} in ${seconds} s: ${found.length} faults`)
   faults += found.length
-  const distinct = new Map(found.map(each => [each.fault.replaceAll(/\d+/g, '#').slice(0, 200), each]))
+  const distinct = new Map(found.map(one => [one.fault.replaceAll(/\d+/g, '#').slice(0, 200), one]))
   for (const { index, input, fault } of distinct.values()) {
     const path = keepInput(target.name, input, values.keep ? corpusPath : values.out)
     console.log(`  input ${index} (${path}): ${fault.slice(0, 600)}`)
