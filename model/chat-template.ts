@@ -93,7 +93,8 @@ function compile(template: ChatTemplate, source: string): Template {
 /** What went wrong with a template, for its user. */
 function explained({ file }: ChatTemplate, cause: unknown): unknown {
   if (!(cause instanceof JinjaError)) return cause
-  const { kind, message, type } = cause
+  const { kind, type } = cause
+  const message = cause.message.replaceAll(/\s*\n\s*/g, ' ') // names and texts of the template may have line ends
   const place = cause.line === undefined ? '' : `line ${cause.line}: `
   switch (kind) {
     case 'syntax':

@@ -15,7 +15,7 @@ export const secretBytes = 32
 /** peers named by one invite; one that answers is enough */
 export const maxInvitePeers = 8
 /** characters; eight addresses of names and relays take less than half. Decoding takes the square of the length. */
-const maxInviteLength = 8192
+export const maxInviteLength = 8192
 const maxNameLength = 64
 
 export interface Invite {
