@@ -212,7 +212,9 @@ export async function loadAdapter(
       namesOf(each).map(name => [moduleTensorName(name, fields.peft_type), each] as const)
     )
   ]
-  fill(named, await readAdapterTensors(directory, signal))
+  const read = await readAdapterTensors(directory, signal)
+  const tensors = method.fromSaved?.(read.tensors, read.path) ?? read.tensors
+  fill(named, { ...read, tensors })
   for (const [, parameter] of named) parameter.requiresGrad = isTrainable
   return method
 }

@@ -25,7 +25,12 @@ export interface TuningTarget {
   readonly vocabSize: number
   readonly numHeads: number
   /** heads of a block's keys and values, and the size of each; needed for prefixes only */
-  readonly keyValue?: { readonly heads: number; readonly headDim: number }
+  readonly keyValue?: {
+    readonly heads: number
+    readonly headDim: number
+    /** heads that transformers keeps in its cache, so PEFT in its files, where several have the same values; default heads */
+    readonly cachedHeads?: number
+  }
   /** what is added in a block; default nothing */
   blockBiases?(block: number): readonly BlockBias[]
   /** a module's bias from the checkpoint; needed to train those of blocks */
@@ -99,6 +104,11 @@ export interface TuningMethod<Config = unknown> extends TuningPass {
   importState?(state: TuningState): void
   /** What is saved under the names of PEFT's files; default: the parameters. */
   saved?(): Promise<PortTensors>
+  /**
+   * The parameters' tensors from those of a file; default: they are the same. Throws UNSUPPORTED where the file holds what the
+   * blocks cannot take. `path` is for messages.
+   */
+  fromSaved?(tensors: Readonly<Record<string, Tensor>>, path: string): Readonly<Record<string, Tensor>>
   /** Frees what it holds beside its parameters; no pass can begin after that. */
   close?(): Promise<void>
   /** The method's own fields of PEFT's adapter_config.json. */

@@ -1,8 +1,16 @@
 // What a tuning method may know of a model, from its checkpoint alone.
 import { SwarmError } from '../../common/errors.ts'
 import { type Checkpoint, readTensor } from '../../model/checkpoint.ts'
+import type { ModelConfig } from '../../model/config.ts'
+import { isJsonObject } from '../../model/json.ts'
 import type { TuningTarget } from './method.ts'
 import { modulePath, type TaskType } from './task.ts'
+
+/** Falcon's new architecture repeats keys and values for every query head before transformers keeps them. */
+function cachedHeadsOf({ modelType, raw, numHeads, numKeyValueHeads }: ModelConfig): number {
+  const isRepeated = modelType === 'falcon' && isJsonObject(raw) && raw.new_decoder_architecture === true
+  return isRepeated ? numHeads : numKeyValueHeads
+}
 
 /** A target for adapters that are loaded: where first values would need embeddings there are none. */
 export function checkpointTarget(checkpoint: Checkpoint, task: TaskType = 'CAUSAL_LM'): TuningTarget {
@@ -16,7 +24,7 @@ export function checkpointTarget(checkpoint: Checkpoint, task: TaskType = 'CAUSA
     blockWidth: config.hiddenSize,
     vocabSize: config.vocabSize,
     numHeads: config.numHeads,
-    keyValue: { heads: config.numKeyValueHeads, headDim: config.headDim },
+    keyValue: { heads: config.numKeyValueHeads, headDim: config.headDim, cachedHeads: cachedHeadsOf(config) },
     blockBiases: block => family.blockBiases(config, block),
     readBias: (block, module, options) =>
       readTensor(checkpoint, `${family.moduleWeightName(block, module)}.bias`, options),

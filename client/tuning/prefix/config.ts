@@ -31,7 +31,7 @@ export function parsePrefixTuningConfig(config: unknown): PrefixTuningSettings {
 export function writePrefixTuningConfig(
   settings: PrefixTuningSettings,
   { numBlocks }: Pick<TuningTarget, 'numBlocks'>,
-  { heads, headDim }: NonNullable<TuningTarget['keyValue']>
+  { heads: own, headDim, cachedHeads: heads = own }: NonNullable<TuningTarget['keyValue']>
 ): Record<string, unknown> {
   return {
     encoder_hidden_size: settings.encoderHiddenSize ?? heads * headDim,

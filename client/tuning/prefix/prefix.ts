@@ -62,6 +62,55 @@ function join(gradients: Readonly<Record<string, Tensor>>, layout: Layout): Floa
   return found ? joined : null
 }
 
+const promptName = 'prompt_embeddings'
+
+/** Every head `repeats` times, one after the other, as transformers repeats keys and values for groups of query heads. */
+function repeatHeads(tensors: PortTensors, repeats: number, headDim: number): PortTensors {
+  const { shape, data } = tensors[promptName]!
+  const wide = tensor('float32', [shape[0]!, shape[1]! * repeats])
+  for (let at = 0; at < data.length; at += headDim) {
+    const head = data.subarray(at, at + headDim)
+    for (let copy = 0; copy < repeats; copy++) wide.data.set(head, at * repeats + copy * headDim)
+  }
+  return { [promptName]: wide }
+}
+
+interface HeadSizes {
+  readonly repeats: number
+  readonly headDim: number
+  /** numbers of a token without the repetition */
+  readonly outputs: number
+}
+
+/**
+ * The first head of each group. Throws UNSUPPORTED where heads of a group differ: PEFT trains a prefix for every query head
+ * there, and blocks here keep one for each group.
+ */
+function mergeHeads(
+  tensors: Readonly<Record<string, Tensor>>,
+  { repeats, headDim, outputs }: HeadSizes,
+  path: string
+): Readonly<Record<string, Tensor>> {
+  const found = tensors[promptName]
+  if (found?.shape.length !== 2 || found.shape[1] !== outputs * repeats) return tensors
+  const narrow = { ...found, shape: [found.shape[0]!, outputs], data: found.data.slice(0, found.data.length / repeats) }
+  for (let at = 0; at < narrow.data.length; at += headDim) {
+    for (let offset = 0; offset < repeats * headDim; offset++) {
+      const value = found.data[at * repeats + offset]!
+      const first = found.data[at * repeats + (offset % headDim)]!
+      if (value !== first) {
+        throw new SwarmError(
+          'UNSUPPORTED',
+          `${path}: tensor '${promptName}': query heads that share keys and values have prefixes of their own, as PEFT trains ` +
+            'them for this architecture; blocks here keep one for each group (train the prefix here, or use another method)'
+        )
+      }
+      if (offset < headDim) narrow.data[at + offset] = first as never
+    }
+  }
+  return { ...tensors, [promptName]: narrow as Tensor }
+}
+
 /**
  * Without projection one parameter, `prompt_embeddings` `[tokens, blocks * 2 * heads * headDim]`; with it, the encoder's.
  * Only what the encoder gives is saved, so an adapter that was saved has none.
@@ -76,8 +125,10 @@ export function createPrefix(
     throw new SwarmError('INTERNAL', 'prefix tuning: the size of keys and values is not known')
   const { numVirtualTokens: tokens, prefixProjection, encoderHiddenSize, initWeights } = settings
   const { numBlocks } = target
-  const layout = { tokens, numBlocks, ...keyValue }
-  const width = keyValue.heads * keyValue.headDim
+  const { heads, headDim, cachedHeads = heads } = keyValue
+  const layout = { tokens, numBlocks, heads, headDim }
+  const repeats = cachedHeads / heads
+  const width = heads * headDim
   const outputs = numBlocks * 2 * width
   const passOver = (values: Floats, accumulate: (gradient: Floats) => void) => ({
     ports: () => split(values, layout),
@@ -93,21 +144,28 @@ export function createPrefix(
     dropout: 0,
     virtualTokens: 0,
     prefixTokens: tokens,
-    describe: () => writePrefixTuningConfig(settings, target, keyValue)
+    describe: () => writePrefixTuningConfig(settings, target, keyValue),
+    fromSaved: (tensors: Readonly<Record<string, Tensor>>, path: string) =>
+      repeats === 1 ? tensors : mergeHeads(tensors, { repeats, headDim, outputs }, path)
   }
+  const saving = (saved: () => Promise<PortTensors>) =>
+    repeats === 1 ? {} : { saved: async () => repeatHeads(await saved(), repeats, headDim) }
 
   if (!prefixProjection || !options.initialize) {
     const random = createRandom(options.seed)
     const isRandom = options.initialize && initWeights !== 'zero'
     const values = isRandom ? normalValues(tokens * outputs, random) : undefined
-    const prompt = parameter('prompt_embeddings', [tokens, outputs], values)
+    const prompt = parameter(promptName, [tokens, outputs], values)
     const accumulate = ({ data }: Floats): void => {
       if (prompt.requiresGrad) addGradient(prompt, data)
     }
-    return { ...common, parameters: [prompt], ...passOver(tensor('float32', prompt.shape, prompt.data), accumulate) }
+    const own = async (): Promise<PortTensors> => ({ [promptName]: tensor('float32', prompt.shape, prompt.data) })
+    const pass = passOver(tensor('float32', prompt.shape, prompt.data), accumulate)
+    return { ...common, parameters: [prompt], ...pass, ...saving(own) }
   }
 
   const sizes = { tokens, width, hidden: encoderHiddenSize ?? width, outputs }
   const parameters = projectionParameters(sizes, initWeights === 'zero', options.seed)
-  return { ...common, parameters, ...encodedBy(new Encoder(projectionGraph(sizes), parameters), passOver) }
+  const encoded = encodedBy(new Encoder(projectionGraph(sizes), parameters), passOver)
+  return { ...common, parameters, ...encoded, ...saving(encoded.saved) }
 }
