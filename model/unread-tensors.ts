@@ -15,7 +15,7 @@ const extras: readonly RegExp[] = [
   /(^|\.)multiple_choice_head\.summary\.(weight|bias)$/,
   /^v_head\.(summary\.)?(weight|bias)$/,
   // ranges for rounding activations and caches to 8 bits, which is not done here
-  /\.(input_scale|output_scale|activation_scale|k_scale|v_scale|q_scale)$/,
+  /\.(input_scale|output_scale|activation_scale|k_scale|v_scale|q_scale|kv_scale)$/,
   // of fairseq's files
   /(^|\.)decoder\.version$/,
   // of llama.cpp's older conversions

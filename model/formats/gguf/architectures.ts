@@ -1,6 +1,7 @@
 // Architectures that GGUF files come in: their metadata as a config.json, their tensors under Hugging Face's names.
 // Source: gguf-py/gguf/constants.py (names), convert_hf_to_gguf.py (what conversion changed), of llama.cpp.
 import { SwarmError } from '../../../common/errors.ts'
+import { quoteForeign } from '../../../common/foreign-json.ts'
 import { mostParts } from '../../config.ts'
 import type { JsonObject } from '../../json.ts'
 import type { TensorEncoding } from '../../tensor-info.ts'
@@ -115,6 +116,32 @@ export function hubName(architecture: Architecture, name: string): string | unde
   return Object.hasOwn(names, part!) ? `model.layers.${block}.${names[part!]}.${kind}` : undefined
 }
 
+/**
+ * Numbers that llama.cpp multiplies with, or chooses by, in architectures that share the graph of a llama, by the ends of their keys, with
+ * the values that change nothing.
+ */
+const neutral: Readonly<Record<string, readonly unknown[]>> = {
+  logit_scale: [0, 1],
+  residual_scale: [0, 1],
+  embedding_scale: [0, 1],
+  'attention.scale': [0],
+  'attention.clamp_kqv': [0],
+  'attention.max_alibi_bias': [0],
+  'attention.causal': [true],
+  expert_count: [0],
+  use_parallel_residual: [false]
+}
+
+/** Throws UNSUPPORTED for metadata that would change the answers and that nothing reads. */
+function refuseUnread(name: string, metadata: Metadata): void {
+  for (const [end, values] of Object.entries(neutral)) {
+    const key = `${name}.${end}`
+    const found = metadata.get(key)
+    if (found === undefined || values.some(value => found === value || Number(found) === value)) continue
+    throw new SwarmError('UNSUPPORTED', `${metadata.file}: ${key} ${quoteForeign(String(found))} is not supported`)
+  }
+}
+
 /** config.json as its model's would be. `tensors` are the file's names, `ropeFactors` the numbers of its rope_freqs.weight. */
 export function configOf(
   name: string,
@@ -124,6 +151,7 @@ export function configOf(
   vocabSize: number,
   ropeFactors?: readonly number[]
 ): JsonObject {
+  refuseUnread(name, metadata)
   const field = (key: string) => metadata.number(`${name}.${key}`)
   const heads = field('attention.head_count')
   const blocks = field('block_count')

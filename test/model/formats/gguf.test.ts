@@ -122,6 +122,17 @@ describe('a GGUF file is refused', () => {
     )
   })
 
+  test('with a number that nothing reads and that changes the answers', async context => {
+    const copy = join(await temporaryFolder(context), 'scaled.gguf')
+    const bytes = await readFile(referencePath('gguf/biases-all.gguf'))
+    bytes.write('llama.residual_scale', bytes.indexOf('llama.rope.freq_base'), 'latin1')
+    await writeFile(copy, bytes)
+    await rejectsWith(openCheckpoint(copy), 'UNSUPPORTED', /llama\.residual_scale "10000" is not supported/)
+    bytes.writeFloatLE(1, bytes.indexOf('llama.residual_scale') + 20 + 4)
+    await writeFile(copy, bytes)
+    await openCheckpoint(copy)
+  })
+
   test('of another architecture, with the ones that are supported', async context => {
     const copy = await edited(context, 'llama', 'lamas')
     await rejectsWith(openCheckpoint(copy), 'UNSUPPORTED', /architecture 'lamas'.*supported: llama, qwen2, gemma3/)
