@@ -46,7 +46,10 @@ for (const model of referenceModels) {
 
     test('rotary tables', async () => {
       const reference = await readReference(model)
-      const { cos, sin } = rotaryFeeds(await openCheckpoint(referencePath(model)))
+      const { family, config } = await openCheckpoint(referencePath(model))
+      // the reference ends with the positions of config.json, which linear scaling extends
+      const { max_position_embeddings: positions } = config.raw as { max_position_embeddings: number }
+      const { cos, sin } = family.rotaryTables(config, positions)
       assertClose({ cos: cos!, sin: sin! }, { cos: reference['rotary.cos']!, sin: reference['rotary.sin']! })
     })
   })
