@@ -16,32 +16,43 @@ function readMerges(settings: Settings, idOf: ReadonlyMap<string, number>, prefi
   const ranks = new Map<number, number>()
   const results: number[] = []
   const width = 2 ** 24
-  const need = (token: string, rank: number): number => {
-    const id = idOf.get(token)
-    if (id !== undefined) return id
-    throw new SwarmError(
+  const missing = (token: string, rank: number): SwarmError =>
+    new SwarmError(
       'BAD_CHECKPOINT',
-      `${settings.where}.merges[${rank}]: ${JSON.stringify(token)} is not in the vocabulary`
+      `${settings.where}.merges[${rank}]: ${JSON.stringify(token.slice(0, 100))} is not in the vocabulary`
     )
-  }
-  for (const [rank, merge] of settings.list('merges').entries()) {
-    const pair: unknown = typeof merge === 'string' ? splitMerge(merge) : merge
-    if (!Array.isArray(pair) || pair.length !== 2 || !pair.every(part => typeof part === 'string')) {
-      throw new SwarmError(
-        'BAD_CHECKPOINT',
-        `${settings.where}.merges[${rank}]: expected two tokens, found ${JSON.stringify(merge)?.slice(0, 100)}`
-      )
+  let rank = 0
+  for (const merge of settings.list('merges')) {
+    const [left, right] = readMerge(merge, settings, rank)
+    const leftId = idOf.get(left)
+    const rightId = idOf.get(right)
+    const merged = left + (prefix === '' ? right : right.slice(prefix.length))
+    const result = idOf.get(merged)
+    if (leftId === undefined || rightId === undefined || result === undefined) {
+      throw missing(leftId === undefined ? left : rightId === undefined ? right : merged, rank)
     }
-    const [left, right] = pair as [string, string]
-    ranks.set(need(left, rank) * width + need(right, rank), rank)
-    results.push(need(left + right.slice(prefix.length), rank))
+    ranks.set(leftId * width + rightId, rank)
+    results.push(result)
+    rank++
   }
   return { rankOf: (left, right) => ranks.get(left * width + right), results }
 }
 
-function splitMerge(merge: string): string[] {
-  const at = merge.indexOf(' ')
-  return at === -1 ? [merge] : [merge.slice(0, at), merge.slice(at + 1)]
+/** `"a b"`, or `["a", "b"]`. */
+function readMerge(merge: unknown, settings: Settings, rank: number): readonly [string, string] {
+  if (typeof merge === 'string') {
+    const at = merge.indexOf(' ')
+    if (at !== -1) return [merge.slice(0, at), merge.slice(at + 1)]
+  } else if (
+    Array.isArray(merge) &&
+    merge.length === 2 &&
+    typeof merge[0] === 'string' &&
+    typeof merge[1] === 'string'
+  ) {
+    return [merge[0], merge[1]]
+  }
+  const found = JSON.stringify(merge)?.slice(0, 100)
+  throw new SwarmError('BAD_CHECKPOINT', `${settings.where}.merges[${rank}]: expected two tokens, found ${found}`)
 }
 
 /** A heap of numbers, least first. */

@@ -4,7 +4,6 @@ import { checkRoom } from './aligned-text.ts'
 import { bytesOfCharacters } from './byte-characters.ts'
 import { patternOf } from './patterns.ts'
 import type { Settings } from './settings.ts'
-import { charactersOf } from './unicode.ts'
 
 export interface Decoder {
   /** The tokens' texts, to be joined; together at most `room` units. */
@@ -44,6 +43,7 @@ const hex = /^<0x([0-9A-Fa-f+][0-9A-Fa-f])>$/
 
 /** The byte of a token `<0x0A>`. */
 function byteOf(token: string): number | null {
+  if (token.length !== 6 || !token.startsWith('<0x')) return null
   const digits = hex.exec(token)?.[1]
   if (digits === undefined) return null
   return Number.parseInt(digits.replace('+', ''), 16)
@@ -142,14 +142,13 @@ function ctc(settings: Settings): Decoder {
 function strip(settings: Settings): Decoder {
   const content = settings.text('content')
   const [start, stop] = [settings.whole('start', 0), settings.whole('stop', 0)]
+  if (content === '') throw settings.wrong('content', 'one character')
   return trusted(tokens =>
     tokens.map(token => {
-      const characters = charactersOf(token)
-      let from = 0
-      while (from < start && characters[from] === content) from++
-      let to = characters.length
-      while (characters.length - to < stop && to > 0 && characters[to - 1] === content) to--
-      return characters.slice(from, to).join('')
+      let [from, to] = [0, token.length]
+      for (let count = 0; count < start && token.startsWith(content, from); count++) from += content.length
+      for (let count = 0; count < stop && to > from && token.endsWith(content, to); count++) to -= content.length
+      return token.slice(from, to)
     })
   )
 }
@@ -162,14 +161,15 @@ function replace(settings: Settings): Decoder {
     decode(tokens, room) {
       let length = 0
       return tokens.map(token => {
+        const found = pattern.find(token)
         let text = ''
         let from = 0
-        for (const { start, end } of pattern.find(token)) {
+        for (const { start, end } of found) {
           text += token.slice(from, start) + content
           from = end
           checkRoom(length + text.length, room)
         }
-        text += token.slice(from)
+        text = from === 0 && text === '' ? token : text + token.slice(from)
         length += text.length
         return text
       })

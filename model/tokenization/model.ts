@@ -20,8 +20,11 @@ export interface TokenModel {
 /** more than any vocabulary has */
 const highestId = 2 ** 24
 
+const isId = (id: unknown): id is number =>
+  Number.isSafeInteger(id) && (id as number) >= 0 && (id as number) < highestId
+
 export function checkId(id: unknown, where: string): number {
-  if (Number.isSafeInteger(id) && (id as number) >= 0 && (id as number) < highestId) return id as number
+  if (isId(id)) return id
   throw new SwarmError(
     'BAD_CHECKPOINT',
     `${where}: expected a token's number below ${highestId}, found ${String(id).slice(0, 40)}`
@@ -33,8 +36,10 @@ export function readVocabulary(settings: Settings): Map<string, number> {
   const { vocab } = settings.fields
   if (!isJsonObject(vocab)) throw settings.wrong('vocab', 'an object')
   const idOf = new Map<string, number>()
-  for (const [token, id] of Object.entries(vocab))
-    idOf.set(token, checkId(id, `${settings.where}.vocab: ${JSON.stringify(token)}`))
+  for (const [token, id] of Object.entries(vocab)) {
+    if (!isId(id)) checkId(id, `${settings.where}.vocab: ${JSON.stringify(token.slice(0, 100))}`)
+    idOf.set(token, id as number)
+  }
   return idOf
 }
 

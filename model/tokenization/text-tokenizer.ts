@@ -127,10 +127,10 @@ export function createTextTokenizer(
   const isTrusted = (normalizer?.isTrusted ?? true) && (preTokenizer?.isTrusted ?? true) && model.isTrusted
   const { sectionsOf, written } = limited(isTrusted, 0, () => createSectioner(added, normalizer))
 
-  const tokenOf = new Map<number, string>()
-  for (const [token, id] of model.idOf) tokenOf.set(id, token)
+  const tokenOf: (string | undefined)[] = []
+  for (const [token, id] of model.idOf) tokenOf[id] = token
   // what a normalizer makes of an added token is what the reference shows of it
-  for (const [content, { id }] of written) tokenOf.set(id, content)
+  for (const [content, { id }] of written) tokenOf[id] = content
   const addedIds = new Map(added.map(({ content, id }) => [content, id]))
   const special = new Set(added.filter(token => token.special).map(({ id }) => id))
   const wordTokens = createWordTokenizer(word => model.tokenize(word), preTokenizer?.endsInBytes ?? false)
@@ -204,7 +204,7 @@ export function createTextTokenizer(
     decode(ids, { skipSpecialTokens }) {
       const tokens: string[] = []
       for (const id of ids) {
-        const token = tokenOf.get(id)
+        const token = tokenOf[id]
         if (token !== undefined && !(skipSpecialTokens && special.has(id))) tokens.push(token)
       }
       if (tokens.length === 0) return ''
@@ -217,7 +217,7 @@ export function createTextTokenizer(
 
     idOf: token => addedIds.get(token) ?? model.idOf.get(token),
     isSpecial: id => special.has(id),
-    size: new Set([...model.idOf.keys(), ...addedIds.keys()]).size,
+    size: model.idOf.size + [...addedIds.keys()].filter(token => !model.idOf.has(token)).length,
     isBpe: json.model !== undefined && (json.model as JsonObject).merges !== undefined
   }
 }
