@@ -69,6 +69,12 @@ function scientific(value: number, precision: number, alternate: boolean): strin
   return digits[0]! + (fraction === '' ? (alternate ? '.' : '') : `.${fraction}`) + exponentText(exponent)
 }
 
+function withoutZeros(text: string): string {
+  let end = text.length
+  while (text[end - 1] === '0') end--
+  return text.slice(0, text[end - 1] === '.' ? end - 1 : end)
+}
+
 /** Of `g`: precision counts significant digits, zeros at the end are dropped. */
 function general(value: number, precision: number, alternate: boolean, leastDecimals = 0): string {
   const digits = Math.max(1, precision)
@@ -78,7 +84,7 @@ function general(value: number, precision: number, alternate: boolean, leastDeci
   let text = plain ? fixed(value, Math.max(0, digits - 1 - exponent)) : scientific(value, digits - 1, false)
   if (!alternate) {
     let [mantissa = '', tail = ''] = text.split('e')
-    if (mantissa.includes('.')) mantissa = mantissa.replace(/\.?0+$/, '')
+    if (mantissa.includes('.')) mantissa = withoutZeros(mantissa)
     if (leastDecimals > 0 && plain && !mantissa.includes('.')) mantissa += '.0'
     text = tail === '' ? mantissa : `${mantissa}e${tail}`
   } else if (!text.includes('.')) text = text.replace(/(?=e|$)/, '.')
@@ -299,6 +305,8 @@ function converted(value: Value, kind: string, spec: Specification): string {
 
 /** Python's `text % values`. */
 export function formatPercent(text: string, values: Value): string {
+  // each name in brackets that are not closed is looked for to the end
+  charge(1 + text.length + ((text.split('%(').length - 1) * text.length) / 8)
   const args = values instanceof Tuple ? values.items : [values]
   let next = 0
   let usesNames = false

@@ -28,7 +28,7 @@ export interface Token {
 const opening = /\{[%{#]/g
 const space = `[${spaceClass}]`
 const spaces = new RegExp(`${space}+`, 'y')
-const endsInSpaces = new RegExp(`${space}+$`)
+const oneSpace = new RegExp(space)
 const onlySpaces = new RegExp(`^${space}+$`)
 const rawBegin = new RegExp(`\\{%([-+]?)${space}*raw${space}*(?:-%\\}${space}*|%\\})`, 'y')
 const rawEnd = new RegExp(`\\{%([-+]?)${space}*endraw${space}*(?:\\+%\\}|-%\\}${space}*|%\\}\\n?)`, 'g')
@@ -107,8 +107,11 @@ export function tokenize(template: string): Token[] {
   /** Text before a tag, whose white space goes by the tag's sign. */
   const data = (text: string, sign: string, isVariable: boolean): void => {
     let kept = text
-    if (sign === '-') kept = text.replace(endsInSpaces, '')
-    else if (sign !== '+' && !isVariable) {
+    if (sign === '-') {
+      let end = text.length
+      while (end > 0 && oneSpace.test(text[end - 1]!)) end--
+      kept = text.slice(0, end)
+    } else if (sign !== '+' && !isVariable) {
       const start = text.lastIndexOf('\n') + 1
       if ((start > 0 || startsLine) && onlySpaces.test(text.slice(start))) kept = text.slice(0, start)
     }

@@ -191,9 +191,13 @@ function roundedDigits(value: number, decimals: number): bigint {
   return twice > unit || (twice === unit && quotient % 2n === 1n) ? quotient + 1n : quotient
 }
 
+/** decimals and digits that a float has at most: all after them are zeros */
+const mostDecimals = 1100
+
 /** A non-negative finite float with a fixed number of decimals, as `%.2f`. */
 export function fixed(value: number, decimals: number): string {
   charge(decimals + 400)
+  if (decimals > mostDecimals) return fixed(value, mostDecimals) + '0'.repeat(decimals - mostDecimals)
   const digits = String(roundedDigits(value, decimals)).padStart(decimals + 1, '0')
   return decimals === 0 ? digits : `${digits.slice(0, -decimals)}.${digits.slice(-decimals)}`
 }
@@ -201,6 +205,10 @@ export function fixed(value: number, decimals: number): string {
 /** A non-negative finite float as `digits` significant decimals and the exponent of the first, half to even. */
 export function significant(value: number, digits: number): { digits: string; exponent: number } {
   charge(digits + 400)
+  if (digits > mostDecimals) {
+    const { digits: first, exponent } = significant(value, mostDecimals)
+    return { digits: first + '0'.repeat(digits - mostDecimals), exponent }
+  }
   if (value === 0) return { digits: '0'.repeat(digits), exponent: 0 }
   let exponent = Math.floor(Math.log10(value))
   if (10 ** exponent > value) exponent--
@@ -251,7 +259,8 @@ const withPlainDigits = (text: string): string =>
 
 /** Python's `float(text)`. */
 export function parseFloat_(text: string): number {
-  charge(text.length)
+  // what is no number may be read once for each of its digits
+  charge(1 + text.length ** 2 / 16)
   const match = text.length > 5000 ? null : floatPattern.exec(withPlainDigits(text))
   const digits = match?.[1]?.replaceAll('_', '').toLowerCase()
   if (digits === undefined || !/\d|inf|nan/.test(digits) || /^[+-]?e/.test(digits) || /^[+-]?\.(e|$)/.test(digits)) {

@@ -137,6 +137,25 @@ describe('a template that exhausts the machine is stopped:', () => {
     })
   }
 
+  test('names that are not closed in a format', () => {
+    assert.equal(errorOf(() => render("{{ ('%(' * 1000000) % {} }}")).kind, 'limit')
+  })
+
+  test('no text that is only long: decimals and white space without end', () => {
+    const start = performance.now()
+    assert.equal(render("{{ '%.1200f' % 0.1 == '%.1100f' % 0.1 ~ '0' * 100 }}"), 'True')
+    assert.equal(
+      render("{{ ('%.5000000f' % 1)|length }} {{ ('%.5000000e' % 1)|length }} {{ '%.5000000g' % 0.5 }}"),
+      '5000002 5000006 0.5'
+    )
+    assert.equal(
+      render(`${' '.repeat(500_000)}x{%- if true %}{% endif %}${' '.repeat(500_000)}y{{- 1 }}`).length,
+      1_000_003
+    )
+    assert.equal(render("{{ ('1' * 4000 ~ 'x')|float }}"), '0.0')
+    assert.ok(performance.now() - start < 10_000, 'took quadratic time')
+  })
+
   test('ints of many digits and long ranges, as jinja2 stops them', () => {
     for (const source of ['{{ 10 ** 10000000 }}', '{{ 2 ** 20000 }}', '{{ range(10**9)|list }}']) {
       const error = errorOf(() => render(source))
