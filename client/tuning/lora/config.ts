@@ -5,8 +5,11 @@ import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
 import { checkTargetFields, patternValue, targetFields } from '../targets.ts'
 
-/** Ways to begin that we do; PEFT has more, which need the weights of the blocks. */
-const initializations = ['gaussian'] as const
+/** Ways to begin; of 'eva', which needs the inputs of the modules, only adapters that PEFT began so are loaded. */
+const initializations = ['gaussian', 'orthogonal', 'eva'] as const
+
+/** Of PEFT's ways to begin, those that change the weights under the adapter: what it saves is no change of the model's own. */
+const changesBase = /^(?:pissa|corda|olora|loftq|lora_ga|mica)/i
 
 /** Numbers by the end of a module's name, or a regular expression for it. */
 const byModule = <T extends z.ZodType>(value: T) => z.record(z.string(), value)
@@ -31,10 +34,11 @@ export const schema = z.strictObject({
   ensureWeightTying: z.boolean().optional(),
   /** scales by `loraAlpha / sqrt(r)` (Kalajdzievski 2023) */
   useRslora: z.boolean().default(false),
-  /** true: A uniform, B zero; 'gaussian': A normal, B zero; false: both uniform, which changes the model at once */
+  /** true: A uniform, B zero; 'gaussian': A normal, B zero; false: both uniform, which changes the model at once; 'orthogonal': both normal over halves of an orthogonal basis, so that B A is zero (for even ranks) */
   initLoraWeights: z
     .union([z.boolean(), z.enum(initializations)], {
-      error: ({ input }) => `${JSON.stringify(input)} is not supported (supported: true, false, 'gaussian')`
+      error: ({ input }) =>
+        `${JSON.stringify(input)} is not supported (supported: true, false, 'gaussian', 'orthogonal')`
     })
     .default(true)
 })
@@ -146,7 +150,14 @@ function isInactive(value: unknown): boolean {
 export function readLoraConfig(fields: Readonly<Record<string, unknown>>, file: string): ParsedLoraConfig {
   const variants = Object.keys(unused).filter(field => !harmless.has(field) && !isInactive(fields[field]))
   const init = fields.init_lora_weights ?? true
-  if (typeof init !== 'boolean' && init !== 'gaussian') variants.push('init_lora_weights')
+  if (typeof init === 'string' && changesBase.test(init)) {
+    throw new SwarmError(
+      'UNSUPPORTED',
+      `${file}: init_lora_weights = '${init}' changed the weights under the adapter, which servers hold as they were ` +
+        '(save it with PEFT’s path_initial_model_for_weight_conversion, which makes it plain LoRA)'
+    )
+  }
+  if (typeof init !== 'boolean' && !initializations.some(known => known === init)) variants.push('init_lora_weights')
   const present = (value: unknown): unknown => (isInactive(value) ? undefined : value)
   if (variants.length > 0) {
     const found = variants.map(field => `${field} = ${JSON.stringify(fields[field])}`)

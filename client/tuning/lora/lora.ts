@@ -1,4 +1,5 @@
 // LoRA (Hu et al. 2021): a linear module's output gets `scaling * B A x` added. Knows no server and no optimizer.
+import { SwarmError } from '../../../common/errors.ts'
 import { type DataOf, tensor } from '../../../common/tensor.ts'
 import { addGradient, type Parameter, parameter } from '../../parameter.ts'
 import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'
@@ -32,11 +33,20 @@ export async function createLora(
 ): Promise<TuningMethod<LoraSettings>> {
   const { initLoraWeights } = settings
   const { seed, initialize } = options
+  if (initialize && initLoraWeights === 'eva') {
+    throw new SwarmError(
+      'UNSUPPORTED',
+      "initLoraWeights: 'eva' needs the inputs of the modules, which servers do not give out (begin the adapter with PEFT and load it)"
+    )
+  }
   const targets = resolveTargets(settings, target, initialize)
   const adapters = targets.map(({ block, module, path }): Adapter => {
     const { name, inFeatures, outFeatures } = module
     const stream = [block, target.modules.indexOf(module)]
     const { r, scaling } = ranksOf(settings, path)
+    if (initialize && initLoraWeights === 'orthogonal' && r % 2 !== 0) {
+      throw new SwarmError('INVALID_ARGUMENT', `initLoraWeights: 'orthogonal' needs an even rank, found ${r} (${path})`)
+    }
     const values = { r, initLoraWeights }
     const a = initialize ? initializeA(values, inFeatures, seed, ...stream) : undefined
     const b = initialize ? initializeB(values, outFeatures, seed, ...stream) : undefined

@@ -132,13 +132,37 @@ suite('adapter files', () => {
   })
 
   test('variants of LoRA that we do not do are refused by name', async context => {
-    const variants = { use_dora: true, layer_replication: [[0, 2]], use_bdlora: true, init_lora_weights: 'pissa' }
+    const variants = { use_dora: true, layer_replication: [[0, 2]], use_bdlora: true, init_lora_weights: 'new' }
     for (const [field, value] of Object.entries(variants)) {
       const folder = await copy(context, 'lora')
       await edit(folder, { [field]: value })
       await assert.rejects(loadAdapter(folder, target), {
         code: 'UNSUPPORTED',
         message: `${join(folder, 'adapter_config.json')}: ${field} = ${JSON.stringify(value)}: this variant of LoRA is not supported`
+      })
+    }
+  })
+
+  test('adapters that began otherwise are plain LoRA, but where the weights under them were changed', async context => {
+    const plain = await loadAdapter(referencePath('adapters', 'lora'), target)
+    for (const init of ['eva', 'orthogonal']) {
+      const folder = await copy(context, 'lora')
+      await edit(folder, { init_lora_weights: init, eva_config: init === 'eva' ? { rho: 2 } : null })
+      const method = await loadAdapter(folder, target)
+      assert.deepEqual(
+        method.parameters.map(({ data }) => data),
+        plain.parameters.map(({ data }) => data)
+      )
+      await saveAdapter(method, folder, { baseModel: 'base' })
+      assert.equal((await readConfig(folder)).init_lora_weights, init)
+    }
+    for (const init of ['pissa', 'pissa_niter_16', 'corda', 'olora', 'OLoRA', 'loftq', 'lora_ga']) {
+      const folder = await copy(context, 'lora')
+      await edit(folder, { init_lora_weights: init })
+      await assert.rejects(loadAdapter(folder, target), {
+        code: 'UNSUPPORTED',
+        message:
+          /init_lora_weights = '.*' changed the weights under the adapter.*path_initial_model_for_weight_conversion/
       })
     }
   })

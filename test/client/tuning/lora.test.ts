@@ -108,7 +108,7 @@ suite('the configuration of LoRA', () => {
       [{ bias: 'some' }, /bias/],
       [
         { initLoraWeights: 'pissa' },
-        /initLoraWeights: "pissa" is not supported \(supported: true, false, 'gaussian'\)/
+        /initLoraWeights: "pissa" is not supported \(supported: true, false, 'gaussian', 'orthogonal'\)/
       ],
       [{ layersPattern: 'layers' }, /layersPattern says which blocks layersToTransform counts/],
       [{ rankPattern: { '(': 2 } }, /rankPattern: '\(' is not a regular expression/],
@@ -164,6 +164,32 @@ suite('first values', () => {
     const uniform = await create({ r: 4, initLoraWeights: false, targetModules: ['q_proj'] })
     const b = uniform.parameters.filter(({ name }) => name.includes('lora_B')).flatMap(({ data }) => [...data])
     assert.ok(b.every(value => Math.abs(value) <= 1 / 2) && b.some(value => Math.abs(value) > 0.45))
+  })
+
+  test("'orthogonal' has A and B over halves of an orthogonal basis: their product is zero, as of PEFT's", async () => {
+    const made = await create({ r: 6, initLoraWeights: 'orthogonal', targetModules: ['q_proj', 'down_proj'] })
+    for (let at = 0; at < 4; at += 2) {
+      const [a, b] = [made.parameters[at]!, made.parameters[at + 1]!]
+      const [rank, inputs] = a.shape as [number, number]
+      const products = Array.from({ length: b.shape[0]! * inputs }, (_, place) => {
+        const [out, from] = [Math.floor(place / inputs), place % inputs]
+        return Array.from({ length: rank }, (_, r) => b.data[out * rank + r]! * a.data[r * inputs + from]!)
+      })
+      const largest = Math.max(...products.map(terms => Math.abs(terms.reduce((sum, term) => sum + term, 0))))
+      assert.ok(largest < 1e-7, `${a.name} ${largest}`)
+    }
+    // half of the squares of normal numbers, by 1/100
+    for (const part of ['lora_A', 'lora_B']) {
+      const values = made.parameters.filter(({ name }) => name.includes(part)).flatMap(({ data }) => [...data])
+      const variance = values.reduce((sum, value) => sum + value * value, 0) / values.length
+      assert.ok(Math.abs(variance / 0.005 - 1) < 0.1, `${part} ${variance}`)
+    }
+    const odd = create({ r: 3, initLoraWeights: 'orthogonal', targetModules: ['q_proj'] })
+    await assert.rejects(odd, { code: 'INVALID_ARGUMENT', message: /needs an even rank, found 3 \(model\.layers\.0/ })
+    await assert.rejects(create({ initLoraWeights: 'eva' }), {
+      code: 'UNSUPPORTED',
+      message: /'eva' needs the inputs of the modules/
+    })
   })
 
   test('come from the seed, module by module', async () => {
