@@ -47,6 +47,8 @@ export class ByteBudget {
   readonly #peers = new Map<string, number>()
   readonly #hosts = new Map<string, number>()
   #total = 0
+  /** as much breaks no limit, whoever holds it */
+  readonly #ample: number
 
   constructor(init: ByteBudgetInit) {
     this.#init = {
@@ -55,6 +57,8 @@ export class ByteBudget {
       now: () => performance.now(),
       ...init
     }
+    const { perPeer, perHost, total } = this.#init
+    this.#ample = Math.min(perPeer, perHost, total * strangerShare) * largeShare
   }
 
   /** bytes that are held now */
@@ -79,6 +83,8 @@ export class ByteBudget {
    * @throws SwarmError BUSY
    */
   makeRoom(account: ByteAccount, bytes: number): void {
+    // nearly always: all that is held would fit into the smallest share
+    if (this.#total + bytes <= this.#ample) return
     for (let scope = this.#exceeded(account, bytes); scope !== null; scope = this.#exceeded(account, bytes)) {
       const victim = this.#slowest(account.source, scope) ?? this.#largest(account, bytes, scope)
       if (victim === undefined || victim === account) throw this.#busy(account.source, bytes, scope)
