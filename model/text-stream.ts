@@ -5,7 +5,7 @@ import type { Tokenizer } from './tokenizer.ts'
 const replacement = '\uFFFD'
 
 export interface TextStream {
-  /** Takes ids in and returns the text they complete: '' while the last character lacks bytes. */
+  /** Takes ids in and returns the text they complete: '' while the last character lacks bytes, or may yet lose a space. */
   push(...ids: number[]): string
   /** The text held back, incomplete characters as U+FFFD. The stream is empty afterwards. */
   end(): string
@@ -18,7 +18,10 @@ export interface TextStreamOptions {
   readonly after?: readonly number[]
 }
 
-type Decoder = Pick<Tokenizer, 'decode'>
+type Decoder = Pick<Tokenizer, 'decode'> & Partial<Pick<Tokenizer, 'cleansUp'>>
+
+/** What cleaning may take a space out of, once more follows: the beginnings of its rules. */
+const unclean = /(?: | '| n| n'| 'v| 'r)$/
 
 /** Tokens before a text of which its first token's text depends */
 const contextTokens = 8
@@ -68,7 +71,7 @@ export function createTextStream(tokenizer: Decoder, options: TextStreamOptions 
     if (pending.length === 0) return ''
     const before = context.length === 0 ? '' : tokenizer.decode(context, { skipSpecialTokens })
     const all = tokenizer.decode([...context, ...pending], { skipSpecialTokens })
-    if (!final && all.endsWith(replacement)) return ''
+    if (!final && (all.endsWith(replacement) || (tokenizer.cleansUp && unclean.test(all)))) return ''
     const text = addition(before, all)
     // A piece without text (a special token) must not become the only context of the next.
     context = text === '' ? [...context, ...pending] : pending

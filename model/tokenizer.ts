@@ -31,6 +31,8 @@ export interface Tokenizer {
   encode(text: string, options?: EncodeOptions): number[]
   /** Text of token ids; special tokens are shown unless skipped. Ids that the vocabulary does not have give nothing. */
   decode(ids: readonly number[], options?: { skipSpecialTokens?: boolean }): string
+  /** `decode` takes out spaces before punctuation, as tokenizer_config.json wants it */
+  readonly cleansUp: boolean
   /** Whether it is a token that skipSpecialTokens leaves out. */
   isSpecial(id: number): boolean
   readonly bosTokenId?: number
@@ -123,6 +125,7 @@ export async function loadTokenizer(path: string, options: { signal?: AbortSigna
       const text = rules.decode(ids, { skipSpecialTokens })
       return cleans ? cleanUpSpaces(text) : text
     },
+    cleansUp: cleans,
     isSpecial: rules.isSpecial,
     bosTokenId: idOf('bos_token'),
     eosTokenId: idOf('eos_token'),

@@ -25,7 +25,7 @@ export interface GenerationOptions extends SamplingOptions {
   /** a row ends where its text holds one of these; its tokens keep it, its streamed text does not */
   readonly stopStrings?: string | readonly string[]
   /** needed for stop strings and for the text of steps */
-  readonly tokenizer?: Pick<Tokenizer, 'decode'> & Partial<Pick<Tokenizer, 'isSpecial'>>
+  readonly tokenizer?: Pick<Tokenizer, 'decode'> & Partial<Pick<Tokenizer, 'isSpecial' | 'cleansUp'>>
   /**
    * Speculative decoding of a single row: guess so many tokens from what the text has said before, and check them in one pass. Greedy
    * tokens stay the same; sampled ones have the same distribution. UNSUPPORTED for several rows, which would be cut back to different lengths:

@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { JsonObject } from '../../model/json.ts'
+import { createTextStream } from '../../model/text-stream.ts'
+import { cleanUpSpaces } from '../../model/tokenization/decoders.ts'
 import { createTextTokenizer, type TextTokenizer } from '../../model/tokenization/text-tokenizer.ts'
 
 interface Kind {
@@ -60,6 +62,23 @@ for (const [name, kind] of Object.entries(reference.kinds)) {
       }
       for (const [ids, text] of kind.some) {
         assert.equal(tokenizer.decode(ids, { skipSpecialTokens: false }), text, ids.join())
+      }
+    })
+
+    test('streams, after a prompt and cleaned up too, what it decodes', () => {
+      for (const cleansUp of [false, true]) {
+        const decode = (ids: readonly number[], { skipSpecialTokens = false } = {}): string => {
+          const text = tokenizer.decode(ids, { skipSpecialTokens })
+          return cleansUp ? cleanUpSpaces(text) : text
+        }
+        for (const [index, ids] of kind.ids.entries()) {
+          const prompt = ids.slice(0, index % 4)
+          const before = decode(prompt, { skipSpecialTokens: true })
+          if (before.endsWith('\ufffd')) continue // the prompt ends within a character
+          const stream = createTextStream({ decode, cleansUp }, { after: prompt })
+          const text = ids.slice(prompt.length).map(id => stream.push(id))
+          assert.equal(before + text.join('') + stream.end(), decode(ids, { skipSpecialTokens: true }), ids.join())
+        }
       }
     })
 
