@@ -13,6 +13,7 @@ export {
   renderAssistantTurns,
   renderChat
 } from '../model/chat-template.ts'
+export { parseJson } from '../model/exact-json.ts'
 export { loadTokenizer, type Tokenizer } from '../model/tokenizer.ts'
 export type { FoundPeer } from '../network/network.ts'
 export type { Codec, NamedTensors } from '../proto/frame.ts'

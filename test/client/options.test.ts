@@ -12,6 +12,7 @@ import { collect, referencePath } from './support.ts'
 
 /** Functions and methods whose parameters are no options. */
 const takeNone = new Set([
+  'parseJson',
   'float32',
   'int64',
   'tensor',
