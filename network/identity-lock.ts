@@ -1,15 +1,20 @@
 // One identity, one process: two peers with one key would take each other's connections. The lock is a socket beside the
 // key, so that it ends with the process, however that ends.
 import { createHash } from 'node:crypto'
-import { rename, rm } from 'node:fs/promises'
+import { mkdir, rm, rmdir, stat } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { SwarmError } from '../common/errors.ts'
+import { second } from '../common/units.ts'
 
 /** longest path of a socket, everywhere */
 const maxSocketPath = 100
-const attempts = 5
+const attempts = 20
+/** how long another process is waited for that takes a left-over lock away, and when it counts as gone */
+const turnMs = 25
+const staleTurnMs = 5 * second
 
 /** Where the lock of a key file is. */
 function lockPath(path: string): string {
@@ -46,15 +51,28 @@ async function isAlive(path: string): Promise<boolean> {
   return alive
 }
 
-/** Takes a left-over lock away, and puts it back where it has come alive in the meantime. */
+/**
+ * Takes a left-over lock away. One process at a time does: who looked earlier would take away the lock of whoever has it by then. While
+ * the left-over is there nobody can listen in its place.
+ */
 async function clear(path: string): Promise<void> {
-  const aside = `${path}.${process.pid}`
+  // pipes end with their process
+  if (process.platform === 'win32') return
+  const turn = `${path}.clearing`
   try {
-    await rename(path, aside)
-    if (await isAlive(aside)) await rename(aside, path)
-    else await rm(aside)
+    await mkdir(turn)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    await pause(turnMs)
+    const since = await stat(turn).catch(() => undefined)
+    // its process has ended in the middle
+    if (since && Date.now() - since.mtimeMs > staleTurnMs) await rmdir(turn).catch(() => {})
+    return
+  }
+  try {
+    if (!(await isAlive(path))) await rm(path, { force: true })
+  } finally {
+    await rmdir(turn)
   }
 }
 

@@ -29,8 +29,8 @@ interface JoinOptions {
 }
 
 /**
- * Returns when a first peer has answered and said what it can do: one of the addresses, or one that multicast finds and that
- * counts. Does nothing without either, or when all addresses are our own; who serves does not wait for multicast alone. Throws
+ * Returns when a first peer has answered and said what it can do: one of the addresses, or one that multicast finds.
+ * Does nothing without either, or when all addresses are our own; who serves does not wait for multicast alone. Throws
  * UNREACHABLE, naming each address and why it failed, when nobody answers; who is patient says so once and tries again.
  */
 export async function join(
@@ -57,7 +57,7 @@ export async function join(
 }
 
 async function joinOnce(components: Components, others: readonly Multiaddr[], options: JoinOptions): Promise<void> {
-  const local = components.localPeers?.takes ? components.localPeers : undefined
+  const local = components.localPeers
   if (others.length === 0) {
     if (local && !options.serves) await firstLocal(local, options.signal)
     return

@@ -97,8 +97,7 @@ export class Libp2pNetwork implements Network {
     )
     const { multicastTag: tag, onFound } = init
     const answers = (init.listen ?? defaultListen).length > 0
-    const takes = !init.multicastAnswersOnly
-    this.#localPeers = tag === undefined ? undefined : new LocalPeers(components, { tag, answers, takes, onFound })
+    this.#localPeers = tag === undefined ? undefined : new LocalPeers(components, { tag, answers, onFound })
     setMaxListeners(0, this.#stopping.signal)
     this.onPeer(peer => this.directory.meet(peer, this.hostOf(peer)))
   }

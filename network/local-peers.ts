@@ -24,19 +24,13 @@ export class LocalPeers {
   readonly #identified = new Set<string>()
   readonly #waiting = new Set<() => void>()
   readonly #onFound: (peer: FoundPeer) => void
-  /** whether peers that are found are joined */
-  readonly takes: boolean
   #started = false
 
-  /**
-   * @param init.tag what `multicastTag` gives; @param init.answers false for clients, which nobody needs to find
-   * @param init.takes false: be found only
-   */
+  /** @param init.tag what `multicastTag` gives; @param init.answers false for clients, which nobody needs to find */
   constructor(
     components: { libp2p: SwarmLibp2p; logger: Logger },
-    init: { tag: string; answers: boolean; takes?: boolean; onFound?: (peer: FoundPeer) => void }
+    init: { tag: string; answers: boolean; onFound?: (peer: FoundPeer) => void }
   ) {
-    this.takes = init.takes ?? true
     this.#onFound = init.onFound ?? (() => {})
     this.#libp2p = components.libp2p
     this.#logger = components.logger
@@ -98,7 +92,7 @@ export class LocalPeers {
     const here = this.#libp2p
     // an answer costs nothing to make up: those that there is no time for are found again at the next question
     if (this.#dialing.size >= maxMulticastDials) return
-    if (!this.takes || this.#dialing.has(peer) || id.equals(here.peerId) || here.getConnections(id).length > 0) return
+    if (this.#dialing.has(peer) || id.equals(here.peerId) || here.getConnections(id).length > 0) return
     this.#dialing.add(peer)
     try {
       await here.peerStore.merge(id, { multiaddrs })

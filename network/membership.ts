@@ -22,13 +22,11 @@ function isLoopback(address: string): boolean {
 }
 
 /**
- * Who is named by an address is meant: without an invite nobody else is taken, unless `multicast` asks for the LAN as well. An invite names
+ * Who is named by an address is meant: without an invite nobody else is looked for, nor told of this peer, unless `multicast` asks for the LAN as well. An invite names
  * its swarm, so that peers on the LAN that prove its secret are as good as those at its addresses.
  * Throws INVALID_ARGUMENT on a text that is no invite, and on an invite to a swarm of another model.
  */
-export function membership(
-  init: MembershipInit
-): Pick<NetworkInit, 'join' | 'secret' | 'multicastTag' | 'multicastAnswersOnly'> {
+export function membership(init: MembershipInit): Pick<NetworkInit, 'join' | 'secret' | 'multicastTag'> {
   const invite = typeof init.swarm === 'string' ? parseInvite(init.swarm) : init.swarm
   if (invite?.model && init.model && invite.model.identity !== init.model) {
     const { name, identity } = invite.model
@@ -39,16 +37,13 @@ export function membership(
   }
   const join = [...new Set([...(init.join ?? []), ...(invite?.peers ?? [])])]
   const { listen = [] } = init
-  const serves = listen.length > 0
-  const local = serves ? listen.every(isLoopback) : join.length > 0 && join.every(isLoopback)
-  const takes = init.multicast ?? (invite !== undefined || join.length === 0)
-  // a server that joins by an address may still be found by those that have none
-  const multicast = init.multicast ?? (!local && (takes || serves))
+  const local = listen.length > 0 ? listen.every(isLoopback) : join.length > 0 && join.every(isLoopback)
+  const multicast = init.multicast ?? (!local && (invite !== undefined || join.length === 0))
   const model = init.model === undefined ? undefined : { model: init.model }
   const known = invite ? { secret: invite.secret } : model
   return {
     join,
     ...(invite && { secret: invite.secret }),
-    ...(multicast && known && { multicastTag: multicastTag(known), ...(!takes && { multicastAnswersOnly: true }) })
+    ...(multicast && known && { multicastTag: multicastTag(known) })
   }
 }

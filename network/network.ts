@@ -26,8 +26,6 @@ export interface NetworkInit {
   readonly allow?: AllowList
   /** what peers on the LAN look for each other by, see `membership`; default: by nothing */
   readonly multicastTag?: string
-  /** be found on the LAN, and take nobody found there; default: take whoever answers */
-  readonly multicastAnswersOnly?: boolean
   /** try the addresses of `join` again and again until one answers; default: peers that listen do, clients fail */
   readonly patient?: boolean
   /** hears of each peer that was found on the LAN and has answered */
@@ -72,7 +70,6 @@ export const networkKeys: OptionKeys<NetworkInit> = {
   gossipIntervalMs: true,
   pingIntervalMs: true,
   maxConnections: true,
-  multicastAnswersOnly: true,
   onFound: true,
   patient: true,
   peerBytes: true,

@@ -36,7 +36,7 @@ class Proofs {
     const proof = this.#known.get(peerId)
     if (proof === undefined) return undefined
     const age = performance.now() - proof.at
-    if (proof.answers === null) return age < proofPatienceMs ? null : false
+    if (proof.answers === null) return age < 0.9 * proofPatienceMs ? null : false
     return age < (proof.answers ? provenForMs : missingForMs) ? proof.answers : undefined
   }
 
@@ -88,14 +88,16 @@ export async function proven(
   const isDoubtful = () => known(false).length > known(true).length / 4
   const next = () => known(undefined).slice(0, proofsAtOnce)
 
+  const tries: Promise<void>[] = []
   for (let round = 0; round < maxProofRounds && !isEnough() && !signal?.aborted; round++) {
     const due = next()
     if (due.length === 0) break
-    await settled(
-      due.map(server => proofs.try(server, signal)),
-      isEnough
-    )
+    const started = due.map(server => proofs.try(server, signal))
+    tries.push(...started)
+    // who takes longer may still answer while the next are tried
+    await settled(started, isEnough, proofPatienceMs)
   }
+  if (!isEnough()) await settled(tries, isEnough, proofTimeoutMs)
   const found = known(true)
   if (found.length === 0) return candidates
   if (!isDoubtful() || candidates.length - found.length <= maxUnproven) {
@@ -106,17 +108,17 @@ export async function proven(
   return found
 }
 
-/** Waits for all of them, and no longer than `proofPatienceMs` in all once it is enough. */
-async function settled(work: readonly Promise<void>[], isEnough: () => boolean): Promise<void> {
+/** Waits for all of them, no longer than `limitMs`, and no longer than `proofPatienceMs` in all once it is enough. */
+async function settled(work: readonly Promise<void>[], isEnough: () => boolean, limitMs: number): Promise<void> {
   const done = Promise.withResolvers<void>()
   const begin = performance.now()
-  let timer: NodeJS.Timeout | undefined
+  const timers = [setTimeout(done.resolve, limitMs)]
   const look = (): void => {
-    if (timer || !isEnough()) return
-    timer = setTimeout(done.resolve, Math.max(0, proofPatienceMs - (performance.now() - begin)))
+    if (timers.length > 1 || !isEnough()) return
+    timers.push(setTimeout(done.resolve, Math.max(0, proofPatienceMs - (performance.now() - begin))))
   }
   for (const each of work) void each.then(look)
   void Promise.all(work).then(() => done.resolve())
   await done.promise
-  clearTimeout(timer)
+  for (const timer of timers) clearTimeout(timer)
 }

@@ -65,8 +65,8 @@ test('peers whose addresses do not answer are not replaced by others of the LAN,
   const model = 'ab'.repeat(32)
   const listen = ['/ip4/0.0.0.0/tcp/4001']
   const dead = '/ip4/10.77.1.3/tcp/4001'
-  const open = (init: Parameters<typeof membership>[0]) =>
-    JSON.stringify({ ...init, ...membership({ model, ...init }) })
+  const open = ({ listen, ...init }: Parameters<typeof membership>[0]) =>
+    JSON.stringify({ listen, ...membership({ model, listen, ...init }) })
   await using first = machines.run('a', script, open({ listen }))
   const { peerId } = await heard(first, ({ event }) => event === 'up')
   // who names nobody finds it, and says whom
@@ -91,16 +91,12 @@ test('peers whose addresses do not answer are not replaced by others of the LAN,
   assert.ok(met.includes(bootstrap.peerId) && !met.includes(peerId), met.join())
   // an invite names its swarm: a member found on the LAN is as good as the address in it
   const swarm = { name: 'home', secret: generateSecret(), peers: ['/ip4/10.77.1.3/tcp/4009'] }
-  const ofSwarm = (init: object) => {
-    const { secret, ...settings } = membership({ swarm, ...init })
-    return JSON.stringify({ ...init, ...settings, secretHex: hex(secret!) })
+  const ofSwarm = (listen: readonly string[], patient?: boolean) => {
+    const { secret, ...settings } = membership({ swarm, listen })
+    return JSON.stringify({ listen, patient, ...settings, secretHex: hex(secret!) })
   }
-  await using member = machines.run(
-    'a',
-    script,
-    ofSwarm({ listen: ['/ip4/0.0.0.0/tcp/4010'], multicast: true, patient: false })
-  )
-  await using guest = machines.run('c', script, ofSwarm({ listen: [] }))
+  await using member = machines.run('a', script, ofSwarm(['/ip4/0.0.0.0/tcp/4010'], false))
+  await using guest = machines.run('c', script, ofSwarm([]))
   const greeted = await heard(guest, ({ event }) => ['found', 'failed'].includes(event))
   assert.equal(greeted.event, 'found')
   assert.match(greeted.address!, /10\.77\.1\.1\/tcp\/4010/)
