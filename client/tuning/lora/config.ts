@@ -160,6 +160,14 @@ export function readLoraConfig(fields: Readonly<Record<string, unknown>>, file: 
   if (typeof init !== 'boolean' && !initializations.some(known => known === init)) variants.push('init_lora_weights')
   const present = (value: unknown): unknown => (isInactive(value) ? undefined : value)
   if (variants.length > 0) {
+    if (variants.includes('target_parameters')) {
+      throw new SwarmError(
+        'UNSUPPORTED',
+        `${file}: target_parameters = ${JSON.stringify(fields.target_parameters)}: parameters of experts and routers get no ` +
+          "adapters here (with PEFT, target_modules 'all-linear' of a mixture of experts means them too: name the modules of " +
+          "attention instead, ['q_proj', 'k_proj', 'v_proj', 'o_proj'])"
+      )
+    }
     const found = variants.map(field => `${field} = ${JSON.stringify(fields[field])}`)
     throw new SwarmError('UNSUPPORTED', `${file}: ${found.join(', ')}: this variant of LoRA is not supported`)
   }

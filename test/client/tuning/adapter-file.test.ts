@@ -143,6 +143,15 @@ suite('adapter files', () => {
     }
   })
 
+  test('adapters of experts, as all-linear means them for Mixtral, are refused with what to do', async context => {
+    const folder = await copy(context, 'lora')
+    await edit(folder, { target_parameters: ['gate_up_proj', 'down_proj'] })
+    await assert.rejects(loadAdapter(folder, target), {
+      code: 'UNSUPPORTED',
+      message: /target_parameters = \["gate_up_proj","down_proj"\]: .*name the modules of attention instead/
+    })
+  })
+
   test('adapters that began otherwise are plain LoRA, but where the weights under them were changed', async context => {
     const plain = await loadAdapter(referencePath('adapters', 'lora'), target)
     for (const init of ['eva', 'orthogonal']) {
