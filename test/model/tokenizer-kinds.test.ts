@@ -74,7 +74,9 @@ for (const [name, kind] of Object.entries(reference.kinds)) {
         for (const [index, ids] of kind.ids.entries()) {
           const prompt = ids.slice(0, index % 4)
           const before = decode(prompt, { skipSpecialTokens: true })
-          if (before.endsWith('\ufffd')) continue // the prompt ends within a character
+          // what follows may change the prompt's own end: a character of which it has half, a space before a sign
+          const isWhole = decode(ids, { skipSpecialTokens: true }).startsWith(before)
+          if (before.endsWith('\ufffd') || (cleansUp && !isWhole)) continue
           const stream = createTextStream({ decode, cleansUp }, { after: prompt })
           const text = ids.slice(prompt.length).map(id => stream.push(id))
           assert.equal(before + text.join('') + stream.end(), decode(ids, { skipSpecialTokens: true }), ids.join())
