@@ -8,7 +8,7 @@ import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { type PeerProcess, startServers } from '../../cli/local-swarm.ts'
 import { second } from '../../common/units.ts'
-import { startFakeHub } from '../model/hub/fake-hub.ts'
+import { startFakeHub, storeCertificatePath } from '../model/hub/fake-hub.ts'
 import { referencePath, temporaryFolder, tinyPath } from '../model/support.ts'
 
 const run = promisify(execFile)
@@ -46,7 +46,12 @@ const stopAll = (servers: readonly PeerProcess[]) => Promise.all(servers.map(ser
 describe('a swarm of processes without model folders', { timeout: 240 * second }, () => {
   test('by a name of the hub: each fetches its own part, and the hub is not needed again', async context => {
     const hub = await startFakeHub(context, tinyPath)
-    const env = { HF_ENDPOINT: hub.endpoint, HF_HOME: await temporaryFolder(context), HF_TOKEN: '' }
+    const env = {
+      HF_ENDPOINT: hub.endpoint,
+      HF_HOME: await temporaryFolder(context),
+      HF_TOKEN: '',
+      NODE_EXTRA_CA_CERTS: storeCertificatePath
+    }
     const { size } = await stat(join(tinyPath, 'model.safetensors'))
     const servers = await startServers('acme/tiny', halves.slice(0, 1), { env })
     try {

@@ -40,6 +40,9 @@ export interface FakeHub {
 
 const isLarge = (file: string) => /\.(safetensors|bin|pt)$|^tokenizer\.json$/.test(file)
 
+/** The certificate of the store of large files: other processes trust it by NODE_EXTRA_CA_CERTS. */
+export const storeCertificatePath = join(import.meta.dirname, 'fixtures/store-certificate.pem')
+
 /** A certificate for 127.0.0.1 that signs itself, and its key; made for these tests. */
 const fixture = (name: string): Promise<string> => readFile(join(import.meta.dirname, 'fixtures', name), 'utf8')
 
