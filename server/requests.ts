@@ -147,13 +147,14 @@ export function checkCallShapes(tensors: NamedShapes, hosted: Hosted, { blocks, 
   if (keys > config.maxPositions) {
     invalid(`hidden: the model has ${config.maxPositions} positions, found ${keys} with the prefix`)
   }
+  // before the limit by time, which is as slow as the machine was when it was measured
+  checkWork(config, { blocks, batch, seq, keys, training }, hosted.workingBytes)
   const most = maxTokensFor(hosted, blocks)
   if (batch > 1 && batch * seq > most) {
     invalid(
       `hidden: this server takes at most ${most} tokens at once, or one row; found [${batch}, ${seq}] (send fewer rows)`
     )
   }
-  checkWork(config, { blocks, batch, seq, keys, training }, hosted.workingBytes)
 }
 
 /** Everything that a forward or recomputing backward request brings. @throws SwarmError INVALID_ARGUMENT */
