@@ -101,6 +101,16 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly run: F
       machine.slowness = 1
     }
   },
+  'a server lies': {
+    weight: 2,
+    async run(init, random) {
+      const host = pick(random, init.hosts)
+      if (host.server === undefined) return
+      host.lies(pick(random, ['no numbers', 'never', 'late']))
+      await whileTroubled(init, 'a server lies', [host.machine], lengthOf(random, 10 * second, 5 * minute))
+      host.lies(null)
+    }
+  },
   'a clock jumps': {
     weight: 2,
     async run(init, random) {

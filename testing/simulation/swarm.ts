@@ -5,7 +5,8 @@ import type { BlockRange } from '../../common/range.ts'
 import { second } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint.ts'
 import { generateIdentity } from '../../network/identity.ts'
-import { type BlockServer, createServer } from '../../server/server.ts'
+import type { BlockServer } from '../../server/server.ts'
+import { createLyingServer, type Lie, type LyingServer } from '../../test/helpers/lying-server.ts'
 import type { Incarnation, Machine } from './machine.ts'
 import type { Report } from './report.ts'
 import type { Scenario } from './scenario.ts'
@@ -14,6 +15,9 @@ import type { World } from './world.ts'
 export const port = 4001
 /** what an operator waits before a server that has ended is started again */
 const restartMs = 5 * second
+/** Messages that a liar keeps back, and for how long where it sends them after all. */
+const answers = ['forwardResponse', 'backwardResponse', 'inferenceResult', 'inferenceStep'] as const
+const lateMs = 10 * second
 /** Everyone else is gone: the operator starts a swarm anew. */
 const aloneMs = 60 * second
 
@@ -29,6 +33,8 @@ export class Host {
   readonly blocks: BlockRange
   /** online, undefined while there is none */
   server: BlockServer | undefined
+  /** the same, by what it can be told to say */
+  #mouth: LyingServer | undefined
   /** how long it stays away when it has ended */
   restartMs = restartMs
   readonly #context: SwarmContext
@@ -106,17 +112,28 @@ export class Host {
     this.#isRetired = true
   }
 
+  /** What becomes of its answers from now on; null: nothing. */
+  lies(how: 'no numbers' | 'never' | 'late' | null): void {
+    const nothing: Lie = ({ dtype, shape, data }) => ({ dtype, shape, data: data.map(() => Number.NaN) })
+    this.#mouth?.tell(how === 'no numbers' ? nothing : null)
+    this.#mouth?.hold(how === 'never' || how === 'late' ? answers : [], how === 'late' ? lateMs : undefined)
+  }
+
   async #serve(joins: readonly string[]): Promise<BlockServer> {
     const { modelPath, scenario } = this.#context
     const { pingIntervalMs, secret } = scenario
     const { folder } = this.machine
-    const server = await createServer({
-      checkpoint: await openCheckpoint(modelPath),
-      ...{ blocks: this.blocks, cacheDir: join(folder, 'cache'), threads: 1, secret, pingIntervalMs },
-      listen: [`/ip4/${this.machine.address}/tcp/${port}`],
-      join: joins,
-      privateKey: await this.#identity
-    })
+    this.#mouth = await createLyingServer(
+      {
+        checkpoint: await openCheckpoint(modelPath),
+        ...{ blocks: this.blocks, cacheDir: join(folder, 'cache'), threads: 1, secret, pingIntervalMs },
+        listen: [`/ip4/${this.machine.address}/tcp/${port}`],
+        join: joins,
+        privateKey: await this.#identity
+      },
+      null
+    )
+    const { server } = this.#mouth
     await server.start()
     this.#address = server.addresses[0]!
     return server
