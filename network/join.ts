@@ -124,6 +124,8 @@ const closedAtOnce = () => new Error('it closed the connection at once (has it a
 /** Waits until libp2p knows which protocols the peer speaks. */
 async function identified(libp2p: SwarmLibp2p, peer: PeerId, signal: AbortSignal): Promise<void> {
   const done = Promise.withResolvers<void>()
+  // it may be settled while the peer store is asked, when nobody awaits it yet
+  done.promise.catch(() => {})
   const listener = (event: CustomEvent<{ peerId: PeerId }>) => {
     if (event.detail.peerId.equals(peer)) done.resolve()
   }
@@ -141,7 +143,6 @@ async function identified(libp2p: SwarmLibp2p, peer: PeerId, signal: AbortSignal
     if (libp2p.getConnections(peer).length === 0) throw closedAtOnce()
     await done.promise
   } finally {
-    done.promise.catch(() => {})
     libp2p.removeEventListener('peer:identify', listener)
     libp2p.removeEventListener('peer:disconnect', gone)
     signal.removeEventListener('abort', aborted)
