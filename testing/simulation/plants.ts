@@ -66,11 +66,11 @@ export const plants: readonly Plant[] = [
     replace: '    if (this.#cutBy === null) this.#decode.cache.release()\n'
   },
   {
-    name: 'silence-not-noticed',
+    name: 'retries-wait-too-long',
     kind: 'hang',
-    file: 'client/remote/session/chain-session.ts',
-    find: 'if (this.#lost.size === 0) await this.#findSilent(signal)',
-    replace: 'if (this.#lost.size > 0) await this.#findSilent(signal)'
+    file: 'client/remote/retry.ts',
+    find: "    }, ms)\n    signal?.addEventListener('abort', aborted, { once: true })\n",
+    replace: "    }, 1000 * ms)\n    signal?.addEventListener('abort', aborted, { once: true })\n"
   },
   {
     name: 'never-rejoins',
