@@ -71,13 +71,6 @@ export const plants: readonly Plant[] = [
     file: 'client/remote/retry.ts',
     find: "    }, ms)\n    signal?.addEventListener('abort', aborted, { once: true })\n",
     replace: "    }, 1000 * ms)\n    signal?.addEventListener('abort', aborted, { once: true })\n"
-  },
-  {
-    name: 'never-rejoins',
-    kind: 'not rejoined',
-    file: 'network/announcer.ts',
-    find: '        await this.#network.rejoin()\n',
-    replace: ''
   }
 ]
 
