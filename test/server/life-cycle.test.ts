@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer as createHttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
+import { silent } from '../../common/logger.ts'
 import { createNetwork } from '../../network/node.ts'
 import { createServer } from '../../server/server.ts'
 import {
@@ -144,19 +145,29 @@ test('stop is safe before, during and after a start', async context => {
   await Promise.all([twice.stop(), twice.stop()])
 })
 
-test('an address to join that nobody answers, a taken port: the start fails and leaves nothing behind', async context => {
+test('an address to join that nobody answers: the server tries on until it is stopped, and leaves nothing behind', async context => {
   const checkpoint = await openModel('grouped')
   const peer = await createNetwork({ listen: [] })
+  const said = Promise.withResolvers<string>()
   const unheard = await startServer(context, {
     checkpoint,
     started: false,
     metricsPort: 0,
-    join: [`/ip4/127.0.0.1/tcp/1/p2p/${peer.peerId}`]
+    join: [`/ip4/127.0.0.1/tcp/1/p2p/${peer.peerId}`],
+    logger: { ...silent, warn: (_, message) => said.resolve(message) }
   })
-  await rejectsWith(unheard.start(), 'UNREACHABLE', /127\.0\.0\.1\/tcp\/1/)
+  const started = unheard.start()
+  started.catch(() => {}) // looked at below
+  assert.match(await said.promise, /waits until a peer to join answers/)
+  assert.notEqual(unheard.state, 'online')
+  await unheard.stop()
+  await assert.rejects(started)
   assert.equal(unheard.state, 'offline')
   assert.equal(unheard.metricsPort, 0)
+})
 
+test('a taken port: the start fails and leaves nothing behind', async context => {
+  const checkpoint = await openModel('grouped')
   const other = await startServer(context, { checkpoint })
   const port = other.addresses[0]!.match(/tcp\/(\d+)/)![1]
   const listen = [`/ip4/127.0.0.1/tcp/${port}`]

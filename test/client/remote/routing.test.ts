@@ -79,15 +79,13 @@ const serverArbitrary = fc
   })
   .map(({ first, length, ...fields }) => ({ blocks: { first, end: Math.min(total, first + length) }, ...fields }))
 
-const swarmArbitrary = fc
-  .array(serverArbitrary, { maxLength: 4 })
-  .map(servers =>
-    servers.map(({ trips, ...fields }, index) => {
-      const peerId = `peer-${index}`
-      // a server measures no trip to itself
-      return { peerId, ...fields, trips: new Map([...trips].filter(([other]) => other !== peerId)) }
-    })
-  )
+const swarmArbitrary = fc.array(serverArbitrary, { maxLength: 4 }).map(servers =>
+  servers.map(({ trips, ...fields }, index) => {
+    const peerId = `peer-${index}`
+    // a server measures no trip to itself
+    return { peerId, ...fields, trips: new Map([...trips].filter(([other]) => other !== peerId)) }
+  })
+)
 
 const optionsArbitrary: fc.Arbitrary<RouteOptions> = fc.record({
   mode: fc.constantFrom('latency' as const, 'throughput' as const),
