@@ -36,15 +36,15 @@ async function closedOnFailure<Base extends AsyncDisposable, Tuned>(
 const openers = {
   CAUSAL_LM: async (path, { id2label: _, ...options }, peft) =>
     closedOnFailure(await AutoDistributedModelForCausalLM.fromPretrained(path, options), base =>
-      getPeftModel(base, peft, options)
+      getPeftModel(base, peft, { seed: options.seed, signal: options.signal })
     ),
   SEQ_CLS: async (path, options, peft) =>
     closedOnFailure(await AutoDistributedModelForSequenceClassification.fromPretrained(path, options), base =>
-      getPeftModel(base, peft, options)
+      getPeftModel(base, peft, { seed: options.seed, signal: options.signal })
     ),
   TOKEN_CLS: async (path, options, peft) =>
     closedOnFailure(await AutoDistributedModelForTokenClassification.fromPretrained(path, options), base =>
-      getPeftModel(base, peft, options)
+      getPeftModel(base, peft, { seed: options.seed, signal: options.signal })
     )
 } as const satisfies Record<DataTask, Open>
 

@@ -30,3 +30,11 @@ export function nearestName(name: string, known: readonly string[]): string | un
   const distances = known.map(other => ({ other, distance: editDistance(plain, snakeCase(other).toLowerCase()) }))
   return distances.toSorted((a, b) => a.distance - b.distance)[0]?.other
 }
+
+/** ` (did you mean seed?)`; nothing where no known name is near: more than half of the letters would change. */
+export function suggestion(name: string, known: readonly string[]): string {
+  const nearest = nearestName(name, known)
+  if (nearest === undefined) return ''
+  const distance = editDistance(snakeCase(name.replaceAll('-', '_')).toLowerCase(), snakeCase(nearest).toLowerCase())
+  return distance <= Math.max(2, name.length / 2) ? ` (did you mean ${nearest}?)` : ''
+}

@@ -1,6 +1,6 @@
 // The options that a public function knows: an unknown one is an error that names the nearest, never ignored. Pure.
 import { SwarmError } from './errors.ts'
-import { camelCase, nearestName } from './names.ts'
+import { camelCase, suggestion } from './names.ts'
 
 /** The names of all options of a type; the compiler keeps the list complete. */
 export type OptionKeys<Options> = Readonly<Record<keyof Required<Options> & string, true>>
@@ -32,7 +32,7 @@ export function checkOptions<Options extends object>(
   const unknown = Object.entries(options).filter(([name, value]) => value !== undefined && !Object.hasOwn(keys, name))
   if (unknown.length === 0) return
   const known = Object.keys(keys)
-  const faults = unknown.map(([name]) => `'${name}' (did you mean ${nearestName(name, known)}?)`)
+  const faults = unknown.map(([name]) => `'${name}'${suggestion(name, known)}`)
   const all = known.length <= listed ? `; there are ${known.join(', ')}` : ''
   throw new SwarmError('INVALID_ARGUMENT', `${what}: unknown option ${faults.join(', ')}${all}`)
 }

@@ -1,7 +1,7 @@
 // Checks outside data against a schema and says in our words what is wrong with it.
 import { z } from 'zod'
 import { type ErrorCode, SwarmError } from '../../common/errors.ts'
-import { nearestName } from '../../common/names.ts'
+import { suggestion } from '../../common/names.ts'
 
 /** The data as the schema gives it. Throws `code` with every fault: `LORA configuration: r: expected …`. */
 export function parse<T>(schema: z.ZodType<T>, data: unknown, what: string, code: ErrorCode): T {
@@ -11,7 +11,7 @@ export function parse<T>(schema: z.ZodType<T>, data: unknown, what: string, code
   const faults = result.error.issues.map(issue => {
     const { path, message } = issue
     if (issue.code === 'unrecognized_keys' && path.length === 0 && known.length > 0) {
-      const named = issue.keys.map(key => `"${key}" (did you mean ${nearestName(key, known)}?)`)
+      const named = issue.keys.map(key => `"${key}"${suggestion(key, known)}`)
       return `unknown option ${named.join(', ')}`
     }
     return path.length === 0 ? message : `${path.join('.')}: ${message}`

@@ -1,7 +1,7 @@
 // From what a file and flags say to the configuration of a run, or to errors that say what is wrong and where.
 import type { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
-import { nearestName } from '../../../common/names.ts'
+import { suggestion } from '../../../common/names.ts'
 import { peftKeys } from './peft.ts'
 import { type TrainConfig, trainConfigSchema } from './schema.ts'
 
@@ -26,7 +26,7 @@ function describe(issue: z.core.$ZodIssue, locate: Locate): string {
     return issue.keys
       .map(key => {
         const path = [...issue.path, key]
-        return `${at(path)}unknown key '${path.join('.')}' (did you mean ${nearestName(key, known)}?)`
+        return `${at(path)}unknown key '${path.join('.')}'${suggestion(key, known)}`
       })
       .join('; ')
   }
