@@ -1,4 +1,4 @@
-// The head of a model whose config.json says that it is the embedding (`tie_word_embeddings`): what its files say counts. Source:
+// The head of a model whose config.json says that it is the embedding (`tie_word_embeddings`): what its files say counts. Reference:
 // tie_weights of modeling_utils.py of Hugging Face transformers 5.
 import { withResource } from '../common/resource.ts'
 import { MiB } from '../common/units.ts'

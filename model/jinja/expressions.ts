@@ -1,4 +1,4 @@
-// Reads expressions. After jinja2's parser.py.
+// Reads expressions. Reference: parser.py of jinja2.
 import type { Comparison } from './compare.ts'
 import type { Call, Expression, Target } from './nodes.ts'
 import type { Operator } from './numbers.ts'

@@ -1,4 +1,5 @@
-// Jinja's text as tokens, with the settings of transformers: trim_blocks, lstrip_blocks, no newline at the end. After jinja2's lexer.py.
+// Jinja's text as tokens, with the settings of transformers: trim_blocks, lstrip_blocks, no newline at the end.
+// Reference: lexer.py of jinja2.
 import { JinjaError } from './errors.ts'
 import { parseFloat_, parseInteger } from './numbers.ts'
 import { spaceClass } from './text.ts'

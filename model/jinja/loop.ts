@@ -1,4 +1,4 @@
-// `loop`: what a body knows about its loop. After jinja2's LoopContext.
+// `loop`: what a body knows about its loop. Reference: LoopContext of jinja2.
 
 import { charge } from './budget.ts'
 import { isEqual } from './compare.ts'

@@ -1,4 +1,4 @@
-// Macros and the bodies of call blocks, as values that can be called. After jinja2's Macro.
+// Macros and the bodies of call blocks, as values that can be called. Reference: Macro of jinja2.
 import { nested } from './budget.ts'
 import { fail } from './errors.ts'
 import { type Evaluate, Output, type Run, Scope } from './scope.ts'

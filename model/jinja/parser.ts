@@ -1,4 +1,4 @@
-// Reads a template's statements. After jinja2's parser.py, with the extensions of transformers: loop controls and generation.
+// Reads a template's statements, those of transformers' extensions too: loop controls and generation. Reference: parser.py of jinja2.
 import { unsupported } from './errors.ts'
 import { ExpressionParser } from './expressions.ts'
 import type { Body, Expression, Parameters, Statement, Target } from './nodes.ts'

@@ -1,5 +1,5 @@
 // Tokens that are found in a text before it is cut: special ones, and those added to a vocabulary later. Pure.
-// Source: https://github.com/huggingface/tokenizers, tokenizers/src/tokenizer/added_vocabulary.rs.
+// Reference: https://github.com/huggingface/tokenizers, tokenizers/src/tokenizer/added_vocabulary.rs.
 import { type AlignedText, alignedText, sliceText } from './aligned-text.ts'
 import { checkId } from './model.ts'
 import type { Normalizer } from './normalizers.ts'

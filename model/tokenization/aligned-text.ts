@@ -1,5 +1,5 @@
 // A text that knows which part of an original each of its characters comes from, as normalizers rewrite it and
-// pre-tokenizers cut it. Pure. Source: NormalizedString of https://github.com/huggingface/tokenizers (tokenizer/normalizer.rs).
+// pre-tokenizers cut it. Pure. Reference: NormalizedString of https://github.com/huggingface/tokenizers (tokenizer/normalizer.rs).
 import { SwarmError } from '../../common/errors.ts'
 
 /** Half-open, in UTF-16 units of a text. */

@@ -1,5 +1,5 @@
 // Byte-pair encoding: a word's characters, of which the pair that was merged first in training is merged first. Pure.
-// Source: https://github.com/huggingface/tokenizers, tokenizers/src/models/bpe (model.rs: merge_word; word.rs: merge_all).
+// Reference: https://github.com/huggingface/tokenizers, tokenizers/src/models/bpe (model.rs: merge_word; word.rs: merge_all).
 import { SwarmError } from '../../common/errors.ts'
 import { byteIds, readVocabulary, type TokenModel, type WordTokens } from './model.ts'
 import type { Settings } from './settings.ts'

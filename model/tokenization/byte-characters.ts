@@ -1,4 +1,4 @@
-// The 256 printable characters that stand for bytes in byte-level vocabularies. Pure. Source: bytes_to_unicode of GPT-2 (encoder.py).
+// The 256 printable characters that stand for bytes in byte-level vocabularies. Pure. Reference: bytes_to_unicode of GPT-2 (encoder.py).
 
 const isPrintable = (byte: number): boolean =>
   (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff)

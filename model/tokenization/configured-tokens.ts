@@ -1,5 +1,5 @@
 // Special tokens that tokenizer_config.json names and tokenizer.json does not list: transformers adds them when it loads both. Pure.
-// Source: transformers/tokenization_utils_tokenizers.py (__init__), tokenizers/src/tokenizer/added_vocabulary.rs (add_tokens).
+// Reference: transformers/tokenization_utils_tokenizers.py (__init__), tokenizers/src/tokenizer/added_vocabulary.rs (add_tokens).
 import { isJsonObject, type JsonObject } from '../json.ts'
 import { checkId } from './model.ts'
 

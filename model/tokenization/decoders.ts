@@ -1,5 +1,5 @@
 // Decoders of tokenizer.json: how tokens become a text. Pure.
-// Source: https://github.com/huggingface/tokenizers, tokenizers/src/decoders.
+// Reference: https://github.com/huggingface/tokenizers, tokenizers/src/decoders.
 import { checkRoom } from './aligned-text.ts'
 import { bytesOfCharacters } from './byte-characters.ts'
 import { patternOf } from './patterns.ts'

@@ -1,5 +1,5 @@
 // Normalizers of tokenizer.json: how a text is rewritten before it is cut. Pure.
-// Source: https://github.com/huggingface/tokenizers, tokenizers/src/normalizers.
+// Reference: https://github.com/huggingface/tokenizers, tokenizers/src/normalizers.
 import { type AlignedText, type Replacement, relabelText, rewriteText, sliceText } from './aligned-text.ts'
 import { toByteCharacters } from './byte-characters.ts'
 import { patternOf } from './patterns.ts'

@@ -1,5 +1,5 @@
 // Post-processors of tokenizer.json: the special tokens that a model expects around a text. Pure.
-// Source: https://github.com/huggingface/tokenizers, tokenizers/src/processors. A single text only: nothing here encodes pairs.
+// Reference: https://github.com/huggingface/tokenizers, tokenizers/src/processors. A single text only: nothing here encodes pairs.
 import { SwarmError } from '../../common/errors.ts'
 import { isJsonObject } from '../json.ts'
 import { checkId } from './model.ts'

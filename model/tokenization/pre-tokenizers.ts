@@ -1,3 +1,5 @@
+// Pre-tokenizers of tokenizer.json: how a normalized text is cut into words. Pure.
+// Reference: https://github.com/huggingface/tokenizers, tokenizers/src/pre_tokenizers.
 import { type AlignedText, relabelText, rewriteText, sliceText, type TextRange } from './aligned-text.ts'
 import { toByteCharacters } from './byte-characters.ts'
 import {

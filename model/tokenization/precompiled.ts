@@ -1,5 +1,5 @@
 // The table of replacements that SentencePiece compiles its normalization rules to. Pure.
-// Source: https://github.com/huggingface/spm_precompiled (src/lib.rs), and how normalizers/precompiled.rs of tokenizers applies it.
+// Reference: https://github.com/huggingface/spm_precompiled (src/lib.rs), and how normalizers/precompiled.rs of tokenizers applies it.
 import { SwarmError } from '../../common/errors.ts'
 
 /** Returns what a few characters become, or null where they stay. */

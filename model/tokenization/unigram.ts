@@ -1,5 +1,5 @@
 // SentencePiece's unigram model: of all ways to cut a word, the one whose tokens are together the likeliest. Pure.
-// Source: https://github.com/huggingface/tokenizers, tokenizers/src/models/unigram/model.rs (encode_optimized).
+// Reference: https://github.com/huggingface/tokenizers, tokenizers/src/models/unigram/model.rs (encode_optimized).
 import { SwarmError } from '../../common/errors.ts'
 import { byteIds, type TokenModel, type WordTokens } from './model.ts'
 import type { Settings } from './settings.ts'

@@ -1,5 +1,5 @@
 // WordPiece: the longest token that a word begins with, then the longest that it goes on with. And whole words only. Pure.
-// Source: https://github.com/huggingface/tokenizers, tokenizers/src/models/wordpiece and wordlevel.
+// Reference: https://github.com/huggingface/tokenizers, tokenizers/src/models/wordpiece and wordlevel.
 import { SwarmError } from '../../common/errors.ts'
 import { readVocabulary, type TokenModel, type WordTokens } from './model.ts'
 import type { Settings } from './settings.ts'

@@ -1,3 +1,4 @@
+// All readers of foreign bytes that the fuzzer knows.
 import type { FuzzTarget } from '../target.ts'
 import { dhtTarget } from './dht.ts'
 import { fileTargets } from './files.ts'
