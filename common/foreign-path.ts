@@ -1,6 +1,7 @@
 // Paths made of foreign text: names and hashes that a hub, a peer, an index or a file says. Every such path is made here, so that
 // none of them leaves its folder. Knows no file system.
 import { type ErrorCode, SwarmError } from './errors.ts'
+import { quoteForeign } from './foreign-json.ts'
 
 /** Longer names are refused by most file systems. */
 const maxNameBytes = 255
@@ -39,8 +40,7 @@ function faultOf(name: string, windows: boolean): string | null {
 export function foreignName(text: unknown, { what, code = 'BAD_CHECKPOINT', windows }: ForeignText): string {
   const fault = typeof text === 'string' ? faultOf(text, windows ?? onWindows()) : 'it is not text'
   if (fault === null) return text as string
-  const shown = JSON.stringify(text)?.slice(0, 100)
-  throw new SwarmError(code, `${what}: expected the name of a file, found ${shown}: ${fault}`)
+  throw new SwarmError(code, `${what}: expected the name of a file, found ${quoteForeign(text)}: ${fault}`)
 }
 
 /**
@@ -61,5 +61,5 @@ export function foreignHash(
 ): string {
   if (typeof text === 'string' && lengths.includes(text.length) && /^[0-9a-f]+$/.test(text)) return text
   const expected = `${lengths.join(' or ')} hex digits`
-  throw new SwarmError(code, `${what}: expected ${expected}, found ${JSON.stringify(text)?.slice(0, 100)}`)
+  throw new SwarmError(code, `${what}: expected ${expected}, found ${quoteForeign(text)}`)
 }

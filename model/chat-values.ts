@@ -1,5 +1,6 @@
 // Messages, tools and variables of chats as the values of templates: what transformers makes of them before it renders.
 import { SwarmError } from '../common/errors.ts'
+import { quoteForeign } from '../common/foreign-json.ts'
 import { writtenIn } from './exact-json.ts'
 import { integer, parseInteger } from './jinja/numbers.ts'
 import { Dict, Float, type Value } from './jinja/values.ts'
@@ -67,7 +68,7 @@ export function toMessages(messages: readonly unknown[]): Dict[] {
   return messages.map((message, index) => {
     const { role } = (message ?? {}) as { role?: unknown }
     if (typeof role !== 'string') {
-      const found = JSON.stringify(message)
+      const found = quoteForeign(message)
       throw new SwarmError('INVALID_ARGUMENT', `message ${index}: expected { role, content }, found ${found}`)
     }
     return toMessage(message as object, `message ${index}`)
@@ -81,7 +82,7 @@ export function toVariables(variables: Readonly<Record<string, unknown>>): Map<s
     const value = values.get(name)
     const isRight = Array.isArray(value) && value.every(item => item instanceof Dict)
     if (value !== undefined && value !== null && !isRight) {
-      const found = JSON.stringify(variables[name])?.slice(0, 80)
+      const found = quoteForeign(variables[name])
       throw new SwarmError('INVALID_ARGUMENT', `${name}: expected a list of objects, found ${found}`)
     }
   }

@@ -1,5 +1,6 @@
 // How the hub is asked over HTTP: what it answers with may not send us anywhere, nor fill the memory.
 import { SwarmError } from '../../common/errors.ts'
+import { quoteForeign } from '../../common/foreign-json.ts'
 
 const maxRedirects = 10
 const isRedirect: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
@@ -33,7 +34,7 @@ export async function hubFetch(url: string, { headers, signal }: HubFetchInit = 
     if (location === null) return response
     await response.body?.cancel()
     if (!URL.canParse(location, at.href)) {
-      throw misled(`${at.href}: the hub redirects to ${JSON.stringify(location.slice(0, 200))}`)
+      throw misled(`${at.href}: the hub redirects to ${quoteForeign(location)}`)
     }
     const target = new URL(location, at)
     checkTarget(target, at)

@@ -1,6 +1,7 @@
 // Byte-pair encoding: a word's characters, of which the pair that was merged first in training is merged first. Pure.
 // Reference: https://github.com/huggingface/tokenizers, tokenizers/src/models/bpe (model.rs: merge_word; word.rs: merge_all).
 import { SwarmError } from '../../common/errors.ts'
+import { quoteForeign } from '../../common/foreign-json.ts'
 import { byteIds, readVocabulary, type TokenModel, type WordTokens } from './model.ts'
 import type { Settings } from './settings.ts'
 import { charactersOf } from './unicode.ts'
@@ -19,7 +20,7 @@ function readMerges(settings: Settings, idOf: ReadonlyMap<string, number>, prefi
   const missing = (token: string, rank: number): SwarmError =>
     new SwarmError(
       'BAD_CHECKPOINT',
-      `${settings.where}.merges[${rank}]: ${JSON.stringify(token.slice(0, 100))} is not in the vocabulary`
+      `${settings.where}.merges[${rank}]: ${quoteForeign(token)} is not in the vocabulary`
     )
   let rank = 0
   for (const merge of settings.list('merges')) {
@@ -51,7 +52,7 @@ function readMerge(merge: unknown, settings: Settings, rank: number): readonly [
   ) {
     return [merge[0], merge[1]]
   }
-  const found = JSON.stringify(merge)?.slice(0, 100)
+  const found = quoteForeign(merge)
   throw new SwarmError('BAD_CHECKPOINT', `${settings.where}.merges[${rank}]: expected two tokens, found ${found}`)
 }
 

@@ -1,5 +1,6 @@
 // What the models of tokenizer.json have in common: a word becomes tokens.
 import { SwarmError } from '../../common/errors.ts'
+import { quoteForeign } from '../../common/foreign-json.ts'
 import { isJsonObject } from '../json.ts'
 import type { Settings } from './settings.ts'
 
@@ -37,7 +38,7 @@ export function readVocabulary(settings: Settings): Map<string, number> {
   if (!isJsonObject(vocab)) throw settings.wrong('vocab', 'an object')
   const idOf = new Map<string, number>()
   for (const [token, id] of Object.entries(vocab)) {
-    if (!isId(id)) checkId(id, `${settings.where}.vocab: ${JSON.stringify(token.slice(0, 100))}`)
+    if (!isId(id)) checkId(id, `${settings.where}.vocab: ${quoteForeign(token)}`)
     idOf.set(token, id as number)
   }
   return idOf

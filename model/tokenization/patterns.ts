@@ -1,6 +1,7 @@
 // Patterns of tokenizer files: regular expressions of Oniguruma, which these files are written for, as JavaScript's.
 import * as library from '@huggingface/tokenizers'
 import { SwarmError } from '../../common/errors.ts'
+import { quoteForeign } from '../../common/foreign-json.ts'
 import { isJsonObject } from '../json.ts'
 import type { TextRange } from './aligned-text.ts'
 
@@ -113,7 +114,7 @@ function translate(source: string): RegExp {
     if (pattern !== null) return pattern
     throw new SyntaxError('no expression')
   } catch (cause) {
-    throw new SwarmError('UNSUPPORTED', `regular expression ${JSON.stringify(source.slice(0, 200))}: not understood`, {
+    throw new SwarmError('UNSUPPORTED', `regular expression ${quoteForeign(source)}: not understood`, {
       cause
     })
   }
@@ -167,6 +168,6 @@ export function patternOf(value: unknown): TextPattern {
   }
   throw new SwarmError(
     'BAD_CHECKPOINT',
-    `pattern: expected {"String": …} or {"Regex": …}, found ${JSON.stringify(value)?.slice(0, 200)}`
+    `pattern: expected {"String": …} or {"Regex": …}, found ${quoteForeign(value)}`
   )
 }

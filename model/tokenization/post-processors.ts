@@ -1,6 +1,7 @@
 // Post-processors of tokenizer.json: the special tokens that a model expects around a text. Pure.
 // Reference: https://github.com/huggingface/tokenizers, tokenizers/src/processors. A single text only: nothing here encodes pairs.
 import { SwarmError } from '../../common/errors.ts'
+import { quoteForeign } from '../../common/foreign-json.ts'
 import { isJsonObject } from '../json.ts'
 import { checkId } from './model.ts'
 import type { Settings } from './settings.ts'
@@ -17,7 +18,7 @@ function template(settings: Settings): Surroundings {
     const entry = isJsonObject(special) && Object.hasOwn(special, name) ? special[name] : undefined
     const ids = isJsonObject(entry) ? entry.ids : undefined
     if (!Array.isArray(ids)) {
-      throw new SwarmError('BAD_CHECKPOINT', `${where}: ${JSON.stringify(name)} is not in special_tokens`)
+      throw new SwarmError('BAD_CHECKPOINT', `${where}: ${quoteForeign(name)} is not in special_tokens`)
     }
     return ids.map(id => checkId(id, where))
   }

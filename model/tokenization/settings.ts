@@ -1,5 +1,6 @@
 // Fields of the objects in tokenizer.json, checked where they are read.
 import { SwarmError } from '../../common/errors.ts'
+import { quoteForeign } from '../../common/foreign-json.ts'
 import { isJsonObject, type JsonObject } from '../json.ts'
 
 /** Nobody nests lists of rules deeper. */
@@ -14,7 +15,7 @@ export class Settings {
 
   constructor(value: unknown, where: string, depth = 0) {
     if (!isJsonObject(value))
-      throw new SwarmError('BAD_CHECKPOINT', `${where}: expected an object, found ${shown(value)}`)
+      throw new SwarmError('BAD_CHECKPOINT', `${where}: expected an object, found ${quoteForeign(value)}`)
     if (depth > deepestNesting)
       throw new SwarmError('BAD_CHECKPOINT', `${where.slice(0, 80)}…: nested more than ${deepestNesting} deep`)
     this.fields = value
@@ -29,7 +30,7 @@ export class Settings {
   wrong(field: string, expected: string): SwarmError {
     return new SwarmError(
       'BAD_CHECKPOINT',
-      `${this.where}.${field}: expected ${expected}, found ${shown(this.fields[field])}`
+      `${this.where}.${field}: expected ${expected}, found ${quoteForeign(this.fields[field])}`
     )
   }
 
@@ -75,8 +76,4 @@ export class Settings {
       `${this.where}: type '${this.type}' is not supported (supported: ${[...types].join(', ')})`
     )
   }
-}
-
-function shown(value: unknown): string {
-  return value === undefined ? 'nothing' : JSON.stringify(value)?.slice(0, 100)
 }

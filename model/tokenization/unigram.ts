@@ -1,6 +1,7 @@
 // SentencePiece's unigram model: of all ways to cut a word, the one whose tokens are together the likeliest. Pure.
 // Reference: https://github.com/huggingface/tokenizers, tokenizers/src/models/unigram/model.rs (encode_optimized).
 import { SwarmError } from '../../common/errors.ts'
+import { quoteForeign } from '../../common/foreign-json.ts'
 import { byteIds, type TokenModel, type WordTokens } from './model.ts'
 import type { Settings } from './settings.ts'
 import { createTokenIndex } from './token-index.ts'
@@ -15,7 +16,7 @@ function readScores(settings: Settings): readonly (readonly [string, number])[] 
     }
     throw new SwarmError(
       'BAD_CHECKPOINT',
-      `${settings.where}.vocab[${id}]: expected [token, score], found ${JSON.stringify(entry)?.slice(0, 100)}`
+      `${settings.where}.vocab[${id}]: expected [token, score], found ${quoteForeign(entry)}`
     )
   })
 }

@@ -1,5 +1,6 @@
 // The bytes of a data file as a text or as rows, with the line of whatever is wrong. Pure.
 import { SwarmError } from '../../../common/errors.ts'
+import { quoteForeign } from '../../../common/foreign-json.ts'
 import { parseJson } from '../../../model/exact-json.ts'
 import { isJsonObject } from '../../../model/json.ts'
 import type { Row } from './format.ts'
@@ -35,10 +36,7 @@ export function decodeText(bytes: Uint8Array, file: string): string {
 
 function toRow(value: unknown, where: string): Row {
   if (isJsonObject(value)) return { fields: value, where }
-  throw new SwarmError(
-    'INVALID_ARGUMENT',
-    `${where}: expected a JSON object, found ${JSON.stringify(value).slice(0, 80)}`
-  )
+  throw new SwarmError('INVALID_ARGUMENT', `${where}: expected a JSON object, found ${quoteForeign(value)}`)
 }
 
 function parseLine(line: string, where: string): Row {

@@ -1,5 +1,6 @@
 // What a format of training data is to the rest: the fields by which a row is known, and how a row becomes an example.
 import { SwarmError } from '../../../common/errors.ts'
+import { quoteForeign } from '../../../common/foreign-json.ts'
 import type { ChatTemplate } from '../../../model/chat-template.ts'
 import type { JsonObject } from '../../../model/json.ts'
 import type { Tokenizer } from '../../../model/tokenizer.ts'
@@ -42,8 +43,7 @@ export interface DataFormat {
 
 /** INVALID_ARGUMENT about a field of a row. */
 export function wrongField(row: Row, field: string, expected: string): SwarmError {
-  const value = row.fields[field]
-  const found = value === undefined ? 'nothing' : JSON.stringify(value).slice(0, 80)
+  const found = quoteForeign(row.fields[field])
   return new SwarmError('INVALID_ARGUMENT', `${row.where}: expected "${field}" to be ${expected}, found ${found}`)
 }
 
