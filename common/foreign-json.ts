@@ -26,11 +26,8 @@ function extentOf(text: string): Extent {
   for (let at = 0; at < text.length; at++) {
     const char = text.charCodeAt(at)
     if (char === 0x22) {
-      // a string: to the next quotation mark that no odd number of backslashes stands before
-      do {
-        at = text.indexOf('"', at + 1)
-        if (at < 0) return { depth, containers, entries }
-      } while (isEscaped(text, at))
+      at = stringEnd(text, at)
+      if (at < 0) break
     } else if (char === 0x5b || char === 0x7b) {
       containers++
       if (++level > depth) depth = level
@@ -38,6 +35,13 @@ function extentOf(text: string): Extent {
     else if (char === 0x2c) entries++
   }
   return { depth, containers, entries }
+}
+
+/** Where a string of a JSON text that begins at `start` ends: at its closing quotation mark; -1 where it has none. */
+export function stringEnd(text: string, start: number): number {
+  let at = text.indexOf('"', start + 1)
+  while (at >= 0 && isEscaped(text, at)) at = text.indexOf('"', at + 1)
+  return at
 }
 
 function isEscaped(text: string, at: number): boolean {

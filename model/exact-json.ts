@@ -1,6 +1,6 @@
 // JSON as Python reads it: what was written as 41.0 stays a float, large ints keep their digits, keys keep their order.
 // The values are JavaScript's; what those forget is noted beside them.
-import { parseForeignJson } from '../common/foreign-json.ts'
+import { parseForeignJson, stringEnd } from '../common/foreign-json.ts'
 
 /** What a value of `parseJson` forgets of its text. */
 export interface Written {
@@ -72,13 +72,8 @@ class Walker {
 
   #string(): string {
     const start = this.#at
-    for (let end = this.#text.indexOf('"', start + 1); ; end = this.#text.indexOf('"', end + 1)) {
-      let slashes = 0
-      while (this.#text[end - 1 - slashes] === '\\') slashes++
-      if (slashes % 2 === 1) continue
-      this.#at = end + 1
-      return this.#text.slice(start, end + 1)
-    }
+    this.#at = stringEnd(this.#text, start) + 1
+    return this.#text.slice(start, this.#at)
   }
 
   #ends(close: string): boolean {
