@@ -28,9 +28,6 @@ const alike = { float32: 2e-4, int8: 5e-4, int4: 5e-4 } as const satisfies Recor
 const decodedAlike = { float32: 2e-4, int8: 0.07, int4: 0.07 } as const satisfies Record<Precision, number>
 const travelled = { fp32: 1e-5, fp16: 2e-3, bf16: 1e-2, int8: 4e-2 } as const satisfies Record<Codec, number>
 
-/** The codec of which two results may differ more. */
-export const coarser = (a: Codec, b: Codec): Codec => (travelled[a] > travelled[b] ? a : b)
-
 /** @param factor of the caller's choice */
 export function toleranceOf({ precisions, codec, hops, decoded }: Compared, factor = 1): Tolerance {
   const isMixed = new Set(precisions).size > 1
