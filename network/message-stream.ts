@@ -214,15 +214,11 @@ export class FramedStream implements MessageStream {
     account?.begin()
     await this.#readFull(prefix.subarray(1), signal)
     const { headerBytes, payloadBytes } = parsePrefix(prefix, maxFrameBytes)
-    const header =
-      headerBytes <= firstReadBytes ? new Uint8Array(headerBytes) : await this.#readGrowing(headerBytes, signal)
-    if (headerBytes <= firstReadBytes) await this.#readFull(header, signal)
+    const header = await this.#readBytes(headerBytes, signal)
     const { body, layout } = parseHeader(header, payloadBytes, maxFrameBytes)
     admit?.(body, layout, this.peerId)
     this.#channel.expect(payloadBytes)
-    const payload =
-      payloadBytes <= firstReadBytes ? new Uint8Array(payloadBytes) : await this.#readGrowing(payloadBytes, signal)
-    if (payloadBytes <= firstReadBytes) await this.#readFull(payload, signal)
+    const payload = await this.#readBytes(payloadBytes, signal)
     account?.end()
     const tensors = readTensors(layout, payload)
     this.#held = prefix.length + headerBytes + payloadBytes
@@ -244,7 +240,12 @@ export class FramedStream implements MessageStream {
   }
 
   /** So many bytes, in memory that grows with what arrives: a size that is only announced costs nothing. */
-  async #readGrowing(length: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  async #readBytes(length: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    if (length <= firstReadBytes) {
+      const bytes = new Uint8Array(length)
+      await this.#readFull(bytes, signal)
+      return bytes
+    }
     // not filled with zeros: pages that nothing is written to take no memory, and what is read overwrites all
     const grown = (at: number) =>
       new Uint8Array(
