@@ -23,6 +23,12 @@ interface Row {
   readonly options: (context: ServerContext) => HandlerOptions
 }
 
+/** Options of protocols whose frames bring tensors. */
+const ofTensors = (context: ServerContext): HandlerOptions => ({
+  maxFrameBytes: context.maxFrameBytes,
+  admit: headerCheck(context)
+})
+
 export const handlers = {
   info: {
     protocol: protocols.info,
@@ -32,30 +38,22 @@ export const handlers = {
   forward: {
     protocol: protocols.forward,
     handler: forwardHandler,
-    options: context => ({ maxFrameBytes: context.maxFrameBytes, admit: headerCheck(context) })
+    options: ofTensors
   },
   backward: {
     protocol: protocols.backward,
     handler: backwardHandler,
-    options: context => ({ maxFrameBytes: context.maxFrameBytes, admit: headerCheck(context) })
+    options: ofTensors
   },
   inference: {
     protocol: protocols.inference,
     handler: inferenceHandler,
-    options: context => ({
-      maxFrameBytes: context.maxFrameBytes,
-      admit: headerCheck(context),
-      maxStreamsPerPeer: maxSessionsPerPeer
-    })
+    options: context => ({ ...ofTensors(context), maxStreamsPerPeer: maxSessionsPerPeer })
   },
   push: {
     protocol: protocols.push,
     handler: pushHandler,
-    options: context => ({
-      maxFrameBytes: context.maxFrameBytes,
-      admit: headerCheck(context),
-      maxStreamsPerPeer: maxPushStreamsPerPeer
-    })
+    options: context => ({ ...ofTensors(context), maxStreamsPerPeer: maxPushStreamsPerPeer })
   },
   tensors: {
     protocol: protocols.tensors,
