@@ -36,16 +36,14 @@ export interface Hedge<T> {
 /** What came first, and whether it is the second's. Throws the first's error where neither gives a result. The other one is cancelled. */
 export async function hedge<T>({ patienceMs, signal, first, second }: Hedge<T>): Promise<{ result: T; late: boolean }> {
   const over = new AbortController()
-  const lost = new AbortController()
-  const within = (controller: AbortController): AbortSignal =>
-    AbortSignal.any([controller.signal, over.signal, ...(signal ? [signal] : [])])
+  const within = signal ? AbortSignal.any([over.signal, signal]) : over.signal
   try {
-    const own = first(within(lost)).then(result => ({ result, late: false }))
-    const waited = patience(patienceMs, within(lost)).then(() => 'late' as const)
+    const own = first(within).then(result => ({ result, late: false }))
+    const waited = patience(patienceMs, within).then(() => 'late' as const)
     waited.catch(() => {}) // the work ended before
     const early = await Promise.race([own, waited])
     if (early !== 'late') return early
-    const started = second(within(new AbortController()))
+    const started = second(within)
     if (started === null) return await own
     const other = started.then(result => ({ result, late: true }))
     try {
@@ -54,7 +52,6 @@ export async function hedge<T>({ patienceMs, signal, first, second }: Hedge<T>):
       throw (errors as AggregateError).errors[0]
     }
   } finally {
-    lost.abort(new SwarmError('ABORTED', 'it is not needed any more'))
     over.abort(new SwarmError('ABORTED', 'another server has answered'))
   }
 }
