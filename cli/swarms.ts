@@ -1,9 +1,9 @@
 // The swarms that this machine is a member of: one file each under the home folder, for its owner's eyes only.
-import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, SwarmError } from '../common/errors.ts'
-import { removeLeftoversOf } from '../common/leftovers.ts'
+import { writeWhole } from '../common/whole-file.ts'
 import { checkPrivate } from '../network/identity.ts'
 import { checkSwarmName, formatInvite, type Invite, looksLikeInvite, parseInvite } from '../network/invite.ts'
 import { homeFolder } from './options.ts'
@@ -60,14 +60,9 @@ export async function readSwarm(name: string): Promise<StoredSwarm> {
 /** Writes the file whole or not at all, mode 0600 in a folder of mode 0700. Returns its path. */
 export async function writeSwarm({ invite, ...times }: StoredSwarm): Promise<string> {
   const path = swarmPath(invite.name)
-  const temporary = `${path}.${process.pid}.tmp`
-  await removeLeftoversOf(path)
   await mkdir(folder(), { recursive: true, mode: 0o700 })
-  await writeFile(temporary, `${JSON.stringify({ invite: formatInvite(invite), ...times }, null, 2)}\n`, {
-    mode: 0o600
-  })
-  await chmod(temporary, 0o600)
-  await rename(temporary, path)
+  const text = `${JSON.stringify({ invite: formatInvite(invite), ...times }, null, 2)}\n`
+  await writeWhole(path, text, { mode: 0o600 })
   return path
 }
 

@@ -1,12 +1,11 @@
 // What a model of the hub consists of at a revision: asked of the hub, or remembered from the last time.
-import { randomUUID } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { HubApiError, listFiles, modelInfo } from '@huggingface/hub'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { foreignHash, foreignName, foreignPath } from '../../common/foreign-path.ts'
-import { removeLeftoversOf } from '../../common/leftovers.ts'
 import { MiB } from '../../common/units.ts'
+import { writeWhole } from '../../common/whole-file.ts'
 import { isJsonObject, readJsonObject } from '../json.ts'
 import { toolUseFile } from '../tokenizer.ts'
 import { bounded, checkSameOrigin, hubFetch } from './hub-fetch.ts'
@@ -106,12 +105,9 @@ async function ask(name: string, settings: HubSettings, signal?: AbortSignal): P
   }
 }
 
-async function writeWhole(path: string, text: string): Promise<void> {
+async function remember(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
-  const temporary = `${path}.${randomUUID()}.tmp`
-  await removeLeftoversOf(path)
-  await writeFile(temporary, text)
-  await rename(temporary, path)
+  await writeWhole(path, text)
 }
 
 /** The commit that the revision was when it was last asked for; a commit is itself. */
@@ -155,8 +151,8 @@ export async function listModel(
   if (!offline) {
     try {
       const listing = await ask(name, settings, signal)
-      await writeWhole(join(repository, ownFolder, `${listing.commit}.json`), JSON.stringify({ files: listing.files }))
-      if (listing.commit !== revision) await writeWhole(join(repository, 'refs', revision), listing.commit)
+      await remember(join(repository, ownFolder, `${listing.commit}.json`), JSON.stringify({ files: listing.files }))
+      if (listing.commit !== revision) await remember(join(repository, 'refs', revision), listing.commit)
       return listing
     } catch (error) {
       const kept = error instanceof SwarmError && error.code === 'UNREACHABLE' && error.retryable

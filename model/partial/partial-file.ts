@@ -1,13 +1,13 @@
 // A file of which only what is needed is here: a sparse file of the whole size, and beside it a list of the ranges that it holds.
 // Knows a source of bytes, not where that gets them.
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
-import { removeLeftoversOf } from '../../common/leftovers.ts'
 import { withResource } from '../../common/resource.ts'
 import { KiB, MiB, second } from '../../common/units.ts'
+import { writeWhole } from '../../common/whole-file.ts'
 import { isJsonObject, readJsonObject } from '../json.ts'
 import { diskFull } from '../safetensors-file.ts'
 import { type ByteRange, mergeRanges, subtractRanges } from './ranges.ts'
@@ -201,9 +201,6 @@ export class PartialFile {
 
   async #replaceJournal(present: readonly ByteRange[]): Promise<void> {
     this.#present = [...present]
-    const temporary = `${this.#journal}.${randomUUID()}.tmp`
-    await removeLeftoversOf(this.#journal)
-    await writeFile(temporary, JSON.stringify({ size: this.size, ranges: this.#present }))
-    await rename(temporary, this.#journal)
+    await writeWhole(this.#journal, JSON.stringify({ size: this.size, ranges: this.#present }))
   }
 }

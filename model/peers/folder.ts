@@ -1,10 +1,9 @@
 // A model that other peers hold as a model folder: its small files and index fetched first, tensors when they are provided, each
 // checked against its hash. Kept on this machine, so that the next start asks for nothing again. Knows no network.
-import { randomUUID } from 'node:crypto'
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { messageOf, SwarmError } from '../../common/errors.ts'
-import { removeLeftoversOf } from '../../common/leftovers.ts'
+import { writeWhole } from '../../common/whole-file.ts'
 import type { FolderOptions, ModelFolder } from '../formats/folder.ts'
 import { openLocalFolder } from '../formats/folder.ts'
 import { readJsonObject } from '../json.ts'
@@ -39,13 +38,6 @@ const dataFile = 'tensors.bin'
 const verifiedFile = 'verified.json'
 
 export const peerFormatFile = 'index.json'
-
-async function writeWhole(path: string, data: string | Uint8Array): Promise<void> {
-  const temporary = `${path}.${randomUUID()}.tmp`
-  await removeLeftoversOf(path)
-  await writeFile(temporary, data)
-  await rename(temporary, path)
-}
 
 /** The first peer's answer; what the others say only where it fails. */
 async function firstOf<T>(peers: readonly string[], what: string, ask: (peer: string) => Promise<T>): Promise<T> {
