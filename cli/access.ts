@@ -32,8 +32,8 @@ export function addAccessOptions(command: Command, { listens = false } = {}): Co
       )
     )
     .option('--allow <peer id or file...>', 'deal only with these peers; a file has lines <peer id> [client|server]')
-    .option('--lan', 'look for peers on the LAN as well where addresses are named (default: only where none is)')
-    .option('--no-mdns', 'look for no peers on the LAN by multicast, and let none find this one')
+    .option('--lan', 'also look for peers on the LAN when addresses are named (default: only when none is)')
+    .option('--no-mdns', 'turn multicast off: find no peers on the LAN, and stay hidden from them')
   if (!listens) command.option('--identity <file>', 'keep the peer identity in this file, for servers with --allow')
   return command
 }
@@ -78,7 +78,7 @@ export async function readAccess(flags: AccessFlags): Promise<Access> {
   }
 }
 
-/** Says on standard error who was found on the LAN: nobody has named them. */
+/** Prints the peers that were found on the LAN, which the user did not name, to standard error. */
 function sayFound(): (peer: FoundPeer) => void {
   let said = 0
   return ({ peerId, address }) => {

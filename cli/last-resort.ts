@@ -1,5 +1,5 @@
-// The last resort for errors that nobody took: one of a connection is told once and counted, and the command goes on; any
-// other ends the command, by our decision, with what it was.
+// The last-resort handler. It reports an unhandled error of a connection once, counts it, and lets the command continue.
+// Any other unhandled error ends the command with its stack.
 import { writeSync } from 'node:fs'
 import { messageOf } from '../common/errors.ts'
 import { isConnectionError, strayErrors } from '../network/stray-errors.ts'
@@ -35,16 +35,16 @@ export function installLastResort(): void {
       const kind = kindOf(error)
       if (told.has(kind) || told.size >= maxTold) return
       told.add(kind)
-      tell(`swarm: goes on after an error of a connection that nothing handled (told once): ${describe(error)}`)
+      tell(`swarm: continues after an unhandled error of a connection (reported once): ${describe(error)}`)
       return
     }
-    tell(`swarm: ends because of an error that nothing handled: ${messageOf(error)}`)
+    tell(`swarm: ends because of an unhandled error: ${messageOf(error)}`)
     tell(`${describe(error)}\nThis is a bug in swarmtune: please report it.`)
     process.exit(internalErrorStatus)
   }
   process.on('uncaughtException', onError)
   process.on('unhandledRejection', onError)
-  // whoever reads may stop before the end (`swarm status | head -1`): that stops no server and no training
+  // a reader may stop before the end (`swarm status | head -1`): that stops no server and no training
   process.stdout.on('error', error => {
     if ((error as NodeJS.ErrnoException).code === 'EPIPE' || process.exitCode === 1) return
     tell(`swarm: cannot write to standard output, what follows is lost there: ${messageOf(error)}`)

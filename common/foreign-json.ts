@@ -1,4 +1,4 @@
-// JSON that somebody else wrote. Knows no fields.
+// JSON from files and peers that are not trusted. Knows no fields.
 import { messageOf } from './errors.ts'
 
 /** Real files nest less than twenty levels; code that walks a value, or quotes it, takes a stack frame for each. */
@@ -70,7 +70,7 @@ export function parseForeignJson(text: string, limits: JsonLimits = {}): unknown
 
 const quotedCharacters = 200
 
-/** A value that somebody else wrote, for a message: on one line, and short. */
+/** A value that is not trusted, for a message: on one line, and short. */
 export function quoteForeign(value: unknown): string {
   const text = JSON.stringify(value) ?? 'nothing'
   return text.length > quotedCharacters ? `${text.slice(0, quotedCharacters)}…` : text

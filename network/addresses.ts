@@ -54,7 +54,7 @@ export function connectedHost(libp2p: Pick<Libp2p, 'getConnections'>, peer: Peer
   return sourceOf(connection.remoteAddr)
 }
 
-/** Whom a peer's requests count for: as `connectedHost`, and the relay for a peer behind one. */
+/** The key that a peer's requests count under: as `connectedHost`, but the relay for a peer behind one. */
 export function connectedSource(libp2p: Pick<Libp2p, 'getConnections'>, peer: PeerId): string {
   const [connection] = libp2p.getConnections(peer)
   return connection ? sourceOf(connection.remoteAddr) : peer.toString()

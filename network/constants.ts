@@ -113,7 +113,7 @@ export const maxDhtRequestBytes = 8 * KiB
 export const maxDhtAnswerBytes = 128 * KiB
 /** Peers close to a key in one answer that is read; Kademlia's k is 20. */
 export const maxCloserPeers = 64
-/** Providers in one answer that is read, and in one that is given: who asks stops at 20. */
+/** Providers in one answer that is read, and in one that is given: the asker stops at 20. */
 export const maxProvidersRead = 1024
 export const maxProvidersTold = 64
 /** Addresses of one peer that are remembered, from whatever says them; announcements have up to 16. */

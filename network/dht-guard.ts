@@ -1,5 +1,5 @@
-// Bounds what others may have this peer store for the DHT, by who asks, and tells the rules of records who that is. Answers
-// about providers leave out who cannot be dialed, and name who has been met before who has not.
+// Limits what each peer and host may store here for the DHT, and tells the rules of records which host is storing. Answers about
+// providers leave out those without addresses, and name providers that this peer has met first.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { PeerId } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
@@ -79,7 +79,7 @@ interface WithProviders {
   }
 }
 
-/** Who asks for providers is told those that can be dialed, at most so many, those that were met first. */
+/** Answers about providers name at most `maxProvidersTold` that can be dialed, those that this peer has met first. */
 export function guardProviders(
   kad: KadDHT,
   { hostOf, isMet }: { readonly hostOf: (peer: PeerId) => string; readonly isMet: (peer: PeerId) => boolean }

@@ -56,7 +56,7 @@ export async function serveDirectory(network: Pick<Network, 'handle' | 'director
   )
 }
 
-/** Asks one peer for its directory, tells it our own announcement, keeps what is valid and news. Returns whom it told of, in its order. */
+/** Asks one peer for its directory, tells it our own announcement, keeps what is valid and news. Returns the peer ids that the answer names, in its order. */
 export async function askDirectory(
   network: Peer,
   peer: string,
@@ -119,7 +119,7 @@ export class Gossip {
       const addresses = new Map<string, readonly string[]>(
         (await this.#network.peersWith(protocols.directory)).map(connected => [connected, []])
       )
-      // those that were met are first: what a stranger makes up keeps nobody from talking to the others
+      // those that were met are first: records that a stranger makes up do not crowd them out
       for (const announcement of directory.list(model).slice(0, maxGossipPartners)) {
         addresses.set(announcement.peerId, announcement.addresses)
       }

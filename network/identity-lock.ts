@@ -35,7 +35,7 @@ async function listen(path: string): Promise<Server | undefined> {
   })
   server.listen(path, () => done.resolve(server))
   const listening = await done.promise
-  // who knocks only wants to know that it is locked: a connection that cannot be accepted has had its answer
+  // a connection only asks whether the key is locked: one that cannot be accepted has its answer
   listening?.on('error', () => {})
   listening?.unref()
   return listening
@@ -52,8 +52,8 @@ async function isAlive(path: string): Promise<boolean> {
 }
 
 /**
- * Takes a left-over lock away. One process at a time does: who looked earlier would take away the lock of whoever has it by then. While
- * the left-over is there nobody can listen in its place.
+ * Removes a left-over lock. Only one process at a time does: a slower one would remove the new lock of another process. While the
+ * left-over is there, no process can listen in its place.
  */
 async function clear(path: string): Promise<void> {
   // pipes end with their process

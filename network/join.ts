@@ -23,7 +23,7 @@ interface JoinOptions {
   readonly secret: boolean
   /** a peer that serves may be the first one */
   readonly serves: boolean
-  /** try again until somebody answers */
+  /** try again until a peer answers */
   readonly patient: boolean
   readonly signal: AbortSignal
 }
@@ -31,7 +31,7 @@ interface JoinOptions {
 /**
  * Returns when a first peer has answered and said what it can do: one of the addresses, or one that multicast finds.
  * Does nothing without either, or when all addresses are our own; who serves does not wait for multicast alone. Throws
- * UNREACHABLE, naming each address and why it failed, when nobody answers; who is patient says so once and tries again.
+ * UNREACHABLE, naming each address and why it failed, when no peer answers; a patient peer logs that once and tries again.
  */
 export async function join(
   components: Components,
@@ -67,7 +67,7 @@ async function joinOnce(components: Components, others: readonly Multiaddr[], op
   try {
     await Promise.any([dialed, firstLocal(local, options.signal)])
   } catch {
-    // why the named addresses failed says more than that nobody else is there either
+    // the reasons of the named addresses say more than that the LAN is empty too
     await dialed
   }
 }

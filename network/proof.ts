@@ -48,7 +48,7 @@ class Proofs {
       await this.#network.ping(peerId, { addresses, signal: signal ? AbortSignal.any([signal, limit]) : limit })
       this.#set(peerId, true)
     } catch {
-      // who gives up has learned nothing
+      // an aborted ping proves nothing
       if (signal?.aborted) this.#known.delete(peerId)
       else this.#set(peerId, false)
     }
@@ -94,7 +94,7 @@ export async function proven(
     if (due.length === 0) break
     const started = due.map(server => proofs.try(server, signal))
     tries.push(...started)
-    // who takes longer may still answer while the next are tried
+    // slower servers may still answer while the next are tried
     await settled(started, isEnough, proofPatienceMs)
   }
   if (!isEnough()) await settled(tries, isEnough, proofTimeoutMs)

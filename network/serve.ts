@@ -55,7 +55,7 @@ export async function serveStream(stream: Stream, handler: Handler, init: ServeI
   const { peerId, host, remoteAddress, protocol, maxFrameBytes, admit, budget, logger } = init
   const source = { peerId, host }
   const account = budget.open(source, error => channel.refuse(error))
-  // an answer that its caller does not fetch is in nobody's way for long
+  // an answer that its caller does not read is dropped where memory is short
   const outgoing = budget.open(source, error => channel.abort(error))
   // listens to the stream before anything is awaited
   const channel = new ByteChannel(stream, peerId, account)

@@ -1,4 +1,4 @@
-// Whom a connection counts for where limits are per address. Pure.
+// The key that a connection counts under where limits are per address. Pure.
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** The first 64 bits of an IPv6 address, as hexadecimal groups: one customer of a provider has all addresses with them. */

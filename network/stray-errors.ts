@@ -1,4 +1,4 @@
-// Errors that reach the process because nobody else took them: which of them are a connection's, and how many there were.
+// Unhandled errors that reach the process: which of them are a connection's, and how many there were.
 // Every emitter and promise of a dependency should have an owner; this is what is left where one has been overlooked.
 import { SwarmError } from '../common/errors.ts'
 

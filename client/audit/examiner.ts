@@ -56,7 +56,7 @@ export interface ExaminerComponents {
 }
 
 const ownPrecision = 'float32'
-/** Whoever is asked for a second result has so long beside what routing expects of it: a first answer may wait for that. */
+/** Time limit of a second result, beyond what routing expects: a first answer may wait for it. */
 const leastMs = 5 * second
 const factor = 4
 /** Servers that are asked for one second result where some do not answer. */

@@ -8,7 +8,7 @@ import type { TextRange } from './aligned-text.ts'
 export interface TextPattern {
   /** The matches in order, none within another; they may be empty. */
   find(text: string): TextRange[]
-  /** false for an expression that nobody has looked at: it may take for ever */
+  /** false for an expression that is on no list of examined ones: it may take for ever */
   readonly isTrusted: boolean
 }
 
@@ -62,7 +62,7 @@ const examined: ReadonlySet<string> = new Set([
   '\\s+'
 ])
 
-/** Expressions longer than this are of nobody's making. */
+/** No real tokenizer has a longer expression. */
 const longestExpression = 100_000
 
 /** The library keeps its translation of expressions to itself; its pre-tokenizer shows what came of one. */

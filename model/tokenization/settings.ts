@@ -3,7 +3,7 @@ import { SwarmError } from '../../common/errors.ts'
 import { quoteForeign } from '../../common/foreign-json.ts'
 import { isJsonObject, type JsonObject } from '../json.ts'
 
-/** Nobody nests lists of rules deeper. */
+/** No real tokenizer nests lists of rules deeper. */
 const deepestNesting = 32
 
 /** One of the parts of a tokenizer: `{"type": …, …}`. */

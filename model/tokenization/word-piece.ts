@@ -5,7 +5,7 @@ import { readVocabulary, type TokenModel, type WordTokens } from './model.ts'
 import type { Settings } from './settings.ts'
 import { charactersOf } from './unicode.ts'
 
-/** Longer words, and tokens, are of nobody's making. */
+/** No real vocabulary has longer words or tokens. */
 const longestTrusted = 1000
 
 function unknownId(settings: Settings, idOf: ReadonlyMap<string, number>): number {

@@ -29,17 +29,17 @@ async function hashes({ checkpoint }: ServerContext, names: readonly string[], s
 
 const jsonBytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
-/** Files that are being sent. Those who ask for one at the same time share its bytes: identities are free, copies of a tokenizer are not. */
+/** Files that are being sent. Concurrent requests for a file share its bytes: identities are free, copies of a tokenizer are not. */
 class FilesInUse {
   readonly #files = new Map<string, { readonly bytes: Promise<Uint8Array | undefined>; users: number }>()
 
-  /** The bytes, read where nobody has them; `done` says that they are not used any more. */
+  /** The bytes, read if no other request holds them. Call `done` when they are no longer used. */
   take(
     file: string,
     read: () => Promise<Uint8Array | undefined>
   ): { readonly bytes: Promise<Uint8Array | undefined>; done(): void } {
     const entry = this.#files.get(file) ?? { bytes: read(), users: 0 }
-    entry.bytes.catch(() => {}) // who waits for it hears of it
+    entry.bytes.catch(() => {}) // each request awaits them itself
     entry.users += 1
     this.#files.set(file, entry)
     const done = (): void => {

@@ -41,7 +41,7 @@ test('an error of a connection that nobody took is told once and counted, and th
     await turn()
     console.log('goes on after', strayErrors.count)`)
   assert.deepEqual([code, stdout], [0, 'goes on after 4\n'])
-  assert.equal(stderr.match(/goes on after an error of a connection/g)?.length, 2, stderr)
+  assert.equal(stderr.match(/continues after an unhandled error of a connection/g)?.length, 2, stderr)
   assert.match(stderr, /ECONNRESET 1/)
 })
 
@@ -55,7 +55,7 @@ test('any other error ends the process by its own decision, with what it was and
       await turn(); await turn()
       console.log('went on')`)
     assert.deepEqual([code, stdout], [70, ''], stderr)
-    assert.match(stderr, /swarm: ends because of an error that nothing handled: x is no function/)
+    assert.match(stderr, /swarm: ends because of an unhandled error: x is no function/)
   }
 })
 
