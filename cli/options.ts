@@ -1,16 +1,11 @@
-// Flags that several commands share, and the parsing of their values. The one place where the environment is read.
-import { homedir } from 'node:os'
-import { join } from 'node:path'
+// Flags that several commands share, and the parsing of their values.
 import { InvalidArgumentError, Option } from 'commander'
 import type { BlockRange } from '../common/range.ts'
 import { GiB, KiB, MiB } from '../common/units.ts'
 import type { Precision } from '../model/precision.ts'
 import { codecNames } from '../proto/codec.ts'
 
-/** Folder for what swarmtune keeps between runs (converted weights): `SWARM_HOME`, else `~/.swarmtune`. */
-export function homeFolder(): string {
-  return process.env.SWARM_HOME ?? join(homedir(), '.swarmtune')
-}
+export { homeFolder } from '../common/home.ts'
 
 /** `4-8` -> blocks 4, 5, 6, 7. Whether the model has them is checked where the model is known. */
 export function parseBlocks(text: string): BlockRange {

@@ -21,7 +21,7 @@ export interface TrainInvocation {
   readonly previews?: boolean
 }
 
-/** More than any configuration has. */
+/** A larger file is not read: `readConfigYaml` takes 256 Ki characters, of up to three bytes each. */
 const maxFileBytes = 1 * MiB
 
 const unused = { output_dir: 'none' } as const

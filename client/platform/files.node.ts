@@ -1,8 +1,9 @@
 // Files on Node.
 import { access, appendFile, mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
+import { homeFolder } from '../../common/home.ts'
 import { removeLeftoversOf } from '../../common/leftovers.ts'
 import { type Files, temporarySuffix } from './files.ts'
 
@@ -125,9 +126,8 @@ export const files: Files = {
   move: rename,
 
   home() {
-    if (process.env.SWARM_HOME) return process.env.SWARM_HOME
     try {
-      return join(homedir(), '.swarmtune')
+      return homeFolder()
     } catch {
       return null // a user without an entry in the system's list
     }
