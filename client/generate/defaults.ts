@@ -1,6 +1,7 @@
 // What a generation does where its caller says nothing: the fields of the model's generation_config.json, as transformers' generate
 // takes them (transformers/generation/configuration_utils.py). Pure.
 import { SwarmError } from '../../common/errors.ts'
+import { quoteForeign } from '../../common/foreign-json.ts'
 import { checkGenerationOptions, type GenerationOptions } from './options.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -80,10 +81,7 @@ export function generationDefaults(raw: Fields): GenerationDefaults {
     const value = raw[field]
     if (value === undefined || value === null) continue
     if (!isValid(value)) {
-      throw new SwarmError(
-        'BAD_CHECKPOINT',
-        `${file}: ${field}: found ${JSON.stringify(value)}, which is no value of it`
-      )
+      throw new SwarmError('BAD_CHECKPOINT', `${file}: ${field}: found ${quoteForeign(value)}, which is no value of it`)
     }
     options[option] = value
   }
@@ -92,7 +90,7 @@ export function generationDefaults(raw: Fields): GenerationDefaults {
     if (value === undefined || value === null || idle.includes(value)) continue
     throw new SwarmError(
       'UNSUPPORTED',
-      `${file}: ${field} = ${JSON.stringify(value)} is not supported and would change what is generated ` +
+      `${file}: ${field} = ${quoteForeign(value)} is not supported and would change what is generated ` +
         '(generate with useGenerationConfig: false to leave the file out)'
     )
   }
