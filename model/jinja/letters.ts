@@ -1,6 +1,7 @@
 // Letters as Python's str knows them: upper, lower and title case, and what kind a character is of.
 import { chargeText } from './budget.ts'
-import { codePoints, spaceClass } from './text.ts'
+import { codePoints } from './text.ts'
+import { spaceClass } from './white-space.ts'
 
 const digraphs = new Map(
   ['ǄǅǆDž', 'ǇǈǉLj', 'ǊǋǌNj', 'ǱǲǳDz'].flatMap(([upper = '', title = '', lower = '']) =>

@@ -2,8 +2,8 @@
 // Reference: lexer.py of jinja2.
 import { JinjaError } from './errors.ts'
 import { parseFloat_, parseInteger } from './numbers.ts'
-import { spaceClass } from './text.ts'
 import { Float, type Value } from './values.ts'
+import { spaceClass } from './white-space.ts'
 
 export type TokenKind =
   | 'data'

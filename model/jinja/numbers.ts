@@ -2,6 +2,7 @@
 import { charge } from './budget.ts'
 import { fail, unsupported } from './errors.ts'
 import { Float, isInteger, typeName, type Value } from './values.ts'
+import { spaceClass } from './white-space.ts'
 
 export type Operator = '+' | '-' | '*' | '/' | '//' | '%' | '**'
 
@@ -241,7 +242,7 @@ export function round(value: Value, decimals: number): Value {
   return integer(whole < 0n ? -rounded : rounded)
 }
 
-const spaces = '[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]*'
+const spaces = `[${spaceClass}]*`
 const floatPattern = new RegExp(
   `^${spaces}([+-]?(?:(?:\\d+(?:_\\d+)*)?\\.?(?:\\d+(?:_\\d+)*)?(?:[eE][+-]?\\d+(?:_\\d+)*)?|inf(?:inity)?|nan))${spaces}$`,
   'i'

@@ -15,8 +15,9 @@ import {
   upperCase
 } from './letters.ts'
 import { iterate } from './sequences.ts'
-import { codePoints, isPlain, isPrintable, pointsOf, spaceClass, textLength, unitsOf } from './text.ts'
+import { codePoints, isPlain, isPrintable, pointsOf, textLength, unitsOf } from './text.ts'
 import { type Keywords, Tuple, typeName, Undefined, type Value } from './values.ts'
+import { spaceClass } from './white-space.ts'
 
 type Method = (self: string, args: readonly (Value | undefined)[]) => Value
 

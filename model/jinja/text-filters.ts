@@ -10,8 +10,9 @@ import { asFloat, isNumeric, parseFloat_, truncate } from './numbers.ts'
 import { add } from './operators.ts'
 import { elements, length, slice, unpack } from './sequences.ts'
 import { pad, replace, splitLines, strip } from './strings.ts'
-import { spaceClass, str } from './text.ts'
+import { str } from './text.ts'
 import { Dict, Float, isTrue, type Keywords, Markup, Tuple, typeName, Undefined, type Value } from './values.ts'
+import { spaceClass } from './white-space.ts'
 
 type Filter = (args: readonly Value[], keywords: Keywords) => Value
 

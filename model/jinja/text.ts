@@ -18,9 +18,6 @@ import {
   type Value
 } from './values.ts'
 
-/** a class of a regular expression: what Python takes for white space */
-export const spaceClass = '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
-
 const surrogate = /[\ud800-\udfff]/
 
 /** True where code points and UTF-16 units are the same. */
