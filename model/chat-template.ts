@@ -305,7 +305,7 @@ export function specialTokensOf(config: JsonObject): Readonly<Record<string, str
   return Object.fromEntries(special)
 }
 
-/** Of a tokenizer that has templates, none of which is for every conversation. */
+/** The template of a tokenizer with named templates but no default: it refuses every conversation. */
 const withoutDefault = (names: Iterable<string>): string =>
   `{{ raise_exception('this tokenizer has several chat templates and none called default: ${[...names].join(', ').replaceAll("'", '')}') }}`
 

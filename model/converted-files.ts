@@ -1,4 +1,4 @@
-// The cache of converted blocks: what its files are called, and which of them nobody needs any more.
+// The cache of converted blocks: what its files are called, and which of them are no longer needed.
 import { readdir, readFile, realpath, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { removeLeftovers } from '../common/leftovers.ts'
@@ -56,7 +56,7 @@ async function filesInUse(folder: string): Promise<ReadonlySet<string> | null> {
   return used
 }
 
-/** Outdated conversions that nobody uses. */
+/** Outdated conversions that are not in use. */
 async function removeOutdated(folder: string, maker: string | undefined): Promise<string[]> {
   const removed: string[] = []
   const outdated = (await readdir(folder).catch(() => [])).filter(name => outdatedBy(name, maker) !== null)

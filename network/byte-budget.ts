@@ -4,7 +4,7 @@ import { SwarmError } from '../common/errors.ts'
 import { formatBytes, KiB, second } from '../common/units.ts'
 import { busyRetryMs, maxBytesPerPeer } from './constants.ts'
 
-/** Who pays. */
+/** The peer and the address that bytes are charged to. */
 export interface Source {
   readonly peerId: string
   /** key of an IP address, see `sourceOf`: identities are free, addresses are not */
@@ -47,7 +47,7 @@ export class ByteBudget {
   readonly #peers = new Map<string, number>()
   readonly #hosts = new Map<string, number>()
   #total = 0
-  /** as much breaks no limit, whoever holds it */
+  /** a total up to this breaks no limit of any source */
   readonly #ample: number
 
   constructor(init: ByteBudgetInit) {

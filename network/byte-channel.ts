@@ -33,7 +33,7 @@ export class ByteChannel {
   #refused: SwarmError | undefined
   #error: SwarmError | undefined
 
-  /** @param account what pays for bytes from their arrival until its owner gives them back; default: nobody does */
+  /** @param account charged for bytes from their arrival until its owner gives them back; default: bytes are not charged */
   constructor(stream: Stream, peerId: string, account?: ByteAccount) {
     this.signal = this.#controller.signal
     this.#stream = stream
@@ -66,7 +66,7 @@ export class ByteChannel {
     return this.#closed
   }
 
-  /** Lets the peer send so many bytes ahead of the reads that will ask for them, within the window of a stream. */
+  /** Lets the peer send this many bytes ahead of the reads that will ask for them, within the window of a stream. */
   expect(bytes: number): void {
     this.#expected = bytes
     if (bytes > idleWindowBytes) updateWindow(this.#stream)

@@ -1,5 +1,5 @@
-// Who keeps a place where connections are short: sockets that have not shown whose they are, and connections that have. An address
-// that takes many makes room itself, oldest first, so that a newcomer gets in whatever others hold open. Knows no protocol.
+// Limits connections: sockets before the end of their handshake, and open ones. An address that takes many makes room itself,
+// oldest first, so that a newcomer gets in whatever others hold open. Knows no protocol.
 import type { Server } from 'node:net'
 import type { Connection, Listener, MultiaddrConnection, PeerId, Transport } from '@libp2p/interface'
 import { SwarmError } from '../common/errors.ts'
@@ -72,7 +72,7 @@ export class ConnectionGuard {
     }
   }
 
-  /** A socket has come: nobody knows whose it is. Others of the fullest address go where there are too many. */
+  /** A socket has arrived; its peer is not known yet. If there are too many, the oldest of the fullest address is closed. */
   arrived(socket: PendingSocket): void {
     const { remoteAddress, remotePort } = socket
     if (remoteAddress === undefined) return

@@ -149,14 +149,14 @@ export class Directory {
   }
 
   /**
-   * The signed records, also of those that have said they are gone: whoever asks shall hear of it. Where they do not all fit
-   * into an answer the first count: those of peers that were met before those only heard of, each host's in turns by their bytes.
+   * The signed records, those of servers that have left included. An answer that cannot hold all takes the first ones: peers that
+   * were met come before those only heard of, and hosts take turns by bytes.
    */
   records(model = ''): Uint8Array[] {
     return this.#live(model).map(entry => entry.record)
   }
 
-  /** Whom records speak for, in their order; those left out that this directory has refused. */
+  /** Peer ids of the records' servers, in their order, without records that this directory has refused. */
   ownersOf(records: readonly Uint8Array[]): string[] {
     return records.flatMap(record => this.#bySignature.get(signatureOf(record))?.announcement.peerId ?? [])
   }

@@ -22,7 +22,8 @@ function isLoopback(address: string): boolean {
 }
 
 /**
- * Who is named by an address is meant: without an invite nobody else is looked for, nor told of this peer, unless `multicast` asks for the LAN as well. An invite names
+ * A named address means that peer only: without an invite, no other peer is looked for or told of this one, unless `multicast` asks
+ * for the LAN too. An invite names
  * its swarm, so that peers on the LAN that prove its secret are as good as those at its addresses.
  * Throws INVALID_ARGUMENT on a text that is no invite, and on an invite to a swarm of another model.
  */

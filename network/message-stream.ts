@@ -239,7 +239,7 @@ export class FramedStream implements MessageStream {
     return signal === undefined ? this.#negotiated : unlessAborted(this.#negotiated, signal)
   }
 
-  /** So many bytes, in memory that grows with what arrives: a size that is only announced costs nothing. */
+  /** Reads this many bytes into memory that grows with what arrives: a size that is only announced costs nothing. */
   async #readBytes(length: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
     if (length <= firstReadBytes) {
       const bytes = new Uint8Array(length)

@@ -47,7 +47,7 @@ export interface NetworkInit {
   readonly logger?: Logger
 }
 
-/** A peer that nobody named. */
+/** A peer that was found on the LAN and not named. */
 export interface FoundPeer {
   readonly peerId: string
   /** multiaddr that it answered at */

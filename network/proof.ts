@@ -19,7 +19,7 @@ interface Proof {
   readonly at: number
 }
 
-/** peers of which it is remembered */
+/** peers that are remembered */
 const maxKnown = 8192
 
 /** What one network knows of its peers. */

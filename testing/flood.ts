@@ -1,4 +1,4 @@
-// Strangers that have a server hold as much as it lets them: frames that never end, answers that nobody fetches. On loopback, each
+// Strangers that have a server hold as much as it lets them: frames that never end, answers that are not read. On loopback, each
 // from an address of its own. Knows libp2p and the framing, none of a client's manners.
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'

@@ -15,7 +15,10 @@ import {
 import { epsilonCutoff, etaCutoff, minP, typicalP } from './cutoffs.ts'
 import { type Processor, repetitionPenalty, temperature, topK, topP } from './processors.ts'
 
-/** Names, meanings and defaults of Hugging Face's GenerationConfig. All but the penalty matter only with `doSample`. */
+/**
+ * Names, meanings and defaults of Hugging Face's GenerationConfig. Temperature and what cuts off
+ * unlikely tokens (topK, topP, minP, typicalP, epsilonCutoff, etaCutoff) matter only with `doSample`; the others in greedy generation too.
+ */
 export interface SamplingOptions {
   /** draw from the distribution instead of taking the likeliest token; default false */
   readonly doSample?: boolean
@@ -27,23 +30,23 @@ export interface SamplingOptions {
   readonly topP?: number
   /** so many tokens survive topK and topP whatever these say; default 1 */
   readonly minTokensToKeep?: number
-  /** above 1: tokens that occur already are less likely; default 1. Also in greedy generation */
+  /** above 1: tokens that occur already are less likely; default 1 */
   readonly repetitionPenalty?: number
-  /** no run of so many tokens comes twice in a row, prompt included; default 0: they may. Also in greedy generation, as all that follow */
+  /** no n-gram of this size occurs twice in one row, its prompt included; default 0: off */
   readonly noRepeatNgramSize?: number
-  /** sequences of tokens that never come */
+  /** sequences of tokens that are never generated */
   readonly badWordsIds?: readonly (readonly number[])[]
-  /** no end token before a row has so many tokens, its prompt included (padding is not counted); default 0 */
+  /** no end token before a row has this many tokens, its prompt included (padding is not counted); default 0 */
   readonly minLength?: number
-  /** no end token before so many new tokens; default 0 */
+  /** no end token before this many new tokens; default 0 */
   readonly minNewTokens?: number
-  /** comes after a prompt of one token */
+  /** generated first, after a prompt of one token */
   readonly forcedBosTokenId?: number
-  /** comes as the last of `maxNewTokens` */
+  /** generated as the last of `maxNewTokens` */
   readonly forcedEosTokenId?: number | readonly number[]
-  /** tokens that never come */
+  /** tokens that are never generated */
   readonly suppressTokens?: readonly number[]
-  /** tokens that do not come first */
+  /** tokens that are not generated first */
   readonly beginSuppressTokens?: readonly number[]
   /** with `doSample`: leaves out tokens less likely than this share of the likeliest, 0 to 1 */
   readonly minP?: number

@@ -22,7 +22,7 @@ const terms = {
 const forgottenMs = 60 * day
 /** A server that was checked and found right counts as known for so long. */
 const knownMs = 1 * day
-/** Servers of which something is kept; the oldest records make way. */
+/** Most servers with a record; the oldest records make room. */
 const maxServers = 512
 /** Other clients of this machine write too: their records are read again when ours are older. */
 const rereadMs = 30 * second
@@ -145,7 +145,7 @@ export class Blame {
 
   /**
    * Why each server that should only be asked where there is no other is avoided, for this model.
-   * @param probation those that have lied and whose exclusion is over, too: nobody checks their first answers
+   * @param probation also liars whose exclusion is over, since their first answers are not checked
    */
   avoided(model: string, { probation = true }: { probation?: boolean } = {}): ReadonlyMap<string, string> {
     const now = this.#now()

@@ -12,7 +12,7 @@ const [leastSlowness, mostSlowness] = [0.5, 50]
 const noiseMs = 20
 /** Load changes: what was learned loses half of its weight in this time. */
 const halfLifeMs = 2 * minute
-/** A step that takes so many times as long as promised, and so much longer, is late. */
+/** A step is late if it takes this many times the promised time, and at least this much longer. */
 const lateFactor = 4
 const leastLateMs = 0.1 * second
 /** Late answers that come sooner after another are of the same trouble. */

@@ -10,7 +10,7 @@ const sliceMs = 0.1 * second
 const mostMs = 30 * second
 
 /**
- * Resolves after so many milliseconds in which this process could listen: time in which it was busy itself is not held against a
+ * Resolves once this process could listen for `ms` milliseconds: time in which it was busy itself does not count against a
  * server. `quietSince` says when the server was last heard of, as of `performance.now()`: the time counts from then. Rejects when the signal aborts.
  */
 export async function patience(ms: number, signal: AbortSignal, quietSince?: () => number): Promise<void> {

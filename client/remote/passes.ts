@@ -51,7 +51,7 @@ type PassPeers = Pick<
   'route' | 'otherRoute' | 'promisedMs' | 'loadMs' | 'fail' | 'succeed' | 'late' | 'inTime' | 'accuse' | 'givenUp'
 >
 
-/** A backward pass costs up to so many times a forward pass, with the forward computed again. */
+/** Most that a backward pass costs, in forward passes: the forward may be computed again. */
 const backwardFactor = 3
 
 /** A stretch of a forward pass: what came out, and the hops with what they got in. */
@@ -245,7 +245,7 @@ export class Passes {
   }
 
   /**
-   * Work at one server that others do as well where it is late, or where what it says is not finite although what it got is.
+   * Runs work at one server, and at others too if it is late, or if its answer is not finite although its input is.
    */
   async #guard<T>({ hop, input, factor, signal, here, audit, elsewhere, isSound }: Guarded<T>): Promise<T> {
     const tokens = input.shape[0]! * input.shape[1]!

@@ -38,7 +38,7 @@ export interface PeersComponents {
   /** names of the models that the swarm serves, for the message when it is not this one */
   modelsServed?(options: { signal?: AbortSignal }): Promise<readonly string[]>
   readonly ping: Ping
-  /** requests and steps that wait at a server, as it says itself; absent: nobody is asked */
+  /** requests and steps that wait at a server, as it says itself; absent: servers are not asked */
   queueOf?(peerId: string, options: { signal: AbortSignal }): Promise<number>
   /** identity of the model; default: none */
   readonly model?: string

@@ -14,7 +14,7 @@ const mostSlowness = 100
 const hedgesAtOnce = 3
 const hedgeShare = 0.1
 
-/** Milliseconds that so many bytes may travel one way on a slow link. */
+/** Milliseconds that these bytes may take one way on a slow link. */
 export function bytesMs(bytes: number): number {
   return (bytes / leastBytesPerSecond) * second
 }

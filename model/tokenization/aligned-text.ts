@@ -23,13 +23,13 @@ export interface Replacement extends TextRange {
   readonly text: string
 }
 
-/** Rules may make a text so many times longer; the longest legitimate growth of one character is 18 (U+FDFA in NFKC). */
+/** Rules may make a text this many times longer; the longest legitimate growth of one character is 18 (U+FDFA in NFKC). */
 const mostGrowth = 100
 const freeGrowth = 10_000
 /** V8's strings end a little above */
 const longestText = 2 ** 28
 
-/** What rules may make of so many units. */
+/** Length of the longest text that rules may make of this many units. */
 export const roomFor = (units: number): number => Math.min(longestText, mostGrowth * units + freeGrowth)
 
 /** Throws BAD_CHECKPOINT where rules made more of a text than there is room for. */

@@ -1,4 +1,4 @@
-// Byte-pair encoding: a word's characters, of which the pair that was merged first in training is merged first. Pure.
+// Byte-pair encoding: joins the characters of a word pair by pair, in the order in which training learned the merges. Pure.
 // Reference: https://github.com/huggingface/tokenizers, tokenizers/src/models/bpe (model.rs: merge_word; word.rs: merge_all).
 import { SwarmError } from '../../common/errors.ts'
 import { quoteForeign } from '../../common/foreign-json.ts'

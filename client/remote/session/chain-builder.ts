@@ -131,7 +131,7 @@ export class ChainBuilder {
     return this.peers.givenUp(this.#init.blocks, error)
   }
 
-  /** Milliseconds that a step of so many positions of each row takes by what its servers announce. */
+  /** Milliseconds that a step of `positions` positions in each row takes by what its servers announce. */
   promisedMs({ hops }: Pick<Chain, 'hops'>, positions: number): number {
     const tokens = this.#init.batch * positions
     const options = positions === 1 ? {} : ({ mode: 'throughput', chained: true, tokens } as const)

@@ -405,7 +405,7 @@ export class ChainSession implements InferenceSession {
   #adopt(chain: Chain): void {
     this.#chain = chain
     this.#isMending = false
-    // what came from whom before is not known any more
+    // earlier outputs belong to the old chain
     this.#recorder = this.#components.audit?.record() ?? null
     this.#stall.renew()
     this.#pace.renew()

@@ -2,7 +2,7 @@
 // costs, as one who rents skis buys them once the rent has reached the price. Pure.
 import { second } from '../../../common/units.ts'
 
-/** A decode step that takes so many times as long as promised, and so much longer, is late. */
+/** A decode step is late if it takes this many times the promised time, and at least this much longer. */
 const factor = 4
 const leastLateMs = 0.05 * second
 /** A step alone may have compiled a graph. */

@@ -3,7 +3,7 @@ import { second } from '../../../common/units.ts'
 
 /** A first step compiles, and nobody knows yet how fast the chain is. */
 const firstPatienceMs = 2 * second
-/** Another chain is asked as well after so long, beside what a step is promised or usually takes: it costs servers as much again. */
+/** Another chain is asked too after this time plus the promised or usual time of a step: it costs servers as much again. */
 const [firstRivalMs, leastRivalMs] = [0.5 * second, 0.3 * second]
 /** To ask costs a few milliseconds for each server. */
 const leastPatienceMs = 0.5 * second

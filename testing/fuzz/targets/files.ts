@@ -1,4 +1,4 @@
-// Files that somebody else has made: checkpoints in every format, tokenizers, chat templates, adapters, data, configurations.
+// Files that are not trusted: checkpoints in every format, tokenizers, chat templates, adapters, data, configurations.
 
 import { cpSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
