@@ -28,6 +28,8 @@ export interface ModuleTensor {
   /** in the checkpoint and in graphs */
   readonly tensor: string
   readonly isHead: boolean
+  /** the head's name, of a matrix that is embedding and head and is trained as one */
+  readonly alias?: string
 }
 
 export interface OwnModules {
@@ -73,12 +75,12 @@ function refuseBlocks(name: string, { family, config }: Pick<Checkpoint, 'family
 }
 
 /**
- * The tensors that are chosen, modules by the end of their path as in PEFT. Throws INVALID_ARGUMENT, with the names there are, where a
- * name matches nothing.
+ * The tensors that are chosen, modules by the end of their path as in PEFT. With `tied`, a matrix that is embedding and head comes
+ * once. Throws INVALID_ARGUMENT, with the names there are, where a name matches nothing.
  */
 export function chosenTensors(
   checkpoint: Pick<Checkpoint, 'family' | 'config'>,
-  { modules: names, biases }: OwnChoice,
+  { modules: names, biases, tied }: OwnChoice,
   task: TaskType
 ): readonly ModuleTensor[] {
   const tensors = moduleTensors(checkpoint, task)
@@ -91,22 +93,16 @@ export function chosenTensors(
       `modulesToSave: no module matches '${name}'; outside the blocks there are ${known}`
     )
   }
-  return tensors.filter(
+  const chosen = tensors.filter(
     ({ module, name }) => names.some(end => module.endsWith(end)) || (biases && name.endsWith('.bias'))
   )
-}
-
-/** The name of the head in PEFT's files where a tied matrix is trained as one; undefined where it is not. */
-export function tiedHead(
-  checkpoint: Pick<Checkpoint, 'family' | 'config'>,
-  chosen: OwnChoice,
-  task: TaskType
-): { readonly embedding: ModuleTensor; readonly head: ModuleTensor } | undefined {
-  if (!chosen.tied) return undefined
-  const { embedding: tensor } = checkpoint.family.clientTensorNames(checkpoint.config)
-  const uses = moduleTensors(checkpoint, task).filter(each => each.tensor === tensor)
+  if (!tied) return chosen
+  const { embedding: matrix } = checkpoint.family.clientTensorNames(checkpoint.config)
+  const uses = tensors.filter(({ tensor }) => tensor === matrix)
   const [embedding, head] = [uses.find(({ isHead }) => !isHead), uses.find(({ isHead }) => isHead)]
-  return embedding && head && { embedding, head }
+  const others = chosen.filter(({ tensor }) => tensor !== matrix)
+  if (embedding === undefined || head === undefined || others.length === chosen.length) return chosen
+  return [...others, { ...embedding, alias: head.name }]
 }
 
 /**
@@ -122,17 +118,12 @@ export function ownModules(
   const before = new Map(parameters)
   const after = new Map(parameters)
   const { embedding, head } = checkpoint.family.clientTensorNames(checkpoint.config)
-  const one = tiedHead(checkpoint, chosen, task)
-  const tensors = chosenTensors(checkpoint, chosen, task)
-  const isOne = ({ tensor }: ModuleTensor): boolean => tensor === one?.embedding.tensor
-  const wanted = tensors.some(isOne) ? [...tensors.filter(each => !isOne(each)), one!.embedding] : tensors
-  const copies = wanted.map(each => {
-    const { name, tensor, isHead } = each
+  const copies = chosenTensors(checkpoint, chosen, task).map(({ name, tensor, isHead, alias }) => {
     const { shape, data } = parameters.get(tensor)!
     const copy = sharedTensor('float32', shape)
     copy.data.set(data)
-    if (isOne(each)) {
-      const own = { ...parameter(name, shape, copy.data), alias: one!.head.name }
+    if (alias !== undefined) {
+      const own = { ...parameter(name, shape, copy.data), alias }
       before.set(tensor, own)
       after.set(tensor, own)
       return own

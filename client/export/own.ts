@@ -2,7 +2,7 @@
 import { type Tensor, tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint.ts'
 import { setField } from '../../model/config-text.ts'
-import { chosenTensors, type OwnChoice, tiedHead } from '../own-modules.ts'
+import { chosenTensors, type OwnChoice } from '../own-modules.ts'
 import { type Parameter, parameter } from '../parameter.ts'
 import type { TaskType } from '../tuning/index.ts'
 import type { MergePlan } from './merge.ts'
@@ -37,16 +37,13 @@ export function replaceOwn(
 ): OwnReplacement {
   const { family, config, tensors } = checkpoint
   const { embedding, head } = family.clientTensorNames(config)
-  const one = tiedHead(checkpoint, chosen, task)
-  const isOne = ({ tensor }: { tensor: string }): boolean => tensor === one?.embedding.tensor
-  const trained = chosenTensors(checkpoint, chosen, task)
-  const kept = trained.some(isOne) ? [...trained.filter(each => !isOne(each)), one!.embedding] : trained
-  const own = kept.map(each => {
+  const own = chosenTensors(checkpoint, chosen, task).map(each => {
     const made = parameter(each.name, tensors.get(each.tensor)!.shape)
-    return { ...each, parameter: isOne(each) ? { ...made, alias: one!.head.name } : made }
+    return { ...each, parameter: each.alias === undefined ? made : { ...made, alias: each.alias } }
   })
-  const parts =
-    task === 'CAUSAL_LM' && head === embedding && one === undefined && own.some(({ tensor }) => tensor === head)
+  const isParted = ({ tensor, alias }: { tensor: string; alias?: string }): boolean =>
+    tensor === head && alias === undefined
+  const parts = task === 'CAUSAL_LM' && head === embedding && own.some(isParted)
   const headOfOwn = own.find(({ isHead }) => isHead)?.parameter
   const overwritten = own.filter(({ isHead }) => !(parts && isHead))
   const plan = new Map(
