@@ -3,8 +3,11 @@
 //   npm run simulate:swarm -- --seeds 7 --trace > trace.txt
 //   npm run simulate:swarm -- --plant answer-lost --seeds 1-100 --until-found    # with a fault put into the code
 //   npm run simulate:swarm -- --seeds 1-10 --replay      # and runs the first seed again, which must do exactly the same
+// Seeds are shared among as many processes as there are cores (--jobs).
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { plant } from '../testing/simulation/plants.ts'
@@ -18,7 +21,8 @@ const { values } = parseArgs({
     replay: { type: 'boolean', default: false },
     plant: { type: 'string' },
     'until-found': { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false }
+    json: { type: 'boolean', default: false },
+    jobs: { type: 'string', default: `${availableParallelism()}` }
   }
 })
 
@@ -29,6 +33,28 @@ function seedsOf(text: string): number[] {
       throw new Error(`--seeds: expected 1-10 or 1,5, found ${text}`)
     return Array.from({ length: last! - first + 1 }, (_, index) => first + index)
   })
+}
+
+/** This script again, a process for each share of the seeds; each prints for itself. Gives 1 where one of them found something. */
+async function runShares(shares: readonly (readonly number[])[]): Promise<number> {
+  const flags = ['replay', 'json'].filter(name => values[name as 'replay' | 'json']).map(name => `--${name}`)
+  const planted = values.plant === undefined ? [] : ['--plant', values.plant]
+  const codes = await Promise.all(
+    shares.map(async seeds => {
+      const args = ['--seeds', seeds.join(), '--hours', values.hours, '--jobs', '1', ...flags, ...planted]
+      const child = spawn(process.execPath, [...process.execArgv, import.meta.filename, ...args], { stdio: 'inherit' })
+      const [code] = (await once(child, 'exit')) as [number | null]
+      return code ?? 1
+    })
+  )
+  return Math.max(...codes)
+}
+
+const seeds = seedsOf(values.seeds)
+const jobs = values.trace || values['until-found'] ? 1 : Math.min(Number(values.jobs), seeds.length)
+if (jobs > 1) {
+  const shares = Array.from({ length: jobs }, (_, job) => seeds.filter((_, index) => index % jobs === job))
+  process.exit(await runShares(shares))
 }
 
 if (values.plant !== undefined) plant(values.plant)
@@ -54,7 +80,6 @@ const { simulate, oracle } = await setup.clock.run(
 const ready = realNow()
 
 let [failed, run] = [0, 0]
-const seeds = seedsOf(values.seeds)
 const digests = new Map<number, string>()
 for (const [index, seed] of (values.replay ? [...seeds, seeds[0]!] : seeds).entries()) {
   const started = realNow()
