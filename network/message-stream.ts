@@ -214,11 +214,15 @@ export class FramedStream implements MessageStream {
     account?.begin()
     await this.#readFull(prefix.subarray(1), signal)
     const { headerBytes, payloadBytes } = parsePrefix(prefix, maxFrameBytes)
-    const header = await this.#readBytes(headerBytes, signal)
+    const header =
+      headerBytes <= firstReadBytes ? new Uint8Array(headerBytes) : await this.#readGrowing(headerBytes, signal)
+    if (headerBytes <= firstReadBytes) await this.#readFull(header, signal)
     const { body, layout } = parseHeader(header, payloadBytes, maxFrameBytes)
     admit?.(body, layout, this.peerId)
     this.#channel.expect(payloadBytes)
-    const payload = await this.#readBytes(payloadBytes, signal)
+    const payload =
+      payloadBytes <= firstReadBytes ? new Uint8Array(payloadBytes) : await this.#readGrowing(payloadBytes, signal)
+    if (payloadBytes <= firstReadBytes) await this.#readFull(payload, signal)
     account?.end()
     const tensors = readTensors(layout, payload)
     this.#held = prefix.length + headerBytes + payloadBytes
@@ -240,12 +244,7 @@ export class FramedStream implements MessageStream {
   }
 
   /** Reads this many bytes into memory that grows with what arrives: a size that is only announced costs nothing. */
-  async #readBytes(length: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-    if (length <= firstReadBytes) {
-      const bytes = new Uint8Array(length)
-      await this.#readFull(bytes, signal)
-      return bytes
-    }
+  async #readGrowing(length: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
     // not filled with zeros: pages that nothing is written to take no memory, and what is read overwrites all
     const grown = (at: number) =>
       new Uint8Array(
