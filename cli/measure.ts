@@ -84,7 +84,9 @@ async function measureText(run: Measurement): Promise<Measured> {
     const { train: examples, description } = await load(base, run, { task: 'CAUSAL_LM' })
     const batching = { batchSize: settings.batchSize, padTokenId: padTokenIdOf(base.config), signal }
     const measures = await measureLanguage(model, examples, batching)
-    const exactMatch = settings.exactMatch ? await measureExactMatch(model, examples, batching) : undefined
+    const exactMatch = settings.exactMatch
+      ? await measureExactMatch(model, examples, { batchSize: settings.batchSize, signal })
+      : undefined
     const result = { ...measures, exactMatch }
     return {
       lines: [...description, '', ...languageLines(result)],

@@ -39,7 +39,7 @@ const cases: readonly [name: string, args: string[], message: RegExp][] = [
   ['a model that is not there', ['serve', '/no/such/model'], /\/no\/such\/model/],
   [
     'an unreachable peer to join',
-    ['serve', model, '--host', '127.0.0.1', '--join', '/ip4/127.0.0.1/tcp/1'],
+    ['generate', model, 'Call me', '--join', '/ip4/127.0.0.1/tcp/1'],
     /127\.0\.0\.1\/tcp\/1/
   ],
   [
