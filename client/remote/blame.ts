@@ -112,6 +112,16 @@ export function sharedBlame(components: BlameComponents): Blame {
 }
 
 const nothing: ServerRecord = { counts: [], checkedAt: 0 }
+
+/**
+ * Without what was noted a day ahead of now, by a clock that was wrong: as the newest it would stand in the way of what is noted
+ * from now on.
+ */
+function withoutFuture({ counts, checkedAt }: ServerRecord, now: number): ServerRecord {
+  const isPast = (at: number): boolean => at - now < day
+  return { counts: counts.filter(({ at }) => isPast(at)), checkedAt: isPast(checkedAt) ? checkedAt : 0 }
+}
+
 const lastAt = ({ counts, checkedAt }: ServerRecord): number => Math.max(checkedAt, ...counts.map(({ at }) => at))
 
 export class Blame {
@@ -174,7 +184,7 @@ export class Blame {
   /** Notes an offence: the server is excluded or avoided for a while, four times as long after each further offence. */
   accuse(peerId: string, { model, offence, why }: { model: string; offence: Offence; why: string }): void {
     const now = this.#now()
-    const record = this.#records.get(peerId) ?? nothing
+    const record = this.#record(peerId)
     const before = record.counts.find(count => count.offence === offence && count.model === model)
     // what several requests find out at once is one offence
     if (before !== undefined && !before.cleared && before.until > now) return
@@ -193,7 +203,7 @@ export class Blame {
 
   /** A checked answer of the server was right: it is known, and what it did before and whose term is over is forgiven. */
   vouch(peerId: string): void {
-    const record = this.#records.get(peerId) ?? nothing
+    const record = this.#record(peerId)
     const now = this.#now()
     const isDue = record.counts.some(({ cleared, until }) => !cleared && until <= now)
     if (!isDue && now - record.checkedAt < knownMs / 2) return
@@ -216,11 +226,12 @@ export class Blame {
     await this.#writing
   }
 
+  #record(peerId: string): ServerRecord {
+    return withoutFuture(this.#records.get(peerId) ?? nothing, this.#now())
+  }
+
   #counts(peerId: string): readonly Count[] {
-    const now = this.#now()
-    const { counts } = this.#records.get(peerId) ?? nothing
-    // what was noted a day ahead of now was noted by a clock that was wrong
-    return counts.filter(({ cleared, at }) => !cleared && now - at < forgottenMs && at - now < day)
+    return this.#record(peerId).counts.filter(({ cleared, at }) => !cleared && this.#now() - at < forgottenMs)
   }
 
   #keep(peerId: string, record: ServerRecord): void {
@@ -253,10 +264,10 @@ export class Blame {
   async #write(folder: string, peerId: string): Promise<void> {
     const files = this.#files!
     const path = files.join(folder, `${peerId}.json`)
-    const own = this.#records.get(peerId)
-    if (own === undefined) return
-    const merged = merge((await this.#readOne(path)) ?? nothing, own)
-    this.#records.set(peerId, merge(merged, this.#records.get(peerId) ?? nothing))
+    if (!this.#records.has(peerId)) return
+    const kept = (await this.#readOne(path)) ?? nothing
+    const merged = merge(kept, this.#record(peerId))
+    this.#records.set(peerId, merged)
     try {
       await files.write(path, new TextEncoder().encode(`${JSON.stringify(merged)}\n`))
     } catch (error) {
@@ -274,7 +285,7 @@ export class Blame {
       for (const peerId of peerIds.slice(0, 2 * maxServers)) {
         const found = await this.#readOne(files.join(folder, `${peerId}.json`))
         if (found === null) continue
-        const record = merge(this.#records.get(peerId) ?? nothing, found)
+        const record = merge(this.#record(peerId), found)
         if (this.#now() - lastAt(record) > forgottenMs) this.#forget(peerId)
         else this.#records.set(peerId, record)
       }
@@ -294,7 +305,7 @@ export class Blame {
       return null // removed meanwhile, or not ours to read
     }
     try {
-      return parse(bytes)
+      return withoutFuture(parse(bytes), this.#now())
     } catch (error) {
       const aside = `${path}.damaged`
       this.#logger.warn({ error }, `${path} is damaged and set aside as ${aside}: ${messageOf(error)}`)

@@ -131,6 +131,15 @@ describe('blame of servers', () => {
     clock.now -= 1000 * day
     assert.ok(!blame.isExcluded(liar) && !blame.isKnown(other))
     await blame.settled()
+    // nor do its notes stand in the way of new ones, here or in their files
+    for (const client of [await open(), blame]) {
+      client.accuse(liar, lie)
+      client.vouch(other)
+      await client.settled()
+      assert.ok(client.isExcluded(liar) && client.isKnown(other))
+    }
+    const later = await open()
+    assert.ok(later.isExcluded(liar) && later.isKnown(other))
   })
 
   it('says once that it cannot write, and goes on', async context => {
