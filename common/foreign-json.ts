@@ -1,5 +1,9 @@
 // JSON from files and peers that are not trusted. Knows no fields.
 import { messageOf } from './errors.ts'
+import { MiB } from './units.ts'
+
+/** The largest file is a tokenizer.json of half a million merges: 34 MB. */
+export const maxJsonBytes: number = 128 * MiB
 
 /** Real files nest less than twenty levels; code that walks a value, or quotes it, takes a stack frame for each. */
 const maxJsonDepth = 200

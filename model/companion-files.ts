@@ -1,6 +1,7 @@
 // The small files of a model directory: configuration, tokenizer, chat template, generation settings, copied as they are.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { foreignFileBytes } from '../common/foreign-file.ts'
 import { withResource } from '../common/resource.ts'
 import type { FolderOptions, ModelFolder } from './formats/folder.ts'
 import { writeSmallFile } from './write-checkpoint.ts'
@@ -16,7 +17,9 @@ const others = /^(config\.json|adapter_config\.json|.*\.index\.json|README.*|\..
 /** A small file of a folder; one that is elsewhere, or in a single file that is the whole folder, is made or fetched. */
 async function readSmallFile(folder: ModelFolder, name: string, options: FolderOptions): Promise<Uint8Array> {
   try {
-    return await readFile(join(folder.path, name), options)
+    const path = join(folder.path, name)
+    await foreignFileBytes(path)
+    return await readFile(path, options)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error

@@ -1,13 +1,12 @@
 // Text to token ids and back, over tokenizer.json of a model directory, and its chat template. Knows no model.
 
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SwarmError } from '../common/errors.ts'
 import { checkOptions, checkSignal } from '../common/options.ts'
 import { type ChatTemplate, chatTemplateOf, specialTokensOf, tokenContent } from './chat-template.ts'
 import { openModelFolder } from './formats/open-folder.ts'
-import type { JsonObject } from './json.ts'
+import { type JsonObject, readTextIfAny } from './json.ts'
 import type { TextRange } from './tokenization/aligned-text.ts'
 import { withConfiguredTokens } from './tokenization/configured-tokens.ts'
 import { cleanUpSpaces } from './tokenization/decoders.ts'
@@ -52,14 +51,6 @@ export interface Tokenizer {
 export const chatTemplateFile = 'chat_template.jinja'
 /** beside it, for conversations with tools, as transformers saves tokenizers with several templates */
 export const toolUseFile = 'additional_chat_templates/tool_use.jinja'
-
-/** The text of a file, or undefined where there is none. */
-export async function readTextIfAny(path: string, signal?: AbortSignal): Promise<string | undefined> {
-  return readFile(path, { encoding: 'utf8', signal }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
-    throw error
-  })
-}
 
 /** The rules of a tokenizer.json, ready. Throws with the file's name what `createTextTokenizer` throws. */
 function readRules(json: JsonObject, config: JsonObject, file: string): TextTokenizer {

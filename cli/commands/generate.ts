@@ -1,5 +1,6 @@
 // swarm generate: continues a text through the swarm, printing as the tokens come.
 
+import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import {
@@ -14,7 +15,6 @@ import {
 } from '../../client/index.ts'
 import { withResource } from '../../common/resource.ts'
 import type { Precision } from '../../model/precision.ts'
-import { readTextIfAny } from '../../model/tokenizer.ts'
 import { type AccessFlags, addAccessOptions, clientAccess } from '../access.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
 import {
@@ -92,12 +92,21 @@ export function generateCommand(): Command {
     .action(generate)
 }
 
+/** A file of the user, which may be a pipe. Throws NOT_FOUND. */
+async function readTemplate(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw cause
+    throw new SwarmError('NOT_FOUND', `--chat-template ${file}: no such file`, { cause })
+  }
+}
+
 /** Token ids of the message and of the beginning of its answer. Throws INVALID_ARGUMENT for a model without a template. */
 async function chatPrompt(tokenizer: Tokenizer, message: string, flags: GenerateFlags): Promise<number[]> {
   const { system, chatTemplate: file } = flags
-  const source = file === undefined ? undefined : await readTextIfAny(file)
-  if (file !== undefined && source === undefined)
-    throw new SwarmError('NOT_FOUND', `--chat-template ${file}: no such file`)
+  const source = file === undefined ? undefined : await readTemplate(file)
   const own = tokenizer.chatTemplate
   const template = source === undefined ? own : { specialTokens: tokenizer.specialTokens, source, file: file! }
   if (template === null) {

@@ -3,6 +3,7 @@ import { access, appendFile, mkdir, mkdtemp, open, readdir, readFile, rename, rm
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
+import { foreignFileBytes } from '../../common/foreign-file.ts'
 import { homeFolder } from '../../common/home.ts'
 import { removeLeftoversOf } from '../../common/leftovers.ts'
 import { type Files, temporarySuffix } from './files.ts'
@@ -46,6 +47,12 @@ async function setAside(path: string): Promise<string | null> {
   }
 }
 
+function readError(path: string, cause: unknown): unknown {
+  const { code } = cause as NodeJS.ErrnoException
+  if (code !== 'ENOENT' && code !== 'ENOTDIR') return cause
+  return new SwarmError('NOT_FOUND', `${path}: no such file`, { cause })
+}
+
 export const files: Files = {
   join,
 
@@ -53,9 +60,16 @@ export const files: Files = {
     try {
       return await readFile(path, { signal })
     } catch (cause) {
-      const { code } = cause as NodeJS.ErrnoException
-      if (code !== 'ENOENT' && code !== 'ENOTDIR') throw cause
-      throw new SwarmError('NOT_FOUND', `${path}: no such file`, { cause })
+      throw readError(path, cause)
+    }
+  },
+
+  async readForeign(path, { signal, maxBytes } = {}) {
+    try {
+      await foreignFileBytes(path, maxBytes)
+      return await readFile(path, { signal })
+    } catch (cause) {
+      throw readError(path, cause)
     }
   },
 

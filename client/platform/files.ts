@@ -6,6 +6,11 @@ export const temporarySuffix = '.tmp'
 export interface Files {
   /** Throws NOT_FOUND where there is no such file. */
   read(path: string, options?: { signal?: AbortSignal }): Promise<Uint8Array>
+  /**
+   * The same for a file that others have packed. Throws BAD_CHECKPOINT where the path leads to a folder, pipe or device, or to more
+   * than `maxBytes`.
+   */
+  readForeign(path: string, options?: { signal?: AbortSignal; maxBytes?: number }): Promise<Uint8Array>
   /** Replaces the file as a whole: a reader sees the old bytes or the new. Makes the folders that lead to it. */
   write(path: string, bytes: Uint8Array, options?: { signal?: AbortSignal }): Promise<void>
   /** Names in a folder, in no order; null where the path is no folder. */

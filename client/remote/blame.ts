@@ -1,8 +1,8 @@
 // What this client has against servers: which ones lied, answered with what is not finite, or were late by far. Kept in one small
 // file for each server, so that it outlasts the process and several clients can write at once. Knows no network.
-import { messageOf } from '../../common/errors.ts'
+import { messageOf, SwarmError } from '../../common/errors.ts'
 import { type Logger, silent } from '../../common/logger.ts'
-import { day, hour, minute, second } from '../../common/units.ts'
+import { day, hour, MiB, minute, second } from '../../common/units.ts'
 import type { Files } from '../platform/files.ts'
 
 /** What a server did. Only a lie that an audit has proven excludes a server; the others are avoided where another has the blocks. */
@@ -30,6 +30,8 @@ const folderName = 'blame'
 /** Peer ids are base58; nothing else becomes the name of a file. */
 const peerIdPattern = /^[1-9A-HJ-NP-Za-km-z]{8,128}$/
 const maxWhyLength = 300
+/** 64 counts with their reasons take 40 kB */
+const maxFileBytes = 1 * MiB
 /** of one server, by model and offence */
 const maxCounts = 64
 
@@ -52,7 +54,7 @@ interface ServerRecord {
   readonly checkedAt: number
 }
 
-type BlameFiles = Pick<Files, 'read' | 'write' | 'list' | 'remove' | 'join' | 'move'>
+type BlameFiles = Pick<Files, 'readForeign' | 'write' | 'list' | 'remove' | 'join' | 'move'>
 
 export interface BlameComponents {
   readonly files?: BlameFiles
@@ -300,19 +302,24 @@ export class Blame {
     const files = this.#files!
     let bytes: Uint8Array
     try {
-      bytes = await files.read(path)
-    } catch {
+      bytes = await files.readForeign(path, { maxBytes: maxFileBytes })
+    } catch (error) {
+      if (error instanceof SwarmError && error.code === 'BAD_CHECKPOINT') await this.#setAside(path, error)
       return null // removed meanwhile, or not ours to read
     }
     try {
       return withoutFuture(parse(bytes), this.#now())
     } catch (error) {
-      const aside = `${path}.damaged`
-      this.#logger.warn({ error }, `${path} is damaged and set aside as ${aside}: ${messageOf(error)}`)
-      await files
-        .move(path, aside)
-        .catch(failure => this.#logger.debug({ error: failure }, `${path} stays: ${messageOf(failure)}`))
+      await this.#setAside(path, error)
       return null
     }
+  }
+
+  async #setAside(path: string, error: unknown): Promise<void> {
+    const aside = `${path}.damaged`
+    this.#logger.warn({ error }, `${path} is damaged and set aside as ${aside}: ${messageOf(error)}`)
+    await this.#files!.move(path, aside).catch(failure =>
+      this.#logger.debug({ error: failure }, `${path} stays: ${messageOf(failure)}`)
+    )
   }
 }

@@ -1,7 +1,7 @@
 // Adapters on disk as PEFT keeps them: adapter_config.json and adapter_model.safetensors. Knows no single method.
 import { files } from '#files'
 import { SwarmError } from '../../common/errors.ts'
-import { parseForeignJson } from '../../common/foreign-json.ts'
+import { maxJsonBytes, parseForeignJson } from '../../common/foreign-json.ts'
 import { tensor } from '../../common/tensor.ts'
 import { convertToFloat32, isWeightDtype } from '../../model/convert.ts'
 import { dataBytes, decodeSafetensors, encodeSafetensors } from '../../model/safetensors.ts'
@@ -87,7 +87,7 @@ export async function saveAdapter(
 }
 
 export async function readAdapterConfig(path: string, signal?: AbortSignal): Promise<Record<string, unknown>> {
-  const bytes = await files.read(path, { signal })
+  const bytes = await files.readForeign(path, { signal, maxBytes: maxJsonBytes })
   let fields: unknown
   try {
     fields = parseForeignJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
@@ -108,7 +108,7 @@ export async function readAdapterTensors(directory: string, signal?: AbortSignal
       `${directory}: only adapter_model.bin is there (save the adapter as safetensors)`
     )
   }
-  return { path, ...decodeSafetensors(await files.read(path, { signal }), path) }
+  return { path, ...decodeSafetensors(await files.readForeign(path, { signal }), path) }
 }
 
 /** With bias 'all' PEFT saves the biases of whole modules under the names of its own wrapper as well, and those that they replace. */

@@ -2,7 +2,7 @@
 
 import { files } from '#files'
 import { SwarmError } from '../../common/errors.ts'
-import { parseForeignJson } from '../../common/foreign-json.ts'
+import { maxJsonBytes, parseForeignJson } from '../../common/foreign-json.ts'
 import { checkSignal } from '../../common/options.ts'
 import { adapterConfigPath, readAdapterConfig, readAdapterTensors } from './adapter-file.ts'
 import { type TaskType, taskTypes } from './task.ts'
@@ -46,7 +46,7 @@ export async function saveLabels(
 async function readLabels(directory: string, signal?: AbortSignal): Promise<readonly string[] | null> {
   const path = files.join(directory, labelsName)
   if (!(await files.exists(path))) return null
-  const text = new TextDecoder().decode(await files.read(path, { signal }))
+  const text = new TextDecoder().decode(await files.readForeign(path, { signal, maxBytes: maxJsonBytes }))
   let labels: unknown
   try {
     labels = parseForeignJson(text)

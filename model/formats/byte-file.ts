@@ -1,6 +1,7 @@
 // A file that is read at positions. Formats read their headers through it and do not know where the bytes come from.
 import { type FileHandle, open } from 'node:fs/promises'
 import { SwarmError } from '../../common/errors.ts'
+import { foreignFileBytes } from '../../common/foreign-file.ts'
 
 export interface ByteFile extends AsyncDisposable {
   /** absolute path of its bytes on this machine, where messages and tensors point to */
@@ -11,11 +12,13 @@ export interface ByteFile extends AsyncDisposable {
   read(into: Uint8Array, position: number): Promise<void>
 }
 
-/** Opens a file of a checkpoint. Throws BAD_CHECKPOINT naming it where it does not exist or cannot be read. */
+/** Opens a file of a checkpoint. Throws BAD_CHECKPOINT naming it where it does not exist, is no file or cannot be read. */
 export async function openCheckpointFile(path: string): Promise<FileHandle> {
   try {
+    await foreignFileBytes(path)
     return await open(path, 'r')
   } catch (cause) {
+    if (cause instanceof SwarmError) throw cause
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT'
     throw new SwarmError('BAD_CHECKPOINT', `${path}: ${missing ? 'missing file' : 'cannot be read'}`, { cause })
   }

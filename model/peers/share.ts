@@ -5,9 +5,10 @@ import { SwarmError } from '../../common/errors.ts'
 import { MiB } from '../../common/units.ts'
 import type { Checkpoint } from '../checkpoint.ts'
 import { openCheckpointFile, readExactly } from '../formats/byte-file.ts'
+import { readTextIfAny } from '../json.ts'
 import type { ByteRange } from '../partial/ranges.ts'
 import type { TensorInfo } from '../tensor-info.ts'
-import { chatTemplateFile, readTextIfAny, toolUseFile } from '../tokenizer.ts'
+import { chatTemplateFile, toolUseFile } from '../tokenizer.ts'
 import { sharedFiles } from './files.ts'
 
 /** The bytes of one of `sharedFiles`; undefined where the model has none, and for any other file. */

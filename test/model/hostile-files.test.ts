@@ -1,6 +1,7 @@
 // Model files that are made to exhaust memory, time or the stack: one line of error each, and soon.
 import assert from 'node:assert/strict'
-import { mkdir, open, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdir, open, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { SwarmError } from '../../common/errors.ts'
@@ -13,7 +14,8 @@ import { type PickleLimits, unpickle } from '../../model/formats/torch/unpickler
 import { readJsonObject } from '../../model/json.ts'
 import { parseHeader } from '../../model/safetensors.ts'
 import type { TensorInfo } from '../../model/tensor-info.ts'
-import { copyModel, referencePath, rejectsWith, temporaryFolder } from './support.ts'
+import { loadTokenizer } from '../../model/tokenizer.ts'
+import { copyModel, referencePath, rejectsWith, temporaryFolder, tinyPath } from './support.ts'
 
 /** The message of our error, which has one line and no control characters. */
 function refusal(read: () => unknown): string {
@@ -212,6 +214,37 @@ test('names that could each stand for a missing one are not all tried', () => {
   const { user } = process.cpuUsage(before)
   assert.ok(aligned.has('model.embed_tokens.weight'))
   assert.ok(user < 2e6, `${user} microseconds`)
+})
+
+test('a name that leads to a pipe, a device or a folder is refused before it is opened', {
+  skip: process.platform === 'win32'
+}, async context => {
+  const read = { config: openCheckpoint, weights: openCheckpoint, vocabulary: loadTokenizer, template: loadTokenizer }
+  const names = {
+    config: 'config.json',
+    weights: 'model.safetensors',
+    vocabulary: 'tokenizer.json',
+    template: 'chat_template.jinja'
+  }
+  const makers = {
+    'a pipe, socket or device': [
+      (path: string) => void execFileSync('mkfifo', [path]),
+      (path: string) => symlink('/dev/zero', path)
+    ],
+    'a folder': [mkdir]
+  }
+  for (const [part, name] of Object.entries(names)) {
+    const folder = await copyModel(context, tinyPath)
+    const path = join(folder, name)
+    for (const [found, make] of Object.entries(makers).flatMap(([what, each]) =>
+      each.map(one => [what, one] as const)
+    )) {
+      await rm(path, { force: true })
+      await make(path)
+      const opened = read[part as keyof typeof read](folder)
+      await rejectsWith(opened, 'BAD_CHECKPOINT', new RegExp(`/${name}: expected a file, found ${found}`))
+    }
+  }
 })
 
 test('a header of GGUF that does not end is refused', async context => {
