@@ -2,6 +2,7 @@
 import { charge, chargeList, chargeText } from './budget.ts'
 import { isEqual } from './compare.ts'
 import { fail } from './errors.ts'
+import { firstIndex } from './search.ts'
 import { codePoints, isPlain, str, textLength, unitsOf } from './text.ts'
 import {
   Dict,
@@ -73,12 +74,12 @@ export function length(value: Value): number {
 /** Python's `item in container`. */
 export function contains(container: Value, item: Value): boolean {
   if (typeof container === 'string') {
-    if (item instanceof Markup) return container.includes(item.text)
+    if (item instanceof Markup) return firstIndex(container, item.text) !== -1
     if (typeof item !== 'string') {
       fail('TypeError', `'in <string>' requires string as left operand, not ${typeName(item)}`)
     }
     charge(container.length / 8 + item.length / 8 + 1)
-    return container.includes(item)
+    return firstIndex(container, item) !== -1
   }
   if (container instanceof Dict) return container.has(item)
   if (container instanceof DictView && container.kind === 'dict_keys') return container.dict.has(item)

@@ -14,6 +14,7 @@ import {
   title,
   upperCase
 } from './letters.ts'
+import { firstIndex, lastIndex, splitAt } from './search.ts'
 import { iterate } from './sequences.ts'
 import { codePoints, isPlain, isPrintable, pointsOf, textLength, unitsOf } from './text.ts'
 import { type Keywords, Tuple, typeName, Undefined, type Value } from './values.ts'
@@ -80,11 +81,11 @@ function split(text: string, separator: Value | undefined, most: number, fromEnd
 }
 
 function splitFromStart(text: string, between: string, most: number): string[] {
-  if (most < 0) return text.split(between)
+  if (most < 0) return splitAt(text, between)
   const parts: string[] = []
   let start = 0
   while (parts.length < most) {
-    const at = text.indexOf(between, start)
+    const at = firstIndex(text, between, start)
     if (at === -1) break
     parts.push(text.slice(start, at))
     start = at + between.length
@@ -96,7 +97,7 @@ function splitFromEnd(text: string, between: string, most: number): string[] {
   const parts: string[] = []
   let end = text.length
   while (parts.length < most) {
-    const at = end < between.length ? -1 : text.lastIndexOf(between, end - between.length)
+    const at = lastIndex(text, between, end)
     if (at === -1) break
     parts.push(text.slice(at + between.length, end))
     end = at
@@ -158,7 +159,7 @@ function find(text: string, args: readonly (Value | undefined)[], last: boolean)
   const wanted = textArgument(part, 'find() argument')
   if (start > end) return -1
   charge(1 + within.length / 8)
-  const at = last ? within.lastIndexOf(wanted) : within.indexOf(wanted)
+  const at = last ? lastIndex(within, wanted) : firstIndex(within, wanted)
   return at === -1 ? -1 : start + pointsOf(within, at)
 }
 
@@ -198,7 +199,7 @@ function count(text: string, args: readonly (Value | undefined)[]): number {
   const wanted = textArgument(part, 'count() argument')
   if (start > end) return 0
   charge(1 + within.length)
-  return wanted === '' ? textLength(within) + 1 : within.split(wanted).length - 1
+  return wanted === '' ? textLength(within) + 1 : splitAt(within, wanted).length - 1
 }
 
 function join(separator: string, items: Value | undefined): string {
@@ -237,7 +238,7 @@ function partition(text: string, between: Value | undefined, last: boolean): Tup
   const separator = textArgument(between, 'separator')
   if (separator === '') fail('ValueError', 'empty separator')
   charge(1 + text.length)
-  const at = last ? text.lastIndexOf(separator) : text.indexOf(separator)
+  const at = last ? lastIndex(text, separator) : firstIndex(text, separator)
   if (at === -1) return new Tuple(last ? ['', '', text] : [text, '', ''])
   return new Tuple([text.slice(0, at), separator, text.slice(at + separator.length)])
 }

@@ -156,6 +156,17 @@ describe('a template that exhausts the machine is stopped:', () => {
     assert.ok(performance.now() - start < 10_000, 'took quadratic time')
   })
 
+  test('searches for a long text take time that grows with the lengths alone', () => {
+    const start = performance.now()
+    const part = "{% set text = 'a' * 500000 %}{% set half = 'a' * 200000 %}"
+    const searches =
+      "text.find(half ~ 'b' ~ half), text.rfind(half ~ 'b'), text.count(half ~ 'b' ~ half), (half ~ 'b' ~ half) in text"
+    const cuts =
+      "text.split(half ~ 'b' ~ half)|length, text.rsplit(half ~ 'b', 3)|length, text.rpartition(half ~ 'b')[0], text.replace(half ~ 'b' ~ half, '') == text"
+    assert.equal(render(`${part}{{ [${searches}, ${cuts}] }}`), "[-1, -1, 0, False, 1, 1, '', True]")
+    assert.ok(performance.now() - start < 10_000, 'took quadratic time')
+  })
+
   test('ints of many digits and long ranges, as jinja2 stops them', () => {
     for (const source of ['{{ 10 ** 10000000 }}', '{{ 2 ** 20000 }}', '{{ range(10**9)|list }}']) {
       const error = errorOf(() => render(source))
