@@ -34,7 +34,7 @@ export interface AuditReport {
 export function describeAudits({ audits, agreed, undecided, unanswered, lies, suspected }: AuditReport): string[] {
   const counts = `${agreed} agreed, ${undecided} undecided, ${unanswered} that nobody else could compute`
   return [
-    `audits: ${audits} of results (audited, not verified): ${counts}`,
+    `audits: ${audits} results computed again (audited, not verified): ${counts}`,
     ...lies.map(({ peerId, blocks, kind, deviation, decidedBy }) => {
       const times =
         deviation === Infinity ? 'with what are no numbers' : `${deviation.toPrecision(3)} times what is tolerated`

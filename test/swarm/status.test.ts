@@ -90,7 +90,7 @@ describe('the status of a private swarm', { timeout: 180 * second }, () => {
   test('an audited generation prints what audits have found', async () => {
     const args = [bin, 'generate', model, 'Call me', '--max-new-tokens', '4', '--audit', '1', '--swarm', invite]
     const { stderr } = await run(process.execPath, args, { cwd: root, timeout: 60 * second, env: environment() })
-    assert.match(stderr, /^audits: \d+ of results \(audited, not verified\): \d+ agreed, 0 undecided/m)
+    assert.match(stderr, /^audits: \d+ results computed again \(audited, not verified\): \d+ agreed, 0 undecided/m)
     assert.doesNotMatch(stderr, /lied|hides/)
   })
 

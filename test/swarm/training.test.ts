@@ -215,7 +215,9 @@ describe('training runs', { timeout: 240 * second }, () => {
     const { file, output } = await configure('audited', methods[0]!, settings)
     const { code, stdout, stderr } = await swarm(['train', '--config', file, '--audit', '1'])
     assert.equal(code, 0, stderr)
-    const found = /^audits: (\d+) of results \(audited, not verified\): (\d+) agreed, 0 undecided/m.exec(stdout)
+    const found = /^audits: (\d+) results computed again \(audited, not verified\): (\d+) agreed, 0 undecided/m.exec(
+      stdout
+    )
     assert.ok(found !== null && Number(found[1]) > 0 && found[1] === found[2], stdout)
     assert.deepEqual(await adapterOf(output), await adapterOf(plain.output))
   })
