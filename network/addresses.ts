@@ -24,6 +24,14 @@ export function parseAddress(text: string, what: string): Multiaddr {
   }
 }
 
+/** Throws INVALID_ARGUMENT where one is no address, or where `addresses` is one address instead of a list. */
+export function checkAddresses(addresses: readonly string[], what: string): void {
+  if (!Array.isArray(addresses)) {
+    throw new SwarmError('INVALID_ARGUMENT', `${what}: expected a list of multiaddrs, found ${typeof addresses}`)
+  }
+  for (const address of addresses) parseAddress(address, what)
+}
+
 /** Throws INVALID_ARGUMENT. */
 export function parsePeerId(text: string): PeerId {
   try {

@@ -1,5 +1,6 @@
 // What being in a swarm means for a peer's network: whom it joins by, what it enciphers with, what it listens for. Pure.
 import { SwarmError } from '../common/errors.ts'
+import { checkAddresses } from './addresses.ts'
 import { type Invite, parseInvite } from './invite.ts'
 import { multicastTag } from './multicast-tag.ts'
 import type { NetworkInit } from './network.ts'
@@ -25,7 +26,7 @@ function isLoopback(address: string): boolean {
  * A named address means that peer only: without an invite, no other peer is looked for or told of this one, unless `multicast` asks
  * for the LAN too. An invite names
  * its swarm, so that peers on the LAN that prove its secret are as good as those at its addresses.
- * Throws INVALID_ARGUMENT on a text that is no invite, and on an invite to a swarm of another model.
+ * Throws INVALID_ARGUMENT on a text that is no invite or no list of addresses, and on an invite to a swarm of another model.
  */
 export function membership(init: MembershipInit): Pick<NetworkInit, 'join' | 'secret' | 'multicastTag'> {
   const invite = typeof init.swarm === 'string' ? parseInvite(init.swarm) : init.swarm
@@ -36,6 +37,7 @@ export function membership(init: MembershipInit): Pick<NetworkInit, 'join' | 'se
       `swarm '${invite.name}' is for ${name} (${identity.slice(0, 8)}), this model is ${init.model.slice(0, 8)} (is the revision the same?)`
     )
   }
+  checkAddresses(init.join ?? [], 'join address')
   const join = [...new Set([...(init.join ?? []), ...(invite?.peers ?? [])])]
   const { listen = [] } = init
   const local = listen.length > 0 ? listen.every(isLoopback) : join.length > 0 && join.every(isLoopback)

@@ -2,7 +2,7 @@
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { silent } from '../common/logger.ts'
 import { checkOptions } from '../common/options.ts'
-import { parseAddress } from './addresses.ts'
+import { checkAddresses } from './addresses.ts'
 import { Directory } from './directory.ts'
 import { generateIdentity, loadIdentity } from './identity.ts'
 import { createNode } from './libp2p.ts'
@@ -21,9 +21,9 @@ export type * from './network.ts'
 export async function createNetwork(init: NetworkInit = {}): Promise<Network> {
   checkOptions('createNetwork', init, networkKeys)
   const listen = init.listen ?? defaultListen
-  for (const address of listen) parseAddress(address, 'listen address')
-  for (const address of init.join ?? []) parseAddress(address, 'join address')
-  for (const address of init.announce ?? []) parseAddress(address, 'announce address')
+  checkAddresses(listen, 'listen address')
+  checkAddresses(init.join ?? [], 'join address')
+  checkAddresses(init.announce ?? [], 'announce address')
   const { privateKey: given, identityPath, logger = silent } = init
   const privateKey = given ?? (identityPath === undefined ? await generateIdentity() : await loadIdentity(identityPath))
   const own = peerIdFromPrivateKey(privateKey).toString()

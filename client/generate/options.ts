@@ -104,7 +104,8 @@ const mostGuesses = 64
 function checkCount(name: string, value: number, most = Infinity): void {
   if (Number.isSafeInteger(value) && value >= 1 && value <= most) return
   const range = most === Infinity ? 'above 0' : `from 1 to ${most}`
-  throw new SwarmError('INVALID_ARGUMENT', `${name}: expected a whole number ${range}, found ${value}`)
+  const found = typeof value === 'string' ? JSON.stringify(value) : value
+  throw new SwarmError('INVALID_ARGUMENT', `${name}: expected a whole number ${range}, found ${found}`)
 }
 
 function planSpeculation(options: GenerationOptions): SpeculationPlan | null {
@@ -142,9 +143,12 @@ function planBeams(options: GenerationOptions): BeamPlan | null {
   return { numBeams, lengthPenalty, earlyStopping, numReturnSequences }
 }
 
-/** Throws INVALID_ARGUMENT for a name that is no option. */
+/** Throws INVALID_ARGUMENT for a name that is no option, and for a number of new tokens that is a text. */
 export function checkGenerationOptions(options: GenerationOptions): void {
   checkOptions('generate', options, generationKeys)
+  const { maxNewTokens } = options
+  // a text would be taken for its number further on
+  if (typeof maxNewTokens === 'string') checkCount('maxNewTokens', maxNewTokens)
 }
 
 /** The options with their defaults. Throws INVALID_ARGUMENT for those that make no sense. */

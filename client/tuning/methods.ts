@@ -1,5 +1,6 @@
 // The table of tuning methods: one row each, under PEFT's name for it, if it has one.
 import { SwarmError } from '../../common/errors.ts'
+import { checkSpelling } from '../../common/options.ts'
 import { type AdaLoraConfig, adaLora } from './adalora/index.ts'
 import { type DeepPromptConfig, deepPrompt } from './deep-prompt/index.ts'
 import { type Ia3Config, ia3 } from './ia3/index.ts'
@@ -52,5 +53,12 @@ export async function createTuning(
   options: { seed?: number; signal?: AbortSignal } = {}
 ): Promise<TuningMethod> {
   const { seed = 0, signal } = options
+  if (typeof config !== 'object' || config === null || config.peftType === undefined) {
+    checkSpelling('the configuration', config, { peftType: true })
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `the configuration: expected a peftType (${Object.keys(methods).join(', ')})`
+    )
+  }
   return methodOf(config.peftType).create(config, target, { seed, initialize: true, signal })
 }

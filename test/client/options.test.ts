@@ -356,6 +356,21 @@ describe('options', () => {
     }
   })
 
+  it('of another kind are errors: a text for a number, no type of adapter', async () => {
+    await assert.rejects(base.generate([5], { maxNewTokens: '3' as never }), {
+      code: 'INVALID_ARGUMENT',
+      message: 'maxNewTokens: expected a whole number above 0, found "3"'
+    })
+    await assert.rejects(sdk.getPeftModel(base, { peft_type: 'LORA' } as never), {
+      code: 'INVALID_ARGUMENT',
+      message: "the configuration: unknown field 'peft_type' (did you mean peftType?)"
+    })
+    await assert.rejects(sdk.getPeftModel(base, { r: 8 } as never), {
+      code: 'INVALID_ARGUMENT',
+      message: /^the configuration: expected a peftType \(ADALORA, /
+    })
+  })
+
   it('of undefined are not given; what is no object is an error', () => {
     interface Options {
       readonly seed?: number

@@ -71,6 +71,12 @@ test('an invite joins by its peers and the given ones, and refuses another model
   const settings = membership({ swarm: formatInvite(invite), join: ['/ip4/10.0.0.1/tcp/1', invite.peers[0]!] })
   assert.deepEqual(settings.join, ['/ip4/10.0.0.1/tcp/1', ...invite.peers])
   assert.deepEqual(settings.secret, invite.secret)
+  // from JavaScript
+  const text = '/ip4/10.0.0.1/tcp/1' as never
+  assert.throws(
+    () => membership({ join: text }),
+    code('INVALID_ARGUMENT', /join address: expected a list .* found string/)
+  )
   const another = { swarm: invite, model: 'cd'.repeat(32) }
   assert.throws(() => membership(another), code('MODEL_MISMATCH', /'home' is for tiny \(abababab\), .* cdcdcdcd/))
 })
