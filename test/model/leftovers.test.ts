@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { removeLeftovers, removeLeftoversOf, temporaryName } from '../../common/leftovers.ts'
 import { hour } from '../../common/units.ts'
+import { writeWhole } from '../../common/whole-file.ts'
 import { cleanCache, outdatedBy } from '../../model/converted-files.ts'
 import { writeSafetensors } from '../../model/safetensors-file.ts'
 import { temporaryFolder } from '../server/support.ts'
@@ -54,6 +55,14 @@ test('leftovers of processes that are gone are removed, those of others and file
   await removeLeftoversOf(path)
   assert.ok((await readdir(folder)).includes(leftovers[0]!))
   assert.deepEqual(await removeLeftovers(join(folder, 'not there'), () => true), [])
+})
+
+test('a small file that cannot be written leaves nothing behind', async context => {
+  const folder = await temporaryFolder(context)
+  await mkdir(join(folder, 'taken'))
+  await writeFile(join(folder, 'taken', 'mine'), 'x')
+  await assert.rejects(writeWhole(join(folder, 'taken'), 'text'))
+  assert.deepEqual(await readdir(folder), ['taken'])
 })
 
 test('conversions of other builds go when nobody has used them for long, half-made ones with their folders', async context => {
