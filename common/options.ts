@@ -10,8 +10,29 @@ const listed = 8
 
 function describe(value: unknown): string {
   if (value === null) return 'null'
+  if (value instanceof Promise) return 'a Promise (await it)'
+  if (value instanceof Map) return 'a Map (pass Object.fromEntries of it)'
   if (Array.isArray(value)) return 'a list'
   return value instanceof AbortSignal ? 'an AbortSignal (pass { signal })' : `a ${typeof value}`
+}
+
+const isRecord = (value: unknown): value is object =>
+  typeof value === 'object' &&
+  value !== null &&
+  !(Array.isArray(value) || value instanceof AbortSignal || value instanceof Promise || value instanceof Map)
+
+/** A value or getter that options have from a prototype: whoever copies the options loses it. Methods are no options. */
+function inheritedName(options: object): string | undefined {
+  let from: object | null = Object.getPrototypeOf(options)
+  // what every object inherits from inherits from nothing, also that of another realm
+  while (from !== null && Object.getPrototypeOf(from) !== null) {
+    for (const [name, { value, get }] of Object.entries(Object.getOwnPropertyDescriptors(from))) {
+      const isOption = get !== undefined || (value !== undefined && typeof value !== 'function')
+      if (isOption && !Object.hasOwn(options, name)) return name
+    }
+    from = Object.getPrototypeOf(from)
+  }
+  return undefined
 }
 
 /**
@@ -26,8 +47,13 @@ export function checkOptions<Options extends object>(
   keys: OptionKeys<NoInfer<Options>>
 ): void {
   if (options === undefined) return
-  if (typeof options !== 'object' || options === null || Array.isArray(options) || options instanceof AbortSignal) {
+  if (!isRecord(options)) {
     throw new SwarmError('INVALID_ARGUMENT', `${what}: expected options as an object, found ${describe(options)}`)
+  }
+  const inherited = inheritedName(options)
+  if (inherited !== undefined) {
+    const message = `${what}: option '${inherited}' is inherited from a prototype: give options as properties of their own`
+    throw new SwarmError('INVALID_ARGUMENT', message)
   }
   const unknown = Object.entries(options).filter(([name, value]) => value !== undefined && !Object.hasOwn(keys, name))
   if (unknown.length === 0) return

@@ -377,6 +377,37 @@ describe('options', () => {
     }
     checkOptions<Options>('run', undefined, { seed: true })
     checkOptions<Options>('run', { seed: 1, other: undefined } as Options, { seed: true })
+    // without a prototype, and of a class with methods
+    checkOptions<Options>('run', Object.assign(Object.create(null), { seed: 1 }), { seed: true })
+    class Settings {
+      seed = 1
+      twice() {
+        return this.seed * 2
+      }
+    }
+    checkOptions<Options>('run', new Settings(), { seed: true })
+    class Getter {
+      get seed() {
+        return 1
+      }
+    }
+    // who copies options does not see what they inherit
+    for (const options of [
+      Object.create({ seed: 1 }),
+      Object.create({ sed: 1 }),
+      { __proto__: { seed: 1 } },
+      new Getter()
+    ]) {
+      assert.throws(() => checkOptions<Options>('run', options, { seed: true }), {
+        message: /^run: option 'see?d' is inherited from a prototype/
+      })
+    }
+    for (const [options, found] of [
+      [Promise.resolve({ seed: 1 }), /found a Promise \(await it\)/],
+      [new Map([['seed', 1]]), /found a Map/]
+    ] as const) {
+      assert.throws(() => checkOptions<Options>('run', options as Options, { seed: true }), { message: found })
+    }
     const wrong: readonly [unknown, RegExp][] = [
       [3, /^run: expected options as an object, found a number$/],
       [null, /found null/],
