@@ -10,15 +10,16 @@ const silentMs = 60 * minute
 const pidLifeMs = 7 * day
 
 const uuid = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
-/** `.<pid>.<uuid>.tmp`, `.<uuid>.tmp` or `.<pid>.tmp` at the end of a name */
-const ending = new RegExp(`\\.(?:(\\d{1,10})(?:\\.${uuid})?|${uuid})\\.tmp$`)
+/** `.<pid>.<uuid>.tmp`, `.<uuid>.tmp` or, of earlier builds, `.<pid>.tmp` at the end of a name; there a longer number is a user's date */
+const ending = new RegExp(`\\.(?:(\\d{1,10})\\.${uuid}|([1-9]\\d{0,6})|${uuid})\\.tmp$`)
 
 /** The name that a temporary file or folder was to become, and the process that made it where its name says so; null for others. */
 export function temporaryName(name: string): { readonly target: string; readonly pid?: number } | null {
   const found = ending.exec(name)
   if (found === null || found.index === 0) return null
   const target = name.slice(0, found.index)
-  return found[1] === undefined ? { target } : { target, pid: Number(found[1]) }
+  const pid = found[1] ?? found[2]
+  return pid === undefined ? { target } : { target, pid: Number(pid) }
 }
 
 function isRunning(pid: number): boolean {

@@ -30,7 +30,15 @@ test('names of temporary files are known by what is added to them', () => {
   assert.deepEqual(temporaryName(`a.safetensors.12.${id}.tmp`), { target: 'a.safetensors', pid: 12 })
   assert.deepEqual(temporaryName(`a.json.${id}.tmp`), { target: 'a.json' })
   assert.deepEqual(temporaryName('identity.12.tmp'), { target: 'identity', pid: 12 })
-  for (const name of ['a.tmp', 'notes.tmp', `${id}.tmp`, `.${id}.tmp`, `a.${id}`, `a.${id}.tmp.bak`]) {
+  for (const name of [
+    'a.tmp',
+    'a.json.20240101.tmp',
+    'notes.tmp',
+    `${id}.tmp`,
+    `.${id}.tmp`,
+    `a.${id}`,
+    `a.${id}.tmp.bak`
+  ]) {
     assert.equal(temporaryName(name), null, name)
   }
 })
