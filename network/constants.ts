@@ -21,11 +21,13 @@ export const requestTimeoutMs = 3 * minute
 export const dialTimeoutMs = 10 * second
 /** Streams of one protocol that one peer may have open here at once. */
 export const maxStreamsPerPeer = 64
+/** Buffer for the first bytes of a request; it grows fourfold as they come, so that a size that is only announced costs nothing. */
+export const firstRequestBytes = 64 * KiB
 /**
- * Buffer for the first bytes of a frame; it grows fourfold as they come. Pages that nothing is written to take no memory, and every
- * step copies: with 64 KiB, answers of half a MiB cost a training client 43 ms of garbage collection a step.
+ * The same for an answer, which was asked for. Every step copies: with 64 KiB, answers of half a MiB cost a training client 43 ms of
+ * garbage collection a step.
  */
-export const firstReadBytes = 1 * MiB
+export const firstAnswerBytes = 1 * MiB
 /** Bytes that all peers together may have this peer hold at once, where nothing else is said; and most that one peer may. */
 export const maxBytesOfPeers = 4 * GiB
 export const maxBytesPerPeer = 1 * GiB

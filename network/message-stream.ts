@@ -17,7 +17,14 @@ import {
 } from '../proto/frame.ts'
 import type { ByteAccount } from './byte-budget.ts'
 import type { ByteChannel } from './byte-channel.ts'
-import { chunkBytes, closeTimeoutMs, firstFrameTimeoutMs, firstReadBytes, stallTimeoutMs } from './constants.ts'
+import {
+  chunkBytes,
+  closeTimeoutMs,
+  firstAnswerBytes,
+  firstFrameTimeoutMs,
+  firstRequestBytes,
+  stallTimeoutMs
+} from './constants.ts'
 
 /** Bytes of frames, as they are on the wire before they are encrypted; grows. */
 export interface ByteCount {
@@ -215,14 +222,14 @@ export class FramedStream implements MessageStream {
     await this.#readFull(prefix.subarray(1), signal)
     const { headerBytes, payloadBytes } = parsePrefix(prefix, maxFrameBytes)
     const header =
-      headerBytes <= firstReadBytes ? new Uint8Array(headerBytes) : await this.#readGrowing(headerBytes, signal)
-    if (headerBytes <= firstReadBytes) await this.#readFull(header, signal)
+      headerBytes <= this.#firstBytes ? new Uint8Array(headerBytes) : await this.#readGrowing(headerBytes, signal)
+    if (headerBytes <= this.#firstBytes) await this.#readFull(header, signal)
     const { body, layout } = parseHeader(header, payloadBytes, maxFrameBytes)
     admit?.(body, layout, this.peerId)
     this.#channel.expect(payloadBytes)
     const payload =
-      payloadBytes <= firstReadBytes ? new Uint8Array(payloadBytes) : await this.#readGrowing(payloadBytes, signal)
-    if (payloadBytes <= firstReadBytes) await this.#readFull(payload, signal)
+      payloadBytes <= this.#firstBytes ? new Uint8Array(payloadBytes) : await this.#readGrowing(payloadBytes, signal)
+    if (payloadBytes <= this.#firstBytes) await this.#readFull(payload, signal)
     account?.end()
     const tensors = readTensors(layout, payload)
     this.#held = prefix.length + headerBytes + payloadBytes
@@ -243,24 +250,36 @@ export class FramedStream implements MessageStream {
     return signal === undefined ? this.#negotiated : unlessAborted(this.#negotiated, signal)
   }
 
+  /** Bytes that are read into one buffer, whether they came yet or not. */
+  get #firstBytes(): number {
+    return this.#init.direction === 'outbound' ? firstAnswerBytes : firstRequestBytes
+  }
+
   /** Reads this many bytes into memory that grows with what arrives: a size that is only announced costs nothing. */
   async #readGrowing(length: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
     // not filled with zeros: pages that nothing is written to take no memory, and what is read overwrites all
     const grown = (at: number) =>
       new Uint8Array(
-        Buffer.allocUnsafeSlow(Math.min(length, Math.max(4 * at, at + this.#channel.available, firstReadBytes))).buffer
+        Buffer.allocUnsafeSlow(Math.min(length, Math.max(4 * at, at + this.#channel.available, this.#firstBytes)))
+          .buffer
       )
     let bytes = grown(0)
-    for (let at = 0; at < length; ) {
-      if (at > 0) {
-        const larger = grown(at)
-        larger.set(bytes)
-        bytes = larger
+    try {
+      for (let at = 0; at < length; ) {
+        if (at > 0) {
+          const larger = grown(at)
+          larger.set(bytes)
+          bytes.buffer.transfer(0) // goes back now, not when V8 next collects garbage
+          bytes = larger
+        }
+        await this.#readFull(bytes.subarray(at), signal)
+        at = bytes.length
       }
-      await this.#readFull(bytes.subarray(at), signal)
-      at = bytes.length
+      return bytes
+    } catch (error) {
+      bytes.buffer.transfer(0)
+      throw error
     }
-    return bytes
   }
 
   /** Fills `target`, piece by piece so that a peer that stalls is noticed. */

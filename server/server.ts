@@ -11,11 +11,13 @@ import { findServers } from '../network/discovery.ts'
 import { type NetworkInit, networkKeys } from '../network/network.ts'
 import { createNetwork, type Network } from '../network/node.ts'
 import { strayErrors } from '../network/stray-errors.ts'
+import { collectGarbage } from '../runtime/garbage.ts'
 import { Admission } from './admission.ts'
 import { createContext } from './context.ts'
 import { handlers } from './handlers/index.ts'
 import { maxDecodeRows, maxPassed, maxQueueLength } from './limits.ts'
 import { largestFrame, type MemoryPlan, planMemory } from './memory-plan.ts'
+import { MemoryPressure } from './memory-pressure.ts'
 import { ServerMetrics } from './metrics.ts'
 import { MetricsPage } from './metrics-page.ts'
 import { within } from './pause.ts'
@@ -255,6 +257,11 @@ export class BlockServer {
     const { identity: model } = this.#init.checkpoint
     const about = () => (this.state === 'online' ? { model, range: this.range } : undefined)
     void this.#vitals.run(about, this.#stopping.signal)
+    const { memoryBytes } = this.#init
+    if (memoryBytes !== undefined) {
+      const components = { rss: () => process.memoryUsage.rss(), collect: collectGarbage }
+      new MemoryPressure(components, { memoryBytes }).run(this.#stopping.signal)
+    }
     const { forwardRate, decodeRate } = this.throughput
     const rates = { forwardRate: Math.round(forwardRate), decodeRate: Math.round(decodeRate) }
     this.#logger.info(
