@@ -22,11 +22,12 @@ export function validationOf(
     }
   }
   const numLabels = labels.length
+  const { everySteps, ...measuring } = options
   return {
-    everySteps: options.everySteps,
+    everySteps,
     measures: ['loss', 'accuracy', 'f1'],
     async run(_step, { signal }) {
-      const report = await measureClassification(classifier, validation, { ...options, numLabels, signal })
+      const report = await measureClassification(classifier, validation, { ...measuring, numLabels, signal })
       return { loss: report.loss, accuracy: report.accuracy, f1: report.macroF1 }
     }
   }
