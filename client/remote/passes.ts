@@ -144,7 +144,7 @@ export class Passes {
     return { hidden, ports }
   }
 
-  /** Servers that answered since this was asked last, and requests that failed so far. */
+  /** Servers that answered since this was asked last; requests so far that failed, or that another server answered first. */
   traffic(): { peers: number; retries: number } {
     const peers = this.#answered.size
     this.#answered.clear()
@@ -268,8 +268,10 @@ export class Passes {
       }
     })
     const ms = performance.now() - started
-    if (late) this.#peers.late(hop.peerId, ms - promisedMs)
-    else {
+    if (late) {
+      this.#retries += 1
+      this.#peers.late(hop.peerId, ms - promisedMs)
+    } else {
       this.#punctuality.took(hop.peerId, ms, promisedMs)
       if (ms < patienceMs) this.#peers.inTime(hop.peerId)
     }
