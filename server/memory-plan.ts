@@ -32,7 +32,7 @@ export interface MemoryPlan {
 
 /** The program itself, its libraries and connections. Measured with `swarm serve` before any block is loaded. */
 const processBytes = 256 * MiB
-/** What a connection takes: measured 90 KiB with 1000 idle ones, and a frame of each encryption and multiplexer on its way. */
+/** What a connection is reckoned to take, buffers of its encryption and multiplexer included; an estimate on the safe side. */
 const connectionBytes = 256 * KiB
 /** a server that is short of memory still takes some frames and connections */
 const leastPeerBytes = 64 * MiB
