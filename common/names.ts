@@ -24,17 +24,21 @@ export function editDistance(a: string, b: string): number {
   return row[b.length]!
 }
 
+/** Letters between two names, whichever case or hyphens they are written with. */
+function distanceOf(name: string, other: string): number {
+  const [one, two] = [name, other].map(text => snakeCase(text.replaceAll('-', '_')).toLowerCase())
+  return editDistance(one!, two!)
+}
+
 /** The known name that is nearest, whether either is in snake case or camel case. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
-  const plain = snakeCase(name.replaceAll('-', '_')).toLowerCase()
-  const distances = known.map(other => ({ other, distance: editDistance(plain, snakeCase(other).toLowerCase()) }))
+  const distances = known.map(other => ({ other, distance: distanceOf(name, other) }))
   return distances.toSorted((a, b) => a.distance - b.distance)[0]?.other
 }
 
 /** ` (did you mean seed?)`; nothing where no known name is near: more than half of the letters would change. */
 export function suggestion(name: string, known: readonly string[]): string {
   const nearest = nearestName(name, known)
-  if (nearest === undefined) return ''
-  const distance = editDistance(snakeCase(name.replaceAll('-', '_')).toLowerCase(), snakeCase(nearest).toLowerCase())
-  return distance <= Math.max(2, name.length / 2) ? ` (did you mean ${nearest}?)` : ''
+  const isNear = nearest !== undefined && distanceOf(name, nearest) <= Math.max(2, name.length / 2)
+  return isNear ? ` (did you mean ${nearest}?)` : ''
 }
