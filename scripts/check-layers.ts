@@ -27,7 +27,7 @@ const owned: readonly { pattern: RegExp; folder: string }[] = [
 ]
 
 /** where files may know each other's types: gradient rules are written in the builder's operators, which are rows of a table of such rules */
-const typeCircles = ['graph/', 'server/kv/']
+const typeCircles = ['graph/', 'server/memory/kv/']
 
 const importPattern =
   /(?:^|\n)\s*(?:import|export)\s(type\s)?[^'"]*?from\s*['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)/g

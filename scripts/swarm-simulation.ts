@@ -1,10 +1,10 @@
 // A swarm of servers that join, choose blocks, move and leave, in simulated time. What they decide is what real servers decide
-// (server/placement.ts, server/rebalance.ts); what they see of each other is as old as announcements are.
+// (server/placement/placement.ts, server/placement/rebalance.ts); what they see of each other is as old as announcements are.
 import { createRandom, type Random } from '../common/random.ts'
 import { type BlockRange, rangeLength } from '../common/range.ts'
 import { minute, second } from '../common/units.ts'
-import { chooseWindow, type PlacedServer } from '../server/placement.ts'
-import { attainable, type Move, minQuality, planMove } from '../server/rebalance.ts'
+import { chooseWindow, type PlacedServer } from '../server/placement/placement.ts'
+import { attainable, type Move, minQuality, planMove } from '../server/placement/rebalance.ts'
 import { Agenda } from './agenda.ts'
 
 export interface SimulationInit {
@@ -58,7 +58,7 @@ interface Seen extends PlacedServer {
   readonly isDraining?: boolean
 }
 
-/** as server/rebalancer.ts */
+/** as server/placement/rebalancer.ts */
 const settleMs = 3 * second
 /** What is attainable changes slowly, and is dear. */
 const attainableAgeMs = 10 * second

@@ -6,7 +6,7 @@ export const maxTokensPerRequest = 65_536
 /** forward and backward requests of several rows are of at most so much work, by the measured rate, but may have so many tokens */
 export const requestWorkMs = 2 * second
 export const minRequestTokens = 2048
-/** memory that computing one request may take by our estimate (server/working-memory.ts), where the server is not told */
+/** memory that computing one request may take by our estimate (server/memory/working-memory.ts), where the server is not told */
 export const defaultWorkingBytes = 4 * GiB
 /** rows of one request or session */
 export const maxBatch = 1024

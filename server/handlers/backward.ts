@@ -1,10 +1,10 @@
 // backward: from kept activations, or from the span's input by computing its forward again. The same numbers either way.
 import type { Handler } from '../../network/network.ts'
 import type { BodyOf, Message, NamedTensors } from '../../proto/messages.ts'
+import { backward, recompute } from '../compute/span-runs.ts'
 import type { ServerContext } from '../context.ts'
-import { checkCall, checkGradient, checkSpan, tokensOf } from '../requests.ts'
-import type { Runs } from '../scheduler.ts'
-import { backward, recompute } from '../span-runs.ts'
+import { checkCall, checkGradient, checkSpan, tokensOf } from '../requests/passes.ts'
+import type { Runs } from '../schedule/scheduler.ts'
 import { unary } from './unary.ts'
 
 export function backwardHandler(context: ServerContext): Handler {

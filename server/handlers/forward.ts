@@ -1,8 +1,8 @@
 // forward: hidden states through a span, activations kept where a backward was announced.
 import type { Handler } from '../../network/network.ts'
+import { forward, forwardKeeping } from '../compute/span-runs.ts'
 import type { ServerContext } from '../context.ts'
-import { checkCall, checkSpan, tokensOf } from '../requests.ts'
-import { forward, forwardKeeping } from '../span-runs.ts'
+import { checkCall, checkSpan, tokensOf } from '../requests/passes.ts'
 import { unary } from './unary.ts'
 
 export function forwardHandler(context: ServerContext): Handler {

@@ -2,7 +2,6 @@
 import type { Handler, HandlerOptions } from '../../network/network.ts'
 import { protocols } from '../../proto/protocols.ts'
 import type { ServerContext } from '../context.ts'
-import { headerCheck } from '../header-check.ts'
 import {
   maxPushStreamsPerPeer,
   maxRequestFrameBytes,
@@ -10,6 +9,7 @@ import {
   maxSmallFrameBytes,
   maxTensorStreamsPerPeer
 } from '../limits.ts'
+import { headerCheck } from '../requests/headers.ts'
 import { backwardHandler } from './backward.ts'
 import { forwardHandler } from './forward.ts'
 import { inferenceHandler } from './inference.ts'

@@ -7,9 +7,9 @@ import type { Handler } from '../../network/network.ts'
 import type { Message } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'
 import { sessionIdleMs } from '../limits.ts'
-import { bytesOfAll, observe } from '../observation.ts'
-import { ServedSession } from '../served-session.ts'
-import { checkOpen } from '../session-requests.ts'
+import { bytesOfAll, observe } from '../observe/request-log.ts'
+import { checkOpen } from '../requests/sessions.ts'
+import { ServedSession } from '../sessions/served-session.ts'
 
 export function inferenceHandler(context: ServerContext): Handler {
   return async (stream, { peerId, signal }) => {

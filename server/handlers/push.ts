@@ -3,7 +3,7 @@ import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import type { Handler } from '../../network/network.ts'
 import type { Message } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'
-import { observe } from '../observation.ts'
+import { observe } from '../observe/request-log.ts'
 
 export function pushHandler(context: ServerContext): Handler {
   return async (stream, { peerId, signal }) => {

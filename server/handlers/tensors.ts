@@ -5,7 +5,7 @@ import { hashOfTensor, indexOf, readShared, readStored } from '../../model/peers
 import type { Handler } from '../../network/network.ts'
 import type { BodyOf } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'
-import { observe } from '../observation.ts'
+import { observe } from '../observe/request-log.ts'
 
 /** Pieces are smaller than a frame's header may be, and small enough that decode steps pass between them. */
 const pieceBytes = 512 * KiB

@@ -7,8 +7,8 @@ import type { Handler } from '../../network/network.ts'
 import type { CodecChoice } from '../../proto/frame.ts'
 import type { BodyKind, Message } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'
-import { observe } from '../observation.ts'
-import { timeoutOf } from '../requests.ts'
+import { observe } from '../observe/request-log.ts'
+import { timeoutOf } from '../requests/passes.ts'
 
 export interface UnaryRequest<K extends BodyKind> {
   readonly message: Message<K>

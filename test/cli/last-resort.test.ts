@@ -95,7 +95,7 @@ test('errors of connections are told from all others', () => {
     new SwarmError('INTERNAL', 'a bug'),
     new AggregateError([system('ECONNREFUSED', 'connect'), new TypeError('x')]),
     new TypeError('x'),
-    from('server/scheduler.ts'),
+    from('server/schedule/scheduler.ts'),
     from('node_modules/onnxruntime-node/dist/backend.js'),
     'a text',
     undefined

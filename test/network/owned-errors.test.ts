@@ -12,7 +12,7 @@ import { generateSecret } from '../../network/invite.ts'
 import { createNode, type SwarmLibp2p } from '../../network/libp2p.ts'
 import { LocalPeers } from '../../network/local-peers.ts'
 import { createNetwork } from '../../network/node.ts'
-import { MetricsPage } from '../../server/metrics-page.ts'
+import { MetricsPage } from '../../server/observe/metrics-page.ts'
 import { code, loopback, Swarm, within } from './harness.ts'
 
 const listen = [...loopback, '/ip4/127.0.0.1/tcp/0/ws']

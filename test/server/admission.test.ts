@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Admission } from '../../server/admission.ts'
+import { Admission } from '../../server/schedule/admission.ts'
 
 test('nobody is let in before a server is open and after it has begun to leave', async () => {
   const admission = new Admission()

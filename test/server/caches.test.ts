@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createRandom } from '../../common/random.ts'
 import { minute } from '../../common/units.ts'
-import { dropoutMask } from '../../server/dropout.ts'
-import { KvCache } from '../../server/kv/kv-cache.ts'
-import { ResidualCache } from '../../server/residual-cache.ts'
+import { dropoutMask } from '../../server/compute/dropout.ts'
+import { KvCache } from '../../server/memory/kv/kv-cache.ts'
+import { ResidualCache } from '../../server/memory/residual-cache.ts'
 
 const shape = { blocks: { first: 3, end: 5 }, batch: 2, kvHeads: 2, headDim: 4, maxLength: 300 }
 /** keys and values of 64 positions of one row */

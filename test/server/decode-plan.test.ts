@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { planRuns, type RowStep } from '../../server/decode-plan.ts'
-import { Slab } from '../../server/kv/slab.ts'
+import { planRuns, type RowStep } from '../../server/compute/decode-plan.ts'
+import { Slab } from '../../server/memory/kv/slab.ts'
 
 const heads = { kvHeads: 1, headDim: 8 }
 const [a, b] = [new Slab(heads, 1024), new Slab(heads, 2048)]

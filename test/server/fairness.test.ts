@@ -6,9 +6,9 @@ import { MiB } from '../../common/units.ts'
 import { ByteBudget } from '../../network/byte-budget.ts'
 import type { MessageStream } from '../../network/message-stream.ts'
 import { protocols } from '../../proto/protocols.ts'
-import { Courtesy } from '../../server/courtesy.ts'
-import { KvCache } from '../../server/kv/kv-cache.ts'
-import { ResidualCache } from '../../server/residual-cache.ts'
+import { KvCache } from '../../server/memory/kv/kv-cache.ts'
+import { ResidualCache } from '../../server/memory/residual-cache.ts'
+import { Courtesy } from '../../server/schedule/training-yield.ts'
 import { openModel, Remote, randomTensor, rejectsWith, startCaller, startRemote } from './support.ts'
 
 const shape = { blocks: { first: 0, end: 1 }, batch: 1, maxLength: 640, kvHeads: 1, headDim: 8 }

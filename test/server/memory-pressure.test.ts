@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MiB } from '../../common/units.ts'
-import { MemoryPressure } from '../../server/memory-pressure.ts'
+import { MemoryPressure } from '../../server/memory/pressure.ts'
 
 /** Looks at each reading in turn; gives the readings at which it collected. Each collection frees `garbage` bytes. */
 function collectedAt(readings: readonly number[], garbage: number): number[] {

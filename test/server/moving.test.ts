@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MiB } from '../../common/units.ts'
-import { planMemory } from '../../server/memory-plan.ts'
-import { checkCall, maxTokensFor } from '../../server/requests.ts'
+import { planMemory } from '../../server/memory/plan.ts'
+import { checkCall, maxTokensFor } from '../../server/requests/passes.ts'
 import {
   assertClose,
   directForward,

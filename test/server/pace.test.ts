@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { LoadMeter } from '../../server/load-meter.ts'
-import { checkMaxRate, limitRates, restMs } from '../../server/pace.ts'
-import { Scheduler } from '../../server/scheduler.ts'
+import { LoadMeter } from '../../server/schedule/load-meter.ts'
+import { checkMaxRate, limitRates, restMs } from '../../server/schedule/rate-limit.ts'
+import { Scheduler } from '../../server/schedule/scheduler.ts'
 
 const signal = new AbortController().signal
 const settings = { maxLength: 2, maxPassed: { prefill: 1, training: 1 }, maxRows: 8 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { blockThroughputs, checkRange, chooseWindow } from '../../server/placement.ts'
+import { blockThroughputs, checkRange, chooseWindow } from '../../server/placement/placement.ts'
 
 const none = () => 0
 const server = (first: number, end: number, throughput = 1) => ({ blocks: { first, end }, throughput })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { openCheckpoint } from '../../model/checkpoint.ts'
-import { planMemory } from '../../server/memory-plan.ts'
-import type { ServerInit } from '../../server/server-init.ts'
+import type { ServerInit } from '../../server/init.ts'
+import { planMemory } from '../../server/memory/plan.ts'
 import { tinyPath } from '../model/support.ts'
 
 describe('the precision of a server', async () => {

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { suite, type TestContext, test } from 'node:test'
 import { int64, type Tensor, tensor } from '../../common/tensor.ts'
 import type { NamedTensors } from '../../proto/messages.ts'
-import { KvCache } from '../../server/kv/kv-cache.ts'
-import { cacheBytes } from '../../server/kv/slab.ts'
-import { type PrefixBlock, PrefixStore } from '../../server/prefix-store.ts'
+import { KvCache } from '../../server/memory/kv/kv-cache.ts'
+import { cacheBytes } from '../../server/memory/kv/slab.ts'
+import { type PrefixBlock, PrefixStore } from '../../server/memory/prefix-store.ts'
 import type { ServerInit } from '../../server/server.ts'
 import {
   assertClose,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { blockWeights } from '../../model/block-weights.ts'
 import type { Session } from '../../runtime/session.ts'
-import { type ProgramKey, Programs } from '../../server/programs.ts'
+import { type ProgramKey, Programs } from '../../server/compute/programs.ts'
 import { openModel, rejectsWith } from './support.ts'
 
 const range = { first: 0, end: 4 }

@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { minute } from '../../common/units.ts'
 import { simulate } from '../../scripts/swarm-simulation.ts'
-import { blockThroughputs, type PlacedServer } from '../../server/placement.ts'
-import { attainable, leastStayMs, planMove } from '../../server/rebalance.ts'
+import { blockThroughputs, type PlacedServer } from '../../server/placement/placement.ts'
+import { attainable, leastStayMs, planMove } from '../../server/placement/rebalance.ts'
 
 /** nobody else is imagined to choose at the same time */
 const random = () => 0

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Batchable, type Runs, Scheduler } from '../../server/scheduler.ts'
+import { type Batchable, type Runs, Scheduler } from '../../server/schedule/scheduler.ts'
 
 const forever = new AbortController().signal
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Announcement } from '../../network/announcement.ts'
-import { isNews, successors, Vitals } from '../../server/vitals.ts'
+import { isNews, successors, Vitals } from '../../server/placement/load-report.ts'
 import { eventually, openModel, startServer } from './support.ts'
 
 test('a server measures the way to those who have the blocks after its own, and announces it', async context => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { GiB } from '../../common/units.ts'
-import { prepackedBytes } from '../../server/memory-plan.ts'
-import { checkWork, workingBytes } from '../../server/working-memory.ts'
+import { prepackedBytes } from '../../server/memory/plan.ts'
+import { checkWork, workingBytes } from '../../server/memory/working-memory.ts'
 
 const sizes = { hiddenSize: 2048, intermediateSize: 8192, numHeads: 32, headDim: 64 }
 const work = { blocks: { first: 0, end: 8 }, batch: 32, seq: 2048, keys: 2048, training: false }

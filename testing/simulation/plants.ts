@@ -24,7 +24,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'answer-lost',
     kind: 'acknowledgement lost',
-    file: 'server/served-session.ts',
+    file: 'server/sessions/served-session.ts',
     find: "    const message = { body: { kind: 'inferenceResult', step: body.step }, tensors: { hidden } } as const\n",
     replace:
       "    if (Math.random() < 0.02) return\n    const message = { body: { kind: 'inferenceResult', step: body.step }, tensors: { hidden } } as const\n"
@@ -39,7 +39,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'step-cached-twice',
     kind: 'applied twice',
-    file: 'server/served-session.ts',
+    file: 'server/sessions/served-session.ts',
     find: 'if (row.length > 0) row.length = Math.min(row.length, prefix + starts[index]!)',
     replace: 'void starts[index]'
   },
@@ -61,7 +61,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'cache-not-released',
     kind: 'leak',
-    file: 'server/served-session.ts',
+    file: 'server/sessions/served-session.ts',
     find: '    this.#decode.cache.release()\n',
     replace: '    if (this.#cutBy === null) this.#decode.cache.release()\n'
   },

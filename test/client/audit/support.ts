@@ -13,7 +13,7 @@ import { type Checkpoint, openCheckpoint } from '../../../model/checkpoint.ts'
 import { findServers } from '../../../network/discovery.ts'
 import { createNetwork, type Network } from '../../../network/node.ts'
 import type { Codec } from '../../../proto/frame.ts'
-import type { ServerInit } from '../../../server/server-init.ts'
+import type { ServerInit } from '../../../server/init.ts'
 import { createLyingServer, type Lie, type LieOptions, type LyingServer } from '../../helpers/lying-server.ts'
 import { startSwarm, type TestSwarm, tinyPath } from '../model/swarm.ts'
 

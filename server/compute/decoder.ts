@@ -1,0 +1,193 @@
+// Computes the steps of inference sessions over their KV caches, those of several sessions in one run where they can. Knows tensors
+// and programs, no network and no queue.
+import type { BlockRange } from '../../common/range.ts'
+import { type Tensor, tensor } from '../../common/tensor.ts'
+import { parsePort, portName } from '../../model/ports.ts'
+import { sharedTensor } from '../../runtime/session.ts'
+import type { SessionCache } from '../memory/kv/kv-cache.ts'
+import { cacheParts } from '../memory/kv/slab.ts'
+import { type DecodeRun, planRuns, type RowStep } from './decode-plan.ts'
+import { pick, prefixLength, type SpanCall } from './executor.ts'
+import type { ProgramKey, Programs } from './programs.ts'
+import type { RotaryTables } from './rotary.ts'
+
+type Floats = Tensor<'float32'>
+
+/** What one session holds. */
+export interface DecodeSession {
+  readonly cache: SessionCache
+  /** in memory that the device sees, so that no step copies them */
+  readonly ports: SpanCall['ports']
+  /** trained keys and values that come before the sequence; written by the first step */
+  readonly prefix: SpanCall['ports']
+}
+
+/** New positions of every row of a session. */
+export interface DecodeStep {
+  readonly session: DecodeSession
+  /** [batch, seq, hidden] */
+  readonly hidden: Floats
+  /** how many of the seq positions of each row are tokens; the rest, on the right, is padding */
+  readonly lengths: readonly number[]
+}
+
+/** A new session over empty rows. */
+export function openSession(cache: SessionCache, ports: SpanCall['ports']): DecodeSession {
+  const isPrefix = (name: string): boolean => parsePort(name).kind === 'prefix'
+  const entries = Object.entries(ports)
+  const held = entries
+    .filter(([name]) => !isPrefix(name))
+    .map(([name, { shape, data }]) => {
+      const copy = sharedTensor('float32', shape)
+      copy.data.set(data)
+      return [name, copy] as const
+    })
+  return {
+    cache,
+    ports: Object.fromEntries(held),
+    prefix: Object.fromEntries(entries.filter(([name]) => isPrefix(name)))
+  }
+}
+
+/** Positions that a session's trained keys and values take. */
+export function prefixOf({ prefix }: DecodeSession): number {
+  return prefixLength(prefix)
+}
+
+/** They count as positions, as in PEFT. */
+function writePrefix({ cache, prefix }: DecodeSession, length: number): void {
+  const { blocks, kvHeads, headDim } = cache.shape
+  for (const row of cache.rows) {
+    for (let block = blocks.first; block < blocks.end; block++) {
+      for (const part of cacheParts) {
+        const target = row.slab.view(block, part, row.slot, row.slot + 1).data
+        const data = prefix[portName.prefix(block, part)]!.data
+        for (let head = 0; head < kvHeads; head++) {
+          for (let position = 0; position < length; position++) {
+            const from = (position * kvHeads + head) * headDim
+            target.set(data.subarray(from, from + headDim), (head * row.slab.capacity + position) * headDim)
+          }
+        }
+      }
+    }
+    row.length = length
+  }
+}
+
+/** A row of one of the steps. */
+interface Row extends RowStep {
+  readonly step: number
+  readonly row: number
+}
+
+/** Sessions whose steps one run can compute: of the same blocks, and none with adapters but the same session. */
+export function batchKey({ cache, ports }: DecodeSession): object | string {
+  const { first, end } = cache.shape.blocks
+  return Object.keys(ports).length > 0 ? ports : `${first}-${end}`
+}
+
+export class SpanDecoder {
+  readonly #programs: Programs
+  readonly #rotary: RotaryTables
+
+  constructor(components: { programs: Programs; rotary: RotaryTables }) {
+    this.#programs = components.programs
+    this.#rotary = components.rotary
+  }
+
+  /** Whether positions of a sequence this long must be computed together, since their angles depend on its length. */
+  isWhole(length: number): boolean {
+    return this.#rotary.dependOn(length)
+  }
+
+  /**
+   * New positions through the sessions' blocks, their caches extended, which have room for them. What comes back for padding means
+   * nothing. All sessions have one `batchKey`.
+   */
+  async step(steps: readonly DecodeStep[]): Promise<Floats[]> {
+    const rows: Row[] = []
+    for (const [step, { session, lengths }] of steps.entries()) {
+      const prefix = prefixOf(session)
+      if (prefix > 0 && session.cache.rows.every(({ length }) => length === 0)) writePrefix(session, prefix)
+      for (const [row, { slab, slot, length: past }] of session.cache.rows.entries()) {
+        if (lengths[row]! > 0) rows.push({ slab, slot, past, added: lengths[row]!, step, row })
+      }
+    }
+    const outputs = steps.map(({ hidden }) => tensor('float32', hidden.shape))
+    const [{ session }] = steps as readonly [DecodeStep, ...DecodeStep[]]
+    // rows of other lengths may have other angles
+    const alike = !this.#rotary.dependOn(Math.max(...rows.map(({ past, added }) => past + added)))
+    for (const run of planRuns(rows, { alike })) {
+      const hidden = await this.#run(session, run, gather(run, steps))
+      scatter(run, hidden, outputs)
+    }
+    for (const { step, row, added } of rows) steps[step]!.session.cache.rows[row]!.length += added
+    return outputs
+  }
+
+  async #run({ cache, ports }: DecodeSession, run: DecodeRun<Row>, hidden: Floats): Promise<Floats> {
+    const { blocks } = cache.shape
+    const { slab, first, end, seq, steps } = run
+    // rows in between, which compute rubbish behind their end: the next token will be written over it
+    const totals = slab.rows.slice(first, end).map(row => (row?.length ?? 0) + seq)
+    for (const { slot, past, added } of steps) totals[slot - first] = past + added
+    const longest = Math.max(...totals)
+    const names = Object.keys(ports).filter(name => isNeeded(name, ports, Math.min(...steps.map(({ past }) => past))))
+    const output = sharedTensor('float32', hidden.shape)
+    const feeds: Record<string, Tensor> = {
+      ...Object.fromEntries(names.map(name => [name, ports[name]!])),
+      hidden,
+      seqlens_k: tensor(
+        'int32',
+        [totals.length],
+        Int32Array.from(totals, total => total - 1)
+      ),
+      total_sequence_length: tensor('int32', [], Int32Array.of(longest))
+    }
+    const outputs: Record<string, Tensor> = { hidden_out: output }
+    for (const [name, buffer] of cacheFeeds(run, blocks)) {
+      feeds[`past.${name}`] = buffer
+      outputs[`present.${name}`] = buffer
+    }
+    const key: ProgramKey = { purpose: 'decode', blocks, ports: names, dropout: false }
+    const tables = this.#rotary.feeds(longest, { length: seq === 1 ? undefined : longest })
+    await this.#programs.use(key, session =>
+      session.run({ ...feeds, ...pick(tables, session.graph.inputs) }, { outputs })
+    )
+    return output
+  }
+}
+
+/** `3.key`: the rows of a run, of every block */
+function* cacheFeeds({ slab, first, end }: DecodeRun<Row>, blocks: BlockRange): Iterable<readonly [string, Floats]> {
+  for (let block = blocks.first; block < blocks.end; block++) {
+    for (const part of cacheParts) yield [`${block}.${part}`, slab.view(block, part, first, end)]
+  }
+}
+
+/** The rows of a run side by side, [slots, seq, hidden]: zeros where there is none. */
+function gather({ first, end, seq, steps: rows }: DecodeRun<Row>, steps: readonly DecodeStep[]): Floats {
+  const width = steps[0]!.hidden.shape[2]!
+  const hidden = tensor('float32', [end - first, seq, width])
+  for (const { slot, step, row, added } of rows) {
+    const source = steps[step]!.hidden
+    const from = row * source.shape[1]! * width
+    hidden.data.set(source.data.subarray(from, from + added * width), (slot - first) * seq * width)
+  }
+  return hidden
+}
+
+/** The opposite: each row to its place in the output of its step. */
+function scatter({ first, seq, steps: rows }: DecodeRun<Row>, hidden: Floats, outputs: readonly Floats[]): void {
+  const width = hidden.shape[2]!
+  for (const { slot, step, row, added } of rows) {
+    const target = outputs[step]!
+    const from = (slot - first) * seq * width
+    target.data.set(hidden.data.subarray(from, from + added * width), row * target.shape[1]! * width)
+  }
+}
+
+/** A prompt changes only the first positions; without it the same program serves sessions that have none. */
+function isNeeded(name: string, ports: SpanCall['ports'], past: number): boolean {
+  return parsePort(name).kind !== 'prompt' || past < ports[name]!.shape[0]!
+}

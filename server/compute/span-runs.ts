@@ -1,0 +1,96 @@
+// Passes over a span in several runs of the device, some of its blocks in each: between two of them whoever waits for a token has his turn.
+// The numbers are those of one run. Knows no queue.
+import type { BlockRange } from '../../common/range.ts'
+import { second } from '../../common/units.ts'
+import { portsOf } from '../../model/ports.ts'
+import type { NamedTensors } from '../../proto/messages.ts'
+import { maxPassRuns } from '../limits.ts'
+import type { Runs } from '../schedule/scheduler.ts'
+import type { Residuals, SpanCall, SpanExecutor } from './executor.ts'
+
+type Floats = SpanCall['hidden']
+
+/** What a backward pass needs of its forward, run by run. */
+export interface KeptPass {
+  readonly runs: readonly Residuals[]
+  /** of the output, and so of its gradient */
+  readonly shape: readonly number[]
+  readonly bytes: number
+}
+
+/**
+ * The blocks of each run, in order. Runs are of 1, 2, 4, … blocks, so that passes of all lengths share their compiled graphs. Pure.
+ * @param work.tokens of the pass, all rows together
+ * @param work.forwardRate tokens per second through one block
+ * @param work.runMs how long a run of a forward pass may take, about
+ */
+export function runsOf(
+  { first, end }: BlockRange,
+  work: { readonly tokens: number; readonly forwardRate: number; readonly runMs: number }
+): BlockRange[] {
+  const blocks = end - first
+  const wanted = (work.runMs * work.forwardRate) / (work.tokens * second)
+  if (wanted >= blocks) return [{ first, end }]
+  let size = 1
+  while (2 * size <= wanted || size * maxPassRuns < blocks) size *= 2
+  return Array.from({ length: Math.ceil(blocks / size) }, (_, run) => ({
+    first: first + run * size,
+    end: Math.min(first + (run + 1) * size, end)
+  }))
+}
+
+/** The span's output, [batch, seq, hidden]. */
+export async function* forward(executor: SpanExecutor, call: SpanCall, runs: readonly BlockRange[]): Runs<Floats> {
+  let { hidden } = call
+  for (const blocks of runs) {
+    if (blocks.first > call.blocks.first) yield
+    hidden = await executor.forward(partOf({ ...call, hidden }, blocks))
+  }
+  return hidden
+}
+
+/** The same, with what backward() needs. */
+export async function* forwardKeeping(
+  executor: SpanExecutor,
+  call: SpanCall,
+  runs: readonly BlockRange[]
+): Runs<{ readonly hidden: Floats; readonly kept: KeptPass }> {
+  let { hidden } = call
+  const kept: Residuals[] = []
+  for (const blocks of runs) {
+    if (blocks.first > call.blocks.first) yield
+    const result = await executor.forwardKeeping(partOf({ ...call, hidden }, blocks))
+    hidden = result.hidden
+    kept.push(result.residuals)
+  }
+  const bytes = kept.reduce((sum, residuals) => sum + residuals.bytes, 0)
+  return { hidden, kept: { runs: kept, shape: hidden.shape, bytes } }
+}
+
+/** Gradients `grad.hidden` and `grad.<port>`. Uses what was kept up. */
+export async function* backward(executor: SpanExecutor, kept: KeptPass, gradHidden: Floats): Runs<NamedTensors> {
+  let gradients: NamedTensors = { 'grad.hidden': gradHidden }
+  for (const [index, residuals] of kept.runs.toReversed().entries()) {
+    if (index > 0) yield
+    gradients = { ...gradients, ...(await executor.backward(residuals, gradients['grad.hidden'] as Floats)) }
+  }
+  return gradients
+}
+
+/** The same numbers from the span's input. */
+export async function* recompute(
+  executor: SpanExecutor,
+  call: SpanCall,
+  gradHidden: Floats,
+  runs: readonly BlockRange[]
+): Runs<NamedTensors> {
+  if (runs.length === 1) return await executor.recompute(call, gradHidden)
+  const { kept } = yield* forwardKeeping(executor, call, runs)
+  yield
+  return yield* backward(executor, kept, gradHidden)
+}
+
+/** What some of the call's blocks need of it. */
+function partOf(call: SpanCall, blocks: BlockRange): SpanCall {
+  return { ...call, blocks, ports: portsOf(call.ports, blocks) }
+}

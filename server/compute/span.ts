@@ -1,0 +1,59 @@
+// The blocks that a server hosts now, ready to compute: weights, programs, and how fast they are. A server that moves has another.
+import { type BlockRange, rangeLength } from '../../common/range.ts'
+import { second } from '../../common/units.ts'
+import { type BlockWeights, blockWeights } from '../../model/block-weights.ts'
+import type { Checkpoint } from '../../model/checkpoint.ts'
+import type { Precision } from '../../model/precision.ts'
+import { getPacker } from '../../runtime/packer.ts'
+import { maxPieceTokens, maxPrograms, minPieceTokens, pieceMs } from '../limits.ts'
+import { SpanDecoder } from './decoder.ts'
+import { SpanExecutor } from './executor.ts'
+import { Programs } from './programs.ts'
+import { RotaryTables } from './rotary.ts'
+import { measureThroughput, type Throughput } from './throughput.ts'
+
+export interface SpanInit {
+  readonly checkpoint: Checkpoint
+  readonly precision: Precision
+  readonly cacheDir: string
+  readonly threads?: number
+  /** for rearranged copies of so many bytes of weights */
+  prepackedBytes(weightBytes: number): number
+}
+
+export interface HostedSpan {
+  readonly range: BlockRange
+  readonly weights: BlockWeights
+  readonly programs: Programs
+  readonly executor: SpanExecutor
+  readonly decoder: SpanDecoder
+  /** as measured, without any limit */
+  readonly throughput: Throughput
+}
+
+/** Loads blocks and measures them. What was loaded is released where that fails. */
+export async function loadSpan(init: SpanInit, range: BlockRange, signal: AbortSignal): Promise<HostedSpan> {
+  const { checkpoint, precision, cacheDir, threads } = init
+  const weights = await blockWeights(checkpoint, range, { cacheDir, precision, packer: getPacker(), signal })
+  const programs = new Programs({
+    ...{ checkpoint, range, weights, precision, threads },
+    prepackedBytes: init.prepackedBytes(weights.bytes),
+    maxSessions: maxPrograms
+  })
+  try {
+    const components = { programs, rotary: new RotaryTables(checkpoint) }
+    const [executor, decoder] = [new SpanExecutor(components), new SpanDecoder(components)]
+    const throughput = await measureThroughput({ config: checkpoint.config, executor, decoder }, range, { signal })
+    return { range, weights, programs, executor, decoder, throughput }
+  } catch (error) {
+    await programs.close()
+    throw error
+  }
+}
+
+/** Pieces of prompts as long as this machine computes in the time that others may wait. */
+export function pieceTokensOf({ throughput, range }: HostedSpan): number {
+  const perSecond = throughput.forwardRate / rangeLength(range)
+  const tokens = Math.round((perSecond * pieceMs) / second)
+  return Math.min(Math.max(tokens, minPieceTokens), maxPieceTokens)
+}

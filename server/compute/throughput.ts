@@ -1,0 +1,67 @@
+// How fast this machine computes one block: measured once at start, announced, used by routing and placement.
+import { type BlockRange, rangeLength } from '../../common/range.ts'
+import { tensor } from '../../common/tensor.ts'
+import { second } from '../../common/units.ts'
+import type { ModelConfig } from '../../model/config.ts'
+import { KvCache } from '../memory/kv/kv-cache.ts'
+import type { SpanDecoder } from './decoder.ts'
+import type { SpanExecutor } from './executor.ts'
+
+export interface Throughput {
+  /** tokens per second through one block, forward in bulk */
+  readonly forwardRate: number
+  /** decode steps per second through one block */
+  readonly decodeRate: number
+}
+
+export interface MeasuredServer {
+  readonly config: ModelConfig
+  readonly executor: SpanExecutor
+  readonly decoder: SpanDecoder
+}
+
+const bulkTokens = 128
+const maxRounds = 8
+/** A server should not keep the swarm waiting: with the first pass done, no new one begins after it. */
+const budgetMs = 0.5 * second
+
+/** Median milliseconds of the passes, the first, which compiles and maps weights, left out where there are others. */
+async function medianOf(pass: () => Promise<unknown>, signal: AbortSignal): Promise<number> {
+  const times: number[] = []
+  let first = 0
+  for (let round = 0, spent = 0; round <= maxRounds && spent < budgetMs; round++) {
+    signal.throwIfAborted()
+    const start = performance.now()
+    await pass()
+    const time = performance.now() - start
+    if (round === 0) first = time
+    else {
+      times.push(time)
+      spent += time
+    }
+  }
+  return times.sort((a, b) => a - b)[times.length >> 1] ?? first
+}
+
+/** Runs a few passes over the hosted blocks. */
+export async function measureThroughput(
+  { config, executor, decoder }: MeasuredServer,
+  blocks: BlockRange,
+  options: { signal: AbortSignal }
+): Promise<Throughput> {
+  const { hiddenSize, maxPositions, numKeyValueHeads: kvHeads, headDim } = config
+  const count = rangeLength(blocks)
+  const bulk = Math.min(bulkTokens, maxPositions)
+  const hidden = tensor('float32', [1, bulk, hiddenSize])
+  const forwardMs = await medianOf(() => executor.forward({ blocks, hidden, ports: {} }), options.signal)
+
+  const maxLength = Math.min(maxRounds + 1, maxPositions)
+  const cache = new KvCache(Infinity).open({ blocks, batch: 1, kvHeads, headDim, maxLength })
+  const token = tensor('float32', [1, 1, hiddenSize])
+  const decodeMs = await medianOf(async () => {
+    const [row] = cache.rows
+    if (row!.length === maxLength) row!.length = 0
+    await decoder.step([{ session: { cache, ports: {}, prefix: {} }, hidden: token, lengths: [1] }])
+  }, options.signal)
+  return { forwardRate: (bulk * count * second) / forwardMs, decodeRate: (count * second) / decodeMs }
+}

@@ -1,0 +1,97 @@
+// What a server is told when it is made, and what of it can be checked before anything is loaded.
+import { SwarmError } from '../common/errors.ts'
+import { checkOptions, type OptionKeys } from '../common/options.ts'
+import type { BlockRange } from '../common/range.ts'
+import type { Checkpoint } from '../model/checkpoint.ts'
+import type { Precision } from '../model/precision.ts'
+import type { AnnouncerInit } from '../network/announcer.ts'
+import { type NetworkInit, networkKeys } from '../network/network.ts'
+import type { WeightStorage } from '../runtime/session.ts'
+import type { VitalsInit } from './placement/load-report.ts'
+import { checkRange } from './placement/placement.ts'
+import type { RebalancerInit } from './placement/rebalancer.ts'
+import { checkMaxRate, type MaxRate } from './schedule/rate-limit.ts'
+
+export interface ServerInit extends NetworkInit {
+  readonly checkpoint: Checkpoint
+  /** exactly these blocks … */
+  readonly blocks?: BlockRange
+  /** … or so many, where the swarm needs them most; default: as many as the memory has room for */
+  readonly numBlocks?: number
+  /** where blocks that are not float32 are converted to */
+  readonly cacheDir: string
+  readonly threads?: number
+  /** of the blocks' matrices; auto: float32 where that takes at most half of the memory that is available, else int8. Default float32 */
+  readonly dtype?: Precision | 'auto'
+  /**
+   * of the decode graphs' weights, which are always prepacked where they are quantized; training graphs always map them. prepacked: also where memory is short; auto: as far as half of
+   * the memory that is available reaches
+   */
+  readonly storage?: WeightStorage | 'auto'
+  /** for all that follows and the weights together, which get what is named and else a share each; default: no limit but what is free */
+  readonly memoryBytes?: number
+  /** the most that this server does for others */
+  readonly maxRate?: MaxRate
+  /** moves to blocks that the swarm needs more; not where the blocks are given. Default: stays */
+  readonly rebalancing?: RebalancerInit
+  /** for keys and values, and adapters, of inference sessions; default 1 GiB */
+  readonly kvCacheBytes?: number
+  /** of those, what the sessions of one peer may hold; default 0.75 */
+  readonly cacheSharePerPeer?: number
+  /** keep beginnings of sequences for sessions that begin alike, in what others leave of `kvCacheBytes`; default true */
+  readonly prefixReuse?: boolean
+  /** for activations between forward and backward; default 1 GiB */
+  readonly residualBytes?: number
+  /** most memory that computing one request may take; default 4 GiB, at most half of what is available */
+  readonly workingBytes?: number
+  /** how long a run of a forward pass may keep those who decode waiting, about; default a quarter of a second */
+  readonly passRunMs?: number
+  /** 0: any free one */
+  readonly metricsPort?: number
+  readonly announcing?: AnnouncerInit
+  readonly vitals?: VitalsInit
+}
+
+const serverKeys: OptionKeys<ServerInit> = {
+  ...networkKeys,
+  checkpoint: true,
+  blocks: true,
+  numBlocks: true,
+  cacheDir: true,
+  threads: true,
+  dtype: true,
+  storage: true,
+  memoryBytes: true,
+  maxRate: true,
+  rebalancing: true,
+  kvCacheBytes: true,
+  cacheSharePerPeer: true,
+  prefixReuse: true,
+  residualBytes: true,
+  workingBytes: true,
+  passRunMs: true,
+  metricsPort: true,
+  announcing: true,
+  vitals: true
+}
+
+/** Throws INVALID_ARGUMENT for a name that no option has, also within options that have names of their own. */
+export function checkServerInit(init: ServerInit): void {
+  checkOptions('createServer', init, serverKeys)
+  const { blocks, maxRate, rebalancing, announcing, vitals } = init
+  checkOptions('createServer: blocks', blocks, { first: true, end: true })
+  checkOptions('createServer: maxRate', maxRate, { share: true, tokens: true })
+  checkOptions('createServer: rebalancing', rebalancing, { intervalMs: true, settleMs: true, drainMs: true })
+  checkOptions('createServer: announcing', announcing, { intervalMs: true, expiryMs: true })
+  checkOptions('createServer: vitals', vitals, { intervalMs: true })
+}
+
+/** @throws SwarmError INVALID_ARGUMENT for blocks that the model does not have */
+export function checkBlocks({ checkpoint, blocks, numBlocks: count, maxRate }: ServerInit): void {
+  if (maxRate !== undefined) checkMaxRate(maxRate)
+  const { numBlocks } = checkpoint.config
+  if (blocks !== undefined) checkRange(blocks, numBlocks)
+  if (count === undefined || (blocks === undefined && Number.isInteger(count) && count >= 1)) return
+  const found = blocks === undefined ? `${count}` : `${count} beside blocks ${blocks.first}-${blocks.end}`
+  throw new SwarmError('INVALID_ARGUMENT', `number of blocks: expected 1 to ${numBlocks}, found ${found}`)
+}

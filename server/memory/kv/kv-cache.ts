@@ -1,0 +1,271 @@
+// Keys and values of all sessions, under one byte budget. Rows take memory as they grow; what does not fit waits until others have
+// left. Rows are moved and written only between runs of the device. Knows shapes, not attention.
+import { SwarmError } from '../../../common/errors.ts'
+import { type BlockRange, rangeLength } from '../../../common/range.ts'
+import { formatBytes } from '../../../common/units.ts'
+import { discarded } from '../../../runtime/session.ts'
+import { cacheWaitMs } from '../../limits.ts'
+import { PeerShares } from './peer-shares.ts'
+import { SessionRows } from './session-rows.ts'
+import { type CacheRow, cacheBytes, capacityFor, type HeadShape, Slab } from './slab.ts'
+
+/** Sessions come and go within seconds: who finds no room should not come back sooner. */
+const retryMs = 2000
+
+export interface CacheShape extends HeadShape {
+  readonly blocks: BlockRange
+  readonly batch: number
+  /** most positions of a row */
+  readonly maxLength: number
+  /** bytes that the session keeps beside keys and values for each position of a row; default 0 */
+  readonly besideBytes?: number
+}
+
+/** The rows of one session. */
+export interface SessionCache {
+  readonly shape: CacheShape
+  readonly rows: readonly CacheRow[]
+  /** Makes room for rows of these lengths. Throws BUSY where none has become free within the time, and the signal's reason. */
+  reserve(lengths: readonly number[], signal?: AbortSignal): Promise<void>
+  /** Row i goes on from what row `parents[i]` holds, for every row. Between runs of the device only. */
+  reorder(parents: readonly number[]): void
+  /** Gives the memory back, once. */
+  release(): void
+}
+
+/** Who uses memory that no session needs, and gives it back when one does. */
+export interface Spare {
+  readonly bytes: number
+  /** Gives back so many bytes, or all there are; nothing where that is not above 0. */
+  evict(bytes: number): void
+}
+
+/** share: its peer holds as much as one may; memory: there is none */
+type Attempt = 'granted' | 'share' | 'memory'
+
+interface Waiting {
+  attempt(): Attempt
+  isOverShare: boolean
+  resolve(): void
+}
+
+export class KvCache {
+  readonly maxBytes: number
+  /** called when somebody waits for memory that `compact` could give */
+  onShortage: () => void = () => {}
+  /** its bytes count as free */
+  spare: Spare = { bytes: 0, evict: () => {} }
+  readonly #waitMs: number
+  readonly #slabs = new Set<Slab>()
+  readonly #waiting: Waiting[] = []
+  #sessions = 0
+  /** held by slabs */
+  #slabBytes = 0
+  /** held beside: adapters of sessions */
+  #otherBytes = 0
+
+  readonly #shares: PeerShares
+
+  /** @param options.peerShare of the bytes, what one peer may hold; default: all */
+  constructor(maxBytes: number, { waitMs = cacheWaitMs, peerShare = 1 }: { waitMs?: number; peerShare?: number } = {}) {
+    this.maxBytes = maxBytes
+    this.#shares = new PeerShares(maxBytes * peerShare)
+    this.#waitMs = waitMs
+  }
+
+  /** what sessions hold; what they have left behind can be had */
+  get bytesUsed(): number {
+    const idle = [...this.#slabs].reduce((sum, slab) => sum + slab.idleBytes, 0)
+    return this.#slabBytes + this.#otherBytes - idle
+  }
+
+  get bytesFree(): number {
+    return Math.max(0, this.maxBytes - this.bytesUsed)
+  }
+
+  /** Bytes that sessions and what they have left behind do not take. */
+  get bytesBesideSessions(): number {
+    return Math.max(0, this.maxBytes - this.#slabBytes - this.#otherBytes)
+  }
+
+  /** Requests that wait for memory. */
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  /**
+   * A session's rows, empty.
+   * @param portBytes of adapter tensors that the session holds: memory of the session like its keys and values
+   * @param peerId whose share it counts in
+   * @throws SwarmError BUSY for a session that would not fit if it were alone, or whose adapters do not fit now
+   */
+  open(shape: CacheShape, portBytes = 0, peerId = ''): SessionCache {
+    const most = shape.batch * cacheBytes(shape, rangeLength(shape.blocks), shape.maxLength) + portBytes
+    const { mostBytes } = this.#shares
+    if (most > mostBytes || portBytes > this.bytesFree || !this.#shares.fits(peerId, portBytes)) {
+      const fault = most > mostBytes ? `${formatBytes(mostBytes)} are all there is for one peer` : this.#usage()
+      throw new SwarmError(
+        'BUSY',
+        `KV cache: a session of ${shape.batch} x ${shape.maxLength} positions may need ${formatBytes(most)}, ${fault} ` +
+          '(ask for a shorter session, try again later, or another server)',
+        { retryAfterMs: most > mostBytes ? 0 : retryMs }
+      )
+    }
+    this.#otherBytes += portBytes
+    this.#takeBack()
+    this.#sessions += 1
+    this.#shares.change(peerId, portBytes)
+    return new SessionRows(this, shape, this.#place(shape), portBytes, peerId)
+  }
+
+  /**
+   * Gathers rows that lie scattered among the leavings of others, where somebody waits for that memory. Between runs of the
+   * device only.
+   */
+  compact(): void {
+    if (this.#waiting.length === 0) return
+    for (const slab of [...this.#slabs]) {
+      if (slab.idleBytes === 0) continue
+      const rows = slab.rows.filter(row => row !== null)
+      const fresh = new Slab(slab.heads, slab.capacity)
+      for (const [slot, row] of rows.entries()) {
+        slab.copy(row, { slab: fresh, slot })
+        Object.assign(row, { slab: fresh, slot })
+        fresh.rows[slot] = row
+        fresh.hold(row, row.length)
+      }
+      this.#drop(slab)
+      this.#slabs.add(fresh)
+      this.#slabBytes += fresh.bytes
+    }
+    this.#pump()
+  }
+
+  /** @internal for sessions */
+  async grow(session: SessionRows, lengths: readonly number[], signal?: AbortSignal): Promise<void> {
+    const attempt = (): Attempt => {
+      const more = session.bytesAt(lengths) - session.heldBytes
+      if (more > 0 && !this.#shares.fits(session.peerId, more)) return 'share'
+      const missing = session.rows.map((row, index) => row.slab.missing(row, lengths[index]!))
+      const beside = session.missingBeside(lengths)
+      const bytes = missing.reduce((sum, each) => sum + each, beside)
+      if (bytes > this.maxBytes - this.#slabBytes - this.#otherBytes) return 'memory'
+      if (more > 0) {
+        this.#shares.change(session.peerId, more)
+        session.heldBytes += more
+      }
+      this.#otherBytes += beside
+      session.besideBytes += beside
+      this.#takeBack()
+      for (const [index, row] of session.rows.entries()) this.hold(row, lengths[index]!)
+      return 'granted'
+    }
+    // who has begun goes before who has not: only sessions that end give anything back
+    const hasBegun = session.rows.some(({ length }) => length > 0)
+    const isFirst = hasBegun || this.#waiting.every(waiting => waiting.isOverShare)
+    const result = isFirst ? attempt() : 'memory'
+    if (result === 'granted') return
+    await this.#wait(attempt, result === 'share', signal)
+  }
+
+  /** @internal for sessions: counts what a row takes without asking whether there is room */
+  hold(row: CacheRow, length: number): void {
+    this.#slabBytes += row.slab.missing(row, length)
+    row.slab.hold(row, length)
+    this.#takeBack()
+  }
+
+  /** @internal for sessions */
+  leave(session: SessionRows): void {
+    this.#sessions -= 1
+    this.#otherBytes -= session.portBytes + session.besideBytes
+    this.#shares.change(session.peerId, -session.heldBytes)
+    for (const { slab, slot } of session.rows) slab.rows[slot] = null
+    for (const slab of new Set(session.rows.map(row => row.slab))) {
+      if (slab.isEmpty) this.#drop(slab)
+    }
+    this.#pump()
+    this.#checkShortage()
+  }
+
+  #drop(slab: Slab): void {
+    this.#slabs.delete(slab)
+    this.#slabBytes -= slab.bytes
+    discarded(slab.bytes)
+  }
+
+  #takeBack(): void {
+    this.spare.evict(this.spare.bytes - this.bytesBesideSessions)
+  }
+
+  #usage(): string {
+    return `${formatBytes(this.bytesFree)} of ${formatBytes(this.maxBytes)} are free, ${this.#sessions} sessions hold the rest`
+  }
+
+  /** Slots for a session's rows: neighbours where there are some, else wherever. */
+  #place(shape: CacheShape): CacheRow[] {
+    const rows: CacheRow[] = []
+    const fits = (slab: Slab) => slab.capacity > shape.maxLength && slab.freeSlots > 0
+    while (rows.length < shape.batch) {
+      const wanted = shape.batch - rows.length
+      const candidates = [...this.#slabs].filter(fits)
+      let slab =
+        candidates.find(each => each.findSlots(wanted) !== null) ?? candidates.find(each => wanted > each.slots)
+      if (slab === undefined) {
+        slab = new Slab(shape, capacityFor(shape.maxLength))
+        this.#slabs.add(slab)
+      }
+      const count = Math.min(wanted, slab.freeSlots)
+      const together = slab.findSlots(count)
+      for (let index = 0; index < count; index++) {
+        const slot = together === null ? slab.findSlots(1)! : together + index
+        const row = { blocks: shape.blocks, maxLength: shape.maxLength, slab, slot, length: 0, hashed: null }
+        slab.rows[slot] = row
+        rows.push(row)
+      }
+    }
+    return rows
+  }
+
+  #pump(): void {
+    // in turn, but a peer that holds its share keeps nobody else waiting
+    for (const waiting of [...this.#waiting]) {
+      const result = waiting.attempt()
+      waiting.isOverShare = result === 'share'
+      if (result === 'memory') return
+      if (result === 'share') continue
+      this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
+      waiting.resolve()
+    }
+  }
+
+  #checkShortage(): void {
+    if (this.#waiting.length > 0 && [...this.#slabs].some(slab => slab.idleBytes > 0)) this.onShortage()
+  }
+
+  #wait(attempt: Waiting['attempt'], isOverShare: boolean, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', onAbort)
+        settle()
+      }
+      const waiting: Waiting = { attempt, isOverShare, resolve: () => end(resolve) }
+      const give = (error: unknown): void => {
+        const index = this.#waiting.indexOf(waiting)
+        if (index !== -1) this.#waiting.splice(index, 1)
+        end(() => reject(error))
+        // the next may need less
+        this.#pump()
+      }
+      const onAbort = (): void => give(signal!.reason)
+      const timer = setTimeout(() => {
+        const what = `KV cache: waited ${this.#waitMs / 1000} s for room to grow, ${this.#usage()}`
+        give(new SwarmError('BUSY', `${what} (try again later, or another server)`, { retryAfterMs: retryMs }))
+      }, this.#waitMs)
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#waiting.push(waiting)
+      this.#checkShortage()
+    })
+  }
+}

@@ -1,0 +1,74 @@
+// The rows of one session in the KV cache, and what it holds. Asks the cache for memory.
+import { rangeLength } from '../../../common/range.ts'
+import type { CacheShape, KvCache, SessionCache } from './kv-cache.ts'
+import { type CacheRow, cacheBytes, positionStep } from './slab.ts'
+
+export class SessionRows implements SessionCache {
+  readonly shape: CacheShape
+  readonly portBytes: number
+  readonly peerId: string
+  /** what counts in the share of the peer */
+  heldBytes: number
+  readonly #cache: KvCache
+  /** held beside keys and values */
+  besideBytes = 0
+  #rows: CacheRow[]
+  #released = false
+
+  constructor(cache: KvCache, shape: CacheShape, rows: CacheRow[], portBytes: number, peerId: string) {
+    this.#cache = cache
+    this.shape = shape
+    this.#rows = rows
+    this.portBytes = portBytes
+    this.peerId = peerId
+    this.heldBytes = portBytes
+  }
+
+  /** Bytes that rows of these lengths take, with all that is beside them. */
+  bytesAt(lengths: readonly number[]): number {
+    const { blocks, maxLength, besideBytes = 0 } = this.shape
+    const positions = lengths.map(length => Math.min(maxLength, Math.ceil(length / positionStep) * positionStep))
+    const cached = cacheBytes(this.shape, rangeLength(blocks), 1) * positions.reduce((sum, each) => sum + each, 0)
+    return this.portBytes + cached + besideBytes * lengths.reduce((sum, length) => sum + length, 0)
+  }
+
+  get rows(): readonly CacheRow[] {
+    return this.#rows
+  }
+
+  /** Bytes beside keys and values that rows of these lengths take and the session does not hold. */
+  missingBeside(lengths: readonly number[]): number {
+    const { besideBytes = 0 } = this.shape
+    return Math.max(0, lengths.reduce((sum, length) => sum + length, 0) * besideBytes - this.besideBytes)
+  }
+
+  async reserve(lengths: readonly number[], signal?: AbortSignal): Promise<void> {
+    await this.#cache.grow(this, lengths, signal)
+  }
+
+  reorder(parents: readonly number[]): void {
+    const old = this.#rows
+    /** rows that nobody goes on from: their places are free for copies */
+    const spare = old.filter((_, row) => !parents.includes(row))
+    const moved = new Set<number>()
+    this.#rows = parents.map(parent => {
+      const source = old[parent]!
+      if (!moved.has(parent)) {
+        moved.add(parent)
+        return source
+      }
+      const target = spare.shift()!
+      this.#cache.hold(target, source.length)
+      source.slab.copy(source, target)
+      target.length = source.length
+      target.hashed = source.hashed
+      return target
+    })
+  }
+
+  release(): void {
+    if (this.#released) return
+    this.#released = true
+    this.#cache.leave(this)
+  }
+}

@@ -1,0 +1,159 @@
+// Beginnings of sequences that were computed before, for whomever: found by the content of what comes in, copied instead of computed.
+// The server hashes what it computes from itself, so nobody can plant anything. Knows no device and no queue.
+import { createHash } from 'node:crypto'
+import { type Tensor, tensor } from '../../common/tensor.ts'
+import { parsePort } from '../../model/ports.ts'
+import type { DecodeSession, DecodeStep } from '../compute/decoder.ts'
+import type { ServerMetrics } from '../observe/metrics.ts'
+import type { CacheRow } from './kv/slab.ts'
+import { type PrefixBlock, type PrefixStore, prefixPositions, readStates, writeStates } from './prefix-store.ts'
+
+type Floats = Tensor<'float32'>
+
+export interface PrefixComponents {
+  readonly store: PrefixStore
+  readonly metrics: Pick<ServerMetrics, 'prefix'>
+}
+
+/** What a step's row can be spared, and what it leaves behind. */
+interface RowPlan {
+  readonly row: CacheRow
+  /** position of the row's first one in this step */
+  readonly start: number
+  /** of all whole blocks of the row in this step, with the key before them in front */
+  readonly keys: readonly string[]
+  /** the first of them, as far as they are known */
+  readonly known: readonly PrefixBlock[]
+}
+
+/** A step's rows against the store. */
+export interface PrefixPlan {
+  /** positions of each row that need not be computed */
+  readonly skips: readonly number[]
+  /** The known positions into the cache, which has room for them. Between runs of the device only. */
+  restore(): void
+  /** Outputs of the known positions into `output`, [batch, seq, hidden]. */
+  fill(output: Floats): void
+  /** Keeps what was computed besides, once it is. */
+  keep(output: Floats): void
+}
+
+/** Key of what a session computes with beside its inputs; null where that is not shared. */
+function rootKey({ cache, ports, prefix }: DecodeSession): string | null {
+  const names = Object.keys(ports).toSorted()
+  if (Object.keys(prefix).length > 0 || names.some(name => parsePort(name).kind === 'prompt')) return null
+  const { first, end } = cache.shape.blocks
+  const hash = createHash('sha256').update(`blocks ${first} ${end}\n`)
+  for (const name of names) {
+    const { shape, data } = ports[name]!
+    hash.update(`${name} ${shape.join(' ')}\n`).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  }
+  return hash.digest('hex')
+}
+
+export class PrefixReuse {
+  readonly #components: PrefixComponents
+  readonly #roots = new WeakMap<DecodeSession, string | null>()
+
+  constructor(components: PrefixComponents) {
+    this.#components = components
+  }
+
+  /** What is known of a step's positions; null where nothing is, and nothing of it is kept. */
+  plan(step: DecodeStep): PrefixPlan | null {
+    const { session, lengths, hidden } = step
+    for (const row of session.cache.rows) {
+      // what it stands for is overwritten by this step
+      if (row.hashed !== null && row.hashed.length > row.length) row.hashed = null
+    }
+    if (Math.max(...lengths) < prefixPositions) return null
+    const root = this.#rootOf(session)
+    if (root === null) return null
+    const rows = lengths.map((length, index) => this.#planRow(step, root, index, length))
+    if (rows.every(({ keys }) => keys.length < 2)) return null
+    const { store, metrics } = this.#components
+    const width = hidden.shape[2]!
+    for (const { keys, known } of rows) {
+      metrics.prefix('reused', known.length * prefixPositions)
+      metrics.prefix('computed', Math.max(0, keys.length - 1 - known.length) * prefixPositions)
+    }
+    return {
+      skips: rows.map(({ known }) => known.length * prefixPositions),
+      restore() {
+        for (const { row, start, known } of rows) {
+          for (const [index, { states }] of known.entries()) writeStates(row, start + index * prefixPositions, states)
+          row.length = start + known.length * prefixPositions
+        }
+      },
+      fill(output) {
+        for (const [index, { known }] of rows.entries()) {
+          const from = index * output.shape[1]!
+          for (const [at, block] of known.entries())
+            output.data.set(block.hidden, (from + at * prefixPositions) * width)
+        }
+      },
+      keep(output) {
+        for (const [index, { row, start, keys, known }] of rows.entries()) {
+          const [, ...own] = keys
+          for (const [at, key] of own.entries()) {
+            if (at < known.length) continue
+            const from = (index * output.shape[1]! + at * prefixPositions) * width
+            const states = readStates(row, start + at * prefixPositions)
+            const states64 = output.data.slice(from, from + prefixPositions * width)
+            store.add({ key, parent: keys[at]!, states, hidden: states64 })
+          }
+          if (own.length > 0) row.hashed = { length: start + own.length * prefixPositions, key: own.at(-1)! }
+        }
+      }
+    }
+  }
+
+  #rootOf(session: DecodeSession): string | null {
+    let root = this.#roots.get(session)
+    if (root === undefined) {
+      root = rootKey(session)
+      this.#roots.set(session, root)
+    }
+    return root
+  }
+
+  #planRow({ session, hidden }: DecodeStep, root: string, index: number, length: number): RowPlan {
+    const row = session.cache.rows[index]!
+    const start = row.length
+    const before = start === 0 ? root : row.hashed?.length === start ? row.hashed.key : null
+    if (before === null) return { row, start, keys: [], known: [] }
+    const [, seq, width] = hidden.shape as [number, number, number]
+    const size = prefixPositions * width
+    const keys = [before]
+    const known: PrefixBlock[] = []
+    for (let at = 0; at + prefixPositions <= length; at += prefixPositions) {
+      const from = (index * seq + at) * width
+      const { buffer, byteOffset, byteLength } = hidden.data.subarray(from, from + size)
+      const key = createHash('sha256')
+        .update(keys.at(-1)!)
+        .update(new Uint8Array(buffer, byteOffset, byteLength))
+        .digest('hex')
+      const block = known.length === keys.length - 1 ? this.#components.store.find(key) : undefined
+      if (block !== undefined) known.push(block)
+      keys.push(key)
+    }
+    return { row, start, keys, known }
+  }
+}
+
+/** A step without the first so many positions of each row; null where nothing is left. */
+export function withoutFirst(
+  { hidden, lengths }: Pick<DecodeStep, 'hidden' | 'lengths'>,
+  skips: readonly number[]
+): Pick<DecodeStep, 'hidden' | 'lengths'> | null {
+  const [batch, seq, width] = hidden.shape as [number, number, number]
+  const missing = lengths.map((length, row) => length - skips[row]!)
+  const longest = Math.max(...missing)
+  if (longest === 0) return null
+  const rest = tensor('float32', [batch, longest, width])
+  for (const [row, skip] of skips.entries()) {
+    const from = (row * seq + skip) * width
+    rest.data.set(hidden.data.subarray(from, from + missing[row]! * width), row * longest * width)
+  }
+  return { hidden: rest, lengths: missing }
+}

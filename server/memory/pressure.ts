@@ -1,0 +1,52 @@
+// Keeps a server that was given a memory budget within it under a flood. Buffers of what came and was thrown away count for nobody,
+// but stay until V8 collects them, which it does late for memory outside of its heap.
+import { MiB } from '../../common/units.ts'
+
+const intervalMs = 100
+/** of the budget; below it garbage does no harm */
+const highShare = 3 / 4
+/** Another collection is worth its 30 ms once memory has grown by so much. */
+const leastGrowthBytes = 16 * MiB
+
+export interface MemoryPressureComponents {
+  /** bytes that the process has in memory */
+  rss(): number
+  /** collects all garbage now */
+  collect(): void
+}
+
+/** Whether to collect: memory is high, and has grown since the last collection left `settled` bytes. Pure. */
+export function mustCollect(rss: number, settled: number, memoryBytes: number): boolean {
+  return rss > memoryBytes * highShare && rss > settled + leastGrowthBytes
+}
+
+export class MemoryPressure {
+  readonly #components: MemoryPressureComponents
+  readonly #memoryBytes: number
+  #settled = 0
+
+  /** @param init.memoryBytes what all of the process may take */
+  constructor(components: MemoryPressureComponents, init: { readonly memoryBytes: number }) {
+    this.#components = components
+    this.#memoryBytes = init.memoryBytes
+  }
+
+  /** Looks once. */
+  check(): void {
+    const { rss, collect } = this.#components
+    const now = rss()
+    if (!mustCollect(now, this.#settled, this.#memoryBytes)) {
+      this.#settled = Math.min(this.#settled, now)
+      return
+    }
+    collect()
+    this.#settled = rss()
+  }
+
+  /** Looks again and again until the signal aborts. */
+  run(signal: AbortSignal): void {
+    const timer = setInterval(() => this.check(), intervalMs)
+    timer.unref()
+    signal.addEventListener('abort', () => clearInterval(timer), { once: true })
+  }
+}

@@ -1,0 +1,91 @@
+// Whether a server should leave its blocks for others that the swarm needs more. Pure: data in, data out.
+import { type BlockRange, rangeLength } from '../../common/range.ts'
+import { minute } from '../../common/units.ts'
+import { blockThroughputs, type PlacedServer, weakestWindow, withUnseen } from './placement.ts'
+
+/** Where the weakest block has less than this share of what it could have, servers move. */
+export const minQuality = 0.85
+/** A server that has moved stays for so long, unless a block has no server at all: what it sees of others is never quite new. */
+export const leastStayMs = 10 * minute
+/** The blocks that are left must have more than those that are found, by this share of what the server brings: less is not worth a move. */
+const leastGain = 0.5
+
+export interface Move {
+  readonly blocks: BlockRange
+  /** throughput of the weakest block as a share of what it could be */
+  readonly quality: number
+  /** with which it should be done, so that of all who could move not more do than are needed */
+  readonly probability: number
+}
+
+export interface RebalanceInput {
+  readonly own: PlacedServer
+  readonly others: readonly PlacedServer[]
+  readonly totalBlocks: number
+  /** since this server moved last; default: never */
+  readonly stayedMs?: number
+  /** of all these servers, where it is known already: `attainable` */
+  readonly attainable?: number
+  /** as `Math.random` */
+  readonly random: () => number
+}
+
+const minimum = (values: readonly number[], { first, end }: BlockRange): number => {
+  let least = Infinity
+  for (let block = first; block < end; block++) least = Math.min(least, values[block]!)
+  return least
+}
+
+/**
+ * Throughput of the weakest block if all servers chose anew, the strongest first. Not above the best there is, and in swarms of a
+ * dozen servers and more near it.
+ */
+export function attainable(totalBlocks: number, servers: readonly PlacedServer[]): number {
+  const sums = new Array<number>(totalBlocks).fill(0)
+  for (const { blocks, throughput } of servers.toSorted((a, b) => b.throughput - a.throughput)) {
+    const window = weakestWindow(sums, rangeLength(blocks))
+    for (let block = window.first; block < window.end; block++) sums[block]! += throughput
+  }
+  return minimum(sums, { first: 0, end: totalBlocks })
+}
+
+/** Least throughput of the blocks that are in `range` and not in `other`; Infinity where there are none. */
+function leastOutside(sums: readonly number[], range: BlockRange, other: BlockRange): number {
+  const before = { first: range.first, end: Math.min(range.end, Math.max(range.first, other.first)) }
+  const after = { first: Math.max(range.first, Math.min(range.end, other.end)), end: range.end }
+  return Math.min(minimum(sums, before), minimum(sums, after))
+}
+
+/**
+ * The move that this server should consider; null where the swarm is well placed, where nothing is gained, and where blocks would
+ * be left without a server.
+ */
+export function planMove({
+  own,
+  others,
+  totalBlocks,
+  stayedMs = Infinity,
+  random,
+  ...known
+}: RebalanceInput): Move | null {
+  const without = blockThroughputs(totalBlocks, others)
+  const { first, end } = own.blocks
+  const now = without.map((sum, block) => (first <= block && block < end ? sum + own.throughput : sum))
+  const weakest = minimum(now, { first: 0, end: totalBlocks })
+  const best = known.attainable ?? attainable(totalBlocks, [...others, own])
+  if (weakest >= minQuality * best || (weakest > 0 && stayedMs < leastStayMs)) return null
+  // the others see the same and could move as well
+  const missing = now.reduce((sum, throughput) => sum + Math.max(0, best - throughput), 0)
+  const needed = Math.max(1, missing / (own.throughput * rangeLength(own.blocks)))
+  // not all of them to the same blocks
+  const meanWork = without.reduce((sum, throughput) => sum + throughput, 0) / others.length
+  const blocks = weakestWindow(withUnseen(without, others, Math.floor((random() * missing) / meanWork)), end - first)
+  const left = leastOutside(without, own.blocks, blocks)
+  const found = leastOutside(without, blocks, own.blocks)
+  if (left === Infinity || left === 0) return null
+  if (left - found < leastGain * own.throughput) return null
+  const able = others.filter(({ blocks, throughput }) => minimum(now, blocks) - throughput > found).length + 1
+  // what others have done a moment ago is not seen yet: half as many at first, unless nobody serves a block
+  const share = weakest === 0 ? 1 : 0.5
+  return { blocks, quality: best === 0 ? 0 : weakest / best, probability: Math.min(1, (share * needed) / able) }
+}

@@ -1,0 +1,134 @@
+// The blocks that a server hosts: chosen where the swarm needs them, loaded, measured, and given up for others.
+import { SwarmError } from '../../common/errors.ts'
+import type { Logger } from '../../common/logger.ts'
+import { type BlockRange, formatRange, rangeLength } from '../../common/range.ts'
+import type { Precision } from '../../model/precision.ts'
+import type { Announcement } from '../../network/announcement.ts'
+import { type HostedSpan, loadSpan, pieceTokensOf, type SpanInit } from '../compute/span.ts'
+import type { Throughput } from '../compute/throughput.ts'
+import type { ServerInit } from '../init.ts'
+import { type MemoryPlan, prepackedBytes } from '../memory/plan.ts'
+import { PrefixReuse } from '../memory/prefix-reuse.ts'
+import type { Stores } from '../memory/stores.ts'
+import type { ServerMetrics } from '../observe/metrics.ts'
+import { limitRates } from '../schedule/rate-limit.ts'
+import type { Scheduler } from '../schedule/scheduler.ts'
+import { DecodeEngine } from '../sessions/engine.ts'
+import { chooseWindow } from './placement.ts'
+import { placedServers } from './rebalancer.ts'
+
+export interface SpanHostComponents {
+  readonly scheduler: Scheduler
+  readonly stores: Pick<Stores, 'kvCache' | 'prefixes'>
+  readonly metrics: ServerMetrics
+  readonly logger: Logger
+  /** the model's servers as announced now */
+  findServers(signal: AbortSignal): Promise<readonly Announcement[]>
+}
+
+export class SpanHost {
+  readonly #components: SpanHostComponents
+  readonly #init: ServerInit
+  readonly #plan: MemoryPlan
+  #range: BlockRange | undefined
+  #span: HostedSpan | undefined
+  #engine: DecodeEngine | undefined
+  #precision: Precision = 'float32'
+  #throughput: Throughput = { forwardRate: 0, decodeRate: 0 }
+
+  constructor(components: SpanHostComponents, init: ServerInit, plan: MemoryPlan) {
+    this.#components = components
+    this.#init = init
+    this.#plan = plan
+  }
+
+  /** The blocks that are hosted, or will be. Throws INTERNAL before they are chosen. */
+  get range(): BlockRange {
+    if (this.#range === undefined) throw new SwarmError('INTERNAL', 'the server has no range before it has started')
+    return this.#range
+  }
+
+  /** of the model */
+  get totalBlocks(): number {
+    return this.#init.checkpoint.config.numBlocks
+  }
+
+  /** what is loaded now; undefined before, and on the way to other blocks */
+  get span(): HostedSpan | undefined {
+    return this.#span
+  }
+
+  /** over the span that was loaded last */
+  get engine(): DecodeEngine | undefined {
+    return this.#engine
+  }
+
+  /** of the blocks' matrices; known once they are loaded */
+  get precision(): Precision {
+    return this.#precision
+  }
+
+  /** for announcements: as measured, under the limit of the operator */
+  get throughput(): Throughput {
+    return this.#throughput
+  }
+
+  /** Says which blocks `load` will load: those that were asked for, or where the swarm is weakest. */
+  async choose(signal: AbortSignal): Promise<void> {
+    const { blocks, rebalancing } = this.#init
+    const { numBlocks } = this.#plan
+    const { totalBlocks } = this
+    if (blocks !== undefined || numBlocks >= totalBlocks) {
+      this.#range = blocks ?? { first: 0, end: totalBlocks }
+      return
+    }
+    if (rebalancing !== undefined) await this.#measure(signal)
+    const servers = await this.#components.findServers(signal)
+    const staying = placedServers(servers, server => server.state === 'draining')
+    this.#range = chooseWindow(totalBlocks, numBlocks, staying, Math.random)
+  }
+
+  /** Loads and measures the blocks that were chosen. */
+  async load(signal: AbortSignal): Promise<void> {
+    const { checkpoint, maxRate = {} } = this.#init
+    const { logger, scheduler, metrics, stores } = this.#components
+    const { range } = this
+    logger.info({ model: checkpoint.name, blocks: formatRange(range) }, 'loading')
+    this.#span = await loadSpan(this.#spanInit(), range, signal)
+    this.#throughput = limitRates(this.#span.throughput, rangeLength(range), maxRate)
+    const { kvCache } = stores
+    const prefixes = stores.prefixes && new PrefixReuse({ store: stores.prefixes, metrics })
+    const components = { decoder: this.#span.decoder, scheduler, kvCache, prefixes }
+    this.#engine = new DecodeEngine(components, { pieceTokens: pieceTokensOf(this.#span) })
+  }
+
+  /** Gives its blocks up for others, which `load` loads. */
+  async leaveFor(blocks: BlockRange): Promise<void> {
+    await this.close()
+    this.#span = undefined
+    this.#range = blocks
+  }
+
+  /** Releases what is loaded. */
+  async close(): Promise<void> {
+    await this.#span?.programs.close()
+  }
+
+  /** How fast this machine is, by one block: others count with it from the moment that a place is chosen. */
+  async #measure(signal: AbortSignal): Promise<void> {
+    const range = { first: 0, end: 1 }
+    const { programs, throughput } = await loadSpan(this.#spanInit(), range, signal)
+    await programs.close()
+    this.#throughput = limitRates(throughput, this.#plan.numBlocks, this.#init.maxRate ?? {})
+  }
+
+  #spanInit(): SpanInit {
+    const { checkpoint, cacheDir, threads, storage } = this.#init
+    const { precision, prepackedBytes: most = Infinity } = this.#plan
+    this.#precision = precision
+    return {
+      ...{ checkpoint, cacheDir, threads, precision },
+      prepackedBytes: bytes => Math.min(most, prepackedBytes(storage, bytes, process.availableMemory()))
+    }
+  }
+}

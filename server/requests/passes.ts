@@ -1,0 +1,191 @@
+// The border: what a stranger sent becomes a call that the executor can trust, or an error that says what is wrong.
+import { SwarmError } from '../../common/errors.ts'
+import { type BlockRange, formatRange, rangeContains, rangeLength } from '../../common/range.ts'
+import type { Tensor } from '../../common/tensor.ts'
+import { second } from '../../common/units.ts'
+import type { Checkpoint } from '../../model/checkpoint.ts'
+import type { Dropout, NamedTensors, Span } from '../../proto/messages.ts'
+import { prefixLength, type SpanCall } from '../compute/executor.ts'
+import {
+  maxBatch,
+  maxRequestTimeoutMs,
+  maxTokensPerRequest,
+  minRequestTokens,
+  requestTimeoutMs,
+  requestWorkMs
+} from '../limits.ts'
+import { checkWork } from '../memory/working-memory.ts'
+import { checkPorts, type NamedShapes, type Shaped } from './ports.ts'
+
+type Floats = Tensor<'float32'>
+
+/** What a request is checked against. */
+export interface Hosted {
+  readonly checkpoint: Pick<Checkpoint, 'config' | 'family' | 'identity' | 'name'>
+  readonly range: BlockRange
+  /** memory that computing one request may take */
+  readonly workingBytes: number
+  /** tokens per second through one block, as measured; default: no limit by time */
+  readonly forwardRate?: number
+}
+
+const invalid = (message: string): never => {
+  throw new SwarmError('INVALID_ARGUMENT', message)
+}
+
+/** What was found, for messages. */
+export function describe(found: Shaped | undefined): string {
+  return found === undefined ? 'nothing' : `${found.dtype}[${found.shape}]`
+}
+
+/**
+ * The blocks that a request is for.
+ * @throws SwarmError MODEL_MISMATCH, BLOCKS_NOT_HOSTED, INVALID_ARGUMENT
+ */
+export function checkSpan(span: Span | null, { checkpoint, range }: Hosted): BlockRange {
+  if (span === null) return invalid('the request names no span')
+  if (span.model !== checkpoint.identity) {
+    throw new SwarmError(
+      'MODEL_MISMATCH',
+      `this server hosts ${checkpoint.name} (${checkpoint.identity.slice(0, 12)}), the request is for ${span.model.slice(0, 12) || 'no model'}: is it the same checkpoint and revision?`
+    )
+  }
+  const blocks = { first: span.firstBlock, end: span.endBlock }
+  if (blocks.first >= blocks.end) {
+    const fault = blocks.first > blocks.end ? 'reversed' : 'empty'
+    const { numBlocks } = checkpoint.config
+    invalid(`blocks ${blocks.first}-${blocks.end}: the range is ${fault}; the model has blocks 0-${numBlocks}`)
+  }
+  if (!rangeContains(range, blocks)) {
+    throw new SwarmError(
+      'BLOCKS_NOT_HOSTED',
+      `asked for ${formatRange(blocks)}, this server hosts ${formatRange(range)}`
+    )
+  }
+  return blocks
+}
+
+/** Tokens of [batch, seq, hidden], padding included. */
+export function tokensOf({ shape }: Pick<Shaped, 'shape'>): number {
+  return shape[0]! * shape[1]!
+}
+
+/** Tokens that a request of several rows may have: while it is computed other requests of its kind wait. */
+export function maxTokensFor({ forwardRate = Infinity }: Pick<Hosted, 'forwardRate'>, blocks: BlockRange): number {
+  const tokens = Math.floor((requestWorkMs * forwardRate) / second / rangeLength(blocks))
+  return Math.min(Math.max(tokens, minRequestTokens), maxTokensPerRequest)
+}
+
+/** A request's deadline from what it says: 0 is the server's own, and nobody waits for ever. */
+export function timeoutOf(timeoutMs: number): number {
+  return timeoutMs === 0 ? requestTimeoutMs : Math.min(timeoutMs, maxRequestTimeoutMs)
+}
+
+/** Hidden states or their gradient, [batch, seq, hidden]. */
+export function checkHidden(tensors: NamedTensors, name: string, hosted: Hosted, blocks: BlockRange): Floats {
+  checkHiddenShape(tensors, name, hosted, blocks)
+  return tensors[name] as Floats
+}
+
+/** The same of what a header tells. @returns rows and positions */
+export function checkHiddenShape(
+  tensors: NamedShapes,
+  name: string,
+  { checkpoint }: Pick<Hosted, 'checkpoint'>,
+  blocks: BlockRange
+): [batch: number, seq: number] {
+  const found = tensors[name]
+  const { hiddenSize, maxPositions } = checkpoint.config
+  if (found === undefined || found.dtype !== 'float32' || found.shape.length !== 3) {
+    return invalid(`${name}: expected float32 [batch, seq, ${hiddenSize}], found ${describe(found)}`)
+  }
+  const [batch, seq, size] = found.shape as [number, number, number]
+  if (size !== hiddenSize) {
+    invalid(`block ${blocks.first}: expected hidden size ${hiddenSize}, got ${size} (is the model revision the same?)`)
+  }
+  if (batch < 1 || batch > maxBatch || seq < 1 || batch * seq > maxTokensPerRequest) {
+    invalid(
+      `${name}: expected 1 to ${maxBatch} rows and at most ${maxTokensPerRequest} tokens, found [${found.shape}] (send smaller batches)`
+    )
+  }
+  if (seq > maxPositions) invalid(`${name}: the model has ${maxPositions} positions, found ${seq}`)
+  return [batch, seq]
+}
+
+function checkMaskShape(mask: Shaped | undefined, batch: number, seq: number): void {
+  if (mask !== undefined && (mask.dtype !== 'int64' || mask.shape.join() !== `${batch},${seq}`)) {
+    invalid(`mask: expected int64 [${batch}, ${seq}], found ${describe(mask)}`)
+  }
+}
+
+/** Which positions are tokens. Anything but 0 and 1 would become positions that the rotary tables do not have. */
+function checkMask(mask: NamedTensors[string] | undefined): Tensor<'int64'> | undefined {
+  const wrong = (mask as Tensor<'int64'> | undefined)?.data.find(value => value !== 0n && value !== 1n)
+  if (wrong !== undefined) invalid(`mask: expected 1 for tokens and 0 for padding, found ${wrong}`)
+  return mask as Tensor<'int64'> | undefined
+}
+
+/** What comes with a request that is no port. */
+const reserved = ['hidden', 'mask', 'grad.hidden'] as const
+
+interface CallPlace {
+  readonly blocks: BlockRange
+  /** activations are kept or computed backward */
+  readonly training: boolean
+}
+
+/**
+ * Whether a request is one that this server computes, by the shapes of its tensors alone: so before its payload is read.
+ * @throws SwarmError INVALID_ARGUMENT
+ */
+export function checkCallShapes(tensors: NamedShapes, hosted: Hosted, { blocks, training }: CallPlace): void {
+  const { config } = hosted.checkpoint
+  const [batch, seq] = checkHiddenShape(tensors, 'hidden', hosted, blocks)
+  checkMaskShape(tensors.mask, batch, seq)
+  const ports = checkPorts(tensors, reserved, hosted.checkpoint, blocks)
+  const keys = prefixLength(ports) + seq
+  if (keys > config.maxPositions) {
+    invalid(`hidden: the model has ${config.maxPositions} positions, found ${keys} with the prefix`)
+  }
+  // before the limit by time, which is as slow as the machine was when it was measured
+  checkWork(config, { blocks, batch, seq, keys, training }, hosted.workingBytes)
+  const most = maxTokensFor(hosted, blocks)
+  if (batch > 1 && batch * seq > most) {
+    invalid(
+      `hidden: this server takes at most ${most} tokens at once, or one row; found [${batch}, ${seq}] (send fewer rows)`
+    )
+  }
+}
+
+/** Everything that a forward or recomputing backward request brings. @throws SwarmError INVALID_ARGUMENT */
+export function checkCall(tensors: NamedTensors, dropout: Dropout | null, hosted: Hosted, place: CallPlace): SpanCall {
+  const { blocks } = place
+  checkCallShapes(tensors, hosted, place)
+  const mask = checkMask(tensors.mask)
+  const ports = checkPorts(tensors, reserved, hosted.checkpoint, blocks)
+  return { blocks, hidden: tensors.hidden as Floats, mask, ports, dropout: checkDropout(dropout, ports) }
+}
+
+/** null and a probability of 0 are the same, and so is dropout where there is nothing to drop. */
+function checkDropout(dropout: Dropout | null, ports: SpanCall['ports']): SpanCall['dropout'] {
+  const { probability, seed } = dropout ?? { probability: 0, seed: 0 }
+  if (!(probability >= 0 && probability < 1)) {
+    invalid(`dropout: expected a probability from 0 to below 1, found ${probability}`)
+  }
+  const hasLora = Object.keys(ports).some(name => name.includes('.lora.'))
+  return probability > 0 && hasLora ? { probability, seed } : undefined
+}
+
+/** The gradient of a span's output, of the output's shape. */
+export function checkGradient(
+  tensors: NamedTensors,
+  hosted: Hosted,
+  blocks: BlockRange,
+  shape: readonly number[]
+): Floats {
+  const grad = checkHidden(tensors, 'grad.hidden', hosted, blocks)
+  if (grad.shape.join() !== shape.join()) {
+    invalid(`grad.hidden: expected the shape of the span's output [${shape}], found [${grad.shape}]`)
+  }
+  return grad
+}

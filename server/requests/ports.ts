@@ -1,0 +1,98 @@
+// Trained tensors that come with a request, checked: known names, whole pairs, of these blocks, of the module's sizes.
+import { SwarmError } from '../../common/errors.ts'
+import type { BlockRange } from '../../common/range.ts'
+import type { Tensor } from '../../common/tensor.ts'
+import type { Checkpoint } from '../../model/checkpoint.ts'
+import { groupPorts, type ParsedPort, parsePort, portName } from '../../model/ports.ts'
+import { maxLoraRank } from '../limits.ts'
+
+type Floats = Tensor<'float32'>
+/** What a header tells of a tensor. */
+export interface Shaped {
+  readonly dtype: string
+  readonly shape: readonly number[]
+}
+export type NamedShapes = Readonly<Record<string, Shaped>>
+
+type Model = Pick<Checkpoint, 'config' | 'family'>
+
+/** A number: exactly so many. A name: 1 to `most`, as many as the request likes. */
+type Size = number | { readonly name: string; readonly most: number }
+
+const invalid = (message: string): never => {
+  throw new SwarmError('INVALID_ARGUMENT', message)
+}
+
+function expectedShape(port: ParsedPort, { config, family }: Model): readonly Size[] {
+  const tokens = { name: 'tokens', most: config.maxPositions }
+  if (port.kind === 'prompt') return [tokens, config.hiddenSize]
+  if (port.kind === 'prefix') return [tokens, config.numKeyValueHeads, config.headDim]
+  if (port.kind === 'bias') {
+    return [family.blockBiases(config, port.block).find(({ name }) => name === port.module)!.size]
+  }
+  const { inFeatures, outFeatures } = family.linearModules(config).find(({ name }) => name === port.module)!
+  if (port.kind === 'scale') return [port.part === 'input' ? inFeatures : outFeatures]
+  const rank = { name: 'rank', most: maxLoraRank }
+  return port.part === 'A' ? [rank, inFeatures] : [outFeatures, rank]
+}
+
+const matches = (size: Size, found: number | undefined): boolean =>
+  typeof size === 'number' ? found === size : found !== undefined && found >= 1 && found <= size.most
+
+/** What describes a tensor that does not fit: `float32 [rank (1 to 4096), 2048]`. */
+function describeShape(sizes: readonly Size[]): string {
+  return `float32 [${sizes.map(size => (typeof size === 'number' ? size : `${size.name} (1 to ${size.most})`)).join(', ')}]`
+}
+
+/**
+ * The ports of a request: all its tensors but the reserved ones.
+ * @throws SwarmError INVALID_ARGUMENT naming the tensor, what was expected and what came
+ */
+export function checkPorts<T extends Shaped>(
+  tensors: Readonly<Record<string, T>>,
+  reserved: readonly string[],
+  model: Model,
+  blocks: BlockRange
+): Record<string, Extract<T, Floats>> {
+  const entries = Object.entries(tensors).filter(([name]) => !reserved.includes(name))
+  const names = entries.map(([name]) => name)
+  const { config, family } = model
+  groupPorts(names, blocks, {
+    modules: family.linearModules(config),
+    biasesOf: block => family.blockBiases(config, block)
+  })
+  for (const [name, { dtype, shape }] of entries) {
+    const expected = expectedShape(parsePort(name), model)
+    const fits = shape.length === expected.length && expected.every((size, axis) => matches(size, shape[axis]))
+    if (dtype !== 'float32' || !fits) {
+      invalid(`port '${name}': expected ${describeShape(expected)}, found ${dtype}[${shape}]`)
+    }
+  }
+  const ports = Object.fromEntries(entries) as Record<string, Extract<T, Floats>>
+  checkRanks(names, ports)
+  for (const kind of ['prompt', 'prefix'] as const) checkLengths(kind, ports, blocks)
+  return ports
+}
+
+/** A and B of a module have one rank. */
+function checkRanks(names: readonly string[], ports: NamedShapes): void {
+  for (const name of names) {
+    const { kind, part, block, module } = parsePort(name)
+    if (kind !== 'lora' || part !== 'A') continue
+    const b = portName.lora(block, module!, 'B')
+    const [rankOfA, rankOfB] = [ports[name]!.shape[0], ports[b]!.shape[1]]
+    if (rankOfA !== rankOfB) invalid(`port '${name}': expected one rank in A and B, found ${rankOfA} and ${rankOfB}`)
+  }
+}
+
+/** Prompts are of one length; prefixes too, and they shift the positions of all blocks, so that every block has one. */
+function checkLengths(kind: 'prompt' | 'prefix', ports: NamedShapes, blocks: BlockRange): void {
+  const names = Object.keys(ports).filter(name => parsePort(name).kind === kind)
+  const lengths = [...new Set(names.map(name => ports[name]!.shape[0]!))]
+  if (lengths.length > 1) invalid(`${kind}: expected one length in all blocks, found ${lengths.join(', ')}`)
+  if (kind !== 'prefix' || names.length === 0) return
+  for (let block = blocks.first; block < blocks.end; block++) {
+    const name = portName.prefix(block, 'key')
+    if (!names.includes(name)) invalid(`prefix: expected one in every block of the span, '${name}' is missing`)
+  }
+}

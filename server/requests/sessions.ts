@@ -1,0 +1,156 @@
+// The border of inference sessions: opening one, and each of its steps, checked.
+import { SwarmError } from '../../common/errors.ts'
+import type { BlockRange } from '../../common/range.ts'
+import type { Tensor } from '../../common/tensor.ts'
+import type { Codec } from '../../proto/codec.ts'
+import type { BodyOf, Message, NamedTensors } from '../../proto/messages.ts'
+import { prefixLength, type SpanCall } from '../compute/executor.ts'
+import { maxBatch } from '../limits.ts'
+import type { CacheShape } from '../memory/kv/kv-cache.ts'
+import { checkWork } from '../memory/working-memory.ts'
+import type { NextHop } from '../sessions/push-link.ts'
+import { checkHidden, checkHiddenShape, checkSpan, describe, type Hosted } from './passes.ts'
+import { checkPorts, type NamedShapes } from './ports.ts'
+
+export interface SessionRequest {
+  readonly shape: CacheShape
+  readonly ports: SpanCall['ports']
+  /** of the results */
+  readonly codec: Codec
+  /** its name among the servers of a chain; empty where the caller alone brings steps */
+  readonly session: Uint8Array
+  readonly previous: string
+  readonly next: NextHop | null
+}
+
+/** Bytes of a session's name. */
+const nameBytes = 16
+
+const invalid = (message: string): never => {
+  throw new SwarmError('INVALID_ARGUMENT', message)
+}
+
+/**
+ * What the header of an opening tells.
+ * @returns the session's blocks
+ * @throws SwarmError MODEL_MISMATCH, BLOCKS_NOT_HOSTED, INVALID_ARGUMENT, UNSUPPORTED
+ */
+export function checkOpenShapes(body: BodyOf<'inferenceOpen'>, tensors: NamedShapes, hosted: Hosted): BlockRange {
+  const blocks = checkSpan(body.span, hosted)
+  const { batch, maxLength } = body
+  const { maxPositions } = hosted.checkpoint.config
+  if (batch < 1 || batch > maxBatch) invalid(`batch: expected 1 to ${maxBatch} rows, found ${batch}`)
+  if (maxLength < 1 || maxLength > maxPositions) {
+    invalid(`max_length: the model has ${maxPositions} positions, found ${maxLength}`)
+  }
+  const ports = checkPorts(tensors, [], hosted.checkpoint, blocks)
+  const prefix = prefixLength(ports)
+  if (prefix >= maxLength) {
+    invalid(`max_length: expected more than the ${prefix} positions of the prefix, found ${maxLength}`)
+  }
+  if (prefix > 0 && Object.keys(ports).some(name => name.endsWith('.prompt'))) {
+    throw new SwarmError('UNSUPPORTED', 'prompts and prefixes of blocks cannot be combined in one session')
+  }
+  const { session, previous, next } = body
+  const isNamed = session.length > 0
+  if (isNamed && session.length !== nameBytes) {
+    invalid(`session: expected ${nameBytes} random bytes or none, found ${session.length}`)
+  }
+  if (!isNamed && (previous !== '' || next !== null)) invalid('session: a session in a chain has a name, found none')
+  return blocks
+}
+
+/** @throws SwarmError BAD_FRAME, and what `checkOpenShapes` throws */
+export function checkOpen({ body, tensors }: Message, hosted: Hosted): SessionRequest {
+  if (body.kind !== 'inferenceOpen') throw new SwarmError('BAD_FRAME', `expected inferenceOpen, found ${body.kind}`)
+  const blocks = checkOpenShapes(body, tensors, hosted)
+  const { batch, maxLength, session, previous, next } = body
+  const { numKeyValueHeads: kvHeads, headDim } = hosted.checkpoint.config
+  const shape = { blocks, batch, maxLength, kvHeads, headDim, besideBytes: 0 }
+  const ports = checkPorts(tensors, [], hosted.checkpoint, blocks)
+  return { shape, ports, codec: body.span!.codec, session, previous, next }
+}
+
+export interface StepRequest {
+  /** [batch, seq, hidden] */
+  readonly hidden: Tensor<'float32'>
+  /** how many of the seq positions of each row are tokens */
+  readonly lengths: readonly number[]
+  /** position of the first of them, trained prefixes not counted */
+  readonly starts: readonly number[]
+  /** rows that the session's rows go on from; null: each from itself */
+  readonly parents: readonly number[] | null
+}
+
+/** What a step finds. */
+export interface StepState {
+  /** tokens that each row holds */
+  readonly held: readonly number[]
+  /** positions of a trained prefix before them */
+  readonly prefix: number
+  /** it brings again what was there */
+  readonly replay: boolean
+}
+
+/** A number for each row, if they are given. */
+function rowNumbers(tensors: NamedTensors, name: string, batch: number): number[] | null {
+  const given = tensors[name]
+  if (given === undefined) return null
+  if (given.dtype !== 'int64' || given.shape.join() !== `${batch}`) {
+    return invalid(`${name}: expected int64 [${batch}], found ${describe(given)}`)
+  }
+  return Array.from(given.data, Number)
+}
+
+const brought = ['hidden', 'lengths', 'starts', 'parents']
+
+/**
+ * What a step's header tells, whatever session it is for: the rows hold nothing yet, as far as this knows.
+ * @throws SwarmError INVALID_ARGUMENT
+ */
+export function checkStepShapes(tensors: NamedShapes, hosted: Hosted, blocks: BlockRange): void {
+  const unknown = Object.keys(tensors).find(name => !brought.includes(name))
+  if (unknown !== undefined) {
+    invalid(`'${unknown}': a step brings hidden, lengths, starts and parents, ports come when a session opens`)
+  }
+  const [batch, seq] = checkHiddenShape(tensors, 'hidden', hosted, blocks)
+  for (const name of brought.slice(1)) {
+    const given = tensors[name]
+    if (given !== undefined && (given.dtype !== 'int64' || given.shape.join() !== `${batch}`)) {
+      invalid(`${name}: expected int64 [${batch}], found ${describe(given)}`)
+    }
+  }
+  checkWork(hosted.checkpoint.config, { blocks, batch, seq, keys: seq, training: false }, hosted.workingBytes)
+}
+
+/** @throws SwarmError INVALID_ARGUMENT */
+export function checkStep(
+  tensors: NamedTensors,
+  hosted: Hosted,
+  { batch, maxLength, blocks }: CacheShape,
+  { held, prefix, replay }: StepState
+): StepRequest {
+  checkStepShapes(tensors, hosted, blocks)
+  const hidden = checkHidden(tensors, 'hidden', hosted, blocks)
+  const [rows, seq] = hidden.shape as [number, number]
+  if (rows !== batch) invalid(`hidden: the session has ${batch} rows, found ${rows}`)
+  const lengths = rowNumbers(tensors, 'lengths', batch) ?? new Array<number>(batch).fill(seq)
+  const parents = rowNumbers(tensors, 'parents', batch)
+  const wrong = parents?.find(parent => parent < 0 || parent >= batch)
+  if (wrong !== undefined) invalid(`parents: expected 0 to ${batch - 1}, found ${wrong}`)
+  const past = parents?.map(parent => held[parent]!) ?? held
+  const starts = rowNumbers(tensors, 'starts', batch) ?? [...past]
+  for (const [row, length] of lengths.entries()) {
+    const start = starts[row]!
+    if (start < 0 || start > past[row]!) invalid(`starts: row ${row}: expected 0 to ${past[row]}, found ${start}`)
+    const least = start === 0 && !replay ? 1 : 0
+    if (length < least || length > seq) invalid(`lengths: row ${row}: expected ${least} to ${seq}, found ${length}`)
+    const end = prefix + start + length
+    if (end > maxLength) {
+      invalid(`row ${row}: the session was opened for ${maxLength} positions, this step would make it ${end}`)
+    }
+  }
+  const keys = prefix + Math.max(...starts) + seq
+  checkWork(hosted.checkpoint.config, { blocks, batch, seq, keys, training: false }, hosted.workingBytes)
+  return { hidden, lengths, starts, parents }
+}

@@ -1,0 +1,82 @@
+// Who is let in, and how many are in: a server that leaves lets nobody in and goes when the last has left. Knows no request.
+import { SwarmError } from '../../common/errors.ts'
+import { second } from '../../common/units.ts'
+
+const leaving = () => new SwarmError('DRAINING', 'this server is leaving: find another (the directory has it)')
+
+export type Visit = 'request' | 'session'
+
+export class Admission {
+  readonly #inside: Record<Visit, number> = { request: 0, session: 0 }
+  #idle = Promise.withResolvers<void>()
+  #evicting = new AbortController()
+  readonly #listeners = new Set<(reason: SwarmError) => void>()
+  #door: 'opening' | 'open' | 'closed' = 'opening'
+
+  /** how many are in */
+  get inside(): Readonly<Record<Visit, number>> {
+    return this.#inside
+  }
+
+  /** Aborts when those who are in have to leave at once; those who come later are not meant. */
+  get evicted(): AbortSignal {
+    return this.#evicting.signal
+  }
+
+  open(): void {
+    if (this.#door === 'opening') this.#door = 'open'
+  }
+
+  /** Lets in again after a `close`. */
+  reopen(): void {
+    if (this.#door !== 'closed') return
+    this.#door = 'open'
+    this.#idle = Promise.withResolvers()
+  }
+
+  /** Has all that are in end at once; `close` tells when they have. */
+  evict(): void {
+    this.#evicting.abort(leaving())
+    this.#evicting = new AbortController()
+  }
+
+  /** Lets nobody in any more. Resolves when all that are in have left. */
+  async close(): Promise<void> {
+    this.#door = 'closed'
+    for (const listener of this.#listeners) listener(leaving())
+    this.#checkIdle()
+    await this.#idle.promise
+  }
+
+  /** Calls back when the door closes, at once where it has, until the signal aborts. */
+  onClosed(listener: (reason: SwarmError) => void, signal: AbortSignal): void {
+    if (this.#door === 'closed') {
+      listener(leaving())
+      return
+    }
+    this.#listeners.add(listener)
+    signal.addEventListener('abort', () => this.#listeners.delete(listener), { once: true })
+  }
+
+  /**
+   * Counts one as inside until the function that comes back is called, once.
+   * @throws SwarmError BUSY before the door is open, DRAINING when it is closed
+   */
+  enter(visit: Visit): () => void {
+    if (this.#door === 'opening')
+      throw new SwarmError('BUSY', 'this server is still loading: try again in a second', { retryAfterMs: 1 * second })
+    if (this.#door === 'closed') throw leaving()
+    this.#inside[visit] += 1
+    let entered = true
+    return () => {
+      if (!entered) return
+      entered = false
+      this.#inside[visit] -= 1
+      this.#checkIdle()
+    }
+  }
+
+  #checkIdle(): void {
+    if (this.#door === 'closed' && this.#inside.request + this.#inside.session === 0) this.#idle.resolve()
+  }
+}

@@ -1,0 +1,71 @@
+// How long a run of decode steps waits for the steps of others, so that all who decode are computed together instead of in two groups
+// that take turns. Knows no queue.
+import { second } from '../../common/units.ts'
+
+/** of the time that a run takes: waiting longer would cost more than it gains */
+const longestShare = 0.25
+const longestMs = 10
+/** Whoever has not come back for so many runs is not waited for. */
+const activeRuns = 3
+
+/** Runs that are shorter than this gain nothing by waiting, timers being as coarse as they are. */
+const shortestRunMs = 4
+
+export class Gathering {
+  /** when each member came last */
+  readonly #arrivals = new Map<object, number>()
+  readonly #now: () => number
+  /** smoothed duration of a run */
+  #runMs = 0
+  #waiting: { readonly expected: number; resolve(): void } | null = null
+
+  constructor({ now = () => performance.now() }: { now?: () => number } = {}) {
+    this.#now = now
+  }
+
+  arrive(member: object): void {
+    // the latest stand last
+    this.#arrivals.delete(member)
+    this.#arrivals.set(member, this.#now())
+  }
+
+  /** Tells how long a run has taken. */
+  ran(ms: number): void {
+    this.#runMs = this.#runMs === 0 ? ms : 0.7 * this.#runMs + 0.3 * ms
+  }
+
+  /** Members that are likely to come, those who are there included. */
+  get active(): number {
+    const since = this.#now() - Math.min(activeRuns * this.#runMs, 5 * second) - longestMs
+    for (const [member, time] of this.#arrivals) {
+      if (time >= since) break
+      this.#arrivals.delete(member)
+    }
+    return this.#arrivals.size
+  }
+
+  /** Milliseconds that are worth waiting where so many of the active are there. */
+  waitMs(present: number): number {
+    if (present >= this.active || this.#runMs < shortestRunMs) return 0
+    return Math.min(longestShare * this.#runMs, longestMs)
+  }
+
+  /** Waits until the active are there or the time is over. */
+  async wait(present: number): Promise<void> {
+    const ms = this.waitMs(present)
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, ms)
+      const end = (): void => {
+        clearTimeout(timer)
+        resolve()
+      }
+      this.#waiting = { expected: this.active, resolve: end }
+    })
+    this.#waiting = null
+  }
+
+  /** Ends the wait where so many suffice. */
+  enough(present: number): void {
+    if (this.#waiting !== null && present >= this.#waiting.expected) this.#waiting.resolve()
+  }
+}

@@ -1,0 +1,298 @@
+// Who computes next. One run at a time on the device; the more urgent first, but not for ever; among peers in turn; what can be
+// computed together at once. Knows no device.
+import { SwarmError } from '../../common/errors.ts'
+import { Gathering } from './batching-window.ts'
+import { FairQueue } from './fair-queue.ts'
+import { LoadMeter } from './load-meter.ts'
+import { type MaxRate, restMs } from './rate-limit.ts'
+import { Courtesy } from './training-yield.ts'
+
+/** Kinds of work, the more urgent first: somebody waits for each token. */
+export const priorities = ['decode', 'prefill', 'training'] as const
+export type Priority = (typeof priorities)[number]
+
+/** Work that is done together with other work of the same key, by one call for all of it. */
+export interface Batchable<Item, Result> {
+  readonly key: unknown
+  readonly item: Item
+  /** rows that it adds to a run */
+  readonly rows: number
+  /** whose work it is: those who come back are waited for a moment */
+  readonly member: object
+  run(items: readonly Item[]): Promise<readonly Result[]>
+}
+
+/** Work in several runs of the device: where it yields, others may have a run before it goes on. */
+export type Runs<T> = AsyncGenerator<void, T, void>
+
+interface Job {
+  readonly peerId: string
+  readonly tokens: number
+  readonly batch: Batchable<unknown, unknown> | null
+  /** milliseconds that its runs have taken */
+  ms: number
+  /** its turn has come */
+  begin(): void
+  /**
+   * Its next run, alone; false where that was not the last, and it waits again. Never rejects: the next job must have its turn whatever
+   * becomes of this one.
+   */
+  start(): Promise<boolean>
+  resolve(result: unknown): void
+}
+
+export interface JobOptions {
+  readonly priority: Priority
+  readonly peerId: string
+  /** that are computed in one run, all rows together; default 0 */
+  readonly tokens?: number
+  readonly signal: AbortSignal
+}
+
+/** Those who are refused shall not come back sooner. */
+const leastRetryMs = 250
+
+export interface SchedulerInit {
+  /** jobs of one priority that may wait; more are refused */
+  readonly maxLength: number
+  /** runs of more urgent work that go before work that waits */
+  readonly maxPassed: Readonly<Record<Exclude<Priority, 'decode'>, number>>
+  /** rows of one run */
+  readonly maxRows: number
+  /** default: no limit */
+  readonly maxRate?: MaxRate
+  /** milliseconds; for tests */
+  readonly now?: () => number
+}
+
+export class Scheduler {
+  readonly #queues: Record<Priority, FairQueue<Job>> = {
+    decode: new FairQueue(),
+    prefill: new FairQueue(),
+    training: new FairQueue()
+  }
+  readonly #init: SchedulerInit
+  readonly #gathering = new Gathering()
+  readonly #courtesy: Courtesy
+  readonly #now: () => number
+  #wake: () => void = () => {}
+  /** runs that went before work of this priority that waited */
+  readonly #passed: Record<Priority, number> = { decode: 0, prefill: 0, training: 0 }
+  readonly #load: Record<Priority, LoadMeter> = {
+    decode: new LoadMeter(),
+    prefill: new LoadMeter(),
+    training: new LoadMeter()
+  }
+  #running = false
+  readonly #between: (() => void)[] = []
+
+  constructor(init: SchedulerInit) {
+    this.#init = init
+    this.#now = init.now ?? (() => performance.now())
+    this.#courtesy = new Courtesy({ now: this.#now })
+  }
+
+  /** jobs that wait */
+  get length(): number {
+    return priorities.reduce((sum, priority) => sum + this.#queues[priority].length, 0)
+  }
+
+  /** How long work of this priority waited for its turn, lately. */
+  waitMs(priority: Priority): number {
+    return this.#load[priority].waitMs
+  }
+
+  /**
+   * Runs `work` when its turn comes; work in several runs has a turn for each. Aborting takes it out of the queue; a run under way goes to its end.
+   * @throws SwarmError BUSY when the queue is full, else what the signal or the work throws
+   */
+  async run<T>(options: JobOptions, work: () => Promise<T> | Runs<T>): Promise<T> {
+    return await this.#queue(options, work, null)
+  }
+
+  /** The same for work that can be done together with other work. Work that fails together is tried again each alone. */
+  async join<Item, Result>(options: JobOptions, batch: Batchable<Item, Result>): Promise<Result> {
+    this.#gathering.arrive(batch.member)
+    const alone = async (): Promise<Result> => (await batch.run([batch.item]))[0]!
+    return await this.#queue(options, alone, batch as Batchable<unknown, unknown>)
+  }
+
+  /** Does something when no run is under way: now, or after the present one. */
+  between(work: () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#between.push(() => {
+        try {
+          resolve(work())
+        } catch (error) {
+          reject(error)
+        }
+      })
+      if (!this.#running) this.#clear()
+    })
+  }
+
+  async #queue<T>(
+    { priority, peerId, tokens = 0, signal }: JobOptions,
+    work: () => Promise<T> | Runs<T>,
+    batch: Batchable<unknown, unknown> | null
+  ): Promise<T> {
+    const queue = this.#queues[priority]
+    signal.throwIfAborted()
+    if (queue.length >= this.#init.maxLength) {
+      // by then half of the queue is worked off
+      const retryAfterMs = Math.max(leastRetryMs, (queue.length * this.#load[priority].runMs) / 2)
+      throw new SwarmError(
+        'BUSY',
+        `${queue.length} ${priority} requests wait already: try again in ${Math.ceil(retryAfterMs)} ms, or another server`,
+        { retryAfterMs }
+      )
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    const queuedAt = performance.now()
+    let runs: Runs<T> | undefined
+    const job: Job = {
+      ...{ peerId, tokens, batch, ms: 0 },
+      begin: () => {
+        if (runs === undefined) this.#load[priority].waited(performance.now() - queuedAt)
+      },
+      start: async () => {
+        try {
+          const under = runs ?? work()
+          if (!(Symbol.asyncIterator in under)) {
+            resolve(await under)
+            return true
+          }
+          runs = under
+          const { done, value } = await runs.next()
+          if (done) {
+            resolve(value)
+            return true
+          }
+          signal.throwIfAborted()
+          queue.resume(job)
+          return false
+        } catch (error) {
+          reject(error)
+          return true
+        }
+      },
+      resolve: result => resolve(result as T)
+    }
+    const onAbort = (): void => {
+      if (queue.remove(job)) reject(signal.reason)
+    }
+    signal.addEventListener('abort', onAbort)
+    queue.push(job)
+    if (priority !== 'training') {
+      this.#courtesy.arrived(peerId)
+      this.#wake()
+    }
+    this.#gathering.enough(queue.length)
+    void this.#drain()
+    try {
+      return await promise
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  #clear(): void {
+    for (const work of this.#between.splice(0)) work()
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#running) return
+    this.#running = true
+    while (this.length > 0) {
+      const priority = this.#choose()
+      const courtesyMs = priority === 'training' ? this.#courtesy.waitMs(this.#queues.training.nextPeer ?? '') : 0
+      if (courtesyMs > 0) {
+        await this.#standBack(courtesyMs)
+        continue
+      }
+      const { length } = this.#queues.decode
+      if (priority === 'decode' && this.#gathering.waitMs(length) > 0) await this.#gathering.wait(length)
+      const jobs = this.#take(priority)
+      const started = this.#now()
+      const isDone = await this.#start(jobs)
+      const ms = this.#now() - started
+      for (const job of jobs) job.ms += ms
+      if (isDone) this.#load[priority].ran(jobs[0]?.ms ?? 0)
+      if (priority === 'training') this.#courtesy.trained(ms)
+      // whoever has his token now wants the next in a moment, however long he has waited for this one
+      else for (const { peerId } of jobs) this.#courtesy.arrived(peerId)
+      this.#clear()
+      await this.#rest(ms, jobs)
+    }
+    this.#running = false
+  }
+
+  /** Training waits while others decode, until more urgent work comes or its time has come. */
+  async #standBack(ms: number): Promise<void> {
+    if (this.#queues.decode.length + this.#queues.prefill.length > 0) return
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, Math.ceil(ms))
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.#wake = () => {}
+  }
+
+  /** Where the operator gives a part of the machine only. */
+  async #rest(ms: number, jobs: readonly Job[]): Promise<void> {
+    const { maxRate } = this.#init
+    if (maxRate === undefined) return
+    const rest = restMs({ ms, tokens: jobs.reduce((sum, { tokens }) => sum + tokens, 0) }, maxRate)
+    if (rest > 0) await new Promise(resolve => setTimeout(resolve, rest))
+  }
+
+  /** The most urgent that waits, unless a less urgent has been passed over often enough. */
+  #choose(): Priority {
+    const waiting = priorities.filter(priority => this.#queues[priority].length > 0)
+    const most = (priority: Priority): number => (priority === 'decode' ? Infinity : this.#init.maxPassed[priority])
+    const chosen = waiting.findLast(priority => this.#passed[priority] >= most(priority)) ?? waiting[0]!
+    for (const priority of priorities) {
+      const isPassed = priority !== chosen && this.#queues[priority].length > 0
+      this.#passed[priority] = isPassed ? this.#passed[priority] + 1 : 0
+    }
+    return chosen
+  }
+
+  /** The next job, and those that can be done together with it. None where all were taken back meanwhile. */
+  #take(priority: Priority): Job[] {
+    const queue = this.#queues[priority]
+    const first = queue.shift()
+    if (first?.batch == null) return first === undefined ? [] : [first]
+    const { key } = first.batch
+    let rows = first.batch.rows
+    const others = queue.take(({ batch }) => {
+      if (batch === null || batch.key !== key || rows + batch.rows > this.#init.maxRows) return false
+      rows += batch.rows
+      return true
+    })
+    return [first, ...others]
+  }
+
+  /** False where the work has further runs to come. */
+  async #start(jobs: readonly Job[]): Promise<boolean> {
+    for (const job of jobs) job.begin()
+    const [first] = jobs
+    if (first === undefined) return true
+    if (first.batch === null) return await first.start()
+    const started = performance.now()
+    if (jobs.length === 1) await first.start()
+    else {
+      try {
+        const results = await first.batch.run(jobs.map(job => job.batch!.item))
+        for (const [index, job] of jobs.entries()) job.resolve(results[index])
+      } catch {
+        // one of them may be the reason: the others shall not suffer for it
+        for (const job of jobs) await job.start()
+      }
+    }
+    this.#gathering.ran(performance.now() - started)
+    return true
+  }
+}

@@ -1,0 +1,40 @@
+// Long work stands back where others wait for each token: after a run of training the device is theirs for as long as that took. Pure.
+import { second } from '../../common/units.ts'
+
+/** Whoever has not asked for a token, nor had one, for so long does not wait for one. */
+const interactiveMs = 1 * second
+/** longest that training stands back after one run */
+const longestMs = 10 * second
+
+export class Courtesy {
+  readonly #now: () => number
+  /** when each peer came last, the latest last */
+  readonly #arrivals = new Map<string, number>()
+  #until = -Infinity
+
+  constructor({ now = () => performance.now() }: { now?: () => number } = {}) {
+    this.#now = now
+  }
+
+  /** A peer wants a token, or a prompt computed, or has it now. */
+  arrived(peerId: string): void {
+    this.#arrivals.delete(peerId)
+    this.#arrivals.set(peerId, this.#now())
+  }
+
+  /** A run of training has taken so long. */
+  trained(ms: number): void {
+    this.#until = this.#now() + Math.min(ms, longestMs)
+  }
+
+  /** Milliseconds that training of this peer stands back; 0 where nobody else waits for tokens. */
+  waitMs(peerId: string): number {
+    const now = this.#now()
+    for (const [other, time] of this.#arrivals) {
+      if (time >= now - interactiveMs) break
+      this.#arrivals.delete(other)
+    }
+    const hasOthers = [...this.#arrivals.keys()].some(other => other !== peerId)
+    return hasOthers ? Math.max(0, this.#until - now) : 0
+  }
+}

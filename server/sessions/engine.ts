@@ -1,0 +1,124 @@
+// Steps of inference sessions from request to result: room in the cache, long prompts in pieces, a turn on the device with others.
+// Knows no network.
+import { slicePositions } from '../../common/positions.ts'
+import { type Tensor, tensor } from '../../common/tensor.ts'
+import { batchKey, type DecodeStep, prefixOf, type SpanDecoder } from '../compute/decoder.ts'
+import { maxGuessTokens } from '../limits.ts'
+import type { KvCache } from '../memory/kv/kv-cache.ts'
+import { type PrefixPlan, type PrefixReuse, withoutFirst } from '../memory/prefix-reuse.ts'
+import type { Scheduler } from '../schedule/scheduler.ts'
+
+type Floats = Tensor<'float32'>
+
+export interface EngineComponents {
+  readonly decoder: SpanDecoder
+  readonly scheduler: Scheduler
+  readonly kvCache: KvCache
+  /** absent: every session computes its whole prompt */
+  readonly prefixes?: PrefixReuse
+}
+
+export interface StepOptions {
+  readonly peerId: string
+  readonly signal: AbortSignal
+}
+
+/** The same rows, positions `from` to `from + count - 1` of each. */
+function pieceOf({ session, hidden, lengths }: DecodeStep, from: number, count: number): DecodeStep {
+  const piece = slicePositions(hidden, from, count)
+  const size = piece.shape[1]!
+  return { session, hidden: piece, lengths: lengths.map(length => Math.min(Math.max(length - from, 0), size)) }
+}
+
+/** Positions of each row when the step is computed. */
+function lengthsAfter({ session, lengths }: DecodeStep): number[] {
+  const prefix = prefixOf(session)
+  return session.cache.rows.map(({ length }, row) => Math.max(length, prefix) + lengths[row]!)
+}
+
+export class DecodeEngine {
+  readonly #components: EngineComponents
+  readonly #pieceTokens: number
+
+  /** @param init.pieceTokens tokens of a prompt that are computed before others have their turn */
+  constructor(components: EngineComponents, init: { readonly pieceTokens: number }) {
+    const { scheduler, kvCache } = components
+    this.#components = components
+    // rows are moved between runs only
+    kvCache.onShortage = () => void scheduler.between(() => kvCache.compact())
+    this.#pieceTokens = init.pieceTokens
+  }
+
+  /**
+   * New positions of every row through the session's blocks, [batch, seq, hidden] to the same.
+   * @throws SwarmError BUSY where queue or cache are full, and what the signal says
+   */
+  async step(step: DecodeStep, options: StepOptions): Promise<Floats> {
+    const plan = this.#components.prefixes?.plan(step) ?? null
+    if (plan === null) return await this.#compute(step, options)
+    const output = await this.#computeRest(step, plan, options)
+    plan.keep(output)
+    return output
+  }
+
+  /** What was computed before is copied. */
+  async #computeRest(step: DecodeStep, plan: PrefixPlan, options: StepOptions): Promise<Floats> {
+    const { skips } = plan
+    if (Math.max(...skips) === 0) return await this.#compute(step, options)
+    const { session, hidden } = step
+    await session.cache.reserve(
+      session.cache.rows.map(({ length }, row) => length + skips[row]!),
+      options.signal
+    )
+    await this.#components.scheduler.between(() => plan.restore())
+    const output = tensor('float32', hidden.shape)
+    plan.fill(output)
+    const rest = withoutFirst(step, skips)
+    if (rest === null) return output
+    const { shape, data } = await this.#compute({ session, ...rest }, options)
+    const [, seq, width] = shape as [number, number, number]
+    for (const [row, length] of rest.lengths.entries()) {
+      const from = row * seq * width
+      const to = (row * hidden.shape[1]! + skips[row]!) * width
+      output.data.set(data.subarray(from, from + length * width), to)
+    }
+    return output
+  }
+
+  async #compute(step: DecodeStep, options: StepOptions): Promise<Floats> {
+    const [batch, seq, width] = step.hidden.shape as [number, number, number]
+    const size = Math.max(1, Math.floor(this.#pieceTokens / batch))
+    const longest = Math.max(...lengthsAfter(step))
+    if (seq <= size || this.#components.decoder.isWhole(longest)) return await this.#piece(step, options)
+    const output = tensor('float32', step.hidden.shape)
+    for (let from = 0; from < seq; from += size) {
+      const piece = pieceOf(step, from, size)
+      const { shape, data } = await this.#piece(piece, options)
+      const rowSize = shape[1]! * width
+      for (let row = 0; row < batch; row++) {
+        output.data.set(data.subarray(row * rowSize, (row + 1) * rowSize), (row * seq + from) * width)
+      }
+    }
+    return output
+  }
+
+  async #piece(step: DecodeStep, { peerId, signal }: StepOptions): Promise<Floats> {
+    const { decoder, scheduler } = this.#components
+    const { session, lengths } = step
+    await session.cache.reserve(lengthsAfter(step), signal)
+    const longest = Math.max(...lengths)
+    // somebody waits for guesses that are checked as for a single token
+    const isSmall = longest <= maxGuessTokens && session.cache.rows.every(({ length }) => length > 0)
+    const priority = longest <= 1 || isSmall ? 'decode' : 'prefill'
+    return await scheduler.join(
+      { priority, peerId, tokens: lengths.reduce((sum, length) => sum + length, 0), signal },
+      {
+        key: longest <= 1 ? batchKey(session) : step,
+        item: step,
+        rows: lengths.length,
+        member: session,
+        run: (steps: readonly DecodeStep[]) => decoder.step(steps)
+      }
+    )
+  }
+}

@@ -1,0 +1,250 @@
+// One session as this server has it: its rows in the cache, where its steps come from and where results go. Knows no stream's
+// protocol beyond the messages of a session.
+
+import { messageOf, SwarmError, toSwarmError } from '../../common/errors.ts'
+import { HiddenHistory } from '../../common/hidden-history.ts'
+import { withResource } from '../../common/resource.ts'
+import { int64, type Tensor, tensor } from '../../common/tensor.ts'
+import { startDeadline } from '../../network/deadline.ts'
+import type { MessageStream } from '../../network/message-stream.ts'
+import { fittingCodec } from '../../proto/fitting-codec.ts'
+import type { BodyOf, Message } from '../../proto/messages.ts'
+import { type DecodeSession, openSession, prefixOf } from '../compute/decoder.ts'
+import type { ServerContext } from '../context.ts'
+import { withoutFirst } from '../memory/prefix-reuse.ts'
+import { timeoutOf } from '../requests/passes.ts'
+import { checkStep, type SessionRequest, type StepRequest } from '../requests/sessions.ts'
+import { type NextHop, PushLink } from './push-link.ts'
+
+type Floats = Tensor<'float32'>
+type StepBody = BodyOf<'inferenceStep'>
+
+/** positions of a row in one replayed step */
+const replayPositions = 256
+
+export interface ServedInit {
+  readonly request: SessionRequest
+  readonly portBytes: number
+  /** who opened it */
+  readonly peerId: string
+  /** of the caller, for results */
+  readonly stream: MessageStream
+  /** aborts when the session ends: what has been computed goes on its way also where who brought it is gone */
+  readonly signal: AbortSignal
+}
+
+export class ServedSession {
+  /** peer id of the server whose results are the input; '' where the caller brings them */
+  previous: string
+  readonly #context: ServerContext
+  readonly #init: ServedInit
+  readonly #decode: DecodeSession
+  readonly #failed = Promise.withResolvers<never>()
+  /** what the next server was given, where there is one */
+  #history: HiddenHistory | null = null
+  #link: PushLink | null = null
+  /** why there is no way to the next server, where there was to be one */
+  #cutBy: SwarmError | null = null
+  #lastStep = 0
+  #working: Promise<void> = Promise.resolve()
+  #sending: Promise<void> = Promise.resolve()
+
+  constructor(context: ServerContext, init: ServedInit) {
+    const { shape, ports, previous, next } = init.request
+    this.#context = context
+    this.#init = init
+    this.previous = previous
+    if (next !== null) this.#history = new HiddenHistory(shape.batch, context.checkpoint.config.hiddenSize)
+    const besideBytes = next === null ? 0 : 4 * context.checkpoint.config.hiddenSize
+    this.#decode = openSession(context.kvCache.open({ ...shape, besideBytes }, init.portBytes, init.peerId), ports)
+    this.#failed.promise.catch(() => {})
+  }
+
+  /** Rejects when the session cannot go on. */
+  get failed(): Promise<never> {
+    return this.#failed.promise
+  }
+
+  /** Ends the session with an error that its caller is told. */
+  fail(error: unknown): void {
+    this.#failed.reject(toSwarmError(error))
+  }
+
+  /** Computes a step and hands on what comes of it; steps wait for each other. Throws what makes no sense in the step. */
+  accept({ body, tensors }: Message<'inferenceStep'>, signal: AbortSignal): Promise<void> {
+    const done = this.#working.then(() => this.#accept(body, tensors, signal))
+    this.#working = done.catch(() => {})
+    return done
+  }
+
+  /** Another place in the chain. Where the way to the next server fails, the caller is told by a notice. */
+  route({ previous, next, replay, keepNext }: BodyOf<'inferenceRoute'>): Promise<void> {
+    // at once: a step of the server before that is gone may be waited for
+    this.previous = previous
+    if (keepNext) return Promise.resolve()
+    const done = this.#working.then(async () => {
+      this.#link?.close()
+      this.#link = null
+      this.#cutBy = null
+      if (next === null) return
+      await this.#connect(next)
+      if (replay) await this.#replay()
+    })
+    this.#working = done.catch(() => {})
+    return done
+  }
+
+  /** Opens the way to the next server, where the session has one; steps that come meanwhile wait. To be called before any can come. */
+  start(): Promise<void> {
+    const { next } = this.#init.request
+    const done = this.#working.then(() => (next === null ? undefined : this.#connect(next)))
+    this.#working = done.catch(() => {})
+    return done
+  }
+
+  /** Tells the caller something between answers. */
+  async notify(error: SwarmError): Promise<void> {
+    const { stream, signal } = this.#init
+    const body = { kind: 'inferenceNotice', code: error.code, message: error.message, step: this.#lastStep } as const
+    await stream.send({ body, tensors: {} }, { signal })
+  }
+
+  release(): void {
+    this.#link?.close()
+    this.#decode.cache.release()
+  }
+
+  async #connect(next: NextHop): Promise<void> {
+    const { network, checkpoint } = this.#context
+    const { request, signal } = this.#init
+    const { session, codec } = request
+    this.#history ??= new HiddenHistory(this.#decode.cache.rows.length, checkpoint.config.hiddenSize)
+    try {
+      const link = await PushLink.open(network, { next, session, codec, model: checkpoint.identity, signal })
+      this.#link = link
+      link.watch().catch(error => this.#cut(link, error))
+    } catch (error) {
+      await this.#cut(null, error)
+    }
+  }
+
+  /** The way to the next server is gone: the caller finds another, and this session keeps what it has. */
+  async #cut(link: PushLink | null, error: unknown): Promise<void> {
+    if (link !== this.#link || this.#cutBy !== null || this.#init.signal.aborted) return
+    this.#link = null
+    link?.close()
+    const { code, message } = toSwarmError(error)
+    this.#cutBy = new SwarmError(code === 'INTERNAL' ? 'UNREACHABLE' : code, `the next server: ${message}`)
+    this.#context.logger.debug({ peer: this.#init.peerId, code }, `results cannot be handed on: ${message}`)
+    await this.#tellCut()
+  }
+
+  async #tellCut(): Promise<void> {
+    await this.notify(this.#cutBy!).catch(failure =>
+      this.#context.logger.debug({ peer: this.#init.peerId }, `the caller cannot be told: ${messageOf(failure)}`)
+    )
+  }
+
+  async #accept(body: StepBody, tensors: Message['tensors'], signal: AbortSignal): Promise<void> {
+    const { cache } = this.#decode
+    const prefix = prefixOf(this.#decode)
+    const held = cache.rows.map(({ length }) => Math.max(0, length - prefix))
+    const given = checkStep(tensors, this.#context, cache.shape, { held, prefix, replay: body.replay })
+    if (body.replay) {
+      this.#lastStep = body.step
+      const missing = withoutHeld(given, held)
+      if (missing !== null) await this.#compute(body, missing, signal)
+      return
+    }
+    const { parents, starts } = given
+    if (body.step !== this.#lastStep && parents !== null) {
+      await this.#context.scheduler.between(() => cache.reorder(parents))
+      this.#history?.reorder(parents)
+    }
+    this.#lastStep = body.step
+    for (const [index, row] of cache.rows.entries()) {
+      if (row.length > 0) row.length = Math.min(row.length, prefix + starts[index]!)
+    }
+    await this.#compute(body, given, signal)
+  }
+
+  async #compute(body: StepBody, step: StepRequest, signal: AbortSignal): Promise<void> {
+    const { engine, metrics } = this.#context
+    await withResource(startDeadline(timeoutOf(body.timeoutMs), 'inferenceStep', signal), async deadline => {
+      const { hidden, lengths } = step
+      const options = { peerId: this.#init.peerId, signal: deadline.signal }
+      const output = await engine.step({ session: this.#decode, hidden, lengths }, options)
+      metrics.tokens(
+        'inference',
+        lengths.reduce((sum, length) => sum + length, 0)
+      )
+      // the next step is computed while this one's results are on their way, not more
+      await this.#sending
+      this.#sending = this.#emit(body, { ...step, hidden: output })
+      this.#sending.catch(error => this.fail(error))
+    })
+  }
+
+  async #emit(body: StepBody, step: StepRequest): Promise<void> {
+    this.#history?.write(step)
+    const link = this.#link
+    if (link !== null) {
+      if (!body.replay || link.replay) await this.#push(link, body, step)
+    } else if (this.#cutBy === null) await this.#answer(body, step)
+    // told again: while it found other servers the caller may have taken it for news of those before
+    else if (!body.replay) await this.#tellCut()
+  }
+
+  async #answer(body: StepBody, step: StepRequest): Promise<void> {
+    if (body.replay && body.lastOnly) return
+    const { request, stream, signal } = this.#init
+    const hidden = body.lastOnly ? lastPositions(step) : step.hidden
+    const message = { body: { kind: 'inferenceResult', step: body.step }, tensors: { hidden } } as const
+    await stream.send(message, { signal, codec: { hidden: fittingCodec(request.codec, hidden) } })
+  }
+
+  async #push(link: PushLink, body: StepBody, step: StepRequest): Promise<void> {
+    const { hidden, lengths, starts, parents } = step
+    const tensors = {
+      hidden,
+      lengths: int64([lengths.length], lengths),
+      starts: int64([starts.length], starts),
+      ...(parents && { parents: int64([parents.length], parents) })
+    }
+    try {
+      await link.send(body, tensors, this.#init.signal)
+    } catch (error) {
+      await this.#cut(link, error)
+    }
+  }
+
+  /** All results so far to the next server, which has none of them. */
+  async #replay(): Promise<void> {
+    const body = { kind: 'inferenceStep', timeoutMs: 0, step: this.#lastStep, lastOnly: true, replay: true } as const
+    await this.#sending
+    for (const part of this.#history!.parts(replayPositions)) {
+      if (this.#link === null) return
+      await this.#push(this.#link, body, { ...part, parents: null })
+    }
+  }
+}
+
+/** Of a replayed step what the rows lack; null where that is nothing. */
+function withoutHeld(step: StepRequest, held: readonly number[]): StepRequest | null {
+  const { starts, lengths } = step
+  const skips = starts.map((start, row) => Math.min(Math.max(0, held[row]! - start), lengths[row]!))
+  const rest = withoutFirst(step, skips)
+  return rest && { ...rest, starts: starts.map((start, row) => start + skips[row]!), parents: null }
+}
+
+/** The last token of each row, [batch, 1, hidden]; zeros where the step has none of it. */
+function lastPositions({ hidden, lengths }: StepRequest): Floats {
+  const [batch, seq, width] = hidden.shape as [number, number, number]
+  const last = tensor('float32', [batch, 1, width])
+  for (const [row, length] of lengths.entries()) {
+    if (length === 0) continue
+    const from = (row * seq + length - 1) * width
+    last.data.set(hidden.data.subarray(from, from + width), row * width)
+  }
+  return last
+}
