@@ -8,7 +8,7 @@ import { startServers } from '../cli/local-swarm.ts'
 import { AutoDistributedModelForCausalLM } from '../client/index.ts'
 import type { BlockRange } from '../common/range.ts'
 import { tensor } from '../common/tensor.ts'
-import { openCheckpoint } from '../model/checkpoint.ts'
+import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
 import { ratios, spread } from './report.ts'
 
 const [folder = '/tmp/llama-24x1024', ...rest] = process.argv.slice(2)

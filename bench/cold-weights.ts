@@ -5,7 +5,7 @@
 //   node bench/cold-weights.ts /tmp/llama-24x1024 [threads=2]
 import { resolve } from 'node:path'
 import { tensor } from '../common/tensor.ts'
-import { openCheckpoint } from '../model/checkpoint.ts'
+import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
 import { loadBlocks } from './local-model.ts'
 import { spread } from './report.ts'
 

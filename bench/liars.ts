@@ -10,9 +10,9 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AutoDistributedModelForCausalLM, describeAudits } from '../client/index.ts'
 import { createRandom } from '../common/random.ts'
-import { openCheckpoint } from '../model/checkpoint.ts'
-import { Libp2pNetwork } from '../network/libp2p-network.ts'
-import { FramedStream } from '../network/message-stream.ts'
+import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
+import { Libp2pNetwork } from '../network/libp2p/network.ts'
+import { FramedStream } from '../network/streams/message-stream.ts'
 import { createServer, type ServerInit } from '../server/server.ts'
 
 const tiny = resolve(import.meta.dirname, '..', 'models', 'tiny')

@@ -4,9 +4,9 @@
 //   node bench/load-time.ts /tmp/llama-24x1024 [rounds=5] [threads=2]
 import { join, resolve } from 'node:path'
 import { tensor } from '../common/tensor.ts'
-import { blockWeights } from '../model/block-weights.ts'
-import { openCheckpoint } from '../model/checkpoint.ts'
-import { precisions } from '../model/precision.ts'
+import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
+import { blockWeights } from '../model/quantize/block-weights.ts'
+import { precisions } from '../model/quantize/precision.ts'
 import { getPacker } from '../runtime/packer.ts'
 import { cacheDir, loadBlocks } from './local-model.ts'
 import { evict } from './pages.ts'

@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { startServers } from '../cli/local-swarm.ts'
 import { AutoDistributedModelForCausalLM, adamw, applyUpdates, getPeftModel, toPeftConfig } from '../client/index.ts'
-import { openCheckpoint } from '../model/checkpoint.ts'
+import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
 import { median, ratios, spread } from './report.ts'
 
 const { positionals, values } = parseArgs({

@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { bytesOf, tensor } from '../common/tensor.ts'
 import { KiB, MiB } from '../common/units.ts'
-import { openCheckpoint } from '../model/checkpoint.ts'
-import { type Precision, precisions } from '../model/precision.ts'
+import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
+import { type Precision, precisions } from '../model/quantize/precision.ts'
 import { loadBlocks } from './local-model.ts'
 
 function anonymousBytes(): number {

@@ -4,8 +4,8 @@
 //   node bench/precision-speed.ts /tmp/llama-24x1024 [rounds=5] [threads=2]
 import { resolve } from 'node:path'
 import { tensor } from '../common/tensor.ts'
-import { openCheckpoint } from '../model/checkpoint.ts'
-import { type Precision, precisions } from '../model/precision.ts'
+import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
+import { type Precision, precisions } from '../model/quantize/precision.ts'
 import { type LocalBlocks, loadBlocks } from './local-model.ts'
 import { ratios, spread } from './report.ts'
 

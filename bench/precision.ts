@@ -2,9 +2,9 @@
 //   node bench/precision.ts [folder=models/tiny] [threads=2]
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { openCheckpoint } from '../model/checkpoint.ts'
-import { type Precision, precisions } from '../model/precision.ts'
-import { loadTokenizer } from '../model/tokenizer.ts'
+import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
+import { type Precision, precisions } from '../model/quantize/precision.ts'
+import { loadTokenizer } from '../model/text/tokenizer.ts'
 import { type LocalBlocks, loadBlocks, loadEnds, type ModelEnds } from './local-model.ts'
 
 const [folder = 'models/tiny', threads = '2'] = process.argv.slice(2)

@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import { type PeerProcess, startPeer } from '../cli/local-swarm.ts'
 import { AutoDistributedModelForCausalLM } from '../client/index.ts'
 import { createRandom } from '../common/random.ts'
-import { openCheckpoint } from '../model/checkpoint.ts'
+import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
 import { ratios, spread } from './report.ts'
 
 const [folder = '/tmp/llama-24x1024', ...rest] = process.argv.slice(2)

@@ -1,6 +1,6 @@
 // How much processor time does planning take in a large swarm? 80 blocks, spans of 4 to 80, with measured trips and caches.
-import { findRoute, type RouteServer } from '../client/remote/routing.ts'
-import { spreadRoutes } from '../client/remote/spread.ts'
+import { findRoute, type RouteServer } from '../client/remote/routing/routing.ts'
+import { spreadRoutes } from '../client/remote/routing/spread.ts'
 import { createRandom } from '../common/random.ts'
 
 const total = 80

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type PeerProcess, startServers } from '../cli/local-swarm.ts'
 import { AutoDistributedModelForCausalLM, type GenerationOptions, openLocalDraft } from '../client/index.ts'
-import { openCheckpoint } from '../model/checkpoint.ts'
+import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
 import { createNetwork } from '../network/node.ts'
 import { ratios, spread } from './report.ts'
 

@@ -16,8 +16,8 @@ import { AutoDistributedModelForCausalLM, type Codec } from '../client/index.ts'
 import { createRandom } from '../common/random.ts'
 import type { BlockRange } from '../common/range.ts'
 import { type Tensor, tensor } from '../common/tensor.ts'
-import { openCheckpoint } from '../model/checkpoint.ts'
-import { portName } from '../model/ports.ts'
+import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
+import { portName } from '../model/layers/ports.ts'
 import { median, ratios, spread } from './report.ts'
 
 const [folder = '/tmp/llama-6x1024', ...rest] = process.argv.slice(2)

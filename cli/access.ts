@@ -2,10 +2,10 @@
 import { readFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import { messageOf, SwarmError } from '../common/errors.ts'
-import { type AllowList, parseAllowList } from '../network/allow-list.ts'
-import type { Invite } from '../network/invite.ts'
-import { membership } from '../network/membership.ts'
 import type { FoundPeer, NetworkInit } from '../network/network.ts'
+import { type AllowList, parseAllowList } from '../network/private/allow-list.ts'
+import type { Invite } from '../network/private/invite.ts'
+import { membership } from '../network/private/membership.ts'
 import { joinOption } from './options.ts'
 import { resolveSwarm } from './swarms.ts'
 

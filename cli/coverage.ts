@@ -1,7 +1,7 @@
 // The map of a model: who serves which blocks, and how each server is doing, drawn in text. Pure.
 import type { BlockRange } from '../common/range.ts'
 import { formatBytes } from '../common/units.ts'
-import type { Announcement } from '../network/announcement.ts'
+import type { Announcement } from '../network/discovery/announcement.ts'
 
 /** What a server says of its load when it is asked. */
 export interface ServerLoad {

@@ -1,8 +1,8 @@
 // Which key a peer of this machine runs with: the same at every start, and never one that another peer runs with.
 import { join } from 'node:path'
 import { SwarmError } from '../common/errors.ts'
-import { loadIdentity, type PrivateKey } from '../network/identity.ts'
-import { lockIdentity, tryLockIdentity } from '../network/identity-lock.ts'
+import { loadIdentity, type PrivateKey } from '../network/private/identity.ts'
+import { lockIdentity, tryLockIdentity } from '../network/private/identity-lock.ts'
 import { homeFolder } from './options.ts'
 
 export interface IdentityFlags {

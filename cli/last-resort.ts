@@ -2,7 +2,7 @@
 // Any other unhandled error ends the command with its stack.
 import { writeSync } from 'node:fs'
 import { messageOf } from '../common/errors.ts'
-import { isConnectionError, strayErrors } from '../network/stray-errors.ts'
+import { isConnectionError, strayErrors } from '../network/libp2p/stray-errors.ts'
 
 /** BSD's EX_SOFTWARE: an error inside the program */
 export const internalErrorStatus = 70

@@ -1,6 +1,6 @@
 // Flags of peers that listen, and what they print for others to join by.
 import { type Command, Option } from 'commander'
-import { formatInvite, type Invite, maxInvitePeers } from '../network/invite.ts'
+import { formatInvite, type Invite, maxInvitePeers } from '../network/private/invite.ts'
 import { parsePort } from './options.ts'
 
 export interface ListenFlags {

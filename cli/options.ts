@@ -2,7 +2,7 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { BlockRange } from '../common/range.ts'
 import { GiB, KiB, MiB } from '../common/units.ts'
-import type { Precision } from '../model/precision.ts'
+import type { Precision } from '../model/quantize/precision.ts'
 import { codecNames } from '../proto/codec.ts'
 
 export { homeFolder } from '../common/home.ts'

@@ -1,5 +1,5 @@
 // How servers are doing, by asking each.
-import type { Announcement } from '../network/announcement.ts'
+import type { Announcement } from '../network/discovery/announcement.ts'
 import type { Network } from '../network/network.ts'
 import { protocols } from '../proto/protocols.ts'
 import type { ServerLoad } from './coverage.ts'

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, SwarmError } from '../common/errors.ts'
 import { writeWhole } from '../common/whole-file.ts'
-import { checkPrivate } from '../network/identity.ts'
-import { checkSwarmName, formatInvite, type Invite, looksLikeInvite, parseInvite } from '../network/invite.ts'
+import { checkPrivate } from '../network/private/identity.ts'
+import { checkSwarmName, formatInvite, type Invite, looksLikeInvite, parseInvite } from '../network/private/invite.ts'
 import { homeFolder } from './options.ts'
 
 const fileSchema = z.object({ invite: z.string(), created: z.string(), rotated: z.string().optional() })

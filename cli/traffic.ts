@@ -1,6 +1,6 @@
 // What a generation has sent and received, in a line. Pure.
 import { formatBytes } from '../common/units.ts'
-import type { ByteCount } from '../network/message-stream.ts'
+import type { ByteCount } from '../network/streams/message-stream.ts'
 
 /** Counts at three moments: before the prompt was sent, at the first token, at the end. */
 export interface TrafficOfGeneration {

@@ -1,5 +1,5 @@
 // A model without files of it: everything comes from servers of the swarm. For clients, and for servers that join.
-import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts'
+import { type Checkpoint, openCheckpoint } from '../model/checkpoint/checkpoint.ts'
 import type { TransferProgress } from '../model/partial/tensors.ts'
 import { openPeerFolder } from '../model/peers/folder.ts'
 import { findModel } from '../network/model-exchange.ts'

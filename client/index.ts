@@ -12,31 +12,14 @@ export {
   type RenderedChat,
   renderAssistantTurns,
   renderChat
-} from '../model/chat-template.ts'
-export { parseJson } from '../model/exact-json.ts'
-export { loadTokenizer, type Tokenizer } from '../model/tokenizer.ts'
+} from '../model/text/chat-template.ts'
+export { parseJson } from '../model/text/exact-json.ts'
+export { loadTokenizer, type Tokenizer } from '../model/text/tokenizer.ts'
 export type { FoundPeer } from '../network/network.ts'
 export type { Codec, NamedTensors } from '../proto/frame.ts'
 export type { AuditOptions } from './audit/auditor.ts'
 export { type AuditReport, describeAudits, type Lie } from './audit/report.ts'
-export type { PassOptions } from './base-model.ts'
-export type { CausalModel, CausalOutput, ForwardOptions, GenerateInput, StreamedTokens } from './causal-model.ts'
-export type { CausalInput } from './causal-pass.ts'
-export {
-  AutoDistributedModelForSequenceClassification,
-  AutoDistributedModelForTokenClassification,
-  type ClassifierOptions,
-  DistributedModelForSequenceClassification,
-  DistributedModelForTokenClassification,
-  PeftModelForSequenceClassification,
-  PeftModelForTokenClassification,
-  type TokenClassifierOptions
-} from './classification.ts'
-export type { ClassificationOutput } from './classification-model.ts'
-export type { ClassificationInput } from './classification-pass.ts'
 export { type ExportDType, type Exported, type ExportOptions, exportMerged } from './export/export.ts'
-export type { FeatureGradients, FeatureInput, FeatureOptions, FeatureOutput } from './feature-model.ts'
-export { AutoDistributedModel, DistributedModel, PeftModelForFeatureExtraction } from './features.ts'
 export type { FromPeers } from './from-peers.ts'
 export {
   type Draft,
@@ -48,10 +31,28 @@ export {
   type SamplingOptions,
   type SpeculationPass
 } from './generate/index.ts'
-export type { Ids } from './inputs.ts'
-export { type LocalDraft, type LocalDraftOptions, openLocalDraft } from './local-draft.ts'
-export type { ModelLoss } from './loss.ts'
-export { AutoDistributedModelForCausalLM, DistributedModelForCausalLM, PeftModelForCausalLM } from './model.ts'
+export type { Ids } from './local/inputs.ts'
+export type { ModelLoss } from './local/loss.ts'
+export { addGradient, clearGradients, type Parameter, parameter } from './local/parameter.ts'
+export type { PassOptions } from './models/base-model.ts'
+export { AutoDistributedModelForCausalLM, DistributedModelForCausalLM, PeftModelForCausalLM } from './models/causal.ts'
+export type { CausalModel, CausalOutput, ForwardOptions, GenerateInput, StreamedTokens } from './models/causal-model.ts'
+export type { CausalInput } from './models/causal-pass.ts'
+export {
+  AutoDistributedModelForSequenceClassification,
+  AutoDistributedModelForTokenClassification,
+  type ClassifierOptions,
+  DistributedModelForSequenceClassification,
+  DistributedModelForTokenClassification,
+  PeftModelForSequenceClassification,
+  PeftModelForTokenClassification,
+  type TokenClassifierOptions
+} from './models/classification.ts'
+export type { ClassificationOutput } from './models/classification-model.ts'
+export type { ClassificationInput } from './models/classification-pass.ts'
+export { type LocalDraft, type LocalDraftOptions, openLocalDraft } from './models/draft-model.ts'
+export type { FeatureGradients, FeatureInput, FeatureOptions, FeatureOutput } from './models/feature-model.ts'
+export { AutoDistributedModel, DistributedModel, PeftModelForFeatureExtraction } from './models/features.ts'
 export {
   type AdafactorOptions,
   type AdamWOptions,
@@ -73,11 +74,10 @@ export {
   scheduleNames,
   sgd
 } from './optim/index.ts'
-export { addGradient, clearGradients, type Parameter, parameter } from './parameter.ts'
 export { getPeftModel, PeftModel, type TunableModel } from './peft.ts'
 export type { PretrainedOptions } from './pretrained.ts'
 export type { ForwardPass, RemoteBlocks, RemoteSequential } from './remote/chain.ts'
-export type { CodecOption, Codecs } from './remote/codecs.ts'
+export type { CodecOption, Codecs } from './remote/passes/codecs.ts'
 export type { InferenceSession } from './remote/session/session.ts'
 export {
   type Batch,

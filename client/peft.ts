@@ -1,12 +1,12 @@
 // Fine-tuning as PEFT's users know it: a model with an adapter over it, trained, saved and loaded. Knows no task.
 
 import { checkOptions } from '../common/options.ts'
-import type { AdaptOptions } from './adapted.ts'
-import type { TaskHead } from './heads/program.ts'
-import type { DistributedModelForCausalLM } from './model.ts'
-import type { OwnChoice } from './own-modules.ts'
-import type { Parameter } from './parameter.ts'
-import type { ModelParts, TaskParts } from './parts.ts'
+import type { TaskHead } from './local/heads/program.ts'
+import type { OwnChoice } from './local/modules-to-save.ts'
+import type { Parameter } from './local/parameter.ts'
+import type { AdaptOptions } from './models/adapted.ts'
+import type { DistributedModelForCausalLM } from './models/causal.ts'
+import type { ModelParts, TaskParts } from './models/model-parts.ts'
 import {
   createTuning,
   loadAdapter,

@@ -3,7 +3,7 @@ import type { Libp2p, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { messageOf, SwarmError, toSwarmError } from '../common/errors.ts'
-import { sourceOf } from './source.ts'
+import { sourceOf } from './guards/source.ts'
 
 /** Peer ids are base58, whose decoding takes the square of their length; real ones have 46 to 62 characters. */
 const maxPeerIdLength = 256

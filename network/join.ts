@@ -8,9 +8,9 @@ import type { Logger } from '../common/logger.ts'
 import { withResource } from '../common/resource.ts'
 import { dialReason, peerIdOf } from './addresses.ts'
 import { joinRetryMs, joinTimeoutMs, multicastTimeoutMs } from './constants.ts'
-import { startDeadline } from './deadline.ts'
-import type { SwarmLibp2p } from './libp2p.ts'
-import type { LocalPeers } from './local-peers.ts'
+import type { LocalPeers } from './discovery/local-peers.ts'
+import type { SwarmLibp2p } from './libp2p/node.ts'
+import { startDeadline } from './streams/deadline.ts'
 
 interface Components {
   readonly libp2p: SwarmLibp2p

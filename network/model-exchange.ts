@@ -4,11 +4,11 @@ import { parseForeignJson } from '../common/foreign-json.ts'
 import { MiB, second } from '../common/units.ts'
 import type { BodyOf } from '../proto/messages.ts'
 import { protocols } from '../proto/protocols.ts'
-import type { Announcement } from './announcement.ts'
 import { proofsAtOnce, proofTimeoutMs } from './constants.ts'
-import { findServers } from './discovery.ts'
+import type { Announcement } from './discovery/announcement.ts'
+import { findServers } from './discovery/discovery.ts'
+import { proven } from './discovery/proof.ts'
 import type { Network } from './network.ts'
-import { proven } from './proof.ts'
 
 /** files of a model's folder; a tokenizer has some ten MiB */
 const maxFileBytes = 256 * MiB

@@ -2,13 +2,13 @@
 import type { Logger } from '../common/logger.ts'
 import type { OptionKeys } from '../common/options.ts'
 import type { CodecChoice, FrameBody, Message, TensorLayout } from '../proto/frame.ts'
-import type { AllowList } from './allow-list.ts'
-import type { AnnouncementFields } from './announcement.ts'
-import type { Dht } from './dht.ts'
-import type { Directory } from './directory.ts'
-import type { PrivateKey } from './identity.ts'
-import type { ByteCount, MessageStream } from './message-stream.ts'
-import type { Silence } from './silence.ts'
+import type { AnnouncementFields } from './discovery/announcement.ts'
+import type { Dht } from './discovery/dht.ts'
+import type { Directory } from './discovery/directory.ts'
+import type { AllowList } from './private/allow-list.ts'
+import type { PrivateKey } from './private/identity.ts'
+import type { ByteCount, MessageStream } from './streams/message-stream.ts'
+import type { Silence } from './streams/silence.ts'
 
 export interface NetworkInit {
   /** multiaddrs to listen on; default all interfaces on a free TCP port; empty: a client, which only dials */

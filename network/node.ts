@@ -3,16 +3,16 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { silent } from '../common/logger.ts'
 import { checkOptions } from '../common/options.ts'
 import { checkAddresses } from './addresses.ts'
-import { Directory } from './directory.ts'
-import { generateIdentity, loadIdentity } from './identity.ts'
-import { createNode } from './libp2p.ts'
-import { defaultListen, Libp2pNetwork } from './libp2p-network.ts'
+import { Directory } from './discovery/directory.ts'
+import { recordRules } from './discovery/records.ts'
+import { defaultListen, Libp2pNetwork } from './libp2p/network.ts'
+import { createNode } from './libp2p/node.ts'
 import { type Network, type NetworkInit, networkKeys } from './network.ts'
-import { recordRules } from './records.ts'
+import { generateIdentity, loadIdentity } from './private/identity.ts'
 
-export { loadIdentity, type PrivateKey } from './identity.ts'
-export type { MessageStream } from './message-stream.ts'
 export type * from './network.ts'
+export { loadIdentity, type PrivateKey } from './private/identity.ts'
+export type { MessageStream } from './streams/message-stream.ts'
 
 /**
  * A peer, not started: `listen: []` makes a client. Throws INVALID_ARGUMENT on addresses that are none and on an

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { startServers } from '../cli/local-swarm.ts'
 import { AutoDistributedModelForCausalLM } from '../client/index.ts'
 import { withResource } from '../common/resource.ts'
-import { openCheckpoint } from '../model/checkpoint.ts'
+import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
 
 const [path, expectedPath] = process.argv.slice(2)
 if (path === undefined || expectedPath === undefined) throw new Error('usage: gguf-greedy.ts FILE.gguf EXPECTED.json')

@@ -1,7 +1,7 @@
 // What handlers work with.
 import type { Logger } from '../common/logger.ts'
 import type { BlockRange } from '../common/range.ts'
-import type { Checkpoint } from '../model/checkpoint.ts'
+import type { Checkpoint } from '../model/checkpoint/checkpoint.ts'
 import type { Network } from '../network/network.ts'
 import type { Message } from '../proto/messages.ts'
 import type { SpanExecutor } from './compute/executor.ts'

@@ -16,7 +16,7 @@ import {
   train
 } from '../../client/index.ts'
 import { withResource } from '../../common/resource.ts'
-import { findServers } from '../../network/discovery.ts'
+import { findServers } from '../../network/discovery/discovery.ts'
 import { drawCoverage, toServerRow } from '../coverage.ts'
 import { startServers } from '../local-swarm.ts'
 import { parsePositive } from '../options.ts'

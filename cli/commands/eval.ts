@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { type Codec, type DataFormatName, dataFormatNames, readAdapterInfo, taskOfData } from '../../client/index.ts'
-import type { Precision } from '../../model/precision.ts'
+import type { Precision } from '../../model/quantize/precision.ts'
 import { type AccessFlags, addAccessOptions, clientAccess } from '../access.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
 import { type MeasureSettings, measure } from '../measure.ts'

@@ -14,7 +14,7 @@ import {
   type Tokenizer
 } from '../../client/index.ts'
 import { withResource } from '../../common/resource.ts'
-import type { Precision } from '../../model/precision.ts'
+import type { Precision } from '../../model/quantize/precision.ts'
 import { type AccessFlags, addAccessOptions, clientAccess } from '../access.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
 import {

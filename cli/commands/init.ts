@@ -2,8 +2,8 @@
 
 import { Command, Option } from 'commander'
 import { SwarmError } from '../../common/errors.ts'
-import { openCheckpoint } from '../../model/checkpoint.ts'
-import { formatInvite, generateSecret, looksLikeInvite, parseInvite } from '../../network/invite.ts'
+import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
+import { formatInvite, generateSecret, looksLikeInvite, parseInvite } from '../../network/private/invite.ts'
 import { hubOptions } from '../hub.ts'
 import { jsonOption } from '../options.ts'
 import { listSwarms, readSwarm, type StoredSwarm, swarmPath, writeSwarm } from '../swarms.ts'

@@ -17,12 +17,12 @@ import {
   toPeftConfig,
   toTrainOptions
 } from '../../client/index.ts'
-import { namedLabels } from '../../client/labels.ts'
+import { namedLabels } from '../../client/local/labels.ts'
 import { dependsOnLength } from '../../client/optim/index.ts'
 import { classifierModules } from '../../client/tuning/index.ts'
 import { withResource } from '../../common/resource.ts'
-import { openCheckpoint } from '../../model/checkpoint.ts'
-import type { ModelConfig } from '../../model/config.ts'
+import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
+import type { ModelConfig } from '../../model/config/config.ts'
 import { type AccessFlags, addAccessOptions, clientAccess } from '../access.ts'
 import { type HubFlags, hubOptions, offlineOption, peersSettings } from '../hub.ts'
 import { type LogLevel, logOption, parseDtype, parsePositive } from '../options.ts'

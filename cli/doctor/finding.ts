@@ -1,6 +1,6 @@
 // What a check of swarm doctor finds, and what figures mean. Pure.
 import { formatBytes, GiB, minute, second } from '../../common/units.ts'
-import type { ProbeAnswer } from '../../network/probe.ts'
+import type { ProbeAnswer } from '../../network/discovery/probe.ts'
 
 export type FindingStatus = 'ok' | 'warn' | 'fail'
 

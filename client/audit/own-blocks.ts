@@ -2,11 +2,11 @@
 import type { BlockRange } from '../../common/range.ts'
 import { withResource } from '../../common/resource.ts'
 import { float32, int64, type Tensor } from '../../common/tensor.ts'
-import { blockWeights } from '../../model/block-weights.ts'
-import type { Checkpoint } from '../../model/checkpoint.ts'
-import { portsOf } from '../../model/ports.ts'
+import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import { portsOf } from '../../model/layers/ports.ts'
+import { blockWeights } from '../../model/quantize/block-weights.ts'
 import { createSession } from '../../runtime/session.ts'
-import type { SpanRequest } from '../remote/span-request.ts'
+import type { SpanRequest } from '../remote/passes/span-request.ts'
 
 type Floats = Tensor<'float32'>
 

@@ -1,17 +1,17 @@
 // The same work once more, along another route. Keeps nothing on the servers.
 import { int64, type Tensor } from '../../common/tensor.ts'
-import { portsOf } from '../../model/ports.ts'
+import { portsOf } from '../../model/layers/ports.ts'
 import type { Network } from '../../network/network.ts'
 import type { Codec, NamedTensors } from '../../proto/frame.ts'
-import type { Hop } from '../remote/routing.ts'
-import { SessionHop } from '../remote/session/hop.ts'
 import {
   type PassGradients,
   requestBackward,
   requestForward,
   type SpanCaller,
   type SpanRequest
-} from '../remote/span-request.ts'
+} from '../remote/passes/span-request.ts'
+import type { Hop } from '../remote/routing/routing.ts'
+import { SessionHop } from '../remote/session/hop.ts'
 
 type Floats = Tensor<'float32'>
 

@@ -1,5 +1,5 @@
 // How far apart two honest results of the same blocks may lie. Pure: what rounds, and how much of it there is.
-import type { Precision } from '../../model/precision.ts'
+import type { Precision } from '../../model/quantize/precision.ts'
 import type { Codec } from '../../proto/frame.ts'
 
 /** How two results came about. */

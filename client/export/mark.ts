@@ -1,7 +1,7 @@
 // What tells a merged model from the one under its adapter: a field of its configuration, which is part of its identity.
 import { files } from '#files'
-import { type Checkpoint, mergedField } from '../../model/checkpoint.ts'
-import { setField } from '../../model/config-text.ts'
+import { type Checkpoint, mergedField } from '../../model/checkpoint/checkpoint.ts'
+import { setField } from '../../model/config/config-text.ts'
 import { isJsonObject } from '../../model/json.ts'
 import { adapterConfigPath, adapterTensorsPath } from '../tuning/adapter-file.ts'
 

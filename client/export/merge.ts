@@ -1,9 +1,9 @@
 // What an adapter does to a model's own weights, for adapters that can be written into them. Knows ports, no tuning method.
 import { SwarmError } from '../../common/errors.ts'
 import type { Tensor } from '../../common/tensor.ts'
-import type { ModelConfig } from '../../model/config.ts'
-import type { Family } from '../../model/family.ts'
-import { parsePort } from '../../model/ports.ts'
+import type { ModelConfig } from '../../model/config/config.ts'
+import type { Family } from '../../model/families/family.ts'
+import { parsePort } from '../../model/layers/ports.ts'
 import type { PortTensors, TuningMethod } from '../tuning/index.ts'
 
 type Floats = Tensor<'float32'>

@@ -1,9 +1,9 @@
 // What becomes of the tensors outside the blocks that an adapter has trained whole: they replace the model's own. Knows no files.
 import { type Tensor, tensor } from '../../common/tensor.ts'
-import type { Checkpoint } from '../../model/checkpoint.ts'
-import { setField } from '../../model/config-text.ts'
-import { chosenTensors, type OwnChoice } from '../own-modules.ts'
-import { type Parameter, parameter } from '../parameter.ts'
+import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import { setField } from '../../model/config/config-text.ts'
+import { chosenTensors, type OwnChoice } from '../local/modules-to-save.ts'
+import { type Parameter, parameter } from '../local/parameter.ts'
 import type { TaskType } from '../tuning/index.ts'
 import type { MergePlan } from './merge.ts'
 

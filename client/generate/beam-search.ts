@@ -1,7 +1,7 @@
 // Beam search over any model whose rows can go on from each other: every prompt has as many rows as beams. Knows no network.
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import type { Tensor } from '../../common/tensor.ts'
-import { decodeAfter } from '../../model/text-stream.ts'
+import { decodeAfter } from '../../model/text/text-stream.ts'
 import { advanceBeams, type Beam, type BeamSearch, beginBeams } from './beams.ts'
 import { checkLogits } from './logits.ts'
 import type { GenerationModel, GenerationStep } from './model.ts'

@@ -2,7 +2,7 @@
 
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions, type OptionKeys } from '../../common/options.ts'
-import type { Tokenizer } from '../../model/tokenizer.ts'
+import type { Tokenizer } from '../../model/text/tokenizer.ts'
 import type { BeamSettings } from './beams.ts'
 import { type Draft, promptLookup } from './draft.ts'
 import { type SamplingOptions, samplingKeys } from './sampling.ts'

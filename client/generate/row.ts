@@ -1,6 +1,6 @@
 // One row of a batch while it is generated: its tokens, its random stream, its text and how it ended. Knows no model.
 import { createRandom, type Random } from '../../common/random.ts'
-import { createTextStream, type TextStream } from '../../model/text-stream.ts'
+import { createTextStream, type TextStream } from '../../model/text/text-stream.ts'
 import type { Guess } from './draft.ts'
 import type { GenerationOptions, GenerationPlan } from './options.ts'
 import { chooseToken, createProcessors, scoresOf } from './sampling.ts'

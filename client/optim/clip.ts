@@ -1,5 +1,5 @@
 // Gradient clipping by the norm of all gradients together.
-import type { Parameter } from '../parameter.ts'
+import type { Parameter } from '../local/parameter.ts'
 
 /** Euclidean norm of the gradients of all parameters as one vector; 0 without gradients. */
 export function gradNorm(parameters: readonly Parameter[]): number {

@@ -2,7 +2,7 @@
 
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions } from '../../common/options.ts'
-import type { Parameter } from '../parameter.ts'
+import type { Parameter } from '../local/parameter.ts'
 import type { StepSettings, Transform, TransformState } from './transform.ts'
 
 /** Parameter name -> the state of each transformation of the chain. Plain data that a checkpoint can hold. */

@@ -1,6 +1,7 @@
 // Batches that are under way together and yet take effect one after the other. Knows no model.
-import { throwIfAborted } from '../remote/retry.ts'
-import { settle } from '../settle.ts'
+
+import { settle } from '../../common/settle.ts'
+import { throwIfAborted } from '../remote/passes/retry.ts'
 
 /** A batch's place in the row. */
 export interface Place {

@@ -3,7 +3,7 @@
 
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions } from '../../common/options.ts'
-import type { Parameter } from '../parameter.ts'
+import type { Parameter } from '../local/parameter.ts'
 
 /** As `torch.amp.GradScaler` has it, with its names and defaults. */
 export interface DynamicLossScale {

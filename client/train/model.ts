@@ -1,6 +1,6 @@
 // What training needs of a model.
 import type { Tensor } from '../../common/tensor.ts'
-import type { Parameter } from '../parameter.ts'
+import type { Parameter } from '../local/parameter.ts'
 import type { TuningState } from '../tuning/index.ts'
 import type { Batch } from './collate.ts'
 

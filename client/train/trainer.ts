@@ -1,7 +1,7 @@
 // The training loop: batches in, optimizer steps out, progress after each. Knows no tuning method and no network.
 import { second } from '../../common/units.ts'
+import { checkMeasure, keepRun } from './checkpointing.ts'
 import type { Example } from './data/index.ts'
-import { checkMeasure, keepRun } from './keeping.ts'
 import type { TrainableModel } from './model.ts'
 import { checkTrainOptions, type EvaluationHook, type TrainingProgress, type TrainOptions } from './options.ts'
 import { judged, stopsEarly, type TrainingState } from './state.ts'

@@ -6,8 +6,8 @@ import type { GraphBuilder } from '../../graph/builder.ts'
 import { recompute } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
 import type { Graph, Value } from '../../graph/graph.ts'
-import { type Parameter, parameter } from '../parameter.ts'
-import { Programs } from '../programs.ts'
+import { type Parameter, parameter } from '../local/parameter.ts'
+import { Programs } from '../local/programs.ts'
 import type { PassOptions, TuningMethod, TuningPass } from './method.ts'
 
 type Floats = Tensor<'float32'>

@@ -2,9 +2,9 @@
 // Knows no single method. Servers know ports only (ARCHITECTURE: "Adapters are ports of a block").
 import type { z } from 'zod'
 import type { Tensor } from '../../common/tensor.ts'
-import type { BlockBias, LinearModule } from '../../model/family.ts'
-import type { Tokenizer } from '../../model/tokenizer.ts'
-import type { Parameter } from '../parameter.ts'
+import type { BlockBias, LinearModule } from '../../model/families/family.ts'
+import type { Tokenizer } from '../../model/text/tokenizer.ts'
+import type { Parameter } from '../local/parameter.ts'
 
 /** Named tensors of ports, as `NamedTensors` of the wire. */
 export type PortTensors = Readonly<Record<string, Tensor<'float32'>>>

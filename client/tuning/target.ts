@@ -1,7 +1,7 @@
 // What a tuning method may know of a model, from its checkpoint alone.
 import { SwarmError } from '../../common/errors.ts'
-import { type Checkpoint, readTensor } from '../../model/checkpoint.ts'
-import type { ModelConfig } from '../../model/config.ts'
+import { type Checkpoint, readTensor } from '../../model/checkpoint/checkpoint.ts'
+import type { ModelConfig } from '../../model/config/config.ts'
 import { isJsonObject } from '../../model/json.ts'
 import type { TuningTarget } from './method.ts'
 import { modulePath, type TaskType } from './task.ts'

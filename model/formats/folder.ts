@@ -2,8 +2,8 @@
 import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { type JsonObject, readJsonObject } from '../json.ts'
-import type { TensorInfo } from '../tensor-info.ts'
 import { type ByteFile, openLocalFile } from './byte-file.ts'
+import type { TensorInfo } from './tensor-info.ts'
 
 export interface FolderOptions {
   readonly signal?: AbortSignal

@@ -1,6 +1,7 @@
 // What a folder of a checkpoint format offers: whether a model folder holds it, and its tensors by their headers.
-import type { ReadLog, TensorInfo } from '../tensor-info.ts'
+
 import type { ModelFolder } from './folder.ts'
+import type { ReadLog, TensorInfo } from './tensor-info.ts'
 
 export interface FormatOptions {
   /** where bytes read are counted */

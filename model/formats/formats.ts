@@ -2,11 +2,11 @@
 import { join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
 import { peerTensors } from '../peers/folder.ts'
-import type { TensorInfo } from '../tensor-info.ts'
 import type { ModelFolder } from './folder.ts'
 import type { CheckpointFormat, FormatOptions } from './format.ts'
 import { gguf } from './gguf/index.ts'
-import { safetensors } from './safetensors.ts'
+import { safetensors } from './safetensors/index.ts'
+import type { TensorInfo } from './tensor-info.ts'
 import { torch } from './torch/index.ts'
 
 const formats: readonly CheckpointFormat[] = [gguf, safetensors, torch]

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
 import { foreignName } from '../../common/foreign-path.ts'
 import { isJsonObject, type JsonObject } from '../json.ts'
-import type { TensorInfo } from '../tensor-info.ts'
 import type { ModelFolder } from './folder.ts'
 import type { FormatOptions } from './format.ts'
+import type { TensorInfo } from './tensor-info.ts'
 
 /** Three times what the largest checkpoints have. */
 const maxTensors = 350_000

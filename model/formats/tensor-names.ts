@@ -1,6 +1,6 @@
 // Checkpoints of a base model name their tensors without the prefix of the whole one (`h.0.` for `transformer.h.0.`), or
 // with one more. Names only.
-import type { TensorInfo } from '../tensor-info.ts'
+import type { TensorInfo } from './tensor-info.ts'
 
 /** How stored names become expected ones: a prefix that is put before them, or one that is taken away. */
 interface Renaming {

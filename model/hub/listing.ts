@@ -7,7 +7,7 @@ import { foreignHash, foreignName, foreignPath } from '../../common/foreign-path
 import { MiB } from '../../common/units.ts'
 import { writeWhole } from '../../common/whole-file.ts'
 import { isJsonObject, readJsonObject } from '../json.ts'
-import { toolUseFile } from '../tokenizer.ts'
+import { toolUseFile } from '../text/tokenizer.ts'
 import { bounded, checkSameOrigin, hubFetch } from './hub-fetch.ts'
 import type { HubSettings } from './options.ts'
 

@@ -2,7 +2,7 @@
 // taken (docs/decisions/0014).
 import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
-import type { Quantization } from '../precision.ts'
+import type { Quantization } from '../quantize/precision.ts'
 
 /** Queries, keys and values have one input: its sums are taken once. */
 const made = new WeakMap<Value, Value>()

@@ -1,12 +1,12 @@
 // A span of blocks over whole sequences, in operators that have gradients: for training and for stateless forward requests.
 import { GraphBuilder } from '../../graph/builder.ts'
 import type { Graph, Value } from '../../graph/graph.ts'
-import type { ModelConfig } from '../config.ts'
-import type { Attend, FamilyDescription } from '../description.ts'
-import type { SpanOptions } from '../family.ts'
-import { declarePorts, type PrefixPort } from '../ports.ts'
+import type { ModelConfig } from '../config/config.ts'
+import type { Attend, FamilyDescription } from '../families/description.ts'
+import type { SpanOptions } from '../families/family.ts'
 import { type AttentionKind, biasKey, groupedAttention, type HeadSizes, positionBias, splitHeads } from './attention.ts'
 import { portSites, throughBlocks } from './blocks.ts'
+import { declarePorts, type PrefixPort } from './ports.ts'
 import { rotaryInputs, rotate } from './rotary.ts'
 import { causal, causalBias, indices, maskedPositions, rowIndices, scoreBias } from './sequence.ts'
 

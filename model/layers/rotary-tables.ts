@@ -1,8 +1,8 @@
 // Angles of rotary position embedding. RoFormer (arXiv 2104.09864, section 3.2); the scalings as in modeling_rope_utils.py of
 // Hugging Face transformers 5. Every step is rounded to float32 as there, so that far positions get the same angle.
 import { type Tensor, tensor } from '../../common/tensor.ts'
-import type { RopeConfig } from '../config.ts'
-import { fixedPositions } from '../rope-config.ts'
+import type { RopeConfig } from '../config/config.ts'
+import { fixedPositions } from '../config/rope-config.ts'
 
 const round = Math.fround
 

@@ -8,8 +8,8 @@ import { SwarmError } from '../../common/errors.ts'
 import { withResource } from '../../common/resource.ts'
 import { KiB, MiB, second } from '../../common/units.ts'
 import { writeWhole } from '../../common/whole-file.ts'
+import { diskFull } from '../formats/safetensors/file.ts'
 import { isJsonObject, readJsonObject } from '../json.ts'
-import { diskFull } from '../safetensors-file.ts'
 import { type ByteRange, mergeRanges, subtractRanges } from './ranges.ts'
 
 /** Bytes of a file that lies elsewhere. */

@@ -1,5 +1,5 @@
 // Tensors of partial files: which ranges they are, fetched together with one account of their progress.
-import type { TensorInfo } from '../tensor-info.ts'
+import type { TensorInfo } from '../formats/tensor-info.ts'
 import type { FetchOptions, PartialFile } from './partial-file.ts'
 import { totalBytes } from './ranges.ts'
 

@@ -1,5 +1,5 @@
 // The files of a model's folder that peers give each other, beside tensors.
-import { chatTemplateFile, toolUseFile } from '../tokenizer.ts'
+import { chatTemplateFile, toolUseFile } from '../text/tokenizer.ts'
 
 /** Of a model's folder; no other is given away. */
 export const sharedFiles: readonly string[] = [

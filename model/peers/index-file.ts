@@ -4,8 +4,8 @@ import { SwarmError } from '../../common/errors.ts'
 import { quoteForeign } from '../../common/foreign-json.ts'
 import { bytesOf, type DType, dtypes, sizeOf } from '../../common/tensor.ts'
 import { quantizations } from '../formats/gguf/dequantize.ts'
+import type { TensorEncoding, TensorInfo } from '../formats/tensor-info.ts'
 import { isJsonObject } from '../json.ts'
-import type { TensorEncoding, TensorInfo } from '../tensor-info.ts'
 
 /** Tensors begin at multiples of this, so that they can be mapped. */
 const alignment = 64

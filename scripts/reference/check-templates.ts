@@ -2,8 +2,8 @@
 //   node scripts/reference/check-templates.ts FILE   (what `templates.py FOLDER --all FILE` wrote)
 import { readFileSync } from 'node:fs'
 import { SwarmError } from '../../common/errors.ts'
-import { type ChatMessage, renderAssistantTurns, renderChat } from '../../model/chat-template.ts'
-import { parseJson } from '../../model/exact-json.ts'
+import { type ChatMessage, renderAssistantTurns, renderChat } from '../../model/text/chat-template.ts'
+import { parseJson } from '../../model/text/exact-json.ts'
 
 type Result = readonly [string, (readonly [number, number])[]?] | { readonly error?: string; readonly raised?: string }
 

@@ -1,6 +1,6 @@
 """Asks Hugging Face's Rust library which code points it has in which class, and writes where JavaScript differs.
 
-    python scripts/reference/unicode_classes.py        # needs node on the path; writes model/tokenization/unicode-differences.ts
+    python scripts/reference/unicode_classes.py        # needs node on the path; writes model/text/tokenization/unicode-differences.ts
 """
 
 import json
@@ -68,7 +68,7 @@ def main():
         **{form: changed_by(getattr(N, form)()) for form in ["NFD", "NFKC", "NFKD"]},
     }
     body = subprocess.run(["node", "-e", SCRIPT], input=json.dumps(found), capture_output=True, text=True, check=True).stdout
-    target = ROOT / "model/tokenization/unicode-differences.ts"
+    target = ROOT / "model/text/tokenization/unicode-differences.ts"
     head = target.read_text().split("export const")[0]
     target.write_text(head + body)
 

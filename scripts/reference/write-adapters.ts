@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { getPeftModel, type PeftConfig, train } from '../../client/index.ts'
 import { int64 } from '../../common/tensor.ts'
-import { writeSafetensors } from '../../model/safetensors-file.ts'
+import { writeSafetensors } from '../../model/formats/safetensors/file.ts'
 import { startBases } from '../../test/client/model/bases.ts'
 
 const configs: Record<string, PeftConfig> = {

@@ -14,7 +14,7 @@ import {
 } from '../../client/index.ts'
 import { createRandom } from '../../common/random.ts'
 import { int64, type Tensor } from '../../common/tensor.ts'
-import { writeSafetensors } from '../../model/safetensors-file.ts'
+import { writeSafetensors } from '../../model/formats/safetensors/file.ts'
 import { startSwarm } from '../../test/client/model/swarm.ts'
 import { taskRuns } from '../../test/client/tuning-runs.ts'
 

@@ -1,7 +1,7 @@
 // Tables of rotary embedding as feeds, made once for each size. Knows the model's angles from its family only.
 import { type Tensor, tensor } from '../../common/tensor.ts'
-import type { Checkpoint } from '../../model/checkpoint.ts'
-import { fixedPositions } from '../../model/rope-config.ts'
+import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import { fixedPositions } from '../../model/config/rope-config.ts'
 import { sharedTensor } from '../../runtime/session.ts'
 
 type Floats = Tensor<'float32'>

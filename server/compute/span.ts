@@ -1,9 +1,9 @@
 // The blocks that a server hosts now, ready to compute: weights, programs, and how fast they are. A server that moves has another.
 import { type BlockRange, rangeLength } from '../../common/range.ts'
 import { second } from '../../common/units.ts'
-import { type BlockWeights, blockWeights } from '../../model/block-weights.ts'
-import type { Checkpoint } from '../../model/checkpoint.ts'
-import type { Precision } from '../../model/precision.ts'
+import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import { type BlockWeights, blockWeights } from '../../model/quantize/block-weights.ts'
+import type { Precision } from '../../model/quantize/precision.ts'
 import { getPacker } from '../../runtime/packer.ts'
 import { maxPieceTokens, maxPrograms, minPieceTokens, pieceMs } from '../limits.ts'
 import { SpanDecoder } from './decoder.ts'

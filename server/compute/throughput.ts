@@ -2,7 +2,7 @@
 import { type BlockRange, rangeLength } from '../../common/range.ts'
 import { tensor } from '../../common/tensor.ts'
 import { second } from '../../common/units.ts'
-import type { ModelConfig } from '../../model/config.ts'
+import type { ModelConfig } from '../../model/config/config.ts'
 import { KvCache } from '../memory/kv/kv-cache.ts'
 import type { SpanDecoder } from './decoder.ts'
 import type { SpanExecutor } from './executor.ts'

@@ -1,9 +1,9 @@
 // inference: one stream is one session; its keys and values live here until the stream ends, however it ends.
 import { SwarmError } from '../../common/errors.ts'
 import { withResource } from '../../common/resource.ts'
-import { startDeadline } from '../../network/deadline.ts'
-import type { MessageStream } from '../../network/message-stream.ts'
 import type { Handler } from '../../network/network.ts'
+import { startDeadline } from '../../network/streams/deadline.ts'
+import type { MessageStream } from '../../network/streams/message-stream.ts'
 import type { Message } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'
 import { sessionIdleMs } from '../limits.ts'

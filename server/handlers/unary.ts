@@ -2,8 +2,8 @@
 
 import { SwarmError } from '../../common/errors.ts'
 import { withResource } from '../../common/resource.ts'
-import { startDeadline } from '../../network/deadline.ts'
 import type { Handler } from '../../network/network.ts'
+import { startDeadline } from '../../network/streams/deadline.ts'
 import type { CodecChoice } from '../../proto/frame.ts'
 import type { BodyKind, Message } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'

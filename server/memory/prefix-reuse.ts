@@ -2,7 +2,7 @@
 // The server hashes what it computes from itself, so nobody can plant anything. Knows no device and no queue.
 import { createHash } from 'node:crypto'
 import { type Tensor, tensor } from '../../common/tensor.ts'
-import { parsePort } from '../../model/ports.ts'
+import { parsePort } from '../../model/layers/ports.ts'
 import type { DecodeSession, DecodeStep } from '../compute/decoder.ts'
 import type { ServerMetrics } from '../observe/metrics.ts'
 import type { CacheRow } from './kv/slab.ts'

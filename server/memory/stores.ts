@@ -1,6 +1,6 @@
 // What a server keeps in memory for those it serves: keys and values, beginnings of sequences, activations. Each within its bytes.
 
-import { fixedPositions } from '../../model/rope-config.ts'
+import { fixedPositions } from '../../model/config/rope-config.ts'
 import type { KeptPass } from '../compute/span-runs.ts'
 import type { ServerInit } from '../init.ts'
 import { cacheSharePerPeer, prefixShare } from '../limits.ts'

@@ -2,7 +2,7 @@
 import { SwarmError } from '../../common/errors.ts'
 import { type BlockRange, rangeLength } from '../../common/range.ts'
 import { formatBytes } from '../../common/units.ts'
-import type { ModelConfig } from '../../model/config.ts'
+import type { ModelConfig } from '../../model/config/config.ts'
 
 export interface Work {
   readonly blocks: BlockRange

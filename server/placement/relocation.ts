@@ -3,7 +3,7 @@
 import { messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import { type BlockRange, formatRange } from '../../common/range.ts'
-import type { ServerState } from '../../network/announcement.ts'
+import type { ServerState } from '../../network/discovery/announcement.ts'
 import type { Network } from '../../network/network.ts'
 import type { Stores } from '../memory/stores.ts'
 import type { Admission } from '../schedule/admission.ts'

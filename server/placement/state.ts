@@ -1,6 +1,6 @@
 // The state that a server is in, as the swarm is told. Decides nothing.
-import type { AnnouncementFields, ServerState } from '../../network/announcement.ts'
-import type { Announcer } from '../../network/announcer.ts'
+import type { AnnouncementFields, ServerState } from '../../network/discovery/announcement.ts'
+import type { Announcer } from '../../network/discovery/announcer.ts'
 
 export class Presence {
   readonly #announcer: Announcer

@@ -3,7 +3,7 @@ import { SwarmError } from '../../common/errors.ts'
 import { type BlockRange, formatRange, rangeContains, rangeLength } from '../../common/range.ts'
 import type { Tensor } from '../../common/tensor.ts'
 import { second } from '../../common/units.ts'
-import type { Checkpoint } from '../../model/checkpoint.ts'
+import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { Dropout, NamedTensors, Span } from '../../proto/messages.ts'
 import { prefixLength, type SpanCall } from '../compute/executor.ts'
 import {

@@ -6,7 +6,7 @@ import { existsSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { SwarmError } from '../../common/errors.ts'
-import { isConnectionError } from '../../network/stray-errors.ts'
+import { isConnectionError } from '../../network/libp2p/stray-errors.ts'
 
 const root = new URL('../../', import.meta.url)
 
@@ -26,7 +26,7 @@ async function run(script: string, stderr: 'pipe' | number = 'pipe') {
 const guarded = `
 import { EventEmitter } from 'node:events'
 import { installLastResort } from '${root}cli/last-resort.ts'
-import { strayErrors } from '${root}network/stray-errors.ts'
+import { strayErrors } from '${root}network/libp2p/stray-errors.ts'
 installLastResort()
 const turn = () => new Promise(done => setImmediate(done))
 `

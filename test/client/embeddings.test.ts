@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
-import { Embeddings, leadingPositions, positionsOf } from '../../client/embeddings.ts'
-import { type Parameter, parameter } from '../../client/parameter.ts'
-import { Programs } from '../../client/programs.ts'
+import { Embeddings, leadingPositions, positionsOf } from '../../client/local/embeddings.ts'
+import { type Parameter, parameter } from '../../client/local/parameter.ts'
+import { Programs } from '../../client/local/programs.ts'
 import { float32, int64 } from '../../common/tensor.ts'
 import { GraphBuilder } from '../../graph/builder.ts'
 import type { Graph } from '../../graph/graph.ts'
-import type { Checkpoint } from '../../model/checkpoint.ts'
+import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 
 /** states [batch, seq, 2] plus learned positions [4, 2], times a learned [2, 3] */
 function enterGraph(): Graph {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { idMatrix, maskMatrix, parsePrompts, prependColumns, rowsOfIds } from '../../client/inputs.ts'
+import { idMatrix, maskMatrix, parsePrompts, prependColumns, rowsOfIds } from '../../client/local/inputs.ts'
 import { int64 } from '../../common/tensor.ts'
 
 const rules = { vocabSize: 10, padTokenId: 1, impliedPadding: 1 }

@@ -8,7 +8,7 @@ import type { TestContext } from 'node:test'
 import type { TuningTarget } from '../../client/tuning/index.ts'
 import { checkpointTarget } from '../../client/tuning/target.ts'
 import { float32 } from '../../common/tensor.ts'
-import { type Checkpoint, readTensor } from '../../model/checkpoint.ts'
+import { type Checkpoint, readTensor } from '../../model/checkpoint/checkpoint.ts'
 
 /** Path of a file or folder that a script of scripts/reference wrote. */
 export function referencePath(...names: string[]): string {

@@ -5,8 +5,8 @@ import { float32, int64, type Tensor } from '../../common/tensor.ts'
 import { cut } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
 import type { Graph } from '../../graph/graph.ts'
-import { blockWeights } from '../../model/block-weights.ts'
-import type { Checkpoint } from '../../model/checkpoint.ts'
+import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import { blockWeights } from '../../model/quantize/block-weights.ts'
 import { createSession, type Session } from '../../runtime/session.ts'
 
 /** Of a set of tensors those that a graph takes in. */

@@ -2,7 +2,7 @@
 import type { Batch, ForwardOptions, TrainableModel } from '../../client/train/index.ts'
 import type { TuningMethod } from '../../client/tuning/index.ts'
 import { float32, int64, type Tensor } from '../../common/tensor.ts'
-import { type Checkpoint, readTensor } from '../../model/checkpoint.ts'
+import { type Checkpoint, readTensor } from '../../model/checkpoint/checkpoint.ts'
 import { createSession } from '../../runtime/session.ts'
 import { createTrainingSessions, feedsOf, type LocalBlocks } from './local-blocks.ts'
 

@@ -2,9 +2,9 @@
 import { pickOptions } from '../../common/options.ts'
 import type { Tensor } from '../../common/tensor.ts'
 import { tensor } from '../../common/tensor.ts'
-import type { MessageStream } from '../../network/message-stream.ts'
 import { type NetworkInit, networkKeys } from '../../network/network.ts'
 import { createNetwork, type Network } from '../../network/node.ts'
+import type { MessageStream } from '../../network/streams/message-stream.ts'
 import type { BodyKind, Message, NamedTensors } from '../../proto/messages.ts'
 import { BlockServer, type ServerInit } from '../../server/server.ts'
 

@@ -11,9 +11,9 @@ import {
   chatTemplateOf,
   renderAssistantTurns,
   renderChat
-} from '../../model/chat-template.ts'
-import { parseJson } from '../../model/exact-json.ts'
-import { loadTokenizer } from '../../model/tokenizer.ts'
+} from '../../model/text/chat-template.ts'
+import { parseJson } from '../../model/text/exact-json.ts'
+import { loadTokenizer } from '../../model/text/tokenizer.ts'
 import { copyModel, referencePath, tinyPath } from './support.ts'
 import { referenceNow, templateReference } from './template-reference.ts'
 

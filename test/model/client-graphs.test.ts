@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { int64, type Tensor, tensor } from '../../common/tensor.ts'
-import { openCheckpoint } from '../../model/checkpoint.ts'
-import { headLoss } from '../../model/loss.ts'
+import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
+import { headLoss } from '../../model/layers/loss.ts'
 import { fullMask, rotaryFeeds, runBackward, runClient, runSpan, type Tensors } from './spans.ts'
 import {
   largestDifference,

@@ -1,7 +1,7 @@
 // Fields of a config.json changed in its text, the rest as it was.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setField, withClasses, withDtype } from '../../model/config-text.ts'
+import { setField, withClasses, withDtype } from '../../model/config/config-text.ts'
 
 const text = '{\n  "architectures": [\n    "GPT2LMHeadModel"\n  ],\n  "dropout": 0.0,\n  "torch_dtype": "float16"\n}\n'
 

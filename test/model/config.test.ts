@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { withGenerationConfig } from '../../model/config.ts'
-import { familyOf } from '../../model/families.ts'
+import { withGenerationConfig } from '../../model/config/config.ts'
+import { familyOf } from '../../model/families/families.ts'
 
 const base = {
   model_type: 'llama',

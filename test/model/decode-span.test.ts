@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, type TestContext, test } from 'node:test'
 import { type Tensor, tensor } from '../../common/tensor.ts'
-import { type Checkpoint, openCheckpoint, readTensor } from '../../model/checkpoint.ts'
+import { type Checkpoint, openCheckpoint, readTensor } from '../../model/checkpoint/checkpoint.ts'
 import { type ReferenceCase, readCase } from './reference-cases.ts'
 import { decodeStep, emptyCaches, fullMask, inPlace, rotaryFeeds, runSpan, sliceTokens, type Tensors } from './spans.ts'
 import { referenceModels, referencePath, relativeError, temporaryFolder } from './support.ts'

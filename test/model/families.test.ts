@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { int64, type Tensor, tensor } from '../../common/tensor.ts'
 import type { Graph } from '../../graph/graph.ts'
-import { type Checkpoint, openCheckpoint } from '../../model/checkpoint.ts'
-import { supportedModelTypes } from '../../model/families.ts'
+import { type Checkpoint, openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
+import { supportedModelTypes } from '../../model/families/families.ts'
 import {
   familyModels,
   familyPath,

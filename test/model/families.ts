@@ -1,8 +1,8 @@
 // The models that the shared suite of families runs, with what scripts/reference/<family>.py computed of them by PyTorch.
 import { readFile } from 'node:fs/promises'
 import type { Tensor } from '../../common/tensor.ts'
-import { openCheckpoint } from '../../model/checkpoint.ts'
-import { decodeSafetensors } from '../../model/safetensors.ts'
+import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
+import { decodeSafetensors } from '../../model/formats/safetensors/encoding.ts'
 import type { ReferenceCase } from './reference-cases.ts'
 import { rotaryFeeds, type Tensors } from './spans.ts'
 import { referencePath } from './support.ts'

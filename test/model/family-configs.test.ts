@@ -1,7 +1,7 @@
 // config.json as the hub has it, of one model of each family, and what is refused.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { familyOf, supportedModelTypes } from '../../model/families.ts'
+import { familyOf, supportedModelTypes } from '../../model/families/families.ts'
 
 type Fields = Record<string, unknown>
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import { openCheckpoint } from '../../model/checkpoint.ts'
+import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { readCase, withoutPadding } from './reference-cases.ts'
 import { fullMask, runBackward, runSpan, type Tensors } from './spans.ts'
 import { readReference, referenceModels, referencePath, relativeError, temporaryFolder } from './support.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createRandom } from '../../common/random.ts'
-import { firstIndex, lastIndex, splitAt } from '../../model/jinja/search.ts'
+import { firstIndex, lastIndex, splitAt } from '../../model/text/jinja/python/search.ts'
 
 test('long texts are found where V8 finds them, from the front, from the end and all', () => {
   const random = createRandom(1)

@@ -1,11 +1,11 @@
 // Our Jinja against jinja2 in transformers' sandbox: several hundred snippets, those that jinja2 refuses too; and the bounds of a rendering.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { toVariables } from '../../model/chat-values.ts'
-import { parseJson } from '../../model/exact-json.ts'
-import { defaultLimits, type Limits } from '../../model/jinja/budget.ts'
-import { JinjaError } from '../../model/jinja/errors.ts'
-import { Template } from '../../model/jinja/template.ts'
+import { toVariables } from '../../model/text/chat-values.ts'
+import { parseJson } from '../../model/text/exact-json.ts'
+import { defaultLimits, type Limits } from '../../model/text/jinja/budget.ts'
+import { JinjaError } from '../../model/text/jinja/errors.ts'
+import { Template } from '../../model/text/jinja/template.ts'
 import { referenceNow, templateReference } from './template-reference.ts'
 
 /** What jinja2 does and we name as not supported: text in bytes, random or unstable output, files, complex numbers. */

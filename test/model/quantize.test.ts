@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createRandom } from '../../common/random.ts'
-import { type Quantization, quantizationOf } from '../../model/precision.ts'
-import { dequantize, quantize } from '../../model/quantize.ts'
+import { type Quantization, quantizationOf } from '../../model/quantize/precision.ts'
+import { dequantize, quantize } from '../../model/quantize/quantize.ts'
 
 const sizes = { rows: 24, columns: 128 }
 const inBlocks = {

@@ -1,6 +1,6 @@
 // Cases that scripts/reference/llama.py computed with PyTorch and PEFT, as feeds and expected values.
 import { type Tensor, tensor } from '../../common/tensor.ts'
-import { type Checkpoint, openCheckpoint } from '../../model/checkpoint.ts'
+import { type Checkpoint, openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { rotaryFeeds, type Tensors } from './spans.ts'
 import { readReference, referencePath } from './support.ts'
 

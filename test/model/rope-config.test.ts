@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises'
 import { describe, test } from 'node:test'
 import { SwarmError } from '../../common/errors.ts'
 import type { Tensor } from '../../common/tensor.ts'
-import type { ModelConfig, RawConfig } from '../../model/config.ts'
-import { familyOf } from '../../model/families.ts'
-import type { PositionTables } from '../../model/family.ts'
+import type { ModelConfig, RawConfig } from '../../model/config/config.ts'
+import { familyOf } from '../../model/families/families.ts'
+import type { PositionTables } from '../../model/families/family.ts'
 import { referencePath } from './support.ts'
 
 interface Table {

@@ -5,8 +5,8 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { SwarmError } from '../../common/errors.ts'
 import { type DType, dtypes, float32, int64, sizeOf, type Tensor, tensor } from '../../common/tensor.ts'
-import { decodeSafetensors, encodeSafetensors } from '../../model/safetensors.ts'
-import { readSafetensorsHeader, writeSafetensors, writeSafetensorsFrom } from '../../model/safetensors-file.ts'
+import { decodeSafetensors, encodeSafetensors } from '../../model/formats/safetensors/encoding.ts'
+import { readSafetensorsHeader, writeSafetensors, writeSafetensorsFrom } from '../../model/formats/safetensors/file.ts'
 import { rejectsWith, temporaryFolder } from './support.ts'
 
 /** A file with this header text and so many zero bytes of data. */

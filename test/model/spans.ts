@@ -3,8 +3,8 @@ import { float32, int64, type Tensor, tensor } from '../../common/tensor.ts'
 import { cut, recompute } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
 import type { Graph } from '../../graph/graph.ts'
-import { blockWeights } from '../../model/block-weights.ts'
-import { type Checkpoint, readTensor } from '../../model/checkpoint.ts'
+import { type Checkpoint, readTensor } from '../../model/checkpoint/checkpoint.ts'
+import { blockWeights } from '../../model/quantize/block-weights.ts'
 import { createSession } from '../../runtime/session.ts'
 
 export type Tensors = Record<string, Tensor>

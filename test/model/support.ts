@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { type ErrorCode, SwarmError } from '../../common/errors.ts'
 import type { Tensor } from '../../common/tensor.ts'
-import { decodeSafetensors } from '../../model/safetensors.ts'
+import { decodeSafetensors } from '../../model/formats/safetensors/encoding.ts'
 
 /** Asserts that a promise rejects with our error of this code and message. */
 export async function rejectsWith(promise: Promise<unknown>, code: ErrorCode, message: RegExp): Promise<void> {

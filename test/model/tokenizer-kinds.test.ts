@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { JsonObject } from '../../model/json.ts'
-import { createTextStream } from '../../model/text-stream.ts'
-import { cleanUpSpaces } from '../../model/tokenization/decoders.ts'
-import { createTextTokenizer, type TextTokenizer } from '../../model/tokenization/text-tokenizer.ts'
+import { createTextStream } from '../../model/text/text-stream.ts'
+import { cleanUpSpaces } from '../../model/text/tokenization/decoders.ts'
+import { createTextTokenizer, type TextTokenizer } from '../../model/text/tokenization/text-tokenizer.ts'
 
 interface Kind {
   readonly model: string

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import fc from 'fast-check'
-import { createTextStream } from '../../model/text-stream.ts'
-import { loadTokenizer, type Tokenizer } from '../../model/tokenizer.ts'
+import { createTextStream } from '../../model/text/text-stream.ts'
+import { loadTokenizer, type Tokenizer } from '../../model/text/tokenizer.ts'
 import { rejectsWith } from './support.ts'
 
 interface Reference {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
-import { type AllowList, parseAllowList } from '../../network/allow-list.ts'
-import { findServers } from '../../network/discovery.ts'
-import { generateIdentity } from '../../network/identity.ts'
+import { findServers } from '../../network/discovery/discovery.ts'
 import { createNetwork } from '../../network/node.ts'
+import { type AllowList, parseAllowList } from '../../network/private/allow-list.ts'
+import { generateIdentity } from '../../network/private/identity.ts'
 import { code, echoProtocol, announced as fields, message, Swarm, until, within } from './harness.ts'
 
 const { model } = fields

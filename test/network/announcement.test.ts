@@ -5,10 +5,10 @@ import { RecordEnvelope } from '@libp2p/peer-record'
 import fc from 'fast-check'
 import { SwarmError } from '../../common/errors.ts'
 import { minute, second } from '../../common/units.ts'
-import { type Announcement, maxRecordBytes, open, seal } from '../../network/announcement.ts'
-import { Directory } from '../../network/directory.ts'
-import { generateIdentity, type PrivateKey } from '../../network/identity.ts'
-import { modelKey, recordKey, recordRules } from '../../network/records.ts'
+import { type Announcement, maxRecordBytes, open, seal } from '../../network/discovery/announcement.ts'
+import { Directory } from '../../network/discovery/directory.ts'
+import { modelKey, recordKey, recordRules } from '../../network/discovery/records.ts'
+import { generateIdentity, type PrivateKey } from '../../network/private/identity.ts'
 
 const now = 1_800_000_000_000
 const model = 'ab'.repeat(32)

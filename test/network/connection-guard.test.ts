@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
-import { ConnectionGuard } from '../../network/connection-guard.ts'
 import { connectionLimits } from '../../network/constants.ts'
+import { ConnectionGuard } from '../../network/guards/connection-guard.ts'
 import { echoPair, echoProtocol, message, Swarm, within } from './harness.ts'
 
 const limits = { pendingPerHost: 3, pending: 6, perHost: 4, connections: 8, keptForKnown: 2 }

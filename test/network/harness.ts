@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { SwarmError } from '../../common/errors.ts'
 import { float32, type Tensor, tensor } from '../../common/tensor.ts'
-import type { AnnouncementFields } from '../../network/announcement.ts'
+import type { AnnouncementFields } from '../../network/discovery/announcement.ts'
 import { createNetwork, type Network, type NetworkInit } from '../../network/node.ts'
 import type { Message } from '../../proto/frame.ts'
 

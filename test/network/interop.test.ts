@@ -10,9 +10,9 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { MiB } from '../../common/units.ts'
-import { ByteChannel } from '../../network/byte-channel.ts'
-import { FramedStream } from '../../network/message-stream.ts'
-import { noiseCrypto } from '../../network/noise-crypto.ts'
+import { noiseCrypto } from '../../network/libp2p/noise-crypto.ts'
+import { ByteChannel } from '../../network/streams/byte-channel.ts'
+import { FramedStream } from '../../network/streams/message-stream.ts'
 import { echoPair, echoProtocol, large, loopback, message, Swarm } from './harness.ts'
 
 /** A libp2p peer with nothing of ours in its stack. */

@@ -2,9 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { SwarmError } from '../../common/errors.ts'
-import { formatInvite, generateSecret, type Invite, looksLikeInvite, parseInvite } from '../../network/invite.ts'
-import { membership } from '../../network/membership.ts'
-import { multicastTag } from '../../network/multicast-tag.ts'
+import { multicastTag } from '../../network/discovery/multicast-tag.ts'
+import {
+  formatInvite,
+  generateSecret,
+  type Invite,
+  looksLikeInvite,
+  parseInvite
+} from '../../network/private/invite.ts'
+import { membership } from '../../network/private/membership.ts'
 import { code } from './harness.ts'
 
 const peer = '12D3KooWPLUghM9BX2h44Jw3pD2DoiUu2gpp3Ey2ztdDQuBrv9bL'

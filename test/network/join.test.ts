@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { silent } from '../../common/logger.ts'
 import { parseAddress } from '../../network/addresses.ts'
 import { join } from '../../network/join.ts'
-import type { SwarmLibp2p } from '../../network/libp2p.ts'
+import type { SwarmLibp2p } from '../../network/libp2p/node.ts'
 import { code } from './harness.ts'
 
 test('a peer that goes while the peer store is asked is an error for the caller, and for nobody else', async () => {

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { MiB } from '../../common/units.ts'
-import { generateSecret } from '../../network/invite.ts'
-import { membership } from '../../network/membership.ts'
-import { multicastTag } from '../../network/multicast-tag.ts'
+import { multicastTag } from '../../network/discovery/multicast-tag.ts'
+import { generateSecret } from '../../network/private/invite.ts'
+import { membership } from '../../network/private/membership.ts'
 import { Machines, namespacesMissing, type Resident } from './fixtures/namespaces.ts'
 
 const script = join(import.meta.dirname, 'fixtures', 'resident.ts')

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MiB, minute } from '../../common/units.ts'
-import { Announcer } from '../../network/announcer.ts'
-import { findServers } from '../../network/discovery.ts'
-import { generateSecret } from '../../network/invite.ts'
+import { Announcer } from '../../network/discovery/announcer.ts'
+import { findServers } from '../../network/discovery/discovery.ts'
+import { generateSecret } from '../../network/private/invite.ts'
 import { echoProtocol, announced as fields, large, Swarm, until } from './harness.ts'
 
 const { model } = fields

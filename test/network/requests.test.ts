@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isPeersFault } from '../../client/remote/span-request.ts'
+import { isPeersFault } from '../../client/remote/passes/span-request.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { MiB } from '../../common/units.ts'
 import type { Message } from '../../proto/frame.ts'

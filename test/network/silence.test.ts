@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { SwarmError } from '../../common/errors.ts'
 import { createNetwork, type Network } from '../../network/node.ts'
-import { unlessSilent } from '../../network/silence.ts'
+import { unlessSilent } from '../../network/streams/silence.ts'
 import { ChaosProxy } from '../chaos/proxy.ts'
 import { freePort } from '../chaos/swarm.ts'
 

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { SwarmError } from '../../common/errors.ts'
 import { silent } from '../../common/logger.ts'
-import { tryLockIdentity } from '../../network/identity-lock.ts'
 import { createNetwork, loadIdentity } from '../../network/node.ts'
+import { tryLockIdentity } from '../../network/private/identity-lock.ts'
 import { code, loopback, Swarm, until, within } from './harness.ts'
 
 async function withFolder(run: (folder: string) => Promise<void>): Promise<void> {
@@ -74,7 +74,7 @@ test('two peers do not run with one identity, and the next may when the first ha
 test('the lock of a process that was killed is no lock, whoever of several takes it first', () =>
   withFolder(async folder => {
     const path = join(folder, 'identity.key')
-    const lock = new URL('../../network/identity-lock.ts', import.meta.url)
+    const lock = new URL('../../network/private/identity-lock.ts', import.meta.url)
     const script = `const { lockIdentity } = await import('${lock}'); await lockIdentity('${path}'); console.log('locked'); setInterval(() => {}, 1000)`
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit']

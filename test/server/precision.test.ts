@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { openCheckpoint } from '../../model/checkpoint.ts'
+import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { ServerInit } from '../../server/init.ts'
 import { planMemory } from '../../server/memory/plan.ts'
 import { tinyPath } from '../model/support.ts'

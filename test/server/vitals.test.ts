@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Announcement } from '../../network/announcement.ts'
+import type { Announcement } from '../../network/discovery/announcement.ts'
 import { isNews, successors, Vitals } from '../../server/placement/load-report.ts'
 import { eventually, openModel, startServer } from './support.ts'
 

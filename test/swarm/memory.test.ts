@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { startPeer } from '../../cli/local-swarm.ts'
 import { AutoDistributedModelForCausalLM } from '../../client/index.ts'
 import { MiB, minute } from '../../common/units.ts'
-import { openCheckpoint } from '../../model/checkpoint.ts'
+import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { protocols } from '../../proto/protocols.ts'
 import { forwardFrame, Stranger } from '../../testing/flood.ts'
 

@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { type PeerProcess, startPeer } from '../../cli/local-swarm.ts'
 import { second } from '../../common/units.ts'
-import { parseInvite } from '../../network/invite.ts'
+import { parseInvite } from '../../network/private/invite.ts'
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '../..')

@@ -6,8 +6,8 @@ import { test } from 'node:test'
 import { startPeer } from '../../cli/local-swarm.ts'
 import { AutoDistributedModelForCausalLM } from '../../client/index.ts'
 import { second } from '../../common/units.ts'
-import { formatInvite, generateSecret } from '../../network/invite.ts'
 import { createNetwork } from '../../network/node.ts'
+import { formatInvite, generateSecret } from '../../network/private/invite.ts'
 
 const root = join(import.meta.dirname, '../..')
 const model = join(root, 'models/tiny')

@@ -1,7 +1,7 @@
 // The clients of a simulated swarm: what they ask for, and whether what they get is right.
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { AutoDistributedModelForCausalLM, type DistributedModelForCausalLM } from '../../client/model.ts'
+import { AutoDistributedModelForCausalLM, type DistributedModelForCausalLM } from '../../client/models/causal.ts'
 import { type TrainingProgress, train } from '../../client/train/index.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { minute, second } from '../../common/units.ts'

@@ -46,7 +46,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'step-trained-twice',
     kind: 'applied twice',
-    file: 'client/train/keeping.ts',
+    file: 'client/train/checkpointing.ts',
     find: '    return { ...state, total }\n',
     replace: '    return { ...state, step: Math.max(0, step - 1), total }\n'
   },
@@ -68,7 +68,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'retries-wait-too-long',
     kind: 'hang',
-    file: 'client/remote/retry.ts',
+    file: 'client/remote/passes/retry.ts',
     find: "    }, ms)\n    signal?.addEventListener('abort', aborted, { once: true })\n",
     replace: "    }, 1000 * ms)\n    signal?.addEventListener('abort', aborted, { once: true })\n"
   }

@@ -1,9 +1,9 @@
 // Whether a server that says nothing is still there. Knows no message.
 import { SwarmError } from '../../../common/errors.ts'
 import { second } from '../../../common/units.ts'
-import { isThere, type Silence, unlessSilent } from '../../../network/silence.ts'
-import type { Hop } from '../routing.ts'
-import { hopError } from '../span-request.ts'
+import { isThere, type Silence, unlessSilent } from '../../../network/streams/silence.ts'
+import { hopError } from '../passes/span-request.ts'
+import type { Hop } from '../routing/routing.ts'
 
 /** Asks a server for a sign of life; rejects where none comes. */
 export type Ping = (peerId: string, signal: AbortSignal) => Promise<unknown>

@@ -2,8 +2,8 @@
 // nothing about the chain that is late.
 import { toSwarmError } from '../../../common/errors.ts'
 import type { Tensor } from '../../../common/tensor.ts'
-import { allFinite, tokensFinite } from '../finite.ts'
-import { answered, hopError, notFinite } from '../span-request.ts'
+import { allFinite, tokensFinite } from '../passes/finite.ts'
+import { answered, hopError, notFinite } from '../passes/span-request.ts'
 import { type Chain, type ChainBuilder, endsAtLast, type MendPoint } from './chain-builder.ts'
 import { type Step, stepTensors } from './pending.ts'
 

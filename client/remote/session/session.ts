@@ -1,7 +1,7 @@
 // A generation's way through the swarm, as whoever generates sees it.
 import type { Tensor } from '../../../common/tensor.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
-import type { Hop } from '../routing.ts'
+import type { Hop } from '../routing/routing.ts'
 
 export interface SessionOptions {
   readonly batch: number

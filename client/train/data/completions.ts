@@ -3,7 +3,7 @@
 import { files } from '#files'
 import { SwarmError } from '../../../common/errors.ts'
 import { checkOptions, checkSignal } from '../../../common/options.ts'
-import type { Tokenizer } from '../../../model/tokenizer.ts'
+import type { Tokenizer } from '../../../model/text/tokenizer.ts'
 import { decodeText, parseJsonLines } from './decode.ts'
 import type { Example } from './example.ts'
 import { fitExample } from './fit.ts'

@@ -1,8 +1,8 @@
 // The bytes of a data file as a text or as rows, with the line of whatever is wrong. Pure.
 import { SwarmError } from '../../../common/errors.ts'
 import { quoteForeign } from '../../../common/foreign-json.ts'
-import { parseJson } from '../../../model/exact-json.ts'
 import { isJsonObject } from '../../../model/json.ts'
+import { parseJson } from '../../../model/text/exact-json.ts'
 import type { Row } from './format.ts'
 
 const newline = 0x0a

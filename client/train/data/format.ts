@@ -1,9 +1,9 @@
 // What a format of training data is to the rest: the fields by which a row is known, and how a row becomes an example.
 import { SwarmError } from '../../../common/errors.ts'
 import { quoteForeign } from '../../../common/foreign-json.ts'
-import type { ChatTemplate } from '../../../model/chat-template.ts'
 import type { JsonObject } from '../../../model/json.ts'
-import type { Tokenizer } from '../../../model/tokenizer.ts'
+import type { ChatTemplate } from '../../../model/text/chat-template.ts'
+import type { Tokenizer } from '../../../model/text/tokenizer.ts'
 import type { Example } from './example.ts'
 
 /** What a model is trained for, as PEFT names it. */

@@ -2,7 +2,7 @@
 
 import { SwarmError } from '../../../common/errors.ts'
 import { checkOptions, checkSignal, type OptionKeys } from '../../../common/options.ts'
-import type { Tokenizer } from '../../../model/tokenizer.ts'
+import type { Tokenizer } from '../../../model/text/tokenizer.ts'
 import { countLabels, countTokens } from '../collate.ts'
 import type { Example } from './example.ts'
 import { fitExample, type LengthLimit } from './fit.ts'

@@ -1,7 +1,7 @@
 // An example as a person reads it: the text of its tokens, with those marked that no loss is taken of. Pure.
 import { checkOptions } from '../../../common/options.ts'
-import { decodeAfter } from '../../../model/text-stream.ts'
-import type { Tokenizer } from '../../../model/tokenizer.ts'
+import { decodeAfter } from '../../../model/text/text-stream.ts'
+import type { Tokenizer } from '../../../model/text/tokenizer.ts'
 import { type Example, ignoredLabel } from './example.ts'
 import type { DataTask } from './format.ts'
 

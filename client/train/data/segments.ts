@@ -1,6 +1,6 @@
 // Texts that follow each other in one sequence, some of them to be learned. Pure.
 import { SwarmError } from '../../../common/errors.ts'
-import type { TextRange } from '../../../model/tokenization/aligned-text.ts'
+import type { TextRange } from '../../../model/text/tokenization/aligned-text.ts'
 import { type Example, hasLabels, ignoredLabel } from './example.ts'
 import type { EncodeContext } from './format.ts'
 

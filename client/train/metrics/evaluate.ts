@@ -1,7 +1,7 @@
 // A model measured over examples: language modelling by perplexity and exact answers, classification by its classes.
 import { checkOptions } from '../../../common/options.ts'
 import type { Tensor } from '../../../common/tensor.ts'
-import type { Tokenizer } from '../../../model/tokenizer.ts'
+import type { Tokenizer } from '../../../model/text/tokenizer.ts'
 import type { GenerationOptions } from '../../generate/index.ts'
 import { type Batch, collate, countLabels } from '../collate.ts'
 import type { Example } from '../data/example.ts'

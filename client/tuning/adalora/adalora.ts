@@ -1,7 +1,7 @@
 // AdaLoRA (Zhang et al. 2023): LoRA as P Λ Q, whose ranks go where they count most. Knows no server and no optimizer.
 import { createRandom } from '../../../common/random.ts'
 import { type DataOf, type Tensor, tensor } from '../../../common/tensor.ts'
-import { addGradient, parameter } from '../../parameter.ts'
+import { addGradient, parameter } from '../../local/parameter.ts'
 import { writeLoraConfig } from '../lora/config.ts'
 import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'
 import { resolveTargets, targetNames } from '../targets.ts'

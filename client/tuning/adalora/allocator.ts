@@ -2,7 +2,7 @@
 // entries it sets to zero.
 import { SwarmError } from '../../../common/errors.ts'
 import { tensor } from '../../../common/tensor.ts'
-import type { Parameter } from '../../parameter.ts'
+import type { Parameter } from '../../local/parameter.ts'
 import type { TuningState } from '../method.ts'
 import type { AdaLoraSettings } from './config.ts'
 import type { Triplet } from './triplet.ts'

@@ -1,6 +1,6 @@
 // One module's P Λ Q (Zhang et al. 2023, section 3.1) and the penalty that keeps P and Q near orthogonal. PEFT's names:
 // lora_B is P, lora_E the diagonal of Λ, lora_A is Q.
-import { addGradient, type Parameter } from '../../parameter.ts'
+import { addGradient, type Parameter } from '../../local/parameter.ts'
 
 export interface Triplet {
   /** Q [rank, in] */

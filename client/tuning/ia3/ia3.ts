@@ -2,8 +2,8 @@
 // module. Knows no server and no optimizer.
 import { createRandom } from '../../../common/random.ts'
 import { tensor } from '../../../common/tensor.ts'
-import { portName } from '../../../model/ports.ts'
-import { addGradient, type Parameter, parameter } from '../../parameter.ts'
+import { portName } from '../../../model/layers/ports.ts'
+import { addGradient, type Parameter, parameter } from '../../local/parameter.ts'
 import { normalValues } from '../encoder.ts'
 import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'
 import { resolveTargets, targetNames } from '../targets.ts'

@@ -2,8 +2,8 @@
 // what was added to the model's own.
 import { SwarmError } from '../../../common/errors.ts'
 import { type DataOf, type Tensor, tensor } from '../../../common/tensor.ts'
-import { portName } from '../../../model/ports.ts'
-import { addGradient, type Parameter, parameter } from '../../parameter.ts'
+import { portName } from '../../../model/layers/ports.ts'
+import { addGradient, type Parameter, parameter } from '../../local/parameter.ts'
 import type { CreateOptions, PortTensors, TuningTarget } from '../method.ts'
 import type { TargetModule } from '../targets.ts'
 import type { LoraSettings } from './config.ts'

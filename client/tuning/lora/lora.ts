@@ -1,7 +1,7 @@
 // LoRA (Hu et al. 2021): a linear module's output gets `scaling * B A x` added. Knows no server and no optimizer.
 import { SwarmError } from '../../../common/errors.ts'
 import { type DataOf, tensor } from '../../../common/tensor.ts'
-import { addGradient, type Parameter, parameter } from '../../parameter.ts'
+import { addGradient, type Parameter, parameter } from '../../local/parameter.ts'
 import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'
 import { resolveTargets, targetNames } from '../targets.ts'
 import { trainedBiases } from './biases.ts'

@@ -4,7 +4,7 @@ import type { Random } from '../../../common/random.ts'
 import { float32 } from '../../../common/tensor.ts'
 import type { GraphBuilder } from '../../../graph/builder.ts'
 import type { Value } from '../../../graph/graph.ts'
-import type { Parameter } from '../../parameter.ts'
+import type { Parameter } from '../../local/parameter.ts'
 import { uniformParameter } from '../encoder.ts'
 
 export interface LstmSizes {

@@ -1,7 +1,7 @@
 // P-tuning (Liu et al. 2021): embeddings before every input that an encoder makes while they are trained. Knows no server
 // and no optimizer.
 import { type Tensor, tensor } from '../../../common/tensor.ts'
-import { addGradient, parameter } from '../../parameter.ts'
+import { addGradient, parameter } from '../../local/parameter.ts'
 import { Encoder, encodedBy } from '../encoder.ts'
 import type { CreateOptions, TuningMethod, TuningTarget } from '../method.ts'
 import { type PTuningSettings, writePTuningConfig } from './config.ts'

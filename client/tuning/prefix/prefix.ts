@@ -3,7 +3,7 @@
 import { SwarmError } from '../../../common/errors.ts'
 import { createRandom } from '../../../common/random.ts'
 import { type Tensor, tensor } from '../../../common/tensor.ts'
-import { addGradient, parameter } from '../../parameter.ts'
+import { addGradient, parameter } from '../../local/parameter.ts'
 import { Encoder, encodedBy, normalValues } from '../encoder.ts'
 import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'
 import { type PrefixTuningSettings, writePrefixTuningConfig } from './config.ts'

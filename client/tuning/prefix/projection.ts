@@ -3,7 +3,7 @@
 import { createRandom } from '../../../common/random.ts'
 import { GraphBuilder } from '../../../graph/builder.ts'
 import type { Graph } from '../../../graph/graph.ts'
-import { type Parameter, parameter } from '../../parameter.ts'
+import { type Parameter, parameter } from '../../local/parameter.ts'
 import { linear, linearParameters, normalValues } from '../encoder.ts'
 
 export interface ProjectionSizes {

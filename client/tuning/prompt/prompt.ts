@@ -1,6 +1,6 @@
 // Prompt tuning (Lester et al. 2021): trained embeddings put before every input. Knows no server and no optimizer.
 import { tensor } from '../../../common/tensor.ts'
-import { addGradient, parameter } from '../../parameter.ts'
+import { addGradient, parameter } from '../../local/parameter.ts'
 import type { CreateOptions, TuningMethod, TuningTarget } from '../method.ts'
 import { type PromptTuningSettings, writePromptTuningConfig } from './config.ts'
 import { initializePrompt } from './initialize.ts'

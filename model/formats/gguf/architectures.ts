@@ -2,9 +2,9 @@
 // Source: gguf-py/gguf/constants.py (names), convert_hf_to_gguf.py (what conversion changed), of llama.cpp.
 import { SwarmError } from '../../../common/errors.ts'
 import { quoteForeign } from '../../../common/foreign-json.ts'
-import { mostParts } from '../../config.ts'
+import { mostParts } from '../../config/config.ts'
 import type { JsonObject } from '../../json.ts'
-import type { TensorEncoding } from '../../tensor-info.ts'
+import type { TensorEncoding } from '../tensor-info.ts'
 import type { Metadata } from './metadata.ts'
 import { ropeScaling } from './rope.ts'
 

@@ -1,6 +1,6 @@
 // The quantizations of GGUF to float32. Bytes in, numbers out. Products are rounded as the reference does, so that results are equal.
 // Source: ggml/src/ggml-quants.c (dequantize_row_*) and ggml-common.h (block_*) of llama.cpp; gguf-py/gguf/quants.py.
-import { float16Value } from '../../convert.ts'
+import { float16Value } from '../convert.ts'
 
 export interface Quantization {
   /** bytes of a block */

@@ -3,7 +3,7 @@
 import { SwarmError } from '../../../common/errors.ts'
 import { quoteForeign } from '../../../common/foreign-json.ts'
 import { type DType, dtypes, sizeOf } from '../../../common/tensor.ts'
-import { checkTensorName, maxRank } from '../../tensor-info.ts'
+import { checkTensorName, maxRank } from '../tensor-info.ts'
 import { type Constructor, unpickle } from './unpickler.ts'
 
 /** One entry of a checkpoint's `data/` folder. */

@@ -18,7 +18,7 @@ import {
 } from '../../../client/index.ts'
 import { createRandom } from '../../../common/random.ts'
 import { float32, int64 } from '../../../common/tensor.ts'
-import { decodeSafetensors, encodeSafetensors } from '../../../model/safetensors.ts'
+import { decodeSafetensors, encodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import { assertClose, referencePath, temporaryFolder } from '../support.ts'
 import { startSwarm, type TestSwarm } from './swarm.ts'
 

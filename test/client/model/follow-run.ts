@@ -11,7 +11,7 @@ import {
   type Parameter
 } from '../../../client/index.ts'
 import type { Tensor } from '../../../common/tensor.ts'
-import { decodeSafetensors } from '../../../model/safetensors.ts'
+import { decodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import { assertClose, referencePath } from '../support.ts'
 import { relative } from './swarm.ts'
 

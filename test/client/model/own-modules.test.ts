@@ -13,8 +13,8 @@ import {
   type PretrainedOptions
 } from '../../../client/index.ts'
 import type { Tensor } from '../../../common/tensor.ts'
-import { openCheckpoint } from '../../../model/checkpoint.ts'
-import { decodeSafetensors } from '../../../model/safetensors.ts'
+import { openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
+import { decodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import { assertClose, referencePath, temporaryFolder } from '../support.ts'
 import { followRun, readReferences } from './follow-run.ts'
 import { startSwarm } from './swarm.ts'

@@ -13,7 +13,7 @@ import {
 } from '../../../client/index.ts'
 import { createRandom } from '../../../common/random.ts'
 import type { Tensor } from '../../../common/tensor.ts'
-import { decodeSafetensors } from '../../../model/safetensors.ts'
+import { decodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import { referencePath, temporaryFolder } from '../support.ts'
 import { baseOf, tuningRuns } from '../tuning-runs.ts'
 import { type Bases, startBases } from './bases.ts'

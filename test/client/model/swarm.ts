@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { after, before } from 'node:test'
 import { AutoDistributedModelForCausalLM, type DistributedModelForCausalLM } from '../../../client/index.ts'
 import type { PretrainedOptions } from '../../../client/pretrained.ts'
-import { openCheckpoint } from '../../../model/checkpoint.ts'
+import { openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
 import { type BlockServer, createServer, type ServerInit } from '../../../server/server.ts'
 
 export const tinyPath = join(import.meta.dirname, '..', '..', '..', 'models', 'tiny')

@@ -12,7 +12,7 @@ import {
   type PretrainedOptions
 } from '../../../client/index.ts'
 import type { Tensor } from '../../../common/tensor.ts'
-import { decodeSafetensors } from '../../../model/safetensors.ts'
+import { decodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import { referencePath, temporaryFolder } from '../support.ts'
 import { taskRuns } from '../tuning-runs.ts'
 import { readReferences } from './follow-run.ts'

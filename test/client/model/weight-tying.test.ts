@@ -13,8 +13,8 @@ import {
   PeftModel,
   train
 } from '../../../client/index.ts'
-import { openCheckpoint } from '../../../model/checkpoint.ts'
-import { decodeSafetensors, encodeSafetensors } from '../../../model/safetensors.ts'
+import { openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
+import { decodeSafetensors, encodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import { assertClose, collect, readReference, referencePath, temporaryFolder } from '../support.ts'
 import { startSwarm, type TestSwarm } from './swarm.ts'
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
+import { addGradient, clearGradients, type Parameter, parameter } from '../../../client/local/parameter.ts'
 import {
   type AdafactorOptions,
   type AdamWOptions,
@@ -21,7 +22,6 @@ import {
   sgd,
   warmupStepsOf
 } from '../../../client/optim/index.ts'
-import { addGradient, clearGradients, type Parameter, parameter } from '../../../client/parameter.ts'
 import { assertClose, readReference } from '../support.ts'
 
 type Values = Record<string, number[]>

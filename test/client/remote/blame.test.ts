@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { files } from '../../../client/platform/files.node.ts'
-import { Blame } from '../../../client/remote/blame.ts'
+import { Blame } from '../../../client/remote/peers/blame.ts'
 import { silent } from '../../../common/logger.ts'
 import { day, minute } from '../../../common/units.ts'
 

@@ -1,12 +1,12 @@
 // Servers without a network: block i multiplies (hidden + prompt) by i + 2, so that every result can be told in advance.
 import { type RemoteInit, RemoteSequential } from '../../../client/remote/chain.ts'
-import { Peers, type PeersComponents } from '../../../client/remote/peers.ts'
+import { Peers, type PeersComponents } from '../../../client/remote/peers/peers.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import { float32, type Tensor, tensor } from '../../../common/tensor.ts'
-import type { Announcement } from '../../../network/announcement.ts'
-import type { Directory } from '../../../network/directory.ts'
-import type { MessageStream } from '../../../network/message-stream.ts'
+import type { Announcement } from '../../../network/discovery/announcement.ts'
+import type { Directory } from '../../../network/discovery/directory.ts'
 import type { OpenOptions, RequestOptions } from '../../../network/network.ts'
+import type { MessageStream } from '../../../network/streams/message-stream.ts'
 import type { BodyOf, Message, NamedTensors } from '../../../proto/frame.ts'
 
 export const model = 'a'.repeat(64)

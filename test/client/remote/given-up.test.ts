@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { givenUp } from '../../../client/remote/given-up.ts'
+import { givenUp } from '../../../client/remote/peers/given-up.ts'
 import { failure } from './fake-swarm.ts'
 
 const host = (peerId: string, firstBlock: number, endBlock: number) => ({ peerId, firstBlock, endBlock })

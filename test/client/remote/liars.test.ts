@@ -1,8 +1,8 @@
 // Servers that are there and are no use: they do not answer, answer late, or answer with what is not finite.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { allFinite, tokensFinite } from '../../../client/remote/finite.ts'
-import { patience } from '../../../client/remote/hedge.ts'
+import { allFinite, tokensFinite } from '../../../client/remote/passes/finite.ts'
+import { patience } from '../../../client/remote/passes/hedge.ts'
 import { float32, type Tensor } from '../../../common/tensor.ts'
 import { announcement, type Call, FakeSwarm, openStreams } from './fake-swarm.ts'
 

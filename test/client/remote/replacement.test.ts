@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { float32, type Tensor } from '../../../common/tensor.ts'
-import type { Announcement } from '../../../network/announcement.ts'
+import type { Announcement } from '../../../network/discovery/announcement.ts'
 import type { BodyOf } from '../../../proto/frame.ts'
 import { announcement, type Call, FakeSwarm, failure, openStreams } from './fake-swarm.ts'
 

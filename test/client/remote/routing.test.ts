@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { undominated } from '../../../client/remote/dominated.ts'
-import { searchRoute } from '../../../client/remote/route-search.ts'
+import { undominated } from '../../../client/remote/routing/dominated.ts'
+import { searchRoute } from '../../../client/remote/routing/route-search.ts'
 import {
   cacheShortageMs,
   findRoute,
@@ -12,7 +12,7 @@ import {
   type RouteOptions,
   type RouteServer,
   routeCost
-} from '../../../client/remote/routing.ts'
+} from '../../../client/remote/routing/routing.ts'
 import type { SwarmError } from '../../../common/errors.ts'
 import type { BlockRange } from '../../../common/range.ts'
 

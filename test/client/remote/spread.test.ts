@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { findRoute, type RouteServer } from '../../../client/remote/routing.ts'
-import { Load, spreadRoutes } from '../../../client/remote/spread.ts'
+import { findRoute, type RouteServer } from '../../../client/remote/routing/routing.ts'
+import { Load, spreadRoutes } from '../../../client/remote/routing/spread.ts'
 
 /** tokens per second through one block */
 function server(peerId: string, first: number, end: number, forwardRate: number): RouteServer {

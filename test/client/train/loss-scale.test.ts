@@ -1,7 +1,7 @@
 // Loss scaling: the course of the scale, and what it saves of gradients that travel in float16.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { addGradient, parameter } from '../../../client/parameter.ts'
+import { addGradient, parameter } from '../../../client/local/parameter.ts'
 import {
   createLossScale,
   type Example,

@@ -1,8 +1,8 @@
 // The training loop over a model small enough to differentiate by hand.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { addGradient } from '../../../client/local/parameter.ts'
 import { adamw, applyUpdates } from '../../../client/optim/index.ts'
-import { addGradient } from '../../../client/parameter.ts'
 import {
   evaluateLoss,
   lossEvaluation,

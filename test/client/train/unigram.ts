@@ -1,5 +1,5 @@
 // A model small enough to differentiate by hand, for tests of what trains it.
-import { addGradient, parameter } from '../../../client/parameter.ts'
+import { addGradient, parameter } from '../../../client/local/parameter.ts'
 import {
   type Batch,
   type EvaluationHook,

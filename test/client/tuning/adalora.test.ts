@@ -1,7 +1,7 @@
 // AdaLoRA's schedule, and its penalty against finite differences; whole runs are held against PEFT's elsewhere.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { clearGradients } from '../../../client/parameter.ts'
+import { clearGradients } from '../../../client/local/parameter.ts'
 import { budgetAt } from '../../../client/tuning/adalora/allocator.ts'
 import { createTuning } from '../../../client/tuning/index.ts'
 import { target } from './target.ts'

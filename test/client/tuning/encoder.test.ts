@@ -1,7 +1,7 @@
 // Gradients of what trained vectors go through on the client, against finite differences.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { clearGradients } from '../../../client/parameter.ts'
+import { clearGradients } from '../../../client/local/parameter.ts'
 import { createTuning, type PeftConfig, type PortTensors, type TuningPass } from '../../../client/tuning/index.ts'
 import { createRandom } from '../../../common/random.ts'
 import { float32 } from '../../../common/tensor.ts'

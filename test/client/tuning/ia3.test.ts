@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { ia3Modules } from '../../../client/tuning/ia3/defaults.ts'
 import { createTuning, type Ia3Config } from '../../../client/tuning/index.ts'
-import { supportedModelTypes } from '../../../model/families.ts'
+import { supportedModelTypes } from '../../../model/families/families.ts'
 import { readReference } from '../support.ts'
 import { target } from './target.ts'
 

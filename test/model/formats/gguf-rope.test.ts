@@ -4,9 +4,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { before, describe, type TestContext, test } from 'node:test'
 import type { Tensor } from '../../../common/tensor.ts'
-import { familyOf } from '../../../model/families.ts'
+import { familyOf } from '../../../model/families/families.ts'
 import { openModelFolder } from '../../../model/formats/open-folder.ts'
-import { decodeSafetensors } from '../../../model/safetensors.ts'
+import { decodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import { referencePath, rejectsWith, temporaryFolder } from '../support.ts'
 
 const kinds = ['none', 'linear', 'yarn', 'yarn-factors', 'llama3'] as const

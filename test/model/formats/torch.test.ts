@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { copyFile, cp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
-import { blockWeights } from '../../../model/block-weights.ts'
-import { type Checkpoint, openCheckpoint, readTensor } from '../../../model/checkpoint.ts'
+import { type Checkpoint, openCheckpoint, readTensor } from '../../../model/checkpoint/checkpoint.ts'
 import { readStateDict } from '../../../model/formats/torch/state-dict.ts'
+import { blockWeights } from '../../../model/quantize/block-weights.ts'
 import { copyModel, referencePath, rejectsWith, temporaryFolder } from '../support.ts'
 
 /** A model directory with the configuration of a reference model and one PyTorch file. */

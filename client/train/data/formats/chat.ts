@@ -1,8 +1,8 @@
 // {"messages": [{"role": …, "content": …}, …]}: written by the model's own chat template; what the assistant says is learned.
 import { SwarmError } from '../../../../common/errors.ts'
-import { type ChatMessage, renderAssistantTurns } from '../../../../model/chat-template.ts'
-import { mergeJson, parseJson } from '../../../../model/exact-json.ts'
 import { isJsonObject, type JsonObject } from '../../../../model/json.ts'
+import { type ChatMessage, renderAssistantTurns } from '../../../../model/text/chat-template.ts'
+import { mergeJson, parseJson } from '../../../../model/text/exact-json.ts'
 import { type DataFormat, type Row, wrongField } from '../format.ts'
 import { encodeSegments, type Segment } from '../segments.ts'
 

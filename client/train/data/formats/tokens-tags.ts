@@ -1,8 +1,8 @@
 // {"tokens": […], "tags": […]}: one class for each word. A word's first token carries it, the others are not counted, as in Hugging
 // Face's example (examples/pytorch/token-classification/run_ner.py, tokenize_and_align_labels).
 import { SwarmError } from '../../../../common/errors.ts'
-import type { TextRange } from '../../../../model/tokenization/aligned-text.ts'
-import type { Tokenizer } from '../../../../model/tokenizer.ts'
+import type { TextRange } from '../../../../model/text/tokenization/aligned-text.ts'
+import type { Tokenizer } from '../../../../model/text/tokenizer.ts'
 import { type Example, hasLabels, ignoredLabel } from '../example.ts'
 import { type DataFormat, isLabel, type Label, type Row, wrongField } from '../format.ts'
 

@@ -4,8 +4,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { before, suite, type TestContext, test } from 'node:test'
 import { loadTrainingData, tokenizeExamples } from '../../../../client/train/index.ts'
-import { createTextStream } from '../../../../model/text-stream.ts'
-import { loadTokenizer, type Tokenizer } from '../../../../model/tokenizer.ts'
+import { createTextStream } from '../../../../model/text/text-stream.ts'
+import { loadTokenizer, type Tokenizer } from '../../../../model/text/tokenizer.ts'
 import { readReference, temporaryFolder } from '../../support.ts'
 
 const reference = readReference<{

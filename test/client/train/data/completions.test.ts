@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { collate, loadDataset, parseDataset, tokenizeExamples } from '../../../../client/train/index.ts'
-import { loadTokenizer } from '../../../../model/tokenizer.ts'
+import { loadTokenizer } from '../../../../model/text/tokenizer.ts'
 
 const root = join(import.meta.dirname, '../../../..')
 

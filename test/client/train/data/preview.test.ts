@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { previewExample, tokenizeExamples } from '../../../../client/train/index.ts'
-import { loadTokenizer } from '../../../../model/tokenizer.ts'
+import { loadTokenizer } from '../../../../model/text/tokenizer.ts'
 import { tinyPath } from '../../../model/support.ts'
 
 test('masked tokens stand between brackets, with the special tokens that are there', async () => {

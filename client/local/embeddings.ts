@@ -1,0 +1,154 @@
+// What comes before the first block, on the client: rows of the embedding matrix, in plain loops, and whatever else a
+// family does before its blocks (positions, projections, norms), as a graph.
+import { type Tensor, tensor } from '../../common/tensor.ts'
+import { recompute } from '../../graph/cut.ts'
+import { differentiate } from '../../graph/gradient.ts'
+import type { Graph } from '../../graph/graph.ts'
+import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import { checkVocabulary } from './inputs.ts'
+import type { Parameter } from './parameter.ts'
+import type { Programs } from './programs.ts'
+
+type Floats = Tensor<'float32'>
+
+/** Embedded tokens that have entered the model. */
+export interface Entered {
+  /** [batch, prompt + seq, hidden] */
+  readonly hidden: Floats
+  /**
+   * From the gradient of `hidden` to that of the embedded rows, [batch, prompt + seq, width]; adds those of the tensors
+   * between, where they require one.
+   */
+  backward(gradient: Floats): Promise<Floats>
+}
+
+export class Embeddings {
+  /** [vocab, width] */
+  readonly weight: Parameter
+  readonly #programs: Programs
+  /** rows are multiplied with it */
+  readonly #scale: number
+  /** from embedded rows to hidden states; null where they are the same */
+  readonly #enter: Graph | null
+
+  constructor(components: { checkpoint: Checkpoint; weight: Parameter; programs: Programs }) {
+    const { family, config } = components.checkpoint
+    this.weight = components.weight
+    this.#programs = components.programs
+    this.#scale = family.embeddingScale(config)
+    this.#enter = family.enter(config, { trainable: true })
+  }
+
+  /** numbers of one token's row: those of a hidden state, in most families */
+  get width(): number {
+    return this.weight.shape[1]!
+  }
+
+  /** Whether the matrix, or any other tensor before the blocks, requires a gradient. */
+  get requiresGrad(): boolean {
+    const others = this.#enter === null ? [] : this.#programs.usedBy(this.#enter)
+    return [this.weight, ...others].some(({ requiresGrad }) => requiresGrad)
+  }
+
+  /** [ids, width]. Throws INVALID_ARGUMENT for ids outside the vocabulary. */
+  rows(ids: readonly number[]): Floats {
+    checkVocabulary(ids, this.weight.shape[0]!)
+    const out = tensor('float32', [ids.length, this.width])
+    for (const [index, id] of ids.entries()) this.#write(id, out.data, index * this.width)
+    return out
+  }
+
+  /**
+   * Token ids [batch, seq] as hidden states, with `prompt` [prompt, width], or [batch, prompt, width], before every row. `positions` int64
+   * [batch, prompt + seq] says how many tokens come before each in its row. Throws INVALID_ARGUMENT for ids outside
+   * the vocabulary.
+   */
+  async enter(ids: Tensor<'int64'>, positions: Tensor<'int64'>, prompt: Floats | null = null): Promise<Entered> {
+    const states = this.#embed(ids, prompt)
+    const graph = this.#enter
+    if (graph === null) return { hidden: states, backward: async gradient => gradient }
+    const session = await this.#programs.compile('enter', () => graph)
+    const { hidden } = await this.#programs.run(session, { states, positions })
+    return {
+      hidden: hidden as Floats,
+      backward: async gradient => {
+        const wanted = ['states', ...this.#programs.trainedInputs(graph)]
+        const back = await this.#programs.compile(`enter backward ${wanted.join()}`, () =>
+          recompute(differentiate(graph, { wanted }))
+        )
+        const gradients = await this.#programs.run(back, { states, positions, 'grad.hidden': gradient })
+        this.#programs.accumulate(gradients)
+        return gradients['grad.states'] as Floats
+      }
+    }
+  }
+
+  /** Adds the gradient of embedded ids, [batch, prompt + seq, width], to that of the matrix if it requires one. */
+  accumulate(ids: Tensor<'int64'>, gradient: Floats): void {
+    if (!this.weight.requiresGrad) return
+    const { width } = this
+    const scale = this.#scale
+    const [batch, sequence] = ids.shape as [number, number]
+    const before = gradient.shape[1]! - sequence
+    this.weight.grad ??= new Float32Array(this.weight.data.length)
+    const sum = this.weight.grad
+    for (let row = 0; row < batch; row++) {
+      for (let position = 0; position < sequence; position++) {
+        const to = Number(ids.data[row * sequence + position]) * width
+        const from = (row * (before + sequence) + before + position) * width
+        for (let index = 0; index < width; index++) sum[to + index]! += scale * gradient.data[from + index]!
+      }
+    }
+  }
+
+  #embed(ids: Tensor<'int64'>, prompt: Floats | null): Floats {
+    checkVocabulary(ids.data, this.weight.shape[0]!)
+    const { width } = this
+    const [batch, sequence] = ids.shape as [number, number]
+    const before = prompt?.shape.at(-2) ?? 0
+    const promptOf = (row: number): Float32Array =>
+      prompt!.shape.length === 2
+        ? prompt!.data
+        : prompt!.data.subarray(row * before * width, (row + 1) * before * width)
+    const out = tensor('float32', [batch, before + sequence, width])
+    for (let row = 0; row < batch; row++) {
+      const at = row * (before + sequence) * width
+      if (prompt !== null) out.data.set(promptOf(row), at)
+      for (let position = 0; position < sequence; position++) {
+        this.#write(Number(ids.data[row * sequence + position]), out.data, at + (before + position) * width)
+      }
+    }
+    return out
+  }
+
+  #write(id: number, out: Float32Array, at: number): void {
+    const { width } = this
+    out.set(this.weight.data.subarray(id * width, (id + 1) * width), at)
+    if (this.#scale === 1) return
+    for (let index = at; index < at + width; index++) out[index]! *= this.#scale
+  }
+}
+
+/** Position of every token in its row, int64 [batch, seq]: how many come before it, `first` of them before the row; 0 for padding. */
+export function positionsOf(mask: Tensor<'int64'> | undefined, shape: readonly number[], first = 0): Tensor<'int64'> {
+  const [batch, sequence] = shape as [number, number]
+  const positions = tensor('int64', [batch, sequence])
+  for (let row = 0; row < batch; row++) {
+    let count = BigInt(first)
+    for (let index = row * sequence; index < (row + 1) * sequence; index++) {
+      if (mask === undefined || mask.data[index] === 1n) positions.data[index] = count++
+    }
+  }
+  return positions
+}
+
+/** The first `before` positions of every row of [batch, before + seq, width]. */
+export function leadingPositions(gradient: Floats, before: number): Floats {
+  const [batch, sequence, width] = gradient.shape as [number, number, number]
+  const out = tensor('float32', [batch, before, width])
+  for (let row = 0; row < batch; row++) {
+    const from = row * sequence * width
+    out.data.set(gradient.data.subarray(from, from + before * width), row * before * width)
+  }
+  return out
+}

@@ -1,0 +1,53 @@
+// No head but the final norm: hidden states as a base model gives them.
+import type { Tensor } from '../../../common/tensor.ts'
+import type { Checkpoint } from '../../../model/checkpoint/checkpoint.ts'
+import type { Embeddings } from '../embeddings.ts'
+import type { OwnChoice } from '../modules-to-save.ts'
+import type { Parameter } from '../parameter.ts'
+import type { Programs } from '../programs.ts'
+import { type OwnParts, ownParts } from '../trained-modules.ts'
+import { type HeadPass, HeadProgram, type TaskHead, type Wanted } from './program.ts'
+
+interface Components {
+  readonly checkpoint: Checkpoint
+  readonly programs: Programs
+}
+
+export class FeatureHead implements TaskHead<FeatureHead> {
+  readonly parameters: readonly Parameter[]
+  readonly embeddings: Embeddings | null
+  readonly #components: Components
+  readonly #own: OwnParts | null
+  readonly #program: HeadProgram
+
+  constructor(components: Components, own: OwnParts | null = null) {
+    this.parameters = own?.parameters ?? []
+    this.embeddings = own?.embeddings ?? null
+    this.#components = components
+    this.#own = own
+    const { family, config } = components.checkpoint
+    const build = () => family.features(config, { trainable: true })
+    const programs = own?.programs ?? components.programs
+    this.#program = new HeadProgram({ programs }, { build, output: 'states' })
+  }
+
+  /** Whether any tensor of the norm requires a gradient. */
+  get requiresGrad(): boolean {
+    return this.#program.requiresGrad
+  }
+
+  /** Hidden states [batch, seq, hidden] -> `states` [batch, seq, width], and the way back from their gradient. */
+  run(hidden: Tensor<'float32'>, wanted: Wanted): Promise<HeadPass> {
+    return this.#program.run({ hidden }, wanted)
+  }
+
+  /** Where nothing is chosen all its tensors are the model's own, which no adapter trains. */
+  copy(chosen: OwnChoice): FeatureHead {
+    const own = ownParts(this.#components, chosen, 'FEATURE_EXTRACTION')
+    return own === null ? this : new FeatureHead(this.#components, own)
+  }
+
+  async close(): Promise<void> {
+    await this.#own?.close()
+  }
+}

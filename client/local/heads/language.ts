@@ -1,0 +1,67 @@
+// The head of a language model: final norm, scores of the vocabulary and loss, as graphs over the model's own tensors.
+import type { Tensor } from '../../../common/tensor.ts'
+import type { Checkpoint } from '../../../model/checkpoint/checkpoint.ts'
+import type { Embeddings } from '../embeddings.ts'
+import type { OwnChoice } from '../modules-to-save.ts'
+import type { Parameter } from '../parameter.ts'
+import type { Programs } from '../programs.ts'
+import { type OwnParts, ownParts } from '../trained-modules.ts'
+import { type HeadLoss, HeadProgram, lossGradient, type TaskHead, type Wanted } from './program.ts'
+
+type Floats = Tensor<'float32'>
+
+export class LanguageHead implements TaskHead<LanguageHead> {
+  readonly parameters: readonly Parameter[]
+  readonly embeddings: Embeddings | null
+  readonly #own: OwnParts | null
+  readonly #checkpoint: Checkpoint
+  readonly #programs: Programs
+
+  constructor(components: { checkpoint: Checkpoint; programs: Programs }, own: OwnParts | null = null) {
+    this.parameters = own?.parameters ?? []
+    this.embeddings = own?.embeddings ?? null
+    this.#own = own
+    this.#checkpoint = components.checkpoint
+    this.#programs = own?.programs ?? components.programs
+  }
+
+  /** Whether any tensor of norm or head requires a gradient. */
+  get requiresGrad(): boolean {
+    return this.#program().requiresGrad
+  }
+
+  /** Hidden states [batch, seq, hidden] -> logits [batch, seq, vocab]. */
+  async logits(hidden: Floats): Promise<Floats> {
+    const { family, config } = this.#checkpoint
+    const session = await this.#programs.compile('logits', () => family.head(config, { trainable: true }))
+    const { logits } = await this.#programs.run(session, { hidden })
+    return logits as Floats
+  }
+
+  /** Loss of hidden states [batch, seq, hidden] against labels [batch, seq]; labels are shifted inside. */
+  async loss(hidden: Floats, labels: Tensor<'int64'>, wanted: Wanted): Promise<HeadLoss> {
+    const { results, backward } = await this.#program(wanted.labelSmoothing).run({ hidden, labels }, wanted)
+    return {
+      value: (results.loss as Floats).data[0]!,
+      logits: results.logits as Floats,
+      backward: scale => backward(lossGradient(scale))
+    }
+  }
+
+  /** Where nothing is chosen all its tensors are the model's own, which no adapter trains. */
+  copy(chosen: OwnChoice): LanguageHead {
+    const components = { checkpoint: this.#checkpoint, programs: this.#programs }
+    const own = ownParts(components, chosen, 'CAUSAL_LM')
+    return own === null ? this : new LanguageHead(components, own)
+  }
+
+  async close(): Promise<void> {
+    await this.#own?.close()
+  }
+
+  #program(labelSmoothing = 0): HeadProgram {
+    const { family, config } = this.#checkpoint
+    const build = () => family.headLoss(config, { trainable: true, labelSmoothing })
+    return new HeadProgram({ programs: this.#programs }, { build, output: 'loss' })
+  }
+}

@@ -1,0 +1,38 @@
+// What an adapter trains of the model's own tensors, with programs over the copies: what comes before the blocks, what after.
+import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import type { TaskType } from '../tuning/index.ts'
+import { Embeddings } from './embeddings.ts'
+import { type OwnChoice, ownModules } from './modules-to-save.ts'
+import type { Parameter } from './parameter.ts'
+import { Programs } from './programs.ts'
+
+export interface OwnParts {
+  /** by the names that PEFT gives the tensors */
+  readonly parameters: readonly Parameter[]
+  readonly embeddings: Embeddings
+  /** for the head */
+  readonly programs: Programs
+  close(): Promise<void>
+}
+
+/** Copies of what is chosen; null where that is nothing. Throws INVALID_ARGUMENT for modules that there are not. */
+export function ownParts(
+  { checkpoint, programs }: { checkpoint: Checkpoint; programs: Programs },
+  chosen: OwnChoice,
+  task: TaskType
+): OwnParts | null {
+  const { parameters, before, after } = ownModules(checkpoint, programs.parameters, chosen, task)
+  if (parameters.length === 0) return null
+  const { threads } = programs
+  const entering = new Programs(before, { threads })
+  const leaving = new Programs(after, { threads })
+  const weight = before.get(checkpoint.family.clientTensorNames(checkpoint.config).embedding)!
+  return {
+    parameters,
+    embeddings: new Embeddings({ checkpoint, weight, programs: entering }),
+    programs: leaving,
+    async close() {
+      await Promise.all([entering.close(), leaving.close()])
+    }
+  }
+}

@@ -1,0 +1,116 @@
+// Everything of a model before its head: tokens embedded, prompts before them, remote blocks; and the way back.
+import type { Tensor } from '../../common/tensor.ts'
+import { type Entered, leadingPositions, positionsOf } from '../local/embeddings.ts'
+import { prependColumns } from '../local/inputs.ts'
+import type { ForwardPass } from '../remote/chain.ts'
+import type { BackwardOptions } from '../train/index.ts'
+import type { TuningMethod, TuningPass } from '../tuning/index.ts'
+import type { ModelParts } from './model-parts.ts'
+
+type Floats = Tensor<'float32'>
+
+export interface BodyInput {
+  /** [batch, seq] */
+  readonly ids: Tensor<'int64'>
+  /** [batch, seq]; undefined: nothing is padding */
+  readonly mask: Tensor<'int64'> | undefined
+}
+
+export interface PassPlan {
+  /** probability of dropout in this pass */
+  readonly dropout: number
+  /** whether the tuning method's own dropout acts */
+  readonly training: boolean
+  readonly seed: number
+  /** false: nothing is kept for a backward pass */
+  readonly differentiate: boolean
+  /** share of the target that is spread over all classes; default 0 */
+  readonly labelSmoothing?: number
+  readonly signal?: AbortSignal
+}
+
+export interface BodyPass {
+  /** [batch, before + seq, hidden] */
+  readonly hidden: Floats
+  /** virtual tokens before every row */
+  readonly before: number
+  /** whether anything before the head requires a gradient, so that `backward` has something to do */
+  readonly differentiable: boolean
+  /** what the tuning method adds to the loss; 0 where it does not train */
+  readonly penalty: number
+  /**
+   * From the gradient of `hidden`, which belongs to `scale` times the loss: adds those of embeddings and adapter, and that
+   * of the penalty, once `after` has resolved.
+   */
+  backward(gradient: Floats, scale: number, options: Pick<BackwardOptions, 'after' | 'signal'>): Promise<void>
+}
+
+/** Throws INVALID_ARGUMENT for ids outside the vocabulary, and what the way through the servers throws. */
+export async function forwardBody(
+  parts: ModelParts,
+  tuning: TuningMethod | null,
+  { ids, mask }: BodyInput,
+  plan: PassPlan
+): Promise<BodyPass> {
+  const tuned = (await tuning?.begin?.({ training: plan.training, seed: plan.seed, rows: ids.shape[0] })) ?? tuning
+  const prompt = tuned?.promptEmbeddings() ?? null
+  const before = prompt?.shape.at(-2) ?? 0
+  const trainsEmbeddings = plan.differentiate && parts.embeddings.requiresGrad
+  const trainsTuning = plan.differentiate && (tuning?.parameters.some(({ requiresGrad }) => requiresGrad) ?? false)
+  const differentiable = trainsEmbeddings || trainsTuning
+
+  const wholeMask = mask && prependColumns(mask, before, 1)
+  const [batch, sequence] = ids.shape as [number, number]
+  const positions = positionsOf(wholeMask, [batch, before + sequence], tuning?.prefixTokens)
+  const entered = await parts.embeddings.enter(ids, positions, prompt)
+  const pass = await parts.blocks.forward(entered.hidden, {
+    mask: wholeMask,
+    ports: tuned?.ports() ?? {},
+    dropout: plan.dropout > 0 ? { probability: plan.dropout, seed: plan.seed } : undefined,
+    keepResiduals: differentiable,
+    signal: plan.signal
+  })
+  const penalty = trainsTuning && plan.training ? tuning?.penalty?.() : undefined
+  const taped = { parts, tuned, ids, entered, pass, before, trainsEmbeddings, trainsTuning }
+  return {
+    hidden: pass.hidden,
+    before,
+    differentiable,
+    penalty: penalty?.value ?? 0,
+    async backward(gradient, scale, options) {
+      await backwardBody(taped, gradient, options)
+      penalty?.backward(scale)
+    }
+  }
+}
+
+interface Taped {
+  readonly parts: ModelParts
+  readonly tuned: TuningPass | null
+  readonly ids: Tensor<'int64'>
+  readonly entered: Entered
+  readonly pass: ForwardPass
+  readonly before: number
+  readonly trainsEmbeddings: boolean
+  readonly trainsTuning: boolean
+}
+
+/** From the last block's output to everything that is trained before it. */
+async function backwardBody(
+  taped: Taped,
+  gradient: Floats,
+  { after, signal }: Pick<BackwardOptions, 'after' | 'signal'>
+): Promise<void> {
+  const { parts, tuned, ids, entered, pass, before, trainsEmbeddings, trainsTuning } = taped
+  const trainsPrompt = trainsTuning && before > 0
+  const inputGradient = trainsEmbeddings || trainsPrompt
+  const gradients = await pass.backward(gradient, { inputGradient, signal })
+  await after
+  if (trainsTuning) tuned!.accumulatePorts(gradients.ports)
+  if (inputGradient) {
+    const rows = await entered.backward(gradients.hidden)
+    if (trainsPrompt) tuned!.accumulatePrompt(leadingPositions(rows, before))
+    if (trainsEmbeddings) parts.embeddings.accumulate(ids, rows)
+  }
+  if (trainsTuning) await tuned!.finish?.()
+}

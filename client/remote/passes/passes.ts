@@ -1,0 +1,333 @@
+// A batch through a range of blocks, hop by hop, and its gradient back: with another route where a server fails.
+// What a hop got in is kept, so that its backward pass can be computed anywhere.
+import { SwarmError, toSwarmError } from '../../../common/errors.ts'
+import type { Logger } from '../../../common/logger.ts'
+import type { BlockRange } from '../../../common/range.ts'
+import type { Tensor } from '../../../common/tensor.ts'
+import { portsOf } from '../../../model/layers/ports.ts'
+import type { NamedTensors } from '../../../proto/frame.ts'
+import type { Auditor } from '../../audit/auditor.ts'
+import type { Peers } from '../peers/peers.ts'
+import type { Hop } from '../routing/routing.ts'
+import { namedFinite, tokensFinite } from './finite.ts'
+import { hedge } from './hedge.ts'
+import { Punctuality, passBytesMs } from './punctuality.ts'
+import { retry, throwIfAborted } from './retry.ts'
+import {
+  describeHop,
+  isPeersFault,
+  type PassGradients,
+  requestBackward,
+  requestForward,
+  type SpanCaller,
+  type SpanRequest
+} from './span-request.ts'
+
+/** One hop of a forward pass that has been computed. */
+export interface SpanPass {
+  readonly hop: Hop
+  /** what went in, [batch, seq, hidden] */
+  readonly input: Tensor<'float32'>
+  /** of the kept activations; '' where there are none */
+  readonly residualId: string
+  /** with the ports of the hop's blocks only */
+  readonly request: SpanRequest
+}
+
+export interface PassOptions {
+  readonly retryDelaysMs: readonly number[]
+  readonly logger: Logger
+}
+
+export interface BackwardOptions {
+  /** false: the gradient of the input is not wanted; spans before the first port are then left out. Default true */
+  readonly inputGradient?: boolean
+  readonly signal?: AbortSignal
+}
+
+type Floats = Tensor<'float32'>
+type PassPeers = Pick<
+  Peers,
+  'route' | 'otherRoute' | 'promisedMs' | 'loadMs' | 'fail' | 'succeed' | 'late' | 'inTime' | 'accuse' | 'givenUp'
+>
+
+/** Most that a backward pass costs, in forward passes: the forward may be computed again. */
+const backwardFactor = 3
+
+/** A stretch of a forward pass: what came out, and the hops with what they got in. */
+interface Stretch {
+  readonly hidden: Floats
+  readonly passes: readonly SpanPass[]
+}
+
+/** Work at one server, and the same by others. */
+interface Guarded<T> {
+  readonly hop: Hop
+  readonly input: Floats
+  /** times the work of a forward pass */
+  readonly factor: number
+  readonly signal: AbortSignal | undefined
+  here(signal: AbortSignal | undefined): Promise<T>
+  /** throws where the answer from here is found to be wrong */
+  audit(result: T): Promise<void> | undefined
+  elsewhere(route: readonly Hop[], signal: AbortSignal | undefined): Promise<T>
+  /** whether what went in is finite, or what came out */
+  isSound(result: T | null): boolean
+}
+
+export class Passes {
+  readonly #caller: SpanCaller
+  readonly #peers: PassPeers
+  readonly #auditor: Auditor | null
+  readonly #options: PassOptions
+  readonly #answered = new Set<string>()
+  readonly #punctuality = new Punctuality()
+  #retries = 0
+
+  constructor(components: { caller: SpanCaller; peers: PassPeers; auditor?: Auditor | null }, options: PassOptions) {
+    this.#caller = components.caller
+    this.#peers = components.peers
+    this.#auditor = components.auditor ?? null
+    this.#options = options
+  }
+
+  /** Through `blocks`; `planned` is taken as the route as long as its servers answer. */
+  async forward(
+    input: Tensor<'float32'>,
+    blocks: BlockRange,
+    request: SpanRequest,
+    planned: readonly Hop[] = []
+  ): Promise<{ hidden: Tensor<'float32'>; passes: SpanPass[] }> {
+    const { signal } = request
+    const passes: SpanPass[] = []
+    let hidden = input
+    let route = planned
+    for (let at = blocks.first; at < blocks.end; at = passes.at(-1)!.hop.blocks.end) {
+      const stretch = await this.#retry({ first: at, end: blocks.end }, signal, async () => {
+        if (route.length === 0) route = await this.#route({ first: at, end: blocks.end }, input, signal)
+        const [hop, ...later] = route as [Hop, ...Hop[]]
+        route = []
+        const result = await this.#guard<Stretch>({
+          hop,
+          input: hidden,
+          factor: 1,
+          signal,
+          here: own => this.#forwardHop(hop, hidden, { ...request, signal: own }),
+          audit: found => this.#auditForward(hop, hidden, request, found.hidden),
+          elsewhere: (other, own) => this.#forwardOver(other, hidden, { ...request, signal: own }),
+          isSound: found => tokensFinite(found?.hidden ?? hidden, tokensOf(request))
+        })
+        route = later
+        return result
+      })
+      hidden = stretch.hidden
+      passes.push(...stretch.passes)
+    }
+    return { hidden, passes }
+  }
+
+  /** The gradient of the last pass's output back through all of them. */
+  async backward(
+    passes: readonly SpanPass[],
+    gradient: Tensor<'float32'>,
+    options: BackwardOptions = {}
+  ): Promise<PassGradients> {
+    const { inputGradient = true, signal } = options
+    const firstWanted = inputGradient ? 0 : passes.findIndex(pass => Object.keys(pass.request.ports).length > 0)
+    let hidden = gradient
+    let ports: NamedTensors = {}
+    for (const pass of passes.slice(firstWanted === -1 ? passes.length : firstWanted).reverse()) {
+      const result = await this.#backwardOne(pass, hidden, signal)
+      hidden = result.hidden
+      ports = { ...ports, ...result.ports }
+    }
+    return { hidden, ports }
+  }
+
+  /** Servers that answered since this was asked last; requests so far that failed, or that another server answered first. */
+  traffic(): { peers: number; retries: number } {
+    const peers = this.#answered.size
+    this.#answered.clear()
+    return { peers, retries: this.#retries }
+  }
+
+  /** With what the server kept; where that is lost, computed anew by it or by other servers of the blocks. */
+  async #backwardOne(pass: SpanPass, gradient: Floats, signal?: AbortSignal): Promise<PassGradients> {
+    let plan: { hop: Hop; residualId: string } | null = pass
+    return await this.#retry(pass.hop.blocks, signal, async () => {
+      const tried = plan
+      plan = null
+      if (tried === null) {
+        return await this.#backwardOver(await this.#route(pass.hop.blocks, gradient, signal), pass, gradient, signal)
+      }
+      try {
+        return await this.#guard<PassGradients>({
+          hop: tried.hop,
+          input: gradient,
+          factor: backwardFactor,
+          signal,
+          here: own => this.#backwardHop(tried, pass, gradient, own),
+          audit: found => this.#auditBackward(tried.hop, pass, gradient, found, signal),
+          elsewhere: (route, own) => this.#backwardOver(route, pass, gradient, own),
+          isSound: found =>
+            tokensFinite(found?.hidden ?? gradient, tokensOf(pass.request)) && namedFinite(found?.ports ?? {})
+        })
+      } catch (error) {
+        if (tried.residualId !== '' && isEvicted(error)) plan = { hop: tried.hop, residualId: '' }
+        throw error
+      }
+    })
+  }
+
+  /** Through the blocks of one server. */
+  async #forwardHop(hop: Hop, input: Floats, request: SpanRequest): Promise<Stretch> {
+    const own = { ...request, ports: portsOf(request.ports, hop.blocks) }
+    const result = await this.#ask(hop, request.signal, () => requestForward(this.#caller, hop, input, own))
+    // the signal of this try says nothing of the backward pass
+    const kept = { hop, input, residualId: result.residualId, request: { ...own, signal: undefined } }
+    return { hidden: result.hidden, passes: [kept] }
+  }
+
+  async #forwardOver(route: readonly Hop[], input: Floats, request: SpanRequest): Promise<Stretch> {
+    let hidden = input
+    const passes: SpanPass[] = []
+    for (const hop of route) {
+      const next = await this.#forwardHop(hop, hidden, request)
+      await this.#auditForward(hop, hidden, request, next.hidden)
+      hidden = next.hidden
+      passes.push(...next.passes)
+    }
+    return { hidden, passes }
+  }
+
+  /** Back through the blocks of one server. */
+  async #backwardHop(
+    { hop, residualId }: { hop: Hop; residualId: string },
+    { input, request }: SpanPass,
+    gradient: Floats,
+    signal?: AbortSignal
+  ): Promise<PassGradients> {
+    return await this.#ask(hop, signal, () =>
+      requestBackward(this.#caller, hop, { hidden: input, residualId, request }, gradient, signal)
+    )
+  }
+
+  #auditForward(hop: Hop, input: Floats, request: SpanRequest, output: Floats): Promise<void> | undefined {
+    const own = { ...request, ports: portsOf(request.ports, hop.blocks) }
+    return this.#auditor?.forward({ hop, input, request: own }, output)
+  }
+
+  #auditBackward(
+    hop: Hop,
+    { input, request }: SpanPass,
+    gradient: Floats,
+    result: PassGradients,
+    signal?: AbortSignal
+  ): Promise<void> | undefined {
+    return this.#auditor?.backward({ hop, input, request: { ...request, signal } }, gradient, result)
+  }
+
+  async #backwardOver(
+    route: readonly Hop[],
+    pass: SpanPass,
+    gradient: Floats,
+    signal?: AbortSignal
+  ): Promise<PassGradients> {
+    if (route.length === 1) {
+      const hop = route[0]!
+      const result = await this.#backwardHop({ hop, residualId: '' }, pass, gradient, signal)
+      await this.#auditBackward(hop, pass, gradient, result, signal)
+      return result
+    }
+    const request = { ...pass.request, signal, keepResiduals: true }
+    const again = await this.forward(pass.input, pass.hop.blocks, request, route)
+    return await this.backward(again.passes, gradient, { signal })
+  }
+
+  /**
+   * Runs work at one server, and at others too if it is late, or if its answer is not finite although its input is.
+   */
+  async #guard<T>({ hop, input, factor, signal, here, audit, elsewhere, isSound }: Guarded<T>): Promise<T> {
+    const tokens = input.shape[0]! * input.shape[1]!
+    const options = { mode: 'throughput', tokens } as const
+    const other = (): readonly Hop[] | null =>
+      this.#peers.otherRoute(hop.blocks, { ...options, without: new Set([hop.peerId]) })
+    const promisedMs = factor * (this.#peers.promisedMs([hop], options) + this.#peers.loadMs(hop.peerId))
+    const patienceMs = this.#punctuality.patienceMs(promisedMs) + passBytesMs(input.data.byteLength)
+    const started = performance.now()
+    const { result, late } = await hedge({
+      patienceMs,
+      signal,
+      first: here,
+      second: own => {
+        const route = this.#punctuality.mayHedge() ? other() : null
+        if (route === null) return null
+        const milliseconds = Math.round(performance.now() - started)
+        this.#options.logger.debug({ hop: describeHop(hop), milliseconds }, 'a server is late: another is asked too')
+        return elsewhere(route, own)
+      }
+    })
+    const ms = performance.now() - started
+    if (late) {
+      this.#retries += 1
+      this.#peers.late(hop.peerId, ms - promisedMs)
+    } else {
+      this.#punctuality.took(hop.peerId, ms, promisedMs)
+      if (ms < patienceMs) this.#peers.inTime(hop.peerId)
+    }
+    if (isSound(result) || !isSound(null)) {
+      if (!late) await audit(result)
+      return result
+    }
+    if (late) {
+      const message = `the answer of the server asked instead of ${describeHop(hop)} is not finite`
+      throw new SwarmError('BAD_FRAME', message, { retryable: true })
+    }
+    const route = other()
+    if (route === null) return result
+    const second = await elsewhere(route, signal)
+    // two that agree: the model's own numbers leave what floats can hold
+    if (!isSound(second)) return result
+    this.#peers.accuse(hop.peerId, 'not finite', `${describeHop(hop)}: its answer is not finite, another server's is`)
+    return second
+  }
+
+  /** Asks one server and remembers how it did. */
+  async #ask<T>(hop: Hop, signal: AbortSignal | undefined, request: () => Promise<T>): Promise<T> {
+    try {
+      const result = await request()
+      this.#peers.succeed(hop.peerId)
+      this.#answered.add(hop.peerId)
+      return result
+    } catch (error) {
+      throwIfAborted(signal)
+      this.#retries += 1
+      if (isPeersFault(error) && !isEvicted(error)) this.#peers.fail(hop.peerId, error as SwarmError)
+      throw error
+    }
+  }
+
+  async #route(blocks: BlockRange, batch: Tensor, signal?: AbortSignal): Promise<readonly Hop[]> {
+    const tokens = batch.shape[0]! * batch.shape[1]!
+    return await this.#peers.route(blocks, { mode: 'throughput', tokens, signal })
+  }
+
+  async #retry<T>(blocks: BlockRange, signal: AbortSignal | undefined, attempt: () => Promise<T>): Promise<T> {
+    const { retryDelaysMs, logger } = this.#options
+    try {
+      return await retry(attempt, { delaysMs: retryDelaysMs, logger, signal })
+    } catch (error) {
+      throwIfAborted(signal)
+      throw this.#peers.givenUp(blocks, toSwarmError(error))
+    }
+  }
+}
+
+function isEvicted(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'RESIDUALS_EVICTED'
+}
+
+/** Positions that are tokens. */
+function tokensOf({ mask }: SpanRequest): (row: number, position: number) => boolean {
+  return (row, position) => mask === undefined || mask.data[row * mask.shape[1]! + position] === 1n
+}

@@ -1,0 +1,54 @@
+// How long a request may take before another server is asked as well. Pure.
+import { second } from '../../../common/units.ts'
+
+/** Times what was promised. */
+const factor = 4
+/** A first use of a graph compiles it, weights may be cold, and a second answer costs another server as much. */
+const leastMs = 1 * second
+/** Hidden states travel at least so fast, or the link is to blame and not the server: bytes a second. */
+const leastBytesPerSecond = 1.25e6
+/** of a new observation */
+const weight = 0.3
+const mostSlowness = 100
+/** Requests that may be asked twice: a few at once, and a share of all. Where every server is late more work helps nobody. */
+const hedgesAtOnce = 3
+const hedgeShare = 0.1
+
+/** Milliseconds that these bytes may take one way on a slow link. */
+export function bytesMs(bytes: number): number {
+  return (bytes / leastBytesPerSecond) * second
+}
+
+/** There and back. */
+export function passBytesMs(bytes: number): number {
+  return 2 * bytesMs(bytes)
+}
+
+export class Punctuality {
+  /** times of what was promised, by server */
+  readonly #slowness = new Map<string, number>()
+  #asked = 0
+  #hedges = 0
+
+  /** @param promisedMs by announcements and measured round trips */
+  patienceMs(promisedMs: number): number {
+    this.#asked += 1
+    // the least: where one server alone is slow, another may help
+    const slowness = this.#slowness.size === 0 ? 1 : Math.max(1, Math.min(...this.#slowness.values()))
+    return leastMs + factor * promisedMs * slowness
+  }
+
+  /** A server has answered. */
+  took(peerId: string, ms: number, promisedMs: number): void {
+    const found = Math.min(Math.max(ms / Math.max(promisedMs, 1), 0.1), mostSlowness)
+    const before = this.#slowness.get(peerId) ?? found
+    this.#slowness.set(peerId, before + weight * (found - before))
+  }
+
+  /** Whether one more request may be asked twice; counts it. */
+  mayHedge(): boolean {
+    if (this.#hedges >= hedgesAtOnce + hedgeShare * this.#asked) return false
+    this.#hedges += 1
+    return true
+  }
+}

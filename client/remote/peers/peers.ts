@@ -1,0 +1,424 @@
+// The servers of one model as this client knows them: who is there, how far away, who failed lately.
+// Decides nothing: routing does, over what this gives.
+import { messageOf, SwarmError, toSwarmError } from '../../../common/errors.ts'
+import { type Logger, silent } from '../../../common/logger.ts'
+import type { BlockRange } from '../../../common/range.ts'
+import { minute, second } from '../../../common/units.ts'
+import type { Announcement } from '../../../network/discovery/announcement.ts'
+import { delay, throwIfAborted, within } from '../passes/retry.ts'
+import { findRoute, type Hop, type RouteOptions, type RouteServer, routeCost } from '../routing/routing.ts'
+import { Load, spreadRoutes } from '../routing/spread.ts'
+import { Bans } from './bans.ts'
+import { Blame, type Offence } from './blame.ts'
+import { Experience } from './experience.ts'
+import { givenUp } from './given-up.ts'
+import { type Ping, RoundTrips } from './round-trips.ts'
+
+/** The list of servers is asked for again when it is older. */
+const refreshMs = 1 * minute
+/** The first route waits so long for round trips; servers that have not answered count as unknown. */
+const firstPingsMs = 1 * second
+/** Where blocks are missing they are looked for thoroughly, but not more often. */
+const thoroughMs = 0.1 * second
+/** A server that is to be avoided counts as so much further away: it is taken where no other has the blocks. */
+const avoidedMs = 30 * second
+/** What is promised of servers whose announcements are gone. */
+const unknownPromiseMs = 0.5 * second
+/** Less than this is load, not silence: a server that is late by less is not accused. */
+const leastSilenceMs = 0.4 * second
+/** A server that is asked how busy it is has so long to answer. */
+const queueTimeoutMs = 1 * second
+
+export interface PeersComponents {
+  /** the model's servers as announced now; `enough` says whether dearer ways of looking are worth it */
+  findServers(options: {
+    signal?: AbortSignal
+    enough?: (servers: readonly Announcement[]) => boolean
+  }): Promise<readonly Announcement[]>
+  /** names of the models that the swarm serves, for the message when it is not this one */
+  modelsServed?(options: { signal?: AbortSignal }): Promise<readonly string[]>
+  readonly ping: Ping
+  /** requests and steps that wait at a server, as it says itself; absent: servers are not asked */
+  queueOf?(peerId: string, options: { signal: AbortSignal }): Promise<number>
+  /** identity of the model; default: none */
+  readonly model?: string
+  /** what is known against servers; default: nothing, and what is found out is forgotten with this object */
+  readonly blame?: Blame
+  /** first answers of servers that are not known are checked before they are used: one that lied long ago may be tried again. Default false */
+  readonly audited?: boolean
+  /** servers whose blocks are of another precision are left out: `float32`, `int8`, `int4` */
+  readonly requireDtype?: string
+  readonly logger?: Logger
+  /** milliseconds since 1970; for tests */
+  readonly now?: () => number
+}
+
+/** A chain of servers that this client counts as busy until `done` is called. */
+export interface ReservedRoute {
+  readonly hops: readonly Hop[]
+  done(): void
+}
+
+export class Peers {
+  readonly #components: PeersComponents
+  readonly #logger: Logger
+  readonly #now: () => number
+  readonly #closing = new AbortController()
+  readonly #roundTrips: RoundTrips
+  readonly #bans: Bans
+  readonly #load = new Load()
+  readonly #experience: Experience
+  readonly #blame: Blame
+  readonly #model: string
+  #servers: readonly Announcement[] = []
+  /** servers of another precision than the one that is required, when last looked */
+  #leftOut = 0
+  #refreshedAt = -Infinity
+  #thoroughAt = -Infinity
+  #refreshing: Promise<void> | undefined
+
+  constructor(components: PeersComponents) {
+    this.#components = components
+    this.#logger = components.logger ?? silent
+    this.#now = components.now ?? Date.now
+    this.#experience = new Experience(this.#now)
+    const shared = { logger: this.#logger, now: this.#now }
+    this.#bans = new Bans(shared)
+    this.#blame = components.blame ?? new Blame({ home: null, ...shared })
+    this.#model = components.model ?? ''
+    this.#roundTrips = new RoundTrips({ ...shared, ping: components.ping })
+  }
+
+  /** Servers that are online by their announcements, banned ones included, those that lied not. */
+  get servers(): readonly Announcement[] {
+    const now = this.#now()
+    const isUsed = ({ peerId, state, expiresAt }: Announcement): boolean =>
+      state === 'online' && expiresAt > now && !this.#blame.isExcluded(peerId)
+    return this.#servers.filter(isUsed)
+  }
+
+  /** Peers that failed lately, are busy, or have something against them: they are taken where no other has the blocks. */
+  get banned(): ReadonlySet<string> {
+    return new Set([...this.#bans.current, ...this.#avoided.keys()])
+  }
+
+  /** Where the peer can be dialed. */
+  addressesOf(peerId: string): readonly string[] {
+    return this.#servers.find(server => server.peerId === peerId)?.addresses ?? []
+  }
+
+  /** Bytes of the largest request that the peer takes, as it announces; Infinity where it does not say. */
+  requestBytesOf(peerId: string): number {
+    return this.#servers.find(server => server.peerId === peerId)?.requestBytes ?? Infinity
+  }
+
+  /** What the peer says that it holds its blocks in. */
+  dtypeOf(peerId: string): string | undefined {
+    return this.#servers.find(server => server.peerId === peerId)?.dtype
+  }
+
+  /** A chain through `blocks` of other servers than those, of one precision where there is one; null where there is none. Looks for nobody. */
+  otherRoute(
+    blocks: BlockRange,
+    options: RouteOptions & { readonly without: ReadonlySet<string>; readonly dtype?: string }
+  ): readonly Hop[] | null {
+    const { without, dtype, ...routing } = options
+    const excluded = new Set([...this.banned, ...without])
+    const ofDtype = this.#routeServers().filter(({ peerId }) => this.dtypeOf(peerId) === dtype)
+    for (const servers of [ofDtype, this.#routeServers()]) {
+      try {
+        return findRoute(servers, blocks, { ...routing, excluded })
+      } catch {
+        // nobody of these: perhaps of the others
+      }
+    }
+    return null
+  }
+
+  /** Leaves the peer out for 15 s, twice as long after each further failure in a row; one that said when to come back, until then. */
+  fail(peerId: string, reason?: SwarmError | Pick<SwarmError, 'retryAfterMs'>): void {
+    this.#bans.fail(peerId, reason)
+  }
+
+  /** What to say where trying again has not helped. */
+  givenUp(blocks: BlockRange, error: SwarmError): SwarmError {
+    const reasons = new Map([...this.#avoided, ...this.#bans.reasons])
+    return givenUp(error, blocks, this.servers, reasons)
+  }
+
+  /** Notes what a server did, for other processes and later ones too: one that lied is asked for nothing, others are avoided. */
+  accuse(peerId: string, offence: Offence, why: string): void {
+    this.#blame.accuse(peerId, { model: this.#model, offence, why })
+  }
+
+  /** An answer of the server was compared with another's and is right. */
+  vouch(peerId: string): void {
+    this.#blame.vouch(peerId)
+  }
+
+  /** Whether an answer of the server was checked and right lately. */
+  isKnown(peerId: string): boolean {
+    return this.#blame.isKnown(peerId)
+  }
+
+  /** True for a server that was found to lie: it is asked for nothing. */
+  isExcluded(peerId: string): boolean {
+    return this.#blame.isExcluded(peerId)
+  }
+
+  /** True for a server that was found to lie and whose exclusion is over. */
+  isOnProbation(peerId: string): boolean {
+    return this.#blame.isOnProbation(peerId)
+  }
+
+  /** Milliseconds that a route takes by what its servers announce and what was measured, lateness left out. */
+  promisedMs(route: readonly Hop[], options: RouteOptions = {}): number {
+    const known = this.#servers.filter(server => route.some(({ peerId }) => peerId === server.peerId))
+    const servers = known.map(server => ({ ...this.#routeServer(server), lateMs: 0 }))
+    return route.every(hop => servers.some(({ peerId }) => peerId === hop.peerId))
+      ? routeCost(route, servers, options)
+      : unknownPromiseMs
+  }
+
+  /** The same with what servers were late lately. */
+  expectedMs(route: readonly Hop[], options: RouteOptions = {}): number {
+    const lateMs = route.reduce((sum, { peerId }) => sum + this.#experience.latenessOf(peerId), 0)
+    return this.promisedMs(route, options) + lateMs
+  }
+
+  /** Milliseconds of work of this client that is on its way to a server. */
+  loadMs(peerId: string): number {
+    return this.#load.busyUntilMs.get(peerId) ?? 0
+  }
+
+  /**
+   * A server had not answered so long after the time that it promised, and another was asked instead. It counts as that much further
+   * away for a while. One that says itself that it has no work, and yet does not answer, is avoided in later runs too.
+   */
+  late(peerId: string, ms: number): void {
+    this.#experience.late(peerId, ms)
+    const { queueOf } = this.#components
+    if (queueOf === undefined || ms < leastSilenceMs) return
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(queueTimeoutMs)])
+    const accuse = (says: string): void => {
+      if (this.#closing.signal.aborted) return
+      this.accuse(peerId, 'late', `no answer ${Math.round(ms)} ms after the time that it promised; ${says}`)
+    }
+    queueOf(peerId, { signal }).then(
+      queue => queue === 0 && accuse('it says that it has no other work'),
+      error => accuse(`it does not say how busy it is: ${messageOf(error)}`)
+    )
+  }
+
+  /** A server answered in the time that it promised. */
+  inTime(peerId: string): void {
+    this.#experience.inTime(peerId)
+  }
+
+  /** Forgets the peer's failures. */
+  succeed(peerId: string): void {
+    this.#bans.succeed(peerId)
+  }
+
+  /**
+   * The best chain of servers through `blocks`. Banned ones, and those to `avoid`, are taken only where there is no other.
+   * Throws BLOCKS_UNAVAILABLE naming the blocks that nobody serves, and whatever looking for servers throws.
+   */
+  route(
+    blocks: BlockRange,
+    options: RouteOptions & { readonly signal?: AbortSignal; readonly avoid?: ReadonlySet<string> } = {}
+  ): Promise<readonly Hop[]> {
+    const { signal, avoid, ...routing } = options
+    return this.#find(blocks, signal, (servers, excluded) =>
+      findRoute(away(servers, avoid), blocks, { ...routing, excluded })
+    )
+  }
+
+  /**
+   * A chain for each part of a batch, `tokens` long, over all servers that help; what is under way counts. Throws as
+   * `route` does.
+   */
+  reserveRoutes(
+    blocks: BlockRange,
+    tokens: readonly number[],
+    options: { readonly signal?: AbortSignal } = {}
+  ): Promise<readonly ReservedRoute[]> {
+    return this.#find(blocks, options.signal, (servers, excluded) => {
+      const { busyUntilMs } = this.#load
+      const routes = spreadRoutes(servers, blocks, tokens, { busyUntilMs, excluded })
+      return routes.map(route => ({ hops: route.hops, done: this.#load.add(route) }))
+    })
+  }
+
+  /** A decode step over this route took so long: routes are chosen by what servers do, not only by what they announce. */
+  took(route: readonly Hop[], ms: number): void {
+    const known = new Map(this.#routeServers().map(server => [server.peerId, server]))
+    const servers = route.flatMap(({ peerId }) => known.get(peerId) ?? [])
+    if (servers.length === route.length) this.#experience.took(route, servers, ms)
+  }
+
+  get #avoided(): ReadonlyMap<string, string> {
+    return this.#blame.avoided(this.#model, { probation: this.#components.audited !== true })
+  }
+
+  /** Ends what is under way. */
+  close(): void {
+    this.#closing.abort(new SwarmError('ABORTED', 'the model was closed'))
+  }
+
+  /** What `plan` finds without the banned servers, after a thorough look where that is nothing, or else with them. */
+  async #find<T>(
+    blocks: BlockRange,
+    signal: AbortSignal | undefined,
+    plan: (servers: readonly RouteServer[], excluded: ReadonlySet<string>) => T
+  ): Promise<T> {
+    await this.#update(signal)
+    const find = (excluded: ReadonlySet<string>) => plan(this.#routeServers(), excluded)
+    try {
+      return find(this.banned)
+    } catch (error) {
+      if (!(error instanceof SwarmError) || error.code !== 'BLOCKS_UNAVAILABLE') throw error
+      if (this.#now() - this.#thoroughAt > thoroughMs) await this.#refresh(signal, blocks)
+      try {
+        return find(this.banned)
+      } catch {
+        if (await this.#waitForBusy(signal)) return this.#find(blocks, signal, plan)
+        try {
+          return find(new Set())
+        } catch (missing) {
+          if (this.#leftOut > 0) throw this.#otherPrecision(missing as SwarmError)
+          if (this.#excluded.length > 0) throw this.#liarsLeftOut(missing as SwarmError)
+          throw this.servers.length === 0 ? await this.#explain(missing as SwarmError, signal) : missing
+        }
+      }
+    }
+  }
+
+  /** Until the first of the busy servers may be asked again; false where there is none. */
+  async #waitForBusy(signal?: AbortSignal): Promise<boolean> {
+    const { busyMs } = this.#bans
+    if (busyMs === null) return false
+    await delay(busyMs, signal)
+    return true
+  }
+
+  /** Online servers that were found to lie. */
+  get #excluded(): readonly Announcement[] {
+    return this.#servers.filter(({ peerId, state }) => state === 'online' && this.#blame.isExcluded(peerId))
+  }
+
+  #liarsLeftOut({ code, message, retryable }: SwarmError): SwarmError {
+    const paths = this.#excluded.map(({ peerId }) => this.#blame.pathOf(peerId) ?? `…${peerId.slice(-8)}`)
+    const hint = `to trust one again, delete ${paths.slice(0, 2).join(', ')}`
+    const kept = paths.some(path => path.endsWith('.json')) ? `; ${hint}` : ''
+    return new SwarmError(code, `${message}; ${paths.length} left out because an audit found them to lie${kept}`, {
+      retryable
+    })
+  }
+
+  #otherPrecision({ code, message, retryable }: SwarmError): SwarmError {
+    const { requireDtype } = this.#components
+    const others = `${this.#leftOut} left out because ${requireDtype} is required of servers and they announce another dtype`
+    return new SwarmError(code, `${message}; ${others}`, { retryable })
+  }
+
+  #routeServers(): RouteServer[] {
+    return this.servers.map(server => this.#routeServer(server))
+  }
+
+  #routeServer({ peerId, firstBlock, endBlock, trips, ...announced }: Announcement): RouteServer {
+    return {
+      peerId,
+      blocks: { first: firstBlock, end: endBlock },
+      roundTripMs: this.#roundTrips.of(peerId),
+      decodeRate: announced.decodeRate,
+      forwardRate: announced.forwardRate,
+      cacheBytesFree: announced.cacheBytesFree,
+      queueMs: announced.queueMs,
+      trainingQueueMs: announced.trainingQueueMs,
+      slowness: this.#experience.slownessOf(peerId),
+      lateMs: this.#experience.latenessOf(peerId),
+      ...(trips.length > 0 && { trips: new Map(trips.map(trip => [trip.peerId, trip.ms])) })
+    }
+  }
+
+  /** Refreshes: in front of the caller the first time, later behind him while the list in hand still serves. */
+  async #update(signal?: AbortSignal): Promise<void> {
+    throwIfAborted(signal)
+    if (this.#now() - this.#refreshedAt < refreshMs) return
+    if (this.servers.length === 0) await this.#refresh(signal)
+    else {
+      this.#refresh().catch(error => this.#logger.debug({ error }, `looking for servers failed: ${messageOf(error)}`))
+    }
+  }
+
+  /** Where nobody serves the model: what the swarm serves instead. */
+  async #explain(error: SwarmError, signal?: AbortSignal): Promise<SwarmError> {
+    try {
+      const models = (await this.#components.modelsServed?.({ signal })) ?? []
+      if (models.length === 0) return error
+      const hint = `the swarm serves ${models.join(', ')}: is it the same checkpoint and revision?`
+      return new SwarmError(error.code, `${error.message}; ${hint}`, { cause: error })
+    } catch (failure) {
+      this.#logger.debug({ error: failure }, `cannot tell what else is served: ${messageOf(failure)}`)
+      return error
+    }
+  }
+
+  /** One look-up at a time; whoever gives up leaves it to the others. `blocks`: all of them should be served. */
+  async #refresh(signal?: AbortSignal, blocks?: BlockRange): Promise<void> {
+    throwIfAborted(signal)
+    this.#refreshing ??= this.#look(blocks).finally(() => {
+      this.#refreshing = undefined
+    })
+    const aborted = Promise.withResolvers<never>()
+    const onAbort = () => aborted.reject(toSwarmError(signal?.reason, 'ABORTED'))
+    signal?.addEventListener('abort', onAbort, { once: true })
+    try {
+      await Promise.race([this.#refreshing, aborted.promise])
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  #wanted(servers: readonly Announcement[]): readonly Announcement[] {
+    const { requireDtype } = this.#components
+    return requireDtype === undefined ? servers : servers.filter(({ dtype }) => dtype === requireDtype)
+  }
+
+  async #look(blocks?: BlockRange): Promise<void> {
+    const { signal } = this.#closing
+    const enough = blocks && ((found: readonly Announcement[]) => covers(this.#wanted(found), blocks))
+    const found = await this.#components.findServers({ signal, enough })
+    const servers = this.#wanted(found)
+    this.#leftOut = found.length - servers.length
+    const first = this.#refreshedAt === -Infinity
+    this.#servers = servers
+    this.#refreshedAt = this.#now()
+    if (blocks !== undefined) this.#thoroughAt = this.#refreshedAt
+    this.#logger.debug({ servers: servers.length }, 'servers of the model found')
+    await this.#blame.load()
+    const pings = this.#roundTrips.measure(
+      servers.filter(server => server.state === 'online'),
+      signal
+    )
+    if (first) await within(firstPingsMs, pings)
+  }
+}
+
+/** The servers, some of them as if they were far away. */
+function away(servers: readonly RouteServer[], avoid: ReadonlySet<string> | undefined): readonly RouteServer[] {
+  if (avoid === undefined || avoid.size === 0) return servers
+  return servers.map(server =>
+    avoid.has(server.peerId) ? { ...server, lateMs: (server.lateMs ?? 0) + avoidedMs } : server
+  )
+}
+
+/** Whether online servers host all of the blocks. */
+function covers(servers: readonly Announcement[], blocks: BlockRange): boolean {
+  for (let block = blocks.first; block < blocks.end; block++) {
+    const hosts = (server: Announcement) => server.firstBlock <= block && block < server.endBlock
+    if (!servers.some(server => server.state === 'online' && hosts(server))) return false
+  }
+  return true
+}

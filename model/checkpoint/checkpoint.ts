@@ -1,0 +1,287 @@
+// A Hugging Face model directory: opened by its headers, checked against its configuration, read tensor by tensor.
+// Knows files and names; what the tensors mean is the family's.
+import { createHash } from 'node:crypto'
+import { SwarmError } from '../../common/errors.ts'
+import type { Tensor } from '../../common/tensor.ts'
+import { type ModelConfig, type RawConfig, withGenerationConfig } from '../config/config.ts'
+import { familyOf } from '../families/families.ts'
+import type { ExpectedTensor, Family } from '../families/family.ts'
+import type { ModelFolder } from '../formats/folder.ts'
+import { readTensors } from '../formats/formats.ts'
+import { openModelFolder } from '../formats/open-folder.ts'
+import { isScaleOf, scaleBlockOf, withScale } from '../formats/scale.ts'
+import type { ReadLog, TensorInfo } from '../formats/tensor-info.ts'
+import { alignNames } from '../formats/tensor-names.ts'
+import { isHubName, openHubFolder } from '../hub/folder.ts'
+import type { HubOptions } from '../hub/options.ts'
+import { isJsonObject } from '../json.ts'
+import { checkReadable, decodeTensor, isStoredAsKnown, visitBytes } from './read-tensor.ts'
+import { headNameOf, holdSameNumbers, tieByName } from './tied-head.ts'
+import { checkUnread } from './unread-tensors.ts'
+
+export type { ReadLog, TensorInfo } from '../formats/tensor-info.ts'
+
+export interface Checkpoint {
+  /** absolute path of the directory */
+  readonly path: string
+  /** last part of the path, for people */
+  readonly name: string
+  readonly config: ModelConfig
+  /** generation_config.json: what a generation does where its caller says nothing; empty where there is none */
+  readonly generationConfig: RawConfig
+  readonly family: Family
+  readonly tensors: ReadonlyMap<string, TensorInfo>
+  /** sha256 in hex over configuration, tensor index and the final norm: the same for the same model revision only */
+  readonly identity: string
+  readonly reads: ReadLog
+  /** where its files are */
+  readonly folder: ModelFolder
+  /** Brings the data of these tensors to this machine where it is not here yet; reading does so by itself. */
+  provide(names: readonly string[], options?: { signal?: AbortSignal }): Promise<void>
+}
+
+function checkTensor(
+  expected: ExpectedTensor,
+  found: TensorInfo | undefined,
+  path: string,
+  isOwnHead: boolean = false
+): void {
+  if (found === undefined) {
+    const advice = isOwnHead
+      ? 'tie_word_embeddings says that the head is not the embedding: set it to true if it is; for a model without a head name its class without one in architectures, LlamaModel'
+      : 'does config.json belong to these files?'
+    throw new SwarmError(
+      'BAD_CHECKPOINT',
+      `${path}: tensor '${expected.name}' [${expected.shape}] is missing (${advice})`
+    )
+  }
+  if (found.shape.join() !== expected.shape.join()) {
+    throw new SwarmError(
+      'BAD_CHECKPOINT',
+      `${found.file}: tensor '${found.name}': expected shape [${expected.shape}] from config.json, found [${found.shape}]`
+    )
+  }
+  checkReadable(found)
+  if (found.scale !== undefined) checkReadable(found.scale.tensor)
+}
+
+/** Whether the class that saved the checkpoint scores the vocabulary; those of other tasks have no head for that. */
+function isLanguageModel({ architectures }: RawConfig): boolean {
+  const [name] = Array.isArray(architectures) ? architectures : []
+  return (
+    typeof name !== 'string' || !/(Model|For(Sequence|Token)Classification)$/.test(name) || name.endsWith('LMHeadModel')
+  )
+}
+
+/** Everything that changes what a block computes, in one fixed order. */
+function canonicalConfig(config: ModelConfig): string {
+  const { modelType, hiddenSize, numBlocks, numHeads, numKeyValueHeads, headDim, intermediateSize, vocabSize } = config
+  const { normEpsilon, tiedEmbeddings, rope, biasedModules, traits } = config
+  const sizes = [hiddenSize, numBlocks, numHeads, numKeyValueHeads, headDim, intermediateSize, vocabSize]
+  const sortedRope = Object.entries(rope ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
+  const all = [modelType, sizes, normEpsilon, tiedEmbeddings, sortedRope, [...biasedModules].sort(), traits ?? null]
+  return JSON.stringify(all)
+}
+
+function tensorInfo(tensors: ReadonlyMap<string, TensorInfo>, name: string, path: string): TensorInfo {
+  const info = tensors.get(name)
+  if (info === undefined) throw new SwarmError('NOT_FOUND', `${path}: no tensor '${name}'`)
+  return info
+}
+
+/**
+ * In config.json: which adapter was merged into the model. Its configuration, tensors and last norm may all be those of the model under
+ * the adapter, whose servers it must not use.
+ */
+export const mergedField = 'merged_adapter'
+
+export interface OpenOptions {
+  readonly signal?: AbortSignal
+  /** of the Hugging Face Hub, for a name instead of a path */
+  readonly hub?: HubOptions
+  /** the model's folder, opened already: the name is for messages only */
+  readonly folder?: ModelFolder
+  /** what its identity must be: MODEL_MISMATCH where it is another */
+  readonly identity?: string
+  /**
+   * true where embedding and head are not wanted, as on a server: a head that is stored beside an embedding that it should be is then
+   * not fetched and compared, and `config.tiedEmbeddings` says what config.json says. Default false
+   */
+  readonly blocksOnly?: boolean
+}
+
+/**
+ * Opens a model directory by its headers: config.json, generation_config.json, and one or many files of weights
+ * (formats/formats.ts), a GGUF file, or by its name a model of the Hugging Face Hub. Reads no tensor but the final norm. Throws NOT_FOUND without config.json, BAD_CHECKPOINT for files that
+ * are missing, truncated or contradict each other, UNSUPPORTED for architectures and options that this build does not run.
+ */
+export async function openCheckpoint(pathOrName: string, options: OpenOptions = {}): Promise<Checkpoint> {
+  options.signal?.throwIfAborted()
+  const folder = options.folder ?? (await openLocalOrHub(pathOrName, options))
+  const checkpoint = await openFolder(folder, options)
+  const { identity = checkpoint.identity } = options
+  if (checkpoint.identity === identity) return checkpoint
+  throw new SwarmError(
+    'MODEL_MISMATCH',
+    `${pathOrName}: expected model ${identity.slice(0, 8)}, found ${checkpoint.identity.slice(0, 8)}: what was fetched is not it`
+  )
+}
+
+/** What lies at the path; where nothing does and it could be a name of the hub's, that model. */
+async function openLocalOrHub(pathOrName: string, { hub, signal }: OpenOptions): Promise<ModelFolder> {
+  const folder = await openModelFolder(pathOrName)
+  if (folder.files.size > 0 || !isHubName(pathOrName)) return folder
+  try {
+    return await openHubFolder(pathOrName, hub, { signal })
+  } catch (error) {
+    if (!(error instanceof SwarmError) || error.code === 'BAD_CHECKPOINT') throw error
+    const { code, retryable, message } = error
+    throw new SwarmError(code, `no folder ${pathOrName} here; ${message}`, { retryable, cause: error })
+  }
+}
+
+/** The tensors of a folder under the names that the model's family gives them. Throws BAD_CHECKPOINT, UNSUPPORTED. */
+function modelTensors(
+  raw: RawConfig,
+  family: Family,
+  config: ModelConfig,
+  stored: ReadonlyMap<string, TensorInfo>,
+  path: string
+): { tensors: Map<string, TensorInfo>; expected: readonly ExpectedTensor[] } {
+  const all = [...family.clientTensors(config)]
+  for (let block = 0; block < config.numBlocks; block++) all.push(...family.blockTensors(config, block))
+  const { embedding } = family.clientTensorNames(config)
+  const head = headNameOf(family, config)
+  const wanted = new Set([...all.map(({ name }) => name), head])
+  const named = alignNames(
+    stored,
+    all.map(({ name }) => name),
+    name => name === head || isScaleOf(name, each => wanted.has(each))
+  )
+  const aligned = config.tiedEmbeddings ? tieByName(named, { embedding, head }) : named
+  const scaleBlock = scaleBlockOf(raw)
+  const tensors = new Map([...aligned].map(([name, info]) => [name, withScale(info, aligned, scaleBlock)]))
+  const expected = isLanguageModel(raw) ? all : all.filter(({ name }) => name !== head || tensors.has(name))
+  for (const tensor of expected) checkTensor(tensor, tensors.get(tensor.name), path, tensor.name === head)
+  const scales = new Set([...tensors.values()].flatMap(({ scale }) => scale?.tensor.name ?? []))
+  const unread = [...tensors.values()].filter(({ name }) => !wanted.has(name) && !scales.has(name))
+  checkUnread(config, unread, path)
+  for (const info of unread) if (!isStoredAsKnown(info)) tensors.delete(info.name)
+  return { tensors, expected }
+}
+
+interface Sources {
+  readonly family: Family
+  readonly tensors: Map<string, TensorInfo>
+  readonly reads: ReadLog
+  readonly provide: Checkpoint['provide']
+}
+
+/**
+ * The configuration of a model whose config.json says that its head is its embedding, as its tensors say it: where both are stored and
+ * differ, they are two. A head that is the embedding is left out of the tensors.
+ */
+async function withStoredHead(
+  config: ModelConfig,
+  { family, tensors, reads, provide }: Sources,
+  options: { signal?: AbortSignal }
+): Promise<ModelConfig> {
+  const head = headNameOf(family, config)
+  const [own, embedding] = [head, family.clientTensorNames(config).embedding].map(name => tensors.get(name))
+  if (!config.tiedEmbeddings || own === undefined) return config
+  checkReadable(own)
+  await provide([own.name, embedding!.name], options)
+  if (await holdSameNumbers(own, embedding!, reads, options)) {
+    tensors.delete(head)
+    return config
+  }
+  const untied = { ...config, tiedEmbeddings: false }
+  for (const expected of family.clientTensors(untied)) {
+    if (expected.name === head) checkTensor(expected, own, own.file)
+  }
+  return untied
+}
+
+async function openFolder(folder: ModelFolder, options: OpenOptions): Promise<Checkpoint> {
+  const raw = await folder.json('config.json', options)
+  if (raw === undefined) {
+    throw new SwarmError('NOT_FOUND', `${folder.path}: no config.json (expected a Hugging Face model directory)`)
+  }
+  const family = familyOf(raw)
+  const generationConfig = (await folder.json('generation_config.json', options)) ?? {}
+  const said = withGenerationConfig(family.parseConfig(raw), generationConfig)
+  const reads: ReadLog = { bytesRead: 0, tensorsRead: new Set(), tensorsMapped: new Set() }
+  const stored = await readTensors(folder, { reads, signal: options.signal })
+  const { tensors, expected } = modelTensors(raw, family, said, stored, folder.path)
+  const names = expected.map(tensor => tensor.name)
+  const head = headNameOf(family, said)
+  // of a tied model with a head of its own: whether they differ is seen by those who read them
+  if (said.tiedEmbeddings && tensors.has(head)) names.push(head)
+
+  const hash = createHash('sha256').update('swarmtune model identity 1\n').update(canonicalConfig(said)).update('\n')
+  const merged = isJsonObject(raw) ? raw[mergedField] : undefined
+  if (merged !== undefined) hash.update(`${mergedField} ${JSON.stringify(merged)}\n`)
+  for (const name of names.sort()) {
+    const { dtype, shape, encoding, scale } = tensors.get(name)!
+    const scaled = scale && { scale: [scale.tensor.dtype, scale.tensor.shape, scale.block] }
+    const { strides: _, ...kept } = { ...encoding, ...scaled }
+    hash.update(`${JSON.stringify(Object.keys(kept).length > 0 ? [name, dtype, shape, kept] : [name, dtype, shape])}\n`)
+  }
+  // without a last norm the first of a block's tells revisions apart
+  const sample = family.clientTensorNames(said).norm ?? family.blockTensorNames(said, 0)[0]!
+  const norm = tensorInfo(tensors, sample, folder.path)
+  const provide: Checkpoint['provide'] = (wanted, providing) =>
+    folder.provide(
+      wanted.flatMap(name => {
+        const info = tensorInfo(tensors, name, folder.path)
+        return info.scale === undefined ? [info] : [info, info.scale.tensor]
+      }),
+      providing
+    )
+  await provide([norm.name], options)
+  await visitBytes(norm, reads, bytes => hash.update(bytes))
+  const identity = hash.digest('hex')
+  const isWanted = options.blocksOnly !== true && isLanguageModel(raw)
+  const config = isWanted ? await withStoredHead(said, { family, tensors, reads, provide }, options) : said
+  return {
+    path: folder.path,
+    name: folder.name,
+    generationConfig,
+    config,
+    family,
+    tensors,
+    identity,
+    reads,
+    folder,
+    provide
+  }
+}
+
+/**
+ * A tensor of the checkpoint as float32, whatever it is stored in.
+ * Throws NOT_FOUND for an unknown name, UNSUPPORTED for a dtype that is no weight's.
+ */
+export async function readTensor(
+  checkpoint: Checkpoint,
+  name: string,
+  options: { signal?: AbortSignal } = {}
+): Promise<Tensor<'float32'>> {
+  const info = tensorInfo(checkpoint.tensors, name, checkpoint.path)
+  await checkpoint.provide([name], options)
+  return decodeTensor(info, checkpoint.reads, options)
+}
+
+/** The first `bytes` bytes of a tensor as stored, with its scales: enough to tell one revision's weights from another's. */
+export async function readSample(checkpoint: Checkpoint, name: string, bytes: number): Promise<Uint8Array> {
+  const info = tensorInfo(checkpoint.tensors, name, checkpoint.path)
+  await checkpoint.provide([name])
+  const of = async (part: TensorInfo, length: number): Promise<Uint8Array> => {
+    const sample = new Uint8Array(length)
+    await visitBytes({ ...part, length }, checkpoint.reads, (piece, done) => sample.set(piece, done))
+    return sample
+  }
+  const sample = await of(info, Math.min(bytes, info.length))
+  return info.scale === undefined
+    ? sample
+    : Buffer.concat([sample, await of(info.scale.tensor, info.scale.tensor.length)])
+}

@@ -1,0 +1,48 @@
+// Names and shapes of a model's tensors, as its family's description implies them.
+import type { ModelConfig } from '../config/config.ts'
+import type { FamilyDescription } from '../families/description.ts'
+import type { BlockBias, ExpectedTensor } from '../families/family.ts'
+
+/** Names and shapes of a block's tensors as they are in the checkpoint. */
+export function blockTensorsOf<C extends ModelConfig>(
+  description: FamilyDescription<C>,
+  config: C,
+  block: number
+): readonly ExpectedTensor[] {
+  const biased = description.biasedModules(config)
+  const linears = description.linearModules(config).flatMap(({ name, inFeatures, outFeatures, transposed }) => {
+    const shape = transposed ? [inFeatures, outFeatures] : [outFeatures, inFeatures]
+    const weight = { name: `${name}.weight`, shape }
+    return biased.includes(name) ? [weight, { name: `${name}.bias`, shape: [outFeatures] }] : [weight]
+  })
+  const path = description.blockPath(block)
+  return [...description.otherTensors(config, block), ...linears].map(({ name, shape }) => ({
+    name: `${path}.${name}`,
+    shape
+  }))
+}
+
+const biasEnd = '.bias'
+
+/** The biases of a block by the paths of their modules. */
+export function blockBiasesOf<C extends ModelConfig>(
+  description: FamilyDescription<C>,
+  config: C,
+  block: number
+): readonly BlockBias[] {
+  const prefix = `${description.blockPath(block)}.`
+  return blockTensorsOf(description, config, block)
+    .filter(({ name }) => name.endsWith(biasEnd))
+    .map(({ name, shape }) => ({ name: name.slice(prefix.length, -biasEnd.length), size: shape[0]! }))
+}
+
+/** Names and shapes of the client's tensors, tied ones once. */
+export function clientTensorsOf<C extends ModelConfig>(
+  description: FamilyDescription<C>,
+  config: C
+): readonly ExpectedTensor[] {
+  const { embedding, head } = description.clientTensorNames(config)
+  const matrix = [config.vocabSize, description.embeddingWidth?.(config) ?? config.hiddenSize]
+  const names = [...new Set([embedding, head])]
+  return [...names.map(name => ({ name, shape: matrix })), ...description.clientTensors(config)]
+}

@@ -1,0 +1,47 @@
+// A family from its description: names, shapes and graphs in one way for all.
+
+import { blockBiasesOf, blockTensorsOf, clientTensorsOf } from '../checkpoint/expected-tensors.ts'
+import type { ModelConfig } from '../config/config.ts'
+import { clientGraphs } from '../layers/client-graphs.ts'
+import { decodeSpan } from '../layers/decode-span.ts'
+import { forwardSpan } from '../layers/forward-span.ts'
+import type { FamilyDescription } from './description.ts'
+import type { Family, TokenHead } from './family.ts'
+
+/** Of GenericForTokenClassification in Hugging Face transformers. */
+const genericTokenHead: TokenHead = {
+  name: 'score',
+  dropoutFields: ['classifier_dropout', 'hidden_dropout'],
+  dropout: 0.1
+}
+
+/** The contract's parts, each from what the description says. */
+export function defineFamily<C extends ModelConfig>(description: FamilyDescription<C>): Family {
+  // every configuration that a caller has was made by this family's parseConfig
+  const own = (config: ModelConfig): C => config as C
+  const client = clientGraphs(description)
+  return {
+    modelTypes: description.modelTypes,
+    parseConfig: raw => description.parseConfig(raw),
+    blockTensors: (config, block) => blockTensorsOf(description, own(config), block),
+    blockTensorNames: (config, block) => blockTensorsOf(description, own(config), block).map(({ name }) => name),
+    clientTensors: config => clientTensorsOf(description, own(config)),
+    clientTensorNames: config => description.clientTensorNames(own(config)),
+    defaultTargets: description.defaultTargets,
+    linearModules: config => description.linearModules(own(config)),
+    blockBiases: (config, block) => blockBiasesOf(description, own(config), block),
+    moduleWeightName: (block, module) => `${description.blockPath(block)}.${module}`,
+    forwardSpan: (config, options) => forwardSpan(description, own(config), options),
+    decodeSpan: (config, options) => decodeSpan(description, own(config), options),
+    embed: (config, options) => client.embed(own(config), options),
+    embeddingScale: config => description.embeddingScale?.(own(config)) ?? 1,
+    enter: (config, options) => client.enter(own(config), options),
+    head: (config, options) => client.head(own(config), options),
+    headLoss: (config, options) => client.headLoss(own(config), options),
+    features: (config, options) => client.features(own(config), options),
+    featureWidth: config => description.embeddingWidth?.(own(config)) ?? config.hiddenSize,
+    classifier: (config, options) => client.classifier(own(config), options),
+    tokenHead: description.tokenHead ?? genericTokenHead,
+    rotaryTables: (config, positions, length) => description.rotaryTables(own(config), positions, length)
+  }
+}

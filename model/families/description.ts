@@ -1,0 +1,58 @@
+// What a family's folder says of it; everything else of the Family contract follows (define-family.ts).
+import type { GraphBuilder } from '../../graph/builder.ts'
+import type { Value } from '../../graph/graph.ts'
+import type { ModelConfig, RawConfig } from '../config/config.ts'
+import type { AttentionKind, Projections } from '../layers/attention.ts'
+import type { BlockScope, TensorScope } from '../layers/scope.ts'
+import type { ClientTensorNames, ExpectedTensor, LinearModule, PositionTables, TokenHead } from './family.ts'
+
+/** Mixes tokens: returns [batch, seq, numHeads * headDim]. */
+export type Attend = (projections: Projections) => Value
+
+export interface BlockContext<C extends ModelConfig> {
+  readonly g: GraphBuilder
+  readonly config: C
+  readonly scope: BlockScope
+  readonly attend: Attend
+}
+
+export interface ClientContext<C extends ModelConfig> {
+  readonly g: GraphBuilder
+  readonly config: C
+  readonly scope: TensorScope
+}
+
+export interface FamilyDescription<C extends ModelConfig = ModelConfig> {
+  readonly modelTypes: readonly string[]
+  parseConfig(raw: RawConfig): C
+  /** what names of a block's tensors begin with, without the last dot: `model.layers.3` */
+  blockPath(block: number): string
+  linearModules(config: C): readonly LinearModule[]
+  /** of PEFT's utils/constants.py */
+  readonly defaultTargets: readonly string[]
+  /** linear modules that have a bias, by name */
+  biasedModules(config: C): readonly string[]
+  /** tensors of a block beside those of its linear modules, by their path in it */
+  otherTensors(config: C, block: number): readonly ExpectedTensor[]
+  /** how a block attends */
+  attention(config: C, block: number): AttentionKind
+  /** hidden [batch, seq, hidden] -> the same */
+  block(context: BlockContext<C>, hidden: Value): Value
+  clientTensorNames(config: C): ClientTensorNames
+  /** tensors of the client beside embedding and head */
+  clientTensors(config: C): readonly ExpectedTensor[]
+  /** shape of the embedding matrix where its rows are not as wide as hidden states */
+  embeddingWidth?(config: C): number
+  embeddingScale?(config: C): number
+  /** What follows the lookup, where something does; `positions()` int64 [batch, seq]. */
+  enter?(context: ClientContext<C>, states: Value, positions: () => Value): Value
+  /** whether `enter` does anything for this configuration; default true where it is there */
+  enters?(config: C): boolean
+  /** From the last block's output to what is multiplied with the head's matrix. */
+  leave(context: ClientContext<C>, hidden: Value): Value
+  /** What becomes of the product. */
+  finish?(context: ClientContext<C>, logits: Value): Value
+  /** default: as Hugging Face's GenericForTokenClassification */
+  readonly tokenHead?: TokenHead
+  rotaryTables(config: C, positions: number, length?: number): PositionTables
+}

@@ -1,0 +1,142 @@
+// What a folder of a model family offers: its configuration, its tensors, and its block, embedding and head as graphs.
+import type { BlockRange } from '../../common/range.ts'
+import type { Tensor } from '../../common/tensor.ts'
+import type { Graph } from '../../graph/graph.ts'
+import type { ModelConfig, RawConfig } from '../config/config.ts'
+import type { Precision } from '../quantize/precision.ts'
+
+/** A linear module of a block that an adapter may change. Its weight is `[outFeatures, inFeatures]`. */
+export interface LinearModule {
+  /** path inside the block, as PEFT resolves it: `self_attn.q_proj` */
+  readonly name: string
+  readonly inFeatures: number
+  readonly outFeatures: number
+  /** its weight is `[inFeatures, outFeatures]` (Conv1D of GPT-2); adapters lie the same way as for any other */
+  readonly transposed?: boolean
+  /** rounding to 4 bits costs more than the module weighs (docs/decisions/0018): it is held in 8 then */
+  readonly sensitive?: boolean
+}
+
+/** A bias of a block, `[size]`: of a linear module or of a norm. */
+export interface BlockBias {
+  /** path of its module in the block: `mlp.c_fc`, `ln_1` */
+  readonly name: string
+  readonly size: number
+}
+
+/** Kinds of inputs by which a request changes a block (ARCHITECTURE: "Adapters are ports of a block"). */
+export type PortKind = 'lora' | 'scale' | 'bias' | 'prompt' | 'prefix'
+
+export interface SpanOptions {
+  /** half-open, absolute block numbers; they name weights, ports and caches */
+  readonly blocks: BlockRange
+  /** exactly the ports that the request fills: `blocks.3.lora.self_attn.q_proj.A`; others are not in the graph */
+  readonly ports: readonly string[]
+  /** adds an input `blocks.<i>.lora.<module>.mask` `[batch, seq, in]` beside each LoRA port; forwardSpan only */
+  readonly dropout?: boolean
+  /** of the blocks' matrices; default float32 */
+  readonly precision?: Precision
+}
+
+export interface DecodeOptions extends SpanOptions {
+  /** false: primitive operators even where the fused attention operator would do. Default: fused where it can be */
+  readonly fused?: boolean
+}
+
+/** A tensor that a checkpoint of the family must hold. */
+export interface ExpectedTensor {
+  readonly name: string
+  readonly shape: readonly number[]
+}
+
+export interface ClientTensorNames {
+  readonly embedding: string
+  /** the norm before the head; null where there is none */
+  readonly norm: string | null
+  /** the embedding's name where they are tied */
+  readonly head: string
+}
+
+/** Tables that span graphs take as inputs, by their names there; row p is for position p. */
+export type PositionTables = Readonly<Record<string, Tensor<'float32'>>>
+
+interface ClientOptions {
+  /** the tensors are inputs named as in the checkpoint, so that gradients can be wanted; else weights of a file */
+  readonly trainable?: boolean
+}
+
+export interface LossOptions extends ClientOptions {
+  /** share of the target that is spread over all classes; default 0 */
+  readonly labelSmoothing?: number
+}
+
+/** The linear layer of a classification, over the states after the last norm. Its tensors are inputs of these names. */
+export interface ClassifierOptions {
+  /** [numLabels, width] */
+  readonly weight: string
+  /** [numLabels] */
+  readonly bias?: string
+  readonly numLabels: number
+  /** adds an input `dropout` [batch, seq, width] that the states are multiplied with */
+  readonly dropout?: boolean
+  /** adds an input `labels` int64 [batch, seq] and an output `loss`, the mean cross entropy over labels != -100 */
+  readonly loss?: boolean
+  /** of the loss; default 0 */
+  readonly labelSmoothing?: number
+}
+
+/** The head of Hugging Face's ForTokenClassification class of a family. */
+export interface TokenHead {
+  /** what its tensors are called: `score.weight`, `score.bias` */
+  readonly name: string
+  /** fields of config.json with the probability of the dropout before it; the first that is there counts */
+  readonly dropoutFields: readonly string[]
+  /** where none is there */
+  readonly dropout: number
+}
+
+export interface Family {
+  /** values of `model_type` in config.json */
+  readonly modelTypes: readonly string[]
+  /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the family's graphs do not do. */
+  parseConfig(raw: RawConfig): ModelConfig
+  /** tensors of one block with the shapes that the configuration implies */
+  blockTensors(config: ModelConfig, block: number): readonly ExpectedTensor[]
+  /** everything before the first block and after the last, with the shapes that the configuration implies; tied ones once */
+  clientTensors(config: ModelConfig): readonly ExpectedTensor[]
+  blockTensorNames(config: ModelConfig, block: number): string[]
+  clientTensorNames(config: ModelConfig): ClientTensorNames
+  linearModules(config: ModelConfig): readonly LinearModule[]
+  /** the block's tensors that are added to something */
+  blockBiases(config: ModelConfig, block: number): readonly BlockBias[]
+  /** modules that LoRA changes where nothing else is said, by the end of their names, as in PEFT */
+  readonly defaultTargets: readonly string[]
+  /** `model.layers.3.self_attn.q_proj`: PEFT's module path, and with `.weight` the checkpoint's tensor */
+  moduleWeightName(block: number, module: string): string
+  /** hidden, mask, cos, sin, ports -> hidden_out; differentiable */
+  forwardSpan(config: ModelConfig, options: SpanOptions): Graph
+  /** hidden, seqlens_k, total_sequence_length, cos, sin, past.*, ports -> hidden_out, present.* */
+  decodeSpan(config: ModelConfig, options: DecodeOptions): Graph
+  /** ids int64 [batch, seq], positions int64 [batch, seq] where the family has some -> hidden [batch, seq, hidden] */
+  embed(config: ModelConfig, options?: ClientOptions): Graph
+  /** what rows of the embedding matrix are multiplied with as they are looked up */
+  embeddingScale(config: ModelConfig): number
+  /** what `embed` does after that: states [batch, seq, width], positions -> hidden; null where that is nothing */
+  enter(config: ModelConfig, options?: ClientOptions): Graph | null
+  /** hidden [batch, seq, hidden] -> logits [batch, seq, vocab] */
+  head(config: ModelConfig, options?: ClientOptions): Graph
+  /** hidden, labels int64 [batch, seq] -> loss [], logits; mean over labels != -100 of next-token cross entropy */
+  headLoss(config: ModelConfig, options?: LossOptions): Graph
+  /** hidden [batch, seq, hidden] -> states [batch, seq, width], after the last norm */
+  features(config: ModelConfig, options?: ClientOptions): Graph
+  /** numbers of such a state: of a hidden state, in most families */
+  featureWidth(config: ModelConfig): number
+  /** hidden [batch, seq, hidden] -> logits [batch, seq, numLabels]; every tensor an input, so that gradients can be wanted */
+  classifier(config: ModelConfig, options: ClassifierOptions): Graph
+  readonly tokenHead: TokenHead
+  /**
+   * cos and sin of every angle, [positions, rotated / 2]; empty where nothing is rotated. `length` is that of the whole sequence: angles
+   * that depend on it (dynamic scaling) are, without it, those of a sequence that ends with the position.
+   */
+  rotaryTables(config: ModelConfig, positions: number, length?: number): PositionTables
+}

@@ -1,0 +1,26 @@
+// GPT-NeoX and Pythia: a part of each head is rotated, attention and MLP work in parallel.
+
+import { layerNormTensors } from '../../layers/norms.ts'
+import { rotaryTables } from '../../layers/rotary-tables.ts'
+import { defineFamily } from '../define-family.ts'
+import { gptNeoXBlock } from './block.ts'
+import { parseConfig } from './config.ts'
+import { clientTensorNames, linearModules } from './tensors.ts'
+
+export const gptNeoX = defineFamily({
+  modelTypes: ['gpt_neox'],
+  parseConfig,
+  blockPath: block => `gpt_neox.layers.${block}`,
+  linearModules,
+  defaultTargets: ['query_key_value'],
+  biasedModules: config => config.biasedModules,
+  otherTensors: ({ hiddenSize }) => layerNormTensors(['input_layernorm', 'post_attention_layernorm'], hiddenSize),
+  attention: ({ traits }) => ({ rotary: { cos: 'cos', sin: 'sin', dims: traits.rotated } }),
+  block: gptNeoXBlock,
+  clientTensorNames,
+  clientTensors: ({ hiddenSize }) => layerNormTensors(['gpt_neox.final_layer_norm'], hiddenSize),
+  leave: ({ config, scope }, hidden) =>
+    scope.layerNorm(hidden, 'gpt_neox.final_layer_norm', { epsilon: config.normEpsilon }),
+  tokenHead: { name: 'classifier', dropoutFields: ['classifier_dropout'], dropout: 0.1 },
+  rotaryTables: ({ rope, traits }, positions, length) => rotaryTables(rope, traits.rotated, positions, length)
+})

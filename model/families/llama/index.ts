@@ -1,0 +1,26 @@
+// The Llama family: Llama, Mistral (sliding window), Qwen2 (biases), Qwen3 (norms of each head).
+
+import { rotaryTables } from '../../layers/rotary-tables.ts'
+import { defineFamily } from '../define-family.ts'
+import { llamaBlock } from './block.ts'
+import { modelTypes, parseConfig } from './config.ts'
+import { clientTensorNames, linearModules, normTensors } from './tensors.ts'
+
+export const llama = defineFamily({
+  modelTypes,
+  parseConfig,
+  blockPath: block => `model.layers.${block}`,
+  linearModules,
+  defaultTargets: ['q_proj', 'v_proj'],
+  biasedModules: config => config.biasedModules,
+  otherTensors: normTensors,
+  attention: ({ headDim, traits }, block) => ({
+    window: traits.windows[block] ?? undefined,
+    rotary: { cos: 'cos', sin: 'sin', dims: headDim }
+  }),
+  block: llamaBlock,
+  clientTensorNames,
+  clientTensors: ({ hiddenSize }) => [{ name: 'model.norm.weight', shape: [hiddenSize] }],
+  leave: ({ config, scope }, hidden) => scope.rmsNorm(hidden, 'model.norm', { epsilon: config.normEpsilon }),
+  rotaryTables: ({ rope, headDim }, positions, length) => rotaryTables(rope, headDim, positions, length)
+})

@@ -1,0 +1,29 @@
+// Mixtral: Llama's attention, and experts of which two work on each token.
+
+import { rmsNormTensors } from '../../layers/norms.ts'
+import { rotaryTables } from '../../layers/rotary-tables.ts'
+import { defineFamily } from '../define-family.ts'
+import { attentionModulesOf, clientTensorNames } from '../llama/tensors.ts'
+import { mixtralBlock } from './block.ts'
+import { parseConfig } from './config.ts'
+import { otherTensors } from './tensors.ts'
+
+export const mixtral = defineFamily({
+  modelTypes: ['mixtral'],
+  parseConfig,
+  blockPath: block => `model.layers.${block}`,
+  // as in PEFT over transformers 5, where the experts are no linear modules
+  linearModules: attentionModulesOf,
+  defaultTargets: ['q_proj', 'v_proj'],
+  biasedModules: config => config.biasedModules,
+  otherTensors,
+  attention: ({ headDim, traits }, block) => ({
+    window: traits.windows[block] ?? undefined,
+    rotary: { cos: 'cos', sin: 'sin', dims: headDim }
+  }),
+  block: mixtralBlock,
+  clientTensorNames,
+  clientTensors: ({ hiddenSize }) => rmsNormTensors(['model.norm'], hiddenSize),
+  leave: ({ config, scope }, hidden) => scope.rmsNorm(hidden, 'model.norm', { epsilon: config.normEpsilon }),
+  rotaryTables: ({ rope, headDim }, positions, length) => rotaryTables(rope, headDim, positions, length)
+})

@@ -1,0 +1,46 @@
+// Names and shapes of OPT's checkpoint tensors.
+
+import { layerNormTensors } from '../../layers/norms.ts'
+import type { ClientTensorNames, ExpectedTensor, LinearModule } from '../family.ts'
+import { attention, type OptConfig } from './config.ts'
+
+/** Rows of the position matrix before that of position 0. */
+export const positionOffset = 2
+
+/** What names of the client's tensors begin with. */
+export const decoder = 'model.decoder'
+
+export function linearModules({ hiddenSize, intermediateSize }: OptConfig): readonly LinearModule[] {
+  return [
+    ...attention.map(name => ({
+      name,
+      inFeatures: hiddenSize,
+      outFeatures: hiddenSize,
+      sensitive: name === 'self_attn.v_proj'
+    })),
+    { name: 'fc1', inFeatures: hiddenSize, outFeatures: intermediateSize },
+    { name: 'fc2', inFeatures: intermediateSize, outFeatures: hiddenSize }
+  ]
+}
+
+export function clientTensorNames({ tiedEmbeddings, traits }: OptConfig): ClientTensorNames {
+  const embedding = `${decoder}.embed_tokens.weight`
+  return {
+    embedding,
+    norm: traits.finalNorm ? `${decoder}.final_layer_norm.weight` : null,
+    head: tiedEmbeddings ? embedding : 'lm_head.weight'
+  }
+}
+
+export function clientTensors({ hiddenSize, maxPositions, traits }: OptConfig): readonly ExpectedTensor[] {
+  const { embeddingWidth, finalNorm } = traits
+  const projections = [
+    { name: `${decoder}.project_in.weight`, shape: [hiddenSize, embeddingWidth] },
+    { name: `${decoder}.project_out.weight`, shape: [embeddingWidth, hiddenSize] }
+  ]
+  return [
+    { name: `${decoder}.embed_positions.weight`, shape: [maxPositions + positionOffset, hiddenSize] },
+    ...(embeddingWidth === hiddenSize ? [] : projections),
+    ...(finalNorm ? layerNormTensors([`${decoder}.final_layer_norm`], hiddenSize) : [])
+  ]
+}

@@ -1,0 +1,48 @@
+// Cross entropy with masked labels, as graph operators; for the next token as ForCausalLMLoss of Hugging Face
+// transformers: logits at t predict the label at t + 1; the mean is over labels that are not -100.
+import type { GraphBuilder } from '../../graph/builder.ts'
+import type { Graph, Value } from '../../graph/graph.ts'
+import type { ModelConfig } from '../config/config.ts'
+import type { Family, LossOptions } from '../families/family.ts'
+
+/** The label that counts for nothing. */
+export const ignoredLabel = -100
+
+/**
+ * Cross entropy: logits [batch, seq, classes], labels int64 [batch, seq] -> scalar, the mean over labels that are not -100.
+ * NaN where every label is ignored, as in PyTorch. `labelSmoothing` is the share of the target that is spread over all classes,
+ * as the LabelSmoother of Hugging Face's trainer has it.
+ */
+export function crossEntropy(g: GraphBuilder, logits: Value, labels: Value, labelSmoothing = 0): Value {
+  const counted = g.Not(g.Equal(labels, g.constant(ignoredLabel, 'int64')))
+  const index = g.Unsqueeze(g.Where(counted, labels, g.constant(0, 'int64')), [2])
+  const weights = g.Cast(counted, { to: 'float32' })
+  const logs = g.LogSoftmax(logits, { axis: -1 })
+  const picked = g.Squeeze(g.GatherElements(logs, index, { axis: 2 }), [2])
+  const likelihood = labelSmoothing === 0 ? picked : smoothed(g, logs, picked, labelSmoothing)
+  const total = g.ReduceSum(g.Mul(likelihood, weights), { keepdims: false })
+  return g.Neg(g.Div(total, g.ReduceSum(weights, { keepdims: false })))
+}
+
+function smoothed(g: GraphBuilder, logs: Value, picked: Value, labelSmoothing: number): Value {
+  const mean = g.ReduceMean(logs, { axes: [-1], keepdims: false })
+  return g.Add(g.Mul(picked, g.constant(1 - labelSmoothing)), g.Mul(mean, g.constant(labelSmoothing)))
+}
+
+/**
+ * logits [batch, seq, vocab], labels int64 [batch, seq] -> scalar. NaN where every label is ignored, as in PyTorch.
+ * The labels are shifted, not the logits, which would be copied.
+ */
+export function nextTokenLoss(g: GraphBuilder, logits: Value, labels: Value, labelSmoothing = 0): Value {
+  const last = g.Expand(g.constant(ignoredLabel, 'int64'), ['batch', 1])
+  const shifted = g.Concat([g.Slice(labels, { axis: 1, start: 1 }), last], { axis: 1 })
+  return crossEntropy(g, logits, shifted, labelSmoothing)
+}
+
+/** Final norm, head and loss of a model as one graph: `hidden`, `labels` -> `loss`, `logits`. */
+export function headLoss(
+  { family, config }: { family: Family; config: ModelConfig },
+  options: LossOptions = {}
+): Graph {
+  return family.headLoss(config, options)
+}

@@ -1,0 +1,70 @@
+// What a converted block's file holds: every tensor in float32, or the parts of those that are quantized.
+import type { Tensor } from '../../common/tensor.ts'
+import { type Checkpoint, readTensor } from '../checkpoint/checkpoint.ts'
+import type { ExpectedTensor } from '../families/family.ts'
+import type { TensorSource } from '../formats/safetensors/file.ts'
+import {
+  type MatrixSizes,
+  matrixSizes,
+  type Precision,
+  partName,
+  partShapes,
+  type Quantization,
+  quantizationOf
+} from './precision.ts'
+import { type QuantizedParts, quantize } from './quantize.ts'
+
+interface Quantizable extends Quantization {
+  readonly sizes: MatrixSizes
+  readonly transposed: boolean
+}
+
+function quantizable(
+  checkpoint: Checkpoint,
+  precision: Precision
+): (tensor: ExpectedTensor, block: number) => Quantizable | null {
+  const { config, family } = checkpoint
+  const modules = family.linearModules(config)
+  return (tensor, block) => {
+    const module = modules.find(({ name }) => `${family.moduleWeightName(block, name)}.weight` === tensor.name)
+    const transposed = module?.transposed ?? false
+    const sizes = matrixSizes(tensor, transposed)
+    const quantization = sizes && quantizationOf(precision, sizes, module)
+    return sizes && quantization && { sizes, ...quantization, transposed }
+  }
+}
+
+/** One tensor's parts; it is quantized when the first of them is asked for. */
+function quantizedSources(
+  { name }: ExpectedTensor,
+  { sizes, transposed, ...quantization }: Quantizable,
+  read: () => Promise<Tensor<'float32'>>
+): TensorSource[] {
+  let parts: Promise<QuantizedParts> | undefined
+  const quantized = (): Promise<QuantizedParts> => {
+    parts ??= read().then(({ data }) => quantize(data, sizes, quantization, { transposed }))
+    return parts
+  }
+  return Object.entries(partShapes(sizes, quantization)).map(([part, shape]) => {
+    const dtype = part === 'scales' ? ('float32' as const) : ('uint8' as const)
+    const load = async () => ({ dtype, shape, data: (await quantized())[part as keyof QuantizedParts]! })
+    return { name: partName(name, part), dtype, shape, load }
+  })
+}
+
+/** The tensors of a block's file, with what makes them. */
+export function blockParts(
+  checkpoint: Checkpoint,
+  block: number,
+  precision: Precision,
+  options: { signal?: AbortSignal } = {}
+): TensorSource[] {
+  const { config, family } = checkpoint
+  const quantizableOf = quantizable(checkpoint, precision)
+  return family.blockTensors(config, block).flatMap((tensor): TensorSource[] => {
+    const read = () => readTensor(checkpoint, tensor.name, options)
+    const found = quantizableOf(tensor, block)
+    if (found === null) return [{ ...tensor, dtype: 'float32', load: read }]
+    return quantizedSources(tensor, found, read)
+  })
+}

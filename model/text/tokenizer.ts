@@ -1,0 +1,133 @@
+// Text to token ids and back, over tokenizer.json of a model directory, and its chat template. Knows no model.
+
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { SwarmError } from '../../common/errors.ts'
+import { checkOptions, checkSignal } from '../../common/options.ts'
+import { openModelFolder } from '../formats/open-folder.ts'
+import { type JsonObject, readTextIfAny } from '../json.ts'
+import { type ChatTemplate, chatTemplateOf, specialTokensOf, tokenContent } from './chat-template.ts'
+import type { TextRange } from './tokenization/aligned-text.ts'
+import { withConfiguredTokens } from './tokenization/configured-tokens.ts'
+import { cleanUpSpaces } from './tokenization/decoders.ts'
+import { createTextTokenizer, type TextTokenizer } from './tokenization/text-tokenizer.ts'
+
+export interface EncodeOptions {
+  /** the special tokens that the model expects are put around the text; default true */
+  readonly addSpecialTokens?: boolean
+  /** no token reaches across this place of the text, in UTF-16 units; default: tokens may reach anywhere */
+  readonly cut?: number
+  /**
+   * An empty list to be filled with what each token stands for in the text, in UTF-16 units; null for the special tokens around it.
+   * An encoder that cannot tell leaves it empty.
+   */
+  readonly places?: (TextRange | null)[]
+}
+
+/** Between text and token ids, as the model's tokenizer.json says. */
+export interface Tokenizer {
+  /** Token ids of a text, with the special tokens that the model expects around it unless told otherwise. */
+  encode(text: string, options?: EncodeOptions): number[]
+  /** Text of token ids; special tokens are shown unless skipped. Ids that the vocabulary does not have give nothing. */
+  decode(ids: readonly number[], options?: { skipSpecialTokens?: boolean }): string
+  /** `decode` takes out spaces before punctuation, as tokenizer_config.json wants it */
+  readonly cleansUp: boolean
+  /** Whether it is a token that skipSpecialTokens leaves out. */
+  isSpecial(id: number): boolean
+  readonly bosTokenId?: number
+  readonly eosTokenId?: number
+  readonly padTokenId?: number
+  /** number of tokens, added ones included */
+  readonly vocabSize: number
+  /** sha256 in hex over its files: the same for the same tokenizer only */
+  readonly hash: string
+  /** by their part, as chat templates name them: `bos_token`, `eos_token` */
+  readonly specialTokens: Readonly<Record<string, string>>
+  /** how conversations are written; null for a model that was not made for them */
+  readonly chatTemplate: ChatTemplate | null
+}
+
+/** Beside tokenizer.json, in newer models. */
+export const chatTemplateFile = 'chat_template.jinja'
+/** beside it, for conversations with tools, as transformers saves tokenizers with several templates */
+export const toolUseFile = 'additional_chat_templates/tool_use.jinja'
+
+/** The rules of a tokenizer.json, ready. Throws with the file's name what `createTextTokenizer` throws. */
+function readRules(json: JsonObject, config: JsonObject, file: string): TextTokenizer {
+  try {
+    return createTextTokenizer(withConfiguredTokens(json, config), file)
+  } catch (cause) {
+    const { code, message } =
+      cause instanceof SwarmError ? cause : ({ code: 'BAD_CHECKPOINT', message: String(cause) } as const)
+    if (message.startsWith(file)) throw cause
+    throw new SwarmError(code, `${file}: not a tokenizer that can be loaded: ${message}`, { cause })
+  }
+}
+
+/** Spaces before punctuation are taken out of what these models say, as transformers 5 does. */
+function cleansUp(config: JsonObject, { isBpe }: TextTokenizer): boolean {
+  if (config.clean_up_tokenization_spaces !== true) return false
+  return !isBpe || config.clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output === true
+}
+
+/** Over all of its files, however deep they are nested. */
+function hashOf(files: readonly unknown[], file: string): string {
+  try {
+    return createHash('sha256').update(JSON.stringify(files)).digest('hex')
+  } catch (cause) {
+    throw new SwarmError('BAD_CHECKPOINT', `${file}: nested too deep to be a tokenizer`, { cause })
+  }
+}
+
+/**
+ * Loads tokenizer.json and tokenizer_config.json of a model directory, or the tokenizer in a GGUF file.
+ * Throws NOT_FOUND without tokenizer.json, BAD_CHECKPOINT where a file is not what it should be, UNSUPPORTED for rules that are not
+ * known. Rules that never end throw DEADLINE, here or when a text is encoded.
+ */
+export async function loadTokenizer(path: string, options: { signal?: AbortSignal } = {}): Promise<Tokenizer> {
+  checkSignal('loadTokenizer', options)
+  const folder = await openModelFolder(path)
+  const file = join(path, 'tokenizer.json')
+  const json = await folder.json('tokenizer.json', options)
+  if (json === undefined) throw new SwarmError('NOT_FOUND', `${file}: missing (only fast tokenizers are supported)`)
+  const config = (await folder.json('tokenizer_config.json', options)) ?? {}
+  const jinja = await readTextIfAny(join(folder.path, chatTemplateFile), options.signal)
+  const toolUse = await readTextIfAny(join(folder.path, toolUseFile), options.signal)
+  const hash = hashOf([json, config, jinja, ...(toolUse === undefined ? [] : [toolUse])], file)
+  const rules = readRules(json, config, file)
+  const idOf = (field: string): number | undefined => {
+    const content = tokenContent(config[field])
+    return content === undefined ? undefined : rules.idOf(content)
+  }
+  const cleans = cleansUp(config, rules)
+
+  return {
+    encode(text, options = {}) {
+      checkOptions('encode', options, { addSpecialTokens: true, cut: true, places: true })
+      const { addSpecialTokens = true, cut, places } = options
+      if (places === undefined) return rules.encode(text, { addSpecialTokens, cut })
+      const { ids, ranges } = rules.encodeWithRanges(text, { addSpecialTokens, cut })
+      for (const range of ranges) places.push(range)
+      return [...ids]
+    },
+    decode(ids, options = {}) {
+      checkOptions('decode', options, { skipSpecialTokens: true })
+      const { skipSpecialTokens = false } = options
+      const text = rules.decode(ids, { skipSpecialTokens })
+      return cleans ? cleanUpSpaces(text) : text
+    },
+    cleansUp: cleans,
+    isSpecial: rules.isSpecial,
+    bosTokenId: idOf('bos_token'),
+    eosTokenId: idOf('eos_token'),
+    padTokenId: idOf('pad_token'),
+    vocabSize: rules.size,
+    hash,
+    specialTokens: specialTokensOf(config),
+    chatTemplate: chatTemplateOf(
+      config,
+      jinja === undefined ? undefined : { source: jinja, toolUse },
+      join(path, jinja === undefined ? 'tokenizer_config.json' : chatTemplateFile)
+    )
+  }
+}

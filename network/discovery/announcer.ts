@@ -1,0 +1,111 @@
+// Keeps a server's announcement alive while it serves, and takes it back when it leaves.
+import { messageOf, SwarmError } from '../../common/errors.ts'
+import { type Logger, silent } from '../../common/logger.ts'
+import { announcementExpiryMs, announcementIntervalMs, newPeersDelayMs } from '../constants.ts'
+import type { Network } from '../network.ts'
+import type { AnnouncementFields } from './announcement.ts'
+
+export interface AnnouncerInit {
+  readonly intervalMs?: number
+  /** more than the interval, at most an hour */
+  readonly expiryMs?: number
+}
+
+export class Announcer {
+  readonly #network: Pick<Network, 'announce' | 'onPeer' | 'onAddresses' | 'rejoin'>
+  readonly #logger: Logger
+  readonly #intervalMs: number
+  readonly #expiryMs: number
+  readonly #stopping = new AbortController()
+  #describe: (() => AnnouncementFields) | undefined
+  #timer: NodeJS.Timeout | undefined
+  #dueAt = Number.POSITIVE_INFINITY
+  #unsubscribe: (() => void) | undefined
+  /** announcements follow each other, so that the last word is the last one said */
+  #turn: Promise<void> = Promise.resolve()
+
+  constructor(
+    components: { network: Pick<Network, 'announce' | 'onPeer' | 'onAddresses' | 'rejoin'>; logger?: Logger },
+    init: AnnouncerInit = {}
+  ) {
+    this.#network = components.network
+    this.#logger = components.logger ?? silent
+    this.#intervalMs = init.intervalMs ?? announcementIntervalMs
+    this.#expiryMs = init.expiryMs ?? announcementExpiryMs
+  }
+
+  /**
+   * Announces what `describe` says, now and again before it expires, when new peers appear and when addresses change. Returns after the first
+   * announcement, also where there was nobody to hear it. Throws INVALID_ARGUMENT where the fields make no sense.
+   */
+  async start(source: { describe(): AnnouncementFields }): Promise<void> {
+    if (this.#describe) return
+    this.#describe = () => source.describe()
+    const soon = () => this.#schedule(newPeersDelayMs)
+    const subscriptions = [this.#network.onPeer(soon), this.#network.onAddresses(soon)]
+    this.#unsubscribe = () => {
+      for (const unsubscribe of subscriptions) unsubscribe()
+    }
+    await this.#announce(this.#describe())
+    this.#schedule(this.#intervalMs)
+  }
+
+  /** Announces a change at once. */
+  async update(): Promise<void> {
+    if (this.#describe && !this.#stopping.signal.aborted) await this.#announce(this.#describe())
+  }
+
+  /**
+   * Takes the announcement back: the last record says `offline`, which readers take for gone, and outlives those before
+   * it so that none of them can be shown again. Never throws.
+   */
+  async stop(): Promise<void> {
+    if (this.#stopping.signal.aborted) return
+    this.#stopping.abort(new SwarmError('ABORTED', 'the announcer stops'))
+    clearTimeout(this.#timer)
+    this.#unsubscribe?.()
+    if (!this.#describe) return
+    try {
+      const signal = AbortSignal.timeout(leaveTimeoutMs)
+      await this.#turn
+      await this.#network.announce({ ...this.#describe(), state: 'offline' }, { expiryMs: this.#expiryMs, signal })
+    } catch (error) {
+      this.#logger.warn({ reason: messageOf(error) }, 'the swarm could not be told that this server leaves')
+    }
+  }
+
+  /** Announces at the latest in `delayMs`. */
+  #schedule(delayMs: number): void {
+    const at = performance.now() + delayMs
+    if (this.#stopping.signal.aborted || at >= this.#dueAt) return
+    clearTimeout(this.#timer)
+    this.#dueAt = at
+    this.#timer = setTimeout(async () => {
+      this.#dueAt = Number.POSITIVE_INFINITY
+      try {
+        await this.#network.rejoin()
+        await this.update()
+      } catch (error) {
+        if (this.#stopping.signal.aborted) return
+        this.#logger.warn({ reason: messageOf(error) }, 'announcing failed, trying again')
+      }
+      this.#schedule(this.#intervalMs)
+    }, delayMs)
+    // the server's sockets keep the process alive, not this
+    this.#timer.unref()
+  }
+
+  #announce(fields: AnnouncementFields): Promise<void> {
+    const done = this.#turn.then(async () => {
+      if (this.#stopping.signal.aborted) return
+      const options = { expiryMs: this.#expiryMs, signal: this.#stopping.signal }
+      const peers = await this.#network.announce(fields, options)
+      this.#logger.debug({ peers, state: fields.state }, 'announced')
+    })
+    this.#turn = done.catch(() => {})
+    return done
+  }
+}
+
+/** leaving must not take longer than somebody waits at a prompt */
+const leaveTimeoutMs = 3000

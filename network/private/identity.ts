@@ -1,0 +1,60 @@
+// The key that is a peer's identity: made anew, or kept in a file so that the peer id outlives the process.
+import { mkdir, readFile, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
+import type { PrivateKey } from '@libp2p/interface'
+import { messageOf, SwarmError } from '../../common/errors.ts'
+import { writeWhole } from '../../common/whole-file.ts'
+
+export type { PrivateKey } from '@libp2p/interface'
+
+/** A new Ed25519 key. */
+export function generateIdentity(): Promise<PrivateKey> {
+  return generateKeyPair('Ed25519')
+}
+
+/**
+ * Refuses a file with a secret that others than its owner can read or write. Throws INVALID_ARGUMENT.
+ * @param what `identity file`
+ */
+export async function checkPrivate(path: string, what: string): Promise<void> {
+  if (process.platform === 'win32') return // has no such bits
+  const { mode } = await stat(path)
+  if ((mode & 0o077) === 0) return
+  const found = `mode 0${(mode & 0o777).toString(8)}`
+  throw new SwarmError('INVALID_ARGUMENT', `${what} ${path} is open to others (${found}): chmod 600 '${path}'`)
+}
+
+/**
+ * The key in the file, which is made with a new one (mode 0600) where there is none. The file holds libp2p's protobuf
+ * `PrivateKey`. Throws INVALID_ARGUMENT when the file holds something else, or others can read it.
+ */
+export async function loadIdentity(path: string): Promise<PrivateKey> {
+  let bytes: Uint8Array
+  try {
+    bytes = await readFile(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      throw new SwarmError('INVALID_ARGUMENT', `identity file ${path} cannot be read: ${messageOf(error)}`, {
+        cause: error
+      })
+    }
+    return createIdentity(path)
+  }
+  let key: PrivateKey
+  try {
+    key = privateKeyFromProtobuf(bytes)
+  } catch (cause) {
+    const hint = 'give the right file, or move it away to have a new identity made'
+    throw new SwarmError('INVALID_ARGUMENT', `${path} is not a libp2p private key: ${hint}`, { cause })
+  }
+  await checkPrivate(path, 'identity file')
+  return key
+}
+
+async function createIdentity(path: string): Promise<PrivateKey> {
+  const key = await generateIdentity()
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  await writeWhole(path, privateKeyToProtobuf(key), { mode: 0o600 })
+  return key
+}

@@ -1,0 +1,30 @@
+// One message each way on a stream of its own.
+import { SwarmError, toSwarmError } from '../../common/errors.ts'
+import type { Logger } from '../../common/logger.ts'
+import type { Message } from '../../proto/frame.ts'
+import type { RequestOptions } from '../network.ts'
+import type { FramedStream } from './message-stream.ts'
+
+/** Sends the message, gives the answer, and ends the stream. Throws the peer's Failure, UNREACHABLE, the signal's reason. */
+export async function exchange(
+  components: { stream: FramedStream; logger: Logger },
+  peer: string,
+  message: Message,
+  { signal, codec }: Pick<RequestOptions, 'codec'> & { signal: AbortSignal }
+): Promise<Message> {
+  const { stream, logger } = components
+  try {
+    const sent = stream.send(message, { signal, ...(codec && { codec }) })
+    // whatever breaks the sending breaks the stream, so that the wait for the answer ends too; unless the answer,
+    // a Failure perhaps, is there already
+    sent.then(() => stream.close()).catch(error => stream.abort(toSwarmError(error)))
+    const answer = await stream.receive({ signal })
+    if (answer === null) throw new SwarmError('UNREACHABLE', `${peer} ended the stream without an answer`)
+    stream.finish().catch(error => logger.debug({ peer, error }, 'stream did not end cleanly'))
+    return answer
+  } catch (error) {
+    const failure = toSwarmError(error)
+    stream.abort(failure)
+    throw failure
+  }
+}

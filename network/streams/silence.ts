@@ -1,0 +1,65 @@
+// Whether a peer that is waited for is still there: bytes come or go, or it answers pings. Knows no message.
+import type { SwarmError } from '../../common/errors.ts'
+
+export interface Silence {
+  /** after so long without a byte the peer is pinged, and again after each answer */
+  readonly patienceMs: number
+  /** a ping that takes longer is no answer */
+  readonly answerMs: number
+}
+
+/** The peer that is watched. */
+export interface Watched {
+  /** when bytes last came from it, or left for it: a time of `performance.now()` */
+  activeAt(): number
+  /** rejects where no answer comes, and when the signal aborts */
+  ping(signal: AbortSignal): Promise<unknown>
+  /** what is thrown where it is silent */
+  lost(): SwarmError
+}
+
+/**
+ * Whether the peer answers a ping within `answerMs`. On a narrow link the answer may stand behind the bytes of other messages: while
+ * those come or go the peer is there. Never throws.
+ */
+export async function isThere(
+  { activeAt, ping }: Omit<Watched, 'lost'>,
+  answerMs: number,
+  signal: AbortSignal
+): Promise<boolean> {
+  const asked = performance.now()
+  try {
+    await ping(AbortSignal.any([signal, AbortSignal.timeout(answerMs)]))
+    return true
+  } catch {
+    return activeAt() > asked
+  }
+}
+
+/** Work that waits for a peer, given up when that is silent: then `work`'s signal aborts, and what `lost` says is thrown. */
+export async function unlessSilent<T>(
+  watched: Watched,
+  { patienceMs, answerMs }: Silence,
+  work: (signal: AbortSignal) => Promise<T>,
+  signal?: AbortSignal
+): Promise<T> {
+  const silent = new AbortController()
+  const done = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const look = async (): Promise<void> => {
+    const quietMs = performance.now() - watched.activeAt()
+    if (quietMs >= patienceMs && !(await isThere(watched, answerMs, done.signal)) && !done.signal.aborted) {
+      return silent.abort(watched.lost())
+    }
+    if (!done.signal.aborted) timer = setTimeout(look, quietMs >= patienceMs ? patienceMs : patienceMs - quietMs)
+  }
+  timer = setTimeout(look, patienceMs)
+  try {
+    return await work(AbortSignal.any(signal ? [signal, silent.signal] : [silent.signal]))
+  } catch (error) {
+    throw silent.signal.aborted && !signal?.aborted ? silent.signal.reason : error
+  } finally {
+    clearTimeout(timer)
+    done.abort()
+  }
+}
