@@ -8,6 +8,7 @@ import type { Invite } from '../network/private/invite.ts'
 import { membership } from '../network/private/membership.ts'
 import { joinOption } from './options.ts'
 import { resolveSwarm } from './swarms.ts'
+import { screen } from './terminal.ts'
 
 /** peers found on the LAN that are named one by one */
 const maxSaid = 4
@@ -83,8 +84,8 @@ function sayFound(): (peer: FoundPeer) => void {
   let said = 0
   return ({ peerId, address }) => {
     said++
-    if (said <= maxSaid) process.stderr.write(`found ${peerId} at ${address} on the LAN\n`)
-    if (said === maxSaid + 1) process.stderr.write('found more peers on the LAN: --log-level info names them\n')
+    if (said <= maxSaid) screen.notice(`found ${peerId} at ${address} on the LAN`)
+    if (said === maxSaid + 1) screen.notice('found more peers on the LAN: --verbose names them')
   }
 }
 

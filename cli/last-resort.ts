@@ -3,6 +3,7 @@
 import { writeSync } from 'node:fs'
 import { messageOf } from '../common/errors.ts'
 import { isConnectionError, strayErrors } from '../network/libp2p/stray-errors.ts'
+import { screen } from './terminal.ts'
 
 /** BSD's EX_SOFTWARE: an error inside the program */
 export const internalErrorStatus = 70
@@ -12,6 +13,7 @@ const maxTold = 100
 
 function tell(text: string): void {
   try {
+    screen.showLive(null)
     writeSync(2, `${text}\n`)
   } catch {
     // standard error is closed or full: there is nowhere left to tell it

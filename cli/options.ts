@@ -91,19 +91,10 @@ export function parseMaxRate(text: string): { readonly share: number } | { reado
   return isShare ? { share: value / 100 } : { tokens: value }
 }
 
-export const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const
-export type LogLevel = (typeof logLevels)[number]
-
 export const joinOption = () =>
   new Option('-j, --join <multiaddr...>', 'peers already in the swarm, e.g. /ip4/192.168.1.5/tcp/31330').env(
     'SWARM_JOIN'
   )
-
-export const logOption = (level: LogLevel) =>
-  new Option('--log-level <level>', 'how much to log, as JSON lines on stderr')
-    .choices(logLevels)
-    .default(level)
-    .env('SWARM_LOG')
 
 /** `0.05` */
 export function parseShare(text: string): number {

@@ -1,22 +1,43 @@
-// How commands speak: lines on stdout, logs and errors on stderr, one signal for Ctrl-C.
+// How commands speak: through one screen, with one signal for Ctrl-C.
 import { pino } from 'pino'
 import { messageOf, SwarmError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import { MiB } from '../common/units.ts'
-import type { LogLevel } from './options.ts'
+import { createScreenLogger, type LogLevel } from './log.ts'
+import { type LogFormat, Screen } from './screen.ts'
 
 /** bytes of log lines that wait for room where they are written to; more are dropped */
 const maxUnwrittenLog = 1 * MiB
 
-export function print(line = ''): void {
-  process.stdout.write(`${line}\n`)
+/** Standard error where it is a file or a pipe: one that cannot be written, a full disk say, ends no server. */
+function stderrSink(): { write(text: string): unknown } {
+  let destination: ReturnType<typeof pino.destination> | undefined
+  return {
+    write(text) {
+      if (destination === undefined) {
+        destination = pino.destination({ dest: 2, sync: true, maxLength: maxUnwrittenLog })
+        destination.on('error', () => {})
+      }
+      destination.write(text)
+    }
+  }
 }
 
-export function createLogger(level: LogLevel): Logger {
-  const destination = pino.destination({ dest: 2, sync: true, maxLength: maxUnwrittenLog })
-  // a log that cannot be written, to a full disk say, ends no server
-  destination.on('error', () => {})
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination)
+/** The terminal of this process. */
+export const screen = new Screen({
+  stdout: process.stdout,
+  stderr: process.stderr,
+  ...(!process.stderr.isTTY && { logSink: stderrSink() })
+})
+process.once('exit', () => screen.close())
+
+export function print(line = ''): void {
+  screen.print(line)
+}
+
+/** @param format default: pretty on a terminal, else JSON */
+export function createLogger(level: LogLevel, format: LogFormat | undefined = screen.logFormat): Logger {
+  return createScreenLogger(screen, { level, format })
 }
 
 /**
@@ -49,12 +70,12 @@ export function interruptSignal(options: { untilEof?: boolean } = {}): { signal:
 /** Prints an error for a person (`swarm: …`, with what caused it) and gives the exit status. */
 export function reportError(error: unknown): number {
   if (error instanceof SwarmError && error.code === 'ABORTED') {
-    process.stderr.write(`swarm: ${error.message}\n`)
+    screen.error(`swarm: ${error.message}`)
     return 130
   }
-  process.stderr.write(`swarm: ${messageOf(error)}\n`)
+  screen.error(`swarm: ${messageOf(error)}`)
   if (!(error instanceof SwarmError) && error instanceof Error && error.stack !== undefined) {
-    process.stderr.write(`${error.stack}\nThis looks like a bug in swarmtune: please report it.\n`)
+    screen.error(`${error.stack}\nThis looks like a bug in swarmtune: please report it.`)
   }
   return 1
 }

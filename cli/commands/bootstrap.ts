@@ -6,7 +6,9 @@ import { createNetwork } from '../../network/node.ts'
 import { type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../access.ts'
 import { takeIdentity } from '../identity.ts'
 import { addListenOptions, inviteBy, joinLines, type ListenFlags, listenAddresses } from '../listening.ts'
-import { jsonOption, type LogLevel, logOption, untilEofOption } from '../options.ts'
+import type { LogLevel } from '../log.ts'
+import { addLogOptions } from '../log-options.ts'
+import { jsonOption, untilEofOption } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
 interface BootstrapFlags extends AccessFlags, ListenFlags {
@@ -16,9 +18,8 @@ interface BootstrapFlags extends AccessFlags, ListenFlags {
 }
 
 export function bootstrapCommand(): Command {
-  return addListenOptions(addAccessOptions(new Command('bootstrap'), { listens: true }), { port: 31330 })
+  return addLogOptions(addListenOptions(addAccessOptions(new Command('bootstrap'), { listens: true }), { port: 31330 }))
     .description('run a peer without a model: a fixed address for others to join by')
-    .addOption(logOption('warn'))
     .addOption(jsonOption())
     .addOption(untilEofOption())
     .action(bootstrap)

@@ -20,7 +20,7 @@ import { findServers } from '../../network/discovery/discovery.ts'
 import { drawCoverage, toServerRow } from '../coverage.ts'
 import { startServers } from '../local-swarm.ts'
 import { parsePositive } from '../options.ts'
-import { interruptSignal, print } from '../terminal.ts'
+import { interruptSignal, print, screen } from '../terminal.ts'
 import { showTraining } from '../training.ts'
 
 interface DemoFlags {
@@ -63,11 +63,12 @@ async function demo(flags: DemoFlags): Promise<void> {
         for (const line of drawCoverage('tiny', base.config.numBlocks, found.map(toServerRow))) print(line)
 
         print('\nGenerating through all three:')
-        process.stdout.write('  It was a dark')
+        const answer = screen.openAnswer()
+        answer.write('  It was a dark')
         for await (const { text } of base.generateStream('It was a dark', { maxNewTokens: 40, signal })) {
-          process.stdout.write(text.replaceAll('\n', '\n  '))
+          answer.write(text.replaceAll('\n', '\n  '))
         }
-        print()
+        answer.end()
 
         await teach(base, flags, signal)
       }

@@ -27,7 +27,9 @@ import {
 import { checkMulticast } from '../doctor/multicast.ts'
 import { hubOptions } from '../hub.ts'
 import { addListenOptions, type ListenFlags, listenAddresses } from '../listening.ts'
-import { homeFolder, jsonOption, type LogLevel, logOption } from '../options.ts'
+import type { LogLevel } from '../log.ts'
+import { addLogOptions } from '../log-options.ts'
+import { homeFolder, jsonOption } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
 interface DoctorFlags extends AccessFlags, ListenFlags {
@@ -39,12 +41,14 @@ const maxProbed = 5
 const lookTimeoutMs = 20 * second
 
 export function doctorCommand(): Command {
-  return addListenOptions(addAccessOptions(new Command('doctor'), { listens: true }), { port: 0 })
+  return addLogOptions(
+    addListenOptions(addAccessOptions(new Command('doctor'), { listens: true }), { port: 0 }),
+    'silent'
+  )
     .description(
       'check ports, reachability, multicast, clock, versions, model, disk and memory, and say how to mend them'
     )
     .argument('[model]', 'checkpoint to compare with what the swarm serves')
-    .addOption(logOption('silent'))
     .addOption(jsonOption())
     .action(doctor)
 }

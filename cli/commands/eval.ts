@@ -5,8 +5,10 @@ import { type Codec, type DataFormatName, dataFormatNames, readAdapterInfo, task
 import type { Precision } from '../../model/quantize/precision.ts'
 import { type AccessFlags, addAccessOptions, clientAccess } from '../access.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
+import type { LogLevel } from '../log.ts'
+import { addLogOptions } from '../log-options.ts'
 import { type MeasureSettings, measure } from '../measure.ts'
-import { codecOption, jsonOption, type LogLevel, logOption, parsePositive, requireDtypeOption } from '../options.ts'
+import { codecOption, jsonOption, parsePositive, requireDtypeOption } from '../options.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
 interface EvalFlags extends AccessFlags, HubFlags, MeasureSettings {
@@ -25,7 +27,7 @@ function parseLabels(text: string): string[] {
 }
 
 export function evalCommand(): Command {
-  return addAccessOptions(new Command('eval'))
+  return addLogOptions(addAccessOptions(new Command('eval')))
     .description('measure a model over data through the swarm: perplexity, exact answers, or accuracy and F1')
     .argument('<model>', 'folder, GGUF file or hub name of the checkpoint; only what lies outside the blocks is read')
     .argument('<data...>', 'files or folders of .jsonl, .json, .txt (docs/training-data.md)')
@@ -44,7 +46,6 @@ export function evalCommand(): Command {
     .option('--labels <names>', 'classes of the head in their order, with commas between them', parseLabels)
     .option('--exact-match', 'also generate answers to prompts and compare them')
     .addOption(jsonOption())
-    .addOption(logOption('warn'))
     .action(evaluate)
 }
 

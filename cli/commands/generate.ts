@@ -17,18 +17,18 @@ import { withResource } from '../../common/resource.ts'
 import type { Precision } from '../../model/quantize/precision.ts'
 import { type AccessFlags, addAccessOptions, clientAccess } from '../access.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
+import type { LogLevel } from '../log.ts'
+import { addLogOptions } from '../log-options.ts'
 import {
   auditOption,
   codecOption,
   homeFolder,
-  type LogLevel,
-  logOption,
   parseNumber,
   parsePositive,
   parseWhole,
   requireDtypeOption
 } from '../options.ts'
-import { createLogger, interruptSignal, print } from '../terminal.ts'
+import { createLogger, interruptSignal, screen } from '../terminal.ts'
 import { describeTraffic } from '../traffic.ts'
 
 interface GenerateFlags extends AccessFlags, HubFlags {
@@ -55,7 +55,7 @@ interface GenerateFlags extends AccessFlags, HubFlags {
 }
 
 export function generateCommand(): Command {
-  return addAccessOptions(new Command('generate'))
+  return addLogOptions(addAccessOptions(new Command('generate')))
     .description('continue a text through the swarm')
     .argument(
       '<model>',
@@ -88,7 +88,6 @@ export function generateCommand(): Command {
     .option('--chat-template <file>', "a Jinja template instead of the model's own; implies --chat")
     .addOption(auditOption())
     .option('--stats', 'print tokens per second, and bytes sent and received, to stderr')
-    .addOption(logOption('warn'))
     .action(generate)
 }
 
@@ -153,6 +152,7 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
       const guesses = { proposed: 0, accepted: 0 }
       const chats = flags.chat || flags.system !== undefined || flags.chatTemplate !== undefined
       const input = chats ? await chatPrompt(model.tokenizer, prompt, flags) : prompt
+      const answer = screen.openAnswer()
       for await (const piece of model.generateStream(input, {
         maxNewTokens: flags.maxNewTokens,
         doSample: temperature !== undefined || topK !== undefined || topP !== undefined,
@@ -173,21 +173,21 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
         },
         signal: interrupt.signal
       })) {
-        process.stdout.write(piece.text)
+        answer.write(piece.text)
         tokens += 1
         if (tokens === 1) first = { ...model.network.traffic }
       }
-      print()
+      answer.end()
       if (flags.stats) {
         const seconds = (performance.now() - started) / 1000
-        process.stderr.write(`${tokens} tokens, ${(tokens / seconds).toFixed(1)} tokens/s\n`)
-        process.stderr.write(`${describeTraffic({ before, first, end: model.network.traffic, tokens })}\n`)
+        screen.error(`${tokens} tokens, ${(tokens / seconds).toFixed(1)} tokens/s`)
+        screen.error(describeTraffic({ before, first, end: model.network.traffic, tokens }))
         if (draft !== null || flags.speculate !== undefined)
-          process.stderr.write(`${guesses.accepted} of ${guesses.proposed} guesses accepted\n`)
+          screen.error(`${guesses.accepted} of ${guesses.proposed} guesses accepted`)
       }
       await draft?.close()
       const audits = await model.audits()
-      if (audits !== null) process.stderr.write(`${describeAudits(audits).join('\n')}\n`)
+      if (audits !== null) screen.error(describeAudits(audits).join('\n'))
       interrupt.release()
     }
   )

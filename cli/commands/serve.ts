@@ -16,11 +16,11 @@ import { type Access, type AccessFlags, addAccessOptions, networkAccess, readAcc
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
 import { takeIdentity } from '../identity.ts'
 import { addListenOptions, inviteBy, joinLines, type ListenFlags, listenAddresses } from '../listening.ts'
+import type { LogLevel } from '../log.ts'
+import { addLogOptions } from '../log-options.ts'
 import {
   homeFolder,
   jsonOption,
-  type LogLevel,
-  logOption,
   parseBlocks,
   parseBytes,
   parseDtype,
@@ -30,7 +30,7 @@ import {
   untilEofOption
 } from '../options.ts'
 import { followSchedule, type Hours, parseSchedule } from '../schedule.ts'
-import { createLogger, interruptSignal, print } from '../terminal.ts'
+import { createLogger, interruptSignal, print, screen } from '../terminal.ts'
 
 interface ServeFlags extends AccessFlags, HubFlags, ListenFlags {
   blocks?: BlockRange
@@ -54,7 +54,7 @@ interface ServeFlags extends AccessFlags, HubFlags, ListenFlags {
 }
 
 export function serveCommand(): Command {
-  return addListenOptions(addAccessOptions(new Command('serve'), { listens: true }), { port: 0 })
+  return addLogOptions(addListenOptions(addAccessOptions(new Command('serve'), { listens: true }), { port: 0 }))
     .description("host a range of a model's blocks for the swarm")
     .argument('<model>', 'folder of a Hugging Face checkpoint, GGUF file, or name of a model of the hub')
     .addOption(
@@ -102,7 +102,6 @@ export function serveCommand(): Command {
     .option('--metrics-port <port>', 'serve Prometheus /metrics and /health on this port', parsePort)
     .option('--drain-timeout <seconds>', 'how long running sessions may go on after SIGTERM', parsePositive, 30)
     .option('--expiry <seconds>', 'an announcement lasts so long, and is renewed at a third of it', parsePositive, 360)
-    .addOption(logOption('warn'))
     .addOption(jsonOption())
     .addOption(untilEofOption())
     .action(serve)
@@ -157,7 +156,7 @@ function obeyOperator(server: BlockServer, started: Promise<void>, flags: ServeF
       await (isServing ? server.resume() : server.pause())
       if (server.state !== before) say(isServing)
     } catch (error) {
-      process.stderr.write(`swarm: the swarm could not be told of it: ${messageOf(error)}\n`)
+      screen.error(`swarm: the swarm could not be told of it: ${messageOf(error)}`)
     }
   }
   const obey = (isServing: boolean): void => {

@@ -12,7 +12,9 @@ import { createNetwork } from '../../network/node.ts'
 import { type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../access.ts'
 import { drawCoverage, type ServerRow, toServerRow, uncovered } from '../coverage.ts'
 import { hubOptions } from '../hub.ts'
-import { jsonOption, type LogLevel, logOption, parsePositive } from '../options.ts'
+import type { LogLevel } from '../log.ts'
+import { addLogOptions } from '../log-options.ts'
+import { jsonOption, parsePositive } from '../options.ts'
 import { loadOf } from '../server-load.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
@@ -26,7 +28,7 @@ interface StatusFlags extends AccessFlags {
 const defaultWatchSeconds = 3
 
 export function statusCommand(): Command {
-  return addAccessOptions(new Command('status'))
+  return addLogOptions(addAccessOptions(new Command('status')))
     .description('show which servers host which blocks, and how each is doing')
     .argument('[model]', 'folder of a checkpoint: show only servers of exactly this model (default: every model)')
     .option('--timeout <seconds>', 'how long to look', parsePositive, 20)
@@ -35,7 +37,6 @@ export function statusCommand(): Command {
         parsePositive
       )
     )
-    .addOption(logOption('warn'))
     .addOption(jsonOption())
     .action(status)
 }

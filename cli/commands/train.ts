@@ -25,7 +25,9 @@ import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { ModelConfig } from '../../model/config/config.ts'
 import { type AccessFlags, addAccessOptions, clientAccess } from '../access.ts'
 import { type HubFlags, hubOptions, offlineOption, peersSettings } from '../hub.ts'
-import { type LogLevel, logOption, parseDtype, parsePositive } from '../options.ts'
+import type { LogLevel } from '../log.ts'
+import { addLogOptions } from '../log-options.ts'
+import { parseDtype, parsePositive } from '../options.ts'
 import { openTuned } from '../task-models.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 import { resolveTrainConfig } from '../train-config.ts'
@@ -40,7 +42,7 @@ interface TrainFlags extends AccessFlags, Pick<HubFlags, 'offline'> {
 }
 
 export function trainCommand(): Command {
-  const command = addAccessOptions(new Command('train'))
+  const command = addLogOptions(addAccessOptions(new Command('train')))
     .description('fine-tune an adapter through the swarm')
     .argument('[model]', 'folder, GGUF file or hub name of the checkpoint; only what lies outside the blocks is read')
     .argument('[files...]', 'examples: files or folders of .jsonl, .json, .txt (docs/training-data.md)')
@@ -50,7 +52,6 @@ export function trainCommand(): Command {
       new Option('--preview [count]', 'print examples as they would be trained on, and stop').argParser(parsePositive)
     )
     .addOption(offlineOption())
-    .addOption(logOption('warn'))
     .action(train)
   return addConfigOptions(command)
 }
