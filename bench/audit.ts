@@ -14,7 +14,7 @@ import type { Precision } from '../model/quantize/precision.ts'
 import { createNetwork } from '../network/node.ts'
 import type { Codec } from '../proto/frame.ts'
 import { createServer, type ServerInit } from '../server/server.ts'
-import { bitFlip, createLyingServer, echo, type Lie, noise } from '../test/helpers/lying-server.ts'
+import { bitFlip, createLyingServer, echo, type Lie, noise } from '../testing/lying-server.ts'
 
 const [folder = 'models/tiny', count = '30'] = process.argv.slice(2)
 const path = resolve(folder)

@@ -1,7 +1,7 @@
 // What do many clients get out of the same servers? Decode steps per second of 1, 2, 4, 8, 16 sessions at once, and how long each
 // waits for a token, in turns in one run; goal: 8 clients at least 3 times one. Sessions step hidden states through all blocks
 // without embedding and head, which are the clients' own work.
-//   node bench/make-model.ts /tmp/llama-24x1024
+//   node bench/tools/make-model.ts /tmp/llama-24x1024
 //   node bench/clients.ts /tmp/llama-24x1024 [servers=1] [steps=24] [rounds=3] [threads=2]
 import { resolve } from 'node:path'
 import { startServers } from '../cli/local-swarm.ts'
@@ -9,7 +9,7 @@ import { AutoDistributedModelForCausalLM } from '../client/index.ts'
 import type { BlockRange } from '../common/range.ts'
 import { tensor } from '../common/tensor.ts'
 import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
-import { ratios, spread } from './report.ts'
+import { ratios, spread } from './tools/report.ts'
 
 const [folder = '/tmp/llama-24x1024', ...rest] = process.argv.slice(2)
 const [servers = 1, steps = 24, rounds = 3, threads = 2] = rest.map(Number)

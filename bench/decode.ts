@@ -1,6 +1,6 @@
 // What does the swarm cost at decode? Tokens per second of greedy generation through two servers on loopback, against the same
 // graphs in one process without network or threads, in turns; the goal is 0.85.
-//   node bench/make-model.ts /tmp/llama-24x1024
+//   node bench/tools/make-model.ts /tmp/llama-24x1024
 //   node bench/decode.ts /tmp/llama-24x1024 [tokens=48] [rounds=5] [threads=2] [weights=prepacked]
 import { resolve } from 'node:path'
 import { startServers } from '../cli/local-swarm.ts'
@@ -10,7 +10,7 @@ import { type Tensor, tensor } from '../common/tensor.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../model/checkpoint/checkpoint.ts'
 import { blockWeights } from '../model/quantize/block-weights.ts'
 import { createSession, type Session, sharedTensor } from '../runtime/session.ts'
-import { ratios, spread } from './report.ts'
+import { ratios, spread } from './tools/report.ts'
 
 const [folder = '/tmp/llama-24x1024', ...rest] = process.argv.slice(2)
 const [tokens = 48, rounds = 5, threads = 2] = rest.slice(0, 3).map(Number)

@@ -3,9 +3,9 @@
 // connections are reset and new ones refused for a second. The other of its third takes over.
 import { createRandom } from '../common/random.ts'
 import { float32 } from '../common/tensor.ts'
-import { connect } from '../test/chaos/generation.ts'
-import { startSwarm } from '../test/chaos/swarm.ts'
-import { median, spread } from './report.ts'
+import { connect } from '../testing/chaos/generation.ts'
+import { startSwarm } from '../testing/chaos/swarm.ts'
+import { median, spread } from './tools/report.ts'
 
 const rounds = Number(process.argv[2] ?? 1)
 const probabilities = [0, 1e-4, 1e-3, 1e-2]

@@ -1,7 +1,7 @@
 // How fast is a training step of each tuning method through two servers on this machine, against PyTorch + PEFT with the same
 // threads, batch and model? One step of ours, one of theirs, in turns; the goal is 0.9 of their speed for LoRA and prompts.
 //   python -m venv VENV && VENV/bin/pip install torch==2.13.0 transformers peft
-//   node bench/make-model.ts /tmp/llama-24x1024
+//   node bench/tools/make-model.ts /tmp/llama-24x1024
 //   node bench/methods-step.ts /tmp/llama-24x1024 VENV/bin/python [--shapes 4x128,1x512] [--methods LoRA,IA3] [--steps 5] [--threads 2]
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util'
 import { startServers } from '../cli/local-swarm.ts'
 import { AutoDistributedModelForCausalLM, adamw, applyUpdates, getPeftModel, toPeftConfig } from '../client/index.ts'
 import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
-import { median, ratios, spread } from './report.ts'
+import { median, ratios, spread } from './tools/report.ts'
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

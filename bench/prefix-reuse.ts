@@ -6,7 +6,7 @@ import { type PeerProcess, startPeer } from '../cli/local-swarm.ts'
 import { AutoDistributedModelForCausalLM } from '../client/index.ts'
 import { createRandom } from '../common/random.ts'
 import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
-import { ratios, spread } from './report.ts'
+import { ratios, spread } from './tools/report.ts'
 
 const [folder = '/tmp/llama-24x1024', ...rest] = process.argv.slice(2)
 const [system = 512, question = 16, rounds = 5] = rest.map(Number)

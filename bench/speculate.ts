@@ -9,7 +9,7 @@ import { type PeerProcess, startServers } from '../cli/local-swarm.ts'
 import { AutoDistributedModelForCausalLM, type GenerationOptions, openLocalDraft } from '../client/index.ts'
 import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
 import { createNetwork } from '../network/node.ts'
-import { ratios, spread } from './report.ts'
+import { ratios, spread } from './tools/report.ts'
 
 const [folder = 'models/tiny', ...rest] = process.argv.slice(2)
 const [maxNewTokens = 64, guesses = 6, rounds = 3] = rest.slice(0, 3).map(Number)

@@ -1,7 +1,7 @@
 // How does the part of a training step that servers compute scale with their number, when each has one core? One, two and three
 // servers in a chain, and two replicas; the batch whole, and cut into parts that are
 // under way together. In turns, in one run; needs a quiet machine.
-//   node bench/make-model.ts /tmp/llama-6x1024 6
+//   node bench/tools/make-model.ts /tmp/llama-6x1024 6
 //   node bench/training-scale.ts /tmp/llama-6x1024 [batch=4] [seq=128] [rounds=5] [codec=fp32] [cpu cgroup] [share=0.6]
 // Measured is forward and backward of LoRA (rank 8, q and v) through the blocks with random hidden states: no head, which is the client's.
 // Servers are pinned to cores with taskset, in turns; more servers than cores share them, which says nothing of what more cores would
@@ -18,7 +18,7 @@ import type { BlockRange } from '../common/range.ts'
 import { type Tensor, tensor } from '../common/tensor.ts'
 import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
 import { portName } from '../model/layers/ports.ts'
-import { median, ratios, spread } from './report.ts'
+import { median, ratios, spread } from './tools/report.ts'
 
 const [folder = '/tmp/llama-6x1024', ...rest] = process.argv.slice(2)
 const codec = (rest[3] ?? 'fp32') as Codec

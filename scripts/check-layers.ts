@@ -15,7 +15,7 @@ const allowed: Record<string, readonly string[]> = {
   server: ['model', 'runtime', 'graph', 'network', 'proto', 'common'],
   client: ['model', 'runtime', 'graph', 'network', 'proto', 'common'],
   gateway: ['client', 'common'],
-  testing: ['gateway', 'client', 'server', 'model', 'runtime', 'graph', 'network', 'proto', 'common'],
+  testing: ['cli', 'gateway', 'client', 'server', 'model', 'runtime', 'graph', 'network', 'proto', 'common'],
   cli: ['gateway', 'client', 'server', 'model', 'runtime', 'graph', 'network', 'proto', 'common']
 }
 

@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { createRandom } from '../common/random.ts'
 import { MiB } from '../common/units.ts'
-import { connect, generate } from '../test/chaos/generation.ts'
-import { type ChaosServer, end, startSwarm } from '../test/chaos/swarm.ts'
+import { connect, generate } from '../testing/chaos/generation.ts'
+import { type ChaosServer, end, startSwarm } from '../testing/chaos/swarm.ts'
 
 const { values } = parseArgs({
   options: { minutes: { type: 'string', default: '15' }, seed: { type: 'string', default: '1' } }
@@ -36,7 +36,7 @@ function measure(pid: number): Figures {
 }
 
 async function measureServer({ peer, metricsPort }: Stable): Promise<Figures> {
-  process.kill(peer.process.pid!, 'SIGUSR2') // collects garbage: test/chaos/preload.ts
+  process.kill(peer.process.pid!, 'SIGUSR2') // collects garbage: testing/chaos/preload.ts
   await new Promise(resolve => setTimeout(resolve, 1000))
   const page = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
   const value = (name: string): number => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(page)?.[1])

@@ -1,5 +1,5 @@
 // ChaCha20-Poly1305 for noise with the key objects kept: libp2p's default derives one from the raw key for every
-// message. Under a few hundred bytes its WebAssembly is faster, so that stays. Measured by `node bench/network.ts`.
+// message. Under a few hundred bytes its WebAssembly is faster, so that stays. Measured by `node bench/network/network.ts`.
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
 import type { ICryptoInterface } from '@chainsafe/libp2p-noise'
 import { defaultCrypto } from '@chainsafe/libp2p-noise/crypto'

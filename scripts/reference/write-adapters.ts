@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { getPeftModel, type PeftConfig, train } from '../../client/index.ts'
 import { int64 } from '../../common/tensor.ts'
 import { writeSafetensors } from '../../model/formats/safetensors/file.ts'
-import { startBases } from '../../test/client/model/bases.ts'
+import { startBases } from '../../testing/peft-bases.ts'
 
 const configs: Record<string, PeftConfig> = {
   lora: { peftType: 'LORA', r: 4, loraAlpha: 10, loraDropout: 0.1 },

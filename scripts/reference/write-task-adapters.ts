@@ -15,8 +15,8 @@ import {
 import { createRandom } from '../../common/random.ts'
 import { int64, type Tensor } from '../../common/tensor.ts'
 import { writeSafetensors } from '../../model/formats/safetensors/file.ts'
-import { startSwarm } from '../../test/client/model/swarm.ts'
-import { taskRuns } from '../../test/client/tuning-runs.ts'
+import { startSwarm } from '../../testing/swarm.ts'
+import { taskRuns } from '../../testing/tuning-runs.ts'
 
 const path = join(import.meta.dirname, '../../test/reference/adapters/base')
 const rows = [

@@ -1,8 +1,8 @@
 // Links between peers that all live: partitions, slow ones, lossy ones.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { generate, tell, withClient } from './generation.ts'
-import { type ChaosSwarm, startSwarm } from './swarm.ts'
+import { generate, tell, withClient } from '../../testing/chaos/generation.ts'
+import { type ChaosSwarm, startSwarm } from '../../testing/chaos/swarm.ts'
 
 const client127 = '127.0.0.1'
 

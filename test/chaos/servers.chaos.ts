@@ -1,8 +1,8 @@
 // Servers that die, freeze and come back in the middle of a generation.
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { generate, tell, withClient } from './generation.ts'
-import { type ChaosSwarm, end, startSwarm } from './swarm.ts'
+import { generate, tell, withClient } from '../../testing/chaos/generation.ts'
+import { type ChaosSwarm, end, startSwarm } from '../../testing/chaos/swarm.ts'
 
 const replicas = [
   [0, 4],

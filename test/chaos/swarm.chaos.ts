@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { startPeer } from '../../cli/local-swarm.ts'
-import { connect, generate, tell, withClient } from './generation.ts'
-import { end, startSwarm } from './swarm.ts'
+import { connect, generate, tell, withClient } from '../../testing/chaos/generation.ts'
+import { end, startSwarm } from '../../testing/chaos/swarm.ts'
 
 const halves = [
   [0, 6],

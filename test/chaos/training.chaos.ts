@@ -8,8 +8,8 @@ import { promisify } from 'node:util'
 import { stringify } from 'yaml'
 import { createRandom } from '../../common/random.ts'
 import { float32, type Tensor } from '../../common/tensor.ts'
-import { connect } from './generation.ts'
-import { type ChaosServer, type ChaosSwarm, root, startSwarm, tinyPath } from './swarm.ts'
+import { connect } from '../../testing/chaos/generation.ts'
+import { type ChaosServer, type ChaosSwarm, root, startSwarm, tinyPath } from '../../testing/chaos/swarm.ts'
 
 const run = promisify(execFile)
 const random = createRandom(11)

@@ -4,8 +4,8 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { promisify } from 'node:util'
-import { startSwarm } from './model/swarm.ts'
-import { readReference } from './support.ts'
+import { readReference } from '../../testing/references.ts'
+import { startSwarm } from '../../testing/swarm.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 

@@ -16,12 +16,12 @@ import { float32, int64, type Tensor } from '../../common/tensor.ts'
 import { type Checkpoint, openCheckpoint, readSample } from '../../model/checkpoint/checkpoint.ts'
 import { decodeSafetensors } from '../../model/formats/safetensors/encoding.ts'
 import { portName } from '../../model/layers/ports.ts'
-import { LocalBlocks } from '../helpers/local-blocks.ts'
-import { familyPath } from '../model/families.ts'
+import { LocalBlocks } from '../../testing/local-blocks.ts'
+import { referencePath, temporaryFolder, tuningTarget } from '../../testing/references.ts'
+import { startSwarm } from '../../testing/swarm.ts'
+import { baseOf } from '../../testing/tuning-runs.ts'
+import { familyPath } from '../model/families/families.ts'
 import { tinyPath } from '../model/support.ts'
-import { startSwarm } from './model/swarm.ts'
-import { referencePath, temporaryFolder, tuningTarget } from './support.ts'
-import { baseOf } from './tuning-runs.ts'
 
 const ids = int64([2, 6], [5, 9, 13, 2, 30, 7, 11, 3, 8, 21, 4, 17])
 

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { files } from '../../client/platform/files.node.ts'
-import { temporaryFolder } from './support.ts'
+import { temporaryFolder } from '../../testing/references.ts'
 
 it('a path that cannot be written is named, with what is wrong', async t => {
   const folder = await temporaryFolder(t)

@@ -7,8 +7,8 @@ import { checkOptions, checkSpelling } from '../../common/options.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { createNetwork } from '../../network/node.ts'
 import { createServer } from '../../server/server.ts'
-import { startSwarm, type TestSwarm } from './model/swarm.ts'
-import { collect, referencePath } from './support.ts'
+import { collect, referencePath } from '../../testing/references.ts'
+import { startSwarm, type TestSwarm } from '../../testing/swarm.ts'
 
 /** Functions and methods whose parameters are no options. */
 const takeNone = new Set([

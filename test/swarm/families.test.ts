@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { startServers } from '../../cli/local-swarm.ts'
 import { second } from '../../common/units.ts'
-import { familyModels, familyPath, readFamilyReference } from '../model/families.ts'
+import { familyModels, familyPath, readFamilyReference } from '../model/families/families.ts'
 
 const run = promisify(execFile)
 const bin = join(import.meta.dirname, '../../cli/bin.js')

@@ -19,7 +19,7 @@ import { silent } from '../../common/logger.ts'
 import { createRandom } from '../../common/random.ts'
 import { int64, type Tensor } from '../../common/tensor.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
-import { LocalBlocks } from '../../test/helpers/local-blocks.ts'
+import { LocalBlocks } from '../local-blocks.ts'
 
 type Floats = Tensor<'float32'>
 

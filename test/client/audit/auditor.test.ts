@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { it } from 'node:test'
 import { createRandom } from '../../../common/random.ts'
 import { float32 } from '../../../common/tensor.ts'
-import { echo, noise } from '../../helpers/lying-server.ts'
-import { relative } from '../model/swarm.ts'
+import { echo, noise } from '../../../testing/lying-server.ts'
+import { relative } from '../../../testing/swarm.ts'
 import { startAudited, states } from './support.ts'
 
 const { normal } = createRandom(3)

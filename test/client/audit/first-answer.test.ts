@@ -9,8 +9,8 @@ import { Blame } from '../../../client/remote/peers/blame.ts'
 import { createRandom } from '../../../common/random.ts'
 import { float32, type Tensor } from '../../../common/tensor.ts'
 import { day } from '../../../common/units.ts'
-import { noise } from '../../helpers/lying-server.ts'
-import { relative } from '../model/swarm.ts'
+import { noise } from '../../../testing/lying-server.ts'
+import { relative } from '../../../testing/swarm.ts'
 import { startAudited, states } from './support.ts'
 
 const { normal } = createRandom(7)

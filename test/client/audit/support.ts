@@ -14,8 +14,8 @@ import { findServers } from '../../../network/discovery/discovery.ts'
 import { createNetwork, type Network } from '../../../network/node.ts'
 import type { Codec } from '../../../proto/frame.ts'
 import type { ServerInit } from '../../../server/init.ts'
-import { createLyingServer, type Lie, type LieOptions, type LyingServer } from '../../helpers/lying-server.ts'
-import { startSwarm, type TestSwarm, tinyPath } from '../model/swarm.ts'
+import { createLyingServer, type Lie, type LieOptions, type LyingServer } from '../../../testing/lying-server.ts'
+import { startSwarm, type TestSwarm, tinyPath } from '../../../testing/swarm.ts'
 
 export interface AuditedSwarm {
   readonly swarm: TestSwarm

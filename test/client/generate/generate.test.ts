@@ -9,7 +9,7 @@ import {
   generateIds
 } from '../../../client/generate/index.ts'
 import { float32, type Tensor } from '../../../common/tensor.ts'
-import { collect } from '../support.ts'
+import { collect } from '../../../testing/references.ts'
 
 const vocabulary = 12
 const end = 11

@@ -9,7 +9,7 @@ import {
   sample
 } from '../../../client/generate/index.ts'
 import { createRandom } from '../../../common/random.ts'
-import { readReference } from '../support.ts'
+import { readReference } from '../../../testing/references.ts'
 
 interface Case {
   options: SamplingOptions

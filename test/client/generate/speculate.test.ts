@@ -14,7 +14,7 @@ import { scoresOf } from '../../../client/generate/sampling.ts'
 import { verify } from '../../../client/generate/verify.ts'
 import { createRandom } from '../../../common/random.ts'
 import { float32 } from '../../../common/tensor.ts'
-import { collect } from '../support.ts'
+import { collect } from '../../../testing/references.ts'
 
 /** A model whose scores depend on the last two tokens; it notes the lengths of its passes, and that what it holds is right. */
 function tableModel(

@@ -22,7 +22,7 @@ import {
   sgd,
   warmupStepsOf
 } from '../../../client/optim/index.ts'
-import { assertClose, readReference } from '../support.ts'
+import { assertClose, readReference } from '../../../testing/references.ts'
 
 type Values = Record<string, number[]>
 

@@ -12,7 +12,7 @@ import { superfluous } from '../../../client/train/checkpoint/rotation.ts'
 import { type EvaluationHook, type TrainingProgress, type TrainOptions, train } from '../../../client/train/index.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import { tensor } from '../../../common/tensor.ts'
-import { collect, temporaryFolder } from '../support.ts'
+import { collect, temporaryFolder } from '../../../testing/references.ts'
 import { examples, run, scripted, settings, unigram } from './unigram.ts'
 
 const names = async (folder: string): Promise<string[]> => (await readdir(folder)).sort()

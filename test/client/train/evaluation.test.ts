@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readdir } from 'node:fs/promises'
 import { suite, test } from 'node:test'
-import { temporaryFolder } from '../support.ts'
+import { temporaryFolder } from '../../../testing/references.ts'
 import { run, scripted } from './unigram.ts'
 
 suite('evaluation', () => {

@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { type TrainOptions, train } from '../../../client/train/index.ts'
-import { assertClose, collect, readReference, temporaryFolder } from '../support.ts'
+import { assertClose, collect, readReference, temporaryFolder } from '../../../testing/references.ts'
 import { run, settings, unigram } from './unigram.ts'
 
 suite('a run that is resumed', () => {

@@ -10,8 +10,8 @@ import {
   type TrainOptions,
   train
 } from '../../../client/train/index.ts'
+import { assertClose, collect } from '../../../testing/references.ts'
 import { roundTrip } from '../../proto/support.ts'
-import { assertClose, collect } from '../support.ts'
 
 /** The scales before each of these steps, and after the last. */
 function course(option: LossScaleOption, finite: readonly boolean[]): number[] {

@@ -10,7 +10,7 @@ import {
   measureLanguage
 } from '../../../client/train/index.ts'
 import { float32 } from '../../../common/tensor.ts'
-import { assertClose, readReference } from '../support.ts'
+import { assertClose, readReference } from '../../../testing/references.ts'
 
 interface Case {
   readonly expected: number[]

@@ -9,10 +9,10 @@ import { createTuning } from '../../../client/tuning/index.ts'
 import type { Tensor } from '../../../common/tensor.ts'
 import { openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
 import { decodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
-import { LocalBlocks } from '../../helpers/local-blocks.ts'
-import { createLocalModel } from '../../helpers/local-model.ts'
-import { assertClose, referencePath, tuningTarget } from '../support.ts'
-import { baseOf, tuningRuns } from '../tuning-runs.ts'
+import { LocalBlocks } from '../../../testing/local-blocks.ts'
+import { createLocalModel } from '../../../testing/local-model.ts'
+import { assertClose, referencePath, tuningTarget } from '../../../testing/references.ts'
+import { baseOf, tuningRuns } from '../../../testing/tuning-runs.ts'
 
 const steps = 20
 const batches = 4

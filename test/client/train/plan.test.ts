@@ -4,7 +4,7 @@ import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import { epochOrder, planTraining } from '../../../client/train/index.ts'
 import { groupedByLength } from '../../../client/train/order.ts'
-import { readReference } from '../support.ts'
+import { readReference } from '../../../testing/references.ts'
 
 const ofLength = (count: number): number[] => Array<number>(count).fill(1)
 

@@ -16,7 +16,7 @@ import {
 import { crc32c, maskedCrc32c } from '../../../client/train/run/event-file.ts'
 import { plot, ticks } from '../../../client/train/run/plot.ts'
 import { SwarmError } from '../../../common/errors.ts'
-import { collect, temporaryFolder } from '../support.ts'
+import { collect, temporaryFolder } from '../../../testing/references.ts'
 import { examples, unigram } from './unigram.ts'
 
 const configOf = (output_dir: string, more: object = {}): TrainConfig =>

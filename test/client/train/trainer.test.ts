@@ -10,7 +10,7 @@ import {
   type TrainOptions,
   train
 } from '../../../client/train/index.ts'
-import { assertClose, collect } from '../support.ts'
+import { assertClose, collect } from '../../../testing/references.ts'
 import { examples, unigram, vocabulary } from './unigram.ts'
 
 const settings: TrainOptions = { learningRate: 0.1, padTokenId: 0, perDeviceTrainBatchSize: 2, seed: 3 }

@@ -8,8 +8,8 @@ import type { ErrorCode } from '../../../common/errors.ts'
 import { float32, tensor } from '../../../common/tensor.ts'
 import { openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
 import { decodeSafetensors, encodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
-import { referencePath, temporaryFolder, tuningTarget } from '../support.ts'
-import { adapters, baseOf } from '../tuning-runs.ts'
+import { referencePath, temporaryFolder, tuningTarget } from '../../../testing/references.ts'
+import { adapters, baseOf } from '../../../testing/tuning-runs.ts'
 
 const baseModel = 'test/reference/adapters/base'
 

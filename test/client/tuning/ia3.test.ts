@@ -4,7 +4,7 @@ import { suite, test } from 'node:test'
 import { ia3Modules } from '../../../client/tuning/ia3/defaults.ts'
 import { createTuning, type Ia3Config } from '../../../client/tuning/index.ts'
 import { supportedModelTypes } from '../../../model/families/families.ts'
-import { readReference } from '../support.ts'
+import { readReference } from '../../../testing/references.ts'
 import { target } from './target.ts'
 
 function create(config: Omit<Ia3Config, 'peftType'>, more = {}) {

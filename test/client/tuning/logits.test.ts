@@ -6,10 +6,10 @@ import { loadAdapter } from '../../../client/tuning/index.ts'
 import type { Tensor } from '../../../common/tensor.ts'
 import { type Checkpoint, openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
 import { decodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
-import { LocalBlocks } from '../../helpers/local-blocks.ts'
-import { createLocalModel } from '../../helpers/local-model.ts'
-import { referencePath, tuningTarget } from '../support.ts'
-import { adapters, baseOf } from '../tuning-runs.ts'
+import { LocalBlocks } from '../../../testing/local-blocks.ts'
+import { createLocalModel } from '../../../testing/local-model.ts'
+import { referencePath, tuningTarget } from '../../../testing/references.ts'
+import { adapters, baseOf } from '../../../testing/tuning-runs.ts'
 
 suite('logits with adapters of PEFT', () => {
   let checkpoints: Record<string, Checkpoint>

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { createTuning, type LoraConfig } from '../../../client/tuning/index.ts'
 import { float32 } from '../../../common/tensor.ts'
-import { assertClose } from '../support.ts'
+import { assertClose } from '../../../testing/references.ts'
 import { target } from './target.ts'
 
 function create(config: Omit<LoraConfig, 'peftType'>, seed = 1) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { wholePattern } from '../../../client/tuning/targets.ts'
-import { readReference } from '../support.ts'
+import { readReference } from '../../../testing/references.ts'
 
 interface Reference {
   readonly names: readonly string[]

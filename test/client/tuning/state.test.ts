@@ -6,8 +6,8 @@ import { clearGradients } from '../../../client/local/parameter.ts'
 import { adamw, applyUpdates, type OptimizerState } from '../../../client/optim/index.ts'
 import type { PeftConfig } from '../../../client/tuning/index.ts'
 import { float32 } from '../../../common/tensor.ts'
-import { type Bases, startBases } from '../model/bases.ts'
-import { tuningRuns } from '../tuning-runs.ts'
+import { type Bases, startBases } from '../../../testing/peft-bases.ts'
+import { tuningRuns } from '../../../testing/tuning-runs.ts'
 
 const rows = [
   [5, 9, 33, 12, 7, 21],

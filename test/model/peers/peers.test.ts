@@ -10,7 +10,7 @@ import { type ModelPeers, openPeerFolder } from '../../../model/peers/folder.ts'
 import { hashOfTensor, indexOf, readShared, readStored } from '../../../model/peers/share.ts'
 import { blockWeights } from '../../../model/quantize/block-weights.ts'
 import { loadTokenizer } from '../../../model/text/tokenizer.ts'
-import { familyPath } from '../families.ts'
+import { familyPath } from '../families/families.ts'
 import { copyModel, referencePath, rejectsWith, temporaryFolder, tinyPath } from '../support.ts'
 
 /** How a peer of a test misbehaves. */

@@ -6,7 +6,7 @@ import { before, suite, type TestContext, test } from 'node:test'
 import { loadTrainingData, tokenizeExamples } from '../../../../client/train/index.ts'
 import { createTextStream } from '../../../../model/text/text-stream.ts'
 import { loadTokenizer, type Tokenizer } from '../../../../model/text/tokenizer.ts'
-import { readReference, temporaryFolder } from '../../support.ts'
+import { readReference, temporaryFolder } from '../../../../testing/references.ts'
 
 const reference = readReference<{
   chats: { template: string; messages: unknown[]; ids: number[]; mask: number[] }[]

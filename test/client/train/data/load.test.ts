@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, type TestContext, test } from 'node:test'
 import { type DataContext, type Example, loadTrainingData } from '../../../../client/train/index.ts'
-import { readReference, temporaryFolder } from '../../support.ts'
+import { readReference, temporaryFolder } from '../../../../testing/references.ts'
 
 /** One token per letter; a special token 1 in front. */
 const tokenizer: DataContext['tokenizer'] = {

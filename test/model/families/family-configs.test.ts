@@ -1,0 +1,250 @@
+// config.json as the hub has it, of one model of each family, and what is refused.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { familyOf, supportedModelTypes } from '../../../model/families/families.ts'
+
+type Fields = Record<string, unknown>
+
+const published = {
+  gpt2: { model_type: 'gpt2', n_ctx: 1024, n_embd: 768, n_head: 12, n_layer: 12, n_positions: 1024, vocab_size: 50257 },
+  'bigscience/bloom-560m': {
+    model_type: 'bloom',
+    n_embed: 1024,
+    n_inner: null,
+    n_layer: 24,
+    num_attention_heads: 16,
+    offset_alibi: 100,
+    pad_token_id: 3,
+    vocab_size: 250880
+  },
+  'facebook/opt-350m': {
+    model_type: 'opt',
+    activation_function: 'relu',
+    do_layer_norm_before: false,
+    ffn_dim: 4096,
+    hidden_size: 1024,
+    max_position_embeddings: 2048,
+    num_attention_heads: 16,
+    num_hidden_layers: 24,
+    vocab_size: 50272,
+    word_embed_proj_dim: 512
+  },
+  'EleutherAI/pythia-160m': {
+    model_type: 'gpt_neox',
+    hidden_act: 'gelu',
+    hidden_size: 768,
+    intermediate_size: 3072,
+    layer_norm_eps: 1e-5,
+    max_position_embeddings: 2048,
+    num_attention_heads: 12,
+    num_hidden_layers: 12,
+    rotary_emb_base: 10000,
+    rotary_pct: 0.25,
+    use_parallel_residual: true,
+    vocab_size: 50304
+  },
+  'tiiuae/falcon-7b': {
+    model_type: 'falcon',
+    alibi: false,
+    bias: false,
+    hidden_size: 4544,
+    multi_query: true,
+    new_decoder_architecture: false,
+    num_attention_heads: 71,
+    num_hidden_layers: 32,
+    parallel_attn: true,
+    vocab_size: 65024
+  },
+  'tiiuae/falcon-40b': {
+    model_type: 'falcon',
+    hidden_size: 8192,
+    new_decoder_architecture: true,
+    num_attention_heads: 128,
+    num_hidden_layers: 60,
+    num_kv_heads: 8,
+    vocab_size: 65024
+  },
+  'google/gemma-2-2b': {
+    model_type: 'gemma2',
+    attn_logit_softcapping: 50.0,
+    final_logit_softcapping: 30.0,
+    head_dim: 256,
+    hidden_activation: 'gelu_pytorch_tanh',
+    hidden_size: 2304,
+    intermediate_size: 9216,
+    max_position_embeddings: 8192,
+    num_attention_heads: 8,
+    num_hidden_layers: 26,
+    num_key_value_heads: 4,
+    query_pre_attn_scalar: 256,
+    sliding_window: 4096,
+    vocab_size: 256000
+  },
+  'google/gemma-3-270m': {
+    model_type: 'gemma3_text',
+    attn_logit_softcapping: null,
+    final_logit_softcapping: null,
+    head_dim: 256,
+    hidden_size: 640,
+    intermediate_size: 2048,
+    max_position_embeddings: 32768,
+    num_attention_heads: 4,
+    num_hidden_layers: 18,
+    num_key_value_heads: 1,
+    query_pre_attn_scalar: 256,
+    rope_local_base_freq: 10000.0,
+    rope_scaling: null,
+    rope_theta: 1000000.0,
+    sliding_window: 512,
+    vocab_size: 262144
+  },
+  'mistralai/Mixtral-8x7B-v0.1': {
+    model_type: 'mixtral',
+    hidden_act: 'silu',
+    hidden_size: 4096,
+    intermediate_size: 14336,
+    max_position_embeddings: 32768,
+    num_attention_heads: 32,
+    num_experts_per_tok: 2,
+    num_hidden_layers: 32,
+    num_key_value_heads: 8,
+    num_local_experts: 8,
+    rope_theta: 1000000.0,
+    sliding_window: null,
+    vocab_size: 32000
+  },
+  'mistralai/Mistral-7B-v0.1': {
+    model_type: 'mistral',
+    hidden_size: 4096,
+    intermediate_size: 14336,
+    max_position_embeddings: 32768,
+    num_attention_heads: 32,
+    num_hidden_layers: 32,
+    num_key_value_heads: 8,
+    sliding_window: 4096,
+    vocab_size: 32000
+  },
+  'Qwen/Qwen3-0.6B': {
+    model_type: 'qwen3',
+    head_dim: 128,
+    hidden_size: 1024,
+    intermediate_size: 3072,
+    max_position_embeddings: 40960,
+    max_window_layers: 28,
+    num_attention_heads: 16,
+    num_hidden_layers: 28,
+    num_key_value_heads: 8,
+    rope_theta: 1000000,
+    sliding_window: null,
+    tie_word_embeddings: true,
+    use_sliding_window: false,
+    vocab_size: 151936
+  }
+} as const satisfies Record<string, Fields>
+
+const parse = (raw: Fields) => familyOf(raw).parseConfig(raw)
+
+/** Numbers of a block's and the client's tensors, as the family expects them. */
+function sizesOf(raw: Fields): { block: number; client: number } {
+  const family = familyOf(raw)
+  const config = family.parseConfig(raw)
+  const count = (tensors: readonly { shape: readonly number[] }[]) =>
+    tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
+  return { block: count(family.blockTensors(config, 0)), client: count(family.clientTensors(config)) }
+}
+
+describe('configurations of published models', () => {
+  // as printed by sum(p.numel() for p in AutoModelForCausalLM.from_config(config).parameters()) on the meta device
+  const parameters = {
+    gpt2: 124439808,
+    'bigscience/bloom-560m': 559214592,
+    'facebook/opt-350m': 331196416,
+    'EleutherAI/pythia-160m': 162322944,
+    'tiiuae/falcon-7b': 6921720704,
+    'tiiuae/falcon-40b': 41303293952,
+    'google/gemma-2-2b': 2614341888,
+    'google/gemma-3-270m': 268098176,
+    'mistralai/Mixtral-8x7B-v0.1': 46702792704,
+    'mistralai/Mistral-7B-v0.1': 7241732096,
+    'Qwen/Qwen3-0.6B': 596049920
+  } as const
+
+  for (const [name, total] of Object.entries(parameters)) {
+    test(`'${name}' has ${total} parameters`, () => {
+      const raw = published[name as keyof typeof parameters]
+      const { block, client } = sizesOf(raw)
+      assert.equal(client + block * parse(raw).numBlocks, total)
+    })
+  }
+
+  test('say how heads are shared', () => {
+    const heads = (raw: Fields) => {
+      const { numHeads, numKeyValueHeads, headDim } = parse(raw)
+      return [numHeads, numKeyValueHeads, headDim]
+    }
+    assert.deepEqual(heads(published['tiiuae/falcon-7b']), [71, 1, 64])
+    assert.deepEqual(heads(published['tiiuae/falcon-40b']), [128, 8, 64])
+    assert.deepEqual(heads(published['Qwen/Qwen3-0.6B']), [16, 8, 128])
+  })
+
+  test('say which blocks are local', () => {
+    const windows = (raw: Fields) => (parse(raw).traits as { windows: (number | null)[] }).windows
+    assert.deepEqual(windows(published['google/gemma-2-2b']).slice(0, 4), [4096, null, 4096, null])
+    assert.deepEqual(windows(published['google/gemma-3-270m']).slice(3, 8), [512, 512, null, 512, 512])
+    assert.equal(windows(published['mistralai/Mistral-7B-v0.1'])[31], 4096)
+  })
+})
+
+describe('what a family does not do', () => {
+  const refusals: readonly (readonly [keyof typeof published, Fields, string, RegExp])[] = [
+    ['gpt2', { add_cross_attention: true }, 'UNSUPPORTED', /add_cross_attention/],
+    ['gpt2', { activation_function: 'mish' }, 'UNSUPPORTED', /'mish' is not supported \(supported: silu,/],
+    ['gpt2', { n_head: 5 }, 'BAD_CHECKPOINT', /768 is not a multiple of 5 heads/],
+    ['facebook/opt-350m', { layer_norm_elementwise_affine: false }, 'UNSUPPORTED', /elementwise_affine/],
+    ['tiiuae/falcon-7b', { alibi: true }, 'UNSUPPORTED', /alibi with shared key/],
+    ['tiiuae/falcon-40b', { parallel_attn: false }, 'UNSUPPORTED', /parallel_attn/],
+    ['google/gemma-3-270m', { use_bidirectional_attention: true }, 'UNSUPPORTED', /bidirectional/],
+    ['mistralai/Mixtral-8x7B-v0.1', { num_experts_per_tok: 9 }, 'BAD_CHECKPOINT', /at most 8, found 9/],
+    ['Qwen/Qwen3-0.6B', { rope_scaling: { rope_type: 'yarn', factor: 'x' } }, 'BAD_CHECKPOINT', /factor/]
+  ]
+  for (const [name, fields, code, message] of refusals) {
+    test(`${name} with ${JSON.stringify(fields)}`, () => {
+      assert.throws(() => parse({ ...published[name], ...fields }), { code, message })
+    })
+  }
+
+  test('more blocks or experts than any model has are refused before anything is made of them', () => {
+    for (const [name, fields] of Object.entries(published)) {
+      const counts = ['num_hidden_layers', 'n_layer'].filter(field => field in fields)
+      assert.equal(counts.length, 1, name)
+      const message = /(num_hidden_layers|n_layer): expected at most 1024, found 1000000000/
+      assert.throws(() => parse({ ...fields, [counts[0]!]: 1e9 }), { code: 'BAD_CHECKPOINT', message })
+    }
+    const mixtral = { ...published['mistralai/Mixtral-8x7B-v0.1'], num_local_experts: 1e9 }
+    assert.throws(() => parse(mixtral), { code: 'BAD_CHECKPOINT', message: /num_local_experts: expected at most 1024/ })
+  })
+
+  test('an architecture that is none of them is refused by name, with the list of those that are', () => {
+    assert.throws(() => familyOf({ model_type: 'rwkv', architectures: ['RwkvForCausalLM'] }), {
+      code: 'UNSUPPORTED',
+      message: `config.json: model_type "rwkv" (RwkvForCausalLM) is not supported (supported: ${supportedModelTypes().join(', ')})`
+    })
+    const wanted = [
+      'llama',
+      'mistral',
+      'qwen2',
+      'qwen3',
+      'gpt2',
+      'bloom',
+      'opt',
+      'gpt_neox',
+      'falcon',
+      'gemma',
+      'gemma2',
+      'gemma3_text',
+      'gemma3',
+      'mixtral'
+    ]
+    assert.deepEqual(supportedModelTypes(), wanted)
+  })
+})

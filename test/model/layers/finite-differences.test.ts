@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { type Tensor, tensor } from '../../../common/tensor.ts'
+import type { Checkpoint } from '../../../model/checkpoint/checkpoint.ts'
+import { portName } from '../../../model/layers/ports.ts'
+import { readCase } from '../reference-cases.ts'
+import { runBackward, runSpan, type Tensors } from '../spans.ts'
+import { numbersOf, temporaryFolder } from '../support.ts'
+
+/** Repeatable numbers in -1..1. */
+function* noise(seed: number): Generator<number> {
+  for (let state = seed; ; ) {
+    state = (state * 1103515245 + 12345) % 2147483648
+    yield state / 1073741824 - 1
+  }
+}
+
+function dot(a: Tensor, b: Tensor): number {
+  const other = numbersOf(b)
+  return numbersOf(a).reduce((sum, value, i) => sum + value * other[i]!, 0)
+}
+
+function moved(x: Tensor, direction: Tensor, step: number): Tensor {
+  const data = (x.data as Float32Array).map((value, i) => value + step * Number(direction.data[i]))
+  return tensor('float32', x.shape, data as Float32Array<ArrayBuffer>)
+}
+
+/** Scales of every linear module of a block, around 1, and additions to its biases. */
+function vectorPorts({ family, config }: Checkpoint, block: number): Tensors {
+  const numbers = noise(3)
+  const vector = (size: number, mean: number) =>
+    tensor(
+      'float32',
+      [size],
+      Float32Array.from({ length: size }, () => mean + 0.3 * numbers.next().value!)
+    )
+  const scales = family
+    .linearModules(config)
+    .flatMap(({ name, inFeatures, outFeatures }) => [
+      [portName.scale(block, name, 'input'), vector(inFeatures, 1)] as const,
+      [portName.scale(block, name, 'output'), vector(outFeatures, 1)] as const
+    ])
+  const biases = family
+    .blockBiases(config, block)
+    .map(({ name, size }) => [portName.bias(block, name), vector(size, 0)])
+  return Object.fromEntries([...scales, ...biases]) as Tensors
+}
+
+describe('gradients against finite differences', () => {
+  for (const model of ['grouped', 'narrow']) {
+    test(`of the input and every kind of port of '${model}'`, async context => {
+      const { checkpoint, feeds, ports: given } = await readCase(model, 'ports')
+      const { family, config } = checkpoint
+      const vectors = vectorPorts(checkpoint, config.numBlocks - 1)
+      Object.assign(feeds, vectors)
+      const ports = [...given, ...Object.keys(vectors)]
+      const graph = family.forwardSpan(config, { blocks: { first: 0, end: config.numBlocks }, ports })
+      const cacheDir = await temporaryFolder(context)
+      const run = (part: typeof graph, all: Tensors) => runSpan(checkpoint, part, all, cacheDir)
+      const lastBlock = ports.filter(port => port.startsWith(`blocks.${config.numBlocks - 1}.`))
+      const wanted = ['hidden', ...lastBlock]
+      const gradients = await runBackward(graph, wanted, feeds, run)
+      const objective = async (all: Tensors) => dot((await run(graph, all)).hidden_out!, feeds['grad.hidden_out']!)
+      const numbers = noise(7)
+      for (const name of wanted) {
+        const value = feeds[name]!
+        const direction = tensor('float32', value.shape)
+        for (let i = 0; i < direction.data.length; i++) direction.data[i] = numbers.next().value as number
+        const step = 2e-3
+        const above = await objective({ ...feeds, [name]: moved(value, direction, step) })
+        const below = await objective({ ...feeds, [name]: moved(value, direction, -step) })
+        const slope = (above - below) / (2 * step)
+        const expected = dot(gradients[`grad.${name}`]!, direction)
+        const scale = Math.sqrt(dot(gradients[`grad.${name}`]!, gradients[`grad.${name}`]!))
+        assert.ok(Math.abs(slope - expected) < 5e-3 * scale, `${name}: gradient ${expected}, difference ${slope}`)
+      }
+    })
+  }
+})
