@@ -30,7 +30,7 @@ export function evalCommand(): Command {
   return addLogOptions(addAccessOptions(new Command('eval')))
     .description('measure a model over data through the swarm: perplexity, exact answers, or accuracy and F1')
     .argument('<model>', 'folder, GGUF file or hub name of the checkpoint; only what lies outside the blocks is read')
-    .argument('<data...>', 'files or folders of .jsonl, .json, .txt (docs/training-data.md)')
+    .argument('<data...>', 'files or folders of .jsonl, .json, .csv, .tsv, .txt (docs/training-data.md)')
     .addOption(codecOption('fp32, for generated answers fp16'))
     .addOption(requireDtypeOption())
     .addOption(revisionOption())

@@ -45,7 +45,7 @@ export function trainCommand(): Command {
   const command = addLogOptions(addAccessOptions(new Command('train')))
     .description('fine-tune an adapter through the swarm')
     .argument('[model]', 'folder, GGUF file or hub name of the checkpoint; only what lies outside the blocks is read')
-    .argument('[files...]', 'examples: files or folders of .jsonl, .json, .txt (docs/training-data.md)')
+    .argument('[files...]', 'examples: files or folders of .jsonl, .json, .csv, .tsv, .txt (docs/training-data.md)')
     .option('-c, --config <file>', 'YAML file with the configuration below (docs/training.md); flags go before it')
     .option('--resume [checkpoint]', 'go on from a checkpoint of the run, without a path from the newest')
     .addOption(

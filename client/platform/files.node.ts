@@ -1,4 +1,5 @@
 // Files on Node.
+import { createReadStream } from 'node:fs'
 import { access, appendFile, mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -6,6 +7,7 @@ import { SwarmError } from '../../common/errors.ts'
 import { foreignFileBytes } from '../../common/foreign-file.ts'
 import { homeFolder } from '../../common/home.ts'
 import { removeLeftoversOf } from '../../common/leftovers.ts'
+import { MiB } from '../../common/units.ts'
 import { type Files, temporarySuffix } from './files.ts'
 
 /** What a person can do something about, as ours; anything else as it is. */
@@ -59,6 +61,14 @@ export const files: Files = {
   async read(path, { signal } = {}) {
     try {
       return await readFile(path, { signal })
+    } catch (cause) {
+      throw readError(path, cause)
+    }
+  },
+
+  async *stream(path, { signal } = {}) {
+    try {
+      yield* createReadStream(path, { signal, highWaterMark: MiB })
     } catch (cause) {
       throw readError(path, cause)
     }

@@ -6,8 +6,10 @@ export const temporarySuffix = '.tmp'
 export interface Files {
   /** Throws NOT_FOUND where there is no such file. */
   read(path: string, options?: { signal?: AbortSignal }): Promise<Uint8Array>
+  /** The bytes of a file in order, in pieces. Throws as `read`. */
+  stream(path: string, options?: { signal?: AbortSignal }): AsyncIterable<Uint8Array>
   /**
-   * The same for a file that others have packed. Throws BAD_CHECKPOINT where the path leads to a folder, pipe or device, or to more
+   * As `read`, for a file that others have packed. Throws BAD_CHECKPOINT where the path leads to a folder, pipe or device, or to more
    * than `maxBytes`.
    */
   readForeign(path: string, options?: { signal?: AbortSignal; maxBytes?: number }): Promise<Uint8Array>

@@ -51,7 +51,7 @@ const model = {
 }
 
 const data = {
-  train_file: paths.describe('files or folders of examples: .jsonl, .json, .txt'),
+  train_file: paths.describe('files or folders of examples: .jsonl, .json, .csv, .tsv, .txt'),
   validation_file: paths.optional().describe('the same for evaluation'),
   validation_split: z.number().gt(0).lt(1).optional().describe('share of the training examples kept for evaluation'),
   data_format: z.enum(dataFormatNames).optional().describe('of every file; default: by the fields of its first row'),

@@ -1,10 +1,11 @@
 // Prompts and completions in code: as texts with their places, and as examples.
 
+import { pipe } from 'it-pipe'
 import { files } from '#files'
 import { SwarmError } from '../../../common/errors.ts'
 import { checkOptions, checkSignal } from '../../../common/options.ts'
 import type { Tokenizer } from '../../../model/text/tokenizer.ts'
-import { decodeText, parseJsonLines } from './decode.ts'
+import { parseJsonLines, toLines, toText } from './decode.ts'
 import type { Example } from './example.ts'
 import { fitExample } from './fit.ts'
 import { textField } from './format.ts'
@@ -29,7 +30,7 @@ export interface TokenizeOptions {
 }
 
 /**
- * The examples of a JSONL text; empty lines are passed over. `file` is a name for messages.
+ * The examples of a JSONL text; empty lines are skipped. `file` is a name for messages.
  * Throws INVALID_ARGUMENT with file and line for what is not an example, and for a text without any.
  */
 export function parseDataset(text: string, file: string): PromptCompletion[] {
@@ -45,7 +46,7 @@ export function parseDataset(text: string, file: string): PromptCompletion[] {
 /** The examples of a JSONL file. Throws NOT_FOUND, and INVALID_ARGUMENT as `parseDataset`. */
 export async function loadDataset(path: string, options: { signal?: AbortSignal } = {}): Promise<PromptCompletion[]> {
   checkSignal('loadDataset', options)
-  return parseDataset(decodeText(await files.read(path, options), path), path)
+  return parseDataset(await pipe(files.stream(path, options), toLines(path), toText(path)), path)
 }
 
 /**

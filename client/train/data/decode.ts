@@ -1,72 +1,227 @@
-// The bytes of a data file as a text or as rows, with the line of whatever is wrong. Pure.
-import { SwarmError } from '../../../common/errors.ts'
+// The stages between the bytes of a data file and its rows, to be piped one into the next. Each names the line of a fault.
+import Papa from 'papaparse'
+import { messageOf, SwarmError } from '../../../common/errors.ts'
 import { quoteForeign } from '../../../common/foreign-json.ts'
 import { isJsonObject } from '../../../model/json.ts'
 import { parseJson } from '../../../model/text/exact-json.ts'
 import type { Row } from './format.ts'
 
+/** A line of a text without its end; lines count from 1. */
+export interface Line {
+  readonly text: string
+  readonly number: number
+}
+
 const newline = 0x0a
 
-/** The first line that is not UTF-8, counted from 1. */
-function brokenLine(bytes: Uint8Array): number {
-  const decoder = new TextDecoder('utf-8', { fatal: true })
-  let start = 0
-  for (let line = 1; ; line++) {
-    const found = bytes.indexOf(newline, start)
-    const end = found === -1 ? bytes.length : found
+/** What V8 can hold in one string, in UTF-16 units. */
+const maxCharacters = 2 ** 29 - 24
+
+const wrong = (message: string, cause?: unknown): SwarmError => new SwarmError('INVALID_ARGUMENT', message, { cause })
+
+/** All of them, as the end of a pipe. */
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
+
+/** Unpacks gzip. Throws INVALID_ARGUMENT for bytes that are not gzip or end too early. */
+export function unzip(file: string) {
+  return async function* (source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const gzip = new DecompressionStream('gzip') as ReadableWritablePair<Uint8Array, Uint8Array>
     try {
-      decoder.decode(bytes.subarray(start, end))
-    } catch {
-      return line
+      yield* ReadableStream.from(source).pipeThrough(gzip)
+    } catch (cause) {
+      if (cause instanceof SwarmError) throw cause
+      throw wrong(`${file}: cannot be unpacked as gzip (${messageOf(cause)})`, cause)
     }
-    if (found === -1) return line
-    start = end + 1
   }
 }
 
-/** Strict UTF-8, a byte order mark left out. Throws INVALID_ARGUMENT with the line. */
-export function decodeText(bytes: Uint8Array, file: string): string {
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const [first] = parts
+  if (parts.length === 1) return first!
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+function decodeLine(bytes: Uint8Array, file: string, number: number): Line {
+  if (bytes.length > maxCharacters) {
+    throw wrong(`${file}:${number}: a line of ${bytes.length} bytes is too long (write one JSON object on each line)`)
+  }
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    // a byte order mark may only begin the file
+    return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: number > 1 }).decode(bytes), number }
   } catch (cause) {
-    const line = brokenLine(bytes)
-    throw new SwarmError('INVALID_ARGUMENT', `${file}:${line}: not UTF-8 (save the file in that encoding)`, { cause })
+    const isUtf16 = number === 1 && (bytes[0]! ^ bytes[1]!) === 1 && Math.min(bytes[0]!, bytes[1]!) === 0xfe
+    throw wrong(`${file}:${number}: not UTF-8${isUtf16 ? ' but UTF-16' : ''} (save the file in that encoding)`, cause)
+  }
+}
+
+/** Lines of strict UTF-8, the byte order mark left out. Throws INVALID_ARGUMENT with the line that is not. */
+export function toLines(file: string) {
+  return async function* (source: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
+    let parts: Uint8Array[] = []
+    let number = 1
+    for await (const bytes of source) {
+      let start = 0
+      for (let end = bytes.indexOf(newline); end !== -1; end = bytes.indexOf(newline, start)) {
+        yield decodeLine(joined([...parts, bytes.subarray(start, end)]), file, number++)
+        parts = []
+        start = end + 1
+      }
+      parts.push(bytes.subarray(start))
+    }
+    yield decodeLine(joined(parts.length === 0 ? [new Uint8Array()] : parts), file, number)
+  }
+}
+
+/** Lines as one text. Throws INVALID_ARGUMENT for one that is larger than a text can be. */
+export function toText(file: string) {
+  return async (source: AsyncIterable<Line>): Promise<string> => {
+    const lines: string[] = []
+    let length = 0
+    for await (const { text } of source) {
+      length += text.length + 1
+      if (length > maxCharacters) {
+        throw wrong(
+          `${file}: expected at most ${maxCharacters} characters in one text (split it, or write it as .jsonl)`
+        )
+      }
+      lines.push(text)
+    }
+    return lines.join('\n')
   }
 }
 
 function toRow(value: unknown, where: string): Row {
   if (isJsonObject(value)) return { fields: value, where }
-  throw new SwarmError('INVALID_ARGUMENT', `${where}: expected a JSON object, found ${quoteForeign(value)}`)
+  throw wrong(`${where}: expected a JSON object, found ${quoteForeign(value)}`)
 }
 
-function parseLine(line: string, where: string): Row {
-  let value: unknown
-  try {
-    value = parseJson(line)
-  } catch (cause) {
-    const reason = cause instanceof Error ? `: ${cause.message}` : ''
-    throw new SwarmError('INVALID_ARGUMENT', `${where}: not JSON (each line holds one object)${reason}`, { cause })
-  }
-  return toRow(value, where)
-}
-
-/** The rows of a JSONL text; empty lines are passed over. Throws INVALID_ARGUMENT with file and line. */
-export function parseJsonLines(text: string, file: string): Row[] {
-  const lines = text.split(/\r?\n/)
-  return lines.flatMap((line, index) => (line.trim() === '' ? [] : [parseLine(line, `${file}:${index + 1}`)]))
-}
-
-/** The rows of one JSON list, as Alpaca is published. Throws INVALID_ARGUMENT. */
-export function parseJsonList(text: string, file: string): Row[] {
+function parseLine({ text, number }: Line, file: string): Row {
+  const where = `${file}:${number}`
   let value: unknown
   try {
     value = parseJson(text)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new SwarmError('INVALID_ARGUMENT', `${file}: not JSON: ${reason}`, { cause })
+    throw wrong(`${where}: not JSON (each line holds one object): ${messageOf(cause)}`, cause)
   }
-  if (!Array.isArray(value)) {
-    throw new SwarmError('INVALID_ARGUMENT', `${file}: expected a list of objects (or .jsonl, an object on each line)`)
+  return toRow(value, where)
+}
+
+/** The rows of a JSONL text; empty lines are skipped. Throws INVALID_ARGUMENT with file and line. */
+export function parseJsonLines(text: string, file: string): Row[] {
+  const lines = text.split('\n').map((line, index) => ({ text: line, number: index + 1 }))
+  return lines.filter(line => line.text.trim() !== '').map(line => parseLine(line, file))
+}
+
+function parseJsonList(text: string, file: string): Row[] {
+  let value: unknown
+  try {
+    value = parseJson(text)
+  } catch (cause) {
+    throw wrong(`${file}: not JSON: ${messageOf(cause)}`, cause)
   }
-  return value.map((item, index) => toRow(item, `${file}[${index}]`))
+  if (Array.isArray(value)) return value.map((item, index) => toRow(item, `${file}[${index}]`))
+  const lists = isJsonObject(value) ? Object.keys(value).filter(name => Array.isArray(value[name])) : []
+  const hint =
+    lists.length > 0 ? `: write the list in ${lists.map(name => JSON.stringify(name)).join(' or ')} alone` : ''
+  throw wrong(`${file}: expected a list of objects, or one object on each line; found a single value${hint}`)
+}
+
+/** Whether a line is an object by itself, as each line of JSON lines is. */
+function isObjectLine(text: string): boolean {
+  try {
+    return isJsonObject(JSON.parse(text))
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Rows of JSON lines, or of one JSON list of objects: told by how the text begins, as Hugging Face's `load_dataset('json')` does.
+ * Throws INVALID_ARGUMENT with file and line, or place in the list.
+ */
+export function jsonRows(file: string, kind: 'lines' | 'either') {
+  return async function* (source: AsyncIterable<Line>): AsyncGenerator<Row> {
+    let isList: boolean | undefined
+    const kept: Line[] = []
+    for await (const line of source) {
+      if (isList !== true && line.text.trim() === '') continue
+      isList ??= /^\s*\[/.test(line.text) || (kind === 'either' && !isObjectLine(line.text))
+      if (isList) kept.push(line)
+      else yield parseLine(line, file)
+    }
+    if (isList) yield* parseJsonList(kept.map(({ text }) => text).join('\n'), file)
+  }
+}
+
+const separators = [',', '\t', ';', '|'] as const
+
+/** The separator that gives the first line the most columns. */
+function separatorOf(header: string): string {
+  const columns = separators.map(delimiter => (Papa.parse<string[]>(header, { delimiter }).data[0] ?? []).length)
+  return separators[columns.indexOf(Math.max(...columns))]!
+}
+
+const isWholeNumber = (text: unknown): text is string => typeof text === 'string' && /^(?:0|[1-9]\d{0,14})$/.test(text)
+
+/** Rows of a table whose first line names the columns. */
+export interface Table {
+  readonly rows: readonly Row[]
+  /** rows without a value */
+  readonly emptyRows: number
+  readonly separator: string
+}
+
+/**
+ * The rows of CSV (RFC 4180: quoted fields may hold separators, line ends and doubled quotes). Every value is a text, but for a column
+ * `label` of whole numbers only. `separator`: default: the one of `, tab ; |` by which the first line has the most columns.
+ * Throws INVALID_ARGUMENT with file and line.
+ */
+export function parseTable(text: string, file: string, separator?: string): Table {
+  const delimiter = separator ?? separatorOf(text.slice(0, text.indexOf('\n') + 1) || text)
+  const rows: Row[] = []
+  let names: readonly string[] | undefined
+  let [emptyRows, line, at] = [0, 1, 0]
+  Papa.parse<string[]>(text, {
+    delimiter,
+    step({ data: values, errors, meta: { cursor } }) {
+      const where = `${file}:${line}`
+      for (; at < cursor; at++) if (text.charCodeAt(at) === newline) line++
+      if (errors[0]) throw wrong(`${where}: not CSV: ${errors[0].message} (double the quotes inside of a quoted field)`)
+      if (names === undefined) {
+        names = columnsOf(values, where)
+      } else if (values.every(value => value.trim() === '')) {
+        if (cursor < text.length || values.length > 1) emptyRows++
+      } else if (values.length === names.length) {
+        rows.push({ fields: Object.fromEntries(names.map((name, column) => [name, values[column]!])), where })
+      } else {
+        throw wrong(
+          `${where}: expected ${names.length} columns (${names.join(', ')}), found ${values.length} ` +
+            '(quote fields that hold the separator)'
+        )
+      }
+    }
+  })
+  return { rows: withNumbers(rows), emptyRows, separator: delimiter }
+}
+
+function columnsOf(values: readonly string[], where: string): readonly string[] {
+  const names = values.map(value => value.trim())
+  const twice = names.find((name, index) => name !== '' && names.indexOf(name) !== index)
+  if (twice !== undefined) throw wrong(`${where}: expected each column once, found two called '${twice}'`)
+  return names
+}
+
+function withNumbers(rows: readonly Row[]): readonly Row[] {
+  if (!rows.every(({ fields }) => isWholeNumber(fields.label))) return rows
+  return rows.map(({ fields, where }) => ({ fields: { ...fields, label: Number(fields.label) }, where }))
 }

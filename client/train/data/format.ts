@@ -37,6 +37,8 @@ export interface DataFormat {
   readonly fields: readonly string[]
   /** The example of a row, of any length. Throws INVALID_ARGUMENT naming the row and the field. */
   encode(row: Row, context: EncodeContext): Example
+  /** Whether a row says nothing, so that it is skipped and counted. */
+  isEmpty?(row: Row): boolean
   /** The classes that a row names, where the format has some. */
   classes?(row: Row): readonly Label[]
 }

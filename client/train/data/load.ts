@@ -1,22 +1,21 @@
-// From data files to examples: read, told apart, tokenized, fitted, split, packed. The one entry for training and evaluation.
+// From data files to examples: read, detected, tokenized, fitted, split, packed. The one entry for training and evaluation.
 
 import { SwarmError } from '../../../common/errors.ts'
 import { checkOptions, checkSignal, type OptionKeys } from '../../../common/options.ts'
 import type { Tokenizer } from '../../../model/text/tokenizer.ts'
-import { countLabels, countTokens } from '../collate.ts'
+import { count, encodeFiles } from './encode.ts'
 import type { Example } from './example.ts'
-import { fitExample, type LengthLimit } from './fit.ts'
+import type { LengthLimit } from './fit.ts'
 import type { DataTask, EncodeContext } from './format.ts'
 import { type DataFormatName, dataFormats } from './formats/index.ts'
 import { classNumbers, labelList } from './labels.ts'
 import { packExamples } from './pack.ts'
 import { type DataFile, readData } from './read.ts'
 import { splitByRatio } from './split.ts'
-import { textWindows } from './windows.ts'
 
 /** Where the data is. */
 export interface DataSources {
-  /** files, or folders of .jsonl, .json and .txt files */
+  /** files, or folders of .jsonl, .json, .csv, .tsv and .txt files */
   readonly train: string | readonly string[]
   readonly validation?: string | readonly string[]
   /** share of the training examples that is kept for validation instead; default none */
@@ -153,65 +152,6 @@ function labelsOf(files: readonly DataFile[]): string[] {
   return labelList(places)
 }
 
-interface Encoded {
-  readonly examples: readonly Example[]
-  readonly description: readonly string[]
-}
-
-const count = (number: number, noun: string): string =>
-  `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`
-
-function encodeDocument(file: DataFile & { document: string }, context: DataContext, limit: LengthLimit): Encoded {
-  const { tokenizer, eosTokenId, stride } = context
-  const { maxLength } = limit
-  const ids = tokenizer.encode(file.document)
-  // windows measure the text alone, as perplexity is reported elsewhere
-  if (eosTokenId !== undefined && stride === undefined) ids.push(eosTokenId)
-  const examples = textWindows(ids, maxLength, stride ?? maxLength)
-  if (examples.length === 0) throw new SwarmError('INVALID_ARGUMENT', `${file.file}: there are no tokens to learn`)
-  const cut = `${count(examples.length, stride === undefined ? 'piece' : 'window')} of up to ${maxLength}`
-  return { examples, description: [`${file.file}: plain text, ${count(ids.length, 'token')} in ${cut}`] }
-}
-
-function encodeFile(file: DataFile, context: DataContext, limit: LengthLimit, encoding: EncodeContext): Encoded {
-  if ('document' in file) return encodeDocument(file, context, limit)
-  const { format, isDetected, rows } = file
-  let cut = 0
-  const examples = rows.flatMap(row => {
-    const example = dataFormats[format].encode(row, encoding)
-    if (example.ids.length > limit.maxLength) cut += 1
-    return fitExample(example, row.where, limit) ?? []
-  })
-  const gone = rows.length - examples.length
-  const description = [
-    `${file.file}: ${format} (${isDetected ? 'by its fields' : 'as told'}), ${count(examples.length, 'example')}, ` +
-      `${count(countTokens(examples), 'token')}, ${count(countLabels(examples), 'label')}`
-  ]
-  if (cut > 0) description.push(`  ${count(cut - gone, 'example')} cut to ${limit.maxLength} tokens`)
-  if (gone > 0) description.push(`  ${count(gone, 'example')} left out: cut so, nothing to learn is left`)
-  if (examples.length === 0) {
-    throw new SwarmError('INVALID_ARGUMENT', `${file.file}: with at most ${limit.maxLength} tokens no example is left`)
-  }
-  return { examples, description }
-}
-
-/** Throws ABORTED between files. */
-function encodeFiles(
-  files: readonly DataFile[],
-  context: DataContext,
-  limit: LengthLimit,
-  encoding: EncodeContext
-): Encoded {
-  const encoded = files.map(file => {
-    context.signal?.throwIfAborted()
-    return encodeFile(file, context, limit, encoding)
-  })
-  return {
-    examples: encoded.flatMap(({ examples }) => examples),
-    description: encoded.flatMap(({ description }) => description)
-  }
-}
-
 /**
  * The examples in files, for training and validation. The same files and options give the same examples in the same order.
  * Throws NOT_FOUND for a path where nothing is, and INVALID_ARGUMENT, with file and line, for whatever is wrong with the data: bytes
@@ -236,8 +176,9 @@ export async function loadTrainingData(sources: DataSources, context: DataContex
   const classOf = classNumbers(labels ?? [])
   const encoding: EncodeContext = { tokenizer, eosTokenId, trainOnInputs, chatTemplate, classOf }
 
-  const trained = encodeFiles(trainFiles, context, limit, encoding)
-  const validated = encodeFiles(validationFiles, context, limit, encoding)
+  const settings = { encoding, limit, stride: context.stride, signal }
+  const trained = await encodeFiles(trainFiles, settings)
+  const validated = await encodeFiles(validationFiles, settings)
   const description = [...trained.description, ...validated.description.map(line => `validation: ${line}`)]
   if (labels !== undefined) description.push(`labels: ${labels.join(', ')}`)
   let sides = { train: trained.examples, validation: validated.examples }

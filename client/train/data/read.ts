@@ -1,7 +1,8 @@
 // Data files and folders of them as rows or whole texts. Knows no tokenizer.
+import { pipe } from 'it-pipe'
 import { files } from '#files'
 import { SwarmError } from '../../../common/errors.ts'
-import { decodeText, parseJsonLines, parseJsonList } from './decode.ts'
+import { collect, jsonRows, type Line, parseTable, toLines, toText, unzip } from './decode.ts'
 import type { Row } from './format.ts'
 import { type DataFormatName, dataFormatNames, detectFormat } from './formats/index.ts'
 
@@ -9,9 +10,13 @@ import { type DataFormatName, dataFormatNames, detectFormat } from './formats/in
 export interface RowsFile {
   readonly file: string
   readonly format: DataFormatName
-  /** the format was told by the fields of the first row */
+  /** the format was detected from the fields of the first row */
   readonly isDetected: boolean
   readonly rows: readonly Row[]
+  /** rows of a table without a value, which are not in `rows` */
+  readonly emptyRows: number
+  /** what the file is where its name does not say it: `separated by ;` */
+  readonly layout?: string
 }
 
 /** One long text. */
@@ -28,31 +33,54 @@ export interface ReadOptions {
   readonly signal?: AbortSignal
 }
 
-type Reader = (text: string, file: string, options: ReadOptions) => DataFile
+type Found = Pick<RowsFile, 'rows'> & Partial<RowsFile>
 
-function toRowsFile(rows: readonly Row[], file: string, { format }: ReadOptions): RowsFile {
-  const [first] = rows
-  if (first === undefined) {
-    throw new SwarmError('INVALID_ARGUMENT', `${file}: expected at least one example, found none`)
+/** What a kind of file holds: rows, or one text. */
+type Reader = (lines: AsyncIterable<Line>, file: string) => Promise<Found | { readonly document: string }>
+
+const json = (kind: 'lines' | 'either'): Reader => {
+  return async (lines, file) => ({ rows: await pipe(lines, jsonRows(file, kind), collect<Row>) })
+}
+
+const separatorNames: Readonly<Record<string, string>> = { ',': 'commas', '\t': 'tabs', ';': 'semicolons', '|': 'bars' }
+
+const table = (separator?: string): Reader => {
+  return async (lines, file) => {
+    const found = parseTable(await pipe(lines, toText(file)), file, separator)
+    return { ...found, layout: `separated by ${separatorNames[found.separator]}` }
   }
-  return { file, format: format ?? detectFormat(first), isDetected: format === undefined, rows }
 }
 
 /** by the end of a file's name */
 const readers: Readonly<Record<string, Reader>> = {
-  '.jsonl': (text, file, options) => toRowsFile(parseJsonLines(text, file), file, options),
-  '.json': (text, file, options) => toRowsFile(parseJsonList(text, file), file, options),
-  '.txt': (text, file, { format = 'text' }) => {
-    if (text.trim() === '') throw new SwarmError('INVALID_ARGUMENT', `${file}: expected a text, found none`)
-    if (format === 'text') return { file, document: text }
-    throw new SwarmError('INVALID_ARGUMENT', `${file}: a .txt file is one text, not ${format} (write those as .jsonl)`)
-  }
+  '.jsonl': json('lines'),
+  '.ndjson': json('lines'),
+  '.json': json('either'),
+  '.csv': table(),
+  '.tsv': table('\t'),
+  '.txt': async (lines, file) => ({ document: await pipe(lines, toText(file)) })
 }
 
-const extensions = Object.keys(readers).join(', ')
+const zipped = '.gz'
+const extensions = `${Object.keys(readers).join(', ')}, each also with ${zipped}`
+
+/** Kinds of files that people have and that are not read, by the end of their names. */
+const convertible =
+  /\.(?:parquet|arrow|feather|xlsx?|zip|zst|bz2|xz|7z|tar|tgz|tar\.gz|pkl|pickle|ya?ml|xml|sqlite3?|db|md|pdf|docx?)$/i
 
 function readerOf(file: string): Reader | undefined {
-  return Object.entries(readers).find(([extension]) => file.toLowerCase().endsWith(extension))?.[1]
+  const name = file.toLowerCase()
+  const inner = name.endsWith(zipped) ? name.slice(0, -zipped.length) : name
+  return Object.entries(readers).find(([extension]) => inner.endsWith(extension))?.[1]
+}
+
+function unread(file: string): SwarmError {
+  const kind = convertible.exec(file)?.[0]
+  const advice =
+    kind === undefined
+      ? ''
+      : `; convert ${kind} first, in Python: datasets.load_dataset(…)['train'].to_json('train.jsonl')`
+  return new SwarmError('INVALID_ARGUMENT', `${file}: expected a file ending in ${extensions}${advice}`)
 }
 
 /** The data files of a path: itself, or those in the folder by name. */
@@ -61,27 +89,48 @@ async function filesOf(path: string): Promise<string[]> {
   if (names === null) return [path]
   const found = names.filter(name => readerOf(name) !== undefined && !name.startsWith('.')).sort()
   if (found.length > 0) return found.map(name => files.join(path, name))
+  const other = names.find(name => convertible.test(name))
+  if (other !== undefined) throw unread(files.join(path, other))
   throw new SwarmError('NOT_FOUND', `${path}: no data in this folder (expected files ending in ${extensions})`)
+}
+
+function toRowsFile(
+  { rows, emptyRows = 0, layout }: Found,
+  file: string,
+  format: DataFormatName | undefined
+): RowsFile {
+  const [first] = rows
+  if (first === undefined) {
+    throw new SwarmError('INVALID_ARGUMENT', `${file}: expected at least one example, found none`)
+  }
+  return { file, format: format ?? detectFormat(first), isDetected: format === undefined, rows, emptyRows, layout }
+}
+
+async function readFile(file: string, { format, signal }: ReadOptions): Promise<DataFile> {
+  const read = readerOf(file)
+  if (read === undefined) throw unread(file)
+  const bytes = files.stream(file, { signal })
+  const plain = file.toLowerCase().endsWith(zipped) ? pipe(bytes, unzip(file)) : bytes
+  const found = await read(pipe(plain, toLines(file)), file)
+  if ('rows' in found) return toRowsFile(found, file, format)
+  const { document } = found
+  if (document.trim() === '') throw new SwarmError('INVALID_ARGUMENT', `${file}: expected a text, found none`)
+  if (format === undefined || format === 'text') return { file, document }
+  throw new SwarmError('INVALID_ARGUMENT', `${file}: a .txt file is one text, not ${format} (write those as .jsonl)`)
 }
 
 /**
  * What is in these files and folders, in their order. Throws NOT_FOUND for a path where nothing is, INVALID_ARGUMENT with file and
- * line for bytes that are not UTF-8, lines that are not JSON and rows of no format, and for a file without any.
+ * line for bytes that are not UTF-8, lines that are not JSON or CSV and rows of no format, and for a file without any.
  */
 export async function readData(paths: readonly string[], options: ReadOptions = {}): Promise<DataFile[]> {
-  const { format, signal } = options
+  const { format } = options
   if (format !== undefined && !dataFormatNames.includes(format)) {
     throw new SwarmError('INVALID_ARGUMENT', `format: expected ${dataFormatNames.join(', ')}, found '${format}'`)
   }
   const found: DataFile[] = []
   for (const path of paths) {
-    for (const file of await filesOf(path)) {
-      const read = readerOf(file)
-      if (read === undefined) {
-        throw new SwarmError('INVALID_ARGUMENT', `${file}: expected a file ending in ${extensions}`)
-      }
-      found.push(read(decodeText(await files.read(file, { signal }), file), file, options))
-    }
+    for (const file of await filesOf(path)) found.push(await readFile(file, options))
   }
   if (found.length === 0) throw new SwarmError('INVALID_ARGUMENT', 'data: expected at least one file, found none')
   return found

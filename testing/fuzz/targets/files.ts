@@ -240,22 +240,28 @@ const texts: readonly FuzzTarget[] = [
 ]
 
 const data: readonly FileTarget[] = [
-  { name: 'data-jsonl', extension: 'jsonl' },
-  { name: 'data-json', extension: 'json' }
-].map(({ name, extension }) => ({
+  { name: 'data-jsonl', extension: 'jsonl', json: true },
+  { name: 'data-json', extension: 'json', json: true },
+  { name: 'data-csv', extension: 'csv', json: false }
+].map(({ name, extension, json }) => ({
   name,
   folder: '',
   file: `data.${extension}`,
-  json: true,
+  json,
   read: async folder => void (await readData([join(folder, `data.${extension}`)]))
 }))
+
+const seedsOf = {
+  'data-jsonl': rows.map(row => `${row}\n${row}\n`),
+  'data-json': rows.map(row => `[${row}, ${row}]`),
+  'data-csv': ['prompt,completion\nA,"B ""C"",\nD"\n', 'text;label\r\nA;1\r\n;\r\nB;0\r\n']
+}
 
 export const fileTargets: readonly FuzzTarget[] = [
   ...files.map(fileTarget),
   ...data.map(target => {
     const made = fileTarget(target)
-    const seeds =
-      target.name === 'data-json' ? rows.map(row => `[${row}, ${row}]`) : rows.map(row => `${row}\n${row}\n`)
+    const seeds = seedsOf[target.name as keyof typeof seedsOf]
     return { ...made, seeds: async () => [...(await made.seeds()), ...seeds.map(bytesOf)] }
   }),
   ...texts

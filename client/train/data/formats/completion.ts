@@ -1,5 +1,6 @@
-// {"prompt": …, "completion": …}: the completion is learned.
-import { type DataFormat, textField } from '../format.ts'
+// {"prompt": …, "completion": …}, texts or messages, as TRL has them: the completion is learned.
+import { encodeConversation, messagesOf } from '../conversation.ts'
+import { type DataFormat, type Row, textField } from '../format.ts'
 import { encodeSegments, type Segment } from '../segments.ts'
 
 /** What is to be said, and the answer that is learned. */
@@ -10,9 +11,19 @@ export function completionSegments(prompt: string, completion: string): readonly
   ]
 }
 
+const isConversation = ({ fields }: Row): boolean => Array.isArray(fields.prompt)
+
 export const completion: DataFormat = {
   task: 'CAUSAL_LM',
   fields: ['prompt', 'completion'],
-  encode: (row, context) =>
-    encodeSegments(completionSegments(textField(row, 'prompt'), textField(row, 'completion')), context, row)
+  encode(row, context) {
+    if (isConversation(row)) {
+      const prompt = messagesOf(row, 'prompt')
+      // a system message of the row stands before the prompt
+      const answer = messagesOf({ ...row, fields: { completion: row.fields.completion } }, 'completion')
+      const isWanted = (index: number): boolean => index >= prompt.length
+      return encodeConversation(row, { messages: [...prompt, ...answer], field: 'prompt', isWanted }, context)
+    }
+    return encodeSegments(completionSegments(textField(row, 'prompt'), textField(row, 'completion')), context, row)
+  }
 }

@@ -3,11 +3,12 @@
 import { SwarmError } from '../../../../common/errors.ts'
 import type { TextRange } from '../../../../model/text/tokenization/aligned-text.ts'
 import type { Tokenizer } from '../../../../model/text/tokenizer.ts'
+import { jsonField } from '../conversation.ts'
 import { type Example, hasLabels, ignoredLabel } from '../example.ts'
 import { type DataFormat, isLabel, type Label, type Row, wrongField } from '../format.ts'
 
 function wordsOf(row: Row): readonly string[] {
-  const { tokens } = row.fields
+  const tokens = jsonField(row, 'tokens')
   if (!Array.isArray(tokens) || tokens.length === 0 || tokens.some(token => typeof token !== 'string')) {
     throw wrongField(row, 'tokens', 'a list of texts')
   }
@@ -15,7 +16,7 @@ function wordsOf(row: Row): readonly string[] {
 }
 
 function tagsOf(row: Row): readonly Label[] {
-  const { tags } = row.fields
+  const tags = jsonField(row, 'tags')
   if (!Array.isArray(tags) || !tags.every(isLabel)) {
     throw wrongField(row, 'tags', 'a list of texts or whole numbers of at least 0')
   }

@@ -375,10 +375,14 @@ suite('bad input', () => {
   }
 
   test('paths where no data is', async t => {
-    const folder = await write(t, { 'a.csv': 'a,b' })
+    const folder = await write(t, { 'a.parquet': 'PAR1' })
     await mkdir(join(folder, 'empty'))
     await assert.rejects(load(join(folder, 'none.jsonl')), { code: 'NOT_FOUND' })
     await assert.rejects(load(join(folder, 'empty')), /no data in this folder \(expected files ending in \.jsonl, /)
-    await assert.rejects(load(join(folder, 'a.csv')), /a\.csv: expected a file ending in/)
+    await assert.rejects(
+      load(join(folder, 'a.parquet')),
+      /a\.parquet: expected a file ending in .*; convert \.parquet first/
+    )
+    await assert.rejects(load(folder), /a\.parquet: expected a file ending in .*; convert \.parquet first/)
   })
 })

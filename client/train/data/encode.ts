@@ -1,0 +1,108 @@
+// Rows and texts of data files as examples that fit, with a line for a person about each file.
+import { pipe } from 'it-pipe'
+import { SwarmError } from '../../../common/errors.ts'
+import { countLabels, countTokens } from '../collate.ts'
+import { collect } from './decode.ts'
+import type { Example } from './example.ts'
+import { fitExample, type LengthLimit } from './fit.ts'
+import type { EncodeContext, Row } from './format.ts'
+import { dataFormats } from './formats/index.ts'
+import type { DataFile, DocumentFile, RowsFile } from './read.ts'
+import { textWindows } from './windows.ts'
+
+export interface EncodeSettings {
+  readonly encoding: EncodeContext
+  readonly limit: LengthLimit
+  /** tokens from one window of a text to the next; default: pieces that do not overlap */
+  readonly stride?: number
+  readonly signal?: AbortSignal
+}
+
+interface Encoded {
+  readonly examples: readonly Example[]
+  readonly description: readonly string[]
+}
+
+/** Tokenizing takes minutes for large files: the event loop has its turn this often, so that Ctrl-C is heard. */
+const turnMs = 50
+
+/** `1 example`, `2,000 examples` */
+export const count = (number: number, noun: string): string =>
+  `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`
+
+function encodeDocument({ file, document }: DocumentFile, { encoding, limit, stride }: EncodeSettings): Encoded {
+  const { tokenizer, eosTokenId } = encoding
+  const { maxLength } = limit
+  const ids = tokenizer.encode(document)
+  // windows measure the text alone, as perplexity is reported elsewhere
+  if (eosTokenId !== undefined && stride === undefined) ids.push(eosTokenId)
+  const examples = textWindows(ids, maxLength, stride ?? maxLength)
+  if (examples.length === 0) throw new SwarmError('INVALID_ARGUMENT', `${file}: there are no tokens to learn`)
+  const cut = `${count(examples.length, stride === undefined ? 'piece' : 'window')} of up to ${maxLength}`
+  return { examples, description: [`${file}: plain text, ${count(ids.length, 'token')} in ${cut}`] }
+}
+
+/** Items as they are, with turns for the event loop between them. Throws what the signal was aborted with. */
+function withTurns<T>(signal: AbortSignal | undefined) {
+  return async function* (items: Iterable<T>): AsyncGenerator<T> {
+    let began = performance.now()
+    for (const item of items) {
+      if (performance.now() - began > turnMs) {
+        await new Promise(resolve => setTimeout(resolve))
+        began = performance.now()
+      }
+      signal?.throwIfAborted()
+      yield item
+    }
+  }
+}
+
+async function encodeRows(file: RowsFile, { encoding, limit, signal }: EncodeSettings): Promise<Encoded> {
+  const { format, isDetected, rows, layout } = file
+  const { isEmpty = () => false, encode } = dataFormats[format]
+  let { emptyRows } = file
+  let [cut, gone] = [0, 0]
+
+  async function* filled(found: AsyncIterable<Row>): AsyncGenerator<Row> {
+    for await (const row of found) {
+      if (isEmpty(row)) emptyRows += 1
+      else yield row
+    }
+  }
+
+  async function* tokenized(found: AsyncIterable<Row>): AsyncGenerator<Example> {
+    for await (const row of found) {
+      const whole = encode(row, encoding)
+      const example = fitExample(whole, row.where, limit)
+      if (example === null) gone += 1
+      else if (example !== whole) cut += 1
+      if (example !== null) yield example
+    }
+  }
+
+  const examples = await pipe(rows, withTurns<Row>(signal), filled, tokenized, collect<Example>)
+  const how = [...(layout === undefined ? [] : [layout]), isDetected ? 'by its fields' : 'as told'].join(', ')
+  const description = [
+    `${file.file}: ${format} (${how}), ${count(examples.length, 'example')}, ` +
+      `${count(countTokens(examples), 'token')}, ${count(countLabels(examples), 'label')}`
+  ]
+  if (emptyRows > 0) description.push(`  ${count(emptyRows, 'empty row')} skipped`)
+  if (cut + gone > 0) description.push(`  ${count(cut, 'example')} cut to ${limit.maxLength} tokens`)
+  if (gone > 0) description.push(`  ${count(gone, 'example')} left out: cut so, nothing to learn is left`)
+  if (examples.length > 0) return { examples, description }
+  const reason = gone > 0 ? `with at most ${limit.maxLength} tokens no example is left` : 'all rows are empty'
+  throw new SwarmError('INVALID_ARGUMENT', `${file.file}: ${reason}`)
+}
+
+/** The examples of all files in order. Throws INVALID_ARGUMENT naming file and row; what the signal was aborted with. */
+export async function encodeFiles(files: readonly DataFile[], settings: EncodeSettings): Promise<Encoded> {
+  const encoded: Encoded[] = []
+  for (const file of files) {
+    settings.signal?.throwIfAborted()
+    encoded.push('document' in file ? encodeDocument(file, settings) : await encodeRows(file, settings))
+  }
+  return {
+    examples: encoded.flatMap(({ examples }) => examples),
+    description: encoded.flatMap(({ description }) => description)
+  }
+}
