@@ -93,7 +93,7 @@ function sayFound(): (peer: FoundPeer) => void {
 export function networkAccess(
   { invite, allow, identityPath: _, ...access }: Access,
   init: { model?: string; listen?: readonly string[] } = {}
-): Pick<NetworkInit, 'join' | 'secret' | 'multicastTag' | 'allow' | 'onFound'> {
+): Pick<NetworkInit, 'join' | 'secret' | 'swarmName' | 'multicastTag' | 'allow' | 'onFound'> {
   return { ...membership({ swarm: invite, ...access, ...init }), ...(allow && { allow }), onFound: sayFound() }
 }
 

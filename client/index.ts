@@ -16,6 +16,8 @@ export {
 export { parseJson } from '../model/text/exact-json.ts'
 export { loadTokenizer, type Tokenizer } from '../model/text/tokenizer.ts'
 export type { FoundPeer } from '../network/network.ts'
+export { SwarmStateError } from '../network/state-error.ts'
+export type { SwarmState } from '../network/swarm-state.ts'
 export type { Codec, NamedTensors } from '../proto/frame.ts'
 export type { AuditOptions } from './audit/auditor.ts'
 export { type AuditReport, describeAudits, type Lie } from './audit/report.ts'

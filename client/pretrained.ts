@@ -17,6 +17,8 @@ import { createNetwork, type FoundPeer, type Network } from '../network/node.ts'
 import type { AllowList } from '../network/private/allow-list.ts'
 import type { Invite } from '../network/private/invite.ts'
 import { membership } from '../network/private/membership.ts'
+import { SwarmStateError } from '../network/state-error.ts'
+import { type ModelName, modelsOf, swarmState } from '../network/swarm-state.ts'
 import { protocols } from '../proto/protocols.ts'
 import { sharedTensor } from '../runtime/session.ts'
 import { type AuditOptions, Auditor } from './audit/auditor.ts'
@@ -139,7 +141,7 @@ async function joinSwarm(
   const { swarm, initialPeers, multicast, onFound, allow, identityPath, logger } = options
   const access = membership({ swarm, join: initialPeers, multicast, model })
   if (access.join?.length === 0 && access.multicastTag === undefined) {
-    throw new SwarmError('INVALID_ARGUMENT', 'no way into a swarm: say initialPeers (--join), or an invite (--swarm)')
+    throw new SwarmStateError(swarmState({ connected: 0, swarm: access.swarmName }))
   }
   const network = await createNetwork({ listen: [], ...access, onFound, allow, identityPath, logger })
   const stop = () => network.stop()
@@ -157,11 +159,11 @@ async function joinSwarm(
   return { network, leave: stop }
 }
 
-/** The models that the swarm serves, by name and beginning of their identity. */
-async function modelsServed(network: Network, signal?: AbortSignal): Promise<string[]> {
+/** The models that the swarm serves. */
+async function modelsServed(network: Network, signal?: AbortSignal): Promise<ModelName[]> {
   const limit = AbortSignal.timeout(othersTimeoutMs)
   const servers = await findServers(network, '', { signal: signal ? AbortSignal.any([signal, limit]) : limit })
-  return [...new Set(servers.map(({ modelName, model }) => `${modelName} (${model.slice(0, 8)})`))]
+  return modelsOf(servers)
 }
 
 /** Requests that wait at a server, as it says. */
@@ -211,6 +213,7 @@ async function assemble(
     ping: (peerId, pinging) => network.ping(peerId, pinging),
     queueOf: (peerId, asking) => queueOf(network, peerId, peers.addressesOf(peerId), asking.signal),
     model: identity,
+    modelName: checkpoint.name,
     blame,
     audited: (options.audit?.probability ?? 0) > 0,
     requireDtype: options.requireDtype,

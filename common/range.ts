@@ -19,3 +19,14 @@ export function rangeContains(outer: BlockRange, inner: BlockRange): boolean {
 export function formatRange(range: BlockRange): string {
   return `blocks ${range.first}..${range.end - 1} (${rangeLength(range)})`
 }
+
+/** `[4, 5, 6, 9]` -> `4..6, 9` */
+export function formatBlocks(blocks: readonly number[]): string {
+  const runs: [number, number][] = []
+  for (const block of blocks) {
+    const last = runs.at(-1)
+    if (last !== undefined && last[1] === block - 1) last[1] = block
+    else runs.push([block, block])
+  }
+  return runs.map(([from, to]) => (from === to ? `${from}` : `${from}..${to}`)).join(', ')
+}

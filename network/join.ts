@@ -3,14 +3,19 @@
 import { setTimeout as pauseFor } from 'node:timers/promises'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { messageOf, SwarmError, toSwarmError } from '../common/errors.ts'
+import { toSwarmError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import { withResource } from '../common/resource.ts'
-import { dialReason, peerIdOf } from './addresses.ts'
+import { peerIdOf } from './addresses.ts'
 import { joinRetryMs, joinTimeoutMs, multicastTimeoutMs } from './constants.ts'
+import { ClosedAtOnceError, type DialFailure, dialFailure } from './dial-failure.ts'
 import type { LocalPeers } from './discovery/local-peers.ts'
 import type { SwarmLibp2p } from './libp2p/node.ts'
+import type { JoinResult } from './network.ts'
+import { SwarmStateError } from './state-error.ts'
+import { stateSentence } from './state-sentences.ts'
 import { startDeadline } from './streams/deadline.ts'
+import { swarmState } from './swarm-state.ts'
 
 interface Components {
   readonly libp2p: SwarmLibp2p
@@ -19,19 +24,22 @@ interface Components {
 }
 
 interface JoinOptions {
-  /** whether the swarm is a private one: a hint in errors */
-  readonly secret: boolean
-  /** a peer that serves may be the first one */
-  readonly serves: boolean
+  /** name of the private swarm, empty where it is not known; undefined: an open swarm */
+  readonly swarm?: string
+  /** without an address: do not wait for a peer that multicast finds, as this one may be the first */
+  readonly alone: boolean
   /** try again until a peer answers */
   readonly patient: boolean
+  /** hears what became of each address, also after the first peer has answered */
+  readonly onDialed?: (result: JoinResult) => void
   readonly signal: AbortSignal
 }
 
 /**
  * Returns when a first peer has answered and said what it can do: one of the addresses, or one that multicast finds.
- * Does nothing without either, or when all addresses are our own; who serves does not wait for multicast alone. Throws
- * UNREACHABLE, naming each address and why it failed, when no peer answers; a patient peer logs that once and tries again.
+ * Does nothing without either, or when all addresses are our own; one that may be alone does not wait for multicast. Throws a
+ * SwarmStateError (UNREACHABLE) that names each address and why it failed, when no peer answers; a patient peer logs that once
+ * and tries again.
  */
 export async function join(
   components: Components,
@@ -48,7 +56,8 @@ export async function join(
       return
     } catch (error) {
       if (!options.patient || signal.aborted || toSwarmError(error).code !== 'UNREACHABLE') throw error
-      if (attempt === 0) logger.warn({ reason: messageOf(error) }, 'waits until a peer to join answers')
+      const reason = error instanceof SwarmStateError ? stateSentence(error.state, 'cli').what : String(error)
+      if (attempt === 0) logger.warn({ reason }, 'waits until a peer to join answers')
     }
     await pauseFor(joinRetryMs[Math.min(attempt, joinRetryMs.length - 1)]!, undefined, { signal }).catch(() =>
       signal.throwIfAborted()
@@ -59,13 +68,13 @@ export async function join(
 async function joinOnce(components: Components, others: readonly Multiaddr[], options: JoinOptions): Promise<void> {
   const local = components.localPeers
   if (others.length === 0) {
-    if (local && !options.serves) await firstLocal(local, options.signal)
+    if (local && !options.alone) await firstLocal(local, options)
     return
   }
   if (!local) return await dialAny(components, others, options)
   const dialed = dialAny(components, others, options)
   try {
-    await Promise.any([dialed, firstLocal(local, options.signal)])
+    await Promise.any([dialed, firstLocal(local, options)])
   } catch {
     // the reasons of the named addresses say more than that the LAN is empty too
     await dialed
@@ -73,13 +82,11 @@ async function joinOnce(components: Components, others: readonly Multiaddr[], op
 }
 
 /** Waits for a first peer that multicast finds. Throws UNREACHABLE where there is none in time. */
-async function firstLocal(localPeers: LocalPeers, signal: AbortSignal): Promise<void> {
+async function firstLocal(localPeers: LocalPeers, { signal, swarm }: JoinOptions): Promise<void> {
   const limit = AbortSignal.timeout(multicastTimeoutMs)
   if (await localPeers.first(AbortSignal.any([limit, signal]))) return
   signal.throwIfAborted()
-  const hint =
-    "say --join <address> or --swarm <invite> where the peers are not on this LAN; 'swarm doctor' checks multicast"
-  throw new SwarmError('UNREACHABLE', `no peer of the swarm answers multicast within ${multicastTimeoutMs} ms: ${hint}`)
+  throw new SwarmStateError(swarmState({ connected: 0, searchedMs: multicastTimeoutMs, swarm }))
 }
 
 /** The addresses in groups that are dialed at once: those of one peer together, those that name none each alone. */
@@ -91,35 +98,34 @@ function byPeer(addresses: readonly Multiaddr[]): Multiaddr[][] {
 async function dialAny(
   { libp2p, logger }: Components,
   addresses: readonly Multiaddr[],
-  { secret, signal: stopping }: JoinOptions
+  { swarm, onDialed = () => {}, signal: stopping }: JoinOptions
 ): Promise<void> {
   await withResource(startDeadline(joinTimeoutMs, 'joining', stopping), async deadline => {
     const { signal } = deadline
-    const reasons: string[] = []
-    const dials = byPeer(addresses).map(async group => {
+    const dials: DialFailure[] = []
+    const dialing = byPeer(addresses).map(async group => {
       try {
         const { remotePeer } = await libp2p.dial(group, { signal })
         await identified(libp2p, remotePeer, signal)
+        for (const address of group) onDialed({ address: address.toString() })
       } catch (error) {
-        const reason = dialReason(signal.aborted ? signal.reason : error)
-        reasons.push(...group.map(address => `${address}: ${reason}`))
-        logger.debug({ addresses: group.map(String), reason }, 'an address to join does not answer')
+        const failures = group.map(address => dialFailure(address.toString(), signal.aborted ? signal.reason : error))
+        dials.push(...failures)
+        for (const failure of failures) {
+          onDialed({ address: failure.address, failure })
+          logger.debug(failure, 'an address to join does not answer')
+        }
         throw error
       }
     })
     try {
-      await Promise.any(dials)
+      await Promise.any(dialing)
     } catch (cause) {
       if (stopping.aborted) throw toSwarmError(stopping.reason)
-      const list = reasons.map(reason => `\n  ${reason}`).join('')
-      const open = 'is a peer running there? (a private swarm lets nobody in without its invite: --swarm)'
-      const hint = secret ? 'is a peer running there, with the secret of the same invite?' : open
-      throw new SwarmError('UNREACHABLE', `no peer to join answers:${list}\n${hint}`, { cause })
+      throw new SwarmStateError(swarmState({ connected: 0, dials, swarm, self: libp2p.peerId.toString() }), { cause })
     }
   })
 }
-
-const closedAtOnce = () => new Error('it closed the connection at once (has it an allow-list?)')
 
 /** Waits until libp2p knows which protocols the peer speaks. */
 async function identified(libp2p: SwarmLibp2p, peer: PeerId, signal: AbortSignal): Promise<void> {
@@ -131,7 +137,7 @@ async function identified(libp2p: SwarmLibp2p, peer: PeerId, signal: AbortSignal
   }
   const aborted = () => done.reject(signal.reason)
   const gone = (event: CustomEvent<PeerId>) => {
-    if (event.detail.equals(peer)) done.reject(closedAtOnce())
+    if (event.detail.equals(peer)) done.reject(new ClosedAtOnceError())
   }
   libp2p.addEventListener('peer:identify', listener)
   libp2p.addEventListener('peer:disconnect', gone)
@@ -140,7 +146,7 @@ async function identified(libp2p: SwarmLibp2p, peer: PeerId, signal: AbortSignal
     const known = await libp2p.peerStore.has(peer)
     if (known && (await libp2p.peerStore.get(peer)).protocols.length > 0) return
     // it may have gone before we listened
-    if (libp2p.getConnections(peer).length === 0) throw closedAtOnce()
+    if (libp2p.getConnections(peer).length === 0) throw new ClosedAtOnceError()
     await done.promise
   } finally {
     libp2p.removeEventListener('peer:identify', listener)

@@ -2,6 +2,7 @@
 import type { Logger } from '../common/logger.ts'
 import type { OptionKeys } from '../common/options.ts'
 import type { CodecChoice, FrameBody, Message, TensorLayout } from '../proto/frame.ts'
+import type { DialFailure } from './dial-failure.ts'
 import type { AnnouncementFields } from './discovery/announcement.ts'
 import type { Dht } from './discovery/dht.ts'
 import type { Directory } from './discovery/directory.ts'
@@ -22,12 +23,16 @@ export interface NetworkInit {
   readonly identityPath?: string
   /** of a private swarm, 32 bytes: whoever has another or none gets no connection */
   readonly secret?: Uint8Array
+  /** name of the private swarm, for messages */
+  readonly swarmName?: string
   /** the peers that get a connection, and those of them whose announcements are believed; default: all */
   readonly allow?: AllowList
   /** what peers on the LAN look for each other by, see `membership`; default: by nothing */
   readonly multicastTag?: string
   /** try the addresses of `join` again and again until one answers; default: peers that listen do, clients fail */
   readonly patient?: boolean
+  /** hears what became of each address of `join` */
+  readonly onDialed?: (result: JoinResult) => void
   /** hears of each peer that was found on the LAN and has answered */
   readonly onFound?: (peer: FoundPeer) => void
   /** forward the traffic of peers that cannot be reached, without a limit of data */
@@ -54,6 +59,13 @@ export interface FoundPeer {
   readonly address: string
 }
 
+/** What became of one address to join. */
+export interface JoinResult {
+  readonly address: string
+  /** why no peer of the swarm answers there; undefined: one does */
+  readonly failure?: DialFailure
+}
+
 /** For checkOptions. */
 export const networkKeys: OptionKeys<NetworkInit> = {
   listen: true,
@@ -62,6 +74,7 @@ export const networkKeys: OptionKeys<NetworkInit> = {
   privateKey: true,
   identityPath: true,
   secret: true,
+  swarmName: true,
   allow: true,
   multicastTag: true,
   relay: true,
@@ -71,6 +84,7 @@ export const networkKeys: OptionKeys<NetworkInit> = {
   pingIntervalMs: true,
   maxConnections: true,
   onFound: true,
+  onDialed: true,
   patient: true,
   peerBytes: true,
   logger: true

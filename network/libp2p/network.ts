@@ -284,10 +284,20 @@ export class Libp2pNetwork implements Network {
   }
 
   async #join(patient: boolean): Promise<void> {
-    const addresses = (this.#init.join ?? []).map(text => parseAddress(text, 'join address'))
-    const options = { secret: this.#init.secret !== undefined, patient, signal: this.#stopping.signal }
+    const { join: addresses = [], secret, swarmName = '', onDialed } = this.#init
+    const serves = (this.#init.listen ?? defaultListen).length > 0
     const components = { libp2p: this.#libp2p, localPeers: this.#localPeers, logger: this.#logger }
-    await join(components, addresses, { ...options, serves: (this.#init.listen ?? defaultListen).length > 0 })
+    await join(
+      components,
+      addresses.map(text => parseAddress(text, 'join address')),
+      {
+        ...(secret && { swarm: swarmName }),
+        ...(onDialed && { onDialed }),
+        patient,
+        alone: this.#init.patient ?? serves,
+        signal: this.#stopping.signal
+      }
+    )
   }
 
   async #leave(): Promise<void> {

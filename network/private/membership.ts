@@ -28,7 +28,7 @@ function isLoopback(address: string): boolean {
  * its swarm, so that peers on the LAN that prove its secret are as good as those at its addresses.
  * Throws INVALID_ARGUMENT on a text that is no invite or no list of addresses, and on an invite to a swarm of another model.
  */
-export function membership(init: MembershipInit): Pick<NetworkInit, 'join' | 'secret' | 'multicastTag'> {
+export function membership(init: MembershipInit): Pick<NetworkInit, 'join' | 'secret' | 'swarmName' | 'multicastTag'> {
   const invite = typeof init.swarm === 'string' ? parseInvite(init.swarm) : init.swarm
   if (invite?.model && init.model && invite.model.identity !== init.model) {
     const { name, identity } = invite.model
@@ -46,7 +46,7 @@ export function membership(init: MembershipInit): Pick<NetworkInit, 'join' | 'se
   const known = invite ? { secret: invite.secret } : model
   return {
     join,
-    ...(invite && { secret: invite.secret }),
+    ...(invite && { secret: invite.secret, swarmName: invite.name }),
     ...(multicast && known && { multicastTag: multicastTag(known) })
   }
 }

@@ -27,7 +27,7 @@ test('a peer that goes while the peer store is asked is an error for the caller,
   })
   const components = { libp2p: libp2p as unknown as SwarmLibp2p, localPeers: undefined, logger: silent }
   const address = parseAddress('/ip4/127.0.0.1/tcp/9', 'join address')
-  const options = { secret: false, serves: false, patient: false, signal: new AbortController().signal }
+  const options = { alone: false, patient: false, signal: new AbortController().signal }
   await assert.rejects(join(components, [address], options), code('UNREACHABLE', /closed the connection at once/))
   process.off('unhandledRejection', note)
   assert.deepEqual(stray, [])

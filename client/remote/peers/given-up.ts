@@ -1,9 +1,8 @@
 // What a user is told when all servers of some blocks have failed. Pure.
 import { SwarmError } from '../../../common/errors.ts'
-import type { BlockRange } from '../../../common/range.ts'
+import { type BlockRange, formatBlocks } from '../../../common/range.ts'
 import type { Announcement } from '../../../network/discovery/announcement.ts'
 import { describeHop } from '../passes/span-request.ts'
-import { formatBlocks } from '../routing/routing.ts'
 
 /** servers whose failures are told */
 const mostReasons = 4

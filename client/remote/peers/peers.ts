@@ -5,6 +5,8 @@ import { type Logger, silent } from '../../../common/logger.ts'
 import type { BlockRange } from '../../../common/range.ts'
 import { minute, second } from '../../../common/units.ts'
 import type { Announcement } from '../../../network/discovery/announcement.ts'
+import { SwarmStateError } from '../../../network/state-error.ts'
+import { type ModelName, swarmState } from '../../../network/swarm-state.ts'
 import { delay, throwIfAborted, within } from '../passes/retry.ts'
 import { findRoute, type Hop, type RouteOptions, type RouteServer, routeCost } from '../routing/routing.ts'
 import { Load, spreadRoutes } from '../routing/spread.ts'
@@ -35,13 +37,15 @@ export interface PeersComponents {
     signal?: AbortSignal
     enough?: (servers: readonly Announcement[]) => boolean
   }): Promise<readonly Announcement[]>
-  /** names of the models that the swarm serves, for the message when it is not this one */
-  modelsServed?(options: { signal?: AbortSignal }): Promise<readonly string[]>
+  /** models that the swarm serves, for the message when it is not this one */
+  modelsServed?(options: { signal?: AbortSignal }): Promise<readonly ModelName[]>
   readonly ping: Ping
   /** requests and steps that wait at a server, as it says itself; absent: servers are not asked */
   queueOf?(peerId: string, options: { signal: AbortSignal }): Promise<number>
   /** identity of the model; default: none */
   readonly model?: string
+  /** its name, for messages */
+  readonly modelName?: string
   /** what is known against servers; default: nothing, and what is found out is forgotten with this object */
   readonly blame?: Blame
   /** first answers of servers that are not known are checked before they are used: one that lied long ago may be tried again. Default false */
@@ -288,7 +292,7 @@ export class Peers {
         } catch (missing) {
           if (this.#leftOut > 0) throw this.#otherPrecision(missing as SwarmError)
           if (this.#excluded.length > 0) throw this.#liarsLeftOut(missing as SwarmError)
-          throw this.servers.length === 0 ? await this.#explain(missing as SwarmError, signal) : missing
+          throw await this.#explain(missing as SwarmError, blocks, signal)
         }
       }
     }
@@ -352,16 +356,24 @@ export class Peers {
     }
   }
 
-  /** Where nobody serves the model: what the swarm serves instead. */
-  async #explain(error: SwarmError, signal?: AbortSignal): Promise<SwarmError> {
+  /** Why no chain of servers covers the blocks: the state of the swarm, or the error itself where that says nothing more. */
+  async #explain(cause: SwarmError, blocks: BlockRange, signal?: AbortSignal): Promise<SwarmError> {
+    const now = this.#now()
+    const servers = this.#servers.filter(({ expiresAt }) => expiresAt > now)
+    const { model: identity, modelName: name } = this.#components
+    const model = identity !== undefined && name !== undefined ? { model: { identity, name } } : {}
+    const served = servers.length === 0 ? await this.#served(signal) : []
+    const state = swarmState({ connected: 1, ...model, blocks, servers, served })
+    return state.kind === 'complete' ? cause : new SwarmStateError(state, { cause })
+  }
+
+  /** Models that the swarm serves; none where they cannot be told. */
+  async #served(signal?: AbortSignal): Promise<readonly ModelName[]> {
     try {
-      const models = (await this.#components.modelsServed?.({ signal })) ?? []
-      if (models.length === 0) return error
-      const hint = `the swarm serves ${models.join(', ')}: is it the same checkpoint and revision?`
-      return new SwarmError(error.code, `${error.message}; ${hint}`, { cause: error })
-    } catch (failure) {
-      this.#logger.debug({ error: failure }, `cannot tell what else is served: ${messageOf(failure)}`)
-      return error
+      return (await this.#components.modelsServed?.({ signal })) ?? []
+    } catch (error) {
+      this.#logger.debug({ error }, `cannot tell what else is served: ${messageOf(error)}`)
+      return []
     }
   }
 

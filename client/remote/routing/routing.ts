@@ -1,30 +1,20 @@
 // Which servers a request passes through: the cheapest chain of spans that covers a range of blocks. Pure: data in,
 // data out.
 import { SwarmError } from '../../../common/errors.ts'
-import type { BlockRange } from '../../../common/range.ts'
+import { plural } from '../../../common/plural.ts'
+import { type BlockRange, formatBlocks } from '../../../common/range.ts'
 import { undominated } from './dominated.ts'
 import { type Hop, isChained, type RouteOptions, type RouteServer } from './route-costs.ts'
 import { searchRoute } from './route-search.ts'
 
 export * from './route-costs.ts'
 
-/** `[4, 5, 6, 9]` -> `4..6, 9` */
-export function formatBlocks(blocks: readonly number[]): string {
-  const runs: [number, number][] = []
-  for (const block of blocks) {
-    const last = runs.at(-1)
-    if (last !== undefined && last[1] === block - 1) last[1] = block
-    else runs.push([block, block])
-  }
-  return runs.map(([from, to]) => (from === to ? `${from}` : `${from}..${to}`)).join(', ')
-}
-
 function unavailable(blocks: BlockRange, usable: readonly RouteServer[], seen: number): SwarmError {
   const missing: number[] = []
   for (let block = blocks.first; block < blocks.end; block++) {
     if (!usable.some(server => server.blocks.first <= block && block < server.blocks.end)) missing.push(block)
   }
-  const servers = `${seen} server${seen === 1 ? '' : 's'} of this model seen`
+  const servers = `${plural(seen, 'server')} of this model seen`
   const left = seen > usable.length ? `, ${seen - usable.length} of them left out after failures` : ''
   return new SwarmError(
     'BLOCKS_UNAVAILABLE',

@@ -166,7 +166,7 @@ describe('generation through two servers', () => {
     })
     await assert.rejects(other.generate([5]), {
       code: 'BLOCKS_UNAVAILABLE',
-      message: /blocks 0\.\.3 \(0 servers of this model seen\).*the swarm serves tiny \([0-9a-f]{8}\)/
+      message: /^no server of grouped \([0-9a-f]{8}\); the swarm serves tiny \([0-9a-f]{8}\); use a model that/
     })
   })
 })

@@ -170,9 +170,24 @@ describe('the peers of a model', () => {
   })
 
   it('says what the swarm serves where it is not this model', async () => {
-    const { state, taken } = createPeers({ modelsServed: async () => ['other (1234abcd)'] })
+    const own = { model: 'ab'.repeat(32), modelName: 'mine' }
+    const served = [{ name: 'other', identity: '1234abcd'.repeat(8) }]
+    const { state, taken } = createPeers({ ...own, modelsServed: async () => served })
     state.servers = []
-    await assert.rejects(taken(), /0 servers of this model seen.*the swarm serves other \(1234abcd\)/)
+    await assert.rejects(taken(), {
+      code: 'BLOCKS_UNAVAILABLE',
+      message: /^no server of mine \(abababab\); the swarm serves other \(1234abcd\); use a model that/
+    })
+  })
+
+  it('says that the servers of the missing blocks are paused', async () => {
+    const { state, taken } = createPeers({ model: 'ab'.repeat(32), modelName: 'mine' })
+    state.servers = [announcement('aaaa', 0, 2), { ...announcement('bbbb', 2, 4), state: 'paused' }]
+    await assert.rejects(taken(), {
+      code: 'BLOCKS_UNAVAILABLE',
+      message:
+        /^the only server of blocks 2\.\.3 of mine \(abababab\) is paused: …bbbb; 1 server of other blocks is online; wait/
+    })
   })
 
   it('ends the wait of a caller who gives up, not that of the others', async () => {

@@ -1,0 +1,188 @@
+// The sentences for each state of a swarm: what is the matter, and what to do next. One table for the SDK, which speaks of
+// options, and for the command line, which speaks of flags.
+import { plural } from '../common/plural.ts'
+import { formatBlocks } from '../common/range.ts'
+import { second } from '../common/units.ts'
+import type { DialFailure } from './dial-failure.ts'
+import type { ModelName, RestingState, SeenServer, SwarmState, SwarmStateKind } from './swarm-state.ts'
+
+/** Who reads the sentence: a developer, or a person at a terminal. */
+export type Voice = 'sdk' | 'cli'
+
+/** What is the matter, and what to do next. */
+export interface StateSentence {
+  readonly what: string
+  readonly next: string
+}
+
+/** How each voice names the settings. */
+const words = {
+  cli: {
+    join: '--join <host:port>',
+    invite: '--swarm <invite>',
+    allow: '--allow',
+    multicast: 'leave out --no-mdns',
+    identity: '--identity <file>',
+    revision: '--revision',
+    fromPeers: '--from-peers'
+  },
+  sdk: {
+    join: "the option 'initialPeers'",
+    invite: "the option 'swarm'",
+    allow: "the option 'allow'",
+    multicast: "leave out 'multicast: false'",
+    identity: "the option 'identityPath'",
+    revision: "the option 'hub.revision'",
+    fromPeers: "the option 'fromPeers'"
+  }
+} as const satisfies Record<Voice, Record<string, string>>
+
+type Words = (typeof words)[Voice]
+
+/** The state of a kind, whose member of the union may have other kinds too. */
+type Of<Kind extends SwarmStateKind, State = SwarmState> = State extends SwarmState
+  ? [Kind] extends [State['kind']]
+    ? State & { readonly kind: Kind }
+    : never
+  : never
+
+const describeModel = ({ name, identity }: ModelName): string => `${name} (${identity.slice(0, 8)})`
+
+const nameOf = (model: ModelName | undefined): string => model?.name ?? '<model>'
+
+/** models and servers that a sentence names */
+const mostNamed = 4
+
+function listed(all: readonly string[]): string {
+  const rest = all.length > mostNamed ? [`and ${all.length - mostNamed} more`] : []
+  return [...all.slice(0, mostNamed), ...rest].join(', ')
+}
+
+function lines(dials: readonly DialFailure[]): string {
+  return dials.map(({ address, reason }) => `\n  ${address}: ${reason}`).join('')
+}
+
+const describeServer = ({ peerId, serverName }: SeenServer): string =>
+  serverName === undefined ? `…${peerId.slice(-8)}` : `${serverName} (…${peerId.slice(-8)})`
+
+const nameSwarm = (swarm: string): string => (swarm === '' ? 'this private swarm' : `swarm '${swarm}'`)
+
+const blocksOf = (missing: readonly number[]): string =>
+  `block${missing.length === 1 ? '' : 's'} ${formatBlocks(missing)}`
+
+/** `--blocks 4-8` for the first run of missing blocks. */
+function serveCommand(missing: readonly number[], model: ModelName | undefined): string {
+  const first = missing[0]!
+  const past = missing.findIndex((block, index) => block !== first + index)
+  const end = past === -1 ? missing.at(-1)! + 1 : first + past
+  return `swarm serve ${nameOf(model)} --blocks ${first}-${end} --join <address>`
+}
+
+const restingWords: Record<RestingState, string> = { paused: 'paused', joining: 'still loading', draining: 'leaving' }
+
+/** `attic (…1a2b3c4d) is paused`, for each. */
+const tellResting = (resting: readonly SeenServer[]): string =>
+  listed(resting.map(server => `${describeServer(server)} is ${restingWords[server.state as RestingState]}`))
+
+function restingSentence({ kind, missing, resting, online, model }: Of<RestingState>, next: string): StateSentence {
+  const where = `${blocksOf(missing)}${model ? ` of ${describeModel(model)}` : ''}`
+  const isOneKind = resting.every(({ state }) => state === kind)
+  const servers = resting.length === 1 ? `the only server of ${where} is` : `the servers of ${where} are`
+  const what = isOneKind
+    ? `${servers} ${restingWords[kind]}: ${listed(resting.map(describeServer))}`
+    : `no server of ${where} serves now: ${tellResting(resting)}`
+  const others = online > 0 ? `; ${plural(online, 'server')} of other blocks ${online === 1 ? 'is' : 'are'} online` : ''
+  return { what: what + others, next }
+}
+
+/** Other servers that hold some of the missing blocks. */
+function alsoResting(resting: readonly SeenServer[]): string {
+  if (resting.length === 0) return ''
+  return `; of the servers that hold some of them ${tellResting(resting)}`
+}
+
+const table = {
+  'no-way-in': ({ swarm }, { join, invite, multicast }) =>
+    swarm === undefined
+      ? {
+          what: 'no way into a swarm: no address, no invite, and no model to look for on the LAN',
+          next: `name a peer with ${join}, or a private swarm with ${invite}`
+        }
+      : {
+          what: `no way into ${nameSwarm(swarm)}: its invite has no address, and multicast is off`,
+          next: `name a peer with ${join}, use the invite that a running server prints, or ${multicast}`
+        },
+  'none-found': ({ swarm, model, searchedMs }, { join }) => {
+    const whose = swarm !== undefined ? ` of ${nameSwarm(swarm)}` : model ? ` that serves ${describeModel(model)}` : ''
+    return {
+      what: `no peer${whose} answers on this LAN (searched by multicast for ${Math.round(searchedMs / second)} s)`,
+      next: `start one with 'swarm serve ${nameOf(model)}', or name a peer elsewhere with ${join}; 'swarm doctor' checks multicast`
+    }
+  },
+  unreachable: ({ dials }) => ({
+    what: `no peer to join answers:${lines(dials)}`,
+    next: "start a peer there ('swarm serve' and 'swarm bootstrap' print their addresses), or correct the address; 'swarm doctor --join <address>' checks it"
+  }),
+  'other-secret': ({ dials, swarm }, { invite }) =>
+    swarm === undefined
+      ? {
+          what: `no peer to join is a peer of an open swarm:${lines(dials)}`,
+          next: `a private swarm lets a peer in with its invite only: ${invite}; otherwise check that a swarmtune peer uses this port`
+        }
+      : {
+          what: `no peer to join is in ${nameSwarm(swarm)}:${lines(dials)}`,
+          next: 'both sides need the secret of the same invite: take the newest one from a member, the secret may have been replaced'
+        },
+  'other-peer': ({ dials }) => ({
+    what: `another peer answers at the address to join:${lines(dials)}`,
+    next: 'use the address that the peer prints now, or leave out its part /p2p/<peer id>'
+  }),
+  refused: ({ dials, self }, { identity }) => ({
+    what: `a peer to join refuses this one, probably by its allow-list:${lines(dials)}`,
+    next: `ask its operator to allow ${self === undefined ? 'your peer id' : `${self}`} (--allow); ${identity} keeps the peer id of a client, 'swarm id --identity <file>' prints it`
+  }),
+  excluded: ({ dials }, { allow }) => ({
+    what: `the allow-list of this peer does not name the peer to join:${lines(dials)}`,
+    next: `add its peer id to ${allow}`
+  }),
+  'no-server': ({ model }) => ({
+    what: model
+      ? `no server of ${describeModel(model)} is known in the swarm, nor of another model`
+      : 'no server is known in the swarm',
+    next: `start one with 'swarm serve ${nameOf(model)} --join <address>'`
+  }),
+  'other-model': ({ model, served }) => ({
+    what: `no server of ${describeModel(model)}; the swarm serves ${listed(served.map(describeModel))}`,
+    next: `use a model that the swarm serves, or start a server with 'swarm serve ${model.name} --join <address>'`
+  }),
+  'other-revision': ({ model, served }, { revision, fromPeers }) => ({
+    what: `no server of ${describeModel(model)}; the swarm serves ${listed(served.map(describeModel))}: another revision or conversion`,
+    next: `use the same checkpoint and revision as the servers (${revision}), or take it from them (${fromPeers})`
+  }),
+  paused: state =>
+    restingSentence(
+      state,
+      "wait for its schedule, resume it ('kill -USR2 <pid>' on its machine), or start another with " +
+        `'${serveCommand(state.missing, state.model)}'`
+    ),
+  joining: state => restingSentence(state, "try again in a minute; 'swarm status --watch' shows when it is online"),
+  draining: state => restingSentence(state, `start another server with '${serveCommand(state.missing, state.model)}'`),
+  incomplete: ({ missing, online, resting, model }) => ({
+    what: `no server for ${blocksOf(missing)} (${plural(online, 'server')} of this model seen${alsoResting(resting)})`,
+    next: `start one with '${serveCommand(missing, model)}'`
+  }),
+  complete: () => ({ what: 'every block is served', next: '' })
+} as const satisfies { [Kind in SwarmStateKind]: (state: Of<Kind>, words: Words) => StateSentence }
+
+/** The sentences of a state, without a full stop at the end; `next` is empty where there is nothing to do. */
+export function stateSentence(state: SwarmState, voice: Voice): StateSentence {
+  const sentence = table[state.kind] as (state: SwarmState, words: Words) => StateSentence
+  return sentence(state, words[voice])
+}
+
+/** Both sentences as one message. */
+export function describeState(state: SwarmState, voice: Voice): string {
+  const { what, next } = stateSentence(state, voice)
+  if (next === '') return what
+  return what.includes('\n') ? `${what}\n${next}` : `${what}; ${next}`
+}

@@ -1,0 +1,142 @@
+// What keeps a peer from using a model of a swarm: one state, decided from what is known. Pure. The sentences are in
+// state-sentences.ts.
+import type { BlockRange } from '../common/range.ts'
+import { type DialFailure, type DialStep, furthest } from './dial-failure.ts'
+import type { Announcement } from './discovery/announcement.ts'
+
+export interface ModelName {
+  /** identity, hex */
+  readonly identity: string
+  readonly name: string
+}
+
+/** What the decision needs of an announcement. */
+export type SeenServer = Pick<Announcement, 'peerId' | 'state' | 'firstBlock' | 'endBlock'> & {
+  readonly serverName?: string
+}
+
+/** The models of announcements, each once, in their order. */
+export function modelsOf(servers: readonly Pick<Announcement, 'model' | 'modelName'>[]): ModelName[] {
+  const models = new Map(servers.map(({ model, modelName }) => [model, modelName]))
+  return [...models].map(([identity, name]) => ({ identity, name }))
+}
+
+/** What a peer knows of its swarm at one moment. */
+export interface SwarmKnowledge {
+  /** peers that have answered */
+  readonly connected: number
+  /** addresses to join that were dialed without success */
+  readonly dials?: readonly DialFailure[]
+  /** how long the LAN was searched by multicast; undefined: multicast is off, or has no name to ask for */
+  readonly searchedMs?: number
+  /** name of the private swarm; undefined: an open swarm */
+  readonly swarm?: string
+  /** peer id of the one who asks */
+  readonly self?: string
+  /** the model asked for; undefined: any */
+  readonly model?: ModelName
+  /** its blocks that are needed */
+  readonly blocks?: BlockRange
+  /** servers of the model, in all states; without a model: of any */
+  readonly servers?: readonly SeenServer[]
+  /** other models that the swarm serves */
+  readonly served?: readonly ModelName[]
+}
+
+/** the announced states of a server that holds its blocks and computes nothing for a new request */
+export type RestingState = 'paused' | 'joining' | 'draining'
+
+export type SwarmState =
+  /** no address, no invite with one, no multicast: there is nothing to try */
+  | { readonly kind: 'no-way-in'; readonly swarm?: string }
+  /** the LAN was searched and no peer of the swarm answered */
+  | { readonly kind: 'none-found'; readonly searchedMs: number; readonly swarm?: string; readonly model?: ModelName }
+  /** no address became a connection: none answers, or the one that got furthest failed at `step` */
+  | {
+      readonly kind: 'unreachable' | 'other-secret' | 'other-peer' | 'refused' | 'excluded'
+      readonly dials: readonly DialFailure[]
+      readonly swarm?: string
+      readonly self?: string
+    }
+  /** peers answer, and no server of any model is announced */
+  | { readonly kind: 'no-server'; readonly model?: ModelName }
+  /** the swarm serves other models, or another revision of a model with this name */
+  | {
+      readonly kind: 'other-model' | 'other-revision'
+      readonly model: ModelName
+      readonly served: readonly ModelName[]
+    }
+  /** every missing block is held by a server that does not serve now */
+  | {
+      readonly kind: RestingState
+      readonly missing: readonly number[]
+      readonly resting: readonly SeenServer[]
+      readonly online: number
+      readonly model?: ModelName
+    }
+  /** no server holds these blocks */
+  | {
+      readonly kind: 'incomplete'
+      /** blocks that no online server holds */
+      readonly missing: readonly number[]
+      /** servers that hold some of them and do not serve now */
+      readonly resting: readonly SeenServer[]
+      readonly online: number
+      readonly model?: ModelName
+    }
+  | { readonly kind: 'complete' }
+
+export type SwarmStateKind = SwarmState['kind']
+
+const kindOfStep = {
+  dead: 'unreachable',
+  silent: 'unreachable',
+  handshake: 'other-secret',
+  identity: 'other-peer',
+  refused: 'refused',
+  excluded: 'excluded'
+} as const satisfies Record<DialStep, SwarmStateKind>
+
+const restingStates: readonly RestingState[] = ['paused', 'joining', 'draining']
+
+const holds = (block: number) => (server: SeenServer) => server.firstBlock <= block && block < server.endBlock
+
+/** Blocks of the range that no online server holds. */
+function missingBlocks(servers: readonly SeenServer[], blocks: BlockRange): number[] {
+  const online = servers.filter(({ state }) => state === 'online')
+  const range = Array.from({ length: blocks.end - blocks.first }, (_, index) => blocks.first + index)
+  return range.filter(block => !online.some(holds(block)))
+}
+
+/** Whether and why the servers of one model cannot compute its blocks. */
+function stateOfServers(servers: readonly SeenServer[], blocks: BlockRange, model: ModelName | undefined): SwarmState {
+  const missing = missingBlocks(servers, blocks)
+  if (missing.length === 0) return { kind: 'complete' }
+  const online = servers.filter(({ state }) => state === 'online').length
+  const resting = servers.filter(
+    server => (restingStates as readonly string[]).includes(server.state) && missing.some(block => holds(block)(server))
+  )
+  const found = { missing, resting, online, ...(model && { model }) }
+  if (!missing.every(block => resting.some(holds(block)))) return { kind: 'incomplete', ...found }
+  // one that is paused stays so until an operator or its schedule ends it: it says most
+  return { kind: restingStates.find(state => resting.some(server => server.state === state))!, ...found }
+}
+
+/** The one state that stands between the asker and its model, the nearest to the asker first. */
+export function swarmState(known: SwarmKnowledge): SwarmState {
+  const { connected, dials = [], searchedMs, swarm, self, model, blocks, servers = [], served = [] } = known
+  const named = { ...(swarm !== undefined && { swarm }) }
+  if (connected === 0) {
+    if (dials.length > 0) {
+      const kind = kindOfStep[furthest(dials.map(({ step }) => step))]
+      return { kind, dials, ...named, ...(self !== undefined && { self }) }
+    }
+    if (searchedMs === undefined) return { kind: 'no-way-in', ...named }
+    return { kind: 'none-found', searchedMs, ...named, ...(model && { model }) }
+  }
+  if (servers.length > 0) return stateOfServers(servers, blocks ?? { first: 0, end: 0 }, model)
+  const others = served.filter(({ identity }) => identity !== model?.identity)
+  if (model === undefined || others.length === 0) return { kind: 'no-server', ...(model && { model }) }
+  const isRevision = others.some(({ name }) => name === model.name)
+  return { kind: isRevision ? 'other-revision' : 'other-model', model, served: others }
+}
