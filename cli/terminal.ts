@@ -3,6 +3,8 @@ import { pino } from 'pino'
 import { messageOf, SwarmError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import { MiB } from '../common/units.ts'
+import { SwarmStateError } from '../network/state-error.ts'
+import { describeState } from '../network/state-sentences.ts'
 import { createScreenLogger, type LogLevel } from './log.ts'
 import { type LogFormat, Screen } from './screen.ts'
 
@@ -67,13 +69,18 @@ export function interruptSignal(options: { untilEof?: boolean } = {}): { signal:
   }
 }
 
+/** An error's message in the words of the command line: states of a swarm name flags, not options of the SDK. */
+export function messageForPerson(error: unknown): string {
+  return error instanceof SwarmStateError ? describeState(error.state, 'cli') : messageOf(error)
+}
+
 /** Prints an error for a person (`swarm: …`, with what caused it) and gives the exit status. */
 export function reportError(error: unknown): number {
   if (error instanceof SwarmError && error.code === 'ABORTED') {
     screen.error(`swarm: ${error.message}`)
     return 130
   }
-  screen.error(`swarm: ${messageOf(error)}`)
+  screen.error(`swarm: ${messageForPerson(error)}`)
   if (!(error instanceof SwarmError) && error instanceof Error && error.stack !== undefined) {
     screen.error(`${error.stack}\nThis looks like a bug in swarmtune: please report it.`)
   }

@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { openFromPeers } from '../../client/from-peers.ts'
-import { messageOf, SwarmError } from '../../common/errors.ts'
+import { messageOf } from '../../common/errors.ts'
 import type { BlockRange } from '../../common/range.ts'
 import { rangeLength } from '../../common/range.ts'
 import { withResource } from '../../common/resource.ts'
@@ -11,6 +11,8 @@ import { formatBytes, second } from '../../common/units.ts'
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { Precision } from '../../model/quantize/precision.ts'
 import { createNetwork } from '../../network/node.ts'
+import { SwarmStateError } from '../../network/state-error.ts'
+import { swarmState } from '../../network/swarm-state.ts'
 import { type BlockServer, createServer } from '../../server/server.ts'
 import { type Access, type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../access.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
@@ -123,7 +125,7 @@ async function openModel(
   }
   const joining = networkAccess(access)
   if (joining.join?.length === 0 && joining.multicastTag === undefined) {
-    throw new SwarmError('INVALID_ARGUMENT', '--from-peers: tell a peer to --join, or a private swarm: --swarm')
+    throw new SwarmStateError(swarmState({ connected: 0, swarm: joining.swarmName }))
   }
   // asks as a client does; the server that follows has a network of its own
   const network = await createNetwork({ listen: [], patient: true, ...joining, logger: createLogger(flags.logLevel) })

@@ -1,7 +1,6 @@
 // swarm status: who serves what, and how each server is doing; once, or again and again.
 import { setTimeout } from 'node:timers/promises'
 import { Command, Option } from 'commander'
-import { SwarmError } from '../../common/errors.ts'
 import { formatRange } from '../../common/range.ts'
 import { withResource } from '../../common/resource.ts'
 import { second } from '../../common/units.ts'
@@ -9,6 +8,8 @@ import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { findServers } from '../../network/discovery/discovery.ts'
 import type { Network } from '../../network/network.ts'
 import { createNetwork } from '../../network/node.ts'
+import { SwarmStateError } from '../../network/state-error.ts'
+import { swarmState } from '../../network/swarm-state.ts'
 import { type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../access.ts'
 import { drawCoverage, type ServerRow, toServerRow, uncovered } from '../coverage.ts'
 import { hubOptions } from '../hub.ts'
@@ -53,10 +54,7 @@ async function status(path: string | undefined, flags: StatusFlags): Promise<voi
   const entry = await readAccess(flags)
   const access = networkAccess(entry, model === '' ? {} : { model })
   if (access.join?.length === 0 && access.multicastTag === undefined) {
-    throw new SwarmError(
-      'INVALID_ARGUMENT',
-      'which swarm? tell a peer to --join, a private swarm (--swarm), or a model'
-    )
+    throw new SwarmStateError(swarmState({ connected: 0, swarm: access.swarmName }))
   }
   await withResource(
     await createNetwork({
