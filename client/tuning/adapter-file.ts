@@ -6,6 +6,7 @@ import { tensor } from '../../common/tensor.ts'
 import { convertToFloat32, isWeightDtype } from '../../model/formats/convert.ts'
 import { dataBytes, decodeSafetensors, encodeSafetensors } from '../../model/formats/safetensors/encoding.ts'
 import type { Parameter } from '../local/parameter.ts'
+import { checkFields, checkModelFields } from './fields.ts'
 import type { TuningMethod, TuningTarget } from './method.ts'
 import { methodOf } from './methods.ts'
 import { type TaskType, taskTypes } from './task.ts'
@@ -201,8 +202,10 @@ export async function loadAdapter(
   checkTask(stored.task_type, task, path)
   const fields = withoutClassifier(stored, task)
   const definition = methodOf(fields.peft_type)
+  checkFields(definition.fields, fields, path)
   const method = await definition.create(definition.read(fields, path), target, { seed: 0, initialize: false, signal })
-  const { modulesToSave: whole = [] } = method
+  checkModelFields(definition.fields, fields, method.describe({ baseModel: '' }), path)
+  const { modulesToSave: whole = [], frozen = [] } = method
   if (modulesOf === undefined && whole.length > 0) {
     throw new SwarmError('UNSUPPORTED', `${path}: modules_to_save ${whole.join(', ')}: only models read whole modules`)
   }
@@ -215,6 +218,6 @@ export async function loadAdapter(
   const read = await readAdapterTensors(directory, signal)
   const tensors = method.fromSaved?.(read.tensors, read.path) ?? read.tensors
   fill(named, { ...read, tensors })
-  for (const [, parameter] of named) parameter.requiresGrad = isTrainable
+  for (const [, parameter] of named) parameter.requiresGrad = isTrainable && !frozen.includes(parameter)
   return method
 }

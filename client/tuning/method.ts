@@ -5,6 +5,7 @@ import type { Tensor } from '../../common/tensor.ts'
 import type { BlockBias, LinearModule } from '../../model/families/family.ts'
 import type { Tokenizer } from '../../model/text/tokenizer.ts'
 import type { Parameter } from '../local/parameter.ts'
+import type { FieldTable } from './fields.ts'
 
 /** Named tensors of ports, as `NamedTensors` of the wire. */
 export type PortTensors = Readonly<Record<string, Tensor<'float32'>>>
@@ -80,6 +81,8 @@ export interface TuningMethod<Config = unknown> extends TuningPass {
   readonly config: Config
   /** names are those of PEFT's adapter_model.safetensors */
   readonly parameters: readonly Parameter[]
+  /** those of them that training leaves as they are; default none */
+  readonly frozen?: readonly Parameter[]
   /** probability with which training drops inputs of adapters; 0: none */
   readonly dropout: number
   /** modules outside the blocks that are trained whole with it, by the end of their path; default none */
@@ -129,6 +132,8 @@ export interface MethodDefinition {
   readonly isPromptLearning?: boolean
   /** of its configuration, with `peftType` */
   readonly schema: z.ZodObject
+  /** what becomes of each field of an adapter_config.json; checked before `read` */
+  readonly fields: FieldTable
   /** Throws INVALID_ARGUMENT for a configuration that is wrong in itself or for this model. */
   create(config: unknown, target: TuningTarget, options: CreateOptions): Promise<TuningMethod>
   /**

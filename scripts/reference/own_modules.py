@@ -2,14 +2,15 @@
 
 test/reference/own-modules/<case>.safetensors: as tuning.py and tasks.py write them, the tensors outside the blocks under their names
 in the model; and after the run `logits` (hidden states of features) of `ids` and `mask`, and `merged`, those of `merge_and_unload`.
-test/reference/own-modules/<case>/: the adapter as PEFT saves it then.
+test/reference/own-modules/<case>/: the adapter as PEFT saves it then. Names of cases as arguments write only these.
 """
 import os
 import re
 import shutil
+import sys
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PrefixTuningConfig, PromptTuningConfig, get_peft_model
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoModelForTokenClassification
 
@@ -31,6 +32,9 @@ CASES = {
                                                       modules_to_save=["wpe", "ln_f"])),
     "features-modules": ("families/gpt2", LoraConfig(task_type="FEATURE_EXTRACTION", r=2, target_modules=["c_attn"],
                                                      modules_to_save=["wte", "ln_f"])),
+    "prompt-modules": ("adapters/base", PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4, modules_to_save=["lm_head"])),
+    "prefix-modules": ("adapters/base", PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3,
+                                                           modules_to_save=["embed_tokens", "model.norm"])),
 }
 DROPOUTS = ["attn_pdrop", "embd_pdrop", "resid_pdrop", "hidden_dropout", "attention_dropout", "classifier_dropout"]
 
@@ -58,9 +62,12 @@ def output(model, ids, mask):
 
 def main():
     os.chdir(ROOT)  # so that base_model_name_or_path is relative
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir()
-    for name, (base, config) in CASES.items():
+    chosen = sys.argv[1:]
+    if not chosen:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(exist_ok=True)
+    for name in chosen or CASES:
+        base, config = CASES[name]
         task = config.task_type
         torch.manual_seed(4)
         model = get_peft_model(load(base, task), config)
@@ -72,7 +79,9 @@ def main():
         else:
             batches = [tasks.batch(task, generator) for _ in range(tuning.BATCHES)]
             loss = tasks.loss_of(task, config)
-        tuning.parameters_of = lambda model: {plain(key): value for key, value in parameters_of(model).items()}
+        # PEFT wraps a model once less where its modules stay as they are: the name lacks the part that tuning.py drops
+        full = lambda key: f"model.{key}" if config.is_prompt_learning and key.startswith(("embed_tokens", "norm")) else key
+        tuning.parameters_of = lambda model: {full(plain(key)): value for key, value in parameters_of(model).items()}
         tensors = tuning.follow(model, RATE, config, batches, loss)
         tuning.parameters_of = parameters_of
         ids = torch.randint(3, 64, (2, 9), generator=generator)
@@ -81,7 +90,8 @@ def main():
         tensors |= {"ids": ids, "mask": mask, "logits": output(model, ids, mask)}
         model.save_pretrained(FOLDER / name)
         (FOLDER / name / "README.md").unlink()
-        tensors["merged"] = output(model.merge_and_unload(), ids, mask)
+        if not config.is_prompt_learning:
+            tensors["merged"] = output(model.merge_and_unload(), ids, mask)
         save_file(tensors, FOLDER / f"{name}.safetensors")
         print(name, [round(loss, 4) for loss in tensors["losses"].tolist()])
 

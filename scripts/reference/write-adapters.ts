@@ -46,6 +46,7 @@ const configs: Record<string, PeftConfig> = {
     initIa3Weights: false
   },
   prompt: { peftType: 'PROMPT_TUNING', numVirtualTokens: 5 },
+  'prompt-modules': { peftType: 'PROMPT_TUNING', numVirtualTokens: 5, modulesToSave: ['lm_head'] },
   prefix: { peftType: 'PREFIX_TUNING', numVirtualTokens: 5 },
   'prefix-projection': {
     peftType: 'PREFIX_TUNING',

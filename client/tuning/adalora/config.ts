@@ -1,7 +1,8 @@
 // The settings of AdaLoRA: ours, and the fields of PEFT's adapter_config.json. Modules are chosen as LoRA chooses them.
 import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
-import { type LoraSettings, readLoraConfig, withTargets, type writeLoraConfig } from '../lora/config.ts'
+import type { FieldTable } from '../fields.ts'
+import { type LoraSettings, loraFields, readLoraConfig, withTargets, type writeLoraConfig } from '../lora/config.ts'
 import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
 import { checkTargetFields, targetFields } from '../targets.ts'
@@ -70,6 +71,26 @@ export function loraSettings(settings: AdaLoraSettings, target: Pick<TuningTarge
   return withTargets({ ...shared, loraAlpha, loraDropout, ...choice }, target)
 }
 
+/** What becomes of each field of AdaLoRA's configuration. PEFT's AdaLoRA passes over some of LoRA's. */
+export const adaLoraFields = {
+  ...loraFields,
+  alpha_pattern: 'idle',
+  beta1: 'read',
+  beta2: 'read',
+  bias: { only: 'none', why: 'AdaLoRA trains no biases here' },
+  deltaT: 'read',
+  init_lora_weights: 'idle',
+  init_r: 'read',
+  lora_bias: 'idle',
+  orth_reg_weight: 'read',
+  r: 'idle',
+  target_r: 'read',
+  tfinal: 'read',
+  tinit: 'read',
+  total_step: 'read',
+  use_rslora: 'idle'
+} as const satisfies FieldTable
+
 /** The fields of adapter_config.json; `rankPattern` null before ranks were allocated. */
 export function writeAdaLoraConfig(
   settings: AdaLoraSettings,
@@ -94,11 +115,9 @@ export function writeAdaLoraConfig(
 
 /** The configuration in an adapter_config.json. Throws UNSUPPORTED for variants that are not done here, BAD_CHECKPOINT. */
 export function readAdaLoraConfig(fields: Readonly<Record<string, unknown>>, file: string): AdaLoraSettings {
-  const { rank_pattern: rankPattern, ...others } = fields
-  const lora = readLoraConfig({ ...others, rank_pattern: {} }, file)
-  if (lora.bias !== 'none') {
-    throw new SwarmError('UNSUPPORTED', `${file}: bias = '${lora.bias}': AdaLoRA trains no biases here`)
-  }
+  const read = Object.entries(adaLoraFields).filter(([, rule]) => rule === 'read')
+  const { rank_pattern: rankPattern, ...others } = Object.fromEntries(read.map(([field]) => [field, fields[field]]))
+  const lora = readLoraConfig(others, file)
   const settings = {
     peftType: 'ADALORA',
     initR: fields.init_r,

@@ -1,12 +1,13 @@
 // AdaLoRA as a row of the table of methods.
 import type { MethodDefinition } from '../method.ts'
 import { createAdaLora } from './adalora.ts'
-import { parseAdaLoraConfig, readAdaLoraConfig, schema } from './config.ts'
+import { adaLoraFields, parseAdaLoraConfig, readAdaLoraConfig, schema } from './config.ts'
 
 export type { AdaLoraConfig, AdaLoraSettings } from './config.ts'
 
 export const adaLora: MethodDefinition = {
   schema,
+  fields: adaLoraFields,
   create: async (config, target, options) => createAdaLora(parseAdaLoraConfig(config), target, options),
   read: readAdaLoraConfig
 }

@@ -1,12 +1,16 @@
 // The settings of deep prompt tuning. PEFT has no such method: the file is ours, in the manner of PEFT's.
 import { z } from 'zod'
+import { type FieldTable, isInactive, promptFields } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
+import { targetFields } from '../targets.ts'
 
 export const schema = z.strictObject({
   peftType: z.literal('DEEP_PROMPT_TUNING'),
   /** trained embeddings before every input, and trained vectors for as many positions in every block */
   numVirtualTokens: z.int().min(1),
+  /** modules outside the blocks that are trained whole and saved with the adapter, as LoRA's */
+  modulesToSave: targetFields.modulesToSave,
   /** 'zero': the vectors in the blocks begin at zero; default: at random, as the embeddings do */
   initWeights: z.literal('zero').optional()
 })
@@ -22,6 +26,13 @@ export function parseDeepPromptConfig(config: unknown): DeepPromptSettings {
   return parse(schema, config, 'DEEP_PROMPT_TUNING configuration', 'INVALID_ARGUMENT')
 }
 
+/** What becomes of each field of an adapter_config.json. */
+export const deepPromptFields = {
+  ...promptFields,
+  init_weights: 'read',
+  num_layers: 'model'
+} as const satisfies FieldTable
+
 /** The fields of adapter_config.json. */
 export function writeDeepPromptConfig(
   settings: DeepPromptSettings,
@@ -29,7 +40,7 @@ export function writeDeepPromptConfig(
 ): Record<string, unknown> {
   return {
     init_weights: settings.initWeights ?? null,
-    modules_to_save: null,
+    modules_to_save: settings.modulesToSave ?? null,
     num_attention_heads: target.numHeads,
     num_layers: target.numBlocks,
     num_transformer_submodules: 1,
@@ -44,6 +55,7 @@ export function readDeepPromptConfig(fields: Readonly<Record<string, unknown>>, 
   const settings = {
     peftType: 'DEEP_PROMPT_TUNING',
     numVirtualTokens: fields.num_virtual_tokens,
+    ...(isInactive(fields.modules_to_save) ? {} : { modulesToSave: fields.modules_to_save }),
     initWeights: fields.init_weights ?? undefined
   }
   return parse(schema, settings, file, 'BAD_CHECKPOINT')

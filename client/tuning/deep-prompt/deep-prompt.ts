@@ -34,6 +34,7 @@ export function createDeepPrompt(
     config: settings,
     parameters: [prompt, deep],
     dropout: 0,
+    modulesToSave: settings.modulesToSave,
     virtualTokens: tokens,
     ports(): PortTensors {
       return Object.fromEntries(

@@ -1,6 +1,6 @@
 // Deep prompt tuning as a row of the table of methods.
 import type { MethodDefinition } from '../method.ts'
-import { parseDeepPromptConfig, readDeepPromptConfig, schema } from './config.ts'
+import { deepPromptFields, parseDeepPromptConfig, readDeepPromptConfig, schema } from './config.ts'
 import { createDeepPrompt } from './deep-prompt.ts'
 
 export type { DeepPromptConfig, DeepPromptSettings } from './config.ts'
@@ -8,6 +8,7 @@ export type { DeepPromptConfig, DeepPromptSettings } from './config.ts'
 export const deepPrompt: MethodDefinition = {
   isPromptLearning: true,
   schema,
+  fields: deepPromptFields,
   create: async (config, target, options) => createDeepPrompt(parseDeepPromptConfig(config), target, options),
   read: readDeepPromptConfig
 }

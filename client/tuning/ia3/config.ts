@@ -1,6 +1,7 @@
 // The settings of IA3: ours, and the fields of PEFT's adapter_config.json.
 import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
+import { commonFields, type FieldTable, isInactive } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
 import { targetFields, wholePattern, withPatterns } from '../targets.ts'
@@ -59,6 +60,17 @@ export function isFeedforward({ feedforwardModules }: Ia3Settings, path: string)
   return withPatterns(field, [feedforwardModules], () => wholePattern(feedforwardModules, field).test(path))
 }
 
+/** What becomes of each field of IA3's configuration. */
+export const ia3Fields = {
+  ...commonFields,
+  exclude_modules: 'read',
+  fan_in_fan_out: 'idle',
+  feedforward_modules: 'read',
+  init_ia3_weights: 'read',
+  modules_to_save: 'read',
+  target_modules: 'read'
+} as const satisfies FieldTable
+
 /** The fields of adapter_config.json. */
 export function writeIa3Config(
   settings: Ia3Settings,
@@ -78,11 +90,12 @@ export function writeIa3Config(
 
 /** The configuration in an adapter_config.json. Throws BAD_CHECKPOINT. */
 export function readIa3Config(fields: Readonly<Record<string, unknown>>, file: string): ParsedIa3Config {
+  const present = (value: unknown): unknown => (isInactive(value) ? undefined : value)
   const settings = {
     peftType: 'IA3',
     targetModules: fields.target_modules ?? undefined,
-    excludeModules: fields.exclude_modules ?? undefined,
-    modulesToSave: fields.modules_to_save ?? undefined,
+    excludeModules: present(fields.exclude_modules),
+    modulesToSave: present(fields.modules_to_save),
     feedforwardModules: fields.feedforward_modules ?? undefined,
     initIa3Weights: fields.init_ia3_weights ?? undefined
   }

@@ -1,15 +1,20 @@
 // The settings of LoRA: ours, and the fields of PEFT's adapter_config.json that they are written to and read from.
 import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
+import { quoteForeign } from '../../../common/foreign-json.ts'
+import { commonFields, type FieldTable, isInactive } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
 import { checkTargetFields, patternValue, targetFields } from '../targets.ts'
 
-/** Ways to begin; of 'eva', which needs the inputs of the modules, only adapters that PEFT began so are loaded. */
-const initializations = ['gaussian', 'orthogonal', 'eva'] as const
+/**
+ * Ways to begin. Of 'eva', which needs the inputs of the modules, and 'mica', which needs the modules' singular vectors, only adapters
+ * that PEFT began so are loaded.
+ */
+const initializations = ['gaussian', 'orthogonal', 'eva', 'mica'] as const
 
 /** Of PEFT's ways to begin, those that change the weights under the adapter: what it saves is no change of the model's own. */
-const changesBase = /^(?:pissa|corda|olora|loftq|lora_ga|mica)/i
+const changesBase = /^(?:pissa|corda|olora|loftq|lora_ga)/i
 
 /** Numbers by the end of a module's name, or a regular expression for it. */
 const byModule = <T extends z.ZodType>(value: T) => z.record(z.string(), value)
@@ -99,17 +104,54 @@ const unused = {
   velora_config: null
 } as const
 
-/** Of the unused fields, those that do not change what a saved adapter computes. */
-const harmless: ReadonlySet<string> = new Set([
-  'corda_config',
-  'eva_config',
-  'fan_in_fan_out',
-  'loftq_config',
-  'lora_ga_config',
-  'megatron_config',
-  'megatron_core',
-  'qalora_group_size'
-])
+const experts =
+  "parameters of experts and routers get no adapters here; with PEFT, target_modules 'all-linear' of a mixture of experts means them " +
+  "too: name the modules of attention instead, ['q_proj', 'k_proj', 'v_proj', 'o_proj']"
+
+/** What becomes of each field of LoRA's configuration. */
+export const loraFields = {
+  ...commonFields,
+  alora_invocation_tokens: { only: null },
+  alpha_pattern: 'read',
+  arrow_config: { only: null },
+  bias: 'read',
+  corda_config: 'idle',
+  ensure_weight_tying: 'read',
+  eva_config: 'idle',
+  exclude_modules: 'read',
+  // PEFT sets it by the kind of module
+  fan_in_fan_out: 'idle',
+  init_lora_weights: 'read',
+  kasa_config: { only: null },
+  layer_replication: { only: null },
+  layers_pattern: 'read',
+  layers_to_transform: 'read',
+  loftq_config: 'idle',
+  lora_alpha: 'read',
+  lora_bias: { only: false },
+  lora_dropout: 'read',
+  lora_ga_config: 'idle',
+  megatron_config: 'idle',
+  megatron_core: 'idle',
+  modules_to_save: 'read',
+  monteclora_config: { only: null },
+  qalora_group_size: 'idle',
+  r: 'read',
+  rank_pattern: 'read',
+  // never saved by PEFT, which passes over it
+  runtime_config: 'idle',
+  target_modules: 'read',
+  target_parameters: { only: null, why: experts },
+  trainable_token_indices: { only: null, why: "modules_to_save ['embed_tokens'] trains the whole matrix" },
+  use_bdlora: { only: null },
+  use_dora: { only: false },
+  use_qalora: { only: false },
+  use_rslora: 'read',
+  velora_config: { only: null },
+  // of PEFT before 0.3
+  enable_lora: { only: null },
+  merge_weights: 'idle'
+} as const satisfies FieldTable
 
 /**
  * The fields of adapter_config.json. `targetModules` is what the configuration's targets came to, where it was all-linear;
@@ -141,14 +183,8 @@ export function writeLoraConfig(
   }
 }
 
-function isInactive(value: unknown): boolean {
-  if (value === undefined || value === null || value === false) return true
-  return typeof value === 'object' && Object.keys(value).length === 0
-}
-
 /** The configuration in an adapter_config.json. Throws UNSUPPORTED for variants that are not done here, BAD_CHECKPOINT. */
 export function readLoraConfig(fields: Readonly<Record<string, unknown>>, file: string): ParsedLoraConfig {
-  const variants = Object.keys(unused).filter(field => !harmless.has(field) && !isInactive(fields[field]))
   const init = fields.init_lora_weights ?? true
   if (typeof init === 'string' && changesBase.test(init)) {
     throw new SwarmError(
@@ -157,20 +193,13 @@ export function readLoraConfig(fields: Readonly<Record<string, unknown>>, file: 
         '(save it with PEFT’s path_initial_model_for_weight_conversion, which makes it plain LoRA)'
     )
   }
-  if (typeof init !== 'boolean' && !initializations.some(known => known === init)) variants.push('init_lora_weights')
-  const present = (value: unknown): unknown => (isInactive(value) ? undefined : value)
-  if (variants.length > 0) {
-    if (variants.includes('target_parameters')) {
-      throw new SwarmError(
-        'UNSUPPORTED',
-        `${file}: target_parameters = ${JSON.stringify(fields.target_parameters)}: parameters of experts and routers get no ` +
-          "adapters here (with PEFT, target_modules 'all-linear' of a mixture of experts means them too: name the modules of " +
-          "attention instead, ['q_proj', 'k_proj', 'v_proj', 'o_proj'])"
-      )
-    }
-    const found = variants.map(field => `${field} = ${JSON.stringify(fields[field])}`)
-    throw new SwarmError('UNSUPPORTED', `${file}: ${found.join(', ')}: this variant of LoRA is not supported`)
+  if (typeof init !== 'boolean' && !initializations.some(known => known === init)) {
+    throw new SwarmError(
+      'UNSUPPORTED',
+      `${file}: init_lora_weights: found ${quoteForeign(init)}, expected true, false, ${initializations.map(name => `'${name}'`).join(', ')}`
+    )
   }
+  const present = (value: unknown): unknown => (isInactive(value) ? undefined : value)
   const settings = {
     peftType: 'LORA',
     r: fields.r,

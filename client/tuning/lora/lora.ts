@@ -33,10 +33,12 @@ export async function createLora(
 ): Promise<TuningMethod<LoraSettings>> {
   const { initLoraWeights } = settings
   const { seed, initialize } = options
-  if (initialize && initLoraWeights === 'eva') {
+  if (initialize && (initLoraWeights === 'eva' || initLoraWeights === 'mica')) {
+    const needs = initLoraWeights === 'eva' ? 'inputs' : 'singular vectors'
     throw new SwarmError(
       'UNSUPPORTED',
-      "initLoraWeights: 'eva' needs the inputs of the modules, which servers do not give out (begin the adapter with PEFT and load it)"
+      `initLoraWeights: '${initLoraWeights}' needs the ${needs} of the modules, which servers do not give out ` +
+        '(begin the adapter with PEFT and load it)'
     )
   }
   const targets = resolveTargets(settings, target, initialize)
@@ -66,6 +68,8 @@ export async function createLora(
   return {
     config: settings,
     parameters: [...adapters.flatMap(({ a, b }) => [a, b]), ...biases.parameters],
+    // B stays at the singular vectors that it began as, as in PEFT
+    frozen: initLoraWeights === 'mica' ? adapters.map(({ b }) => b) : undefined,
     dropout: settings.loraDropout,
     modulesToSave: settings.modulesToSave,
     clientBiases: settings.bias === 'all',

@@ -1,13 +1,16 @@
 // The settings of P-tuning: ours, and the fields of PEFT's adapter_config.json.
 import { z } from 'zod'
-import { SwarmError } from '../../../common/errors.ts'
+import { type FieldTable, isInactive, promptFields } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
+import { targetFields } from '../targets.ts'
 
 export const schema = z.strictObject({
   peftType: z.literal('P_TUNING'),
   /** vectors before every input, made by an encoder while it is trained */
   numVirtualTokens: z.int().min(1),
+  /** modules outside the blocks that are trained whole and saved with the adapter, as LoRA's */
+  modulesToSave: targetFields.modulesToSave,
   encoderReparameterizationType: z.enum(['MLP', 'LSTM']).default('MLP'),
   /** default: the model's hidden size */
   encoderHiddenSize: z.int().min(1).optional(),
@@ -28,6 +31,15 @@ export function parsePTuningConfig(config: unknown): PTuningSettings {
   return parse(schema, config, 'P_TUNING configuration', 'INVALID_ARGUMENT')
 }
 
+/** What becomes of each field of an adapter_config.json. */
+export const pTuningFields = {
+  ...promptFields,
+  encoder_dropout: 'read',
+  encoder_hidden_size: 'read',
+  encoder_num_layers: 'read',
+  encoder_reparameterization_type: 'read'
+} as const satisfies FieldTable
+
 /** The fields of adapter_config.json. */
 export function writePTuningConfig(
   settings: PTuningSettings,
@@ -38,7 +50,7 @@ export function writePTuningConfig(
     encoder_hidden_size: settings.encoderHiddenSize ?? target.hiddenSize,
     encoder_num_layers: settings.encoderNumLayers,
     encoder_reparameterization_type: settings.encoderReparameterizationType,
-    modules_to_save: null,
+    modules_to_save: settings.modulesToSave ?? null,
     num_attention_heads: target.numHeads,
     num_layers: target.numBlocks,
     num_transformer_submodules: 1,
@@ -48,15 +60,12 @@ export function writePTuningConfig(
   }
 }
 
-/** The configuration in an adapter_config.json. Throws UNSUPPORTED, BAD_CHECKPOINT. */
+/** The configuration in an adapter_config.json. Throws BAD_CHECKPOINT. */
 export function readPTuningConfig(fields: Readonly<Record<string, unknown>>, file: string): PTuningSettings {
-  const submodules = fields.num_transformer_submodules ?? 1
-  if (submodules !== 1) {
-    throw new SwarmError('UNSUPPORTED', `${file}: num_transformer_submodules ${submodules} is not supported, only 1`)
-  }
   const settings = {
     peftType: 'P_TUNING',
     numVirtualTokens: fields.num_virtual_tokens,
+    ...(isInactive(fields.modules_to_save) ? {} : { modulesToSave: fields.modules_to_save }),
     encoderReparameterizationType: fields.encoder_reparameterization_type ?? undefined,
     encoderHiddenSize: fields.encoder_hidden_size ?? undefined,
     encoderNumLayers: fields.encoder_num_layers ?? undefined,

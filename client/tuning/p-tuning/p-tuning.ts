@@ -40,6 +40,7 @@ export function createPTuning(
   const common = {
     config: settings,
     dropout: 0,
+    modulesToSave: settings.modulesToSave,
     virtualTokens: tokens,
     describe: () => writePTuningConfig(settings, target)
   }

@@ -1,13 +1,16 @@
 // The settings of prefix tuning: ours, and the fields of PEFT's adapter_config.json.
 import { z } from 'zod'
-import { SwarmError } from '../../../common/errors.ts'
+import { type FieldTable, isInactive, promptFields } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
+import { targetFields } from '../targets.ts'
 
 export const schema = z.strictObject({
   peftType: z.literal('PREFIX_TUNING'),
   /** trained keys and values before every block's sequence */
   numVirtualTokens: z.int().min(1),
+  /** modules outside the blocks that are trained whole and saved with the adapter, as LoRA's */
+  modulesToSave: targetFields.modulesToSave,
   /** true: they are made by Embedding, Linear, Tanh, Linear while they are trained; false: P-tuning v2 */
   prefixProjection: z.boolean().default(false),
   /** between the two Linear; default: the size of a block's keys */
@@ -27,6 +30,16 @@ export function parsePrefixTuningConfig(config: unknown): PrefixTuningSettings {
   return parse(schema, config, 'PREFIX_TUNING configuration', 'INVALID_ARGUMENT')
 }
 
+/** What becomes of each field of an adapter_config.json. */
+export const prefixFields = {
+  ...promptFields,
+  encoder_hidden_size: 'read',
+  init_weights: 'read',
+  num_attention_heads: 'model',
+  num_layers: 'model',
+  prefix_projection: 'read'
+} as const satisfies FieldTable
+
 /** The fields of adapter_config.json. PEFT counts heads and sizes of keys and values, not of queries. */
 export function writePrefixTuningConfig(
   settings: PrefixTuningSettings,
@@ -36,7 +49,7 @@ export function writePrefixTuningConfig(
   return {
     encoder_hidden_size: settings.encoderHiddenSize ?? heads * headDim,
     init_weights: settings.initWeights ?? null,
-    modules_to_save: null,
+    modules_to_save: settings.modulesToSave ?? null,
     num_attention_heads: heads,
     num_layers: numBlocks,
     num_transformer_submodules: 1,
@@ -47,15 +60,12 @@ export function writePrefixTuningConfig(
   }
 }
 
-/** The configuration in an adapter_config.json. Throws UNSUPPORTED, BAD_CHECKPOINT. */
+/** The configuration in an adapter_config.json. Throws BAD_CHECKPOINT. */
 export function readPrefixTuningConfig(fields: Readonly<Record<string, unknown>>, file: string): PrefixTuningSettings {
-  const submodules = fields.num_transformer_submodules ?? 1
-  if (submodules !== 1) {
-    throw new SwarmError('UNSUPPORTED', `${file}: num_transformer_submodules ${submodules} is not supported, only 1`)
-  }
   const settings = {
     peftType: 'PREFIX_TUNING',
     numVirtualTokens: fields.num_virtual_tokens,
+    ...(isInactive(fields.modules_to_save) ? {} : { modulesToSave: fields.modules_to_save }),
     prefixProjection: fields.prefix_projection ?? undefined,
     encoderHiddenSize: fields.encoder_hidden_size ?? undefined,
     initWeights: fields.init_weights ?? undefined

@@ -1,6 +1,6 @@
 // Prefix tuning as a row of the table of methods.
 import type { MethodDefinition } from '../method.ts'
-import { parsePrefixTuningConfig, readPrefixTuningConfig, schema } from './config.ts'
+import { parsePrefixTuningConfig, prefixFields, readPrefixTuningConfig, schema } from './config.ts'
 import { createPrefix } from './prefix.ts'
 
 export type { PrefixTuningConfig, PrefixTuningSettings } from './config.ts'
@@ -8,6 +8,7 @@ export type { PrefixTuningConfig, PrefixTuningSettings } from './config.ts'
 export const prefix: MethodDefinition = {
   isPromptLearning: true,
   schema,
+  fields: prefixFields,
   create: async (config, target, options) => createPrefix(parsePrefixTuningConfig(config), target, options),
   read: readPrefixTuningConfig
 }

@@ -142,6 +142,7 @@ export function createPrefix(
   const common = {
     config: settings,
     dropout: 0,
+    modulesToSave: settings.modulesToSave,
     virtualTokens: 0,
     prefixTokens: tokens,
     describe: () => writePrefixTuningConfig(settings, target, keyValue),

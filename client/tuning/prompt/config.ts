@@ -1,13 +1,17 @@
 // The settings of prompt tuning: ours, and the fields of PEFT's adapter_config.json.
 import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
+import { type FieldTable, isInactive, promptFields } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
+import { targetFields } from '../targets.ts'
 
 export const schema = z.strictObject({
   peftType: z.literal('PROMPT_TUNING'),
   /** trained embeddings before every input */
   numVirtualTokens: z.int().min(1),
+  /** modules outside the blocks that are trained whole and saved with the adapter, as LoRA's */
+  modulesToSave: targetFields.modulesToSave,
   /** first values: standard normal, or the embeddings of `promptTuningInitText`, or of tokens drawn at random */
   promptTuningInit: z.enum(['RANDOM', 'TEXT', 'SAMPLE_VOCAB']).default('RANDOM'),
   promptTuningInitText: z.string().optional()
@@ -31,6 +35,15 @@ export function parsePromptTuningConfig(config: unknown): PromptTuningSettings {
   return settings
 }
 
+/** What becomes of each field of an adapter_config.json. */
+export const promptTuningFields = {
+  ...promptFields,
+  prompt_tuning_init: 'read',
+  prompt_tuning_init_text: 'read',
+  tokenizer_kwargs: 'idle',
+  tokenizer_name_or_path: 'idle'
+} as const satisfies FieldTable
+
 /** The fields of adapter_config.json. PEFT insists on a tokenizer beside a text: the base model's. */
 export function writePromptTuningConfig(
   settings: PromptTuningSettings,
@@ -38,7 +51,7 @@ export function writePromptTuningConfig(
   baseModel: string
 ): Record<string, unknown> {
   return {
-    modules_to_save: null,
+    modules_to_save: settings.modulesToSave ?? null,
     num_attention_heads: target.numHeads,
     num_layers: target.numBlocks,
     num_transformer_submodules: 1,
@@ -52,15 +65,12 @@ export function writePromptTuningConfig(
   }
 }
 
-/** The configuration in an adapter_config.json. Throws UNSUPPORTED, BAD_CHECKPOINT. */
+/** The configuration in an adapter_config.json. Throws BAD_CHECKPOINT. */
 export function readPromptTuningConfig(fields: Readonly<Record<string, unknown>>, file: string): PromptTuningSettings {
-  const submodules = fields.num_transformer_submodules ?? 1
-  if (submodules !== 1) {
-    throw new SwarmError('UNSUPPORTED', `${file}: num_transformer_submodules ${submodules} is not supported, only 1`)
-  }
   const settings = {
     peftType: 'PROMPT_TUNING',
     numVirtualTokens: fields.num_virtual_tokens,
+    ...(isInactive(fields.modules_to_save) ? {} : { modulesToSave: fields.modules_to_save }),
     promptTuningInit: fields.prompt_tuning_init ?? undefined,
     promptTuningInitText: fields.prompt_tuning_init_text ?? undefined
   }

@@ -18,6 +18,7 @@ export async function createPrompt(
     config: settings,
     parameters: [prompt],
     dropout: 0,
+    modulesToSave: settings.modulesToSave,
     virtualTokens: numVirtualTokens,
     ports: () => ({}),
     promptEmbeddings: () => tensor('float32', prompt.shape, prompt.data),

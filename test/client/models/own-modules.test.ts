@@ -61,6 +61,18 @@ const cases: readonly (readonly [name: string, base: string, task: keyof typeof 
     'families/gpt2',
     'features',
     { ...lora, targetModules: ['c_attn'], modulesToSave: ['wte', 'ln_f'] }
+  ],
+  [
+    'prompt-modules',
+    'adapters/base',
+    'causal-lm',
+    { peftType: 'PROMPT_TUNING', numVirtualTokens: 4, modulesToSave: ['lm_head'] }
+  ],
+  [
+    'prefix-modules',
+    'adapters/base',
+    'causal-lm',
+    { peftType: 'PREFIX_TUNING', numVirtualTokens: 3, modulesToSave: ['embed_tokens', 'model.norm'] }
   ]
 ]
 
@@ -138,6 +150,9 @@ for (const [name, base, task, config] of cases) {
         await fresh.close()
       }
     })
+
+    // virtual tokens are no part of a checkpoint
+    if (config.peftType !== 'LORA') return
 
     it('merged into a checkpoint gives what PEFT gives once merged', async context => {
       const merged = join(await temporaryFolder(context as TestContext), 'merged')

@@ -132,13 +132,20 @@ suite('adapter files', () => {
   })
 
   test('variants of LoRA that we do not do are refused by name', async context => {
-    const variants = { use_dora: true, layer_replication: [[0, 2]], use_bdlora: true, init_lora_weights: 'new' }
-    for (const [field, value] of Object.entries(variants)) {
+    const variants: [field: string, value: unknown, fault: string][] = [
+      ['use_dora', true, 'expected false (this variant of LORA is not supported)'],
+      ['layer_replication', [[0, 2]], 'expected null (this variant of LORA is not supported)'],
+      ['use_bdlora', true, 'expected null (this variant of LORA is not supported)'],
+      ['velora_config', { num_groups: 4 }, 'expected null (this variant of LORA is not supported)'],
+      ['enable_lora', [true, false], 'expected null (this variant of LORA is not supported)'],
+      ['init_lora_weights', 'new', "expected true, false, 'gaussian', 'orthogonal', 'eva', 'mica'"]
+    ]
+    for (const [field, value, fault] of variants) {
       const folder = await copy(context, 'lora')
       await edit(folder, { [field]: value })
       await assert.rejects(loadAdapter(folder, target), {
         code: 'UNSUPPORTED',
-        message: `${join(folder, 'adapter_config.json')}: ${field} = ${JSON.stringify(value)}: this variant of LoRA is not supported`
+        message: `${join(folder, 'adapter_config.json')}: ${field}: found ${JSON.stringify(value)}, ${fault}`
       })
     }
   })
@@ -148,13 +155,14 @@ suite('adapter files', () => {
     await edit(folder, { target_parameters: ['gate_up_proj', 'down_proj'] })
     await assert.rejects(loadAdapter(folder, target), {
       code: 'UNSUPPORTED',
-      message: /target_parameters = \["gate_up_proj","down_proj"\]: .*name the modules of attention instead/
+      message:
+        /target_parameters: found \["gate_up_proj","down_proj"\], expected null .*name the modules of attention instead/
     })
   })
 
   test('adapters that began otherwise are plain LoRA, but where the weights under them were changed', async context => {
     const plain = await loadAdapter(referencePath('adapters', 'lora'), target)
-    for (const init of ['eva', 'orthogonal']) {
+    for (const init of ['eva', 'orthogonal', 'mica']) {
       const folder = await copy(context, 'lora')
       await edit(folder, { init_lora_weights: init, eva_config: init === 'eva' ? { rho: 2 } : null })
       const method = await loadAdapter(folder, target)
@@ -164,6 +172,11 @@ suite('adapter files', () => {
       )
       await saveAdapter(method, folder, { baseModel: 'base' })
       assert.equal((await readConfig(folder)).init_lora_weights, init)
+      const trained = await loadAdapter(folder, target, { isTrainable: true })
+      const left = trained.parameters.filter(({ requiresGrad }) => !requiresGrad).map(({ name }) => name)
+      // MiCA trains A alone
+      const frozen = plain.parameters.map(({ name }) => name).filter(name => name.includes('lora_B'))
+      assert.deepEqual(left, init === 'mica' ? frozen : [])
     }
     for (const init of ['pissa', 'pissa_niter_16', 'corda', 'olora', 'OLoRA', 'loftq', 'lora_ga']) {
       const folder = await copy(context, 'lora')
