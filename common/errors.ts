@@ -1,5 +1,7 @@
 // The one error class that users, callers on the wire and our own code see. Knows nothing of who throws it.
 
+import { printable } from './printable.ts'
+
 /**
  * Every error code and whether trying again (the same peer later, or another peer) can help.
  * The code is what travels on the wire and what programs switch on; the message is for people.
@@ -57,12 +59,9 @@ export interface SwarmErrorOptions {
 /** Messages quote what was found: a file or a peer must not make them fill a log, or steer a terminal. */
 const maxMessageLength = 2000
 
-/** Control characters but line ends and tabs, and those that change the direction of text. */
-const unprintable = /(?![\n\t])[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu
-
-/** The text with such characters written out, its middle left out where it is long. */
-function printable(message: string): string {
-  const plain = message.replaceAll(unprintable, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+/** The text made printable, its middle left out where it is long. */
+function bounded(message: string): string {
+  const plain = printable(message)
   if (plain.length <= maxMessageLength) return plain
   const half = maxMessageLength / 2 - 20
   return `${plain.slice(0, half)} … (${plain.length - 2 * half} characters) … ${plain.slice(-half)}`
@@ -78,7 +77,7 @@ export class SwarmError extends Error {
   readonly retryAfterMs: number
 
   constructor(code: ErrorCode, message: string, options: SwarmErrorOptions = {}) {
-    super(printable(message), options.cause === undefined ? undefined : { cause: options.cause })
+    super(bounded(message), options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'SwarmError'
     this.code = code
     this.retryable = options.retryable ?? errorCodes[code].retryable

@@ -4,6 +4,7 @@ import { checkOptions, type OptionKeys } from '../common/options.ts'
 import type { BlockRange } from '../common/range.ts'
 import type { Checkpoint } from '../model/checkpoint/checkpoint.ts'
 import type { Precision } from '../model/quantize/precision.ts'
+import { checkServerName } from '../network/discovery/announcement.ts'
 import type { AnnouncerInit } from '../network/discovery/announcer.ts'
 import { type NetworkInit, networkKeys } from '../network/network.ts'
 import type { WeightStorage } from '../runtime/session.ts'
@@ -14,6 +15,8 @@ import { checkMaxRate, type MaxRate } from './schedule/rate-limit.ts'
 
 export interface ServerInit extends NetworkInit {
   readonly checkpoint: Checkpoint
+  /** what others call this server in lists: at most 64 printable characters; default: they show its peer id */
+  readonly name?: string
   /** exactly these blocks … */
   readonly blocks?: BlockRange
   /** … or so many, where the swarm needs them most; default: as many as the memory has room for */
@@ -55,6 +58,7 @@ export interface ServerInit extends NetworkInit {
 const serverKeys: OptionKeys<ServerInit> = {
   ...networkKeys,
   checkpoint: true,
+  name: true,
   blocks: true,
   numBlocks: true,
   cacheDir: true,
@@ -78,6 +82,7 @@ const serverKeys: OptionKeys<ServerInit> = {
 /** Throws INVALID_ARGUMENT for a name that no option has, also within options that have names of their own. */
 export function checkServerInit(init: ServerInit): void {
   checkOptions('createServer', init, serverKeys)
+  if (init.name !== undefined) checkServerName(init.name)
   const { blocks, maxRate, rebalancing, announcing, vitals } = init
   checkOptions('createServer: blocks', blocks, { first: true, end: true })
   checkOptions('createServer: maxRate', maxRate, { share: true, tokens: true })

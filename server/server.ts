@@ -296,8 +296,9 @@ export class BlockServer {
   }
 
   #describe(): AnnouncementFields {
-    const { checkpoint } = this.#init
+    const { checkpoint, name: serverName } = this.#init
     return {
+      ...(serverName !== undefined && { serverName }),
       model: checkpoint.identity,
       modelName: checkpoint.name,
       totalBlocks: checkpoint.config.numBlocks,

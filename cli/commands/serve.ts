@@ -1,7 +1,8 @@
 // swarm serve: hosts a range of a model's blocks until it is told to stop, then drains.
 
+import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { openFromPeers } from '../../client/from-peers.ts'
 import { messageOf } from '../../common/errors.ts'
 import type { BlockRange } from '../../common/range.ts'
@@ -10,6 +11,7 @@ import { withResource } from '../../common/resource.ts'
 import { formatBytes, second } from '../../common/units.ts'
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { Precision } from '../../model/quantize/precision.ts'
+import { checkServerName } from '../../network/discovery/announcement.ts'
 import { createNetwork } from '../../network/node.ts'
 import { SwarmStateError } from '../../network/state-error.ts'
 import { swarmState } from '../../network/swarm-state.ts'
@@ -35,6 +37,7 @@ import { followSchedule, type Hours, parseSchedule } from '../schedule.ts'
 import { createLogger, interruptSignal, print, screen } from '../terminal.ts'
 
 interface ServeFlags extends AccessFlags, HubFlags, ListenFlags {
+  name?: string
   blocks?: BlockRange
   numBlocks?: number
   threads?: number
@@ -59,6 +62,11 @@ export function serveCommand(): Command {
   return addLogOptions(addListenOptions(addAccessOptions(new Command('serve'), { listens: true }), { port: 0 }))
     .description("host a range of a model's blocks for the swarm")
     .argument('<model>', 'folder of a Hugging Face checkpoint, GGUF file, or name of a model of the hub')
+    .addOption(
+      new Option('--name <name>', 'name of this server in lists of others (default: the host name)').argParser(
+        parseServerName
+      )
+    )
     .addOption(
       new Option('-b, --blocks <first-end>', 'half-open range: 0-4 serves blocks 0, 1, 2, 3')
         .argParser(parseBlocks)
@@ -107,6 +115,23 @@ export function serveCommand(): Command {
     .addOption(jsonOption())
     .addOption(untilEofOption())
     .action(serve)
+}
+
+function parseServerName(text: string): string {
+  try {
+    return checkServerName(text)
+  } catch (error) {
+    throw new InvalidArgumentError(messageOf(error))
+  }
+}
+
+/** The name of this machine, cut to what a server may be called; undefined where nothing of it can be shown. */
+function hostName(): string | undefined {
+  try {
+    return checkServerName(hostname().slice(0, 64))
+  } catch {
+    return undefined
+  }
 }
 
 /** The model, and what gives back that which was needed to load it. */
@@ -189,6 +214,7 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
   await withResource(
     await createServer({
       checkpoint,
+      name: flags.name ?? hostName(),
       blocks: flags.blocks,
       numBlocks: flags.numBlocks,
       rebalancing: flags.rebalance ? {} : undefined,

@@ -3,6 +3,7 @@
 import { peerIdFromPublicKey, peerIdFromString } from '@libp2p/peer-id'
 import { RecordEnvelope } from '@libp2p/peer-record'
 import { messageOf, SwarmError } from '../../common/errors.ts'
+import { printable } from '../../common/printable.ts'
 import { KiB, minute } from '../../common/units.ts'
 import { swarmtune } from '../../proto/gen/swarmtune.js'
 import type { Fields } from '../../proto/messages.ts'
@@ -16,7 +17,9 @@ export type ServerState = (typeof serverStates)[number]
 type WireFields = Fields<swarmtune.v1.Announcement.$Properties>
 
 /** An announcement as it travels, with the peer id and the state in words. */
-export type Announcement = Omit<WireFields, 'peerId' | 'state' | 'trips' | 'requestBytes'> & {
+export type Announcement = Omit<WireFields, 'peerId' | 'state' | 'trips' | 'requestBytes' | 'serverName'> & {
+  /** what its operator calls the server; absent: it does not say */
+  readonly serverName?: string
   /** of the largest frame that the server reads; absent: it does not say */
   readonly requestBytes?: number
   readonly peerId: string
@@ -54,6 +57,18 @@ export const maxTrips = 8
 const maxTextLength = 128
 const maxBlocks = 100_000
 
+/** characters of the name that an operator gives a server */
+const maxServerNameLength = 64
+/** Anything but letters, digits, punctuation, symbols and spaces within. */
+const noServerName = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]|^ | $/u
+
+/** Throws INVALID_ARGUMENT for what cannot name a server. */
+export function checkServerName(name: string): string {
+  if (name.length >= 1 && name.length <= maxServerNameLength && !noServerName.test(name)) return name
+  const expected = `1 to ${maxServerNameLength} printable characters, no space at either end`
+  throw new SwarmError('INVALID_ARGUMENT', `server name '${name}': expected ${expected}`)
+}
+
 const Wire = swarmtune.v1.Announcement
 
 function reject(what: string): never {
@@ -82,7 +97,12 @@ function checkFields(announcement: Announcement, now: number): void {
   if (!(firstBlock < endBlock && endBlock <= totalBlocks)) {
     reject(`blocks ${firstBlock}-${endBlock} are no range of ${totalBlocks}`)
   }
-  for (const text of [announcement.modelName, announcement.dtype, announcement.version]) {
+  for (const text of [
+    announcement.modelName,
+    announcement.dtype,
+    announcement.version,
+    announcement.serverName ?? ''
+  ]) {
     if (text.length > maxTextLength) reject(`a text of ${text.length} characters`)
   }
   for (const rate of [announcement.forwardRate, announcement.decodeRate]) {
@@ -114,13 +134,21 @@ function decode(payload: Uint8Array): Omit<Announcement, 'peerId'> & { readonly 
   } catch (error) {
     reject(`it does not decode (${messageOf(error)})`)
   }
-  const { peerId, requestBytes, ...fields } = plain
+  const { peerId, requestBytes, serverName, modelName, dtype, version, ...fields } = plain
   const state = serverStates[fields.state] ?? reject(`unknown state ${fields.state}`)
   for (const key of ['sequence', 'expiresAt', 'cacheBytesFree', 'requestBytes'] as const) {
     if (!Number.isSafeInteger(plain[key])) reject(`${key} is above 2^53 - 1`)
   }
-  const limit = requestBytes > 0 && { requestBytes }
-  return { ...fields, ...limit, state, trips: fields.trips as readonly Trip[], peerBytes: peerId }
+  return {
+    ...fields,
+    // these reach terminals and logs
+    ...{ modelName: printable(modelName), dtype: printable(dtype), version: printable(version) },
+    ...(requestBytes > 0 && { requestBytes }),
+    ...(serverName !== '' && { serverName: printable(serverName) }),
+    state,
+    trips: fields.trips as readonly Trip[],
+    peerBytes: peerId
+  }
 }
 
 /**

@@ -2509,6 +2509,9 @@ export namespace swarmtune {
             /** Announcement requestBytes. */
             requestBytes: number;
 
+            /** Announcement serverName. */
+            serverName: string;
+
             /**
              * Creates a new Announcement instance using the specified properties.
              * @param [properties] Properties to set
@@ -2618,6 +2621,9 @@ export namespace swarmtune {
 
                 /** Announcement requestBytes */
                 requestBytes?: (number|null);
+
+                /** Announcement serverName */
+                serverName?: (string|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

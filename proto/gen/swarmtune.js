@@ -4283,6 +4283,7 @@ export const swarmtune = $root.swarmtune = (() => {
             Announcement.prototype.trainingQueueMs = 0;
             Announcement.prototype.trips = $util.emptyArray;
             Announcement.prototype.requestBytes = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            Announcement.prototype.serverName = "";
 
             Announcement.create = function(properties) {
                 return new Announcement(properties);
@@ -4335,6 +4336,8 @@ export const swarmtune = $root.swarmtune = (() => {
                         $root.swarmtune.v1.Trip.encode(message.trips[i], writer.uint32(146).fork(), _depth + 1).ldelim();
                 if (message.requestBytes != null && $Object.hasOwnProperty.call(message, "requestBytes") && (typeof message.requestBytes === "object" ? message.requestBytes.low || message.requestBytes.high : message.requestBytes !== 0))
                     writer.uint32(152).uint64(message.requestBytes);
+                if (message.serverName != null && $Object.hasOwnProperty.call(message, "serverName") && message.serverName !== "")
+                    writer.uint32(162).string(message.serverName);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -4537,6 +4540,15 @@ export const swarmtune = $root.swarmtune = (() => {
                                 delete message.requestBytes;
                             continue;
                         }
+                    case 20: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.serverName = value;
+                            else
+                                delete message.serverName;
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -4686,6 +4698,9 @@ export const swarmtune = $root.swarmtune = (() => {
                             message.requestBytes = object.requestBytes;
                         else if (typeof object.requestBytes === "object")
                             message.requestBytes = new $util.LongBits(object.requestBytes.low >>> 0, object.requestBytes.high >>> 0).toNumber(true);
+                if (object.serverName != null)
+                    if (typeof object.serverName !== "string" || object.serverName.length)
+                        message.serverName = $String(object.serverName);
                 return message;
             };
 
@@ -4741,6 +4756,7 @@ export const swarmtune = $root.swarmtune = (() => {
                         object.requestBytes = options.longs === $String ? long.toString() : options.longs === $Number ? long.toNumber() : typeof $BigInt !== "undefined" && options.longs === $BigInt ? long.toBigInt() : long;
                     } else
                         object.requestBytes = options.longs === $String ? "0" : typeof $BigInt !== "undefined" && options.longs === $BigInt ? $BigInt("0") : 0;
+                    object.serverName = "";
                 }
                 if (message.peerId != null && $Object.hasOwnProperty.call(message, "peerId"))
                     object.peerId = options.bytes === $String ? $util.base64.encode(message.peerId, 0, message.peerId.length) : options.bytes === $Array ? $Array.prototype.slice.call(message.peerId) : message.peerId;
@@ -4806,6 +4822,8 @@ export const swarmtune = $root.swarmtune = (() => {
                         object.requestBytes = options.longs === $String ? $String(message.requestBytes) : message.requestBytes;
                     else
                         object.requestBytes = options.longs === $String ? $util.Long.prototype.toString.call(message.requestBytes) : options.longs === $Number ? new $util.LongBits(message.requestBytes.low >>> 0, message.requestBytes.high >>> 0).toNumber(true) : message.requestBytes;
+                if (message.serverName != null && $Object.hasOwnProperty.call(message, "serverName"))
+                    object.serverName = message.serverName;
                 return object;
             };
 

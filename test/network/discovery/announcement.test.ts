@@ -5,7 +5,13 @@ import { RecordEnvelope } from '@libp2p/peer-record'
 import fc from 'fast-check'
 import { SwarmError } from '../../../common/errors.ts'
 import { minute, second } from '../../../common/units.ts'
-import { type Announcement, maxRecordBytes, open, seal } from '../../../network/discovery/announcement.ts'
+import {
+  type Announcement,
+  checkServerName,
+  maxRecordBytes,
+  open,
+  seal
+} from '../../../network/discovery/announcement.ts'
 import { Directory } from '../../../network/discovery/directory.ts'
 import { modelKey, recordKey, recordRules } from '../../../network/discovery/records.ts'
 import { generateIdentity, type PrivateKey } from '../../../network/private/identity.ts'
@@ -112,6 +118,7 @@ test('what is expired, valid for too long, or makes no sense is refused', async 
     [{ trips: [{ peerId: 'x', ms: Number.NaN }] }, /round trip of NaN/],
     [{ trips: [{ peerId: 'x'.repeat(200), ms: 1 }] }, /peer id that is too long/],
     [{ modelName: 'x'.repeat(200) }, /text of 200/],
+    [{ serverName: 'x'.repeat(200) }, /text of 200/],
     [{ addresses: ['nowhere'] }, /'nowhere' is not a multiaddr/],
     [{ addresses: Array(17).fill('/ip4/1.2.3.4/tcp/1') }, /17 addresses/],
     [{ sequence: 2 ** 60 }, /sequence is above/]
@@ -119,6 +126,24 @@ test('what is expired, valid for too long, or makes no sense is refused', async 
   for (const [changes, pattern] of cases) {
     const { key, announcement } = await server(changes)
     await assert.rejects(open(await seal(announcement, key), now), refused(pattern))
+  }
+})
+
+test('a server may say its name; texts that would steer a terminal are shown escaped', async () => {
+  const { key, announcement } = await server()
+  assert.equal('serverName' in (await open(await seal(announcement, key), now)), false)
+  const named = await open(await seal({ ...announcement, serverName: 'attic 2' }, key), now)
+  assert.deepEqual([named.serverName, named.modelName], ['attic 2', announcement.modelName])
+  const steering = { serverName: 'a\x1b[2Jb', modelName: 'm\u202e', dtype: '\x07', version: '1\u0085' }
+  const { serverName, modelName, dtype, version } = await open(await seal({ ...announcement, ...steering }, key), now)
+  const shown = ['a\\u001b[2Jb', 'm\\u202e', '\\u0007', '1\\u0085']
+  assert.deepEqual([serverName, modelName, dtype, version], shown)
+})
+
+test('a server is named by printable characters alone', () => {
+  for (const name of ['attic', 'Büro 2 (GPU)', '机器-1', 'x'.repeat(64)]) assert.equal(checkServerName(name), name)
+  for (const name of ['', ' a', 'a ', 'a\nb', '\x1b[31m', 'a\u202eb', 'a\u200bb', 'x'.repeat(65)]) {
+    assert.throws(() => checkServerName(name), { code: 'INVALID_ARGUMENT', message: /expected 1 to 64 printable/ })
   }
 })
 
