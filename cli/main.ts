@@ -1,21 +1,6 @@
-// The swarm command: parses, runs one command, reports its error, sets the exit status.
-import { Command, CommanderError } from 'commander'
-import { version } from '../common/version.ts'
-import { commands } from './commands/index.ts'
+// The process of the swarm command: runs one command line, sets the exit status.
 import { installLastResort } from './last-resort.ts'
-import { reportError } from './terminal.ts'
-
-const program = new Command('swarm')
-  .description('Run and fine-tune large transformer models on a swarm of ordinary machines')
-  .version(version)
-  .showHelpAfterError('(swarm --help shows what there is)')
-  .exitOverride()
-for (const command of commands) program.addCommand(command().exitOverride().copyInheritedSettings(program))
+import { runProgram } from './program.ts'
 
 installLastResort()
-
-try {
-  await program.parseAsync()
-} catch (error) {
-  process.exitCode = error instanceof CommanderError ? error.exitCode : reportError(error)
-}
+process.exitCode = (await runProgram(process.argv.slice(2))) ?? process.exitCode

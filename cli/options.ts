@@ -10,8 +10,12 @@ export { homeFolder } from '../common/home.ts'
 /** `4-8` -> blocks 4, 5, 6, 7. Whether the model has them is checked where the model is known. */
 export function parseBlocks(text: string): BlockRange {
   const match = /^(\d+)-(\d+)$/.exec(text)
-  if (match === null) throw new InvalidArgumentError('expected FIRST-END, half-open: 0-4 means blocks 0, 1, 2, 3')
-  return { first: Number(match[1]), end: Number(match[2]) }
+  const range = { first: Number(match?.[1]), end: Number(match?.[2]) }
+  if (match === null || range.first >= range.end) {
+    const fault = match === null ? '' : range.first === range.end ? 'empty range: ' : 'reversed range: '
+    throw new InvalidArgumentError(`${fault}expected FIRST-END, half-open: 0-4 means blocks 0, 1, 2, 3`)
+  }
+  return range
 }
 
 /** Precisions by the names that people type. */

@@ -1,8 +1,9 @@
 // The swarms that this machine is a member of: one file each under the home folder, for its owner's eyes only.
-import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, SwarmError } from '../common/errors.ts'
+import { makeFolder } from '../common/folders.ts'
 import { writeWhole } from '../common/whole-file.ts'
 import { checkPrivate } from '../network/private/identity.ts'
 import { checkSwarmName, formatInvite, type Invite, looksLikeInvite, parseInvite } from '../network/private/invite.ts'
@@ -60,7 +61,7 @@ export async function readSwarm(name: string): Promise<StoredSwarm> {
 /** Writes the file whole or not at all, mode 0600 in a folder of mode 0700. Returns its path. */
 export async function writeSwarm({ invite, ...times }: StoredSwarm): Promise<string> {
   const path = swarmPath(invite.name)
-  await mkdir(folder(), { recursive: true, mode: 0o700 })
+  await makeFolder(folder(), { mode: 0o700 })
   const text = `${JSON.stringify({ invite: formatInvite(invite), ...times }, null, 2)}\n`
   await writeWhole(path, text, { mode: 0o600 })
   return path

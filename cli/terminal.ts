@@ -7,6 +7,8 @@ import { SwarmStateError } from '../network/state-error.ts'
 import { describeState } from '../network/state-sentences.ts'
 import { createScreenLogger, type LogLevel } from './log.ts'
 import { type LogFormat, Screen } from './screen.ts'
+import { describeSystemError } from './system-errors.ts'
+import { UsageError } from './usage.ts'
 
 /** bytes of log lines that wait for room where they are written to; more are dropped */
 const maxUnwrittenLog = 1 * MiB
@@ -42,24 +44,51 @@ export function createLogger(level: LogLevel, format: LogFormat | undefined = sc
   return createScreenLogger(screen, { level, format })
 }
 
+/** What a command ends with; docs/command-line.md lists them. 70 (`last-resort.ts`) is a bug. */
+export const exitStatus = { failure: 1, usage: 2, SIGINT: 130, SIGTERM: 143 } as const
+
+type StopSignal = 'SIGINT' | 'SIGTERM'
+
+/** the first signal that asked this process to stop */
+let stoppedBy: StopSignal | undefined
+
+/** The status of a process that was asked to stop by a signal, however orderly it went. */
+export function signalStatus(): number | undefined {
+  return stoppedBy && exitStatus[stoppedBy]
+}
+
+/** What a command ends with when standard input ends. */
+function onEndOfInput(act: () => void): void {
+  const { stdin } = process
+  // a file has no end to wait for: the command would stop before it has begun
+  if (typeof stdin.unref !== 'function') {
+    throw new UsageError(
+      '--until-eof: standard input is a file or /dev/null, which has no program behind it: ' +
+        'give a pipe that stays open, or leave --until-eof out'
+    )
+  }
+  stdin.once('close', act)
+  stdin.resume()
+  stdin.unref() // waiting for its end is no reason to stay
+}
+
 /**
- * A signal that aborts on the first SIGINT or SIGTERM; a second one ends the process at once.
- * `release()` gives the signals back.
+ * A signal that aborts on the first SIGINT or SIGTERM; a second one ends the process at once. The process ends with that
+ * signal's status. `release()` gives the signals back.
  * @param options.untilEof abort also when standard input ends, as it does when the program that started this one is gone
  */
 export function interruptSignal(options: { untilEof?: boolean } = {}): { signal: AbortSignal; release(): void } {
   const controller = new AbortController()
+  if (options.untilEof) {
+    onEndOfInput(() => controller.abort(new SwarmError('ABORTED', 'stopped: standard input has ended (--until-eof)')))
+  }
   const onSignal = (name: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143)
+    if (stoppedBy !== undefined) process.exit(exitStatus[name as StopSignal])
+    stoppedBy = name as StopSignal
     controller.abort(new SwarmError('ABORTED', `stopped by ${name}`))
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
-  if (options.untilEof) {
-    process.stdin.once('close', () => controller.abort(new SwarmError('ABORTED', 'standard input has ended')))
-    process.stdin.resume()
-    process.stdin.unref() // waiting for its end is no reason to stay
-  }
   return {
     signal: controller.signal,
     release() {
@@ -71,18 +100,16 @@ export function interruptSignal(options: { untilEof?: boolean } = {}): { signal:
 
 /** An error's message in the words of the command line: states of a swarm name flags, not options of the SDK. */
 export function messageForPerson(error: unknown): string {
-  return error instanceof SwarmStateError ? describeState(error.state, 'cli') : messageOf(error)
+  if (error instanceof SwarmStateError) return describeState(error.state, 'cli')
+  return describeSystemError(error) ?? messageOf(error)
 }
 
-/** Prints an error for a person (`swarm: …`, with what caused it) and gives the exit status. */
+/** Prints an error for a person (`swarm: …`) and gives the exit status. Only an error that nobody foresaw has a stack. */
 export function reportError(error: unknown): number {
-  if (error instanceof SwarmError && error.code === 'ABORTED') {
-    screen.error(`swarm: ${error.message}`)
-    return 130
-  }
   screen.error(`swarm: ${messageForPerson(error)}`)
-  if (!(error instanceof SwarmError) && error instanceof Error && error.stack !== undefined) {
+  const isKnown = error instanceof SwarmError || describeSystemError(error) !== undefined
+  if (!isKnown && error instanceof Error && error.stack !== undefined) {
     screen.error(`${error.stack}\nThis looks like a bug in swarmtune: please report it.`)
   }
-  return 1
+  return signalStatus() ?? (error instanceof UsageError ? exitStatus.usage : exitStatus.failure)
 }

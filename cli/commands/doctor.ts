@@ -1,8 +1,9 @@
 // swarm doctor: what keeps this machine from being in the swarm, and how to mend it.
 
-import { mkdir, statfs } from 'node:fs/promises'
+import { statfs } from 'node:fs/promises'
 import { Command } from 'commander'
 import { messageOf, SwarmError } from '../../common/errors.ts'
+import { makeFolder } from '../../common/folders.ts'
 import { bytesOf } from '../../common/tensor.ts'
 import { second } from '../../common/units.ts'
 import { version } from '../../common/version.ts'
@@ -65,7 +66,7 @@ async function checkAccess(flags: DoctorFlags): Promise<{ access?: Access; findi
 async function checkDisk(): Promise<Finding> {
   const folder = homeFolder()
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await makeFolder(folder, { mode: 0o700 })
     const { bavail, bsize } = await statfs(folder)
     return judgeDisk(bavail * bsize, folder)
   } catch (error) {

@@ -16,6 +16,7 @@ import {
 import { withResource } from '../../common/resource.ts'
 import type { Precision } from '../../model/quantize/precision.ts'
 import { type AccessFlags, addAccessOptions, clientAccess } from '../access.ts'
+import { expectArguments } from '../arguments.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
 import type { LogLevel } from '../log.ts'
 import { addLogOptions } from '../log-options.ts'
@@ -55,7 +56,7 @@ interface GenerateFlags extends AccessFlags, HubFlags {
 }
 
 export function generateCommand(): Command {
-  return addLogOptions(addAccessOptions(new Command('generate')))
+  return addLogOptions(expectArguments(addAccessOptions(new Command('generate')), () => 2))
     .description('continue a text through the swarm')
     .argument(
       '<model>',

@@ -24,6 +24,7 @@ import { withResource } from '../../common/resource.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { ModelConfig } from '../../model/config/config.ts'
 import { type AccessFlags, addAccessOptions, clientAccess } from '../access.ts'
+import { expectArguments } from '../arguments.ts'
 import { type HubFlags, hubOptions, offlineOption, peersSettings } from '../hub.ts'
 import type { LogLevel } from '../log.ts'
 import { addLogOptions } from '../log-options.ts'
@@ -53,7 +54,9 @@ export function trainCommand(): Command {
     )
     .addOption(offlineOption())
     .action(train)
-  return addConfigOptions(command)
+  // a model and a file, where nothing else names them
+  const named = ['config', 'resume', 'model', 'trainFile']
+  return expectArguments(addConfigOptions(command), given => (named.some(name => given.has(name)) ? 0 : 2))
 }
 
 async function train(model: string | undefined, files: string[], flags: TrainFlags, command: Command): Promise<void> {

@@ -1,9 +1,10 @@
 // Files on Node.
 import { createReadStream } from 'node:fs'
-import { access, appendFile, mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { access, appendFile, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
+import { makeFolder } from '../../common/folders.ts'
 import { foreignFileBytes } from '../../common/foreign-file.ts'
 import { homeFolder } from '../../common/home.ts'
 import { removeLeftoversOf } from '../../common/leftovers.ts'
@@ -87,7 +88,7 @@ export const files: Files = {
     const temporary = temporaryOf(path)
     await removeLeftoversOf(path)
     try {
-      await mkdir(dirname(path), { recursive: true })
+      await makeFolder(dirname(path))
       await writeFile(temporary, bytes, { signal })
       await rename(temporary, path)
     } catch (cause) {
@@ -110,7 +111,7 @@ export const files: Files = {
   async writeFolder(path, fill) {
     const temporary = temporaryOf(path)
     try {
-      await mkdir(temporary, { recursive: true })
+      await makeFolder(temporary)
       await fill(temporary)
       for (const name of await readdir(temporary)) await sync(join(temporary, name))
       await sync(temporary)
@@ -129,7 +130,7 @@ export const files: Files = {
 
   async append(path, bytes) {
     try {
-      await mkdir(dirname(path), { recursive: true })
+      await makeFolder(dirname(path))
       await appendFile(path, bytes)
     } catch (cause) {
       throw writeError(path, cause)

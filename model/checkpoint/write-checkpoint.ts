@@ -1,7 +1,8 @@
 // A Hugging Face model directory written tensor by tensor, in one file or in shards with an index. Knows no model.
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, SwarmError } from '../../common/errors.ts'
+import { makeFolder } from '../../common/folders.ts'
 import { bytesOf } from '../../common/tensor.ts'
 import type { TensorSpec } from '../formats/safetensors/encoding.ts'
 import { diskFull, type TensorSource, writeSafetensorsFrom } from '../formats/safetensors/file.ts'
@@ -37,7 +38,7 @@ function shardName(index: number, count: number): string {
 export async function makeEmptyFolder(path: string): Promise<void> {
   let names: string[]
   try {
-    await mkdir(path, { recursive: true })
+    await makeFolder(path)
     names = await readdir(path)
   } catch (cause) {
     throw new SwarmError('INVALID_ARGUMENT', `${path}: cannot be written: ${messageOf(cause)}`, { cause })

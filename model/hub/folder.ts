@@ -1,9 +1,10 @@
 // A model of the Hugging Face Hub as a model folder: small files whole, of weights only what is read or provided. All of it stays in
 // the hub's cache (https://huggingface.co/docs/huggingface_hub/guides/manage-cache), where other programs find whole files.
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, realpath, rename, stat, symlink } from 'node:fs/promises'
+import { link, realpath, rename, stat, symlink } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
+import { makeFolder } from '../../common/folders.ts'
 import { removeLeftoversOf } from '../../common/leftovers.ts'
 import { GiB, KiB } from '../../common/units.ts'
 import { type ByteFile, openLocalFile } from '../formats/byte-file.ts'
@@ -148,8 +149,8 @@ class HubFolder implements ModelFolder {
     }
     const blob = join(this.#repository, 'blobs', file.etag)
     const shown = join(this.path, file.path)
-    await mkdir(join(this.#repository, 'blobs'), { recursive: true })
-    await mkdir(dirname(shown), { recursive: true })
+    await makeFolder(join(this.#repository, 'blobs'))
+    await makeFolder(dirname(shown))
     // another process may do the same with the same file at this moment: whoever is first gives it, either way it is there
     await link(partial.path, blob).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error
@@ -174,7 +175,7 @@ export async function openHubFolder(
   if (!isHubName(name)) throw new SwarmError('INVALID_ARGUMENT', `'${name}' is not a name of the hub (org/name)`)
   const repository = join(settings.cacheDir, `models--${name.replaceAll('/', '--')}`)
   const { commit, files } = await listModel(name, repository, settings, signal)
-  await stat(settings.cacheDir).catch(() => mkdir(settings.cacheDir, { recursive: true }))
+  await stat(settings.cacheDir).catch(() => makeFolder(settings.cacheDir))
   const folder = new HubFolder(name, repository, commit, files, settings)
   await folder.fetchSmallFiles({ signal })
   return folder

@@ -1,8 +1,9 @@
 // What a model of the hub consists of at a revision: asked of the hub, or remembered from the last time.
-import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { HubApiError, listFiles, modelInfo } from '@huggingface/hub'
 import { messageOf, SwarmError } from '../../common/errors.ts'
+import { makeFolder } from '../../common/folders.ts'
 import { foreignHash, foreignName, foreignPath } from '../../common/foreign-path.ts'
 import { MiB } from '../../common/units.ts'
 import { writeWhole } from '../../common/whole-file.ts'
@@ -106,7 +107,7 @@ async function ask(name: string, settings: HubSettings, signal?: AbortSignal): P
 }
 
 async function remember(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
+  await makeFolder(dirname(path))
   await writeWhole(path, text)
 }
 

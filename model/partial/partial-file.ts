@@ -2,9 +2,10 @@
 // Knows a source of bytes, not where that gets them.
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
+import { type FileHandle, open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
+import { makeFolder } from '../../common/folders.ts'
 import { withResource } from '../../common/resource.ts'
 import { KiB, MiB, second } from '../../common/units.ts'
 import { writeWhole } from '../../common/whole-file.ts'
@@ -117,7 +118,7 @@ export class PartialFile {
   async #fetch(wanted: readonly ByteRange[], options: FetchOptions): Promise<void> {
     const missing = await this.missing(wanted)
     if (missing.length === 0) return
-    await mkdir(dirname(this.path), { recursive: true })
+    await makeFolder(dirname(this.path))
     try {
       await withResource(await this.#openForWriting(), async handle => {
         for (const range of this.#joined(missing)) await this.#fetchRange(handle, range, options)

@@ -1,8 +1,9 @@
 // A model that other peers hold as a model folder: its small files and index fetched first, tensors when they are provided, each
 // checked against its hash. Kept on this machine, so that the next start asks for nothing again. Knows no network.
-import { mkdir } from 'node:fs/promises'
+
 import { dirname, join } from 'node:path'
 import { messageOf, SwarmError } from '../../common/errors.ts'
+import { makeFolder } from '../../common/folders.ts'
 import { writeWhole } from '../../common/whole-file.ts'
 import type { FolderOptions, ModelFolder } from '../formats/folder.ts'
 import { openLocalFolder } from '../formats/folder.ts'
@@ -209,7 +210,7 @@ export async function openPeerFolder(
 ): Promise<ModelFolder> {
   if (!/^[0-9a-f]{64}$/.test(peers.model)) throw new SwarmError('INVALID_ARGUMENT', `'${peers.model}' is no identity`)
   const path = join(directory, peers.model)
-  await mkdir(path, { recursive: true })
+  await makeFolder(path)
   const here = await openLocalFolder(path)
   // the index comes last: where it is, the others were asked for
   const complete = here.files.has(peerFormatFile)
@@ -218,7 +219,7 @@ export async function openPeerFolder(
     const ask = async (peer: string) => ({ bytes: await peers.file(peer, name, options) })
     const { bytes } = await firstOf(await peers.list(), name, ask)
     if (bytes === undefined) continue
-    await mkdir(dirname(join(path, name)), { recursive: true })
+    await makeFolder(dirname(join(path, name)))
     await writeWhole(join(path, name), bytes)
   }
   const layout = layOut(await readJsonObject(join(path, peerFormatFile), options.signal), join(path, dataFile))

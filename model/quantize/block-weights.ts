@@ -1,9 +1,10 @@
 // Weights of a range of blocks, float32 or quantized, in files that a session can map: the checkpoint's own, or converted copies.
 // Knows files; what a session does with them is the runtime's.
 import { createHash } from 'node:crypto'
-import { mkdir, realpath } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
+import { makeFolder } from '../../common/folders.ts'
 import type { BlockRange } from '../../common/range.ts'
 import { KiB } from '../../common/units.ts'
 import type { WeightPacker } from '../../graph/packed-weights.ts'
@@ -160,7 +161,7 @@ export async function blockWeights(
     )
   }
   const folder = join(options.cacheDir, checkpoint.identity)
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   await cleanCache(options.cacheDir, packer && makerOf(packer))
   const locations = new Map<string, WeightLocation>()
   for (const block of blocksOf(range)) {

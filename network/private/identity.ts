@@ -1,9 +1,10 @@
 // The key that is a peer's identity: made anew, or kept in a file so that the peer id outlives the process.
-import { mkdir, readFile, stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
 import { messageOf, SwarmError } from '../../common/errors.ts'
+import { makeFolder } from '../../common/folders.ts'
 import { writeWhole } from '../../common/whole-file.ts'
 
 export type { PrivateKey } from '@libp2p/interface'
@@ -54,7 +55,7 @@ export async function loadIdentity(path: string): Promise<PrivateKey> {
 
 async function createIdentity(path: string): Promise<PrivateKey> {
   const key = await generateIdentity()
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  await makeFolder(dirname(path), { mode: 0o700 })
   await writeWhole(path, privateKeyToProtobuf(key), { mode: 0o600 })
   return key
 }

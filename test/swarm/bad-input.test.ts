@@ -1,4 +1,5 @@
-// What the command says when it is called wrongly: one line that names what, where, expected and found; status 1.
+// What the command says when it is called wrongly: one line that names what, where, expected and found. Status 2 where the
+// command line alone is wrong, else 1.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
@@ -31,11 +32,11 @@ function swarm(...args: string[]): { status: number | null; stderr: string } {
   })
 }
 
-const cases: readonly [name: string, args: string[], message: RegExp][] = [
+const cases: readonly [name: string, args: string[], message: RegExp, status?: number][] = [
   ['a range outside the model', ['serve', model, '--blocks', '4-20'], /4-20.*outside the model.*12 blocks/],
-  ['an empty range', ['serve', model, '--blocks', '4-4'], /4-4.*empty/],
-  ['a reversed range', ['serve', model, '--blocks', '8-4'], /8-4.*reversed/],
-  ['a range that is none', ['serve', model, '--blocks', 'all'], /FIRST-END/],
+  ['an empty range', ['serve', model, '--blocks', '4-4'], /4-4.*empty/, 2],
+  ['a reversed range', ['serve', model, '--blocks', '8-4'], /8-4.*reversed/, 2],
+  ['a range that is none', ['serve', model, '--blocks', 'all'], /FIRST-END/, 2],
   ['a model that is not there', ['serve', '/no/such/model'], /\/no\/such\/model/],
   [
     'an unreachable peer to join',
@@ -86,13 +87,13 @@ const cases: readonly [name: string, args: string[], message: RegExp][] = [
     /such\.jsonl: no such file/
   ],
   ['an address that is none', ['status', '--join', 'localhost:31330'], /localhost:31330/],
-  ['a command that does not exist', ['server'], /unknown command/]
+  ['a command that does not exist', ['server'], /unknown command/, 2]
 ]
 
-for (const [name, args, message] of cases) {
+for (const [name, args, message, expected = 1] of cases) {
   test(name, () => {
     const { status, stderr } = swarm(...args)
-    assert.equal(status, 1)
+    assert.equal(status, expected)
     assert.match(stderr, message)
     assert.doesNotMatch(stderr, /at .*\.ts:\d+/) // no stack: it is the user's mistake, not a bug
   })

@@ -54,9 +54,8 @@ export const plants: readonly Plant[] = [
     name: 'checkpoint-in-place',
     kind: 'torn file',
     file: 'client/platform/files.node.ts',
-    find: '      await mkdir(temporary, { recursive: true })\n      await fill(temporary)\n',
-    replace:
-      '      await mkdir(path, { recursive: true })\n      await fill(path)\n      if (path !== temporary) return\n'
+    find: '      await makeFolder(temporary)\n      await fill(temporary)\n',
+    replace: '      await makeFolder(path)\n      await fill(path)\n      if (path !== temporary) return\n'
   },
   {
     name: 'cache-not-released',

@@ -1,0 +1,51 @@
+// The swarm command as a whole: its commands, how they are parsed, and the status that a run ends with.
+import { Command, CommanderError, type OutputConfiguration } from 'commander'
+import { version } from '../common/version.ts'
+import { arrangeArguments } from './arguments.ts'
+import { commands } from './commands/index.ts'
+import { exitStatus, reportError, signalStatus } from './terminal.ts'
+
+/** @param output where help and usage errors go; default: the standard streams */
+export function createProgram(output: OutputConfiguration = {}): Command {
+  const program = new Command('swarm')
+    .description('Run and fine-tune large transformer models on a swarm of ordinary machines')
+    .version(version)
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'swarm: ')), ...output })
+    .showHelpAfterError("Run 'swarm --help' for usage.")
+    .exitOverride()
+  for (const create of commands) {
+    const command = create()
+    program.addCommand(
+      command.copyInheritedSettings(program).showHelpAfterError(`Run 'swarm ${command.name()} --help' for usage.`)
+    )
+  }
+  return program
+}
+
+/** An option's variable that is empty is not set. So are those that the hub's library reads. */
+function unsetEmptyVariables(program: Command): void {
+  const named = program.commands.flatMap(({ options }) => options.flatMap(({ envVar }) => envVar ?? []))
+  for (const name of [...named, 'HF_HOME', 'HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE', 'XDG_CACHE_HOME']) {
+    if (process.env[name]?.trim() === '') delete process.env[name]
+  }
+}
+
+/**
+ * Parses a command line and runs its command. Reports what goes wrong on standard error.
+ * @param argv without the program's own name
+ * @returns the exit status; undefined: what the command has set, else 0
+ */
+export async function runProgram(argv: readonly string[], program = createProgram()): Promise<number | undefined> {
+  if (argv.length === 0) {
+    program.outputHelp()
+    return 0
+  }
+  unsetEmptyVariables(program)
+  try {
+    await program.parseAsync(arrangeArguments(program, argv), { from: 'user' })
+    return signalStatus()
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitStatus.usage
+    return reportError(error)
+  }
+}

@@ -1,0 +1,82 @@
+// What a run of the command ends with, and what it says of a command line that it cannot carry out.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createProgram, runProgram } from '../../cli/program.ts'
+import { describeSystemError } from '../../cli/system-errors.ts'
+import { SwarmError } from '../../common/errors.ts'
+
+/** Runs a command line in this process. */
+async function run(...argv: string[]): Promise<{ status: number | undefined; out: string; err: string }> {
+  let [out, err] = ['', '']
+  const program = createProgram({
+    writeOut: text => {
+      out += text
+    },
+    writeErr: text => {
+      err += text
+    }
+  })
+  return { status: await runProgram(argv, program), out, err }
+}
+
+test('a wrong command line ends with 2 and says what was meant', async () => {
+  const cases: readonly [argv: string[], said: RegExp][] = [
+    [['server'], /^swarm: unknown command 'server'\n\(Did you mean serve\?\)\nRun 'swarm --help' for usage\.\n$/],
+    [['generate', 'm', 'p', '--temprature', '1'], /unknown option '--temprature'\n\(Did you mean --temperature\?\)/],
+    [['serve'], /missing required argument 'model'\nRun 'swarm serve --help' for usage\./],
+    [['serve', 'm', 'more'], /too many arguments/],
+    [['serve', 'm', '--port', '70000'], /--port <port>' argument '70000' is invalid\. expected a port/],
+    [['serve', 'm', '--blocks', '4-4'], /expected FIRST-END/],
+    [['serve', 'm', '--port'], /--port <port>' argument missing/],
+    [['serve', 'm', '--blocks', '0-2', '--num-blocks', '2'], /'-b, --blocks <first-end>' cannot be used with/]
+  ]
+  for (const [argv, said] of cases) {
+    const { status, out, err } = await run(...argv)
+    assert.deepEqual([status, out], [2, ''], argv.join(' '))
+    assert.match(err, said)
+  }
+})
+
+test('help and version end with 0 on standard output; so does the bare command', async () => {
+  for (const argv of [[], ['--help'], ['help'], ['serve', '--help'], ['help', 'serve'], ['--version']]) {
+    const { status, out, err } = await run(...argv)
+    assert.deepEqual([status, err], [0, ''], argv.join(' '))
+    assert.match(out, argv[0] === '--version' ? /\d+\.\d+\.\d+/ : /Usage: swarm/)
+  }
+})
+
+test('a variable that is empty is not set', async context => {
+  const before = process.env.SWARM_JOIN
+  context.after(() => {
+    if (before === undefined) delete process.env.SWARM_JOIN
+    else process.env.SWARM_JOIN = before
+  })
+  for (const [value, expected] of [
+    ['', undefined],
+    [' ', undefined],
+    ['/ip4/1.2.3.4/tcp/1', ['/ip4/1.2.3.4/tcp/1']]
+  ] as const) {
+    process.env.SWARM_JOIN = value
+    const program = createProgram()
+    const status = program.commands.find(command => command.name() === 'status')!
+    status.action(() => {})
+    await runProgram(['status'], program)
+    assert.deepEqual(status.opts().join, expected)
+  }
+})
+
+test('an error of the system is a line that says what to do', () => {
+  const error = (code: string, errno: number, path?: string) =>
+    Object.assign(new Error(code), { code, errno, syscall: 'open', path })
+  assert.equal(
+    describeSystemError(error('ENOSPC', -28, '/data/x')),
+    'open /data/x: no space left on device (ENOSPC): free some space, or choose a place on another disk'
+  )
+  process.env.SWARM_HOME ??= '/nonexistent/.swarmtune'
+  assert.match(
+    describeSystemError(error('EACCES', -13, process.env.SWARM_HOME)) ?? '',
+    /permission denied \(EACCES\): set SWARM_HOME to a folder that this user can write$/
+  )
+  assert.equal(describeSystemError(new SwarmError('INTERNAL', 'x')), undefined)
+  assert.equal(describeSystemError(new TypeError('x')), undefined)
+})
