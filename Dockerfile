@@ -1,9 +1,9 @@
 # One image for every role: bootstrap, server and client differ by their command only.
 FROM node:24-bookworm-slim
 WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
+COPY package.json package-lock.json ./
 COPY scripts/toolchain ./scripts/toolchain
-RUN npm ci --omit=dev --omit=optional
+RUN npm ci --ignore-scripts --omit=dev --omit=optional
 COPY . .
 RUN mkdir -p /data && chown node:node /data
 USER node

@@ -1,6 +1,7 @@
 // Servers as separate processes on this machine: started, waited for, stopped. For the demo, the tests and the benchmarks.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { SwarmError } from '../common/errors.ts'
 import type { BlockRange } from '../common/range.ts'
@@ -25,7 +26,7 @@ export interface PeerProcess extends AsyncDisposable {
   stop(graceMs?: number): Promise<void>
 }
 
-const bin = new URL('./bin.js', import.meta.url).pathname
+const bin = join(import.meta.dirname, 'bin.js')
 
 export interface StartOptions {
   readonly env?: Record<string, string>

@@ -1,7 +1,5 @@
 // The sessions of ONNX Runtime on the thread that calls. Its calls block: the device thread is where they belong.
-import './no-telemetry.ts' // before the library
 import { join } from 'node:path'
-import * as ort from 'onnxruntime-node'
 import { messageOf, SwarmError } from '../common/errors.ts'
 import { type Tensor, tensor } from '../common/tensor.ts'
 import {
@@ -12,16 +10,9 @@ import {
   savedModel,
   unreturned
 } from './device-protocol.ts'
+import { availableProviders, type Ort, ort } from './library.ts'
 
-/** Of the ONNX Runtime that computes. */
-export const ortVersion: string = ort.env.versions.node ?? 'unknown'
-
-/** Backends of this ONNX Runtime build, `cpu` always among them. */
-export function availableProviders(): string[] {
-  return ort.listSupportedBackends().map(backend => backend.name)
-}
-
-function sessionOptions(options: OrtOptions): ort.InferenceSession.SessionOptions {
+function sessionOptions(options: OrtOptions): Ort.InferenceSession.SessionOptions {
   // Every session has a thread pool of its own; one that spins after its run takes a core from the next session's
   // (a LoRA step over 4 blocks of d=1024 on 2 cores: 340 ms -> 306 ms; with allow_spinning=0 370 ms).
   const extra: Record<string, string> = { force_spinning_stop: '1' }
@@ -51,10 +42,10 @@ function sessionOptions(options: OrtOptions): ort.InferenceSession.SessionOption
   }
 }
 
-const toOrt = ({ dtype, shape, data }: Tensor): ort.Tensor =>
-  new ort.Tensor(dtype as 'float32', data as Float32Array, shape as number[])
+const toOrt = ({ dtype, shape, data }: Tensor): Ort.Tensor =>
+  new (ort().Tensor)(dtype as 'float32', data as Float32Array, shape as number[])
 
-function fromOrt(value: ort.Tensor): Tensor {
+function fromOrt(value: Ort.Tensor): Tensor {
   return tensor(value.type as 'float32', value.dims, value.data as Float32Array<ArrayBuffer>)
 }
 
@@ -67,9 +58,9 @@ const noTensor = 'Non tensor type is temporarily not supported.'
  * It goes through them in order and gives up at the first that is no tensor, `unreturned`, so that nothing is copied.
  */
 async function runInPlace(
-  session: ort.InferenceSession,
-  feeds: Record<string, ort.Tensor>,
-  fetches: Record<string, ort.Tensor>
+  session: Ort.InferenceSession,
+  feeds: Record<string, Ort.Tensor>,
+  fetches: Record<string, Ort.Tensor>
 ): Promise<void> {
   try {
     await session.run(feeds, { [unreturned]: null, ...fetches })
@@ -79,7 +70,7 @@ async function runInPlace(
 }
 
 interface OpenSession {
-  readonly session: ort.InferenceSession
+  readonly session: Ort.InferenceSession
   readonly inPlace: boolean
 }
 
@@ -111,7 +102,7 @@ export class InlineDevice implements Device {
         `provider ${options.provider}: this build of ONNX Runtime has ${providers.join(', ')} (install one that has it, or leave the option out)`
       )
     }
-    const session = await ort.InferenceSession.create(model, sessionOptions(options))
+    const session = await ort().InferenceSession.create(model, sessionOptions(options))
     this.#sessions.set(++this.#next, { session, inPlace: options.inPlace })
     return this.#next
   }
@@ -134,7 +125,7 @@ export class InlineDevice implements Device {
       mapValues(fetches, value => (value === null ? null : toOrt(value)))
     )
     const allocated = Object.keys(fetches).filter(name => fetches[name] === null)
-    return Object.fromEntries(allocated.map(name => [name, fromOrt(results[name] as ort.Tensor)]))
+    return Object.fromEntries(allocated.map(name => [name, fromOrt(results[name] as Ort.Tensor)]))
   }
 }
 

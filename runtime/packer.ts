@@ -8,7 +8,7 @@ import { packedWeightsOf, type WeightPacker } from '../graph/packed-weights.ts'
 import { serialize } from '../graph/serialize.ts'
 import { getDevice } from './device.ts'
 import { savedModel } from './device-protocol.ts'
-import { ortVersion } from './ort.ts'
+import { ortVersion } from './library.ts'
 
 function full(path: string, why: string): SwarmError {
   const advice = 'free some space, or keep its folder on another disk'
@@ -41,5 +41,5 @@ const pack: WeightPacker['pack'] = async (graph, { folder, weights, signal }) =>
  */
 export function getPacker(): WeightPacker | undefined {
   if (process.arch !== 'x64') return undefined
-  return { maker: `onnxruntime ${ortVersion} ${process.platform} ${process.arch} ${cpus()[0]?.model}`, pack }
+  return { maker: `onnxruntime ${ortVersion()} ${process.platform} ${process.arch} ${cpus()[0]?.model}`, pack }
 }

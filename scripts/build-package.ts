@@ -1,48 +1,109 @@
-// Builds what is published: compiled JavaScript in the same layout, package.json with .ts paths turned into .js.
-// Node strips types only outside node_modules, so an installed package must not need it to.
-//   node scripts/build-package.ts [folder]      (default: build/)      then: npm pack ./build
-import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+// Builds what is published. `npm pack` and `npm publish` call it: Node strips types only outside node_modules, so an installed
+// package must be compiled JavaScript.
+//   node scripts/build-package.ts build       compiles into dist/
+//   node scripts/build-package.ts prepack     the same, and package.json names the compiled files
+//   node scripts/build-package.ts postpack    package.json is the clone's again
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
+type Manifest = Record<string, unknown> & { dependencies: Record<string, string> }
+
 const root = resolve(import.meta.dirname, '..')
-const out = resolve(process.argv[2] ?? join(root, 'build'))
+const dist = join(root, 'dist')
+const manifestPath = join(root, 'package.json')
+/** the clone's package.json while that of the archive is in its place */
+const keptPath = join(root, 'package.json.clone')
 const code = ['common', 'proto', 'graph', 'runtime', 'model', 'network', 'server', 'client', 'gateway', 'cli']
-const plain = ['README.md', 'LICENSE', 'CHANGELOG.md', 'models', 'data', 'docs', 'examples', 'cli/bin.js']
 
-rmSync(out, { recursive: true, force: true })
-mkdirSync(out, { recursive: true })
-const folders = code.filter(folder => existsSync(join(root, folder)))
-const config = join(out, 'tsconfig.build.json')
-writeFileSync(
-  config,
-  JSON.stringify({
-    extends: join(root, 'tsconfig.json'),
-    compilerOptions: {
-      noEmit: false,
-      declaration: true,
-      rewriteRelativeImportExtensions: true,
-      rootDir: root,
-      outDir: out,
-      typeRoots: [join(root, 'node_modules/@types')]
-    },
-    include: folders.map(folder => join(root, folder)),
-    exclude: []
-  })
-)
-execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', config], {
-  stdio: 'inherit',
-  cwd: root
-})
-rmSync(config)
+/** Compiles the folders of code into dist/, in the same layout. */
+function build(): void {
+  const compiler = join(root, 'node_modules/typescript/bin/tsc')
+  if (!existsSync(compiler)) {
+    console.error('swarmtune: the package cannot be built without its tools. Run: npm ci')
+    process.exit(1)
+  }
+  rmSync(dist, { recursive: true, force: true })
+  mkdirSync(dist)
+  const config = join(dist, 'tsconfig.build.json')
+  writeFileSync(
+    config,
+    JSON.stringify({
+      extends: join(root, 'tsconfig.json'),
+      compilerOptions: {
+        noEmit: false,
+        declaration: true,
+        rewriteRelativeImportExtensions: true,
+        rootDir: root,
+        outDir: dist,
+        typeRoots: [join(root, 'node_modules/@types')]
+      },
+      include: code.filter(folder => existsSync(join(root, folder))).map(folder => join(root, folder)),
+      exclude: []
+    })
+  )
+  const { status } = spawnSync(process.execPath, [compiler, '-p', config], { stdio: 'inherit', cwd: root })
+  if (status !== 0) {
+    console.error('swarmtune: the package is not built, since its code has type errors (above)')
+    process.exit(1)
+  }
+  rmSync(config)
+  cpSync(join(root, 'cli/bin.js'), join(dist, 'cli/bin.js'))
+  for (const file of readdirSync(join(root, 'proto/gen')))
+    cpSync(join(root, 'proto/gen', file), join(dist, 'proto/gen', file))
+  // an editor finds what the declarations need, whatever `lib` and `types` the user's tsconfig.json names
+  const types = join(dist, 'client/index.d.ts')
+  const references = '/// <reference types="node" />\n/// <reference lib="esnext.disposable" />\n'
+  writeFileSync(types, references + readFileSync(types, 'utf8'))
+}
 
-for (const path of plain)
-  if (existsSync(join(root, path))) cpSync(join(root, path), join(out, path), { recursive: true })
-for (const file of readdirSync(join(root, 'proto/gen')))
-  cpSync(join(root, 'proto/gen', file), join(out, 'proto/gen', file))
+/** The package.json of the archive. */
+function published(manifest: Manifest): Manifest {
+  const { workspaces, devDependencies, allowScripts, dependencies, scripts, bin, exports, imports, ...plain } = manifest
+  const compiled = (paths: unknown): unknown =>
+    JSON.parse(
+      JSON.stringify(paths)
+        .replaceAll(/"\.\/([\w./-]+)\.ts"/g, '"./dist/$1.js"')
+        .replaceAll(/"cli\//g, '"dist/cli/')
+    )
+  const { 'onnxruntime-node': runtime, ...others } = dependencies
+  const { prepack, postpack } = scripts as Record<string, string>
+  return {
+    ...plain,
+    bin: compiled(bin),
+    exports: compiled(exports),
+    imports: compiled(imports),
+    // prepack mends a clone whose last pack was interrupted
+    scripts: { prepack, postpack },
+    // the declarations name types of Node; any version that the user has does
+    dependencies: { ...others, '@types/node': '>=22' },
+    // its install script downloads GPU libraries; where that fails npm leaves the package out instead of failing the installation,
+    // and runtime/library.ts says how to install it
+    optionalDependencies: { 'onnxruntime-node': runtime! }
+  }
+}
 
-const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, unknown>
-for (const field of ['workspaces', 'devDependencies', 'scripts', 'private']) delete manifest[field]
-const rewritten = JSON.stringify(manifest, null, 2).replaceAll(/(\.\/[\w./-]+)\.ts"/g, '$1.js"')
-writeFileSync(join(out, 'package.json'), `${rewritten}\n`)
-console.log(`built ${out}`)
+/** Puts the clone's package.json back; does nothing where it is there. */
+function restore(): void {
+  if (existsSync(keptPath)) renameSync(keptPath, manifestPath)
+}
+
+switch (process.argv[2]) {
+  case 'build':
+    build()
+    break
+  case 'prepack': {
+    restore()
+    build()
+    const text = readFileSync(manifestPath, 'utf8')
+    writeFileSync(keptPath, text)
+    writeFileSync(manifestPath, `${JSON.stringify(published(JSON.parse(text) as Manifest), null, 2)}\n`)
+    break
+  }
+  case 'postpack':
+    restore()
+    break
+  default:
+    console.error('usage: node scripts/build-package.ts build | prepack | postpack')
+    process.exit(2)
+}

@@ -1,33 +1,167 @@
-// Does what is published work? Builds and packs the package, installs it into an empty folder, and runs its command there.
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+// Does what is published work? `npm pack` in the clone, then what a user does with the archive in empty folders: install without
+// flags where the GPU libraries of ONNX Runtime cannot be downloaded, import, type-check, run the command, install with -g.
+import assert from 'node:assert/strict'
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { delimiter, dirname, join, resolve } from 'node:path'
 
 const root = resolve(import.meta.dirname, '..')
-const folder = mkdtempSync(join(tmpdir(), 'swarm-package-'))
-const npm = (args: string[], cwd: string): void => {
-  execFileSync('npm', args, { cwd, stdio: ['ignore', 'inherit', 'inherit'], shell: process.platform === 'win32' })
+const folder = mkdtempSync(join(tmpdir(), 'swarm package-')) // with a space, as users' folders have
+const maxUnpackedBytes = 20_000_000
+/** onnxruntime-node has a download for these; elsewhere its install script has nothing to do */
+const hasDownload = process.platform === 'linux' && process.arch === 'x64'
+const isWindows = process.platform === 'win32'
+
+const environment: NodeJS.ProcessEnv = {
+  ...process.env,
+  PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}`,
+  // a proxy that refuses: the download fails on every machine as it does offline, while npm's own registry is reached
+  GLOBAL_AGENT_HTTPS_PROXY: 'http://127.0.0.1:9',
+  npm_config_audit: 'false',
+  npm_config_fund: 'false'
+}
+// what npm tells scripts of this clone is not for the user's npm
+for (const name of Object.keys(environment))
+  if (/^npm_(config_(local_)?prefix|package|lifecycle|config_global)/i.test(name)) delete environment[name]
+
+function run(command: string, args: readonly string[], cwd: string, env = environment): SpawnSyncReturns<string> {
+  console.log(`$ ${command} ${args.join(' ')}`)
+  const quoted = isWindows ? args.map(arg => (arg.includes(' ') ? `"${arg}"` : arg)) : args
+  return spawnSync(command, quoted, { cwd, env, encoding: 'utf8', shell: isWindows, maxBuffer: 2 ** 28 })
 }
 
-try {
-  const build = join(folder, 'build')
-  execFileSync(process.execPath, [join(root, 'scripts/build-package.ts'), build], { stdio: 'inherit' })
-  npm(['pack', build, '--pack-destination', folder, '--silent'], folder)
-  const archive = readdirSync(folder).find(name => name.endsWith('.tgz'))!
+function succeeds(command: string, args: readonly string[], cwd: string, env = environment): string {
+  const { status, stdout, stderr, error } = run(command, args, cwd, env)
+  assert.equal(status, 0, `${command} ${args.join(' ')}: status ${status} ${error ?? ''}\n${stdout}\n${stderr}`)
+  return stdout
+}
+
+/** Runs the command that an error line ends with, as a user would who copies it. */
+function runAdvice(line: string, cwd: string, env = environment): void {
+  const advised = / Run: (npm .+)$/m.exec(line)?.[1]
+  assert.ok(advised, `expected a line that ends with a command, found: ${line}`)
+  const [command, ...args] = advised.split(' ')
+  succeeds(command!, args, cwd, env)
+}
+
+interface Packed {
+  readonly filename: string
+  readonly unpackedSize: number
+  readonly files: readonly { readonly path: string }[]
+}
+
+/** `npm pack` in the clone, as it stands in the README. @returns path of the archive */
+function pack(): string {
+  const manifest = readFileSync(join(root, 'package.json'), 'utf8')
+  const packed = () => JSON.parse(succeeds('npm', ['pack', '--json', '--pack-destination', folder], root)) as Packed[]
+  // a pack that was interrupted before its end must neither keep nor lose the clone's package.json
+  succeeds(process.execPath, [join(root, 'scripts/build-package.ts'), 'prepack'], root)
+  assert.notEqual(readFileSync(join(root, 'package.json'), 'utf8'), manifest)
+  const [{ filename, unpackedSize, files }] = packed() as [Packed]
+  assert.equal(readFileSync(join(root, 'package.json'), 'utf8'), manifest, 'npm pack gives package.json back')
+  assert.ok(unpackedSize < maxUnpackedBytes, `${unpackedSize} bytes unpacked, expected fewer than ${maxUnpackedBytes}`)
+  const paths = files.map(({ path }) => path)
+  const sources = paths.filter(path => /(?<!\.d)\.ts$/.test(path) && !path.startsWith('examples/'))
+  assert.deepEqual(sources, [], 'no TypeScript that Node would refuse to run in node_modules')
+  const known = /^(dist|docs|models|data|examples)\/|^(README\.md|LICENSE|CHANGELOG\.md|package\.json)$/
+  assert.deepEqual(
+    paths.filter(path => !known.test(path)),
+    []
+  )
+  console.log(`packed ${paths.length} files, ${unpackedSize} bytes unpacked`)
+  return join(folder, filename)
+}
+
+/** Types as an editor sees them: the examples, and a program with one error that must be found. */
+function checkTypes(user: string): void {
+  const compiler = join(root, 'node_modules/typescript/bin/tsc')
+  cpSync(join(user, 'node_modules/swarmtune/examples'), join(user, 'examples'), { recursive: true })
+  writeFileSync(
+    join(user, 'typed.ts'),
+    `import { AutoDistributedModelForCausalLM, type Tensor } from 'swarmtune'
+const model = await AutoDistributedModelForCausalLM.fromPretrained('models/tiny', { initialPeers: [] })
+const ids: number[] = model.tokenizer.encode('Call me')
+const logits: Tensor | undefined = (await model.forward({ inputIds: [ids] })).logits
+// @ts-expect-error encode gives numbers
+const wrong: string[] = model.tokenizer.encode('Call me')
+console.log(logits, wrong)
+`
+  )
+  for (const [module, moduleResolution] of [
+    ['node16', 'node16'],
+    ['nodenext', 'nodenext'],
+    ['esnext', 'bundler']
+  ] as const) {
+    const compilerOptions = {
+      module,
+      moduleResolution,
+      target: 'es2022',
+      strict: true,
+      noEmit: true,
+      skipLibCheck: false
+    }
+    const examples = { allowImportingTsExtensions: true, types: ['node'] }
+    for (const [name, include, options] of [
+      ['typed', ['typed.ts'], compilerOptions],
+      ['examples', ['examples'], { ...compilerOptions, ...examples }]
+    ] as const) {
+      const project = join(user, `tsconfig.${name}.${module}.json`)
+      writeFileSync(project, JSON.stringify({ compilerOptions: options, include }))
+      succeeds(process.execPath, [compiler, '-p', project], user)
+    }
+  }
+}
+
+function installLocally(archive: string): void {
   const user = join(folder, 'user')
   mkdirSync(user)
   writeFileSync(join(user, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }))
-  npm(['install', join(folder, archive), '--ignore-scripts', '--silent'], user)
-  writeFileSync(
-    join(user, 'use.js'),
-    "import { AutoDistributedModelForCausalLM } from 'swarmtune'\nconsole.log(typeof AutoDistributedModelForCausalLM.fromPretrained)\n"
-  )
-  execFileSync(process.execPath, ['use.js'], { cwd: user, stdio: 'inherit' })
-  execFileSync(process.execPath, [join(user, 'node_modules/swarmtune/cli/bin.js'), 'demo', '--epochs', '1'], {
-    cwd: user,
-    stdio: 'inherit'
-  })
+  succeeds('npm', ['install', archive], user)
+  const hasRuntime = existsSync(join(user, 'node_modules/onnxruntime-node'))
+  assert.equal(hasRuntime, !hasDownload, 'npm leaves ONNX Runtime out where its download fails')
+
+  const program =
+    "const { AutoDistributedModelForCausalLM } = await import('swarmtune'); console.log(typeof AutoDistributedModelForCausalLM.fromPretrained)"
+  assert.equal(succeeds(process.execPath, ['--input-type=module', '-e', program], user).trim(), 'function')
+  checkTypes(user)
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  assert.ok(succeeds('npx', ['swarm', '--version'], user).includes(version))
+
+  if (!hasRuntime) {
+    const model = 'node_modules/swarmtune/models/tiny'
+    const { status, stderr } = run('npx', ['swarm', 'serve', model, '--host', '127.0.0.1', '--no-identity'], user)
+    assert.equal(status, 1)
+    assert.match(
+      stderr,
+      /^swarm: ONNX Runtime is not installed .* Run: npm install --ignore-scripts onnxruntime-node@[\d.]+\n$/
+    )
+    runAdvice(stderr, user)
+  }
+  assert.match(succeeds('npx', ['swarm', 'demo', '--epochs', '1'], user), /Vermont/)
+}
+
+/** `npm install -g`: the command is on the PATH, and the advice is for a global installation. */
+function installGlobally(archive: string): void {
+  const prefix = join(folder, 'global')
+  mkdirSync(join(prefix, 'lib'), { recursive: true })
+  const bin = isWindows ? prefix : join(prefix, 'bin')
+  const env = { ...environment, npm_config_prefix: prefix, PATH: `${bin}${delimiter}${environment.PATH}` }
+  succeeds('npm', ['install', '-g', '--prefer-offline', archive], folder, env)
+  assert.ok(succeeds('swarm', ['--version'], folder, env).length > 0)
+  if (!hasDownload) return
+  const modules = join(prefix, isWindows ? 'node_modules' : 'lib/node_modules')
+  const serve = ['serve', join(modules, 'swarmtune/models/tiny'), '--host', '127.0.0.1', '--no-identity']
+  const { stderr } = run('swarm', serve, folder, env)
+  assert.match(stderr, / Run: npm install -g --ignore-scripts onnxruntime-node@[\d.]+\n$/)
+  runAdvice(stderr, folder, env)
+  assert.match(succeeds('swarm', ['demo', '--epochs', '1'], folder, env), /Vermont/)
+}
+
+try {
+  const archive = pack()
+  installLocally(archive)
+  installGlobally(archive)
   console.log('the package installs and runs')
 } finally {
   rmSync(folder, { recursive: true, force: true })

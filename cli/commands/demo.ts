@@ -3,7 +3,6 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import {
   AutoDistributedModelForCausalLM,
@@ -15,6 +14,7 @@ import {
   tokenizeExamples,
   train
 } from '../../client/index.ts'
+import { packageFolder } from '../../common/package-folder.ts'
 import { withResource } from '../../common/resource.ts'
 import { findServers } from '../../network/discovery/discovery.ts'
 import { drawCoverage, toServerRow } from '../coverage.ts'
@@ -28,8 +28,8 @@ interface DemoFlags {
   epochs: number
 }
 
-const model = fileURLToPath(new URL('../../models/tiny', import.meta.url))
-const dataset = fileURLToPath(new URL('../../data/capitals.jsonl', import.meta.url))
+const model = join(packageFolder(), 'models/tiny')
+const dataset = join(packageFolder(), 'data/capitals.jsonl')
 const ranges = [
   { first: 0, end: 4 },
   { first: 4, end: 8 },

@@ -43,7 +43,7 @@ describe("ONNX Runtime's telemetry", () => {
   })
 
   test('is turned off by the first import of the one file that imports the library', async () => {
-    const imports = (await readFile(join(root, 'runtime/ort.ts'), 'utf8'))
+    const imports = (await readFile(join(root, 'runtime/library.ts'), 'utf8'))
       .split('\n')
       .filter(line => /^import /.test(line))
     assert.match(imports[0]!, /^import '\.\/no-telemetry\.ts'/)
