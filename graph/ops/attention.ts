@@ -1,4 +1,4 @@
-// Fused attention operators of ONNX Runtime (docs/ContribOperators.md of microsoft/onnxruntime).
+// Fused attention operators of ONNX Runtime (https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md).
 import {
   type Call,
   type GradientRule,

@@ -1,5 +1,5 @@
-// {"tokens": […], "tags": […]}: one class for each word. A word's first token carries it, the others are not counted, as in Hugging
-// Face's example (examples/pytorch/token-classification/run_ner.py, tokenize_and_align_labels).
+// {"tokens": […], "tags": […]}: one class for each word. A word's first token carries it, the others are not counted, as in tokenize_and_align_labels
+// of https://github.com/huggingface/transformers/blob/main/examples/pytorch/token-classification/run_ner.py.
 import { SwarmError } from '../../../../common/errors.ts'
 import type { TextRange } from '../../../../model/text/tokenization/aligned-text.ts'
 import type { Tokenizer } from '../../../../model/text/tokenizer.ts'
