@@ -1,6 +1,7 @@
-// What does a server cost that is there and no use? Four honest servers of models/tiny, one that promises most and lies, and a
-// client in a process of its own, once as it is and once with audits; then the same client again, started anew.
-//   node bench/liars.ts [generations=4] [mode...]     modes: truth nan inf slow:<ms> hole swallow drop:<n> noise:<share> zero
+// What a server costs that answers pings and is of no use. Four honest servers serve models/tiny; one more promises most and lies.
+// A client in a process of its own generates without audits, then with audits; each client is then started again.
+//   node bench/liars.ts [generations=4] [mode...]     modes: none truth nan inf slow:<ms> hole swallow drop:<n> noise:<share> zero
+// `all-slow:<ms>` has no liar: every honest answer is late by as much. Then hedged requests cost servers work and help nobody.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -9,6 +10,7 @@ import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AutoDistributedModelForCausalLM, describeAudits } from '../client/index.ts'
+import { silent } from '../common/logger.ts'
 import { createRandom } from '../common/random.ts'
 import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
 import { Libp2pNetwork } from '../network/libp2p/network.ts'
@@ -77,12 +79,19 @@ async function lie(mode: string, peers: readonly string[]): Promise<void> {
   console.log('online')
 }
 
-/** This process generates again and again, and says how long each took and whether the tokens were right. */
+/** This process generates again and again. It prints how long each took, whether the tokens were right, and requests asked twice. */
 async function generate(count: number, probability: number, peers: readonly string[]): Promise<void> {
+  let hedged = 0
   const model = await AutoDistributedModelForCausalLM.fromPretrained(tiny, {
     initialPeers: peers,
     multicast: false,
     threads: 1,
+    logger: {
+      ...silent,
+      debug: (_, message) => {
+        if (message.endsWith('another is asked too')) hedged += 1
+      }
+    },
     ...(probability > 0 && { audit: { probability } })
   })
   for (let round = 0; round < count; round++) {
@@ -95,7 +104,7 @@ async function generate(count: number, probability: number, peers: readonly stri
     } catch {
       outcome = 'failed'
     }
-    console.log(JSON.stringify({ ms: performance.now() - started, outcome }))
+    console.log(JSON.stringify({ ms: performance.now() - started, outcome, hedged }))
   }
   const audits = await model.audits()
   if (audits !== null) for (const line of describeAudits(audits).slice(1)) console.error(line)
@@ -111,6 +120,14 @@ function start(args: readonly string[], home: string) {
   return { child, lines: createInterface({ input: child.stdout }) }
 }
 
+/** Results of this process's servers leave late by so many milliseconds; 0 undoes it. */
+let honestDelayMs = 0
+const promptSend = FramedStream.prototype.send
+async function sendLate(this: FramedStream, ...[message, options]: Parameters<typeof promptSend>): Promise<void> {
+  if (message.body.kind === 'inferenceResult') await delay(honestDelayMs)
+  await promptSend.call(this, message, options)
+}
+
 async function measure(count: number, modes: readonly string[]): Promise<void> {
   const honest = [await serve(0, 6, [])]
   const peers = honest[0]!.addresses.slice(0, 1)
@@ -120,17 +137,20 @@ async function measure(count: number, modes: readonly string[]): Promise<void> {
     [6, 12]
   ] as const)
     honest.push(await serve(first, end, peers))
-  console.log('| the liar | client | right of all | first, ms | others, median ms | all, s |')
-  console.log('|---|---|---|---|---|---|')
+  console.log('| the liar | client | right of all | first, ms | others, median ms | all, s | asked twice |')
+  console.log('|---|---|---|---|---|---|---|')
   for (const mode of modes) {
-    const liar = mode === 'none' ? null : start(['--liar', mode, ...peers], tmpdir())
+    const [name, argument] = mode.split(':')
+    honestDelayMs = name === 'all-slow' ? Number(argument) : 0
+    FramedStream.prototype.send = honestDelayMs > 0 ? sendLate : promptSend
+    const liar = name === 'none' || honestDelayMs > 0 ? null : start(['--liar', mode, ...peers], tmpdir())
     if (liar !== null) await once(liar.lines, 'line')
     await delay(1000)
     for (const audit of [0, 0.5]) {
       const home = await mkdtemp(join(tmpdir(), 'swarm-liars-'))
       for (const run of ['', ', started anew']) {
         const client = start(['--client', String(count), String(audit), ...peers], home)
-        const results: { ms: number; outcome: string }[] = []
+        const results: { ms: number; outcome: string; hedged: number }[] = []
         client.lines.on('line', line => results.push(JSON.parse(line)))
         await once(client.lines, 'close')
         const [first, ...others] = results.map(({ ms }) => Math.round(ms))
@@ -143,7 +163,8 @@ async function measure(count: number, modes: readonly string[]): Promise<void> {
           `${right} of ${count}`,
           first,
           median,
-          all
+          all,
+          results.at(-1)?.hedged
         ]
         console.log(`| ${row.join(' | ')} |`)
       }

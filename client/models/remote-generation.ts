@@ -23,7 +23,9 @@ class RemoteGeneration implements GenerationModel {
   }
 
   async prefill(rows: readonly (readonly number[])[], { signal }: { signal?: AbortSignal }): Promise<Floats> {
-    const { embeddings, blocks } = this.#parts
+    const { embeddings, blocks, head } = this.#parts
+    // the head is compiled while servers work; an error comes again where logits are asked for
+    head.prepare().catch(() => {})
     const longest = Math.max(...rows.map(row => row.length))
     const padded = rows.flatMap(row => [...row, ...Array<number>(longest - row.length).fill(row[0]!)])
     const tuned = (await this.#tuning?.begin?.({ training: false, seed: 0 })) ?? this.#tuning

@@ -218,7 +218,7 @@ export class RemoteSequential implements RemoteBlocks {
 
   /** Ends what looks for servers. Open sessions are their owners' to close. */
   async close(): Promise<void> {
-    this.#components.peers.close()
+    await this.#components.peers.close()
   }
 
   /**

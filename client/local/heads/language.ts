@@ -1,6 +1,7 @@
 // The head of a language model: final norm, scores of the vocabulary and loss, as graphs over the model's own tensors.
 import type { Tensor } from '../../../common/tensor.ts'
 import type { Checkpoint } from '../../../model/checkpoint/checkpoint.ts'
+import type { Session } from '../../../runtime/session.ts'
 import type { Embeddings } from '../embeddings.ts'
 import type { OwnChoice } from '../modules-to-save.ts'
 import type { Parameter } from '../parameter.ts'
@@ -32,10 +33,14 @@ export class LanguageHead implements TaskHead<LanguageHead> {
 
   /** Hidden states [batch, seq, hidden] -> logits [batch, seq, vocab]. */
   async logits(hidden: Floats): Promise<Floats> {
-    const { family, config } = this.#checkpoint
-    const session = await this.#programs.compile('logits', () => family.head(config, { trainable: true }))
-    const { logits } = await this.#programs.run(session, { hidden })
+    const { logits } = await this.#programs.run(await this.prepare(), { hidden })
     return logits as Floats
+  }
+
+  /** Compiles what `logits` runs, where that was not done before. Throws what compiling throws. */
+  async prepare(): Promise<Session> {
+    const { family, config } = this.#checkpoint
+    return await this.#programs.compile('logits', () => family.head(config, { trainable: true }))
   }
 
   /** Loss of hidden states [batch, seq, hidden] against labels [batch, seq]; labels are shifted inside. */

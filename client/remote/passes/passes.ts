@@ -4,6 +4,7 @@ import { SwarmError, toSwarmError } from '../../../common/errors.ts'
 import type { Logger } from '../../../common/logger.ts'
 import type { BlockRange } from '../../../common/range.ts'
 import type { Tensor } from '../../../common/tensor.ts'
+import { second } from '../../../common/units.ts'
 import { portsOf } from '../../../model/layers/ports.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
 import type { Auditor } from '../../audit/auditor.ts'
@@ -54,6 +55,9 @@ type PassPeers = Pick<
 /** Most that a backward pass costs, in forward passes: the forward may be computed again. */
 const backwardFactor = 3
 
+/** A first use of a graph compiles it, weights may be cold, and a second answer costs another server as much. */
+const leastPatienceMs = 1 * second
+
 /** A stretch of a forward pass: what came out, and the hops with what they got in. */
 interface Stretch {
   readonly hidden: Floats
@@ -81,7 +85,7 @@ export class Passes {
   readonly #auditor: Auditor | null
   readonly #options: PassOptions
   readonly #answered = new Set<string>()
-  readonly #punctuality = new Punctuality()
+  readonly #punctuality = new Punctuality({ leastMs: leastPatienceMs })
   #retries = 0
 
   constructor(components: { caller: SpanCaller; peers: PassPeers; auditor?: Auditor | null }, options: PassOptions) {
@@ -270,7 +274,7 @@ export class Passes {
     const ms = performance.now() - started
     if (late) {
       this.#retries += 1
-      this.#peers.late(hop.peerId, ms - promisedMs)
+      void this.#peers.late(hop.peerId, ms - promisedMs)
     } else {
       this.#punctuality.took(hop.peerId, ms, promisedMs)
       if (ms < patienceMs) this.#peers.inTime(hop.peerId)

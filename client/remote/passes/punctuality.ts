@@ -3,8 +3,6 @@ import { second } from '../../../common/units.ts'
 
 /** Times what was promised. */
 const factor = 4
-/** A first use of a graph compiles it, weights may be cold, and a second answer costs another server as much. */
-const leastMs = 1 * second
 /** Hidden states travel at least so fast, or the link is to blame and not the server: bytes a second. */
 const leastBytesPerSecond = 1.25e6
 /** of a new observation */
@@ -24,18 +22,28 @@ export function passBytesMs(bytes: number): number {
   return 2 * bytesMs(bytes)
 }
 
+export interface PunctualityInit {
+  /** patience beside what was promised: milliseconds */
+  readonly leastMs: number
+}
+
 export class Punctuality {
+  readonly #leastMs: number
   /** times of what was promised, by server */
   readonly #slowness = new Map<string, number>()
   #asked = 0
   #hedges = 0
+
+  constructor({ leastMs }: PunctualityInit) {
+    this.#leastMs = leastMs
+  }
 
   /** @param promisedMs by announcements and measured round trips */
   patienceMs(promisedMs: number): number {
     this.#asked += 1
     // the least: where one server alone is slow, another may help
     const slowness = this.#slowness.size === 0 ? 1 : Math.max(1, Math.min(...this.#slowness.values()))
-    return leastMs + factor * promisedMs * slowness
+    return this.#leastMs + factor * promisedMs * slowness
   }
 
   /** A server has answered. */
@@ -50,5 +58,10 @@ export class Punctuality {
     if (this.#hedges >= hedgesAtOnce + hedgeShare * this.#asked) return false
     this.#hedges += 1
     return true
+  }
+
+  /** The last hedge answered first, or nobody could be asked: it does not count towards the share. */
+  spare(): void {
+    this.#hedges -= 1
   }
 }

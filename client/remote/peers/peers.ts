@@ -7,6 +7,8 @@ import { minute, second } from '../../../common/units.ts'
 import type { Announcement } from '../../../network/discovery/announcement.ts'
 import { SwarmStateError } from '../../../network/state-error.ts'
 import { type ModelName, swarmState } from '../../../network/swarm-state.ts'
+import { patience } from '../passes/hedge.ts'
+import { Punctuality } from '../passes/punctuality.ts'
 import { delay, throwIfAborted, within } from '../passes/retry.ts'
 import { findRoute, type Hop, type RouteOptions, type RouteServer, routeCost } from '../routing/routing.ts'
 import { Load, spreadRoutes } from '../routing/spread.ts'
@@ -28,6 +30,13 @@ const avoidedMs = 30 * second
 const unknownPromiseMs = 0.5 * second
 /** Less than this is load, not silence: a server that is late by less is not accused. */
 const leastSilenceMs = 0.4 * second
+/**
+ * A session's first step may take this long beside four times what its servers promise before another chain is asked too. The
+ * promise leaves out compiling, which servers have done by then, and the load of the last minute.
+ */
+const firstStepMs = 0.2 * second
+/** A model that is closed waits this long to learn whether servers that were late are at fault. */
+const lastJudgingMs = 0.5 * second
 /** A server that is asked how busy it is has so long to answer. */
 const queueTimeoutMs = 1 * second
 
@@ -64,6 +73,8 @@ export interface ReservedRoute {
 }
 
 export class Peers {
+  /** first steps of sessions: how long they may take, and how many may be asked twice */
+  readonly firstSteps = new Punctuality({ leastMs: firstStepMs })
   readonly #components: PeersComponents
   readonly #logger: Logger
   readonly #now: () => number
@@ -74,6 +85,8 @@ export class Peers {
   readonly #experience: Experience
   readonly #blame: Blame
   readonly #model: string
+  /** servers that were late: whether they are to blame is being found out */
+  readonly #judging = new Set<Promise<void>>()
   #servers: readonly Announcement[] = []
   /** servers of another precision than the one that is required, when last looked */
   #leftOut = 0
@@ -196,22 +209,54 @@ export class Peers {
   }
 
   /**
-   * A server had not answered so long after the time that it promised, and another was asked instead. It counts as that much further
-   * away for a while. One that says itself that it has no work, and yet does not answer, is avoided in later runs too.
+   * A server had not answered `ms` milliseconds after the time that it promised, and another was asked instead. It counts as that much
+   * further away for a while. One that says itself that it has no work, and yet does not answer, is avoided in later runs too.
+   * @param answered the request is still open: resolves when it is answered or lost
+   * @returns resolves when the open request is of no more use; never rejects
    */
-  late(peerId: string, ms: number): void {
+  async late(peerId: string, ms: number, answered?: Promise<unknown>): Promise<void> {
     this.#experience.late(peerId, ms)
     const { queueOf } = this.#components
-    if (queueOf === undefined || ms < leastSilenceMs) return
-    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(queueTimeoutMs)])
-    const accuse = (says: string): void => {
-      if (this.#closing.signal.aborted) return
-      this.accuse(peerId, 'late', `no answer ${Math.round(ms)} ms after the time that it promised; ${says}`)
-    }
-    queueOf(peerId, { signal }).then(
-      queue => queue === 0 && accuse('it says that it has no other work'),
-      error => accuse(`it does not say how busy it is: ${messageOf(error)}`)
+    if (queueOf === undefined) return
+    const judging = this.#isSilent(ms, answered).then(isSilent => {
+      if (isSilent) void this.#track(this.#judge(peerId, Math.max(ms, leastSilenceMs), queueOf))
+    })
+    await this.#track(judging)
+  }
+
+  /** Whether the request stays without an answer for so long that load does not explain it. */
+  async #isSilent(ms: number, answered: Promise<unknown> | undefined): Promise<boolean> {
+    if (ms >= leastSilenceMs) return true
+    if (answered === undefined) return false
+    const over = new AbortController()
+    const waited = patience(leastSilenceMs - ms, AbortSignal.any([over.signal, this.#closing.signal])).then(
+      () => true,
+      () => false
     )
+    const isSilent = await Promise.race([waited, answered.then(() => false)])
+    over.abort()
+    return isSilent
+  }
+
+  async #judge(peerId: string, ms: number, queueOf: NonNullable<PeersComponents['queueOf']>): Promise<void> {
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(queueTimeoutMs)])
+    let says = 'it says that it has no other work'
+    try {
+      if ((await queueOf(peerId, { signal })) > 0) return
+    } catch (error) {
+      if (this.#closing.signal.aborted) return
+      says = `it does not say how busy it is: ${messageOf(error)}`
+    }
+    this.accuse(peerId, 'late', `no answer ${Math.round(ms)} ms after the time that it promised; ${says}`)
+  }
+
+  async #judged(): Promise<void> {
+    while (this.#judging.size > 0) await Promise.all(this.#judging)
+  }
+
+  async #track(work: Promise<void>): Promise<void> {
+    this.#judging.add(work)
+    await work.finally(() => this.#judging.delete(work))
   }
 
   /** A server answered in the time that it promised. */
@@ -265,8 +310,9 @@ export class Peers {
     return this.#blame.avoided(this.#model, { probation: this.#components.audited !== true })
   }
 
-  /** Ends what is under way. */
-  close(): void {
+  /** Ends what is under way, once it is known of servers that were late whether they are at fault: that takes a moment at most. */
+  async close(): Promise<void> {
+    await within(lastJudgingMs, this.#judged())
     this.#closing.abort(new SwarmError('ABORTED', 'the model was closed'))
   }
 

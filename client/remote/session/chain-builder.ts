@@ -10,7 +10,7 @@ import { patience } from '../passes/hedge.ts'
 import { throwIfAborted } from '../passes/retry.ts'
 import { describeHop, hopError, isPeersFault, notFinite } from '../passes/span-request.ts'
 import type { Peers } from '../peers/peers.ts'
-import type { Hop } from '../routing/routing.ts'
+import type { Hop, RouteOptions } from '../routing/routing.ts'
 import { FedInputs } from './fed-inputs.ts'
 import { type HopComponents, type HopInit, type Place, SessionHop } from './hop.ts'
 
@@ -88,6 +88,7 @@ export interface ChainBuilderComponents extends HopComponents {
     | 'promisedMs'
     | 'expectedMs'
     | 'isExcluded'
+    | 'firstSteps'
   >
   /** a server's signed announcement; without it hidden states go through the client */
   readonly recordOf?: (peerId: string) => Uint8Array | undefined
@@ -133,12 +134,16 @@ export class ChainBuilder {
 
   /** Milliseconds that a step of `positions` positions in each row takes by what its servers announce. */
   promisedMs({ hops }: Pick<Chain, 'hops'>, positions: number): number {
-    const tokens = this.#init.batch * positions
-    const options = positions === 1 ? {} : ({ mode: 'throughput', chained: true, tokens } as const)
     return this.peers.promisedMs(
       hops.map(({ hop }) => hop),
-      options
+      this.#stepOf(positions)
     )
+  }
+
+  /** A step of so many positions in each row, as routing counts it. */
+  #stepOf(positions: number): RouteOptions {
+    const tokens = this.#init.batch * positions
+    return positions === 1 ? {} : { mode: 'throughput', chained: true, tokens }
   }
 
   /** From now on hidden states go through the client: it sees what each server makes of them. */
@@ -156,14 +161,21 @@ export class ChainBuilder {
   }
 
   /**
-   * A chain of other servers, as far as there are any, every cache as it was; the old one goes on. null where there is no other server,
-   * or a step would be expected to take them more than `mostMs`. Throws as `build` does.
+   * A chain of other servers where there are any, with every cache as it was; the old chain goes on. Returns null where there is no
+   * other server, or a step of `positions` is expected to take the others more than `mostMs`. Throws as `build` does.
    */
-  async rival(chain: Chain, point: MendPoint, signal: AbortSignal, mostMs = Infinity): Promise<Chain | null> {
+  async rival(
+    chain: Chain,
+    point: MendPoint,
+    signal: AbortSignal,
+    { mostMs = Infinity, positions = 1 }: { mostMs?: number; positions?: number } = {}
+  ): Promise<Chain | null> {
     const old = new Set(chain.hops.map(({ peerId }) => peerId))
     const { blocks, cacheBytesPerBlock } = this.#init
     const route = await this.peers.route(blocks, { mode: 'latency', cacheBytesPerBlock, signal, avoid: old })
-    if (route.every(({ peerId }) => old.has(peerId)) || this.peers.expectedMs(route) > mostMs) return null
+    if (route.every(({ peerId }) => old.has(peerId)) || this.peers.expectedMs(route, this.#stepOf(positions)) > mostMs)
+      return null
+    this.#components.logger.debug({ route: route.map(describeHop) }, 'a chain is late: another is asked too')
     return await this.#rebuild(chain, point, signal, old)
   }
 
@@ -373,7 +385,7 @@ export class ChainBuilder {
         failures.set(hop.peerId, isLate ? late.signal.reason : error)
         if (!isLate) return
         this.#components.logger.debug({ hop: describeHop(hop) }, 'a server does not open the session: another is asked')
-        this.peers.late(hop.peerId, performance.now() - started)
+        void this.peers.late(hop.peerId, performance.now() - started)
       }
     }
     await Promise.all(route.map((hop, index) => open(hop, places[index]!)))

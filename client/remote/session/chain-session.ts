@@ -21,7 +21,7 @@ import { silentError } from './liveness.ts'
 import { Pace } from './pace.ts'
 import { cutStep, joinAnswers, type Pending, pend, pieceSize, type Step, stepTensors } from './pending.ts'
 import type { SessionRecorder } from './recorder.ts'
-import { runRival } from './rival.ts'
+import { positionsOf, type RivalAnswers, runRival } from './rival.ts'
 import type { InferenceSession, StepOptions } from './session.ts'
 import { Stall } from './stall.ts'
 
@@ -36,6 +36,14 @@ export interface ChainSessionInit extends SessionShape {
   readonly wholeSteps: boolean
   /** pauses before the chain is mended again */
   readonly retryDelaysMs: readonly number[]
+}
+
+/** When another chain is asked. */
+interface Challenge {
+  readonly waitMs: number
+  /** what the other chain may be expected to take */
+  readonly mostMs: number
+  readonly isEarly: boolean
 }
 
 export interface ChainSessionComponents {
@@ -189,6 +197,10 @@ export class ChainSession implements InferenceSession {
     const { builder } = this.#components
     this.#stall.took(ms)
     for (const { peerId } of this.#chain.hops) builder.peers.succeed(peerId)
+    if (steps[0]!.number === 1) {
+      const promisedMs = builder.promisedMs(this.#chain, positionsOf(steps))
+      for (const { peerId } of this.#chain.hops) builder.peers.firstSteps.took(peerId, ms, promisedMs)
+    }
     if (steps.length > 1 || steps[0]!.hidden.shape[1] !== 1) return
     builder.took(this.#chain, ms)
     this.#pace.took(ms, builder.promisedMs(this.#chain, 1))
@@ -200,24 +212,29 @@ export class ChainSession implements InferenceSession {
     const chain = this.#chain
     const { hops } = chain
     const started = performance.now()
-    const positions = steps.reduce((sum, { hidden }) => sum + hidden.shape[1]!, 0)
-    const bytes = steps.reduce((sum, { hidden }) => sum + hidden.data.byteLength, 0)
+    const positions = positionsOf(steps)
     const promisedMs = builder.promisedMs(chain, positions)
     try {
-      const limitMs = this.#stall.rivalMs(promisedMs) + (hops.length + 1) * bytesMs(bytes)
-      await patience(limitMs, signal, () => Math.max(...hops.map(({ activeAt }) => activeAt)))
-      const unanswered = steps.filter(({ number }) => this.#pending.has(number))
-      const [first] = unanswered
-      if (first === undefined || this.#chain !== chain || this.#lost.size > 0) return
-      rival.isAsked = true
-      const point = { first: first.number, starts: first.starts }
-      const found = await runRival(builder, chain, { steps: unanswered, point, timeoutMs: stepTimeoutMs }, signal)
+      let found: RivalAnswers | null = null
+      for (const { waitMs, mostMs, isEarly } of this.#rivals(steps, promisedMs)) {
+        await patience(waitMs, signal, () => Math.max(...hops.map(({ activeAt }) => activeAt)))
+        const unanswered = steps.filter(({ number }) => this.#pending.has(number))
+        const [first] = unanswered
+        if (first === undefined || this.#chain !== chain || this.#lost.size > 0) return
+        if (isEarly && !builder.peers.firstSteps.mayHedge()) continue
+        rival.isAsked = true
+        const point = { first: first.number, starts: first.starts }
+        found = await runRival(builder, chain, { steps: unanswered, point, timeoutMs: stepTimeoutMs, mostMs }, signal)
+        if (isEarly && (found !== null || !signal.aborted)) builder.peers.firstSteps.spare()
+        if (found !== null) break
+        rival.isAsked = false
+      }
       if (found === null) return this.#stall.trustLonger()
       if (signal.aborted || this.#chain !== chain || this.#isMending) {
         for (const hop of found.chain.hops) hop.abort(new SwarmError('ABORTED', 'the other chain was faster'))
         return
       }
-      this.#replaceLate(chain, found.chain, performance.now() - started - promisedMs)
+      this.#replaceLate(chain, found.chain, performance.now() - started - promisedMs, { isOpen: true })
       const last = found.chain.hops.at(-1)!
       for (const [number, states] of found.answers) {
         const pending = this.#pending.get(number)
@@ -231,15 +248,39 @@ export class ChainSession implements InferenceSession {
     }
   }
 
-  /** Another chain, which is where the session is, in place of one that is late. */
-  #replaceLate(late: Chain, fresh: Chain, ms: number): void {
+  /**
+   * When other chains are asked, each after the one before: how long the chain is waited for, and how long a step may be expected to
+   * take the other. The first step of a session is hedged early where the client has not hedged too often for nothing.
+   */
+  #rivals(steps: readonly Step[], promisedMs: number): readonly Challenge[] {
+    const { firstSteps } = this.#components.builder.peers
+    const bytes = steps.reduce((sum, { hidden }) => sum + hidden.data.byteLength, 0)
+    const travelMs = (this.#chain.hops.length + 1) * bytesMs(bytes)
+    const lateMs = this.#stall.rivalMs(promisedMs) + travelMs
+    if (steps[0]!.number !== 1) return [{ waitMs: lateMs, mostMs: Infinity, isEarly: false }]
+    const earlyMs = firstSteps.patienceMs(promisedMs) + travelMs
+    // first steps that took long before take long again: the second wait is longer too
+    const laterMs = Math.max(lateMs - earlyMs, earlyMs)
+    return [
+      { waitMs: earlyMs, mostMs: earlyMs, isEarly: true },
+      { waitMs: laterMs, mostMs: Infinity, isEarly: false }
+    ]
+  }
+
+  /** Another chain, which is where the session is, in place of one that is late. @param isOpen a step at the late one has no answer yet */
+  #replaceLate(late: Chain, fresh: Chain, ms: number, { isOpen }: { isOpen: boolean }): void {
     const { builder, logger } = this.#components
     const kept = new Set(fresh.hops.map(({ peerId }) => peerId))
     const servers = late.hops.map(({ hop }) => describeHop(hop))
     logger.info({ servers, milliseconds: Math.round(ms) }, 'a chain was late: another goes on')
+    const answered = Promise.withResolvers<void>()
     for (const hop of late.hops) {
-      hop.abort(new SwarmError('ABORTED', 'another chain goes on'))
-      if (!kept.has(hop.peerId)) builder.peers.late(hop.peerId, ms)
+      const isLast = hop === late.hops.at(-1)
+      const onResult = (): void => (isLast ? answered.resolve() : undefined)
+      hop.attend({ onResult, onCut: () => answered.resolve(), onFailure: () => answered.resolve() })
+      const open = isOpen ? answered.promise : undefined
+      const judged = kept.has(hop.peerId) ? Promise.resolve() : builder.peers.late(hop.peerId, ms, open)
+      void judged.then(() => hop.abort(new SwarmError('ABORTED', 'another chain goes on')))
     }
     this.#adopt(fresh)
   }
@@ -374,7 +415,8 @@ export class ChainSession implements InferenceSession {
       // all caches after it hold what it made up
       return this.#adopt(await builder.renew(this.#chain, point, signal))
     }
-    if (this.#pace.isLate) await this.#leaveLate(signal)
+    const replayMs = (): number => builder.promisedMs(this.#chain, Math.max(1, ...this.#lengths))
+    if (this.#pace.isLate(replayMs)) await this.#leaveLate(signal)
     const leaving = this.#chain.hops.filter(hop => hop.isLeaving && !hop.isWithoutOther)
     if (leaving.length === 0) return
     try {
@@ -394,8 +436,8 @@ export class ChainSession implements InferenceSession {
     this.#pace.moved()
     try {
       const point = { first: this.#number + 1, starts: this.#lengths }
-      const fresh = await builder.rival(chain, point, signal, usualMs / 2)
-      if (fresh !== null) this.#replaceLate(chain, fresh, lateMs)
+      const fresh = await builder.rival(chain, point, signal, { mostMs: usualMs / 2 })
+      if (fresh !== null) this.#replaceLate(chain, fresh, lateMs, { isOpen: false })
     } catch (error) {
       throwIfAborted(signal)
       logger.debug({ error }, 'the session stays with a slow chain')

@@ -7,15 +7,15 @@ const factor = 4
 const leastLateMs = 0.05 * second
 /** A step alone may have compiled a graph. */
 const leastSteps = 2
-/** Time that must be lost before the session moves: opening and replaying its positions; after each move four times as much. */
-const firstLossMs = 0.5 * second
+/** A move costs at least this: opening a session. Each further move must have lost four times as much before. */
+const leastLossMs = 0.2 * second
 const lossFactor = 4
 
 export class Pace {
   #steps = 0
   #lostMs = 0
   #usualMs = 0
-  #needMs = firstLossMs
+  #needed = 1
 
   /** A decode step has taken `ms` where servers promise `promisedMs`. */
   took(ms: number, promisedMs: number): void {
@@ -28,8 +28,9 @@ export class Pace {
     this.#usualMs = this.#steps === 1 ? ms : Math.min(this.#usualMs, ms)
   }
 
-  get isLate(): boolean {
-    return this.#steps >= leastSteps && this.#lostMs > this.#needMs
+  /** Whether the chain has lost more time than a move costs. @param replayMs what other servers need for the positions so far */
+  isLate(replayMs: () => number): boolean {
+    return this.#steps >= leastSteps && this.#lostMs > this.#needed * (leastLossMs + replayMs())
   }
 
   /** What a step takes at least, of those that were late in a row. */
@@ -44,7 +45,7 @@ export class Pace {
 
   /** The session has looked for another chain. */
   moved(): void {
-    this.#needMs *= lossFactor
+    this.#needed *= lossFactor
     this.renew()
   }
 

@@ -13,6 +13,13 @@ export interface RivalInit {
   readonly steps: readonly Step[]
   readonly point: MendPoint
   readonly timeoutMs: number
+  /** another chain is asked only if it is expected to take no longer */
+  readonly mostMs: number
+}
+
+/** Positions of each row in all of the steps. */
+export function positionsOf(steps: readonly Step[]): number {
+  return steps.reduce((sum, { hidden }) => sum + hidden.shape[1]!, 0)
 }
 
 /** What the other chain answered, by number of the step. */
@@ -30,7 +37,7 @@ export async function runRival(
 ): Promise<RivalAnswers | null> {
   let chain: Chain | null = null
   try {
-    chain = await builder.rival(late, init.point, signal)
+    chain = await builder.rival(late, init.point, signal, { mostMs: init.mostMs, positions: positionsOf(init.steps) })
     if (chain === null) return null
     return { chain, answers: await answersOf(chain, init, signal) }
   } catch (error) {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { allFinite, tokensFinite } from '../../../client/remote/passes/finite.ts'
 import { patience } from '../../../client/remote/passes/hedge.ts'
+import { Punctuality } from '../../../client/remote/passes/punctuality.ts'
 import { float32, type Tensor } from '../../../common/tensor.ts'
 import { announcement, type Call, FakeSwarm, openStreams } from './fake-swarm.ts'
 
@@ -85,6 +86,35 @@ describe('a server that does not answer', () => {
     })
   }
 
+  it('costs the first step of a session no more than what is promised and a little', async () => {
+    const times: number[] = []
+    // a busy machine delays single timers
+    for (let tries = 0; tries < 3; tries++) {
+      const swarm = createSwarm(['honest', 0, 4])
+      swarm.before = ({ peerId, kind }) => (peerId === 'liar' && kind === 'inferenceStep' ? never : undefined)
+      const { ms } = await timed(async () => {
+        await using session = await swarm.blocks().openSession(options)
+        assert.deepEqual(values(await session.step(states())), expected)
+      })
+      times.push(ms)
+      if (ms < 450) return
+    }
+    assert.fail(`${times.join(', ')} ms`)
+  })
+
+  it('is not told from servers that all need as long: they are asked twice once, and not in each session', async () => {
+    const swarm = createSwarm(['honest', 0, 4])
+    const peers = swarm.peers()
+    swarm.before = ({ kind }) =>
+      kind === 'inferenceStep' ? new Promise(resolve => setTimeout(resolve, 650)) : undefined
+    for (let round = 0; round < 3; round++) {
+      await using session = await swarm.blocks({}, peers).openSession(options)
+      assert.deepEqual(values(await session.step(states())), expected)
+    }
+    const { length } = swarm.asked('inferenceOpen')
+    assert.ok(length <= 4, `${length} sessions at servers`)
+  })
+
   it('is waited for where there is no other', async () => {
     const swarm = createSwarm()
     const released = Promise.withResolvers<void>()
@@ -131,6 +161,20 @@ describe('a server that is far slower than it promises', () => {
     )
     const { length } = swarm.calls.filter(call => call.kind === 'inferenceStep' && call.peerId === 'liar')
     assert.ok(length <= 5, `${length} steps`)
+  })
+
+  it('is left as soon as it has cost more than a move', async () => {
+    const swarm = createSwarm(['honest', 0, 4])
+    swarm.before = ({ peerId, kind }) =>
+      peerId === 'liar' && kind === 'inferenceStep' ? new Promise(resolve => setTimeout(resolve, 180)) : undefined
+    await using session = await swarm.blocks().openSession({ ...options, maxLength: 16 })
+    for (let step = 0; step < 6; step++) await session.step(float32([1, 1, 2], [step, 1]))
+    assert.deepEqual(
+      session.route.map(({ peerId }) => peerId),
+      ['honest']
+    )
+    const { length } = swarm.calls.filter(call => call.kind === 'inferenceStep' && call.peerId === 'liar')
+    assert.ok(length <= 3, `${length} steps`)
   })
 
   it('keeps its session where the others are no faster', async () => {
@@ -262,6 +306,24 @@ describe('whether numbers are finite', () => {
     const hidden = float32([2, 2, 1], [1, Number.NaN, 2, 3])
     assert.ok(!tokensFinite(hidden, () => true))
     assert.ok(tokensFinite(hidden, (row, position) => row !== 0 || position !== 1))
+  })
+})
+
+describe('requests that are asked twice', () => {
+  it('wait longer where every server takes longer than it promises, and are a share of all', () => {
+    const punctuality = new Punctuality({ leastMs: 200 })
+    assert.equal(punctuality.patienceMs(20), 280)
+    punctuality.took('a', 400, 20)
+    assert.equal(punctuality.patienceMs(20), 200 + 4 * 20 * 20)
+    punctuality.took('b', 20, 20)
+    assert.equal(punctuality.patienceMs(20), 280)
+    const found = Array.from({ length: 5 }, () => punctuality.mayHedge())
+    assert.deepEqual(found, [true, true, true, true, false])
+    punctuality.spare()
+    assert.ok(punctuality.mayHedge())
+    for (let asked = 0; asked < 10; asked++) punctuality.patienceMs(20)
+    assert.ok(punctuality.mayHedge())
+    assert.ok(!punctuality.mayHedge())
   })
 })
 
