@@ -58,7 +58,7 @@ export async function measure(task: TaskType, run: Measurement): Promise<Measure
 
 async function load(
   { config, tokenizer }: Pick<CausalModel, 'config' | 'tokenizer'>,
-  { info, source, settings, options: { signal } }: Measurement,
+  { info, source, settings, options: { signal, onProgress } }: Measurement,
   more: Partial<Pick<DataContext, 'task' | 'labels'>>
 ): Promise<TrainingData> {
   const maxPositions = config.maxPositions - (info?.virtualTokens ?? 0)
@@ -71,6 +71,7 @@ async function load(
     trainOnInputs: settings.trainOnInputs,
     eosTokenId: config.eosTokenIds[0],
     stride: settings.stride ?? Math.max(1, Math.floor(length / 2)),
+    onProgress,
     signal,
     ...more
   })
@@ -78,14 +79,14 @@ async function load(
 
 async function measureText(run: Measurement): Promise<Measured> {
   const { path, adapter, settings, options } = run
-  const { signal } = options
+  const { signal, onProgress } = options
   return await withResource(await AutoDistributedModelForCausalLM.fromPretrained(path, options), async base => {
     const model = adapter === undefined ? base : await PeftModel.fromPretrained(base, adapter, { signal })
     const { train: examples, description } = await load(base, run, { task: 'CAUSAL_LM' })
-    const batching = { batchSize: settings.batchSize, padTokenId: padTokenIdOf(base.config), signal }
+    const batching = { batchSize: settings.batchSize, padTokenId: padTokenIdOf(base.config), onProgress, signal }
     const measures = await measureLanguage(model, examples, batching)
     const exactMatch = settings.exactMatch
-      ? await measureExactMatch(model, examples, { batchSize: settings.batchSize, signal })
+      ? await measureExactMatch(model, examples, { batchSize: settings.batchSize, onProgress, signal })
       : undefined
     const result = { ...measures, exactMatch }
     return {
@@ -114,7 +115,7 @@ const isNameless = (label: string, index: number): boolean => label === `LABEL_$
 
 async function measureClasses(run: Measurement, task: 'SEQ_CLS' | 'TOKEN_CLS', opener: Opener): Promise<Measured> {
   const { path, adapter, info, settings, options } = run
-  const { signal } = options
+  const { signal, onProgress } = options
   const named = settings.labels ?? info?.labels ?? undefined
   const numLabels = named === undefined ? (info?.numLabels ?? undefined) : undefined
   return await withResource(
@@ -133,6 +134,7 @@ async function measureClasses(run: Measurement, task: 'SEQ_CLS' | 'TOKEN_CLS', o
         batchSize: settings.batchSize,
         padTokenId: padTokenIdOf(base.config),
         numLabels: labels.length,
+        onProgress,
         signal
       }
       const result = { ...(await measureClassification(model, examples, batching)), labels }

@@ -150,6 +150,11 @@ export class Screen {
     return this.#liveStream !== null
   }
 
+  /** Results are read by a person. */
+  get outputIsTerminal(): boolean {
+    return Boolean(this.#stdout.isTTY)
+  }
+
   /** Log lines are read by a person. */
   get logIsTerminal(): boolean {
     return Boolean(this.#stderr.isTTY)

@@ -2,20 +2,17 @@
 import type { TrainingProgress } from '../client/index.ts'
 import { createProgress, formatDuration } from './progress.ts'
 
-// {eta} is a word of the progress bar's own
-const format = 'loss {loss}  lr {lr}  {rate} tokens/s  ETA {left}{more}'
-
 const plural = (count: number, one: string, many: string): string => (count === 1 ? one : many)
 
 /** Latest evaluation with its step, and how the batches travel; each only where it is known. */
-function more({ traffic }: TrainingProgress, evaluated: TrainingProgress | undefined): string {
+function more({ traffic }: TrainingProgress, evaluated: TrainingProgress | undefined): string[] {
   const measures = Object.entries(evaluated?.evaluation ?? {}).map(([name, value]) => ` ${name} ${value.toFixed(4)}`)
-  const evaluation = evaluated === undefined ? '' : `  eval at ${evaluated.step}:${measures.join('')}`
+  const evaluation = evaluated === undefined ? '' : `eval at ${evaluated.step}:${measures.join('')}`
   const travel =
     traffic === null
       ? ''
-      : `  ${traffic.peers} ${plural(traffic.peers, 'peer', 'peers')}  ${traffic.retries} ${plural(traffic.retries, 'retry', 'retries')}`
-  return evaluation + travel
+      : `${traffic.peers} ${plural(traffic.peers, 'peer', 'peers')}  ${traffic.retries} ${plural(traffic.retries, 'retry', 'retries')}`
+  return [evaluation, travel]
 }
 
 /** Shows a run until it ends; gives the last step's progress, or null where there was nothing to do. */
@@ -26,14 +23,14 @@ export async function showTraining(run: AsyncIterable<TrainingProgress>): Promis
   try {
     for await (const progress of run) {
       if (progress.evaluation !== undefined) evaluated = progress
-      line ??= createProgress(progress.total, format)
-      line.update(progress.step, {
-        loss: progress.loss.toFixed(4),
-        lr: progress.learningRate.toExponential(2),
-        rate: progress.tokensPerSecond.toFixed(0),
-        left: formatDuration(progress.etaSeconds),
-        more: more(progress, evaluated)
-      })
+      line ??= createProgress(progress.total)
+      line.update(progress.step, [
+        `loss ${progress.loss.toFixed(4)}`,
+        `lr ${progress.learningRate.toExponential(2)}`,
+        `${progress.tokensPerSecond.toFixed(0)} tokens/s`,
+        `ETA ${formatDuration(progress.etaSeconds)}`,
+        ...more(progress, evaluated)
+      ])
       last = progress
     }
   } finally {

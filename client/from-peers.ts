@@ -1,6 +1,6 @@
 // A model without files of it: everything comes from servers of the swarm. For clients, and for servers that join.
+import type { OnProgress } from '../common/progress.ts'
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint/checkpoint.ts'
-import type { TransferProgress } from '../model/partial/tensors.ts'
 import { openPeerFolder } from '../model/peers/folder.ts'
 import { findModel } from '../network/model-exchange.ts'
 import type { Network } from '../network/node.ts'
@@ -9,8 +9,8 @@ import type { Network } from '../network/node.ts'
 export interface FromPeers {
   /** folder that keeps what was fetched, by the model's identity */
   readonly directory: string
-  /** told as bytes arrive */
-  readonly onProgress?: (progress: TransferProgress) => void
+  /** hears of the stages `download` and `verify`; default: what the caller of the whole operation gives */
+  readonly onProgress?: OnProgress
 }
 
 /**

@@ -5,9 +5,11 @@ import { files } from '#files'
 import { SwarmError } from '../common/errors.ts'
 import { type Logger, silent } from '../common/logger.ts'
 import { checkOptions, type OptionKeys } from '../common/options.ts'
+import { type OnProgress, runStage } from '../common/progress.ts'
 import { dtypes } from '../common/tensor.ts'
 import { second } from '../common/units.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../model/checkpoint/checkpoint.ts'
+import type { ReadOptions } from '../model/checkpoint/read-tensor.ts'
 import { fixedPositions } from '../model/config/rope-config.ts'
 import { checkHubOptions, type HubOptions } from '../model/hub/options.ts'
 import type { Precision } from '../model/quantize/precision.ts'
@@ -69,6 +71,8 @@ export interface PretrainedOptions {
   readonly hub?: HubOptions
   /** the model's name in the swarm instead of a path: configuration, tokenizer and tensors come from its servers */
   readonly fromPeers?: FromPeers
+  /** hears of the stages `download`, `verify`, `connect` and `load` */
+  readonly onProgress?: OnProgress
   readonly signal?: AbortSignal
 }
 
@@ -91,6 +95,7 @@ export const pretrainedKeys: OptionKeys<PretrainedOptions> = {
   logger: true,
   hub: true,
   fromPeers: true,
+  onProgress: true,
   signal: true
 }
 
@@ -117,8 +122,12 @@ export function checkPretrainedOptions<Options extends PretrainedOptions>(
 const othersTimeoutMs = 3 * second
 
 /** The tensor as a parameter, in memory that the thread of the runtime reads without a copy. */
-export async function loadParameter(checkpoint: Checkpoint, name: string, signal?: AbortSignal): Promise<Parameter> {
-  const { shape, data } = await readTensor(checkpoint, name, { signal })
+export async function loadParameter(
+  checkpoint: Checkpoint,
+  name: string,
+  options: ReadOptions = {}
+): Promise<Parameter> {
+  const { shape, data } = await readTensor(checkpoint, name, options)
   const shared = sharedTensor('float32', shape)
   shared.data.set(data)
   return parameter(name, shape, shared.data)
@@ -147,7 +156,7 @@ async function joinSwarm(
   const stop = () => network.stop()
   options.signal?.addEventListener('abort', stop, { once: true })
   try {
-    await network.start()
+    await runStage(options.onProgress, { stage: 'connect' }, () => network.start())
     throwIfAborted(options.signal)
   } catch (error) {
     await stop()
@@ -201,10 +210,14 @@ async function assemble(
 ): Promise<ModelParts> {
   const { signal, logger = silent } = options
   const { config, family, identity } = checkpoint
+  const names = heldTensors(checkpoint, languageHead)
+  await checkpoint.provide(names, { signal }) // all together: one download
   const parameters = new Map<string, Parameter>()
-  for (const name of heldTensors(checkpoint, languageHead)) {
-    parameters.set(name, await loadParameter(checkpoint, name, signal))
-  }
+  const total = names.reduce((sum, name) => sum + checkpoint.tensors.get(name)!.length, 0)
+  const about = { stage: 'load', name: checkpoint.name, unit: 'bytes', total } as const
+  await runStage(options.onProgress, about, async ({ add: onBytes }) => {
+    for (const name of names) parameters.set(name, await loadParameter(checkpoint, name, { signal, onBytes }))
+  })
   const blame = sharedBlame({ files, home: options.home === undefined ? files.home() : options.home, logger })
   await blame.load()
   const peers: Peers = new Peers({
@@ -277,8 +290,13 @@ export async function openModel<Model>(
   options: PretrainedOptions & { readonly languageHead: boolean },
   finish: (parts: ModelParts) => Model | Promise<Model>
 ): Promise<Model> {
-  const { signal, hub, fromPeers, languageHead } = options
+  const { signal, languageHead, onProgress } = options
   resolveCodecs(options.codec)
+  const hub = { ...options.hub, onProgress: options.hub?.onProgress ?? onProgress }
+  const fromPeers = options.fromPeers && {
+    ...options.fromPeers,
+    onProgress: options.fromPeers.onProgress ?? onProgress
+  }
   const local = fromPeers === undefined ? await openCheckpoint(path, { signal, hub }) : undefined
   const swarm = await joinSwarm(options, local?.identity)
   try {

@@ -1,6 +1,7 @@
 // What a server is told when it is made, and what of it can be checked before anything is loaded.
 import { SwarmError } from '../common/errors.ts'
 import { checkOptions, type OptionKeys } from '../common/options.ts'
+import type { OnProgress } from '../common/progress.ts'
 import type { BlockRange } from '../common/range.ts'
 import type { Checkpoint } from '../model/checkpoint/checkpoint.ts'
 import type { Precision } from '../model/quantize/precision.ts'
@@ -53,6 +54,8 @@ export interface ServerInit extends NetworkInit {
   readonly metricsPort?: number
   readonly announcing?: AnnouncerInit
   readonly vitals?: VitalsInit
+  /** hears of the stages `connect`, `convert`, `quantize` and `measure`, also when the server moves to other blocks */
+  readonly onProgress?: OnProgress
 }
 
 const serverKeys: OptionKeys<ServerInit> = {
@@ -76,7 +79,8 @@ const serverKeys: OptionKeys<ServerInit> = {
   passRunMs: true,
   metricsPort: true,
   announcing: true,
-  vitals: true
+  vitals: true,
+  onProgress: true
 }
 
 /** Throws INVALID_ARGUMENT for a name that no option has, also within options that have names of their own. */

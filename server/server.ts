@@ -2,6 +2,7 @@
 import { messageOf, SwarmError } from '../common/errors.ts'
 import { type Logger, silent } from '../common/logger.ts'
 import { pickOptions } from '../common/options.ts'
+import { runStage } from '../common/progress.ts'
 import { type BlockRange, formatRange } from '../common/range.ts'
 import { second } from '../common/units.ts'
 import type { Precision } from '../model/quantize/precision.ts'
@@ -231,7 +232,7 @@ export class BlockServer {
     signal.throwIfAborted()
     await this.#page?.start()
     if (this.#page) this.#metrics.watchProcess()
-    await this.network.start()
+    await runStage(this.#init.onProgress, { stage: 'connect' }, () => this.network.start())
     signal.throwIfAborted()
     await this.#host.choose(signal)
     await this.#presence.announce(() => this.#describe())

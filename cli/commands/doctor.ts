@@ -76,7 +76,7 @@ async function checkDisk(): Promise<Finding> {
 
 async function checkCheckpoint(path: string, signal: AbortSignal): Promise<Checkpoint | Finding> {
   try {
-    return await openCheckpoint(path, { signal, hub: hubOptions({}, { quiet: true }), blocksOnly: true })
+    return await openCheckpoint(path, { signal, hub: hubOptions({}), blocksOnly: true })
   } catch (error) {
     return fail('model', messageOf(error), 'give the folder, GGUF file or hub name of a checkpoint')
   }

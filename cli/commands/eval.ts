@@ -9,6 +9,7 @@ import type { LogLevel } from '../log.ts'
 import { addLogOptions } from '../log-options.ts'
 import { type MeasureSettings, measure } from '../measure.ts'
 import { codecOption, jsonOption, parsePositive, requireDtypeOption } from '../options.ts'
+import { showProgress } from '../progress.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 
 interface EvalFlags extends AccessFlags, HubFlags, MeasureSettings {
@@ -57,12 +58,13 @@ async function evaluate(path: string, data: string[], flags: EvalFlags): Promise
   const info = adapter === undefined ? undefined : await readAdapterInfo(adapter, { signal })
   const task = info?.task ?? (await taskOfData(source, { signal }))
   const options = {
-    hub: hubOptions(flags, { quiet: flags.json }),
-    fromPeers: flags.fromPeers ? peersSettings({ quiet: flags.json }) : undefined,
+    hub: hubOptions(flags),
+    fromPeers: flags.fromPeers ? peersSettings() : undefined,
     ...(await clientAccess(flags)),
     codec: flags.codec,
     requireDtype: flags.requireDtype,
     logger: createLogger(flags.logLevel),
+    onProgress: showProgress(flags),
     signal
   }
   const { lines, json } = await measure(task, { path, adapter, info, source, options, settings: flags })

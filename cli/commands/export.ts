@@ -6,7 +6,7 @@ import { formatBytes, GiB } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { type HubFlags, hubOptions, offlineOption, revisionOption } from '../hub.ts'
 import { parseBytes } from '../options.ts'
-import { createProgress } from '../progress.ts'
+import { showProgress } from '../progress.ts'
 import { interruptSignal, print } from '../terminal.ts'
 
 interface ExportFlags extends HubFlags {
@@ -44,21 +44,19 @@ export function exportCommand(): Command {
 async function exportModel(path: string, flags: ExportFlags): Promise<void> {
   const interrupt = interruptSignal()
   const { signal } = interrupt
-  const checkpoint = await openCheckpoint(path, { hub: hubOptions(flags, { quiet: false }), signal })
+  const onProgress = showProgress()
+  const checkpoint = await openCheckpoint(path, { hub: { ...hubOptions(flags), onProgress }, signal })
   const output = resolve(flags.output)
-  const line = createProgress(checkpoint.tensors.size, '{name}')
   try {
     const { merged, files, bytes } = await exportMerged(checkpoint, resolve(flags.adapter), output, {
       dtype: flags.dtype,
       shardBytes: flags.shardSize,
-      onTensor: ({ done, name }) => line.update(done + 1, { name }),
+      onProgress,
       signal
     })
-    line.stop()
     const count = files.length === 1 ? files[0] : `${files.length} files`
     print(`${merged} of ${checkpoint.tensors.size} tensors merged; ${formatBytes(bytes)} in ${count}: ${output}`)
   } finally {
-    line.stop()
     interrupt.release()
   }
 }

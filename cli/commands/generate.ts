@@ -29,6 +29,7 @@ import {
   parseWhole,
   requireDtypeOption
 } from '../options.ts'
+import { showProgress } from '../progress.ts'
 import { createLogger, interruptSignal, screen } from '../terminal.ts'
 import { describeTraffic } from '../traffic.ts'
 
@@ -126,13 +127,14 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
   const interrupt = interruptSignal()
   await withResource(
     await AutoDistributedModelForCausalLM.fromPretrained(path, {
-      hub: hubOptions(flags, { quiet: !process.stdout.isTTY }),
-      fromPeers: flags.fromPeers ? peersSettings({ quiet: !process.stdout.isTTY }) : undefined,
+      hub: hubOptions(flags),
+      fromPeers: flags.fromPeers ? peersSettings() : undefined,
       ...(await clientAccess(flags)),
       codec: flags.codec,
       requireDtype: flags.requireDtype,
       audit: flags.audit === undefined ? undefined : { probability: flags.audit },
       logger: createLogger(flags.logLevel),
+      onProgress: showProgress(),
       signal: interrupt.signal
     }),
     async base => {
@@ -142,8 +144,9 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
         flags.draft === undefined
           ? null
           : await openLocalDraft(flags.draft, {
-              hub: hubOptions(flags, { quiet: !process.stdout.isTTY }),
+              hub: hubOptions(flags),
               cacheDir: join(homeFolder(), 'cache'),
+              onProgress: showProgress(),
               signal: interrupt.signal
             })
       const started = performance.now()

@@ -68,7 +68,7 @@ async function prepare(text: string, flags: InitFlags): Promise<StoredSwarm> {
 }
 
 async function modelOf(path: string): Promise<{ identity: string; name: string }> {
-  const { identity, name } = await openCheckpoint(path, { hub: hubOptions({}, { quiet: true }), blocksOnly: true })
+  const { identity, name } = await openCheckpoint(path, { hub: hubOptions({}), blocksOnly: true })
   return { identity, name }
 }
 

@@ -33,6 +33,7 @@ import {
   parsePositive,
   untilEofOption
 } from '../options.ts'
+import { showProgress } from '../progress.ts'
 import { followSchedule, type Hours, parseSchedule } from '../schedule.ts'
 import { createLogger, interruptSignal, print, screen } from '../terminal.ts'
 
@@ -141,10 +142,10 @@ async function openModel(
   access: Access,
   signal: AbortSignal
 ): Promise<{ checkpoint: Checkpoint; release: () => Promise<void> }> {
-  const quiet = flags.json
+  const onProgress = showProgress(flags)
   if (!flags.fromPeers) {
     return {
-      checkpoint: await openCheckpoint(model, { signal, hub: hubOptions(flags, { quiet }), blocksOnly: true }),
+      checkpoint: await openCheckpoint(model, { signal, hub: { ...hubOptions(flags), onProgress }, blocksOnly: true }),
       release: async () => {}
     }
   }
@@ -158,7 +159,12 @@ async function openModel(
   signal.addEventListener('abort', stop, { once: true })
   try {
     await network.start()
-    const checkpoint = await openFromPeers(model, network, peersSettings({ quiet }), { signal, blocksOnly: true })
+    const checkpoint = await openFromPeers(
+      model,
+      network,
+      { ...peersSettings(), onProgress },
+      { signal, blocksOnly: true }
+    )
     return { checkpoint, release: () => network.stop() }
   } catch (error) {
     await network.stop()
@@ -233,6 +239,7 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
       prefixReuse: flags.prefixReuse,
       metricsPort: flags.metricsPort,
       announcing: { expiryMs: flags.expiry * second, intervalMs: (flags.expiry * second) / 3 },
+      onProgress: showProgress(flags),
       logger: createLogger(flags.logLevel)
     }),
     async server => {

@@ -49,8 +49,7 @@ async function status(path: string | undefined, flags: StatusFlags): Promise<voi
   const model =
     path === undefined
       ? ''
-      : (await openCheckpoint(path, { signal: starting, hub: hubOptions({}, { quiet: true }), blocksOnly: true }))
-          .identity
+      : (await openCheckpoint(path, { signal: starting, hub: hubOptions({}), blocksOnly: true })).identity
   const entry = await readAccess(flags)
   const access = networkAccess(entry, model === '' ? {} : { model })
   if (access.join?.length === 0 && access.multicastTag === undefined) {

@@ -29,6 +29,7 @@ import { type HubFlags, hubOptions, offlineOption, peersSettings } from '../hub.
 import type { LogLevel } from '../log.ts'
 import { addLogOptions } from '../log-options.ts'
 import { parseDtype, parsePositive } from '../options.ts'
+import { showProgress } from '../progress.ts'
 import { openTuned } from '../task-models.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
 import { resolveTrainConfig } from '../train-config.ts'
@@ -76,7 +77,7 @@ async function train(model: string | undefined, files: string[], flags: TrainFla
   if (flags.preview === undefined) await checkRunFolder(config, { resume: resume !== undefined })
   const options = await openingOptions(config, flags, signal)
   const source = await openSource(config, options)
-  const data = await loadData(source, config, signal)
+  const data = await loadData(source, config, options)
   for (const line of data.description) print(line)
   if (flags.preview !== undefined) return preview(source, data, flags.preview === true ? 1 : flags.preview)
 
@@ -90,7 +91,8 @@ async function train(model: string | undefined, files: string[], flags: TrainFla
       print(`${total} steps, ${trained.toLocaleString('en')} parameters to train`)
       const { padTokenId = source.config.eosTokenIds[0] ?? 0 } = source.config
       const onResume = (resumed: Resumed) => print(describeResume(resumed, config))
-      const last = await showTraining(runTraining(tuned, data, config, { padTokenId, resume, onResume, signal }))
+      const running = { padTokenId, resume, onResume, onProgress: options.onProgress, signal }
+      const last = await showTraining(runTraining(tuned, data, config, running))
       if (last?.stopsEarly) print(`stopped after ${last.step} of ${last.total} steps: evaluations no longer improve`)
       print(`adapter saved in ${config.output_dir}`)
       const audits = await tuned.audits()
@@ -120,6 +122,7 @@ async function openingOptions(config: TrainConfig, flags: TrainFlags, signal: Ab
     audit: config.audit > 0 ? { probability: config.audit } : undefined,
     seed: config.seed,
     logger: createLogger(flags.logLevel),
+    onProgress: showProgress(),
     signal
   }
 }
@@ -138,8 +141,8 @@ async function openSource({ model, from_peers }: TrainConfig, options: Pretraine
     const opened = await AutoDistributedModel.fromPretrained(model, options)
     return await withResource(opened, async ({ config, tokenizer }) => ({ config, tokenizer }))
   }
-  const { signal, hub } = options
-  const { path, config, tensors } = await openCheckpoint(model, { signal, hub })
+  const { signal, onProgress } = options
+  const { path, config, tensors } = await openCheckpoint(model, { signal, hub: { ...options.hub, onProgress } })
   const hasHead = classifierModules.some(name => tensors.has(`${name}.weight`))
   const labels = hasHead ? namedLabels(config.raw) : undefined
   return { config, tokenizer: await loadTokenizer(path, { signal }), labels }
@@ -150,7 +153,11 @@ function virtualTokens({ peft }: TrainConfig): number {
   return Number((peft as { num_virtual_tokens?: number }).num_virtual_tokens ?? 0)
 }
 
-async function loadData(source: Source, config: TrainConfig, signal: AbortSignal): Promise<TrainingData> {
+async function loadData(
+  source: Source,
+  config: TrainConfig,
+  { onProgress, signal }: PretrainedOptions
+): Promise<TrainingData> {
   const { maxPositions, eosTokenIds } = source.config
   const sources = {
     train: config.train_file,
@@ -169,6 +176,7 @@ async function loadData(source: Source, config: TrainConfig, signal: AbortSignal
     trainOnInputs: config.train_on_inputs,
     packing: config.packing,
     eosTokenId: eosTokenIds[0],
+    onProgress,
     signal
   })
 }

@@ -1,9 +1,11 @@
 // A model with an adapter merged into it, written as a checkpoint of its own that transformers loads. Needs no swarm.
 import { checkOptions } from '../../common/options.ts'
+import { type OnProgress, runStage } from '../../common/progress.ts'
 import { dtypes, type Tensor, tensor } from '../../common/tensor.ts'
 import { GiB, MiB } from '../../common/units.ts'
 import { type Checkpoint, readSample, readTensor } from '../../model/checkpoint/checkpoint.ts'
 import { copyCompanions, copyConfig } from '../../model/checkpoint/companion-files.ts'
+import type { ReadOptions } from '../../model/checkpoint/read-tensor.ts'
 import { makeEmptyFolder, type WrittenTensors, writeTensors } from '../../model/checkpoint/write-checkpoint.ts'
 import { setField, withClasses, withDtype } from '../../model/config/config-text.ts'
 import { isWeightDtype, type WeightDType } from '../../model/formats/convert.ts'
@@ -38,6 +40,8 @@ export interface ExportOptions {
   readonly shardBytes?: number
   /** told before each tensor that is written */
   readonly onTensor?: (progress: { readonly done: number; readonly total: number; readonly name: string }) => void
+  /** hears of the stage `export`, in stored bytes of the model's tensors */
+  readonly onProgress?: OnProgress
   readonly signal?: AbortSignal
 }
 
@@ -83,18 +87,22 @@ async function storedNames(
   return info => (stored.has(info.name) ? info.name : (byPlace.get(placeOf(info)) ?? info.name))
 }
 
+/** The tensors of an exported model: those of the checkpoint, and those that take the place of others or are new. */
+interface WrittenParts {
+  readonly kept: readonly TensorInfo[]
+  readonly added: readonly AddedTensor[]
+}
+
 /** The tensors to write, each read and changed when its turn comes. */
 async function sourcesOf(
   checkpoint: Checkpoint,
   plan: MergePlan,
-  others: readonly AddedTensor[],
-  { dtype, onTensor, signal }: ExportOptions
+  { kept, added: others }: WrittenParts,
+  { dtype, onTensor, onBytes, signal }: ExportOptions & ReadOptions
 ): Promise<TensorSource[]> {
   const nameOf = await storedNames(checkpoint, signal)
   const total = checkpoint.tensors.size
   let done = 0
-  const replaced = new Set(others.map(({ name }) => name))
-  const kept = [...checkpoint.tensors.values()].filter(({ name }) => !replaced.has(name))
   /** How a tensor that is changed, or was never there, is stored. */
   const storedAs = (like: string | undefined): ExportDType => {
     const stored = like === undefined ? 'float32' : checkpoint.tensors.get(like)!.dtype
@@ -117,9 +125,11 @@ async function sourcesOf(
       async load() {
         onTensor?.({ done: done++, total, name })
         if (change === undefined && encoding === undefined && target === stored) {
-          return await readAsStored(checkpoint, info)
+          const stored = await readAsStored(checkpoint, info)
+          onBytes?.(info.length)
+          return stored
         }
-        const floats = await readTensor(checkpoint, name, { signal })
+        const floats = await readTensor(checkpoint, name, { signal, onBytes })
         change?.(floats)
         return toDtype(floats, target as ExportDType)
       }
@@ -152,10 +162,16 @@ export async function writeMerged(
   options: ExportOptions = {},
   { added, editConfig }: Additions = { added: [], editConfig: text => text }
 ): Promise<Exported> {
-  const { shardBytes = 5 * GiB, dtype, signal } = options
+  const { shardBytes = 5 * GiB, dtype, onProgress, signal } = options
   await makeEmptyFolder(output)
-  const sources = await sourcesOf(checkpoint, plan, added, options)
-  const written = await writeTensors(output, sources, { shardBytes, signal })
+  const replaced = new Set(added.map(({ name }) => name))
+  const kept = [...checkpoint.tensors.values()].filter(({ name }) => !replaced.has(name))
+  const total = kept.reduce((sum, { length }) => sum + length, 0)
+  const about = { stage: 'export', name: checkpoint.name, unit: 'bytes', total } as const
+  const written = await runStage(onProgress, about, async ({ add: onBytes }) => {
+    const sources = await sourcesOf(checkpoint, plan, { kept, added }, { ...options, onBytes })
+    return await writeTensors(output, sources, { shardBytes, signal })
+  })
   await copyCompanions(checkpoint.folder, output, { signal })
   // last: a folder without it is no model, should this one stay unfinished
   const typed = (text: string): string => (dtype === undefined ? text : withDtype(text, dtype))
@@ -187,7 +203,13 @@ export async function exportMerged(
   output: string,
   options: ExportOptions = {}
 ): Promise<Exported> {
-  checkOptions('exportMerged', options, { dtype: true, shardBytes: true, onTensor: true, signal: true })
+  checkOptions('exportMerged', options, {
+    dtype: true,
+    shardBytes: true,
+    onTensor: true,
+    onProgress: true,
+    signal: true
+  })
   const { signal } = options
   const info = await readAdapterInfo(adapter, { signal })
   const { task, peftType } = info

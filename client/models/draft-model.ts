@@ -2,6 +2,7 @@
 
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions } from '../../common/options.ts'
+import type { OnProgress } from '../../common/progress.ts'
 import { int64, type Tensor, tensor } from '../../common/tensor.ts'
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { fixedPositions } from '../../model/config/rope-config.ts'
@@ -26,6 +27,8 @@ export interface LocalDraftOptions {
   readonly threads?: number
   /** of the Hugging Face Hub, for a model named instead of a path */
   readonly hub?: HubOptions
+  /** hears of the stages `download`, `verify` and `convert` */
+  readonly onProgress?: OnProgress
   readonly signal?: AbortSignal
 }
 
@@ -116,9 +119,17 @@ export class LocalDraft implements Draft, AsyncDisposable {
  * Throws what opening and compiling throw, INVALID_ARGUMENT for weights that are not float32 without `cacheDir`.
  */
 export async function openLocalDraft(path: string, options: LocalDraftOptions = {}): Promise<LocalDraft> {
-  checkOptions('openLocalDraft', options, { maxLength: true, cacheDir: true, threads: true, hub: true, signal: true })
+  checkOptions('openLocalDraft', options, {
+    maxLength: true,
+    cacheDir: true,
+    threads: true,
+    hub: true,
+    onProgress: true,
+    signal: true
+  })
   checkHubOptions('openLocalDraft', options.hub)
-  const { threads, cacheDir, signal, hub, maxLength = 4096 } = options
+  const { threads, cacheDir, signal, onProgress, maxLength = 4096 } = options
+  const hub = { ...options.hub, onProgress: options.hub?.onProgress ?? onProgress }
   const checkpoint = await openCheckpoint(path, { signal, hub })
   const { config, family } = checkpoint
   if (fixedPositions(config.rope) !== undefined) {
@@ -128,10 +139,10 @@ export async function openLocalDraft(path: string, options: LocalDraftOptions = 
     )
   }
   const blocks = { first: 0, end: config.numBlocks }
-  const weights = await blockWeights(checkpoint, blocks, { cacheDir, signal })
+  const weights = await blockWeights(checkpoint, blocks, { cacheDir, onProgress, signal })
   const parameters = new Map<string, Parameter>()
   for (const { name } of family.clientTensors(config)) {
-    parameters.set(name, await loadParameter(checkpoint, name, signal))
+    parameters.set(name, await loadParameter(checkpoint, name, { signal }))
   }
   const programs = new Programs(parameters, { threads })
   const weight = parameters.get(family.clientTensorNames(config).embedding)!

@@ -2,6 +2,7 @@
 
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions, type OptionKeys } from '../../common/options.ts'
+import { type OnProgress, runStage } from '../../common/progress.ts'
 import { collate, countLabels } from './collate.ts'
 import { type Example, ignoredLabel } from './data/example.ts'
 import type { TrainableModel } from './model.ts'
@@ -12,11 +13,18 @@ export interface EvaluateOptions {
   readonly padTokenId: number
   /** default 8 */
   readonly batchSize?: number
+  /** hears of the stage `evaluate`, in examples */
+  readonly onProgress?: OnProgress
   readonly signal?: AbortSignal
 }
 
 /** For checkOptions. */
-export const evaluateKeys: OptionKeys<EvaluateOptions> = { padTokenId: true, batchSize: true, signal: true }
+export const evaluateKeys: OptionKeys<EvaluateOptions> = {
+  padTokenId: true,
+  batchSize: true,
+  onProgress: true,
+  signal: true
+}
 
 /** Mean loss per label over all examples, whatever the batches. Throws INVALID_ARGUMENT without examples. */
 export async function evaluateLoss(
@@ -25,7 +33,7 @@ export async function evaluateLoss(
   options: EvaluateOptions
 ): Promise<number> {
   checkOptions('evaluateLoss', options, evaluateKeys)
-  const { padTokenId, batchSize = 8, signal } = options
+  const { padTokenId, batchSize = 8, signal, onProgress } = options
   if (examples.length === 0)
     throw new SwarmError('INVALID_ARGUMENT', 'evaluation: expected at least one example, found none')
   const total = countLabels(examples, model)
@@ -33,13 +41,17 @@ export async function evaluateLoss(
     throw new SwarmError('INVALID_ARGUMENT', `evaluation: no label of the examples counts (all are ${ignoredLabel}?)`)
   }
   let sum = 0
-  for (let first = 0; first < examples.length; first += batchSize) {
-    const batch = examples.slice(first, first + batchSize)
-    const count = countLabels(batch, model)
-    if (count === 0) continue
-    const { loss } = await model.forward(collate(batch, padTokenId), { training: false, signal })
-    sum += loss.value * count
-  }
+  await runStage(onProgress, { stage: 'evaluate', unit: 'examples', total: examples.length }, async running => {
+    for (let first = 0; first < examples.length; first += batchSize) {
+      const batch = examples.slice(first, first + batchSize)
+      const count = countLabels(batch, model)
+      if (count > 0) {
+        const { loss } = await model.forward(collate(batch, padTokenId), { training: false, signal })
+        sum += loss.value * count
+      }
+      running.add(batch.length)
+    }
+  })
   return sum / total
 }
 
@@ -47,13 +59,13 @@ export async function evaluateLoss(
 export function lossEvaluation(
   model: Pick<TrainableModel, 'forward' | 'firstLabelCounts'>,
   examples: readonly Example[],
-  { everySteps, ...options }: Omit<EvaluateOptions, 'signal'> & { readonly everySteps?: number }
+  { everySteps, ...options }: Omit<EvaluateOptions, 'signal' | 'onProgress'> & { readonly everySteps?: number }
 ): EvaluationHook {
-  const { signal: _, ...keys } = evaluateKeys
-  checkOptions('lossEvaluation', { everySteps, ...options }, { ...keys, everySteps: true })
+  const { padTokenId, batchSize } = evaluateKeys
+  checkOptions('lossEvaluation', { everySteps, ...options }, { padTokenId, batchSize, everySteps: true })
   return {
     everySteps,
     measures: ['loss'],
-    run: async (_step, { signal }) => ({ loss: await evaluateLoss(model, examples, { ...options, signal }) })
+    run: async (_step, running) => ({ loss: await evaluateLoss(model, examples, { ...options, ...running }) })
   }
 }

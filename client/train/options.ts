@@ -1,5 +1,6 @@
 // What a training run can be told, and what it tells. Names are those of Hugging Face's TrainingArguments in camel case.
 import { checkOptions, checkSpelling, type OptionKeys } from '../../common/options.ts'
+import type { OnProgress } from '../../common/progress.ts'
 import {
   checkScheduleKwargs,
   type OptimizerSettings,
@@ -17,7 +18,10 @@ export interface EvaluationHook {
   readonly everySteps?: number
   /** names of what `run` gives, where they are known before */
   readonly measures?: readonly string[]
-  run(step: number, options: { signal?: AbortSignal }): Promise<Readonly<Record<string, number>>>
+  run(
+    step: number,
+    options: { signal?: AbortSignal; onProgress?: OnProgress }
+  ): Promise<Readonly<Record<string, number>>>
 }
 
 /** Where a run goes on. */
@@ -87,6 +91,8 @@ export interface TrainOptions extends OptimizerSettings, PlanOptions, StoppingRu
   readonly evaluate?: EvaluationHook
   /** name of the measure by which evaluations are compared; default 'loss' */
   readonly metricForBestModel?: string
+  /** hears of the stage `prepare`, until the first step is done, and of `evaluate`; steps are what the run yields */
+  readonly onProgress?: OnProgress
   readonly signal?: AbortSignal
   /** milliseconds of a steady clock; default `performance.now` */
   readonly now?: () => number
@@ -121,6 +127,7 @@ const trainKeys: OptionKeys<TrainOptions> = {
   lossScale: true,
   evaluate: true,
   metricForBestModel: true,
+  onProgress: true,
   signal: true,
   now: true
 }

@@ -1,4 +1,5 @@
 // The training loop: batches in, optimizer steps out, progress after each. Knows no tuning method and no network.
+import { runStage } from '../../common/progress.ts'
 import { second } from '../../common/units.ts'
 import { checkMeasure, keepRun } from './checkpointing.ts'
 import type { Example } from './data/index.ts'
@@ -34,7 +35,8 @@ export async function* train(
     if (first > 0 && isDue(options.evaluate, state, steps.plan)) state = (await evaluated(state, options)).state
     while (state.step < total && !stopsEarly(state, options)) {
       const started = now()
-      const made = await steps.make(state)
+      const making = (): ReturnType<Steps['make']> => steps.make(state)
+      const made = await (state.step === first ? runStage(options.onProgress, { stage: 'prepare' }, making) : making())
       state = made.state
       elapsedMs += now() - started
       tokens += made.result.tokens
@@ -70,8 +72,8 @@ function isDue(
 
 /** Throws INVALID_ARGUMENT where the measure that counts is not among those taken, and it is needed. */
 async function evaluated(state: TrainingState, options: TrainOptions) {
-  const { evaluate, metricForBestModel = 'loss', signal } = options
-  const evaluation = await evaluate!.run(state.step, { signal })
+  const { evaluate, metricForBestModel = 'loss', signal, onProgress } = options
+  const evaluation = await evaluate!.run(state.step, { signal, onProgress })
   const metric = evaluation[metricForBestModel]
   if (metric !== undefined) return { evaluation, state: judged(state, metric, options) }
   checkMeasure(options, Object.keys(evaluation))

@@ -15,7 +15,7 @@ import { alignNames } from '../formats/tensor-names.ts'
 import { isHubName, openHubFolder } from '../hub/folder.ts'
 import type { HubOptions } from '../hub/options.ts'
 import { isJsonObject } from '../json.ts'
-import { checkReadable, decodeTensor, isStoredAsKnown, visitBytes } from './read-tensor.ts'
+import { checkReadable, decodeTensor, isStoredAsKnown, type ReadOptions, visitBytes } from './read-tensor.ts'
 import { headNameOf, holdSameNumbers, tieByName } from './tied-head.ts'
 import { checkUnread } from './unread-tensors.ts'
 
@@ -264,10 +264,10 @@ async function openFolder(folder: ModelFolder, options: OpenOptions): Promise<Ch
 export async function readTensor(
   checkpoint: Checkpoint,
   name: string,
-  options: { signal?: AbortSignal } = {}
+  options: ReadOptions = {}
 ): Promise<Tensor<'float32'>> {
   const info = tensorInfo(checkpoint.tensors, name, checkpoint.path)
-  await checkpoint.provide([name], options)
+  await checkpoint.provide([name], { signal: options.signal })
   return decodeTensor(info, checkpoint.reads, options)
 }
 

@@ -32,6 +32,13 @@ export async function visitBytes(
   })
 }
 
+/** Of reading a tensor. */
+export interface ReadOptions {
+  readonly signal?: AbortSignal
+  /** told how many more of its stored bytes are decoded */
+  readonly onBytes?: (count: number) => void
+}
+
 /** How many stored bytes hold how many elements, and how they become float32. */
 interface Decoder {
   readonly bytes: number
@@ -103,21 +110,23 @@ function separateHalves(data: Float32Array, shape: readonly number[], heads: num
 export async function decodeTensor(
   info: TensorInfo,
   reads: ReadLog,
-  options: { signal?: AbortSignal } = {}
+  options: ReadOptions = {}
 ): Promise<Tensor<'float32'>> {
+  const { signal, onBytes } = options
   const { shape, encoding } = info
   const { bytes: unitBytes, elements, decode } = decoderOf(info)
   const stored = new Float32Array(encoding?.strides ? (info.length / unitBytes) * elements : sizeOf(shape))
   const visit = (bytes: Uint8Array, done: number) => {
-    options.signal?.throwIfAborted()
+    signal?.throwIfAborted()
     decode(bytes, stored, (done / unitBytes) * elements)
+    onBytes?.(bytes.length)
   }
   await visitBytes(info, reads, visit, unitBytes)
   let data = encoding?.strides ? gather(stored, shape, encoding.strides) : stored
   if (encoding?.interleavedHeads) data = separateHalves(data, shape, encoding.interleavedHeads)
   if (encoding?.add) for (let index = 0; index < data.length; index++) data[index]! += encoding.add
   if (info.scale !== undefined) {
-    const scales = await decodeTensor(info.scale.tensor, reads, options)
+    const scales = await decodeTensor(info.scale.tensor, reads, { signal })
     multiply(data, shape, scales.data, info.scale.block)
   }
   return { dtype: 'float32', shape, data }

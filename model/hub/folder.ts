@@ -6,6 +6,7 @@ import { basename, dirname, join, relative } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/folders.ts'
 import { removeLeftoversOf } from '../../common/leftovers.ts'
+import { runStage } from '../../common/progress.ts'
 import { GiB, KiB } from '../../common/units.ts'
 import { type ByteFile, openLocalFile } from '../formats/byte-file.ts'
 import type { FolderOptions, ModelFolder } from '../formats/folder.ts'
@@ -92,8 +93,9 @@ class HubFolder implements ModelFolder {
   }
 
   async provide(tensors: readonly TensorInfo[], options: FolderOptions = {}): Promise<void> {
+    const { signal } = options
     const { onProgress } = this.#settings
-    await fetchTensors(tensors, file => this.#partials.get(file), { ...options, onProgress })
+    await fetchTensors(tensors, file => this.#partials.get(file), { signal, name: this.#fullName, onProgress })
     for (const file of new Set(tensors.map(tensor => tensor.file))) {
       const listed = [...this.#listed.values()].find(({ etag }) => file.endsWith(etag) && etag !== '')
       if (listed && this.#partials.has(file)) await this.#adopt(listed, this.#partials.get(file)!)
@@ -102,6 +104,7 @@ class HubFolder implements ModelFolder {
 
   /** Fetches configuration, tokenizer and indices. Throws BAD_CHECKPOINT where a checksum is wrong. */
   async fetchSmallFiles(options: FolderOptions): Promise<void> {
+    const missing: HubFile[] = []
     for (const file of this.#listed.values()) {
       if (!smallFiles.test(file.path) || (await this.#whole(file.path)) !== undefined) continue
       if (file.size > maxSmallFileBytes) {
@@ -111,10 +114,18 @@ class HubFolder implements ModelFolder {
           `${this.#fullName}: '${file.path}': expected at most ${maxSmallFileBytes} bytes, ${found}`
         )
       }
-      const partial = this.#partial(file)
-      await partial.fetch([{ start: 0, end: file.size }], options)
-      await this.#adopt(file, partial)
+      missing.push(file)
     }
+    if (missing.length === 0) return
+    const total = missing.reduce((sum, { size }) => sum + size, 0)
+    const about = { stage: 'download', name: `${this.#fullName} (configuration and tokenizer)` } as const
+    await runStage(this.#settings.onProgress, { ...about, unit: 'bytes', total }, async ({ add: onBytes }) => {
+      for (const file of missing) {
+        const partial = this.#partial(file)
+        await partial.fetch([{ start: 0, end: file.size }], { ...options, onBytes })
+        await this.#adopt(file, partial)
+      }
+    })
   }
 
   /** Where the file lies if all of it is here. */
@@ -139,7 +150,10 @@ class HubFolder implements ModelFolder {
     if ((await this.#whole(file.path)) !== undefined) return
     if ((await partial.missing([{ start: 0, end: file.size }])).length > 0) return
     const large = file.etag.length === 64
-    const found = large ? await partial.hash('sha256') : await partial.hash('sha1', `blob ${file.size}\0`)
+    const about = { stage: 'verify', name: file.path, unit: 'bytes', total: file.size } as const
+    const found = await runStage(this.#settings.onProgress, about, ({ add: onBytes }) =>
+      large ? partial.hash('sha256', { onBytes }) : partial.hash('sha1', { prefix: `blob ${file.size}\0`, onBytes })
+    )
     if (found !== file.etag) {
       await partial.discard()
       throw new SwarmError(

@@ -2,7 +2,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { checkOptions } from '../../common/options.ts'
-import type { TransferProgress } from '../partial/tensors.ts'
+import type { OnProgress } from '../../common/progress.ts'
 
 export interface HubOptions {
   /** default https://huggingface.co */
@@ -15,8 +15,8 @@ export interface HubOptions {
   readonly revision?: string
   /** asks nobody: only what is in the cache */
   readonly offline?: boolean
-  /** told as bytes arrive */
-  readonly onProgress?: (progress: TransferProgress) => void
+  /** hears of the stages `download` and `verify`; default: what the caller of the whole operation gives */
+  readonly onProgress?: OnProgress
 }
 
 /** Throws INVALID_ARGUMENT for a name that is no option of the hub. */

@@ -82,10 +82,21 @@ export class PartialFile {
     return turn
   }
 
-  /** Of the whole file, in hex. `prefix` is hashed before it. */
-  async hash(algorithm: 'sha1' | 'sha256', prefix = ''): Promise<string> {
+  /**
+   * Of the whole file, in hex.
+   * @param options.prefix hashed before it
+   * @param options.onBytes told how many more bytes are hashed
+   */
+  async hash(
+    algorithm: 'sha1' | 'sha256',
+    options: { prefix?: string; onBytes?: (count: number) => void } = {}
+  ): Promise<string> {
+    const { prefix = '', onBytes } = options
     const hash = createHash(algorithm).update(prefix)
-    for await (const bytes of createReadStream(this.path)) hash.update(bytes as Uint8Array)
+    for await (const bytes of createReadStream(this.path)) {
+      hash.update(bytes as Uint8Array)
+      onBytes?.((bytes as Uint8Array).length)
+    }
     return hash.digest('hex')
   }
 

@@ -4,6 +4,7 @@
 import { dirname, join } from 'node:path'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/folders.ts'
+import { type OnProgress, runStage } from '../../common/progress.ts'
 import { writeWhole } from '../../common/whole-file.ts'
 import type { FolderOptions, ModelFolder } from '../formats/folder.ts'
 import { openLocalFolder } from '../formats/folder.ts'
@@ -11,7 +12,7 @@ import type { TensorInfo } from '../formats/tensor-info.ts'
 import { readJsonObject } from '../json.ts'
 import { type ByteSource, PartialFile } from '../partial/partial-file.ts'
 import type { ByteRange } from '../partial/ranges.ts'
-import { fetchTensors, type TransferProgress } from '../partial/tensors.ts'
+import { fetchTensors } from '../partial/tensors.ts'
 import { sharedFiles } from './files.ts'
 import { layOut, type PeerLayout } from './index-file.ts'
 
@@ -30,7 +31,8 @@ export interface ModelPeers {
 }
 
 export interface PeerFolderOptions extends FolderOptions {
-  readonly onProgress?: (progress: TransferProgress) => void
+  /** hears of the stages `download` and `verify` */
+  readonly onProgress?: OnProgress
 }
 
 /** Peers whose hashes are compared before a tensor is believed. */
@@ -103,13 +105,18 @@ class PeerFolder implements ModelFolder {
     )
     // one peer that gives wrong bytes is asked for that tensor no more
     for (let remaining = wanted, round = 0; remaining.length > 0; round++) {
-      await fetchTensors(remaining, () => this.#partial, { ...options, onProgress: this.#options.onProgress })
+      const { onProgress } = this.#options
+      await fetchTensors(remaining, () => this.#partial, { signal: options.signal, name: this.name, onProgress })
       const wrong: TensorInfo[] = []
-      for (const tensor of remaining) {
-        if ((await this.#hash(tensor)) === hashes.get(tensor.name))
-          this.#verified.set(tensor.name, hashes.get(tensor.name)!)
-        else wrong.push(tensor)
-      }
+      const total = remaining.reduce((sum, { length }) => sum + length, 0)
+      await runStage(onProgress, { stage: 'verify', name: this.name, unit: 'bytes', total }, async ({ add }) => {
+        for (const tensor of remaining) {
+          if ((await this.#hash(tensor)) === hashes.get(tensor.name))
+            this.#verified.set(tensor.name, hashes.get(tensor.name)!)
+          else wrong.push(tensor)
+          add(tensor.length)
+        }
+      })
       await writeWhole(join(this.path, verifiedFile), JSON.stringify(Object.fromEntries(this.#verified)))
       for (const { name, offset, length } of wrong) {
         await this.#partial.forget({ start: offset, end: offset + length })

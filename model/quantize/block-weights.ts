@@ -5,6 +5,7 @@ import { realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/folders.ts'
+import { type OnProgress, runStage } from '../../common/progress.ts'
 import type { BlockRange } from '../../common/range.ts'
 import { KiB } from '../../common/units.ts'
 import type { WeightPacker } from '../../graph/packed-weights.ts'
@@ -92,24 +93,32 @@ function makerOf({ maker }: WeightPacker): string {
   return createHash('sha256').update(maker).digest('hex').slice(0, 8)
 }
 
-type ConvertOptions = Pick<BlockWeightsOptions, 'packer' | 'signal'> & { readonly precision: Precision }
+type ConvertOptions = Pick<BlockWeightsOptions, 'packer' | 'signal'> & {
+  readonly precision: Precision
+  /** told how many more stored bytes are done */
+  readonly onBytes: (count: number) => void
+}
+
+const bytesOf = ({ tensors }: Checkpoint, names: readonly string[]): number =>
+  names.reduce((sum, name) => sum + tensors.get(name)!.length, 0)
 
 /** The path of a block's converted file, which is made where it is not there yet, and its header. */
 async function converted(
   checkpoint: Checkpoint,
   block: number,
   folder: string,
-  { precision, packer, signal }: ConvertOptions
+  { precision, packer, signal, onBytes }: ConvertOptions
 ): Promise<{ file: string; header: SafetensorsHeader }> {
   const { config, family } = checkpoint
   const names = family.blockTensorNames(config, block).sort()
   const source = await fingerprint(checkpoint, names)
   const file = convertedName(block, source, precision, packer && makerOf(packer))
   const path = join(folder, file)
-  const parts = blockParts(checkpoint, block, precision, { signal })
+  const parts = blockParts(checkpoint, block, precision, { signal, onBytes })
   const found = await reusable(path, parts, source)
   if (found !== null && (packer === undefined || copiesIn(found) !== null)) {
     await touch(path)
+    onBytes(bytesOf(checkpoint, names))
     return { file, header: found }
   }
   if (packer === undefined) await writeSafetensorsFrom(path, parts, { source }, { signal })
@@ -127,6 +136,8 @@ export interface BlockWeightsOptions {
   readonly precision?: Precision
   /** makes copies of quantized matrices, rearranged for products, which a session then maps too */
   readonly packer?: WeightPacker
+  /** hears of the stage `convert` or `quantize`, in stored bytes, where weights are not used as they are stored */
+  readonly onProgress?: OnProgress
   readonly signal?: AbortSignal
 }
 
@@ -142,7 +153,7 @@ export async function blockWeights(
   options: BlockWeightsOptions = {}
 ): Promise<BlockWeights> {
   const { config, family } = checkpoint
-  const { precision = 'float32', signal } = options
+  const { precision = 'float32', signal, onProgress } = options
   const packer = precision === 'float32' ? undefined : options.packer
   if (range.first < 0 || range.first >= range.end || range.end > config.numBlocks) {
     throw new SwarmError(
@@ -151,7 +162,7 @@ export async function blockWeights(
     )
   }
   const names = blocksOf(range).flatMap(block => family.blockTensorNames(config, block))
-  await checkpoint.provide(names, options)
+  await checkpoint.provide(names, { signal })
   const own = precision === 'float32' ? await inPlace(checkpoint, names) : null
   if (own !== null) return own
   if (options.cacheDir === undefined) {
@@ -164,13 +175,17 @@ export async function blockWeights(
   await makeFolder(folder)
   await cleanCache(options.cacheDir, packer && makerOf(packer))
   const locations = new Map<string, WeightLocation>()
-  for (const block of blocksOf(range)) {
-    signal?.throwIfAborted()
-    const { file, header } = await converted(checkpoint, block, folder, { precision, packer, signal })
-    const copies = copiesIn(header)
-    for (const { name, offset, length } of header.entries.filter(isOwn)) {
-      locations.set(name, { location: file, offset, length, packed: copies?.get(name) })
+  const stage = precision === 'float32' ? 'convert' : 'quantize'
+  const about = { stage, name: checkpoint.name, unit: 'bytes', total: bytesOf(checkpoint, names) } as const
+  await runStage(onProgress, about, async ({ add: onBytes }) => {
+    for (const block of blocksOf(range)) {
+      signal?.throwIfAborted()
+      const { file, header } = await converted(checkpoint, block, folder, { precision, packer, signal, onBytes })
+      const copies = copiesIn(header)
+      for (const { name, offset, length } of header.entries.filter(isOwn)) {
+        locations.set(name, { location: file, offset, length, packed: copies?.get(name) })
+      }
     }
-  }
+  })
   return withLocations(await realpath(folder), locations)
 }

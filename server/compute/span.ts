@@ -1,4 +1,5 @@
 // The blocks that a server hosts now, ready to compute: weights, programs, and how fast they are. A server that moves has another.
+import { type OnProgress, runStage } from '../../common/progress.ts'
 import { type BlockRange, rangeLength } from '../../common/range.ts'
 import { second } from '../../common/units.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
@@ -17,6 +18,7 @@ export interface SpanInit {
   readonly precision: Precision
   readonly cacheDir: string
   readonly threads?: number
+  readonly onProgress?: OnProgress
   /** for rearranged copies of so many bytes of weights */
   prepackedBytes(weightBytes: number): number
 }
@@ -33,8 +35,9 @@ export interface HostedSpan {
 
 /** Loads blocks and measures them. What was loaded is released where that fails. */
 export async function loadSpan(init: SpanInit, range: BlockRange, signal: AbortSignal): Promise<HostedSpan> {
-  const { checkpoint, precision, cacheDir, threads } = init
-  const weights = await blockWeights(checkpoint, range, { cacheDir, precision, packer: getPacker(), signal })
+  const { checkpoint, precision, cacheDir, threads, onProgress } = init
+  const converting = { cacheDir, precision, packer: getPacker(), onProgress, signal }
+  const weights = await blockWeights(checkpoint, range, converting)
   const programs = new Programs({
     ...{ checkpoint, range, weights, precision, threads },
     prepackedBytes: init.prepackedBytes(weights.bytes),
@@ -43,7 +46,10 @@ export async function loadSpan(init: SpanInit, range: BlockRange, signal: AbortS
   try {
     const components = { programs, rotary: new RotaryTables(checkpoint) }
     const [executor, decoder] = [new SpanExecutor(components), new SpanDecoder(components)]
-    const throughput = await measureThroughput({ config: checkpoint.config, executor, decoder }, range, { signal })
+    const measured = { config: checkpoint.config, executor, decoder }
+    const throughput = await runStage(onProgress, { stage: 'measure', name: checkpoint.name }, () =>
+      measureThroughput(measured, range, { signal })
+    )
     return { range, weights, programs, executor, decoder, throughput }
   } catch (error) {
     await programs.close()

@@ -123,11 +123,11 @@ export class SpanHost {
   }
 
   #spanInit(): SpanInit {
-    const { checkpoint, cacheDir, threads, storage } = this.#init
+    const { checkpoint, cacheDir, threads, storage, onProgress } = this.#init
     const { precision, prepackedBytes: most = Infinity } = this.#plan
     this.#precision = precision
     return {
-      ...{ checkpoint, cacheDir, threads, precision },
+      ...{ checkpoint, cacheDir, threads, precision, onProgress },
       prepackedBytes: bytes => Math.min(most, prepackedBytes(storage, bytes, process.availableMemory()))
     }
   }

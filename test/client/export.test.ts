@@ -12,6 +12,7 @@ import {
   PeftModel
 } from '../../client/index.ts'
 import { createTuning, saveAdapter } from '../../client/tuning/index.ts'
+import type { Progress } from '../../common/progress.ts'
 import { float32, int64, type Tensor } from '../../common/tensor.ts'
 import { type Checkpoint, openCheckpoint, readSample } from '../../model/checkpoint/checkpoint.ts'
 import { decodeSafetensors } from '../../model/formats/safetensors/encoding.ts'
@@ -279,13 +280,20 @@ suite('the folder', () => {
     const adapter = await tinyAdapter(t)
     const seen: string[] = []
     const shardBytes = 4 * 1024 * 1024
+    const stages: Progress[] = []
     const onTensor = ({ name }: { name: string }): void => void seen.push(name)
     const { folder, files, bytes, checkpoint } = await exported(t, tinyPath, adapter, {
       dtype: 'float32',
       shardBytes,
-      onTensor
+      onTensor,
+      onProgress: progress => stages.push(progress)
     })
     assert.ok(files.length > 4)
+    const base = await openCheckpoint(tinyPath)
+    const total = [...base.tensors.values()].reduce((sum, { length }) => sum + length, 0)
+    const about = { stage: 'export', name: base.name, unit: 'bytes', total }
+    assert.deepEqual(stages[0], { ...about, done: 0, ended: false })
+    assert.deepEqual(stages.at(-1), { ...about, done: total, ended: true })
     assert.deepEqual(new Set(seen), new Set(checkpoint.tensors.keys()))
     assert.equal(seen.length, checkpoint.tensors.size)
     assert.ok([...checkpoint.tensors.values()].every(({ dtype }) => dtype === 'float32'))

@@ -3,6 +3,7 @@ import { createServer as createHttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { silent } from '../../common/logger.ts'
+import type { Progress } from '../../common/progress.ts'
 import { createNetwork } from '../../network/node.ts'
 import { createServer } from '../../server/server.ts'
 import {
@@ -54,14 +55,20 @@ test('a server announces what it hosts and how fast it is, drains, and is gone',
   const checkpoint = await openModel('grouped')
   const witness = await startServer(context, { checkpoint, blocks: { first: 0, end: 1 } })
   const blocks = { first: 1, end: 3 }
+  const stages: Progress[] = []
   const server = await startServer(context, {
     checkpoint,
     blocks,
+    onProgress: progress => stages.push(progress),
     join: witness.addresses,
     kvCacheBytes: 10_000,
     cacheSharePerPeer: 1,
     peerBytes: 8 * 2 ** 20
   })
+  assert.deepEqual(
+    stages.filter(({ ended }) => ended).map(({ stage }) => stage),
+    ['connect', 'measure']
+  )
   const seen = () => witness.network.directory.get(server.peerId)
   await eventually(() => seen()?.state === 'online', 'the witness hears of it')
   const { firstBlock, endBlock, totalBlocks, model, forwardRate, decodeRate, cacheBytesFree, requestBytes } = seen()!

@@ -1,6 +1,7 @@
 // Rows and texts of data files as examples that fit, with a line for a person about each file.
 import { pipe } from 'it-pipe'
 import { SwarmError } from '../../../common/errors.ts'
+import { type OnProgress, type RunningStage, runStage } from '../../../common/progress.ts'
 import { countLabels, countTokens } from '../collate.ts'
 import { collect } from './decode.ts'
 import type { Example } from './example.ts'
@@ -15,6 +16,8 @@ export interface EncodeSettings {
   readonly limit: LengthLimit
   /** tokens from one window of a text to the next; default: pieces that do not overlap */
   readonly stride?: number
+  /** hears of the stage `tokenize` of each file */
+  readonly onProgress?: OnProgress
   readonly signal?: AbortSignal
 }
 
@@ -57,7 +60,11 @@ function withTurns<T>(signal: AbortSignal | undefined) {
   }
 }
 
-async function encodeRows(file: RowsFile, { encoding, limit, signal }: EncodeSettings): Promise<Encoded> {
+async function encodeRows(
+  file: RowsFile,
+  { encoding, limit, signal }: EncodeSettings,
+  running: RunningStage
+): Promise<Encoded> {
   const { format, isDetected, rows, layout } = file
   const { isEmpty = () => false, encode } = dataFormats[format]
   let { emptyRows } = file
@@ -67,6 +74,7 @@ async function encodeRows(file: RowsFile, { encoding, limit, signal }: EncodeSet
     for await (const row of found) {
       if (isEmpty(row)) emptyRows += 1
       else yield row
+      running.add(1)
     }
   }
 
@@ -99,7 +107,14 @@ export async function encodeFiles(files: readonly DataFile[], settings: EncodeSe
   const encoded: Encoded[] = []
   for (const file of files) {
     settings.signal?.throwIfAborted()
-    encoded.push('document' in file ? encodeDocument(file, settings) : await encodeRows(file, settings))
+    const counts = 'rows' in file ? ({ unit: 'examples', total: file.rows.length } as const) : {}
+    const about = { stage: 'tokenize', name: file.file, ...counts } as const
+    const { onProgress } = settings
+    encoded.push(
+      await runStage(onProgress, about, running =>
+        'document' in file ? encodeDocument(file, settings) : encodeRows(file, settings, running)
+      )
+    )
   }
   return {
     examples: encoded.flatMap(({ examples }) => examples),

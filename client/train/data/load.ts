@@ -2,6 +2,7 @@
 
 import { SwarmError } from '../../../common/errors.ts'
 import { checkOptions, checkSignal, type OptionKeys } from '../../../common/options.ts'
+import type { OnProgress } from '../../../common/progress.ts'
 import type { Tokenizer } from '../../../model/text/tokenizer.ts'
 import { count, encodeFiles } from './encode.ts'
 import type { Example } from './example.ts'
@@ -47,6 +48,8 @@ export interface DataContext {
   readonly labels?: readonly string[]
   /** tokens from one window of a .txt file to the next; default: pieces that do not overlap, with an end token after the last */
   readonly stride?: number
+  /** hears of the stage `tokenize` of each file, in examples */
+  readonly onProgress?: OnProgress
   readonly signal?: AbortSignal
 }
 
@@ -81,6 +84,7 @@ const contextKeys: OptionKeys<DataContext> = {
   eosTokenId: true,
   labels: true,
   stride: true,
+  onProgress: true,
   signal: true
 }
 
@@ -176,7 +180,7 @@ export async function loadTrainingData(sources: DataSources, context: DataContex
   const classOf = classNumbers(labels ?? [])
   const encoding: EncodeContext = { tokenizer, eosTokenId, trainOnInputs, chatTemplate, classOf }
 
-  const settings = { encoding, limit, stride: context.stride, signal }
+  const settings = { encoding, limit, stride: context.stride, onProgress: context.onProgress, signal }
   const trained = await encodeFiles(trainFiles, settings)
   const validated = await encodeFiles(validationFiles, settings)
   const description = [...trained.description, ...validated.description.map(line => `validation: ${line}`)]

@@ -1,5 +1,6 @@
 // A model measured over examples: language modelling by perplexity and exact answers, classification by its classes.
 import { checkOptions } from '../../../common/options.ts'
+import { type OnProgress, runStage, type Stage } from '../../../common/progress.ts'
 import type { Tensor } from '../../../common/tensor.ts'
 import type { Tokenizer } from '../../../model/text/tokenizer.ts'
 import type { GenerationOptions } from '../../generate/index.ts'
@@ -16,20 +17,20 @@ import {
 import { type Question, questionOf, untilEnd } from './exact-match.ts'
 import { predictionsOf } from './predictions.ts'
 
-/** Told how many examples are done. */
-interface MeasureOptions extends EvaluateOptions {
-  readonly onProgress?: (done: number) => void
-}
-
-function* batchesOf<T>(
+/** Takes a measure batch by batch, as a stage of its own. */
+async function inBatches<T>(
   items: readonly T[],
   size: number,
-  onProgress?: (done: number) => void
-): Generator<readonly T[]> {
-  for (let first = 0; first < items.length; first += size) {
-    yield items.slice(first, first + size)
-    onProgress?.(Math.min(items.length, first + size))
-  }
+  { stage, onProgress }: { stage: Stage; onProgress?: OnProgress },
+  measure: (batch: readonly T[]) => Promise<void>
+): Promise<void> {
+  await runStage(onProgress, { stage, unit: 'examples', total: items.length }, async running => {
+    for (let first = 0; first < items.length; first += size) {
+      const batch = items.slice(first, first + size)
+      await measure(batch)
+      running.add(batch.length)
+    }
+  })
 }
 
 /** How well a language model says what it should. */
@@ -68,21 +69,21 @@ export interface ClassificationMeasures extends ClassificationReport {
 export async function measureClassification(
   model: Classifier,
   examples: readonly Example[],
-  options: MeasureOptions & { readonly numLabels: number }
+  options: EvaluateOptions & { readonly numLabels: number }
 ): Promise<ClassificationMeasures> {
-  checkOptions('measureClassification', options, { ...evaluateKeys, onProgress: true, numLabels: true })
+  checkOptions('measureClassification', options, { ...evaluateKeys, numLabels: true })
   const { padTokenId, batchSize = 8, numLabels, signal, onProgress } = options
   const expected: number[] = []
   const predicted: number[] = []
   let loss = 0
-  for (const examplesOfBatch of batchesOf(examples, batchSize, onProgress)) {
+  await inBatches(examples, batchSize, { stage: 'evaluate', onProgress }, async examplesOfBatch => {
     const batch = collate(examplesOfBatch, padTokenId)
     const output = await model.forward(batch, { training: false, signal })
     const found = predictionsOf(output.logits, batch.labels)
     expected.push(...found.expected)
     predicted.push(...found.predicted)
     loss += output.loss.value * found.expected.length
-  }
+  })
   const confusion = confusionMatrix(expected, predicted, numLabels)
   return { loss: loss / expected.length, confusion, ...classificationReport(confusion) }
 }
@@ -106,7 +107,7 @@ export interface ExactMatch {
 export async function measureExactMatch(
   model: Answerer,
   examples: readonly Example[],
-  options: Omit<MeasureOptions, 'padTokenId'> = {}
+  options: Omit<EvaluateOptions, 'padTokenId'> = {}
 ): Promise<ExactMatch> {
   checkOptions('measureExactMatch', options, { batchSize: true, signal: true, onProgress: true })
   const { batchSize = 8, signal, onProgress } = options
@@ -116,7 +117,7 @@ export async function measureExactMatch(
     .filter((question): question is Question => question !== null)
   const textOf = (ids: readonly number[]): string => model.tokenizer.decode(ids, { skipSpecialTokens: true }).trim()
   let matched = 0
-  for (const batch of batchesOf(questions, batchSize, onProgress)) {
+  await inBatches(questions, batchSize, { stage: 'answer', onProgress }, async batch => {
     const prompts = batch.map(({ prompt }) => [...prompt])
     const longest = Math.max(...prompts.map(prompt => prompt.length))
     const maxNewTokens = Math.max(...batch.map(({ answer }) => answer.length)) + 1
@@ -125,6 +126,6 @@ export async function measureExactMatch(
       const given = untilEnd(rows[index]!.slice(longest), eosTokenIds)
       if (textOf(given) === textOf(answer)) matched += 1
     }
-  }
+  })
   return { matched, questions: questions.length }
 }

@@ -10,7 +10,7 @@ import type { EvaluationHook } from '../options.ts'
 export function validationOf(
   model: TrainableModel,
   { validation, labels }: Pick<TrainingData, 'validation' | 'labels'>,
-  options: Omit<EvaluateOptions, 'signal'> & { readonly everySteps?: number }
+  options: Omit<EvaluateOptions, 'signal' | 'onProgress'> & { readonly everySteps?: number }
 ): EvaluationHook | undefined {
   if (validation.length === 0) return undefined
   if (labels === undefined) return lossEvaluation(model, validation, options)
@@ -26,8 +26,8 @@ export function validationOf(
   return {
     everySteps,
     measures: ['loss', 'accuracy', 'f1'],
-    async run(_step, { signal }) {
-      const report = await measureClassification(classifier, validation, { ...measuring, numLabels, signal })
+    async run(_step, running) {
+      const report = await measureClassification(classifier, validation, { ...measuring, numLabels, ...running })
       return { loss: report.loss, accuracy: report.accuracy, f1: report.macroF1 }
     }
   }

@@ -21,6 +21,7 @@ export interface RunOptions {
   /** path of a checkpoint, or true for the newest of the run */
   readonly resume?: string | true
   readonly onResume?: TrainOptions['onResume']
+  readonly onProgress?: TrainOptions['onProgress']
   readonly signal?: AbortSignal
 }
 
@@ -72,8 +73,14 @@ export async function* runTraining(
   config: TrainConfig,
   runOptions: RunOptions
 ): AsyncGenerator<TrainingProgress> {
-  checkOptions('runTraining', runOptions, { padTokenId: true, resume: true, onResume: true, signal: true })
-  const { padTokenId, resume, onResume, signal } = runOptions
+  checkOptions('runTraining', runOptions, {
+    padTokenId: true,
+    resume: true,
+    onResume: true,
+    onProgress: true,
+    signal: true
+  })
+  const { padTokenId, resume, onResume, onProgress, signal } = runOptions
   const { output_dir: directory, per_device_eval_batch_size: batchSize, eval_steps: everySteps } = config
   const log = new RunLog({
     directory,
@@ -87,6 +94,7 @@ export async function* runTraining(
     evaluate: validationOf(model, data, evaluation),
     resumeFromCheckpoint: resume,
     onResume,
+    onProgress,
     identity: {
       codec: config.codec,
       validation: { examples: data.validation.length, sha256: await hashExamples(data.validation) }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { AutoDistributedModelForCausalLM, getPeftModel, PeftModel } from '../../../client/index.ts'
+import { AutoDistributedModelForCausalLM, getPeftModel, PeftModel, type Progress } from '../../../client/index.ts'
 import { openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
 import { decodeSafetensors, encodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import { assertClose, readReference, referencePath, temporaryFolder } from '../../../testing/references.ts'
@@ -23,7 +23,17 @@ test('a prefix over Falcon’s new architecture is PEFT’s, both ways', async c
   const { numBlocks } = (await openCheckpoint(path)).config
   const swarm = await startSwarm([[0, numBlocks]], { path })
   context.after(() => swarm[Symbol.asyncDispose]())
-  await using base = await AutoDistributedModelForCausalLM.fromPretrained(path, { initialPeers: swarm.join })
+  const stages: Progress[] = []
+  await using base = await AutoDistributedModelForCausalLM.fromPretrained(path, {
+    initialPeers: swarm.join,
+    onProgress: progress => stages.push(progress)
+  })
+  const ended = stages.filter(progress => progress.ended)
+  assert.deepEqual(
+    ended.map(({ stage }) => stage),
+    ['connect', 'load']
+  )
+  assert.ok(ended[1]!.total! > 0 && ended[1]!.done === ended[1]!.total)
   const expected = readReference<{ ids: number[][]; logits: number[][] }>('falcon-prefix', 'logits.json')
   const model = await PeftModel.fromPretrained(base, saved)
   const { logits } = await model.forward({ inputIds: expected.ids })

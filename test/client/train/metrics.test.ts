@@ -65,7 +65,10 @@ suite('a model measured over examples', () => {
     const done: number[] = []
     const found = await measureClassification(model, examples, {
       ...options,
-      onProgress: count => void done.push(count)
+      onProgress: ({ stage, unit, done: count, total, ended }) => {
+        assert.deepEqual([stage, unit, total], ['evaluate', 'examples', 7])
+        if (!ended) done.push(count)
+      }
     })
     assert.deepEqual(found.confusion, [
       [3, 0, 0],
@@ -74,7 +77,7 @@ suite('a model measured over examples', () => {
     ])
     assert.equal(found.accuracy, 5 / 7)
     assert.equal(found.loss, (3 * 3 + 3 * 3 + 1) / 7)
-    assert.deepEqual(done, [3, 6, 7])
+    assert.deepEqual(done, [0, 3, 6, 7])
   })
 
   test('classifies tokens behind virtual ones; labels that are not counted stay out', async () => {

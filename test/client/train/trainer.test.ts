@@ -10,6 +10,7 @@ import {
   type TrainOptions,
   train
 } from '../../../client/train/index.ts'
+import type { Progress } from '../../../common/progress.ts'
 import { assertClose, collect } from '../../../testing/references.ts'
 import { examples, unigram, vocabulary } from './unigram.ts'
 
@@ -177,6 +178,30 @@ suite('train', () => {
     assert.deepEqual(
       progress.map(({ evaluation }) => evaluation?.step),
       [undefined, 2, undefined, 4, 5]
+    )
+  })
+
+  test('the first step and each evaluation are stages, in their order', async () => {
+    const { model } = unigram()
+    const stages: Progress[] = []
+    const evaluate = lossEvaluation(model, examples, { padTokenId: 0, batchSize: 3, everySteps: 2 })
+    const options = { ...settings, maxSteps: 2, evaluate, onProgress: (progress: Progress) => stages.push(progress) }
+    const seen: number[] = []
+    for await (const { step } of train(model, examples, options)) {
+      seen.push(step)
+      if (step === 1)
+        assert.deepEqual(
+          stages.map(({ stage, ended }) => [stage, ended]),
+          [
+            ['prepare', false],
+            ['prepare', true]
+          ]
+        )
+    }
+    assert.deepEqual(seen, [1, 2])
+    assert.deepEqual(
+      stages.slice(2),
+      [0, 3, 5, 5].map((done, index) => ({ stage: 'evaluate', unit: 'examples', done, total: 5, ended: index === 3 }))
     )
   })
 

@@ -4,8 +4,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
+import type { Progress } from '../../../common/progress.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../../../model/checkpoint/checkpoint.ts'
-import type { TransferProgress } from '../../../model/partial/tensors.ts'
 import { blockWeights } from '../../../model/quantize/block-weights.ts'
 import { renderChat } from '../../../model/text/chat-template.ts'
 import { loadTokenizer } from '../../../model/text/tokenizer.ts'
@@ -159,15 +159,18 @@ describe('a model of the hub', () => {
 
   test('tells how far it is', async context => {
     const hub = await startFakeHub(context, tinyPath)
-    const seen: TransferProgress[] = []
+    const seen: Progress[] = []
     const cacheDir = await temporaryFolder(context)
-    const onProgress = (progress: TransferProgress) => seen.push(progress)
+    const onProgress = (progress: Progress) => seen.push(progress)
     const found = await openCheckpoint('acme/model', { hub: { endpoint: hub.endpoint, cacheDir, onProgress } })
     seen.length = 0
     await found.provide(['model.layers.7.mlp.up_proj.weight'])
     const { length } = found.tensors.get('model.layers.7.mlp.up_proj.weight')!
-    assert.deepEqual(seen[0], { done: 0, total: length })
-    assert.deepEqual(seen.at(-1), { done: length, total: length })
+    const about = { stage: 'download', name: 'acme/model', unit: 'bytes', total: length }
+    assert.deepEqual(seen[0], { ...about, done: 0, ended: false })
+    assert.deepEqual(seen.at(-1), { ...about, done: length, ended: true })
+    assert.equal(seen.filter(({ ended }) => ended).length, 1)
+    assert.ok(seen.every(({ done }, index) => index === 0 || done >= seen[index - 1]!.done))
   })
 })
 

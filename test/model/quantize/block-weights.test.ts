@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdir, readdir, readFile, rename, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import type { Progress } from '../../../common/progress.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../../../model/checkpoint/checkpoint.ts'
 import { type BlockWeights, blockWeights } from '../../../model/quantize/block-weights.ts'
 import { copyModel, referencePath, rejectsWith, temporaryFolder, tinyPath } from '../support.ts'
@@ -59,7 +60,15 @@ describe('float32 weights of a range of blocks', () => {
     test(`of the half precision checkpoint '${name}' are converted, a file per block, reading those blocks only`, async context => {
       const cacheDir = await temporaryFolder(context)
       const checkpoint = await openCheckpoint(referencePath(name))
-      const weights = await blockWeights(checkpoint, { first: 1, end: 2 }, { cacheDir })
+      const stages: Progress[] = []
+      const onProgress = (progress: Progress): void => void stages.push(progress)
+      const weights = await blockWeights(checkpoint, { first: 1, end: 2 }, { cacheDir, onProgress })
+      const names = checkpoint.family.blockTensorNames(checkpoint.config, 1)
+      const total = names.reduce((sum, each) => sum + checkpoint.tensors.get(each)!.length, 0)
+      const about = { stage: 'convert', name: checkpoint.name, unit: 'bytes', total }
+      assert.deepEqual(stages[0], { ...about, done: 0, ended: false })
+      assert.deepEqual(stages.at(-1), { ...about, done: total, ended: true })
+      assert.ok(stages.length > names.length, 'each tensor is told')
       const read = [...checkpoint.reads.tensorsRead].filter(tensor => tensor !== 'model.norm.weight')
       assert.deepEqual(read.sort(), checkpoint.family.blockTensorNames(checkpoint.config, 1).sort())
       const files = await cached(cacheDir)
@@ -86,7 +95,9 @@ describe('float32 weights of a range of blocks', () => {
     const cacheDir = await temporaryFolder(context)
     const checkpoint = await openCheckpoint(referencePath('odd'))
     const range = { first: 0, end: 1 }
-    await blockWeights(checkpoint, range, { cacheDir })
+    const stages: Progress[] = []
+    await blockWeights(checkpoint, range, { cacheDir, onProgress: progress => stages.push(progress) })
+    assert.equal(stages.at(-1)!.done, stages[0]!.total, 'what is there already is told as done')
     const path = join(cacheDir, (await cached(cacheDir))[0]!)
     const whole = await readFile(path)
     for (const spoil of [

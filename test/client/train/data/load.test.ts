@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, type TestContext, test } from 'node:test'
 import { type DataContext, type Example, loadTrainingData } from '../../../../client/train/index.ts'
+import type { Progress } from '../../../../common/progress.ts'
 import { readReference, temporaryFolder } from '../../../../testing/references.ts'
 
 /** One token per letter; a special token 1 in front. */
@@ -52,7 +53,11 @@ suite('formats, told by the fields of the first row', () => {
     assert.deepEqual(description, [
       `${join(folder, 'a.jsonl')}: completion (by its fields), 1 example, 5 tokens, 2 labels`
     ])
-    const { train: all } = await load(folder, { trainOnInputs: true })
+    const stages: Progress[] = []
+    const { train: all } = await load(folder, { trainOnInputs: true, onProgress: progress => stages.push(progress) })
+    const about = { stage: 'tokenize', name: join(folder, 'a.jsonl'), unit: 'examples', total: 1 }
+    assert.deepEqual(stages[0], { ...about, done: 0, ended: false })
+    assert.deepEqual(stages.at(-1), { ...about, done: 1, ended: true })
     assert.deepEqual(all[0]!.labels, [-100, 65, 66, 67, 2])
   })
 
