@@ -8,7 +8,7 @@ import { AutoDistributedModelForCausalLM } from '../client/index.ts'
 import type { BlockRange } from '../common/range.ts'
 import { type Tensor, tensor } from '../common/tensor.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../model/checkpoint/checkpoint.ts'
-import { blockWeights } from '../model/quantize/block-weights.ts'
+import { blockWeights } from '../model/weights/block-weights.ts'
 import { createSession, type Session, sharedTensor } from '../runtime/session.ts'
 import { ratios, spread } from './tools/report.ts'
 

@@ -6,7 +6,7 @@ import { cut } from '../graph/cut.ts'
 import { differentiate } from '../graph/gradient.ts'
 import type { Graph } from '../graph/graph.ts'
 import type { Checkpoint } from '../model/checkpoint/checkpoint.ts'
-import { blockWeights } from '../model/quantize/block-weights.ts'
+import { blockWeights } from '../model/weights/block-weights.ts'
 import { createSession, type Session } from '../runtime/session.ts'
 
 /** Of a set of tensors those that a graph takes in. */

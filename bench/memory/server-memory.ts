@@ -9,7 +9,7 @@ import { type PeerProcess, startServers } from '../../cli/local-swarm.ts'
 import { AutoDistributedModelForCausalLM, getPeftModel } from '../../client/index.ts'
 import { GiB, MiB } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
-import { blockWeights } from '../../model/quantize/block-weights.ts'
+import { blockWeights } from '../../model/weights/block-weights.ts'
 
 const path = resolve(process.argv[2] ?? '/tmp/llama-24x1024')
 const checkpoint = await openCheckpoint(path)

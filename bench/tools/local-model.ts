@@ -1,8 +1,8 @@
 // A whole model in one process, without a network: embedding, one decode graph over all blocks, head. For benchmarks.
 import { int64, type Tensor, tensor } from '../../common/tensor.ts'
 import { type Checkpoint, readTensor } from '../../model/checkpoint/checkpoint.ts'
-import { blockWeights } from '../../model/quantize/block-weights.ts'
 import type { Precision } from '../../model/quantize/precision.ts'
+import { blockWeights } from '../../model/weights/block-weights.ts'
 import { getPacker } from '../../runtime/packer.ts'
 import { createSession, type Session, sharedTensor, type WeightStorage } from '../../runtime/session.ts'
 

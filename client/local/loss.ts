@@ -3,7 +3,7 @@
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions } from '../../common/options.ts'
 import type { Tensor } from '../../common/tensor.ts'
-import { ignoredLabel } from '../../model/layers/loss.ts'
+import { ignoredLabel } from '../../model/spans/loss.ts'
 import type { BackwardOptions, Loss } from '../train/index.ts'
 import type { HeadGradients } from './heads/program.ts'
 

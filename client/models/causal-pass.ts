@@ -1,6 +1,6 @@
 // One pass of a causal language model: the body, and the head over the positions that count.
 import { type Tensor, tensor } from '../../common/tensor.ts'
-import { ignoredLabel } from '../../model/layers/loss.ts'
+import { ignoredLabel } from '../../model/spans/loss.ts'
 import { pickPositions, scatterPositions } from '../local/hidden-rows.ts'
 import { type Ids, idMatrix, maskMatrix, prependColumns } from '../local/inputs.ts'
 import { addInTurn, type Backward, checkLabels, ModelLoss } from '../local/loss.ts'

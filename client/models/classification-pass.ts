@@ -1,6 +1,6 @@
 // One pass of a classification: the body, and the head over the last token of every sequence or over every token.
 import type { Tensor } from '../../common/tensor.ts'
-import { ignoredLabel } from '../../model/layers/loss.ts'
+import { ignoredLabel } from '../../model/spans/loss.ts'
 import type { ClassificationHead } from '../local/heads/classification.ts'
 import { lastTokens, pickPositions, scatterPositions } from '../local/hidden-rows.ts'
 import { type Ids, idMatrix, impliedMask, maskMatrix, prependColumns, sequenceLabels } from '../local/inputs.ts'

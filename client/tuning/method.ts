@@ -2,7 +2,7 @@
 // Knows no single method. Servers know ports only (ARCHITECTURE: "Adapters are ports of a block").
 import type { z } from 'zod'
 import type { Tensor } from '../../common/tensor.ts'
-import type { BlockBias, LinearModule } from '../../model/families/family.ts'
+import type { BlockBias, LinearModule } from '../../model/family.ts'
 import type { Tokenizer } from '../../model/text/tokenizer.ts'
 import type { Parameter } from '../local/parameter.ts'
 import type { FieldTable } from './fields.ts'

@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import { withinTimeLimit } from '#limits'
 import { SwarmError } from '../../common/errors.ts'
-import type { LinearModule } from '../../model/families/family.ts'
+import type { LinearModule } from '../../model/family.ts'
 import type { TuningTarget } from './method.ts'
 import { translatePattern } from './python-pattern.ts'
 

@@ -3,7 +3,7 @@
 import { withResource } from '../../common/resource.ts'
 import { MiB } from '../../common/units.ts'
 import type { ModelConfig } from '../config/config.ts'
-import type { Family } from '../families/family.ts'
+import type { Family } from '../family.ts'
 import { type ByteFile, openLocalFile } from '../formats/byte-file.ts'
 import type { ReadLog, TensorInfo } from '../formats/tensor-info.ts'
 import { decodeTensor } from './read-tensor.ts'

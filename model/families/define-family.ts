@@ -1,12 +1,12 @@
 // A family from its description: names, shapes and graphs in one way for all.
 
-import { blockBiasesOf, blockTensorsOf, clientTensorsOf } from '../checkpoint/expected-tensors.ts'
 import type { ModelConfig } from '../config/config.ts'
-import { clientGraphs } from '../layers/client-graphs.ts'
-import { decodeSpan } from '../layers/decode-span.ts'
-import { forwardSpan } from '../layers/forward-span.ts'
-import type { FamilyDescription } from './description.ts'
-import type { Family, TokenHead } from './family.ts'
+import type { Family, TokenHead } from '../family.ts'
+import { clientGraphs } from '../spans/client-graphs.ts'
+import { decodeSpan } from '../spans/decode-span.ts'
+import type { FamilyDescription } from '../spans/description.ts'
+import { blockBiasesOf, blockTensorsOf, clientTensorsOf } from '../spans/expected-tensors.ts'
+import { forwardSpan } from '../spans/forward-span.ts'
 
 /** Of GenericForTokenClassification in Hugging Face transformers. */
 const genericTokenHead: TokenHead = {

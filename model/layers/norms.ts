@@ -1,5 +1,5 @@
 // Tensors of norms as checkpoints hold them.
-import type { ExpectedTensor } from '../families/family.ts'
+import type { ExpectedTensor } from '../family.ts'
 
 /** Scale and bias of norms over `size` numbers. */
 export function layerNormTensors(names: readonly string[], size: number): readonly ExpectedTensor[] {

@@ -35,9 +35,9 @@ import { withFirstMessageLimit } from '../guards/message-limit.ts'
 import { type AllowList, gateOf } from '../private/allow-list.ts'
 import { protectConnections } from '../private/private-connection.ts'
 import { optimisticMuxer } from '../streams/negotiation.ts'
+import { readerWindows, writesOnce } from '../streams/transport-tuning.ts'
 import { noiseCrypto } from './noise-crypto.ts'
 import { ownedWebSockets } from './owned-websockets.ts'
-import { readerWindows, writesOnce } from './transport-tuning.ts'
 
 export interface Services extends ServiceMap {
   identify: Identify

@@ -1,9 +1,9 @@
 // What being in a swarm means for a peer's network: whom it joins by, what it enciphers with, what it listens for. Pure.
 import { SwarmError } from '../../common/errors.ts'
 import { checkAddresses } from '../addresses.ts'
-import { multicastTag } from '../discovery/multicast-tag.ts'
 import type { NetworkInit } from '../network.ts'
 import { type Invite, parseInvite } from './invite.ts'
+import { multicastTag } from './multicast-tag.ts'
 
 export interface MembershipInit {
   /** an invite, or the text of one; none: an open swarm */

@@ -4,8 +4,8 @@ import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/inter
 import type { Uint8ArrayList } from 'uint8arraylist'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { idleWindowBytes, readAheadBytes, streamWindowBytes } from '../constants.ts'
-import { setWindow, updateWindow } from '../libp2p/transport-tuning.ts'
 import type { ByteAccount } from './byte-budget.ts'
+import { setWindow, updateWindow } from './transport-tuning.ts'
 
 export class ByteChannel {
   /** aborts when the peer resets the stream, vanishes, or closes the connection before both sides have ended */

@@ -3,9 +3,9 @@
 import { slicePositions } from '../../common/positions.ts'
 import { type Tensor, tensor } from '../../common/tensor.ts'
 import { batchKey, type DecodeStep, prefixOf, type SpanDecoder } from '../compute/decoder.ts'
+import { type PrefixPlan, type PrefixReuse, withoutFirst } from '../compute/prefix-reuse.ts'
 import { maxGuessTokens } from '../limits.ts'
 import type { KvCache } from '../memory/kv/kv-cache.ts'
-import { type PrefixPlan, type PrefixReuse, withoutFirst } from '../memory/prefix-reuse.ts'
 import type { Scheduler } from '../schedule/scheduler.ts'
 
 type Floats = Tensor<'float32'>

@@ -4,7 +4,7 @@ import { cut, recompute } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
 import type { Graph } from '../../graph/graph.ts'
 import { type Checkpoint, readTensor } from '../../model/checkpoint/checkpoint.ts'
-import { blockWeights } from '../../model/quantize/block-weights.ts'
+import { blockWeights } from '../../model/weights/block-weights.ts'
 import { createSession } from '../../runtime/session.ts'
 
 export type Tensors = Record<string, Tensor>

@@ -7,7 +7,7 @@ import { describe, test } from 'node:test'
 import { startServers } from '../../cli/local-swarm.ts'
 import { MiB, second } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
-import { blockWeights } from '../../model/quantize/block-weights.ts'
+import { blockWeights } from '../../model/weights/block-weights.ts'
 import { getPacker } from '../../runtime/packer.ts'
 import { temporaryFolder, tinyPath } from '../model/support.ts'
 

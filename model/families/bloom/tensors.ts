@@ -1,5 +1,5 @@
 // Names and shapes of BLOOM's checkpoint tensors.
-import type { ClientTensorNames, LinearModule } from '../family.ts'
+import type { ClientTensorNames, LinearModule } from '../../family.ts'
 import type { BloomConfig } from './config.ts'
 
 export function linearModules({ hiddenSize, intermediateSize }: BloomConfig): readonly LinearModule[] {

@@ -1,7 +1,7 @@
 // Names and shapes of Falcon's checkpoint tensors.
 
+import type { ClientTensorNames, ExpectedTensor, LinearModule } from '../../family.ts'
 import { layerNormTensors } from '../../layers/norms.ts'
-import type { ClientTensorNames, ExpectedTensor, LinearModule } from '../family.ts'
 import type { FalconConfig, FalconNorms } from './config.ts'
 
 const norms = {

@@ -3,7 +3,7 @@
 import type { Value } from '../../../graph/graph.ts'
 import { gated } from '../../layers/mlp.ts'
 import type { NormOptions } from '../../layers/scope.ts'
-import type { BlockContext } from '../description.ts'
+import type { BlockContext } from '../../spans/description.ts'
 import type { GemmaConfig } from './config.ts'
 
 /** Gemma keeps scales of norms as their distance from 1. */

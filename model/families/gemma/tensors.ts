@@ -1,7 +1,7 @@
 // Names and shapes of Gemma's checkpoint tensors.
 
+import type { ClientTensorNames, ExpectedTensor, LinearModule } from '../../family.ts'
 import { rmsNormTensors } from '../../layers/norms.ts'
-import type { ClientTensorNames, ExpectedTensor, LinearModule } from '../family.ts'
 import type { GemmaConfig } from './config.ts'
 
 export function linearModules(config: GemmaConfig): readonly LinearModule[] {

@@ -2,7 +2,7 @@
 import type { Value } from '../../../graph/graph.ts'
 import { splitFused } from '../../layers/attention.ts'
 import { activate } from '../../layers/mlp.ts'
-import type { BlockContext } from '../description.ts'
+import type { BlockContext } from '../../spans/description.ts'
 import type { GptNeoXConfig } from './config.ts'
 
 /** hidden [batch, seq, hidden] -> the same */

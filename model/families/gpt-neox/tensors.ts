@@ -1,5 +1,5 @@
 // Names and shapes of GPT-NeoX's checkpoint tensors.
-import type { ClientTensorNames, LinearModule } from '../family.ts'
+import type { ClientTensorNames, LinearModule } from '../../family.ts'
 import type { GptNeoXConfig } from './config.ts'
 
 export function linearModules({ hiddenSize, intermediateSize }: GptNeoXConfig): readonly LinearModule[] {

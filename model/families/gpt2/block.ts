@@ -2,7 +2,7 @@
 // Radford et al. 2019, Language Models are Unsupervised Multitask Learners, section 2.3.
 import type { Value } from '../../../graph/graph.ts'
 import { activate } from '../../layers/mlp.ts'
-import type { BlockContext } from '../description.ts'
+import type { BlockContext } from '../../spans/description.ts'
 import type { Gpt2Config } from './config.ts'
 
 /** hidden [batch, seq, hidden] -> the same */

@@ -1,5 +1,5 @@
 // Names and shapes of GPT-2's checkpoint tensors. Its Conv1D weights lie the other way round: [in, out].
-import type { ClientTensorNames, LinearModule } from '../family.ts'
+import type { ClientTensorNames, LinearModule } from '../../family.ts'
 import { type Gpt2Config, modules } from './config.ts'
 
 export function linearModules({ hiddenSize, intermediateSize }: Gpt2Config): readonly LinearModule[] {

@@ -1,7 +1,7 @@
 // One block of the Llama family: norm, attention, norm, gated MLP, each added to its input. arXiv 2302.13971, section 2.2.
 import type { Value } from '../../../graph/graph.ts'
 import { gated } from '../../layers/mlp.ts'
-import type { BlockContext } from '../description.ts'
+import type { BlockContext } from '../../spans/description.ts'
 import type { LlamaConfig } from './config.ts'
 
 /** norm, attention, added to the input: what blocks of several families begin with */

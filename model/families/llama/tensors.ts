@@ -1,5 +1,5 @@
 // Names and shapes of the Llama family's checkpoint tensors.
-import type { ClientTensorNames, ExpectedTensor, LinearModule } from '../family.ts'
+import type { ClientTensorNames, ExpectedTensor, LinearModule } from '../../family.ts'
 import type { LlamaConfig, ModuleName } from './config.ts'
 
 type Named = LinearModule & { readonly name: ModuleName }

@@ -2,7 +2,7 @@
 import type { Value } from '../../../graph/graph.ts'
 import { mixExperts } from '../../layers/experts.ts'
 import { gated } from '../../layers/mlp.ts'
-import type { BlockContext } from '../description.ts'
+import type { BlockContext } from '../../spans/description.ts'
 import { selfAttention } from '../llama/block.ts'
 import type { MixtralConfig } from './config.ts'
 import { expertPath, router } from './tensors.ts'

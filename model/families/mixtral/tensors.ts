@@ -1,5 +1,5 @@
 // Names and shapes of Mixtral's checkpoint tensors beside those of attention.
-import type { ExpectedTensor } from '../family.ts'
+import type { ExpectedTensor } from '../../family.ts'
 import { normTensors } from '../llama/tensors.ts'
 import type { MixtralConfig } from './config.ts'
 

@@ -2,7 +2,7 @@
 // arXiv 2205.01068, section 2.1.
 import type { Value } from '../../../graph/graph.ts'
 import { activate } from '../../layers/mlp.ts'
-import type { BlockContext } from '../description.ts'
+import type { BlockContext } from '../../spans/description.ts'
 import type { OptConfig } from './config.ts'
 
 /** hidden [batch, seq, hidden] -> the same */

@@ -1,7 +1,7 @@
 // Names and shapes of OPT's checkpoint tensors.
 
+import type { ClientTensorNames, ExpectedTensor, LinearModule } from '../../family.ts'
 import { layerNormTensors } from '../../layers/norms.ts'
-import type { ClientTensorNames, ExpectedTensor, LinearModule } from '../family.ts'
 import { attention, type OptConfig } from './config.ts'
 
 /** Rows of the position matrix before that of position 0. */

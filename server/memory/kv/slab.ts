@@ -45,7 +45,7 @@ export interface CacheRow {
   slab: Slab
   slot: number
   length: number
-  /** what its first positions were computed from, where that is known (server/memory/prefix-reuse.ts) */
+  /** what its first positions were computed from, where that is known (server/compute/prefix-reuse.ts) */
   hashed: { readonly length: number; readonly key: string } | null
 }
 

@@ -6,7 +6,7 @@ import { SwarmError } from '../../../common/errors.ts'
 import type { Tensor } from '../../../common/tensor.ts'
 import type { ModelConfig, RawConfig } from '../../../model/config/config.ts'
 import { familyOf } from '../../../model/families/families.ts'
-import type { PositionTables } from '../../../model/families/family.ts'
+import type { PositionTables } from '../../../model/family.ts'
 import { referencePath } from '../support.ts'
 
 interface Table {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { type Checkpoint, openCheckpoint, readTensor } from '../../../model/checkpoint/checkpoint.ts'
 import { readStateDict } from '../../../model/formats/torch/state-dict.ts'
-import { blockWeights } from '../../../model/quantize/block-weights.ts'
+import { blockWeights } from '../../../model/weights/block-weights.ts'
 import { copyModel, referencePath, rejectsWith, temporaryFolder } from '../support.ts'
 
 /** A model directory with the configuration of a reference model and one PyTorch file. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { int64, type Tensor, tensor } from '../../../common/tensor.ts'
 import { openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
-import { headLoss } from '../../../model/layers/loss.ts'
+import { headLoss } from '../../../model/spans/loss.ts'
 import { fullMask, rotaryFeeds, runBackward, runClient, runSpan, type Tensors } from '../spans.ts'
 import {
   largestDifference,

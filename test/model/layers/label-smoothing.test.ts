@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { float32, int64 } from '../../../common/tensor.ts'
 import { GraphBuilder } from '../../../graph/builder.ts'
 import { differentiate } from '../../../graph/gradient.ts'
-import { crossEntropy, nextTokenLoss } from '../../../model/layers/loss.ts'
+import { crossEntropy, nextTokenLoss } from '../../../model/spans/loss.ts'
 import { createSession } from '../../../runtime/session.ts'
 import { referencePath } from '../support.ts'
 

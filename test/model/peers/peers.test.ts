@@ -8,8 +8,8 @@ import { decodeSafetensors } from '../../../model/formats/safetensors/encoding.t
 import { writeSafetensors } from '../../../model/formats/safetensors/file.ts'
 import { type ModelPeers, openPeerFolder } from '../../../model/peers/folder.ts'
 import { hashOfTensor, indexOf, readShared, readStored } from '../../../model/peers/share.ts'
-import { blockWeights } from '../../../model/quantize/block-weights.ts'
 import { loadTokenizer } from '../../../model/text/tokenizer.ts'
+import { blockWeights } from '../../../model/weights/block-weights.ts'
 import { familyPath } from '../families/families.ts'
 import { copyModel, referencePath, rejectsWith, temporaryFolder, tinyPath } from '../support.ts'
 

@@ -10,7 +10,7 @@ import { convertToFloat32 } from '../../../model/formats/convert.ts'
 import { decodeSafetensors, encodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import { readSafetensorsHeader } from '../../../model/formats/safetensors/file.ts'
 import { scaleBlockOf, withScale } from '../../../model/formats/scale.ts'
-import { blockWeights } from '../../../model/quantize/block-weights.ts'
+import { blockWeights } from '../../../model/weights/block-weights.ts'
 import { familyPath } from '../families/families.ts'
 import { copyModel, editConfig, referencePath, rejectsWith, temporaryFolder } from '../support.ts'
 

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { MiB } from '../../../common/units.ts'
-import { multicastTag } from '../../../network/discovery/multicast-tag.ts'
 import { generateSecret } from '../../../network/private/invite.ts'
 import { membership } from '../../../network/private/membership.ts'
+import { multicastTag } from '../../../network/private/multicast-tag.ts'
 import { Machines, namespacesMissing, type Resident } from '../fixtures/namespaces.ts'
 
 const script = join(import.meta.dirname, '../fixtures', 'resident.ts')

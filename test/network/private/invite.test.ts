@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { SwarmError } from '../../../common/errors.ts'
-import { multicastTag } from '../../../network/discovery/multicast-tag.ts'
 import {
   formatInvite,
   generateSecret,
@@ -11,6 +10,7 @@ import {
   parseInvite
 } from '../../../network/private/invite.ts'
 import { membership } from '../../../network/private/membership.ts'
+import { multicastTag } from '../../../network/private/multicast-tag.ts'
 import { code } from '../harness.ts'
 
 const peer = '12D3KooWPLUghM9BX2h44Jw3pD2DoiUu2gpp3Ey2ztdDQuBrv9bL'

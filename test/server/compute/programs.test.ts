@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { blockWeights } from '../../../model/quantize/block-weights.ts'
+import { blockWeights } from '../../../model/weights/block-weights.ts'
 import type { Session } from '../../../runtime/session.ts'
 import { type ProgramKey, Programs } from '../../../server/compute/programs.ts'
 import { openModel, rejectsWith } from '../support.ts'

@@ -5,7 +5,7 @@ import type { BlockRange } from '../../common/range.ts'
 import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import type { ModelConfig } from '../config/config.ts'
-import type { BlockBias, LinearModule, PortKind, SpanOptions } from '../families/family.ts'
+import type { BlockBias, LinearModule, PortKind, SpanOptions } from '../family.ts'
 
 export interface ParsedPort {
   readonly kind: PortKind

@@ -13,10 +13,10 @@ import type { WeightLocation } from '../../graph/serialize.ts'
 import { type Checkpoint, readSample } from '../checkpoint/checkpoint.ts'
 import type { SafetensorsHeader, TensorSpec } from '../formats/safetensors/encoding.ts'
 import { readSafetensorsHeader, writeSafetensorsFrom } from '../formats/safetensors/file.ts'
+import type { Precision } from '../quantize/precision.ts'
 import { blockParts } from './block-parts.ts'
 import { cleanCache, convertedName, touch } from './converted-files.ts'
 import { copiesIn, isOwn, writePackedBlock } from './packed-block.ts'
-import type { Precision } from './precision.ts'
 
 /** Of every tensor so many bytes tell whether a converted file belongs to this checkpoint. */
 const sampleBytes = 4 * KiB

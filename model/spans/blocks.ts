@@ -1,13 +1,13 @@
 // The blocks of a span one after the other, whatever attention they are given.
 import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
-import { blockBiasesOf, blockTensorsOf } from '../checkpoint/expected-tensors.ts'
 import type { ModelConfig } from '../config/config.ts'
-import type { Attend, FamilyDescription } from '../families/description.ts'
-import type { SpanOptions } from '../families/family.ts'
+import type { SpanOptions } from '../family.ts'
+import { BlockScope } from '../layers/scope.ts'
+import { promptSelector } from '../layers/sequence.ts'
+import type { Attend, FamilyDescription } from './description.ts'
+import { blockBiasesOf, blockTensorsOf } from './expected-tensors.ts'
 import type { BlockPorts, PortSites } from './ports.ts'
-import { BlockScope } from './scope.ts'
-import { promptSelector } from './sequence.ts'
 
 export interface SpanContext {
   readonly portsOf: (block: number) => BlockPorts

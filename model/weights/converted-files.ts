@@ -3,7 +3,7 @@ import { readdir, readFile, realpath, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { removeLeftovers } from '../../common/leftovers.ts'
 import { day } from '../../common/units.ts'
-import type { Precision } from './precision.ts'
+import type { Precision } from '../quantize/precision.ts'
 
 /**
  * What a precision is called in the names of converted files. Its number goes up with every change of what is in them or how it is

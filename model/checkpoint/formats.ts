@@ -1,13 +1,13 @@
 // The table of checkpoint formats, in the order of preference. A new one is a folder and a row here.
 import { join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
+import type { ModelFolder } from '../formats/folder.ts'
+import type { CheckpointFormat, FormatOptions } from '../formats/format.ts'
+import { gguf } from '../formats/gguf/index.ts'
+import { safetensors } from '../formats/safetensors/index.ts'
+import type { TensorInfo } from '../formats/tensor-info.ts'
+import { torch } from '../formats/torch/index.ts'
 import { peerTensors } from '../peers/folder.ts'
-import type { ModelFolder } from './folder.ts'
-import type { CheckpointFormat, FormatOptions } from './format.ts'
-import { gguf } from './gguf/index.ts'
-import { safetensors } from './safetensors/index.ts'
-import type { TensorInfo } from './tensor-info.ts'
-import { torch } from './torch/index.ts'
 
 const formats: readonly CheckpointFormat[] = [gguf, safetensors, torch]
 

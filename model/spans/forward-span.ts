@@ -2,13 +2,20 @@
 import { GraphBuilder } from '../../graph/builder.ts'
 import type { Graph, Value } from '../../graph/graph.ts'
 import type { ModelConfig } from '../config/config.ts'
-import type { Attend, FamilyDescription } from '../families/description.ts'
-import type { SpanOptions } from '../families/family.ts'
-import { type AttentionKind, biasKey, groupedAttention, type HeadSizes, positionBias, splitHeads } from './attention.ts'
+import type { SpanOptions } from '../family.ts'
+import {
+  type AttentionKind,
+  biasKey,
+  groupedAttention,
+  type HeadSizes,
+  positionBias,
+  splitHeads
+} from '../layers/attention.ts'
+import { rotaryInputs, rotate } from '../layers/rotary.ts'
+import { causal, causalBias, indices, maskedPositions, rowIndices, scoreBias } from '../layers/sequence.ts'
 import { portSites, throughBlocks } from './blocks.ts'
+import type { Attend, FamilyDescription } from './description.ts'
 import { declarePorts, type PrefixPort } from './ports.ts'
-import { rotaryInputs, rotate } from './rotary.ts'
-import { causal, causalBias, indices, maskedPositions, rowIndices, scoreBias } from './sequence.ts'
 
 /** Biases of the scores by what they depend on: blocks that attend alike share them. */
 class Biases {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { Progress } from '../../../common/progress.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../../../model/checkpoint/checkpoint.ts'
-import { type BlockWeights, blockWeights } from '../../../model/quantize/block-weights.ts'
+import { type BlockWeights, blockWeights } from '../../../model/weights/block-weights.ts'
 import { copyModel, referencePath, rejectsWith, temporaryFolder, tinyPath } from '../support.ts'
 
 const root = join(import.meta.dirname, '../../..')
@@ -123,7 +123,7 @@ describe('float32 weights of a range of blocks', () => {
   test('that find no space on the disk are refused by name, and leave nothing behind', async context => {
     const cacheDir = await temporaryFolder(context)
     const program = `
-      import { blockWeights } from '${join(root, 'model/quantize/block-weights.ts')}'
+      import { blockWeights } from '${join(root, 'model/weights/block-weights.ts')}'
       import { openCheckpoint } from '${join(root, 'model/checkpoint/checkpoint.ts')}'
       const checkpoint = await openCheckpoint('${referencePath('odd')}')
       await blockWeights(checkpoint, { first: 0, end: 1 }, { cacheDir: '${cacheDir}' }).catch(error => {

@@ -1,9 +1,9 @@
 // What a folder of a model family offers: its configuration, its tensors, and its block, embedding and head as graphs.
-import type { BlockRange } from '../../common/range.ts'
-import type { Tensor } from '../../common/tensor.ts'
-import type { Graph } from '../../graph/graph.ts'
-import type { ModelConfig, RawConfig } from '../config/config.ts'
-import type { Precision } from '../quantize/precision.ts'
+import type { BlockRange } from '../common/range.ts'
+import type { Tensor } from '../common/tensor.ts'
+import type { Graph } from '../graph/graph.ts'
+import type { ModelConfig, RawConfig } from './config/config.ts'
+import type { Precision } from './quantize/precision.ts'
 
 /** A linear module of a block that an adapter may change. Its weight is `[outFeatures, inFeatures]`. */
 export interface LinearModule {

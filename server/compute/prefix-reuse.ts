@@ -2,11 +2,11 @@
 // The server hashes what it computes from itself, so nobody can plant anything. Knows no device and no queue.
 import { createHash } from 'node:crypto'
 import { type Tensor, tensor } from '../../common/tensor.ts'
-import { parsePort } from '../../model/layers/ports.ts'
-import type { DecodeSession, DecodeStep } from '../compute/decoder.ts'
+import { parsePort } from '../../model/spans/ports.ts'
+import type { CacheRow } from '../memory/kv/slab.ts'
+import { type PrefixBlock, type PrefixStore, prefixPositions, readStates, writeStates } from '../memory/prefix-store.ts'
 import type { ServerMetrics } from '../observe/metrics.ts'
-import type { CacheRow } from './kv/slab.ts'
-import { type PrefixBlock, type PrefixStore, prefixPositions, readStates, writeStates } from './prefix-store.ts'
+import type { DecodeSession, DecodeStep } from './decoder.ts'
 
 type Floats = Tensor<'float32'>
 

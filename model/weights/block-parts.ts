@@ -2,7 +2,7 @@
 import type { Tensor } from '../../common/tensor.ts'
 import { type Checkpoint, readTensor } from '../checkpoint/checkpoint.ts'
 import type { ReadOptions } from '../checkpoint/read-tensor.ts'
-import type { ExpectedTensor } from '../families/family.ts'
+import type { ExpectedTensor } from '../family.ts'
 import type { TensorSource } from '../formats/safetensors/file.ts'
 import {
   type MatrixSizes,
@@ -12,8 +12,8 @@ import {
   partShapes,
   type Quantization,
   quantizationOf
-} from './precision.ts'
-import { type QuantizedParts, quantize } from './quantize.ts'
+} from '../quantize/precision.ts'
+import { type QuantizedParts, quantize } from '../quantize/quantize.ts'
 
 interface Quantizable extends Quantization {
   readonly sizes: MatrixSizes

@@ -2,9 +2,9 @@
 import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import type { ModelConfig, RawConfig } from '../config/config.ts'
+import type { ClientTensorNames, ExpectedTensor, LinearModule, PositionTables, TokenHead } from '../family.ts'
 import type { AttentionKind, Projections } from '../layers/attention.ts'
 import type { BlockScope, TensorScope } from '../layers/scope.ts'
-import type { ClientTensorNames, ExpectedTensor, LinearModule, PositionTables, TokenHead } from './family.ts'
 
 /** Mixes tokens: returns [batch, seq, numHeads * headDim]. */
 export type Attend = (projections: Projections) => Value

@@ -3,7 +3,7 @@
 import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Graph, Value } from '../../graph/graph.ts'
 import type { ModelConfig } from '../config/config.ts'
-import type { Family, LossOptions } from '../families/family.ts'
+import type { Family, LossOptions } from '../family.ts'
 
 /** The label that counts for nothing. */
 export const ignoredLabel = -100

@@ -8,7 +8,7 @@ import { removeLeftovers, removeLeftoversOf, temporaryName } from '../../../comm
 import { hour } from '../../../common/units.ts'
 import { writeWhole } from '../../../common/whole-file.ts'
 import { writeSafetensors } from '../../../model/formats/safetensors/file.ts'
-import { cleanCache, outdatedBy } from '../../../model/quantize/converted-files.ts'
+import { cleanCache, outdatedBy } from '../../../model/weights/converted-files.ts'
 import { temporaryFolder } from '../../server/support.ts'
 
 const id = '0f8fad5b-d9cb-469f-a165-70867728950e'

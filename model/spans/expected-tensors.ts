@@ -1,7 +1,7 @@
 // Names and shapes of a model's tensors, as its family's description implies them.
 import type { ModelConfig } from '../config/config.ts'
-import type { FamilyDescription } from '../families/description.ts'
-import type { BlockBias, ExpectedTensor } from '../families/family.ts'
+import type { BlockBias, ExpectedTensor } from '../family.ts'
+import type { FamilyDescription } from './description.ts'
 
 /** Names and shapes of a block's tensors as they are in the checkpoint. */
 export function blockTensorsOf<C extends ModelConfig>(

@@ -1,12 +1,12 @@
 // What a client computes itself: embedding before the first block; norm, head and loss after the last.
 import { GraphBuilder } from '../../graph/builder.ts'
 import type { Graph, Value } from '../../graph/graph.ts'
-import { clientTensorsOf } from '../checkpoint/expected-tensors.ts'
 import type { ModelConfig } from '../config/config.ts'
-import type { ClientContext, FamilyDescription } from '../families/description.ts'
-import type { ClassifierOptions, LossOptions } from '../families/family.ts'
+import type { ClassifierOptions, LossOptions } from '../family.ts'
+import { TensorScope } from '../layers/scope.ts'
+import type { ClientContext, FamilyDescription } from './description.ts'
+import { clientTensorsOf } from './expected-tensors.ts'
 import { crossEntropy, nextTokenLoss } from './loss.ts'
-import { TensorScope } from './scope.ts'
 
 interface ClientOptions {
   readonly trainable?: boolean

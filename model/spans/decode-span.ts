@@ -3,13 +3,13 @@ import { SwarmError } from '../../common/errors.ts'
 import { GraphBuilder } from '../../graph/builder.ts'
 import type { Graph, Value } from '../../graph/graph.ts'
 import type { ModelConfig } from '../config/config.ts'
-import type { Attend, FamilyDescription } from '../families/description.ts'
-import type { DecodeOptions } from '../families/family.ts'
-import { type AttentionKind, biasKey, positionBias } from './attention.ts'
+import type { DecodeOptions } from '../family.ts'
+import { type AttentionKind, biasKey, positionBias } from '../layers/attention.ts'
+import { type CacheStep, cachedAttention, cachedIndices, cacheStep, tokenIndices } from '../layers/cached-attention.ts'
+import { rotaryInputs, rotate } from '../layers/rotary.ts'
 import { portSites, throughBlocks } from './blocks.ts'
-import { type CacheStep, cachedAttention, cachedIndices, cacheStep, tokenIndices } from './cached-attention.ts'
+import type { Attend, FamilyDescription } from './description.ts'
 import { declarePorts, parsePort } from './ports.ts'
-import { rotaryInputs, rotate } from './rotary.ts'
 
 /** ONNX Runtime 1.30 on CPU: "head_size must be a multiple of 8", */
 const fusedHeadMultiple = 8
