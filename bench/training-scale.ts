@@ -17,7 +17,7 @@ import { createRandom } from '../common/random.ts'
 import type { BlockRange } from '../common/range.ts'
 import { type Tensor, tensor } from '../common/tensor.ts'
 import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
-import { portName } from '../model/spans/ports.ts'
+import { portName } from '../model/layers/ports.ts'
 import { median, ratios, spread } from './tools/report.ts'
 
 const [folder = '/tmp/llama-6x1024', ...rest] = process.argv.slice(2)

@@ -86,3 +86,10 @@ export function dialFailure(address: string, error: unknown): DialFailure {
   const step = dialStep(error)
   return { address, step, reason: reasonOf(step, error) }
 }
+
+/** What became of one address to join. */
+export interface JoinResult {
+  readonly address: string
+  /** why no peer of the swarm answers there; undefined: one does */
+  readonly failure?: DialFailure
+}

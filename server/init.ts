@@ -8,46 +8,16 @@ import type { Precision } from '../model/quantize/precision.ts'
 import { checkServerName } from '../network/discovery/announcement.ts'
 import type { AnnouncerInit } from '../network/discovery/announcer.ts'
 import { type NetworkInit, networkKeys } from '../network/network.ts'
-import type { WeightStorage } from '../runtime/session.ts'
+import type { StoresInit } from './memory/stores.ts'
 import type { VitalsInit } from './placement/load-report.ts'
 import { checkRange } from './placement/placement.ts'
-import type { RebalancerInit } from './placement/rebalancer.ts'
-import { checkMaxRate, type MaxRate } from './schedule/rate-limit.ts'
+import type { SpanHostInit } from './placement/span-host.ts'
+import { checkMaxRate } from './schedule/rate-limit.ts'
 
-export interface ServerInit extends NetworkInit {
-  readonly checkpoint: Checkpoint
+export interface ServerInit extends NetworkInit, SpanHostInit, StoresInit {
+  readonly checkpoint: SpanHostInit['checkpoint']
   /** what others call this server in lists: at most 64 printable characters; default: they show its peer id */
   readonly name?: string
-  /** exactly these blocks … */
-  readonly blocks?: BlockRange
-  /** … or so many, where the swarm needs them most; default: as many as the memory has room for */
-  readonly numBlocks?: number
-  /** where blocks that are not float32 are converted to */
-  readonly cacheDir: string
-  readonly threads?: number
-  /** of the blocks' matrices; auto: float32 where that takes at most half of the memory that is available, else int8. Default float32 */
-  readonly dtype?: Precision | 'auto'
-  /**
-   * of the decode graphs' weights, which are always prepacked where they are quantized; training graphs always map them. prepacked: also where memory is short; auto: as far as half of
-   * the memory that is available reaches
-   */
-  readonly storage?: WeightStorage | 'auto'
-  /** for all that follows and the weights together, which get what is named and else a share each; default: no limit but what is free */
-  readonly memoryBytes?: number
-  /** the most that this server does for others */
-  readonly maxRate?: MaxRate
-  /** moves to blocks that the swarm needs more; not where the blocks are given. Default: stays */
-  readonly rebalancing?: RebalancerInit
-  /** for keys and values, and adapters, of inference sessions; default 1 GiB */
-  readonly kvCacheBytes?: number
-  /** of those, what the sessions of one peer may hold; default 0.75 */
-  readonly cacheSharePerPeer?: number
-  /** keep beginnings of sequences for sessions that begin alike, in what others leave of `kvCacheBytes`; default true */
-  readonly prefixReuse?: boolean
-  /** for activations between forward and backward; default 1 GiB */
-  readonly residualBytes?: number
-  /** most memory that computing one request may take; default 4 GiB, at most half of what is available */
-  readonly workingBytes?: number
   /** how long a run of a forward pass may keep those who decode waiting, about; default a quarter of a second */
   readonly passRunMs?: number
   /** 0: any free one */

@@ -1,4 +1,6 @@
 // A server: hosts a range of blocks, says so, computes for whoever asks, and leaves in order.
+
+import { within } from '../common/async.ts'
 import { messageOf, SwarmError } from '../common/errors.ts'
 import { type Logger, silent } from '../common/logger.ts'
 import { pickOptions } from '../common/options.ts'
@@ -24,7 +26,6 @@ import { createStores, readingsOf, type Stores } from './memory/stores.ts'
 import { ServerMetrics } from './observe/metrics.ts'
 import { MetricsPage } from './observe/metrics-page.ts'
 import { Vitals } from './placement/load-report.ts'
-import { within } from './placement/pause.ts'
 import { Rebalancer } from './placement/rebalancer.ts'
 import { Relocation } from './placement/relocation.ts'
 import { SpanHost } from './placement/span-host.ts'

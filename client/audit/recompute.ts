@@ -1,6 +1,6 @@
 // The same work once more, along another route. Keeps nothing on the servers.
 import { int64, type Tensor } from '../../common/tensor.ts'
-import { portsOf } from '../../model/spans/ports.ts'
+import { portsOf } from '../../model/layers/ports.ts'
 import type { Network } from '../../network/network.ts'
 import type { Codec, NamedTensors } from '../../proto/frame.ts'
 import {

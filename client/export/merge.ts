@@ -3,7 +3,7 @@ import { SwarmError } from '../../common/errors.ts'
 import type { Tensor } from '../../common/tensor.ts'
 import type { ModelConfig } from '../../model/config/config.ts'
 import type { Family } from '../../model/family.ts'
-import { parsePort } from '../../model/spans/ports.ts'
+import { parsePort } from '../../model/layers/ports.ts'
 import type { PortTensors, TuningMethod } from '../tuning/index.ts'
 
 type Floats = Tensor<'float32'>

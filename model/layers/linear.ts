@@ -3,8 +3,8 @@
 import type { GraphBuilder, QuantizedMatrix } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import { hasRowZeros, type MatrixSizes, partName, type Quantization, storedColumns } from '../quantize/precision.ts'
-import type { LoraPort, ScalePort } from '../spans/ports.ts'
 import { withBlockSums } from './block-sums.ts'
+import type { LoraPort, ScalePort } from './ports.ts'
 
 /** A matrix of 4 or 8 bits an element, [out, in] whichever way the checkpoint's lies. */
 export interface QuantizedWeight extends QuantizedMatrix, Quantization {

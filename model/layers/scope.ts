@@ -4,8 +4,8 @@ import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import type { ExpectedTensor, LinearModule } from '../family.ts'
 import { matrixSizes, type Precision, quantizationOf } from '../quantize/precision.ts'
-import type { BlockPorts } from '../spans/ports.ts'
 import { linear, type QuantizedWeight, quantizedWeight } from './linear.ts'
+import type { BlockPorts } from './ports.ts'
 
 /** How a tensor enters a graph: as a weight of a file, or as an input. */
 export type Bind = (name: string, shape: readonly number[]) => Value

@@ -3,11 +3,11 @@ import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import type { ModelConfig } from '../config/config.ts'
 import type { SpanOptions } from '../family.ts'
+import type { BlockPorts, PortSites } from '../layers/ports.ts'
 import { BlockScope } from '../layers/scope.ts'
 import { promptSelector } from '../layers/sequence.ts'
 import type { Attend, FamilyDescription } from './description.ts'
 import { blockBiasesOf, blockTensorsOf } from './expected-tensors.ts'
-import type { BlockPorts, PortSites } from './ports.ts'
 
 export interface SpanContext {
   readonly portsOf: (block: number) => BlockPorts

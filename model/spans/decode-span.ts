@@ -6,10 +6,10 @@ import type { ModelConfig } from '../config/config.ts'
 import type { DecodeOptions } from '../family.ts'
 import { type AttentionKind, biasKey, positionBias } from '../layers/attention.ts'
 import { type CacheStep, cachedAttention, cachedIndices, cacheStep, tokenIndices } from '../layers/cached-attention.ts'
+import { declarePorts, parsePort } from '../layers/ports.ts'
 import { rotaryInputs, rotate } from '../layers/rotary.ts'
 import { portSites, throughBlocks } from './blocks.ts'
 import type { Attend, FamilyDescription } from './description.ts'
-import { declarePorts, parsePort } from './ports.ts'
 
 /** ONNX Runtime 1.30 on CPU: "head_size must be a multiple of 8", */
 const fusedHeadMultiple = 8

@@ -11,11 +11,11 @@ import {
   positionBias,
   splitHeads
 } from '../layers/attention.ts'
+import { declarePorts, type PrefixPort } from '../layers/ports.ts'
 import { rotaryInputs, rotate } from '../layers/rotary.ts'
 import { causal, causalBias, indices, maskedPositions, rowIndices, scoreBias } from '../layers/sequence.ts'
 import { portSites, throughBlocks } from './blocks.ts'
 import type { Attend, FamilyDescription } from './description.ts'
-import { declarePorts, type PrefixPort } from './ports.ts'
 
 /** Biases of the scores by what they depend on: blocks that attend alike share them. */
 class Biases {

@@ -2,8 +2,19 @@
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { type Logger, silent } from '../../common/logger.ts'
 import { announcementExpiryMs, announcementIntervalMs, newPeersDelayMs } from '../constants.ts'
-import type { Network } from '../network.ts'
+import type { Peer } from '../streams/peer.ts'
 import type { AnnouncementFields } from './announcement.ts'
+
+export interface AnnounceOptions {
+  /** how long the announcement is valid, default six minutes */
+  readonly expiryMs?: number
+  readonly signal?: AbortSignal
+}
+
+/** What an announcer needs of its peer. */
+type AnnouncingPeer = Pick<Peer, 'onPeer' | 'onAddresses' | 'rejoin'> & {
+  announce(fields: AnnouncementFields, options?: AnnounceOptions): Promise<number>
+}
 
 export interface AnnouncerInit {
   readonly intervalMs?: number
@@ -12,7 +23,7 @@ export interface AnnouncerInit {
 }
 
 export class Announcer {
-  readonly #network: Pick<Network, 'announce' | 'onPeer' | 'onAddresses' | 'rejoin'>
+  readonly #network: AnnouncingPeer
   readonly #logger: Logger
   readonly #intervalMs: number
   readonly #expiryMs: number
@@ -24,10 +35,7 @@ export class Announcer {
   /** announcements follow each other, so that the last word is the last one said */
   #turn: Promise<void> = Promise.resolve()
 
-  constructor(
-    components: { network: Pick<Network, 'announce' | 'onPeer' | 'onAddresses' | 'rejoin'>; logger?: Logger },
-    init: AnnouncerInit = {}
-  ) {
+  constructor(components: { network: AnnouncingPeer; logger?: Logger }, init: AnnouncerInit = {}) {
     this.#network = components.network
     this.#logger = components.logger ?? silent
     this.#intervalMs = init.intervalMs ?? announcementIntervalMs

@@ -2,9 +2,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { dhtProtocol, protocols } from '../../proto/protocols.ts'
 import { answerPatienceMs, dhtReadyTimeoutMs, lookupTimeoutMs } from '../constants.ts'
-import type { Network } from '../network.ts'
+import type { Peer } from '../streams/peer.ts'
 import type { Announcement } from './announcement.ts'
-import type { DhtPeer } from './dht.ts'
+import type { Dht, DhtPeer } from './dht.ts'
+import type { Directory } from './directory.ts'
 import { askDirectory } from './gossip.ts'
 import { proven } from './proof.ts'
 import { modelKey, recordKey } from './records.ts'
@@ -24,8 +25,8 @@ const likeliest = 16
 /** providers that are asked for their directory at the same time */
 const providersAtOnce = 16
 
-type Seeker = Pick<Network, 'peerId' | 'directory' | 'dht' | 'request' | 'peersWith' | 'hostOf'> &
-  Partial<Pick<Network, 'ping'>>
+type Seeker = Pick<Peer, 'peerId' | 'request' | 'peersWith' | 'hostOf'> &
+  Partial<Pick<Peer, 'ping'>> & { readonly directory: Directory; readonly dht: Dht }
 
 /**
  * The servers of a model, freshest announcement of each, all of them verified and not expired; empty when none is found.
@@ -48,7 +49,7 @@ export async function findServers(network: Seeker, model: string, options: FindO
   const usable = async (): Promise<Announcement[]> => {
     const candidates = others()
     if (!network.ping || options.verify === false) return candidates
-    const found = await proven(network as Pick<Network, 'ping'>, candidates, { enough: complete, signal })
+    const found = await proven(network as Pick<Peer, 'ping'>, candidates, { enough: complete, signal })
     signal?.throwIfAborted()
     return [...found]
   }

@@ -12,12 +12,13 @@ import {
   quotaWindowMs
 } from '../constants.ts'
 import { SourceQuota } from '../guards/source-quota.ts'
-import type { Network } from '../network.ts'
+import type { Peer as AnyPeer } from '../streams/peer.ts'
+import type { Directory } from './directory.ts'
 
 /** servers that one exchange chooses from, beside connected peers */
 const maxGossipPartners = 64
 
-type Peer = Pick<Network, 'peerId' | 'directory' | 'request' | 'peersWith' | 'hostOf'>
+type Peer = Pick<AnyPeer, 'peerId' | 'request' | 'peersWith' | 'hostOf'> & { readonly directory: Directory }
 
 /** As many of the records as fit into one answer. */
 function fitting(records: readonly Uint8Array[]): Uint8Array[] {
@@ -32,7 +33,9 @@ function fitting(records: readonly Uint8Array[]): Uint8Array[] {
 }
 
 /** Answers directory requests with all that this peer knows, after taking in what the asker sent. */
-export async function serveDirectory(network: Pick<Network, 'handle' | 'directory' | 'hostOf'>): Promise<void> {
+export async function serveDirectory(
+  network: Pick<AnyPeer, 'handle' | 'hostOf'> & { readonly directory: Directory }
+): Promise<void> {
   const quota = new SourceQuota({ maxKeys: maxPushedPerHost, windowMs: quotaWindowMs, maxSources: maxQuotaSources })
   await network.handle(
     protocols.directory,

@@ -1,12 +1,17 @@
 // Peers of the same swarm on the LAN, found by multicast and dialed as they answer.
 import type { EventEmitter } from 'node:events'
-import type { PeerDiscovery, PeerId, PeerInfo } from '@libp2p/interface'
+import type { Libp2p, PeerDiscovery, PeerId, PeerInfo } from '@libp2p/interface'
 import { mdns } from '@libp2p/mdns'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import { dialTimeoutMs, maxMulticastDials, multicastIntervalMs } from '../constants.ts'
-import type { SwarmLibp2p } from '../libp2p/node.ts'
-import type { FoundPeer } from '../network.ts'
+
+/** A peer that was found on the LAN and not named. */
+export interface FoundPeer {
+  readonly peerId: string
+  /** multiaddr that it answered at */
+  readonly address: string
+}
 
 type Components = Parameters<ReturnType<typeof mdns>>[0]
 
@@ -14,7 +19,7 @@ type Components = Parameters<ReturnType<typeof mdns>>[0]
 type Discovery = PeerDiscovery & { start?(): unknown; stop?(): unknown; readonly mdns?: EventEmitter }
 
 export class LocalPeers {
-  readonly #libp2p: SwarmLibp2p
+  readonly #libp2p: Libp2p
   readonly #logger: Logger
   readonly #discovery: Discovery
   readonly #stopping = new AbortController()
@@ -28,7 +33,7 @@ export class LocalPeers {
 
   /** @param init.tag what `multicastTag` gives; @param init.answers false for clients, which nobody needs to find */
   constructor(
-    components: { libp2p: SwarmLibp2p; logger: Logger },
+    components: { libp2p: Libp2p; logger: Logger },
     init: { tag: string; answers: boolean; onFound?: (peer: FoundPeer) => void }
   ) {
     this.#onFound = init.onFound ?? (() => {})

@@ -1,4 +1,5 @@
 // Probe requests, both sides: how does a peer see us, and can it connect back?
+import type { Libp2p } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { SwarmError } from '../../common/errors.ts'
 import { KiB } from '../../common/units.ts'
@@ -7,8 +8,7 @@ import type { BodyOf } from '../../proto/messages.ts'
 import { protocols } from '../../proto/protocols.ts'
 import { dialReason, hostOf, parseAddress, peerIdOf } from '../addresses.ts'
 import { maxProbedAddresses, probeDialTimeoutMs } from '../constants.ts'
-import type { SwarmLibp2p } from '../libp2p/node.ts'
-import type { Network } from '../network.ts'
+import type { Peer } from '../streams/peer.ts'
 
 /** what a peer knows of us */
 export type ProbeAnswer = Omit<BodyOf<'probeResponse'>, 'kind'> & {
@@ -19,7 +19,7 @@ export type ProbeAnswer = Omit<BodyOf<'probeResponse'>, 'kind'> & {
 }
 
 /** Connects to one address, which must be the asker's, and closes the connection again. What went wrong, or ''. */
-async function dialBack(libp2p: SwarmLibp2p, address: Multiaddr): Promise<string> {
+async function dialBack(libp2p: Libp2p, address: Multiaddr): Promise<string> {
   try {
     const signal = AbortSignal.timeout(probeDialTimeoutMs)
     const connection = await libp2p.dial(address, { signal, force: true })
@@ -34,7 +34,7 @@ async function dialBack(libp2p: SwarmLibp2p, address: Multiaddr): Promise<string
  * Answers probe requests. Only addresses on the host that asks are dialed, so that nobody is sent against others; one probe
  * of a peer at a time.
  */
-export async function serveProbe(network: Pick<Network, 'handle'>, libp2p: SwarmLibp2p): Promise<void> {
+export async function serveProbe(network: Pick<Peer, 'handle'>, libp2p: Libp2p): Promise<void> {
   await network.handle(
     protocols.probe,
     async (stream, { peerId, remoteAddress }) => {
@@ -64,7 +64,7 @@ export async function serveProbe(network: Pick<Network, 'handle'>, libp2p: Swarm
 
 /** Asks a peer how it sees us; it tries to connect to those of the addresses that are on the host it sees us at. */
 export async function probe(
-  network: Pick<Network, 'request'>,
+  network: Pick<Peer, 'request'>,
   peer: string,
   addresses: readonly string[],
   options: { signal?: AbortSignal } = {}

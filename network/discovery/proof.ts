@@ -10,7 +10,7 @@ import {
   proofTimeoutMs,
   provenForMs
 } from '../constants.ts'
-import type { Network } from '../network.ts'
+import type { Peer } from '../streams/peer.ts'
 import type { Announcement } from './announcement.ts'
 
 interface Proof {
@@ -25,10 +25,10 @@ const maxKnown = 8192
 
 /** What one network knows of its peers. */
 class Proofs {
-  readonly #network: Pick<Network, 'ping'>
+  readonly #network: Pick<Peer, 'ping'>
   readonly #known = new Map<string, Proof>()
 
-  constructor(network: Pick<Network, 'ping'>) {
+  constructor(network: Pick<Peer, 'ping'>) {
     this.#network = network
   }
 
@@ -76,7 +76,7 @@ export interface ProofOptions {
  * else those that answer. Where none does: all. Never throws; returns early when the signal aborts.
  */
 export async function proven(
-  network: Pick<Network, 'ping'>,
+  network: Pick<Peer, 'ping'>,
   candidates: readonly Announcement[],
   { enough, signal }: ProofOptions
 ): Promise<readonly Announcement[]> {

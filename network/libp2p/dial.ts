@@ -3,9 +3,9 @@ import type { Connection, NewStreamOptions, PeerId, Stream } from '@libp2p/inter
 import { SwarmError } from '../../common/errors.ts'
 import { dialError, parseAddress, parsePeerId, peerIdOf } from '../addresses.ts'
 import { dialTimeoutMs } from '../constants.ts'
-import type { OpenOptions } from '../network.ts'
 import { ByteChannel } from '../streams/byte-channel.ts'
 import { optimistic } from '../streams/negotiation.ts'
+import type { OpenOptions } from '../streams/peer.ts'
 import type { SwarmLibp2p } from './node.ts'
 
 /**

@@ -27,7 +27,6 @@ import { Gossip, serveDirectory } from '../discovery/gossip.ts'
 import { LocalPeers } from '../discovery/local-peers.ts'
 import { serveProbe } from '../discovery/probe.ts'
 import { modelKey, recordKey } from '../discovery/records.ts'
-import { join } from '../join.ts'
 import type {
   AnnounceOptions,
   Handler,
@@ -47,6 +46,7 @@ import { preface, readAnswer } from '../streams/negotiation.ts'
 import { limitedPerPeer } from '../streams/serve.ts'
 import { unlessSilent } from '../streams/silence.ts'
 import { openChannel } from './dial.ts'
+import { join } from './join.ts'
 import type { SwarmLibp2p } from './node.ts'
 import { measureRoundTrip, pingProtocol } from './ping.ts'
 

@@ -1,7 +1,6 @@
 // What being in a swarm means for a peer's network: whom it joins by, what it enciphers with, what it listens for. Pure.
 import { SwarmError } from '../../common/errors.ts'
 import { checkAddresses } from '../addresses.ts'
-import type { NetworkInit } from '../network.ts'
 import { type Invite, parseInvite } from './invite.ts'
 import { multicastTag } from './multicast-tag.ts'
 
@@ -18,6 +17,15 @@ export interface MembershipInit {
   readonly listen?: readonly string[]
 }
 
+/** The settings of a network that follow from a membership. */
+export interface Membership {
+  readonly join: readonly string[]
+  readonly secret?: Uint8Array
+  /** name of the private swarm, for messages */
+  readonly swarmName?: string
+  readonly multicastTag?: string
+}
+
 function isLoopback(address: string): boolean {
   return /^\/(ip4\/127\.|ip6\/::1\/|dns\/localhost\/|dns4\/localhost\/)/.test(address)
 }
@@ -28,7 +36,7 @@ function isLoopback(address: string): boolean {
  * its swarm, so that peers on the LAN that prove its secret are as good as those at its addresses.
  * Throws INVALID_ARGUMENT on a text that is no invite or no list of addresses, and on an invite to a swarm of another model.
  */
-export function membership(init: MembershipInit): Pick<NetworkInit, 'join' | 'secret' | 'swarmName' | 'multicastTag'> {
+export function membership(init: MembershipInit): Membership {
   const invite = typeof init.swarm === 'string' ? parseInvite(init.swarm) : init.swarm
   if (invite?.model && init.model && invite.model.identity !== init.model) {
     const { name, identity } = invite.model

@@ -2,8 +2,8 @@
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { Message } from '../../proto/frame.ts'
-import type { RequestOptions } from '../network.ts'
 import type { FramedStream } from './message-stream.ts'
+import type { RequestOptions } from './peer.ts'
 
 /** Sends the message, gives the answer, and ends the stream. Throws the peer's Failure, UNREACHABLE, the signal's reason. */
 export async function exchange(

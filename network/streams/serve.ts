@@ -5,10 +5,10 @@ import type { Logger } from '../../common/logger.ts'
 import { failureMessage } from '../../proto/failure.ts'
 import { busyRetryMs, closeTimeoutMs, streamBytes } from '../constants.ts'
 import { sourceOf } from '../guards/source.ts'
-import type { Handler, HandlerOptions } from '../network.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import { ByteChannel } from './byte-channel.ts'
 import { FramedStream } from './message-stream.ts'
+import type { Handler, HandlerOptions } from './peer.ts'
 
 export interface ServeInit {
   readonly peerId: string

@@ -2,7 +2,7 @@
 // and programs, no network and no queue.
 import type { BlockRange } from '../../common/range.ts'
 import { type Tensor, tensor } from '../../common/tensor.ts'
-import { parsePort, portName } from '../../model/spans/ports.ts'
+import { parsePort, portName } from '../../model/layers/ports.ts'
 import { sharedTensor } from '../../runtime/session.ts'
 import type { SessionCache } from '../memory/kv/kv-cache.ts'
 import { cacheParts } from '../memory/kv/slab.ts'

@@ -2,7 +2,7 @@
 // network and no queue.
 import type { BlockRange } from '../../common/range.ts'
 import { bytesOf, type Tensor, tensor } from '../../common/tensor.ts'
-import { parsePort, portName } from '../../model/spans/ports.ts'
+import { parsePort, portName } from '../../model/layers/ports.ts'
 import type { NamedTensors } from '../../proto/messages.ts'
 import { dropoutMask } from './dropout.ts'
 import type { ProgramKey, Programs } from './programs.ts'

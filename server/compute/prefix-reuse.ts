@@ -2,7 +2,7 @@
 // The server hashes what it computes from itself, so nobody can plant anything. Knows no device and no queue.
 import { createHash } from 'node:crypto'
 import { type Tensor, tensor } from '../../common/tensor.ts'
-import { parsePort } from '../../model/spans/ports.ts'
+import { parsePort } from '../../model/layers/ports.ts'
 import type { CacheRow } from '../memory/kv/slab.ts'
 import { type PrefixBlock, type PrefixStore, prefixPositions, readStates, writeStates } from '../memory/prefix-store.ts'
 import type { ServerMetrics } from '../observe/metrics.ts'

@@ -2,7 +2,7 @@
 // The numbers are those of one run. Knows no queue.
 import type { BlockRange } from '../../common/range.ts'
 import { second } from '../../common/units.ts'
-import { portsOf } from '../../model/spans/ports.ts'
+import { portsOf } from '../../model/layers/ports.ts'
 import type { NamedTensors } from '../../proto/messages.ts'
 import { maxPassRuns } from '../limits.ts'
 import type { Runs } from '../schedule/scheduler.ts'

@@ -1,7 +1,7 @@
 // tensors: gives this server's model to peers that have no files of it. Only what lies on this machine already.
 import { SwarmError } from '../../common/errors.ts'
 import { KiB } from '../../common/units.ts'
-import { hashOfTensor, indexOf, readShared, readStored } from '../../model/peers/share.ts'
+import { hashOfTensor, indexOf, readShared, readStored } from '../../model/checkpoint/share.ts'
 import type { Handler } from '../../network/network.ts'
 import type { BodyOf } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'

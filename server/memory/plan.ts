@@ -1,5 +1,6 @@
 // How a server's memory is divided: weights, keys and values, activations, frames. Every number is decided here, once. Pure.
 import { SwarmError } from '../../common/errors.ts'
+import type { BlockRange } from '../../common/range.ts'
 import { bytesOf } from '../../common/tensor.ts'
 import { formatBytes, GiB, KiB, MiB } from '../../common/units.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
@@ -7,8 +8,36 @@ import type { Precision } from '../../model/quantize/precision.ts'
 import { connectionLimits, maxBytesOfPeers } from '../../network/constants.ts'
 import { peerLimitOf } from '../../network/streams/byte-budget.ts'
 import { maxFrameBytes } from '../../proto/limits.ts'
-import type { ServerInit } from '../init.ts'
+import type { WeightStorage } from '../../runtime/session.ts'
 import { defaultWorkingBytes, maxPortBytes, maxTokensPerRequest } from '../limits.ts'
+
+/** What an operator may say of memory; the plan decides the rest. */
+export interface MemoryInit {
+  readonly checkpoint: Checkpoint
+  /** exactly these blocks … */
+  readonly blocks?: BlockRange
+  /** … or this many, where the swarm needs them most; default: as many as the memory has room for */
+  readonly numBlocks?: number
+  /** of the blocks' matrices; auto: float32 where that takes at most half of the memory that is available, else int8. Default float32 */
+  readonly dtype?: Precision | 'auto'
+  /**
+   * of the decode graphs' weights, which are always prepacked where they are quantized; training graphs always map them.
+   * prepacked: also where memory is short; auto: as far as half of the memory that is available reaches
+   */
+  readonly storage?: WeightStorage | 'auto'
+  /** total budget for weights, caches, activations and frames; each part that is not named gets a share. Default: what is free */
+  readonly memoryBytes?: number
+  /** for keys and values, and adapters, of inference sessions; default 1 GiB */
+  readonly kvCacheBytes?: number
+  /** for activations kept from forward to backward; default 1 GiB */
+  readonly residualBytes?: number
+  /** most memory that computing one request may take; default 4 GiB, at most half of what is available */
+  readonly workingBytes?: number
+  /** bytes of frames that peers may have this server hold at once; default 4 GiB */
+  readonly peerBytes?: number
+  /** most connections at once; default 1024 */
+  readonly maxConnections?: number
+}
 
 export interface MemoryPlan {
   readonly numBlocks: number
@@ -56,20 +85,6 @@ function blockBytes({ config, family }: Pick<Checkpoint, 'config' | 'family'>, p
   return largest * elementBytes[precision]
 }
 
-type PlannedInit = Pick<
-  ServerInit,
-  | 'checkpoint'
-  | 'blocks'
-  | 'numBlocks'
-  | 'dtype'
-  | 'memoryBytes'
-  | 'kvCacheBytes'
-  | 'residualBytes'
-  | 'workingBytes'
-  | 'peerBytes'
-  | 'maxConnections'
->
-
 /**
  * Divides `memoryBytes`: what was named is taken as it is, the KV cache gets a quarter of the rest (1 GiB at most), activations an
  * eighth each, frames of peers a sixteenth, and weights what is left, which says how many blocks there are where nobody has said so.
@@ -78,7 +93,7 @@ type PlannedInit = Pick<
  * @param available bytes of memory that are free to take
  * @throws SwarmError INVALID_ARGUMENT where not one block fits, or not those that were asked for
  */
-export function planMemory(init: PlannedInit, available: number): MemoryPlan {
+export function planMemory(init: MemoryInit, available: number): MemoryPlan {
   const { checkpoint, blocks, memoryBytes, dtype = 'float32' } = init
   const isLimited = memoryBytes !== undefined
   const total = checkpoint.config.numBlocks
@@ -148,7 +163,7 @@ export function largestFrame(
  * one without.
  * @param available bytes of memory that are free to take
  */
-export function prepackedBytes(storage: ServerInit['storage'], weightBytes: number, available: number): number {
+export function prepackedBytes(storage: MemoryInit['storage'], weightBytes: number, available: number): number {
   if (storage === 'mapped') return 0
   return storage === 'prepacked' ? Math.max(2 * weightBytes, available / 2) : available / 2
 }

@@ -1,14 +1,22 @@
 // What a server keeps in memory for those it serves: keys and values, beginnings of sequences, activations. Each within its bytes.
 
+import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { fixedPositions } from '../../model/config/rope-config.ts'
 import type { KeptPass } from '../compute/span-runs.ts'
-import type { ServerInit } from '../init.ts'
 import { cacheSharePerPeer, prefixShare } from '../limits.ts'
 import type { GaugeReadings } from '../observe/metrics.ts'
 import { KvCache } from './kv/kv-cache.ts'
 import type { MemoryPlan } from './plan.ts'
 import { PrefixStore } from './prefix-store.ts'
 import { ResidualCache } from './residual-cache.ts'
+
+export interface StoresInit {
+  readonly checkpoint: Pick<Checkpoint, 'config'>
+  /** of the KV cache, what the sessions of one peer may hold; default 0.75 */
+  readonly cacheSharePerPeer?: number
+  /** keep prefixes for sessions that begin alike, in what others leave of the KV cache; default true */
+  readonly prefixReuse?: boolean
+}
 
 export interface Stores {
   readonly kvCache: KvCache
@@ -18,7 +26,7 @@ export interface Stores {
 }
 
 /** Empty ones, of the sizes that were planned. */
-export function createStores(init: ServerInit, plan: MemoryPlan): Stores {
+export function createStores(init: StoresInit, plan: MemoryPlan): Stores {
   const { cacheSharePerPeer: peerShare = cacheSharePerPeer, checkpoint, prefixReuse = true } = init
   const kvCache = new KvCache(plan.kvCacheBytes, { peerShare })
   const residuals = new ResidualCache<KeptPass>({ maxBytes: plan.residualBytes })

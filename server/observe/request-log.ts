@@ -1,8 +1,15 @@
 // What a server tells of each request: a count, a duration, bytes, and a line in the log.
 import { messageOf, toSwarmError } from '../../common/errors.ts'
+import type { Logger } from '../../common/logger.ts'
 import { bytesOf } from '../../common/tensor.ts'
 import type { NamedTensors } from '../../proto/messages.ts'
-import type { ServerContext } from '../context.ts'
+import type { ServerMetrics } from './metrics.ts'
+
+/** Where requests are counted and logged. */
+export interface RequestLog {
+  readonly metrics: ServerMetrics
+  readonly logger: Logger
+}
 
 export interface Observed {
   /** `forwardRequest` */
@@ -18,7 +25,7 @@ export function bytesOfAll(tensors: NamedTensors): number {
 
 /** Tells of a request that was refused before it was read whole. */
 export function observeRefusal(
-  { metrics, logger }: Pick<ServerContext, 'metrics' | 'logger'>,
+  { metrics, logger }: RequestLog,
   { kind, peerId }: Pick<Observed, 'kind' | 'peerId'>,
   error: unknown
 ): void {
@@ -29,7 +36,7 @@ export function observeRefusal(
 
 /** Runs one request, which tells `sent` of the tensors in its answer. */
 export async function observe<T>(
-  { metrics, logger }: Pick<ServerContext, 'metrics' | 'logger'>,
+  { metrics, logger }: RequestLog,
   { kind, peerId, received }: Observed,
   request: (sent: (tensors: NamedTensors) => void) => Promise<T>
 ): Promise<T> {

@@ -1,4 +1,6 @@
 // What of a server's announcement changes while it serves: how far its neighbours are, how long work waits. Told anew where it differs.
+
+import { pause } from '../../common/async.ts'
 import { messageOf } from '../../common/errors.ts'
 import { type Logger, silent } from '../../common/logger.ts'
 import type { BlockRange } from '../../common/range.ts'
@@ -6,7 +8,6 @@ import { second } from '../../common/units.ts'
 import { type Announcement, maxTrips, type Trip } from '../../network/discovery/announcement.ts'
 import type { Network } from '../../network/network.ts'
 import type { Scheduler } from '../schedule/scheduler.ts'
-import { pause } from './pause.ts'
 
 const defaultIntervalMs = 15 * second
 /** Neighbours are measured in every so many rounds. */

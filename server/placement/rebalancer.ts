@@ -1,11 +1,12 @@
 // Moves a server, from time to time, to blocks that the swarm needs more. Knows no blocks itself: policy is server/placement/rebalance.ts,
 // the rest is the server's.
+
+import { pause } from '../../common/async.ts'
 import { messageOf } from '../../common/errors.ts'
 import { type Logger, silent } from '../../common/logger.ts'
 import { type BlockRange, formatRange } from '../../common/range.ts'
 import { minute, second } from '../../common/units.ts'
 import type { Announcement } from '../../network/discovery/announcement.ts'
-import { pause } from './pause.ts'
 import type { PlacedServer } from './placement.ts'
 import { type Move, planMove } from './rebalance.ts'
 

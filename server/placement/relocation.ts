@@ -1,5 +1,7 @@
 // How a server gets from its blocks to others: nobody is let in, those who are in go, other blocks are loaded, the door opens again.
 // Whether and where to is the rebalancer's to say.
+
+import { within } from '../../common/async.ts'
 import { messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import { type BlockRange, formatRange } from '../../common/range.ts'
@@ -8,7 +10,6 @@ import type { Network } from '../../network/network.ts'
 import type { Stores } from '../memory/stores.ts'
 import type { Admission } from '../schedule/admission.ts'
 import type { Scheduler } from '../schedule/scheduler.ts'
-import { within } from './pause.ts'
 import type { Movable } from './rebalancer.ts'
 import type { SpanHost } from './span-host.ts'
 import type { Presence } from './state.ts'

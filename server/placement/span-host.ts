@@ -7,15 +7,14 @@ import type { Announcement } from '../../network/discovery/announcement.ts'
 import { PrefixReuse } from '../compute/prefix-reuse.ts'
 import { type HostedSpan, loadSpan, pieceTokensOf, type SpanInit } from '../compute/span.ts'
 import type { Throughput } from '../compute/throughput.ts'
-import type { ServerInit } from '../init.ts'
-import { type MemoryPlan, prepackedBytes } from '../memory/plan.ts'
+import { type MemoryInit, type MemoryPlan, prepackedBytes } from '../memory/plan.ts'
 import type { Stores } from '../memory/stores.ts'
 import type { ServerMetrics } from '../observe/metrics.ts'
-import { limitRates } from '../schedule/rate-limit.ts'
+import { limitRates, type MaxRate } from '../schedule/rate-limit.ts'
 import type { Scheduler } from '../schedule/scheduler.ts'
 import { DecodeEngine } from '../sessions/engine.ts'
 import { chooseWindow } from './placement.ts'
-import { placedServers } from './rebalancer.ts'
+import { placedServers, type RebalancerInit } from './rebalancer.ts'
 
 export interface SpanHostComponents {
   readonly scheduler: Scheduler
@@ -26,9 +25,19 @@ export interface SpanHostComponents {
   findServers(signal: AbortSignal): Promise<readonly Announcement[]>
 }
 
+export interface SpanHostInit extends MemoryInit {
+  /** where blocks that are not float32 are converted to */
+  readonly cacheDir: string
+  readonly threads?: number
+  /** the most that this server does for others */
+  readonly maxRate?: MaxRate
+  /** moves to blocks that the swarm needs more; not where the blocks are given. Default: stays */
+  readonly rebalancing?: RebalancerInit
+}
+
 export class SpanHost {
   readonly #components: SpanHostComponents
-  readonly #init: ServerInit
+  readonly #init: SpanHostInit
   readonly #plan: MemoryPlan
   #range: BlockRange | undefined
   #span: HostedSpan | undefined
@@ -36,7 +45,7 @@ export class SpanHost {
   #precision: Precision = 'float32'
   #throughput: Throughput = { forwardRate: 0, decodeRate: 0 }
 
-  constructor(components: SpanHostComponents, init: ServerInit, plan: MemoryPlan) {
+  constructor(components: SpanHostComponents, init: SpanHostInit, plan: MemoryPlan) {
     this.#components = components
     this.#init = init
     this.#plan = plan

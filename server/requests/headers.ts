@@ -1,14 +1,18 @@
 // Requests that this server would not compute are refused by their header: their payload is never read, and takes no memory.
 import type { HandlerOptions } from '../../network/network.ts'
 import type { FrameBody, TensorLayout } from '../../proto/frame.ts'
-import type { ServerContext } from '../context.ts'
-import { observeRefusal } from '../observe/request-log.ts'
-import { checkCallShapes, checkHiddenShape, checkSpan } from './passes.ts'
+import { observeRefusal, type RequestLog } from '../observe/request-log.ts'
+import { checkCallShapes, checkHiddenShape, checkSpan, type Hosted } from './passes.ts'
 import type { NamedShapes } from './ports.ts'
 import { checkOpenShapes, checkStepShapes } from './sessions.ts'
 
+export interface HeaderContext extends Hosted, RequestLog {
+  /** false while the server moves to other blocks */
+  readonly isLoaded: boolean
+}
+
 /** What the network asks before it reads a payload. A refusal counts as a request, with its code. */
-export function headerCheck(context: ServerContext): NonNullable<HandlerOptions['admit']> {
+export function headerCheck(context: HeaderContext): NonNullable<HandlerOptions['admit']> {
   return (body, layout, peerId) => {
     // a server on its way to other blocks refuses every request for that
     if (!context.isLoaded) return
@@ -25,7 +29,7 @@ function shapesOf(layout: readonly TensorLayout[]): NamedShapes {
   return Object.fromEntries(layout.map(({ name, dtype, shape }) => [name, { dtype, shape }]))
 }
 
-function checkHeader(body: FrameBody, shapes: NamedShapes, context: ServerContext): void {
+function checkHeader(body: FrameBody, shapes: NamedShapes, context: HeaderContext): void {
   switch (body.kind) {
     case 'forwardRequest':
       checkCallShapes(shapes, context, { blocks: checkSpan(body.span, context), training: body.keepResiduals })

@@ -3,7 +3,7 @@ import { SwarmError } from '../../common/errors.ts'
 import type { BlockRange } from '../../common/range.ts'
 import type { Tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
-import { groupPorts, type ParsedPort, parsePort, portName } from '../../model/spans/ports.ts'
+import { groupPorts, type ParsedPort, parsePort, portName } from '../../model/layers/ports.ts'
 import { maxLoraRank } from '../limits.ts'
 
 type Floats = Tensor<'float32'>

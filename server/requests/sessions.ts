@@ -3,14 +3,17 @@ import { SwarmError } from '../../common/errors.ts'
 import type { BlockRange } from '../../common/range.ts'
 import type { Tensor } from '../../common/tensor.ts'
 import type { Codec } from '../../proto/codec.ts'
-import type { BodyOf, Message, NamedTensors } from '../../proto/messages.ts'
+import type { swarmtune } from '../../proto/gen/swarmtune.js'
+import type { BodyOf, Fields, Message, NamedTensors } from '../../proto/messages.ts'
 import { prefixLength, type SpanCall } from '../compute/executor.ts'
 import { maxBatch } from '../limits.ts'
 import type { CacheShape } from '../memory/kv/kv-cache.ts'
 import { checkWork } from '../memory/working-memory.ts'
-import type { NextHop } from '../sessions/push-link.ts'
 import { checkHidden, checkHiddenShape, checkSpan, describe, type Hosted } from './passes.ts'
 import { checkPorts, type NamedShapes } from './ports.ts'
+
+/** The next server of a chain, as the client names it. */
+export type NextHop = Fields<swarmtune.v1.NextHop.$Properties>
 
 export interface SessionRequest {
   readonly shape: CacheShape

@@ -1,4 +1,5 @@
 // The way from a session here to its next server: a stream that carries the inputs of its steps. Knows no session.
+import { pause } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import type { Tensor } from '../../common/tensor.ts'
 import { second } from '../../common/units.ts'
@@ -7,18 +8,15 @@ import type { MessageStream } from '../../network/streams/message-stream.ts'
 import { isThere, type Silence } from '../../network/streams/silence.ts'
 import type { Codec } from '../../proto/codec.ts'
 import { fittingCodec } from '../../proto/fitting-codec.ts'
-import type { swarmtune } from '../../proto/gen/swarmtune.js'
-import type { BodyOf, Fields, Message } from '../../proto/messages.ts'
+import type { BodyOf, Message } from '../../proto/messages.ts'
 import { protocols } from '../../proto/protocols.ts'
-import { pause } from '../placement/pause.ts'
+import type { NextHop } from '../requests/sessions.ts'
 
 /** A client asks all its servers sooner: what it finds frozen is not cut off here as well. */
 const silence: Silence = { patienceMs: 1 * second, answerMs: 2 * second }
 
 /** Rejects where no answer comes. */
 type Ping = (signal: AbortSignal) => Promise<unknown>
-
-export type NextHop = Fields<swarmtune.v1.NextHop.$Properties>
 
 export interface PushLinkInit {
   readonly session: Uint8Array
@@ -54,7 +52,7 @@ export class PushLink {
    * Dials only servers of the same model, at the addresses that they have signed.
    * @throws SwarmError INVALID_ARGUMENT for any other peer, UNREACHABLE
    */
-  static async open(network: Network, init: PushLinkInit): Promise<PushLink> {
+  static async open(network: Pick<Network, 'directory' | 'open' | 'ping'>, init: PushLinkInit): Promise<PushLink> {
     const { next, model, session, signal } = init
     if (next.announcement.length > 0) await network.directory.add(next.announcement)
     const known = network.directory.get(next.peerId)

@@ -3,24 +3,39 @@
 
 import { messageOf, SwarmError, toSwarmError } from '../../common/errors.ts'
 import { HiddenHistory } from '../../common/hidden-history.ts'
+import type { Logger } from '../../common/logger.ts'
 import { withResource } from '../../common/resource.ts'
 import { int64, type Tensor, tensor } from '../../common/tensor.ts'
+import type { Network } from '../../network/network.ts'
 import { startDeadline } from '../../network/streams/deadline.ts'
 import type { MessageStream } from '../../network/streams/message-stream.ts'
 import { fittingCodec } from '../../proto/fitting-codec.ts'
 import type { BodyOf, Message } from '../../proto/messages.ts'
 import { type DecodeSession, openSession, prefixOf } from '../compute/decoder.ts'
 import { withoutFirst } from '../compute/prefix-reuse.ts'
-import type { ServerContext } from '../context.ts'
-import { timeoutOf } from '../requests/passes.ts'
-import { checkStep, type SessionRequest, type StepRequest } from '../requests/sessions.ts'
-import { type NextHop, PushLink } from './push-link.ts'
+import type { KvCache } from '../memory/kv/kv-cache.ts'
+import type { ServerMetrics } from '../observe/metrics.ts'
+import { type Hosted, timeoutOf } from '../requests/passes.ts'
+import { checkStep, type NextHop, type SessionRequest, type StepRequest } from '../requests/sessions.ts'
+import type { Scheduler } from '../schedule/scheduler.ts'
+import type { DecodeEngine } from './engine.ts'
+import { PushLink } from './push-link.ts'
 
 type Floats = Tensor<'float32'>
 type StepBody = BodyOf<'inferenceStep'>
 
 /** positions of a row in one replayed step */
 const replayPositions = 256
+
+/** What a session needs of its server. */
+export interface SessionContext extends Hosted {
+  readonly network: Pick<Network, 'directory' | 'open' | 'ping'>
+  readonly kvCache: Pick<KvCache, 'open'>
+  readonly scheduler: Pick<Scheduler, 'between'>
+  readonly engine: Pick<DecodeEngine, 'step'>
+  readonly metrics: Pick<ServerMetrics, 'tokens'>
+  readonly logger: Logger
+}
 
 export interface ServedInit {
   readonly request: SessionRequest
@@ -36,7 +51,7 @@ export interface ServedInit {
 export class ServedSession {
   /** peer id of the server whose results are the input; '' where the caller brings them */
   previous: string
-  readonly #context: ServerContext
+  readonly #context: SessionContext
   readonly #init: ServedInit
   readonly #decode: DecodeSession
   readonly #failed = Promise.withResolvers<never>()
@@ -49,7 +64,7 @@ export class ServedSession {
   #working: Promise<void> = Promise.resolve()
   #sending: Promise<void> = Promise.resolve()
 
-  constructor(context: ServerContext, init: ServedInit) {
+  constructor(context: SessionContext, init: ServedInit) {
     const { shape, ports, previous, next } = init.request
     this.#context = context
     this.#init = init

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { silent } from '../../common/logger.ts'
 import { parseAddress } from '../../network/addresses.ts'
-import { join } from '../../network/join.ts'
+import { join } from '../../network/libp2p/join.ts'
 import type { SwarmLibp2p } from '../../network/libp2p/node.ts'
 import { code } from './harness.ts'
 

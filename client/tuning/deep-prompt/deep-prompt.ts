@@ -2,7 +2,7 @@
 // vectors added to the hidden states of the same positions before every block. Knows no server and no optimizer.
 import { createRandom } from '../../../common/random.ts'
 import { tensor } from '../../../common/tensor.ts'
-import { portName } from '../../../model/spans/ports.ts'
+import { portName } from '../../../model/layers/ports.ts'
 import { addGradient, parameter } from '../../local/parameter.ts'
 import { normalValues } from '../encoder.ts'
 import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'

@@ -2,7 +2,7 @@
 // module. Knows no server and no optimizer.
 import { createRandom } from '../../../common/random.ts'
 import { tensor } from '../../../common/tensor.ts'
-import { portName } from '../../../model/spans/ports.ts'
+import { portName } from '../../../model/layers/ports.ts'
 import { addGradient, type Parameter, parameter } from '../../local/parameter.ts'
 import { normalValues } from '../encoder.ts'
 import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'

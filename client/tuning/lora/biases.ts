@@ -2,7 +2,7 @@
 // what was added to the model's own.
 import { SwarmError } from '../../../common/errors.ts'
 import { type DataOf, type Tensor, tensor } from '../../../common/tensor.ts'
-import { portName } from '../../../model/spans/ports.ts'
+import { portName } from '../../../model/layers/ports.ts'
 import { addGradient, type Parameter, parameter } from '../../local/parameter.ts'
 import type { CreateOptions, PortTensors, TuningTarget } from '../method.ts'
 import type { TargetModule } from '../targets.ts'

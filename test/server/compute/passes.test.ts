@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SwarmError } from '../../../common/errors.ts'
 import { int64, type Tensor } from '../../../common/tensor.ts'
-import { portName, portsOf } from '../../../model/spans/ports.ts'
+import { portName, portsOf } from '../../../model/layers/ports.ts'
 import type { NamedTensors } from '../../../proto/messages.ts'
 import {
   assertClose,

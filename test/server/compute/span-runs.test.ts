@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { int64 } from '../../../common/tensor.ts'
-import { portName } from '../../../model/spans/ports.ts'
+import { portName } from '../../../model/layers/ports.ts'
 import type { NamedTensors } from '../../../proto/messages.ts'
 import type { SpanCall } from '../../../server/compute/executor.ts'
 import { loadSpan } from '../../../server/compute/span.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { int64, type Tensor, tensor } from '../../../common/tensor.ts'
-import { portName } from '../../../model/spans/ports.ts'
+import { portName } from '../../../model/layers/ports.ts'
 import { maxSessionsPerPeer } from '../../../server/limits.ts'
 import {
   assertClose,

@@ -3,13 +3,13 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
 import { MiB } from '../../common/units.ts'
-import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { openCheckpointFile, readExactly } from '../formats/byte-file.ts'
 import type { TensorInfo } from '../formats/tensor-info.ts'
 import { readTextIfAny } from '../json.ts'
 import type { ByteRange } from '../partial/ranges.ts'
+import { sharedFiles } from '../peers/files.ts'
 import { chatTemplateFile, toolUseFile } from '../text/tokenizer.ts'
-import { sharedFiles } from './files.ts'
+import type { Checkpoint } from './checkpoint.ts'
 
 /** The bytes of one of `sharedFiles`; undefined where the model has none, and for any other file. */
 export async function readShared(

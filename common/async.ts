@@ -1,4 +1,4 @@
-// Waiting between two looks at something. Keeps no process alive.
+// Waiting: delays and races with a signal or a time limit. Keeps no process alive.
 import { setTimeout } from 'node:timers/promises'
 
 /** Resolves after so many milliseconds, or when the signal aborts. */
