@@ -1,7 +1,6 @@
 // What the rest of the project sees of the network: no libp2p here.
 import type { Logger } from '../common/logger.ts'
 import type { OptionKeys } from '../common/options.ts'
-import type { JoinResult } from './dial-failure.ts'
 import type { AnnouncementFields } from './discovery/announcement.ts'
 import type { AnnounceOptions } from './discovery/announcer.ts'
 import type { Dht } from './discovery/dht.ts'
@@ -9,12 +8,13 @@ import type { Directory } from './discovery/directory.ts'
 import type { FoundPeer } from './discovery/local-peers.ts'
 import type { AllowList } from './private/allow-list.ts'
 import type { PrivateKey } from './private/identity.ts'
+import type { JoinResult } from './state/dial-failure.ts'
 import type { ByteCount } from './streams/message-stream.ts'
 import type { Peer } from './streams/peer.ts'
 
-export type { JoinResult } from './dial-failure.ts'
 export type { AnnounceOptions } from './discovery/announcer.ts'
 export type { FoundPeer } from './discovery/local-peers.ts'
+export type { JoinResult } from './state/dial-failure.ts'
 export type { Handler, HandlerContext, HandlerOptions, OpenOptions, Peer, RequestOptions } from './streams/peer.ts'
 
 export interface NetworkInit {

@@ -1,5 +1,5 @@
 // Why an address did not become a connection to a peer of this swarm, told from the step at which the dial failed. Pure.
-import { dialReason } from './addresses.ts'
+import { dialReason } from '../addresses.ts'
 
 /**
  * The step that failed:

@@ -1,6 +1,6 @@
 // The error that tells in which state a swarm cannot be used.
-import { type ErrorCode, SwarmError } from '../common/errors.ts'
-import { describeState } from './state-sentences.ts'
+import { type ErrorCode, SwarmError } from '../../common/errors.ts'
+import { describeState } from './sentences.ts'
 import type { SwarmState, SwarmStateKind } from './swarm-state.ts'
 
 const codes = {

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { describe, test } from 'node:test'
-import { type DialFailure, type DialStep, dialFailure, furthest } from '../../network/dial-failure.ts'
-import type { ServerState } from '../../network/discovery/announcement.ts'
-import { createNetwork } from '../../network/node.ts'
-import { SwarmStateError } from '../../network/state-error.ts'
-import { describeState, stateSentence } from '../../network/state-sentences.ts'
-import { type SwarmKnowledge, type SwarmState, swarmState } from '../../network/swarm-state.ts'
-import { Swarm } from './harness.ts'
+import type { ServerState } from '../../../network/discovery/announcement.ts'
+import { createNetwork } from '../../../network/node.ts'
+import { type DialFailure, type DialStep, dialFailure, furthest } from '../../../network/state/dial-failure.ts'
+import { SwarmStateError } from '../../../network/state/error.ts'
+import { describeState, stateSentence } from '../../../network/state/sentences.ts'
+import { type SwarmKnowledge, type SwarmState, swarmState } from '../../../network/state/swarm-state.ts'
+import { Swarm } from '../harness.ts'
 
 const model = { identity: 'ab'.repeat(32), name: 'tiny' }
 const blocks = { first: 0, end: 12 }

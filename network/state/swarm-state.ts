@@ -1,8 +1,8 @@
 // What keeps a peer from using a model of a swarm: one state, decided from what is known. Pure. The sentences are in
 // state-sentences.ts.
-import type { BlockRange } from '../common/range.ts'
+import type { BlockRange } from '../../common/range.ts'
+import type { Announcement } from '../discovery/announcement.ts'
 import { type DialFailure, type DialStep, furthest } from './dial-failure.ts'
-import type { Announcement } from './discovery/announcement.ts'
 
 export interface ModelName {
   /** identity, hex */

@@ -1,8 +1,8 @@
 // The sentences for each state of a swarm: what is the matter, and what to do next. One table for the SDK, which speaks of
 // options, and for the command line, which speaks of flags.
-import { plural } from '../common/plural.ts'
-import { formatBlocks } from '../common/range.ts'
-import { second } from '../common/units.ts'
+import { plural } from '../../common/plural.ts'
+import { formatBlocks } from '../../common/range.ts'
+import { second } from '../../common/units.ts'
 import type { DialFailure } from './dial-failure.ts'
 import type { ModelName, RestingState, SeenServer, SwarmState, SwarmStateKind } from './swarm-state.ts'
 
