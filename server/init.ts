@@ -1,10 +1,6 @@
 // What a server is told when it is made, and what of it can be checked before anything is loaded.
 import { SwarmError } from '../common/errors.ts'
 import { checkOptions, type OptionKeys } from '../common/options.ts'
-import type { OnProgress } from '../common/progress.ts'
-import type { BlockRange } from '../common/range.ts'
-import type { Checkpoint } from '../model/checkpoint/checkpoint.ts'
-import type { Precision } from '../model/quantize/precision.ts'
 import { checkServerName } from '../network/discovery/announcement.ts'
 import type { AnnouncerInit } from '../network/discovery/announcer.ts'
 import { type NetworkInit, networkKeys } from '../network/network.ts'
@@ -24,8 +20,6 @@ export interface ServerInit extends NetworkInit, SpanHostInit, StoresInit {
   readonly metricsPort?: number
   readonly announcing?: AnnouncerInit
   readonly vitals?: VitalsInit
-  /** hears of the stages `connect`, `convert`, `quantize` and `measure`, also when the server moves to other blocks */
-  readonly onProgress?: OnProgress
 }
 
 const serverKeys: OptionKeys<ServerInit> = {

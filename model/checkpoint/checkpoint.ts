@@ -15,7 +15,7 @@ import { isHubName, openHubFolder } from '../hub/folder.ts'
 import type { HubOptions } from '../hub/options.ts'
 import { isJsonObject } from '../json.ts'
 import { readTensors } from './formats.ts'
-import { checkReadable, decodeTensor, isStoredAsKnown, visitBytes } from './read-tensor.ts'
+import { checkReadable, decodeTensor, isStoredAsKnown, type ReadOptions, visitBytes } from './read-tensor.ts'
 import { headNameOf, holdSameNumbers, tieByName } from './tied-head.ts'
 import { checkUnread } from './unread-tensors.ts'
 
