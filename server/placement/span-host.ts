@@ -1,6 +1,7 @@
 // The blocks that a server hosts: chosen where the swarm needs them, loaded, measured, and given up for others.
 import { SwarmError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
+import type { OnProgress } from '../../common/progress.ts'
 import { type BlockRange, formatRange, rangeLength } from '../../common/range.ts'
 import type { Precision } from '../../model/quantize/precision.ts'
 import type { Announcement } from '../../network/discovery/announcement.ts'
@@ -33,6 +34,8 @@ export interface SpanHostInit extends MemoryInit {
   readonly maxRate?: MaxRate
   /** moves to blocks that the swarm needs more; not where the blocks are given. Default: stays */
   readonly rebalancing?: RebalancerInit
+  /** hears of the stages `connect`, `convert`, `quantize` and `measure`, also when the server moves to other blocks */
+  readonly onProgress?: OnProgress
 }
 
 export class SpanHost {
