@@ -79,3 +79,9 @@ export function quoteForeign(value: unknown): string {
   const text = JSON.stringify(value) ?? 'nothing'
   return text.length > quotedCharacters ? `${text.slice(0, quotedCharacters)}…` : text
 }
+
+/** Whether configurations hold a value like this where a feature is not used: null, false, or nothing inside. */
+export function isInactive(value: unknown): boolean {
+  if (value === undefined || value === null || value === false || value === '') return true
+  return typeof value === 'object' && Object.keys(value).length === 0
+}

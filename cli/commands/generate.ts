@@ -42,6 +42,7 @@ interface GenerateFlags extends AccessFlags, HubFlags {
   topK?: number
   topP?: number
   repetitionPenalty?: number
+  generationConfig: boolean
   seed?: number
   speculate?: number
   draft?: string
@@ -84,6 +85,7 @@ export function generateCommand(): Command {
     .option('--draft <model>', 'folder or hub name of a small model with the same tokens, which guesses instead')
     .option('--num-beams <count>', 'beam search; the text comes at the end', parsePositive)
     .option('--length-penalty <power>', 'of beam search: above 0 longer texts gain', parseNumber)
+    .option('--no-generation-config', "ignore the model's generation_config.json, except its special tokens")
     .option('--stop <text...>', 'end where one of these appears')
     .option('--chat', "the prompt is a user's message to a chat model: written by its chat template, answered once")
     .option('--system <text>', 'what a chat model is told before; implies --chat')
@@ -158,6 +160,7 @@ async function generate(path: string, prompt: string, flags: GenerateFlags): Pro
       const input = chats ? await chatPrompt(model.tokenizer, prompt, flags) : prompt
       const answer = screen.openAnswer()
       for await (const piece of model.generateStream(input, {
+        useGenerationConfig: flags.generationConfig,
         maxNewTokens: flags.maxNewTokens,
         doSample: temperature !== undefined || topK !== undefined || topP !== undefined,
         temperature,

@@ -61,3 +61,14 @@ export function topP(p: number, minTokensToKeep = 1): Processor {
     }
   }
 }
+
+/** Makes the scores logarithms of probabilities that add up to 1, the last of the processors: log_softmax. */
+export function renormalize(): Processor {
+  return scores => {
+    const highest = scores.reduce((most, score) => Math.max(most, score), -Infinity)
+    let total = 0
+    for (const score of scores) total += Math.exp(score - highest)
+    const shift = highest + Math.log(total)
+    for (let id = 0; id < scores.length; id++) scores[id]! -= shift
+  }
+}

@@ -13,7 +13,7 @@ import {
   suppressTokens
 } from './constraints.ts'
 import { epsilonCutoff, etaCutoff, minP, typicalP } from './cutoffs.ts'
-import { type Processor, repetitionPenalty, temperature, topK, topP } from './processors.ts'
+import { type Processor, renormalize, repetitionPenalty, temperature, topK, topP } from './processors.ts'
 
 /**
  * Names, meanings and defaults of Hugging Face's GenerationConfig. Temperature and what cuts off
@@ -56,6 +56,8 @@ export interface SamplingOptions {
   readonly epsilonCutoff?: number
   /** with `doSample`: eta sampling, 0 to 1; default 0: off */
   readonly etaCutoff?: number
+  /** normalize scores after all processors, which changes the order of beams only; default false */
+  readonly renormalizeLogits?: boolean
 }
 
 /** For checkOptions. */
@@ -77,7 +79,8 @@ export const samplingKeys: OptionKeys<SamplingOptions> = {
   minP: true,
   typicalP: true,
   epsilonCutoff: true,
-  etaCutoff: true
+  etaCutoff: true,
+  renormalizeLogits: true
 }
 
 /** Where a row begins and ends. */
@@ -128,6 +131,7 @@ export function createProcessors(options: SamplingOptions, limits: RowLimits = n
   const { forcedBosTokenId, forcedEosTokenId } = options
 
   const processors: Processor[] = []
+  const done = (): readonly Processor[] => (options.renormalizeLogits ? [...processors, renormalize()] : processors)
   if (penalty !== 1) processors.push(repetitionPenalty(penalty))
   if (noRepeatNgramSize > 0) processors.push(noRepeatNgrams(noRepeatNgramSize))
   if (badWordsIds !== undefined) processors.push(noBadWords(badWordsIds, eosTokenIds))
@@ -143,7 +147,7 @@ export function createProcessors(options: SamplingOptions, limits: RowLimits = n
     const begin = promptLength > 1 || forcedBosTokenId === undefined ? promptLength : promptLength + 1
     processors.push(beginSuppressTokens(suppressedFirst, begin))
   }
-  if (!doSample) return processors
+  if (!doSample) return done()
   if (heat !== 1) processors.push(temperature(heat))
   if (k !== 0) processors.push(topK(k, minTokensToKeep))
   if (p < 1) processors.push(topP(p, minTokensToKeep))
@@ -151,7 +155,7 @@ export function createProcessors(options: SamplingOptions, limits: RowLimits = n
   if (mass > 0 && mass < 1) processors.push(typicalP(mass, minTokensToKeep))
   if (epsilon > 0 && epsilon < 1) processors.push(epsilonCutoff(epsilon, minTokensToKeep))
   if (eta > 0 && eta < 1) processors.push(etaCutoff(eta, minTokensToKeep))
-  return processors
+  return done()
 }
 
 /** The highest score's token; of equal ones the lowest. */

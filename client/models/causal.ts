@@ -1,5 +1,6 @@
 // A causal language model whose blocks are computed by the swarm, under Petals' names.
 
+import { generationFault } from '../generate/defaults.ts'
 import { LanguageHead } from '../local/heads/language.ts'
 import type { Parameter } from '../local/parameter.ts'
 import { checkPretrainedOptions, openModel, type PretrainedOptions, pretrainedKeys } from '../pretrained.ts'
@@ -57,11 +58,13 @@ export class PeftModelForCausalLM extends CausalModel {
 
 /** Opens causal language models. */
 export const AutoDistributedModelForCausalLM = {
-  /** As `openModel`, with the language head. */
+  /** As `openModel`, with the language head. Warns where `generate` would refuse the model's generation_config.json. */
   async fromPretrained(path: string, options: PretrainedOptions): Promise<DistributedModelForCausalLM> {
     checkPretrainedOptions(options, pretrainedKeys)
     return await openModel(path, { ...options, languageHead: true }, parts => {
       const head = new LanguageHead(parts)
+      const fault = generationFault(parts.checkpoint.generationConfig)
+      if (fault !== null) parts.logger.warn({ model: path }, `generate() will fail: ${fault}`)
       return new DistributedModelForCausalLM({ ...parts, head }, { seed: options.seed })
     })
   }

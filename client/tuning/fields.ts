@@ -1,6 +1,6 @@
 // What becomes of each field of adapter_config.json. A field that no table knows may change the answer, so it is an error. Pure.
 import { SwarmError } from '../../common/errors.ts'
-import { quoteForeign } from '../../common/foreign-json.ts'
+import { isInactive, quoteForeign } from '../../common/foreign-json.ts'
 import { suggestion } from '../../common/names.ts'
 
 /**
@@ -37,12 +37,6 @@ export const promptFields = {
   num_virtual_tokens: 'read',
   token_dim: 'model'
 } as const satisfies FieldTable
-
-/** Whether PEFT writes a value like this where a feature is not used: null, false, or nothing inside. */
-export function isInactive(value: unknown): boolean {
-  if (value === undefined || value === null || value === false || value === '') return true
-  return typeof value === 'object' && Object.keys(value).length === 0
-}
 
 /** JSON values that are the same; keys in any order. */
 function isSame(one: unknown, other: unknown): boolean {

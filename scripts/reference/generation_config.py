@@ -1,5 +1,5 @@
 """What transformers' generate() makes of a generation_config.json and no other option -> test/reference/generation-config.json: rows of the
-file's fields, `ids` of a prompt, and the whole sequences that come."""
+file's fields, `ids` of a prompt, and the whole sequences that come; and the names of all fields -> test/reference/generation-fields.json."""
 import json
 import os
 import tempfile
@@ -23,6 +23,9 @@ CASES = [
     dict(max_new_tokens=8, num_beams=3, num_return_sequences=2, length_penalty=0.5, no_repeat_ngram_size=2),
     dict(max_new_tokens=12, do_sample=False, temperature=0.0, top_p=0.1),
     dict(max_new_tokens=12, do_sample=True, temperature=0.3, top_k=1),
+    dict(max_new_tokens=12, renormalize_logits=True),
+    dict(max_new_tokens=8, num_beams=3, num_return_sequences=3, repetition_penalty=1.5),
+    dict(max_new_tokens=8, num_beams=3, num_return_sequences=3, repetition_penalty=1.5, renormalize_logits=True),
 ]
 
 
@@ -47,6 +50,7 @@ def main():
         made = model.generate(torch.tensor([IDS])).tolist()
         rows.append({"fields": fields, "ids": IDS, "sequences": made})
         print(fields, [row[len(IDS):] for row in made])
+    (REFERENCE / "generation-fields.json").write_text(json.dumps(sorted(vars(GenerationConfig()))) + "\n")
     (REFERENCE / "generation-config.json").write_text(json.dumps(rows) + "\n")
 
 

@@ -1,6 +1,7 @@
 // The settings of deep prompt tuning. PEFT has no such method: the file is ours, in the manner of PEFT's.
 import { z } from 'zod'
-import { type FieldTable, isInactive, promptFields } from '../fields.ts'
+import { isInactive } from '../../../common/foreign-json.ts'
+import { type FieldTable, promptFields } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
 import { targetFields } from '../targets.ts'

@@ -1,7 +1,8 @@
 // The settings of IA3: ours, and the fields of PEFT's adapter_config.json.
 import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
-import { commonFields, type FieldTable, isInactive } from '../fields.ts'
+import { isInactive } from '../../../common/foreign-json.ts'
+import { commonFields, type FieldTable } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
 import { targetFields, wholePattern, withPatterns } from '../targets.ts'

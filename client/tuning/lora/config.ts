@@ -1,8 +1,8 @@
 // The settings of LoRA: ours, and the fields of PEFT's adapter_config.json that they are written to and read from.
 import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
-import { quoteForeign } from '../../../common/foreign-json.ts'
-import { commonFields, type FieldTable, isInactive } from '../fields.ts'
+import { isInactive, quoteForeign } from '../../../common/foreign-json.ts'
+import { commonFields, type FieldTable } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
 import { checkTargetFields, patternValue, targetFields } from '../targets.ts'

@@ -1,7 +1,8 @@
 // The settings of prompt tuning: ours, and the fields of PEFT's adapter_config.json.
 import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
-import { type FieldTable, isInactive, promptFields } from '../fields.ts'
+import { isInactive } from '../../../common/foreign-json.ts'
+import { type FieldTable, promptFields } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
 import { parse } from '../parse.ts'
 import { targetFields } from '../targets.ts'

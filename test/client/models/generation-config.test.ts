@@ -4,8 +4,9 @@ import assert from 'node:assert/strict'
 import { readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
-import { generationDefaults, withDefaults } from '../../../client/generate/defaults.ts'
+import { generationDefaults, knownFields, withDefaults } from '../../../client/generate/defaults.ts'
 import { AutoDistributedModelForCausalLM } from '../../../client/index.ts'
+import { type Logger, silent } from '../../../common/logger.ts'
 import { collect, readReference, referencePath, temporaryFolder } from '../../../testing/references.ts'
 import { startSwarm, type TestSwarm } from '../../../testing/swarm.ts'
 
@@ -26,13 +27,14 @@ describe('generation_config.json', () => {
   after(() => swarm[Symbol.asyncDispose]())
 
   /** The model with another generation_config.json. */
-  async function open(context: TestContext, fields: object) {
+  async function open(context: TestContext, fields: object, logger?: Logger) {
     const folder = await temporaryFolder(context)
     for (const name of await readdir(path)) {
       if (name !== 'generation_config.json') await symlink(join(path, name), join(folder, name))
     }
     await writeFile(join(folder, 'generation_config.json'), JSON.stringify(fields))
-    return await AutoDistributedModelForCausalLM.fromPretrained(folder, { initialPeers: swarm.join, codec: 'fp32' })
+    const options = { initialPeers: swarm.join, codec: 'fp32', logger } as const
+    return await AutoDistributedModelForCausalLM.fromPretrained(folder, options)
   }
 
   for (const { fields, ids, sequences } of rows) {
@@ -63,7 +65,13 @@ describe('generation_config.json', () => {
     for (const [fields, message] of cases) {
       assert.throws(() => generationDefaults(fields as Record<string, unknown>), { code: 'UNSUPPORTED', message })
     }
-    await using model = await open(context, { ...rows[0]!.fields, penalty_alpha: 0.6 })
+    const warnings: string[] = []
+    const logger = { ...silent, warn: (_: object, message: string) => void warnings.push(message) }
+    await using model = await open(context, { ...rows[0]!.fields, penalty_alpha: 0.6 }, logger)
+    assert.match(
+      warnings.join(),
+      /^generate\(\) will fail: generation_config.json: penalty_alpha = 0.6 is not supported/
+    )
     await assert.rejects(model.generate([rows[0]!.ids]), { code: 'UNSUPPORTED', message: /penalty_alpha = 0.6/ })
     assert.deepEqual(
       await model.generate([rows[0]!.ids], { useGenerationConfig: false, maxNewTokens: 12 }),
@@ -71,13 +79,53 @@ describe('generation_config.json', () => {
     )
   })
 
+  it('with fields that nobody knows is refused where they are active', () => {
+    for (const value of [null, false, '', [], {}])
+      assert.deepEqual(generationDefaults({ new_field: value }).options, {})
+    assert.throws(() => generationDefaults({ top_n_sigma: 1 }), {
+      code: 'UNSUPPORTED',
+      message:
+        /^generation_config.json: top_n_sigma = 1: nothing here knows this field, and it may change .*--no-generation-config/
+    })
+    assert.throws(() => generationDefaults({ repetition_penalti: 1.2 }), {
+      message: /did you mean repetition_penalty\?/
+    })
+    assert.throws(() => generationDefaults(JSON.parse('{"__proto__": 1}')), { code: 'UNSUPPORTED' })
+    assert.deepEqual(generationDefaults({ chat_format: 'chatml', max_window_size: 6144 }).options, {})
+  })
+
+  it('has no field of transformers that nothing is known of', () => {
+    const fields = readReference<string[]>('generation-fields.json')
+    assert.deepEqual(
+      fields.filter(field => !knownFields.includes(field)),
+      []
+    )
+  })
+
   it('with values that do nothing is taken, with values that are none refused', () => {
     const idle = { guidance_scale: 1, num_beam_groups: 1, diversity_penalty: 0, top_h: null, token_healing: false }
     assert.deepEqual(generationDefaults({ ...idle, use_cache: true, transformers_version: '5' }).options, {})
-    assert.throws(() => generationDefaults({ top_k: 'many' }), {
-      code: 'BAD_CHECKPOINT',
-      message: /top_k: found "many"/
-    })
+    const wrong: readonly (readonly [field: string, value: unknown, expected: string])[] = [
+      ['top_k', 'many', 'a number'],
+      ['max_length', '16', 'a whole number of at least 1'],
+      ['max_new_tokens', 0, 'a whole number of at least 1'],
+      ['repetition_penalty', -1, 'a number above 0'],
+      ['renormalize_logits', 'yes', 'true or false'],
+      ['suppress_tokens', [1.5], 'a list of tokens'],
+      ['num_beams', 2.5, 'a whole number of at least 1']
+    ]
+    for (const [field, value, expected] of wrong) {
+      const message = `generation_config.json: ${field}: expected ${expected}, found ${JSON.stringify(value)}`
+      assert.throws(() => generationDefaults({ [field]: value }), { code: 'BAD_CHECKPOINT', message })
+    }
+    // out of range only where it counts
+    const message = 'generation_config.json: top_p: expected a number from 0 to 1, found 5'
+    assert.throws(() => withDefaults({ doSample: true }, { top_p: 5 }, 4), { code: 'BAD_CHECKPOINT', message })
+    assert.deepEqual(withDefaults({}, { top_p: 5, temperature: 0, top_h: 0.4 }, 4), {})
+    assert.deepEqual(withDefaults({ doSample: true, topP: 0.5 }, { top_p: 5 }, 4), { doSample: true, topP: 0.5 })
+    assert.throws(() => withDefaults({ doSample: true }, { top_h: 0.4 }, 4), { code: 'UNSUPPORTED', message: /top_h/ })
+    const empty = { forced_decoder_ids: [], sequence_bias: {}, dola_layers: null, watermarking_config: {} }
+    assert.deepEqual(generationDefaults(empty).options, {})
     assert.throws(() => withDefaults({}, { max_length: 4 }, 4), { code: 'INVALID_ARGUMENT', message: /max_length 4/ })
     assert.throws(() => withDefaults(3 as never, {}, 4), { code: 'INVALID_ARGUMENT', message: /found a number/ })
     assert.deepEqual(withDefaults({ doSample: true }, { temperature: 0.5, do_sample: false }, 4), {

@@ -1,8 +1,9 @@
 // The tables of fields beside PEFT's own configurations (scripts/reference/peft_fields.py).
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { checkFields, checkModelFields, type FieldTable, isInactive } from '../../../client/tuning/fields.ts'
+import { checkFields, checkModelFields, type FieldTable } from '../../../client/tuning/fields.ts'
 import { methodOf } from '../../../client/tuning/methods.ts'
+import { isInactive } from '../../../common/foreign-json.ts'
 import { readReference } from '../../../testing/references.ts'
 
 const { fields: peft } = readReference<{ fields: Record<string, Record<string, unknown>> }>('peft-fields.json')
