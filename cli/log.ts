@@ -10,10 +10,9 @@ export type LogLevel = (typeof logLevels)[number]
 
 const levelStyles: Record<string, Style> = { debug: 'dim', info: 'green', warn: 'yellow', error: 'red' }
 
-const clock = (time: string): string => {
-  const date = new Date(time)
-  return [date.getHours(), date.getMinutes(), date.getSeconds()].map(part => String(part).padStart(2, '0')).join(':')
-}
+/** `14:05:12`, local time */
+export const clockTime = (date: Date): string =>
+  [date.getHours(), date.getMinutes(), date.getSeconds()].map(part => String(part).padStart(2, '0')).join(':')
 
 /** `value` as a word; quoted where it is not one. */
 function fieldText(value: unknown): string {
@@ -30,7 +29,7 @@ export function prettyLine(json: string, style: (style: Style, text: string) => 
   const { level, time, msg = '', ...fields } = JSON.parse(json) as Record<string, unknown> & { level: string }
   const known = Object.entries(fields).map(([name, value]) => printable(`${name}=${fieldText(value)}`))
   const line = [
-    style('dim', clock(String(time))),
+    style('dim', clockTime(new Date(String(time)))),
     style(levelStyles[level] ?? 'reset', level.padEnd(5)),
     printable(stripVTControlCharacters(String(msg)).replaceAll(/\s*\n\s*/g, ' ')),
     ...(known.length > 0 ? [` ${style('dim', known.join(' '))}`] : [])

@@ -23,6 +23,7 @@ import { maxDecodeRows, maxPassed, maxQueueLength } from './limits.ts'
 import { largestFrame, type MemoryPlan, planMemory } from './memory/plan.ts'
 import { MemoryPressure } from './memory/pressure.ts'
 import { createStores, readingsOf, type Stores } from './memory/stores.ts'
+import type { Activity } from './observe/activity.ts'
 import { ServerMetrics } from './observe/metrics.ts'
 import { MetricsPage } from './observe/metrics-page.ts'
 import { Vitals } from './placement/load-report.ts'
@@ -151,6 +152,11 @@ export class BlockServer {
   /** what it announces, under the limit of its operator */
   get throughput(): Throughput {
     return this.#host.throughput
+  }
+
+  /** what it has computed so far */
+  get activity(): Pick<Activity, 'totals' | 'peersWithin'> {
+    return this.#metrics.activity
   }
 
   /** inference sessions that are open */

@@ -17,10 +17,11 @@ import { SwarmStateError } from '../../network/state/error.ts'
 import { swarmState } from '../../network/state/swarm-state.ts'
 import { type BlockServer, createServer } from '../../server/server.ts'
 import { type Access, type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../access.ts'
+import { defaultStatusSeconds, describeActivity, reportActivity } from '../activity.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
 import { takeIdentity } from '../identity.ts'
 import { addListenOptions, inviteBy, joinLines, type ListenFlags, listenAddresses } from '../listening.ts'
-import type { LogLevel } from '../log.ts'
+import { clockTime, type LogLevel } from '../log.ts'
 import { addLogOptions } from '../log-options.ts'
 import {
   homeFolder,
@@ -31,6 +32,7 @@ import {
   parseMaxRate,
   parsePort,
   parsePositive,
+  parseWhole,
   untilEofOption
 } from '../options.ts'
 import { showProgress } from '../progress.ts'
@@ -52,6 +54,7 @@ interface ServeFlags extends AccessFlags, HubFlags, ListenFlags {
   schedule?: readonly Hours[]
   prefixReuse: boolean
   metricsPort?: number
+  statusInterval?: number
   drainTimeout: number
   expiry: number
   logLevel: LogLevel
@@ -111,6 +114,11 @@ export function serveCommand(): Command {
     .option('--max-rate <rate>', 'the most to give: a share of the time (25%) or tokens per second (40)', parseMaxRate)
     .option('--schedule <hours>', 'serve at these hours only, local time: 22:00-06:00', parseSchedule)
     .option('--metrics-port <port>', 'serve Prometheus /metrics and /health on this port', parsePort)
+    .option(
+      '--status-interval <seconds>',
+      `print a line about its activity this often while it is used; 0: never (default: ${defaultStatusSeconds}, with --json never)`,
+      parseWhole
+    )
     .option('--drain-timeout <seconds>', 'how long running sessions may go on after SIGTERM', parsePositive, 30)
     .option('--expiry <seconds>', 'an announcement lasts so long, and is renewed at a third of it', parsePositive, 360)
     .addOption(jsonOption())
@@ -272,6 +280,13 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
         print('  Ctrl-C drains and leaves; twice leaves at once')
       }
 
+      const statusSeconds = flags.statusInterval ?? (flags.json ? 0 : defaultStatusSeconds)
+      if (statusSeconds > 0 && !(screen.quiet && !flags.json)) {
+        reportActivity(server, { intervalMs: statusSeconds * second, signal: interrupt.signal }, report => {
+          if (flags.json) print(JSON.stringify({ event: 'activity', ...report }))
+          else print(`${clockTime(new Date())}  ${describeActivity(report)}`)
+        })
+      }
       if (!interrupt.signal.aborted) {
         await new Promise(done => interrupt.signal.addEventListener('abort', done, { once: true }))
       }

@@ -15,7 +15,7 @@ export function backwardHandler(context: ServerContext): Handler {
     const tokens = tokensOf(message.tensors['grad.hidden']!)
     const job = { priority: 'training', peerId, tokens: tokens / runs, signal } as const
     const gradients = await scheduler.run(job, compute)
-    metrics.tokens('backward', tokens)
+    metrics.tokens('backward', tokens, peerId)
     const { codec } = message.body.span!
     // gradients of ports are sums over all tokens: they travel as they are
     return {

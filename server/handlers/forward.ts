@@ -17,7 +17,7 @@ export function forwardHandler(context: ServerContext): Handler {
       ? await scheduler.run(job, () => forwardKeeping(executor, call, runs))
       : { hidden: await scheduler.run(job, () => forward(executor, call, runs)), kept: null }
     const residualId = kept === null ? '' : residuals.keep(peerId, kept, kept.bytes)
-    metrics.tokens('forward', tokens)
+    metrics.tokens('forward', tokens, peerId)
     return {
       message: { body: { kind: 'forwardResponse', residualId }, tensors: { hidden } },
       codec: { hidden: body.span!.codec },

@@ -1,5 +1,6 @@
 // Prometheus metrics of a server.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Activity, type PassKind } from './activity.ts'
 
 /** What the page shows of the server's state at the time it is asked for. */
 export interface GaugeReadings {
@@ -30,6 +31,8 @@ const gauges = {
 } as const satisfies Record<keyof GaugeReadings, readonly [string, string]>
 
 export class ServerMetrics {
+  /** the same, for a line now and then */
+  readonly activity = new Activity()
   readonly #registry = new Registry()
   readonly #requests = new Counter({
     name: 'swarm_requests_total',
@@ -92,8 +95,10 @@ export class ServerMetrics {
     }
   }
 
-  tokens(pass: 'forward' | 'backward' | 'inference', count: number): void {
+  /** Counts the tokens of a request that was computed. */
+  tokens(pass: PassKind, count: number, peerId: string): void {
     this.#tokens.inc({ pass }, count)
+    this.activity.add(pass, count, peerId)
   }
 
   prefix(result: 'reused' | 'computed', positions: number): void {

@@ -189,10 +189,8 @@ export class ServedSession {
       const { hidden, lengths } = step
       const options = { peerId: this.#init.peerId, signal: deadline.signal }
       const output = await engine.step({ session: this.#decode, hidden, lengths }, options)
-      metrics.tokens(
-        'inference',
-        lengths.reduce((sum, length) => sum + length, 0)
-      )
+      const tokens = lengths.reduce((sum, length) => sum + length, 0)
+      metrics.tokens('inference', tokens, this.#init.peerId)
       // the next step is computed while this one's results are on their way, not more
       await this.#sending
       this.#sending = this.#emit(body, { ...step, hidden: output })

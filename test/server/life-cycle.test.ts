@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { silent } from '../../common/logger.ts'
 import type { Progress } from '../../common/progress.ts'
+import { minute } from '../../common/units.ts'
 import { createNetwork } from '../../network/node.ts'
 import { createServer } from '../../server/server.ts'
 import {
@@ -98,6 +99,8 @@ test('a server announces what it hosts and how fast it is, drains, and is gone',
   await session.step(hidden)
   await session.step(hidden)
   await session.close()
+  assert.deepEqual(server.activity.totals, { requests: 2, tokens: { forward: 0, backward: 0, inference: 6 } })
+  assert.equal(server.activity.peersWithin(minute), 1)
   await drained
   assert.equal(server.state, 'offline')
   await eventually(() => (seen()?.state ?? 'offline') === 'offline', 'the witness hears that it is gone')
