@@ -35,7 +35,6 @@ export {
   type SpeculationPass
 } from './generate/index.ts'
 export type { Ids } from './local/inputs.ts'
-export type { ModelLoss } from './local/loss.ts'
 export { addGradient, clearGradients, type Parameter, parameter } from './local/parameter.ts'
 export type { PassOptions } from './models/base-model.ts'
 export { AutoDistributedModelForCausalLM, DistributedModelForCausalLM, PeftModelForCausalLM } from './models/causal.ts'
@@ -56,6 +55,7 @@ export type { ClassificationInput } from './models/classification-pass.ts'
 export { type LocalDraft, type LocalDraftOptions, openLocalDraft } from './models/draft-model.ts'
 export type { FeatureGradients, FeatureInput, FeatureOptions, FeatureOutput } from './models/feature-model.ts'
 export { AutoDistributedModel, DistributedModel, PeftModelForFeatureExtraction } from './models/features.ts'
+export type { ModelLoss } from './models/loss.ts'
 export {
   type AdafactorOptions,
   type AdamWOptions,

@@ -1,8 +1,8 @@
 // Fine-tuning as PEFT's users know it: a model with an adapter over it, trained, saved and loaded. Knows no task.
 
 import { checkOptions } from '../common/options.ts'
-import type { TaskHead } from './local/heads/program.ts'
-import type { OwnChoice } from './local/modules-to-save.ts'
+import type { OwnChoice } from './heads/modules-to-save.ts'
+import type { TaskHead } from './heads/program.ts'
 import type { Parameter } from './local/parameter.ts'
 import type { AdaptOptions } from './models/adapted.ts'
 import type { DistributedModelForCausalLM } from './models/causal.ts'

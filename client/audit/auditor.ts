@@ -4,6 +4,7 @@ import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import { type Logger, silent } from '../../common/logger.ts'
 import type { Tensor } from '../../common/tensor.ts'
 import type { Codec } from '../../proto/frame.ts'
+import type { AuditedRequest, AuditedSession, AuditKind, AuditReport, Lie, ResultAuditor } from '../remote/audited.ts'
 import { throwIfAborted } from '../remote/passes/retry.ts'
 import { describeHop, type PassGradients, type SpanRequest } from '../remote/passes/span-request.ts'
 import type { Peers } from '../remote/peers/peers.ts'
@@ -12,7 +13,6 @@ import { hiddenDeviation, portsDeviation } from './deviation.ts'
 import { type Examination, Examiner, type Work } from './examiner.ts'
 import type { OwnBlocks } from './own-blocks.ts'
 import { type AuditCaller, recomputeBackward, recomputeForward, recomputeSession } from './recompute.ts'
-import type { AuditKind, AuditReport, Lie } from './report.ts'
 import { precisionOf, toleranceOf } from './tolerance.ts'
 
 type Floats = Tensor<'float32'>
@@ -40,28 +40,7 @@ export interface AuditorComponents {
   readonly random?: () => number
 }
 
-/** What one server was asked. */
-export interface AuditedRequest {
-  readonly hop: Hop
-  readonly input: Floats
-  /** with the ports of the hop's blocks only */
-  readonly request: SpanRequest
-}
-
-/** What servers that hand on to each other have made of a session's inputs. */
-export interface AuditedSession {
-  /** in order */
-  readonly hops: readonly Hop[]
-  /** [batch, seq, hidden], padding on the right */
-  readonly input: Floats
-  readonly output: Floats
-  /** tokens whose output is known */
-  isKnown(row: number, position: number): boolean
-  /** mask and ports */
-  readonly request: SpanRequest
-}
-
-export class Auditor {
+export class Auditor implements ResultAuditor {
   readonly #components: AuditorComponents
   readonly #options: AuditOptions
   readonly #logger: Logger

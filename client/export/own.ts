@@ -2,7 +2,7 @@
 import { type Tensor, tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { setField } from '../../model/config/config-text.ts'
-import { chosenTensors, type OwnChoice } from '../local/modules-to-save.ts'
+import { chosenTensors, type OwnChoice } from '../heads/modules-to-save.ts'
 import { type Parameter, parameter } from '../local/parameter.ts'
 import type { TaskType } from '../tuning/index.ts'
 import type { MergePlan } from './merge.ts'

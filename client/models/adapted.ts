@@ -1,6 +1,6 @@
 // What models with an adapter over them share, whatever their task.
 
-import type { TaskHead } from '../local/heads/program.ts'
+import type { TaskHead } from '../heads/program.ts'
 import type { ModelOptions } from './base-model.ts'
 import type { ModelParts, TaskParts } from './model-parts.ts'
 

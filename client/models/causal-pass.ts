@@ -3,9 +3,9 @@ import { type Tensor, tensor } from '../../common/tensor.ts'
 import { ignoredLabel } from '../../model/spans/loss.ts'
 import { pickPositions, scatterPositions } from '../local/hidden-rows.ts'
 import { type Ids, idMatrix, maskMatrix, prependColumns } from '../local/inputs.ts'
-import { addInTurn, type Backward, checkLabels, ModelLoss } from '../local/loss.ts'
 import type { TuningMethod } from '../tuning/index.ts'
 import { forwardBody, type PassPlan } from './backbone.ts'
+import { addInTurn, type Backward, checkLabels, ModelLoss } from './loss.ts'
 import type { CausalParts } from './model-parts.ts'
 
 type Floats = Tensor<'float32'>

@@ -1,7 +1,7 @@
 // A causal language model whose blocks are computed by the swarm, under Petals' names.
 
 import { generationFault } from '../generate/defaults.ts'
-import { LanguageHead } from '../local/heads/language.ts'
+import { LanguageHead } from '../heads/language.ts'
 import type { Parameter } from '../local/parameter.ts'
 import { checkPretrainedOptions, openModel, type PretrainedOptions, pretrainedKeys } from '../pretrained.ts'
 import type { RemoteSequential } from '../remote/chain.ts'

@@ -1,13 +1,13 @@
 // Models that classify sequences or tokens, plain or with an adapter.
 import { checkOptions } from '../../common/options.ts'
 import type { Tensor } from '../../common/tensor.ts'
-import type { ClassificationHead } from '../local/heads/classification.ts'
+import type { ClassificationHead } from '../heads/classification.ts'
 import type { Ids } from '../local/inputs.ts'
-import type { ModelLoss } from '../local/loss.ts'
 import type { TrainableModel } from '../train/index.ts'
 import { saveLabels, type TuningMethod } from '../tuning/index.ts'
 import { BaseModel, type ModelOptions, type PassOptions, passKeys } from './base-model.ts'
 import { type ClassificationInput, type ClassificationParts, forwardClassification } from './classification-pass.ts'
+import type { ModelLoss } from './loss.ts'
 
 /** What a pass of a classifier gives. */
 export interface ClassificationOutput {

@@ -1,12 +1,12 @@
 // One pass of a classification: the body, and the head over the last token of every sequence or over every token.
 import type { Tensor } from '../../common/tensor.ts'
 import { ignoredLabel } from '../../model/spans/loss.ts'
-import type { ClassificationHead } from '../local/heads/classification.ts'
+import type { ClassificationHead } from '../heads/classification.ts'
 import { lastTokens, pickPositions, scatterPositions } from '../local/hidden-rows.ts'
 import { type Ids, idMatrix, impliedMask, maskMatrix, prependColumns, sequenceLabels } from '../local/inputs.ts'
-import { addInTurn, type Backward, checkLabels, ModelLoss } from '../local/loss.ts'
 import type { TuningMethod } from '../tuning/index.ts'
 import { forwardBody, type PassPlan } from './backbone.ts'
+import { addInTurn, type Backward, checkLabels, ModelLoss } from './loss.ts'
 import type { TaskParts } from './model-parts.ts'
 
 type Floats = Tensor<'float32'>

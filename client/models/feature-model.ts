@@ -2,12 +2,12 @@
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions, checkSignal } from '../../common/options.ts'
 import { type Tensor, tensor } from '../../common/tensor.ts'
-import type { FeatureHead } from '../local/heads/features.ts'
+import type { FeatureHead } from '../heads/features.ts'
 import { lastTokens, pickPositions, scatterPositions } from '../local/hidden-rows.ts'
 import { type Ids, idMatrix, maskMatrix } from '../local/inputs.ts'
-import { ModelLoss } from '../local/loss.ts'
 import { forwardBody } from './backbone.ts'
 import { BaseModel, type PassOptions, passKeys } from './base-model.ts'
+import { ModelLoss } from './loss.ts'
 
 type Floats = Tensor<'float32'>
 

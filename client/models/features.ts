@@ -1,6 +1,6 @@
 // A model without a head whose blocks are computed by the swarm, under Petals' name.
 
-import { FeatureHead } from '../local/heads/features.ts'
+import { FeatureHead } from '../heads/features.ts'
 import { checkPretrainedOptions, openModel, type PretrainedOptions, pretrainedKeys } from '../pretrained.ts'
 import type { TuningMethod } from '../tuning/index.ts'
 import { type AdaptOptions, partsOf, underOf } from './adapted.ts'

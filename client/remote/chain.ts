@@ -12,8 +12,7 @@ import { KiB, minute } from '../../common/units.ts'
 import { portsOf } from '../../model/layers/ports.ts'
 import type { Network } from '../../network/network.ts'
 import type { Dropout, NamedTensors } from '../../proto/frame.ts'
-import type { Auditor } from '../audit/auditor.ts'
-import type { AuditReport } from '../audit/report.ts'
+import type { AuditReport, ResultAuditor } from './audited.ts'
 import { type CodecOption, type Codecs, resolveCodecs } from './passes/codecs.ts'
 import { type BackwardOptions, Passes } from './passes/passes.ts'
 import { sumPorts } from './passes/ports.ts'
@@ -55,7 +54,7 @@ export interface RemoteComponents {
   readonly network: Pick<Network, 'request'> & SessionNetwork
   readonly peers: Peers
   /** absent: nothing is audited */
-  readonly auditor?: Auditor
+  readonly auditor?: ResultAuditor
   readonly logger?: Logger
 }
 

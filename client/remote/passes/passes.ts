@@ -7,7 +7,7 @@ import type { Tensor } from '../../../common/tensor.ts'
 import { second } from '../../../common/units.ts'
 import { portsOf } from '../../../model/layers/ports.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
-import type { Auditor } from '../../audit/auditor.ts'
+import type { ResultAuditor } from '../audited.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Hop } from '../routing/routing.ts'
 import { namedFinite, tokensFinite } from './finite.ts'
@@ -82,13 +82,16 @@ interface Guarded<T> {
 export class Passes {
   readonly #caller: SpanCaller
   readonly #peers: PassPeers
-  readonly #auditor: Auditor | null
+  readonly #auditor: ResultAuditor | null
   readonly #options: PassOptions
   readonly #answered = new Set<string>()
   readonly #punctuality = new Punctuality({ leastMs: leastPatienceMs })
   #retries = 0
 
-  constructor(components: { caller: SpanCaller; peers: PassPeers; auditor?: Auditor | null }, options: PassOptions) {
+  constructor(
+    components: { caller: SpanCaller; peers: PassPeers; auditor?: ResultAuditor | null },
+    options: PassOptions
+  ) {
     this.#caller = components.caller
     this.#peers = components.peers
     this.#auditor = components.auditor ?? null

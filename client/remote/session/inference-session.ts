@@ -4,7 +4,7 @@ import type { Logger } from '../../../common/logger.ts'
 import type { BlockRange } from '../../../common/range.ts'
 import type { Network } from '../../../network/network.ts'
 import type { Codec } from '../../../proto/frame.ts'
-import type { Auditor } from '../../audit/auditor.ts'
+import type { ResultAuditor } from '../audited.ts'
 import { retry, throwIfAborted } from '../passes/retry.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Hop } from '../routing/routing.ts'
@@ -17,7 +17,7 @@ import type { InferenceSession, SessionOptions } from './session.ts'
 interface Components {
   readonly network: SessionNetwork
   readonly peers: Peers
-  readonly auditor?: Auditor | null
+  readonly auditor?: ResultAuditor | null
   readonly logger: Logger
 }
 

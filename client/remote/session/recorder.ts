@@ -2,7 +2,7 @@
 import { HiddenHistory } from '../../../common/hidden-history.ts'
 import { int64, type Tensor, tensor } from '../../../common/tensor.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
-import type { AuditedSession, Auditor } from '../../audit/auditor.ts'
+import type { AuditedSession, ResultAuditor } from '../audited.ts'
 import type { Chain } from './chain-builder.ts'
 import type { SessionHop } from './hop.ts'
 import type { Step } from './pending.ts'
@@ -56,12 +56,12 @@ function spread(last: Floats, shape: readonly number[], lengths: readonly number
 }
 
 export class SessionRecorder {
-  readonly #auditor: Pick<Auditor, 'session' | 'checkSession'>
+  readonly #auditor: Pick<ResultAuditor, 'session' | 'checkSession'>
   readonly #init: RecorderInit
   /** by the last of servers that hand on to each other */
   readonly #outputs = new Map<SessionHop, Outputs>()
 
-  constructor(components: { auditor: Pick<Auditor, 'session' | 'checkSession'> }, init: RecorderInit) {
+  constructor(components: { auditor: Pick<ResultAuditor, 'session' | 'checkSession'> }, init: RecorderInit) {
     this.#auditor = components.auditor
     this.#init = init
   }

@@ -1,7 +1,7 @@
 // Modules outside the blocks by their names in transformers, and which copy takes whose place.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ownModules } from '../../../client/local/modules-to-save.ts'
+import { ownModules } from '../../../client/heads/modules-to-save.ts'
 import { type Parameter, parameter } from '../../../client/local/parameter.ts'
 import { openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
 import { referencePath } from '../../../testing/references.ts'

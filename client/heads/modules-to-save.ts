@@ -3,8 +3,8 @@
 import { SwarmError } from '../../common/errors.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { sharedTensor } from '../../runtime/session.ts'
+import { type Parameter, parameter } from '../local/parameter.ts'
 import { modulePath, type TaskType } from '../tuning/index.ts'
-import { type Parameter, parameter } from './parameter.ts'
 
 /** What transformers calls the module of the scores, whatever the checkpoint calls it. */
 const headModule = 'lm_head'

@@ -1,10 +1,10 @@
 // What an adapter trains of the model's own tensors, with programs over the copies: what comes before the blocks, what after.
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import { Embeddings } from '../local/embeddings.ts'
+import type { Parameter } from '../local/parameter.ts'
+import { Programs } from '../local/programs.ts'
 import type { TaskType } from '../tuning/index.ts'
-import { Embeddings } from './embeddings.ts'
 import { type OwnChoice, ownModules } from './modules-to-save.ts'
-import type { Parameter } from './parameter.ts'
-import { Programs } from './programs.ts'
 
 export interface OwnParts {
   /** by the names that PEFT gives the tensors */

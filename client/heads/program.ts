@@ -1,14 +1,14 @@
 // What a task's head is to its model, and a graph over the last block's hidden states with its way back, compiled once each.
 // Knows no task.
-import type { Tensor } from '../../../common/tensor.ts'
-import { cut } from '../../../graph/cut.ts'
-import { differentiate } from '../../../graph/gradient.ts'
-import type { Graph } from '../../../graph/graph.ts'
-import type { Session } from '../../../runtime/session.ts'
-import type { Embeddings } from '../embeddings.ts'
-import type { OwnChoice } from '../modules-to-save.ts'
-import type { Parameter } from '../parameter.ts'
-import type { Programs } from '../programs.ts'
+import type { Tensor } from '../../common/tensor.ts'
+import { cut } from '../../graph/cut.ts'
+import { differentiate } from '../../graph/gradient.ts'
+import type { Graph } from '../../graph/graph.ts'
+import type { Session } from '../../runtime/session.ts'
+import type { Embeddings } from '../local/embeddings.ts'
+import type { Parameter } from '../local/parameter.ts'
+import type { Programs } from '../local/programs.ts'
+import type { OwnChoice } from './modules-to-save.ts'
 
 type Floats = Tensor<'float32'>
 

@@ -1,13 +1,13 @@
 // The head of a language model: final norm, scores of the vocabulary and loss, as graphs over the model's own tensors.
-import type { Tensor } from '../../../common/tensor.ts'
-import type { Checkpoint } from '../../../model/checkpoint/checkpoint.ts'
-import type { Session } from '../../../runtime/session.ts'
-import type { Embeddings } from '../embeddings.ts'
-import type { OwnChoice } from '../modules-to-save.ts'
-import type { Parameter } from '../parameter.ts'
-import type { Programs } from '../programs.ts'
-import { type OwnParts, ownParts } from '../trained-modules.ts'
+import type { Tensor } from '../../common/tensor.ts'
+import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import type { Session } from '../../runtime/session.ts'
+import type { Embeddings } from '../local/embeddings.ts'
+import type { Parameter } from '../local/parameter.ts'
+import type { Programs } from '../local/programs.ts'
+import type { OwnChoice } from './modules-to-save.ts'
 import { type HeadLoss, HeadProgram, lossGradient, type TaskHead, type Wanted } from './program.ts'
+import { type OwnParts, ownParts } from './trained-modules.ts'
 
 type Floats = Tensor<'float32'>
 

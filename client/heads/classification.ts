@@ -1,15 +1,15 @@
 // The head of a classification: final norm, dropout, a linear layer of one row for each label, cross entropy. The same for
 // sequences, where a sequence is one position, and for tokens.
-import { createRandom } from '../../../common/random.ts'
-import { type Tensor, tensor } from '../../../common/tensor.ts'
-import type { Checkpoint } from '../../../model/checkpoint/checkpoint.ts'
-import { classifierModules } from '../../tuning/index.ts'
-import type { Embeddings } from '../embeddings.ts'
-import type { OwnChoice } from '../modules-to-save.ts'
-import { type Parameter, parameter } from '../parameter.ts'
-import { Programs } from '../programs.ts'
-import { type OwnParts, ownParts } from '../trained-modules.ts'
+import { createRandom } from '../../common/random.ts'
+import { type Tensor, tensor } from '../../common/tensor.ts'
+import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import type { Embeddings } from '../local/embeddings.ts'
+import { type Parameter, parameter } from '../local/parameter.ts'
+import { Programs } from '../local/programs.ts'
+import { classifierModules } from '../tuning/index.ts'
+import type { OwnChoice } from './modules-to-save.ts'
 import { type HeadLoss, HeadProgram, lossGradient, type TaskHead, type Wanted } from './program.ts'
+import { type OwnParts, ownParts } from './trained-modules.ts'
 
 type Floats = Tensor<'float32'>
 

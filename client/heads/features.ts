@@ -1,12 +1,12 @@
 // No head but the final norm: hidden states as a base model gives them.
-import type { Tensor } from '../../../common/tensor.ts'
-import type { Checkpoint } from '../../../model/checkpoint/checkpoint.ts'
-import type { Embeddings } from '../embeddings.ts'
-import type { OwnChoice } from '../modules-to-save.ts'
-import type { Parameter } from '../parameter.ts'
-import type { Programs } from '../programs.ts'
-import { type OwnParts, ownParts } from '../trained-modules.ts'
+import type { Tensor } from '../../common/tensor.ts'
+import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import type { Embeddings } from '../local/embeddings.ts'
+import type { Parameter } from '../local/parameter.ts'
+import type { Programs } from '../local/programs.ts'
+import type { OwnChoice } from './modules-to-save.ts'
 import { type HeadPass, HeadProgram, type TaskHead, type Wanted } from './program.ts'
+import { type OwnParts, ownParts } from './trained-modules.ts'
 
 interface Components {
   readonly checkpoint: Checkpoint

@@ -4,8 +4,8 @@ import { SwarmError } from '../../common/errors.ts'
 import { checkOptions } from '../../common/options.ts'
 import type { Tensor } from '../../common/tensor.ts'
 import { ignoredLabel } from '../../model/spans/loss.ts'
+import type { HeadGradients } from '../heads/program.ts'
 import type { BackwardOptions, Loss } from '../train/index.ts'
-import type { HeadGradients } from './heads/program.ts'
 
 /** From `scale` times the loss to everything that requires a gradient. */
 export type Backward = (scale: number, options: Pick<BackwardOptions, 'after' | 'signal'>) => Promise<void>

@@ -1,0 +1,78 @@
+// What audits need of the calls that they check, and what they answer. The audits themselves are in client/audit.
+import type { BlockRange } from '../../common/range.ts'
+import type { Tensor } from '../../common/tensor.ts'
+import type { PassGradients, SpanRequest } from './passes/span-request.ts'
+import type { Hop } from './routing/routing.ts'
+
+type Floats = Tensor<'float32'>
+
+/** What one server was asked. */
+export interface AuditedRequest {
+  readonly hop: Hop
+  readonly input: Floats
+  /** with the ports of the hop's blocks only */
+  readonly request: SpanRequest
+}
+
+/** What servers that hand on to each other have made of a session's inputs. */
+export interface AuditedSession {
+  /** in order */
+  readonly hops: readonly Hop[]
+  /** [batch, seq, hidden], padding on the right */
+  readonly input: Floats
+  readonly output: Floats
+  /** tokens whose output is known */
+  isKnown(row: number, position: number): boolean
+  /** mask and ports */
+  readonly request: SpanRequest
+}
+
+export type AuditKind = 'forward' | 'backward' | 'session'
+
+/** One server that was found to lie; it is asked for nothing any more. */
+export interface Lie {
+  readonly peerId: string
+  readonly blocks: BlockRange
+  readonly kind: AuditKind
+  /** how far off, in units of what is tolerated; Infinity: no numbers */
+  readonly deviation: number
+  readonly decidedBy: 'a third server' | 'own blocks'
+}
+
+/** What audits have found so far. */
+export interface AuditReport {
+  /** requests and sessions that were computed again */
+  readonly audits: number
+  /** of them those that were as they should be */
+  readonly agreed: number
+  /** the largest deviation among those, in units of what is tolerated */
+  readonly worstAgreed: number
+  /** results differ, and nobody could decide */
+  readonly undecided: number
+  /** nobody else could compute them again */
+  readonly unanswered: number
+  readonly lies: readonly Lie[]
+  /** chains whose result was wrong though each server of them, asked alone, is right: sessions then go through the client */
+  readonly suspected: readonly (readonly string[])[]
+}
+
+/** Checks some of the results that servers give, see client/audit/auditor.ts. */
+export interface ResultAuditor {
+  readonly report: AuditReport
+  /** true: servers of a session must not hand on to each other */
+  readonly relays: boolean
+  /** Whether the next session is audited. */
+  drawSession(): boolean
+  /** Whether the first answer of these servers is checked before it is used. */
+  isFirstSession(hops: readonly Hop[]): boolean
+  /** Throws BAD_FRAME (retryable) where the output is a lie. */
+  forward(asked: AuditedRequest, output: Floats): Promise<void>
+  /** Throws BAD_FRAME (retryable) where the gradients are a lie. */
+  backward(asked: AuditedRequest, gradient: Floats, result: PassGradients): Promise<void>
+  /** Audits what a session has done so far, beside it. */
+  session(audited: AuditedSession): void
+  /** Whether what a session has done so far is a lie. */
+  checkSession(audited: AuditedSession): Promise<boolean>
+  /** Resolves when no audit is under way. */
+  settled(): Promise<void>
+}
