@@ -1,7 +1,8 @@
 // The configuration of `swarm train`: a file, arguments and flags over it.
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { configName, parseTrainConfig, readConfigYaml, type TrainConfig } from '../client/index.ts'
+import { configName, readConfigYaml, type TrainConfig } from '../client/index.ts'
+import { parseTrainLayers } from '../client/train/config/index.ts'
 import { SwarmError } from '../common/errors.ts'
 import { MiB } from '../common/units.ts'
 import { configFromFlags, flagOf } from './train-flags.ts'
@@ -19,6 +20,8 @@ export interface TrainInvocation {
   readonly flags: Readonly<Record<string, unknown>>
   /** nothing is trained: no folder is needed */
   readonly previews?: boolean
+  /** told of keys that have no effect */
+  readonly note?: (line: string) => void
 }
 
 /** A larger file is not read: `readConfigYaml` takes 256 Ki characters, of up to three bytes each. */
@@ -46,9 +49,6 @@ async function readSource(path: string) {
   }
 }
 
-const isSection = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
 /** Throws INVALID_ARGUMENT that says for every fault in which line or flag it is. */
 export async function resolveTrainConfig(invocation: TrainInvocation): Promise<TrainConfig> {
   const { model, trainFiles, join: peers, joinIsDefault, flags } = invocation
@@ -59,19 +59,9 @@ export async function resolveTrainConfig(invocation: TrainInvocation): Promise<T
   if (model !== undefined) fromFlags.model = model
   if (trainFiles.length > 0) fromFlags.train_file = trainFiles.length === 1 ? trainFiles[0] : trainFiles
   if (peers !== undefined && !(joinIsDefault && 'initial_peers' in inFile)) fromFlags.initial_peers = peers
-  const values: Record<string, unknown> = { ...(invocation.previews ? unused : {}), ...inFile, ...fromFlags }
-  if (isSection(fromFlags.peft)) values.peft = mergedSection(inFile.peft, fromFlags.peft)
-  return parseTrainConfig(values, path => {
-    const [key, inner] = path
-    const ofFlags = key === undefined ? undefined : fromFlags[String(key)]
-    const isFlag = isSection(ofFlags) ? inner !== undefined && String(inner) in ofFlags : ofFlags !== undefined
-    return isFlag ? flagOf(path) : source?.locate(path)
-  })
-}
-
-/** Flags of the adapter over those of the file; another method begins anew. */
-function mergedSection(inFile: unknown, flags: Record<string, unknown>): Record<string, unknown> {
-  const before = isSection(inFile) ? inFile : {}
-  const type = flags.peft_type ?? before.peft_type ?? 'LORA'
-  return { peft_type: type, ...(before.peft_type === type ? before : {}), ...flags }
+  const file = {
+    values: { ...(invocation.previews ? unused : {}), ...inFile },
+    locate: source?.locate ?? (() => undefined)
+  }
+  return parseTrainLayers([file, { values: fromFlags, locate: flagOf }], invocation.note)
 }

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { peftKeys, trainConfigSchema } from '../client/index.ts'
+import { foreignSwitches, foreignValues } from '../client/train/config/index.ts'
 
 /** What a JSON Schema says of one key. */
 interface KeySchema {
@@ -51,10 +52,28 @@ function addOptions(command: Command, schemas: Readonly<Record<string, KeySchema
   }
 }
 
+/** Take names of modules. */
+const foreignLists: ReadonlySet<string> = new Set(['lora_modules_to_save', 'lora_target', 'lora_target_modules'])
+
+/** Names of Transformers, TRL and others, but those that flags of `swarm train` have too, or that commander reads as a negation. */
+const [foreignFlags, foreignSwitchFlags] = [foreignValues, foreignSwitches].map(keys =>
+  keys.filter(
+    key => ![properties, peftProperties].some(own => Object.hasOwn(own, key)) && !/^(?:log_level|no_)/.test(key)
+  )
+) as [string[], string[]]
+
+/** Hidden, but answered as in a file. */
+function addForeignOptions(command: Command): void {
+  const add = (key: string, value: string) => command.addOption(new Option(`--${kebab(key)}${value}`).hideHelp())
+  for (const key of foreignSwitchFlags) add(key, '')
+  for (const key of foreignFlags) add(key, foreignLists.has(key) ? ' <values...>' : ' <value>')
+}
+
 /** A switch may also be set to false: `--no-packing`, over a file that sets it. */
 export function addConfigOptions(command: Command): Command {
   addOptions(command, properties, 'Configuration:')
   addOptions(command, peftProperties, 'Configuration of the adapter (peft):')
+  addForeignOptions(command)
   return command
 }
 
@@ -84,10 +103,24 @@ function given(from: Readonly<Record<string, unknown>>, schemas: Readonly<Record
   )
 }
 
+/** A text as YAML reads it where that is a number, a truth value or null. */
+const plainValue = (text: string): unknown => (/^(?:[-+\d.e]+|true|false|null)$/i.test(text) ? parse(text) : text)
+
+function foreignValuesOf(flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    [...foreignSwitchFlags, ...foreignFlags].flatMap(key => {
+      const flag = flags[attributeOf(key)]
+      if (flag === undefined) return []
+      if (foreignLists.has(key)) return [[key, parseFlag('target_modules', {}, flag)]]
+      return [[key, typeof flag === 'string' ? plainValue(flag) : flag]]
+    })
+  )
+}
+
 /** What flags set of the configuration; keys that no flag names are not there. */
 export function configFromFlags(flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const { peft: _, initial_peers, ...others } = properties
-  const values: Record<string, unknown> = given(flags, others)
+  const values: Record<string, unknown> = { ...foreignValuesOf(flags), ...given(flags, others) }
   const peft = given(flags, peftProperties)
   return Object.keys(peft).length === 0 ? values : { ...values, peft }
 }

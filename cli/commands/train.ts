@@ -72,6 +72,7 @@ async function train(model: string | undefined, files: string[], flags: TrainFla
     join: flags.join,
     flags: command.opts(),
     previews: flags.preview !== undefined,
+    note: line => print(`note: ${line}`),
     joinIsDefault: command.getOptionValueSource('join') === 'env'
   })
   if (flags.preview === undefined) await checkRunFolder(config, { resume: resume !== undefined })

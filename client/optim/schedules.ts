@@ -22,6 +22,12 @@ export interface ScheduleKwargs {
   readonly power?: number
   /** polynomial: the rate at the end, default 1e-7 */
   readonly lrEnd?: number
+  /** inverse_sqrt: steps after which the rate has fallen to 0.7 of itself, default the warm-up, or 10,000 without one */
+  readonly timescale?: number
+  /** cosine_with_min_lr: the lowest rate, default 0 */
+  readonly minLr?: number
+  /** cosine_with_min_lr: the lowest rate as a share of the highest, instead of `minLr` */
+  readonly minLrRate?: number
   /** WarmupLR: where it starts, default 0 */
   readonly warmupMinLr?: number
   /** WarmupLR: how it rises, default 'log' */
@@ -30,11 +36,25 @@ export interface ScheduleKwargs {
 
 /** Throws INVALID_ARGUMENT for a name that no schedule reads. */
 export function checkScheduleKwargs(what: string, kwargs: ScheduleKwargs | undefined): void {
-  checkOptions(what, kwargs, { numCycles: true, power: true, lrEnd: true, warmupMinLr: true, warmupType: true })
+  checkOptions(what, kwargs, {
+    numCycles: true,
+    power: true,
+    lrEnd: true,
+    timescale: true,
+    minLr: true,
+    minLrRate: true,
+    warmupMinLr: true,
+    warmupType: true
+  })
 }
 
 /** Share of the learning rate after the warm-up; `progress` runs from 0 to 1 over the rest of the run. */
-type Shape = (progress: number, kwargs: ScheduleKwargs, learningRate: number) => number
+type Shape = (
+  progress: number,
+  kwargs: ScheduleKwargs,
+  learningRate: number,
+  place: { readonly step: number; readonly warmupSteps: number }
+) => number
 
 const wave = (turns: number): number => Math.max(0, 0.5 * (1 + Math.cos(Math.PI * turns)))
 
@@ -46,6 +66,15 @@ const afterWarmup = {
   polynomial(progress, { power = 1, lrEnd = 1e-7 }, learningRate) {
     const left = Math.max(0, 1 - progress) ** power
     return ((learningRate - lrEnd) * left + lrEnd) / learningRate
+  },
+  inverse_sqrt(_progress, { timescale }, _learningRate, { step, warmupSteps }) {
+    const scale = timescale ?? (warmupSteps || 10_000)
+    return 1 / Math.sqrt((step + scale - warmupSteps) / scale)
+  },
+  cosine_with_min_lr(progress, { numCycles = 0.5, minLr = 0, minLrRate }, learningRate) {
+    const least = minLrRate ?? (learningRate === 0 ? 0 : minLr / learningRate)
+    const share = 0.5 * (1 + Math.cos(2 * Math.PI * numCycles * progress))
+    return Math.max(0, share * (1 - least) + least)
   }
 } as const satisfies Record<string, Shape>
 
@@ -82,7 +111,7 @@ export function learningRateAt(name: ScheduleName, step: number, settings: Sched
   if (name === 'WarmupLR') return warmupLR(step, settings)
   if (step < warmupSteps) return (learningRate * step) / Math.max(1, warmupSteps)
   const progress = (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps)
-  return learningRate * afterWarmup[name](progress, kwargs, learningRate)
+  return learningRate * afterWarmup[name](progress, kwargs, learningRate, { step, warmupSteps })
 }
 
 /** Steps of warm-up: those that are named, else the ratio of the run, rounded up, as Hugging Face has it. */
@@ -95,6 +124,6 @@ export function warmupStepsOf(options: { warmupSteps?: number; warmupRatio?: num
 export function dependsOnLength(name: ScheduleName, options: { warmupSteps?: number; warmupRatio?: number }): boolean {
   if (name === 'constant') return false
   const { warmupSteps = 0, warmupRatio = 0 } = options
-  const isFlat = name === 'constant_with_warmup' || name === 'WarmupLR'
+  const isFlat = name === 'constant_with_warmup' || name === 'WarmupLR' || name === 'inverse_sqrt'
   return !isFlat || (warmupSteps === 0 && warmupRatio > 0)
 }

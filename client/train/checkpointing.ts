@@ -4,6 +4,7 @@ import { Checkpoints, hashExamples, lastGood, type RunIdentity } from './checkpo
 import type { Example } from './data/index.ts'
 import type { TrainableModel } from './model.ts'
 import type { TrainOptions } from './options.ts'
+import { intervalOf, isInterval, type TrainingPlan } from './plan.ts'
 import type { TrainingState } from './state.ts'
 
 const defaultSaveSteps = 500
@@ -13,7 +14,8 @@ const defaultSaveSteps = 500
  * Nor is its length, as in Hugging Face's Trainer: a run may go on as a longer one, whose learning rates its next steps have.
  */
 function settingsOf(options: TrainOptions): Record<string, unknown> {
-  const { outputDir, saveSteps, saveTotalLimit, resumeFromCheckpoint, onResume, identity, ...settings } = options
+  const { outputDir, saveSteps, saveStrategy, saveTotalLimit, resumeFromCheckpoint, onResume, identity, ...settings } =
+    options
   const { numTrainEpochs, maxSteps, signal, now, evaluate, ...others } = settings
   return others
 }
@@ -65,13 +67,20 @@ export async function keepRun(
   model: TrainableModel,
   examples: readonly Example[],
   options: TrainOptions,
-  total: number
+  { total, stepsPerEpoch }: Pick<TrainingPlan, 'total' | 'stepsPerEpoch'>
 ): Promise<Keeping> {
   const { outputDir, saveSteps = defaultSaveSteps, saveTotalLimit: limit, resumeFromCheckpoint: from } = options
-  const { loadBestModelAtEnd = false, evaluate } = options
-  for (const [name, value] of Object.entries({ saveSteps, saveTotalLimit: limit ?? 1 })) {
-    if (Number.isSafeInteger(value) && value > 0) continue
-    throw new SwarmError('INVALID_ARGUMENT', `${name}: expected a whole number above 0, found ${value}`)
+  const { loadBestModelAtEnd = false, saveStrategy = 'steps', evaluate } = options
+  if (!(Number.isSafeInteger(limit ?? 1) && (limit ?? 1) > 0)) {
+    throw new SwarmError('INVALID_ARGUMENT', `saveTotalLimit: expected a whole number above 0, found ${limit}`)
+  }
+  for (const [name, value] of Object.entries({ saveSteps, everySteps: evaluate?.everySteps ?? 1 })) {
+    if (isInterval(value)) continue
+    const expected = 'a whole number of steps above 0, or a share of all steps below 1'
+    throw new SwarmError('INVALID_ARGUMENT', `${name}: expected ${expected}, found ${value}`)
+  }
+  if (saveStrategy === 'best' && evaluate === undefined) {
+    throw new SwarmError('INVALID_ARGUMENT', "saveStrategy 'best': expected an evaluation beside it")
   }
   if (loadBestModelAtEnd && (evaluate === undefined || outputDir === undefined)) {
     throw new SwarmError('INVALID_ARGUMENT', 'loadBestModelAtEnd: expected an evaluation and an outputDir beside it')
@@ -86,6 +95,9 @@ export async function keepRun(
   }
   const run = await identityOf(model, examples, options)
   const checkpoints = new Checkpoints({ model }, { directory: outputDir, run, limit })
+  const interval = { no: undefined, best: undefined, steps: intervalOf(saveSteps, total), epoch: stepsPerEpoch }[
+    saveStrategy
+  ]
   let savedStep = 0
   const save = async (state: TrainingState): Promise<void> => {
     if (state.step === savedStep) return
@@ -114,8 +126,9 @@ export async function keepRun(
       )
     },
     async afterStep(state) {
-      const isBest = loadBestModelAtEnd && state.evaluatedStep === state.step && state.best?.step === state.step
-      if (state.step % saveSteps === 0 || isBest) await save(state)
+      const isBest = state.evaluatedStep === state.step && state.best?.step === state.step
+      const isKept = isBest && (loadBestModelAtEnd || saveStrategy === 'best')
+      if (isKept || (interval !== undefined && state.step % interval === 0)) await save(state)
     },
     async end(state) {
       await save(state)
@@ -130,9 +143,14 @@ export async function keepRun(
         return new SwarmError(code, `${error.message}; ${good}`, { cause: error })
       }
       if (state.step === 0 && code !== 'ABORTED') return error
+      if (state.step === 0) {
+        return new SwarmError(code, `interrupted before the first of ${total} steps; no checkpoint was saved`, {
+          cause: error
+        })
+      }
       const what = code === 'ABORTED' ? `interrupted at step ${state.step} of ${total}` : error.message
       const where = await save(state).then(
-        () => (checkpoints.last === null ? 'before the first step' : `resume from ${checkpoints.last}`),
+        () => `resume from ${checkpoints.last}`,
         (failure: unknown) => (failure instanceof Error ? failure.message : String(failure))
       )
       return new SwarmError(code, `${what}; ${where}`, { cause: error, retryable })

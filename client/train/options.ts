@@ -14,7 +14,7 @@ import type { StoppingRule } from './state.ts'
 
 /** Measures that a run takes of its model now and then. */
 export interface EvaluationHook {
-  /** after every so many steps, and after the last; default: once an epoch */
+  /** steps between two evaluations, or below 1 a share of all steps; also after the last step. Default: once an epoch */
   readonly everySteps?: number
   /** names of what `run` gives, where they are known before */
   readonly measures?: readonly string[]
@@ -39,7 +39,9 @@ export interface Resumed {
 export interface CheckpointOptions {
   /** folder of the run; without it nothing is kept */
   readonly outputDir?: string
-  /** steps between two checkpoints; default 500 */
+  /** when checkpoints are written, as well as at the end: every `saveSteps`, after each epoch, or after each best evaluation. Default 'steps' */
+  readonly saveStrategy?: 'no' | 'steps' | 'epoch' | 'best'
+  /** steps between two checkpoints, or below 1 a share of all steps; default 500 */
   readonly saveSteps?: number
   /** how many checkpoints are kept, the best always among them; default all */
   readonly saveTotalLimit?: number
@@ -110,6 +112,7 @@ const trainKeys: OptionKeys<TrainOptions> = {
   earlyStoppingPatience: true,
   earlyStoppingThreshold: true,
   outputDir: true,
+  saveStrategy: true,
   saveSteps: true,
   saveTotalLimit: true,
   loadBestModelAtEnd: true,

@@ -11,6 +11,16 @@ export interface TrainingPlan {
   batchesOf(step: number): readonly (readonly number[])[]
 }
 
+/** Whether a number says how often something happens: whole steps, or below 1 a share of all steps. */
+export function isInterval(steps: number): boolean {
+  return (Number.isSafeInteger(steps) && steps > 0) || (steps > 0 && steps < 1)
+}
+
+/** Steps from one time to the next; of a share of a run of `total` steps rounded up, as Hugging Face's Trainer does. */
+export function intervalOf(steps: number, total: number): number {
+  return steps < 1 ? Math.ceil(total * steps) : steps
+}
+
 const defaultEpochs = 3
 
 function chunks<T>(items: readonly T[], size: number): T[][] {

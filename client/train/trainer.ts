@@ -5,6 +5,7 @@ import { checkMeasure, keepRun } from './checkpointing.ts'
 import type { Example } from './data/index.ts'
 import type { TrainableModel } from './model.ts'
 import { checkTrainOptions, type EvaluationHook, type TrainingProgress, type TrainOptions } from './options.ts'
+import { intervalOf } from './plan.ts'
 import { judged, stopsEarly, type TrainingState } from './state.ts'
 import { Steps } from './step.ts'
 
@@ -25,7 +26,7 @@ export async function* train(
   const now = options.now ?? (() => performance.now())
   const steps = new Steps(model, examples, options)
   const { total, stepsPerEpoch } = steps.plan
-  const kept = await keepRun(model, examples, options, total)
+  const kept = await keepRun(model, examples, options, steps.plan)
   let state = await kept.begin(steps.initial())
   const first = state.step
   let [tokens, elapsedMs] = [0, 0]
@@ -67,7 +68,7 @@ function isDue(
   { total, stepsPerEpoch }: Steps['plan']
 ): boolean {
   if (hook === undefined || evaluatedStep === step) return false
-  return step % (hook.everySteps ?? stepsPerEpoch) === 0 || step === total
+  return step % intervalOf(hook.everySteps ?? stepsPerEpoch, total) === 0 || step === total
 }
 
 /** Throws INVALID_ARGUMENT where the measure that counts is not among those taken, and it is needed. */

@@ -5,7 +5,7 @@ import torch
 from transformers.optimization import (
     Adafactor, get_constant_schedule, get_constant_schedule_with_warmup, get_cosine_schedule_with_warmup,
     get_cosine_with_hard_restarts_schedule_with_warmup, get_linear_schedule_with_warmup,
-    get_polynomial_decay_schedule_with_warmup)
+    get_cosine_with_min_lr_schedule_with_warmup, get_inverse_sqrt_schedule, get_polynomial_decay_schedule_with_warmup)
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from common import REFERENCE
@@ -40,6 +40,12 @@ SCHEDULES = [
     ("polynomial", get_polynomial_decay_schedule_with_warmup, {}),
     ("polynomial", lambda *args: get_polynomial_decay_schedule_with_warmup(*args, lr_end=1e-3, power=2.0),
      {"lrEnd": 1e-3, "power": 2.0}),
+    ("inverse_sqrt", lambda optimizer, warmup, total: get_inverse_sqrt_schedule(optimizer, warmup), {}),
+    ("inverse_sqrt", lambda optimizer, warmup, total: get_inverse_sqrt_schedule(optimizer, warmup, timescale=7),
+     {"timescale": 7}),
+    ("cosine_with_min_lr", lambda *args: get_cosine_with_min_lr_schedule_with_warmup(*args, min_lr=0.1), {"minLr": 0.1}),
+    ("cosine_with_min_lr", lambda *args: get_cosine_with_min_lr_schedule_with_warmup(*args, min_lr_rate=0.3, num_cycles=1.5),
+     {"minLrRate": 0.3, "numCycles": 1.5}),
 ]
 
 

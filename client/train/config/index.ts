@@ -1,6 +1,8 @@
 // The configuration of a training run.
+
+export { foreignSwitches, foreignValues } from './foreign-names.ts'
 export { toTrainOptions } from './options.ts'
-export { parseTrainConfig } from './parse.ts'
+export { type ConfigLayer, parseTrainConfig, parseTrainLayers } from './parse.ts'
 export { peftKeys, toPeftConfig } from './peft.ts'
 export { type TrainConfig, trainConfigSchema } from './schema.ts'
 export { type ConfigSource, readConfigYaml, writeConfigYaml } from './yaml.ts'

@@ -28,6 +28,7 @@ const direct = [
   'output_dir',
   'per_device_train_batch_size',
   'save_steps',
+  'save_strategy',
   'save_total_limit',
   'seed',
   'warmup_ratio',

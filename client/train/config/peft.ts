@@ -22,6 +22,12 @@ export const peftSection = z.discriminatedUnion('peft_type', sections as unknown
 /** Names that any method knows. */
 export const peftKeys = [...new Set(sections.flatMap(({ shape }) => Object.keys(shape)))]
 
+/** Names that the method of a section knows; undefined where there is no such method. */
+export function peftKeysOf(peftType: unknown): ReadonlySet<string> | undefined {
+  const found = sections.find(({ shape }) => shape.peft_type.safeParse(peftType).success)
+  return found && new Set(Object.keys(found.shape))
+}
+
 /** The section as `getPeftModel` takes it. */
 export function toPeftConfig(section: Readonly<Record<string, unknown>>, totalSteps: number): PeftConfig {
   const config = Object.fromEntries(Object.entries(section).map(([name, value]) => [camelCase(name), value]))

@@ -8,6 +8,11 @@ import { peftSection } from './peft.ts'
 
 const count = z.int().min(1)
 const share = z.number().min(0).lt(1)
+/** Steps, or below 1 a share of all steps of the run, rounded up. */
+const steps = z
+  .number()
+  .gt(0)
+  .refine(value => value < 1 || Number.isInteger(value), 'expected a whole number of steps, or a share below 1')
 const paths = z.union([z.string(), z.array(z.string()).min(1)])
 
 const codec = z.enum(codecNames)
@@ -83,6 +88,9 @@ const optimization = {
       num_cycles: z.number().gt(0).optional(),
       power: z.number().gt(0).optional(),
       lr_end: z.number().min(0).optional(),
+      timescale: z.number().gt(0).optional(),
+      min_lr: z.number().min(0).optional(),
+      min_lr_rate: z.number().min(0).max(1).optional(),
       warmup_min_lr: z.number().min(0).optional(),
       warmup_type: z.enum(['log', 'linear']).optional()
     })
@@ -117,13 +125,23 @@ const optimization = {
 const run = {
   output_dir: z.string().describe('folder of the run: adapter, checkpoints, metrics.jsonl, loss.svg, config.yaml'),
   overwrite_output_dir: z.boolean().default(false).describe('remove the run that is there'),
-  logging_steps: count.default(1).describe('steps between two lines of metrics.jsonl'),
+  logging_steps: steps.default(1).describe('steps between two lines of metrics.jsonl, or a share of all steps below 1'),
   report_to: z
     .array(z.enum(['tensorboard']))
     .default([])
     .describe('where metrics go beside metrics.jsonl'),
-  eval_steps: count.optional().describe('steps between two evaluations; default: once an epoch'),
-  save_steps: count.default(500).describe('steps between two checkpoints'),
+  eval_strategy: z
+    .enum(['no', 'steps', 'epoch'])
+    .optional()
+    .describe('when validation examples are evaluated; default: every eval_steps, else once an epoch'),
+  eval_steps: steps
+    .optional()
+    .describe('steps between two evaluations, or a share of all steps below 1; default: once an epoch'),
+  save_strategy: z
+    .enum(['no', 'steps', 'epoch', 'best'])
+    .default('steps')
+    .describe('when checkpoints are written; the end of a run always has one'),
+  save_steps: steps.default(500).describe('steps between two checkpoints, or a share of all steps below 1'),
   save_total_limit: count.optional().describe('checkpoints that are kept, the best among them; default: all'),
   load_best_model_at_end: z.boolean().default(false).describe('end with the parameters of the best evaluation'),
   metric_for_best_model: z

@@ -2,6 +2,7 @@
 import { files } from '#files'
 import { second } from '../../../common/units.ts'
 import type { TrainingProgress } from '../options.ts'
+import { intervalOf } from '../plan.ts'
 import { fileHeader, scalarsRecord } from './event-file.ts'
 import { evaluationLine, formatMetrics, type MetricsLine, parseMetrics, series, trainingLine } from './metrics.ts'
 import { plot } from './plot.ts'
@@ -29,7 +30,7 @@ export async function plotRun(directory: string, path = files.join(directory, pl
 
 export interface RunLogInit {
   readonly directory: string
-  /** steps between two lines */
+  /** steps between two lines, or below 1 a share of all steps */
   readonly loggingSteps: number
   readonly tensorboard: boolean
   /** the run ends here, whatever happens before; its line is always written */
@@ -56,7 +57,7 @@ export class RunLog {
     const isLast = step === total || stopsEarly === true
     const time = this.#now().toISOString()
     const lines: MetricsLine[] = []
-    if (step % this.#init.loggingSteps === 0 || isLast) {
+    if (step % intervalOf(this.#init.loggingSteps, total) === 0 || isLast) {
       lines.push(trainingLine(this.#pending, time))
       this.#pending = []
     }

@@ -81,7 +81,8 @@ export async function* runTraining(
     signal: true
   })
   const { padTokenId, resume, onResume, onProgress, signal } = runOptions
-  const { output_dir: directory, per_device_eval_batch_size: batchSize, eval_steps: everySteps } = config
+  const { output_dir: directory, per_device_eval_batch_size: batchSize, eval_steps } = config
+  const everySteps = config.eval_strategy === 'epoch' ? undefined : eval_steps
   const log = new RunLog({
     directory,
     loggingSteps: config.logging_steps,
@@ -91,7 +92,7 @@ export async function* runTraining(
   const options = {
     ...toTrainOptions(config),
     padTokenId,
-    evaluate: validationOf(model, data, evaluation),
+    evaluate: config.eval_strategy === 'no' ? undefined : validationOf(model, data, evaluation),
     resumeFromCheckpoint: resume,
     onResume,
     onProgress,

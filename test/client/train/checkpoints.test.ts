@@ -9,7 +9,13 @@ import { files } from '../../../client/platform/files.node.ts'
 import type { Files } from '../../../client/platform/files.ts'
 import { Checkpoints } from '../../../client/train/checkpoint/index.ts'
 import { superfluous } from '../../../client/train/checkpoint/rotation.ts'
-import { type EvaluationHook, type TrainingProgress, type TrainOptions, train } from '../../../client/train/index.ts'
+import {
+  type EvaluationHook,
+  planTraining,
+  type TrainingProgress,
+  type TrainOptions,
+  train
+} from '../../../client/train/index.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import { tensor } from '../../../common/tensor.ts'
 import { collect, temporaryFolder } from '../../../testing/references.ts'
@@ -171,7 +177,41 @@ suite('a folder that holds a run', () => {
   })
 })
 
+test('checkpoints are written by steps, shares of the run, epochs, best evaluations, or at the end only', async context => {
+  const kept = async (options: Partial<TrainOptions>): Promise<number[]> => {
+    const outputDir = await temporaryFolder(context)
+    await run({ outputDir, ...options })
+    return (await names(outputDir)).map(name => Number(name.slice('checkpoint-'.length))).sort((a, b) => a - b)
+  }
+  const { stepsPerEpoch } = planTraining(
+    examples.map(({ ids }) => ids.length),
+    settings
+  )
+  const epochs = [1, 2, 3, 4].map(epoch => epoch * stepsPerEpoch).filter(step => step < 11)
+  const evaluate = { ...scripted(5, 4, 6, 3, 7, 8, 9, 9, 9, 9, 9), everySteps: 1 }
+  assert.deepEqual(await kept({ saveSteps: 4 }), [4, 8, 11])
+  assert.deepEqual(await kept({ saveSteps: 0.3 }), [4, 8, 11])
+  assert.deepEqual(await kept({ saveStrategy: 'epoch' }), [...epochs, 11])
+  assert.deepEqual(await kept({ saveStrategy: 'best', evaluate }), [1, 2, 4, 11])
+  assert.deepEqual(await kept({ saveStrategy: 'no', saveSteps: 1 }), [11])
+  await assert.rejects(kept({ saveStrategy: 'best' }), { message: /'best': expected an evaluation/ })
+  await assert.rejects(kept({ saveSteps: 1.5 }), {
+    message: /saveSteps: expected a whole number of steps above 0, or a share/
+  })
+})
+
 suite('a run that ends before its time', () => {
+  test('interrupted before its first step says that nothing was saved', async context => {
+    const outputDir = await temporaryFolder(context)
+    const { model } = unigram()
+    const signal = AbortSignal.abort(new SwarmError('ABORTED', 'stopped by SIGINT'))
+    await assert.rejects(collect(train(model, examples, { ...settings, outputDir, signal })), {
+      code: 'ABORTED',
+      message: 'interrupted before the first of 11 steps; no checkpoint was saved'
+    })
+    assert.deepEqual(await names(outputDir), [])
+  })
+
   test('interrupted, saves where it is, says so, and goes on to the same bytes', async context => {
     const outputDir = await temporaryFolder(context)
     const controller = new AbortController()

@@ -179,6 +179,11 @@ suite('train', () => {
       progress.map(({ evaluation }) => evaluation?.step),
       [undefined, 2, undefined, 4, 5]
     )
+    const share = await run({ maxSteps: 5, evaluate: { everySteps: 0.3, run: async step => ({ step }) } })
+    assert.deepEqual(
+      share.progress.map(({ evaluation }) => evaluation?.step),
+      [undefined, 2, undefined, 4, 5]
+    )
   })
 
   test('the first step and each evaluation are stages, in their order', async () => {
