@@ -2,7 +2,6 @@
 // keep them say to each other (docs/decisions/0017). Knows how ONNX Runtime names them in a model, and reads no file.
 import { onnx } from '../proto/gen/onnx.js'
 import type { Graph } from './graph.ts'
-import type { WeightLocation } from './serialize.ts'
 
 /** A rearranged copy of a weight, in the same file as the weight. */
 export interface PackedCopy {
@@ -12,6 +11,17 @@ export interface PackedCopy {
   readonly offset: number
   /** bytes */
   readonly length: number
+}
+
+/** Where a weight's bytes lie: dense, row-major, little-endian. */
+export interface WeightLocation {
+  /** file, relative to the folder that the session is given */
+  readonly location: string
+  /** bytes from the start of the file */
+  readonly offset: number
+  /** bytes */
+  readonly length: number
+  readonly packed?: PackedCopy
 }
 
 /** A copy where the runtime has left it. */

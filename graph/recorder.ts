@@ -2,10 +2,9 @@
 // Knows that operators have rows in a table; which there are is the builder's.
 import { SwarmError } from '../common/errors.ts'
 import { type DataOf, type DType, dtypes, sizeOf, type Tensor, tensor } from '../common/tensor.ts'
+import type { Call, DoneCall, ValueType } from './call.ts'
 import { canonical } from './dim.ts'
 import type { Attribute, Constant, Graph, GraphNode, GraphOutput, Value } from './graph.ts'
-import type { Call, DoneCall } from './operator.ts'
-import { type OpName, operators } from './ops/index.ts'
 import { formatShape, type Shape, sameShape } from './shape.ts'
 
 export interface EmitOptions {
@@ -42,7 +41,11 @@ function computationKey(
   return JSON.stringify([op, inputs.map(input => input?.name), attributes, results.map(result => result.shape)])
 }
 
+/** What a row of the table says of the outputs of an operator. */
+type OperatorOf = (node: { readonly op: string }) => { readonly infer: (call: Call) => readonly ValueType[] }
+
 export class Recorder {
+  readonly #operatorOf: OperatorOf
   readonly #name: string
   readonly #inputs: Value[] = []
   readonly #outputs: GraphOutput[] = []
@@ -57,8 +60,12 @@ export class Recorder {
   readonly #sources = new Map<string, { value: Value; axis: number }>()
   #scope = ''
 
-  /** @param from start with everything of an existing graph but its outputs */
-  constructor(name: string, from?: Graph) {
+  /**
+   * @param operatorOf the row of an operator
+   * @param from start with everything of an existing graph but its outputs
+   */
+  constructor(operatorOf: OperatorOf, name: string, from?: Graph) {
+    this.#operatorOf = operatorOf
     this.#name = name
     if (from === undefined) return
     for (const constant of from.constants) {
@@ -160,7 +167,7 @@ export class Recorder {
   }
 
   /** Records a node (once, however often it is asked for) and gives its outputs. */
-  protected emit(op: OpName, inputs: readonly (Value | null)[], options: EmitOptions = {}): readonly Value[] {
+  protected emit(op: string, inputs: readonly (Value | null)[], options: EmitOptions = {}): readonly Value[] {
     for (const input of inputs) {
       if (input !== null && this.#values.get(input.name) !== input) {
         throw new SwarmError(
@@ -175,7 +182,7 @@ export class Recorder {
     }
     const shape = options.shape?.map(canonical)
     const call: Call = { op, inputs, attributes, shape, constantOf: input => this.constantNumbers(inputs[input]) }
-    const types = operators[op].infer(call)
+    const types = this.#operatorOf(call).infer(call)
     const known = this.#known.get(computationKey({ op, inputs, attributes }, types))
     if (known !== undefined) return known
     const outputs = types.map(type => this.#create(this.#fresh(op), type.dtype, type.shape))

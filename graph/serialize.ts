@@ -5,19 +5,8 @@ import { onnx } from '../proto/gen/onnx.js'
 import type { Attribute, Constant, Dim, Graph, GraphNode, Value } from './graph.ts'
 import type { AttributeKind } from './operator.ts'
 import { operatorOf } from './ops/index.ts'
-import { type PackedCopy, packedEntry } from './packed-weights.ts'
+import { packedEntry, type WeightLocation } from './packed-weights.ts'
 import { repeatPerUse } from './repeat.ts'
-
-/** Where a weight's bytes lie: dense, row-major, little-endian. */
-export interface WeightLocation {
-  /** file, relative to the folder that the session is given */
-  readonly location: string
-  /** bytes from the start of the file */
-  readonly offset: number
-  /** bytes */
-  readonly length: number
-  readonly packed?: PackedCopy
-}
 
 /** TensorProto.DataType */
 const dataTypes: Readonly<Record<DType, number>> = {

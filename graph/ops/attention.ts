@@ -1,13 +1,6 @@
 // Fused attention operators of ONNX Runtime (https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md).
-import {
-  type Call,
-  type GradientRule,
-  type Operator,
-  reject,
-  required,
-  requiredFloat,
-  type ValueType
-} from '../operator.ts'
+import { type Call, reject, required, requiredFloat, type ValueType } from '../call.ts'
+import type { GradientRule, Operator } from '../operator.ts'
 import { sameShape } from '../shape.ts'
 
 interface RotaryAttributes {

@@ -1,16 +1,9 @@
 // Operators that work element by element, their inputs broadcast against each other.
 import type { DType } from '../../common/tensor.ts'
-import type { GraphBuilder } from '../builder.ts'
+import { type Call, reject, required, requiredFloat, type ValueType } from '../call.ts'
 import type { Value } from '../graph.ts'
-import {
-  type Call,
-  type GradientRule,
-  type Operator,
-  reject,
-  required,
-  requiredFloat,
-  type ValueType
-} from '../operator.ts'
+import type { GradientRule, Operator } from '../operator.ts'
+import type { OperatorBuilder } from '../operator-builder.ts'
 import { broadcast, type Shape } from '../shape.ts'
 
 function inferUnary(call: Call): ValueType[] {
@@ -40,7 +33,7 @@ function inferLogic(call: Call): ValueType[] {
 }
 
 /** y = f(x), with the gradient of x from that of y, x and y. */
-function unary(rule: (g: GraphBuilder, grad: Value, x: Value, y: Value) => Value): Operator {
+function unary(rule: (g: OperatorBuilder, grad: Value, x: Value, y: Value) => Value): Operator {
   return {
     infer: inferUnary,
     cheap: true,
@@ -50,8 +43,8 @@ function unary(rule: (g: GraphBuilder, grad: Value, x: Value, y: Value) => Value
 
 /** z = f(a, b), with the gradient of each from that of z, a, b and z. */
 function binary(
-  ruleA: (g: GraphBuilder, grad: Value, a: Value, b: Value, z: Value) => Value,
-  ruleB: (g: GraphBuilder, grad: Value, a: Value, b: Value, z: Value) => Value
+  ruleA: (g: OperatorBuilder, grad: Value, a: Value, b: Value, z: Value) => Value,
+  ruleB: (g: OperatorBuilder, grad: Value, a: Value, b: Value, z: Value) => Value
 ): Operator {
   const gradient: GradientRule = (g, { inputs, outputs }, [grad], needs) => {
     const [a, b, z] = [inputs[0]!, inputs[1]!, outputs[0]!]
@@ -64,7 +57,7 @@ const comparison: Operator = { infer: inferComparison, cheap: true, gradient: nu
 const logic: Operator = { infer: inferLogic, cheap: true, gradient: null }
 
 /** grad where the condition holds, 0 elsewhere */
-const where = (g: GraphBuilder, condition: Value, grad: Value) => g.Where(condition, grad, g.constant(0))
+const where = (g: OperatorBuilder, condition: Value, grad: Value) => g.Where(condition, grad, g.constant(0))
 
 export const elementwise = {
   Identity: {

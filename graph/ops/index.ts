@@ -1,4 +1,5 @@
 // The table of operators. A new one is a row in its family's file and a method of the builder.
+import { SwarmError } from '../../common/errors.ts'
 import type { Operator } from '../operator.ts'
 import { attention } from './attention.ts'
 import { elementwise } from './elementwise.ts'
@@ -14,7 +15,9 @@ export type OpName = keyof typeof table
 
 export const operators: Readonly<Record<OpName, Operator>> = table
 
-/** The row of a node's operator. */
+/** The row of a node's operator. Throws INTERNAL where the table has none. */
 export function operatorOf(node: { readonly op: string }): Operator {
-  return operators[node.op as OpName]
+  const row: Operator | undefined = operators[node.op as OpName]
+  if (row === undefined) throw new SwarmError('INTERNAL', `operator ${node.op}: the table has no row of it`)
+  return row
 }

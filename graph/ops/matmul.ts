@@ -1,8 +1,10 @@
 // Matrix products over the last two axes; the axes before them broadcast. MatMul is FusedMatMul without its options.
-import type { GraphBuilder } from '../builder.ts'
+
+import { type Call, reject, requiredFloat, type ValueType } from '../call.ts'
 import { productOf } from '../dim.ts'
 import type { Value } from '../graph.ts'
-import { type Call, type GradientRule, type Operator, reject, requiredFloat, type ValueType } from '../operator.ts'
+import type { GradientRule, Operator } from '../operator.ts'
+import type { OperatorBuilder } from '../operator-builder.ts'
 import { broadcast } from '../shape.ts'
 
 function optionsOf(call: Call): { transA: boolean; transB: boolean; alpha: number } {
@@ -26,7 +28,7 @@ function infer(call: Call): ValueType[] {
 }
 
 /** [..., m, n] as one matrix of all rows, [rows, n] */
-function flatten(g: GraphBuilder, x: Value): Value {
+function flatten(g: OperatorBuilder, x: Value): Value {
   return g.Reshape(x, [productOf(x.shape.slice(0, -1)), x.shape.at(-1)!])
 }
 

@@ -1,15 +1,8 @@
 // Operators that pick elements by index, and those that add them back where they came from.
+
+import { axisAttribute, type Call, reject, required, requiredIndices, type ValueType } from '../call.ts'
 import type { Value } from '../graph.ts'
-import {
-  axisAttribute,
-  type Call,
-  type GradientRule,
-  type Operator,
-  reject,
-  required,
-  requiredIndices,
-  type ValueType
-} from '../operator.ts'
+import type { GradientRule, Operator } from '../operator.ts'
 import { formatShape, sameShape } from '../shape.ts'
 
 function inferGather(call: Call): ValueType[] {

@@ -1,6 +1,7 @@
 // Products with matrices of 4 or 8 bits an element, quantized in blocks along the inner axis (MatMulNBits of
 // https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md; ONNX DequantizeLinear 21, blocked).
-import { type Call, type Operator, reject, required, requiredFloat, type ValueType } from '../operator.ts'
+import { type Call, reject, required, requiredFloat, type ValueType } from '../call.ts'
+import type { Operator } from '../operator.ts'
 import { sameShape } from '../shape.ts'
 
 /**

@@ -1,19 +1,19 @@
 // Operators that combine elements along axes: sums, softmax, root mean square normalization.
-import type { GraphBuilder } from '../builder.ts'
-import { productOf } from '../dim.ts'
-import type { Value } from '../graph.ts'
+
 import {
   axesInput,
   axisAttribute,
   axisOf,
   type Call,
-  type GradientRule,
-  type Operator,
   reject,
   required,
   requiredFloat,
   type ValueType
-} from '../operator.ts'
+} from '../call.ts'
+import { productOf } from '../dim.ts'
+import type { Value } from '../graph.ts'
+import type { GradientRule, Operator } from '../operator.ts'
+import type { OperatorBuilder } from '../operator-builder.ts'
 
 /** Inputs: x, axes (a constant; all of them where left out). */
 function reducedAxes(call: Call): number[] {
@@ -36,7 +36,7 @@ function inferReduce(call: Call): ValueType[] {
 }
 
 /** The gradient, with its reduced axes back, repeated along them. */
-function spread(g: GraphBuilder, call: Call, grad: Value): Value {
+function spread(g: OperatorBuilder, call: Call, grad: Value): Value {
   const restored = call.attributes.keepdims === 0 ? g.Unsqueeze(grad, reducedAxes(call)) : grad
   return g.Expand(restored, call.inputs[0]!.shape)
 }
@@ -47,7 +47,7 @@ function inferAlong(call: Call): ValueType[] {
 }
 
 /** Sum along the operator's axis, which stays with size 1. */
-const sumAlong = (g: GraphBuilder, call: Call, x: Value): Value => g.ReduceSum(x, { axes: [axisAttribute(call)] })
+const sumAlong = (g: OperatorBuilder, call: Call, x: Value): Value => g.ReduceSum(x, { axes: [axisAttribute(call)] })
 
 /**
  * y = x r s with r = 1 / sqrt(mean(x²) + epsilon) (arXiv 1910.07467, equation 4), so that with d = grad s:

@@ -1,16 +1,9 @@
 // Operators that describe, rearrange and join elements without computing on them.
+
+import { axesInput, axisAttribute, type Call, reject, required, type ValueType } from '../call.ts'
 import { addDims, productOf } from '../dim.ts'
 import type { Dim, Value } from '../graph.ts'
-import {
-  axesInput,
-  axisAttribute,
-  type Call,
-  type GradientRule,
-  type Operator,
-  reject,
-  required,
-  type ValueType
-} from '../operator.ts'
+import type { GradientRule, Operator } from '../operator.ts'
 import { broadcast, formatShape, type Shape, sameShape } from '../shape.ts'
 
 function asked(call: Call): Shape {

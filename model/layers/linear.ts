@@ -1,7 +1,8 @@
 // Linear modules with the adapter ports that every one of them has. LoRA: arXiv 2106.09685, section 4.1; scales: 2205.05638,
 // section 3.3.
-import type { GraphBuilder, QuantizedMatrix } from '../../graph/builder.ts'
+import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
+import type { QuantizedMatrix } from '../../graph/operator-builder.ts'
 import { hasRowZeros, type MatrixSizes, partName, type Quantization, storedColumns } from '../quantize/precision.ts'
 import { withBlockSums } from './block-sums.ts'
 import type { LoraPort, ScalePort } from './ports.ts'

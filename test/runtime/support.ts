@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createRandom } from '../../common/random.ts'
 import { float32, sizeOf, type Tensor } from '../../common/tensor.ts'
-import type { WeightLocation } from '../../graph/serialize.ts'
+import type { WeightLocation } from '../../graph/packed-weights.ts'
 
 export interface WeightFile extends AsyncDisposable {
   readonly folder: string

@@ -1,37 +1,18 @@
 // Keys and values of all sessions, under one byte budget. Rows take memory as they grow; what does not fit waits until others have
 // left. Rows are moved and written only between runs of the device. Knows shapes, not attention.
 import { SwarmError } from '../../../common/errors.ts'
-import { type BlockRange, rangeLength } from '../../../common/range.ts'
+import { rangeLength } from '../../../common/range.ts'
 import { formatBytes } from '../../../common/units.ts'
 import { discarded } from '../../../runtime/session.ts'
 import { cacheWaitMs } from '../../limits.ts'
 import { PeerShares } from './peer-shares.ts'
-import { SessionRows } from './session-rows.ts'
-import { type CacheRow, cacheBytes, capacityFor, type HeadShape, Slab } from './slab.ts'
+import { type CacheShape, type SessionCache, SessionRows } from './session-rows.ts'
+import { type CacheRow, cacheBytes, capacityFor, Slab } from './slab.ts'
 
 /** Sessions come and go within seconds: who finds no room should not come back sooner. */
 const retryMs = 2000
 
-export interface CacheShape extends HeadShape {
-  readonly blocks: BlockRange
-  readonly batch: number
-  /** most positions of a row */
-  readonly maxLength: number
-  /** bytes that the session keeps beside keys and values for each position of a row; default 0 */
-  readonly besideBytes?: number
-}
-
-/** The rows of one session. */
-export interface SessionCache {
-  readonly shape: CacheShape
-  readonly rows: readonly CacheRow[]
-  /** Makes room for rows of these lengths. Throws BUSY where none has become free within the time, and the signal's reason. */
-  reserve(lengths: readonly number[], signal?: AbortSignal): Promise<void>
-  /** Row i goes on from what row `parents[i]` holds, for every row. Between runs of the device only. */
-  reorder(parents: readonly number[]): void
-  /** Gives the memory back, once. */
-  release(): void
-}
+export type { CacheShape, SessionCache } from './session-rows.ts'
 
 /** Who uses memory that no session needs, and gives it back when one does. */
 export interface Spare {

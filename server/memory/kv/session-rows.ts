@@ -1,7 +1,34 @@
 // The rows of one session in the KV cache, and what it holds. Asks the cache for memory.
-import { rangeLength } from '../../../common/range.ts'
-import type { CacheShape, KvCache, SessionCache } from './kv-cache.ts'
-import { type CacheRow, cacheBytes, positionStep } from './slab.ts'
+import { type BlockRange, rangeLength } from '../../../common/range.ts'
+import { type CacheRow, cacheBytes, type HeadShape, positionStep } from './slab.ts'
+
+export interface CacheShape extends HeadShape {
+  readonly blocks: BlockRange
+  readonly batch: number
+  /** most positions of a row */
+  readonly maxLength: number
+  /** bytes that the session keeps beside keys and values for each position of a row; default 0 */
+  readonly besideBytes?: number
+}
+
+/** The rows of one session. */
+export interface SessionCache {
+  readonly shape: CacheShape
+  readonly rows: readonly CacheRow[]
+  /** Makes room for rows of these lengths. Throws BUSY where none has become free within the time, and the signal's reason. */
+  reserve(lengths: readonly number[], signal?: AbortSignal): Promise<void>
+  /** Row i goes on from what row `parents[i]` holds, for every row. Between runs of the device only. */
+  reorder(parents: readonly number[]): void
+  /** Gives the memory back, once. */
+  release(): void
+}
+
+/** The cache that rows get their memory from. */
+interface RowMemory {
+  grow(session: SessionRows, lengths: readonly number[], signal?: AbortSignal): Promise<void>
+  hold(row: CacheRow, length: number): void
+  leave(session: SessionRows): void
+}
 
 export class SessionRows implements SessionCache {
   readonly shape: CacheShape
@@ -9,13 +36,13 @@ export class SessionRows implements SessionCache {
   readonly peerId: string
   /** what counts in the share of the peer */
   heldBytes: number
-  readonly #cache: KvCache
+  readonly #cache: RowMemory
   /** held beside keys and values */
   besideBytes = 0
   #rows: CacheRow[]
   #released = false
 
-  constructor(cache: KvCache, shape: CacheShape, rows: CacheRow[], portBytes: number, peerId: string) {
+  constructor(cache: RowMemory, shape: CacheShape, rows: CacheRow[], portBytes: number, peerId: string) {
     this.#cache = cache
     this.shape = shape
     this.#rows = rows
