@@ -39,3 +39,15 @@ export function tokensFinite(
 export function namedFinite(tensors: NamedTensors): boolean {
   return Object.values(tensors).every(({ dtype, data }) => dtype !== 'float32' || allFinite(data as Float32Array))
 }
+
+/** Blocks of a sound model keep numbers up to here finite: a fourth power of it is far from what float32 holds. */
+const largestOrdinary = 2 ** 20
+
+/** Whether what servers are given explains an answer that is not finite: numbers that are huge, or not finite themselves. */
+export function mayOverflow(tensors: NamedTensors): boolean {
+  return Object.values(tensors).some(({ dtype, data }) => {
+    if (dtype !== 'float32') return false
+    for (const number of data as Float32Array) if (!(Math.abs(number) <= largestOrdinary)) return true
+    return false
+  })
+}

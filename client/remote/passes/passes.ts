@@ -9,14 +9,15 @@ import { portsOf } from '../../../model/layers/ports.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
 import type { ResultAuditor } from '../audited.ts'
 import type { Peers } from '../peers/peers.ts'
-import type { Hop } from '../routing/routing.ts'
-import { namedFinite, tokensFinite } from './finite.ts'
+import type { Hop, RouteOptions } from '../routing/routing.ts'
+import { mayOverflow, namedFinite, tokensFinite } from './finite.ts'
 import { hedge } from './hedge.ts'
 import { Punctuality, passBytesMs } from './punctuality.ts'
 import { retry, throwIfAborted } from './retry.ts'
 import {
   describeHop,
   isPeersFault,
+  noneFinite,
   type PassGradients,
   requestBackward,
   requestForward,
@@ -58,6 +59,9 @@ const backwardFactor = 3
 /** A first use of a graph compiles it, weights may be cold, and a second answer costs another server as much. */
 const leastPatienceMs = 1 * second
 
+/** Servers that are asked at most where answers are not finite. */
+const mostOpinions = 4
+
 /** A stretch of a forward pass: what came out, and the hops with what they got in. */
 interface Stretch {
   readonly hidden: Floats
@@ -77,6 +81,14 @@ interface Guarded<T> {
   elsewhere(route: readonly Hop[], signal: AbortSignal | undefined): Promise<T>
   /** whether what went in is finite, or what came out */
   isSound(result: T | null): boolean
+  /** whether a right answer need not be finite either: what went in, or the codec of the answer, may overflow */
+  isExplained(): boolean
+}
+
+type Opinion<T> = Pick<Guarded<T>, 'hop' | 'elsewhere' | 'isSound' | 'isExplained' | 'signal'> & {
+  readonly options: RouteOptions
+  /** of the server whose answer is not finite */
+  readonly result: T
 }
 
 export class Passes {
@@ -122,7 +134,8 @@ export class Passes {
           here: own => this.#forwardHop(hop, hidden, { ...request, signal: own }),
           audit: found => this.#auditForward(hop, hidden, request, found.hidden),
           elsewhere: (other, own) => this.#forwardOver(other, hidden, { ...request, signal: own }),
-          isSound: found => tokensFinite(found?.hidden ?? hidden, tokensOf(request))
+          isSound: found => tokensFinite(found?.hidden ?? hidden, tokensOf(request)),
+          isExplained: () => this.#caller.codecs.activations === 'fp16' || mayOverflow({ hidden, ...request.ports })
         })
         route = later
         return result
@@ -177,7 +190,12 @@ export class Passes {
           audit: found => this.#auditBackward(tried.hop, pass, gradient, found, signal),
           elsewhere: (route, own) => this.#backwardOver(route, pass, gradient, own),
           isSound: found =>
-            tokensFinite(found?.hidden ?? gradient, tokensOf(pass.request)) && namedFinite(found?.ports ?? {})
+            tokensFinite(found?.hidden ?? gradient, tokensOf(pass.request)) && namedFinite(found?.ports ?? {}),
+          isExplained: () => {
+            const { activations, gradients } = this.#caller.codecs
+            const given = { gradient, hidden: pass.input, ...pass.request.ports }
+            return activations === 'fp16' || gradients === 'fp16' || mayOverflow(given)
+          }
         })
       } catch (error) {
         if (tried.residualId !== '' && isEvicted(error)) plan = { hop: tried.hop, residualId: '' }
@@ -254,7 +272,17 @@ export class Passes {
   /**
    * Runs work at one server, and at others too if it is late, or if its answer is not finite although its input is.
    */
-  async #guard<T>({ hop, input, factor, signal, here, audit, elsewhere, isSound }: Guarded<T>): Promise<T> {
+  async #guard<T>({
+    hop,
+    input,
+    factor,
+    signal,
+    here,
+    audit,
+    elsewhere,
+    isSound,
+    isExplained
+  }: Guarded<T>): Promise<T> {
     const tokens = input.shape[0]! * input.shape[1]!
     const options = { mode: 'throughput', tokens } as const
     const other = (): readonly Hop[] | null =>
@@ -290,13 +318,36 @@ export class Passes {
       const message = `the answer of the server asked instead of ${describeHop(hop)} is not finite`
       throw new SwarmError('BAD_FRAME', message, { retryable: true })
     }
-    const route = other()
-    if (route === null) return result
-    const second = await elsewhere(route, signal)
-    // two that agree: the model's own numbers leave what floats can hold
-    if (!isSound(second)) return result
-    this.#peers.accuse(hop.peerId, 'not finite', `${describeHop(hop)}: its answer is not finite, another server's is`)
-    return second
+    return await this.#otherOpinion({ hop, options, result, elsewhere, isSound, isExplained, signal })
+  }
+
+  /**
+   * What others make of work whose result is not finite although its input is. Servers that are shown to be wrong are blamed. Where the input
+   * may overflow, two that agree are believed. Throws NON_FINITE where nobody gives finite numbers.
+   */
+  async #otherOpinion<T>({ hop, options, result, elsewhere, isSound, isExplained, signal }: Opinion<T>): Promise<T> {
+    const wrong = [hop]
+    const asked = new Set([hop.peerId])
+    const blame = (than: string): void => {
+      for (const each of wrong) {
+        this.#peers.accuse(each.peerId, 'not finite', `${describeHop(each)}: its answer is not finite, ${than}`)
+      }
+    }
+    while (asked.size < mostOpinions) {
+      const route = this.#peers.otherRoute(hop.blocks, { ...options, without: asked, evenBanned: true })
+      if (route === null) break
+      const next = await elsewhere(route, signal)
+      if (isSound(next)) {
+        blame("another server's is")
+        return next
+      }
+      if (isExplained()) return result
+      if (route.length === 1) wrong.push(route[0]!)
+      for (const { peerId } of route) asked.add(peerId)
+    }
+    if (isExplained()) return result
+    blame('though what it was given is')
+    throw noneFinite(wrong, `blocks ${hop.blocks.first}..${hop.blocks.end - 1}`)
   }
 
   /** Asks one server and remembers how it did. */

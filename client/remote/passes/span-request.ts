@@ -69,6 +69,19 @@ export function notFinite(): SwarmError {
   return wrong('the answer is not finite')
 }
 
+/** Servers that all gave NaN or infinity for input that does not explain it; there is nobody else to ask. */
+export function noneFinite(hops: readonly Hop[], what: string): SwarmError {
+  const servers = hops.map(describeHop).join('; ')
+  const [they, give] =
+    hops.length === 1 ? ['this server', 'gives'] : [`all ${hops.length} servers that were asked`, 'give']
+  const hint =
+    'ask other servers (they are left out for a while); if those do the same, the weights of the checkpoint or of the adapter overflow'
+  return new SwarmError(
+    'NON_FINITE',
+    `${what}: the input is finite, and ${they} ${give} NaN or infinity (${servers}), which no sound model does; ${hint}`
+  )
+}
+
 /** A float tensor of the answer. Throws BAD_FRAME where it is missing or of another shape. */
 export function answered(tensors: NamedTensors, name: string, shape: readonly number[]): Tensor<'float32'> {
   const found = tensors[name]

@@ -134,19 +134,28 @@ export class Peers {
     return this.#servers.find(server => server.peerId === peerId)?.dtype
   }
 
-  /** A chain through `blocks` of other servers than those, of one precision where there is one; null where there is none. Looks for nobody. */
+  /**
+   * A chain through `blocks` of other servers than those, of one precision where there is one; null where there is none. Looks for
+   * nobody. `evenBanned`: those that failed lately are better than none
+   */
   otherRoute(
     blocks: BlockRange,
-    options: RouteOptions & { readonly without: ReadonlySet<string>; readonly dtype?: string }
+    options: RouteOptions & {
+      readonly without: ReadonlySet<string>
+      readonly dtype?: string
+      readonly evenBanned?: boolean
+    }
   ): readonly Hop[] | null {
-    const { without, dtype, ...routing } = options
-    const excluded = new Set([...this.banned, ...without])
+    const { without, dtype, evenBanned = false, ...routing } = options
     const ofDtype = this.#routeServers().filter(({ peerId }) => this.dtypeOf(peerId) === dtype)
-    for (const servers of [ofDtype, this.#routeServers()]) {
-      try {
-        return findRoute(servers, blocks, { ...routing, excluded })
-      } catch {
-        // nobody of these: perhaps of the others
+    for (const left of evenBanned ? [this.banned, new Set<string>()] : [this.banned]) {
+      const excluded = new Set([...left, ...without])
+      for (const servers of [ofDtype, this.#routeServers()]) {
+        try {
+          return findRoute(servers, blocks, { ...routing, excluded })
+        } catch {
+          // nobody of these: perhaps of the others
+        }
       }
     }
     return null

@@ -5,7 +5,7 @@ import type { Logger } from '../../../common/logger.ts'
 import type { BlockRange } from '../../../common/range.ts'
 import { int64, type Tensor } from '../../../common/tensor.ts'
 import { minute, second } from '../../../common/units.ts'
-import { allFinite } from '../passes/finite.ts'
+import { allFinite, mayOverflow } from '../passes/finite.ts'
 import { patience } from '../passes/hedge.ts'
 import { throwIfAborted } from '../passes/retry.ts'
 import { describeHop, hopError, isPeersFault, notFinite } from '../passes/span-request.ts'
@@ -55,6 +55,8 @@ export interface Loss {
   readonly isLink?: boolean
   /** nothing is held against the server: it only stands where the chain is cut */
   readonly isBlameless?: boolean
+  /** it answered at once, and wrongly: another one is asked at once too */
+  readonly isPrompt?: boolean
 }
 
 /** The servers next to those that are wanted, where there are any. */
@@ -146,6 +148,11 @@ export class ChainBuilder {
     return positions === 1 ? {} : { mode: 'throughput', chained: true, tokens }
   }
 
+  /** Whether what the session is given explains an answer that is not finite. */
+  mayOverflow(hidden: Floats): boolean {
+    return mayOverflow({ hidden, ...this.#init.ports })
+  }
+
   /** From now on hidden states go through the client: it sees what each server makes of them. */
   relay(): void {
     this.#isRelayed = true
@@ -199,9 +206,16 @@ export class ChainBuilder {
 
   /**
    * Another chain in place of one with lost servers, every cache as it was: neighbours that are lost are replaced, the server before
-   * them (or we) sends again what they had; where that is not to be done, all servers are.
+   * them (or we) sends again what they had; where that is not to be done, all servers are. Servers to `avoid` are taken where there is no
+   * other.
    */
-  async mend(chain: Chain, lost: ReadonlyMap<SessionHop, Loss>, point: MendPoint, signal: AbortSignal): Promise<Chain> {
+  async mend(
+    chain: Chain,
+    lost: ReadonlyMap<SessionHop, Loss>,
+    point: MendPoint,
+    signal: AbortSignal,
+    avoid?: ReadonlySet<string>
+  ): Promise<Chain> {
     for (const [hop, { error, isLink, isBlameless }] of lost) {
       hop.abort(error)
       if (isPeersFault(error) && isBlameless !== true) this.peers.fail(hop.peerId, error)
@@ -212,14 +226,14 @@ export class ChainBuilder {
       if (this.#linkFailures === maxLinkFailures || this.mustRelay(chain))
         throw new SwarmError('UNREACHABLE', 'servers do not reach each other')
       for (const [first, end] of segments(chain.hops, lost)) {
-        mended = await this.#replace(mended, chain.hops[first]!, chain.hops[end - 1]!, point, signal)
+        mended = await this.#replace(mended, chain.hops[first]!, chain.hops[end - 1]!, point, signal, avoid)
       }
       return mended
     } catch (error) {
       throwIfAborted(signal)
       this.#components.logger.debug({ error }, 'the chain is built anew')
       for (const hop of new Set([...chain.hops, ...mended.hops])) hop.abort(error as SwarmError)
-      return await this.#rebuild(chain, point, signal)
+      return await this.#rebuild(chain, point, signal, avoid)
     }
   }
 
@@ -240,13 +254,14 @@ export class ChainBuilder {
     from: SessionHop,
     to: SessionHop,
     point: MendPoint,
-    signal: AbortSignal
+    signal: AbortSignal,
+    avoid?: ReadonlySet<string>
   ): Promise<Chain> {
     const [first, end] = [hops.indexOf(from), hops.indexOf(to) + 1]
     const before = from.place.previous === '' ? null : hops[first - 1]!
     const after = to.place.next === null ? null : hops[end]!
     const blocks = { first: from.hop.blocks.first, end: to.hop.blocks.end }
-    const { hops: fresh } = await this.#open(blocks, { before, after, session }, signal)
+    const { hops: fresh } = await this.#open(blocks, { before, after, session }, signal, avoid)
     const own = new Map(inputs)
     for (const hop of hops.slice(first, end)) own.delete(hop)
     const { batch, hiddenSize } = this.#init

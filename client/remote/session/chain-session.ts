@@ -12,7 +12,7 @@ import { tokensFinite } from '../passes/finite.ts'
 import { patience } from '../passes/hedge.ts'
 import { bytesMs } from '../passes/punctuality.ts'
 import { delay, throwIfAborted } from '../passes/retry.ts'
-import { answered, describeHop, hopError, notFinite } from '../passes/span-request.ts'
+import { answered, describeHop, hopError, noneFinite, notFinite } from '../passes/span-request.ts'
 import type { Hop } from '../routing/routing.ts'
 import { type Chain, type ChainBuilder, endsAtLast, type Loss } from './chain-builder.ts'
 import { checkReorder, checkStep, checkTruncate, type SessionShape } from './checks.ts'
@@ -31,6 +31,8 @@ type Floats = Tensor<'float32'>
 const stepTimeoutMs = 5 * minute
 /** Chains that are tried in place of one whose first answer an audit has found wrong. */
 const mostChecks = 4
+/** Servers that are asked at most where the answers to a step are not finite. */
+const mostSuspects = 4
 
 export interface ChainSessionInit extends SessionShape {
   readonly wholeSteps: boolean
@@ -82,8 +84,8 @@ export class ChainSession implements InferenceSession {
   #checkedChain: Chain | null = null
   /** Something that was fed to servers is not finite: what comes of it need not be. */
   #isFedNonFinite = false
-  /** a server whose answer to a step was not finite: another is asked for the same */
-  #suspect: { readonly number: number; readonly hop: Hop } | null = null
+  /** servers whose answer to a step was not finite: others are asked for the same */
+  #suspects: { readonly number: number; readonly hops: readonly Hop[] } = { number: 0, hops: [] }
   /** of the step under way */
   #stepping: AbortSignal | null = null
   #isMending = false
@@ -187,7 +189,7 @@ export class ChainSession implements InferenceSession {
         race.abort(new SwarmError('ABORTED', 'the step is over'))
       }
       this.#isMending = true
-      const isFree = [...this.#lost.values()].every(({ isBlameless }) => isBlameless)
+      const isFree = [...this.#lost.values()].every(({ isBlameless, isPrompt }) => isBlameless || isPrompt)
       tries = (await this.#mend(tries, signal)) - (isFree ? 1 : 0)
     }
   }
@@ -393,7 +395,8 @@ export class ChainSession implements InferenceSession {
       const started = performance.now()
       try {
         const point = { first: step.number, starts: step.starts }
-        this.#adopt(await builder.mend(this.#chain, lost, point, signal))
+        const avoid = new Set(this.#suspects.hops.map(({ peerId }) => peerId))
+        this.#adopt(await builder.mend(this.#chain, lost, point, signal, avoid))
         const servers = [...lost.keys()].map(({ hop }) => describeHop(hop))
         logger.info({ servers, milliseconds: Math.round(performance.now() - started) }, 'servers were replaced')
         return tried
@@ -488,24 +491,22 @@ export class ChainSession implements InferenceSession {
   }
 
   /**
-   * False where the answer is not finite although all that servers were given is: then another server is asked for the same, and two that
-   * agree are believed. Of servers that hand on to each other nobody knows which it was: hidden states then go through the client.
+   * False where the answer is not finite although all that servers were given is: then others are asked for the same. Two that agree are
+   * believed where what they were given may overflow. Of servers that hand on to each other nobody knows which it was: hidden states
+   * then go through the client.
    */
   #isBelievable(index: number, step: Step, states: Floats): boolean {
     const { builder, logger } = this.#components
     const { hops } = this.#chain
     const { hop, place } = hops[index]!
-    const suspect = this.#suspect
     const isLast = index === hops.length - 1
     const isToken = (row: number, position: number): boolean =>
       isLast && step.lastOnly ? step.lengths[row]! > 0 : position < step.lengths[row]!
     if (this.#isFedNonFinite) return true
     if (tokensFinite(states, isToken)) {
-      if (suspect === null || !isLast || step.number < suspect.number) return true
-      this.#suspect = null
-      if (hops.every(({ peerId }) => peerId !== suspect.hop.peerId)) {
-        const why = `${describeHop(suspect.hop)}: its answer is not finite, another server's is`
-        builder.peers.accuse(suspect.hop.peerId, 'not finite', why)
+      if (isLast && step.number >= this.#suspects.number) {
+        // one that is asked again has answered rightly since
+        this.#blameSuspects("another server's is", new Set(hops.map(({ peerId }) => peerId)))
       }
       return true
     }
@@ -516,16 +517,33 @@ export class ChainSession implements InferenceSession {
       this.#lose(hops[index]!, { error, isBlameless: true })
       return false
     }
-    if (suspect?.number === step.number && suspect.hop.blocks.first === hop.blocks.first) {
+    const before = this.#suspects.number === step.number ? this.#suspects.hops : []
+    const isOverflow = before.length > 0 && builder.mayOverflow(step.hidden)
+    if (isOverflow && before.at(-1)!.blocks.first === hop.blocks.first) {
       // two servers agree, or there is no other: the model's own numbers leave what floats can hold
-      builder.peers.succeed(suspect.hop.peerId)
-      this.#suspect = null
+      for (const { peerId } of before) builder.peers.succeed(peerId)
+      this.#suspects = { number: 0, hops: [] }
       this.#isFedNonFinite = true
       return true
     }
-    this.#suspect = { number: step.number, hop }
-    this.#lose(hops[index]!, { error })
+    const isKnown = before.some(({ peerId }) => peerId === hop.peerId)
+    this.#suspects = { number: step.number, hops: isKnown ? before : [...before, hop] }
+    if (!isOverflow && (isKnown || before.length === mostSuspects)) {
+      const { hops: suspects } = this.#suspects
+      this.#blameSuspects('though what it was given is')
+      this.#lose(hops[index]!, { error: noneFinite(suspects, 'step') })
+    } else this.#lose(hops[index]!, { error, isPrompt: !isKnown })
     return false
+  }
+
+  #blameSuspects(than: string, without: ReadonlySet<string> = new Set()): void {
+    const { hops } = this.#suspects
+    this.#suspects = { number: 0, hops: [] }
+    for (const hop of hops) {
+      if (without.has(hop.peerId)) continue
+      const why = `${describeHop(hop)}: its answer is not finite, ${than}`
+      this.#components.builder.peers.accuse(hop.peerId, 'not finite', why)
+    }
   }
 
   #end(error: SwarmError): void {

@@ -1,9 +1,11 @@
 // Servers that are there and are no use: they do not answer, answer late, or answer with what is not finite.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { RemoteSequential } from '../../../client/remote/chain.ts'
 import { allFinite, tokensFinite } from '../../../client/remote/passes/finite.ts'
 import { patience } from '../../../client/remote/passes/hedge.ts'
 import { Punctuality } from '../../../client/remote/passes/punctuality.ts'
+import type { SwarmError } from '../../../common/errors.ts'
 import { float32, type Tensor } from '../../../common/tensor.ts'
 import { announcement, type Call, FakeSwarm, openStreams } from './fake-swarm.ts'
 
@@ -251,22 +253,74 @@ describe('an answer that is not finite', () => {
     assert.deepEqual([...peers.banned], ['a'])
   })
 
-  it("is the model's where two servers agree, or what went in is not finite: nobody is blamed", async () => {
+  it('is never believed of servers that were given ordinary numbers: all are blamed, and the error names them', async () => {
+    for (const others of [['honest'], []]) {
+      const swarm = createSwarm(...others.map(name => [name, 0, 4] as const))
+      const peers = swarm.peers()
+      const blocks = swarm.blocks({}, peers)
+      const pass = await blocks.forward(states(), { keepResiduals: true })
+      lie(swarm, 'liar', ...others)
+      const isNamed = (error: SwarmError): boolean => {
+        assert.equal(error.code, 'NON_FINITE')
+        for (const name of ['liar', ...others]) assert.match(error.message, new RegExp(`peer …${name.slice(-8)}`))
+        return true
+      }
+      await assert.rejects(blocks.forward(states()), isNamed)
+      assert.deepEqual(new Set(peers.banned), new Set(['liar', ...others]))
+      await assert.rejects(pass.backward(states()), isNamed)
+      const session = await blocks.openSession(options)
+      await assert.rejects(session.step(states()), isNamed)
+    }
+  })
+
+  it('of two servers is replaced by that of a third, at once', async () => {
+    const swarm = createSwarm(['second', 0, 4], ['honest', 0, 4])
+    swarm.announcements[1] = { ...swarm.announcements[1]!, decodeRate: 2e6, forwardRate: 2e8 }
+    lie(swarm, 'liar', 'second')
+    for (const ask of [
+      async (blocks: RemoteSequential) => (await blocks.forward(states())).hidden,
+      async (blocks: RemoteSequential) => {
+        await using session = await blocks.openSession(options)
+        return await session.step(states())
+      }
+    ]) {
+      const peers = swarm.peers()
+      // a pause of a minute before any try but the second
+      const blocks = swarm.blocks({ retryDelaysMs: [0, 60_000] }, peers)
+      assert.deepEqual(values(await ask(blocks)), expected)
+      assert.deepEqual(new Set(peers.banned), new Set(['liar', 'second']))
+    }
+  })
+
+  it("is the model's where what went in overflows or is not finite: nobody is blamed", async () => {
     const swarm = createSwarm(['honest', 0, 4])
     lie(swarm, 'liar', 'honest')
     const peers = swarm.peers()
     const blocks = swarm.blocks({}, peers)
-    const pass = await blocks.forward(states(), { keepResiduals: true })
+    const huge = float32([1, 2, 2], [1e30, 2, 3, 4])
+    const pass = await blocks.forward(huge, { keepResiduals: true })
     assert.ok(values(pass.hidden).every(Number.isNaN))
     const { hidden } = await pass.backward(states())
     assert.ok(values(hidden).every(Number.isNaN))
     await using session = await blocks.openSession(options)
-    assert.ok(values(await session.step(states())).every(Number.isNaN))
+    assert.ok(values(await session.step(huge)).every(Number.isNaN))
+    const ports = { 'blocks.0.prompt': float32([1, 2], [1e30, 1]) }
+    assert.ok(values((await blocks.forward(states(), { ports })).hidden).every(Number.isNaN))
     assert.deepEqual([...peers.banned], [])
     lie(swarm, 'liar')
     swarm.calls.length = 0
     await blocks.forward(nan(states()))
     assert.equal(swarm.calls.length, 1)
+    assert.deepEqual([...peers.banned], [])
+  })
+
+  it('of a gradient is believed where it travels in float16, whose range a loss scale may leave', async () => {
+    const swarm = createSwarm(['honest', 0, 4])
+    const peers = swarm.peers()
+    const blocks = swarm.blocks({ codec: { gradients: 'fp16' } }, peers)
+    const pass = await blocks.forward(states(), { keepResiduals: true })
+    lie(swarm, 'liar', 'honest')
+    assert.ok(values((await pass.backward(states())).hidden).every(Number.isNaN))
     assert.deepEqual([...peers.banned], [])
   })
 
