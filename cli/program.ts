@@ -4,6 +4,7 @@ import { version } from '../common/version.ts'
 import { arrangeArguments } from './arguments.ts'
 import { commands } from './commands/index.ts'
 import { exitStatus, reportError, signalStatus } from './terminal.ts'
+import { inWordsOfFlags } from './wording.ts'
 
 /** @param output where help and usage errors go; default: the standard streams */
 export function createProgram(output: OutputConfiguration = {}): Command {
@@ -46,6 +47,6 @@ export async function runProgram(argv: readonly string[], program = createProgra
     return signalStatus()
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitStatus.usage
-    return reportError(error)
+    return reportError(error, message => inWordsOfFlags(message, program))
   }
 }

@@ -105,8 +105,8 @@ export function messageForPerson(error: unknown): string {
 }
 
 /** Prints an error for a person (`swarm: …`) and gives the exit status. Only an error that nobody foresaw has a stack. */
-export function reportError(error: unknown): number {
-  screen.error(`swarm: ${messageForPerson(error)}`)
+export function reportError(error: unknown, inOurWords = (message: string) => message): number {
+  screen.error(`swarm: ${inOurWords(messageForPerson(error))}`)
   const isKnown = error instanceof SwarmError || describeSystemError(error) !== undefined
   if (!isKnown && error instanceof Error && error.stack !== undefined) {
     screen.error(`${error.stack}\nThis looks like a bug in swarmtune: please report it.`)

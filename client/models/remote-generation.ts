@@ -107,7 +107,10 @@ function roomFor(parts: CausalParts, positions: number, maxNewTokens: number): n
   }
   const room = maxPositions - positions + 1
   if (room < maxNewTokens) {
-    parts.logger.warn({ maxNewTokens, room }, `maxNewTokens is cut to ${room}: the model has ${maxPositions} positions`)
+    parts.logger.warn(
+      { maxNewTokens, room },
+      `at most ${room} new tokens: the model has ${maxPositions} positions and the prompt takes ${positions}`
+    )
   }
   return Math.min(room, maxNewTokens)
 }

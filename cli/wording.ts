@@ -1,0 +1,29 @@
+// The SDK's messages in the words of the command line: flags instead of names of options.
+import type { Command } from 'commander'
+
+/** Names of the SDK that are no flags in camel case. */
+const others: readonly (readonly [name: string, flag: string])[] = [
+  ['useGenerationConfig: false', '--no-generation-config'],
+  ['greedy is doSample: false', 'greedy is --temperature 0'],
+  ['promptLookupNumTokens', '--speculate'],
+  ['numAssistantTokens', '--speculate'],
+  ['stopStrings', '--stop'],
+  ['initialPeers', '--join'],
+  ['identityPath', '--identity']
+]
+
+const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
+
+/** The message with each name that is an option of the SDK replaced by its flag. Parts of paths and of other names stay. */
+export function inWordsOfFlags(message: string, program: Command): string {
+  const flags = new Map(others)
+  for (const option of program.commands.flatMap(({ options }) => options)) {
+    const name = option.attributeName()
+    if (/[a-z][A-Z]/.test(name) && option.long && !option.negate) flags.set(name, option.long)
+  }
+  const names = [...flags.keys()].toSorted((a, b) => b.length - a.length).map(escaped)
+  const pattern = new RegExp(`(?<![\\w/.\\\\'-])(${names.join('|')})(?![\\w/\\\\'-]|\\.\\w)`, 'g')
+  // one word is a name only at the beginning: `temperature: expected …`
+  const single = /^(?:generate: )?(temperature|seed|codec|adapter|draft)(?=: expected)/
+  return message.replace(single, '--$1').replaceAll(pattern, name => flags.get(name)!)
+}
