@@ -19,7 +19,7 @@ export interface ActivityReport {
   readonly peers: number
   readonly requests: number
   readonly decodeRate: number
-  readonly trainingRate: number
+  readonly passRate: number
   readonly cacheBytes: number
   readonly cacheBytesTotal: number
   /** of this process */
@@ -37,7 +37,7 @@ const rate = (perSecond: number): string => (perSecond >= 100 ? perSecond.toFixe
 
 /** `2 sessions, 1 peer, 140 requests in 1m00s, 20.1 tokens/s decoded, KV cache 12.0 MiB of 1.0 GiB, memory 2.1 GiB` */
 export function describeActivity(report: ActivityReport): string {
-  const { state, sessions, peers, requests, decodeRate, trainingRate, seconds } = report
+  const { state, sessions, peers, requests, decodeRate, passRate, seconds } = report
   const memory = `memory ${formatBytes(report.memoryBytes)}`
   if (state === 'idle')
     return sessions === 0 ? `idle, ${memory}` : `idle, ${count(sessions, 'open session')}, ${memory}`
@@ -46,7 +46,7 @@ export function describeActivity(report: ActivityReport): string {
     count(peers, 'peer'),
     `${count(requests, 'request')} in ${formatDuration(seconds)}`,
     ...(decodeRate > 0 ? [`${rate(decodeRate)} tokens/s generated`] : []),
-    ...(trainingRate > 0 ? [`${rate(trainingRate)} tokens/s trained`] : []),
+    ...(passRate > 0 ? [`${rate(passRate)} tokens/s trained or evaluated`] : []),
     ...(report.cacheBytes > 0
       ? [`KV cache ${formatBytes(report.cacheBytes)} of ${formatBytes(report.cacheBytesTotal)}`]
       : []),
@@ -95,7 +95,7 @@ export class ActivityReporter {
       peers: activity.peersWithin(elapsedMs),
       requests,
       decodeRate: (totals.tokens.inference - inference) / seconds,
-      trainingRate: trained / seconds,
+      passRate: trained / seconds,
       ...{ cacheBytes, cacheBytesTotal, memoryBytes, seconds }
     }
   }

@@ -94,7 +94,7 @@ export function stageLine(progress: Progress, elapsedMs: number, columns: number
   const parts = [titleOf(progress)]
   if (total === undefined || total === 0) parts.push(counted(progress), formatDuration(seconds))
   else {
-    const left = done === 0 ? '' : `${formatDuration((seconds * (total - done)) / done)} left`
+    const left = done === 0 ? formatDuration(seconds) : `${formatDuration((seconds * (total - done)) / done)} left`
     parts.push(`${Math.floor((100 * done) / total)} %`, counted(progress), rateText(progress, seconds), left)
     if (columns >= barColumns) parts.splice(1, 0, drawBar(done / total))
   }

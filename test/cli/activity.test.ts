@@ -37,7 +37,7 @@ test('an idle server says nothing, then that it is used, how, and once that it i
   activity.add('backward', 3000, 'b')
   assert.equal(
     next(1000),
-    `1 session, 2 peers, 61 requests in 1m00s, 19.7 tokens/s generated, 100 tokens/s trained, ${memory}`
+    `1 session, 2 peers, 61 requests in 1m00s, 19.7 tokens/s generated, 100 tokens/s trained or evaluated, ${memory}`
   )
   assert.equal(next(59_999), null)
   assert.equal(next(1), 'idle, 1 open session, memory 512.0 MiB')
@@ -46,7 +46,7 @@ test('an idle server says nothing, then that it is used, how, and once that it i
   activity.add('forward', 128, 'c')
   assert.equal(
     next(1000),
-    '1 peer, 1 request in 1s, 128 tokens/s trained, KV cache 12.0 MiB of 1.0 GiB, memory 512.0 MiB'
+    '1 peer, 1 request in 1s, 128 tokens/s trained or evaluated, KV cache 12.0 MiB of 1.0 GiB, memory 512.0 MiB'
   )
 })
 

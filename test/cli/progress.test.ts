@@ -66,7 +66,7 @@ test('a stage says how much, how fast and how long still, as far as the terminal
   ])
   const examples = { stage: 'evaluate', unit: 'examples', done: 69, total: 690, ended: false } as const
   assert.equal(stageLine(examples, 4000, 60), 'evaluating  10 %  69 of 690 examples  17/s  36s left')
-  assert.equal(stageLine({ ...examples, done: 0 }, 4000, 60), 'evaluating  0 %  0 of 690 examples')
+  assert.equal(stageLine({ ...examples, done: 0 }, 4000, 60), 'evaluating  0 %  0 of 690 examples  4s')
   assert.equal(stageLine({ stage: 'connect', done: 0, ended: false }, 62_000, 60), 'joining the swarm  1m02s')
 })
 
@@ -122,13 +122,13 @@ test('on a terminal one line shows the stage that began last, and a stage that t
   const last = (): string => text.err.slice(text.err.lastIndexOf('\r') + 1)
   onProgress({ ...download, done: 0 })
   pass(200)
-  assert.equal(last(), 'downloading org/model  0 %  0 B of 4.0 GiB\x1b[K')
+  assert.equal(last(), 'downloading org/model  0 %  0 B of 4.0 GiB  0s\x1b[K')
   const verify = { stage: 'verify', name: 'model.safetensors', unit: 'bytes', total: 8 * MiB } as const
   onProgress({ ...verify, done: 0, ended: false })
   pass(200)
-  assert.equal(last(), 'verifying model.safetensors  0 %  0 B of 8.0 MiB\x1b[K')
+  assert.equal(last(), 'verifying model.safetensors  0 %  0 B of 8.0 MiB  0s\x1b[K')
   onProgress({ ...verify, done: 8 * MiB, ended: true })
-  assert.equal(last(), 'downloading org/model  0 %  0 B of 4.0 GiB\x1b[K')
+  assert.equal(last(), 'downloading org/model  0 %  0 B of 4.0 GiB  0s\x1b[K')
   pass(600)
   onProgress({ ...download, done: GiB })
   const drawn = text.err

@@ -4,6 +4,7 @@ import { Writable } from 'node:stream'
 import { mock, test } from 'node:test'
 import { WriteStream } from 'node:tty'
 import { fit, printable, rowsBelow, Screen } from '../../cli/screen.ts'
+import { shown } from '../../testing/terminal.ts'
 
 /** A stream at the edge; several may write to one text, as to one terminal. */
 function stream(text: { written: string }, { columns, rows = 24 }: { columns?: number; rows?: number } = {}) {
@@ -22,30 +23,6 @@ function terminal(columns = 40, env: Record<string, string> = { TERM: 'xterm' },
   const text = { written: '' }
   const [stdout, stderr] = [stream(text, { columns, rows }), stream(text, { columns, rows })]
   return { screen: new Screen({ stdout, stderr, env }), stdout, stderr, text }
-}
-
-/** Rows that a terminal shows after this output: enough of one for what the screen writes. */
-function shown(output: string, columns: number): string[] {
-  const rows = ['']
-  let [row, column] = [0, 0]
-  for (const token of output.match(/\p{Cc}\[\d*[A-Z]|[\s\S]/gu) ?? []) {
-    const control = /^\p{Cc}\[(\d*)([A-Z])$/u.exec(token)
-    if (control?.[2] === 'A') row -= Number(control[1])
-    else if (control?.[2] === 'K') rows[row] = rows[row]!.slice(0, column)
-    else if (control?.[2] === 'J') rows.splice(row, rows.length, rows[row]!.slice(0, column))
-    else if (token === '\r') column = 0
-    else {
-      if (token === '\n' || column === columns) {
-        row++
-        column = 0
-        rows[row] ??= ''
-      }
-      if (token === '\n') continue
-      rows[row] = `${rows[row]!.slice(0, column)}${token}${rows[row]!.slice(column + 1)}`
-      column++
-    }
-  }
-  return rows
 }
 
 test('a log line waits until the answer has ended', () => {
