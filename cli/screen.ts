@@ -51,6 +51,7 @@ const defaultColumns = 80
 
 const eraseLine = '\r\x1b[K'
 const eraseBelow = '\r\x1b[J'
+const clearScreen = '\x1b[H\x1b[2J'
 const tabWidth = 8
 
 /** Control characters, C1 included, and the marks that reorder text. */
@@ -140,8 +141,7 @@ export class Screen {
     this.#logSink = logSink
     this.#env = env
     this.#isShared = placeOf(stdout) === placeOf(stderr)
-    const canRedraw = (stream: ScreenStream): boolean => Boolean(stream.isTTY) && env.TERM !== 'dumb'
-    this.#liveStream = [stderr, stdout].find(canRedraw) ?? null
+    this.#liveStream = [stderr, stdout].find(stream => this.#canRedraw(stream)) ?? null
     for (const stream of new Set([stdout, stderr])) stream.on('resize', () => this.#onResize())
   }
 
@@ -180,6 +180,12 @@ export class Screen {
   print(line = ''): void {
     this.#breakAnswer()
     this.#writeBetween(this.#stdout, `${line}\n`)
+  }
+
+  /** Prints lines in place of all that the terminal shows; elsewhere after what was printed before. */
+  printPage(lines: readonly string[]): void {
+    const clear = this.#canRedraw(this.#stdout) ? clearScreen : ''
+    this.print(`${clear}${lines.join('\n')}`)
   }
 
   /** Prints a line for a person on standard error, after the answer that is under way; nothing when quiet. */
@@ -250,6 +256,11 @@ export class Screen {
     this.#breakAnswer()
     this.#editor = null
     this.#flush()
+  }
+
+  /** The stream is a terminal that can erase what it shows. */
+  #canRedraw({ isTTY }: ScreenStream): boolean {
+    return Boolean(isTTY) && this.#env.TERM !== 'dumb'
   }
 
   /** Ends the line of an answer that nobody ends any more. */

@@ -17,7 +17,7 @@ import type { LogLevel } from '../log.ts'
 import { addLogOptions } from '../log-options.ts'
 import { jsonOption, parsePositive } from '../options.ts'
 import { loadOf } from '../server-load.ts'
-import { createLogger, interruptSignal, print } from '../terminal.ts'
+import { createLogger, interruptSignal, print, screen } from '../terminal.ts'
 
 interface StatusFlags extends AccessFlags {
   timeout: number
@@ -137,9 +137,8 @@ async function watch(
       if (options.json) throw error
       lines = [`cannot look: ${(error as Error).message}`]
     }
-    const isTerminal = process.stdout.isTTY && !options.json
-    const time = options.json ? [] : [new Date().toLocaleTimeString()]
-    process.stdout.write(`${isTerminal ? '\x1b[H\x1b[2J' : ''}${[...time, ...lines].join('\n')}\n`)
+    if (options.json) for (const line of lines) print(line)
+    else screen.printPage([new Date().toLocaleTimeString(), ...lines])
     await setTimeout(pauseMs, undefined, { signal }).catch(() => {}) // it rejects for the signal only
   }
 }

@@ -1,5 +1,7 @@
 // The owner of the terminal: what it writes, byte for byte, to streams that stand for a terminal, a pipe or both.
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { mock, test } from 'node:test'
 import { WriteStream } from 'node:tty'
@@ -181,6 +183,29 @@ test('lines are printed above the prompt, and wait for a text of several rows', 
   text.written += '\n'
   release()
   assert.deepEqual(shown(text.written, 20), ['a server failed', '> how are you this m', 'orning', 'it is back', ''])
+})
+
+test('a page takes the place of what a terminal shows, and follows it elsewhere', () => {
+  const onTerminal = terminal()
+  const onDumb = terminal(40, { TERM: 'dumb' })
+  const text = { written: '' }
+  const piped = new Screen({ stdout: stream(text), stderr: stream({ written: '' }, { columns: 40 }), env: {} })
+  for (const screen of [onTerminal.screen, onDumb.screen, piped]) {
+    screen.printPage(['a', 'b'])
+    screen.printPage(['c'])
+  }
+  assert.equal(onTerminal.text.written, '\x1b[H\x1b[2Ja\nb\n\x1b[H\x1b[2Jc\n')
+  assert.deepEqual([onDumb.text.written, text.written], ['a\nb\nc\n', 'a\nb\nc\n'])
+})
+
+test('all output of the command goes through the screen', () => {
+  const cli = join(import.meta.dirname, '../../cli')
+  const files = readdirSync(cli, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.ts'))
+  const writes = files.filter(file =>
+    /std(out|err)\.write|console\.|writeSync/.test(readFileSync(join(cli, file), 'utf8'))
+  )
+  // the last resort writes when nothing else may be relied on
+  assert.deepEqual(writes.sort(), ['last-resort.ts', 'screen.ts'])
 })
 
 test('log lines that wait are bounded', () => {
