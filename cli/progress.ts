@@ -2,7 +2,7 @@
 // it ends. Knows no operation.
 import type { OnProgress, Progress, Stage } from '../common/progress.ts'
 import { formatBytes, second } from '../common/units.ts'
-import { printable, type Screen } from './screen.ts'
+import { type Answer, printable, type Screen } from './screen.ts'
 import { screen } from './terminal.ts'
 
 /** Stages that are over sooner are not shown without a terminal … */
@@ -240,6 +240,23 @@ export function showProgress({ json = false }: { json?: boolean } = {}, on: Scre
     } else if (shown === undefined) stages.set(key, new ShownStage(on, progress))
     else shown.update(progress)
   }
+}
+
+/**
+ * Opens an answer of the screen; until its first piece the live line says what is waited for, and for how long.
+ * @param title `waiting for the first token`
+ */
+export function openAnswer(title: string, on: Screen = screen): Answer {
+  const lines = liveLinesOf(on)
+  const startedAt = performance.now()
+  const entry: LiveEntry = {
+    line: columns => joinFitting([title, formatDuration((performance.now() - startedAt) / second)], columns - 1)
+  }
+  const timer = setTimeout(() => lines.add(entry), liveAfterMs).unref()
+  return on.openAnswer(() => {
+    clearTimeout(timer)
+    lines.remove(entry)
+  })
 }
 
 /** A line that its owner writes anew as something goes on: live on a terminal, now and then elsewhere. */

@@ -129,6 +129,8 @@ export class Screen {
   /** the terminal was resized since the open line began */
   #isReflowed = false
   #answer: Answer | null = null
+  /** of an answer without a piece yet */
+  #onBegin: (() => void) | null = null
   #lastPieceAt = 0
   #editor: LineEditor | null = null
   #held: { sink: { write(text: string): unknown }; text: string }[] = []
@@ -204,13 +206,16 @@ export class Screen {
     this.#writeBetween(this.#stderr, `${line}\n`)
   }
 
-  /** Begins a text that arrives in pieces on standard output; one at a time. */
-  openAnswer(): Answer {
+  /**
+   * Begins a text that arrives in pieces on standard output; one at a time.
+   * @param onBegin called once: before the first piece, or when the answer ends without any. The live line is shown until then
+   */
+  openAnswer(onBegin?: () => void): Answer {
     this.#answer?.end()
-    this.showLive(null)
     const answer: Answer = {
       write: text => {
         if (this.#answer !== answer || text === '') return
+        this.#beginAnswer()
         this.#stdout.write(text)
         const newline = text.lastIndexOf('\n')
         if (newline >= 0) this.#isReflowed = false
@@ -219,11 +224,13 @@ export class Screen {
       },
       end: () => {
         if (this.#answer !== answer) return
+        this.#beginAnswer()
         this.#stdout.write('\n')
         this.#closeAnswer()
       }
     }
     this.#answer = answer
+    this.#onBegin = onBegin ?? (() => {})
     this.#openLine = ''
     this.#isReflowed = false
     this.#lastPieceAt = performance.now()
@@ -266,8 +273,17 @@ export class Screen {
   /** Ends the line of an answer that nobody ends any more. */
   #breakAnswer(): void {
     if (this.#answer === null) return
+    this.#beginAnswer()
     if (this.#openLine !== '' && this.#isShared) this.#stdout.write('\n')
     this.#closeAnswer()
+  }
+
+  /** The answer has the terminal from its first piece on. */
+  #beginAnswer(): void {
+    const onBegin = this.#onBegin
+    this.#onBegin = null
+    onBegin?.()
+    this.#erase()
   }
 
   #closeAnswer(): void {
@@ -289,7 +305,7 @@ export class Screen {
   /** A line printed now would cut through an answer or through what is being typed. */
   #mustWait(): boolean {
     if (!this.#isShared) return false
-    if (this.#editor === null) return this.#answer !== null
+    if (this.#editor === null) return this.#answer !== null && this.#onBegin === null
     return stringWidth(`${this.#editor.getPrompt()}${this.#editor.line}`) >= this.columns
   }
 
@@ -350,7 +366,12 @@ export class Screen {
   #draw(): void {
     const stream = this.#liveStream
     if (stream === null) return
-    if (this.#live === null || this.quiet || this.#answer !== null || this.#editor !== null) {
+    if (
+      this.#live === null ||
+      this.quiet ||
+      this.#editor !== null ||
+      (this.#answer !== null && this.#onBegin === null)
+    ) {
       this.#erase()
       return
     }

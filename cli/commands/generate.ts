@@ -15,6 +15,7 @@ import {
 } from '../generation.ts'
 import { addLogOptions } from '../log-options.ts'
 import { jsonOption } from '../options.ts'
+import { openAnswer } from '../progress.ts'
 import { readPrompt } from '../prompt.ts'
 import { interruptSignal, print, screen } from '../terminal.ts'
 import { describeTraffic } from '../traffic.ts'
@@ -95,7 +96,7 @@ async function answer(
   let last: StreamedTokens | undefined
   let text = ''
   let tokens = 0
-  const answer = flags.json ? undefined : screen.openAnswer()
+  const answer = flags.json ? undefined : openAnswer('waiting for the first token')
   for await (const step of model.generateStream(input, {
     ...toGenerationOptions(flags, { draft, greedy: true }),
     onSpeculation: pass => {

@@ -9,6 +9,7 @@ import {
   endLine,
   formatDuration,
   joinFitting,
+  openAnswer,
   showProgress,
   stageLine
 } from '../../cli/progress.ts'
@@ -159,6 +160,21 @@ test('a line that its owner stops stays on the terminal', context => {
   line.stop()
   assert.equal(text.out, '2/4  loss 2.0  ETA 2s\n')
   assert.ok(text.err.endsWith('\r\x1b[K'))
+})
+
+test('before the first piece of an answer a terminal shows what is waited for', context => {
+  const { screen, text, pass } = harness(context, 60)
+  const answer = openAnswer('waiting for the first token', screen)
+  pass(199)
+  assert.equal(text.err, '')
+  pass(3001)
+  assert.ok(text.err.endsWith('\rwaiting for the first token  3s\x1b[K'), JSON.stringify(text.err))
+  answer.write('It was')
+  assert.ok(text.err.endsWith('\r\x1b[K'))
+  const { err } = text
+  pass(5000)
+  answer.end()
+  assert.deepEqual(text, { out: 'It was\n', err })
 })
 
 test('durations, bars and lines', () => {

@@ -52,6 +52,29 @@ test('an error ends the line of the answer that it interrupts', () => {
   assert.equal(text.written, 'It was\na server failed\nswarm: stopped by SIGINT\n')
 })
 
+test('until its first piece an answer holds nothing back, and the live line says what is waited for', () => {
+  const { screen, text } = terminal()
+  let begun = 0
+  const answer = screen.openAnswer(() => {
+    begun++
+    screen.showLive(null)
+  })
+  screen.showLive('waiting 3s')
+  screen.log('no server answers')
+  answer.write('')
+  assert.deepEqual(shown(text.written, 40), ['no server answers', 'waiting 3s'])
+  assert.equal(begun, 0)
+  answer.write('It')
+  answer.write(' was')
+  answer.end()
+  assert.equal(begun, 1)
+  assert.deepEqual(shown(text.written, 40), ['no server answers', 'It was', ''])
+  screen.openAnswer(() => begun++)
+  screen.error('swarm: no server')
+  assert.equal(begun, 2, 'an answer without a piece')
+  assert.deepEqual(shown(text.written, 40), ['no server answers', 'It was', 'swarm: no server', ''])
+})
+
 test('streams that go to different places do not wait for each other', () => {
   const [out, err] = [{ written: '' }, { written: '' }]
   const screen = new Screen({ stdout: stream(out), stderr: stream(err, { columns: 40 }), env: {} })
@@ -211,9 +234,10 @@ test('all output of the command goes through the screen', () => {
 test('log lines that wait are bounded', () => {
   const { screen, text } = terminal()
   const answer = screen.openAnswer()
+  answer.write('x')
   for (let line = 0; line < 1005; line++) screen.log('failed')
   answer.end()
-  assert.equal(text.written, `\n${'failed\n'.repeat(1000)}5 more log lines were dropped\n`)
+  assert.equal(text.written, `x\n${'failed\n'.repeat(1000)}5 more log lines were dropped\n`)
 })
 
 test('colours: NO_COLOR, TERM=dumb and a pipe turn them off, FORCE_COLOR on', context => {
