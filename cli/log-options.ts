@@ -18,6 +18,15 @@ function chosenLevel(flags: LevelFlags, levelIsFromCommandLine: boolean, fallbac
   return flags.logLevel ?? fallback
 }
 
+const quietOption = (): Option => new Option('-q, --quiet', 'print only results and errors: no progress, no notices')
+
+/** Adds --quiet, for commands that log nothing. */
+export function addQuietOption(command: Command): Command {
+  return command.addOption(quietOption()).hook('preAction', (_, action) => {
+    screen.quiet = action.opts<{ quiet?: boolean }>().quiet ?? false
+  })
+}
+
 /**
  * Adds --log-level, --verbose, --quiet and --log-format. The action finds the resulting level as `logLevel`.
  * @param fallback level without any of them
@@ -34,7 +43,7 @@ export function addLogOptions(command: Command, fallback: LogLevel = 'warn'): Co
         (_, before: number | undefined) => (before ?? 0) + 1
       )
     )
-    .addOption(new Option('-q, --quiet', 'print only results and errors: no progress, no notices').conflicts('verbose'))
+    .addOption(quietOption().conflicts('verbose'))
     .addOption(
       new Option('--log-format <format>', 'format of log lines (default: pretty on a terminal, else json)')
         .choices(logFormats)

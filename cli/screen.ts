@@ -190,9 +190,14 @@ export class Screen {
     this.print(`${clear}${lines.join('\n')}`)
   }
 
-  /** Prints a line for a person on standard error, after the answer that is under way; nothing when quiet. */
+  /**
+   * Prints a line for a person on standard error, after the answer that is under way; nothing when quiet. Where log lines were asked
+   * for as JSON it is one of them.
+   */
   notice(line: string): void {
-    if (!this.quiet) this.#writeLater(this.#stderr, `${line}\n`)
+    if (this.quiet) return
+    if (this.logFormat === 'json') this.log(JSON.stringify({ level: 30, time: new Date().toISOString(), msg: line }))
+    else this.#writeLater(this.#stderr, `${line}\n`)
   }
 
   /** Prints a log line on standard error, after the answer that is under way. */

@@ -5,6 +5,7 @@ import { type ExportDType, exportMerged } from '../../client/index.ts'
 import { formatBytes, GiB } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { type HubFlags, hubOptions, offlineOption, revisionOption } from '../hub.ts'
+import { addQuietOption } from '../log-options.ts'
 import { parseBytes } from '../options.ts'
 import { showProgress } from '../progress.ts'
 import { interruptSignal, print } from '../terminal.ts'
@@ -29,7 +30,7 @@ function parseWeightDtype(text: string): ExportDType {
 }
 
 export function exportCommand(): Command {
-  return new Command('export')
+  return addQuietOption(new Command('export'))
     .description('merge an adapter into its model and write a checkpoint that transformers loads; needs no swarm')
     .argument('<model>', 'folder, GGUF file or hub name of the base model; all of its weights are read')
     .requiredOption('-a, --adapter <folder>', 'adapter to merge, as swarm train or PEFT saved it')

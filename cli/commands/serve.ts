@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { openFromPeers } from '../../client/from-peers.ts'
 import { messageOf } from '../../common/errors.ts'
+import { runStage } from '../../common/progress.ts'
 import type { BlockRange } from '../../common/range.ts'
 import { rangeLength } from '../../common/range.ts'
 import { withResource } from '../../common/resource.ts'
@@ -166,7 +167,7 @@ async function openModel(
   const stop = (): void => void network.stop()
   signal.addEventListener('abort', stop, { once: true })
   try {
-    await network.start()
+    await runStage(onProgress, { stage: 'connect' }, () => network.start())
     const checkpoint = await openFromPeers(
       model,
       network,

@@ -208,6 +208,15 @@ test('lines are printed above the prompt, and wait for a text of several rows', 
   assert.deepEqual(shown(text.written, 20), ['a server failed', '> how are you this m', 'orning', 'it is back', ''])
 })
 
+test('notices among JSON lines are JSON', () => {
+  const { screen, text } = terminal()
+  screen.logFormat = 'json'
+  screen.notice('found "a" on the LAN')
+  const { time, ...line } = JSON.parse(text.written)
+  assert.deepEqual(line, { level: 30, msg: 'found "a" on the LAN' })
+  assert.ok(Math.abs(Date.now() - Date.parse(time)) < 60_000)
+})
+
 test('a page takes the place of what a terminal shows, and follows it elsewhere', () => {
   const onTerminal = terminal()
   const onDumb = terminal(40, { TERM: 'dumb' })
