@@ -44,22 +44,31 @@ export async function unlessSilent<T>(
   signal?: AbortSignal
 ): Promise<T> {
   const silent = new AbortController()
-  const done = new AbortController()
+  let isDone = false
+  /** Work that ends before a ping is sent aborts nothing: an abort makes an error with its stack. */
+  let endPing = (): void => {}
   let timer: NodeJS.Timeout | undefined
   const look = async (): Promise<void> => {
     const quietMs = performance.now() - watched.activeAt()
-    if (quietMs >= patienceMs && !(await isThere(watched, answerMs, done.signal)) && !done.signal.aborted) {
-      return silent.abort(watched.lost())
+    if (quietMs < patienceMs) {
+      timer = setTimeout(look, patienceMs - quietMs)
+      return
     }
-    if (!done.signal.aborted) timer = setTimeout(look, quietMs >= patienceMs ? patienceMs : patienceMs - quietMs)
+    const asking = new AbortController()
+    endPing = () => asking.abort()
+    const answers = await isThere(watched, answerMs, asking.signal)
+    if (isDone) return
+    if (answers) timer = setTimeout(look, patienceMs)
+    else silent.abort(watched.lost())
   }
   timer = setTimeout(look, patienceMs)
   try {
-    return await work(AbortSignal.any(signal ? [signal, silent.signal] : [silent.signal]))
+    return await work(signal ? AbortSignal.any([signal, silent.signal]) : silent.signal)
   } catch (error) {
     throw silent.signal.aborted && !signal?.aborted ? silent.signal.reason : error
   } finally {
     clearTimeout(timer)
-    done.abort()
+    isDone = true
+    endPing()
   }
 }

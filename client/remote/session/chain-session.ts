@@ -31,6 +31,8 @@ type Floats = Tensor<'float32'>
 const stepTimeoutMs = 5 * minute
 /** Chains that are tried in place of one whose first answer an audit has found wrong. */
 const mostChecks = 4
+/** Why the look-out for another chain ends; made once, since each step ends so and an error takes time to make. */
+const stepIsOver = new SwarmError('ABORTED', 'the step is over')
 /** Servers that are asked at most where the answers to a step are not finite. */
 const mostSuspects = 4
 
@@ -186,7 +188,7 @@ export class ChainSession implements InferenceSession {
         if (isDone && tries === 0 && this.#chain === chain) this.#took(steps, performance.now() - started)
         if (isDone || this.#pending.size === 0) return await all // the next step finds out who is lost
       } finally {
-        race.abort(new SwarmError('ABORTED', 'the step is over'))
+        race.abort(stepIsOver)
       }
       this.#isMending = true
       const isFree = [...this.#lost.values()].every(({ isBlameless, isPrompt }) => isBlameless || isPrompt)
@@ -348,14 +350,19 @@ export class ChainSession implements InferenceSession {
     })
     for (;;) {
       if (this.#lost.size > 0) return false
-      const woken = new Promise<void>(resolve => {
-        this.#wake = resolve
-      })
-      const patience = new AbortController()
-      const limit = this.#stall.patienceMs
-      const stalled = delay(limit, AbortSignal.any([signal, patience.signal])).catch(() => {})
-      await Promise.race([done, woken, stalled])
-      patience.abort()
+      throwIfAborted(signal)
+      // without a signal of its own: an abort makes an error with its stack, which takes longer than all else here
+      const woken = Promise.withResolvers<void>()
+      const wake = (): void => woken.resolve()
+      this.#wake = wake
+      const timer = setTimeout(wake, this.#stall.patienceMs)
+      signal.addEventListener('abort', wake, { once: true })
+      try {
+        await Promise.race([done, woken.promise])
+      } finally {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', wake)
+      }
       throwIfAborted(signal)
       if (isDone) return true
       if (this.#lost.size === 0) await this.#findSilent(signal)

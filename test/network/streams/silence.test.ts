@@ -87,4 +87,11 @@ describe('what is given up when a peer is silent', () => {
     await assert.rejects(unlessSilent({ activeAt: () => 0, ping, lost }, silence, work), { message: 'gone' })
     assert.equal((told[0] as Error).message, 'gone')
   })
+  it('costs no abort where the work is done in time', async t => {
+    const abort = t.mock.method(AbortController.prototype, 'abort')
+    const ping = () => Promise.reject(new Error('no answer'))
+    const watched = { activeAt: () => performance.now(), ping, lost }
+    assert.equal(await unlessSilent(watched, silence, async () => 'done', new AbortController().signal), 'done')
+    assert.equal(abort.mock.callCount(), 0)
+  })
 })
