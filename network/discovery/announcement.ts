@@ -17,11 +17,16 @@ export type ServerState = (typeof serverStates)[number]
 type WireFields = Fields<swarmtune.v1.Announcement.$Properties>
 
 /** An announcement as it travels, with the peer id and the state in words. */
-export type Announcement = Omit<WireFields, 'peerId' | 'state' | 'trips' | 'requestBytes' | 'serverName'> & {
+export type Announcement = Omit<
+  WireFields,
+  'peerId' | 'state' | 'trips' | 'requestBytes' | 'serverName' | 'protocols'
+> & {
   /** what its operator calls the server; absent: it does not say */
   readonly serverName?: string
   /** of the largest frame that the server reads; absent: it does not say */
   readonly requestBytes?: number
+  /** ids such as `inference/3.0.0`, of protocols of which it speaks other versions than release 0.1.0; absent: of none */
+  readonly protocols?: readonly string[]
   readonly peerId: string
   readonly state: ServerState
   /** round trips that it has measured, to servers of the blocks that follow its own */
@@ -35,7 +40,10 @@ export interface Trip {
 }
 
 /** What a server decides of its announcement; the rest is the network's. */
-export type AnnouncementFields = Omit<Announcement, 'peerId' | 'sequence' | 'expiresAt' | 'addresses' | 'version'> & {
+export type AnnouncementFields = Omit<
+  Announcement,
+  'peerId' | 'sequence' | 'expiresAt' | 'addresses' | 'version' | 'protocols'
+> & {
   /** multiaddrs; default those of the network */
   readonly addresses?: readonly string[]
 }
@@ -54,6 +62,9 @@ const clockToleranceMs = 5 * minute
 /** of one announcement */
 export const maxAddresses = 16
 export const maxTrips = 8
+/** ids of protocols, and characters of each */
+const maxProtocols = 32
+const maxProtocolLength = 64
 const maxTextLength = 128
 const maxBlocks = 100_000
 
@@ -77,11 +88,12 @@ function reject(what: string): never {
 
 /** The signed record of an announcement: a marshalled libp2p RecordEnvelope. */
 export async function seal(announcement: Announcement, privateKey: PrivateKey): Promise<Uint8Array> {
-  const { peerId, state, addresses, trips, ...fields } = announcement
+  const { peerId, state, addresses, trips, protocols, ...fields } = announcement
   const payload = Wire.encode({
     ...fields,
     addresses: [...addresses],
     trips: [...trips],
+    ...(protocols && { protocols: [...protocols] }),
     peerId: peerIdFromString(peerId).toMultihash().bytes,
     state: serverStates.indexOf(state)
   }).finish()
@@ -115,6 +127,9 @@ function checkFields(announcement: Announcement, now: number): void {
     if (peerId.length > maxTextLength) reject('a peer id that is too long')
     if (!(ms >= 0 && Number.isFinite(ms))) reject(`a round trip of ${ms} ms`)
   }
+  const { protocols = [] } = announcement
+  if (protocols.length > maxProtocols) reject(`${protocols.length} protocols`)
+  if (protocols.some(id => id.length > maxProtocolLength)) reject('a protocol id that is too long')
   if (announcement.addresses.length > maxAddresses) reject(`${announcement.addresses.length} addresses`)
   for (const address of announcement.addresses) {
     if (address.length > 2 * maxTextLength) reject('an address that is too long')
@@ -134,7 +149,7 @@ function decode(payload: Uint8Array): Omit<Announcement, 'peerId'> & { readonly 
   } catch (error) {
     reject(`it does not decode (${messageOf(error)})`)
   }
-  const { peerId, requestBytes, serverName, modelName, dtype, version, ...fields } = plain
+  const { peerId, requestBytes, serverName, modelName, dtype, version, protocols, ...fields } = plain
   const state = serverStates[fields.state] ?? reject(`unknown state ${fields.state}`)
   for (const key of ['sequence', 'expiresAt', 'cacheBytesFree', 'requestBytes'] as const) {
     if (!Number.isSafeInteger(plain[key])) reject(`${key} is above 2^53 - 1`)
@@ -145,6 +160,7 @@ function decode(payload: Uint8Array): Omit<Announcement, 'peerId'> & { readonly 
     ...{ modelName: printable(modelName), dtype: printable(dtype), version: printable(version) },
     ...(requestBytes > 0 && { requestBytes }),
     ...(serverName !== '' && { serverName: printable(serverName) }),
+    ...(protocols.length > 0 && { protocols: protocols.map(printable) }),
     state,
     trips: fields.trips as readonly Trip[],
     peerBytes: peerId

@@ -8,7 +8,7 @@ import { withResource } from '../../common/resource.ts'
 import { version } from '../../common/version.ts'
 import type { Message } from '../../proto/frame.ts'
 import { maxFrameBytes } from '../../proto/limits.ts'
-import { dhtProtocol } from '../../proto/protocols.ts'
+import { describeVersions, dhtProtocol, otherVersions, protocolsToAnnounce } from '../../proto/protocols.ts'
 import { connectedHost, listenError, parseAddress, parsePeerId } from '../addresses.ts'
 import {
   announcementExpiryMs,
@@ -57,6 +57,9 @@ export interface Components {
   readonly logger: Logger
 }
 
+/** other releases that are logged: a stranger must not fill the log with them */
+const maxReleases = 16
+
 /** multiaddrs that a peer listens on where nothing else is said */
 export const defaultListen = ['/ip4/0.0.0.0/tcp/0']
 
@@ -76,6 +79,8 @@ export class Libp2pNetwork implements Network {
   readonly #stopping = new AbortController()
   readonly #localPeers: LocalPeers | undefined
   #unlock: (() => Promise<void>) | undefined
+  /** other releases that peers have said they run */
+  readonly #releases = new Set<string>()
   #sequence = 0
   #started: Promise<void> | undefined
   #stopped: Promise<void> | undefined
@@ -100,6 +105,7 @@ export class Libp2pNetwork implements Network {
     this.#localPeers = tag === undefined ? undefined : new LocalPeers(components, { tag, answers, onFound })
     setMaxListeners(0, this.#stopping.signal)
     this.onPeer(peer => this.directory.meet(peer, this.hostOf(peer)))
+    this.onPeer(peer => this.#noteRelease(peer))
   }
 
   get addresses(): string[] {
@@ -171,7 +177,7 @@ export class Libp2pNetwork implements Network {
       const channel = await openChannel(this.#libp2p, peer, pingProtocol, { ...options, signal: deadline.signal })
       try {
         await channel.write(preface(pingProtocol), deadline.signal)
-        await readAnswer(channel, peer, pingProtocol, deadline.signal)
+        await readAnswer(channel, peer, pingProtocol, { signal: deadline.signal })
         return await measureRoundTrip(channel, deadline.signal)
       } catch (error) {
         const failure = toSwarmError(error)
@@ -185,11 +191,13 @@ export class Libp2pNetwork implements Network {
     const now = Date.now()
     // time, so that a restart with the same identity goes on counting; larger than the last even if the clock is not
     this.#sequence = Math.max(this.#sequence + 1, now)
+    const protocols = protocolsToAnnounce(this.#libp2p.getProtocols())
     const record = await seal(
       {
         ...fields,
         addresses: fields.addresses ?? this.addresses.slice(0, maxAddresses),
         version,
+        ...(protocols.length > 0 && { protocols }),
         peerId: this.peerId,
         sequence: this.#sequence,
         expiresAt: now + (options.expiryMs ?? announcementExpiryMs)
@@ -321,6 +329,31 @@ export class Libp2pNetwork implements Network {
     await this.#leave()
   }
 
+  /** Release of swarmtune that a peer runs, and ids of the protocols that it serves, as it has said when it connected. */
+  async #identified(peer: string): Promise<{ version: string; served: readonly string[] }> {
+    const known = await this.#libp2p.peerStore.get(parsePeerId(peer)).catch(() => undefined)
+    const agent = new TextDecoder().decode(known?.metadata.get('AgentVersion'))
+    return { version: /^swarmtune\/([\w.+-]{1,32})/.exec(agent)?.[1] ?? '', served: known?.protocols ?? [] }
+  }
+
+  /** What to say of a peer that speaks another version of a protocol; undefined where it speaks none, or is not known. */
+  async #versionsOf(peer: string, protocol: string): Promise<string | undefined> {
+    const { version: theirVersion, served } = await this.#identified(peer)
+    const theirs = otherVersions(protocol, served)
+    if (theirs.length === 0) return undefined
+    return describeVersions({ theirs, version: theirVersion }, { ids: [protocol], version })
+  }
+
+  /** Logs the first peer of each other release: its requests may fail, and its operator reads only its own log. */
+  async #noteRelease(peer: string): Promise<void> {
+    const { version: theirs, served } = await this.#identified(peer)
+    if (theirs === '' || theirs === version || this.#releases.has(theirs) || this.#releases.size >= maxReleases) return
+    this.#releases.add(theirs)
+    const differing = this.#libp2p.getProtocols().flatMap(id => otherVersions(id, served))
+    const protocols = differing.length > 0 && { protocols: differing }
+    this.#logger.info({ peer, theirs, ours: version, ...protocols }, 'a peer runs another release of swarmtune')
+  }
+
   async #openFramed(peerId: string, protocol: string, options: OpenOptions): Promise<FramedStream> {
     return new FramedStream(await openChannel(this.#libp2p, peerId, protocol, options), {
       peerId,
@@ -329,7 +362,8 @@ export class Libp2pNetwork implements Network {
       direction: 'outbound',
       count: this.traffic,
       preface: preface(protocol),
-      negotiate: channel => readAnswer(channel, peerId, protocol)
+      negotiate: channel =>
+        readAnswer(channel, peerId, protocol, { versions: () => this.#versionsOf(peerId, protocol) })
     })
   }
 }

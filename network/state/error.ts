@@ -17,6 +17,7 @@ const codes = {
   paused: 'BLOCKS_UNAVAILABLE',
   joining: 'BLOCKS_UNAVAILABLE',
   draining: 'BLOCKS_UNAVAILABLE',
+  'other-version': 'BLOCKS_UNAVAILABLE',
   incomplete: 'BLOCKS_UNAVAILABLE',
   complete: 'INTERNAL'
 } as const satisfies Record<SwarmStateKind, ErrorCode>

@@ -3,6 +3,8 @@
 import { plural } from '../../common/plural.ts'
 import { formatBlocks } from '../../common/range.ts'
 import { second } from '../../common/units.ts'
+import { version } from '../../common/version.ts'
+import { describeServerVersions, unspokenOf } from '../../proto/protocols.ts'
 import type { DialFailure } from './dial-failure.ts'
 import type { ModelName, RestingState, SeenServer, SwarmState, SwarmStateKind } from './swarm-state.ts'
 
@@ -167,6 +169,16 @@ const table = {
     ),
   joining: state => restingSentence(state, "try again in a minute; 'swarm status --watch' shows when it is online"),
   draining: state => restingSentence(state, `start another server with '${serveCommand(state.missing, state.model)}'`),
+  'other-version': ({ missing, others, needs, model }) => ({
+    what: `no server of ${blocksOf(missing)}${model ? ` of ${describeModel(model)}` : ''} speaks a version of this build: ${listed(
+      others.map(server => {
+        const { version: theirs = '', protocols } = server
+        const versions = describeServerVersions({ version: theirs, protocols }, unspokenOf(needs, protocols), version)
+        return `${describeServer(server)} ${versions}`
+      })
+    )}`,
+    next: 'update the older of the two'
+  }),
   incomplete: ({ missing, online, resting, model }) => ({
     what: `no server for ${blocksOf(missing)} (${plural(online, 'server')} of this model seen${alsoResting(resting)})`,
     next: `start one with '${serveCommand(missing, model)}'`

@@ -1,6 +1,7 @@
 // What keeps a peer from using a model of a swarm: one state, decided from what is known. Pure. The sentences are in
-// state-sentences.ts.
+// sentences.ts.
 import type { BlockRange } from '../../common/range.ts'
+import { type ProtocolName, unspokenOf } from '../../proto/protocols.ts'
 import type { Announcement } from '../discovery/announcement.ts'
 import { type DialFailure, type DialStep, furthest } from './dial-failure.ts'
 
@@ -13,6 +14,9 @@ export interface ModelName {
 /** What the decision needs of an announcement. */
 export type SeenServer = Pick<Announcement, 'peerId' | 'state' | 'firstBlock' | 'endBlock'> & {
   readonly serverName?: string
+  /** release that it runs, and protocols of which it speaks other versions than the first release */
+  readonly version?: string
+  readonly protocols?: readonly string[]
 }
 
 /** The models of announcements, each once, in their order. */
@@ -39,6 +43,8 @@ export interface SwarmKnowledge {
   readonly blocks?: BlockRange
   /** servers of the model, in all states; without a model: of any */
   readonly servers?: readonly SeenServer[]
+  /** protocols that the asker's requests use; default: none, so that versions do not matter */
+  readonly needs?: readonly ProtocolName[]
   /** other models that the swarm serves */
   readonly served?: readonly ModelName[]
 }
@@ -72,6 +78,14 @@ export type SwarmState =
       readonly missing: readonly number[]
       readonly resting: readonly SeenServer[]
       readonly online: number
+      readonly model?: ModelName
+    }
+  /** every missing block is held by an online server that speaks another version of a protocol */
+  | {
+      readonly kind: 'other-version'
+      readonly missing: readonly number[]
+      readonly others: readonly SeenServer[]
+      readonly needs: readonly ProtocolName[]
       readonly model?: ModelName
     }
   /** no server holds these blocks */
@@ -109,9 +123,20 @@ function missingBlocks(servers: readonly SeenServer[], blocks: BlockRange): numb
 }
 
 /** Whether and why the servers of one model cannot compute its blocks. */
-function stateOfServers(servers: readonly SeenServer[], blocks: BlockRange, model: ModelName | undefined): SwarmState {
-  const missing = missingBlocks(servers, blocks)
+function stateOfServers(
+  servers: readonly SeenServer[],
+  blocks: BlockRange,
+  { model, needs = [] }: Pick<SwarmKnowledge, 'model' | 'needs'>
+): SwarmState {
+  const spoken = servers.filter(({ protocols }) => unspokenOf(needs, protocols).length === 0)
+  const missing = missingBlocks(spoken, blocks)
   if (missing.length === 0) return { kind: 'complete' }
+  const others = servers.filter(
+    server => server.state === 'online' && !spoken.includes(server) && missing.some(block => holds(block)(server))
+  )
+  if (missing.every(block => others.some(holds(block)))) {
+    return { kind: 'other-version', missing, others, needs, ...(model && { model }) }
+  }
   const online = servers.filter(({ state }) => state === 'online').length
   const resting = servers.filter(
     server => (restingStates as readonly string[]).includes(server.state) && missing.some(block => holds(block)(server))
@@ -124,7 +149,7 @@ function stateOfServers(servers: readonly SeenServer[], blocks: BlockRange, mode
 
 /** The one state that stands between the asker and its model, the nearest to the asker first. */
 export function swarmState(known: SwarmKnowledge): SwarmState {
-  const { connected, dials = [], searchedMs, swarm, self, model, blocks, servers = [], served = [] } = known
+  const { connected, dials = [], searchedMs, swarm, self, model, blocks, servers = [], served = [], needs } = known
   const named = { ...(swarm !== undefined && { swarm }) }
   if (connected === 0) {
     if (dials.length > 0) {
@@ -134,7 +159,7 @@ export function swarmState(known: SwarmKnowledge): SwarmState {
     if (searchedMs === undefined) return { kind: 'no-way-in', ...named }
     return { kind: 'none-found', searchedMs, ...named, ...(model && { model }) }
   }
-  if (servers.length > 0) return stateOfServers(servers, blocks ?? { first: 0, end: 0 }, model)
+  if (servers.length > 0) return stateOfServers(servers, blocks ?? { first: 0, end: 0 }, { model, needs })
   const others = served.filter(({ identity }) => identity !== model?.identity)
   if (model === undefined || others.length === 0) return { kind: 'no-server', ...(model && { model }) }
   const isRevision = others.some(({ name }) => name === model.name)

@@ -35,17 +35,27 @@ async function readLine(channel: ByteChannel, signal?: AbortSignal): Promise<str
   return new TextDecoder().decode(bytes.subarray(0, read)).trimEnd()
 }
 
+export interface AnswerOptions {
+  readonly signal?: AbortSignal
+  /** what is known of the versions that the peer speaks; undefined: nothing that explains its refusal */
+  versions?(): Promise<string | undefined>
+}
+
 /** Reads the listener's answer to the preface. Throws UNSUPPORTED when it does not speak the protocol, and what the signal says. */
 export async function readAnswer(
   channel: ByteChannel,
   peerId: string,
   protocol: string,
-  signal?: AbortSignal
+  { signal, versions }: AnswerOptions = {}
 ): Promise<void> {
   if ((await readLine(channel, signal)) === multistream && (await readLine(channel, signal)) === protocol) return
+  const differ = await versions?.()
+  const message =
+    differ === undefined
+      ? `${peerId} does not speak ${protocol} (it may be starting, or of another version)`
+      : `${peerId} ${differ}: update the older of the two`
   // a server that was just started again says so until it has its blocks: another may do what it cannot yet
-  const hint = 'it may be starting, or of another version'
-  const error = new SwarmError('UNSUPPORTED', `${peerId} does not speak ${protocol} (${hint})`, { retryable: true })
+  const error = new SwarmError('UNSUPPORTED', message, { retryable: true })
   channel.abort(error)
   throw error
 }

@@ -2512,6 +2512,9 @@ export namespace swarmtune {
             /** Announcement serverName. */
             serverName: string;
 
+            /** Announcement protocols. */
+            protocols: string[];
+
             /**
              * Creates a new Announcement instance using the specified properties.
              * @param [properties] Properties to set
@@ -2624,6 +2627,9 @@ export namespace swarmtune {
 
                 /** Announcement serverName */
                 serverName?: (string|null);
+
+                /** Announcement protocols */
+                protocols?: (string[]|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

@@ -4258,6 +4258,7 @@ export const swarmtune = $root.swarmtune = (() => {
             const Announcement = function (properties) {
                 this.addresses = [];
                 this.trips = [];
+                this.protocols = [];
                 if (properties)
                     for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -4284,6 +4285,7 @@ export const swarmtune = $root.swarmtune = (() => {
             Announcement.prototype.trips = $util.emptyArray;
             Announcement.prototype.requestBytes = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             Announcement.prototype.serverName = "";
+            Announcement.prototype.protocols = $util.emptyArray;
 
             Announcement.create = function(properties) {
                 return new Announcement(properties);
@@ -4338,6 +4340,9 @@ export const swarmtune = $root.swarmtune = (() => {
                     writer.uint32(152).uint64(message.requestBytes);
                 if (message.serverName != null && $Object.hasOwnProperty.call(message, "serverName") && message.serverName !== "")
                     writer.uint32(162).string(message.serverName);
+                if (message.protocols != null && message.protocols.length)
+                    for (let i = 0; i < message.protocols.length; ++i)
+                        writer.uint32(170).string(message.protocols[i]);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -4549,6 +4554,14 @@ export const swarmtune = $root.swarmtune = (() => {
                                 delete message.serverName;
                             continue;
                         }
+                    case 21: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.protocols && message.protocols.length))
+                                message.protocols = [];
+                            message.protocols.push(reader.stringVerify());
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -4701,6 +4714,13 @@ export const swarmtune = $root.swarmtune = (() => {
                 if (object.serverName != null)
                     if (typeof object.serverName !== "string" || object.serverName.length)
                         message.serverName = $String(object.serverName);
+                if (object.protocols) {
+                    if (!$Array.isArray(object.protocols))
+                        throw $TypeError(".swarmtune.v1.Announcement.protocols: array expected");
+                    message.protocols = $Array(object.protocols.length);
+                    for (let i = 0; i < object.protocols.length; ++i)
+                        message.protocols[i] = $String(object.protocols[i]);
+                }
                 return message;
             };
 
@@ -4715,6 +4735,7 @@ export const swarmtune = $root.swarmtune = (() => {
                 if (options.arrays || options.defaults) {
                     object.addresses = [];
                     object.trips = [];
+                    object.protocols = [];
                 }
                 if (options.defaults) {
                     if (options.bytes === $String)
@@ -4824,6 +4845,11 @@ export const swarmtune = $root.swarmtune = (() => {
                         object.requestBytes = options.longs === $String ? $util.Long.prototype.toString.call(message.requestBytes) : options.longs === $Number ? new $util.LongBits(message.requestBytes.low >>> 0, message.requestBytes.high >>> 0).toNumber(true) : message.requestBytes;
                 if (message.serverName != null && $Object.hasOwnProperty.call(message, "serverName"))
                     object.serverName = message.serverName;
+                if (message.protocols && message.protocols.length) {
+                    object.protocols = $Array(message.protocols.length);
+                    for (let j = 0; j < message.protocols.length; ++j)
+                        object.protocols[j] = message.protocols[j];
+                }
                 return object;
             };
 

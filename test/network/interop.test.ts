@@ -9,15 +9,19 @@ import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { Uint8ArrayList } from 'uint8arraylist'
+import { silent } from '../../common/logger.ts'
 import { MiB } from '../../common/units.ts'
+import { version } from '../../common/version.ts'
 import { noiseCrypto } from '../../network/libp2p/noise-crypto.ts'
 import { ByteChannel } from '../../network/streams/byte-channel.ts'
 import { FramedStream } from '../../network/streams/message-stream.ts'
-import { echoPair, echoProtocol, large, loopback, message, Swarm } from './harness.ts'
+import { protocols } from '../../proto/protocols.ts'
+import { announced, code, echoPair, echoProtocol, large, loopback, message, Swarm, until } from './harness.ts'
 
 /** A libp2p peer with nothing of ours in its stack. */
-function plainPeer(): Promise<Libp2p> {
+function plainPeer(nodeInfo?: { name: string; version: string }): Promise<Libp2p> {
   return createLibp2p({
+    ...(nodeInfo && { nodeInfo }),
     addresses: { listen: loopback },
     transports: [tcp()],
     connectionEncrypters: [noise()],
@@ -98,4 +102,38 @@ test('the cipher writes and reads what the one of libp2p does, and refuses what 
     changed[size >> 1]! ^= 1
     assert.throws(() => noiseCrypto.chaCha20Poly1305Decrypt(changed, nonce, additional, key, new Uint8Array(size)))
   }
+})
+
+test('a peer of another release: the error and the log name both versions', async () => {
+  const logged: unknown[] = []
+  const logger = { ...silent, info: (fields: unknown) => logged.push(fields) }
+  await using swarm = new Swarm()
+  // what a later release is to this one: another version of a protocol, and of itself
+  const later = await plainPeer({ name: 'swarmtune', version: '9.9.0' })
+  const peerId = later.peerId.toString()
+  try {
+    await later.handle('/swarmtune/inference/9.0.0', () => {})
+    const client = await swarm.peer({ listen: [], join: later.getMultiaddrs().map(String), logger })
+    await until(() => logged.length > 0, 'the release in the log')
+    assert.deepEqual(logged, [{ peer: peerId, theirs: '9.9.0', ours: version }])
+    await assert.rejects(client.request(peerId, protocols.inference, message()), error => {
+      const versions = `inference/9.0.0 (swarmtune 9.9.0), this build inference/2.0.0 (swarmtune ${version})`
+      code('UNSUPPORTED')(error)
+      assert.equal((error as Error).message, `${peerId} speaks ${versions}: update the older of the two`)
+      return true
+    })
+  } finally {
+    await later.stop()
+  }
+})
+
+test('a server announces the protocols that the first release did not have', async () => {
+  await using swarm = new Swarm()
+  const server = await swarm.peer()
+  await server.handle(protocols.forward, async () => {})
+  await server.announce(announced)
+  assert.equal(server.directory.get(server.peerId)?.protocols, undefined)
+  await server.handle('/swarmtune/inference/9.0.0', async () => {})
+  await server.announce(announced)
+  assert.deepEqual(server.directory.get(server.peerId)?.protocols, ['inference/9.0.0'])
 })

@@ -7,6 +7,7 @@ import { minute, second } from '../../../common/units.ts'
 import type { Announcement } from '../../../network/discovery/announcement.ts'
 import { SwarmStateError } from '../../../network/state/error.ts'
 import { type ModelName, swarmState } from '../../../network/state/swarm-state.ts'
+import { type ProtocolName, unspokenOf } from '../../../proto/protocols.ts'
 import { patience } from '../passes/hedge.ts'
 import { Punctuality } from '../passes/punctuality.ts'
 import { delay, throwIfAborted, within } from '../passes/retry.ts'
@@ -40,6 +41,10 @@ const lastJudgingMs = 0.5 * second
 /** A server that is asked how busy it is has so long to answer. */
 const queueTimeoutMs = 1 * second
 
+/** Protocols of the requests over a route: sessions follow the one of least latency, passes that of most throughput. */
+const protocolsOf = ({ mode = 'latency' }: RouteOptions): readonly ProtocolName[] =>
+  mode === 'latency' ? ['inference'] : ['forward', 'backward']
+
 export interface PeersComponents {
   /** the model's servers as announced now; `enough` says whether dearer ways of looking are worth it */
   findServers(options: {
@@ -64,6 +69,13 @@ export interface PeersComponents {
   readonly logger?: Logger
   /** milliseconds since 1970; for tests */
   readonly now?: () => number
+}
+
+/** What a route is looked for. */
+interface Wanted {
+  readonly blocks: BlockRange
+  readonly needs: readonly ProtocolName[]
+  readonly signal?: AbortSignal
 }
 
 /** A chain of servers that this client counts as busy until `done` is called. */
@@ -147,10 +159,11 @@ export class Peers {
     }
   ): readonly Hop[] | null {
     const { without, dtype, evenBanned = false, ...routing } = options
-    const ofDtype = this.#routeServers().filter(({ peerId }) => this.dtypeOf(peerId) === dtype)
+    const all = this.#routeServers(protocolsOf(routing))
+    const ofDtype = all.filter(({ peerId }) => this.dtypeOf(peerId) === dtype)
     for (const left of evenBanned ? [this.banned, new Set<string>()] : [this.banned]) {
       const excluded = new Set([...left, ...without])
-      for (const servers of [ofDtype, this.#routeServers()]) {
+      for (const servers of [ofDtype, all]) {
         try {
           return findRoute(servers, blocks, { ...routing, excluded })
         } catch {
@@ -287,7 +300,7 @@ export class Peers {
     options: RouteOptions & { readonly signal?: AbortSignal; readonly avoid?: ReadonlySet<string> } = {}
   ): Promise<readonly Hop[]> {
     const { signal, avoid, ...routing } = options
-    return this.#find(blocks, signal, (servers, excluded) =>
+    return this.#find({ blocks, needs: protocolsOf(routing), signal }, (servers, excluded) =>
       findRoute(away(servers, avoid), blocks, { ...routing, excluded })
     )
   }
@@ -301,11 +314,14 @@ export class Peers {
     tokens: readonly number[],
     options: { readonly signal?: AbortSignal } = {}
   ): Promise<readonly ReservedRoute[]> {
-    return this.#find(blocks, options.signal, (servers, excluded) => {
-      const { busyUntilMs } = this.#load
-      const routes = spreadRoutes(servers, blocks, tokens, { busyUntilMs, excluded })
-      return routes.map(route => ({ hops: route.hops, done: this.#load.add(route) }))
-    })
+    return this.#find(
+      { blocks, needs: protocolsOf({ mode: 'throughput' }), signal: options.signal },
+      (servers, excluded) => {
+        const { busyUntilMs } = this.#load
+        const routes = spreadRoutes(servers, blocks, tokens, { busyUntilMs, excluded })
+        return routes.map(route => ({ hops: route.hops, done: this.#load.add(route) }))
+      }
+    )
   }
 
   /** A decode step over this route took so long: routes are chosen by what servers do, not only by what they announce. */
@@ -327,12 +343,12 @@ export class Peers {
 
   /** What `plan` finds without the banned servers, after a thorough look where that is nothing, or else with them. */
   async #find<T>(
-    blocks: BlockRange,
-    signal: AbortSignal | undefined,
+    wanted: Wanted,
     plan: (servers: readonly RouteServer[], excluded: ReadonlySet<string>) => T
   ): Promise<T> {
+    const { blocks, needs, signal } = wanted
     await this.#update(signal)
-    const find = (excluded: ReadonlySet<string>) => plan(this.#routeServers(), excluded)
+    const find = (excluded: ReadonlySet<string>) => plan(this.#routeServers(needs), excluded)
     try {
       return find(this.banned)
     } catch (error) {
@@ -341,13 +357,13 @@ export class Peers {
       try {
         return find(this.banned)
       } catch {
-        if (await this.#waitForBusy(signal)) return this.#find(blocks, signal, plan)
+        if (await this.#waitForBusy(signal)) return this.#find(wanted, plan)
         try {
           return find(new Set())
         } catch (missing) {
           if (this.#leftOut > 0) throw this.#otherPrecision(missing as SwarmError)
           if (this.#excluded.length > 0) throw this.#liarsLeftOut(missing as SwarmError)
-          throw await this.#explain(missing as SwarmError, blocks, signal)
+          throw await this.#explain(missing as SwarmError, wanted)
         }
       }
     }
@@ -381,8 +397,11 @@ export class Peers {
     return new SwarmError(code, `${message}; ${others}`, { retryable })
   }
 
-  #routeServers(): RouteServer[] {
-    return this.servers.map(server => this.#routeServer(server))
+  /** @param needs protocols whose version of this build the servers must speak */
+  #routeServers(needs: readonly ProtocolName[] = []): RouteServer[] {
+    return this.servers
+      .filter(({ protocols }) => unspokenOf(needs, protocols).length === 0)
+      .map(server => this.#routeServer(server))
   }
 
   #routeServer({ peerId, firstBlock, endBlock, trips, ...announced }: Announcement): RouteServer {
@@ -412,13 +431,13 @@ export class Peers {
   }
 
   /** Why no chain of servers covers the blocks: the state of the swarm, or the error itself where that says nothing more. */
-  async #explain(cause: SwarmError, blocks: BlockRange, signal?: AbortSignal): Promise<SwarmError> {
+  async #explain(cause: SwarmError, { blocks, needs, signal }: Wanted): Promise<SwarmError> {
     const now = this.#now()
     const servers = this.#servers.filter(({ expiresAt }) => expiresAt > now)
     const { model: identity, modelName: name } = this.#components
     const model = identity !== undefined && name !== undefined ? { model: { identity, name } } : {}
     const served = servers.length === 0 ? await this.#served(signal) : []
-    const state = swarmState({ connected: 1, ...model, blocks, servers, served })
+    const state = swarmState({ connected: 1, ...model, blocks, servers, needs, served })
     return state.kind === 'complete' ? cause : new SwarmStateError(state, { cause })
   }
 

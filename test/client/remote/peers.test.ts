@@ -206,4 +206,25 @@ describe('the peers of a model', () => {
     found.resolve()
     assert.equal((await other)[0]!.peerId, 'a')
   })
+
+  it('passes over servers that speak another version, for the requests that it concerns, and names both versions', async () => {
+    const { peers, state, taken } = createPeers()
+    const later = { protocols: ['inference/9.0.0'], version: '9.0.0' }
+    state.servers = [{ ...announcement('a', 0, 4), ...later }, announcement('b', 0, 4)]
+    assert.equal(await taken(), 'b')
+    const passes = await peers.reserveRoutes(all, [1024, 1024])
+    assert.deepEqual(passes.flatMap(({ hops }) => hops.map(hop => hop.peerId)).toSorted(), ['a', 'b'])
+
+    const alone = createPeers()
+    alone.state.servers = [{ ...announcement('a', 0, 4), ...later }]
+    const message =
+      /…a speaks inference\/9.0.0 \(swarmtune 9.0.0\), this build inference\/2.0.0 \(swarmtune [\d.]+\); update the older/
+    await assert.rejects(alone.taken(), { code: 'BLOCKS_UNAVAILABLE', message: /./ })
+    await assert.rejects(alone.taken(), error => message.test(String(error)))
+    // a release that speaks both versions works with this one
+    alone.state.servers = [{ ...announcement('c', 0, 4), ...later, protocols: ['inference/9.0.0', 'inference/2.0.0'] }]
+    const both = createPeers()
+    both.state.servers = alone.state.servers
+    assert.equal(await both.taken(), 'c')
+  })
 })

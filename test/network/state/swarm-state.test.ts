@@ -24,7 +24,25 @@ const dial = (step: DialStep): DialFailure => ({ address: `/dns/${step}/tcp/1`, 
 const known = (more: Partial<SwarmKnowledge>): SwarmKnowledge => ({ connected: 1, model, blocks, ...more })
 
 /** Each state: what is known, and the sentence at a terminal. */
+const later = { version: '9.0.0', protocols: ['inference/8.0.0', 'inference/9.0.0'] }
+
 const cases: readonly { kind: SwarmState['kind']; known: SwarmKnowledge; cli: RegExp; sdk?: RegExp }[] = [
+  {
+    kind: 'other-version',
+    known: known({ servers: [{ ...server(0, 12, 'online', 'attic'), ...later }], needs: ['inference'] }),
+    cli: /^no server of blocks 0\.\.11 of tiny \(abababab\) speaks a version of this build: attic \(….{8}\) speaks inference\/8.0.0, inference\/9.0.0 \(swarmtune 9.0.0\), this build inference\/2.0.0 \(swarmtune 0.1.0\); update the older of the two$/
+  },
+  {
+    kind: 'incomplete',
+    known: known({ servers: [{ ...server(0, 4), ...later }], needs: ['inference'] }),
+    cli: /^no server for blocks 0\.\.11 /
+  },
+  {
+    // requests that use other protocols are not affected
+    kind: 'complete',
+    known: known({ servers: [{ ...server(0, 12), ...later }], needs: ['forward', 'backward'] }),
+    cli: /^every block is served$/
+  },
   {
     kind: 'no-way-in',
     known: { connected: 0 },
