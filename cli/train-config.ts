@@ -27,7 +27,10 @@ export interface TrainInvocation {
 /** A larger file is not read: `readConfigYaml` takes 256 Ki characters, of up to three bytes each. */
 const maxFileBytes = 1 * MiB
 
-const unused = { output_dir: 'none' } as const
+/** Stands for the folder of a preview that names none. */
+export const unnamedFolder = '(no output_dir)'
+
+const unused = { output_dir: unnamedFolder } as const
 
 /** A run that is resumed without `--config` goes by the configuration in its folder. */
 function configFile({ file, resume, flags }: TrainInvocation): string | undefined {

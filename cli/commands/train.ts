@@ -8,7 +8,6 @@ import {
   loadTrainingData,
   type PretrainedOptions,
   planTraining,
-  previewExample,
   type Resumed,
   runTraining,
   type Tokenizer,
@@ -32,8 +31,9 @@ import { parseDtype, parsePositive } from '../options.ts'
 import { showProgress } from '../progress.ts'
 import { openTuned } from '../task-models.ts'
 import { createLogger, interruptSignal, print } from '../terminal.ts'
-import { resolveTrainConfig } from '../train-config.ts'
+import { resolveTrainConfig, unnamedFolder } from '../train-config.ts'
 import { addConfigOptions } from '../train-flags.ts'
+import { previewTraining } from '../train-preview.ts'
 import { showTraining } from '../training.ts'
 
 interface TrainFlags extends AccessFlags, Pick<HubFlags, 'offline'> {
@@ -51,7 +51,10 @@ export function trainCommand(): Command {
     .option('-c, --config <file>', 'YAML file with the configuration below (docs/training.md); flags go before it')
     .option('--resume [checkpoint]', 'go on from a checkpoint of the run, without a path from the newest')
     .addOption(
-      new Option('--preview [count]', 'print examples as they would be trained on, and stop').argParser(parsePositive)
+      new Option(
+        '--preview [count]',
+        'check everything that a run needs, print this many examples as they would be learned, and stop (default: 1)'
+      ).argParser(parsePositive)
     )
     .addOption(offlineOption())
     .action(train)
@@ -80,7 +83,12 @@ async function train(model: string | undefined, files: string[], flags: TrainFla
   const source = await openSource(config, options)
   const data = await loadData(source, config, options)
   for (const line of data.description) print(line)
-  if (flags.preview !== undefined) return preview(source, data, flags.preview === true ? 1 : flags.preview)
+  if (flags.preview !== undefined) {
+    const folder = config.output_dir !== unnamedFolder
+    const count = flags.preview === true ? 1 : flags.preview
+    await previewTraining({ config, data, model: source, options, access: flags, resume, folder, count, signal })
+    return interrupt.release()
+  }
 
   const lengths = data.train.map(({ ids }) => ids.length)
   const { total } = planTraining(lengths, toTrainOptions(config))
@@ -94,7 +102,8 @@ async function train(model: string | undefined, files: string[], flags: TrainFla
       const onResume = (resumed: Resumed) => print(describeResume(resumed, config))
       const running = { padTokenId, resume, onResume, onProgress: options.onProgress, signal }
       const last = await showTraining(runTraining(tuned, data, config, running))
-      if (last?.stopsEarly) print(`stopped after ${last.step} of ${last.total} steps: evaluations no longer improve`)
+      if (last?.stopsEarly)
+        print(`stopped early after step ${last.step} of ${last.total}: evaluations no longer improve`)
       print(`adapter saved in ${config.output_dir}`)
       const audits = await tuned.audits()
       if (audits !== null) for (const line of describeAudits(audits)) print(line)
@@ -103,14 +112,14 @@ async function train(model: string | undefined, files: string[], flags: TrainFla
   )
 }
 
-/** Where a run goes on; and what becomes of its learning rate where it is of another length than it was. */
+/** Where a run goes on, and what happens to its learning rate if the run has another length than before. */
 function describeResume({ path, step, total, totalBefore }: Resumed, config: TrainConfig): string {
   const { lr_scheduler_type: course, warmup_steps: warmupSteps, warmup_ratio: warmupRatio } = config
   const line = `resumed from ${path}: ${step} of ${total} steps are done`
-  if (step === total) return `${line}, there is nothing left to train (more max_steps or num_train_epochs would be)`
+  if (step === total) return `${line}; nothing is left to train (raise max_steps or num_train_epochs to go on)`
   if (total === totalBefore) return line
   const rates = dependsOnLength(course, { warmupSteps, warmupRatio })
-  return `${line}, of ${totalBefore} before${rates ? `: from here the learning rate (${course}) is that of ${total} steps` : ''}`
+  return `${line}; the checkpoint is of a run of ${totalBefore}${rates ? `, so the learning rate (${course}) changes to that of ${total} steps` : ''}`
 }
 
 async function openingOptions(config: TrainConfig, flags: TrainFlags, signal: AbortSignal): Promise<PretrainedOptions> {
@@ -132,6 +141,8 @@ async function openingOptions(config: TrainConfig, flags: TrainFlags, signal: Ab
 interface Source {
   readonly config: ModelConfig
   readonly tokenizer: Tokenizer
+  /** of the model in the swarm, hex */
+  readonly identity: string
   /** of a trained head whose classes have names */
   readonly labels?: readonly string[]
 }
@@ -140,13 +151,16 @@ interface Source {
 async function openSource({ model, from_peers }: TrainConfig, options: PretrainedOptions): Promise<Source> {
   if (from_peers) {
     const opened = await AutoDistributedModel.fromPretrained(model, options)
-    return await withResource(opened, async ({ config, tokenizer }) => ({ config, tokenizer }))
+    return await withResource(opened, async ({ config, tokenizer, identity }) => ({ config, tokenizer, identity }))
   }
   const { signal, onProgress } = options
-  const { path, config, tensors } = await openCheckpoint(model, { signal, hub: { ...options.hub, onProgress } })
+  const { path, config, tensors, identity } = await openCheckpoint(model, {
+    signal,
+    hub: { ...options.hub, onProgress }
+  })
   const hasHead = classifierModules.some(name => tensors.has(`${name}.weight`))
   const labels = hasHead ? namedLabels(config.raw) : undefined
-  return { config, tokenizer: await loadTokenizer(path, { signal }), labels }
+  return { config, tokenizer: await loadTokenizer(path, { signal }), identity, labels }
 }
 
 /** Positions that virtual tokens take are none that examples can have. */
@@ -180,8 +194,4 @@ async function loadData(
     onProgress,
     signal
   })
-}
-
-function preview({ tokenizer }: Source, { train, task, labels }: TrainingData, count: number): void {
-  for (const example of train.slice(0, count)) print(`\n${previewExample(example, tokenizer, { task, labels })}`)
 }

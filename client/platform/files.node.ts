@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs'
 import { access, appendFile, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/folders.ts'
 import { foreignFileBytes } from '../../common/foreign-file.ts'
@@ -91,6 +91,21 @@ export const files: Files = {
       await makeFolder(dirname(path))
       await writeFile(temporary, bytes, { signal })
       await rename(temporary, path)
+    } catch (cause) {
+      throw writeError(path, cause)
+    } finally {
+      await rm(temporary, { force: true }).catch(() => {}) // what could not be made is not there
+    }
+  },
+
+  async probe(path) {
+    const nearest = async (folder: string): Promise<string> => {
+      const parent = dirname(folder)
+      return parent === folder || (await files.exists(folder)) ? folder : await nearest(parent)
+    }
+    const temporary = temporaryOf(join(await nearest(resolve(path)), 'probe'))
+    try {
+      await writeFile(temporary, new Uint8Array(1))
     } catch (cause) {
       throw writeError(path, cause)
     } finally {

@@ -15,6 +15,8 @@ export interface Files {
   readForeign(path: string, options?: { signal?: AbortSignal; maxBytes?: number }): Promise<Uint8Array>
   /** Replaces the file as a whole: a reader sees the old bytes or the new. Makes the folders that lead to it. */
   write(path: string, bytes: Uint8Array, options?: { signal?: AbortSignal }): Promise<void>
+  /** Whether a folder can be written, or made: leaves nothing behind. Throws INVALID_ARGUMENT, DISK_FULL. */
+  probe(path: string): Promise<void>
   /** Names in a folder, in no order; null where the path is no folder. */
   list(path: string): Promise<string[] | null>
   /**

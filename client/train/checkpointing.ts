@@ -3,7 +3,7 @@ import { SwarmError } from '../../common/errors.ts'
 import { Checkpoints, hashExamples, lastGood, type RunIdentity } from './checkpoint/index.ts'
 import type { Example } from './data/index.ts'
 import type { TrainableModel } from './model.ts'
-import type { TrainOptions } from './options.ts'
+import type { Resumed, TrainOptions } from './options.ts'
 import { intervalOf, isInterval, type TrainingPlan } from './plan.ts'
 import type { TrainingState } from './state.ts'
 
@@ -62,6 +62,32 @@ export function checkMeasure(
   )
 }
 
+/** The checkpoint that a run goes on from, loaded into the model. Throws INVALID_ARGUMENT for one of another run, or beyond its end. */
+async function loadFrom(checkpoints: Checkpoints, from: string | true, total: number) {
+  const path = from === true ? await checkpoints.newest() : from
+  const state = await checkpoints.load(path)
+  const { step, total: totalBefore } = state
+  if (step > total) {
+    throw new SwarmError('INVALID_ARGUMENT', `${path}: ${step} steps are done, and the run is to have ${total}`)
+  }
+  return { state: { ...state, total }, resumed: { path, step, total, totalBefore } }
+}
+
+/**
+ * Where a run would go on, its checkpoint loaded into the model; the folder stays as it is. Throws as `keepRun`, NOT_FOUND,
+ * BAD_CHECKPOINT.
+ */
+export async function findResume(
+  model: TrainableModel,
+  examples: readonly Example[],
+  options: TrainOptions & { readonly outputDir: string; readonly resumeFromCheckpoint: string | true },
+  { total }: Pick<TrainingPlan, 'total'>
+): Promise<Resumed> {
+  const run = await identityOf(model, examples, options)
+  const checkpoints = new Checkpoints({ model }, { directory: options.outputDir, run })
+  return (await loadFrom(checkpoints, options.resumeFromCheckpoint, total)).resumed
+}
+
 /** Throws INVALID_ARGUMENT where the options contradict each other or the folder holds another run's checkpoints. */
 export async function keepRun(
   model: TrainableModel,
@@ -104,20 +130,16 @@ export async function keepRun(
     await checkpoints.save(state)
     savedStep = state.step
   }
-  const resume = async (path: string): Promise<TrainingState> => {
-    const state = await checkpoints.load(path)
-    const { step, total: totalBefore } = state
-    savedStep = step
-    if (step > total) {
-      throw new SwarmError('INVALID_ARGUMENT', `${path}: ${step} steps are done, and the run is to have ${total}`)
-    }
-    options.onResume?.({ path, step, total, totalBefore })
-    return { ...state, total }
+  const resume = async (path: string | true): Promise<TrainingState> => {
+    const { state, resumed } = await loadFrom(checkpoints, path, total)
+    savedStep = state.step
+    options.onResume?.(resumed)
+    return state
   }
   return {
     async begin(initial) {
       await checkpoints.clean()
-      if (from !== undefined) return await resume(from === true ? await checkpoints.newest() : from)
+      if (from !== undefined) return await resume(from)
       const [first] = await checkpoints.steps()
       if (first === undefined) return initial
       throw new SwarmError(

@@ -63,10 +63,14 @@ export { planTraining, type TrainingPlan } from './plan.ts'
 export {
   checkRunFolder,
   configName,
+  type DataSummary,
   type MetricsLine,
   plotRun,
+  previewRun,
   type RunOptions,
+  type RunPreview,
   readMetrics,
-  runTraining
+  runTraining,
+  summarizeData
 } from './run/index.ts'
 export { train } from './trainer.ts'

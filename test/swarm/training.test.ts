@@ -272,7 +272,7 @@ describe('training runs', { timeout: 240 * second }, () => {
       assert.ok(spared!.startsWith(join(home, 'spare')))
       const resumed = await swarm(['train', '--config', file, '--resume', spared!])
       assert.equal(resumed.code, 0, resumed.stderr)
-      const done = /resumed from .*checkpoint-20: 20 of 20 steps are done, there is nothing left to train/
+      const done = /resumed from .*checkpoint-20: 20 of 20 steps are done; nothing is left to train/
       assert.match(resumed.stdout, done)
       assert.deepEqual(await adapterOf(output), await adapterOf(join(home, 'whole-LORA')))
     })
@@ -281,11 +281,21 @@ describe('training runs', { timeout: 240 * second }, () => {
   test('a run that is at its end goes on as a longer one', async () => {
     const { file, output } = await configure('longer', methods[0]!, { max_steps: 4 })
     assert.equal((await swarm(['train', '--config', file])).code, 0)
+    const preview = await swarm(['train', '--config', file, '--resume', '--max-steps', '6', '--preview'])
+    assert.equal(preview.code, 0, preview.stderr)
+    assert.match(
+      preview.stdout,
+      /^resume: from .*checkpoint-4, 4 of 6 steps done, and the learning rate follows the new length$/m
+    )
+    assert.match(preview.stdout, /^swarm: reached, 2 servers hold all 12 blocks$/m)
+    const other = await swarm(['train', '--config', file, '--preview'])
+    assert.match(other.stderr, /holds a run already \(checkpoint-4\): --resume it/)
+    assert.equal(other.code, 1)
     const { code, stdout, stderr } = await swarm(['train', '--config', file, '--resume', '--max-steps', '6'])
     assert.equal(code, 0, stderr)
     assert.match(
       stdout,
-      /checkpoint-4: 4 of 6 steps are done, of 4 before: from here the learning rate \(cosine\) is that of 6 steps/
+      /checkpoint-4: 4 of 6 steps are done; the checkpoint is of a run of 4, so the learning rate \(cosine\) changes to that of 6/
     )
     const checkpoints = (await readdir(output)).filter(name => name.startsWith('checkpoint'))
     assert.deepEqual(checkpoints.sort(), ['checkpoint-4', 'checkpoint-6'])

@@ -1,4 +1,5 @@
 // A run and its folder.
 export { plotRun, readMetrics } from './log.ts'
 export type { MetricsLine } from './metrics.ts'
+export { type DataSummary, previewRun, type RunPreview, summarizeData } from './preview.ts'
 export { checkRunFolder, configName, type RunOptions, runTraining } from './run.ts'

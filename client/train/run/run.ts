@@ -52,6 +52,12 @@ export async function checkRunFolder(config: TrainConfig, options: { resume: boo
   if (!options.resume && (await namesOfRun(config)).length === 0) await freeze(config)
 }
 
+/** The same without a trace: for a preview. Throws INVALID_ARGUMENT, DISK_FULL. */
+export async function probeRunFolder(config: TrainConfig, { resume }: { resume: boolean }): Promise<void> {
+  if (!resume) await namesOfRun(config)
+  await files.probe(config.output_dir)
+}
+
 /** Removes what is left of another run. Throws as `checkRunFolder`. */
 async function clearRunFolder(config: TrainConfig): Promise<void> {
   for (const name of await namesOfRun(config)) await files.remove(files.join(config.output_dir, name))
@@ -61,6 +67,31 @@ async function clearRunFolder(config: TrainConfig): Promise<void> {
 async function freeze(config: TrainConfig): Promise<void> {
   const path = files.join(config.output_dir, configName)
   await files.write(path, new TextEncoder().encode(writeConfigYaml(config)))
+}
+
+/** The options of `train` for a run as it is configured. */
+export async function runTrainOptions(
+  model: TrainableModel,
+  data: Pick<TrainingData, 'validation' | 'labels'>,
+  config: TrainConfig,
+  { padTokenId, resume, onResume, onProgress, signal }: RunOptions
+): Promise<TrainOptions> {
+  const { per_device_eval_batch_size: batchSize, eval_steps, eval_strategy } = config
+  const everySteps = eval_strategy === 'epoch' ? undefined : eval_steps
+  const evaluation = { padTokenId, batchSize, everySteps }
+  return {
+    ...toTrainOptions(config),
+    padTokenId,
+    evaluate: eval_strategy === 'no' ? undefined : validationOf(model, data, evaluation),
+    resumeFromCheckpoint: resume,
+    onResume,
+    onProgress,
+    identity: {
+      codec: config.codec,
+      validation: { examples: data.validation.length, sha256: await hashExamples(data.validation) }
+    },
+    signal
+  }
 }
 
 /**
@@ -80,28 +111,14 @@ export async function* runTraining(
     onProgress: true,
     signal: true
   })
-  const { padTokenId, resume, onResume, onProgress, signal } = runOptions
-  const { output_dir: directory, per_device_eval_batch_size: batchSize, eval_steps } = config
-  const everySteps = config.eval_strategy === 'epoch' ? undefined : eval_steps
+  const { resume } = runOptions
+  const { output_dir: directory } = config
   const log = new RunLog({
     directory,
     loggingSteps: config.logging_steps,
     tensorboard: config.report_to.includes('tensorboard')
   })
-  const evaluation = { padTokenId, batchSize, everySteps }
-  const options = {
-    ...toTrainOptions(config),
-    padTokenId,
-    evaluate: config.eval_strategy === 'no' ? undefined : validationOf(model, data, evaluation),
-    resumeFromCheckpoint: resume,
-    onResume,
-    onProgress,
-    identity: {
-      codec: config.codec,
-      validation: { examples: data.validation.length, sha256: await hashExamples(data.validation) }
-    },
-    signal
-  }
+  const options = await runTrainOptions(model, data, config, runOptions)
   if (resume === undefined) await clearRunFolder(config)
   let isAccepted = resume === undefined
   try {
