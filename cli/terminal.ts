@@ -76,14 +76,19 @@ function onEndOfInput(act: () => void): void {
  * A signal that aborts on the first SIGINT or SIGTERM; a second one ends the process at once. The process ends with that
  * signal's status. `release()` gives the signals back.
  * @param options.untilEof abort also when standard input ends, as it does when the program that started this one is gone
+ * @param options.takesInterrupt asked at a SIGINT: true where something smaller than the process was stopped by it
  */
-export function interruptSignal(options: { untilEof?: boolean } = {}): { signal: AbortSignal; release(): void } {
+export function interruptSignal(options: { untilEof?: boolean; takesInterrupt?: () => boolean } = {}): {
+  signal: AbortSignal
+  release(): void
+} {
   const controller = new AbortController()
   if (options.untilEof) {
     onEndOfInput(() => controller.abort(new SwarmError('ABORTED', 'stopped: standard input has ended (--until-eof)')))
   }
   const onSignal = (name: NodeJS.Signals): void => {
     if (stoppedBy !== undefined) process.exit(exitStatus[name as StopSignal])
+    if (name === 'SIGINT' && options.takesInterrupt?.()) return
     stoppedBy = name as StopSignal
     controller.abort(new SwarmError('ABORTED', `stopped by ${name}`))
   }

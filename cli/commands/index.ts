@@ -1,6 +1,7 @@
 // Every command of `swarm`, in the order that --help lists them.
 import type { Command } from 'commander'
 import { bootstrapCommand } from './bootstrap.ts'
+import { chatCommand } from './chat.ts'
 import { demoCommand } from './demo.ts'
 import { doctorCommand } from './doctor.ts'
 import { evalCommand } from './eval.ts'
@@ -18,6 +19,7 @@ export const commands: readonly (() => Command)[] = [
   bootstrapCommand,
   statusCommand,
   generateCommand,
+  chatCommand,
   trainCommand,
   evalCommand,
   exportCommand,

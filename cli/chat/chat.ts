@@ -1,0 +1,149 @@
+// A chat: reads messages, answers each through the swarm, remembers what was said. A stop ends an answer, not the chat.
+import { type CausalModel, type GenerationOptions, SwarmError } from '../../client/index.ts'
+import type { Screen } from '../screen.ts'
+import { type ChatContext, parseChatCommand } from './commands.ts'
+import { type Conversation, isThinking } from './conversation.ts'
+import type { ChatInput } from './input.ts'
+import { MessageReader } from './message-reader.ts'
+
+export interface ChatInit {
+  readonly model: Pick<CausalModel, 'tokenizer' | 'generateStream' | 'config'>
+  readonly conversation: Conversation
+  readonly input: ChatInput
+  readonly screen: Screen
+  /** a person types: errors are told and the chat goes on; else the first error ends it */
+  readonly isInteractive: boolean
+  /** of each answer */
+  readonly options: GenerationOptions
+  /** an error in the words of the command line */
+  describe(error: unknown): string
+  /** ends the chat and the answer under way */
+  readonly signal: AbortSignal
+}
+
+export class Chat {
+  readonly #init: ChatInit
+  readonly #context: ChatContext
+  readonly #reader = new MessageReader()
+  /** ends the answer under way */
+  #answering: AbortController | null = null
+  /** the next interrupt ends the chat */
+  #isWarned = false
+
+  constructor(init: ChatInit) {
+    this.#init = init
+    this.#context = { conversation: init.conversation, say: line => init.screen.error(line) }
+  }
+
+  /** Chats until the input ends, /exit, or the signal. Throws what an answer throws where no person types. */
+  async run(): Promise<void> {
+    const { input, signal, isInteractive } = this.#init
+    const close = (): void => void input.close()
+    signal.addEventListener('abort', close, { once: true })
+    try {
+      for (;;) {
+        const line = await input.next(this.#reader.isOpen ? '. ' : '> ')
+        if (signal.aborted) return
+        if (line !== null) this.#isWarned = false
+        const message = line === null ? this.#reader.end() : this.#reader.push(line)
+        try {
+          if (message !== undefined && (await this.#take(message))) return
+        } catch (error) {
+          if (signal.aborted || !isInteractive) throw error
+          this.#context.say(`swarm: ${this.#init.describe(error)}`)
+        }
+        if (line === null) return
+      }
+    } finally {
+      signal.removeEventListener('abort', close)
+      await input.close()
+    }
+  }
+
+  /**
+   * What Ctrl-C does: stops the answer, else drops what is typed, else warns once.
+   * @returns false: there was nothing to stop, end the chat
+   */
+  interrupt(): boolean {
+    const { input, isInteractive } = this.#init
+    if (this.#answering !== null) {
+      this.#answering.abort()
+      return true
+    }
+    if (!isInteractive) return false
+    const hadText = input.discard() || this.#reader.isOpen
+    this.#reader.discard()
+    if (!hadText && this.#isWarned) return false
+    this.#isWarned = !hadText
+    this.#context.say(hadText ? '' : 'Ctrl-C again, Ctrl-D or /exit leaves')
+    input.redraw()
+    return true
+  }
+
+  /** A command, or a message to answer. @returns whether the chat ends */
+  async #take(message: string): Promise<boolean> {
+    if (message.trim() === '') return false
+    const parsed = parseChatCommand(message)
+    if (parsed !== undefined) return (await parsed.command.run(this.#context, parsed.argument)) ?? false
+    await this.#answer(message.startsWith('//') ? message.slice(1) : message)
+    return false
+  }
+
+  async #answer(message: string): Promise<void> {
+    const { model, conversation, screen, options, signal } = this.#init
+    const { written, begun } = conversation.ask(message)
+    const ids = model.tokenizer.encode(written, { addSpecialTokens: false })
+    const { maxPositions } = model.config
+    const room = maxPositions - ids.length + 1
+    if (room < 1) {
+      conversation.takeBack()
+      throw new SwarmError(
+        'INVALID_ARGUMENT',
+        `the conversation takes ${ids.length} positions, the model has ${maxPositions}: /reset begins anew`
+      )
+    }
+    const maxNewTokens = Math.min(room, options.maxNewTokens ?? room)
+    const answering = new AbortController()
+    this.#answering = answering
+    const answer = screen.openAnswer()
+    answer.write(begun)
+    let text = begun
+    let isCut = false
+    try {
+      const ending = AbortSignal.any([signal, answering.signal])
+      for await (const step of model.generateStream(ids, { ...options, maxNewTokens, signal: ending })) {
+        answer.write(step.text)
+        text += step.text
+        isCut = step.finished[0] === 'length'
+      }
+    } catch (error) {
+      if (signal.aborted || !answering.signal.aborted) {
+        conversation.takeBack()
+        throw error
+      }
+    } finally {
+      this.#answering = null
+      answer.end()
+    }
+    this.#remember(text, { isStopped: answering.signal.aborted, isCut, isFull: isCut && maxNewTokens === room })
+  }
+
+  /** Keeps what was said; a message whose answer has not come out of its thoughts is taken back. */
+  #remember(text: string, { isStopped, isCut, isFull }: { isStopped: boolean; isCut: boolean; isFull: boolean }): void {
+    const { conversation, options } = this.#init
+    const { say } = this.#context
+    const cause = isFull
+      ? `the conversation fills the model's ${this.#init.model.config.maxPositions} positions (/reset begins anew)`
+      : isCut
+        ? `cut after ${options.maxNewTokens} tokens (--max-new-tokens)`
+        : 'stopped'
+    if (text.trim() === '' || isThinking(text)) {
+      conversation.takeBack()
+      const reason = isStopped || isCut ? `${cause} before an answer came` : 'the model ended without an answer'
+      say(`${reason}: your message is taken back`)
+      return
+    }
+    conversation.answer(text)
+    if (isStopped || isCut) say(`${cause}; the answer counts as it stands`)
+  }
+}

@@ -1,0 +1,141 @@
+// The lines that a chat is typed in: from a terminal with editing and history, or from a pipe.
+import { once } from 'node:events'
+import { createInterface, type Interface } from 'node:readline'
+import { Writable } from 'node:stream'
+import type { Screen } from '../screen.ts'
+
+/** lines that the arrow keys go back to */
+export const maxHistory = 1000
+
+/** Standard input, or a stream that stands for it. */
+export interface ChatSource extends NodeJS.ReadableStream {
+  readonly isTTY?: boolean
+}
+
+export interface ChatInputInit {
+  readonly input: ChatSource
+  /** where the line editor writes; undefined: lines are read without one */
+  readonly terminal?: NodeJS.WritableStream & { readonly columns?: number }
+  readonly screen: Pick<Screen, 'edit' | 'print'>
+  /** earlier lines, the newest first */
+  readonly history?: readonly string[]
+}
+
+/** What the editor writes, while it may. */
+class EditorOutput extends Writable {
+  readonly isTTY = true
+  isMuted = false
+  readonly #terminal: NonNullable<ChatInputInit['terminal']>
+
+  constructor(terminal: NonNullable<ChatInputInit['terminal']>) {
+    super({ decodeStrings: false })
+    this.#terminal = terminal
+    terminal.on('resize', () => this.emit('resize'))
+  }
+
+  get columns(): number | undefined {
+    return this.#terminal.columns
+  }
+
+  override _write(chunk: string | Uint8Array, _: BufferEncoding, done: () => void): void {
+    if (!this.isMuted) this.#terminal.write(chunk)
+    done()
+  }
+}
+
+export class ChatInput {
+  readonly #editor: Interface
+  readonly #output: EditorOutput | undefined
+  readonly #screen: ChatInputInit['screen']
+  /** lines that nobody has asked for yet */
+  readonly #typed: string[] = []
+  #wake: (() => void) | undefined
+  #isClosed = false
+  #history: readonly string[] = []
+
+  constructor({ input, terminal, screen, history = [] }: ChatInputInit) {
+    this.#screen = screen
+    this.#output = terminal && new EditorOutput(terminal)
+    if (this.#output) this.#output.isMuted = true
+    this.#history = history
+    this.#editor = createInterface({
+      input,
+      output: this.#output,
+      terminal: terminal !== undefined,
+      history: [...history],
+      historySize: maxHistory,
+      removeHistoryDuplicates: true
+    })
+    this.#editor.on('history', lines => {
+      this.#history = lines
+    })
+    this.#editor.on('line', line => {
+      this.#typed.push(line)
+      this.#wake?.()
+    })
+    this.#editor.on('close', () => {
+      this.#isClosed = true
+      this.#wake?.()
+    })
+  }
+
+  /** Calls back at each Ctrl-C that the editor sees. */
+  onInterrupt(act: () => void): void {
+    this.#editor.on('SIGINT', act)
+  }
+
+  /** The newest first. */
+  get history(): readonly string[] {
+    return this.#history
+  }
+
+  /** The next line; null at the end. It may have been typed before it is asked for. */
+  async next(prompt: string): Promise<string | null> {
+    if (this.#output === undefined) return await this.#wait()
+    if (this.#typed.length > 0) {
+      const line = this.#typed.shift()!
+      this.#screen.print(`${prompt}${line}`)
+      return line
+    }
+    if (this.#isClosed) return null
+    this.#output.isMuted = false
+    this.#editor.setPrompt(prompt)
+    this.#editor.prompt(true)
+    const release = this.#screen.edit(this.#editor)
+    try {
+      return await this.#wait()
+    } finally {
+      this.#output.isMuted = true
+      release()
+    }
+  }
+
+  async #wait(): Promise<string | null> {
+    while (this.#typed.length === 0 && !this.#isClosed) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      this.#wake = resolve
+      await promise
+    }
+    return this.#typed.shift() ?? null
+  }
+
+  /** Drops what stands in the editor. @returns whether that was anything */
+  discard(): boolean {
+    if (this.#editor.line === '') return false
+    this.#editor.write(null, { ctrl: true, name: 'e' })
+    this.#editor.write(null, { ctrl: true, name: 'u' })
+    return true
+  }
+
+  /** Shows the prompt again, after something was printed. */
+  redraw(): void {
+    if (this.#output !== undefined && !this.#output.isMuted) this.#editor.prompt(true)
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    const closed = once(this.#editor, 'close')
+    this.#editor.close()
+    await closed
+  }
+}
