@@ -14,7 +14,7 @@ import type { Precision } from '../model/quantize/precision.ts'
 import { createNetwork } from '../network/node.ts'
 import type { Codec } from '../proto/frame.ts'
 import { createServer, type ServerInit } from '../server/server.ts'
-import { bitFlip, createLyingServer, echo, type Lie, noise } from '../testing/lying-server.ts'
+import { bitFlip, createLyingServer, echo, noise, type ServerLie } from '../testing/lying-server.ts'
 
 const [folder = 'models/tiny', count = '30'] = process.argv.slice(2)
 const path = resolve(folder)
@@ -81,7 +81,12 @@ async function honest(one: Precision, other: Precision, codec: Codec): Promise<v
 }
 
 /** Share of lies that one comparison with an honest server finds. */
-async function found(claims: Precision, other: Precision, codec: Codec, lies: Record<string, Lie>): Promise<void> {
+async function found(
+  claims: Precision,
+  other: Precision,
+  codec: Codec,
+  lies: Record<string, ServerLie>
+): Promise<void> {
   const range = [0, numBlocks] as const
   const server = await createServer(initOf(other, range, []))
   await server.start()
@@ -136,7 +141,7 @@ await honest('float32', 'int4', 'int8')
 
 const normal = (): number => random.normal()
 const anywhere = (size: number): number => Math.floor(random.uniform() * size)
-const lies: Record<string, Lie> = {
+const lies: Record<string, ServerLie> = {
   ...Object.fromEntries([1e-4, 1e-3, 1e-2, 0.1, 0.5].map(share => [`noise ${share}`, noise(share, normal)])),
   ...Object.fromEntries([31, 30, 26, 23, 16].map(bit => [`bit ${bit}`, bitFlip(bit, anywhere)])),
   'its input': echo

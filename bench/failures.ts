@@ -4,7 +4,7 @@
 import { createRandom } from '../common/random.ts'
 import { float32 } from '../common/tensor.ts'
 import { connect } from '../testing/chaos/generation.ts'
-import { startSwarm } from '../testing/chaos/swarm.ts'
+import { startChaosSwarm } from '../testing/chaos/swarm.ts'
 import { median, spread } from './tools/report.ts'
 
 const rounds = Number(process.argv[2] ?? 1)
@@ -35,7 +35,7 @@ const inputs = Array.from({ length: Math.max(...lengths) }, () =>
   )
 )
 
-const swarm = await startSwarm([...thirds, ...thirds])
+const swarm = await startChaosSwarm([...thirds, ...thirds])
 const client = await connect(swarm)
 try {
   const { h } = client.model.transformer

@@ -5,7 +5,7 @@ export interface LanguageResult extends LanguageMeasures {
   readonly exactMatch?: ExactMatch
 }
 
-export interface ClassificationResult extends ClassificationMeasures {
+export interface ClassificationSummary extends ClassificationMeasures {
   /** names of the classes */
   readonly labels: readonly string[]
 }
@@ -29,7 +29,7 @@ function table(rows: readonly (readonly string[])[]): string[] {
   )
 }
 
-export function classificationLines(result: ClassificationResult): string[] {
+export function classificationLines(result: ClassificationSummary): string[] {
   const { loss, accuracy, macroF1, classes, confusion, support, labels } = result
   const scores = classes.map(({ precision, recall, f1, support }, index) => [
     labels[index]!,
@@ -57,7 +57,7 @@ export function languageJson({ loss, perplexity, labels, exactMatch }: LanguageR
   }
 }
 
-export function classificationJson(result: ClassificationResult): Record<string, unknown> {
+export function classificationJson(result: ClassificationSummary): Record<string, unknown> {
   const { loss, accuracy, macroF1, classes, confusion, support, labels } = result
   return {
     loss,

@@ -1,7 +1,7 @@
 // Flags of peers that listen, and what they print for others to join by.
 import { type Command, Option } from 'commander'
 import { formatInvite, type Invite, maxInvitePeers } from '../network/private/invite.ts'
-import { parsePort } from './options.ts'
+import { parseTcpPort } from './options.ts'
 
 export interface ListenFlags {
   host: string
@@ -17,9 +17,9 @@ export interface ListenFlags {
 export function addListenOptions(command: Command, { port }: { port: number }): Command {
   return command
     .option('--host <address>', 'address to listen on', '0.0.0.0')
-    .option('-p, --port <port>', 'TCP port to listen on, 0 = any free one', parsePort, port)
+    .option('-p, --port <port>', 'TCP port to listen on, 0 = any free one', parseTcpPort, port)
     .addOption(
-      new Option('--ws-port <port>', 'also listen for WebSockets, for clients that have no TCP').argParser(parsePort)
+      new Option('--ws-port <port>', 'also listen for WebSockets, for clients that have no TCP').argParser(parseTcpPort)
     )
     .option('--announce <multiaddr...>', 'tell others these addresses instead of those listened on')
     .option('--identity <file>', 'keep the peer identity in this file (default: one per port under the home folder)')

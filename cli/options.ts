@@ -56,7 +56,7 @@ export function parseNumber(text: string): number {
   return value
 }
 
-export function parsePort(text: string): number {
+export function parseTcpPort(text: string): number {
   const port = parseWhole(text)
   if (port > 65535) throw new InvalidArgumentError('expected a port, 0 to 65535')
   return port

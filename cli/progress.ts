@@ -2,7 +2,7 @@
 // it ends. Knows no operation.
 import type { OnProgress, Progress, Stage } from '../common/progress.ts'
 import { formatBytes, second } from '../common/units.ts'
-import { type Answer, printable, type Screen } from './screen.ts'
+import { type Answer, onScreen, type Screen } from './screen.ts'
 import { screen } from './terminal.ts'
 
 /** Stages that are over sooner are not shown without a terminal … */
@@ -85,7 +85,7 @@ function rateText(progress: Progress, seconds: number): string {
 }
 
 const titleOf = ({ stage, name }: Progress): string =>
-  name === undefined ? verbs[stage] : `${verbs[stage]} ${printable(name)}`
+  name === undefined ? verbs[stage] : `${verbs[stage]} ${onScreen(name)}`
 
 /** A stage as one line for a terminal of so many columns. @param elapsedMs since it began */
 export function stageLine(progress: Progress, elapsedMs: number, columns: number): string {

@@ -58,7 +58,7 @@ const tabWidth = 8
 const controlCharacters = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu
 
 /** The text without anything that moves the cursor: names of files and words of peers are not trusted. */
-export const printable = (text: string): string => text.replaceAll(controlCharacters, '\ufffd')
+export const onScreen = (text: string): string => text.replaceAll(controlCharacters, '\ufffd')
 
 const graphemes = new Intl.Segmenter()
 

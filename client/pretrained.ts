@@ -9,7 +9,7 @@ import { type OnProgress, runStage } from '../common/progress.ts'
 import { dtypes } from '../common/tensor.ts'
 import { second } from '../common/units.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../model/checkpoint/checkpoint.ts'
-import type { ReadOptions } from '../model/checkpoint/read-tensor.ts'
+import type { ReadTensorOptions } from '../model/checkpoint/read-tensor.ts'
 import { fixedPositions } from '../model/config/rope-config.ts'
 import { checkHubOptions, type HubOptions } from '../model/hub/options.ts'
 import type { Precision } from '../model/quantize/precision.ts'
@@ -21,6 +21,7 @@ import type { Invite } from '../network/private/invite.ts'
 import { membership } from '../network/private/membership.ts'
 import { SwarmStateError } from '../network/state/error.ts'
 import { type ModelName, modelsOf, swarmState } from '../network/state/swarm-state.ts'
+import { requestTimeoutMs } from '../proto/limits.ts'
 import { protocols } from '../proto/protocols.ts'
 import { sharedTensor } from '../runtime/session.ts'
 import { type AuditOptions, Auditor } from './audit/auditor.ts'
@@ -28,9 +29,9 @@ import { OwnBlocks } from './audit/own-blocks.ts'
 import { type FromPeers, openFromPeers } from './from-peers.ts'
 import { Embeddings } from './local/embeddings.ts'
 import { type Parameter, parameter } from './local/parameter.ts'
-import { Programs } from './local/programs.ts'
+import { LocalPrograms } from './local/programs.ts'
 import type { ModelParts } from './models/model-parts.ts'
-import { defaultRequestTimeoutMs, type RemoteInit, RemoteSequential } from './remote/chain.ts'
+import { type RemoteInit, RemoteSequential } from './remote/chain.ts'
 import { type CodecOption, resolveCodecs } from './remote/passes/codecs.ts'
 import { throwIfAborted } from './remote/passes/retry.ts'
 import { sharedBlame } from './remote/peers/blame.ts'
@@ -125,7 +126,7 @@ const othersTimeoutMs = 3 * second
 export async function loadParameter(
   checkpoint: Checkpoint,
   name: string,
-  options: ReadOptions = {}
+  options: ReadTensorOptions = {}
 ): Promise<Parameter> {
   const { shape, data } = await readTensor(checkpoint, name, options)
   const shared = sharedTensor('float32', shape)
@@ -236,7 +237,7 @@ async function assemble(
     network,
     model: identity,
     codecs: resolveCodecs(options.codec),
-    timeoutMs: options.remote?.requestTimeoutMs ?? defaultRequestTimeoutMs,
+    timeoutMs: options.remote?.requestTimeoutMs ?? requestTimeoutMs,
     addressesOf: (peerId: string) => peers.addressesOf(peerId)
   }
   const auditor =
@@ -256,7 +257,7 @@ async function assemble(
   )
   const { embedding } = family.clientTensorNames(config)
   const owned: ModelParts['owned'] = new Set()
-  const programs = new Programs(parameters, { threads: options.threads })
+  const programs = new LocalPrograms(parameters, { threads: options.threads })
   return {
     checkpoint,
     network,

@@ -9,7 +9,7 @@ function formatAttribute(attribute: Attribute): string {
 }
 
 /** One line per node: `name: type[shape] = Op(inputs) {attributes}`. */
-export function print(graph: Graph): string {
+export function printGraph(graph: Graph): string {
   const numbers = new Map(
     graph.constants.map(({ value, tensor }) => [
       value,

@@ -71,7 +71,7 @@ export interface LossOptions extends ClientOptions {
 }
 
 /** The linear layer of a classification, over the states after the last norm. Its tensors are inputs of these names. */
-export interface ClassifierOptions {
+export interface ClassifierGraphOptions {
   /** [numLabels, width] */
   readonly weight: string
   /** [numLabels] */
@@ -132,7 +132,7 @@ export interface Family {
   /** numbers of such a state: of a hidden state, in most families */
   featureWidth(config: ModelConfig): number
   /** hidden [batch, seq, hidden] -> logits [batch, seq, numLabels]; every tensor an input, so that gradients can be wanted */
-  classifier(config: ModelConfig, options: ClassifierOptions): Graph
+  classifier(config: ModelConfig, options: ClassifierGraphOptions): Graph
   readonly tokenHead: TokenHead
   /**
    * cos and sin of every angle, [positions, rotated / 2]; empty where nothing is rotated. `length` is that of the whole sequence: angles

@@ -15,8 +15,6 @@ export const stallTimeoutMs = 60 * second
 export const firstFrameTimeoutMs = 30 * second
 /** Time for the other side to end a stream that we have ended, and for what we sent to leave. */
 export const closeTimeoutMs = 10 * second
-/** A request without a deadline of its own. */
-export const requestTimeoutMs = 3 * minute
 /** Dialing one peer, all its addresses together. */
 export const dialTimeoutMs = 10 * second
 /** Streams of one protocol that one peer may have open here at once. */

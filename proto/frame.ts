@@ -199,7 +199,7 @@ function layoutOf(tensor: swarmtune.v1.TensorHeader.$Properties, offset: number)
  * BAD_FRAME: not protobuf, no body, a tensor that contradicts itself, lengths that do not add up to the payload, tensors
  * that are read as more than `maxBytes`.
  */
-export function parseHeader(
+export function parseFrameHeader(
   bytes: Uint8Array,
   payloadBytes: number,
   maxBytes = maxFrameBytes
@@ -253,6 +253,6 @@ export function decodeFrame(bytes: Uint8Array, maxBytes = maxFrameBytes): Messag
   if (bytes.length !== payloadAt + payloadBytes) {
     throw bad(`frame of ${bytes.length} bytes, its prefix says ${payloadAt + payloadBytes}`)
   }
-  const { body, layout } = parseHeader(bytes.subarray(prefixBytes, payloadAt), payloadBytes, maxBytes)
+  const { body, layout } = parseFrameHeader(bytes.subarray(prefixBytes, payloadAt), payloadBytes, maxBytes)
   return { body, tensors: readTensors(layout, new Uint8Array(bytes.subarray(payloadAt))) }
 }

@@ -1,5 +1,5 @@
 // What a frame may claim before anything is allocated for it. docs/protocol.md, "Limits".
-import { GiB, MiB } from '../common/units.ts'
+import { GiB, MiB, minute } from '../common/units.ts'
 
 /** the protobuf header of a frame */
 export const maxHeaderBytes = 1 * MiB
@@ -13,3 +13,7 @@ export const maxRank = 8
 export const maxNameLength = 256
 /** characters of a failure's message; longer ones are cut */
 export const maxMessageLength = 4096
+/** how long a request may take where the caller does not say otherwise; clients and servers agree on it */
+export const requestTimeoutMs = 3 * minute
+/** most positions of a row in one replayed step of a session */
+export const replayPositions = 256

@@ -83,7 +83,7 @@ export async function createSession(graph: Graph, init: SessionInit = {}): Promi
   return session
 }
 
-export interface RunOptions {
+export interface SessionRunOptions {
   /** outputs to write into given tensors (shared ones, see sharedTensor); they may share memory with a feed */
   readonly outputs?: Record<string, Tensor>
   /** feeds whose memory may be given away: saves a copy of large ones; they cannot be used afterwards */
@@ -110,7 +110,7 @@ export class Session {
    * Runs the graph; all its outputs come back. Safe to call while another run is under way: runs wait for each other.
    * @throws SwarmError INVALID_ARGUMENT for a feed or given output that is missing, unknown or of wrong type or shape
    */
-  async run(feeds: Record<string, Tensor>, options: RunOptions = {}): Promise<Record<string, Tensor>> {
+  async run(feeds: Record<string, Tensor>, options: SessionRunOptions = {}): Promise<Record<string, Tensor>> {
     if (this.#released) throw new SwarmError('INTERNAL', `graph ${this.graph.name}: run after release`)
     const given = options.outputs ?? {}
     this.#check.check(feeds, given)

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { corpusPath, keepInput } from '../testing/fuzz/corpus.ts'
 import { fuzz } from '../testing/fuzz/fuzz.ts'
-import { judge } from '../testing/fuzz/judge.ts'
+import { judgeOutcome } from '../testing/fuzz/judge.ts'
 import { fuzzTargets } from '../testing/fuzz/targets/index.ts'
 
 const { values } = parseArgs({
@@ -35,7 +35,7 @@ const each = Math.ceil(inputs / chosen.length)
 for (const target of chosen) {
   if (values.replay !== undefined) {
     await target.seeds()
-    const fault = await judge(target, await readFile(values.replay))
+    const fault = await judgeOutcome(target, await readFile(values.replay))
     await target.stop?.()
     console.log(`${target.name}: ${fault ?? 'no fault'}`)
     if (fault !== null) faults++

@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { createRandom } from '../common/random.ts'
 import { MiB } from '../common/units.ts'
-import { connect, generate } from '../testing/chaos/generation.ts'
-import { type ChaosServer, end, startSwarm } from '../testing/chaos/swarm.ts'
+import { connect, generateGreedy } from '../testing/chaos/generation.ts'
+import { type ChaosServer, end, startChaosSwarm } from '../testing/chaos/swarm.ts'
 
 const { values } = parseArgs({
   options: { minutes: { type: 'string', default: '15' }, seed: { type: 'string', default: '1' } }
@@ -55,7 +55,7 @@ interface Stable extends ChaosServer {
   readonly metricsPort: number
 }
 
-const swarm = await startSwarm([])
+const swarm = await startChaosSwarm([])
 const problems: string[] = []
 const counts = { generations: 0, killed: 0, frozen: 0, cut: 0, joined: 0, left: 0 }
 try {
@@ -69,10 +69,10 @@ try {
   const passing: ChaosServer[] = []
   for (const range of halves) passing.push(await swarm.add(range))
 
-  const lives = async (troubles: Parameters<typeof generate>[1]): Promise<void> => {
+  const lives = async (troubles: Parameters<typeof generateGreedy>[1]): Promise<void> => {
     const client = await connect(swarm)
     try {
-      await generate(client, troubles)
+      await generateGreedy(client, troubles)
       counts.generations += 1
     } finally {
       await client[Symbol.asyncDispose]()

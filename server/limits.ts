@@ -47,8 +47,6 @@ export const maxGuessTokens = 16
 export const maxPrograms = 24
 export const leastProgramShare = 1 / 4
 
-/** a request's deadline where it names none, and the longest it may name (as Petals) */
-export const requestTimeoutMs = 3 * minute
 export const maxRequestTimeoutMs = 30 * minute
 /** an inference session that is silent for so long is closed */
 export const sessionIdleMs = 30 * minute

@@ -1,5 +1,5 @@
 // The blocks of a model in this process: what a chain of servers computes, from the same graphs without a network.
-import type { ForwardOptions, ForwardPass, RemoteBlocks } from '../client/remote/chain.ts'
+import type { ForwardPass, RemoteBlocks, RemoteForwardOptions } from '../client/remote/chain.ts'
 import type { BlockRange } from '../common/range.ts'
 import { float32, int64, type Tensor } from '../common/tensor.ts'
 import { cut } from '../graph/cut.ts'
@@ -61,7 +61,7 @@ export class LocalBlocks implements Pick<RemoteBlocks, 'forward'>, AsyncDisposab
     }))
   }
 
-  async forward(hidden: Tensor<'float32'>, { mask, ports = {} }: ForwardOptions = {}): Promise<ForwardPass> {
+  async forward(hidden: Tensor<'float32'>, { mask, ports = {} }: RemoteForwardOptions = {}): Promise<ForwardPass> {
     const { config, family } = this.#checkpoint
     const [batch, seq] = hidden.shape as [number, number]
     // positions begin after trained keys and values, as in PEFT

@@ -1,5 +1,5 @@
 // A model with an adapter in this process: embedding, blocks, head and loss, for tests of tuning and training.
-import type { Batch, ForwardOptions, TrainableModel } from '../client/train/index.ts'
+import type { Batch, TrainableModel, TrainingForwardOptions } from '../client/train/index.ts'
 import type { TuningMethod } from '../client/tuning/index.ts'
 import { float32, int64, type Tensor } from '../common/tensor.ts'
 import { type Checkpoint, readTensor } from '../model/checkpoint/checkpoint.ts'
@@ -64,7 +64,7 @@ export async function createLocalModel(
     async logits(batch) {
       return (await run(batch)).results.logits as Tensor<'float32'>
     },
-    async forward(batch: Batch, _options?: ForwardOptions) {
+    async forward(batch: Batch, _options?: TrainingForwardOptions) {
       const { tuned, pass, results } = await run(batch)
       const penalty = method?.penalty?.()
       return {

@@ -11,14 +11,14 @@ import { BlockServer, type ServerInit } from '../server/server.ts'
 type Floats = Tensor<'float32'>
 
 /** What is said instead of a result. @param input what the result was computed from, where it is of the same shape */
-export type Lie = (result: Floats, input: Floats | undefined) => Floats
+export type ServerLie = (result: Floats, input: Floats | undefined) => Floats
 
 export interface LyingServer {
   readonly server: BlockServer
   /** answers that were changed */
   readonly lies: () => number
   /** what it says from now on; null: the truth */
-  tell(lie: Lie | null): void
+  tell(lie: ServerLie | null): void
   /** kinds of messages that it keeps to itself from now on, or that wait for so long */
   hold(kinds: readonly BodyKind[], ms?: number): void
 }
@@ -39,7 +39,7 @@ const told = ['forwardResponse', 'backwardResponse', 'inferenceResult', 'inferen
 
 export async function createLyingServer(
   init: ServerInit,
-  lie: Lie | null,
+  lie: ServerLie | null,
   options: LieOptions = {}
 ): Promise<LyingServer> {
   const { requests = true, sessions = true, results = true, boasts = false } = options
@@ -122,7 +122,7 @@ export async function createLyingServer(
 
 /** Noise whose length is this share of the result's. @param random standard normal numbers */
 export const noise =
-  (share: number, random: () => number): Lie =>
+  (share: number, random: () => number): ServerLie =>
   result => {
     let sum = 0
     for (const value of result.data) sum += value * value
@@ -135,7 +135,7 @@ export const noise =
   }
 
 /** What is no number. */
-export const nothing: Lie = result =>
+export const nothing: ServerLie = result =>
   tensor(
     'float32',
     result.shape,
@@ -144,7 +144,7 @@ export const nothing: Lie = result =>
 
 /** One bit of one element, the other way: 31 is the sign, 30 to 23 the exponent. */
 export const bitFlip =
-  (bit: number, element: (count: number) => number): Lie =>
+  (bit: number, element: (count: number) => number): ServerLie =>
   result => {
     const data = result.data.slice()
     const bits = new Uint32Array(data.buffer)
@@ -153,7 +153,7 @@ export const bitFlip =
   }
 
 /** Computes nothing: says what it was given. */
-export const echo: Lie = (result, input) => {
+export const echo: ServerLie = (result, input) => {
   if (input === undefined || input.shape[0] !== result.shape[0] || input.shape[2] !== result.shape[2]) return result
   if (input.shape[1] === result.shape[1]) return input
   // the last token of a row

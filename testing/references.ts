@@ -35,7 +35,7 @@ export function assertClose(
 }
 
 /** Everything that an async iterable gives. */
-export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+export async function collectAll<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
   for await (const item of items) all.push(item)
   return all

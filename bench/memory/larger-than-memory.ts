@@ -15,7 +15,7 @@ import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { portName } from '../../model/layers/ports.ts'
 import { blockWeights } from '../../model/weights/block-weights.ts'
 import { SpanExecutor } from '../../server/compute/executor.ts'
-import { Programs } from '../../server/compute/programs.ts'
+import { SpanPrograms } from '../../server/compute/programs.ts'
 import { RotaryTables } from '../../server/compute/rotary.ts'
 import { cacheDir, loadBlocks } from '../tools/local-model.ts'
 import { evict } from '../tools/pages.ts'
@@ -63,7 +63,7 @@ async function measure(): Promise<Times> {
   await local.release()
   const weights = await blockWeights(checkpoint, blocks, { cacheDir })
   const init = { checkpoint, range: blocks, weights, threads: Number(threads), prepackedBytes: 0, maxSessions: 4 }
-  const programs = new Programs(init)
+  const programs = new SpanPrograms(init)
   const executor = new SpanExecutor({ programs, rotary: new RotaryTables(checkpoint) })
   const ports: Record<string, Tensor<'float32'>> = {}
   for (let block = 0; block < config.numBlocks; block++) {

@@ -4,7 +4,7 @@
 //   node bench/network/round-trip.ts [steps=24] [rounds=3]
 import { AutoDistributedModelForCausalLM } from '../../client/index.ts'
 import { tensor } from '../../common/tensor.ts'
-import { startSwarm, tinyPath } from '../../testing/chaos/swarm.ts'
+import { startChaosSwarm, tinyPath } from '../../testing/chaos/swarm.ts'
 import { median, ratios, spread } from '../tools/report.ts'
 
 const [steps = 24, rounds = 3] = process.argv.slice(2).map(Number)
@@ -17,7 +17,7 @@ const ranges = [
 /** one-way trips of a step: with results handed on, one more than there are servers */
 const trips = ranges.length + 1
 
-await using swarm = await startSwarm(ranges)
+await using swarm = await startChaosSwarm(ranges)
 await using model = await AutoDistributedModelForCausalLM.fromPretrained(tinyPath, {
   initialPeers: swarm.servers.map(({ peer }) => peer.address),
   threads: 1

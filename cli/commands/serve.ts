@@ -31,8 +31,8 @@ import {
   parseBytes,
   parseDtype,
   parseMaxRate,
-  parsePort,
   parsePositive,
+  parseTcpPort,
   parseWhole,
   untilEofOption
 } from '../options.ts'
@@ -114,7 +114,7 @@ export function serveCommand(): Command {
     .option('--residuals <size>', 'memory for activations kept between forward and backward', parseBytes)
     .option('--max-rate <rate>', 'the most to give: a share of the time (25%) or tokens per second (40)', parseMaxRate)
     .option('--schedule <hours>', 'serve at these hours only, local time: 22:00-06:00', parseSchedule)
-    .option('--metrics-port <port>', 'serve Prometheus /metrics and /health on this port', parsePort)
+    .option('--metrics-port <port>', 'serve Prometheus /metrics and /health on this port', parseTcpPort)
     .option(
       '--status-interval <seconds>',
       `print a line about its activity this often while it is used; 0: never (default: ${defaultStatusSeconds}, with --json never)`,

@@ -10,7 +10,7 @@ import { describeHop, type PassGradients, type SpanRequest } from '../remote/pas
 import type { Peers } from '../remote/peers/peers.ts'
 import type { Hop } from '../remote/routing/routing.ts'
 import { hiddenDeviation, portsDeviation } from './deviation.ts'
-import { type Examination, Examiner, type Work } from './examiner.ts'
+import { type AuditedWork, type Examination, Examiner } from './examiner.ts'
 import type { OwnBlocks } from './own-blocks.ts'
 import { type AuditCaller, recomputeBackward, recomputeForward, recomputeSession } from './recompute.ts'
 import { precisionOf, toleranceOf } from './tolerance.ts'
@@ -112,7 +112,7 @@ export class Auditor implements ResultAuditor {
   async backward({ hop, input, request }: AuditedRequest, gradient: Floats, result: PassGradients): Promise<void> {
     if (!this.isFirst([hop]) && !this.draw()) return
     const { caller } = this.#components
-    const work: Work<PassGradients> = {
+    const work: AuditedWork<PassGradients> = {
       kind: 'backward',
       claimed: result,
       signal: request.signal,
@@ -223,7 +223,7 @@ export class Auditor implements ResultAuditor {
     { input, request }: AuditedRequest,
     output: Floats,
     options: { kind?: AuditKind; isKnown?: AuditedSession['isKnown']; decoded?: boolean } = {}
-  ): Work<Floats> {
+  ): AuditedWork<Floats> {
     const { caller, own } = this.#components
     const { kind = 'forward', isKnown, decoded = false } = options
     return {
@@ -259,7 +259,11 @@ export class Auditor implements ResultAuditor {
   }
 
   /** Counts, reports and excludes. Never throws but what the signal says. */
-  async #examine<Result>(hop: Hop, work: Work<Result>, signal?: AbortSignal): Promise<Examination['verdict'] | null> {
+  async #examine<Result>(
+    hop: Hop,
+    work: AuditedWork<Result>,
+    signal?: AbortSignal
+  ): Promise<Examination['verdict'] | null> {
     try {
       const examination = await this.#examiner.examine(hop, work)
       if (examination === null) this.#count('unanswered')

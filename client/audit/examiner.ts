@@ -15,7 +15,7 @@ import { judge, type Verdict } from './verdict.ts'
 type Floats = Tensor<'float32'>
 
 /** What is computed again. */
-export interface Work<Result> {
+export interface AuditedWork<Result> {
   readonly kind: AuditKind
   /** what the audited server says */
   readonly claimed: Result
@@ -70,7 +70,7 @@ export class Examiner {
   }
 
   /** null where nobody else can compute it. Throws what the servers that are asked say. */
-  async examine<Result>(hop: Hop, work: Work<Result>): Promise<Examination | null> {
+  async examine<Result>(hop: Hop, work: AuditedWork<Result>): Promise<Examination | null> {
     const { dtypeOf } = this.#bound
     const claim: Answer<Result> = { result: work.claimed, route: [hop], precisions: [dtypeOf(hop.peerId)] }
     const asked = new Set([hop.peerId])
@@ -144,7 +144,7 @@ export class Examiner {
   /** null where there is no other. Throws what the last one says. */
   async #byOther<Result>(
     { blocks, peerId }: Hop,
-    work: Work<Result>,
+    work: AuditedWork<Result>,
     without: ReadonlySet<string>
   ): Promise<Answer<Result> | null> {
     const left = new Set(without)
@@ -166,13 +166,13 @@ export class Examiner {
     }
   }
 
-  async #byOwn<Result>({ blocks }: Hop, work: Work<Result>): Promise<Answer<Result> | null> {
+  async #byOwn<Result>({ blocks }: Hop, work: AuditedWork<Result>): Promise<Answer<Result> | null> {
     if (work.own === undefined) return null
     return { result: await work.own(blocks), route: null, precisions: [ownPrecision] }
   }
 }
 
-function compare<Result>(work: Work<Result>, one: Answer<Result>, other: Answer<Result>): number {
+function compare<Result>(work: AuditedWork<Result>, one: Answer<Result>, other: Answer<Result>): number {
   const precisions = [...one.precisions, ...other.precisions]
   const hops = Math.max(one.route?.length ?? 1, other.route?.length ?? 1)
   return work.deviation(one.result, other.result, { precisions, hops })

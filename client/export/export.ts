@@ -5,8 +5,8 @@ import { dtypes, type Tensor, tensor } from '../../common/tensor.ts'
 import { GiB, MiB } from '../../common/units.ts'
 import { type Checkpoint, readSample, readTensor } from '../../model/checkpoint/checkpoint.ts'
 import { copyCompanions, copyConfig } from '../../model/checkpoint/companion-files.ts'
-import { readTensors } from '../../model/checkpoint/formats.ts'
-import type { ReadOptions } from '../../model/checkpoint/read-tensor.ts'
+import { readTensorIndex } from '../../model/checkpoint/formats.ts'
+import type { ReadTensorOptions } from '../../model/checkpoint/read-tensor.ts'
 import { makeEmptyFolder, type WrittenTensors, writeTensors } from '../../model/checkpoint/write-checkpoint.ts'
 import { setField, withClasses, withDtype } from '../../model/config/config-text.ts'
 import { isWeightDtype, type WeightDType } from '../../model/formats/convert.ts'
@@ -81,7 +81,7 @@ async function storedNames(
   { folder, reads, tensors }: Checkpoint,
   signal?: AbortSignal
 ): Promise<(info: TensorInfo) => string> {
-  const stored = await readTensors(folder, { reads, signal })
+  const stored = await readTensorIndex(folder, { reads, signal })
   const loose = [...stored].filter(([name]) => !tensors.has(name))
   const byPlace = new Map(loose.map(([name, info]) => [placeOf(info), name]))
   return info => (stored.has(info.name) ? info.name : (byPlace.get(placeOf(info)) ?? info.name))
@@ -98,7 +98,7 @@ async function sourcesOf(
   checkpoint: Checkpoint,
   plan: MergePlan,
   { kept, added: others }: WrittenParts,
-  { dtype, onTensor, onBytes, signal }: ExportOptions & ReadOptions
+  { dtype, onTensor, onBytes, signal }: ExportOptions & ReadTensorOptions
 ): Promise<TensorSource[]> {
   const nameOf = await storedNames(checkpoint, signal)
   const total = checkpoint.tensors.size

@@ -228,7 +228,7 @@ export function generationFault(raw: Fields): string | null {
  * The options that are given, over those of the model's file; undefined is not given. Throws INVALID_ARGUMENT for unknown options and
  * where the file's max_length leaves no room after the prompt, and as `generationDefaults`.
  */
-export function withDefaults(given: GenerationOptions, raw: Fields, promptLength: number): GenerationOptions {
+export function withGenerationDefaults(given: GenerationOptions, raw: Fields, promptLength: number): GenerationOptions {
   checkGenerationOptions(given)
   const told = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as GenerationOptions
   if (given.useGenerationConfig === false) return told

@@ -5,7 +5,7 @@ import { generateByBeams } from './beam-search.ts'
 import { checkLogits } from './logits.ts'
 import type { GenerationModel, GenerationStep } from './model.ts'
 import { type GenerationOptions, planGeneration } from './options.ts'
-import { createRow, type Row } from './row.ts'
+import { createRow, type GenerationRow } from './row.ts'
 import { speculate } from './speculate.ts'
 
 function checkPrompts(prompts: readonly (readonly number[])[]): void {
@@ -36,7 +36,7 @@ export async function* generate(
     yield* speculate(model, prompts, options, { ...plan, speculation: plan.speculation })
     return
   }
-  const rows: readonly Row[] = prompts.map((prompt, index) => createRow(prompt, index, options, plan))
+  const rows: readonly GenerationRow[] = prompts.map((prompt, index) => createRow(prompt, index, options, plan))
   let tokens: readonly (number | null)[] | null = null
   do {
     if (signal?.aborted) throw toSwarmError(signal.reason, 'ABORTED')

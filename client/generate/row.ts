@@ -10,7 +10,7 @@ import { verify } from './verify.ts'
 /** Why a row ended: an end token, as many tokens as were asked for, or a stop string. */
 export type FinishReason = 'eos' | 'length' | 'stop'
 
-export interface Row {
+export interface GenerationRow {
   readonly finished: FinishReason | null
   /** its tokens so far, prompt included */
   readonly ids: readonly number[]
@@ -31,7 +31,7 @@ export function createRow(
   index: number,
   options: GenerationOptions,
   plan: GenerationPlan
-): Row {
+): GenerationRow {
   const ids = [...prompt]
   const processors = createProcessors(options, {
     promptLength: prompt.length,

@@ -5,7 +5,7 @@ import type { Guess } from './draft.ts'
 import { argmax, sample } from './sampling.ts'
 
 /** The token of a position, and whether it is the guessed one, so that guesses for later positions count. */
-export interface Verdict {
+export interface Verification {
   readonly token: number
   readonly accepted: boolean
 }
@@ -22,7 +22,11 @@ function probabilitiesOf(scores: Float32Array): Float64Array {
  * @param scores of the model, `[vocab]`, processed
  * @param random null: greedy
  */
-export function verify(scores: Float32Array, { token, probabilities: draft }: Guess, random: Random | null): Verdict {
+export function verify(
+  scores: Float32Array,
+  { token, probabilities: draft }: Guess,
+  random: Random | null
+): Verification {
   if (random === null) {
     const best = argmax(scores)
     return { token: best, accepted: best === token }

@@ -5,7 +5,7 @@ import { type Tensor, tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { Embeddings } from '../local/embeddings.ts'
 import { type Parameter, parameter } from '../local/parameter.ts'
-import { Programs } from '../local/programs.ts'
+import { LocalPrograms } from '../local/programs.ts'
 import { classifierModules } from '../tuning/index.ts'
 import type { OwnChoice } from './modules-to-save.ts'
 import { type HeadLoss, HeadProgram, lossGradient, type TaskHead, type Wanted } from './program.ts'
@@ -29,7 +29,7 @@ export interface ClassificationInit {
 interface Components {
   readonly checkpoint: Checkpoint
   /** over the model's own tensors, the last norm among them */
-  readonly programs: Programs
+  readonly programs: LocalPrograms
 }
 
 export class ClassificationHead implements TaskHead<ClassificationHead> {
@@ -38,7 +38,7 @@ export class ClassificationHead implements TaskHead<ClassificationHead> {
   readonly #components: Components
   readonly #init: ClassificationInit
   readonly #own: OwnParts | null
-  readonly #programs: Programs
+  readonly #programs: LocalPrograms
 
   constructor(components: Components, init: ClassificationInit, own: OwnParts | null = null) {
     const { weight, bias, threads } = init
@@ -49,7 +49,7 @@ export class ClassificationHead implements TaskHead<ClassificationHead> {
     this.#init = init
     this.#own = own
     const { parameters } = own?.programs ?? components.programs
-    this.#programs = new Programs(new Map([...parameters, ...layer.map(each => [each.name, each] as const)]), {
+    this.#programs = new LocalPrograms(new Map([...parameters, ...layer.map(each => [each.name, each] as const)]), {
       threads
     })
   }

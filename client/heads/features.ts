@@ -3,14 +3,14 @@ import type { Tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { Embeddings } from '../local/embeddings.ts'
 import type { Parameter } from '../local/parameter.ts'
-import type { Programs } from '../local/programs.ts'
+import type { LocalPrograms } from '../local/programs.ts'
 import type { OwnChoice } from './modules-to-save.ts'
 import { type HeadPass, HeadProgram, type TaskHead, type Wanted } from './program.ts'
 import { type OwnParts, ownParts } from './trained-modules.ts'
 
 interface Components {
   readonly checkpoint: Checkpoint
-  readonly programs: Programs
+  readonly programs: LocalPrograms
 }
 
 export class FeatureHead implements TaskHead<FeatureHead> {

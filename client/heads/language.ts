@@ -4,7 +4,7 @@ import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { Session } from '../../runtime/session.ts'
 import type { Embeddings } from '../local/embeddings.ts'
 import type { Parameter } from '../local/parameter.ts'
-import type { Programs } from '../local/programs.ts'
+import type { LocalPrograms } from '../local/programs.ts'
 import type { OwnChoice } from './modules-to-save.ts'
 import { type HeadLoss, HeadProgram, lossGradient, type TaskHead, type Wanted } from './program.ts'
 import { type OwnParts, ownParts } from './trained-modules.ts'
@@ -16,9 +16,9 @@ export class LanguageHead implements TaskHead<LanguageHead> {
   readonly embeddings: Embeddings | null
   readonly #own: OwnParts | null
   readonly #checkpoint: Checkpoint
-  readonly #programs: Programs
+  readonly #programs: LocalPrograms
 
-  constructor(components: { checkpoint: Checkpoint; programs: Programs }, own: OwnParts | null = null) {
+  constructor(components: { checkpoint: Checkpoint; programs: LocalPrograms }, own: OwnParts | null = null) {
     this.parameters = own?.parameters ?? []
     this.embeddings = own?.embeddings ?? null
     this.#own = own

@@ -7,7 +7,7 @@ import type { Graph } from '../../graph/graph.ts'
 import type { Session } from '../../runtime/session.ts'
 import type { Embeddings } from '../local/embeddings.ts'
 import type { Parameter } from '../local/parameter.ts'
-import type { Programs } from '../local/programs.ts'
+import type { LocalPrograms } from '../local/programs.ts'
 import type { OwnChoice } from './modules-to-save.ts'
 
 type Floats = Tensor<'float32'>
@@ -66,12 +66,12 @@ interface Halves {
 }
 
 export class HeadProgram {
-  readonly #programs: Programs
+  readonly #programs: LocalPrograms
   readonly #build: () => Graph
   readonly #output: string
 
   /** `build` gives a graph with an input `hidden`; its name tells it from other heads' over the same programs */
-  constructor(components: { programs: Programs }, init: { build: () => Graph; output: string }) {
+  constructor(components: { programs: LocalPrograms }, init: { build: () => Graph; output: string }) {
     this.#programs = components.programs
     this.#build = init.build
     this.#output = init.output

@@ -2,7 +2,7 @@
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { Embeddings } from '../local/embeddings.ts'
 import type { Parameter } from '../local/parameter.ts'
-import { Programs } from '../local/programs.ts'
+import { LocalPrograms } from '../local/programs.ts'
 import type { TaskType } from '../tuning/index.ts'
 import { type OwnChoice, ownModules } from './modules-to-save.ts'
 
@@ -11,21 +11,21 @@ export interface OwnParts {
   readonly parameters: readonly Parameter[]
   readonly embeddings: Embeddings
   /** for the head */
-  readonly programs: Programs
+  readonly programs: LocalPrograms
   close(): Promise<void>
 }
 
 /** Copies of what is chosen; null where that is nothing. Throws INVALID_ARGUMENT for modules that there are not. */
 export function ownParts(
-  { checkpoint, programs }: { checkpoint: Checkpoint; programs: Programs },
+  { checkpoint, programs }: { checkpoint: Checkpoint; programs: LocalPrograms },
   chosen: OwnChoice,
   task: TaskType
 ): OwnParts | null {
   const { parameters, before, after } = ownModules(checkpoint, programs.parameters, chosen, task)
   if (parameters.length === 0) return null
   const { threads } = programs
-  const entering = new Programs(before, { threads })
-  const leaving = new Programs(after, { threads })
+  const entering = new LocalPrograms(before, { threads })
+  const leaving = new LocalPrograms(after, { threads })
   const weight = before.get(checkpoint.family.clientTensorNames(checkpoint.config).embedding)!
   return {
     parameters,

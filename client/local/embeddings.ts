@@ -7,7 +7,7 @@ import type { Graph } from '../../graph/graph.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { checkVocabulary } from './inputs.ts'
 import type { Parameter } from './parameter.ts'
-import type { Programs } from './programs.ts'
+import type { LocalPrograms } from './programs.ts'
 
 type Floats = Tensor<'float32'>
 
@@ -25,13 +25,13 @@ export interface Entered {
 export class Embeddings {
   /** [vocab, width] */
   readonly weight: Parameter
-  readonly #programs: Programs
+  readonly #programs: LocalPrograms
   /** rows are multiplied with it */
   readonly #scale: number
   /** from embedded rows to hidden states; null where they are the same */
   readonly #enter: Graph | null
 
-  constructor(components: { checkpoint: Checkpoint; weight: Parameter; programs: Programs }) {
+  constructor(components: { checkpoint: Checkpoint; weight: Parameter; programs: LocalPrograms }) {
     const { family, config } = components.checkpoint
     this.weight = components.weight
     this.#programs = components.programs

@@ -6,7 +6,7 @@ import { createSession, type Session } from '../../runtime/session.ts'
 import { addGradient, type Parameter } from './parameter.ts'
 
 /** The tensors are fed by their names, not bound: whoever trains them changes them in place. */
-export class Programs {
+export class LocalPrograms {
   /** by the names of graphs' inputs */
   readonly parameters: ReadonlyMap<string, Parameter>
   readonly threads: number | undefined

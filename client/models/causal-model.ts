@@ -3,7 +3,7 @@
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions } from '../../common/options.ts'
 import type { Tensor } from '../../common/tensor.ts'
-import { withDefaults } from '../generate/defaults.ts'
+import { withGenerationDefaults } from '../generate/defaults.ts'
 import type { GenerationOptions, GenerationStep } from '../generate/index.ts'
 import type { LanguageHead } from '../heads/language.ts'
 import { type Ids, type Prompts, parsePrompts } from '../local/inputs.ts'
@@ -93,7 +93,7 @@ export class CausalModel extends BaseModel<LanguageHead> implements TrainableMod
 
   /** What the model's generation_config.json says, where the caller says nothing. */
   #withDefaults(given: GenerationOptions, padded: readonly (readonly number[])[]): GenerationOptions {
-    return withDefaults(given, this.parts.checkpoint.generationConfig, padded[0]!.length)
+    return withGenerationDefaults(given, this.parts.checkpoint.generationConfig, padded[0]!.length)
   }
 
   get #padTokenId(): number {

@@ -13,7 +13,7 @@ import { argmax, type Draft, type DraftOptions, type Guess } from '../generate/i
 import { LanguageHead } from '../heads/language.ts'
 import { Embeddings } from '../local/embeddings.ts'
 import type { Parameter } from '../local/parameter.ts'
-import { Programs } from '../local/programs.ts'
+import { LocalPrograms } from '../local/programs.ts'
 import { loadParameter } from '../pretrained.ts'
 
 type Floats = Tensor<'float32'>
@@ -34,7 +34,7 @@ export interface LocalDraftOptions {
 
 interface DraftParts {
   readonly checkpoint: Checkpoint
-  readonly programs: Programs
+  readonly programs: LocalPrograms
   readonly embeddings: Embeddings
   readonly head: LanguageHead
   readonly session: Session
@@ -144,7 +144,7 @@ export async function openLocalDraft(path: string, options: LocalDraftOptions = 
   for (const { name } of family.clientTensors(config)) {
     parameters.set(name, await loadParameter(checkpoint, name, { signal }))
   }
-  const programs = new Programs(parameters, { threads })
+  const programs = new LocalPrograms(parameters, { threads })
   const weight = parameters.get(family.clientTensorNames(config).embedding)!
   const session = await createSession(family.decodeSpan(config, { blocks, ports: [] }), {
     folder: weights.folder,

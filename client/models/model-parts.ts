@@ -6,7 +6,7 @@ import type { Network } from '../../network/network.ts'
 import type { LanguageHead } from '../heads/language.ts'
 import type { Embeddings } from '../local/embeddings.ts'
 import type { Parameter } from '../local/parameter.ts'
-import type { Programs } from '../local/programs.ts'
+import type { LocalPrograms } from '../local/programs.ts'
 import type { RemoteSequential } from '../remote/chain.ts'
 import type { TuningMethod } from '../tuning/index.ts'
 
@@ -16,7 +16,7 @@ export interface ModelParts {
   /** the tensors outside the blocks that the task uses, by their names in the checkpoint; tied ones once */
   readonly parameters: ReadonlyMap<string, Parameter>
   /** graphs over them */
-  readonly programs: Programs
+  readonly programs: LocalPrograms
   readonly embeddings: Embeddings
   readonly blocks: RemoteSequential
   /** null where the model directory has none */

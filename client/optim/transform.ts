@@ -29,7 +29,7 @@ export interface Transform {
 }
 
 /** A transformation of every element by itself, without memory. */
-export function elementwise(
+export function perElement(
   compute: (gradient: number, parameter: number, settings: StepSettings) => number
 ): Transform {
   return {
@@ -46,12 +46,12 @@ export function elementwise(
  * 2019, algorithm 2).
  */
 export function addDecayedWeights(weightDecay: number): Transform {
-  return elementwise((gradient, parameter, { decays = true }) =>
+  return perElement((gradient, parameter, { decays = true }) =>
     decays ? gradient + weightDecay * parameter : gradient
   )
 }
 
 /** Turns a direction of ascent into a step of descent. */
 export function scaleByLearningRate(): Transform {
-  return elementwise((gradient, _, { learningRate }) => -learningRate * gradient)
+  return perElement((gradient, _, { learningRate }) => -learningRate * gradient)
 }

@@ -8,13 +8,14 @@ import { createRandom } from '../../common/random.ts'
 import type { BlockRange } from '../../common/range.ts'
 import { settle } from '../../common/settle.ts'
 import { bytesOf, type Tensor } from '../../common/tensor.ts'
-import { KiB, minute } from '../../common/units.ts'
+import { KiB } from '../../common/units.ts'
 import { portsOf } from '../../model/layers/ports.ts'
 import type { Network } from '../../network/network.ts'
 import type { Dropout, NamedTensors } from '../../proto/frame.ts'
+import { requestTimeoutMs } from '../../proto/limits.ts'
 import type { AuditReport, ResultAuditor } from './audited.ts'
 import { type CodecOption, type Codecs, resolveCodecs } from './passes/codecs.ts'
-import { type BackwardOptions, Passes } from './passes/passes.ts'
+import { Passes, type RemoteBackwardOptions } from './passes/passes.ts'
 import { sumPorts } from './passes/ports.ts'
 import { defaultRetryDelaysMs, retry } from './passes/retry.ts'
 import { joinRows, rowsOf, splitRows } from './passes/rows.ts'
@@ -24,7 +25,7 @@ import type { Hop } from './routing/routing.ts'
 import { openInferenceSession, type SessionNetwork } from './session/inference-session.ts'
 import type { InferenceSession, SessionOptions } from './session/session.ts'
 
-export interface ForwardOptions {
+export interface RemoteForwardOptions {
   /** int64 [batch, seq], 1 = token, 0 = padding; absent: all are tokens */
   readonly mask?: Tensor<'int64'>
   /** `blocks.<i>.…`; those of other blocks are left out */
@@ -40,12 +41,12 @@ export interface ForwardPass {
   /** [batch, seq, hidden] */
   readonly hidden: Tensor<'float32'>
   /** Gradients of the input and of the ports, from that of the output. */
-  backward(gradient: Tensor<'float32'>, options?: BackwardOptions): Promise<PassGradients>
+  backward(gradient: Tensor<'float32'>, options?: RemoteBackwardOptions): Promise<PassGradients>
 }
 
 /** Blocks that servers compute. Throws BLOCKS_UNAVAILABLE naming those that nobody serves, DEADLINE, ABORTED, and what the last server said. */
 export interface RemoteBlocks {
-  forward(hidden: Tensor<'float32'>, options?: ForwardOptions): Promise<ForwardPass>
+  forward(hidden: Tensor<'float32'>, options?: RemoteForwardOptions): Promise<ForwardPass>
   openSession(options: SessionOptions): Promise<InferenceSession>
   close(): Promise<void>
 }
@@ -78,10 +79,9 @@ export interface RemoteInit {
 }
 
 const defaultSubBatchTokens = 1024
-export const defaultRequestTimeoutMs = 3 * minute
 
 /** Dropout of one part of a batch: its own seed, since masks are made by position within a request. */
-function dropoutOf(dropout: ForwardOptions['dropout'], part: number): Dropout | null {
+function dropoutOf(dropout: RemoteForwardOptions['dropout'], part: number): Dropout | null {
   if (dropout === undefined || dropout.probability === 0) return null
   const { probability, seed } = dropout
   return { probability, seed: part === 0 ? seed : createRandom(seed, part).uint32() }
@@ -107,7 +107,7 @@ export class RemoteSequential implements RemoteBlocks {
       network,
       model: init.model,
       codecs: this.#codecs,
-      timeoutMs: init.requestTimeoutMs ?? defaultRequestTimeoutMs,
+      timeoutMs: init.requestTimeoutMs ?? requestTimeoutMs,
       addressesOf: (peerId: string) => peers.addressesOf(peerId)
     }
     const retryDelaysMs = init.retryDelaysMs ?? defaultRetryDelaysMs
@@ -139,7 +139,7 @@ export class RemoteSequential implements RemoteBlocks {
    * the batch alone: with servers that compute alike, results do not depend on which there are, nor on timing. A server that
    * fails is replaced by another, a few times. Throws BLOCKS_UNAVAILABLE, the last server's error, ABORTED.
    */
-  async forward(hidden: Tensor<'float32'>, options: ForwardOptions = {}): Promise<ForwardPass> {
+  async forward(hidden: Tensor<'float32'>, options: RemoteForwardOptions = {}): Promise<ForwardPass> {
     checkOptions('blocks.forward', options, {
       mask: true,
       ports: true,

@@ -4,7 +4,7 @@ import { settle } from '../../common/settle.ts'
 import { throwIfAborted } from '../remote/passes/retry.ts'
 
 /** A batch's place in the row. */
-export interface Place {
+export interface BatchPlace {
   /** resolves when the batch before is done, or none is to take effect any more */
   readonly after: Promise<void>
   /** aborts when another batch failed */
@@ -18,7 +18,7 @@ export interface Place {
 export async function inOrder<Item, Result>(
   items: readonly Item[],
   { width, signal }: { width: number; signal?: AbortSignal },
-  run: (item: Item, index: number, place: Place) => Promise<Result>
+  run: (item: Item, index: number, place: BatchPlace) => Promise<Result>
 ): Promise<Result[]> {
   const done = items.map(() => Promise.withResolvers<void>())
   const nothing = Promise.resolve()

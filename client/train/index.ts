@@ -49,12 +49,12 @@ export {
   measureExactMatch,
   measureLanguage
 } from './metrics/index.ts'
-export type { BackwardOptions, ForwardOptions, Loss, Traffic, TrainableModel } from './model.ts'
+export type { BackwardOptions, Loss, Traffic, TrainableModel, TrainingForwardOptions } from './model.ts'
 export type {
   CheckpointOptions,
   EvaluationHook,
-  PlanOptions,
   Resumed,
+  TrainingPlanOptions,
   TrainingProgress,
   TrainOptions
 } from './options.ts'

@@ -21,7 +21,7 @@ export interface Loss {
   backward(options?: BackwardOptions): Promise<void>
 }
 
-export interface ForwardOptions {
+export interface TrainingForwardOptions {
   /** dropout acts, and servers keep what a backward needs */
   readonly training?: boolean
   /** of the dropout */
@@ -44,7 +44,7 @@ export interface TrainableModel {
   /** The loss is the mean over the labels that count; `logits` where the model gives them. */
   forward(
     batch: Batch,
-    options?: ForwardOptions
+    options?: TrainingForwardOptions
   ): Promise<{ readonly loss: Loss; readonly logits?: Tensor<'float32'> | null }>
   parameters(): readonly Parameter[]
   /**

@@ -56,7 +56,7 @@ export interface CheckpointOptions {
 }
 
 /** TrainingArguments of Hugging Face in camel case. */
-export interface PlanOptions {
+export interface TrainingPlanOptions {
   /** passes over the examples, also parts of one; default 3 where `maxSteps` does not say */
   readonly numTrainEpochs?: number
   /** optimizer steps; above 0 it is what counts, not the epochs. Default -1 */
@@ -72,7 +72,7 @@ export interface PlanOptions {
 }
 
 /** Of a training run. */
-export interface TrainOptions extends OptimizerSettings, PlanOptions, StoppingRule, CheckpointOptions {
+export interface TrainOptions extends OptimizerSettings, TrainingPlanOptions, StoppingRule, CheckpointOptions {
   /** the highest rate of the schedule */
   readonly learningRate: number
   /** fills shorter rows of a batch */

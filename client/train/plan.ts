@@ -1,6 +1,6 @@
 // Which examples every step of a run sees. Pure, and any step can be asked for: a resumed run goes on where it stopped.
 import { SwarmError } from '../../common/errors.ts'
-import { checkTrainOptions, type PlanOptions } from './options.ts'
+import { checkTrainOptions, type TrainingPlanOptions } from './options.ts'
 import { epochOrder, groupedByLength } from './order.ts'
 
 export interface TrainingPlan {
@@ -38,7 +38,7 @@ function check(name: string, value: number, expected: string, holds: boolean): v
  * @param options a run's, of which those of its plan count
  * Throws INVALID_ARGUMENT for sizes that make no sense and where there are no examples.
  */
-export function planTraining(lengths: readonly number[], options: PlanOptions): TrainingPlan {
+export function planTraining(lengths: readonly number[], options: TrainingPlanOptions): TrainingPlan {
   checkTrainOptions('planTraining', options)
   const { perDeviceTrainBatchSize = 8, gradientAccumulationSteps = 1, seed = 0, groupByLength = false } = options
   const { numTrainEpochs = defaultEpochs, maxSteps = -1 } = options

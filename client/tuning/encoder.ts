@@ -7,8 +7,8 @@ import { recompute } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
 import type { Graph, Value } from '../../graph/graph.ts'
 import { type Parameter, parameter } from '../local/parameter.ts'
-import { Programs } from '../local/programs.ts'
-import type { PassOptions, TuningMethod, TuningPass } from './method.ts'
+import { LocalPrograms } from '../local/programs.ts'
+import type { TuningMethod, TuningPass, TuningPassOptions } from './method.ts'
 
 type Floats = Tensor<'float32'>
 
@@ -22,12 +22,12 @@ export interface Encoded {
 /** Runs a graph whose inputs are parameters by their names (and masks), with one output, `encoded`. */
 export class Encoder {
   readonly #graph: Graph
-  readonly #programs: Programs
+  readonly #programs: LocalPrograms
 
   constructor(graph: Graph, parameters: readonly Parameter[]) {
     this.#graph = graph
     // sizes are small: one thread
-    this.#programs = new Programs(new Map(parameters.map(each => [each.name, each])), { threads: 1 })
+    this.#programs = new LocalPrograms(new Map(parameters.map(each => [each.name, each])), { threads: 1 })
   }
 
   async close(): Promise<void> {
@@ -59,7 +59,12 @@ export class Encoder {
 }
 
 /** x [n, in] through torch's Linear, weight [out, in] and bias [out]; they become inputs `<name>.weight`, `<name>.bias`. */
-export function linear(g: GraphBuilder, x: Value, name: string, [outputs, inputs]: readonly [number, number]): Value {
+export function encoderLinear(
+  g: GraphBuilder,
+  x: Value,
+  name: string,
+  [outputs, inputs]: readonly [number, number]
+): Value {
   const weight = g.input(`${name}.weight`, 'float32', [outputs, inputs])
   const bias = g.input(`${name}.bias`, 'float32', [outputs])
   return g.Add(g.FusedMatMul(x, weight, { transB: true }), bias)
@@ -96,12 +101,12 @@ export type PassOver = (values: Floats, accumulate: (gradient: Floats) => void) 
 export function encodedBy(
   encoder: Encoder,
   passOver: PassOver,
-  masksOf: (options: PassOptions) => Readonly<Record<string, Floats>> = () => ({})
+  masksOf: (options: TuningPassOptions) => Readonly<Record<string, Floats>> = () => ({})
 ): TuningPass & Required<Pick<TuningMethod, 'begin' | 'saved' | 'close'>> {
   const notBegun = (): never => {
     throw new SwarmError('INTERNAL', 'a method with an encoder is used by the passes that it begins')
   }
-  const begin = async (options: PassOptions): Promise<TuningPass> => {
+  const begin = async (options: TuningPassOptions): Promise<TuningPass> => {
     const { values, backward } = await encoder.encode(masksOf(options))
     let sum: Floats | null = null
     const accumulate = ({ shape, data }: Floats): void => {

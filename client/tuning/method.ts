@@ -60,7 +60,7 @@ export interface TuningPass {
   finish?(): Promise<void>
 }
 
-export interface PassOptions {
+export interface TuningPassOptions {
   /** whether the method's own dropout acts */
   readonly training: boolean
   /** of that dropout */
@@ -96,7 +96,7 @@ export interface TuningMethod<Config = unknown> extends TuningPass {
   /** positions that trained keys and values take before every row, as PEFT counts them; default 0 */
   readonly prefixTokens?: number
   /** The pass that a forward goes by, where parameters have to be encoded first; else the method is its own pass. */
-  begin?(options: PassOptions): Promise<TuningPass>
+  begin?(options: TuningPassOptions): Promise<TuningPass>
   /** What training adds to the loss for the parameters as they are, and the way back, which adds `scale` times its gradient. */
   penalty?(): { readonly value: number; backward(scale: number): void }
   /** After so many optimizer steps, with the last step's gradients still there. */

@@ -4,7 +4,7 @@ import { type ErrorCode, SwarmError } from '../../common/errors.ts'
 import { suggestion } from '../../common/names.ts'
 
 /** The data as the schema gives it. Throws `code` with every fault: `LORA configuration: r: expected …`. */
-export function parse<T>(schema: z.ZodType<T>, data: unknown, what: string, code: ErrorCode): T {
+export function parseBySchema<T>(schema: z.ZodType<T>, data: unknown, what: string, code: ErrorCode): T {
   const result = schema.safeParse(data)
   if (result.success) return result.data
   const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : []

@@ -14,8 +14,8 @@ import { alignNames } from '../formats/tensor-names.ts'
 import { isHubName, openHubFolder } from '../hub/folder.ts'
 import type { HubOptions } from '../hub/options.ts'
 import { isJsonObject } from '../json.ts'
-import { readTensors } from './formats.ts'
-import { checkReadable, decodeTensor, isStoredAsKnown, type ReadOptions, visitBytes } from './read-tensor.ts'
+import { readTensorIndex } from './formats.ts'
+import { checkReadable, decodeTensor, isStoredAsKnown, type ReadTensorOptions, visitBytes } from './read-tensor.ts'
 import { headNameOf, holdSameNumbers, tieByName } from './tied-head.ts'
 import { checkUnread } from './unread-tensors.ts'
 
@@ -95,7 +95,7 @@ function tensorInfo(tensors: ReadonlyMap<string, TensorInfo>, name: string, path
  */
 export const mergedField = 'merged_adapter'
 
-export interface OpenOptions {
+export interface OpenCheckpointOptions {
   readonly signal?: AbortSignal
   /** of the Hugging Face Hub, for a name instead of a path */
   readonly hub?: HubOptions
@@ -115,7 +115,7 @@ export interface OpenOptions {
  * (formats/formats.ts), a GGUF file, or by its name a model of the Hugging Face Hub. Reads no tensor but the final norm. Throws NOT_FOUND without config.json, BAD_CHECKPOINT for files that
  * are missing, truncated or contradict each other, UNSUPPORTED for architectures and options that this build does not run.
  */
-export async function openCheckpoint(pathOrName: string, options: OpenOptions = {}): Promise<Checkpoint> {
+export async function openCheckpoint(pathOrName: string, options: OpenCheckpointOptions = {}): Promise<Checkpoint> {
   options.signal?.throwIfAborted()
   const folder = options.folder ?? (await openLocalOrHub(pathOrName, options))
   const checkpoint = await openFolder(folder, options)
@@ -128,7 +128,7 @@ export async function openCheckpoint(pathOrName: string, options: OpenOptions = 
 }
 
 /** What lies at the path; where nothing does and it could be a name of the hub's, that model. */
-async function openLocalOrHub(pathOrName: string, { hub, signal }: OpenOptions): Promise<ModelFolder> {
+async function openLocalOrHub(pathOrName: string, { hub, signal }: OpenCheckpointOptions): Promise<ModelFolder> {
   const folder = await openModelFolder(pathOrName)
   if (folder.files.size > 0 || !isHubName(pathOrName)) return folder
   try {
@@ -202,7 +202,7 @@ async function withStoredHead(
   return untied
 }
 
-async function openFolder(folder: ModelFolder, options: OpenOptions): Promise<Checkpoint> {
+async function openFolder(folder: ModelFolder, options: OpenCheckpointOptions): Promise<Checkpoint> {
   const raw = await folder.json('config.json', options)
   if (raw === undefined) {
     throw new SwarmError('NOT_FOUND', `${folder.path}: no config.json (expected a Hugging Face model directory)`)
@@ -211,7 +211,7 @@ async function openFolder(folder: ModelFolder, options: OpenOptions): Promise<Ch
   const generationConfig = (await folder.json('generation_config.json', options)) ?? {}
   const said = withGenerationConfig(family.parseConfig(raw), generationConfig)
   const reads: ReadLog = { bytesRead: 0, tensorsRead: new Set(), tensorsMapped: new Set() }
-  const stored = await readTensors(folder, { reads, signal: options.signal })
+  const stored = await readTensorIndex(folder, { reads, signal: options.signal })
   const { tensors, expected } = modelTensors(raw, family, said, stored, folder.path)
   const names = expected.map(tensor => tensor.name)
   const head = headNameOf(family, said)
@@ -264,7 +264,7 @@ async function openFolder(folder: ModelFolder, options: OpenOptions): Promise<Ch
 export async function readTensor(
   checkpoint: Checkpoint,
   name: string,
-  options: ReadOptions = {}
+  options: ReadTensorOptions = {}
 ): Promise<Tensor<'float32'>> {
   const info = tensorInfo(checkpoint.tensors, name, checkpoint.path)
   await checkpoint.provide([name], { signal: options.signal })

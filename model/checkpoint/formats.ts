@@ -12,7 +12,7 @@ import { peerTensors } from '../peers/folder.ts'
 const formats: readonly CheckpointFormat[] = [gguf, safetensors, torch]
 
 /** Every tensor of the folder by its stored name. Throws BAD_CHECKPOINT naming what is looked for where nothing is there. */
-export async function readTensors(folder: ModelFolder, options: FormatOptions): Promise<Map<string, TensorInfo>> {
+export async function readTensorIndex(folder: ModelFolder, options: FormatOptions): Promise<Map<string, TensorInfo>> {
   const fromPeers = peerTensors(folder)
   if (fromPeers !== undefined) return new Map(fromPeers)
   const format = formats.find(candidate => candidate.matches(folder))

@@ -6,7 +6,7 @@ import { dtypes, sizeOf, type Tensor } from '../../common/tensor.ts'
 import { MiB } from '../../common/units.ts'
 import { openLocalFile } from '../formats/byte-file.ts'
 import { convertToFloat32, isWeightDtype } from '../formats/convert.ts'
-import { dequantize, quantizations } from '../formats/gguf/dequantize.ts'
+import { dequantizeGguf, quantizations } from '../formats/gguf/dequantize.ts'
 import { multiply } from '../formats/scale.ts'
 import type { ReadLog, TensorInfo } from '../formats/tensor-info.ts'
 
@@ -33,7 +33,7 @@ export async function visitBytes(
 }
 
 /** Of reading a tensor. */
-export interface ReadOptions {
+export interface ReadTensorOptions {
   readonly signal?: AbortSignal
   /** told how many more of its stored bytes are decoded */
   readonly onBytes?: (count: number) => void
@@ -53,7 +53,7 @@ function decoderOf({ dtype, file, name, encoding }: TensorInfo): Decoder {
       throw new SwarmError('UNSUPPORTED', `${file}: tensor '${name}': type ${encoding.quantization} is not supported`)
     }
     const { bytes, elements } = quantization
-    return { bytes, elements, decode: (block, out, offset) => dequantize(block, quantization, out, offset) }
+    return { bytes, elements, decode: (block, out, offset) => dequantizeGguf(block, quantization, out, offset) }
   }
   if (!isWeightDtype(dtype)) {
     throw new SwarmError('UNSUPPORTED', `${file}: tensor '${name}': dtype ${dtype} is not supported`)
@@ -110,7 +110,7 @@ function separateHalves(data: Float32Array, shape: readonly number[], heads: num
 export async function decodeTensor(
   info: TensorInfo,
   reads: ReadLog,
-  options: ReadOptions = {}
+  options: ReadTensorOptions = {}
 ): Promise<Tensor<'float32'>> {
   const { signal, onBytes } = options
   const { shape, encoding } = info

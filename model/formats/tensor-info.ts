@@ -49,7 +49,7 @@ export interface ReadLog {
 }
 
 /** Axes of a tensor; PyTorch has no more. */
-export const maxRank = 64
+export const maxTensorRank = 64
 
 const maxNameLength = 500
 

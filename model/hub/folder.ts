@@ -15,7 +15,7 @@ import { readJsonObject } from '../json.ts'
 import { PartialFile } from '../partial/partial-file.ts'
 import { fetchTensors } from '../partial/tensors.ts'
 import { type HubFile, listModel, ownFolder } from './listing.ts'
-import { type HubOptions, type HubSettings, withDefaults } from './options.ts'
+import { type HubOptions, type HubSettings, withHubDefaults } from './options.ts'
 import { hubSource } from './source.ts'
 
 /** Fetched when a folder is opened, so that whoever looks for them by path finds them. */
@@ -185,7 +185,7 @@ export async function openHubFolder(
   options: HubOptions = {},
   { signal }: FolderOptions = {}
 ): Promise<ModelFolder> {
-  const settings = withDefaults(options)
+  const settings = withHubDefaults(options)
   if (!isHubName(name)) throw new SwarmError('INVALID_ARGUMENT', `'${name}' is not a name of the hub (org/name)`)
   const repository = join(settings.cacheDir, `models--${name.replaceAll('/', '--')}`)
   const { commit, files } = await listModel(name, repository, settings, signal)

@@ -37,7 +37,7 @@ export interface HubSettings extends HubOptions {
   readonly revision: string
 }
 
-export function withDefaults(options: HubOptions = {}): HubSettings {
+export function withHubDefaults(options: HubOptions = {}): HubSettings {
   return {
     ...options,
     endpoint: (options.endpoint ?? 'https://huggingface.co').replace(/\/+$/, ''),

@@ -82,18 +82,18 @@ export function fitScale(values: Float32Array, bits: 4 | 8, fit: Fit): void {
 }
 
 /** A line through a block: element = code * step + start. */
-export interface Line {
+export interface QuantizedLine {
   step: number
   start: number
 }
 
 /** The whole zero that makes the offset of a line come nearest to the given one. */
-function zeroOf({ step, start }: Line, most: number, offset: number): number {
+function zeroOf({ step, start }: QuantizedLine, most: number, offset: number): number {
   return step === 0 ? 0 : Math.min(most, Math.max(0, Math.round((offset - start) / step)))
 }
 
 /** Of the steps that are tried, the one whose codes lie nearest to a line, squared, and that line. */
-export function fitLine(values: Float32Array, bits: 4 | 8, line: Line): void {
+export function fitLine(values: Float32Array, bits: 4 | 8, line: QuantizedLine): void {
   const most = 2 ** bits - 1
   const count = values.length
   let low = Infinity
@@ -139,12 +139,12 @@ export function fitLine(values: Float32Array, bits: 4 | 8, line: Line): void {
 }
 
 /** What the elements of a line have in common beyond whole zeros. */
-export function offsetOf(line: Line, bits: 4 | 8): number {
+export function offsetOf(line: QuantizedLine, bits: 4 | 8): number {
   return line.start + zeroOf(line, 2 ** bits - 1, 0) * line.step
 }
 
 /** The codes of a line beside an offset, then the scale that errs least for these codes. */
-export function fitBeside(values: Float32Array, bits: 4 | 8, line: Line, offset: number, fit: Fit): void {
+export function fitBeside(values: Float32Array, bits: 4 | 8, line: QuantizedLine, offset: number, fit: Fit): void {
   const most = 2 ** bits - 1
   const { codes } = fit
   clear(fit)

@@ -2,7 +2,7 @@
 // * scale. With 4 bits each block has an offset besides, which is added to all its elements; the offsets are columns of the
 // quantized matrix behind its own (docs/decisions/0014). Knows numbers only.
 import { hasRowZeros, type MatrixSizes, type Quantization, storedColumns } from './precision.ts'
-import { type Fit, fitBeside, fitLine, fitScale, type Line, offsetOf } from './quantize-block.ts'
+import { type Fit, fitBeside, fitLine, fitScale, offsetOf, type QuantizedLine } from './quantize-block.ts'
 
 /** The parts of a quantized matrix [rows, columns], each row by row, dense. */
 export interface QuantizedParts {
@@ -57,7 +57,7 @@ export function quantize(
   /** the matrix's own columns, then the offsets */
   const row = new Float32Array(stored)
   const fit: Fit = { codes: new Uint8Array(block), trial: new Uint8Array(block), scale: 0, zero: 0 }
-  const lines: Line[] = Array.from({ length: ownBlocks }, () => ({ step: 0, start: 0 }))
+  const lines: QuantizedLine[] = Array.from({ length: ownBlocks }, () => ({ step: 0, start: 0 }))
   const put = (r: number, b: number): void => {
     const index = r * blocks + b
     scales[index] = fit.scale

@@ -2,7 +2,7 @@
 import { GraphBuilder } from '../../graph/builder.ts'
 import type { Graph, Value } from '../../graph/graph.ts'
 import type { ModelConfig } from '../config/config.ts'
-import type { ClassifierOptions, LossOptions } from '../family.ts'
+import type { ClassifierGraphOptions, LossOptions } from '../family.ts'
 import { TensorScope } from '../layers/scope.ts'
 import type { ClientContext, FamilyDescription } from './description.ts'
 import { clientTensorsOf } from './expected-tensors.ts'
@@ -18,7 +18,7 @@ interface ClientGraphs<C extends ModelConfig> {
   head(config: C, options?: ClientOptions): Graph
   headLoss(config: C, options?: LossOptions): Graph
   features(config: C, options?: ClientOptions): Graph
-  classifier(config: C, options: ClassifierOptions): Graph
+  classifier(config: C, options: ClassifierGraphOptions): Graph
 }
 
 const smoothingName = (share: number): string => (share === 0 ? '' : ` smoothed ${share}`)

@@ -4,7 +4,7 @@ import { checkOptions } from '../../common/options.ts'
 import type { JsonObject } from '../json.ts'
 import { hasCharacter, toMessages, toVariables } from './chat-values.ts'
 import { JinjaError } from './jinja/errors.ts'
-import type { Dict, Value } from './jinja/python/values.ts'
+import type { Dict, PythonValue } from './jinja/python/values.ts'
 import { type RenderSettings, Template } from './jinja/template.ts'
 
 /** How a chat model wants a conversation written. */
@@ -62,7 +62,7 @@ const firstMark = 0xe0f0
 const lastMark = 0xf8fe
 
 /** The first pair that neither template nor conversation has. */
-function unusedMarks(source: string, values: readonly Value[]): readonly [string, string] {
+function unusedMarks(source: string, values: readonly PythonValue[]): readonly [string, string] {
   for (let code = firstMark; code < lastMark; code += 2) {
     const pair = [String.fromCharCode(code), String.fromCharCode(code + 1)] as const
     const isFree = pair.every(mark => !source.includes(mark) && !values.some(value => hasCharacter(value, mark)))
@@ -120,7 +120,7 @@ class Conversation {
   readonly source: string
   readonly messages: readonly Dict[]
   readonly #template: ChatTemplate
-  readonly #variables: ReadonlyMap<string, Value>
+  readonly #variables: ReadonlyMap<string, PythonValue>
   readonly #program: Template
 
   readonly #now: (() => Date) | undefined
@@ -133,7 +133,7 @@ class Conversation {
     // as transformers: a list of tools, also an empty one, asks for the template called tool_use
     this.source = toolUse !== undefined && Array.isArray(given.get('tools')) ? toolUse : source
     this.#template = template
-    this.#variables = new Map<string, Value>([
+    this.#variables = new Map<string, PythonValue>([
       ...Object.entries(specialTokens),
       ['tools', null],
       ['documents', null],

@@ -3,17 +3,17 @@ import { SwarmError } from '../../common/errors.ts'
 import { quoteForeign } from '../../common/foreign-json.ts'
 import { writtenIn } from './exact-json.ts'
 import { integer, parseInteger } from './jinja/python/numbers.ts'
-import { Dict, Float, type Value } from './jinja/python/values.ts'
+import { Dict, Float, type PythonValue } from './jinja/python/values.ts'
 
 /** lists and objects, one inside the other */
 const deepest = 200
 
 /** The number that a literal of JSON is to Python. */
-function numberOf(literal: string): Value {
+function numberOf(literal: string): PythonValue {
   return /[.eE]/.test(literal) ? new Float(Number(literal)) : parseInteger(literal, 10)
 }
 
-function plainNumber(value: number): Value {
+function plainNumber(value: number): PythonValue {
   if (!Number.isInteger(value) || Object.is(value, -0)) return new Float(value)
   return Number.isSafeInteger(value) ? value : integer(BigInt(value))
 }
@@ -22,7 +22,7 @@ function plainNumber(value: number): Value {
  * A value of JSON as Python would have it. Numbers from `parseJson` keep whether they are floats; other whole numbers are ints.
  * Throws INVALID_ARGUMENT for what JSON does not have, and for values deeper than any template reads.
  */
-export function toValue(value: unknown, where: string, depth = 0): Value {
+export function toValue(value: unknown, where: string, depth = 0): PythonValue {
   if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value
   if (typeof value === 'number') return plainNumber(value)
   if (typeof value === 'bigint') return integer(value)
@@ -76,8 +76,8 @@ export function toMessages(messages: readonly unknown[]): Dict[] {
 }
 
 /** The variables of a template. Throws INVALID_ARGUMENT where tools or documents are no lists of objects. */
-export function toVariables(variables: Readonly<Record<string, unknown>>): Map<string, Value> {
-  const values = new Map((toValue(variables, 'variables') as Dict).entries() as Iterable<[string, Value]>)
+export function toVariables(variables: Readonly<Record<string, unknown>>): Map<string, PythonValue> {
+  const values = new Map((toValue(variables, 'variables') as Dict).entries() as Iterable<[string, PythonValue]>)
   for (const name of ['tools', 'documents']) {
     const value = values.get(name)
     const isRight = Array.isArray(value) && value.every(item => item instanceof Dict)
@@ -90,9 +90,9 @@ export function toVariables(variables: Readonly<Record<string, unknown>>): Map<s
 }
 
 /** True where a text of the values has this character. */
-export function hasCharacter(value: Value, character: string): boolean {
+export function hasCharacter(value: PythonValue, character: string): boolean {
   if (typeof value === 'string') return value.includes(character)
-  if (Array.isArray(value)) return value.some((item: Value) => hasCharacter(item, character))
+  if (Array.isArray(value)) return value.some((item: PythonValue) => hasCharacter(item, character))
   if (!(value instanceof Dict)) return false
   for (const [name, item] of value.entries()) {
     if (hasCharacter(name, character) || hasCharacter(item, character)) return true

@@ -1,7 +1,7 @@
 // What a converted block's file holds: every tensor in float32, or the parts of those that are quantized.
 import type { Tensor } from '../../common/tensor.ts'
 import { type Checkpoint, readTensor } from '../checkpoint/checkpoint.ts'
-import type { ReadOptions } from '../checkpoint/read-tensor.ts'
+import type { ReadTensorOptions } from '../checkpoint/read-tensor.ts'
 import type { ExpectedTensor } from '../family.ts'
 import type { TensorSource } from '../formats/safetensors/file.ts'
 import {
@@ -58,7 +58,7 @@ export function blockParts(
   checkpoint: Checkpoint,
   block: number,
   precision: Precision,
-  options: ReadOptions = {}
+  options: ReadTensorOptions = {}
 ): TensorSource[] {
   const { config, family } = checkpoint
   const quantizableOf = quantizable(checkpoint, precision)

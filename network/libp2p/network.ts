@@ -7,7 +7,7 @@ import type { Logger } from '../../common/logger.ts'
 import { withResource } from '../../common/resource.ts'
 import { version } from '../../common/version.ts'
 import type { Message } from '../../proto/frame.ts'
-import { maxFrameBytes } from '../../proto/limits.ts'
+import { maxFrameBytes, requestTimeoutMs } from '../../proto/limits.ts'
 import { describeVersions, dhtProtocol, otherVersions, protocolsToAnnounce } from '../../proto/protocols.ts'
 import { connectedHost, listenError, parseAddress, parsePeerId } from '../addresses.ts'
 import {
@@ -17,8 +17,7 @@ import {
   gossipIntervalMs,
   maxBytesOfPeers,
   maxStreamsPerPeer,
-  pingTimeoutMs,
-  requestTimeoutMs
+  pingTimeoutMs
 } from '../constants.ts'
 import { type AnnouncementFields, maxAddresses, seal } from '../discovery/announcement.ts'
 import { Dht } from '../discovery/dht.ts'

@@ -9,7 +9,7 @@ import {
   type FrameBody,
   layFrame,
   type Message,
-  parseHeader,
+  parseFrameHeader,
   parsePrefix,
   prefixBytes,
   readTensors,
@@ -224,7 +224,7 @@ export class FramedStream implements MessageStream {
     const header =
       headerBytes <= this.#firstBytes ? new Uint8Array(headerBytes) : await this.#readGrowing(headerBytes, signal)
     if (headerBytes <= this.#firstBytes) await this.#readFull(header, signal)
-    const { body, layout } = parseHeader(header, payloadBytes, maxFrameBytes)
+    const { body, layout } = parseFrameHeader(header, payloadBytes, maxFrameBytes)
     admit?.(body, layout, this.peerId)
     this.#channel.expect(payloadBytes)
     const payload =

@@ -1,5 +1,6 @@
 // Whether a peer that is waited for is still there: bytes come or go, or it answers pings. Knows no message.
 import type { SwarmError } from '../../common/errors.ts'
+import { second } from '../../common/units.ts'
 
 export interface Silence {
   /** after so long without a byte the peer is pinged, and again after each answer */
@@ -7,6 +8,9 @@ export interface Silence {
   /** a ping that takes longer is no answer */
   readonly answerMs: number
 }
+
+/** Of a session's servers: a ping costs a few milliseconds, a wrong alarm everything that has to be sent again. */
+export const sessionSilence: Silence = { patienceMs: 1 * second, answerMs: 2 * second }
 
 /** The peer that is watched. */
 export interface Watched {

@@ -49,7 +49,7 @@ function firstRuns<Step extends RowStep>(steps: readonly Step[]): DecodeRun<Step
   return runs.map(runOf)
 }
 
-export interface PlanOptions {
+export interface DecodePlanOptions {
   /** false: rows of different lengths cannot run together but by single positions. Default true */
   readonly alike?: boolean
 }
@@ -61,7 +61,7 @@ export interface PlanOptions {
  */
 export function planRuns<Step extends RowStep>(
   steps: readonly Step[],
-  { alike = true }: PlanOptions = {}
+  { alike = true }: DecodePlanOptions = {}
 ): DecodeRun<Step>[] {
   const singles = steps.filter(({ added }) => added === 1)
   const firsts = steps.filter(({ added, past }) => added > 1 && past === 0)

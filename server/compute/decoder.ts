@@ -7,8 +7,8 @@ import { sharedTensor } from '../../runtime/session.ts'
 import type { SessionCache } from '../memory/kv/kv-cache.ts'
 import { cacheParts } from '../memory/kv/slab.ts'
 import { type DecodeRun, planRuns, type RowStep } from './decode-plan.ts'
-import { pick, prefixLength, type SpanCall } from './executor.ts'
-import type { ProgramKey, Programs } from './programs.ts'
+import { pickTensors, prefixLength, type SpanCall } from './executor.ts'
+import type { ProgramKey, SpanPrograms } from './programs.ts'
 import type { RotaryTables } from './rotary.ts'
 
 type Floats = Tensor<'float32'>
@@ -87,10 +87,10 @@ export function batchKey({ cache, ports }: DecodeSession): object | string {
 }
 
 export class SpanDecoder {
-  readonly #programs: Programs
+  readonly #programs: SpanPrograms
   readonly #rotary: RotaryTables
 
-  constructor(components: { programs: Programs; rotary: RotaryTables }) {
+  constructor(components: { programs: SpanPrograms; rotary: RotaryTables }) {
     this.#programs = components.programs
     this.#rotary = components.rotary
   }
@@ -152,7 +152,7 @@ export class SpanDecoder {
     const key: ProgramKey = { purpose: 'decode', blocks, ports: names, dropout: false }
     const tables = this.#rotary.feeds(longest, { length: seq === 1 ? undefined : longest })
     await this.#programs.use(key, session =>
-      session.run({ ...feeds, ...pick(tables, session.graph.inputs) }, { outputs })
+      session.run({ ...feeds, ...pickTensors(tables, session.graph.inputs) }, { outputs })
     )
     return output
   }

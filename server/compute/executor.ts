@@ -5,7 +5,7 @@ import { bytesOf, type Tensor, tensor } from '../../common/tensor.ts'
 import { parsePort, portName } from '../../model/layers/ports.ts'
 import type { NamedTensors } from '../../proto/messages.ts'
 import { dropoutMask } from './dropout.ts'
-import type { ProgramKey, Programs } from './programs.ts'
+import type { ProgramKey, SpanPrograms } from './programs.ts'
 import type { RotaryTables } from './rotary.ts'
 
 type Floats = Tensor<'float32'>
@@ -31,10 +31,10 @@ export interface Residuals {
 }
 
 export class SpanExecutor {
-  readonly #programs: Programs
+  readonly #programs: SpanPrograms
   readonly #rotary: RotaryTables
 
-  constructor(components: { programs: Programs; rotary: RotaryTables }) {
+  constructor(components: { programs: SpanPrograms; rotary: RotaryTables }) {
     this.#programs = components.programs
     this.#rotary = components.rotary
   }
@@ -43,7 +43,7 @@ export class SpanExecutor {
   async forward(call: SpanCall): Promise<Floats> {
     const feeds = await this.#feeds(call)
     return await this.#programs.use(keyOf('forward', call), async session => {
-      const outputs = await session.run(pick(feeds, session.graph.inputs))
+      const outputs = await session.run(pickTensors(feeds, session.graph.inputs))
       return outputs.hidden_out as Floats
     })
   }
@@ -52,7 +52,7 @@ export class SpanExecutor {
   async forwardKeeping(call: SpanCall): Promise<{ hidden: Floats; residuals: Residuals }> {
     const feeds = await this.#feeds(call)
     const outputs = await this.#programs.use(keyOf('residual', call), session =>
-      session.run(pick(feeds, session.graph.inputs))
+      session.run(pickTensors(feeds, session.graph.inputs))
     )
     const { hidden_out: hidden, ...kept } = outputs
     const bytes = Object.values({ ...feeds, ...kept }).reduce((sum, { dtype, shape }) => sum + bytesOf(dtype, shape), 0)
@@ -62,7 +62,7 @@ export class SpanExecutor {
   /** Gradients `grad.hidden` and `grad.<port>`. Uses the residuals up. */
   backward({ key, feeds, kept }: Residuals, gradHidden: Floats): Promise<NamedTensors> {
     return this.#programs.use(key, async session => {
-      const all = pick({ ...feeds, ...kept, 'grad.hidden_out': gradHidden }, session.graph.inputs)
+      const all = pickTensors({ ...feeds, ...kept, 'grad.hidden_out': gradHidden }, session.graph.inputs)
       const consume = Object.keys(kept).filter(name => name in all)
       return (await session.run(all, { consume })) as NamedTensors
     })
@@ -73,7 +73,7 @@ export class SpanExecutor {
     const feeds = { ...(await this.#feeds(call)), 'grad.hidden_out': gradHidden }
     return await this.#programs.use(
       keyOf('recompute', call),
-      async session => (await session.run(pick(feeds, session.graph.inputs))) as NamedTensors
+      async session => (await session.run(pickTensors(feeds, session.graph.inputs))) as NamedTensors
     )
   }
 
@@ -119,7 +119,7 @@ function keyOf(purpose: ProgramKey['purpose'], { blocks, ports, dropout }: SpanC
 }
 
 /** Those that the graph takes: a backward needs not all of what its forward did. */
-export function pick(
+export function pickTensors(
   feeds: Readonly<Record<string, Tensor>>,
   inputs: readonly { readonly name: string }[]
 ): Record<string, Tensor> {

@@ -56,7 +56,7 @@ function sumOf(entries: readonly Entry[]): number {
   return entries.reduce((sum, entry) => sum + entry.prepackedBytes, 0)
 }
 
-export class Programs {
+export class SpanPrograms {
   readonly #init: ProgramsInit
   /** the one used last stands last */
   readonly #entries = new Map<string, Entry>()

@@ -78,7 +78,7 @@ export async function* backward(executor: SpanExecutor, kept: KeptPass, gradHidd
 }
 
 /** The same numbers from the span's input. */
-export async function* recompute(
+export async function* recomputeRuns(
   executor: SpanExecutor,
   call: SpanCall,
   gradHidden: Floats,

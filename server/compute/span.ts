@@ -9,7 +9,7 @@ import { getPacker } from '../../runtime/packer.ts'
 import { maxPieceTokens, maxPrograms, minPieceTokens, pieceMs } from '../limits.ts'
 import { SpanDecoder } from './decoder.ts'
 import { SpanExecutor } from './executor.ts'
-import { Programs } from './programs.ts'
+import { SpanPrograms } from './programs.ts'
 import { RotaryTables } from './rotary.ts'
 import { measureThroughput, type Throughput } from './throughput.ts'
 
@@ -26,7 +26,7 @@ export interface SpanInit {
 export interface HostedSpan {
   readonly range: BlockRange
   readonly weights: BlockWeights
-  readonly programs: Programs
+  readonly programs: SpanPrograms
   readonly executor: SpanExecutor
   readonly decoder: SpanDecoder
   /** as measured, without any limit */
@@ -38,7 +38,7 @@ export async function loadSpan(init: SpanInit, range: BlockRange, signal: AbortS
   const { checkpoint, precision, cacheDir, threads, onProgress } = init
   const converting = { cacheDir, precision, packer: getPacker(), onProgress, signal }
   const weights = await blockWeights(checkpoint, range, converting)
-  const programs = new Programs({
+  const programs = new SpanPrograms({
     ...{ checkpoint, range, weights, precision, threads },
     prepackedBytes: init.prepackedBytes(weights.bytes),
     maxSessions: maxPrograms

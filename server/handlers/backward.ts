@@ -1,7 +1,7 @@
 // backward: from kept activations, or from the span's input by computing its forward again. The same numbers either way.
 import type { Handler } from '../../network/network.ts'
 import type { BodyOf, Message, NamedTensors } from '../../proto/messages.ts'
-import { backward, recompute } from '../compute/span-runs.ts'
+import { backward, recomputeRuns } from '../compute/span-runs.ts'
 import type { ServerContext } from '../context.ts'
 import { checkCall, checkGradient, checkSpan, tokensOf } from '../requests/passes.ts'
 import type { Runs } from '../schedule/scheduler.ts'
@@ -45,7 +45,7 @@ function plan(
     const grad = checkGradient(tensors, context, blocks, call.hidden.shape)
     const runs = context.runsOf(blocks, tokensOf(call.hidden))
     const count = runs.length === 1 ? 1 : 2 * runs.length
-    return { runs: count, compute: () => recompute(executor, call, grad, runs) }
+    return { runs: count, compute: () => recomputeRuns(executor, call, grad, runs) }
   }
   const { shape, runs } = residuals.peek(peerId, body.residualId)
   const grad = checkGradient(tensors, context, blocks, shape)

@@ -4,7 +4,7 @@ import { type BlockRange, rangeLength } from '../../common/range.ts'
 import { formatBytes } from '../../common/units.ts'
 import type { ModelConfig } from '../../model/config/config.ts'
 
-export interface Work {
+export interface RequestWork {
   readonly blocks: BlockRange
   readonly batch: number
   /** new positions of a row */
@@ -22,7 +22,7 @@ type Sizes = Pick<ModelConfig, 'hiddenSize' | 'intermediateSize' | 'numHeads' | 
  * needs them; beside that the block in work has its scores before and after softmax (backward: and their gradient). Measured on
  * models/tiny, [4, 1024] tokens, 12 blocks: forward 174 MiB, backward 1.4 GiB; estimated 248 MiB and 1.8 GiB.
  */
-export function workingBytes(sizes: Sizes, { blocks, batch, seq, keys, training }: Work): number {
+export function workingBytes(sizes: Sizes, { blocks, batch, seq, keys, training }: RequestWork): number {
   const { hiddenSize, intermediateSize, numHeads, headDim } = sizes
   const scores = numHeads * seq * keys
   const vectors = seq * (3 * hiddenSize + numHeads * headDim + 2 * intermediateSize)
@@ -31,7 +31,7 @@ export function workingBytes(sizes: Sizes, { blocks, batch, seq, keys, training 
 }
 
 /** @throws SwarmError INVALID_ARGUMENT where the work would take more than `maxBytes` */
-export function checkWork(sizes: Sizes, work: Work, maxBytes: number): void {
+export function checkWork(sizes: Sizes, work: RequestWork, maxBytes: number): void {
   const bytes = workingBytes(sizes, work)
   if (bytes <= maxBytes) return
   throw new SwarmError(

@@ -1,19 +1,14 @@
 // The border: what a stranger sent becomes a call that the executor can trust, or an error that says what is wrong.
+
 import { SwarmError } from '../../common/errors.ts'
 import { type BlockRange, formatRange, rangeContains, rangeLength } from '../../common/range.ts'
 import type { Tensor } from '../../common/tensor.ts'
 import { second } from '../../common/units.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import { requestTimeoutMs } from '../../proto/limits.ts'
 import type { Dropout, NamedTensors, Span } from '../../proto/messages.ts'
 import { prefixLength, type SpanCall } from '../compute/executor.ts'
-import {
-  maxBatch,
-  maxRequestTimeoutMs,
-  maxTokensPerRequest,
-  minRequestTokens,
-  requestTimeoutMs,
-  requestWorkMs
-} from '../limits.ts'
+import { maxBatch, maxRequestTimeoutMs, maxTokensPerRequest, minRequestTokens, requestWorkMs } from '../limits.ts'
 import { checkWork } from '../memory/working-memory.ts'
 import { checkPorts, type NamedShapes, type Shaped } from './ports.ts'
 

@@ -127,7 +127,7 @@ export function checkStepShapes(tensors: NamedShapes, hosted: Hosted, blocks: Bl
 }
 
 /** @throws SwarmError INVALID_ARGUMENT */
-export function checkStep(
+export function checkStepRequest(
   tensors: NamedTensors,
   hosted: Hosted,
   { batch, maxLength, blocks }: CacheShape,

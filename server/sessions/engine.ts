@@ -18,7 +18,7 @@ export interface EngineComponents {
   readonly prefixes?: PrefixReuse
 }
 
-export interface StepOptions {
+export interface EngineStepOptions {
   readonly peerId: string
   readonly signal: AbortSignal
 }
@@ -53,7 +53,7 @@ export class DecodeEngine {
    * New positions of every row through the session's blocks, [batch, seq, hidden] to the same.
    * @throws SwarmError BUSY where queue or cache are full, and what the signal says
    */
-  async step(step: DecodeStep, options: StepOptions): Promise<Floats> {
+  async step(step: DecodeStep, options: EngineStepOptions): Promise<Floats> {
     const plan = this.#components.prefixes?.plan(step) ?? null
     if (plan === null) return await this.#compute(step, options)
     const output = await this.#computeRest(step, plan, options)
@@ -62,7 +62,7 @@ export class DecodeEngine {
   }
 
   /** What was computed before is copied. */
-  async #computeRest(step: DecodeStep, plan: PrefixPlan, options: StepOptions): Promise<Floats> {
+  async #computeRest(step: DecodeStep, plan: PrefixPlan, options: EngineStepOptions): Promise<Floats> {
     const { skips } = plan
     if (Math.max(...skips) === 0) return await this.#compute(step, options)
     const { session, hidden } = step
@@ -85,7 +85,7 @@ export class DecodeEngine {
     return output
   }
 
-  async #compute(step: DecodeStep, options: StepOptions): Promise<Floats> {
+  async #compute(step: DecodeStep, options: EngineStepOptions): Promise<Floats> {
     const [batch, seq, width] = step.hidden.shape as [number, number, number]
     const size = Math.max(1, Math.floor(this.#pieceTokens / batch))
     const longest = Math.max(...lengthsAfter(step))
@@ -102,7 +102,7 @@ export class DecodeEngine {
     return output
   }
 
-  async #piece(step: DecodeStep, { peerId, signal }: StepOptions): Promise<Floats> {
+  async #piece(step: DecodeStep, { peerId, signal }: EngineStepOptions): Promise<Floats> {
     const { decoder, scheduler } = this.#components
     const { session, lengths } = step
     await session.cache.reserve(lengthsAfter(step), signal)

@@ -2,18 +2,14 @@
 import { pause } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import type { Tensor } from '../../common/tensor.ts'
-import { second } from '../../common/units.ts'
 import type { Network } from '../../network/network.ts'
 import type { MessageStream } from '../../network/streams/message-stream.ts'
-import { isThere, type Silence } from '../../network/streams/silence.ts'
+import { isThere, sessionSilence } from '../../network/streams/silence.ts'
 import type { Codec } from '../../proto/codec.ts'
 import { fittingCodec } from '../../proto/fitting-codec.ts'
 import type { BodyOf, Message } from '../../proto/messages.ts'
 import { protocols } from '../../proto/protocols.ts'
 import type { NextHop } from '../requests/sessions.ts'
-
-/** A client asks all its servers sooner: what it finds frozen is not cut off here as well. */
-const silence: Silence = { patienceMs: 1 * second, answerMs: 2 * second }
 
 /** Rejects where no answer comes. */
 type Ping = (signal: AbortSignal) => Promise<unknown>
@@ -101,9 +97,9 @@ export class PushLink {
     const watched = { activeAt: () => this.#stream.activeAt, ping: this.#ping }
     for (let askedAt = 0; askedAt !== this.#sentAt && !signal.aborted; ) {
       askedAt = this.#sentAt
-      await pause(askedAt + silence.patienceMs - performance.now(), signal)
+      await pause(askedAt + sessionSilence.patienceMs - performance.now(), signal)
       if (askedAt !== this.#sentAt || signal.aborted) continue
-      if (await isThere(watched, silence.answerMs, signal)) continue
+      if (await isThere(watched, sessionSilence.answerMs, signal)) continue
       this.#silent.reject(new SwarmError('UNREACHABLE', 'the next server does not answer'))
       break
     }

@@ -10,22 +10,20 @@ import type { Network } from '../../network/network.ts'
 import { startDeadline } from '../../network/streams/deadline.ts'
 import type { MessageStream } from '../../network/streams/message-stream.ts'
 import { fittingCodec } from '../../proto/fitting-codec.ts'
+import { replayPositions } from '../../proto/limits.ts'
 import type { BodyOf, Message } from '../../proto/messages.ts'
 import { type DecodeSession, openSession, prefixOf } from '../compute/decoder.ts'
 import { withoutFirst } from '../compute/prefix-reuse.ts'
 import type { KvCache } from '../memory/kv/kv-cache.ts'
 import type { ServerMetrics } from '../observe/metrics.ts'
 import { type Hosted, timeoutOf } from '../requests/passes.ts'
-import { checkStep, type NextHop, type SessionRequest, type StepRequest } from '../requests/sessions.ts'
+import { checkStepRequest, type NextHop, type SessionRequest, type StepRequest } from '../requests/sessions.ts'
 import type { Scheduler } from '../schedule/scheduler.ts'
 import type { DecodeEngine } from './engine.ts'
 import { PushLink } from './push-link.ts'
 
 type Floats = Tensor<'float32'>
 type StepBody = BodyOf<'inferenceStep'>
-
-/** positions of a row in one replayed step */
-const replayPositions = 256
 
 /** What a session needs of its server. */
 export interface SessionContext extends Hosted {
@@ -164,7 +162,7 @@ export class ServedSession {
     const { cache } = this.#decode
     const prefix = prefixOf(this.#decode)
     const held = cache.rows.map(({ length }) => Math.max(0, length - prefix))
-    const given = checkStep(tensors, this.#context, cache.shape, { held, prefix, replay: body.replay })
+    const given = checkStepRequest(tensors, this.#context, cache.shape, { held, prefix, replay: body.replay })
     if (body.replay) {
       this.#lastStep = body.step
       const missing = withoutHeld(given, held)

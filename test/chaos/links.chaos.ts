@@ -1,15 +1,15 @@
 // Links between peers that all live: partitions, slow ones, lossy ones.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { generate, tell, withClient } from '../../testing/chaos/generation.ts'
-import { type ChaosSwarm, startSwarm } from '../../testing/chaos/swarm.ts'
+import { generateGreedy, tell, withClient } from '../../testing/chaos/generation.ts'
+import { type ChaosSwarm, startChaosSwarm } from '../../testing/chaos/swarm.ts'
 
 const client127 = '127.0.0.1'
 
 describe('a generation over bad links', { timeout: 400_000 }, () => {
   let swarm: ChaosSwarm
   before(async () => {
-    swarm = await startSwarm([
+    swarm = await startChaosSwarm([
       [0, 6],
       [6, 12],
       [0, 6],
@@ -24,7 +24,7 @@ describe('a generation over bad links', { timeout: 400_000 }, () => {
   for (const hop of [0, 1]) {
     it(`goes on when the client loses sight of server ${hop}`, () =>
       withClient(swarm, async client => {
-        const trial = await generate(client, {
+        const trial = await generateGreedy(client, {
           10: chain => chain[hop]!.proxy.set({ isFrozen: true }, client127),
           40: clear
         })
@@ -34,7 +34,7 @@ describe('a generation over bad links', { timeout: 400_000 }, () => {
 
   it('goes on when two servers lose sight of each other, both in sight of the client', () =>
     withClient(swarm, async client => {
-      const trial = await generate(client, {
+      const trial = await generateGreedy(client, {
         10: ([first, second]) => {
           first!.proxy.set({ isFrozen: true }, second!.source)
           second!.proxy.set({ isFrozen: true }, first!.source)
@@ -45,7 +45,7 @@ describe('a generation over bad links', { timeout: 400_000 }, () => {
 
   it('is only slower when a server is far away behind a narrow link', () =>
     withClient(swarm, async client => {
-      const trial = await generate(client, {
+      const trial = await generateGreedy(client, {
         10: chain => chain[1]!.proxy.set({ delayMs: 100, bytesPerSecond: 50_000 }),
         30: clear
       })
@@ -54,7 +54,7 @@ describe('a generation over bad links', { timeout: 400_000 }, () => {
 
   it('goes on when connections break in the middle of frames', () =>
     withClient(swarm, async client => {
-      const trial = await generate(client, {
+      const trial = await generateGreedy(client, {
         10: chain => chain[0]!.proxy.cutAfter(500),
         25: chain => chain[1]!.proxy.cutAfter(100),
         40: () => {
@@ -67,7 +67,7 @@ describe('a generation over bad links', { timeout: 400_000 }, () => {
   it('goes on when bytes are corrupted, which the encryption notices', () =>
     withClient(swarm, async client => {
       const before = client.chain().reduce((sum, { proxy }) => sum + proxy.corrupted, 0)
-      const trial = await generate(client, {
+      const trial = await generateGreedy(client, {
         10: chain => chain[0]!.proxy.corrupt('*', 100),
         30: () => {
           for (const { proxy } of swarm.servers) proxy.corrupt('*', 100)

@@ -1,8 +1,8 @@
 // Servers that die, freeze and come back in the middle of a generation.
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { generate, tell, withClient } from '../../testing/chaos/generation.ts'
-import { type ChaosSwarm, end, startSwarm } from '../../testing/chaos/swarm.ts'
+import { generateGreedy, tell, withClient } from '../../testing/chaos/generation.ts'
+import { type ChaosSwarm, end, startChaosSwarm } from '../../testing/chaos/swarm.ts'
 
 const replicas = [
   [0, 4],
@@ -16,7 +16,7 @@ const replicas = [
 describe('a generation through three servers', { timeout: 300_000 }, () => {
   let swarm: ChaosSwarm
   before(async () => {
-    swarm = await startSwarm(replicas)
+    swarm = await startChaosSwarm(replicas)
   })
   after(() => swarm?.[Symbol.asyncDispose]())
 
@@ -27,7 +27,7 @@ describe('a generation through three servers', { timeout: 300_000 }, () => {
   ] as const) {
     it(`goes on when server ${hop} is killed after ${step} tokens`, () =>
       withClient(swarm, async client => {
-        const trial = await generate(client, {
+        const trial = await generateGreedy(client, {
           [step]: chain => void chain[hop]!.peer.process.kill('SIGKILL')
         })
         tell(`server ${hop} killed`, trial)
@@ -41,7 +41,7 @@ describe('a generation through three servers', { timeout: 300_000 }, () => {
       withClient(swarm, async client => {
         let frozen = client.chain()[hop]!
         try {
-          const trial = await generate(client, {
+          const trial = await generateGreedy(client, {
             10: chain => {
               frozen = chain[hop]!
               frozen.peer.process.kill('SIGSTOP')
@@ -57,12 +57,12 @@ describe('a generation through three servers', { timeout: 300_000 }, () => {
 })
 
 it('a server that was killed is used again when it is back with its identity', { timeout: 120_000 }, async () => {
-  const swarm = await startSwarm([[0, 6]])
+  const swarm = await startChaosSwarm([[0, 6]])
   try {
     const identity = ['--identity', join(swarm.home, 'identity')]
     const killed = await swarm.add([6, 12], { args: identity })
     await withClient(swarm, async client => {
-      const trial = await generate(client, {
+      const trial = await generateGreedy(client, {
         20: async () => {
           await end(killed.peer)
           await swarm.add([6, 12], { args: identity, place: killed })

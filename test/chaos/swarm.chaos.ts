@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { startPeer } from '../../cli/local-swarm.ts'
-import { connect, generate, tell, withClient } from '../../testing/chaos/generation.ts'
-import { end, startSwarm } from '../../testing/chaos/swarm.ts'
+import { connect, generateGreedy, tell, withClient } from '../../testing/chaos/generation.ts'
+import { end, startChaosSwarm } from '../../testing/chaos/swarm.ts'
 
 const halves = [
   [0, 6],
@@ -12,10 +12,10 @@ const halves = [
 
 it('lives on without its bootstrap peers', { timeout: 120_000 }, async () => {
   const bootstraps = await Promise.all([1, 2].map(() => startPeer(['bootstrap', '--host', '127.0.0.1', '--port', '0'])))
-  const swarm = await startSwarm(halves, { join: bootstraps.map(({ address }) => address) })
+  const swarm = await startChaosSwarm(halves, { join: bootstraps.map(({ address }) => address) })
   try {
     await withClient(swarm, async client => {
-      const trial = await generate(client, { 10: async () => void (await Promise.all(bootstraps.map(end))) })
+      const trial = await generateGreedy(client, { 10: async () => void (await Promise.all(bootstraps.map(end))) })
       tell('all bootstrap peers killed', trial)
       // newcomers join by any server, and servers find each other without those that are gone
       const [first] = swarm.servers
@@ -33,24 +33,24 @@ it('lives on without its bootstrap peers', { timeout: 120_000 }, async () => {
 
 for (const minutes of [-3, 3]) {
   it(`is not disturbed by a server whose clock is ${minutes} minutes off`, { timeout: 240_000 }, async () => {
-    const swarm = await startSwarm([[0, 6]])
+    const swarm = await startChaosSwarm([[0, 6]])
     try {
       const odd = await swarm.add([6, 12], { clockMs: minutes * 60_000 })
       const client = await connect(swarm)
       try {
-        await generate(client, {})
+        await generateGreedy(client, {})
         // past the minute that is left of four, had announcements no more than that
         await new Promise(resolve => setTimeout(resolve, 70_000))
         const late = await connect(swarm)
         try {
-          const trial = await generate(late, {})
+          const trial = await generateGreedy(late, {})
           assert.equal(late.chain()[1], odd)
           assert.equal(late.replacements(), 0, 'the servers do not hand on to each other')
           tell(`a clock ${minutes} minutes off`, trial)
         } finally {
           await late[Symbol.asyncDispose]()
         }
-        await generate(client, {})
+        await generateGreedy(client, {})
       } finally {
         await client[Symbol.asyncDispose]()
       }

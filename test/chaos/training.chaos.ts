@@ -9,7 +9,7 @@ import { stringify } from 'yaml'
 import { createRandom } from '../../common/random.ts'
 import { float32, type Tensor } from '../../common/tensor.ts'
 import { connect } from '../../testing/chaos/generation.ts'
-import { type ChaosServer, type ChaosSwarm, root, startSwarm, tinyPath } from '../../testing/chaos/swarm.ts'
+import { type ChaosServer, type ChaosSwarm, root, startChaosSwarm, tinyPath } from '../../testing/chaos/swarm.ts'
 
 const run = promisify(execFile)
 const random = createRandom(11)
@@ -42,7 +42,7 @@ type Moment = 'forward' | 'backward' | 'between'
 describe('a training step', { timeout: 400_000 }, () => {
   let swarm: ChaosSwarm
   before(async () => {
-    swarm = await startSwarm(halves)
+    swarm = await startChaosSwarm(halves)
   })
   after(() => swarm?.[Symbol.asyncDispose]())
 

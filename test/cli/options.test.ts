@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { parseBlocks, parseBytes, parseNumber, parsePort, parsePositive } from '../../cli/options.ts'
+import { parseBlocks, parseBytes, parseNumber, parsePositive, parseTcpPort } from '../../cli/options.ts'
 import { version } from '../../common/version.ts'
 
 test('--blocks is half-open', () => {
@@ -19,7 +19,7 @@ test('sizes are binary and need a unit that exists', () => {
 test('numbers are checked', () => {
   assert.equal(parsePositive('3'), 3)
   assert.throws(() => parsePositive('0'), /above 0/)
-  assert.throws(() => parsePort('65536'), /65535/)
+  assert.throws(() => parseTcpPort('65536'), /65535/)
   assert.throws(() => parseNumber('warm'), /number/)
 })
 

@@ -7,7 +7,7 @@ import { checkOptions, checkSpelling } from '../../common/options.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { createNetwork } from '../../network/node.ts'
 import { createServer } from '../../server/server.ts'
-import { collect, referencePath } from '../../testing/references.ts'
+import { collectAll, referencePath } from '../../testing/references.ts'
 import { startSwarm, type TestSwarm } from '../../testing/swarm.ts'
 
 /** Functions and methods whose parameters are no options. */
@@ -152,11 +152,12 @@ before(async () => {
     runTraining: [
       'on_resume',
       'onResume',
-      bogus => collect(sdk.runTraining(base, { train: examples, validation: [] }, config, { padTokenId: 0, ...bogus }))
+      bogus =>
+        collectAll(sdk.runTraining(base, { train: examples, validation: [] }, config, { padTokenId: 0, ...bogus }))
     ],
     taskOfData: ['fromat', 'format', bogus => sdk.taskOfData({ ...sources, ...bogus })],
     tokenizeExamples: ['max_length', 'maxLength', bogus => sdk.tokenizeExamples([], tokenizer, bogus)],
-    train: ['warmup_ratio', 'warmupRatio', bogus => collect(sdk.train(base, examples, { ...settings, ...bogus }))],
+    train: ['warmup_ratio', 'warmupRatio', bogus => collectAll(sdk.train(base, examples, { ...settings, ...bogus }))],
     readAdapterInfo: ['signl', 'signal', bogus => sdk.readAdapterInfo(path, bogus)],
     'DistributedModelForCausalLM.forward': [
       'label_smoothing',
@@ -167,7 +168,7 @@ before(async () => {
     'DistributedModelForCausalLM.generateStream': [
       'do_sample',
       'doSample',
-      bogus => collect(base.generateStream(ids, bogus))
+      bogus => collectAll(base.generateStream(ids, bogus))
     ],
     'DistributedModel.savePretrained': ['signl', 'signal', bogus => tuned.savePretrained('/nowhere', bogus)],
     'DistributedModelForSequenceClassification.savePretrained': [
@@ -247,17 +248,17 @@ before(async () => {
     'train: optimArgs': [
       'clip_threshold',
       'clipThreshold',
-      bogus => collect(sdk.train(base, examples, { ...settings, optimArgs: bogus }))
+      bogus => collectAll(sdk.train(base, examples, { ...settings, optimArgs: bogus }))
     ],
     'train: lrSchedulerKwargs': [
       'num_cycles',
       'numCycles',
-      bogus => collect(sdk.train(base, examples, { ...settings, lrSchedulerKwargs: bogus }))
+      bogus => collectAll(sdk.train(base, examples, { ...settings, lrSchedulerKwargs: bogus }))
     ],
     'train: lossScale': [
       'init_scale',
       'initScale',
-      bogus => collect(sdk.train(base, examples, { ...settings, lossScale: bogus }))
+      bogus => collectAll(sdk.train(base, examples, { ...settings, lossScale: bogus }))
     ],
     'learningRateAt: kwargs': [
       'lr_end',

@@ -5,7 +5,7 @@ import { after, describe, test } from 'node:test'
 import { createRandom } from '../../common/random.ts'
 import { corpusPath, readCorpus } from '../../testing/fuzz/corpus.ts'
 import { inputsOf } from '../../testing/fuzz/inputs.ts'
-import { judge } from '../../testing/fuzz/judge.ts'
+import { judgeOutcome } from '../../testing/fuzz/judge.ts'
 import { mutateBytes, mutateJson } from '../../testing/fuzz/mutate.ts'
 import { fuzzTargets } from '../../testing/fuzz/targets/index.ts'
 
@@ -19,11 +19,11 @@ for (const target of fuzzTargets) {
       const inputAt = await inputsOf(target, 1)
       const seeds = await target.seeds()
       for (const [index, input] of seeds.entries()) {
-        assert.equal(await judge(target, input), null, `seed ${index}`)
+        assert.equal(await judgeOutcome(target, input), null, `seed ${index}`)
       }
-      for (const { file, bytes } of readCorpus(target.name)) assert.equal(await judge(target, bytes), null, file)
+      for (const { file, bytes } of readCorpus(target.name)) assert.equal(await judgeOutcome(target, bytes), null, file)
       for (let index = 1000; index < 1000 + randomInputs; index++) {
-        assert.equal(await judge(target, inputAt(index)), null, `input ${index} of seed 1`)
+        assert.equal(await judgeOutcome(target, inputAt(index)), null, `input ${index} of seed 1`)
       }
     })
   })
@@ -64,7 +64,7 @@ describe('a fault', () => {
   const nothing = new Uint8Array()
 
   test('is any error that is not ours', async () => {
-    const fault = await judge(
+    const fault = await judgeOutcome(
       named(() => {
         throw new RangeError('Maximum call stack size exceeded')
       }),
@@ -72,7 +72,7 @@ describe('a fault', () => {
     )
     assert.match(fault!, /RangeError: Maximum call stack/)
     assert.equal(
-      await judge(
+      await judgeOutcome(
         named(() => {}),
         nothing
       ),

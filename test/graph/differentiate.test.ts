@@ -4,7 +4,7 @@ import { float32, sizeOf } from '../../common/tensor.ts'
 import { GraphBuilder } from '../../graph/builder.ts'
 import { differentiate } from '../../graph/gradient.ts'
 import type { Graph } from '../../graph/graph.ts'
-import { print } from '../../graph/print.ts'
+import { printGraph } from '../../graph/print.ts'
 import { createSession } from '../../runtime/session.ts'
 import { checkGradients, type GradientCase, graphOf } from './support.ts'
 import { transformerBlock } from './transformer-block.ts'
@@ -30,7 +30,7 @@ describe('differentiate', () => {
 
   it('derives a graph that reads like this', () => {
     assert.equal(
-      print(differentiate(perceptron(), { wanted: ['x', 'bias'] })),
+      printGraph(differentiate(perceptron(), { wanted: ['x', 'bias'] })),
       `graph mlp.joint
   input  x: float32[batch, 3]
   input  bias: float32[4]

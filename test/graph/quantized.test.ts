@@ -5,7 +5,7 @@ import { float32, type Tensor, tensor } from '../../common/tensor.ts'
 import { GraphBuilder } from '../../graph/builder.ts'
 import { cut } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
-import { print } from '../../graph/print.ts'
+import { printGraph } from '../../graph/print.ts'
 import { repeatPerUse } from '../../graph/repeat.ts'
 import { run } from './support.ts'
 
@@ -95,7 +95,7 @@ describe('quantized matrices', () => {
     const y = g.FusedMatMul(g.input('x', 'float32', ['rows', inner]), matrix, { transB: true })
     g.output('y', g.FusedMatMul(g.Relu(y), matrix))
     const repeated = repeatPerUse(g.build())
-    const text = print(repeated)
+    const text = printGraph(repeated)
     const uses = repeated.nodes.filter(node => node.op === 'DequantizeLinear')
     assert.equal(uses.length, 2, text)
     const waits = repeated.nodes.filter(node => node.op === 'Shape').map(node => node.inputs[0]!.name)

@@ -10,7 +10,7 @@ import {
   encodeFrame,
   layFrame,
   type Message,
-  parseHeader,
+  parseFrameHeader,
   parsePrefix
 } from '../../proto/frame.ts'
 import { swarmtune } from '../../proto/gen/swarmtune.js'
@@ -64,7 +64,7 @@ test('every kind of body has all its fields after decoding, absent messages are 
     assert.deepEqual(decodeFrame(bytesOf({ body: { kind }, tensors: {} })).body, { kind })
   }
   const wire = Frame.encode({ forwardRequest: {} }).finish()
-  assert.deepEqual(parseHeader(wire, 0).body, {
+  assert.deepEqual(parseFrameHeader(wire, 0).body, {
     kind: 'forwardRequest',
     span: null,
     keepResiduals: false,
@@ -241,7 +241,7 @@ test('any bytes, and any damage to a good frame, give a message or BAD_FRAME', (
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), header => {
       try {
-        parseHeader(header, 0)
+        parseFrameHeader(header, 0)
       } catch (error) {
         assert.ok(error instanceof SwarmError && error.code === 'BAD_FRAME', String(error))
       }

@@ -54,7 +54,7 @@ export interface Trial {
  * Generates what the reference has, with trouble after some steps, and asserts that every token is right.
  * @param troubles after how many tokens what happens; a promise is waited for before the next step
  */
-export async function generate(
+export async function generateGreedy(
   { model, chain }: ChaosClient,
   troubles: Readonly<Record<number, (chain: readonly ChaosServer[]) => void | Promise<void>>>
 ): Promise<Trial> {
@@ -82,7 +82,7 @@ export async function generate(
 export async function withClient(swarm: ChaosSwarm, run: (client: ChaosClient) => Promise<void>): Promise<void> {
   const client = await connect(swarm)
   try {
-    await generate(client, {})
+    await generateGreedy(client, {})
     await run(client)
   } finally {
     await client[Symbol.asyncDispose]()

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 
 /** What happens to the bytes of a link, either way. */
-export interface Weather {
+export interface ProxyWeather {
   /** later than they came; order stays */
   readonly delayMs: number
   /** at most, each way */
@@ -23,17 +23,17 @@ interface Piece {
 
 export interface PipeInit {
   /** now */
-  readonly weather: () => Weather
+  readonly weather: () => ProxyWeather
   /** resets the connection */
   readonly cut: () => void
   /** a bit was turned over */
   readonly corrupted: () => void
 }
 
-export class Pipe {
+export class ProxyPipe {
   readonly #to: Socket
   readonly #from: Socket
-  readonly #weather: () => Weather
+  readonly #weather: () => ProxyWeather
   readonly #cut: () => void
   readonly #corrupted: () => void
   readonly #pieces: Piece[] = []

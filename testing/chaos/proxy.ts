@@ -2,14 +2,14 @@
 // by the address that its connections come from.
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import { Pipe, type Weather } from './pipe.ts'
+import { ProxyPipe, type ProxyWeather } from './pipe.ts'
 
-const fair: Weather = { delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY, isFrozen: false, isRefused: false }
+const fair: ProxyWeather = { delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY, isFrozen: false, isRefused: false }
 
 interface Link {
   readonly source: string
   readonly sockets: readonly [Socket, Socket]
-  readonly pipes: readonly [Pipe, Pipe]
+  readonly pipes: readonly [ProxyPipe, ProxyPipe]
 }
 
 /** Stands for all sources that nothing else is said of. */
@@ -18,7 +18,7 @@ export const everybody = '*'
 export class ChaosProxy {
   readonly #server: Server
   readonly #links = new Set<Link>()
-  readonly #weather = new Map<string, Weather>()
+  readonly #weather = new Map<string, ProxyWeather>()
   readonly #counts = new Set<(bytes: number) => void>()
   readonly #target: number
   /** pieces in which a bit was turned over */
@@ -49,7 +49,7 @@ export class ChaosProxy {
   }
 
   /** What comes of connections from this address, those that are open and those to come. */
-  set(weather: Partial<Weather>, source: string = everybody): void {
+  set(weather: Partial<ProxyWeather>, source: string = everybody): void {
     this.#weather.set(source, { ...this.#of(source), ...weather })
     for (const link of this.#links) for (const pipe of link.pipes) pipe.wake()
   }
@@ -95,7 +95,7 @@ export class ChaosProxy {
     await once(this.#server, 'close')
   }
 
-  #of(source: string): Weather {
+  #of(source: string): ProxyWeather {
     return this.#weather.get(source) ?? this.#weather.get(everybody) ?? fair
   }
 
@@ -108,7 +108,7 @@ export class ChaosProxy {
     near.on('error', () => {})
     if (this.#of(source).isRefused) return void reset(near)
     const far = connect({ port: this.#target, host: '127.0.0.1', noDelay: true })
-    const weather = (): Weather => this.#of(source)
+    const weather = (): ProxyWeather => this.#of(source)
     const end = (): void => this.#end(link)
     const init = {
       weather,
@@ -117,7 +117,7 @@ export class ChaosProxy {
         this.corrupted += 1
       }
     }
-    const pipes = [new Pipe({ from: near, to: far }, init), new Pipe({ from: far, to: near }, init)] as const
+    const pipes = [new ProxyPipe({ from: near, to: far }, init), new ProxyPipe({ from: far, to: near }, init)] as const
     const link: Link = { source, sockets: [near, far], pipes }
     near.on('data', bytes => {
       for (const count of this.#counts) count(bytes.length)

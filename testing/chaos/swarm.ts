@@ -66,7 +66,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** Servers of half-open ranges; all join the first, which is up before the others start. */
-export async function startSwarm(
+export async function startChaosSwarm(
   ranges: readonly (readonly [number, number])[],
   options: AddOptions = {}
 ): Promise<ChaosSwarm> {

@@ -7,7 +7,7 @@ import type { FuzzTarget } from './target.ts'
 export const slowMs = 5 * second
 
 /** Why the run of an input is a fault; null where it is none. */
-export async function judge(target: FuzzTarget, input: Uint8Array): Promise<string | null> {
+export async function judgeOutcome(target: FuzzTarget, input: Uint8Array): Promise<string | null> {
   const start = process.cpuUsage()
   try {
     await target.run(input)

@@ -1,7 +1,7 @@
 // The thread that runs a target's inputs. It notes which one it is at where the main thread sees it, however the thread ends.
 import { parentPort, workerData } from 'node:worker_threads'
 import { inputsOf } from './inputs.ts'
-import { judge } from './judge.ts'
+import { judgeOutcome } from './judge.ts'
 import { targetOf } from './targets/index.ts'
 
 export interface WorkerInit {
@@ -27,7 +27,7 @@ const inputAt = await inputsOf(target, seed)
 try {
   for (let index = first; index < end; index++) {
     Atomics.store(place, 0, index)
-    const fault = await judge(target, inputAt(index))
+    const fault = await judgeOutcome(target, inputAt(index))
     if (fault !== null) tell({ kind: 'fault', index, fault })
   }
 } finally {

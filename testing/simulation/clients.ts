@@ -15,7 +15,7 @@ import {
   type Oracle,
   subBatchTokens
 } from './oracle.ts'
-import { pick } from './scenario.ts'
+import { pickOne } from './scenario.ts'
 import type { Host, SwarmContext } from './swarm.ts'
 
 /** A step of a session may take five minutes, opening one a minute; both are tried a few times. */
@@ -85,8 +85,10 @@ export class Clients {
     const random = context.world.random('work')
     await this.#session(process, async model => {
       for (let done = 0; done < count; done++) {
-        const cases = random.uniform() < 0.3 ? [pick(random, oracle.generations)] : []
-        cases.push(hurries ? oracle.generations[done % oracle.generations.length]! : pick(random, oracle.generations))
+        const cases = random.uniform() < 0.3 ? [pickOne(random, oracle.generations)] : []
+        cases.push(
+          hurries ? oracle.generations[done % oracle.generations.length]! : pickOne(random, oracle.generations)
+        )
         await Promise.all(cases.map(each => this.#generation(process, model, each, hurries)))
         if (!hurries) await new Promise(resolve => setTimeout(resolve, random.uniform() * 4 * minute))
       }

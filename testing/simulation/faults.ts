@@ -3,7 +3,7 @@ import type { Random } from '../../common/random.ts'
 import { minute, second } from '../../common/units.ts'
 import type { Machine } from './machine.ts'
 import type { Report } from './report.ts'
-import { pick } from './scenario.ts'
+import { pickOne } from './scenario.ts'
 import type { Host } from './swarm.ts'
 import type { World } from './world.ts'
 
@@ -37,7 +37,7 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly run: F
   'a server is killed': {
     weight: 4,
     async run({ world, hosts }, random) {
-      const host = pick(random, hosts)
+      const host = pickOne(random, hosts)
       host.restartMs = lengthOf(random, 1 * second, 3 * minute)
       world.kill(host.machine, 'killed')
     }
@@ -45,7 +45,7 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly run: F
   'a server loses power': {
     weight: 2,
     async run({ world, hosts }, random) {
-      const host = pick(random, hosts)
+      const host = pickOne(random, hosts)
       world.kill(host.machine, 'without power')
       await world.pause(lengthOf(random, 10 * second, 4 * minute))
       host.machine.isOn = true
@@ -54,7 +54,7 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly run: F
   'a server is stopped': {
     weight: 2,
     async run({ world, report, hosts }, random) {
-      const host = pick(random, hosts)
+      const host = pickOne(random, hosts)
       const { server, process } = host
       if (server === undefined || process === undefined) return
       host.restartMs = lengthOf(random, 1 * second, 3 * minute)
@@ -75,7 +75,7 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly run: F
   'a server pauses': {
     weight: 1,
     async run(init, random) {
-      const { server, process, machine } = pick(random, init.hosts)
+      const { server, process, machine } = pickOne(random, init.hosts)
       if (server === undefined || process === undefined) return
       await init.world.call(process, () => server.pause())
       await whileTroubled(init, 'a server is paused', [machine], lengthOf(random, 5 * second, 2 * minute))
@@ -86,7 +86,7 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly run: F
     weight: 2,
     async run(init, random) {
       const machines = [...init.hosts.map(({ machine }) => machine), ...init.clients]
-      const machine = pick(random, machines)
+      const machine = pickOne(random, machines)
       const ms = lengthOf(random, 0.5 * second, 2 * minute)
       machine.frozenUntil = init.world.clock.now + ms
       await whileTroubled(init, 'a machine stands still', [machine], ms)
@@ -95,7 +95,7 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly run: F
   'a machine is slow': {
     weight: 2,
     async run(init, random) {
-      const { machine } = pick(random, init.hosts)
+      const { machine } = pickOne(random, init.hosts)
       machine.slowness = lengthOf(random, 3, 300)
       await whileTroubled(init, 'a machine is slow', [machine], lengthOf(random, 10 * second, 5 * minute))
       machine.slowness = 1
@@ -104,9 +104,9 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly run: F
   'a server lies': {
     weight: 2,
     async run(init, random) {
-      const host = pick(random, init.hosts)
+      const host = pickOne(random, init.hosts)
       if (host.server === undefined) return
-      host.lies(pick(random, ['no numbers', 'never', 'late']))
+      host.lies(pickOne(random, ['no numbers', 'never', 'late']))
       await whileTroubled(init, 'a server lies', [host.machine], lengthOf(random, 10 * second, 5 * minute))
       host.lies(null)
     }
@@ -114,7 +114,7 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly run: F
   'a clock jumps': {
     weight: 2,
     async run(init, random) {
-      const machine = pick(random, [...init.hosts.map(host => host.machine), ...init.clients])
+      const machine = pickOne(random, [...init.hosts.map(host => host.machine), ...init.clients])
       const sign = random.uniform() < 0.5 ? 1 : -1
       machine.clockErrorMs += sign * lengthOf(random, 1 * second, 24 * 60 * minute)
       await whileTroubled(init, 'a clock is wrong', [machine], lengthOf(random, 10 * second, 6 * minute))
@@ -153,7 +153,7 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly run: F
   'a client is killed': {
     weight: 2,
     async run({ world, clients }, random) {
-      const machine = pick(random, clients)
+      const machine = pickOne(random, clients)
       world.kill(machine, random.uniform() < 0.6 ? 'killed' : 'without power')
       await world.pause(lengthOf(random, 1 * second, 1 * minute))
       machine.isOn = true
@@ -162,7 +162,7 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly run: F
   'a disk is full': {
     weight: 2,
     async run(init, random) {
-      const machine = pick(random, init.clients)
+      const machine = pickOne(random, init.clients)
       machine.freeBytes = Math.floor(lengthOf(random, 100, 100_000))
       await whileTroubled(init, 'a disk is full', [machine], lengthOf(random, 10 * second, 5 * minute))
       machine.freeBytes = Number.POSITIVE_INFINITY

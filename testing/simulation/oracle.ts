@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { type GenerationModel, type GenerationOptions, generate } from '../../client/generate/index.ts'
 import { LanguageHead } from '../../client/heads/language.ts'
 import { Embeddings } from '../../client/local/embeddings.ts'
-import { Programs } from '../../client/local/programs.ts'
+import { LocalPrograms } from '../../client/local/programs.ts'
 import { DistributedModelForCausalLM } from '../../client/models/causal.ts'
 import type { CausalParts } from '../../client/models/model-parts.ts'
 import { getPeftModel } from '../../client/peft.ts'
 import { loadParameter } from '../../client/pretrained.ts'
-import type { ForwardOptions, ForwardPass, RemoteSequential } from '../../client/remote/chain.ts'
+import type { ForwardPass, RemoteForwardOptions, RemoteSequential } from '../../client/remote/chain.ts'
 import { sumPorts } from '../../client/remote/passes/ports.ts'
 import { joinRows, rowsOf, splitRows } from '../../client/remote/passes/rows.ts'
 import { type Example, ignoredLabel, type TrainOptions, train } from '../../client/train/index.ts'
@@ -127,7 +127,7 @@ class BlocksHere {
     this.#blocks = blocks
   }
 
-  async forward(hidden: Floats, { mask, ports }: ForwardOptions = {}): Promise<ForwardPass> {
+  async forward(hidden: Floats, { mask, ports }: RemoteForwardOptions = {}): Promise<ForwardPass> {
     const [batch, sequence] = hidden.shape as [number, number, number]
     const parts = splitRows(batch, sequence, subBatchTokens)
     const passes: ForwardPass[] = []
@@ -162,7 +162,7 @@ async function openHere(path: string): Promise<{ parts: CausalParts; close(): Pr
   const { family, config } = checkpoint
   const parameters = new Map<string, Awaited<ReturnType<typeof loadParameter>>>()
   for (const { name } of family.clientTensors(config)) parameters.set(name, await loadParameter(checkpoint, name))
-  const programs = new Programs(parameters, { threads: 1 })
+  const programs = new LocalPrograms(parameters, { threads: 1 })
   const weight = parameters.get(family.clientTensorNames(config).embedding)!
   const local = new LocalBlocks(checkpoint)
   const parts = {

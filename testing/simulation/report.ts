@@ -3,7 +3,7 @@ import { SwarmError } from '../../common/errors.ts'
 import { second } from '../../common/units.ts'
 
 /** A rule that did not hold. */
-export interface Finding {
+export interface SimulationFinding {
   readonly kind: 'wrong' | 'error' | 'hang' | 'leak' | 'crash'
   readonly atMs: number
   readonly what: string
@@ -31,7 +31,7 @@ interface Operation {
 const legitimate = new Set(['BLOCKS_UNAVAILABLE', 'UNREACHABLE', 'DEADLINE', 'BUSY', 'DRAINING', 'BLOCKS_NOT_HOSTED'])
 
 export class Report {
-  readonly findings: Finding[] = []
+  readonly findings: SimulationFinding[] = []
   readonly troubles: Trouble[] = []
   /** how often each kind of thing has happened */
   readonly counts = new Map<string, number>()
@@ -48,7 +48,7 @@ export class Report {
     this.counts.set(what, (this.counts.get(what) ?? 0) + by)
   }
 
-  find(kind: Finding['kind'], what: string): void {
+  find(kind: SimulationFinding['kind'], what: string): void {
     this.findings.push({ kind, atMs: this.#now(), what })
     this.#trace('FINDING', `${kind}: ${what}`)
   }

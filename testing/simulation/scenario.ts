@@ -46,13 +46,13 @@ const layouts: readonly (readonly [number, number][])[] = [
   ]
 ]
 
-export const pick = <T>(random: Random, from: readonly T[]): T => from[random.integer(from.length)]!
+export const pickOne = <T>(random: Random, from: readonly T[]): T => from[random.integer(from.length)]!
 
 export function drawScenario(random: Random): Scenario {
-  const layout = pick(random, layouts)
+  const layout = pickOne(random, layouts)
   return {
     servers: layout.map(([first, end]) => ({ first, end })),
-    pingIntervalMs: pick(random, [20, 40, 60]) * second,
+    pingIntervalMs: pickOne(random, [20, 40, 60]) * second,
     secret: random.uniform() < 0.3 ? Uint8Array.from({ length: 32 }, () => random.integer(256)) : undefined
   }
 }

@@ -7,8 +7,8 @@ import { raiseFaults } from './faults.ts'
 import type { Machine } from './machine.ts'
 import type { Oracle } from './oracle.ts'
 import type { Platform } from './platform/index.ts'
-import { type Finding, Report, type Trouble } from './report.ts'
-import { drawScenario, pick, type Scenario } from './scenario.ts'
+import { Report, type SimulationFinding, type Trouble } from './report.ts'
+import { drawScenario, pickOne, type Scenario } from './scenario.ts'
 import { Host, type SwarmContext } from './swarm.ts'
 import { numBlocks } from './tiny-model.ts'
 import { World } from './world.ts'
@@ -28,7 +28,7 @@ export interface SimulationInit {
 export interface SimulationResult {
   readonly seed: number
   readonly scenario: Scenario
-  readonly findings: readonly Finding[]
+  readonly findings: readonly SimulationFinding[]
   readonly counts: ReadonlyMap<string, number>
   readonly events: number
   readonly simulatedMs: number
@@ -130,7 +130,7 @@ export async function simulate(platform: Platform, init: SimulationInit): Promis
     }
     const trainings = async () => {
       while (clock.now < calmFromMs) {
-        const expected = pick(random, oracle.trainings)
+        const expected = pickOne(random, oracle.trainings)
         // resumed until it is done, whatever happens on the way
         let isDone = false
         while (!isDone && clock.now < calmFromMs) {

@@ -6,7 +6,7 @@ import { second } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { generateIdentity } from '../../network/private/identity.ts'
 import type { BlockServer } from '../../server/server.ts'
-import { createLyingServer, type Lie, type LyingServer } from '../lying-server.ts'
+import { createLyingServer, type LyingServer, type ServerLie } from '../lying-server.ts'
 import type { Incarnation, Machine } from './machine.ts'
 import type { Report } from './report.ts'
 import type { Scenario } from './scenario.ts'
@@ -114,7 +114,7 @@ export class Host {
 
   /** What becomes of its answers from now on; null: nothing. */
   lies(how: 'no numbers' | 'never' | 'late' | null): void {
-    const nothing: Lie = ({ dtype, shape, data }) => ({ dtype, shape, data: data.map(() => Number.NaN) })
+    const nothing: ServerLie = ({ dtype, shape, data }) => ({ dtype, shape, data: data.map(() => Number.NaN) })
     this.#mouth?.tell(how === 'no numbers' ? nothing : null)
     this.#mouth?.hold(how === 'never' || how === 'late' ? answers : [], how === 'late' ? lateMs : undefined)
   }

@@ -36,12 +36,12 @@ export interface SpanPass {
   readonly request: SpanRequest
 }
 
-export interface PassOptions {
+export interface RemotePassOptions {
   readonly retryDelaysMs: readonly number[]
   readonly logger: Logger
 }
 
-export interface BackwardOptions {
+export interface RemoteBackwardOptions {
   /** false: the gradient of the input is not wanted; spans before the first port are then left out. Default true */
   readonly inputGradient?: boolean
   readonly signal?: AbortSignal
@@ -95,14 +95,14 @@ export class Passes {
   readonly #caller: SpanCaller
   readonly #peers: PassPeers
   readonly #auditor: ResultAuditor | null
-  readonly #options: PassOptions
+  readonly #options: RemotePassOptions
   readonly #answered = new Set<string>()
   readonly #punctuality = new Punctuality({ leastMs: leastPatienceMs })
   #retries = 0
 
   constructor(
     components: { caller: SpanCaller; peers: PassPeers; auditor?: ResultAuditor | null },
-    options: PassOptions
+    options: RemotePassOptions
   ) {
     this.#caller = components.caller
     this.#peers = components.peers
@@ -150,7 +150,7 @@ export class Passes {
   async backward(
     passes: readonly SpanPass[],
     gradient: Tensor<'float32'>,
-    options: BackwardOptions = {}
+    options: RemoteBackwardOptions = {}
   ): Promise<PassGradients> {
     const { inputGradient = true, signal } = options
     const firstWanted = inputGradient ? 0 : passes.findIndex(pass => Object.keys(pass.request.ports).length > 0)

@@ -34,7 +34,7 @@ export function delay(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /** Waits for work that never fails, but not longer than so many milliseconds. */
-export function within(ms: number, work: Promise<void>): Promise<void> {
+export function withDeadline(ms: number, work: Promise<void>): Promise<void> {
   return new Promise(resolve => {
     const timer = setTimeout(resolve, ms)
     work.finally(() => {

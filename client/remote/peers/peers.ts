@@ -10,7 +10,7 @@ import { type ModelName, swarmState } from '../../../network/state/swarm-state.t
 import { type ProtocolName, unspokenOf } from '../../../proto/protocols.ts'
 import { patience } from '../passes/hedge.ts'
 import { Punctuality } from '../passes/punctuality.ts'
-import { delay, throwIfAborted, within } from '../passes/retry.ts'
+import { delay, throwIfAborted, withDeadline } from '../passes/retry.ts'
 import { findRoute, type Hop, type RouteOptions, type RouteServer, routeCost } from '../routing/routing.ts'
 import { Load, spreadRoutes } from '../routing/spread.ts'
 import { Bans } from './bans.ts'
@@ -337,7 +337,7 @@ export class Peers {
 
   /** Ends what is under way, once it is known of servers that were late whether they are at fault: that takes a moment at most. */
   async close(): Promise<void> {
-    await within(lastJudgingMs, this.#judged())
+    await withDeadline(lastJudgingMs, this.#judged())
     this.#closing.abort(new SwarmError('ABORTED', 'the model was closed'))
   }
 
@@ -488,7 +488,7 @@ export class Peers {
       servers.filter(server => server.state === 'online'),
       signal
     )
-    if (first) await within(firstPingsMs, pings)
+    if (first) await withDeadline(firstPingsMs, pings)
   }
 }
 

@@ -1,10 +1,12 @@
 // Chains of servers for a session: the first one, and another where servers of it are lost. Knows no steps but those that are
 // sent again.
+
 import { SwarmError } from '../../../common/errors.ts'
 import type { Logger } from '../../../common/logger.ts'
 import type { BlockRange } from '../../../common/range.ts'
 import { int64, type Tensor } from '../../../common/tensor.ts'
 import { minute, second } from '../../../common/units.ts'
+import { replayPositions } from '../../../proto/limits.ts'
 import { allFinite, mayOverflow } from '../passes/finite.ts'
 import { patience } from '../passes/hedge.ts'
 import { throwIfAborted } from '../passes/retry.ts'
@@ -12,10 +14,8 @@ import { describeHop, hopError, isPeersFault, notFinite } from '../passes/span-r
 import type { Peers } from '../peers/peers.ts'
 import type { Hop, RouteOptions } from '../routing/routing.ts'
 import { FedInputs } from './fed-inputs.ts'
-import { type HopComponents, type HopInit, type Place, SessionHop } from './hop.ts'
+import { type HopComponents, type HopInit, type HopPlace, SessionHop } from './hop.ts'
 
-/** positions of each row in one step that is sent again */
-const replayPositions = 256
 const replayTimeoutMs = 5 * minute
 /** Opening a session costs a round trip, and room in the cache: after so long, beside what routing expects, others are asked. */
 const openPatienceMs = 0.4 * second
@@ -49,7 +49,7 @@ export function endsAtLast({ hops }: Chain, index: number): boolean {
 }
 
 /** Why a server is lost. */
-export interface Loss {
+export interface LostServers {
   readonly error: SwarmError
   /** the server before it says so */
   readonly isLink?: boolean
@@ -211,7 +211,7 @@ export class ChainBuilder {
    */
   async mend(
     chain: Chain,
-    lost: ReadonlyMap<SessionHop, Loss>,
+    lost: ReadonlyMap<SessionHop, LostServers>,
     point: MendPoint,
     signal: AbortSignal,
     avoid?: ReadonlySet<string>
@@ -371,7 +371,7 @@ export class ChainBuilder {
     if (!neighbours.every(hop => this.#canLink(hop))) {
       throw new SwarmError('UNREACHABLE', 'servers of the chain cannot hand on to the new ones')
     }
-    const places = route.map((_, index): Place => {
+    const places = route.map((_, index): HopPlace => {
       const next = route[index + 1]
       return {
         previous: index === 0 ? (before?.peerId ?? '') : this.#canLink(route[index]!) ? route[index - 1]!.peerId : '',
@@ -381,7 +381,7 @@ export class ChainBuilder {
     const hops: SessionHop[] = []
     const failures = new Map<string, unknown>()
     const ended = new AbortController()
-    const open = async (hop: Hop, place: Place): Promise<void> => {
+    const open = async (hop: Hop, place: HopPlace): Promise<void> => {
       const late = new AbortController()
       const started = performance.now()
       const limitMs = patienceMs + patienceFactor * this.peers.promisedMs([hop])
@@ -431,7 +431,7 @@ export class ChainBuilder {
   }
 
   /** Where a server sends its results to; null: to us. */
-  #nextHop(hop: Hop, replay: boolean): Place['next'] {
+  #nextHop(hop: Hop, replay: boolean): HopPlace['next'] {
     if (!this.#canLink(hop)) return null
     return { peerId: hop.peerId, announcement: this.#components.recordOf!(hop.peerId)!, replay }
   }

@@ -14,15 +14,15 @@ import { bytesMs } from '../passes/punctuality.ts'
 import { delay, throwIfAborted } from '../passes/retry.ts'
 import { answered, describeHop, hopError, noneFinite, notFinite } from '../passes/span-request.ts'
 import type { Hop } from '../routing/routing.ts'
-import { type Chain, type ChainBuilder, endsAtLast, type Loss } from './chain-builder.ts'
-import { checkReorder, checkStep, checkTruncate, type SessionShape } from './checks.ts'
+import { type Chain, type ChainBuilder, endsAtLast, type LostServers } from './chain-builder.ts'
+import { checkReorder, checkStepOptions, checkTruncate, type SessionShape } from './checks.ts'
 import type { SessionHop } from './hop.ts'
 import { silentError } from './liveness.ts'
 import { Pace } from './pace.ts'
 import { cutStep, joinAnswers, type Pending, pend, pieceSize, type Step, stepTensors } from './pending.ts'
 import type { SessionRecorder } from './recorder.ts'
-import { positionsOf, type RivalAnswers, runRival } from './rival.ts'
-import type { InferenceSession, StepOptions } from './session.ts'
+import { positionsOfSteps, type RivalAnswers, runRival } from './rival.ts'
+import type { InferenceSession, SessionStepOptions } from './session.ts'
 import { Stall } from './stall.ts'
 
 type Floats = Tensor<'float32'>
@@ -76,7 +76,7 @@ export class ChainSession implements InferenceSession {
   #parents: readonly number[] | null = null
   #number = 0
   readonly #pending = new Map<number, Pending>()
-  readonly #lost = new Map<SessionHop, Loss>()
+  readonly #lost = new Map<SessionHop, LostServers>()
   #wake: () => void = () => {}
   readonly #stall = new Stall()
   readonly #pace = new Pace()
@@ -122,14 +122,14 @@ export class ChainSession implements InferenceSession {
     this.#lengths = parents.map(parent => this.#lengths[parent]!)
   }
 
-  async step(hidden: Floats, options: StepOptions = {}): Promise<Floats> {
+  async step(hidden: Floats, options: SessionStepOptions = {}): Promise<Floats> {
     checkOptions('step', options, { lengths: true, answer: true, signal: true })
     const { signal } = options
     if (this.#ended !== undefined) throw this.#ended
     if (this.#stepping !== null)
       throw new SwarmError('INVALID_ARGUMENT', 'a step is under way: sessions take one at a time')
     throwIfAborted(signal)
-    const lengths = checkStep(hidden, options.lengths, this.#lengths, this.#init)
+    const lengths = checkStepOptions(hidden, options.lengths, this.#lengths, this.#init)
     try {
       return await withResource(startDeadline(stepTimeoutMs, 'the step', signal), async deadline => {
         this.#stepping = deadline.signal
@@ -202,7 +202,7 @@ export class ChainSession implements InferenceSession {
     this.#stall.took(ms)
     for (const { peerId } of this.#chain.hops) builder.peers.succeed(peerId)
     if (steps[0]!.number === 1) {
-      const promisedMs = builder.promisedMs(this.#chain, positionsOf(steps))
+      const promisedMs = builder.promisedMs(this.#chain, positionsOfSteps(steps))
       for (const { peerId } of this.#chain.hops) builder.peers.firstSteps.took(peerId, ms, promisedMs)
     }
     if (steps.length > 1 || steps[0]!.hidden.shape[1] !== 1) return
@@ -216,7 +216,7 @@ export class ChainSession implements InferenceSession {
     const chain = this.#chain
     const { hops } = chain
     const started = performance.now()
-    const positions = positionsOf(steps)
+    const positions = positionsOfSteps(steps)
     const promisedMs = builder.promisedMs(chain, positions)
     try {
       let found: RivalAnswers | null = null
@@ -382,7 +382,7 @@ export class ChainSession implements InferenceSession {
     )
   }
 
-  #lose(hop: SessionHop, loss: Loss): void {
+  #lose(hop: SessionHop, loss: LostServers): void {
     if (!this.#chain.hops.includes(hop)) return
     if (!this.#lost.has(hop)) this.#lost.set(hop, loss)
     this.#wake()

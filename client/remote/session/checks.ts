@@ -25,7 +25,7 @@ export function checkReorder(parents: readonly number[], batch: number): void {
 }
 
 /** How many positions each row gets of `hidden` [batch, seq, hidden]; `held` it has. Throws INVALID_ARGUMENT. */
-export function checkStep(
+export function checkStepOptions(
   hidden: Tensor<'float32'>,
   lengths: readonly number[] | undefined,
   held: readonly number[],

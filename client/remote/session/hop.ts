@@ -14,14 +14,14 @@ import { throwIfAborted } from '../passes/retry.ts'
 import { answered, answeredBody, describeHop, hopError, isPeersFault, spanOf } from '../passes/span-request.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Hop } from '../routing/routing.ts'
-import { isAlive, type Ping, type Watch, whileAlive } from './liveness.ts'
+import { isAlive, type LivenessPing, type Watch, whileAlive } from './liveness.ts'
 import type { StepTensors } from './pending.ts'
 
 /** Opening, with the server making room for the cache and compiling what the ports need. */
 const openTimeoutMs = 1 * minute
 
 /** Where a hop stands in its chain. */
-export interface Place {
+export interface HopPlace {
   /** peer id of the server before; '' where inputs come from us */
   readonly previous: string
   /** null: results come to us */
@@ -41,7 +41,7 @@ export interface HopComponents {
   readonly network: Pick<Network, 'open'>
   readonly peers: Pick<Peers, 'addressesOf' | 'fail'>
   /** absent: servers that are silent are waited for */
-  readonly ping?: Ping
+  readonly ping?: LivenessPing
 }
 
 export interface HopInit {
@@ -54,15 +54,15 @@ export interface HopInit {
 
 interface OpenedHop {
   readonly hop: Hop
-  readonly place: Place
+  readonly place: HopPlace
   readonly stream: MessageStream
   readonly codec: Codec
-  readonly ping: Ping | undefined
+  readonly ping: LivenessPing | undefined
 }
 
 export class SessionHop {
   readonly hop: Hop
-  place: Place
+  place: HopPlace
   /** it has said that it leaves */
   isLeaving = false
   /** nobody else has its blocks, when last looked */
@@ -95,7 +95,7 @@ export class SessionHop {
   static async open(
     { network, peers, ping }: HopComponents,
     init: HopInit,
-    { hop, place, session, signal }: { hop: Hop; place: Place; session: Uint8Array; signal?: AbortSignal }
+    { hop, place, session, signal }: { hop: Hop; place: HopPlace; session: Uint8Array; signal?: AbortSignal }
   ): Promise<SessionHop> {
     const opening = `opening a session at ${describeHop(hop)}`
     return await withResource(startDeadline(openTimeoutMs, opening, signal), async deadline => {
@@ -187,7 +187,7 @@ export class SessionHop {
   }
 
   /** Another place in the chain; returns when the server has taken it. */
-  async route(place: Place, { replay = false, keepNext = false }, signal: AbortSignal): Promise<void> {
+  async route(place: HopPlace, { replay = false, keepNext = false }, signal: AbortSignal): Promise<void> {
     const ready = Promise.withResolvers<void>()
     ready.promise.catch(() => {})
     this.#ready = ready

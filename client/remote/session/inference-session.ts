@@ -10,7 +10,7 @@ import type { Peers } from '../peers/peers.ts'
 import type { Hop } from '../routing/routing.ts'
 import { ChainBuilder } from './chain-builder.ts'
 import { ChainSession } from './chain-session.ts'
-import type { Ping } from './liveness.ts'
+import type { LivenessPing } from './liveness.ts'
 import { SessionRecorder } from './recorder.ts'
 import type { InferenceSession, SessionOptions } from './session.ts'
 
@@ -51,7 +51,7 @@ export async function openInferenceSession(
   const cacheBytesPerBlock = batch * maxLength * init.cacheBytesPerPosition
   const { directory } = network
   const recordOf = directory && ((peerId: string) => directory.recordOf(peerId))
-  const ping: Ping | undefined =
+  const ping: LivenessPing | undefined =
     network.ping && ((peerId, limit) => network.ping!(peerId, { addresses: peers.addressesOf(peerId), signal: limit }))
   const builder = new ChainBuilder(
     { network, peers, logger, recordOf, ping, relays: () => auditor?.relays ?? false },

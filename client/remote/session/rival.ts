@@ -18,7 +18,7 @@ export interface RivalInit {
 }
 
 /** Positions of each row in all of the steps. */
-export function positionsOf(steps: readonly Step[]): number {
+export function positionsOfSteps(steps: readonly Step[]): number {
   return steps.reduce((sum, { hidden }) => sum + hidden.shape[1]!, 0)
 }
 
@@ -37,7 +37,10 @@ export async function runRival(
 ): Promise<RivalAnswers | null> {
   let chain: Chain | null = null
   try {
-    chain = await builder.rival(late, init.point, signal, { mostMs: init.mostMs, positions: positionsOf(init.steps) })
+    chain = await builder.rival(late, init.point, signal, {
+      mostMs: init.mostMs,
+      positions: positionsOfSteps(init.steps)
+    })
     if (chain === null) return null
     return { chain, answers: await answersOf(chain, init, signal) }
   } catch (error) {

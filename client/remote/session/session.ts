@@ -12,7 +12,7 @@ export interface SessionOptions {
   readonly signal?: AbortSignal
 }
 
-export interface StepOptions {
+export interface SessionStepOptions {
   /** how many of the new positions of each row are tokens; the rest, on the right, is padding. Absent: all are */
   readonly lengths?: readonly number[]
   /** all: results of every position (default); last: of each row's last token, [batch, 1, hidden] */
@@ -31,7 +31,7 @@ export interface InferenceSession {
    * are what they would have been. After an error the session is closed. Throws INVALID_ARGUMENT, BLOCKS_UNAVAILABLE naming
    * blocks that nobody serves any more, the error of the server that failed last (with its peer and blocks), DEADLINE, ABORTED.
    */
-  step(hidden: Tensor<'float32'>, options?: StepOptions): Promise<Tensor<'float32'>>
+  step(hidden: Tensor<'float32'>, options?: SessionStepOptions): Promise<Tensor<'float32'>>
   /** Forgets what lies behind these lengths: the next step goes on from there. Throws INVALID_ARGUMENT. */
   truncate(lengths: readonly number[]): void
   /** Row i goes on from what row `parents[i]` holds. Throws INVALID_ARGUMENT. */

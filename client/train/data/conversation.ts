@@ -5,7 +5,7 @@ import { isJsonObject, type JsonObject } from '../../../model/json.ts'
 import { type CharacterRange, type ChatMessage, renderAssistantTurns } from '../../../model/text/chat-template.ts'
 import { mergeJson, parseJson } from '../../../model/text/exact-json.ts'
 import type { Example } from './example.ts'
-import { type EncodeContext, type Row, wrongField } from './format.ts'
+import { type DataRow, type EncodeContext, wrongField } from './format.ts'
 import { encodeSegments, type Segment } from './segments.ts'
 
 /** Roles under the names that ShareGPT files have for them, in `from`. */
@@ -28,11 +28,11 @@ const roles: Readonly<Record<string, string>> = {
   tool: 'tool'
 }
 
-const fault = (row: Row, message: string, cause?: unknown): SwarmError =>
+const fault = (row: DataRow, message: string, cause?: unknown): SwarmError =>
   new SwarmError('INVALID_ARGUMENT', `${row.where}: ${message}`, { cause })
 
 /** A field that is a value, or its JSON as a text, as tables and data sets with columns of one type have it. Throws INVALID_ARGUMENT. */
-export function jsonField(row: Row, field: string): unknown {
+export function jsonField(row: DataRow, field: string): unknown {
   const value = row.fields[field]
   if (typeof value !== 'string') return value
   try {
@@ -43,7 +43,7 @@ export function jsonField(row: Row, field: string): unknown {
 }
 
 /** What an assistant calls, as a text of JSON: an object with a name, or a list of them. */
-function toolCallsOf(row: Row, value: unknown): readonly unknown[] {
+function toolCallsOf(row: DataRow, value: unknown): readonly unknown[] {
   let found: unknown
   try {
     found = parseJson(String(value))
@@ -57,7 +57,7 @@ function toolCallsOf(row: Row, value: unknown): readonly unknown[] {
   return calls.map(call => ({ type: 'function', function: call }))
 }
 
-function toMessage(row: Row, given: JsonObject): ChatMessage {
+function toMessage(row: DataRow, given: JsonObject): ChatMessage {
   if (typeof given.role === 'string') return given as unknown as ChatMessage
   const { from, value, tools, ...others } = given
   const role = Object.hasOwn(roles, String(from)) ? roles[String(from)] : undefined
@@ -70,7 +70,7 @@ function toMessage(row: Row, given: JsonObject): ChatMessage {
 }
 
 /** The messages of a field. Throws INVALID_ARGUMENT. */
-export function messagesOf(row: Row, field: string): ChatMessage[] {
+export function messagesOf(row: DataRow, field: string): ChatMessage[] {
   const given = jsonField(row, field)
   const isMessage = (value: unknown): value is JsonObject =>
     isJsonObject(value) && (typeof value.role === 'string' || typeof value.from === 'string')
@@ -88,7 +88,7 @@ export function messagesOf(row: Row, field: string): ChatMessage[] {
 }
 
 /** Tools of a row: `tools`, `functions` as OpenAI had them before, or those of a ShareGPT file's system message. Throws INVALID_ARGUMENT. */
-function toolsOf(row: Row, field: string): readonly unknown[] | undefined {
+function toolsOf(row: DataRow, field: string): readonly unknown[] | undefined {
   const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value) && value.every(isJsonObject)
   const tools = jsonField(row, 'tools') ?? toolsOfSystem(row, field)
   if (tools !== undefined && tools !== null) {
@@ -101,7 +101,7 @@ function toolsOf(row: Row, field: string): readonly unknown[] | undefined {
   return functions.map(definition => ({ type: 'function', function: definition }))
 }
 
-function toolsOfSystem(row: Row, field: string): unknown {
+function toolsOfSystem(row: DataRow, field: string): unknown {
   const given = jsonField(row, field)
   const first: unknown = Array.isArray(given) ? given[0] : undefined
   if (!isJsonObject(first) || typeof first.role === 'string' || first.tools === undefined) return undefined
@@ -109,7 +109,7 @@ function toolsOfSystem(row: Row, field: string): unknown {
 }
 
 /** What the template knows beside the messages. Throws INVALID_ARGUMENT. */
-function variablesOf(row: Row, field: string): JsonObject {
+function variablesOf(row: DataRow, field: string): JsonObject {
   const given = jsonField(row, 'chat_template_kwargs')
   if (given !== undefined && given !== null && !isJsonObject(given)) {
     throw wrongField(row, 'chat_template_kwargs', 'an object')
@@ -124,7 +124,7 @@ const isLeftOut = ({ weight, train, training }: ChatMessage): boolean =>
 
 /** Turns of the assistant that are learned: those whose message is wanted. Throws UNSUPPORTED where turns are not told apart. */
 function wantedTurns(
-  row: Row,
+  row: DataRow,
   messages: readonly ChatMessage[],
   isWanted: (message: ChatMessage, index: number) => boolean,
   turns: readonly CharacterRange[]
@@ -151,7 +151,7 @@ export interface Conversation {
  * The example of a conversation: what the assistant says is learned, with what ends its turns. No end token is added.
  * Throws INVALID_ARGUMENT naming the row; UNSUPPORTED without a chat template, or where it hides what the assistant says.
  */
-export function encodeConversation(row: Row, conversation: Conversation, context: EncodeContext): Example {
+export function encodeConversation(row: DataRow, conversation: Conversation, context: EncodeContext): Example {
   const { messages, field, isWanted = () => true } = conversation
   const { chatTemplate } = context
   if (chatTemplate === null) {

@@ -4,10 +4,10 @@ import { messageOf, SwarmError } from '../../../common/errors.ts'
 import { quoteForeign } from '../../../common/foreign-json.ts'
 import { isJsonObject } from '../../../model/json.ts'
 import { parseJson } from '../../../model/text/exact-json.ts'
-import type { Row } from './format.ts'
+import type { DataRow } from './format.ts'
 
 /** A line of a text without its end; lines count from 1. */
-export interface Line {
+export interface DataLine {
   readonly text: string
   readonly number: number
 }
@@ -20,7 +20,7 @@ const maxCharacters = 2 ** 29 - 24
 const wrong = (message: string, cause?: unknown): SwarmError => new SwarmError('INVALID_ARGUMENT', message, { cause })
 
 /** All of them, as the end of a pipe. */
-export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+export async function collectRows<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
   for await (const item of items) all.push(item)
   return all
@@ -51,7 +51,7 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return whole
 }
 
-function decodeLine(bytes: Uint8Array, file: string, number: number): Line {
+function decodeLine(bytes: Uint8Array, file: string, number: number): DataLine {
   if (bytes.length > maxCharacters) {
     throw wrong(`${file}:${number}: a line of ${bytes.length} bytes is too long (write one JSON object on each line)`)
   }
@@ -66,7 +66,7 @@ function decodeLine(bytes: Uint8Array, file: string, number: number): Line {
 
 /** Lines of strict UTF-8, the byte order mark left out. Throws INVALID_ARGUMENT with the line that is not. */
 export function toLines(file: string) {
-  return async function* (source: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
+  return async function* (source: AsyncIterable<Uint8Array>): AsyncGenerator<DataLine> {
     let parts: Uint8Array[] = []
     let number = 1
     for await (const bytes of source) {
@@ -84,7 +84,7 @@ export function toLines(file: string) {
 
 /** Lines as one text. Throws INVALID_ARGUMENT for one that is larger than a text can be. */
 export function toText(file: string) {
-  return async (source: AsyncIterable<Line>): Promise<string> => {
+  return async (source: AsyncIterable<DataLine>): Promise<string> => {
     const lines: string[] = []
     let length = 0
     for await (const { text } of source) {
@@ -100,12 +100,12 @@ export function toText(file: string) {
   }
 }
 
-function toRow(value: unknown, where: string): Row {
+function toRow(value: unknown, where: string): DataRow {
   if (isJsonObject(value)) return { fields: value, where }
   throw wrong(`${where}: expected a JSON object, found ${quoteForeign(value)}`)
 }
 
-function parseLine({ text, number }: Line, file: string): Row {
+function parseLine({ text, number }: DataLine, file: string): DataRow {
   const where = `${file}:${number}`
   let value: unknown
   try {
@@ -117,12 +117,12 @@ function parseLine({ text, number }: Line, file: string): Row {
 }
 
 /** The rows of a JSONL text; empty lines are skipped. Throws INVALID_ARGUMENT with file and line. */
-export function parseJsonLines(text: string, file: string): Row[] {
+export function parseJsonLines(text: string, file: string): DataRow[] {
   const lines = text.split('\n').map((line, index) => ({ text: line, number: index + 1 }))
   return lines.filter(line => line.text.trim() !== '').map(line => parseLine(line, file))
 }
 
-function parseJsonList(text: string, file: string): Row[] {
+function parseJsonList(text: string, file: string): DataRow[] {
   let value: unknown
   try {
     value = parseJson(text)
@@ -150,9 +150,9 @@ function isObjectLine(text: string): boolean {
  * Throws INVALID_ARGUMENT with file and line, or place in the list.
  */
 export function jsonRows(file: string, kind: 'lines' | 'either') {
-  return async function* (source: AsyncIterable<Line>): AsyncGenerator<Row> {
+  return async function* (source: AsyncIterable<DataLine>): AsyncGenerator<DataRow> {
     let isList: boolean | undefined
-    const kept: Line[] = []
+    const kept: DataLine[] = []
     for await (const line of source) {
       if (isList !== true && line.text.trim() === '') continue
       isList ??= /^\s*\[/.test(line.text) || (kind === 'either' && !isObjectLine(line.text))
@@ -175,7 +175,7 @@ const isWholeNumber = (text: unknown): text is string => typeof text === 'string
 
 /** Rows of a table whose first line names the columns. */
 export interface Table {
-  readonly rows: readonly Row[]
+  readonly rows: readonly DataRow[]
   /** rows without a value */
   readonly emptyRows: number
   readonly separator: string
@@ -188,7 +188,7 @@ export interface Table {
  */
 export function parseTable(text: string, file: string, separator?: string): Table {
   const delimiter = separator ?? separatorOf(text.slice(0, text.indexOf('\n') + 1) || text)
-  const rows: Row[] = []
+  const rows: DataRow[] = []
   let names: readonly string[] | undefined
   let [emptyRows, line, at] = [0, 1, 0]
   Papa.parse<string[]>(text, {
@@ -221,7 +221,7 @@ function columnsOf(values: readonly string[], where: string): readonly string[] 
   return names
 }
 
-function withNumbers(rows: readonly Row[]): readonly Row[] {
+function withNumbers(rows: readonly DataRow[]): readonly DataRow[] {
   if (!rows.every(({ fields }) => isWholeNumber(fields.label))) return rows
   return rows.map(({ fields, where }) => ({ fields: { ...fields, label: Number(fields.label) }, where }))
 }

@@ -3,15 +3,15 @@ import { pipe } from 'it-pipe'
 import { SwarmError } from '../../../common/errors.ts'
 import { type OnProgress, type RunningStage, runStage } from '../../../common/progress.ts'
 import { countLabels, countTokens } from '../collate.ts'
-import { collect } from './decode.ts'
+import { collectRows } from './decode.ts'
 import type { Example } from './example.ts'
 import { fitExample, type LengthLimit } from './fit.ts'
-import type { EncodeContext, Row } from './format.ts'
+import type { DataRow, EncodeContext } from './format.ts'
 import { dataFormats } from './formats/index.ts'
 import type { DataFile, DocumentFile, RowsFile } from './read.ts'
 import { textWindows } from './windows.ts'
 
-export interface EncodeSettings {
+export interface DataEncodeSettings {
   readonly encoding: EncodeContext
   readonly limit: LengthLimit
   /** tokens from one window of a text to the next; default: pieces that do not overlap */
@@ -33,7 +33,7 @@ const turnMs = 50
 export const count = (number: number, noun: string): string =>
   `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`
 
-function encodeDocument({ file, document }: DocumentFile, { encoding, limit, stride }: EncodeSettings): Encoded {
+function encodeDocument({ file, document }: DocumentFile, { encoding, limit, stride }: DataEncodeSettings): Encoded {
   const { tokenizer, eosTokenId } = encoding
   const { maxLength } = limit
   const ids = tokenizer.encode(document)
@@ -62,7 +62,7 @@ function withTurns<T>(signal: AbortSignal | undefined) {
 
 async function encodeRows(
   file: RowsFile,
-  { encoding, limit, signal }: EncodeSettings,
+  { encoding, limit, signal }: DataEncodeSettings,
   running: RunningStage
 ): Promise<Encoded> {
   const { format, isDetected, rows, layout } = file
@@ -70,7 +70,7 @@ async function encodeRows(
   let { emptyRows } = file
   let [cut, gone] = [0, 0]
 
-  async function* filled(found: AsyncIterable<Row>): AsyncGenerator<Row> {
+  async function* filled(found: AsyncIterable<DataRow>): AsyncGenerator<DataRow> {
     for await (const row of found) {
       if (isEmpty(row)) emptyRows += 1
       else yield row
@@ -78,7 +78,7 @@ async function encodeRows(
     }
   }
 
-  async function* tokenized(found: AsyncIterable<Row>): AsyncGenerator<Example> {
+  async function* tokenized(found: AsyncIterable<DataRow>): AsyncGenerator<Example> {
     for await (const row of found) {
       const whole = encode(row, encoding)
       const example = fitExample(whole, row.where, limit)
@@ -88,7 +88,7 @@ async function encodeRows(
     }
   }
 
-  const examples = await pipe(rows, withTurns<Row>(signal), filled, tokenized, collect<Example>)
+  const examples = await pipe(rows, withTurns<DataRow>(signal), filled, tokenized, collectRows<Example>)
   const how = [...(layout === undefined ? [] : [layout]), isDetected ? 'by its fields' : 'as told'].join(', ')
   const description = [
     `${file.file}: ${format} (${how}), ${count(examples.length, 'example')}, ` +
@@ -103,7 +103,7 @@ async function encodeRows(
 }
 
 /** The examples of all files in order. Throws INVALID_ARGUMENT naming file and row; what the signal was aborted with. */
-export async function encodeFiles(files: readonly DataFile[], settings: EncodeSettings): Promise<Encoded> {
+export async function encodeFiles(files: readonly DataFile[], settings: DataEncodeSettings): Promise<Encoded> {
   const encoded: Encoded[] = []
   for (const file of files) {
     settings.signal?.throwIfAborted()

@@ -1,7 +1,8 @@
 // One sequence of token ids with its labels: what every format of training data becomes.
 
-/** Label of a token that no loss is taken of. */
-export const ignoredLabel = -100
+import { ignoredLabel } from '../../../model/spans/loss.ts'
+
+export { ignoredLabel }
 
 /**
  * Of language modelling `labels[t]` is `ids[t]` or `ignoredLabel`, and the loss itself compares position t - 1 with label t; of token

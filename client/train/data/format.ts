@@ -13,7 +13,7 @@ export type DataTask = 'CAUSAL_LM' | 'SEQ_CLS' | 'TOKEN_CLS'
 export type Label = string | number
 
 /** One object of a file. */
-export interface Row {
+export interface DataRow {
   readonly fields: JsonObject
   /** for messages: `capitals.jsonl:3` */
   readonly where: string
@@ -36,21 +36,21 @@ export interface DataFormat {
   /** A row that has all of these is of this format. */
   readonly fields: readonly string[]
   /** The example of a row, of any length. Throws INVALID_ARGUMENT naming the row and the field. */
-  encode(row: Row, context: EncodeContext): Example
+  encode(row: DataRow, context: EncodeContext): Example
   /** Whether a row says nothing, so that it is skipped and counted. */
-  isEmpty?(row: Row): boolean
+  isEmpty?(row: DataRow): boolean
   /** The classes that a row names, where the format has some. */
-  classes?(row: Row): readonly Label[]
+  classes?(row: DataRow): readonly Label[]
 }
 
 /** INVALID_ARGUMENT about a field of a row. */
-export function wrongField(row: Row, field: string, expected: string): SwarmError {
+export function wrongField(row: DataRow, field: string, expected: string): SwarmError {
   const found = quoteForeign(row.fields[field])
   return new SwarmError('INVALID_ARGUMENT', `${row.where}: expected "${field}" to be ${expected}, found ${found}`)
 }
 
 /** A field that must be a text. Throws INVALID_ARGUMENT. */
-export function textField(row: Row, field: string): string {
+export function textField(row: DataRow, field: string): string {
   const value = row.fields[field]
   if (typeof value !== 'string') throw wrongField(row, field, 'a text')
   return value

@@ -2,8 +2,8 @@
 import { pipe } from 'it-pipe'
 import { files } from '#files'
 import { SwarmError } from '../../../common/errors.ts'
-import { collect, jsonRows, type Line, parseTable, toLines, toText, unzip } from './decode.ts'
-import type { Row } from './format.ts'
+import { collectRows, type DataLine, jsonRows, parseTable, toLines, toText, unzip } from './decode.ts'
+import type { DataRow } from './format.ts'
 import { type DataFormatName, dataFormatNames, detectFormat } from './formats/index.ts'
 
 /** Rows of one format. */
@@ -12,7 +12,7 @@ export interface RowsFile {
   readonly format: DataFormatName
   /** the format was detected from the fields of the first row */
   readonly isDetected: boolean
-  readonly rows: readonly Row[]
+  readonly rows: readonly DataRow[]
   /** rows of a table without a value, which are not in `rows` */
   readonly emptyRows: number
   /** what the file is where its name does not say it: `separated by ;` */
@@ -27,7 +27,7 @@ export interface DocumentFile {
 
 export type DataFile = RowsFile | DocumentFile
 
-export interface ReadOptions {
+export interface ReadDataOptions {
   /** default: by the fields of each file's first row */
   readonly format?: DataFormatName
   readonly signal?: AbortSignal
@@ -36,10 +36,10 @@ export interface ReadOptions {
 type Found = Pick<RowsFile, 'rows'> & Partial<RowsFile>
 
 /** What a kind of file holds: rows, or one text. */
-type Reader = (lines: AsyncIterable<Line>, file: string) => Promise<Found | { readonly document: string }>
+type Reader = (lines: AsyncIterable<DataLine>, file: string) => Promise<Found | { readonly document: string }>
 
 const json = (kind: 'lines' | 'either'): Reader => {
-  return async (lines, file) => ({ rows: await pipe(lines, jsonRows(file, kind), collect<Row>) })
+  return async (lines, file) => ({ rows: await pipe(lines, jsonRows(file, kind), collectRows<DataRow>) })
 }
 
 const separatorNames: Readonly<Record<string, string>> = { ',': 'commas', '\t': 'tabs', ';': 'semicolons', '|': 'bars' }
@@ -106,7 +106,7 @@ function toRowsFile(
   return { file, format: format ?? detectFormat(first), isDetected: format === undefined, rows, emptyRows, layout }
 }
 
-async function readFile(file: string, { format, signal }: ReadOptions): Promise<DataFile> {
+async function readFile(file: string, { format, signal }: ReadDataOptions): Promise<DataFile> {
   const read = readerOf(file)
   if (read === undefined) throw unread(file)
   const bytes = files.stream(file, { signal })
@@ -123,7 +123,7 @@ async function readFile(file: string, { format, signal }: ReadOptions): Promise<
  * What is in these files and folders, in their order. Throws NOT_FOUND for a path where nothing is, INVALID_ARGUMENT with file and
  * line for bytes that are not UTF-8, lines that are not JSON or CSV and rows of no format, and for a file without any.
  */
-export async function readData(paths: readonly string[], options: ReadOptions = {}): Promise<DataFile[]> {
+export async function readData(paths: readonly string[], options: ReadDataOptions = {}): Promise<DataFile[]> {
   const { format } = options
   if (format !== undefined && !dataFormatNames.includes(format)) {
     throw new SwarmError('INVALID_ARGUMENT', `format: expected ${dataFormatNames.join(', ')}, found '${format}'`)

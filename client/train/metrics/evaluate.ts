@@ -7,7 +7,7 @@ import type { GenerationOptions } from '../../generate/index.ts'
 import { type Batch, collate, countLabels } from '../collate.ts'
 import type { Example } from '../data/example.ts'
 import { type EvaluateOptions, evaluateKeys, evaluateLoss } from '../evaluate.ts'
-import type { ForwardOptions, Loss, TrainableModel } from '../model.ts'
+import type { Loss, TrainableModel, TrainingForwardOptions } from '../model.ts'
 import {
   type ClassificationReport,
   type ConfusionMatrix,
@@ -55,7 +55,10 @@ export async function measureLanguage(
 
 /** A model whose forward pass scores classes. */
 interface Classifier {
-  forward(batch: Batch, options?: ForwardOptions): Promise<{ readonly loss: Loss; readonly logits: Tensor<'float32'> }>
+  forward(
+    batch: Batch,
+    options?: TrainingForwardOptions
+  ): Promise<{ readonly loss: Loss; readonly logits: Tensor<'float32'> }>
 }
 
 /** How well a classifier finds labels. */

@@ -4,10 +4,10 @@ import { SwarmError } from '../../../common/errors.ts'
 import type { FieldTable } from '../fields.ts'
 import { type LoraSettings, loraFields, readLoraConfig, withTargets, type writeLoraConfig } from '../lora/config.ts'
 import type { TuningTarget } from '../method.ts'
-import { parse } from '../parse.ts'
+import { parseBySchema } from '../parse.ts'
 import { checkTargetFields, targetFields } from '../targets.ts'
 
-export const schema = z.strictObject({
+export const adaloraSchema = z.strictObject({
   peftType: z.literal('ADALORA'),
   /** rank of every module at first */
   initR: z.int().min(1).default(12),
@@ -37,14 +37,14 @@ export const schema = z.strictObject({
 })
 
 /** What a user writes: PEFT's names in camel case, PEFT's defaults. */
-export type AdaLoraConfig = z.input<typeof schema>
+export type AdaLoraConfig = z.input<typeof adaloraSchema>
 
 /** With defaults. */
-export type AdaLoraSettings = z.output<typeof schema>
+export type AdaLoraSettings = z.output<typeof adaloraSchema>
 
 /** Throws INVALID_ARGUMENT naming every wrong field. */
 export function parseAdaLoraConfig(config: unknown): AdaLoraSettings {
-  const settings = parse(schema, config, 'ADALORA configuration', 'INVALID_ARGUMENT')
+  const settings = parseBySchema(adaloraSchema, config, 'ADALORA configuration', 'INVALID_ARGUMENT')
   checkTargetFields(settings, 'ADALORA configuration')
   const { tinit, tfinal, totalStep, initR, targetR } = settings
   if (tinit >= totalStep - tfinal) {
@@ -139,5 +139,5 @@ export function readAdaLoraConfig(fields: Readonly<Record<string, unknown>>, fil
     ensureWeightTying: lora.ensureWeightTying,
     rankPattern: rankPattern ?? undefined
   }
-  return parse(schema, settings, file, 'BAD_CHECKPOINT')
+  return parseBySchema(adaloraSchema, settings, file, 'BAD_CHECKPOINT')
 }

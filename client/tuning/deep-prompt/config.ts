@@ -3,10 +3,10 @@ import { z } from 'zod'
 import { isInactive } from '../../../common/foreign-json.ts'
 import { type FieldTable, promptFields } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
-import { parse } from '../parse.ts'
+import { parseBySchema } from '../parse.ts'
 import { targetFields } from '../targets.ts'
 
-export const schema = z.strictObject({
+export const deepPromptSchema = z.strictObject({
   peftType: z.literal('DEEP_PROMPT_TUNING'),
   /** trained embeddings before every input, and trained vectors for as many positions in every block */
   numVirtualTokens: z.int().min(1),
@@ -17,14 +17,14 @@ export const schema = z.strictObject({
 })
 
 /** What a user writes. */
-export type DeepPromptConfig = z.input<typeof schema>
+export type DeepPromptConfig = z.input<typeof deepPromptSchema>
 
 /** With defaults. */
-export type DeepPromptSettings = z.output<typeof schema>
+export type DeepPromptSettings = z.output<typeof deepPromptSchema>
 
 /** Throws INVALID_ARGUMENT naming every wrong field. */
 export function parseDeepPromptConfig(config: unknown): DeepPromptSettings {
-  return parse(schema, config, 'DEEP_PROMPT_TUNING configuration', 'INVALID_ARGUMENT')
+  return parseBySchema(deepPromptSchema, config, 'DEEP_PROMPT_TUNING configuration', 'INVALID_ARGUMENT')
 }
 
 /** What becomes of each field of an adapter_config.json. */
@@ -59,5 +59,5 @@ export function readDeepPromptConfig(fields: Readonly<Record<string, unknown>>, 
     ...(isInactive(fields.modules_to_save) ? {} : { modulesToSave: fields.modules_to_save }),
     initWeights: fields.init_weights ?? undefined
   }
-  return parse(schema, settings, file, 'BAD_CHECKPOINT')
+  return parseBySchema(deepPromptSchema, settings, file, 'BAD_CHECKPOINT')
 }

@@ -4,13 +4,13 @@ import { SwarmError } from '../../../common/errors.ts'
 import { isInactive } from '../../../common/foreign-json.ts'
 import { commonFields, type FieldTable } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
-import { parse } from '../parse.ts'
+import { parseBySchema } from '../parse.ts'
 import { targetFields, wholePattern, withPatterns } from '../targets.ts'
 import { ia3Modules } from './defaults.ts'
 
 const { targetModules, excludeModules, modulesToSave } = targetFields
 
-export const schema = z.strictObject({
+export const ia3Schema = z.strictObject({
   peftType: z.literal('IA3'),
   targetModules,
   excludeModules,
@@ -22,9 +22,9 @@ export const schema = z.strictObject({
 })
 
 /** What a user writes: PEFT's names in camel case, PEFT's defaults. */
-export type Ia3Config = z.input<typeof schema>
+export type Ia3Config = z.input<typeof ia3Schema>
 
-type ParsedIa3Config = z.output<typeof schema>
+type ParsedIa3Config = z.output<typeof ia3Schema>
 
 /** With defaults. */
 export type Ia3Settings = ParsedIa3Config & Required<Pick<ParsedIa3Config, 'targetModules' | 'feedforwardModules'>>
@@ -32,7 +32,7 @@ export type Ia3Settings = ParsedIa3Config & Required<Pick<ParsedIa3Config, 'targ
 /** Throws INVALID_ARGUMENT naming every wrong field, and where PEFT knows no default for the type of model. */
 export function parseIa3Config(config: unknown, { modelType }: Pick<TuningTarget, 'modelType'>): Ia3Settings {
   const what = 'IA3 configuration'
-  const settings = parse(schema, config, what, 'INVALID_ARGUMENT')
+  const settings = parseBySchema(ia3Schema, config, what, 'INVALID_ARGUMENT')
   const known = modelType === undefined ? undefined : ia3Modules[modelType]
   const targets = settings.targetModules ?? known?.targets
   const feedforward = settings.feedforwardModules ?? known?.feedforward
@@ -100,5 +100,5 @@ export function readIa3Config(fields: Readonly<Record<string, unknown>>, file: s
     feedforwardModules: fields.feedforward_modules ?? undefined,
     initIa3Weights: fields.init_ia3_weights ?? undefined
   }
-  return parse(schema, settings, file, 'BAD_CHECKPOINT')
+  return parseBySchema(ia3Schema, settings, file, 'BAD_CHECKPOINT')
 }

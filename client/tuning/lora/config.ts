@@ -4,7 +4,7 @@ import { SwarmError } from '../../../common/errors.ts'
 import { isInactive, quoteForeign } from '../../../common/foreign-json.ts'
 import { commonFields, type FieldTable } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
-import { parse } from '../parse.ts'
+import { parseBySchema } from '../parse.ts'
 import { checkTargetFields, patternValue, targetFields } from '../targets.ts'
 
 /**
@@ -20,7 +20,7 @@ const changesBase = /^(?:pissa|corda|olora|loftq|lora_ga)/i
 const byModule = <T extends z.ZodType>(value: T) => z.record(z.string(), value)
 
 /** Unknown keys are refused, so that a misspelt setting does not go by. */
-export const schema = z.strictObject({
+export const loraSchema = z.strictObject({
   peftType: z.literal('LORA'),
   /** rank */
   r: z.int().min(1).default(8),
@@ -49,10 +49,10 @@ export const schema = z.strictObject({
 })
 
 /** What a user writes: PEFT's names in camel case, PEFT's defaults. */
-export type LoraConfig = z.input<typeof schema>
+export type LoraConfig = z.input<typeof loraSchema>
 
 /** With defaults but those of the model's family. */
-type ParsedLoraConfig = z.output<typeof schema>
+type ParsedLoraConfig = z.output<typeof loraSchema>
 
 /** With defaults. */
 export type LoraSettings = ParsedLoraConfig & Required<Pick<ParsedLoraConfig, 'targetModules'>>
@@ -67,7 +67,7 @@ export function withTargets(
 
 /** Throws INVALID_ARGUMENT naming every wrong field. */
 export function parseLoraConfig(config: unknown): ParsedLoraConfig {
-  const settings = parse(schema, config, 'LORA configuration', 'INVALID_ARGUMENT')
+  const settings = parseBySchema(loraSchema, config, 'LORA configuration', 'INVALID_ARGUMENT')
   checkTargetFields(settings, 'LORA configuration')
   return settings
 }
@@ -217,5 +217,5 @@ export function readLoraConfig(fields: Readonly<Record<string, unknown>>, file: 
     useRslora: fields.use_rslora,
     initLoraWeights: init
   }
-  return parse(schema, settings, file, 'BAD_CHECKPOINT')
+  return parseBySchema(loraSchema, settings, file, 'BAD_CHECKPOINT')
 }

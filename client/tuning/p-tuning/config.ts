@@ -3,10 +3,10 @@ import { z } from 'zod'
 import { isInactive } from '../../../common/foreign-json.ts'
 import { type FieldTable, promptFields } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
-import { parse } from '../parse.ts'
+import { parseBySchema } from '../parse.ts'
 import { targetFields } from '../targets.ts'
 
-export const schema = z.strictObject({
+export const pTuningSchema = z.strictObject({
   peftType: z.literal('P_TUNING'),
   /** vectors before every input, made by an encoder while it is trained */
   numVirtualTokens: z.int().min(1),
@@ -22,14 +22,14 @@ export const schema = z.strictObject({
 })
 
 /** What a user writes: PEFT's names in camel case, PEFT's defaults. */
-export type PTuningConfig = z.input<typeof schema>
+export type PTuningConfig = z.input<typeof pTuningSchema>
 
 /** With defaults. */
-export type PTuningSettings = z.output<typeof schema>
+export type PTuningSettings = z.output<typeof pTuningSchema>
 
 /** Throws INVALID_ARGUMENT naming every wrong field. */
 export function parsePTuningConfig(config: unknown): PTuningSettings {
-  return parse(schema, config, 'P_TUNING configuration', 'INVALID_ARGUMENT')
+  return parseBySchema(pTuningSchema, config, 'P_TUNING configuration', 'INVALID_ARGUMENT')
 }
 
 /** What becomes of each field of an adapter_config.json. */
@@ -72,5 +72,5 @@ export function readPTuningConfig(fields: Readonly<Record<string, unknown>>, fil
     encoderNumLayers: fields.encoder_num_layers ?? undefined,
     encoderDropout: fields.encoder_dropout ?? undefined
   }
-  return parse(schema, settings, file, 'BAD_CHECKPOINT')
+  return parseBySchema(pTuningSchema, settings, file, 'BAD_CHECKPOINT')
 }

@@ -5,8 +5,8 @@ import { type Tensor, tensor } from '../../../common/tensor.ts'
 import { GraphBuilder } from '../../../graph/builder.ts'
 import type { Graph, Value } from '../../../graph/graph.ts'
 import { type Parameter, parameter } from '../../local/parameter.ts'
-import { linear, linearParameters, normalValues } from '../encoder.ts'
-import type { PassOptions } from '../method.ts'
+import { encoderLinear, linearParameters, normalValues } from '../encoder.ts'
+import type { TuningPassOptions } from '../method.ts'
 import { lstm, lstmParameters, maskName } from './lstm.ts'
 
 export interface PromptEncoderSizes {
@@ -55,7 +55,7 @@ export function promptEncoderGraph(sizes: PromptEncoderSizes): Graph {
     current = drops(sizes) ? g.Transpose(current, { perm: [1, 0, 2] }) : g.Reshape(current, [tokens, current.shape[2]!])
   }
   for (const [index, [name, shape]] of head(sizes).entries()) {
-    current = linear(g, index === 0 ? current : g.Relu(current), name, shape)
+    current = encoderLinear(g, index === 0 ? current : g.Relu(current), name, shape)
   }
   g.output('encoded', current)
   return g.build()
@@ -74,7 +74,7 @@ export function promptEncoderParameters(sizes: PromptEncoderSizes, seed: number)
 /** Masks of the dropout between the LSTM's layers; where it does not act, ones for a single row. */
 export function promptEncoderMasks(
   sizes: PromptEncoderSizes,
-  { training, seed, rows = 1 }: PassOptions
+  { training, seed, rows = 1 }: TuningPassOptions
 ): Record<string, Tensor<'float32'>> {
   const masks: Record<string, Tensor<'float32'>> = {}
   if (!drops(sizes)) return masks

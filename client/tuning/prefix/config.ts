@@ -3,10 +3,10 @@ import { z } from 'zod'
 import { isInactive } from '../../../common/foreign-json.ts'
 import { type FieldTable, promptFields } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
-import { parse } from '../parse.ts'
+import { parseBySchema } from '../parse.ts'
 import { targetFields } from '../targets.ts'
 
-export const schema = z.strictObject({
+export const prefixSchema = z.strictObject({
   peftType: z.literal('PREFIX_TUNING'),
   /** trained keys and values before every block's sequence */
   numVirtualTokens: z.int().min(1),
@@ -21,14 +21,14 @@ export const schema = z.strictObject({
 })
 
 /** What a user writes: PEFT's names in camel case, PEFT's defaults. */
-export type PrefixTuningConfig = z.input<typeof schema>
+export type PrefixTuningConfig = z.input<typeof prefixSchema>
 
 /** With defaults. */
-export type PrefixTuningSettings = z.output<typeof schema>
+export type PrefixTuningSettings = z.output<typeof prefixSchema>
 
 /** Throws INVALID_ARGUMENT naming every wrong field. */
 export function parsePrefixTuningConfig(config: unknown): PrefixTuningSettings {
-  return parse(schema, config, 'PREFIX_TUNING configuration', 'INVALID_ARGUMENT')
+  return parseBySchema(prefixSchema, config, 'PREFIX_TUNING configuration', 'INVALID_ARGUMENT')
 }
 
 /** What becomes of each field of an adapter_config.json. */
@@ -71,5 +71,5 @@ export function readPrefixTuningConfig(fields: Readonly<Record<string, unknown>>
     encoderHiddenSize: fields.encoder_hidden_size ?? undefined,
     initWeights: fields.init_weights ?? undefined
   }
-  return parse(schema, settings, file, 'BAD_CHECKPOINT')
+  return parseBySchema(prefixSchema, settings, file, 'BAD_CHECKPOINT')
 }

@@ -4,7 +4,7 @@ import { createRandom } from '../../../common/random.ts'
 import { GraphBuilder } from '../../../graph/builder.ts'
 import type { Graph } from '../../../graph/graph.ts'
 import { type Parameter, parameter } from '../../local/parameter.ts'
-import { linear, linearParameters, normalValues } from '../encoder.ts'
+import { encoderLinear, linearParameters, normalValues } from '../encoder.ts'
 
 export interface ProjectionSizes {
   readonly tokens: number
@@ -19,8 +19,8 @@ export interface ProjectionSizes {
 export function projectionGraph({ tokens, width, hidden, outputs }: ProjectionSizes): Graph {
   const g = new GraphBuilder('prefix projection')
   const embedded = g.input('embedding.weight', 'float32', [tokens, width])
-  const inner = g.Tanh(linear(g, embedded, 'transform.0', [hidden, width]))
-  g.output('encoded', linear(g, inner, 'transform.2', [outputs, hidden]))
+  const inner = g.Tanh(encoderLinear(g, embedded, 'transform.0', [hidden, width]))
+  g.output('encoded', encoderLinear(g, inner, 'transform.2', [outputs, hidden]))
   return g.build()
 }
 

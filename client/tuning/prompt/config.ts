@@ -4,10 +4,10 @@ import { SwarmError } from '../../../common/errors.ts'
 import { isInactive } from '../../../common/foreign-json.ts'
 import { type FieldTable, promptFields } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
-import { parse } from '../parse.ts'
+import { parseBySchema } from '../parse.ts'
 import { targetFields } from '../targets.ts'
 
-export const schema = z.strictObject({
+export const promptSchema = z.strictObject({
   peftType: z.literal('PROMPT_TUNING'),
   /** trained embeddings before every input */
   numVirtualTokens: z.int().min(1),
@@ -19,14 +19,14 @@ export const schema = z.strictObject({
 })
 
 /** What a user writes: PEFT's names in camel case, PEFT's defaults. */
-export type PromptTuningConfig = z.input<typeof schema>
+export type PromptTuningConfig = z.input<typeof promptSchema>
 
 /** With defaults. */
-export type PromptTuningSettings = z.output<typeof schema>
+export type PromptTuningSettings = z.output<typeof promptSchema>
 
 /** Throws INVALID_ARGUMENT naming every wrong field. */
 export function parsePromptTuningConfig(config: unknown): PromptTuningSettings {
-  const settings = parse(schema, config, 'PROMPT_TUNING configuration', 'INVALID_ARGUMENT')
+  const settings = parseBySchema(promptSchema, config, 'PROMPT_TUNING configuration', 'INVALID_ARGUMENT')
   if (settings.promptTuningInit === 'TEXT' && !settings.promptTuningInitText) {
     throw new SwarmError(
       'INVALID_ARGUMENT',
@@ -75,5 +75,5 @@ export function readPromptTuningConfig(fields: Readonly<Record<string, unknown>>
     promptTuningInit: fields.prompt_tuning_init ?? undefined,
     promptTuningInitText: fields.prompt_tuning_init_text ?? undefined
   }
-  return parse(schema, settings, file, 'BAD_CHECKPOINT')
+  return parseBySchema(promptSchema, settings, file, 'BAD_CHECKPOINT')
 }

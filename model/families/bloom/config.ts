@@ -12,7 +12,7 @@ import {
 } from '../../config/config.ts'
 import { checkQuantized } from '../../formats/scale.ts'
 
-export const modules = [
+export const bloomModules = [
   'self_attention.query_key_value',
   'self_attention.dense',
   'mlp.dense_h_to_4h',
@@ -27,7 +27,7 @@ export interface BloomConfig extends ModelConfig {
 }
 
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
-export function parseConfig(raw: RawConfig): BloomConfig {
+export function parseBloomConfig(raw: RawConfig): BloomConfig {
   checkQuantized(raw)
   const hiddenSize = readSizeOf(raw, ['hidden_size', 'n_embed'])
   const numHeads = readSizeOf(raw, ['n_head', 'num_attention_heads'])
@@ -46,7 +46,7 @@ export function parseConfig(raw: RawConfig): BloomConfig {
     tiedEmbeddings: readFlag(raw, 'tie_word_embeddings', true),
     ...readTokens(raw),
     rope: null,
-    biasedModules: modules,
+    biasedModules: bloomModules,
     attentionBias: true,
     mlpBias: true,
     traits: { addsToNorm: readFlag(raw, 'apply_residual_connection_post_layernorm', false) },

@@ -4,20 +4,20 @@ import { alibiSlopes } from '../../layers/alibi.ts'
 import { layerNormTensors } from '../../layers/norms.ts'
 import { defineFamily } from '../define-family.ts'
 import { bloomBlock } from './block.ts'
-import { parseConfig } from './config.ts'
-import { clientTensorNames, linearModules } from './tensors.ts'
+import { parseBloomConfig } from './config.ts'
+import { bloomClientTensorNames, bloomLinearModules } from './tensors.ts'
 
 export const bloom = defineFamily({
   modelTypes: ['bloom'],
-  parseConfig,
+  parseConfig: parseBloomConfig,
   blockPath: block => `transformer.h.${block}`,
-  linearModules,
+  linearModules: bloomLinearModules,
   defaultTargets: ['query_key_value'],
   biasedModules: config => config.biasedModules,
   otherTensors: ({ hiddenSize }) => layerNormTensors(['input_layernorm', 'post_attention_layernorm'], hiddenSize),
   attention: ({ numHeads }) => ({ alibi: { slopes: alibiSlopes(numHeads) } }),
   block: bloomBlock,
-  clientTensorNames,
+  clientTensorNames: bloomClientTensorNames,
   clientTensors: ({ hiddenSize }) =>
     layerNormTensors(['transformer.word_embeddings_layernorm', 'transformer.ln_f'], hiddenSize),
   enter: ({ config, scope }, states) =>

@@ -2,7 +2,7 @@
 import type { ClientTensorNames, LinearModule } from '../../family.ts'
 import type { BloomConfig } from './config.ts'
 
-export function linearModules({ hiddenSize, intermediateSize }: BloomConfig): readonly LinearModule[] {
+export function bloomLinearModules({ hiddenSize, intermediateSize }: BloomConfig): readonly LinearModule[] {
   return [
     { name: 'self_attention.query_key_value', inFeatures: hiddenSize, outFeatures: 3 * hiddenSize },
     { name: 'self_attention.dense', inFeatures: hiddenSize, outFeatures: hiddenSize },
@@ -11,7 +11,7 @@ export function linearModules({ hiddenSize, intermediateSize }: BloomConfig): re
   ]
 }
 
-export function clientTensorNames({ tiedEmbeddings }: BloomConfig): ClientTensorNames {
+export function bloomClientTensorNames({ tiedEmbeddings }: BloomConfig): ClientTensorNames {
   const embedding = 'transformer.word_embeddings.weight'
   return { embedding, norm: 'transformer.ln_f.weight', head: tiedEmbeddings ? embedding : 'lm_head.weight' }
 }

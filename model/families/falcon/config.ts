@@ -18,7 +18,7 @@ import { readRope, stretchedPositions } from '../../config/rope-config.ts'
 import { checkQuantized } from '../../formats/scale.ts'
 import { type Activation, readActivation } from '../../layers/mlp.ts'
 
-export const modules = [
+export const falconModules = [
   'self_attention.query_key_value',
   'self_attention.dense',
   'mlp.dense_h_to_4h',
@@ -43,7 +43,7 @@ function readNorms(raw: RawConfig, isNew: boolean): FalconNorms {
 }
 
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
-export function parseConfig(raw: RawConfig): FalconConfig {
+export function parseFalconConfig(raw: RawConfig): FalconConfig {
   checkQuantized(raw)
   const hiddenSize = readSizeOf(raw, ['hidden_size', 'n_embed'])
   const numHeads = readSizeOf(raw, ['num_attention_heads', 'n_head'])
@@ -73,7 +73,7 @@ export function parseConfig(raw: RawConfig): FalconConfig {
     tiedEmbeddings: readFlag(raw, 'tie_word_embeddings', true),
     ...readTokens(raw),
     rope,
-    biasedModules: biased ? modules : [],
+    biasedModules: biased ? falconModules : [],
     attentionBias: biased,
     mlpBias: biased,
     traits: {

@@ -5,23 +5,23 @@ import { layerNormTensors } from '../../layers/norms.ts'
 import { rotaryTables } from '../../layers/rotary-tables.ts'
 import { defineFamily } from '../define-family.ts'
 import { falconBlock } from './block.ts'
-import { parseConfig } from './config.ts'
-import { clientTensorNames, linearModules, normTensors } from './tensors.ts'
+import { parseFalconConfig } from './config.ts'
+import { falconClientTensorNames, falconLinearModules, falconNormTensors } from './tensors.ts'
 
 export const falcon = defineFamily({
   modelTypes: ['falcon'],
-  parseConfig,
+  parseConfig: parseFalconConfig,
   blockPath: block => `transformer.h.${block}`,
-  linearModules,
+  linearModules: falconLinearModules,
   defaultTargets: ['query_key_value'],
   biasedModules: config => config.biasedModules,
-  otherTensors: normTensors,
+  otherTensors: falconNormTensors,
   attention: ({ rope, numHeads, headDim }) =>
     rope === null
       ? { alibi: { slopes: alibiSlopes(numHeads), scale: 1 / Math.sqrt(headDim), rounded: true } }
       : { rotary: { cos: 'cos', sin: 'sin', dims: headDim } },
   block: falconBlock,
-  clientTensorNames,
+  clientTensorNames: falconClientTensorNames,
   clientTensors: ({ hiddenSize }) => layerNormTensors(['transformer.ln_f'], hiddenSize),
   leave: ({ config, scope }, hidden) => scope.layerNorm(hidden, 'transformer.ln_f', { epsilon: config.normEpsilon }),
   tokenHead: { name: 'classifier', dropoutFields: ['classifier_dropout', 'hidden_dropout'], dropout: 0 },

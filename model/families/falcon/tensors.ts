@@ -10,7 +10,7 @@ const norms = {
   sequential: ['input_layernorm', 'post_attention_layernorm']
 } as const satisfies Record<FalconNorms, readonly string[]>
 
-export function linearModules(config: FalconConfig): readonly LinearModule[] {
+export function falconLinearModules(config: FalconConfig): readonly LinearModule[] {
   const { hiddenSize, intermediateSize, numHeads, numKeyValueHeads, headDim } = config
   const fused = (numHeads + 2 * numKeyValueHeads) * headDim
   return [
@@ -21,11 +21,11 @@ export function linearModules(config: FalconConfig): readonly LinearModule[] {
   ]
 }
 
-export function normTensors({ hiddenSize, traits }: FalconConfig): readonly ExpectedTensor[] {
+export function falconNormTensors({ hiddenSize, traits }: FalconConfig): readonly ExpectedTensor[] {
   return layerNormTensors(norms[traits.norms], hiddenSize)
 }
 
-export function clientTensorNames({ tiedEmbeddings }: FalconConfig): ClientTensorNames {
+export function falconClientTensorNames({ tiedEmbeddings }: FalconConfig): ClientTensorNames {
   const embedding = 'transformer.word_embeddings.weight'
   return { embedding, norm: 'transformer.ln_f.weight', head: tiedEmbeddings ? embedding : 'lm_head.weight' }
 }

@@ -20,7 +20,7 @@ import { fixedPositions, type RopeDefaults, readRope, ropeOf, stretchedPositions
 import { checkQuantized } from '../../formats/scale.ts'
 import { type Activation, readActivation } from '../../layers/mlp.ts'
 
-export const attentionModules = [
+export const gemmaAttentionModules = [
   'self_attn.q_proj',
   'self_attn.k_proj',
   'self_attn.v_proj',
@@ -100,7 +100,7 @@ const variants: Readonly<Record<string, Variant>> = {
 /** Gemma 3 with eyes holds the text part's configuration in its own, where some fields go without saying. */
 const withVision = 'gemma3'
 
-export const modelTypes = [...Object.keys(variants), withVision]
+export const gemmaModelTypes = [...Object.keys(variants), withVision]
 
 /** The configuration of the text part. Its tensors' names lack the prefix that those of the whole have. */
 function textConfig(raw: RawConfig): RawConfig {
@@ -146,7 +146,7 @@ function readTwoRopes(raw: RawConfig, sizes: Pick<RopeDefaults, 'maxPositions' |
 }
 
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
-export function parseConfig(given: RawConfig): GemmaConfig {
+export function parseGemmaConfig(given: RawConfig): GemmaConfig {
   const raw = textConfig(given)
   checkQuantized(raw)
   if (readFlag(raw, 'use_bidirectional_attention', false)) {
@@ -186,7 +186,7 @@ export function parseConfig(given: RawConfig): GemmaConfig {
     tiedEmbeddings: readFlag(raw, 'tie_word_embeddings', true),
     ...readTokens(raw),
     rope,
-    biasedModules: attentionBias ? attentionModules : [],
+    biasedModules: attentionBias ? gemmaAttentionModules : [],
     attentionBias,
     mlpBias: false,
     traits: {

@@ -5,8 +5,8 @@ import { rmsNormTensors } from '../../layers/norms.ts'
 import { rotaryTables } from '../../layers/rotary-tables.ts'
 import { defineFamily } from '../define-family.ts'
 import { gemmaBlock, normOptions } from './block.ts'
-import { type GemmaConfig, modelTypes, parseConfig } from './config.ts'
-import { clientTensorNames, linearModules, normTensors } from './tensors.ts'
+import { type GemmaConfig, gemmaModelTypes, parseGemmaConfig } from './config.ts'
+import { gemmaClientTensorNames, gemmaLinearModules, gemmaNormTensors } from './tensors.ts'
 
 function attention({ headDim, traits }: GemmaConfig, block: number): AttentionKind {
   const global: RotaryKind = { cos: 'cos', sin: 'sin', dims: headDim }
@@ -20,16 +20,16 @@ function attention({ headDim, traits }: GemmaConfig, block: number): AttentionKi
 }
 
 export const gemma = defineFamily({
-  modelTypes,
-  parseConfig,
+  modelTypes: gemmaModelTypes,
+  parseConfig: parseGemmaConfig,
   blockPath: block => `model.layers.${block}`,
-  linearModules,
+  linearModules: gemmaLinearModules,
   defaultTargets: ['q_proj', 'v_proj'],
   biasedModules: config => config.biasedModules,
-  otherTensors: normTensors,
+  otherTensors: gemmaNormTensors,
   attention,
   block: gemmaBlock,
-  clientTensorNames,
+  clientTensorNames: gemmaClientTensorNames,
   clientTensors: ({ hiddenSize }) => rmsNormTensors(['model.norm'], hiddenSize),
   embeddingScale: ({ hiddenSize }) => Math.fround(Math.sqrt(hiddenSize)),
   leave: ({ config, scope }, hidden) => scope.rmsNorm(hidden, 'model.norm', normOptions(config)),

@@ -4,7 +4,7 @@ import type { ClientTensorNames, ExpectedTensor, LinearModule } from '../../fami
 import { rmsNormTensors } from '../../layers/norms.ts'
 import type { GemmaConfig } from './config.ts'
 
-export function linearModules(config: GemmaConfig): readonly LinearModule[] {
+export function gemmaLinearModules(config: GemmaConfig): readonly LinearModule[] {
   const { hiddenSize, intermediateSize, headDim } = config
   const queries = config.numHeads * headDim
   const keys = config.numKeyValueHeads * headDim
@@ -19,14 +19,14 @@ export function linearModules(config: GemmaConfig): readonly LinearModule[] {
   ]
 }
 
-export function normTensors({ hiddenSize, headDim, traits }: GemmaConfig): readonly ExpectedTensor[] {
+export function gemmaNormTensors({ hiddenSize, headDim, traits }: GemmaConfig): readonly ExpectedTensor[] {
   const around = ['input_layernorm', 'post_attention_layernorm']
   const outer = traits.outerNorms ? ['pre_feedforward_layernorm', 'post_feedforward_layernorm'] : []
   const perHead = traits.headNorms ? ['self_attn.q_norm', 'self_attn.k_norm'] : []
   return [...rmsNormTensors([...around, ...outer], hiddenSize), ...rmsNormTensors(perHead, headDim)]
 }
 
-export function clientTensorNames({ tiedEmbeddings }: GemmaConfig): ClientTensorNames {
+export function gemmaClientTensorNames({ tiedEmbeddings }: GemmaConfig): ClientTensorNames {
   const embedding = 'model.embed_tokens.weight'
   return { embedding, norm: 'model.norm.weight', head: tiedEmbeddings ? embedding : 'lm_head.weight' }
 }

@@ -16,8 +16,8 @@ import { readRope, readRotatedPart, stretchedPositions } from '../../config/rope
 import { checkQuantized } from '../../formats/scale.ts'
 import { type Activation, readActivation } from '../../layers/mlp.ts'
 
-export const attentionModules = ['attention.query_key_value', 'attention.dense'] as const
-export const mlpModules = ['mlp.dense_h_to_4h', 'mlp.dense_4h_to_h'] as const
+export const gptNeoxAttentionModules = ['attention.query_key_value', 'attention.dense'] as const
+export const gptNeoxMlpModules = ['mlp.dense_h_to_4h', 'mlp.dense_4h_to_h'] as const
 
 export interface GptNeoXConfig extends ModelConfig {
   readonly rope: RopeConfig
@@ -31,7 +31,7 @@ export interface GptNeoXConfig extends ModelConfig {
 }
 
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
-export function parseConfig(raw: RawConfig): GptNeoXConfig {
+export function parseGptNeoxConfig(raw: RawConfig): GptNeoXConfig {
   checkQuantized(raw)
   const hiddenSize = readSize(raw, 'hidden_size')
   const numHeads = readSize(raw, 'num_attention_heads')
@@ -57,7 +57,7 @@ export function parseConfig(raw: RawConfig): GptNeoXConfig {
     tiedEmbeddings: readFlag(raw, 'tie_word_embeddings', false),
     ...readTokens(raw),
     rope,
-    biasedModules: [...(attentionBias ? attentionModules : []), ...mlpModules],
+    biasedModules: [...(attentionBias ? gptNeoxAttentionModules : []), ...gptNeoxMlpModules],
     attentionBias,
     mlpBias: true,
     traits: {

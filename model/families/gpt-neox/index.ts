@@ -4,20 +4,20 @@ import { layerNormTensors } from '../../layers/norms.ts'
 import { rotaryTables } from '../../layers/rotary-tables.ts'
 import { defineFamily } from '../define-family.ts'
 import { gptNeoXBlock } from './block.ts'
-import { parseConfig } from './config.ts'
-import { clientTensorNames, linearModules } from './tensors.ts'
+import { parseGptNeoxConfig } from './config.ts'
+import { gptNeoxClientTensorNames, gptNeoxLinearModules } from './tensors.ts'
 
 export const gptNeoX = defineFamily({
   modelTypes: ['gpt_neox'],
-  parseConfig,
+  parseConfig: parseGptNeoxConfig,
   blockPath: block => `gpt_neox.layers.${block}`,
-  linearModules,
+  linearModules: gptNeoxLinearModules,
   defaultTargets: ['query_key_value'],
   biasedModules: config => config.biasedModules,
   otherTensors: ({ hiddenSize }) => layerNormTensors(['input_layernorm', 'post_attention_layernorm'], hiddenSize),
   attention: ({ traits }) => ({ rotary: { cos: 'cos', sin: 'sin', dims: traits.rotated } }),
   block: gptNeoXBlock,
-  clientTensorNames,
+  clientTensorNames: gptNeoxClientTensorNames,
   clientTensors: ({ hiddenSize }) => layerNormTensors(['gpt_neox.final_layer_norm'], hiddenSize),
   leave: ({ config, scope }, hidden) =>
     scope.layerNorm(hidden, 'gpt_neox.final_layer_norm', { epsilon: config.normEpsilon }),

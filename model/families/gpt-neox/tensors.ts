@@ -2,7 +2,7 @@
 import type { ClientTensorNames, LinearModule } from '../../family.ts'
 import type { GptNeoXConfig } from './config.ts'
 
-export function linearModules({ hiddenSize, intermediateSize }: GptNeoXConfig): readonly LinearModule[] {
+export function gptNeoxLinearModules({ hiddenSize, intermediateSize }: GptNeoXConfig): readonly LinearModule[] {
   return [
     { name: 'attention.query_key_value', inFeatures: hiddenSize, outFeatures: 3 * hiddenSize },
     { name: 'attention.dense', inFeatures: hiddenSize, outFeatures: hiddenSize },
@@ -11,7 +11,7 @@ export function linearModules({ hiddenSize, intermediateSize }: GptNeoXConfig): 
   ]
 }
 
-export function clientTensorNames({ tiedEmbeddings }: GptNeoXConfig): ClientTensorNames {
+export function gptNeoxClientTensorNames({ tiedEmbeddings }: GptNeoXConfig): ClientTensorNames {
   const embedding = 'gpt_neox.embed_in.weight'
   return { embedding, norm: 'gpt_neox.final_layer_norm.weight', head: tiedEmbeddings ? embedding : 'embed_out.weight' }
 }

@@ -15,7 +15,7 @@ import {
 import { checkQuantized } from '../../formats/scale.ts'
 import { type Activation, readActivation } from '../../layers/mlp.ts'
 
-export const modules = ['attn.c_attn', 'attn.c_proj', 'mlp.c_fc', 'mlp.c_proj'] as const
+export const gpt2Modules = ['attn.c_attn', 'attn.c_proj', 'mlp.c_fc', 'mlp.c_proj'] as const
 
 export interface Gpt2Config extends ModelConfig {
   readonly traits: {
@@ -28,7 +28,7 @@ export interface Gpt2Config extends ModelConfig {
 }
 
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
-export function parseConfig(raw: RawConfig): Gpt2Config {
+export function parseGpt2Config(raw: RawConfig): Gpt2Config {
   checkQuantized(raw)
   if (readFlag(raw, 'add_cross_attention', false)) {
     throw new SwarmError('UNSUPPORTED', 'config.json: add_cross_attention is not supported')
@@ -50,7 +50,7 @@ export function parseConfig(raw: RawConfig): Gpt2Config {
     tiedEmbeddings: readFlag(raw, 'tie_word_embeddings', true),
     ...readTokens(raw),
     rope: null,
-    biasedModules: modules,
+    biasedModules: gpt2Modules,
     attentionBias: true,
     mlpBias: true,
     traits: {

@@ -3,14 +3,14 @@
 import { layerNormTensors } from '../../layers/norms.ts'
 import { defineFamily } from '../define-family.ts'
 import { gpt2Block } from './block.ts'
-import { parseConfig } from './config.ts'
-import { clientTensorNames, linearModules } from './tensors.ts'
+import { parseGpt2Config } from './config.ts'
+import { gpt2ClientTensorNames, gpt2LinearModules } from './tensors.ts'
 
 export const gpt2 = defineFamily({
   modelTypes: ['gpt2'],
-  parseConfig,
+  parseConfig: parseGpt2Config,
   blockPath: block => `transformer.h.${block}`,
-  linearModules,
+  linearModules: gpt2LinearModules,
   defaultTargets: ['c_attn'],
   biasedModules: config => config.biasedModules,
   otherTensors: ({ hiddenSize }) => layerNormTensors(['ln_1', 'ln_2'], hiddenSize),
@@ -18,7 +18,7 @@ export const gpt2 = defineFamily({
     scale: (traits.scaleScores ? headDim ** -0.5 : 1) / (traits.scaleByBlock ? block + 1 : 1)
   }),
   block: gpt2Block,
-  clientTensorNames,
+  clientTensorNames: gpt2ClientTensorNames,
   clientTensors: ({ hiddenSize, maxPositions }) => [
     { name: 'transformer.wpe.weight', shape: [maxPositions, hiddenSize] },
     ...layerNormTensors(['transformer.ln_f'], hiddenSize)

@@ -17,15 +17,15 @@ import { type LayerTypes, readWindows } from '../../config/layer-types.ts'
 import { readRope, stretchedPositions } from '../../config/rope-config.ts'
 import { checkQuantized } from '../../formats/scale.ts'
 
-export const attentionModules = [
+export const llamaAttentionModules = [
   'self_attn.q_proj',
   'self_attn.k_proj',
   'self_attn.v_proj',
   'self_attn.o_proj'
 ] as const
-export const mlpModules = ['mlp.gate_proj', 'mlp.up_proj', 'mlp.down_proj'] as const
+export const llamaMlpModules = ['mlp.gate_proj', 'mlp.up_proj', 'mlp.down_proj'] as const
 
-export type ModuleName = (typeof attentionModules)[number] | (typeof mlpModules)[number]
+export type ModuleName = (typeof llamaAttentionModules)[number] | (typeof llamaMlpModules)[number]
 
 export interface LlamaConfig extends ModelConfig {
   readonly rope: RopeConfig
@@ -69,8 +69,8 @@ const variants = {
     maxPositions: 2048,
     keyValueHeads: numHeads => numHeads,
     biased: raw => [
-      ...(readFlag(raw, 'attention_bias', false) ? attentionModules : []),
-      ...(readFlag(raw, 'mlp_bias', false) ? mlpModules : [])
+      ...(readFlag(raw, 'attention_bias', false) ? llamaAttentionModules : []),
+      ...(readFlag(raw, 'mlp_bias', false) ? llamaMlpModules : [])
     ],
     window: noWindow
   },
@@ -83,20 +83,20 @@ const variants = {
   qwen2: {
     maxPositions: 32768,
     keyValueHeads: null,
-    biased: () => attentionModules.slice(0, 3),
+    biased: () => llamaAttentionModules.slice(0, 3),
     window: qwenWindow
   },
   qwen3: {
     maxPositions: 32768,
     keyValueHeads: () => 32,
-    biased: raw => (readFlag(raw, 'attention_bias', false) ? attentionModules : []),
+    biased: raw => (readFlag(raw, 'attention_bias', false) ? llamaAttentionModules : []),
     window: qwenWindow,
     headDim: 128,
     headNorms: true
   }
 } as const satisfies Record<string, Variant>
 
-export const modelTypes = Object.keys(variants)
+export const llamaModelTypes = Object.keys(variants)
 
 /**
  * The window that all blocks have. transformers takes no notice of `layer_types` in these models; other builds may.
@@ -111,7 +111,7 @@ export function uniformWindow(raw: RawConfig, window: number): LayerTypes {
 }
 
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
-export function parseConfig(raw: RawConfig): LlamaConfig {
+export function parseLlamaConfig(raw: RawConfig): LlamaConfig {
   const modelType = readText(raw, 'model_type')
   return readLlama(raw, modelType, variants[modelType as keyof typeof variants])
 }

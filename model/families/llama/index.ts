@@ -3,23 +3,23 @@
 import { rotaryTables } from '../../layers/rotary-tables.ts'
 import { defineFamily } from '../define-family.ts'
 import { llamaBlock } from './block.ts'
-import { modelTypes, parseConfig } from './config.ts'
-import { clientTensorNames, linearModules, normTensors } from './tensors.ts'
+import { llamaModelTypes, parseLlamaConfig } from './config.ts'
+import { llamaClientTensorNames, llamaLinearModules, llamaNormTensors } from './tensors.ts'
 
 export const llama = defineFamily({
-  modelTypes,
-  parseConfig,
+  modelTypes: llamaModelTypes,
+  parseConfig: parseLlamaConfig,
   blockPath: block => `model.layers.${block}`,
-  linearModules,
+  linearModules: llamaLinearModules,
   defaultTargets: ['q_proj', 'v_proj'],
   biasedModules: config => config.biasedModules,
-  otherTensors: normTensors,
+  otherTensors: llamaNormTensors,
   attention: ({ headDim, traits }, block) => ({
     window: traits.windows[block] ?? undefined,
     rotary: { cos: 'cos', sin: 'sin', dims: headDim }
   }),
   block: llamaBlock,
-  clientTensorNames,
+  clientTensorNames: llamaClientTensorNames,
   clientTensors: ({ hiddenSize }) => [{ name: 'model.norm.weight', shape: [hiddenSize] }],
   leave: ({ config, scope }, hidden) => scope.rmsNorm(hidden, 'model.norm', { epsilon: config.normEpsilon }),
   rotaryTables: ({ rope, headDim }, positions, length) => rotaryTables(rope, headDim, positions, length)

@@ -18,7 +18,7 @@ export function attentionModulesOf(config: LlamaConfig): readonly Named[] {
 }
 
 /** The linear modules of a block, all of which an adapter may change. */
-export function linearModules(config: LlamaConfig): readonly Named[] {
+export function llamaLinearModules(config: LlamaConfig): readonly Named[] {
   const { hiddenSize, intermediateSize } = config
   return [
     ...attentionModulesOf(config),
@@ -29,7 +29,7 @@ export function linearModules(config: LlamaConfig): readonly Named[] {
 }
 
 /** The norms of a block, by their path in it. */
-export function normTensors({ hiddenSize, headDim, traits }: LlamaConfig): readonly ExpectedTensor[] {
+export function llamaNormTensors({ hiddenSize, headDim, traits }: LlamaConfig): readonly ExpectedTensor[] {
   const norms = ['input_layernorm', 'post_attention_layernorm'].map(name => ({
     name: `${name}.weight`,
     shape: [hiddenSize]
@@ -38,7 +38,7 @@ export function normTensors({ hiddenSize, headDim, traits }: LlamaConfig): reado
   return traits.headNorms ? [...norms, ...headNorms] : norms
 }
 
-export function clientTensorNames({ tiedEmbeddings }: LlamaConfig): ClientTensorNames {
+export function llamaClientTensorNames({ tiedEmbeddings }: LlamaConfig): ClientTensorNames {
   const embedding = 'model.embed_tokens.weight'
   return { embedding, norm: 'model.norm.weight', head: tiedEmbeddings ? embedding : 'lm_head.weight' }
 }

@@ -28,7 +28,7 @@ const variant: Variant = {
 const mostExperts = 2 ** 16
 
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
-export function parseConfig(raw: RawConfig): MixtralConfig {
+export function parseMixtralConfig(raw: RawConfig): MixtralConfig {
   const config = readLlama(raw, 'mixtral', variant)
   const numExperts = readCount(raw, ['num_local_experts', 'num_experts'], 8)
   const chosen = readSize(raw, 'num_experts_per_tok', 2)

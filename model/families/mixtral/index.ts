@@ -3,14 +3,14 @@
 import { rmsNormTensors } from '../../layers/norms.ts'
 import { rotaryTables } from '../../layers/rotary-tables.ts'
 import { defineFamily } from '../define-family.ts'
-import { attentionModulesOf, clientTensorNames } from '../llama/tensors.ts'
+import { attentionModulesOf, llamaClientTensorNames } from '../llama/tensors.ts'
 import { mixtralBlock } from './block.ts'
-import { parseConfig } from './config.ts'
+import { parseMixtralConfig } from './config.ts'
 import { otherTensors } from './tensors.ts'
 
 export const mixtral = defineFamily({
   modelTypes: ['mixtral'],
-  parseConfig,
+  parseConfig: parseMixtralConfig,
   blockPath: block => `model.layers.${block}`,
   // as in PEFT over transformers 5, where the experts are no linear modules
   linearModules: attentionModulesOf,
@@ -22,7 +22,7 @@ export const mixtral = defineFamily({
     rotary: { cos: 'cos', sin: 'sin', dims: headDim }
   }),
   block: mixtralBlock,
-  clientTensorNames,
+  clientTensorNames: llamaClientTensorNames,
   clientTensors: ({ hiddenSize }) => rmsNormTensors(['model.norm'], hiddenSize),
   leave: ({ config, scope }, hidden) => scope.rmsNorm(hidden, 'model.norm', { epsilon: config.normEpsilon }),
   rotaryTables: ({ rope, headDim }, positions, length) => rotaryTables(rope, headDim, positions, length)

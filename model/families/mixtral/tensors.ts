@@ -1,6 +1,6 @@
 // Names and shapes of Mixtral's checkpoint tensors beside those of attention.
 import type { ExpectedTensor } from '../../family.ts'
-import { normTensors } from '../llama/tensors.ts'
+import { llamaNormTensors } from '../llama/tensors.ts'
 import type { MixtralConfig } from './config.ts'
 
 export const router = 'block_sparse_moe.gate'
@@ -18,7 +18,7 @@ export function otherTensors(config: MixtralConfig): readonly ExpectedTensor[] {
     { name: `${expertPath(index, 'w3')}.weight`, shape: [intermediateSize, hiddenSize] }
   ])
   return [
-    ...normTensors(config),
+    ...llamaNormTensors(config),
     { name: `${router}.weight`, shape: [traits.numExperts, hiddenSize] },
     ...experts.flat()
   ]

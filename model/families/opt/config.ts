@@ -13,8 +13,8 @@ import {
 import { checkQuantized } from '../../formats/scale.ts'
 import { type Activation, readActivation } from '../../layers/mlp.ts'
 
-export const attention = ['self_attn.k_proj', 'self_attn.v_proj', 'self_attn.q_proj', 'self_attn.out_proj'] as const
-export const modules = [...attention, 'fc1', 'fc2'] as const
+export const optAttention = ['self_attn.k_proj', 'self_attn.v_proj', 'self_attn.q_proj', 'self_attn.out_proj'] as const
+export const optModules = [...optAttention, 'fc1', 'fc2'] as const
 
 export interface OptConfig extends ModelConfig {
   readonly traits: {
@@ -28,7 +28,7 @@ export interface OptConfig extends ModelConfig {
 }
 
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
-export function parseConfig(raw: RawConfig): OptConfig {
+export function parseOptConfig(raw: RawConfig): OptConfig {
   checkQuantized(raw)
   if (!readFlag(raw, 'layer_norm_elementwise_affine', true)) {
     throw new SwarmError('UNSUPPORTED', 'config.json: layer_norm_elementwise_affine false is not supported')
@@ -51,7 +51,7 @@ export function parseConfig(raw: RawConfig): OptConfig {
     tiedEmbeddings: readFlag(raw, 'tie_word_embeddings', true),
     ...readTokens(raw),
     rope: null,
-    biasedModules: biased ? modules : [],
+    biasedModules: biased ? optModules : [],
     attentionBias: biased,
     mlpBias: biased,
     traits: {

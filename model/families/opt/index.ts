@@ -3,22 +3,22 @@
 import { layerNormTensors } from '../../layers/norms.ts'
 import { defineFamily } from '../define-family.ts'
 import { optBlock } from './block.ts'
-import { type OptConfig, parseConfig } from './config.ts'
-import { clientTensorNames, clientTensors, decoder, linearModules, positionOffset } from './tensors.ts'
+import { type OptConfig, parseOptConfig } from './config.ts'
+import { clientTensors, decoder, optClientTensorNames, optLinearModules, positionOffset } from './tensors.ts'
 
 const isNarrow = ({ hiddenSize, traits }: OptConfig): boolean => traits.embeddingWidth !== hiddenSize
 
 export const opt = defineFamily({
   modelTypes: ['opt'],
-  parseConfig,
+  parseConfig: parseOptConfig,
   blockPath: block => `${decoder}.layers.${block}`,
-  linearModules,
+  linearModules: optLinearModules,
   defaultTargets: ['q_proj', 'v_proj'],
   biasedModules: config => config.biasedModules,
   otherTensors: ({ hiddenSize }) => layerNormTensors(['self_attn_layer_norm', 'final_layer_norm'], hiddenSize),
   attention: () => ({}),
   block: optBlock,
-  clientTensorNames,
+  clientTensorNames: optClientTensorNames,
   clientTensors,
   embeddingWidth: ({ traits }) => traits.embeddingWidth,
   enter({ g, config, scope }, states, positions) {

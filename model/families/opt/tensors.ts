@@ -2,7 +2,7 @@
 
 import type { ClientTensorNames, ExpectedTensor, LinearModule } from '../../family.ts'
 import { layerNormTensors } from '../../layers/norms.ts'
-import { attention, type OptConfig } from './config.ts'
+import { type OptConfig, optAttention } from './config.ts'
 
 /** Rows of the position matrix before that of position 0. */
 export const positionOffset = 2
@@ -10,9 +10,9 @@ export const positionOffset = 2
 /** What names of the client's tensors begin with. */
 export const decoder = 'model.decoder'
 
-export function linearModules({ hiddenSize, intermediateSize }: OptConfig): readonly LinearModule[] {
+export function optLinearModules({ hiddenSize, intermediateSize }: OptConfig): readonly LinearModule[] {
   return [
-    ...attention.map(name => ({
+    ...optAttention.map(name => ({
       name,
       inFeatures: hiddenSize,
       outFeatures: hiddenSize,
@@ -23,7 +23,7 @@ export function linearModules({ hiddenSize, intermediateSize }: OptConfig): read
   ]
 }
 
-export function clientTensorNames({ tiedEmbeddings, traits }: OptConfig): ClientTensorNames {
+export function optClientTensorNames({ tiedEmbeddings, traits }: OptConfig): ClientTensorNames {
   const embedding = `${decoder}.embed_tokens.weight`
   return {
     embedding,

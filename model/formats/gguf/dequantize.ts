@@ -2,7 +2,7 @@
 // Source: ggml/src/ggml-quants.c (dequantize_row_*) and ggml-common.h (block_*) of llama.cpp; gguf-py/gguf/quants.py.
 import { float16Value } from '../convert.ts'
 
-export interface Quantization {
+export interface GgufQuantization {
   /** bytes of a block */
   readonly bytes: number
   /** elements of a block */
@@ -17,7 +17,7 @@ const nothing = -0
 const float16 = (view: DataView, at: number): number => float16Value(view.getUint16(at, true))
 
 /** 32 elements of 4 bits, the lower halves first: `scale * (q - zero) + offset`. */
-function nibbles(headerBytes: number, zero: number): Quantization {
+function nibbles(headerBytes: number, zero: number): GgufQuantization {
   return {
     bytes: headerBytes + 16,
     elements: 32,
@@ -34,7 +34,7 @@ function nibbles(headerBytes: number, zero: number): Quantization {
 }
 
 /** 32 elements of 5 bits, of which the fifth lie together before the others. */
-function fiveBits(headerBytes: number, zero: number): Quantization {
+function fiveBits(headerBytes: number, zero: number): GgufQuantization {
   return {
     bytes: headerBytes + 4 + 16,
     elements: 32,
@@ -53,7 +53,7 @@ function fiveBits(headerBytes: number, zero: number): Quantization {
   }
 }
 
-const eightBits: Quantization = {
+const eightBits: GgufQuantization = {
   bytes: 34,
   elements: 32,
   decode(view, at, out, to) {
@@ -71,7 +71,7 @@ function scaleAndMinimum(view: DataView, at: number, group: number): readonly [s
 }
 
 /** 256 elements in eight groups with scales and minima; `bits` 4, or 5 with the fifth bits before the others. */
-function groups(bits: 4 | 5): Quantization {
+function groups(bits: 4 | 5): GgufQuantization {
   const highBytes = bits === 5 ? 32 : 0
   return {
     bytes: 16 + highBytes + 128,
@@ -96,7 +96,7 @@ function groups(bits: 4 | 5): Quantization {
 }
 
 /** 256 elements of 6 bits in sixteen groups, each with a scale. */
-const sixBits: Quantization = {
+const sixBits: GgufQuantization = {
   bytes: 210,
   elements: 256,
   decode(view, at, out, to) {
@@ -116,7 +116,7 @@ const sixBits: Quantization = {
   }
 }
 
-export const quantizations: Readonly<Record<string, Quantization>> = {
+export const quantizations: Readonly<Record<string, GgufQuantization>> = {
   Q4_0: nibbles(2, 8),
   Q4_1: nibbles(4, 0),
   Q5_0: fiveBits(2, 16),
@@ -128,7 +128,12 @@ export const quantizations: Readonly<Record<string, Quantization>> = {
 }
 
 /** Writes the elements of whole blocks to `out` from `offset` on. */
-export function dequantize(bytes: Uint8Array, quantization: Quantization, out: Float32Array, offset: number): void {
+export function dequantizeGguf(
+  bytes: Uint8Array,
+  quantization: GgufQuantization,
+  out: Float32Array,
+  offset: number
+): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const { bytes: blockBytes, elements, decode } = quantization
   for (let at = 0, to = offset; at < bytes.length; at += blockBytes, to += elements) decode(view, at, out, to)

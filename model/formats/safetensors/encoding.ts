@@ -5,10 +5,10 @@ import { parseForeignJson, quoteForeign } from '../../../common/foreign-json.ts'
 import { type DType, dtypes, sizeOf, type Tensor } from '../../../common/tensor.ts'
 import { MiB } from '../../../common/units.ts'
 import { isJsonObject } from '../../json.ts'
-import { checkTensorName, maxRank } from '../tensor-info.ts'
+import { checkTensorName, maxTensorRank } from '../tensor-info.ts'
 
 /** Bytes before the JSON header: its length as an unsigned 64 bit number. */
-export const prefixBytes = 8
+export const lengthPrefixBytes = 8
 
 /** The limit that the reference implementation sets on a header. */
 const maxHeaderBytes = 100 * MiB
@@ -86,15 +86,15 @@ function bad(file: string, what: string): SwarmError {
  * Throws BAD_CHECKPOINT where the file cannot hold it.
  */
 export function headerLength(prefix: Uint8Array, file: string, fileBytes: number): number {
-  if (prefix.length < prefixBytes) {
-    throw bad(file, `truncated: expected at least ${prefixBytes} bytes, found ${prefix.length}`)
+  if (prefix.length < lengthPrefixBytes) {
+    throw bad(file, `truncated: expected at least ${lengthPrefixBytes} bytes, found ${prefix.length}`)
   }
-  const length = Number(new DataView(prefix.buffer, prefix.byteOffset, prefixBytes).getBigUint64(0, true))
+  const length = Number(new DataView(prefix.buffer, prefix.byteOffset, lengthPrefixBytes).getBigUint64(0, true))
   if (length > maxHeaderBytes) throw bad(file, `header: expected at most ${maxHeaderBytes} bytes, found ${length}`)
-  if (prefixBytes + length > fileBytes) {
+  if (lengthPrefixBytes + length > fileBytes) {
     throw bad(
       file,
-      `truncated header: expected ${prefixBytes + length} bytes, found ${fileBytes} (incomplete download?)`
+      `truncated header: expected ${lengthPrefixBytes + length} bytes, found ${fileBytes} (incomplete download?)`
     )
   }
   return length
@@ -117,7 +117,7 @@ function parseEntry(
   if (typeof format !== 'string' || !Object.hasOwn(elementBits, format)) {
     throw bad(file, `${where}: expected a dtype of the format, found ${quoteForeign(format)}`)
   }
-  if (!isSizes(shape) || shape.length > maxRank)
+  if (!isSizes(shape) || shape.length > maxTensorRank)
     throw bad(file, `${where}: expected a shape of whole numbers, found ${quoteForeign(shape)}`)
   if (!isSizes(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
     throw bad(file, `${where}: expected data_offsets [begin, end], found ${quoteForeign(offsets)}`)
@@ -149,7 +149,7 @@ function parseMetadata(value: unknown, file: string): Record<string, string> {
  * Throws BAD_CHECKPOINT for bad JSON, unknown types, sizes that disagree with shapes, data out of bounds or overlapping,
  * and bytes that belong to no tensor.
  */
-export function parseHeader(json: Uint8Array, file: string, fileBytes: number): SafetensorsHeader {
+export function parseSafetensorsHeader(json: Uint8Array, file: string, fileBytes: number): SafetensorsHeader {
   let header: unknown
   try {
     header = parseForeignJson(new TextDecoder('utf-8', { fatal: true }).decode(json), { containers: maxContainers })
@@ -157,7 +157,7 @@ export function parseHeader(json: Uint8Array, file: string, fileBytes: number): 
     throw new SwarmError('BAD_CHECKPOINT', `${file}: header is not JSON, or too large: ${messageOf(cause)}`, { cause })
   }
   if (!isJsonObject(header)) throw bad(file, 'header: expected a JSON object')
-  const dataStart = prefixBytes + json.length
+  const dataStart = lengthPrefixBytes + json.length
   const entries: SafetensorsEntry[] = []
   for (const [name, value] of Object.entries(header)) {
     if (name !== '__metadata__') entries.push(parseEntry(name, value, file, dataStart, fileBytes))
@@ -201,10 +201,10 @@ export function encodeHeader(
     offset = end
   }
   const json = new TextEncoder().encode(JSON.stringify(header))
-  const total = Math.ceil((prefixBytes + json.length) / dataAlignment) * dataAlignment
+  const total = Math.ceil((lengthPrefixBytes + json.length) / dataAlignment) * dataAlignment
   const bytes = new Uint8Array(total).fill(0x20)
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(total - prefixBytes), true)
-  bytes.set(json, prefixBytes)
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(total - lengthPrefixBytes), true)
+  bytes.set(json, lengthPrefixBytes)
   return bytes
 }
 
@@ -244,8 +244,12 @@ export function decodeSafetensors(
   bytes: Uint8Array,
   file: string
 ): { tensors: Record<string, Tensor>; metadata: Readonly<Record<string, string>> } {
-  const length = headerLength(bytes.subarray(0, prefixBytes), file, bytes.length)
-  const header = parseHeader(bytes.subarray(prefixBytes, prefixBytes + length), file, bytes.length)
+  const length = headerLength(bytes.subarray(0, lengthPrefixBytes), file, bytes.length)
+  const header = parseSafetensorsHeader(
+    bytes.subarray(lengthPrefixBytes, lengthPrefixBytes + length),
+    file,
+    bytes.length
+  )
   const tensors: Record<string, Tensor> = {}
   for (const entry of header.entries) {
     const { dtype } = entry

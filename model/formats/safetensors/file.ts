@@ -11,8 +11,8 @@ import {
   dataBytes,
   encodeHeader,
   headerLength,
-  parseHeader,
-  prefixBytes,
+  lengthPrefixBytes,
+  parseSafetensorsHeader,
   type SafetensorsHeader,
   sortForWriting,
   type TensorSpec
@@ -24,11 +24,11 @@ import {
  */
 export async function readSafetensorsHeaderOf(file: ByteFile): Promise<SafetensorsHeader & { bytesRead: number }> {
   const { path, size } = file
-  const prefix = new Uint8Array(Math.min(prefixBytes, size))
+  const prefix = new Uint8Array(Math.min(lengthPrefixBytes, size))
   await file.read(prefix, 0)
   const json = new Uint8Array(headerLength(prefix, path, size))
-  await file.read(json, prefixBytes)
-  return { ...parseHeader(json, path, size), bytesRead: prefixBytes + json.length }
+  await file.read(json, lengthPrefixBytes)
+  return { ...parseSafetensorsHeader(json, path, size), bytesRead: lengthPrefixBytes + json.length }
 }
 
 /** `readSafetensorsHeaderOf` a file of this machine. Throws BAD_CHECKPOINT also where it does not exist. */

@@ -3,7 +3,7 @@
 import { SwarmError } from '../../../common/errors.ts'
 import { quoteForeign } from '../../../common/foreign-json.ts'
 import { type DType, dtypes, sizeOf } from '../../../common/tensor.ts'
-import { checkTensorName, maxRank } from '../tensor-info.ts'
+import { checkTensorName, maxTensorRank } from '../tensor-info.ts'
 import { type Constructor, unpickle } from './unpickler.ts'
 
 /** One entry of a checkpoint's `data/` folder. */
@@ -70,7 +70,13 @@ function rebuildTensor(file: string): Constructor {
       throw new SwarmError('UNSUPPORTED', `${file}: pickle: a tensor with metadata ${found} is not supported`)
     }
     const whole = storage instanceof Object && 'key' in storage && areSizes([offset])
-    if (!whole || !areSizes(shape) || !areSizes(strides) || shape.length !== strides.length || shape.length > maxRank) {
+    if (
+      !whole ||
+      !areSizes(shape) ||
+      !areSizes(strides) ||
+      shape.length !== strides.length ||
+      shape.length > maxTensorRank
+    ) {
       throw new SwarmError('BAD_CHECKPOINT', `${file}: pickle: a tensor without a storage, or with a bad shape`)
     }
     return new Rebuilt({ storage: storage as Storage, offset: offset as number, shape, strides })

@@ -7,7 +7,7 @@ import { Loop } from './loop.ts'
 import { Macro, type MacroCode } from './macro.ts'
 import { iterate, unpack } from './python/sequences.ts'
 import { str } from './python/text.ts'
-import { Internal, Iter, isTrue, Namespace, type Value } from './python/values.ts'
+import { Internal, Iter, isTrue, Namespace, type PythonValue } from './python/values.ts'
 import { type Ending, type Evaluate, Output, type Run, Scope } from './scope.ts'
 import type { Body, Expression, Parameters, Statement, Target } from './syntax/nodes.ts'
 
@@ -19,7 +19,7 @@ export interface Hooks {
   generated(text: string): string
 }
 
-type Assign = (scope: Scope, value: Value) => void
+type Assign = (scope: Scope, value: PythonValue) => void
 
 export class Compiler {
   readonly #expressions = new ExpressionCompiler()
@@ -214,7 +214,7 @@ export class Compiler {
     const { line } = node
     const hooks = this.#hooks
 
-    const round = (scope: Scope, output: Output, value: Value, loop: Internal | undefined): Ending => {
+    const round = (scope: Scope, output: Output, value: PythonValue, loop: Internal | undefined): Ending => {
       charge(4)
       const inside = new Scope(scope)
       if (loop !== undefined) inside.set('loop', loop)
@@ -223,7 +223,7 @@ export class Compiler {
       hooks.setLine(line)
       return ending
     }
-    const run = (scope: Scope, output: Output, over: Value, depth0: number): Ending => {
+    const run = (scope: Scope, output: Output, over: PythonValue, depth0: number): Ending => {
       const chosen = test === undefined ? over : new Iter('generator', this.#chosen(scope, over, assign, test))
       let went = false
       if (!asksForLoop) {
@@ -234,7 +234,7 @@ export class Compiler {
         }
       } else {
         const again = node.recursive
-          ? (inner: Value, depth: number): string => {
+          ? (inner: PythonValue, depth: number): string => {
               const text = new Output()
               nested(() => run(scope, text, inner, depth))
               return text.text
@@ -254,7 +254,7 @@ export class Compiler {
     return (scope, output) => run(scope, output, values(scope), 0)
   }
 
-  *#chosen(scope: Scope, values: Value, assign: Assign, test: Evaluate): Generator<Value> {
+  *#chosen(scope: Scope, values: PythonValue, assign: Assign, test: Evaluate): Generator<PythonValue> {
     for (const value of iterate(values)) {
       charge(4)
       const inside = new Scope(scope)

@@ -43,7 +43,7 @@ export class JinjaError extends Error {
 }
 
 /** Throws as Python would. */
-export function fail(type: PythonError, message: string): never {
+export function failTemplate(type: PythonError, message: string): never {
   throw new JinjaError('failed', message, { type })
 }
 

@@ -1,6 +1,6 @@
 // Expressions as functions of a scope.
 import { charge, chargeJoin, chargeList } from './budget.ts'
-import { fail, JinjaError, unsupported } from './errors.ts'
+import { failTemplate, JinjaError, unsupported } from './errors.ts'
 import { filters } from './filters.ts'
 import { call, getAttribute, getItem } from './lookup.ts'
 import { type Comparison, compare } from './python/compare.ts'
@@ -8,9 +8,9 @@ import { signed } from './python/numbers.ts'
 import { add, operate } from './python/operators.ts'
 import { contains, iterate, slice } from './python/sequences.ts'
 import { str } from './python/text.ts'
-import { Dict, isTrue, type Keywords, orElse, Tuple, typeName, Undefined, type Value } from './python/values.ts'
+import { Dict, isTrue, type Keywords, orElse, type PythonValue, Tuple, typeName, Undefined } from './python/values.ts'
 import type { Evaluate, Scope } from './scope.ts'
-import type { Call, Expression } from './syntax/nodes.ts'
+import type { CallNode, Expression } from './syntax/nodes.ts'
 import { tests } from './tests.ts'
 
 /** expressions that stand in each other, without brackets too, such as a long sum */
@@ -153,7 +153,7 @@ export class ExpressionCompiler {
   #comparison({ first, rest }: Expression & { kind: 'compare' }): Evaluate {
     const left = this.compile(first)
     const steps = rest.map(({ operator, value }) => ({ operator, value: this.compile(value) }))
-    const holds = (operator: Comparison | 'in' | 'not in', a: Value, b: Value): boolean => {
+    const holds = (operator: Comparison | 'in' | 'not in', a: PythonValue, b: PythonValue): boolean => {
       if (operator === 'in') return contains(b, a)
       return operator === 'not in' ? !contains(b, a) : compare(operator, a, b)
     }
@@ -186,7 +186,7 @@ export class ExpressionCompiler {
     return scope => slice(object(scope), start!(scope), stop!(scope), step!(scope))
   }
 
-  #arguments({ args, keywords, moreArgs, moreKeywords }: Call): (scope: Scope) => [Value[], Keywords] {
+  #arguments({ args, keywords, moreArgs, moreKeywords }: CallNode): (scope: Scope) => [PythonValue[], Keywords] {
     const positions = args.map(arg => this.compile(arg))
     const named = keywords.map(({ name, value }) => ({ name, value: this.compile(value) }))
     const more = moreArgs === undefined ? undefined : this.compile(moreArgs)
@@ -196,7 +196,7 @@ export class ExpressionCompiler {
     }
     return scope => {
       const found = positions.map(position => position(scope))
-      const names = new Map<string, Value>()
+      const names = new Map<string, PythonValue>()
       for (const { name, value } of named) names.set(name, value(scope))
       if (more !== undefined) {
         for (const item of iterate(more(scope))) {
@@ -206,10 +206,11 @@ export class ExpressionCompiler {
       }
       const others = moreNamed?.(scope)
       if (others !== undefined) {
-        if (!(others instanceof Dict)) fail('TypeError', `argument after ** must be a mapping, not ${typeName(others)}`)
+        if (!(others instanceof Dict))
+          failTemplate('TypeError', `argument after ** must be a mapping, not ${typeName(others)}`)
         for (const [name, value] of (others as Dict).entries()) {
-          if (typeof name !== 'string') fail('TypeError', 'keywords must be strings')
-          if (names.has(name as string)) fail('TypeError', `got multiple values for keyword argument '${name}'`)
+          if (typeof name !== 'string') failTemplate('TypeError', 'keywords must be strings')
+          if (names.has(name as string)) failTemplate('TypeError', `got multiple values for keyword argument '${name}'`)
           names.set(name as string, value)
         }
       }
@@ -236,7 +237,7 @@ export class ExpressionCompiler {
   }
 
   /** The filters of a block, as a function of its text. */
-  blockFilter(node: Expression): (scope: Scope, text: string) => Value {
+  blockFilter(node: Expression): (scope: Scope, text: string) => PythonValue {
     let current = ''
     const run = this.#filter(node as Expression & { kind: 'filter' }, () => current)
     return (scope, text) => {

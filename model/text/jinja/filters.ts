@@ -1,7 +1,7 @@
 // jinja2's filters over sequences and values; those over texts are in text-filters.ts.
 
 import { charge, chargeList } from './budget.ts'
-import { fail, isPythonError, unsupported } from './errors.ts'
+import { failTemplate, isPythonError, unsupported } from './errors.ts'
 import { getItem, onlyAttribute } from './lookup.ts'
 import { bind, integerArgument, signature, textArgument } from './python/arguments.ts'
 import { isEqual, order, sorted } from './python/compare.ts'
@@ -20,30 +20,30 @@ import {
   isTrue,
   type Keywords,
   orElse,
+  type PythonValue,
   Range,
   Tuple,
   typeName,
-  Undefined,
-  type Value
+  Undefined
 } from './python/values.ts'
 import { tests } from './tests.ts'
 import { textFilters } from './text-filters.ts'
 
 /** The value is the first argument. */
-export type Filter = (args: readonly Value[], keywords: Keywords) => Value
+export type Filter = (args: readonly PythonValue[], keywords: Keywords) => PythonValue
 
-type Getter = (item: Value) => Value
+type Getter = (item: PythonValue) => PythonValue
 
 const lower: Getter = value => (typeof value === 'string' ? lowerCase(value) : value)
 
-const parts = (path: Value | undefined): Value[] => {
+const parts = (path: PythonValue | undefined): PythonValue[] => {
   if (path === undefined || path === null) return []
   if (typeof path !== 'string') return [path]
   return path.split('.').map(part => (/^\p{Nd}+$/u.test(part) ? parseInteger(part, 10) : part))
 }
 
 /** Looks up a path such as `address.city`. */
-function getter(path: Value | undefined, otherwise?: Value): Getter {
+function getter(path: PythonValue | undefined, otherwise?: PythonValue): Getter {
   const names = parts(path)
   return item => {
     let found = item
@@ -55,42 +55,42 @@ function getter(path: Value | undefined, otherwise?: Value): Getter {
   }
 }
 
-const ignoringCase = (get: Getter, caseSensitive: Value | undefined): Getter =>
+const ignoringCase = (get: Getter, caseSensitive: PythonValue | undefined): Getter =>
   isTrue(caseSensitive ?? false) ? get : item => lower(get(item))
 
-function* mapped(values: Iterable<Value>, run: Getter): Generator<Value> {
+function* mapped(values: Iterable<PythonValue>, run: Getter): Generator<PythonValue> {
   for (const value of values) {
     charge(4)
     yield run(value)
   }
 }
 
-function* selected(values: Iterable<Value>, keep: (value: Value) => boolean): Generator<Value> {
+function* selected(values: Iterable<PythonValue>, keep: (value: PythonValue) => boolean): Generator<PythonValue> {
   for (const value of values) {
     charge(4)
     if (keep(value)) yield value
   }
 }
 
-function filterNamed(name: Value): Filter {
+function filterNamed(name: PythonValue): Filter {
   const filter = typeof name === 'string' ? filters.get(name) : undefined
-  return filter ?? fail('TemplateRuntimeError', `No filter named '${str(name)}'.`)
+  return filter ?? failTemplate('TemplateRuntimeError', `No filter named '${str(name)}'.`)
 }
 
-function map(args: readonly Value[], keywords: Keywords): Value {
+function map(args: readonly PythonValue[], keywords: Keywords): PythonValue {
   const [value, name, ...rest] = args
   if (name === undefined && keywords?.has('attribute')) {
     for (const keyword of keywords.keys()) {
       if (keyword !== 'attribute' && keyword !== 'default') {
-        fail('FilterArgumentError', `Unexpected keyword argument '${keyword}'`)
+        failTemplate('FilterArgumentError', `Unexpected keyword argument '${keyword}'`)
       }
     }
     const get = getter(keywords.get('attribute'), keywords.get('default'))
     return new Iter('generator', mapped(isTrue(value!) ? iterate(value!) : [], get))
   }
-  function* run(): Generator<Value> {
+  function* run(): Generator<PythonValue> {
     if (!isTrue(value!)) return
-    if (name === undefined) fail('FilterArgumentError', 'map requires a filter argument')
+    if (name === undefined) failTemplate('FilterArgumentError', 'map requires a filter argument')
     const filter = filterNamed(name)
     yield* mapped(iterate(value!), item => filter([item, ...rest], keywords))
   }
@@ -101,13 +101,14 @@ function map(args: readonly Value[], keywords: Keywords): Value {
 function selection(wanted: boolean, byAttribute: boolean): Filter {
   return (args, keywords) => {
     const [value, ...rest] = args
-    function* run(): Generator<Value> {
+    function* run(): Generator<PythonValue> {
       if (!isTrue(value!)) return
-      if (byAttribute && rest.length === 0) fail('FilterArgumentError', 'Missing parameter for attribute name')
-      const get = byAttribute ? getter(rest[0]) : (item: Value) => item
+      if (byAttribute && rest.length === 0) failTemplate('FilterArgumentError', 'Missing parameter for attribute name')
+      const get = byAttribute ? getter(rest[0]) : (item: PythonValue) => item
       const [name, ...others] = rest.slice(byAttribute ? 1 : 0)
       const test = typeof name === 'string' ? tests.get(name) : undefined
-      if (name !== undefined && test === undefined) fail('TemplateRuntimeError', `No test named '${str(name)}'.`)
+      if (name !== undefined && test === undefined)
+        failTemplate('TemplateRuntimeError', `No test named '${str(name)}'.`)
       yield* selected(iterate(value!), item => {
         const found = get(item)
         return (test === undefined ? isTrue(found) : test([found, ...others], keywords)) === wanted
@@ -117,9 +118,14 @@ function selection(wanted: boolean, byAttribute: boolean): Filter {
   }
 }
 
-function extreme(value: Value, caseSensitive: Value | undefined, attribute: Value | undefined, sign: 1 | -1): Value {
+function extreme(
+  value: PythonValue,
+  caseSensitive: PythonValue | undefined,
+  attribute: PythonValue | undefined,
+  sign: 1 | -1
+): PythonValue {
   const key = ignoringCase(getter(attribute), caseSensitive)
-  let best: { value: Value; key: Value } | undefined
+  let best: { value: PythonValue; key: PythonValue } | undefined
   for (const item of iterate(value)) {
     const found = { value: item, key: key(item) }
     const better =
@@ -129,9 +135,9 @@ function extreme(value: Value, caseSensitive: Value | undefined, attribute: Valu
   return best === undefined ? new Undefined(() => 'No aggregated item, sequence was empty.') : best.value
 }
 
-function sum(values: Iterable<Value>, start: Value): Value {
-  if (typeof start === 'string') fail('TypeError', "sum() can't sum strings [use ''.join(seq) instead]")
-  let total: Value = start
+function sum(values: Iterable<PythonValue>, start: PythonValue): PythonValue {
+  if (typeof start === 'string') failTemplate('TypeError', "sum() can't sum strings [use ''.join(seq) instead]")
+  let total: PythonValue = start
   for (const value of values) {
     charge(2)
     total = add(total, value)
@@ -139,7 +145,7 @@ function sum(values: Iterable<Value>, start: Value): Value {
   return total
 }
 
-function* unique(values: Iterable<Value>, key: Getter): Generator<Value> {
+function* unique(values: Iterable<PythonValue>, key: Getter): Generator<PythonValue> {
   const seen = new Dict()
   for (const value of values) {
     const found = key(value)
@@ -150,11 +156,11 @@ function* unique(values: Iterable<Value>, key: Getter): Generator<Value> {
   }
 }
 
-function groupBy(args: readonly (Value | undefined)[]): Value {
+function groupBy(args: readonly (PythonValue | undefined)[]): PythonValue {
   const [value, attribute, otherwise, caseSensitive] = args
   const get = getter(attribute, otherwise)
   const key = ignoringCase(get, caseSensitive)
-  const groups: { key: Value; items: Value[] }[] = []
+  const groups: { key: PythonValue; items: PythonValue[] }[] = []
   for (const item of sorted(listOf(value!), key, false)) {
     const found = key(item)
     const last = groups.at(-1)
@@ -162,13 +168,13 @@ function groupBy(args: readonly (Value | undefined)[]): Value {
     else groups.push({ key: found, items: [item] })
   }
   const shown = isTrue(caseSensitive ?? false)
-    ? (group: { key: Value }) => group.key
-    : (group: { items: Value[] }) => get(group.items[0]!)
+    ? (group: { key: PythonValue }) => group.key
+    : (group: { items: PythonValue[] }) => get(group.items[0]!)
   return groups.map(group => new Tuple([shown(group), group.items], ['grouper', 'list']))
 }
 
-function* batches(value: Value, size: number, fill: Value): Generator<Value> {
-  let batch: Value[] = []
+function* batches(value: PythonValue, size: number, fill: PythonValue): Generator<PythonValue> {
+  let batch: PythonValue[] = []
   for (const item of iterate(value)) {
     charge(8)
     if (batch.length === size) {
@@ -185,9 +191,9 @@ function* batches(value: Value, size: number, fill: Value): Generator<Value> {
   yield batch
 }
 
-function* slices(value: Value, count: number, fill: Value): Generator<Value> {
+function* slices(value: PythonValue, count: number, fill: PythonValue): Generator<PythonValue> {
   const all = listOf(value)
-  if (count === 0) fail('ZeroDivisionError', 'integer division or modulo by zero')
+  if (count === 0) failTemplate('ZeroDivisionError', 'integer division or modulo by zero')
   const size = Math.floor(all.length / count)
   const longer = all.length - size * count
   let start = 0
@@ -201,7 +207,7 @@ function* slices(value: Value, count: number, fill: Value): Generator<Value> {
   }
 }
 
-function reversed(value: Value): Value {
+function reversed(value: PythonValue): PythonValue {
   if (typeof value === 'string') return codePoints(value).reverse().join('')
   const kind = isList(value)
     ? 'list_reverseiterator'
@@ -211,11 +217,11 @@ function reversed(value: Value): Value {
         ? 'range_iterator'
         : 'reversed'
   if (value instanceof Iter || value instanceof Undefined) return listOf(value).reverse()
-  if (!isReversible(value)) return fail('FilterArgumentError', 'argument must be iterable')
+  if (!isReversible(value)) return failTemplate('FilterArgumentError', 'argument must be iterable')
   return new Iter(kind, listOf(value).reverse().values())
 }
 
-const isReversible = (value: Value): boolean =>
+const isReversible = (value: PythonValue): boolean =>
   isList(value) ||
   value instanceof Tuple ||
   value instanceof Dict ||
@@ -223,33 +229,33 @@ const isReversible = (value: Value): boolean =>
   value instanceof Range ||
   typeof value === 'string'
 
-function last(value: Value): Value {
-  if (value instanceof Undefined) return fail('TypeError', "'Undefined' object is not reversible")
-  if (!isReversible(value)) return fail('TypeError', `'${typeName(value)}' object is not reversible`)
+function last(value: PythonValue): PythonValue {
+  if (value instanceof Undefined) return failTemplate('TypeError', "'Undefined' object is not reversible")
+  if (!isReversible(value)) return failTemplate('TypeError', `'${typeName(value)}' object is not reversible`)
   const found = value instanceof Dict || value instanceof DictView ? listOf(value).at(-1) : at(value, -1)
   return orElse(found, () => new Undefined(() => 'No last item, sequence was empty.'))
 }
 
-function first(value: Value): Value {
+function first(value: PythonValue): PythonValue {
   for (const item of iterate(value)) return item
   return new Undefined(() => 'No first item, sequence was empty.')
 }
 
-function toFloat(value: Value): number {
+function toFloat(value: PythonValue): number {
   if (typeof value === 'string') return parseFloat_(value)
   if (value instanceof Undefined) value.raise()
   if (!isNumeric(value)) {
-    return fail('TypeError', `float() argument must be a string or a real number, not '${typeName(value)}'`)
+    return failTemplate('TypeError', `float() argument must be a string or a real number, not '${typeName(value)}'`)
   }
   return asFloat(value)
 }
 
-function toInteger(value: Value, base: number): Value {
+function toInteger(value: PythonValue, base: number): PythonValue {
   if (typeof value === 'string') return parseInteger(value, base)
   if (value instanceof Undefined) value.raise()
   if (value instanceof Float) return truncate(value.value)
   if (!isInteger(value)) {
-    return fail('TypeError', `int() argument must be a string or a real number, not '${typeName(value)}'`)
+    return failTemplate('TypeError', `int() argument must be a string or a real number, not '${typeName(value)}'`)
   }
   return typeof value === 'boolean' ? Number(value) : value
 }
@@ -268,12 +274,12 @@ function attempt<T>(
 }
 
 const numberFilters = {
-  int: (value: Value, otherwise: Value = 0, base: Value = 10): Value =>
+  int: (value: PythonValue, otherwise: PythonValue = 0, base: PythonValue = 10): PythonValue =>
     attempt(
       () => toInteger(value, integerArgument(base, 10)),
       () =>
         attempt(
-          () => truncate(toFloat(value)) as Value,
+          () => truncate(toFloat(value)) as PythonValue,
           () => otherwise,
           'TypeError',
           'ValueError',
@@ -282,35 +288,36 @@ const numberFilters = {
       'TypeError',
       'ValueError'
     ),
-  float: (value: Value, otherwise: Value = new Float(0)): Value =>
+  float: (value: PythonValue, otherwise: PythonValue = new Float(0)): PythonValue =>
     attempt(
-      () => new Float(toFloat(value)) as Value,
+      () => new Float(toFloat(value)) as PythonValue,
       () => otherwise,
       'TypeError',
       'ValueError'
     )
 }
 
-function rounded(value: Value, precision: Value | undefined, method: Value | undefined): Value {
+function rounded(value: PythonValue, precision: PythonValue | undefined, method: PythonValue | undefined): PythonValue {
   const how = method === undefined ? 'common' : method
   const decimals = integerArgument(precision, 0)
   if (how === 'common') {
     if (value instanceof Undefined) value.raise()
     return round(value, decimals)
   }
-  if (how !== 'ceil' && how !== 'floor') return fail('FilterArgumentError', 'method must be common, ceil or floor')
+  if (how !== 'ceil' && how !== 'floor')
+    return failTemplate('FilterArgumentError', 'method must be common, ceil or floor')
   const scale = arithmetic('**', 10, decimals)!
   const scaled = arithmetic('*', value, scale)
   if (scaled === undefined) {
     if (value instanceof Undefined) value.raise()
-    return fail('TypeError', `must be real number, not ${typeName(value)}`)
+    return failTemplate('TypeError', `must be real number, not ${typeName(value)}`)
   }
   const whole =
     scaled instanceof Float ? truncate(how === 'ceil' ? Math.ceil(scaled.value) : Math.floor(scaled.value)) : scaled
   return arithmetic('/', whole, scale)!
 }
 
-const entry = (text: string, run: (...args: (Value | undefined)[]) => Value): [string, Filter] => {
+const entry = (text: string, run: (...args: (PythonValue | undefined)[]) => PythonValue): [string, Filter] => {
   const known = signature(text)
   return [known.name, (args, keywords) => run(...bind(known, args, keywords))]
 }
@@ -320,8 +327,8 @@ const missingFilter = (name: string): [string, Filter] => [
   () => unsupported(`uses the filter '${name}', which is not supported`)
 ]
 
-const count = (value: Value | undefined): Value => length(value!)
-const otherwise = (value?: Value, given: Value = '', boolean: Value = false): Value =>
+const count = (value: PythonValue | undefined): PythonValue => length(value!)
+const otherwise = (value?: PythonValue, given: PythonValue = '', boolean: PythonValue = false): PythonValue =>
   value instanceof Undefined || (isTrue(boolean) && !isTrue(value!)) ? given : value!
 
 /** The filters by name. */
@@ -335,7 +342,7 @@ export const filters: ReadonlyMap<string, Filter> = new Map<string, Filter>([
   entry('abs x', value => {
     if (value instanceof Float) return new Float(Math.abs(value.value))
     if (value instanceof Undefined) value.raise()
-    if (!isInteger(value!)) return fail('TypeError', `bad operand type for abs(): '${typeName(value!)}'`)
+    if (!isInteger(value!)) return failTemplate('TypeError', `bad operand type for abs(): '${typeName(value!)}'`)
     return Number(value) < 0 ? signed('-', value) : signed('+', value)
   }),
   entry('attr obj name', (object, name) => onlyAttribute(object!, textArgument(name, 'attribute name'))),
@@ -348,9 +355,11 @@ export const filters: ReadonlyMap<string, Filter> = new Map<string, Filter>([
   entry('d value default_value? boolean?', otherwise),
   entry('default value default_value? boolean?', otherwise),
   entry('dictsort value case_sensitive? by? reverse?', (value, caseSensitive, by = 'key', reverse = false) => {
-    if (by !== 'key' && by !== 'value') fail('FilterArgumentError', 'You can only sort by either "key" or "value"')
+    if (by !== 'key' && by !== 'value')
+      failTemplate('FilterArgumentError', 'You can only sort by either "key" or "value"')
     if (value instanceof Undefined) value.raise()
-    if (!(value instanceof Dict)) return fail('AttributeError', `'${typeName(value!)}' object has no attribute 'items'`)
+    if (!(value instanceof Dict))
+      return failTemplate('AttributeError', `'${typeName(value!)}' object has no attribute 'items'`)
     const key = ignoringCase(item => (item as Tuple).items[by === 'key' ? 0 : 1]!, caseSensitive)
     return sorted(
       Array.from(value.entries(), pair => new Tuple(pair)),
@@ -364,9 +373,9 @@ export const filters: ReadonlyMap<string, Filter> = new Map<string, Filter>([
   entry('int value default? base?', (value, given, base) => numberFilters.int(value!, given, base)),
   entry('groupby value attribute default? case_sensitive?', (...args) => groupBy(args)),
   entry('items value', value => {
-    function* run(): Generator<Value> {
+    function* run(): Generator<PythonValue> {
       if (value instanceof Undefined) return
-      if (!(value instanceof Dict)) fail('TypeError', 'Can only get item pairs from a mapping.')
+      if (!(value instanceof Dict)) failTemplate('TypeError', 'Can only get item pairs from a mapping.')
       yield* new DictView('dict_items', value as Dict).entries()
     }
     return new Iter('generator', run())

@@ -1,7 +1,7 @@
 // What a template can call without being given it: jinja2's globals, and those of transformers.
 
 import { charge, chargeList } from './budget.ts'
-import { fail, JinjaError, unsupported } from './errors.ts'
+import { failTemplate, JinjaError, unsupported } from './errors.ts'
 import { bind, integerArgument, signature, textArgument } from './python/arguments.ts'
 import { iterate, unpack } from './python/sequences.ts'
 import { strftime } from './python/strftime.ts'
@@ -12,31 +12,32 @@ import {
   Internal,
   type Keywords,
   Namespace,
+  type PythonValue,
   Range,
   type Structure,
-  typeName,
-  type Value
+  typeName
 } from './python/values.ts'
 
 /** elements of the longest range that the sandbox makes */
 const longestRange = 100_000
 
-function range(args: readonly Value[], keywords: Keywords): Value {
-  if (keywords !== undefined) fail('TypeError', 'range() takes no keyword arguments')
-  if (args.length === 0 || args.length > 3) fail('TypeError', `range expected 1 to 3 arguments, got ${args.length}`)
+function range(args: readonly PythonValue[], keywords: Keywords): PythonValue {
+  if (keywords !== undefined) failTemplate('TypeError', 'range() takes no keyword arguments')
+  if (args.length === 0 || args.length > 3)
+    failTemplate('TypeError', `range expected 1 to 3 arguments, got ${args.length}`)
   const numbers = args.map(value => integerArgument(value, 0))
   const [start = 0, stop = 0, step = 1] = numbers.length === 1 ? [0, ...numbers] : numbers
-  if (step === 0) fail('ValueError', 'range() arg 3 must not be zero')
+  if (step === 0) failTemplate('ValueError', 'range() arg 3 must not be zero')
   const made = new Range(start, stop, step)
   if (made.length > longestRange) {
-    fail('OverflowError', `Range too big. The sandbox blocks ranges larger than MAX_RANGE (${longestRange}).`)
+    failTemplate('OverflowError', `Range too big. The sandbox blocks ranges larger than MAX_RANGE (${longestRange}).`)
   }
   return made
 }
 
 /** Python's `dict(source, **keywords)`. */
-function dictOf(args: readonly Value[], keywords: Keywords): Dict {
-  if (args.length > 1) fail('TypeError', `dict expected at most 1 argument, got ${args.length}`)
+function dictOf(args: readonly PythonValue[], keywords: Keywords): Dict {
+  if (args.length > 1) failTemplate('TypeError', `dict expected at most 1 argument, got ${args.length}`)
   const [source] = args
   const made = source instanceof Dict ? source.copy() : new Dict()
   if (source !== undefined && !(source instanceof Dict)) {
@@ -54,7 +55,7 @@ function dictOf(args: readonly Value[], keywords: Keywords): Dict {
 const dict = new Callable(
   'dict',
   dictOf,
-  new Map<string, Value>([
+  new Map<string, PythonValue>([
     [
       'fromkeys',
       new Callable('fromkeys', (args, keywords) => {
@@ -71,10 +72,10 @@ const dict = new Callable(
 )
 
 /** Throws SecurityError for names that transformers keeps out of namespaces. */
-export function checkNamespaceName(name: Value): string {
+export function checkNamespaceName(name: PythonValue): string {
   if (typeof name !== 'string') return unsupported(`a namespace with a name that is no text: ${str(name)}`)
   if (name.startsWith('_')) {
-    fail(
+    failTemplate(
       'SecurityError',
       `Chat templates cannot store underscore-prefixed attributes on a namespace, but got '${name}'. Please rename the attribute.`
     )
@@ -82,14 +83,14 @@ export function checkNamespaceName(name: Value): string {
   return name
 }
 
-function namespace(args: readonly Value[], keywords: Keywords): Value {
+function namespace(args: readonly PythonValue[], keywords: Keywords): PythonValue {
   const made = new Namespace()
   for (const [name, value] of dictOf(args, keywords).entries()) made.fields.set(checkNamespaceName(name), value)
   return made
 }
 
-function cycler(args: readonly Value[]): Value {
-  if (args.length === 0) fail('RuntimeError', 'at least one item has to be provided')
+function cycler(args: readonly PythonValue[]): PythonValue {
+  if (args.length === 0) failTemplate('RuntimeError', 'at least one item has to be provided')
   let at = 0
   const structure: Structure = {
     typeName: 'Cycler',
@@ -114,7 +115,7 @@ function cycler(args: readonly Value[]): Value {
   return new Internal(structure)
 }
 
-function joiner(args: readonly Value[], keywords: Keywords): Value {
+function joiner(args: readonly PythonValue[], keywords: Keywords): PythonValue {
   const [separator = ', '] = bind(signature('joiner sep?'), args, keywords)
   let used = false
   const structure: Structure = {
@@ -131,8 +132,8 @@ function joiner(args: readonly Value[], keywords: Keywords): Value {
 }
 
 /** The globals of one rendering. `now` is what `strftime_now` writes. */
-export function makeGlobals(now: () => Date): ReadonlyMap<string, Value> {
-  return new Map<string, Value>([
+export function makeGlobals(now: () => Date): ReadonlyMap<string, PythonValue> {
+  return new Map<string, PythonValue>([
     ['range', new Callable('range', range)],
     ['dict', dict],
     ['lipsum', new Callable('lipsum', () => unsupported('calls lipsum(), which writes random words'))],
@@ -157,6 +158,6 @@ export function makeGlobals(now: () => Date): ReadonlyMap<string, Value> {
 }
 
 /** Of a value that is no namespace. */
-export function notNamespace(value: Value): never {
-  return fail('TemplateRuntimeError', `cannot assign attribute on non-namespace object (${typeName(value)})`)
+export function notNamespace(value: PythonValue): never {
+  return failTemplate('TemplateRuntimeError', `cannot assign attribute on non-namespace object (${typeName(value)})`)
 }

@@ -1,7 +1,7 @@
 // `object.name` and `object[name]` as jinja2's sandbox looks them up: methods of Python's types, then elements; or elements, then methods.
 
 import { charge, chargeList } from './budget.ts'
-import { fail, unsupported } from './errors.ts'
+import { failTemplate, unsupported } from './errors.ts'
 import { markupResult } from './markup.ts'
 import { bind, integerArgument, signature } from './python/arguments.ts'
 import { isEqual } from './python/compare.ts'
@@ -22,14 +22,14 @@ import {
   missing,
   Namespace,
   orElse,
+  type PythonValue,
   Range,
   Tuple,
   typeName,
-  Undefined,
-  type Value
+  Undefined
 } from './python/values.ts'
 
-type Method = (args: readonly (Value | undefined)[]) => Value
+type Method = (args: readonly (PythonValue | undefined)[]) => PythonValue
 
 const changers: Readonly<Record<string, ReadonlySet<string>>> = {
   dict: new Set(['clear', 'pop', 'popitem', 'setdefault', 'update']),
@@ -45,7 +45,7 @@ const hidden = new Set(
   ).split(' ')
 )
 
-function unsafe(object: Value, name: string): Undefined {
+function unsafe(object: PythonValue, name: string): Undefined {
   return new Undefined(
     () => `access to attribute '${name}' of '${typeName(object)}' object is unsafe.`,
     'SecurityError'
@@ -85,8 +85,8 @@ function dictMethod(dict: Dict, name: string): Callable | undefined {
 
 const indexSignature = signature('index! value start? stop?')
 
-function sequenceMethod(value: readonly Value[] | Tuple | Range, name: string): Callable | undefined {
-  const items = (): readonly Value[] =>
+function sequenceMethod(value: readonly PythonValue[] | Tuple | Range, name: string): Callable | undefined {
+  const items = (): readonly PythonValue[] =>
     value instanceof Tuple
       ? value.items
       : value instanceof Range
@@ -107,7 +107,7 @@ function sequenceMethod(value: readonly Value[] | Tuple | Range, name: string): 
         for (let index = place(integerArgument(from, 0)); index < end; index++) {
           if (isEqual(all[index]!, wanted!)) return index
         }
-        return fail('ValueError', `${repr(wanted!)} is not in ${typeName(value)}`)
+        return failTemplate('ValueError', `${repr(wanted!)} is not in ${typeName(value)}`)
       })
     case 'copy':
       if (!isList(value)) return undefined
@@ -120,7 +120,7 @@ function sequenceMethod(value: readonly Value[] | Tuple | Range, name: string): 
   }
 }
 
-function numberAttribute(value: number | bigint | boolean | Float, name: string): Value | undefined {
+function numberAttribute(value: number | bigint | boolean | Float, name: string): PythonValue | undefined {
   const plain = typeof value === 'boolean' ? Number(value) : value
   switch (name) {
     case 'real':
@@ -157,7 +157,7 @@ function numberAttribute(value: number | bigint | boolean | Float, name: string)
 }
 
 /** What Python's `getattr` finds, or undefined. */
-function attribute(object: Value, name: string): Value | undefined {
+function attribute(object: PythonValue, name: string): PythonValue | undefined {
   if (typeof object === 'string') {
     if (name === 'format') return new Callable(name, (args, keywords) => formatFields(object, args, keywords, lookup))
     if (name === 'format_map') return new Callable(name, (args, keywords) => formatMap(object, args, keywords))
@@ -192,16 +192,16 @@ function attribute(object: Value, name: string): Value | undefined {
   return undefined
 }
 
-function formatMap(text: string, args: readonly Value[], keywords: Keywords): Value {
+function formatMap(text: string, args: readonly PythonValue[], keywords: Keywords): PythonValue {
   const [fields] = args
   if (args.length !== 1 || keywords !== undefined || !(fields instanceof Dict)) {
-    return fail('TypeError', `format_map() takes exactly one mapping (${args.length} given)`)
+    return failTemplate('TypeError', `format_map() takes exactly one mapping (${args.length} given)`)
   }
   return formatFields(text, [], new Map(Array.from(fields.entries(), ([key, value]) => [String(key), value])), lookup)
 }
 
 /** What `object[key]` finds, or undefined. */
-function element(object: Value, key: Value): Value | undefined {
+function element(object: PythonValue, key: PythonValue): PythonValue | undefined {
   if (object instanceof Dict) {
     if (isList(key) || key instanceof Dict) return undefined
     return object.get(key)
@@ -215,7 +215,7 @@ function element(object: Value, key: Value): Value | undefined {
 }
 
 /** `object.name`. */
-export function getAttribute(object: Value, name: string): Value {
+export function getAttribute(object: PythonValue, name: string): PythonValue {
   charge(1)
   if (object instanceof Undefined) {
     if (!hidden.has(name)) object.raise()
@@ -227,7 +227,7 @@ export function getAttribute(object: Value, name: string): Value {
 }
 
 /** `object[key]`. */
-export function getItem(object: Value, key: Value): Value {
+export function getItem(object: PythonValue, key: PythonValue): PythonValue {
   charge(1)
   if (object instanceof Undefined) object.raise()
   const found = element(object, key)
@@ -241,7 +241,7 @@ export function getItem(object: Value, key: Value): Value {
 }
 
 /** The filter `attr`: an attribute and no element. */
-export function onlyAttribute(object: Value, name: string): Value {
+export function onlyAttribute(object: PythonValue, name: string): PythonValue {
   if (object instanceof Undefined) return getAttribute(object, name)
   if (hidden.has(name)) return unsafe(object, name)
   return orElse(attribute(object, name), () => missing(object, name, repr))
@@ -250,10 +250,10 @@ export function onlyAttribute(object: Value, name: string): Value {
 const lookup: Lookup = { attribute: getAttribute, item: getItem }
 
 /** Calls what a template names. Throws TypeError for what cannot be called. */
-export function call(callee: Value, args: readonly Value[], keywords: Keywords): Value {
+export function call(callee: PythonValue, args: readonly PythonValue[], keywords: Keywords): PythonValue {
   charge(4)
   if (callee instanceof Callable) return callee.call(args, keywords)
   if (callee instanceof Internal && callee.structure.call !== undefined) return callee.structure.call(args, keywords)
   if (callee instanceof Undefined) return callee.raise()
-  return fail('TypeError', `'${typeName(callee)}' object is not callable`)
+  return failTemplate('TypeError', `'${typeName(callee)}' object is not callable`)
 }

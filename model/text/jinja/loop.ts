@@ -1,32 +1,32 @@
 // `loop`: what a body knows about its loop. Reference: LoopContext of jinja2.
 
 import { charge } from './budget.ts'
-import { fail, unsupported } from './errors.ts'
+import { failTemplate, unsupported } from './errors.ts'
 import { isEqual } from './python/compare.ts'
 import { lengthOf } from './python/sequences.ts'
-import { Callable, Iter, orElse, type Structure, Tuple, Undefined, type Value } from './python/values.ts'
+import { Callable, Iter, orElse, type PythonValue, type Structure, Tuple, Undefined } from './python/values.ts'
 
 export class Loop implements Structure {
   readonly typeName = 'LoopContext'
   readonly depth0: number
   /** renders the loop again over other values; undefined where it is not recursive */
-  readonly #again: ((values: Value, depth0: number) => string) | undefined
-  readonly #values: Value
-  #iterator: Iterator<Value>
+  readonly #again: ((values: PythonValue, depth0: number) => string) | undefined
+  readonly #values: PythonValue
+  #iterator: Iterator<PythonValue>
   #index0 = -1
   #length: number | undefined
   /** elements that were read ahead, from `#passed` on */
-  readonly #ahead: Value[] = []
+  readonly #ahead: PythonValue[] = []
   #passed = 0
-  #before: Value | undefined
-  #current: Value | undefined
+  #before: PythonValue | undefined
+  #current: PythonValue | undefined
   #changed: Tuple | undefined
 
   constructor(
-    values: Value,
-    iterator: Iterator<Value>,
+    values: PythonValue,
+    iterator: Iterator<PythonValue>,
     depth0: number,
-    again: ((values: Value, depth0: number) => string) | undefined
+    again: ((values: PythonValue, depth0: number) => string) | undefined
   ) {
     this.#values = values
     this.#iterator = iterator
@@ -35,7 +35,7 @@ export class Loop implements Structure {
   }
 
   /** The next element, or undefined at the end. */
-  next(): Value | undefined {
+  next(): PythonValue | undefined {
     const value = this.#passed < this.#ahead.length ? this.#ahead[this.#passed++] : this.#read()
     if (value === undefined) return undefined
     this.#index0++
@@ -44,12 +44,12 @@ export class Loop implements Structure {
     return value
   }
 
-  #read(): Value | undefined {
+  #read(): PythonValue | undefined {
     const { done, value } = this.#iterator.next()
     return done === true ? undefined : value
   }
 
-  #peek(): Value | undefined {
+  #peek(): PythonValue | undefined {
     if (this.#passed === this.#ahead.length) {
       this.#ahead.length = 0
       this.#passed = 0
@@ -72,7 +72,7 @@ export class Loop implements Structure {
     return this.#length
   }
 
-  attribute(name: string): Value | undefined {
+  attribute(name: string): PythonValue | undefined {
     switch (name) {
       case 'index':
         return this.#index0 + 1
@@ -98,7 +98,7 @@ export class Loop implements Structure {
         return orElse(this.#peek(), () => new Undefined(() => 'there is no next item'))
       case 'cycle':
         return new Callable(name, args =>
-          orElse(args[this.#index0 % args.length], () => fail('TypeError', 'no items for cycling given'))
+          orElse(args[this.#index0 % args.length], () => failTemplate('TypeError', 'no items for cycling given'))
         )
       case 'changed':
         return new Callable(name, args => {
@@ -112,9 +112,9 @@ export class Loop implements Structure {
     }
   }
 
-  call(args: readonly Value[]): Value {
+  call(args: readonly PythonValue[]): PythonValue {
     if (this.#again === undefined) {
-      return fail('TypeError', "The loop must have the 'recursive' marker to be called recursively.")
+      return failTemplate('TypeError', "The loop must have the 'recursive' marker to be called recursively.")
     }
     if (args.length !== 1) unsupported('calls loop() without one argument')
     return this.#again(args[0]!, this.depth0 + 1)

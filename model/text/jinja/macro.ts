@@ -1,8 +1,8 @@
 // Macros and the bodies of call blocks, as values that can be called. Reference: Macro of jinja2.
 import { nested } from './budget.ts'
-import { fail } from './errors.ts'
+import { failTemplate } from './errors.ts'
 import { repr } from './python/text.ts'
-import { Dict, type Keywords, orElse, type Structure, Tuple, Undefined, type Value } from './python/values.ts'
+import { Dict, type Keywords, orElse, type PythonValue, type Structure, Tuple, Undefined } from './python/values.ts'
 import { type Evaluate, Output, type Run, Scope } from './scope.ts'
 
 /** A macro as it is written. */
@@ -27,7 +27,7 @@ export class Macro implements Structure {
     this.#scope = scope
   }
 
-  attribute(name: string): Value | undefined {
+  attribute(name: string): PythonValue | undefined {
     const { asksFor, parameters } = this.#code
     if (name === 'name') return this.#code.name
     if (name === 'arguments') return new Tuple(parameters)
@@ -40,7 +40,7 @@ export class Macro implements Structure {
     return `<Macro ${this.#code.name === null ? 'anonymous' : repr(this.#code.name)}>`
   }
 
-  call(args: readonly Value[], keywords: Keywords): string {
+  call(args: readonly PythonValue[], keywords: Keywords): string {
     const { parameters, defaults, body } = this.#code
     const scope = new Scope(this.#scope)
     const rest = new Map(keywords)
@@ -71,7 +71,7 @@ export class Macro implements Structure {
   }
 
   /** `caller`, `kwargs` and `varargs`, and what must not be given without them. */
-  #special(scope: Scope, args: readonly Value[], rest: Map<string, Value>): void {
+  #special(scope: Scope, args: readonly PythonValue[], rest: Map<string, PythonValue>): void {
     const { parameters, asksFor } = this.#code
     const name = this.#code.name === null ? 'None' : `'${this.#code.name}'`
     if (asksFor.has('caller') && !parameters.includes('caller')) {
@@ -88,16 +88,16 @@ export class Macro implements Structure {
     } else if (rest.size > 0) {
       const [first] = rest.keys()
       if (rest.has('caller')) {
-        fail(
+        failTemplate(
           'TypeError',
           `macro ${name} was invoked with two values for the special caller argument. This is most likely a bug.`
         )
       }
-      fail('TypeError', `macro ${name} takes no keyword argument '${first}'`)
+      failTemplate('TypeError', `macro ${name} takes no keyword argument '${first}'`)
     }
     if (asksFor.has('varargs')) scope.set('varargs', new Tuple(args.slice(parameters.length)))
     else if (args.length > parameters.length) {
-      fail('TypeError', `macro ${name} takes not more than ${parameters.length} argument(s)`)
+      failTemplate('TypeError', `macro ${name} takes not more than ${parameters.length} argument(s)`)
     }
   }
 }

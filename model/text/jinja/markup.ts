@@ -1,8 +1,8 @@
 // Text that is HTML, as `|escape` and `|safe` give it: what is added to it is escaped. After markupsafe.
 import { chargeText } from './budget.ts'
-import { fail, unsupported } from './errors.ts'
+import { failTemplate, unsupported } from './errors.ts'
 import { replacePoints, str } from './python/text.ts'
-import { isList, Markup, Tuple, typeName, Undefined, type Value } from './python/values.ts'
+import { isList, Markup, type PythonValue, Tuple, typeName, Undefined } from './python/values.ts'
 
 const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '>': '&gt;', '<': '&lt;', "'": '&#39;', '"': '&#34;' }
 
@@ -15,17 +15,17 @@ export function escapeText(text: string): string {
 }
 
 /** The value as HTML: escaped where it is not. */
-export function toMarkup(value: Value): Markup {
+export function toMarkup(value: PythonValue): Markup {
   return value instanceof Markup ? value : new Markup(escapeText(str(value)))
 }
 
 /** `left + right` where one of them is HTML. */
-export function addMarkup(left: Value, right: Value): Markup {
+export function addMarkup(left: PythonValue, right: PythonValue): Markup {
   if (right instanceof Undefined) right.raise()
   if (left instanceof Undefined) left.raise()
   for (const value of [left, right]) {
     if (typeof value !== 'string' && !(value instanceof Markup)) {
-      fail('TypeError', `unsupported operand type(s) for +: '${typeName(left)}' and '${typeName(right)}'`)
+      failTemplate('TypeError', `unsupported operand type(s) for +: '${typeName(left)}' and '${typeName(right)}'`)
     }
   }
   const text = toMarkup(left).text + toMarkup(right).text
@@ -41,14 +41,14 @@ const likeText = new Set(
   ).split(' ')
 )
 
-const isHtml = (value: Value): Value => {
+const isHtml = (value: PythonValue): PythonValue => {
   if (typeof value === 'string') return new Markup(value)
   if (isList(value)) return value.map(isHtml)
   return value instanceof Tuple ? new Tuple(value.items.map(isHtml)) : value
 }
 
 /** What a method of str gives that was called on HTML: HTML again. Throws `unsupported` for methods that would escape their arguments. */
-export function markupResult(name: string, run: () => Value): Value {
+export function markupResult(name: string, run: () => PythonValue): PythonValue {
   if (!likeText.has(name)) unsupported(`calls .${name}() of the result of |escape or |safe`)
   return isHtml(run())
 }

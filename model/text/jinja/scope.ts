@@ -1,21 +1,21 @@
 // What names mean while a template runs, and what it has written.
 import { chargeGrowth } from './budget.ts'
-import { orElse, Undefined, type Value } from './python/values.ts'
+import { orElse, type PythonValue, Undefined } from './python/values.ts'
 
 /** Names of a loop, a macro or the template; what is not found is looked for outside. */
 export class Scope {
   readonly parent: Scope | undefined
-  #names: Map<string, Value> | undefined
+  #names: Map<string, PythonValue> | undefined
 
   constructor(parent: Scope | undefined) {
     this.parent = parent
   }
-  set(name: string, value: Value): void {
+  set(name: string, value: PythonValue): void {
     this.#names ??= new Map()
     this.#names.set(name, value)
   }
   /** undefined where nothing has this name */
-  find(name: string): Value | undefined {
+  find(name: string): PythonValue | undefined {
     let scope: Scope | undefined = this
     while (scope !== undefined) {
       const value = scope.#names?.get(name)
@@ -30,7 +30,7 @@ export class Scope {
     while (scope.parent?.parent !== undefined) scope = scope.parent
     return scope
   }
-  get(name: string): Value {
+  get(name: string): PythonValue {
     return orElse(this.find(name), () => new Undefined(() => `'${name}' is undefined`))
   }
 }
@@ -62,4 +62,4 @@ export class Output {
 export type Ending = 'end' | 'break' | 'continue'
 
 export type Run = (scope: Scope, output: Output) => Ending
-export type Evaluate = (scope: Scope) => Value
+export type Evaluate = (scope: Scope) => PythonValue

@@ -3,9 +3,9 @@ import { defaultLimits, type Limits, withBudget } from './budget.ts'
 import { Compiler } from './compile.ts'
 import { JinjaError } from './errors.ts'
 import { makeGlobals } from './globals.ts'
-import type { Value } from './python/values.ts'
+import type { PythonValue } from './python/values.ts'
 import { Output, type Run, Scope } from './scope.ts'
-import { parse } from './syntax/parser.ts'
+import { parseTemplate } from './syntax/parser.ts'
 
 /** How a template is rendered. */
 export interface RenderSettings {
@@ -29,11 +29,11 @@ export class Template {
       },
       generated: text => this.#marks[0] + text + this.#marks[1]
     })
-    this.#run = withStack(() => compiler.body(parse(source)))
+    this.#run = withStack(() => compiler.body(parseTemplate(source)))
   }
 
   /** The text for these variables. Throws a JinjaError with the line where it stopped. */
-  render(variables: ReadonlyMap<string, Value>, settings: RenderSettings = {}): string {
+  render(variables: ReadonlyMap<string, PythonValue>, settings: RenderSettings = {}): string {
     const { marks = ['', ''], limits = defaultLimits, now = () => new Date() } = settings
     this.#marks = marks
     this.#line = 1

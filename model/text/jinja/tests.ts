@@ -1,6 +1,6 @@
 // jinja2's tests: `is defined`, `is odd`, …
 
-import { fail } from './errors.ts'
+import { failTemplate } from './errors.ts'
 import { bind, signature } from './python/arguments.ts'
 import { compare, isEqual } from './python/compare.ts'
 import { formatPercent } from './python/formatting.ts'
@@ -18,34 +18,37 @@ import {
   isList,
   type Keywords,
   Markup,
+  type PythonValue,
   Range,
   Tuple,
   typeName,
-  Undefined,
-  type Value
+  Undefined
 } from './python/values.ts'
 
-export type Test = (args: readonly Value[], keywords: Keywords) => boolean
+export type Test = (args: readonly PythonValue[], keywords: Keywords) => boolean
 
-function remainderIs(value: Value, divisor: Value, rest: number): boolean {
+function remainderIs(value: PythonValue, divisor: PythonValue, rest: number): boolean {
   if (value instanceof Undefined) value.raise()
   // Python's % of a text is another thing
   if (typeof value === 'string') return isEqual(formatPercent(value, divisor), rest)
   const remainder = arithmetic('%', value, divisor)
   if (remainder === undefined) {
     if (divisor instanceof Undefined) divisor.raise()
-    return fail('TypeError', `unsupported operand type(s) for %: '${typeName(value)}' and '${typeName(divisor)}'`)
+    return failTemplate(
+      'TypeError',
+      `unsupported operand type(s) for %: '${typeName(value)}' and '${typeName(divisor)}'`
+    )
   }
   return isEqual(remainder, rest)
 }
 
-function isSame(left: Value, right: Value): boolean {
+function isSame(left: PythonValue, right: PythonValue): boolean {
   if (left instanceof Float && right instanceof Float) return Object.is(left, right)
   return left === right
 }
 
 /** by signature */
-const written: Readonly<Record<string, (value: Value, other: Value) => boolean>> = {
+const written: Readonly<Record<string, (value: PythonValue, other: PythonValue) => boolean>> = {
   'odd value': value => remainderIs(value, 2, 1),
   'even value': value => remainderIs(value, 2, 0),
   'divisibleby value num': (value, other) => remainderIs(value, other, 0),
@@ -105,7 +108,7 @@ const otherNames: Readonly<Record<string, string>> = {
 export const tests = new Map<string, Test>(
   Object.entries(written).map(([text, test]) => {
     const known = signature(text.replace('!', ''))
-    return [known.name, (args, keywords) => test(...(bind(known, args, keywords) as [Value, Value]))]
+    return [known.name, (args, keywords) => test(...(bind(known, args, keywords) as [PythonValue, PythonValue]))]
   })
 )
 for (const [name, other] of Object.entries(otherNames)) tests.set(name, tests.get(other)!)

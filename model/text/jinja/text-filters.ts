@@ -1,7 +1,7 @@
 // jinja2's filters over texts.
 
 import { charge, chargeText } from './budget.ts'
-import { fail, unsupported } from './errors.ts'
+import { failTemplate, unsupported } from './errors.ts'
 import { escapeText, toMarkup } from './markup.ts'
 import { bind, integerArgument, signature, textArgument } from './python/arguments.ts'
 import { formatPercent, formatValue } from './python/formatting.ts'
@@ -12,13 +12,23 @@ import { add } from './python/operators.ts'
 import { elements, length, slice, unpack } from './python/sequences.ts'
 import { pad, replace, splitLines, strip } from './python/strings.ts'
 import { str } from './python/text.ts'
-import { Dict, Float, isTrue, type Keywords, Markup, Tuple, typeName, Undefined, type Value } from './python/values.ts'
+import {
+  Dict,
+  Float,
+  isTrue,
+  type Keywords,
+  Markup,
+  type PythonValue,
+  Tuple,
+  typeName,
+  Undefined
+} from './python/values.ts'
 import { spaceClass } from './python/white-space.ts'
 
-type Filter = (args: readonly Value[], keywords: Keywords) => Value
+type Filter = (args: readonly PythonValue[], keywords: Keywords) => PythonValue
 
 /** Python's `quote` of urllib: UTF-8 bytes, with `/` as it is in paths. */
-function quoteUrl(value: Value, inQuery: boolean): string {
+function quoteUrl(value: PythonValue, inQuery: boolean): string {
   const text = str(value)
   charge(3 * text.length)
   const quoted = encodeURIComponent(text).replace(
@@ -28,14 +38,19 @@ function quoteUrl(value: Value, inQuery: boolean): string {
   return inQuery ? quoted.replaceAll('%20', '+') : quoted.replaceAll('%2F', '/')
 }
 
-function encodeUrl(value: Value): Value {
+function encodeUrl(value: PythonValue): PythonValue {
   const items = typeof value === 'string' || value instanceof Markup ? undefined : elements(value)
   if (items === undefined) return quoteUrl(value, false)
   const pairs = value instanceof Dict ? Array.from(value.entries()) : Array.from(items, item => unpack(item, 2))
   return pairs.map(([name, item]) => `${quoteUrl(name!, true)}=${quoteUrl(item!, true)}`).join('&')
 }
 
-function indent(value: Value, width: Value = 4, first: Value = false, blank: Value = false): Value {
+function indent(
+  value: PythonValue,
+  width: PythonValue = 4,
+  first: PythonValue = false,
+  blank: PythonValue = false
+): PythonValue {
   const before = typeof width === 'string' ? width : ' '.repeat(checked(integerArgument(width, 4)))
   if (value instanceof Markup) {
     return new Markup(str(indent(value.text, width, first, blank)))
@@ -69,13 +84,13 @@ function title(text: string): string {
     .join('')
 }
 
-function truncated(args: readonly (Value | undefined)[]): Value {
+function truncated(args: readonly (PythonValue | undefined)[]): PythonValue {
   const [value, given, killWords = false, ending, leewayGiven] = args
   const size = integerArgument(given, 255)
   const end = ending === undefined ? '...' : textArgument(ending, 'end')
   const leeway = leewayGiven === undefined || leewayGiven === null ? 5 : integerArgument(leewayGiven, 5)
-  if (size < length(end)) fail('AssertionError', `expected length >= ${length(end)}, got ${size}`)
-  if (leeway < 0) fail('AssertionError', `expected leeway >= 0, got ${leeway}`)
+  if (size < length(end)) failTemplate('AssertionError', `expected length >= ${length(end)}, got ${size}`)
+  if (leeway < 0) failTemplate('AssertionError', `expected leeway >= 0, got ${leeway}`)
   if (length(value!) <= size + leeway) return value!
   const cut = slice(value!, 0, size - length(end), null)
   if (isTrue(killWords)) return add(cut, end)
@@ -84,9 +99,10 @@ function truncated(args: readonly (Value | undefined)[]): Value {
   return (space === -1 ? text : text.slice(0, space)) + end
 }
 
-function fileSize(value: Value, binary: boolean): string {
+function fileSize(value: PythonValue, binary: boolean): string {
   const bytes = typeof value === 'string' ? parseFloat_(value) : isNumeric(value) ? asFloat(value) : Number.NaN
-  if (Number.isNaN(bytes)) return fail('TypeError', `float() argument must be a number, not '${typeName(value)}'`)
+  if (Number.isNaN(bytes))
+    return failTemplate('TypeError', `float() argument must be a number, not '${typeName(value)}'`)
   const base = binary ? 1024 : 1000
   if (bytes === 1) return '1 Byte'
   if (bytes < base) return `${truncate(bytes)} Bytes`
@@ -122,13 +138,13 @@ function stripTags(text: string): string {
     (whole, decimal?: string, hex?: string, name?: string) => {
       const code = decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal)
       if (name !== undefined)
-        return named[name] ?? fail('ValueError', `striptags: the entity ${whole} is not supported`)
+        return named[name] ?? failTemplate('ValueError', `striptags: the entity ${whole} is not supported`)
       return code > 0x10ffff ? '\ufffd' : String.fromCodePoint(code)
     }
   )
 }
 
-function jsonStyle(args: readonly (Value | undefined)[]): JsonStyle {
+function jsonStyle(args: readonly (PythonValue | undefined)[]): JsonStyle {
   const [, ensureAscii = false, indentation = null, separators = null, sortKeys = false] = args
   const level =
     indentation === null
@@ -149,29 +165,30 @@ function jsonStyle(args: readonly (Value | undefined)[]): JsonStyle {
   }
 }
 
-const entry = (text: string, run: (...args: (Value | undefined)[]) => Value): [string, Filter] => {
+const entry = (text: string, run: (...args: (PythonValue | undefined)[]) => PythonValue): [string, Filter] => {
   const known = signature(text)
   return [known.name, (args, keywords) => run(...bind(known, args, keywords))]
 }
 
 const wrongInAttribute = /[\t\n\r\f\v />=]/
 
-function xmlAttributes(value: Value, space: boolean): string {
-  if (!(value instanceof Dict)) return fail('AttributeError', `'${typeName(value)}' object has no attribute 'items'`)
+function xmlAttributes(value: PythonValue, space: boolean): string {
+  if (!(value instanceof Dict))
+    return failTemplate('AttributeError', `'${typeName(value)}' object has no attribute 'items'`)
   const items: string[] = []
   for (const [name, item] of value.entries()) {
     if (item === null || item instanceof Undefined) continue
     const text = str(name)
-    if (wrongInAttribute.test(text)) fail('ValueError', `Invalid character in attribute name: '${text}'`)
+    if (wrongInAttribute.test(text)) failTemplate('ValueError', `Invalid character in attribute name: '${text}'`)
     items.push(`${str(toMarkup(name))}="${str(toMarkup(item))}"`)
   }
   return (space && items.length > 0 ? ' ' : '') + items.join(' ')
 }
 
-const soft = (value: Value | undefined): string => str(value!)
+const soft = (value: PythonValue | undefined): string => str(value!)
 
 /** Of HTML what is made stays HTML. */
-const softly = (value: Value | undefined, run: (text: string) => string): Value => {
+const softly = (value: PythonValue | undefined, run: (text: string) => string): PythonValue => {
   const made = run(soft(value))
   return value instanceof Markup ? new Markup(made) : made
 }
@@ -210,7 +227,7 @@ export const textFilters: readonly (readonly [string, Filter])[] = [
     ([value, ...args], keywords) => {
       if (value instanceof Markup) unsupported('formats the result of |escape or |safe')
       if (args.length > 0 && keywords !== undefined) {
-        fail('FilterArgumentError', "can't handle positional and keyword arguments at the same time")
+        failTemplate('FilterArgumentError', "can't handle positional and keyword arguments at the same time")
       }
       if (keywords === undefined) return formatPercent(soft(value), new Tuple(args))
       const fields = new Dict()

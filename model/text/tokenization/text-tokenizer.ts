@@ -2,7 +2,7 @@
 import { withinTimeLimit } from '#limits'
 import type { JsonObject } from '../../json.ts'
 import { type AddedToken, createSectioner, readAddedTokens, type Section } from './added-tokens.ts'
-import { type AlignedText, originOf, roomFor, sliceText, type TextRange } from './aligned-text.ts'
+import { type AlignedText, capacityFor, originOf, sliceText, type TextRange } from './aligned-text.ts'
 import { toByteCharacters } from './byte-characters.ts'
 import { createDecoder, type Decoder } from './decoders.ts'
 import type { WordTokens } from './model.ts'
@@ -19,7 +19,7 @@ export interface EncodedText {
   readonly ranges: readonly (TextRange | null)[]
 }
 
-export interface EncodeSettings {
+export interface TextEncodeSettings {
   /** the special tokens that the model expects are put around it */
   readonly addSpecialTokens: boolean
   /** no token reaches across this place, in UTF-16 units */
@@ -28,8 +28,8 @@ export interface EncodeSettings {
 
 export interface TextTokenizer {
   /** Ids alone, which is faster than with their places. */
-  encode(text: string, settings: EncodeSettings): number[]
-  encodeWithRanges(text: string, settings: EncodeSettings): EncodedText
+  encode(text: string, settings: TextEncodeSettings): number[]
+  encodeWithRanges(text: string, settings: TextEncodeSettings): EncodedText
   /** Ids that the vocabulary does not have give nothing. */
   decode(ids: readonly number[], settings: { readonly skipSpecialTokens: boolean }): string
   idOf(token: string): number | undefined
@@ -211,7 +211,7 @@ export function createTextTokenizer(
       if (decoder === null) return tokens.join(' ')
       let length = 0
       for (const token of tokens) length += token.length
-      const texts = limited(decoder.isTrusted, length, () => decoder.decode(tokens, roomFor(length)))
+      const texts = limited(decoder.isTrusted, length, () => decoder.decode(tokens, capacityFor(length)))
       return texts.length === 1 ? texts[0]! : texts.join('')
     },
 

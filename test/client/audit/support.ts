@@ -14,7 +14,7 @@ import { findServers } from '../../../network/discovery/discovery.ts'
 import { createNetwork, type Network } from '../../../network/node.ts'
 import type { Codec } from '../../../proto/frame.ts'
 import type { ServerInit } from '../../../server/init.ts'
-import { createLyingServer, type Lie, type LieOptions, type LyingServer } from '../../../testing/lying-server.ts'
+import { createLyingServer, type LieOptions, type LyingServer, type ServerLie } from '../../../testing/lying-server.ts'
 import { startSwarm, type TestSwarm, tinyPath } from '../../../testing/swarm.ts'
 
 export interface AuditedSwarm {
@@ -22,7 +22,7 @@ export interface AuditedSwarm {
   readonly checkpoint: Checkpoint
   readonly network: Network
   /** A server of blocks first to end - 1 that lies. */
-  addLiar(range: readonly [number, number], lie: Lie | null, options?: LieOptions): Promise<LyingServer>
+  addLiar(range: readonly [number, number], lie: ServerLie | null, options?: LieOptions): Promise<LyingServer>
   /** All blocks, audited; of equals the servers named are preferred. */
   blocks(
     audit: AuditOptions,

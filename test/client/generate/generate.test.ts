@@ -9,7 +9,7 @@ import {
   generateIds
 } from '../../../client/generate/index.ts'
 import { float32, type Tensor } from '../../../common/tensor.ts'
-import { collect } from '../../../testing/references.ts'
+import { collectAll } from '../../../testing/references.ts'
 
 const vocabulary = 12
 const end = 11
@@ -39,7 +39,7 @@ const tokenizer = {
 }
 
 function steps(prompts: number[][], options: GenerationOptions): Promise<GenerationStep[]> {
-  return collect(generate(counting(), prompts, options))
+  return collectAll(generate(counting(), prompts, options))
 }
 
 suite('generate', () => {

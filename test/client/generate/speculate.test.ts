@@ -14,7 +14,7 @@ import { scoresOf } from '../../../client/generate/sampling.ts'
 import { verify } from '../../../client/generate/verify.ts'
 import { createRandom } from '../../../common/random.ts'
 import { float32 } from '../../../common/tensor.ts'
-import { collect } from '../../../testing/references.ts'
+import { collectAll } from '../../../testing/references.ts'
 
 /** A model whose scores depend on the last two tokens; it notes the lengths of its passes, and that what it holds is right. */
 function tableModel(
@@ -113,10 +113,10 @@ suite('speculative decoding', () => {
       let [passes, tokens] = [0, 0]
       for (let seed = 0; seed < 30; seed++) {
         const prompt = [seed % vocabulary, (seed + 2) % vocabulary]
-        const expected = await collect(generate(tableModel(vocabulary, seed), [prompt], { ...greedy, ...more }))
+        const expected = await collectAll(generate(tableModel(vocabulary, seed), [prompt], { ...greedy, ...more }))
         for (const speculation of [{ promptLookupNumTokens: 4 }, { draft: noisyDraft(vocabulary, seed) }]) {
           const model = tableModel(vocabulary, seed)
-          const found = await collect(generate(model, [prompt], { ...greedy, ...more, ...speculation }))
+          const found = await collectAll(generate(model, [prompt], { ...greedy, ...more, ...speculation }))
           assert.deepEqual(found, expected)
           const said = [...prompt, ...found.map(step => step.tokens[0]!)]
           assert.deepEqual(model.held.slice(0, said.length - 1), said.slice(0, -1))

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { Embeddings, leadingPositions, positionsOf } from '../../../client/local/embeddings.ts'
 import { type Parameter, parameter } from '../../../client/local/parameter.ts'
-import { Programs } from '../../../client/local/programs.ts'
+import { LocalPrograms } from '../../../client/local/programs.ts'
 import { float32, int64 } from '../../../common/tensor.ts'
 import { GraphBuilder } from '../../../graph/builder.ts'
 import type { Graph } from '../../../graph/graph.ts'
@@ -19,7 +19,7 @@ function enterGraph(): Graph {
 }
 
 const weight = () => parameter('wte', [3, 2], Float32Array.of(1, 2, 3, 4, 5, 6))
-const opened: Programs[] = []
+const opened: LocalPrograms[] = []
 after(() => Promise.all(opened.map(programs => programs.close())))
 
 function create(scale: number, enter: Graph | null) {
@@ -28,7 +28,7 @@ function create(scale: number, enter: Graph | null) {
     parameter('wpe', [4, 2], Float32Array.of(0, 0, 10, 10, 20, 20, 30, 30)),
     parameter('project', [2, 3], Float32Array.of(1, 0, 1, 0, 1, 1))
   ]
-  const programs = new Programs(new Map(parameters.map(each => [each.name, each])))
+  const programs = new LocalPrograms(new Map(parameters.map(each => [each.name, each])))
   opened.push(programs)
   const family = { embeddingScale: () => scale, enter: () => enter }
   const checkpoint = { family, config: {} } as unknown as Checkpoint

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { type CodecOption, type Example, getPeftModel, type TrainOptions, train } from '../../../client/index.ts'
 import { createNetwork } from '../../../network/node.ts'
-import { layFrame, type Message, parseHeader, prefixBytes } from '../../../proto/frame.ts'
-import { collect } from '../../../testing/references.ts'
+import { layFrame, type Message, parseFrameHeader, prefixBytes } from '../../../proto/frame.ts'
+import { collectAll } from '../../../testing/references.ts'
 import { startSwarm, type TestSwarm } from '../../../testing/swarm.ts'
 
 const steps = 20
@@ -44,14 +44,14 @@ async function run(codec: CodecOption, options: Partial<TrainOptions> = {}): Pro
   }
   await using base = await swarm.connect({ network, initialPeers: [], codec })
   const model = await getPeftModel(base, { peftType: 'LORA', r: 4, loraAlpha: 8, targetModules: ['q_proj', 'v_proj'] })
-  const progress = await collect(train(model, examples, { ...settings, ...options }))
+  const progress = await collectAll(train(model, examples, { ...settings, ...options }))
   const skipped = progress.filter(({ gradNorm }) => !Number.isFinite(gradNorm)).length
   return { losses: progress.map(({ loss }) => loss), sent, skipped }
 }
 
 function layoutOf(message: Message, codec: Parameters<typeof layFrame>[1]) {
   const { head, payloadBytes } = layFrame(message, codec)
-  return parseHeader(head.subarray(prefixBytes), payloadBytes).layout
+  return parseFrameHeader(head.subarray(prefixBytes), payloadBytes).layout
 }
 
 /** The largest distance of a loss from that of the run in fp32. */

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { AutoDistributedModelForCausalLM } from '../../../client/index.ts'
 import { tensor } from '../../../common/tensor.ts'
 import { createNetwork } from '../../../network/node.ts'
-import { collect, readReference, referencePath } from '../../../testing/references.ts'
+import { collectAll, readReference, referencePath } from '../../../testing/references.ts'
 import { relative, startSwarm, tinyPath, until, useSwarm } from '../../../testing/swarm.ts'
 
 interface Greedy {
@@ -71,7 +71,7 @@ describe('generation through two servers', () => {
   })
 
   it('streams text and tokens as they come, and closes the session at the end', async () => {
-    const steps = await collect(used.model.generateStream(reference.ids, options))
+    const steps = await collectAll(used.model.generateStream(reference.ids, options))
     assert.deepEqual(
       steps.map(step => step.token),
       reference.tokens
@@ -84,7 +84,7 @@ describe('generation through two servers', () => {
   it('takes a text, and stops where a stop string appears', async () => {
     const text = used.model.tokenizer.decode(reference.ids)
     const stop = reference.text.slice(20, 26)
-    const steps = await collect(used.model.generateStream(text, { ...options, stopStrings: stop }))
+    const steps = await collectAll(used.model.generateStream(text, { ...options, stopStrings: stop }))
     assert.equal(steps.map(step => step.text).join(''), reference.text.slice(0, reference.text.indexOf(stop)))
     assert.equal(steps.at(-1)!.finished[0], 'stop')
   })

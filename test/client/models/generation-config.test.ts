@@ -4,10 +4,10 @@ import assert from 'node:assert/strict'
 import { readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
-import { generationDefaults, knownFields, withDefaults } from '../../../client/generate/defaults.ts'
+import { generationDefaults, knownFields, withGenerationDefaults } from '../../../client/generate/defaults.ts'
 import { AutoDistributedModelForCausalLM } from '../../../client/index.ts'
 import { type Logger, silent } from '../../../common/logger.ts'
-import { collect, readReference, referencePath, temporaryFolder } from '../../../testing/references.ts'
+import { collectAll, readReference, referencePath, temporaryFolder } from '../../../testing/references.ts'
 import { startSwarm, type TestSwarm } from '../../../testing/swarm.ts'
 
 interface Row {
@@ -51,7 +51,7 @@ describe('generation_config.json', () => {
     assert.deepEqual(await model.generate([plain.ids], { noRepeatNgramSize: undefined }), repeats.sequences)
     const free = { useGenerationConfig: false, maxNewTokens: 12 }
     assert.deepEqual(await model.generate([plain.ids], free), plain.sequences)
-    const streamed = await collect(model.generateStream([plain.ids]))
+    const streamed = await collectAll(model.generateStream([plain.ids]))
     assert.deepEqual([plain.ids.concat(streamed.map(({ token }) => token!))], repeats.sequences)
   })
 
@@ -120,15 +120,30 @@ describe('generation_config.json', () => {
     }
     // out of range only where it counts
     const message = 'generation_config.json: top_p: expected a number from 0 to 1, found 5'
-    assert.throws(() => withDefaults({ doSample: true }, { top_p: 5 }, 4), { code: 'BAD_CHECKPOINT', message })
-    assert.deepEqual(withDefaults({}, { top_p: 5, temperature: 0, top_h: 0.4 }, 4), {})
-    assert.deepEqual(withDefaults({ doSample: true, topP: 0.5 }, { top_p: 5 }, 4), { doSample: true, topP: 0.5 })
-    assert.throws(() => withDefaults({ doSample: true }, { top_h: 0.4 }, 4), { code: 'UNSUPPORTED', message: /top_h/ })
+    assert.throws(() => withGenerationDefaults({ doSample: true }, { top_p: 5 }, 4), {
+      code: 'BAD_CHECKPOINT',
+      message
+    })
+    assert.deepEqual(withGenerationDefaults({}, { top_p: 5, temperature: 0, top_h: 0.4 }, 4), {})
+    assert.deepEqual(withGenerationDefaults({ doSample: true, topP: 0.5 }, { top_p: 5 }, 4), {
+      doSample: true,
+      topP: 0.5
+    })
+    assert.throws(() => withGenerationDefaults({ doSample: true }, { top_h: 0.4 }, 4), {
+      code: 'UNSUPPORTED',
+      message: /top_h/
+    })
     const empty = { forced_decoder_ids: [], sequence_bias: {}, dola_layers: null, watermarking_config: {} }
     assert.deepEqual(generationDefaults(empty).options, {})
-    assert.throws(() => withDefaults({}, { max_length: 4 }, 4), { code: 'INVALID_ARGUMENT', message: /max_length 4/ })
-    assert.throws(() => withDefaults(3 as never, {}, 4), { code: 'INVALID_ARGUMENT', message: /found a number/ })
-    assert.deepEqual(withDefaults({ doSample: true }, { temperature: 0.5, do_sample: false }, 4), {
+    assert.throws(() => withGenerationDefaults({}, { max_length: 4 }, 4), {
+      code: 'INVALID_ARGUMENT',
+      message: /max_length 4/
+    })
+    assert.throws(() => withGenerationDefaults(3 as never, {}, 4), {
+      code: 'INVALID_ARGUMENT',
+      message: /found a number/
+    })
+    assert.deepEqual(withGenerationDefaults({ doSample: true }, { temperature: 0.5, do_sample: false }, 4), {
       doSample: true,
       temperature: 0.5
     })

@@ -14,7 +14,7 @@ import {
 } from '../../../client/index.ts'
 import { createNetwork, type Network } from '../../../network/node.ts'
 import { protocols } from '../../../proto/protocols.ts'
-import { assertClose, collect, referencePath } from '../../../testing/references.ts'
+import { assertClose, collectAll, referencePath } from '../../../testing/references.ts'
 import { startSwarm, type TestSwarm } from '../../../testing/swarm.ts'
 
 const batches = [0, 1, 2, 3].map(batch =>
@@ -116,7 +116,7 @@ describe('batches that are under way together', () => {
       inFlight.set(peer, inFlight.get(peer)! - 1)
     }
     const options = { learningRate: 1e-3, padTokenId: 0, perDeviceTrainBatchSize: 1, maxSteps: 2 }
-    const progress = await collect(train(model, examples, { ...options, gradientAccumulationSteps: 8 }))
+    const progress = await collectAll(train(model, examples, { ...options, gradientAccumulationSteps: 8 }))
     hold = async () => {}
     assert.equal(together, 2)
     assert.deepEqual(
@@ -147,7 +147,7 @@ describe('batches that are under way together', () => {
         for (const [at, { data }] of model.parameters().entries()) data.set(first[at]!)
         const options = { learningRate: 0, padTokenId: 0, maxSteps: 1, maxGradNorm: 0 }
         const cut = { perDeviceTrainBatchSize: batchSize, gradientAccumulationSteps: accumulation }
-        return (await collect(train(model, examples, { ...options, ...cut })))[0]!
+        return (await collectAll(train(model, examples, { ...options, ...cut })))[0]!
       }
       const whole = await step(lengths.length, 1)
       const labels = lengths.reduce((sum, length) => sum + length)
@@ -174,13 +174,13 @@ describe('batches that are under way together', () => {
     const real = { ids: [5, 6, 7, 8], labels: [-100, -100, 7, 8] }
     const empty = { ids: [5, 6, 7], labels: [5, -100, -100] }
     const options = { learningRate: 1e-3, padTokenId: 0, maxSteps: 1, gradientAccumulationSteps: 2 }
-    const [both] = await collect(train(model, [real, empty], { ...options, perDeviceTrainBatchSize: 1 }))
+    const [both] = await collectAll(train(model, [real, empty], { ...options, perDeviceTrainBatchSize: 1 }))
     await model.unload()
     const again = await getPeftModel(base, { peftType: 'LORA', r: 2, targetModules: ['q_proj'] }, { seed: 1 })
-    const [alone] = await collect(train(again, [real], options))
+    const [alone] = await collectAll(train(again, [real], options))
     assert.deepEqual([both!.loss, both!.gradNorm], [alone!.loss, alone!.gradNorm])
     const none = { code: 'INVALID_ARGUMENT', message: /no label (of the examples )?counts/ }
-    await assert.rejects(collect(train(again, [empty], options)), none)
+    await assert.rejects(collectAll(train(again, [empty], options)), none)
     await again.unload()
     await assert.rejects(evaluateLoss(base, [empty], { padTokenId: 0 }), none)
   })
@@ -219,7 +219,7 @@ describe('batches that are under way together', () => {
         for (let turn = calls++ % 3 === 0 ? 50 : 0; turn > 0; turn--) await new Promise(setImmediate)
         underWay -= 1
       }
-      const progress = await collect(train(wrap(model), examples, { ...options, gradientAccumulationSteps: 4 }))
+      const progress = await collectAll(train(wrap(model), examples, { ...options, gradientAccumulationSteps: 4 }))
       hold = async () => {}
       return { most, losses: progress.map(({ loss }) => loss), parameters: model.parameters().map(({ data }) => data) }
     }

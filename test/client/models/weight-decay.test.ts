@@ -9,7 +9,7 @@ import {
   train
 } from '../../../client/index.ts'
 import { isDecayed } from '../../../client/optim/index.ts'
-import { assertClose, collect, readReference, referencePath } from '../../../testing/references.ts'
+import { assertClose, collectAll, readReference, referencePath } from '../../../testing/references.ts'
 import { startSwarm } from '../../../testing/swarm.ts'
 
 interface Reference {
@@ -58,7 +58,7 @@ describe('weight decay', () => {
           if (name.includes('lora_B')) data[at] = Math.cos(at) / 20
         }
       }
-      const progress = await collect(
+      const progress = await collectAll(
         train(
           model,
           rows.map(ids => ({ ids, labels: [-100, ...ids.slice(1)] })),

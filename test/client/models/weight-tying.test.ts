@@ -15,7 +15,7 @@ import {
 } from '../../../client/index.ts'
 import { openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
 import { decodeSafetensors, encodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
-import { assertClose, collect, readReference, referencePath, temporaryFolder } from '../../../testing/references.ts'
+import { assertClose, collectAll, readReference, referencePath, temporaryFolder } from '../../../testing/references.ts'
 import { startSwarm, type TestSwarm } from '../../../testing/swarm.ts'
 
 interface Reference {
@@ -79,7 +79,7 @@ describe('ensure_weight_tying', () => {
       }
       const examples = ids.map(row => ({ ids: row, labels: row }))
       const options = { optim: 'sgd', learningRate: 0.5, maxSteps: 2, maxGradNorm: 0, padTokenId: 0 } as const
-      const progress = await collect(train(model, examples, options))
+      const progress = await collectAll(train(model, examples, options))
       assertClose(
         progress.flatMap(({ loss, gradNorm }) => [loss, gradNorm]),
         losses.flatMap((loss, step) => [loss, norms[step]!]),

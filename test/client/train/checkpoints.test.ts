@@ -18,7 +18,7 @@ import {
 } from '../../../client/train/index.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import { tensor } from '../../../common/tensor.ts'
-import { collect, temporaryFolder } from '../../../testing/references.ts'
+import { collectAll, temporaryFolder } from '../../../testing/references.ts'
 import { examples, run, scripted, settings, unigram } from './unigram.ts'
 
 const names = async (folder: string): Promise<string[]> => (await readdir(folder)).sort()
@@ -102,7 +102,7 @@ suite('a run that is resumed', () => {
     const { model } = unigram()
     const options = { ...settings, outputDir, identity, resumeFromCheckpoint: true } as const
     const others = examples.with(1, { ids: [1, 5], labels: [-100, 5] })
-    await assert.rejects(collect(train(model, others, options)), { message: /dataset\.sha256: the checkpoint has/ })
+    await assert.rejects(collectAll(train(model, others, options)), { message: /dataset\.sha256: the checkpoint has/ })
   })
 
   test('of a model whose hash differs in its last digit only is refused', async context => {
@@ -138,7 +138,7 @@ suite('a run that is resumed', () => {
     }
     const options = { ...settings, outputDir, saveSteps: 3 }
     for await (const { step } of train(counting(), examples, options)) if (step === 8) break
-    await collect(train(counting(), examples, { ...options, resumeFromCheckpoint: true }))
+    await collectAll(train(counting(), examples, { ...options, resumeFromCheckpoint: true }))
     assert.deepEqual(kept, [6, 6])
   })
 })
@@ -205,7 +205,7 @@ suite('a run that ends before its time', () => {
     const outputDir = await temporaryFolder(context)
     const { model } = unigram()
     const signal = AbortSignal.abort(new SwarmError('ABORTED', 'stopped by SIGINT'))
-    await assert.rejects(collect(train(model, examples, { ...settings, outputDir, signal })), {
+    await assert.rejects(collectAll(train(model, examples, { ...settings, outputDir, signal })), {
       code: 'ABORTED',
       message: 'interrupted before the first of 11 steps; no checkpoint was saved'
     })
@@ -254,7 +254,7 @@ suite('a run that ends before its time', () => {
       if (++calls === 6) throw new SwarmError('BLOCKS_UNAVAILABLE', 'no server of block 3', { retryable: true })
       return await forward(...given)
     }
-    await assert.rejects(collect(train(model, examples, { ...settings, outputDir })), {
+    await assert.rejects(collectAll(train(model, examples, { ...settings, outputDir })), {
       code: 'BLOCKS_UNAVAILABLE',
       message: `no server of block 3; resume from ${join(outputDir, 'checkpoint-5')}`,
       retryable: true
@@ -271,7 +271,7 @@ suite('a run that ends before its time', () => {
     ] as const) {
       const { model } = unigram(calls => (calls === 6 ? Number.NaN : 0))
       const folder = saveSteps === 2 ? outputDir : await temporaryFolder(context)
-      const poisoned = collect(train(model, examples, { ...settings, outputDir: folder, saveSteps }))
+      const poisoned = collectAll(train(model, examples, { ...settings, outputDir: folder, saveSteps }))
       await assert.rejects(poisoned, {
         code: 'NON_FINITE',
         message: `step 6: the loss is NaN (is the learning rate too high?); ${ending}`

@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { type TrainOptions, train } from '../../../client/train/index.ts'
-import { assertClose, collect, readReference, temporaryFolder } from '../../../testing/references.ts'
+import { assertClose, collectAll, readReference, temporaryFolder } from '../../../testing/references.ts'
 import { run, settings, unigram } from './unigram.ts'
 
 suite('a run that is resumed', () => {
@@ -39,7 +39,7 @@ suite('a run that is resumed', () => {
       const outputDir = await temporaryFolder(context)
       const options = { ...settings, warmupSteps: 0, weightDecay: 0.1, outputDir, ...schedules[name]! }
       const one = [{ ids: [0, 5, 5, 2, 4], labels: [-100, 5, 5, 2, 4] }]
-      const first = await collect(train(unigram().model, one, { ...options, maxSteps: 6 }))
+      const first = await collectAll(train(unigram().model, one, { ...options, maxSteps: 6 }))
       assert.deepEqual(await readdir(outputDir), ['checkpoint-6'])
       const { model, weights } = unigram()
       const told: unknown[] = []
@@ -49,7 +49,7 @@ suite('a run that is resumed', () => {
         resumeFromCheckpoint: true as const,
         onResume: (at: object) => told.push(at)
       }
-      const all = [...first, ...(await collect(train(model, one, longer)))]
+      const all = [...first, ...(await collectAll(train(model, one, longer)))]
       assertClose(
         all.map(({ learningRate }) => learningRate),
         reference.rates!,

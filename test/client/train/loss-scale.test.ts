@@ -10,7 +10,7 @@ import {
   type TrainOptions,
   train
 } from '../../../client/train/index.ts'
-import { assertClose, collect } from '../../../testing/references.ts'
+import { assertClose, collectAll } from '../../../testing/references.ts'
 import { roundTrip } from '../../proto/support.ts'
 
 /** The scales before each of these steps, and after the last. */
@@ -97,11 +97,11 @@ const settings: TrainOptions = {
 suite('a run', () => {
   test('keeps gradients that float16 would lose', async () => {
     const lost = half(1e-9)
-    await collect(train(lost.model, examples, { ...settings, maxSteps: 5 }))
+    await collectAll(train(lost.model, examples, { ...settings, maxSteps: 5 }))
     assert.equal(lost.weight.data[0], 0)
     for (const lossScale of ['dynamic', 2 ** 16] as const) {
       const kept = half(1e-9)
-      const progress = await collect(train(kept.model, examples, { ...settings, maxSteps: 5, lossScale }))
+      const progress = await collectAll(train(kept.model, examples, { ...settings, maxSteps: 5, lossScale }))
       assert.ok(Math.abs(kept.weight.data[0]! - 0.5) < 0.01, `${lossScale}: ${kept.weight.data[0]}`)
       assertClose([progress[0]!.gradNorm * 1e9], [1], 1e-3, 'the norm is that of the gradients themselves')
       assert.equal(progress[0]!.lossScale, 2 ** 16)
@@ -110,7 +110,7 @@ suite('a run', () => {
 
   test('leaves out steps whose gradients are too large, with half the scale after each', async () => {
     const steep = half(100)
-    const progress = await collect(train(steep.model, examples, { ...settings, maxSteps: 10, lossScale: 'dynamic' }))
+    const progress = await collectAll(train(steep.model, examples, { ...settings, maxSteps: 10, lossScale: 'dynamic' }))
     // 100 · 2^k fits into float16, whose largest number is 65504, from k = 9 on downward
     assert.deepEqual(
       progress.map(({ lossScale }) => Math.log2(lossScale)),
@@ -130,7 +130,7 @@ suite('a run', () => {
 
   test('is stopped by such gradients where the scale is fixed', async () => {
     const { model, weight } = half(100)
-    await assert.rejects(collect(train(model, examples, { ...settings, maxSteps: 9, lossScale: 2 ** 16 })), {
+    await assert.rejects(collectAll(train(model, examples, { ...settings, maxSteps: 9, lossScale: 2 ** 16 })), {
       code: 'NON_FINITE',
       message: /step 1: the norm of the gradients is Infinity/
     })

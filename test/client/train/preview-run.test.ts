@@ -4,7 +4,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { parseTrainConfig, previewRun, runTraining, summarizeData } from '../../../client/train/index.ts'
-import { collect, temporaryFolder } from '../../../testing/references.ts'
+import { collectAll, temporaryFolder } from '../../../testing/references.ts'
 import { examples, unigram } from './unigram.ts'
 
 const sizes = { hiddenSize: 8, scores: 10, virtualTokens: 0 }
@@ -28,7 +28,7 @@ suite('a preview', () => {
     )
     assert.deepEqual(faults, [])
     await assert.rejects(readdir(join(folder, '..')), { code: 'ENOENT' })
-    const progress = await collect(runTraining(unigram().model, data, config, { padTokenId: 0 }))
+    const progress = await collectAll(runTraining(unigram().model, data, config, { padTokenId: 0 }))
     assert.deepEqual([steps, evaluationInterval], [progress.length, 3])
     assert.deepEqual(
       progress.filter(({ evaluation }) => evaluation !== undefined).map(({ step }) => step),
@@ -44,7 +44,7 @@ suite('a preview', () => {
   test('tells where a run would go on, and refuses what the run would refuse', async t => {
     const folder = await temporaryFolder(t)
     const config = configOf(folder)
-    await collect(runTraining(unigram().model, data, config, { padTokenId: 0 }))
+    await collectAll(runTraining(unigram().model, data, config, { padTokenId: 0 }))
     const before = await readdir(folder)
     const preview = async (given: typeof config, resume?: string | true) =>
       await previewRun(unigram().model, data, given, { padTokenId: 0, folder: true, sizes, ...(resume && { resume }) })

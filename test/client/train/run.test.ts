@@ -16,7 +16,7 @@ import {
 import { crc32c, maskedCrc32c } from '../../../client/train/run/event-file.ts'
 import { plot, ticks } from '../../../client/train/run/plot.ts'
 import { SwarmError } from '../../../common/errors.ts'
-import { collect, temporaryFolder } from '../../../testing/references.ts'
+import { collectAll, temporaryFolder } from '../../../testing/references.ts'
 import { examples, unigram } from './unigram.ts'
 
 const configOf = (output_dir: string, more: object = {}): TrainConfig =>
@@ -218,7 +218,7 @@ test('a disk that is full when the adapter is saved is told with the checkpoint 
     if (directory === config.output_dir) throw new SwarmError('DISK_FULL', `${directory}: no room left for it`)
   }
   const data = { train: examples, validation: [] }
-  const running = collect(runTraining({ ...model, savePretrained }, data, config, { padTokenId: 0 }))
+  const running = collectAll(runTraining({ ...model, savePretrained }, data, config, { padTokenId: 0 }))
   const checkpoint = join(config.output_dir, 'checkpoint-7')
   const message = `${config.output_dir}: no room left for it (last good checkpoint: ${checkpoint})`
   await assert.rejects(running, { code: 'DISK_FULL', message })
@@ -246,9 +246,9 @@ test('a disk that is full when metrics are written loses no step', async context
   })
   await rm(metrics, { recursive: true })
   const resumed = unigram()
-  await collect(runTraining(resumed.model, data, config, { padTokenId: 0, resume: true }))
+  await collectAll(runTraining(resumed.model, data, config, { padTokenId: 0, resume: true }))
   const whole = unigram()
   const other = { ...config, output_dir: await temporaryFolder(context) }
-  await collect(runTraining(whole.model, data, other, { padTokenId: 0 }))
+  await collectAll(runTraining(whole.model, data, other, { padTokenId: 0 }))
   assert.deepEqual(resumed.weights.data, whole.weights.data)
 })

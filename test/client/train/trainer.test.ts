@@ -11,14 +11,14 @@ import {
   train
 } from '../../../client/train/index.ts'
 import type { Progress } from '../../../common/progress.ts'
-import { assertClose, collect } from '../../../testing/references.ts'
+import { assertClose, collectAll } from '../../../testing/references.ts'
 import { examples, unigram, vocabulary } from './unigram.ts'
 
 const settings: TrainOptions = { learningRate: 0.1, padTokenId: 0, perDeviceTrainBatchSize: 2, seed: 3 }
 
 async function run(options: Partial<TrainOptions>): Promise<{ progress: TrainingProgress[]; weights: Float32Array }> {
   const { model, weights } = unigram()
-  return { progress: await collect(train(model, examples, { ...settings, ...options })), weights: weights.data }
+  return { progress: await collectAll(train(model, examples, { ...settings, ...options })), weights: weights.data }
 }
 
 suite('train', () => {
@@ -55,7 +55,7 @@ suite('train', () => {
       lrSchedulerType: 'linear',
       warmupSteps: 1
     } as const
-    const progress = await collect(train(model, examples, { ...options, weightDecay: 0.5 }))
+    const progress = await collectAll(train(model, examples, { ...options, weightDecay: 0.5 }))
     assert.deepEqual(
       progress.map(({ learningRate }) => learningRate),
       [0, 0.1, 0.05]
@@ -98,7 +98,7 @@ suite('train', () => {
   test('every batch is asked for in training mode, with a dropout seed of its own that the seed gives', async () => {
     const seeds = async (seed: number) => {
       const { model, seen } = unigram()
-      await collect(
+      await collectAll(
         train(model, examples, {
           ...settings,
           perDeviceTrainBatchSize: 1,
@@ -119,7 +119,7 @@ suite('train', () => {
   test('label smoothing is for training, not for evaluation', async () => {
     const { model, seen } = unigram()
     const evaluate = lossEvaluation(model, examples, { padTokenId: 0 })
-    await collect(train(model, examples, { ...settings, maxSteps: 1, labelSmoothingFactor: 0.1, evaluate }))
+    await collectAll(train(model, examples, { ...settings, maxSteps: 1, labelSmoothingFactor: 0.1, evaluate }))
     assert.deepEqual(
       seen.map(({ options }) => [options.training, options.labelSmoothing]),
       [
@@ -162,7 +162,7 @@ suite('train', () => {
       return forward.call(model, batch, forwardOptions)
     }
     const options = { ...settings, perDeviceTrainBatchSize: 1, numTrainEpochs: 9, signal: controller.signal }
-    await assert.rejects(collect(train(model, examples, options)), { code: 'ABORTED' })
+    await assert.rejects(collectAll(train(model, examples, options)), { code: 'ABORTED' })
     assert.equal(seen.length, 3)
     assert.equal(reached, true)
   })
@@ -221,11 +221,11 @@ suite('train', () => {
       [{ resumeFromCheckpoint: true }, /outputDir/]
     ]
     for (const [options, message] of wrong) {
-      const running = collect(train(model, examples, { ...settings, ...options }))
+      const running = collectAll(train(model, examples, { ...settings, ...options }))
       await assert.rejects(running, { code: 'INVALID_ARGUMENT', message })
     }
     weights.requiresGrad = false
-    await assert.rejects(collect(train(model, examples, settings)), { message: /no trainable parameter/ })
+    await assert.rejects(collectAll(train(model, examples, settings)), { message: /no trainable parameter/ })
   })
 })
 

@@ -4,8 +4,8 @@ import {
   type Batch,
   type EvaluationHook,
   type Example,
-  type ForwardOptions,
   type TrainableModel,
+  type TrainingForwardOptions,
   type TrainingProgress,
   type TrainOptions,
   train
@@ -16,7 +16,7 @@ export const vocabulary = 6
 /** One parameter: the same logits for every position. The loss is their mean cross entropy with the labels that count. */
 export function unigram(poison: (calls: number) => number = () => 0) {
   const weights = parameter('weights', [vocabulary])
-  const seen: { batch: Batch; options: ForwardOptions }[] = []
+  const seen: { batch: Batch; options: TrainingForwardOptions }[] = []
   const model: TrainableModel = {
     parameters: () => [weights],
     async forward(batch, options = {}) {

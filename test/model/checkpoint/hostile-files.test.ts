@@ -8,7 +8,7 @@ import { SwarmError } from '../../../common/errors.ts'
 import { MiB } from '../../../common/units.ts'
 import { openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
 import { familyOf } from '../../../model/families/families.ts'
-import { parseHeader } from '../../../model/formats/safetensors/encoding.ts'
+import { parseSafetensorsHeader } from '../../../model/formats/safetensors/encoding.ts'
 import type { TensorInfo } from '../../../model/formats/tensor-info.ts'
 import { alignNames } from '../../../model/formats/tensor-names.ts'
 import { readStateDict } from '../../../model/formats/torch/state-dict.ts'
@@ -110,7 +110,7 @@ describe('a pickle', () => {
 })
 
 describe('a header of safetensors', () => {
-  const read = (text: string) => parseHeader(utf8(text), 'a.safetensors', 8 + text.length)
+  const read = (text: string) => parseSafetensorsHeader(utf8(text), 'a.safetensors', 8 + text.length)
   const entry = '{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
 
   test('that nests deep, or holds tensors without end, is refused before it is parsed', () => {

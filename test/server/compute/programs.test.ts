@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { blockWeights } from '../../../model/weights/block-weights.ts'
 import type { Session } from '../../../runtime/session.ts'
-import { type ProgramKey, Programs } from '../../../server/compute/programs.ts'
+import { type ProgramKey, SpanPrograms } from '../../../server/compute/programs.ts'
 import { openModel, rejectsWith } from '../support.ts'
 
 const range = { first: 0, end: 4 }
@@ -18,7 +18,7 @@ async function createPrograms(fields: { maxSessions?: number; prepackedBytes?: n
   const checkpoint = await openModel('grouped')
   const weights = await blockWeights(checkpoint, range)
   const init = { checkpoint, range, weights, threads: 1, maxSessions: 2, prepackedBytes: 0, ...fields }
-  return { programs: new Programs(init), weights }
+  return { programs: new SpanPrograms(init), weights }
 }
 
 test('sessions are compiled once, whatever the order of ports and however many ask', async () => {

@@ -6,7 +6,7 @@ import { portName } from '../../../model/layers/ports.ts'
 import type { NamedTensors } from '../../../proto/messages.ts'
 import type { SpanCall } from '../../../server/compute/executor.ts'
 import { loadSpan } from '../../../server/compute/span.ts'
-import { backward, forward, forwardKeeping, recompute, runsOf } from '../../../server/compute/span-runs.ts'
+import { backward, forward, forwardKeeping, recomputeRuns, runsOf } from '../../../server/compute/span-runs.ts'
 import { KvCache } from '../../../server/memory/kv/kv-cache.ts'
 import { type Runs, Scheduler } from '../../../server/schedule/scheduler.ts'
 import { DecodeEngine } from '../../../server/sessions/engine.ts'
@@ -78,7 +78,7 @@ for (const precision of ['float32', 'int8'] as const) {
         const { hidden: output, kept } = (await finish(forwardKeeping(executor, call, runs))).value
         assert.deepEqual(output.data, whole.data)
         assertSame((await finish(backward(executor, kept, gradient))).value, gradients)
-        const again = await finish(recompute(executor, call, gradient, runs))
+        const again = await finish(recomputeRuns(executor, call, gradient, runs))
         assertSame(again.value, gradients)
         assert.equal(again.count, runs.length === 1 ? 1 : 2 * runs.length)
       }

@@ -1,21 +1,21 @@
 // {"instruction": …, "input": …, "output": …}: the output is learned after the prompt that Stanford Alpaca was trained with
 // (https://github.com/tatsu-lab/stanford_alpaca, train.py, PROMPT_DICT).
 import { SwarmError } from '../../../../common/errors.ts'
-import { type DataFormat, type Row, textField, wrongField } from '../format.ts'
+import { type DataFormat, type DataRow, textField, wrongField } from '../format.ts'
 import { encodeSegments } from '../segments.ts'
 import { completionSegments } from './completion.ts'
 
 const task = 'Below is an instruction that describes a task'
 const wish = 'Write a response that appropriately completes the request.'
 
-function inputOf(row: Row): string {
+function inputOf(row: DataRow): string {
   const { input } = row.fields
   if (input !== undefined && input !== null && typeof input !== 'string') throw wrongField(row, 'input', 'a text')
   return input ?? ''
 }
 
 /** What LLaMA-Factory and Axolotl put before an instruction has no place in Stanford Alpaca's prompts: refused rather than left out. */
-function refuseContext({ fields, where }: Row): void {
+function refuseContext({ fields, where }: DataRow): void {
   const isFilled = (value: unknown): boolean =>
     Array.isArray(value) ? value.length > 0 : value !== undefined && value !== null && value !== ''
   const field = ['system', 'history'].find(name => isFilled(fields[name]))

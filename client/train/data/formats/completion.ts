@@ -1,6 +1,6 @@
 // {"prompt": …, "completion": …}, texts or messages, as TRL has them: the completion is learned.
 import { encodeConversation, messagesOf } from '../conversation.ts'
-import { type DataFormat, type Row, textField } from '../format.ts'
+import { type DataFormat, type DataRow, textField } from '../format.ts'
 import { encodeSegments, type Segment } from '../segments.ts'
 
 /** What is to be said, and the answer that is learned. */
@@ -11,7 +11,7 @@ export function completionSegments(prompt: string, completion: string): readonly
   ]
 }
 
-const isConversation = ({ fields }: Row): boolean => Array.isArray(fields.prompt)
+const isConversation = ({ fields }: DataRow): boolean => Array.isArray(fields.prompt)
 
 export const completion: DataFormat = {
   task: 'CAUSAL_LM',

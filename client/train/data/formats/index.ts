@@ -1,6 +1,6 @@
 // The table of formats, and the format of a row by its fields.
 import { SwarmError } from '../../../../common/errors.ts'
-import type { DataFormat, Row } from '../format.ts'
+import type { DataFormat, DataRow } from '../format.ts'
 import { alpaca } from './alpaca.ts'
 import { chat } from './chat.ts'
 import { completion } from './completion.ts'
@@ -54,7 +54,7 @@ const renames: readonly (readonly [found: readonly string[], meant: string])[] =
 ]
 
 /** What to do about fields of no format. */
-function advice(fields: Row['fields']): string {
+function advice(fields: DataRow['fields']): string {
   const has = (name: string): boolean => fields[name] !== undefined
   if (has('chosen') && has('rejected')) {
     return '; pairs of chosen and rejected answers are for preference training, which is not implemented (to learn the chosen ones, rename chosen to completion)'
@@ -68,7 +68,7 @@ function advice(fields: Row['fields']): string {
 }
 
 /** Throws INVALID_ARGUMENT with the fields of every format, and those of the row, where the row's are those of none. */
-export function detectFormat({ fields, where }: Row): DataFormatName {
+export function detectFormat({ fields, where }: DataRow): DataFormatName {
   const found = dataFormatNames.find(name => dataFormats[name].fields.every(field => fields[field] !== undefined))
   if (found !== undefined) return found
   const expected = dataFormatNames.map(name => `${dataFormats[name].fields.join(' + ')} (${name})`).join(', ')

@@ -1,8 +1,8 @@
 // {"text": …, "label": …}: one class for a whole text.
 import { SwarmError } from '../../../../common/errors.ts'
-import { type DataFormat, isLabel, type Label, type Row, textField, wrongField } from '../format.ts'
+import { type DataFormat, type DataRow, isLabel, type Label, textField, wrongField } from '../format.ts'
 
-function labelOf(row: Row): Label {
+function labelOf(row: DataRow): Label {
   const { label } = row.fields
   if (!isLabel(label)) throw wrongField(row, 'label', 'a text or a whole number of at least 0')
   return label

@@ -5,9 +5,9 @@ import type { TextRange } from '../../../../model/text/tokenization/aligned-text
 import type { Tokenizer } from '../../../../model/text/tokenizer.ts'
 import { jsonField } from '../conversation.ts'
 import { type Example, hasLabels, ignoredLabel } from '../example.ts'
-import { type DataFormat, isLabel, type Label, type Row, wrongField } from '../format.ts'
+import { type DataFormat, type DataRow, isLabel, type Label, wrongField } from '../format.ts'
 
-function wordsOf(row: Row): readonly string[] {
+function wordsOf(row: DataRow): readonly string[] {
   const tokens = jsonField(row, 'tokens')
   if (!Array.isArray(tokens) || tokens.length === 0 || tokens.some(token => typeof token !== 'string')) {
     throw wrongField(row, 'tokens', 'a list of texts')
@@ -15,7 +15,7 @@ function wordsOf(row: Row): readonly string[] {
   return tokens as string[]
 }
 
-function tagsOf(row: Row): readonly Label[] {
+function tagsOf(row: DataRow): readonly Label[] {
   const tags = jsonField(row, 'tags')
   if (!Array.isArray(tags) || !tags.every(isLabel)) {
     throw wrongField(row, 'tags', 'a list of texts or whole numbers of at least 0')

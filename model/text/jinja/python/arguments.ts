@@ -1,6 +1,6 @@
 // Binds the arguments of a call to parameters, as Python does.
-import { fail } from '../errors.ts'
-import { Float, isInteger, type Keywords, typeName, Undefined, type Value } from './values.ts'
+import { failTemplate } from '../errors.ts'
+import { Float, isInteger, type Keywords, type PythonValue, typeName, Undefined } from './values.ts'
 
 /** What a function takes: names in order; those from `optional` on may be left out. */
 export interface Signature {
@@ -24,39 +24,40 @@ export function signature(text: string): Signature {
 }
 
 /** The arguments by parameter, undefined for those left out. Throws TypeError as Python does. */
-export function bind(to: Signature, args: readonly Value[], keywords: Keywords): (Value | undefined)[] {
+export function bind(to: Signature, args: readonly PythonValue[], keywords: Keywords): (PythonValue | undefined)[] {
   const { name, parameters, optional } = to
   if (args.length > parameters.length) {
-    fail('TypeError', `${name}() takes ${parameters.length} arguments but ${args.length} were given`)
+    failTemplate('TypeError', `${name}() takes ${parameters.length} arguments but ${args.length} were given`)
   }
-  const bound: (Value | undefined)[] = [...args]
+  const bound: (PythonValue | undefined)[] = [...args]
   if (keywords !== undefined) {
     for (const [keyword, value] of keywords) {
       const at = parameters.indexOf(keyword)
-      if (to.positionalOnly) fail('TypeError', `${name}() takes no keyword arguments`)
-      if (at === -1) fail('TypeError', `${name}() got an unexpected keyword argument '${keyword}'`)
-      if (bound[at] !== undefined) fail('TypeError', `${name}() got multiple values for argument '${keyword}'`)
+      if (to.positionalOnly) failTemplate('TypeError', `${name}() takes no keyword arguments`)
+      if (at === -1) failTemplate('TypeError', `${name}() got an unexpected keyword argument '${keyword}'`)
+      if (bound[at] !== undefined) failTemplate('TypeError', `${name}() got multiple values for argument '${keyword}'`)
       bound[at] = value
     }
   }
   for (let at = 0; at < optional; at++) {
-    if (bound[at] === undefined) fail('TypeError', `${name}() missing 1 required argument: '${parameters[at]}'`)
+    if (bound[at] === undefined) failTemplate('TypeError', `${name}() missing 1 required argument: '${parameters[at]}'`)
   }
   return bound
 }
 
 /** An argument that is an int; `otherwise` where it was left out. */
-export function integerArgument(value: Value | undefined, otherwise: number): number {
+export function integerArgument(value: PythonValue | undefined, otherwise: number): number {
   if (value === undefined) return otherwise
   if (value instanceof Undefined) value.raise()
-  if (value instanceof Float) fail('TypeError', "'float' object cannot be interpreted as an integer")
-  if (!isInteger(value)) return fail('TypeError', `'${typeName(value)}' object cannot be interpreted as an integer`)
+  if (value instanceof Float) failTemplate('TypeError', "'float' object cannot be interpreted as an integer")
+  if (!isInteger(value))
+    return failTemplate('TypeError', `'${typeName(value)}' object cannot be interpreted as an integer`)
   return Number(value)
 }
 
 /** An argument that is a text. */
-export function textArgument(value: Value | undefined, what: string): string {
+export function textArgument(value: PythonValue | undefined, what: string): string {
   if (typeof value === 'string') return value
   if (value instanceof Undefined) value.raise()
-  return fail('TypeError', `${what} must be str, not ${value === undefined ? 'missing' : typeName(value)}`)
+  return failTemplate('TypeError', `${what} must be str, not ${value === undefined ? 'missing' : typeName(value)}`)
 }

@@ -1,6 +1,6 @@
 // Python's equality and order.
 import { charge, nested } from '../budget.ts'
-import { fail, unsupported } from '../errors.ts'
+import { failTemplate, unsupported } from '../errors.ts'
 import { asFloat, isNumeric } from './numbers.ts'
 import {
   Dict,
@@ -9,16 +9,16 @@ import {
   isInteger,
   isList,
   Markup,
+  type PythonValue,
   Range,
   Tuple,
   typeName,
-  Undefined,
-  type Value
+  Undefined
 } from './values.ts'
 
 export type Comparison = '==' | '!=' | '<' | '<=' | '>' | '>='
 
-function sameItems(left: readonly Value[], right: readonly Value[]): boolean {
+function sameItems(left: readonly PythonValue[], right: readonly PythonValue[]): boolean {
   if (left.length !== right.length) return false
   return nested(() => left.every((item, index) => isEqual(item, right[index]!)))
 }
@@ -39,7 +39,7 @@ const plain = (value: number | bigint | boolean | Float): number | bigint =>
   value instanceof Float ? value.value : typeof value === 'boolean' ? Number(value) : value
 
 /** Python's `==`. */
-export function isEqual(left: Value, right: Value): boolean {
+export function isEqual(left: PythonValue, right: PythonValue): boolean {
   charge(1)
   if (typeof left === 'string') {
     if (typeof right === 'string') {
@@ -89,7 +89,7 @@ function textOrder(left: string, right: string): number {
 }
 
 /** Negative, zero or positive as `left` is before, at or after `right`; NaN where neither. Throws TypeError where they have no order. */
-export function order(left: Value, right: Value, operator: Comparison = '<'): number {
+export function order(left: PythonValue, right: PythonValue, operator: Comparison = '<'): number {
   charge(1)
   if (left instanceof Undefined) left.raise()
   if (right instanceof Undefined) right.raise()
@@ -113,7 +113,7 @@ export function order(left: Value, right: Value, operator: Comparison = '<'): nu
   if (left instanceof Markup) return order(left.text, right, operator)
   if (right instanceof Markup) return order(left, right.text, operator)
   if (left instanceof DictView && right instanceof DictView) unsupported('orders the keys of two dictionaries')
-  return fail(
+  return failTemplate(
     'TypeError',
     `'${operator}' not supported between instances of '${typeName(left)}' and '${typeName(right)}'`
   )
@@ -122,11 +122,11 @@ export function order(left: Value, right: Value, operator: Comparison = '<'): nu
 const asFloatOrZero = (value: number | bigint | boolean | Float): number =>
   value instanceof Float ? value.value : typeof value === 'bigint' ? 0 : asFloat(value)
 
-const itemsOf = (value: Value): readonly Value[] | undefined =>
+const itemsOf = (value: PythonValue): readonly PythonValue[] | undefined =>
   isList(value) ? value : value instanceof Tuple ? value.items : undefined
 
 /** One of Python's comparisons. */
-export function compare(operator: Comparison, left: Value, right: Value): boolean {
+export function compare(operator: Comparison, left: PythonValue, right: PythonValue): boolean {
   switch (operator) {
     case '==':
       return isEqual(left, right)
@@ -144,7 +144,11 @@ export function compare(operator: Comparison, left: Value, right: Value): boolea
 }
 
 /** Sorted as Python does: stable, and also where the order is reversed. `key` is asked once for each. */
-export function sorted(values: readonly Value[], key: (value: Value) => Value, reverse: boolean): Value[] {
+export function sorted(
+  values: readonly PythonValue[],
+  key: (value: PythonValue) => PythonValue,
+  reverse: boolean
+): PythonValue[] {
   const keyed = values.map(value => ({ value, key: key(value) }))
   charge(8 * values.length * Math.ceil(Math.log2(values.length + 1)))
   keyed.sort((left, right) => (reverse ? order(right.key, left.key) : order(left.key, right.key)))

@@ -1,6 +1,6 @@
 // `'{:>5}'.format(x)` and `'%5s' % x`.
 import { charge, chargeText } from '../budget.ts'
-import { fail, unsupported } from '../errors.ts'
+import { failTemplate, unsupported } from '../errors.ts'
 import { asFloat, fixed, floatText, isNumeric, parseInteger, significant, truncate } from './numbers.ts'
 import { repr, str, textLength } from './text.ts'
 import {
@@ -11,16 +11,16 @@ import {
   type Keywords,
   Markup,
   orElse,
+  type PythonValue,
   Tuple,
   typeName,
-  Undefined,
-  type Value
+  Undefined
 } from './values.ts'
 
 /** How `{0.name}` and `{0[name]}` find what they name. */
 export interface Lookup {
-  attribute(value: Value, name: string): Value
-  item(value: Value, name: Value): Value
+  attribute(value: PythonValue, name: string): PythonValue
+  item(value: PythonValue, name: PythonValue): PythonValue
 }
 
 /** How a value is written: Python's format specification. */
@@ -41,7 +41,7 @@ const specificationPattern =
 function parseSpecification(text: string, type: string): Specification {
   const match = specificationPattern.exec(text)
   if (match === null) {
-    return fail('ValueError', `Invalid format specifier '${text}' for object of type '${type}'`)
+    return failTemplate('ValueError', `Invalid format specifier '${text}' for object of type '${type}'`)
   }
   const [, fill, aligned, align, sign, zeroes, alternate, zero, width, grouping, precision, kind] = match
   if (zeroes !== undefined) unsupported("format specification with 'z' is not supported")
@@ -120,7 +120,7 @@ function number(value: number | bigint | boolean | Float, spec: Specification): 
   const { type, precision, alternate } = spec
   const isFloat = value instanceof Float
   if (!isFloat && (type === '' || 'bcdnoxX'.includes(type))) {
-    if (precision !== undefined) fail('ValueError', 'Precision not allowed in integer format specifier')
+    if (precision !== undefined) failTemplate('ValueError', 'Precision not allowed in integer format specifier')
     const whole = BigInt(value)
     const magnitude = whole < 0n ? -whole : whole
     if (type === 'c') return { sign: '', digits: String.fromCodePoint(Number(whole)) }
@@ -130,7 +130,7 @@ function number(value: number | bigint | boolean | Float, spec: Specification): 
     return { sign: (whole < 0n ? '-' : '') + prefix, digits: grouped(digits, spec.grouping, base === 10 ? 3 : 4) }
   }
   if ('bcdoxXs'.includes(type) && type !== '') {
-    fail('ValueError', `Unknown format code '${type}' for object of type '${typeName(value)}'`)
+    failTemplate('ValueError', `Unknown format code '${type}' for object of type '${typeName(value)}'`)
   }
   const float = asFloat(value)
   const negative = float < 0 || Object.is(float, -0)
@@ -157,22 +157,22 @@ function filled(sign: string, digits: string, spec: Specification, align: string
 }
 
 /** Python's `format(value, specification)`. */
-export function formatValue(value: Value, specification: string): string {
+export function formatValue(value: PythonValue, specification: string): string {
   if (specification === '') return str(value)
   if (typeof value === 'string') {
     const spec = parseSpecification(specification, 'str')
     if (spec.type !== '' && spec.type !== 's') {
-      fail('ValueError', `Unknown format code '${spec.type}' for object of type 'str'`)
+      failTemplate('ValueError', `Unknown format code '${spec.type}' for object of type 'str'`)
     }
     if (spec.align === '=' && /^.?=/su.test(specification)) {
-      fail('ValueError', "'=' alignment not allowed in string format specifier")
+      failTemplate('ValueError', "'=' alignment not allowed in string format specifier")
     }
     const text = spec.precision === undefined ? value : Array.from(value).slice(0, spec.precision).join('')
     return filled('', text, spec, spec.align === '' || spec.align === '=' ? '<' : spec.align)
   }
   if (!isNumeric(value)) {
     if (value instanceof Undefined) return ''
-    return fail('TypeError', `unsupported format string passed to ${typeName(value)}.__format__`)
+    return failTemplate('TypeError', `unsupported format string passed to ${typeName(value)}.__format__`)
   }
   const spec = parseSpecification(specification, typeName(value))
   const { sign, digits } = number(value, spec)
@@ -180,12 +180,12 @@ export function formatValue(value: Value, specification: string): string {
   return filled(signs, digits, spec, spec.align === '' ? '>' : spec.align)
 }
 
-const convert = (value: Value, conversion: string | undefined): Value => {
+const convert = (value: PythonValue, conversion: string | undefined): PythonValue => {
   if (conversion === undefined) return value
   if (conversion === 's') return str(value)
   if (conversion === 'r') return repr(value)
   if (conversion === 'a') return ascii(repr(value))
-  return fail('ValueError', `Unknown conversion specifier '${conversion}'`)
+  return failTemplate('ValueError', `Unknown conversion specifier '${conversion}'`)
 }
 
 const ascii = (text: string): string =>
@@ -202,33 +202,33 @@ function endOfField(text: string, start: number): number {
     if (text[at] === '{') open++
     else if (text[at] === '}' && --open === 0) return at
   }
-  return fail(
+  return failTemplate(
     'ValueError',
     start === text.length ? "Single '{' encountered in format string" : "expected '}' before end of string"
   )
 }
 
 /** Python's `text.format(*args, **keywords)`, with the sandbox's look-up of attributes. */
-export function formatFields(text: string, args: readonly Value[], keywords: Keywords, look: Lookup): string {
+export function formatFields(text: string, args: readonly PythonValue[], keywords: Keywords, look: Lookup): string {
   let next: number | 'given' = 0
-  const lookUp = (name: string): Value => {
+  const lookUp = (name: string): PythonValue => {
     const [first = '', ...rest] = name.split(/(?=\.)|(?=\[)/)
-    let value: Value | undefined
+    let value: PythonValue | undefined
     if (first === '' || /^\d+$/.test(first)) {
       if (first === '') {
         if (next === 'given')
-          fail('ValueError', 'cannot switch from manual field specification to automatic field numbering')
+          failTemplate('ValueError', 'cannot switch from manual field specification to automatic field numbering')
         value = args[next]
         next++
       } else {
         if (typeof next === 'number' && next > 0) {
-          fail('ValueError', 'cannot switch from automatic field numbering to manual field specification')
+          failTemplate('ValueError', 'cannot switch from automatic field numbering to manual field specification')
         }
         next = 'given'
         value = args[Number(first)]
       }
-      if (value === undefined) fail('IndexError', 'Replacement index out of range for positional args tuple')
-    } else value = orElse(keywords?.get(first), () => fail('KeyError', `'${first}'`))
+      if (value === undefined) failTemplate('IndexError', 'Replacement index out of range for positional args tuple')
+    } else value = orElse(keywords?.get(first), () => failTemplate('KeyError', `'${first}'`))
     for (const part of rest) {
       const item = part.slice(1, -1)
       if (part.startsWith('.')) value = look.attribute(value, part.slice(1))
@@ -237,7 +237,7 @@ export function formatFields(text: string, args: readonly Value[], keywords: Key
     return value
   }
   const write = (source: string, level: number): string => {
-    if (level < 0) fail('ValueError', 'Max string recursion exceeded')
+    if (level < 0) failTemplate('ValueError', 'Max string recursion exceeded')
     let result = ''
     for (let at = 0; at < source.length; ) {
       charge(1)
@@ -250,7 +250,7 @@ export function formatFields(text: string, args: readonly Value[], keywords: Key
         at += 2
         continue
       }
-      if (source[at] === '}') fail('ValueError', "Single '}' encountered in format string")
+      if (source[at] === '}') failTemplate('ValueError', "Single '}' encountered in format string")
       const end = endOfField(source, at + 1)
       const [, name = '', conversion, specification = ''] =
         /^([^!:[]*(?:\[[^\]]*\][^!:[]*)*)(?:!([^:]*))?(?::(.*))?$/s.exec(source.slice(at + 1, end)) ?? []
@@ -268,15 +268,15 @@ export function formatFields(text: string, args: readonly Value[], keywords: Key
 
 const conversionPattern = /%(?:\(([^)]*)\))?([-+ #0]*)(\*|\d+)?(?:\.(\*|\d+)?)?[hlL]?(.)?/gsu
 
-function integerOf(value: Value, kind: string): number | bigint | boolean {
+function integerOf(value: PythonValue, kind: string): number | bigint | boolean {
   if (isInteger(value)) return value
   if (value instanceof Float && 'diu'.includes(kind)) return truncate(value.value)
-  if (value instanceof Float) return fail('TypeError', `%${kind} format: an integer is required, not float`)
-  return fail('TypeError', `%${kind} format: a real number is required, not ${typeName(value)}`)
+  if (value instanceof Float) return failTemplate('TypeError', `%${kind} format: an integer is required, not float`)
+  return failTemplate('TypeError', `%${kind} format: a real number is required, not ${typeName(value)}`)
 }
 
 /** One value of `%`. */
-function converted(value: Value, kind: string, spec: Specification): string {
+function converted(value: PythonValue, kind: string, spec: Specification): string {
   if ('sra'.includes(kind)) {
     const text = kind === 's' ? str(value) : kind === 'r' ? repr(value) : ascii(repr(value))
     const short = spec.precision === undefined ? text : Array.from(text).slice(0, spec.precision).join('')
@@ -285,7 +285,7 @@ function converted(value: Value, kind: string, spec: Specification): string {
   if (kind === 'c') {
     if (typeof value === 'string' && textLength(value) === 1) return filled('', value, { ...spec, fill: ' ' }, '>')
     if (isInteger(value)) return filled('', String.fromCodePoint(Number(value)), spec, '>')
-    return fail('TypeError', '%c requires int or char')
+    return failTemplate('TypeError', '%c requires int or char')
   }
   if ('diouxX'.includes(kind)) {
     const plain = { ...spec, precision: undefined, type: kind === 'i' || kind === 'u' ? 'd' : kind }
@@ -295,22 +295,23 @@ function converted(value: Value, kind: string, spec: Specification): string {
     return filled(signs, least, spec, spec.align === '' ? '>' : spec.align)
   }
   if (!'eEfFgG'.includes(kind)) {
-    return fail('ValueError', `unsupported format character '${kind}' (0x${kind.codePointAt(0)!.toString(16)})`)
+    return failTemplate('ValueError', `unsupported format character '${kind}' (0x${kind.codePointAt(0)!.toString(16)})`)
   }
-  if (!isNumeric(value)) return fail('TypeError', `must be real number, not ${typeName(value)}`)
+  if (!isNumeric(value)) return failTemplate('TypeError', `must be real number, not ${typeName(value)}`)
   const { sign, digits } = number(new Float(asFloat(value)), { ...spec, type: kind })
   const signs = sign.startsWith('-') || spec.sign === '-' ? sign : spec.sign + sign
   return filled(signs, digits, spec, spec.align === '' ? '>' : spec.align)
 }
 
 /** Python's `text % values`. */
-export function formatPercent(text: string, values: Value): string {
+export function formatPercent(text: string, values: PythonValue): string {
   // each name in brackets that are not closed is looked for to the end
   charge(1 + text.length + ((text.split('%(').length - 1) * text.length) / 8)
   const args = values instanceof Tuple ? values.items : [values]
   let next = 0
   let usesNames = false
-  const take = (): Value => orElse(args[next++], () => fail('TypeError', 'not enough arguments for format string'))
+  const take = (): PythonValue =>
+    orElse(args[next++], () => failTemplate('TypeError', 'not enough arguments for format string'))
   let result = ''
   let end = 0
   for (const match of text.matchAll(conversionPattern)) {
@@ -318,23 +319,23 @@ export function formatPercent(text: string, values: Value): string {
     const [whole, name, flags = '', width, precision, kind] = match
     result += text.slice(end, match.index)
     end = match.index + whole.length
-    if (kind === undefined) fail('ValueError', 'incomplete format')
+    if (kind === undefined) failTemplate('ValueError', 'incomplete format')
     if (kind === '%') {
       result += '%'
       continue
     }
     const count = (given: string): number => {
       const size = given === '*' ? take() : parseInteger(given, 10)
-      return isInteger(size) ? Number(size) : fail('TypeError', '* wants int')
+      return isInteger(size) ? Number(size) : failTemplate('TypeError', '* wants int')
     }
-    let source: Value
+    let source: PythonValue
     const hasPrecision = /\.[*\d]*[hlL]?.$/su.test(whole) && whole.slice(0, -1).includes('.')
     const wide = width === undefined ? 0 : count(width)
     const decimals = hasPrecision ? (precision === undefined ? 0 : count(precision)) : undefined
     if (name !== undefined) {
       usesNames = true
-      if (!(values instanceof Dict)) fail('TypeError', 'format requires a mapping')
-      source = orElse((values as Dict).get(name), () => fail('KeyError', repr(name)))
+      if (!(values instanceof Dict)) failTemplate('TypeError', 'format requires a mapping')
+      source = orElse((values as Dict).get(name), () => failTemplate('KeyError', repr(name)))
     } else source = take()
     chargeText(Math.abs(wide) + Math.abs(decimals ?? 0))
     const left = flags.includes('-') || wide < 0
@@ -353,7 +354,7 @@ export function formatPercent(text: string, values: Value): string {
   }
   result += text.slice(end)
   if (next < args.length && !usesNames && !(values instanceof Dict) && !isList(values)) {
-    fail('TypeError', 'not all arguments converted during string formatting')
+    failTemplate('TypeError', 'not all arguments converted during string formatting')
   }
   return result
 }

@@ -1,10 +1,10 @@
 // The filter `tojson` as transformers has it: json.dumps.
 import { charge, chargeText, nested } from '../budget.ts'
-import { fail } from '../errors.ts'
+import { failTemplate } from '../errors.ts'
 import { sorted } from './compare.ts'
 import { floatText } from './numbers.ts'
 import { replacePoints } from './text.ts'
-import { Dict, Float, isInteger, isList, Markup, Tuple, typeName, type Value } from './values.ts'
+import { Dict, Float, isInteger, isList, Markup, type PythonValue, Tuple, typeName } from './values.ts'
 
 export interface JsonStyle {
   readonly ensureAscii: boolean
@@ -41,13 +41,13 @@ function number(value: Float): string {
   return floatText(value.value)
 }
 
-function key(value: Value): string {
+function key(value: PythonValue): string {
   if (typeof value === 'string') return value
   if (value instanceof Float) return number(value)
   if (typeof value === 'boolean') return value ? 'true' : 'false'
   if (value === null) return 'null'
   if (isInteger(value)) return String(value)
-  return fail('TypeError', `keys must be str, int, float, bool or None, not ${typeName(value)}`)
+  return failTemplate('TypeError', `keys must be str, int, float, bool or None, not ${typeName(value)}`)
 }
 
 function lines(open: string, parts: readonly string[], close: string, style: JsonStyle, level: number): string {
@@ -61,7 +61,7 @@ function lines(open: string, parts: readonly string[], close: string, style: Jso
 }
 
 /** Python's `json.dumps`. */
-export function toJson(value: Value, style: JsonStyle, level = 0): string {
+export function toJson(value: PythonValue, style: JsonStyle, level = 0): string {
   charge(4)
   if (typeof value === 'string') return text(value, style)
   if (value === null) return 'null'
@@ -92,5 +92,5 @@ export function toJson(value: Value, style: JsonStyle, level = 0): string {
       return lines('{', parts, '}', style, level)
     })
   }
-  return fail('TypeError', `Object of type ${typeName(value)} is not JSON serializable`)
+  return failTemplate('TypeError', `Object of type ${typeName(value)} is not JSON serializable`)
 }

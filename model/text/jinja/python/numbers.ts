@@ -1,10 +1,10 @@
 // Python's arithmetic: ints of any size, floats with their own text, floor division, rounding to even.
 import { charge } from '../budget.ts'
-import { fail, unsupported } from '../errors.ts'
-import { Float, isInteger, typeName, type Value } from './values.ts'
+import { failTemplate, unsupported } from '../errors.ts'
+import { Float, isInteger, type PythonValue, typeName } from './values.ts'
 import { spaceClass } from './white-space.ts'
 
-export type Operator = '+' | '-' | '*' | '/' | '//' | '%' | '**'
+export type ArithmeticOperator = '+' | '-' | '*' | '/' | '//' | '%' | '**'
 
 /** digits of an int that a template may compute */
 const mostDigits = 4000
@@ -12,20 +12,22 @@ const mostDigits = 4000
 /** A bigint as the int that it is: a number where it is safe. */
 export function integer(value: bigint): number | bigint {
   if (value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value)
-  if (value > 2n ** 13300n || value < -(2n ** 13300n)) fail('ValueError', `an int of more than ${mostDigits} digits`)
+  if (value > 2n ** 13300n || value < -(2n ** 13300n))
+    failTemplate('ValueError', `an int of more than ${mostDigits} digits`)
   return value
 }
 
 const isSmall = (value: number | bigint | boolean): value is number | boolean => typeof value !== 'bigint'
 
-export function isNumeric(value: Value): value is number | bigint | boolean | Float {
+export function isNumeric(value: PythonValue): value is number | bigint | boolean | Float {
   return isInteger(value) || value instanceof Float
 }
 
 /** The value as JavaScript's number; large ints are rounded as Python's `float` does. */
 export function asFloat(value: number | bigint | boolean | Float): number {
   const number = value instanceof Float ? value.value : Number(value)
-  if (!(value instanceof Float) && !Number.isFinite(number)) fail('OverflowError', 'int too large to convert to float')
+  if (!(value instanceof Float) && !Number.isFinite(number))
+    failTemplate('OverflowError', 'int too large to convert to float')
   return number
 }
 
@@ -43,7 +45,7 @@ function floorDivide(left: number, right: number): number {
   return quotient - floor > 0.5 ? floor + 1 : floor
 }
 
-function floats(operator: Operator, left: number, right: number): Value {
+function floats(operator: ArithmeticOperator, left: number, right: number): PythonValue {
   switch (operator) {
     case '+':
       return new Float(left + right)
@@ -52,30 +54,30 @@ function floats(operator: Operator, left: number, right: number): Value {
     case '*':
       return new Float(left * right)
     case '/':
-      if (right === 0) fail('ZeroDivisionError', 'float division by zero')
+      if (right === 0) failTemplate('ZeroDivisionError', 'float division by zero')
       return new Float(left / right)
     case '//':
-      if (right === 0) fail('ZeroDivisionError', 'float floor division by zero')
+      if (right === 0) failTemplate('ZeroDivisionError', 'float floor division by zero')
       return new Float(floorDivide(left, right))
     case '%':
-      if (right === 0) fail('ZeroDivisionError', 'float modulo')
+      if (right === 0) failTemplate('ZeroDivisionError', 'float modulo')
       return new Float(floorModulo(left, right))
     case '**': {
-      if (left === 0 && right < 0) fail('ZeroDivisionError', '0.0 cannot be raised to a negative power')
+      if (left === 0 && right < 0) failTemplate('ZeroDivisionError', '0.0 cannot be raised to a negative power')
       if (left === 1) return new Float(1)
       const power = left ** right
       if (Number.isNaN(power) && !Number.isNaN(left) && !Number.isNaN(right)) {
         unsupported('computes a complex number')
       }
       if (!Number.isFinite(power) && Number.isFinite(left) && Number.isFinite(right)) {
-        fail('OverflowError', "(34, 'Numerical result out of range')")
+        failTemplate('OverflowError', "(34, 'Numerical result out of range')")
       }
       return new Float(power)
     }
   }
 }
 
-function bigIntegers(operator: Operator, left: bigint, right: bigint): Value {
+function bigIntegers(operator: ArithmeticOperator, left: bigint, right: bigint): PythonValue {
   switch (operator) {
     case '+':
       return integer(left + right)
@@ -86,7 +88,7 @@ function bigIntegers(operator: Operator, left: bigint, right: bigint): Value {
     case '**': {
       const bits = BigInt(left.toString(2).length) * right
       if (bits > 13300n && left !== 0n && left !== 1n && left !== -1n) {
-        fail('ValueError', `an int of more than ${mostDigits} digits`)
+        failTemplate('ValueError', `an int of more than ${mostDigits} digits`)
       }
       charge(200)
       return integer(left ** right)
@@ -102,18 +104,25 @@ function bigIntegers(operator: Operator, left: bigint, right: bigint): Value {
   }
 }
 
-function integers(operator: Operator, left: number | bigint | boolean, right: number | bigint | boolean): Value {
+function integers(
+  operator: ArithmeticOperator,
+  left: number | bigint | boolean,
+  right: number | bigint | boolean
+): PythonValue {
   if (operator === '/') {
-    if (Number(right) === 0) fail('ZeroDivisionError', 'division by zero')
+    if (Number(right) === 0) failTemplate('ZeroDivisionError', 'division by zero')
     return new Float(asFloat(left) / asFloat(right))
   }
   if (operator === '//' || operator === '%') {
     if (Number(right) === 0) {
-      fail('ZeroDivisionError', operator === '%' ? 'integer modulo by zero' : 'integer division or modulo by zero')
+      failTemplate(
+        'ZeroDivisionError',
+        operator === '%' ? 'integer modulo by zero' : 'integer division or modulo by zero'
+      )
     }
   }
   if (operator === '**' && Number(right) < 0) {
-    if (Number(left) === 0) fail('ZeroDivisionError', '0.0 cannot be raised to a negative power')
+    if (Number(left) === 0) failTemplate('ZeroDivisionError', '0.0 cannot be raised to a negative power')
     return floats('**', asFloat(left), asFloat(right))
   }
   if (isSmall(left) && isSmall(right)) {
@@ -137,7 +146,11 @@ function integers(operator: Operator, left: number | bigint | boolean, right: nu
 }
 
 /** Arithmetic of two numbers; undefined where one is none. */
-export function arithmetic(operator: Operator, left: Value, right: Value): Value | undefined {
+export function arithmetic(
+  operator: ArithmeticOperator,
+  left: PythonValue,
+  right: PythonValue
+): PythonValue | undefined {
   if (typeof left === 'number' && typeof right === 'number') return integers(operator, left, right)
   if (!isNumeric(left) || !isNumeric(right)) return undefined
   if (left instanceof Float || right instanceof Float) return floats(operator, asFloat(left), asFloat(right))
@@ -145,9 +158,10 @@ export function arithmetic(operator: Operator, left: Value, right: Value): Value
 }
 
 /** `-value` or `+value`. */
-export function signed(operator: '+' | '-', value: Value): Value {
+export function signed(operator: '+' | '-', value: PythonValue): PythonValue {
   if (value instanceof Float) return operator === '-' ? new Float(-value.value) : value
-  if (!isInteger(value)) return fail('TypeError', `bad operand type for unary ${operator}: '${typeName(value)}'`)
+  if (!isInteger(value))
+    return failTemplate('TypeError', `bad operand type for unary ${operator}: '${typeName(value)}'`)
   if (typeof value === 'bigint') return operator === '-' ? integer(-value) : value
   return operator === '-' ? 0 - Number(value) : Number(value)
 }
@@ -223,7 +237,7 @@ export function significant(value: number, digits: number): { digits: string; ex
 }
 
 /** Python's `round`: half to even of the exact value. Without decimals of an int stays one. */
-export function round(value: Value, decimals: number): Value {
+export function round(value: PythonValue, decimals: number): PythonValue {
   if (value instanceof Float) {
     if (!Number.isFinite(value.value) || Math.abs(value.value) > 1e22 || decimals > 340) return value
     const sign = value.value < 0 || Object.is(value.value, -0) ? -1 : 1
@@ -231,7 +245,7 @@ export function round(value: Value, decimals: number): Value {
     const digits = roundedDigits(Math.abs(value.value), decimals)
     return new Float(sign * Number(`${digits}e${-decimals}`))
   }
-  if (!isInteger(value)) return fail('TypeError', `type ${typeName(value)} doesn't define __round__ method`)
+  if (!isInteger(value)) return failTemplate('TypeError', `type ${typeName(value)} doesn't define __round__ method`)
   if (decimals >= 0) return integer(BigInt(value))
   const unit = 10n ** BigInt(Math.min(-decimals, 5000))
   const whole = BigInt(value)
@@ -265,7 +279,7 @@ export function parseFloat_(text: string): number {
   const match = text.length > 5000 ? null : floatPattern.exec(withPlainDigits(text))
   const digits = match?.[1]?.replaceAll('_', '').toLowerCase()
   if (digits === undefined || !/\d|inf|nan/.test(digits) || /^[+-]?e/.test(digits) || /^[+-]?\.(e|$)/.test(digits)) {
-    return fail('ValueError', `could not convert string to float: '${text.slice(0, 100)}'`)
+    return failTemplate('ValueError', `could not convert string to float: '${text.slice(0, 100)}'`)
   }
   if (digits.includes('nan')) return Number.NaN
   if (digits.includes('inf')) return digits.startsWith('-') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
@@ -277,8 +291,9 @@ const prefixes: Readonly<Record<number, string>> = { 2: '0b', 8: '0o', 16: '0x' 
 /** Python's `int(text, base)`. */
 export function parseInteger(text: string, base: number): number | bigint {
   charge(text.length)
-  const wrong = (): never => fail('ValueError', `invalid literal for int() with base ${base}: '${text.slice(0, 100)}'`)
-  if (base !== 0 && (base < 2 || base > 36)) fail('ValueError', 'int() base must be >= 2 and <= 36, or 0')
+  const wrong = (): never =>
+    failTemplate('ValueError', `invalid literal for int() with base ${base}: '${text.slice(0, 100)}'`)
+  if (base !== 0 && (base < 2 || base > 36)) failTemplate('ValueError', 'int() base must be >= 2 and <= 36, or 0')
   if (text.length > mostDigits) wrong()
   const trimmed = withPlainDigits(text).replace(new RegExp(`^${spaces}|${spaces}$`, 'g'), '')
   let [, sign = '', digits = ''] = /^([+-]?)(.*)$/s.exec(trimmed) ?? []
@@ -305,7 +320,7 @@ export function parseInteger(text: string, base: number): number | bigint {
 
 /** Python's `int(value)` of a float. */
 export function truncate(value: number): number | bigint {
-  if (Number.isNaN(value)) return fail('ValueError', 'cannot convert float NaN to integer')
-  if (!Number.isFinite(value)) return fail('OverflowError', 'cannot convert float infinity to integer')
+  if (Number.isNaN(value)) return failTemplate('ValueError', 'cannot convert float NaN to integer')
+  if (!Number.isFinite(value)) return failTemplate('OverflowError', 'cannot convert float infinity to integer')
   return integer(BigInt(Math.trunc(value)))
 }

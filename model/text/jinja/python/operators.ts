@@ -1,13 +1,13 @@
 // `+`, `*`, `%` and their kin over all values.
 import { chargeList, chargeText } from '../budget.ts'
-import { fail, unsupported } from '../errors.ts'
+import { failTemplate, unsupported } from '../errors.ts'
 import { addMarkup } from '../markup.ts'
 import { formatPercent } from './formatting.ts'
-import { arithmetic, type Operator } from './numbers.ts'
+import { type ArithmeticOperator, arithmetic } from './numbers.ts'
 import { concatenate } from './text.ts'
-import { Dict, DictView, isInteger, isList, Markup, Tuple, typeName, Undefined, type Value } from './values.ts'
+import { Dict, DictView, isInteger, isList, Markup, type PythonValue, Tuple, typeName, Undefined } from './values.ts'
 
-function repeat(value: Value, times: Value): Value | undefined {
+function repeat(value: PythonValue, times: PythonValue): PythonValue | undefined {
   if (!isInteger(times)) return undefined
   const count = Math.max(0, Number(times))
   if (typeof value === 'string') {
@@ -21,22 +21,22 @@ function repeat(value: Value, times: Value): Value | undefined {
   return isList(value) ? repeated : new Tuple(repeated)
 }
 
-function concatenated(left: Value, right: Value): Value | undefined {
+function concatenated(left: PythonValue, right: PythonValue): PythonValue | undefined {
   if (typeof left === 'string') {
     if (typeof right === 'string') return concatenate(left, right)
     if (right instanceof Undefined) return right.raise()
-    return fail('TypeError', `can only concatenate str (not "${typeName(right)}") to str`)
+    return failTemplate('TypeError', `can only concatenate str (not "${typeName(right)}") to str`)
   }
   if (isList(left)) {
     if (right instanceof Undefined) return right.raise()
-    if (!isList(right)) return fail('TypeError', `can only concatenate list (not "${typeName(right)}") to list`)
+    if (!isList(right)) return failTemplate('TypeError', `can only concatenate list (not "${typeName(right)}") to list`)
     chargeList(left.length + right.length)
     return [...left, ...right]
   }
   if (left instanceof Tuple) {
     if (right instanceof Undefined) return right.raise()
     if (!(right instanceof Tuple))
-      return fail('TypeError', `can only concatenate tuple (not "${typeName(right)}") to tuple`)
+      return failTemplate('TypeError', `can only concatenate tuple (not "${typeName(right)}") to tuple`)
     chargeList(left.items.length + right.items.length)
     return new Tuple([...left.items, ...right.items])
   }
@@ -44,13 +44,13 @@ function concatenated(left: Value, right: Value): Value | undefined {
 }
 
 /** `left + right`. */
-export function add(left: Value, right: Value): Value {
+export function add(left: PythonValue, right: PythonValue): PythonValue {
   if (typeof left === 'string' && typeof right === 'string') return concatenate(left, right)
   return operate('+', left, right)
 }
 
 /** A binary operator of Python. Throws TypeError where the types have none. */
-export function operate(operator: Operator, left: Value, right: Value): Value {
+export function operate(operator: ArithmeticOperator, left: PythonValue, right: PythonValue): PythonValue {
   const number = arithmetic(operator, left, right)
   if (number !== undefined) return number
   if (left instanceof Undefined) return left.raise()
@@ -72,7 +72,7 @@ export function operate(operator: Operator, left: Value, right: Value): Value {
     const [sequence, other] =
       typeof left === 'string' || isList(left) || left instanceof Tuple ? [left, right] : [right, left]
     if (typeof sequence === 'string' || isList(sequence) || sequence instanceof Tuple) {
-      return fail('TypeError', `can't multiply sequence by non-int of type '${typeName(other)}'`)
+      return failTemplate('TypeError', `can't multiply sequence by non-int of type '${typeName(other)}'`)
     }
   }
   if (operator === '%' && typeof left === 'string') return formatPercent(left, right)
@@ -82,5 +82,8 @@ export function operate(operator: Operator, left: Value, right: Value): Value {
   if (left instanceof Dict && right instanceof Dict && operator !== '+')
     unsupported(`uses ${operator} with dictionaries`)
   const name = operator === '**' ? '** or pow()' : operator
-  return fail('TypeError', `unsupported operand type(s) for ${name}: '${typeName(left)}' and '${typeName(right)}'`)
+  return failTemplate(
+    'TypeError',
+    `unsupported operand type(s) for ${name}: '${typeName(left)}' and '${typeName(right)}'`
+  )
 }

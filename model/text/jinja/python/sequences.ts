@@ -1,6 +1,6 @@
 // What can be counted, read in order, indexed and sliced.
 import { charge, chargeList, chargeText } from '../budget.ts'
-import { fail } from '../errors.ts'
+import { failTemplate } from '../errors.ts'
 import { isEqual } from './compare.ts'
 import { firstIndex } from './search.ts'
 import { codePoints, isPlain, str, textLength, unitsOf } from './text.ts'
@@ -12,19 +12,19 @@ import {
   isInteger,
   isList,
   Markup,
+  type PythonValue,
   Range,
   Tuple,
   typeName,
-  Undefined,
-  type Value
+  Undefined
 } from './values.ts'
 
-function* rangeItems(range: Range): Generator<Value> {
+function* rangeItems(range: Range): Generator<PythonValue> {
   for (let index = 0; index < range.length; index++) yield range.at(index)
 }
 
 /** The elements in order, or undefined for what has none. A generator can be read once. */
-export function elements(value: Value): Iterable<Value> | undefined {
+export function elements(value: PythonValue): Iterable<PythonValue> | undefined {
   if (isList(value)) return value
   if (typeof value === 'string') return codePoints(value)
   if (value instanceof Tuple) return value.items
@@ -38,13 +38,13 @@ export function elements(value: Value): Iterable<Value> | undefined {
 }
 
 /** The elements in order. Throws TypeError for what has none. */
-export function iterate(value: Value): Iterable<Value> {
-  return elements(value) ?? fail('TypeError', `'${typeName(value)}' object is not iterable`)
+export function iterate(value: PythonValue): Iterable<PythonValue> {
+  return elements(value) ?? failTemplate('TypeError', `'${typeName(value)}' object is not iterable`)
 }
 
 /** Python's `list(value)`. */
-export function listOf(value: Value): Value[] {
-  const list: Value[] = []
+export function listOf(value: PythonValue): PythonValue[] {
+  const list: PythonValue[] = []
   for (const item of iterate(value)) {
     charge(8)
     list.push(item)
@@ -53,7 +53,7 @@ export function listOf(value: Value): Value[] {
 }
 
 /** Python's `len`, or undefined for what has none. */
-export function lengthOf(value: Value): number | undefined {
+export function lengthOf(value: PythonValue): number | undefined {
   if (typeof value === 'string') return textLength(value)
   if (isList(value)) return value.length
   if (value instanceof Tuple) return value.items.length
@@ -67,16 +67,16 @@ export function lengthOf(value: Value): number | undefined {
 }
 
 /** Python's `len`. Throws TypeError. */
-export function length(value: Value): number {
-  return lengthOf(value) ?? fail('TypeError', `object of type '${typeName(value)}' has no len()`)
+export function length(value: PythonValue): number {
+  return lengthOf(value) ?? failTemplate('TypeError', `object of type '${typeName(value)}' has no len()`)
 }
 
 /** Python's `item in container`. */
-export function contains(container: Value, item: Value): boolean {
+export function contains(container: PythonValue, item: PythonValue): boolean {
   if (typeof container === 'string') {
     if (item instanceof Markup) return firstIndex(container, item.text) !== -1
     if (typeof item !== 'string') {
-      fail('TypeError', `'in <string>' requires string as left operand, not ${typeName(item)}`)
+      failTemplate('TypeError', `'in <string>' requires string as left operand, not ${typeName(item)}`)
     }
     charge(container.length / 8 + item.length / 8 + 1)
     return firstIndex(container, item) !== -1
@@ -85,13 +85,13 @@ export function contains(container: Value, item: Value): boolean {
   if (container instanceof DictView && container.kind === 'dict_keys') return container.dict.has(item)
   if (container instanceof Markup) return contains(container.text, item)
   const all = elements(container)
-  if (all === undefined) return fail('TypeError', `argument of type '${typeName(container)}' is not iterable`)
+  if (all === undefined) return failTemplate('TypeError', `argument of type '${typeName(container)}' is not iterable`)
   for (const element of all) if (isEqual(element, item)) return true
   return false
 }
 
 /** The element at a position that counts from the end where it is negative; undefined beyond. */
-export function at(value: Value, index: number): Value | undefined {
+export function at(value: PythonValue, index: number): PythonValue | undefined {
   const list = isList(value) ? value : value instanceof Tuple ? value.items : undefined
   if (list !== undefined) return list[index < 0 ? index + list.length : index]
   if (typeof value === 'string') {
@@ -107,18 +107,23 @@ export function at(value: Value, index: number): Value | undefined {
   return undefined
 }
 
-function bound(value: Value, name: string): number | undefined {
+function bound(value: PythonValue, name: string): number | undefined {
   if (value === null) return undefined
   if (value instanceof Undefined) value.raise()
   if (!isInteger(value)) {
-    return fail('TypeError', `slice indices must be integers or None or have an __index__ method (${name})`)
+    return failTemplate('TypeError', `slice indices must be integers or None or have an __index__ method (${name})`)
   }
   return Number(value)
 }
 
-function positions(size: number, start: Value, stop: Value, step: Value): { from: number; to: number; by: number } {
+function positions(
+  size: number,
+  start: PythonValue,
+  stop: PythonValue,
+  step: PythonValue
+): { from: number; to: number; by: number } {
   const by = bound(step, 'step') ?? 1
-  if (by === 0) fail('ValueError', 'slice step cannot be zero')
+  if (by === 0) failTemplate('ValueError', 'slice step cannot be zero')
   const clamp = (given: number | undefined, otherwise: number): number => {
     if (given === undefined) return otherwise
     const place = given < 0 ? given + size : given
@@ -131,7 +136,7 @@ function positions(size: number, start: Value, stop: Value, step: Value): { from
   }
 }
 
-function picked<T>(list: readonly T[], start: Value, stop: Value, step: Value): T[] {
+function picked<T>(list: readonly T[], start: PythonValue, stop: PythonValue, step: PythonValue): T[] {
   const { from, to, by } = positions(list.length, start, stop, step)
   if (by === 1) {
     chargeList(Math.max(0, to - from))
@@ -146,7 +151,7 @@ function picked<T>(list: readonly T[], start: Value, stop: Value, step: Value): 
 }
 
 /** `value[start:stop:step]`. */
-export function slice(value: Value, start: Value, stop: Value, step: Value): Value {
+export function slice(value: PythonValue, start: PythonValue, stop: PythonValue, step: PythonValue): PythonValue {
   if (isList(value)) return picked(value, start, stop, step)
   if (value instanceof Tuple) return new Tuple(picked(value.items, start, stop, step))
   if (typeof value === 'string') {
@@ -164,27 +169,29 @@ export function slice(value: Value, start: Value, stop: Value, step: Value): Val
     return new Range(first, first + count * by * value.step, by * value.step)
   }
   if (value instanceof Undefined) return value.raise()
-  if (value instanceof Dict) return fail('TypeError', "unhashable type: 'slice'")
+  if (value instanceof Dict) return failTemplate('TypeError', "unhashable type: 'slice'")
   if (value instanceof Markup) return new Markup(slice(value.text, start, stop, step) as string)
-  return fail('TypeError', `'${typeName(value)}' object is not subscriptable`)
+  return failTemplate('TypeError', `'${typeName(value)}' object is not subscriptable`)
 }
 
 /** Assigns the elements of a value to `count` names. Throws ValueError where there are more or fewer. */
-export function unpack(value: Value, count: number): Value[] {
-  if (value instanceof Undefined) return fail('ValueError', `not enough values to unpack (expected ${count}, got 0)`)
+export function unpack(value: PythonValue, count: number): PythonValue[] {
+  if (value instanceof Undefined)
+    return failTemplate('ValueError', `not enough values to unpack (expected ${count}, got 0)`)
   const all = elements(value)
-  if (all === undefined) return fail('TypeError', `cannot unpack non-iterable ${typeName(value)} object`)
-  const found: Value[] = []
+  if (all === undefined) return failTemplate('TypeError', `cannot unpack non-iterable ${typeName(value)} object`)
+  const found: PythonValue[] = []
   for (const item of all) {
-    if (found.length === count) fail('ValueError', `too many values to unpack (expected ${count})`)
+    if (found.length === count) failTemplate('ValueError', `too many values to unpack (expected ${count})`)
     found.push(item)
   }
-  if (found.length < count) fail('ValueError', `not enough values to unpack (expected ${count}, got ${found.length})`)
+  if (found.length < count)
+    failTemplate('ValueError', `not enough values to unpack (expected ${count}, got ${found.length})`)
   return found
 }
 
 /** Python's `separator.join(map(str, values))`. */
-export function joinTexts(separator: string, values: Iterable<Value>): string {
+export function joinTexts(separator: string, values: Iterable<PythonValue>): string {
   const parts: string[] = []
   let size = 0
   for (const value of values) {

@@ -1,7 +1,7 @@
 // The methods of Python's str.
 
 import { charge, chargeList, chargeText } from '../budget.ts'
-import { fail, unsupported } from '../errors.ts'
+import { failTemplate, unsupported } from '../errors.ts'
 import { bind, integerArgument, type Signature, signature, textArgument } from './arguments.ts'
 import {
   capitalize,
@@ -18,17 +18,21 @@ import {
 import { firstIndex, lastIndex, splitAt } from './search.ts'
 import { iterate } from './sequences.ts'
 import { codePoints, isPlain, isPrintable, pointsOf, textLength, unitsOf } from './text.ts'
-import { type Keywords, Tuple, typeName, Undefined, type Value } from './values.ts'
+import { type Keywords, type PythonValue, Tuple, typeName, Undefined } from './values.ts'
 import { spaceClass } from './white-space.ts'
 
-type Method = (self: string, args: readonly (Value | undefined)[]) => Value
+type Method = (self: string, args: readonly (PythonValue | undefined)[]) => PythonValue
 
 const spacesAtStart = new RegExp(`^[${spaceClass}]+`)
 const oneSpace = new RegExp(`[${spaceClass}]`)
 const runOfSpaces = new RegExp(`[${spaceClass}]+`)
 
 /** `strip`, `lstrip`, `rstrip`: white space, or every one of the given characters. */
-export function strip(text: string, characters: Value | undefined, ends: 'both' | 'left' | 'right' = 'both'): string {
+export function strip(
+  text: string,
+  characters: PythonValue | undefined,
+  ends: 'both' | 'left' | 'right' = 'both'
+): string {
   charge(1 + text.length / 16)
   let start = 0
   let end = text.length
@@ -71,11 +75,11 @@ function splitSpaces(text: string, most: number, fromEnd: boolean): string[] {
   return parts
 }
 
-function split(text: string, separator: Value | undefined, most: number, fromEnd: boolean): string[] {
+function split(text: string, separator: PythonValue | undefined, most: number, fromEnd: boolean): string[] {
   charge(1 + text.length)
   if (separator === undefined || separator === null) return splitSpaces(text, most, fromEnd)
   const between = textArgument(separator, 'separator')
-  if (between === '') fail('ValueError', 'empty separator')
+  if (between === '') failTemplate('ValueError', 'empty separator')
   const parts = fromEnd && most >= 0 ? splitFromEnd(text, between, most) : splitFromStart(text, between, most)
   chargeList(parts.length)
   return parts
@@ -145,7 +149,7 @@ export function replace(text: string, old: string, by: string, most = -1): strin
 export function pad(text: string, width: number, side: 'center' | 'left' | 'right', fill = ' '): string {
   const missing = width - textLength(text)
   if (missing <= 0) return text
-  if (textLength(fill) !== 1) fail('TypeError', 'The fill character must be exactly one character long')
+  if (textLength(fill) !== 1) failTemplate('TypeError', 'The fill character must be exactly one character long')
   chargeText(text.length + missing * fill.length)
   if (side === 'left') return text + fill.repeat(missing)
   if (side === 'right') return fill.repeat(missing) + text
@@ -154,7 +158,7 @@ export function pad(text: string, width: number, side: 'center' | 'left' | 'righ
 }
 
 /** `find` and its kin, with bounds in code points; -1 where it is not. */
-function find(text: string, args: readonly (Value | undefined)[], last: boolean): number {
+function find(text: string, args: readonly (PythonValue | undefined)[], last: boolean): number {
   const [part, from, to] = args
   const { start, end, within } = range(text, from, to)
   const wanted = textArgument(part, 'find() argument')
@@ -164,9 +168,9 @@ function find(text: string, args: readonly (Value | undefined)[], last: boolean)
   return at === -1 ? -1 : start + pointsOf(within, at)
 }
 
-function range(text: string, from: Value | undefined, to: Value | undefined) {
+function range(text: string, from: PythonValue | undefined, to: PythonValue | undefined) {
   const size = textLength(text)
-  const place = (value: Value | undefined, otherwise: number): number => {
+  const place = (value: PythonValue | undefined, otherwise: number): number => {
     const given = value === null ? otherwise : integerArgument(value, otherwise)
     return given < 0 ? Math.max(0, given + size) : given
   }
@@ -176,7 +180,11 @@ function range(text: string, from: Value | undefined, to: Value | undefined) {
   return { start, end, within: whole ? text : text.slice(unitsOf(text, start), Math.max(0, unitsOf(text, end))) }
 }
 
-function startsOrEnds(text: string, args: readonly (Value | undefined)[], name: 'startsWith' | 'endsWith'): boolean {
+function startsOrEnds(
+  text: string,
+  args: readonly (PythonValue | undefined)[],
+  name: 'startsWith' | 'endsWith'
+): boolean {
   const [part, from, to] = args
   const { start, end, within } = range(text, from, to)
   const parts = part instanceof Tuple ? part.items : [part]
@@ -184,7 +192,7 @@ function startsOrEnds(text: string, args: readonly (Value | undefined)[], name: 
     const python = name === 'startsWith' ? 'startswith' : 'endswith'
     if (one instanceof Undefined) one.raise()
     if (typeof one !== 'string') {
-      return fail(
+      return failTemplate(
         'TypeError',
         `${python} first arg must be str or a tuple of str, not ${one === undefined ? 'missing' : typeName(one)}`
       )
@@ -194,7 +202,7 @@ function startsOrEnds(text: string, args: readonly (Value | undefined)[], name: 
   })
 }
 
-function count(text: string, args: readonly (Value | undefined)[]): number {
+function count(text: string, args: readonly (PythonValue | undefined)[]): number {
   const [part, from, to] = args
   const { start, end, within } = range(text, from, to)
   const wanted = textArgument(part, 'count() argument')
@@ -203,12 +211,12 @@ function count(text: string, args: readonly (Value | undefined)[]): number {
   return wanted === '' ? textLength(within) + 1 : splitAt(within, wanted).length - 1
 }
 
-function join(separator: string, items: Value | undefined): string {
+function join(separator: string, items: PythonValue | undefined): string {
   const parts: string[] = []
   let size = 0
   for (const item of iterate(items!)) {
     if (typeof item !== 'string') {
-      return fail('TypeError', `sequence item ${parts.length}: expected str instance, ${typeName(item)} found`)
+      return failTemplate('TypeError', `sequence item ${parts.length}: expected str instance, ${typeName(item)} found`)
     }
     size += item.length + separator.length
     charge(8 + item.length)
@@ -235,9 +243,9 @@ function expandTabs(text: string, size: number): string {
     .join('')
 }
 
-function partition(text: string, between: Value | undefined, last: boolean): Tuple {
+function partition(text: string, between: PythonValue | undefined, last: boolean): Tuple {
   const separator = textArgument(between, 'separator')
-  if (separator === '') fail('ValueError', 'empty separator')
+  if (separator === '') failTemplate('ValueError', 'empty separator')
   charge(1 + text.length)
   const at = last ? lastIndex(text, separator) : firstIndex(text, separator)
   if (at === -1) return new Tuple(last ? ['', '', text] : [text, '', ''])
@@ -249,8 +257,9 @@ function zeroFilled(text: string, width: number): string {
   return sign + pad(text.slice(sign.length), width - sign.length, 'right', '0')
 }
 
-const filler = (value: Value | undefined): string => (value === undefined ? ' ' : textArgument(value, 'fill character'))
-const found = (at: number): number => (at === -1 ? fail('ValueError', 'substring not found') : at)
+const filler = (value: PythonValue | undefined): string =>
+  value === undefined ? ' ' : textArgument(value, 'fill character')
+const found = (at: number): number => (at === -1 ? failTemplate('ValueError', 'substring not found') : at)
 
 /** by signature; `?` begins what may be left out, `!` forbids keywords */
 const methods: Readonly<Record<string, Method>> = {
@@ -324,7 +333,12 @@ const others = new Set(['encode', 'maketrans', 'translate'])
 export const isStringMethod = (name: string): boolean => table.has(name) || others.has(name)
 
 /** Calls a method of a text. */
-export function callStringMethod(self: string, name: string, args: readonly Value[], keywords: Keywords): Value {
+export function callStringMethod(
+  self: string,
+  name: string,
+  args: readonly PythonValue[],
+  keywords: Keywords
+): PythonValue {
   const known = table.get(name)
   if (known === undefined) return unsupported(`calls str.${name}(), which is not supported`)
   return known.method(self, bind(known.signature, args, keywords))

@@ -11,11 +11,11 @@ import {
   isList,
   Markup,
   Namespace,
+  type PythonValue,
   Range,
   Tuple,
   typeName,
-  Undefined,
-  type Value
+  Undefined
 } from './values.ts'
 
 const surrogate = /[\ud800-\udfff]/
@@ -117,7 +117,7 @@ function joined(open: string, parts: readonly string[], close: string): string {
 }
 
 /** Python's `repr`. */
-export function repr(value: Value): string {
+export function repr(value: PythonValue): string {
   if (typeof value === 'string') return quoted(value)
   if (typeof value === 'number' || typeof value === 'bigint') return String(value)
   if (typeof value === 'boolean') return value ? 'True' : 'False'
@@ -159,7 +159,7 @@ export function repr(value: Value): string {
 }
 
 /** Python's `str`: what is printed. */
-export function str(value: Value): string {
+export function str(value: PythonValue): string {
   if (typeof value === 'string') return value
   if (value instanceof Markup) return value.text
   if (value instanceof Undefined) return ''

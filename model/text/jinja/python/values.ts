@@ -1,5 +1,5 @@
 // Python's values as JavaScript's: text is string, int is a safe number or else a bigint, None is null, a list is an array; the rest has classes.
-import { fail, type PythonError } from '../errors.ts'
+import { failTemplate, type PythonError } from '../errors.ts'
 
 /** Python's float; a number without this class is an int. */
 export class Float {
@@ -10,10 +10,10 @@ export class Float {
 }
 
 export class Tuple {
-  readonly items: readonly Value[]
+  readonly items: readonly PythonValue[]
   /** names of items, of what `groupby` gives */
   readonly names: readonly string[]
-  constructor(items: readonly Value[], names: readonly string[] = []) {
+  constructor(items: readonly PythonValue[], names: readonly string[] = []) {
     this.items = items
     this.names = names
   }
@@ -39,8 +39,8 @@ export class Range {
 /** A generator: read once, has no length. */
 export class Iter {
   readonly kind: string
-  readonly iterator: Iterator<Value>
-  constructor(kind: string, iterator: Iterator<Value>) {
+  readonly iterator: Iterator<PythonValue>
+  constructor(kind: string, iterator: Iterator<PythonValue>) {
     this.kind = kind
     this.iterator = iterator
   }
@@ -54,22 +54,22 @@ export class DictView {
     this.kind = kind
     this.dict = dict
   }
-  *entries(): Generator<Value> {
+  *entries(): Generator<PythonValue> {
     for (const [key, value] of this.dict.entries()) {
       yield this.kind === 'dict_keys' ? key : this.kind === 'dict_values' ? value : new Tuple([key, value])
     }
   }
 }
 
-export type Keywords = ReadonlyMap<string, Value> | undefined
+export type Keywords = ReadonlyMap<string, PythonValue> | undefined
 
 /** Whatever a template can call but macros. */
 export class Callable {
   readonly name: string
-  readonly call: (args: readonly Value[], keywords: Keywords) => Value
+  readonly call: (args: readonly PythonValue[], keywords: Keywords) => PythonValue
   /** what it has beside being called, such as `dict.fromkeys` */
-  readonly attributes: ReadonlyMap<string, Value>
-  constructor(name: string, call: Callable['call'], attributes: ReadonlyMap<string, Value> = new Map()) {
+  readonly attributes: ReadonlyMap<string, PythonValue>
+  constructor(name: string, call: Callable['call'], attributes: ReadonlyMap<string, PythonValue> = new Map()) {
     this.name = name
     this.call = call
     this.attributes = attributes
@@ -81,8 +81,8 @@ export interface Structure {
   /** Python's name of its type */
   readonly typeName: string
   /** undefined where it has no such attribute */
-  attribute(name: string): Value | undefined
-  call?(args: readonly Value[], keywords: Keywords): Value
+  attribute(name: string): PythonValue | undefined
+  call?(args: readonly PythonValue[], keywords: Keywords): PythonValue
   length?(): number
   text(): string
 }
@@ -96,7 +96,7 @@ export class Internal {
 
 /** The only value that templates can change: `{% set ns.a = 1 %}`. */
 export class Namespace {
-  readonly fields = new Map<string, Value>()
+  readonly fields = new Map<string, PythonValue>()
 }
 
 /** What `escape` and `safe` give: text that is HTML. */
@@ -116,17 +116,17 @@ export class Undefined {
     this.type = type
   }
   raise(): never {
-    fail(this.type, this.describe())
+    failTemplate(this.type, this.describe())
   }
 }
 
-export type Value =
+export type PythonValue =
   | string
   | number
   | bigint
   | boolean
   | null
-  | readonly Value[]
+  | readonly PythonValue[]
   | Float
   | Tuple
   | Dict
@@ -144,7 +144,7 @@ type HashKey = string | number | bigint | null | object
 /** begins the keys of what is not its own key; texts that begin with it get one more */
 const mark = '\0'
 
-function hashKey(value: Value): HashKey {
+function hashKey(value: PythonValue): HashKey {
   if (typeof value === 'string') return value.startsWith(mark) ? `${mark}s${value}` : value
   if (typeof value === 'number' || typeof value === 'bigint' || value === null) return value
   if (typeof value === 'boolean') return value ? 1 : 0
@@ -155,27 +155,27 @@ function hashKey(value: Value): HashKey {
   if (value instanceof Tuple) {
     const parts = value.items.map(item => {
       const key = hashKey(item)
-      if (typeof key === 'object' && key !== null) fail('TypeError', 'a tuple of objects cannot be a key here')
+      if (typeof key === 'object' && key !== null) failTemplate('TypeError', 'a tuple of objects cannot be a key here')
       return `${typeof key}${String(key).length}:${String(key)}`
     })
     return `${mark}t${parts.join('')}`
   }
   if (value instanceof Markup) return hashKey(value.text)
   if (value instanceof Undefined) return `${mark}u`
-  if (Array.isArray(value) || value instanceof Dict) fail('TypeError', `unhashable type: '${typeName(value)}'`)
+  if (Array.isArray(value) || value instanceof Dict) failTemplate('TypeError', `unhashable type: '${typeName(value)}'`)
   return value
 }
 
 /** Python's dict: keeps the order of insertion; 1, 1.0 and True are one key. */
 export class Dict {
-  readonly #values = new Map<HashKey, Value>()
+  readonly #values = new Map<HashKey, PythonValue>()
   /** keys that are not their own hash key */
-  #written: Map<HashKey, Value> | undefined
+  #written: Map<HashKey, PythonValue> | undefined
 
   get size(): number {
     return this.#values.size
   }
-  set(key: Value, value: Value): void {
+  set(key: PythonValue, value: PythonValue): void {
     const hash = hashKey(key)
     if (hash !== key && !this.#values.has(hash)) {
       this.#written ??= new Map()
@@ -184,16 +184,16 @@ export class Dict {
     this.#values.set(hash, value)
   }
   /** undefined where there is no such key */
-  get(key: Value): Value | undefined {
+  get(key: PythonValue): PythonValue | undefined {
     return this.#values.get(typeof key === 'string' && !key.startsWith(mark) ? key : hashKey(key))
   }
-  has(key: Value): boolean {
+  has(key: PythonValue): boolean {
     return this.#values.has(hashKey(key))
   }
-  *entries(): Generator<[Value, Value]> {
+  *entries(): Generator<[PythonValue, PythonValue]> {
     for (const [hash, value] of this.#values) yield [this.#keyOf(hash), value]
   }
-  *keys(): Generator<Value> {
+  *keys(): Generator<PythonValue> {
     for (const hash of this.#values.keys()) yield this.#keyOf(hash)
   }
   copy(): Dict {
@@ -201,24 +201,24 @@ export class Dict {
     for (const [key, value] of this.entries()) copied.set(key, value)
     return copied
   }
-  #keyOf(hash: HashKey): Value {
+  #keyOf(hash: HashKey): PythonValue {
     const written = this.#written?.get(hash)
     return written === undefined ? (hash as string | number | bigint | null) : written
   }
 }
 
 /** A list, whose type the compiler cannot tell from `Value` with `Array.isArray`. */
-export function isList(value: Value): value is readonly Value[] {
+export function isList(value: PythonValue): value is readonly PythonValue[] {
   return Array.isArray(value)
 }
 
 /** The value, or another where there is none; `??` would take Python's None for none. */
-export function orElse(value: Value | undefined, otherwise: () => Value): Value {
+export function orElse(value: PythonValue | undefined, otherwise: () => PythonValue): PythonValue {
   return value === undefined ? otherwise() : value
 }
 
 /** Python's name of the value's type. */
-export function typeName(value: Value): string {
+export function typeName(value: PythonValue): string {
   if (typeof value === 'string') return 'str'
   if (typeof value === 'number' || typeof value === 'bigint') return 'int'
   if (typeof value === 'boolean') return 'bool'
@@ -238,7 +238,7 @@ export function typeName(value: Value): string {
 }
 
 /** What `if` thinks of it. */
-export function isTrue(value: Value): boolean {
+export function isTrue(value: PythonValue): boolean {
   if (typeof value === 'boolean') return value
   if (typeof value === 'string' || isList(value)) return value.length > 0
   if (value === null || value instanceof Undefined) return false
@@ -254,12 +254,16 @@ export function isTrue(value: Value): boolean {
 }
 
 /** True for int and bool, which counts as 0 or 1. */
-export function isInteger(value: Value): value is number | bigint | boolean {
+export function isInteger(value: PythonValue): value is number | bigint | boolean {
   return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'
 }
 
 /** An undefined with the words that jinja2 has for a missing attribute or element. */
-export function missing(object: Value, name: Value, describeName: (value: Value) => string): Undefined {
+export function missing(
+  object: PythonValue,
+  name: PythonValue,
+  describeName: (value: PythonValue) => string
+): Undefined {
   return new Undefined(() => {
     const type = object === null ? 'None' : `${typeName(object)} object`
     return typeof name === 'string'

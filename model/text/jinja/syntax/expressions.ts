@@ -1,7 +1,7 @@
 // Reads expressions. Reference: parser.py of jinja2.
 import type { Comparison } from '../python/compare.ts'
-import type { Operator } from '../python/numbers.ts'
-import type { Call, Expression, Target } from './nodes.ts'
+import type { ArithmeticOperator } from '../python/numbers.ts'
+import type { CallNode, Expression, Target } from './nodes.ts'
 import type { TokenStream } from './stream.ts'
 
 const comparisons: readonly string[] = ['==', '!=', '<', '<=', '>', '>=']
@@ -13,7 +13,7 @@ const constants: Readonly<Record<string, boolean | null>> = {
   none: null,
   None: null
 }
-const noCall: Call = { args: [], keywords: [], moreArgs: undefined, moreKeywords: undefined }
+const noCall: CallNode = { args: [], keywords: [], moreArgs: undefined, moreKeywords: undefined }
 
 interface TupleOptions {
   /** `a if b else c` is one of its elements; default true */
@@ -159,7 +159,7 @@ export class ExpressionParser {
     const { line } = this.stream.current
     let left = read()
     while (this.stream.isOperator(...operators)) {
-      const operator = this.stream.next().text as Operator
+      const operator = this.stream.next().text as ArithmeticOperator
       left = { kind: 'binary', operator, left, right: read(), line }
     }
     return left
@@ -295,7 +295,7 @@ export class ExpressionParser {
     return { kind: 'slice', start, stop, step, line }
   }
 
-  #callArguments(): Call {
+  #callArguments(): CallNode {
     const { line } = this.stream.expectOperator('(')
     const args: Expression[] = []
     const keywords: { name: string; value: Expression }[] = []

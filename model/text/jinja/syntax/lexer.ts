@@ -2,7 +2,7 @@
 // Reference: lexer.py of jinja2.
 import { JinjaError } from '../errors.ts'
 import { parseFloat_, parseInteger } from '../python/numbers.ts'
-import { Float, type Value } from '../python/values.ts'
+import { Float, type PythonValue } from '../python/values.ts'
 import { spaceClass } from '../python/white-space.ts'
 
 export type TokenKind =
@@ -22,7 +22,7 @@ export interface Token {
   /** as written; of a string its value */
   readonly text: string
   /** of a number */
-  readonly value: Value
+  readonly value: PythonValue
   readonly line: number
 }
 
@@ -98,7 +98,7 @@ export function tokenize(template: string): Token[] {
   /** the last tag ended with a line end, or there was none: what follows begins a line */
   let startsLine = true
 
-  const push = (kind: TokenKind, text: string, value: Value = null): void => {
+  const push = (kind: TokenKind, text: string, value: PythonValue = null): void => {
     tokens.push({ kind, text, value, line })
   }
   const match = (pattern: RegExp): string | undefined => {

@@ -1,10 +1,10 @@
 // The syntax tree of a template.
 
 import type { Comparison } from '../python/compare.ts'
-import type { Operator } from '../python/numbers.ts'
-import type { Value } from '../python/values.ts'
+import type { ArithmeticOperator } from '../python/numbers.ts'
+import type { PythonValue } from '../python/values.ts'
 
-export interface Call {
+export interface CallNode {
   readonly args: readonly Expression[]
   readonly keywords: readonly { readonly name: string; readonly value: Expression }[]
   /** `*args` and `**keywords` */
@@ -13,11 +13,16 @@ export interface Call {
 }
 
 export type Expression = { readonly line: number } & (
-  | { readonly kind: 'constant'; readonly value: Value }
+  | { readonly kind: 'constant'; readonly value: PythonValue }
   | { readonly kind: 'name'; readonly name: string }
   | { readonly kind: 'list' | 'tuple'; readonly items: readonly Expression[] }
   | { readonly kind: 'dict'; readonly entries: readonly { readonly key: Expression; readonly value: Expression }[] }
-  | { readonly kind: 'binary'; readonly operator: Operator; readonly left: Expression; readonly right: Expression }
+  | {
+      readonly kind: 'binary'
+      readonly operator: ArithmeticOperator
+      readonly left: Expression
+      readonly right: Expression
+    }
   | { readonly kind: 'sign'; readonly operator: '+' | '-'; readonly value: Expression }
   | { readonly kind: 'not'; readonly value: Expression }
   | { readonly kind: 'and' | 'or'; readonly left: Expression; readonly right: Expression }
@@ -41,10 +46,10 @@ export type Expression = { readonly line: number } & (
       readonly stop: Expression | undefined
       readonly step: Expression | undefined
     }
-  | { readonly kind: 'call'; readonly callee: Expression; readonly call: Call }
+  | { readonly kind: 'call'; readonly callee: Expression; readonly call: CallNode }
   /** without a value: that of the block whose text it changes */
-  | { readonly kind: 'filter'; readonly name: string; readonly value: Expression | undefined; readonly call: Call }
-  | { readonly kind: 'test'; readonly name: string; readonly value: Expression; readonly call: Call }
+  | { readonly kind: 'filter'; readonly name: string; readonly value: Expression | undefined; readonly call: CallNode }
+  | { readonly kind: 'test'; readonly name: string; readonly value: Expression; readonly call: CallNode }
 )
 
 export type Target = { readonly line: number } & (

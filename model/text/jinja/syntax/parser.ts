@@ -188,7 +188,7 @@ class StatementParser {
 }
 
 /** The statements of a template. Throws `syntax`, or `unsupported` for statements that are not known. */
-export function parse(source: string): Body {
+export function parseTemplate(source: string): Body {
   if (source.length > longestTemplate)
     unsupported(`has ${source.length} characters, of which ${longestTemplate} are read`)
   return new StatementParser(source).body()
