@@ -70,7 +70,8 @@ export async function readAccess(flags: AccessFlags): Promise<Access> {
     throw new SwarmError('INVALID_ARGUMENT', '--lan looks for peers by multicast, --no-mdns forbids it: leave one out')
   }
   return {
-    join: flags.join ?? [],
+    // one variable or argument may hold several
+    join: (flags.join ?? []).flatMap(text => text.split(/[\s,]+/).filter(address => address !== '')),
     ...(flags.swarm !== undefined && { invite: await resolveSwarm(flags.swarm) }),
     ...(flags.allow && { allow: await readAllowList(flags.allow) }),
     ...(flags.lan && { multicast: true }),
@@ -92,8 +93,8 @@ function sayFound(): (peer: FoundPeer) => void {
 /** For `createNetwork`. @param model identity of the model that is served or asked for, where there is one */
 export function networkAccess(
   { invite, allow, identityPath: _, ...access }: Access,
-  init: { model?: string; listen?: readonly string[] } = {}
-): Pick<NetworkInit, 'join' | 'secret' | 'swarmName' | 'multicastTag' | 'allow' | 'onFound'> {
+  init: { model?: string; anyModel?: boolean; listen?: readonly string[] } = {}
+): Pick<NetworkInit, 'join' | 'secret' | 'swarmName' | 'multicastTag' | 'answerTag' | 'allow' | 'onFound'> {
   return { ...membership({ swarm: invite, ...access, ...init }), ...(allow && { allow }), onFound: sayFound() }
 }
 

@@ -1,5 +1,9 @@
 // Flags of peers that listen, and what they print for others to join by.
+import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
 import { type Command, Option } from 'commander'
+import { messageOf, SwarmError } from '../common/errors.ts'
+import { isLoopback } from '../network/addresses.ts'
 import { formatInvite, type Invite, maxInvitePeers } from '../network/private/invite.ts'
 import { parseTcpPort } from './options.ts'
 
@@ -16,38 +20,65 @@ export interface ListenFlags {
 /** Adds --host, --port, --ws-port, --announce, --identity, --relay and --nat. */
 export function addListenOptions(command: Command, { port }: { port: number }): Command {
   return command
-    .option('--host <address>', 'address to listen on', '0.0.0.0')
+    .option('--host <host>', 'address or host name to listen on', '0.0.0.0')
     .option('-p, --port <port>', 'TCP port to listen on, 0 = any free one', parseTcpPort, port)
     .addOption(
       new Option('--ws-port <port>', 'also listen for WebSockets, for clients that have no TCP').argParser(parseTcpPort)
     )
-    .option('--announce <multiaddr...>', 'tell others these addresses instead of those listened on')
+    .option('--announce <address...>', 'tell others these addresses instead of those listened on')
     .option('--identity <file>', 'keep the peer identity in this file (default: one per port under the home folder)')
     .option('--no-identity', 'a new identity at each start')
     .option('--relay', 'forward the traffic of peers that cannot be reached')
     .option('--nat', 'be reached behind a router: UPnP, relays among the peers, direct connections where they work')
 }
 
+/** The IP address that a host name has on this machine, IPv4 before IPv6. Throws INVALID_ARGUMENT where it has none. */
+async function addressOfHost(host: string): Promise<string> {
+  const bare = host.replace(/^\[(.*)\]$/, '$1')
+  if (isIP(bare) !== 0) return bare
+  try {
+    const found = await lookup(bare, { all: true })
+    return (found.find(({ family }) => family === 4) ?? found[0]!).address
+  } catch (cause) {
+    const hint = 'give an address or a name of this machine: 0.0.0.0 listens on all of its addresses'
+    throw new SwarmError('INVALID_ARGUMENT', `--host ${host}: no such name (${messageOf(cause)}); ${hint}`, { cause })
+  }
+}
+
 /** multiaddrs to listen on */
-export function listenAddresses({ host, port, wsPort }: ListenFlags): string[] {
-  const ip = `/${host.includes(':') ? 'ip6' : 'ip4'}/${host}`
+export async function listenAddresses({ host, port, wsPort }: ListenFlags): Promise<string[]> {
+  const address = await addressOfHost(host)
+  const ip = `/${isIP(address) === 6 ? 'ip6' : 'ip4'}/${address}`
   return [`${ip}/tcp/${port}`, ...(wsPort === undefined ? [] : [`${ip}/tcp/${wsPort}/ws`])]
 }
 
-/** Addresses as others should try them: loopback last, for peers on this machine. */
-export function shareable(addresses: readonly string[]): string[] {
-  const local = (address: string) => /^\/(ip4\/127\.|ip6\/::1\/)/.test(address)
-  return [...addresses.filter(address => !local(address)), ...addresses.filter(local)]
+/** Addresses that other machines can try; those of the loopback interface where there are no others. */
+export function shareable(addresses: readonly string[]): readonly string[] {
+  const others = addresses.filter(address => !isLoopback(address))
+  return others.length > 0 ? others : addresses
 }
 
 /** The invite with a peer's own addresses first, so that one paste joins by it. */
 export function inviteBy(invite: Invite, addresses: readonly string[]): string {
   const own = shareable(addresses).slice(0, maxInvitePeers - 2)
-  return formatInvite({ ...invite, peers: [...new Set([...own, ...invite.peers])].slice(0, maxInvitePeers) })
+  const peers = shareable([...new Set([...own, ...invite.peers])])
+  return formatInvite({ ...invite, peers: peers.slice(0, maxInvitePeers) })
 }
 
 /** Lines that say how others join. */
 export function joinLines(addresses: readonly string[], invite: Invite | undefined): string[] {
-  if (invite) return [`another machine joins swarm '${invite.name}' with`, `  --swarm ${inviteBy(invite, addresses)}`]
-  return ['another machine joins with one of:', ...addresses.map(address => `  --join ${address}`)]
+  const shared = shareable(addresses)
+  const isLocal = shared.every(isLoopback)
+  const warning = isLocal
+    ? ['only peers on this machine can join: every address is loopback (--host 0.0.0.0 listens on all interfaces)']
+    : []
+  const who = isLocal ? 'another peer' : 'another machine'
+  if (invite) {
+    return [...warning, `${who} joins swarm '${invite.name}' with`, `  --swarm ${inviteBy(invite, addresses)}`]
+  }
+  return [
+    ...warning,
+    `${who} joins with${shared.length === 1 ? '' : ' one of'}:`,
+    ...shared.map(address => `  --join ${address}`)
+  ]
 }

@@ -96,7 +96,7 @@ export function parseMaxRate(text: string): { readonly share: number } | { reado
 }
 
 export const joinOption = () =>
-  new Option('-j, --join <multiaddr...>', 'peers already in the swarm, e.g. /ip4/192.168.1.5/tcp/31330').env(
+  new Option('-j, --join <address...>', 'peers already in the swarm: host:port, [IPv6]:port, or a multiaddr').env(
     'SWARM_JOIN'
   )
 

@@ -39,7 +39,7 @@ import { Peers } from './remote/peers/peers.ts'
 
 /** How a model is opened: which swarm, which checkpoint, how tensors travel. */
 export interface PretrainedOptions {
-  /** multiaddrs of peers of the swarm; one of them, or of `swarm`, must answer. None at all: who answers on the LAN */
+  /** multiaddrs or `host:port` of peers of the swarm; one of them, or of `swarm`, must answer. None at all: who answers on the LAN */
   readonly initialPeers?: readonly string[]
   /** an invite to a private swarm, `swarm1…` */
   readonly swarm?: string | Invite

@@ -24,12 +24,71 @@ export function parseAddress(text: string, what: string): Multiaddr {
   }
 }
 
+/** `host:port`, an IPv6 address in brackets, with or without a peer id after it. */
+const hostPort = /^(?:\[(?<ip6>[0-9a-f:.]+)\]|(?<host>[^\s/:@[\]]+)):(?<port>\d{1,5})(?<peer>\/p2p\/\w+)?$/i
+
+/**
+ * The multiaddr of an address as people write it: a multiaddr, `192.168.1.7:4001`, `[::1]:4001` or `example.org:4001`.
+ * Throws INVALID_ARGUMENT naming what the address is for.
+ */
+export function toMultiaddr(text: string, what: string): string {
+  if (typeof text !== 'string' || text.startsWith('/')) return parseAddress(text, what).toString()
+  const { ip6, host = '', port = '', peer = '' } = hostPort.exec(text.trim())?.groups ?? {}
+  const isPort = Number(port) >= 1 && Number(port) <= 65535
+  try {
+    if (!isPort) throw new Error('no port')
+    checkLength(text, maxAddressLength)
+    const isIp4 = /^[\d.]+$/.test(host)
+    // names outside ASCII become what DNS knows them by
+    const where = ip6 ? `ip6/${ip6}` : isIp4 ? `ip4/${host}` : `dns/${encodeName(host)}`
+    return multiaddr(`/${where}/tcp/${port}${peer}`).toString()
+  } catch (cause) {
+    const examples =
+      'host:port, such as 192.168.1.7:31330 or [fe80::1]:31330, or a multiaddr, such as /ip4/192.168.1.7/tcp/31330'
+    throw new SwarmError('INVALID_ARGUMENT', `${what} '${text}': expected ${examples}`, { cause })
+  }
+}
+
+/** A host name in ASCII. Throws where it is none. */
+function encodeName(host: string): string {
+  const { hostname } = new URL(`http://${host}`)
+  if (!/^[\w.-]+$/.test(hostname)) throw new Error('no host name')
+  return hostname
+}
+
+/** Loopback addresses are of use on their own machine alone. */
+export function isLoopback(address: string): boolean {
+  return /^\/(ip4\/127\.|ip6\/::1\/|dns[46]?\/localhost\/)/.test(address)
+}
+
+/**
+ * The first TCP address as `host:port`, of others than loopback where there are such, and one of `host` (`ip4/192.0.2.1`) before
+ * all. `relayed` for a peer that is reached through a relay only; undefined where there is none.
+ */
+export function hostAndPort(addresses: readonly string[], host?: string): string | undefined {
+  const direct = addresses.filter(address => !address.includes('/p2p-circuit'))
+  const best =
+    direct.find(address => host !== undefined && address.startsWith(`/${host}/`)) ??
+    direct.find(address => !isLoopback(address)) ??
+    direct[0]
+  if (best === undefined) return addresses.length > 0 ? 'relayed' : undefined
+  const [, kind, name, , port] = best.split('/')
+  if (port === undefined) return best
+  return kind === 'ip6' ? `[${name}]:${port}` : `${name}:${port}`
+}
+
 /** Throws INVALID_ARGUMENT where one is no address, or where `addresses` is one address instead of a list. */
 export function checkAddresses(addresses: readonly string[], what: string): void {
   if (!Array.isArray(addresses)) {
     throw new SwarmError('INVALID_ARGUMENT', `${what}: expected a list of multiaddrs, found ${typeof addresses}`)
   }
   for (const address of addresses) parseAddress(address, what)
+}
+
+/** The addresses of a list as multiaddrs. Throws INVALID_ARGUMENT as `toMultiaddr` does, and where it is no list. */
+export function toMultiaddrs(addresses: readonly string[], what: string): string[] {
+  if (!Array.isArray(addresses)) checkAddresses(addresses, what)
+  return addresses.map(address => toMultiaddr(address, what))
 }
 
 /** Throws INVALID_ARGUMENT. */

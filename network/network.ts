@@ -20,9 +20,9 @@ export type { Handler, HandlerContext, HandlerOptions, OpenOptions, Peer, Reques
 export interface NetworkInit {
   /** multiaddrs to listen on; default all interfaces on a free TCP port; empty: a client, which only dials */
   readonly listen?: readonly string[]
-  /** multiaddrs of peers of the swarm; one that answers is enough */
+  /** multiaddrs or `host:port` of peers of the swarm; one that answers is enough */
   readonly join?: readonly string[]
-  /** multiaddrs to tell others instead of those listened on, where they are not reachable as they are */
+  /** multiaddrs or `host:port` to tell others instead of those listened on, where they are not reachable as they are */
   readonly announce?: readonly string[]
   readonly privateKey?: PrivateKey
   /** file of the private key, made where there is none; without it and `privateKey` the identity is new each time */
@@ -35,6 +35,8 @@ export interface NetworkInit {
   readonly allow?: AllowList
   /** what peers on the LAN look for each other by, see `membership`; default: by nothing */
   readonly multicastTag?: string
+  /** a second name on the LAN that this peer answers to and does not look for */
+  readonly answerTag?: string
   /** try the addresses of `join` again and again until one answers; default: peers that listen do, clients fail */
   readonly patient?: boolean
   /** hears what became of each address of `join` */
@@ -69,6 +71,7 @@ export const networkKeys: OptionKeys<NetworkInit> = {
   swarmName: true,
   allow: true,
   multicastTag: true,
+  answerTag: true,
   relay: true,
   nat: true,
   transports: true,

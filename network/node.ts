@@ -2,7 +2,7 @@
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { silent } from '../common/logger.ts'
 import { checkOptions } from '../common/options.ts'
-import { checkAddresses } from './addresses.ts'
+import { checkAddresses, toMultiaddrs } from './addresses.ts'
 import { Directory } from './discovery/directory.ts'
 import { recordRules } from './discovery/records.ts'
 import { defaultListen, Libp2pNetwork } from './libp2p/network.ts'
@@ -22,8 +22,8 @@ export async function createNetwork(init: NetworkInit = {}): Promise<Network> {
   checkOptions('createNetwork', init, networkKeys)
   const listen = init.listen ?? defaultListen
   checkAddresses(listen, 'listen address')
-  checkAddresses(init.join ?? [], 'join address')
-  checkAddresses(init.announce ?? [], 'announce address')
+  const join = toMultiaddrs(init.join ?? [], 'join address')
+  const announce = toMultiaddrs(init.announce ?? [], 'announce address')
   const { privateKey: given, identityPath, logger = silent } = init
   const privateKey = given ?? (identityPath === undefined ? await generateIdentity() : await loadIdentity(identityPath))
   const own = peerIdFromPrivateKey(privateKey).toString()
@@ -36,8 +36,8 @@ export async function createNetwork(init: NetworkInit = {}): Promise<Network> {
     onRefused: peer => logger.info({ peer }, 'a peer that is not on the allow-list was refused'),
     // behind a router: also whichever relays the peers are
     listen: init.nat && listen.length > 0 ? [...listen, '/p2p-circuit'] : listen,
-    announce: init.announce ?? [],
+    announce,
     ...recordRules(directory)
   })
-  return new Libp2pNetwork({ libp2p, privateKey, directory, logger }, init)
+  return new Libp2pNetwork({ libp2p, privateKey, directory, logger }, { ...init, join, announce })
 }

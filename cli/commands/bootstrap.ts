@@ -28,7 +28,7 @@ export function bootstrapCommand(): Command {
 async function bootstrap(flags: BootstrapFlags): Promise<void> {
   const interrupt = interruptSignal(flags)
   const access = await readAccess(flags)
-  const listen = listenAddresses(flags)
+  const listen = await listenAddresses(flags)
   const { announce, relay, nat } = flags
   await withResource(
     await createNetwork({

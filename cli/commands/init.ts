@@ -3,6 +3,7 @@
 import { Command, Option } from 'commander'
 import { SwarmError } from '../../common/errors.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
+import { toMultiaddrs } from '../../network/addresses.ts'
 import { formatInvite, generateSecret, looksLikeInvite, parseInvite } from '../../network/private/invite.ts'
 import { hubOptions } from '../hub.ts'
 import { jsonOption } from '../options.ts'
@@ -19,12 +20,12 @@ interface InitFlags {
 
 export function initCommand(): Command {
   return new Command('init')
-    .description('make a private swarm: a secret that every machine of it needs, and an invite that carries it')
-    .argument('<name or invite>', 'name of the swarm, or an invite (swarm1…) to keep under its name')
-    .option('--model <path>', 'checkpoint that the swarm is for: peers with another model are told so')
-    .option('--peer <multiaddr...>', 'addresses to join by, for the invite; none are needed on a LAN')
+    .description('make a private swarm, and print the invite that lets machines join it')
+    .argument('<name or invite>', 'name of the new swarm, or an invite (swarm1…) to store under its name')
+    .option('--model <path>', 'the only checkpoint of this swarm: peers with another model get an error')
+    .option('--peer <address...>', 'addresses in the invite to join by, host:port or multiaddr; a LAN needs none')
     .addOption(
-      new Option('--rotate', 'replace the secret: makes a new invite, the old one lets nobody in').conflicts('show')
+      new Option('--rotate', 'replace the secret: prints a new invite; the old one no longer works').conflicts('show')
     )
     .option('--show', 'print the invite again')
     .addOption(jsonOption())
@@ -39,7 +40,7 @@ async function prepare(text: string, flags: InitFlags): Promise<StoredSwarm> {
   swarmPath(name) // refuses what cannot be a name
   const exists = (await listSwarms()).includes(name)
   const changes = {
-    ...(flags.peer && { peers: flags.peer }),
+    ...(flags.peer && { peers: toMultiaddrs(flags.peer, '--peer') }),
     ...(flags.model !== undefined && { model: await modelOf(flags.model) })
   }
   const changed = Object.keys(changes).length > 0
@@ -82,13 +83,14 @@ async function init(text: string, flags: InitFlags): Promise<void> {
   }
   const of = model ? ` for ${model.name} (${model.identity.slice(0, 8)})` : ''
   print(`swarm '${name}'${of}, kept in ${swarmPath(name)}`)
-  if (flags.rotate) print('the secret is new: restart each peer with it; whoever has the old invite is out then')
-  print('\nThe invite is the secret: give it to nobody who should not be in.\n')
+  if (flags.rotate)
+    print('The secret is new: restart each peer with it. Peers with the old invite cannot connect to restarted ones.')
+  print('\nAnyone with this invite can join; keep it secret.\n')
   print(line)
-  print('\nOn this machine its name will do; on others the invite, or SWARM_INVITE:')
+  print('\nOn this machine use its name; on others use the invite, or set SWARM_INVITE:')
   print(`  swarm serve <model> --swarm ${name}`)
   print(`  swarm generate <model> <prompt> --swarm <invite>`)
   if (peers.length === 0) {
-    print('It names no address: on a LAN peers find each other; a server that is up prints the invite with its own.')
+    print('This invite has no address, so it works on your LAN only; `swarm serve` prints one that works elsewhere.')
   }
 }

@@ -224,7 +224,7 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
   const access = await readAccess(flags)
   const { checkpoint, release } = await openModel(model, flags, access, interrupt.signal)
   const { numBlocks } = checkpoint.config
-  const listen = listenAddresses(flags)
+  const listen = await listenAddresses(flags)
   const { announce, relay, nat } = flags
   await withResource(
     await createServer({

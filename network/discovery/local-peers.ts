@@ -18,10 +18,15 @@ type Components = Parameters<ReturnType<typeof mdns>>[0]
 /** with the part of upstream's class that its interface does not show */
 type Discovery = PeerDiscovery & { start?(): unknown; stop?(): unknown; readonly mdns?: EventEmitter }
 
+/** longest interval that a timer takes: questions under a name that is only answered */
+const neverMs = 2 ** 31 - 1
+
 export class LocalPeers {
   readonly #libp2p: Libp2p
   readonly #logger: Logger
   readonly #discovery: Discovery
+  /** answers under a second name, and hears nothing */
+  readonly #second: Discovery | undefined
   readonly #stopping = new AbortController()
   readonly #dialing = new Set<string>()
   /** peers that have answered, and those that libp2p has identified */
@@ -31,10 +36,14 @@ export class LocalPeers {
   readonly #onFound: (peer: FoundPeer) => void
   #started = false
 
-  /** @param init.tag what `multicastTag` gives; @param init.answers false for clients, which nobody needs to find */
+  /**
+   * @param init.tag what `multicastTag` gives
+   * @param init.answerTag another one, answered and not asked for
+   * @param init.answers false for clients, which nobody needs to find
+   */
   constructor(
     components: { libp2p: Libp2p; logger: Logger },
-    init: { tag: string; answers: boolean; onFound?: (peer: FoundPeer) => void }
+    init: { tag: string; answerTag?: string; answers: boolean; onFound?: (peer: FoundPeer) => void }
   ) {
     this.#onFound = init.onFound ?? (() => {})
     this.#libp2p = components.libp2p
@@ -43,7 +52,12 @@ export class LocalPeers {
     // mdns asks for its component of libp2p only when it answers, for our addresses
     const { logger } = this.#libp2p
     const addressManager = { getAddresses: () => this.#libp2p.getMultiaddrs() }
-    this.#discovery = mdns(settings)({ logger, addressManager } as unknown as Components)
+    const mdnsComponents = { logger, addressManager } as unknown as Components
+    this.#discovery = mdns(settings)(mdnsComponents)
+    const { answerTag } = init
+    if (answerTag !== undefined && init.answers) {
+      this.#second = mdns({ serviceTag: answerTag, broadcast: true, interval: neverMs })(mdnsComponents)
+    }
     const identified = ({ detail }: CustomEvent<{ peerId: PeerId }>) => {
       this.#identified.add(detail.peerId.toString())
       for (const look of this.#waiting) look()
@@ -61,9 +75,11 @@ export class LocalPeers {
     if (this.#started) return
     this.#started = true
     try {
-      await this.#discovery.start?.()
-      // upstream stops listening to errors before it closes its socket
-      this.#discovery.mdns?.on('error', error => this.#logger.debug({ reason: messageOf(error) }, 'multicast failed'))
+      for (const discovery of this.#all) {
+        await discovery.start?.()
+        // upstream stops listening to errors before it closes its socket
+        discovery.mdns?.on('error', error => this.#logger.debug({ reason: messageOf(error) }, 'multicast failed'))
+      }
     } catch (error) {
       this.#logger.warn({ reason: messageOf(error) }, 'multicast does not work here: no peer is found by it')
     }
@@ -71,7 +87,11 @@ export class LocalPeers {
 
   async stop(): Promise<void> {
     this.#stopping.abort(new SwarmError('ABORTED', 'this peer stops'))
-    if (this.#started) await this.#discovery.stop?.()
+    if (this.#started) await Promise.all(this.#all.map(discovery => discovery.stop?.()))
+  }
+
+  get #all(): readonly Discovery[] {
+    return this.#second ? [this.#discovery, this.#second] : [this.#discovery]
   }
 
   /** Waits for a first peer that was found here to be connected and identified; false when the signal aborts first. */

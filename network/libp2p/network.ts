@@ -99,9 +99,9 @@ export class Libp2pNetwork implements Network {
       { network: this, logger: components.logger },
       { intervalMs: init.gossipIntervalMs ?? gossipIntervalMs }
     )
-    const { multicastTag: tag, onFound } = init
+    const { multicastTag: tag, answerTag, onFound } = init
     const answers = (init.listen ?? defaultListen).length > 0
-    this.#localPeers = tag === undefined ? undefined : new LocalPeers(components, { tag, answers, onFound })
+    this.#localPeers = tag === undefined ? undefined : new LocalPeers(components, { tag, answerTag, answers, onFound })
     setMaxListeners(0, this.#stopping.signal)
     this.onPeer(peer => this.directory.meet(peer, this.hostOf(peer)))
     this.onPeer(peer => this.#noteRelease(peer))

@@ -76,6 +76,11 @@ async function clear(path: string): Promise<void> {
   }
 }
 
+/** Whether a peer runs with the key file now. */
+export function isLocked(path: string): Promise<boolean> {
+  return isAlive(lockPath(path))
+}
+
 /** Locks a key file for this process; the function returned unlocks it. undefined where another peer has it. */
 export async function tryLockIdentity(path: string): Promise<(() => Promise<void>) | undefined> {
   const lock = lockPath(path)

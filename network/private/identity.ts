@@ -3,11 +3,17 @@ import { readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/folders.ts'
 import { writeWhole } from '../../common/whole-file.ts'
 
 export type { PrivateKey } from '@libp2p/interface'
+
+/** The peer id of a key, as addresses and allow-lists write it. */
+export function peerIdOfKey(key: PrivateKey): string {
+  return peerIdFromPrivateKey(key).toString()
+}
 
 /** A new Ed25519 key. */
 export function generateIdentity(): Promise<PrivateKey> {

@@ -4,7 +4,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { base58btc } from 'multiformats/bases/base58'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { swarmtune } from '../../proto/gen/swarmtune.js'
-import { parseAddress } from '../addresses.ts'
+import { toMultiaddr } from '../addresses.ts'
 
 const Wire = swarmtune.v1.Invite
 /** the digit is the version of what follows */
@@ -66,7 +66,7 @@ export function formatInvite(invite: Invite): string {
   const payload = Wire.encode({
     name,
     secret,
-    peers: peers.map(text => parseAddress(text, 'address of an invite').bytes),
+    peers: peers.map(text => multiaddr(toMultiaddr(text, 'address of an invite')).bytes),
     model: model ? Buffer.from(model.identity, 'hex') : new Uint8Array(),
     modelName: model?.name ?? ''
   }).finish()

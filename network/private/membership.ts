@@ -1,16 +1,18 @@
 // What being in a swarm means for a peer's network: whom it joins by, what it enciphers with, what it listens for. Pure.
 import { SwarmError } from '../../common/errors.ts'
-import { checkAddresses } from '../addresses.ts'
+import { isLoopback, toMultiaddrs } from '../addresses.ts'
 import { type Invite, parseInvite } from './invite.ts'
 import { multicastTag } from './multicast-tag.ts'
 
 export interface MembershipInit {
   /** an invite, or the text of one; none: an open swarm */
   readonly swarm?: Invite | string
-  /** multiaddrs besides those of the invite */
+  /** multiaddrs or `host:port`, besides those of the invite */
   readonly join?: readonly string[]
   /** identity of the model that is served or used; by it peers of an open swarm find each other on a LAN */
   readonly model?: string
+  /** without a model or an invite: look on the LAN for peers of open swarms, whichever model they serve */
+  readonly anyModel?: boolean
   /** look for peers on the LAN; default: where no address is named, or an invite, and not all of them are loopback */
   readonly multicast?: boolean
   /** multiaddrs; empty for clients */
@@ -24,10 +26,7 @@ export interface Membership {
   /** name of the private swarm, for messages */
   readonly swarmName?: string
   readonly multicastTag?: string
-}
-
-function isLoopback(address: string): boolean {
-  return /^\/(ip4\/127\.|ip6\/::1\/|dns\/localhost\/|dns4\/localhost\/)/.test(address)
+  readonly answerTag?: string
 }
 
 /**
@@ -45,16 +44,23 @@ export function membership(init: MembershipInit): Membership {
       `swarm '${invite.name}' is for ${name} (${identity.slice(0, 8)}), this model is ${init.model.slice(0, 8)} (is the revision the same?)`
     )
   }
-  checkAddresses(init.join ?? [], 'join address')
-  const join = [...new Set([...(init.join ?? []), ...(invite?.peers ?? [])])]
+  const named = toMultiaddrs(init.join ?? [], 'join address')
+  const join = [...new Set([...named, ...(invite?.peers ?? [])])]
   const { listen = [] } = init
   const local = listen.length > 0 ? listen.every(isLoopback) : join.length > 0 && join.every(isLoopback)
   const multicast = init.multicast ?? (!local && (invite !== undefined || join.length === 0))
-  const model = init.model === undefined ? undefined : { model: init.model }
-  const known = invite ? { secret: invite.secret } : model
+  const known = invite ? { secret: invite.secret } : tagged(init)
+  const isOpen = invite === undefined && init.model !== undefined && listen.length > 0
   return {
     join,
     ...(invite && { secret: invite.secret, swarmName: invite.name }),
-    ...(multicast && known && { multicastTag: multicastTag(known) })
+    ...(multicast && known && { multicastTag: multicastTag(known) }),
+    ...(multicast && isOpen && { answerTag: multicastTag('open') })
   }
+}
+
+/** What an open swarm is asked for on the LAN: its model, or all that there are. */
+function tagged({ model, anyModel }: MembershipInit): Parameters<typeof multicastTag>[0] | undefined {
+  if (model !== undefined) return { model }
+  return anyModel ? 'open' : undefined
 }

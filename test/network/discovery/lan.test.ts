@@ -74,6 +74,10 @@ test('peers whose addresses do not answer are not replaced by others of the LAN,
   const found = await heard(seeks, ({ event }) => ['found', 'failed'].includes(event))
   assert.deepEqual([found.event, found.peer], ['found', peerId])
   assert.match(found.address!, /^\/ip4\/10\.77\.1\.1\/tcp\/4001/)
+  // who names no model finds the servers of all open swarms
+  const { multicastTag: anyTag } = membership({ anyModel: true })
+  await using surveys = machines.run('c', script, JSON.stringify({ listen: [], multicastTag: anyTag }))
+  assert.equal((await heard(surveys, ({ event }) => ['found', 'failed'].includes(event))).peer, peerId)
   // who names an address that is dead fails with it
   await using client = machines.run('b', script, open({ listen: [], join: [dead] }))
   const failed = await heard(client, ({ event }) => ['up', 'failed'].includes(event))

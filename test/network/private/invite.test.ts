@@ -114,11 +114,17 @@ test('who is named by an address is meant: the LAN is asked where nobody is, for
   const { secret: _, ...settings } = membership({ model, join })
   assert.deepEqual(settings, { join })
   assert.deepEqual(membership({ model, join, listen }), { join })
-  assert.deepEqual(membership({ model, listen }), { join: [], multicastTag: tag })
+  const answerTag = multicastTag('open')
+  assert.deepEqual(membership({ model, listen }), { join: [], multicastTag: tag, answerTag })
   for (const peer of [{}, { listen }]) {
-    assert.deepEqual(membership({ model, join, multicast: true, ...peer }), { join, multicastTag: tag })
+    assert.deepEqual(membership({ model, join, multicast: true, ...peer }), {
+      join,
+      multicastTag: tag,
+      ...('listen' in peer && { answerTag })
+    })
     assert.deepEqual(membership({ model, join, multicast: false, ...peer }), { join })
     const ofInvite = membership({ swarm: { ...invite, peers: join }, ...peer })
-    assert.deepEqual(ofInvite, { join, secret: invite.secret, multicastTag: multicastTag({ secret: invite.secret }) })
+    const { secret } = invite
+    assert.deepEqual(ofInvite, { join, secret, swarmName: 'home', multicastTag: multicastTag({ secret }) })
   }
 })
