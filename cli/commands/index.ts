@@ -7,6 +7,7 @@ import { doctorCommand } from './doctor.ts'
 import { evalCommand } from './eval.ts'
 import { exportCommand } from './export.ts'
 import { generateCommand } from './generate.ts'
+import { idCommand } from './id.ts'
 import { initCommand } from './init.ts'
 import { plotCommand } from './plot.ts'
 import { serveCommand } from './serve.ts'
@@ -18,6 +19,7 @@ export const commands: readonly (() => Command)[] = [
   serveCommand,
   bootstrapCommand,
   statusCommand,
+  idCommand,
   generateCommand,
   chatCommand,
   trainCommand,
