@@ -1,6 +1,6 @@
 // The one error class that users, callers on the wire and our own code see. Knows nothing of who throws it.
 
-import { printable } from './printable.ts'
+import { escapeControls } from './escape-controls.ts'
 
 /**
  * Every error code and whether trying again (the same peer later, or another peer) can help.
@@ -61,7 +61,7 @@ const maxMessageLength = 2000
 
 /** The text made printable, its middle left out where it is long. */
 function bounded(message: string): string {
-  const plain = printable(message)
+  const plain = escapeControls(message)
   if (plain.length <= maxMessageLength) return plain
   const half = maxMessageLength / 2 - 20
   return `${plain.slice(0, half)} … (${plain.length - 2 * half} characters) … ${plain.slice(-half)}`

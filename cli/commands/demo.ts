@@ -60,7 +60,12 @@ async function demo(flags: DemoFlags): Promise<void> {
       async base => {
         print()
         const found = await findServers(base.network, base.identity, { signal })
-        for (const line of drawCoverage('tiny', base.config.numBlocks, found.map(toServerRow))) print(line)
+        for (const line of drawCoverage(
+          'tiny',
+          base.config.numBlocks,
+          found.map(server => toServerRow(server))
+        ))
+          print(line)
 
         print('\nGenerating through all three:')
         const answer = screen.openAnswer()

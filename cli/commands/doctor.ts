@@ -1,6 +1,7 @@
 // swarm doctor: what keeps this machine from being in the swarm, and how to mend it.
 
 import { statfs } from 'node:fs/promises'
+import { setTimeout as pauseFor } from 'node:timers/promises'
 import { Command } from 'commander'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/folders.ts'
@@ -8,22 +9,28 @@ import { bytesOf } from '../../common/tensor.ts'
 import { second } from '../../common/units.ts'
 import { version } from '../../common/version.ts'
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
-import { findServers } from '../../network/discovery/discovery.ts'
+import { joinTimeoutMs } from '../../network/constants.ts'
+import type { Announcement } from '../../network/discovery/announcement.ts'
 import { type ProbeAnswer, probe } from '../../network/discovery/probe.ts'
-import { createNetwork, type Network } from '../../network/node.ts'
+import { surveySwarm } from '../../network/discovery/survey.ts'
+import { createNetwork, type JoinResult, type Network } from '../../network/node.ts'
+import { SwarmStateError } from '../../network/state/error.ts'
+import { type ModelName, modelsOf, swarmState } from '../../network/state/swarm-state.ts'
 import { protocols } from '../../proto/protocols.ts'
 import { type Access, type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../access.ts'
 import {
   type Finding,
   fail,
+  judgeAddresses,
   judgeClock,
   judgeDisk,
   judgeMemory,
   judgeModel,
+  judgePeers,
   judgeReach,
+  judgeState,
   judgeVersions,
-  ok,
-  warn
+  ok
 } from '../doctor/finding.ts'
 import { checkMulticast } from '../doctor/multicast.ts'
 import { hubOptions } from '../hub.ts'
@@ -39,7 +46,8 @@ interface DoctorFlags extends AccessFlags, ListenFlags {
 }
 
 const maxProbed = 5
-const lookTimeoutMs = 20 * second
+/** longest look: multicast and dead addresses take 15 s */
+const lookTimeoutMs = 40 * second
 
 export function doctorCommand(): Command {
   return addLogOptions(
@@ -97,6 +105,21 @@ async function probePeers(network: Network, signal: AbortSignal): Promise<ProbeA
   return answers.flatMap(answer => (answer.status === 'fulfilled' ? [answer.value] : []))
 }
 
+/** The states of all models that are announced, and of the one that the user has. */
+function judgeModels(servers: readonly Announcement[], checkpoint: Checkpoint | undefined): Finding[] {
+  const stateOf = (model: ModelName, numBlocks?: number) => {
+    const seen = servers.filter(server => server.model === model.identity)
+    const blocks = { first: 0, end: numBlocks ?? seen[0]!.totalBlocks }
+    return swarmState({ connected: 1, model, blocks, servers: seen, served: modelsOf(servers) })
+  }
+  if (checkpoint) {
+    const { identity, name, config } = checkpoint
+    return [judgeModel({ identity, name }, stateOf({ identity, name }, config.numBlocks))]
+  }
+  const states = modelsOf(servers).map(model => stateOf(model))
+  return states.filter(({ kind }) => kind !== 'complete').map(state => judgeState('model', state))
+}
+
 /** Listens and joins as a server would. */
 async function checkSwarm(
   flags: DoctorFlags,
@@ -104,13 +127,20 @@ async function checkSwarm(
   checkpoint: Checkpoint | undefined,
   signal: AbortSignal
 ): Promise<Finding[]> {
-  const listen = listenAddresses(flags)
   const logger = createLogger(flags.logLevel)
+  let listen: string[]
   let entry: ReturnType<typeof networkAccess>
   try {
-    entry = networkAccess(access, { listen, model: checkpoint?.identity })
+    listen = await listenAddresses(flags)
   } catch (error) {
-    return [fail('model', messageOf(error), 'use the checkpoint that the swarm is for')]
+    return [fail('ports', messageOf(error), 'correct --host')]
+  }
+  try {
+    entry = networkAccess(access, { listen, ...(checkpoint ? { model: checkpoint.identity } : { anyModel: true }) })
+  } catch (error) {
+    return error instanceof SwarmError && error.code === 'MODEL_MISMATCH'
+      ? [fail('model', messageOf(error), 'use the checkpoint that the swarm is for')]
+      : [fail('access', messageOf(error), 'correct the address')]
   }
   const alone = await createNetwork({ listen, logger })
   try {
@@ -121,28 +151,31 @@ async function checkSwarm(
     await alone.stop()
   }
   const found: Finding[] = [ok('ports', `can listen on ${listen.join(', ')}`)]
-  const network = await createNetwork({ listen, patient: false, ...entry, logger })
+  if (entry.join?.length === 0 && entry.multicastTag === undefined) {
+    found.push(judgeState('swarm', swarmState({ connected: 0, swarm: entry.swarmName })))
+    return found
+  }
+  const tried = Promise.withResolvers<void>()
+  const dials: JoinResult[] = []
+  const onDialed = (result: JoinResult): void => {
+    dials.push(result)
+    if (dials.length === entry.join!.length) tried.resolve()
+  }
+  const network = await createNetwork({ listen, patient: false, ...entry, onDialed, logger })
   try {
     await network.start()
-    const servers = await findServers(network, '', { signal, verify: false })
-    const answers = await probePeers(network, signal)
-    if (answers.length === 0) {
-      found.push(warn('swarm', 'no peer is connected', 'say --join <address> or --swarm <invite>'))
-    } else {
-      found.push(ok('swarm', `${answers.length} peers answer, ${servers.length} servers are known`))
-    }
+    const [servers, answers] = await Promise.all([surveySwarm(network, { signal }), probePeers(network, signal)])
+    // the first address that answers is enough to start: the others are told too
+    if (entry.join!.length > 0) await Promise.race([tried.promise, pauseFor(joinTimeoutMs, undefined, { signal })])
+    found.push(judgePeers(answers.length, servers.length))
+    found.push(...judgeAddresses(dials.flatMap(({ failure }) => failure ?? [])))
     found.push(judgeReach(answers, flags.port !== 0), judgeClock(answers))
-    found.push(
-      judgeVersions(
-        version,
-        [...answers, ...servers].map(peer => peer.version)
-      )
-    )
-    if (checkpoint) found.push(judgeModel(checkpoint, servers))
+    const versions = [...answers, ...servers].map(peer => peer.version)
+    found.push(judgeVersions(version, versions), ...judgeModels(servers, checkpoint))
   } catch (error) {
     if (error instanceof SwarmError && error.code === 'ABORTED') throw error
-    const mend = 'check address, firewall, and that the invite is the newest'
-    found.push(fail('swarm', messageOf(error), mend))
+    if (error instanceof SwarmStateError) found.push(judgeState('swarm', error.state))
+    else found.push(fail('swarm', messageOf(error), 'check address, firewall, and that the invite is the newest'))
   } finally {
     await network.stop()
   }

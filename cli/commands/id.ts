@@ -4,7 +4,7 @@ import { Command } from 'commander'
 import { loadIdentity, peerIdOfKey } from '../../network/private/identity.ts'
 import { isLocked } from '../../network/private/identity-lock.ts'
 import { identityFile, listIdentities } from '../identity.ts'
-import { jsonOption, parsePort } from '../options.ts'
+import { jsonOption, parseTcpPort } from '../options.ts'
 import { print } from '../terminal.ts'
 
 interface IdFlags {
@@ -18,7 +18,7 @@ export function idCommand(): Command {
   return new Command('id')
     .description('print the peer id of a server or client on this machine, for the allow-lists of others')
     .option('--identity <file>', 'key of a client or server; made if there is none (default: that of the first server)')
-    .option('-p, --port <port>', 'key of the server with this fixed port', parsePort, 0)
+    .option('-p, --port <port>', 'key of the server with this fixed port', parseTcpPort, 0)
     .option('-v, --verbose', 'also print the key file, addresses, and the other identities of this machine')
     .addOption(jsonOption())
     .action(id)

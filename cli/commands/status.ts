@@ -6,10 +6,12 @@ import { withResource } from '../../common/resource.ts'
 import { second } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { findServers } from '../../network/discovery/discovery.ts'
+import { surveySwarm } from '../../network/discovery/survey.ts'
 import type { Network } from '../../network/network.ts'
 import { createNetwork } from '../../network/node.ts'
 import { SwarmStateError } from '../../network/state/error.ts'
-import { swarmState } from '../../network/state/swarm-state.ts'
+import { stateSentence } from '../../network/state/sentences.ts'
+import { type ModelName, modelsOf, type SwarmState, swarmState } from '../../network/state/swarm-state.ts'
 import { type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../access.ts'
 import { drawCoverage, type ServerRow, toServerRow, uncovered } from '../coverage.ts'
 import { hubOptions } from '../hub.ts'
@@ -46,12 +48,9 @@ async function status(path: string | undefined, flags: StatusFlags): Promise<voi
   const interrupt = interruptSignal()
   const timeoutMs = flags.timeout * second
   const starting = AbortSignal.any([interrupt.signal, AbortSignal.timeout(timeoutMs)])
-  const model =
-    path === undefined
-      ? ''
-      : (await openCheckpoint(path, { signal: starting, hub: hubOptions({}), blocksOnly: true })).identity
+  const model = path === undefined ? undefined : await modelOf(path, starting)
   const entry = await readAccess(flags)
-  const access = networkAccess(entry, model === '' ? {} : { model })
+  const access = networkAccess(entry, model ? { model: model.identity } : { anyModel: true })
   if (access.join?.length === 0 && access.multicastTag === undefined) {
     throw new SwarmStateError(swarmState({ connected: 0, swarm: access.swarmName }))
   }
@@ -65,11 +64,16 @@ async function status(path: string | undefined, flags: StatusFlags): Promise<voi
     async network => {
       await network.start()
       const look = () => lookAround(network, model, AbortSignal.any([interrupt.signal, AbortSignal.timeout(timeoutMs)]))
-      if (flags.watch === undefined) show(await look(), { ...flags, model })
-      else await watch(look, { ...flags, model, signal: interrupt.signal })
+      if (flags.watch === undefined) show(await look(), flags)
+      else await watch(look, { ...flags, signal: interrupt.signal })
       interrupt.release()
     }
   )
+}
+
+async function modelOf(path: string, signal: AbortSignal): Promise<ModelName> {
+  const { identity, name } = await openCheckpoint(path, { signal, hub: hubOptions({}), blocksOnly: true })
+  return { identity, name }
 }
 
 /** One model of the swarm. */
@@ -77,61 +81,80 @@ interface ModelStatus {
   readonly model: string
   readonly name: string
   readonly totalBlocks: number
+  /** `complete`, or what keeps the model from being used */
+  readonly state: SwarmState['kind']
   /** ranges that no online server hosts */
   readonly notServed: readonly string[]
   readonly servers: readonly ServerRow[]
 }
 
+/** The models that were found, each with its state, and the state of the one that was asked for. */
+interface View {
+  readonly models: readonly (ModelStatus & { readonly why: SwarmState })[]
+  /** where nothing was found */
+  readonly nothing: SwarmState
+}
+
 /** What the swarm announces, and what each server says when it is asked. */
-async function lookAround(network: Network, model: string, signal: AbortSignal): Promise<ModelStatus[]> {
-  const found = await findServers(network, model, { signal, verify: false })
+async function lookAround(network: Network, model: ModelName | undefined, signal: AbortSignal): Promise<View> {
+  const found = model
+    ? await findServers(network, model.identity, { signal, verify: false })
+    : await surveySwarm(network, { signal })
   const rows = await Promise.all(
-    found.map(async server => ({
-      server,
-      row: { ...toServerRow(server), load: await loadOf(network, server, signal) }
-    }))
+    found.map(async server => {
+      const load = await loadOf(network, server, signal)
+      return { server, row: { ...toServerRow(server, network.hostOf(server.peerId)), load } }
+    })
   )
-  return [...Map.groupBy(rows, ({ server }) => server.model)].map(([identity, group]) => {
-    const { modelName, totalBlocks } = group[0]!.server
+  const models = [...Map.groupBy(rows, ({ server }) => server.model)].map(([identity, group]) => {
+    const { modelName: name, totalBlocks } = group[0]!.server
     const servers = group.map(({ row }) => row)
-    return {
-      model: identity,
-      name: modelName,
-      totalBlocks,
-      notServed: uncovered(totalBlocks, servers).map(formatRange),
-      servers
-    }
+    const blocks = { first: 0, end: totalBlocks }
+    const seen = group.map(({ server }) => server)
+    const why = swarmState({ connected: 1, model: { identity, name }, blocks, servers: seen })
+    const notServed = uncovered(totalBlocks, servers).map(formatRange)
+    return { model: identity, name, totalBlocks, state: why.kind, notServed, servers, why }
   })
+  const served = model && models.length === 0 ? modelsOf(await surveySwarm(network, { signal })) : []
+  return { models, nothing: swarmState({ connected: 1, ...(model && { model }), served }) }
 }
 
-interface ShowOptions {
-  readonly model: string
-  readonly json?: boolean
+function drawState(state: SwarmState): string[] {
+  const { what, next } = stateSentence(state, 'cli')
+  // the map says already which blocks are missing
+  return [...(state.kind === 'incomplete' ? [] : [`  ${what}`]), `  → ${next}`]
 }
 
-function draw(models: readonly ModelStatus[], { model }: ShowOptions): string[] {
-  if (models.length === 0) return [model === '' ? 'no server is online' : 'no server of this model is online']
-  return models.flatMap(({ model: identity, name, totalBlocks, servers }) =>
-    drawCoverage(`${name} (${identity.slice(0, 8)})`, totalBlocks, servers)
-  )
+function draw({ models, nothing }: View): string[] {
+  if (models.length === 0) {
+    const { what, next } = stateSentence(nothing, 'cli')
+    return [what, `→ ${next}`]
+  }
+  const width = process.stdout.isTTY ? screen.columns : undefined
+  return models.flatMap(({ model: identity, name, totalBlocks, servers, why }) => [
+    ...drawCoverage(`${name} (${identity.slice(0, 8)})`, totalBlocks, servers, width === undefined ? {} : { width }),
+    ...(why.kind === 'complete' ? [] : drawState(why))
+  ])
 }
 
-function show(models: readonly ModelStatus[], options: ShowOptions): void {
-  if (options.json) print(JSON.stringify(models, null, 2))
-  else for (const line of draw(models, options)) print(line)
+const toJson = ({ models }: View): readonly ModelStatus[] => models.map(({ why: _, ...status }) => status)
+
+function show(view: View, { json }: Pick<StatusFlags, 'json'>): void {
+  if (json) print(JSON.stringify(toJson(view), null, 2))
+  else for (const line of draw(view)) print(line)
 }
 
 /** Redraws a terminal; elsewhere the maps follow each other, as JSON one a line. Returns when it is interrupted. */
 async function watch(
-  look: () => Promise<readonly ModelStatus[]>,
-  { signal, ...options }: StatusFlags & ShowOptions & { readonly signal: AbortSignal }
+  look: () => Promise<View>,
+  { signal, ...options }: StatusFlags & { readonly signal: AbortSignal }
 ): Promise<void> {
   const pauseMs = (typeof options.watch === 'number' ? options.watch : defaultWatchSeconds) * second
   while (!signal.aborted) {
     let lines: string[]
     try {
-      const models = await look()
-      lines = options.json ? [JSON.stringify(models)] : draw(models, options)
+      const view = await look()
+      lines = options.json ? [JSON.stringify(toJson(view))] : draw(view)
     } catch (error) {
       if (signal.aborted) return
       if (options.json) throw error

@@ -1,6 +1,10 @@
 // What a check of swarm doctor finds, and what figures mean. Pure.
+import { plural } from '../../common/plural.ts'
 import { formatBytes, GiB, minute, second } from '../../common/units.ts'
 import type { ProbeAnswer } from '../../network/discovery/probe.ts'
+import type { DialFailure } from '../../network/state/dial-failure.ts'
+import { stateSentence } from '../../network/state/sentences.ts'
+import type { ModelName, SwarmState, SwarmStateKind } from '../../network/state/swarm-state.ts'
 
 export type FindingStatus = 'ok' | 'warn' | 'fail'
 
@@ -39,7 +43,7 @@ export function judgeClock(answers: readonly Pick<ProbeAnswer, 'clockAheadMs' | 
   const off = Math.abs(clockAheadMs) - clockErrorMs
   const side = clockAheadMs > 0 ? 'behind' : 'ahead of'
   const seconds = Math.max(0, Math.abs(clockAheadMs) / second).toFixed(1)
-  const message = `${seconds} s ${side} the clocks of ${answers.length} peer${answers.length === 1 ? '' : 's'}`
+  const message = `${seconds} s ${side} the clocks of ${plural(answers.length, 'peer')}`
   const mend = 'set the clock, for instance by timedatectl set-ntp true'
   if (off >= clockFailMs) return fail('clock', `${message}: announcements look expired`, mend)
   return off >= clockWarnMs ? warn('clock', message, mend) : ok('clock', message)
@@ -103,18 +107,37 @@ export function judgeVersions(own: string, theirs: readonly string[]): Finding {
   return warn('versions', message, 'update swarmtune where it is older')
 }
 
+/** A state that one can wait for, or that the first server of a swarm ends by itself, is no failure. */
+const warnings: ReadonlySet<SwarmStateKind> = new Set([
+  'no-way-in',
+  'none-found',
+  'no-server',
+  'other-model',
+  'joining'
+])
+
+/** What keeps this machine from a swarm or a model, in the words of the state. */
+export function judgeState(check: string, state: SwarmState): Finding {
+  const { what, next } = stateSentence(state, 'cli')
+  return (warnings.has(state.kind) ? warn : fail)(check, what, next)
+}
+
 /** The local checkpoint against what the swarm serves. */
-export function judgeModel(
-  local: { identity: string; name: string },
-  served: readonly { model: string; modelName: string }[]
-): Finding {
-  const short = `${local.name} (${local.identity.slice(0, 8)})`
-  if (served.some(({ model }) => model === local.identity)) return ok('model', `${short} is what the swarm serves`)
-  const names = [...new Set(served.map(({ model, modelName }) => `${modelName} (${model.slice(0, 8)})`))].join(', ')
-  const alike = served.some(({ modelName }) => modelName === local.name)
-  if (alike) {
-    const mend = 'use the revision and dtype of checkpoint that the servers have, or fetch it by --from-peers'
-    return fail('model', `${short} is another model than the swarm's ${names}`, mend)
-  }
-  return warn('model', `nobody serves ${short} (served: ${names || 'nothing'})`, `swarm serve ${local.name}`)
+export function judgeModel({ identity, name }: ModelName, state: SwarmState): Finding {
+  if (state.kind !== 'complete') return judgeState('model', state)
+  return ok('model', `the swarm serves every block of ${name} (${identity.slice(0, 8)})`)
+}
+
+/** Addresses to join that are dead although another answers. */
+export function judgeAddresses(dials: readonly DialFailure[]): Finding[] {
+  const next = 'remove or correct this address: --join, SWARM_JOIN, or the invite that names it'
+  return dials.map(({ address, reason }) => warn('address', `${address}: ${reason}`, next))
+}
+
+/** Peers that answer and servers that are known, in words. */
+export function judgePeers(peers: number, servers: number): Finding {
+  if (peers === 0)
+    return warn('swarm', 'a peer is connected, and none answers questions', 'update the peers of this swarm')
+  const known = `${plural(servers, 'server')} ${servers === 1 ? 'is' : 'are'} known`
+  return ok('swarm', `${plural(peers, 'peer')} ${peers === 1 ? 'answers' : 'answer'}, ${known}`)
 }

@@ -25,7 +25,7 @@ const likeliest = 16
 /** providers that are asked for their directory at the same time */
 const providersAtOnce = 16
 
-type Seeker = Pick<Peer, 'peerId' | 'request' | 'peersWith' | 'hostOf'> &
+export type Seeker = Pick<Peer, 'peerId' | 'request' | 'peersWith' | 'hostOf'> &
   Partial<Pick<Peer, 'ping'>> & { readonly directory: Directory; readonly dht: Dht }
 
 /**

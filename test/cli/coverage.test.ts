@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import stringWidth from 'string-width'
 import { drawCoverage, type ServerRow, uncovered } from '../../cli/coverage.ts'
 
 const row = (first: number, end: number, state = 'online'): ServerRow => ({
@@ -54,4 +55,53 @@ test('queue, sessions and cache are what a server has answered, and one that did
 test('blocks of many servers are counted to nine', () => {
   const lines = drawCoverage('tiny', 3, Array.from({ length: 11 }, () => row(0, 1)).concat(row(1, 3), row(2, 3)))
   assert.match(lines.at(-2)!, / \+12$/)
+})
+
+const host = (first: number, end: number, more: Partial<ServerRow> = {}): ServerRow => ({
+  ...row(first, end),
+  ...{
+    name: 'attic',
+    address: '192.168.1.7:4001',
+    load: { sessions: 3, queueLength: 0, cacheBytesUsed: 0, cacheBytesTotal: 2 ** 30 }
+  },
+  ...more
+})
+
+test('servers are shown by name and address; those that announce no name by their peer id, equal names with its end', () => {
+  const twins = [
+    host(0, 4),
+    host(4, 8, { address: '192.168.1.7:4002' }),
+    host(8, 12, { name: null, address: '10.0.0.2:1' })
+  ]
+  const [, head, ...lines] = drawCoverage('tiny', 12, twins)
+  assert.match(head!, /^ {2}server +address +blocks +state/)
+  assert.match(lines[0]!, /^ {2}attic …r0-4 +192\.168\.1\.7:4001 +████········ +0\.\.3 /)
+  assert.match(lines[1]!, /^ {2}attic …r4-8 +192\.168\.1\.7:4002 /)
+  assert.match(lines[2]!, /^ {2}…peer8-12 +10\.0\.0\.2:1 /)
+  assert.match(drawCoverage('tiny', 12, [host(0, 12)])[2]!, /^ {2}attic +192/)
+})
+
+test('a narrow terminal has fewer columns, and no line is longer than it', () => {
+  const servers = [host(0, 80), host(80, 160, { name: 'a-rather-long-host-name.example.org', state: 'draining' })]
+  const widths = [60, 80, 120].map(width => {
+    const lines = drawCoverage('large', 160, servers, { width })
+    assert.ok(
+      lines.every(line => stringWidth(line) <= width),
+      lines.join('\n')
+    )
+    return lines
+  })
+  const titles = widths.map(([, head]) => head!.trim().split(/ +/))
+  assert.deepEqual(titles, [
+    ['server', 'address', 'blocks', 'state'],
+    ['server', 'address', 'blocks', 'state'],
+    ['server', 'address', 'blocks', 'state', 'dtype', 'decode/s', 'sessions']
+  ])
+  assert.equal(widths[0]![2], '  attic            192.168.1.7:4001  0..79    online')
+})
+
+test('names in wide letters keep the columns straight', () => {
+  const [, head, first, last] = drawCoverage('tiny', 12, [host(0, 6, { name: '机器' }), host(6, 12, { name: 'ab' })])
+  const at = (line: string, text: string) => stringWidth(line.slice(0, line.indexOf(text)))
+  assert.deepEqual([at(first!, '192'), at(last!, '192')], [at(head!, 'address'), at(head!, 'address')])
 })

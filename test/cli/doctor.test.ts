@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { judgeClock, judgeDisk, judgeMemory, judgeModel, judgeReach, judgeVersions } from '../../cli/doctor/finding.ts'
+import {
+  judgeAddresses,
+  judgeClock,
+  judgeDisk,
+  judgeMemory,
+  judgeModel,
+  judgePeers,
+  judgeReach,
+  judgeVersions
+} from '../../cli/doctor/finding.ts'
 import { GiB, MiB, second } from '../../common/units.ts'
+import type { ServerState } from '../../network/discovery/announcement.ts'
+import { type SwarmKnowledge, swarmState } from '../../network/state/swarm-state.ts'
 
 const answer = (dialed: { address: string; failure: string }[], clockAheadMs = 0) => ({
   peerId: 'peer',
@@ -55,11 +66,44 @@ test('disk, memory, versions and models are judged by their figures', () => {
   )
   assert.equal(judgeVersions('0.1.0', ['0.1.7', '0.1.0']).status, 'ok')
   assert.match(judgeVersions('0.1.0', ['0.2.0', '0.1.0']).message, /this is 0\.1\.0, peers have 0\.2\.0/)
-  const local = { identity: 'ab'.repeat(32), name: 'tiny' }
+})
+
+test('a model is ok where every block is served; what one can wait for is a warning, the rest fails', () => {
+  const model = { identity: 'ab'.repeat(32), name: 'tiny' }
+  const blocks = { first: 0, end: 12 }
+  const server = (firstBlock: number, endBlock: number, state: ServerState = 'online') => ({
+    ...{ peerId: '12D3KooWserver', firstBlock, endBlock, state }
+  })
+  const judge = (known: Partial<SwarmKnowledge>) =>
+    judgeModel(model, swarmState({ connected: 1, model, blocks, ...known }))
+  assert.deepEqual(judge({ servers: [server(0, 12)] }), {
+    check: 'model',
+    status: 'ok',
+    message: 'the swarm serves every block of tiny (abababab)'
+  })
+  const incomplete = judge({ servers: [server(0, 6)] })
+  assert.deepEqual(
+    [incomplete.status, incomplete.message],
+    ['fail', 'no server for blocks 6..11 (1 server of this model seen)']
+  )
+  assert.equal(incomplete.mend, "start one with 'swarm serve tiny --blocks 6-12 --join <address>'")
   const statuses = [
-    [{ model: local.identity, modelName: 'renamed' }],
-    [{ model: 'cd'.repeat(32), modelName: 'tiny' }],
-    [{ model: 'cd'.repeat(32), modelName: 'other' }]
-  ].map(served => judgeModel(local, served).status)
-  assert.deepEqual(statuses, ['ok', 'fail', 'warn'])
+    { servers: [server(0, 12, 'paused')] },
+    { served: [{ identity: 'cd'.repeat(32), name: 'tiny' }] },
+    { served: [{ identity: 'cd'.repeat(32), name: 'other' }] },
+    { servers: [server(0, 12, 'joining')] },
+    {}
+  ].map(known => judge(known).status)
+  assert.deepEqual(statuses, ['fail', 'fail', 'warn', 'warn', 'warn'])
+})
+
+test('peers and servers are counted in the right number, and each dead address is a warning', () => {
+  assert.equal(judgePeers(1, 1).message, '1 peer answers, 1 server is known')
+  assert.equal(judgePeers(2, 0).message, '2 peers answer, 0 servers are known')
+  assert.equal(judgePeers(0, 3).status, 'warn')
+  const dead = judgeAddresses([{ address: '/ip4/192.0.2.1/tcp/1', step: 'dead', reason: 'connection refused' }])
+  assert.deepEqual(
+    dead.map(({ status, message }) => [status, message]),
+    [['warn', '/ip4/192.0.2.1/tcp/1: connection refused']]
+  )
 })

@@ -115,6 +115,6 @@ describe('the status of a private swarm', { timeout: 180 * second }, () => {
     } finally {
       watching.kill('SIGINT')
     }
-    assert.equal((await exit)[0], 0)
+    assert.equal((await exit)[0], 130)
   })
 })

@@ -9,6 +9,7 @@ import { Directory } from '../../../network/discovery/directory.ts'
 import { findServers } from '../../../network/discovery/discovery.ts'
 import { Gossip } from '../../../network/discovery/gossip.ts'
 import { recordKey } from '../../../network/discovery/records.ts'
+import { surveySwarm } from '../../../network/discovery/survey.ts'
 import type { Network } from '../../../network/node.ts'
 import { generateIdentity } from '../../../network/private/identity.ts'
 import { announced, loopback, Swarm, until, within } from '../harness.ts'
@@ -71,6 +72,20 @@ test('a client finds every server of six through one peer that serves no model',
     }
   }
   assert.deepEqual(ids(await findServers(deaf, model, { enough: list => list.length === 4 })), ids(servers.slice(0, 4)))
+})
+
+test('a survey finds the servers of every model, each of which only the server before it knows', async () => {
+  await using swarm = new Swarm()
+  const models = ['aa', 'bb', 'cc', 'dd', 'ee'].map(digits => digits.repeat(32))
+  const servers = await Promise.all(models.map(() => swarm.peer()))
+  await Promise.all(servers.map((server, index) => server.announce(fields({ model: models[index]! }))))
+  for (const [index, server] of servers.slice(1).entries()) {
+    await servers[index]!.directory.add(server.directory.recordOf(server.peerId)!)
+  }
+  const client = await swarm.client(servers[0]!)
+  const found = await within(surveySwarm(client), 10_000, 'the survey')
+  assert.deepEqual(found.map(({ model }) => model).sort(), models)
+  assert.deepEqual(ids(found), ids(servers))
 })
 
 test('a model that nobody serves is an empty list, also where there is nobody to ask', async () => {
