@@ -1,36 +1,14 @@
-// Checks that folders import only what the architecture allows, and that only two of them touch the outside libraries.
+// Checks the architecture of layers.ts over every file: arrows between folders and between rooms, types included; no cycle of files;
+// one owner for each exported name; outside libraries in one folder each.
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
+import { folders, owned, rooms } from './layers.ts'
 
 const root = resolve(import.meta.dirname, '..')
 
-/** folder -> folders it may import */
-const allowed: Record<string, readonly string[]> = {
-  common: [],
-  proto: ['common'],
-  graph: ['proto', 'common'],
-  runtime: ['graph', 'common'],
-  model: ['graph', 'common'],
-  network: ['proto', 'common'],
-  server: ['model', 'runtime', 'graph', 'network', 'proto', 'common'],
-  client: ['model', 'runtime', 'graph', 'network', 'proto', 'common'],
-  gateway: ['client', 'common'],
-  testing: ['cli', 'gateway', 'client', 'server', 'model', 'runtime', 'graph', 'network', 'proto', 'common'],
-  cli: ['gateway', 'client', 'server', 'model', 'runtime', 'graph', 'network', 'proto', 'common']
-}
-
-/** packages that exactly one folder may import */
-const owned: readonly { pattern: RegExp; folder: string }[] = [
-  { pattern: /^onnxruntime/, folder: 'runtime' },
-  { pattern: /^(libp2p|@libp2p\/|@chainsafe\/|@multiformats\/)/, folder: 'network' },
-  { pattern: /^commander$/, folder: 'cli' }
-]
-
-/** where files may know each other's types: gradient rules are written in the builder's operators, which are rows of a table of such rules */
-const typeCircles = ['graph/', 'server/memory/kv/']
-
-const importPattern =
-  /(?:^|\n)\s*(?:import|export)\s(type\s)?[^'"]*?from\s*['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)/g
+const importPattern = /(?:^|\n)\s*(?:import|export)\s[^'"]*?from\s*['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)/g
+const exportPattern =
+  /^export (?:declare )?(?:abstract )?(?:async )?(?:function\*?|class|const|let|interface|type) (\w+)/gm
 
 function* sources(folder: string): Generator<string> {
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
@@ -40,9 +18,50 @@ function* sources(folder: string): Generator<string> {
   }
 }
 
+/** Position of the room that a file is in, counted from the lowest; that of the longest name where several fit. */
+function roomOf(path: string, names: readonly string[]): number {
+  const fitting = names.filter(name => path === name || path.startsWith(`${name}/`))
+  return fitting.length === 0 ? names.length : names.indexOf(fitting.reduce((a, b) => (a.length > b.length ? a : b)))
+}
+
 const faults: string[] = []
+/** file -> files that it imports */
 const graph = new Map<string, string[]>()
-for (const folder of Object.keys(allowed)) {
+/** exported name -> files that declare it */
+const owners = new Map<string, string[]>()
+
+function checkArrow(file: string, target: string): void {
+  const [from, to] = [file.split('/')[0]!, target.split('/')[0]!]
+  if (from !== to && to in folders && !folders[from]!.includes(to)) {
+    faults.push(`${file}: ${from}/ may not import ${to}/ (${target})`)
+  }
+  for (const [folder, names] of Object.entries(rooms)) {
+    if (!file.startsWith(`${folder}/`) || !target.startsWith(`${folder}/`)) continue
+    const [here, there] = [file, target].map(path => roomOf(path.slice(folder.length + 1), names)) as [number, number]
+    if (here < there) {
+      faults.push(`${file}: ${folder}/${names[here]} may not import ${folder}/${names[there] ?? ''} (${target})`)
+    }
+  }
+}
+
+function checkPackage(file: string, name: string): void {
+  const folder = file.split('/')[0]!
+  for (const { pattern, folder: owner } of owned) {
+    if (
+      pattern.test(name) &&
+      folder !== owner &&
+      folder in folders &&
+      !['test', 'testing', 'bench', 'scripts'].includes(folder)
+    ) {
+      faults.push(`${file}: only ${owner}/ may import ${name}`)
+    }
+  }
+  if (folder === 'client' && !file.endsWith('.node.ts') && name.startsWith('node:')) {
+    faults.push(`${file}: client/ also runs in browsers: no ${name}`)
+  }
+}
+
+for (const folder of Object.keys(folders)) {
   let files: string[]
   try {
     files = [...sources(folder)]
@@ -53,27 +72,27 @@ for (const folder of Object.keys(allowed)) {
     const edges: string[] = []
     graph.set(file, edges)
     const text = readFileSync(join(root, file), 'utf8')
-    if (/^\s*(await )?using \w+ =/m.test(text))
+    if (!['test', 'testing', 'bench', 'scripts'].includes(folder) && /^\s*(await )?using \w+ =/m.test(text))
       faults.push(`${file}: Node 22 cannot parse "using": see common/resource.ts`)
     for (const match of text.matchAll(importPattern)) {
-      const target = (match[2] ?? match[3])!
-      if (target.startsWith('.')) {
-        const path = relative(root, resolve(root, dirname(file), target))
-        if (match[1] === undefined || !typeCircles.some(folder => file.startsWith(folder))) edges.push(path)
-        const top = path.split('/')[0]!
-        if (top !== folder && top in allowed && !allowed[folder]!.includes(top)) {
-          faults.push(`${file}: ${folder}/ may not import ${top}/ (${target})`)
-        }
-      } else {
-        for (const { pattern, folder: owner } of owned) {
-          if (pattern.test(target) && folder !== owner) faults.push(`${file}: only ${owner}/ may import ${target}`)
-        }
-        if (folder === 'client' && !file.endsWith('.node.ts') && target.startsWith('node:')) {
-          faults.push(`${file}: client/ also runs in browsers: no ${target}`)
-        }
+      const name = (match[1] ?? match[2])!
+      if (!name.startsWith('.')) {
+        checkPackage(file, name)
+        continue
       }
+      const target = relative(root, resolve(root, dirname(file), name))
+      edges.push(target)
+      checkArrow(file, target)
     }
+    if (['test', 'bench', 'scripts', 'examples'].includes(folder)) continue
+    for (const [, name] of text.matchAll(exportPattern)) owners.set(name!, [...(owners.get(name!) ?? []), file])
   }
+}
+
+for (const [name, files] of owners) {
+  // overloads are declared several times in one file
+  if (new Set(files).size > 1)
+    faults.push(`${name} is exported by ${[...new Set(files)].join(' and ')}: one owner a name`)
 }
 
 const done = new Set<string>()

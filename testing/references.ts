@@ -10,6 +10,9 @@ import { checkpointTarget } from '../client/tuning/target.ts'
 import { float32 } from '../common/tensor.ts'
 import { type Checkpoint, readTensor } from '../model/checkpoint/checkpoint.ts'
 
+/** The model that comes with the project. */
+export const tinyPath = join(import.meta.dirname, '..', 'models', 'tiny')
+
 /** Path of a file or folder that a script of scripts/reference wrote. */
 export function referencePath(...names: string[]): string {
   return join(import.meta.dirname, '..', 'test', 'reference', ...names)

@@ -1,4 +1,5 @@
 // A small swarm inside the test's process: real servers over loopback.
+
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before } from 'node:test'
@@ -6,8 +7,7 @@ import { AutoDistributedModelForCausalLM, type DistributedModelForCausalLM } fro
 import type { PretrainedOptions } from '../client/pretrained.ts'
 import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
 import { type BlockServer, createServer, type ServerInit } from '../server/server.ts'
-
-export const tinyPath = join(import.meta.dirname, '..', 'models', 'tiny')
+import { tinyPath } from './references.ts'
 
 /** Converted blocks of test models; kept, since they are checked before they are used again. */
 const cacheDir = join(tmpdir(), 'swarmtune-test-cache')

@@ -4,7 +4,8 @@
 //   node bench/network/round-trip.ts [steps=24] [rounds=3]
 import { AutoDistributedModelForCausalLM } from '../../client/index.ts'
 import { tensor } from '../../common/tensor.ts'
-import { startChaosSwarm, tinyPath } from '../../testing/chaos/swarm.ts'
+import { startChaosSwarm } from '../../testing/chaos/swarm.ts'
+import { tinyPath } from '../../testing/references.ts'
 import { median, ratios, spread } from '../tools/report.ts'
 
 const [steps = 24, rounds = 3] = process.argv.slice(2).map(Number)

@@ -2,13 +2,13 @@
 import { type CausalModel, type GenerationOptions, SwarmError } from '../../client/index.ts'
 import type { Screen } from '../screen.ts'
 import { type ChatContext, parseChatCommand } from './commands.ts'
-import { type Conversation, isThinking } from './conversation.ts'
+import { type ChatHistory, isThinking } from './conversation.ts'
 import type { ChatInput } from './input.ts'
 import { MessageReader } from './message-reader.ts'
 
 export interface ChatInit {
   readonly model: Pick<CausalModel, 'tokenizer' | 'generateStream' | 'config'>
-  readonly conversation: Conversation
+  readonly conversation: ChatHistory
   readonly input: ChatInput
   readonly screen: Screen
   /** a person types: errors are told and the chat goes on; else the first error ends it */

@@ -3,11 +3,11 @@ import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { suggestion } from '../../common/names.ts'
 import { UsageError } from '../usage.ts'
-import type { Conversation } from './conversation.ts'
+import type { ChatHistory } from './conversation.ts'
 
 /** What a command works on. */
 export interface ChatContext {
-  readonly conversation: Conversation
+  readonly conversation: ChatHistory
   /** Prints a line for the person. */
   say(line: string): void
 }

@@ -11,7 +11,7 @@ const openThoughts = /<(?:[\w-]+:)?think(?:ing)?>|\[THINK\]/i
 /** Whether an answer ends in the middle of its thoughts. */
 export const isThinking = (text: string): boolean => openThoughts.test(text.replaceAll(wholeThoughts, ''))
 
-export class Conversation {
+export class ChatHistory {
   /** told to the model before everything else */
   system: string | undefined
   readonly #template: ChatTemplate

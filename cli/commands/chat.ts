@@ -7,7 +7,7 @@ import { makeFolder } from '../../common/folders.ts'
 import { writeWhole } from '../../common/whole-file.ts'
 import { addAccessOptions } from '../access.ts'
 import { Chat } from '../chat/chat.ts'
-import { Conversation } from '../chat/conversation.ts'
+import { ChatHistory } from '../chat/conversation.ts'
 import { ChatInput, maxHistory } from '../chat/input.ts'
 import {
   addGenerationOptions,
@@ -87,7 +87,7 @@ async function chat(path: string, flags: ChatFlags, command: Command): Promise<v
     const input = new ChatInput({ input: stdin, terminal: isInteractive ? stdout : undefined, screen, history })
     talk = new Chat({
       model,
-      conversation: new Conversation(template, flags.system),
+      conversation: new ChatHistory(template, flags.system),
       input,
       screen,
       isInteractive,

@@ -9,7 +9,8 @@ import { stringify } from 'yaml'
 import { createRandom } from '../../common/random.ts'
 import { float32, type Tensor } from '../../common/tensor.ts'
 import { connect } from '../../testing/chaos/generation.ts'
-import { type ChaosServer, type ChaosSwarm, root, startChaosSwarm, tinyPath } from '../../testing/chaos/swarm.ts'
+import { type ChaosServer, type ChaosSwarm, root, startChaosSwarm } from '../../testing/chaos/swarm.ts'
+import { tinyPath } from '../../testing/references.ts'
 
 const run = promisify(execFile)
 const random = createRandom(11)

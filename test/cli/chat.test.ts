@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { after, before, type TestContext, test } from 'node:test'
 import { Chat } from '../../cli/chat/chat.ts'
-import { Conversation } from '../../cli/chat/conversation.ts'
+import { ChatHistory } from '../../cli/chat/conversation.ts'
 import { ChatInput } from '../../cli/chat/input.ts'
 import { MessageReader } from '../../cli/chat/message-reader.ts'
 import { Screen } from '../../cli/screen.ts'
@@ -45,7 +45,7 @@ function open(context: TestContext, { isInteractive = false, maxNewTokens = 6, h
   const screen = new Screen({ stdout, stderr, env: {} })
   const terminal = isInteractive ? stdout : undefined
   const input = new ChatInput({ input: keyboard, terminal, screen, history })
-  const conversation = new Conversation(template)
+  const conversation = new ChatHistory(template)
   const ending = new AbortController()
   const options = { maxNewTokens, doSample: false }
   const describe = messageOf
@@ -178,7 +178,7 @@ test('a server copies the beginning of the conversation from turn to turn', asyn
 test('earlier thoughts are written as the template wants, and begun thoughts belong to the answer', async () => {
   const reference = await templateReference()
   const { specialTokens } = reference
-  const open = (name: string) => new Conversation({ source: reference.templates[name]!, specialTokens, file: name })
+  const open = (name: string) => new ChatHistory({ source: reference.templates[name]!, specialTokens, file: name })
   const { messages } = JSON.parse(reference.conversations.thoughts!) as { messages: { content: string }[] }
   for (const [name, begun] of [
     ['Qwen-Qwen3-0.6B', ''],

@@ -5,8 +5,8 @@ import { after, before, test } from 'node:test'
 import { createProgram } from '../../cli/program.ts'
 import { readPrompt } from '../../cli/prompt.ts'
 import { inWordsOfFlags } from '../../cli/wording.ts'
-import { readReference } from '../../testing/references.ts'
-import { startSwarm, type TestSwarm, tinyPath } from '../../testing/swarm.ts'
+import { readReference, tinyPath } from '../../testing/references.ts'
+import { startSwarm, type TestSwarm } from '../../testing/swarm.ts'
 import { runHere } from './run.ts'
 
 const { alone } = readReference<{ alone: { prompt: string; text: string }[] }>('tiny-greedy.json')

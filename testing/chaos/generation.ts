@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AutoDistributedModelForCausalLM, type DistributedModelForCausalLM } from '../../client/index.ts'
 import type { Logger } from '../../common/logger.ts'
-import { type ChaosServer, type ChaosSwarm, isUp, root, tinyPath } from './swarm.ts'
+import { tinyPath } from '../references.ts'
+import { type ChaosServer, type ChaosSwarm, isUp, root } from './swarm.ts'
 
 interface Greedy {
   readonly newTokens: number

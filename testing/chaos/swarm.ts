@@ -1,4 +1,5 @@
 // A swarm of real processes, each behind a proxy of its own: what others are told is the proxy's address.
+
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
@@ -6,10 +7,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type PeerProcess, startPeer } from '../../cli/local-swarm.ts'
 import type { BlockRange } from '../../common/range.ts'
+import { tinyPath } from '../references.ts'
 import { ChaosProxy } from './proxy.ts'
 
 export const root = join(import.meta.dirname, '../..')
-export const tinyPath = join(root, 'models/tiny')
 const preload = join(import.meta.dirname, 'preload.ts')
 
 export interface ChaosServer {

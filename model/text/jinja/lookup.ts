@@ -2,10 +2,10 @@
 
 import { charge, chargeList } from './budget.ts'
 import { failTemplate, unsupported } from './errors.ts'
-import { markupResult } from './markup.ts'
 import { bind, integerArgument, signature } from './python/arguments.ts'
 import { isEqual } from './python/compare.ts'
 import { formatFields, type Lookup } from './python/formatting.ts'
+import { markupResult } from './python/markup.ts'
 import { at } from './python/sequences.ts'
 import { callStringMethod, isStringMethod } from './python/strings.ts'
 import { repr } from './python/text.ts'

@@ -2,11 +2,11 @@
 
 import { charge, chargeText } from './budget.ts'
 import { failTemplate, unsupported } from './errors.ts'
-import { escapeText, toMarkup } from './markup.ts'
 import { bind, integerArgument, signature, textArgument } from './python/arguments.ts'
 import { formatPercent, formatValue } from './python/formatting.ts'
 import { type JsonStyle, toJson } from './python/json.ts'
 import { capitalize, lowerCase, upperCase } from './python/letters.ts'
+import { escapeText, toMarkup } from './python/markup.ts'
 import { asFloat, isNumeric, parseFloat_, truncate } from './python/numbers.ts'
 import { add } from './python/operators.ts'
 import { elements, length, slice, unpack } from './python/sequences.ts'

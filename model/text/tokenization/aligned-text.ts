@@ -30,7 +30,7 @@ const freeGrowth = 10_000
 const longestText = 2 ** 28
 
 /** Length of the longest text that rules may make of this many units. */
-export const capacityFor = (units: number): number => Math.min(longestText, mostGrowth * units + freeGrowth)
+export const spaceFor = (units: number): number => Math.min(longestText, mostGrowth * units + freeGrowth)
 
 /** Throws BAD_CHECKPOINT where rules made more of a text than there is room for. */
 export function checkRoom(length: number, room: number): void {
@@ -42,7 +42,7 @@ export function checkRoom(length: number, room: number): void {
 }
 
 export function alignedText(text: string): AlignedText {
-  return { text, offset: 0, starts: null, ends: null, room: capacityFor(text.length) }
+  return { text, offset: 0, starts: null, ends: null, room: spaceFor(text.length) }
 }
 
 export function sliceText(source: AlignedText, start: number, end: number): AlignedText {

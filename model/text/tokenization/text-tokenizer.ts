@@ -2,7 +2,7 @@
 import { withinTimeLimit } from '#limits'
 import type { JsonObject } from '../../json.ts'
 import { type AddedToken, createSectioner, readAddedTokens, type Section } from './added-tokens.ts'
-import { type AlignedText, capacityFor, originOf, sliceText, type TextRange } from './aligned-text.ts'
+import { type AlignedText, originOf, sliceText, spaceFor, type TextRange } from './aligned-text.ts'
 import { toByteCharacters } from './byte-characters.ts'
 import { createDecoder, type Decoder } from './decoders.ts'
 import type { WordTokens } from './model.ts'
@@ -211,7 +211,7 @@ export function createTextTokenizer(
       if (decoder === null) return tokens.join(' ')
       let length = 0
       for (const token of tokens) length += token.length
-      const texts = limited(decoder.isTrusted, length, () => decoder.decode(tokens, capacityFor(length)))
+      const texts = limited(decoder.isTrusted, length, () => decoder.decode(tokens, spaceFor(length)))
       return texts.length === 1 ? texts[0]! : texts.join('')
     },
 

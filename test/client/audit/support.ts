@@ -15,7 +15,8 @@ import { createNetwork, type Network } from '../../../network/node.ts'
 import type { Codec } from '../../../proto/frame.ts'
 import type { ServerInit } from '../../../server/init.ts'
 import { createLyingServer, type LieOptions, type LyingServer, type ServerLie } from '../../../testing/lying-server.ts'
-import { startSwarm, type TestSwarm, tinyPath } from '../../../testing/swarm.ts'
+import { tinyPath } from '../../../testing/references.ts'
+import { startSwarm, type TestSwarm } from '../../../testing/swarm.ts'
 
 export interface AuditedSwarm {
   readonly swarm: TestSwarm

@@ -5,8 +5,8 @@ import { describe, it } from 'node:test'
 import { AutoDistributedModelForCausalLM } from '../../../client/index.ts'
 import { tensor } from '../../../common/tensor.ts'
 import { createNetwork } from '../../../network/node.ts'
-import { collectAll, readReference, referencePath } from '../../../testing/references.ts'
-import { relative, startSwarm, tinyPath, until, useSwarm } from '../../../testing/swarm.ts'
+import { collectAll, readReference, referencePath, tinyPath } from '../../../testing/references.ts'
+import { relative, startSwarm, until, useSwarm } from '../../../testing/swarm.ts'
 
 interface Greedy {
   readonly newTokens: number

@@ -10,8 +10,8 @@ import { createRandom } from '../../../common/random.ts'
 import { openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
 import { createNetwork, type Network } from '../../../network/node.ts'
 import { createLyingServer, type LyingServer, nothing } from '../../../testing/lying-server.ts'
-import { readReference } from '../../../testing/references.ts'
-import { relative, startSwarm, type TestSwarm, tinyPath } from '../../../testing/swarm.ts'
+import { readReference, tinyPath } from '../../../testing/references.ts'
+import { relative, startSwarm, type TestSwarm } from '../../../testing/swarm.ts'
 
 const greedy = readReference<{ alone: { ids: number[]; tokens: number[] }[] }>('tiny-greedy.json')
 const { ids, tokens } = greedy.alone[0]!

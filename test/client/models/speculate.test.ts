@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { type Draft, type GenerationOptions, openLocalDraft, type SpeculationPass } from '../../../client/index.ts'
-import { readReference, referencePath } from '../../../testing/references.ts'
-import { tinyPath, until, useSwarm } from '../../../testing/swarm.ts'
+import { readReference, referencePath, tinyPath } from '../../../testing/references.ts'
+import { until, useSwarm } from '../../../testing/swarm.ts'
 
 interface Greedy {
   readonly newTokens: number

@@ -1,8 +1,8 @@
 // `+`, `*`, `%` and their kin over all values.
 import { chargeList, chargeText } from '../budget.ts'
 import { failTemplate, unsupported } from '../errors.ts'
-import { addMarkup } from '../markup.ts'
 import { formatPercent } from './formatting.ts'
+import { addMarkup } from './markup.ts'
 import { type ArithmeticOperator, arithmetic } from './numbers.ts'
 import { concatenate } from './text.ts'
 import { Dict, DictView, isInteger, isList, Markup, type PythonValue, Tuple, typeName, Undefined } from './values.ts'

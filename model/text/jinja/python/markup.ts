@@ -1,8 +1,8 @@
 // Text that is HTML, as `|escape` and `|safe` give it: what is added to it is escaped. After markupsafe.
-import { chargeText } from './budget.ts'
-import { failTemplate, unsupported } from './errors.ts'
-import { replacePoints, str } from './python/text.ts'
-import { isList, Markup, type PythonValue, Tuple, typeName, Undefined } from './python/values.ts'
+import { chargeText } from '../budget.ts'
+import { failTemplate, unsupported } from '../errors.ts'
+import { replacePoints, str } from './text.ts'
+import { isList, Markup, type PythonValue, Tuple, typeName, Undefined } from './values.ts'
 
 const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '>': '&gt;', '<': '&lt;', "'": '&#39;', '"': '&#34;' }
 
