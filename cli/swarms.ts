@@ -4,10 +4,14 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, SwarmError } from '../common/errors.ts'
 import { makeFolder } from '../common/folders.ts'
+import { checkFormat } from '../common/format-version.ts'
 import { writeWhole } from '../common/whole-file.ts'
 import { checkPrivate } from '../network/private/identity.ts'
 import { checkSwarmName, formatInvite, type Invite, looksLikeInvite, parseInvite } from '../network/private/invite.ts'
 import { homeFolder } from './options.ts'
+
+/** of a swarm's file */
+const formatVersion = 1
 
 const fileSchema = z.object({ invite: z.string(), created: z.string(), rotated: z.string().optional() })
 
@@ -34,7 +38,7 @@ export async function listSwarms(): Promise<string[]> {
   return files.flatMap(file => (file.endsWith('.json') ? [file.slice(0, -'.json'.length)] : [])).sort()
 }
 
-/** Throws NOT_FOUND naming the swarms that there are, INVALID_ARGUMENT where the file is damaged or open to others. */
+/** Throws NOT_FOUND naming the swarms that there are, INVALID_ARGUMENT where the file is damaged or open to others, UNSUPPORTED for one of a later release. */
 export async function readSwarm(name: string): Promise<StoredSwarm> {
   const path = swarmPath(name)
   let text: string
@@ -51,9 +55,14 @@ export async function readSwarm(name: string): Promise<StoredSwarm> {
   }
   await checkPrivate(path, 'swarm file')
   try {
-    const { invite, ...times } = fileSchema.parse(JSON.parse(text))
+    const value: unknown = JSON.parse(text)
+    const { format } = (value ?? {}) as { format?: unknown }
+    const next = `update swarmtune, or take the invite anew under another name with 'swarm init <invite>'`
+    checkFormat(format, { path, what: 'a swarm', format: formatVersion, next })
+    const { invite, ...times } = fileSchema.parse(value)
     return { invite: parseInvite(invite), ...times }
   } catch (cause) {
+    if (cause instanceof SwarmError && cause.code === 'UNSUPPORTED') throw cause
     throw new SwarmError('INVALID_ARGUMENT', `${path} is damaged: ${messageOf(cause)}`, { cause })
   }
 }
@@ -62,7 +71,7 @@ export async function readSwarm(name: string): Promise<StoredSwarm> {
 export async function writeSwarm({ invite, ...times }: StoredSwarm): Promise<string> {
   const path = swarmPath(invite.name)
   await makeFolder(folder(), { mode: 0o700 })
-  const text = `${JSON.stringify({ invite: formatInvite(invite), ...times }, null, 2)}\n`
+  const text = `${JSON.stringify({ format: formatVersion, invite: formatInvite(invite), ...times }, null, 2)}\n`
   await writeWhole(path, text, { mode: 0o600 })
   return path
 }

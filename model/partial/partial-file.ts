@@ -6,6 +6,7 @@ import { type FileHandle, open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/folders.ts'
+import { isLaterFormat } from '../../common/format-version.ts'
 import { withResource } from '../../common/resource.ts'
 import { KiB, MiB, second } from '../../common/units.ts'
 import { writeWhole } from '../../common/whole-file.ts'
@@ -25,6 +26,8 @@ export interface FetchOptions {
   readonly onBytes?: (count: number) => void
 }
 
+/** of the list of ranges */
+const formatVersion = 1
 /** Ranges that are less apart cost less as one request, where the file is one at its source. */
 const defaultGapBytes = 64 * KiB
 /** What arrived is written down at least every so many bytes, so that a killed process loses no more. */
@@ -191,7 +194,9 @@ export class PartialFile {
       if (error instanceof SwarmError) return undefined
       throw error
     })
-    const ranges = Array.isArray(found?.ranges) ? (found.ranges as unknown[]) : []
+    // a list that a later release has written is as good as none: what it says may mean something else
+    const isReadable = found !== undefined && !isLaterFormat(found.format, formatVersion)
+    const ranges = isReadable && Array.isArray(found.ranges) ? (found.ranges as unknown[]) : []
     const sound = ranges.every(
       range => isJsonObject(range) && Number.isSafeInteger(range.start) && Number.isSafeInteger(range.end)
     )
@@ -213,6 +218,6 @@ export class PartialFile {
 
   async #replaceJournal(present: readonly ByteRange[]): Promise<void> {
     this.#present = [...present]
-    await writeWhole(this.#journal, JSON.stringify({ size: this.size, ranges: this.#present }))
+    await writeWhole(this.#journal, JSON.stringify({ format: formatVersion, size: this.size, ranges: this.#present }))
   }
 }

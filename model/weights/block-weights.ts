@@ -137,6 +137,8 @@ export interface BlockWeightsOptions {
   readonly packer?: WeightPacker
   /** hears of the stage `convert` or `quantize`, in stored bytes, where weights are not used as they are stored */
   readonly onProgress?: OnProgress
+  /** told the paths of outdated conversions that were removed from the cache */
+  readonly onRemoved?: (paths: readonly string[]) => void
   readonly signal?: AbortSignal
 }
 
@@ -172,7 +174,8 @@ export async function blockWeights(
   }
   const folder = join(options.cacheDir, checkpoint.identity)
   await makeFolder(folder)
-  await cleanCache(options.cacheDir, packer && makerOf(packer))
+  const removed = await cleanCache(options.cacheDir, packer && makerOf(packer))
+  if (removed.length > 0) options.onRemoved?.(removed)
   const locations = new Map<string, WeightLocation>()
   const stage = precision === 'float32' ? 'convert' : 'quantize'
   const about = { stage, name: checkpoint.name, unit: 'bytes', total: bytesOf(checkpoint, names) } as const

@@ -25,12 +25,23 @@ export function convertedName(block: number, source: string, precision: Precisio
 
 const pattern = /^block-\d{3,}\.[0-9a-f]{8}\.((?:float32|int8|int4)(?:-\d+)?)(?:\.([0-9a-f]{8}))?\.safetensors$/
 
-/** Why a file is no conversion that this build would take: another version, or copies of another maker; null where it is one. */
+/** `int8-3` as its precision and number; without one it is 0. */
+function splitVersion(version: string): { precision: Precision; number: number } {
+  const [precision, number = '0'] = version.split('-') as [Precision, string?]
+  return { precision, number: Number(number) }
+}
+
+/**
+ * Why a file is no conversion that this build would take: an earlier version, or copies of another maker; null where it is one, and for
+ * a conversion that a later release made, which is that release's to remove.
+ */
 export function outdatedBy(name: string, maker?: string): keyof typeof unusedMs | null {
   const found = pattern.exec(name)
   if (found === null) return null
   const [, version, madeBy] = found
-  if (!Object.values(versions).includes(version!)) return 'version'
+  const { precision, number } = splitVersion(version!)
+  const own = splitVersion(versions[precision]).number
+  if (number !== own) return number < own ? 'version' : null
   return madeBy !== undefined && maker !== undefined && madeBy !== maker ? 'maker' : null
 }
 

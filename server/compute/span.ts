@@ -19,6 +19,8 @@ export interface SpanInit {
   readonly cacheDir: string
   readonly threads?: number
   readonly onProgress?: OnProgress
+  /** told the paths of outdated conversions that were removed from the cache */
+  readonly onRemoved?: (paths: readonly string[]) => void
   /** for rearranged copies of so many bytes of weights */
   prepackedBytes(weightBytes: number): number
 }
@@ -35,8 +37,8 @@ export interface HostedSpan {
 
 /** Loads blocks and measures them. What was loaded is released where that fails. */
 export async function loadSpan(init: SpanInit, range: BlockRange, signal: AbortSignal): Promise<HostedSpan> {
-  const { checkpoint, precision, cacheDir, threads, onProgress } = init
-  const converting = { cacheDir, precision, packer: getPacker(), onProgress, signal }
+  const { checkpoint, precision, cacheDir, threads, onProgress, onRemoved } = init
+  const converting = { cacheDir, precision, packer: getPacker(), onProgress, onRemoved, signal }
   const weights = await blockWeights(checkpoint, range, converting)
   const programs = new SpanPrograms({
     ...{ checkpoint, range, weights, precision, threads },

@@ -138,8 +138,11 @@ export class SpanHost {
     const { checkpoint, cacheDir, threads, storage, onProgress } = this.#init
     const { precision, prepackedBytes: most = Infinity } = this.#plan
     this.#precision = precision
+    const { logger } = this.#components
+    const onRemoved = (paths: readonly string[]) =>
+      logger.info({ paths }, 'removed cached conversions of earlier builds or other machines that nothing used')
     return {
-      ...{ checkpoint, cacheDir, threads, precision, onProgress },
+      ...{ checkpoint, cacheDir, threads, precision, onProgress, onRemoved },
       prepackedBytes: bytes => Math.min(most, prepackedBytes(storage, bytes, process.availableMemory()))
     }
   }

@@ -1,6 +1,7 @@
 // What this client has against servers: which ones lied, answered with what is not finite, or were late by far. Kept in one small
 // file for each server, so that it outlasts the process and several clients can write at once. Knows no network.
 import { messageOf, SwarmError } from '../../../common/errors.ts'
+import { isLaterFormat } from '../../../common/format-version.ts'
 import { type Logger, silent } from '../../../common/logger.ts'
 import { day, hour, MiB, minute, second } from '../../../common/units.ts'
 import type { Files } from '../../platform/files.ts'
@@ -27,6 +28,8 @@ const maxServers = 512
 /** Other clients of this machine write too: their records are read again when ours are older. */
 const rereadMs = 30 * second
 const folderName = 'blame'
+/** of a record's file */
+const formatVersion = 1
 /** Peer ids are base58; nothing else becomes the name of a file. */
 const peerIdPattern = /^[1-9A-HJ-NP-Za-km-z]{8,128}$/
 const maxWhyLength = 300
@@ -79,9 +82,14 @@ const isCount = (value: unknown): value is Count => {
   )
 }
 
+/** What a later release has written: it is left as it is, and nothing is known of the server from it. */
+const later = Symbol('written by a later release')
+
 /** Throws SyntaxError or TypeError where the bytes are no record. */
-function parse(bytes: Uint8Array): ServerRecord {
-  const { counts, checkedAt } = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as ServerRecord
+function parse(bytes: Uint8Array): ServerRecord | typeof later {
+  const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  const { format, counts, checkedAt } = JSON.parse(text) as ServerRecord & { readonly format?: unknown }
+  if (isLaterFormat(format, formatVersion)) return later
   if (!Array.isArray(counts) || counts.length > maxCounts || !counts.every(isCount) || !Number.isFinite(checkedAt)) {
     throw new TypeError('expected { counts: [{ model, offence, why, strikes, at, until, cleared }], checkedAt }')
   }
@@ -136,6 +144,7 @@ export class Blame {
   #reading: Promise<void> | null = null
   #writing: Promise<void> = Promise.resolve()
   #isUnwritable = false
+  #isLaterTold = false
 
   constructor({ files, home, logger = silent, now = Date.now }: BlameComponents) {
     this.#files = files ?? null
@@ -268,10 +277,11 @@ export class Blame {
     const path = files.join(folder, `${peerId}.json`)
     if (!this.#records.has(peerId)) return
     const kept = (await this.#readOne(path)) ?? nothing
+    if (kept === later) return
     const merged = merge(kept, this.#record(peerId))
     this.#records.set(peerId, merged)
     try {
-      await files.write(path, new TextEncoder().encode(`${JSON.stringify(merged)}\n`))
+      await files.write(path, new TextEncoder().encode(`${JSON.stringify({ format: formatVersion, ...merged })}\n`))
     } catch (error) {
       if (this.#isUnwritable) return
       this.#isUnwritable = true
@@ -286,7 +296,7 @@ export class Blame {
       const peerIds = names.map(name => name.slice(0, -'.json'.length)).filter(name => peerIdPattern.test(name))
       for (const peerId of peerIds.slice(0, 2 * maxServers)) {
         const found = await this.#readOne(files.join(folder, `${peerId}.json`))
-        if (found === null) continue
+        if (found === null || found === later) continue
         const record = merge(this.#record(peerId), found)
         if (this.#now() - lastAt(record) > forgottenMs) this.#forget(peerId)
         else this.#records.set(peerId, record)
@@ -297,8 +307,8 @@ export class Blame {
     }
   }
 
-  /** null where there is none. A damaged file is reported and set aside. */
-  async #readOne(path: string): Promise<ServerRecord | null> {
+  /** null where there is none. A damaged file is reported and set aside, one of a later release is reported once and left alone. */
+  async #readOne(path: string): Promise<ServerRecord | typeof later | null> {
     const files = this.#files!
     let bytes: Uint8Array
     try {
@@ -308,7 +318,14 @@ export class Blame {
       return null // removed meanwhile, or not ours to read
     }
     try {
-      return withoutFuture(parse(bytes), this.#now())
+      const record = parse(bytes)
+      if (record !== later) return withoutFuture(record, this.#now())
+      if (!this.#isLaterTold) {
+        this.#isLaterTold = true
+        const message = `${path}: a later release of swarmtune wrote it: what it has against servers is not known here`
+        this.#logger.warn({ format: formatVersion }, message)
+      }
+      return later
     } catch (error) {
       await this.#setAside(path, error)
       return null

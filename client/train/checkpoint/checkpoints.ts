@@ -71,7 +71,7 @@ export class Checkpoints {
     return path
   }
 
-  /** Puts model and method where the checkpoint has them. Throws NOT_FOUND, BAD_CHECKPOINT, INVALID_ARGUMENT for one of another run. */
+  /** Puts model and method where the checkpoint has them. Throws NOT_FOUND, BAD_CHECKPOINT, UNSUPPORTED for one of a later release, INVALID_ARGUMENT for one of another run. */
   async load(path: string): Promise<TrainingState> {
     const statePath = this.#files.join(path, stateName)
     const file = decodeStateFile(await this.#files.read(statePath), statePath)

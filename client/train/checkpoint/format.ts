@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
 import { parseForeignJson } from '../../../common/foreign-json.ts'
+import { checkFormat } from '../../../common/format-version.ts'
 import { type Tensor, tensor } from '../../../common/tensor.ts'
 import { decodeSafetensors, encodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import type { Parameter } from '../../local/parameter.ts'
@@ -80,7 +81,9 @@ export function encodeSnapshot({ state, parameters, method, run }: Snapshot): Re
   }
 }
 
-/** Throws BAD_CHECKPOINT. */
+const next = 'resume with that release, or start anew in another folder'
+
+/** Throws BAD_CHECKPOINT, and UNSUPPORTED for one that a later release has written. */
 export function decodeStateFile(bytes: Uint8Array, path: string): StateFile {
   let value: unknown
   try {
@@ -88,6 +91,8 @@ export function decodeStateFile(bytes: Uint8Array, path: string): StateFile {
   } catch (cause) {
     throw new SwarmError('BAD_CHECKPOINT', `${path}: not JSON`, { cause })
   }
+  const { format } = (value ?? {}) as { format?: unknown }
+  checkFormat(format, { path, what: 'state of a run', format: formatVersion, next })
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const faults = result.error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`)

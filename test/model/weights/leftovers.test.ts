@@ -76,6 +76,9 @@ test('a small file that cannot be written leaves nothing behind', async context 
 test('conversions of other builds go when nobody has used them for long, half-made ones with their folders', async context => {
   assert.equal(outdatedBy('block-003.0123abcd.int8-2.safetensors'), 'version')
   assert.equal(outdatedBy('block-003.0123abcd.int8-3.aaaaaaaa.safetensors', 'bbbbbbbb'), 'maker')
+  // a later release's are not ours to remove
+  assert.equal(outdatedBy('block-003.0123abcd.int8-10.cccccccc.safetensors', 'bbbbbbbb'), null)
+  assert.equal(outdatedBy('block-003.0123abcd.float32-1.safetensors'), null)
   for (const name of ['block-003.0123abcd.int8-3.safetensors', 'model.safetensors', 'block-3.safetensors']) {
     assert.equal(outdatedBy(name, 'bbbbbbbb'), null, name)
   }
@@ -90,6 +93,7 @@ test('conversions of other builds go when nobody has used them for long, half-ma
     ['block-001.0123abcd.int8-3.aaaaaaaa.safetensors', 8 * day, true],
     ['block-000.0123abcd.int8-3.bbbbbbbb.safetensors', 400 * day, true],
     ['block-000.0123abcd.float32.safetensors', 400 * day, true],
+    ['block-000.0123abcd.int4-99.aaaaaaaa.safetensors', 400 * day, true],
     [`block-002.0123abcd.int8-3.bbbbbbbb.safetensors.${gone}.${id}.tmp`, 2, false, 'folder'],
     [`block-003.0123abcd.int8-3.bbbbbbbb.safetensors.${process.pid}.${id}.tmp`, 2, true, 'folder'],
     [`block-004.0123abcd.int8-3.bbbbbbbb.safetensors.${gone}.${id}.tmp`, 0, true, 'folder'],
