@@ -15,6 +15,19 @@ export interface LinearModule {
   readonly transposed?: boolean
   /** rounding to 4 bits costs more than the module weighs (docs/decisions/0018): it is held in 8 then */
   readonly sensitive?: boolean
+  /** its LoRA takes no dropout: it is part of a parameter */
+  readonly undropped?: boolean
+}
+
+/** A parameter of a block that LoRA changes although it is no linear module in transformers: PEFT's `target_parameters`. */
+export interface BlockParameter {
+  /** path inside the block in transformers: `mlp.experts.gate_up_proj` */
+  readonly name: string
+  /** of the matrix of one expert, `[outFeatures, inFeatures]` */
+  readonly inFeatures: number
+  readonly outFeatures: number
+  /** modules of the block whose rows, one below the other, are the matrix of each expert; a plain matrix has one expert */
+  readonly experts: readonly (readonly LinearModule[])[]
 }
 
 /** A bias of a block, `[size]`: of a linear module or of a norm. */
@@ -107,6 +120,10 @@ export interface Family {
   blockTensorNames(config: ModelConfig, block: number): string[]
   clientTensorNames(config: ModelConfig): ClientTensorNames
   linearModules(config: ModelConfig): readonly LinearModule[]
+  /** parameters that LoRA can change beside them, in the order in which transformers names them */
+  blockParameters(config: ModelConfig): readonly BlockParameter[]
+  /** what LoRA ports may name: linear modules, and the modules that parameters are made of */
+  portModules(config: ModelConfig): readonly LinearModule[]
   /** the block's tensors that are added to something */
   blockBiases(config: ModelConfig, block: number): readonly BlockBias[]
   /** modules that LoRA changes where nothing else is said, by the end of their names, as in PEFT */

@@ -2,7 +2,7 @@
 // Knows no single method. Servers know ports only (ARCHITECTURE: "Adapters are ports of a block").
 import type { z } from 'zod'
 import type { Tensor } from '../../common/tensor.ts'
-import type { BlockBias, LinearModule } from '../../model/family.ts'
+import type { BlockBias, BlockParameter, LinearModule } from '../../model/family.ts'
 import type { Tokenizer } from '../../model/text/tokenizer.ts'
 import type { Parameter } from '../local/parameter.ts'
 import type { FieldTable } from './fields.ts'
@@ -14,6 +14,8 @@ export type PortTensors = Readonly<Record<string, Tensor<'float32'>>>
 export interface TuningTarget {
   /** linear modules of a block */
   readonly modules: readonly LinearModule[]
+  /** parameters of a block that LoRA can change beside them; default none */
+  readonly blockParameters?: readonly BlockParameter[]
   /** those that LoRA changes where nothing else is said, by the end of their names; default q_proj and v_proj */
   readonly defaultTargets?: readonly string[]
   /** `model_type` of its configuration */

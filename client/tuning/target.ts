@@ -17,6 +17,7 @@ export function checkpointTarget(checkpoint: Checkpoint, task: TaskType = 'CAUSA
   const { family, config } = checkpoint
   return {
     modules: family.linearModules(config),
+    blockParameters: family.blockParameters(config),
     defaultTargets: family.defaultTargets,
     modelType: config.modelType,
     numBlocks: config.numBlocks,

@@ -2,6 +2,7 @@
 
 import type { ModelConfig } from '../config/config.ts'
 import type { Family, TokenHead } from '../family.ts'
+import { portModulesOf } from '../spans/blocks.ts'
 import { clientGraphs } from '../spans/client-graphs.ts'
 import { decodeSpan } from '../spans/decode-span.ts'
 import type { FamilyDescription } from '../spans/description.ts'
@@ -29,6 +30,8 @@ export function defineFamily<C extends ModelConfig>(description: FamilyDescripti
     clientTensorNames: config => description.clientTensorNames(own(config)),
     defaultTargets: description.defaultTargets,
     linearModules: config => description.linearModules(own(config)),
+    blockParameters: config => description.blockParameters?.(own(config)) ?? [],
+    portModules: config => portModulesOf(description, own(config)),
     blockBiases: (config, block) => blockBiasesOf(description, own(config), block),
     moduleWeightName: (block, module) => `${description.blockPath(block)}.${module}`,
     forwardSpan: (config, options) => forwardSpan(description, own(config), options),

@@ -158,7 +158,7 @@ export function declarePorts(
       ports.some(port => port.kind === kind && port.module === name && (part ?? port.part) === port.part)
     const lora = new Map<string, LoraPort>()
     const scale = new Map<string, ScalePort>()
-    for (const { name, inFeatures, outFeatures } of modules) {
+    for (const { name, inFeatures, outFeatures, undropped } of modules) {
       if (isFilled('scale', name)) {
         const vector = (part: 'input' | 'output', size: number): Value | undefined =>
           isFilled('scale', name, part) ? g.input(portName.scale(block, name, part), 'float32', [size]) : undefined
@@ -170,9 +170,10 @@ export function declarePorts(
       lora.set(name, {
         a: g.input(portName.lora(block, name, 'A'), 'float32', [rank, inFeatures]),
         b: g.input(portName.lora(block, name, 'B'), 'float32', [outFeatures, rank]),
-        mask: options.dropout
-          ? g.input(portName.loraMask(block, name), 'float32', ['batch', 'seq', inFeatures])
-          : undefined
+        mask:
+          options.dropout && !undropped
+            ? g.input(portName.loraMask(block, name), 'float32', ['batch', 'seq', inFeatures])
+            : undefined
       })
     }
     const bias = new Map(

@@ -2,7 +2,7 @@
 import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import type { ModelConfig } from '../config/config.ts'
-import type { SpanOptions } from '../family.ts'
+import type { LinearModule, SpanOptions } from '../family.ts'
 import type { BlockPorts, PortSites } from '../layers/ports.ts'
 import { BlockScope } from '../layers/scope.ts'
 import { promptSelector } from '../layers/sequence.ts'
@@ -19,10 +19,19 @@ export interface SpanContext {
   readonly packed: boolean
 }
 
+/** Linear modules of a block, and the modules that its parameters are made of. */
+export function portModulesOf<C extends ModelConfig>(
+  description: FamilyDescription<C>,
+  config: C
+): readonly LinearModule[] {
+  const parameters = description.blockParameters?.(config) ?? []
+  return [...description.linearModules(config), ...parameters.flatMap(({ experts }) => experts.flat())]
+}
+
 /** What ports of this model's blocks may name. */
 export function portSites<C extends ModelConfig>(description: FamilyDescription<C>, config: C): PortSites {
   return {
-    modules: description.linearModules(config),
+    modules: portModulesOf(description, config),
     biasesOf: block => blockBiasesOf(description, config, block)
   }
 }
@@ -36,7 +45,7 @@ export function throughBlocks<C extends ModelConfig>(
   hidden: Value,
   { portsOf, attend, tokenIndices, packed }: SpanContext
 ): Value {
-  const modules = description.linearModules(config)
+  const modules = portModulesOf(description, config)
   let selector: Value | undefined
   const prompted = (x: Value, { prompt }: BlockPorts): Value => {
     if (prompt === undefined) return x

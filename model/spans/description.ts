@@ -2,7 +2,14 @@
 import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import type { ModelConfig, RawConfig } from '../config/config.ts'
-import type { ClientTensorNames, ExpectedTensor, LinearModule, PositionTables, TokenHead } from '../family.ts'
+import type {
+  BlockParameter,
+  ClientTensorNames,
+  ExpectedTensor,
+  LinearModule,
+  PositionTables,
+  TokenHead
+} from '../family.ts'
 import type { AttentionKind, Projections } from '../layers/attention.ts'
 import type { BlockScope, TensorScope } from '../layers/scope.ts'
 
@@ -28,6 +35,8 @@ export interface FamilyDescription<C extends ModelConfig = ModelConfig> {
   /** what names of a block's tensors begin with, without the last dot: `model.layers.3` */
   blockPath(block: number): string
   linearModules(config: C): readonly LinearModule[]
+  /** default: none */
+  blockParameters?(config: C): readonly BlockParameter[]
   /** of PEFT's utils/constants.py */
   readonly defaultTargets: readonly string[]
   /** linear modules that have a bias, by name */

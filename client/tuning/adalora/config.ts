@@ -84,6 +84,7 @@ export const adaLoraFields = {
   lora_bias: 'idle',
   orth_reg_weight: 'read',
   r: 'idle',
+  target_parameters: { only: null },
   target_r: 'read',
   tfinal: 'read',
   tinit: 'read',

@@ -29,6 +29,10 @@ export const loraSchema = z.strictObject({
   /** probability with which training drops an input of A */
   loraDropout: z.number().min(0).lt(1).default(0),
   ...targetFields,
+  /** as of the other methods, but may be none where `targetParameters` are named */
+  targetModules: z.union([z.string(), z.array(z.string()).readonly()]).optional(),
+  /** router and experts, which are parameters and no modules: `gate.weight`, `experts.gate_up_proj`, `experts.down_proj` */
+  targetParameters: z.array(z.string()).min(1).readonly().optional(),
   /** rank of modules that have another */
   rankPattern: byModule(z.int().min(1)).optional(),
   /** `loraAlpha` of modules that have another */
@@ -69,6 +73,9 @@ export function withTargets(
 export function parseLoraConfig(config: unknown): ParsedLoraConfig {
   const settings = parseBySchema(loraSchema, config, 'LORA configuration', 'INVALID_ARGUMENT')
   checkTargetFields(settings, 'LORA configuration')
+  if (settings.targetModules?.length === 0 && settings.targetParameters === undefined) {
+    throw new SwarmError('INVALID_ARGUMENT', 'LORA configuration: targetModules: expected names of modules, found none')
+  }
   return settings
 }
 
@@ -104,10 +111,6 @@ const unused = {
   velora_config: null
 } as const
 
-const experts =
-  "parameters of experts and routers get no adapters here; with PEFT, target_modules 'all-linear' of a mixture of experts means them " +
-  "too: name the modules of attention instead, ['q_proj', 'k_proj', 'v_proj', 'o_proj']"
-
 /** What becomes of each field of LoRA's configuration. */
 export const loraFields = {
   ...commonFields,
@@ -141,7 +144,7 @@ export const loraFields = {
   // never saved by PEFT, which passes over it
   runtime_config: 'idle',
   target_modules: 'read',
-  target_parameters: { only: null, why: experts },
+  target_parameters: 'read',
   trainable_token_indices: { only: null, why: "modules_to_save ['embed_tokens'] trains the whole matrix" },
   use_bdlora: { only: null },
   use_dora: { only: false },
@@ -179,6 +182,7 @@ export function writeLoraConfig(
     r: settings.r,
     rank_pattern: settings.rankPattern ?? {},
     target_modules: targetModules,
+    target_parameters: settings.targetParameters ?? null,
     use_rslora: settings.useRslora
   }
 }
@@ -209,6 +213,7 @@ export function readLoraConfig(fields: Readonly<Record<string, unknown>>, file: 
     excludeModules: present(fields.exclude_modules),
     layersToTransform: fields.layers_to_transform ?? undefined,
     layersPattern: present(fields.layers_pattern),
+    targetParameters: present(fields.target_parameters),
     modulesToSave: present(fields.modules_to_save),
     rankPattern: present(fields.rank_pattern),
     alphaPattern: present(fields.alpha_pattern),

@@ -7,6 +7,8 @@ import { resolveTargets, targetNames } from '../targets.ts'
 import { trainedBiases } from './biases.ts'
 import { type LoraSettings, ranksOf, writeLoraConfig } from './config.ts'
 import { initializeA, initializeB } from './initialize.ts'
+import { withParameters } from './parameter-targets.ts'
+import { parameterAdapters } from './parameters.ts'
 
 /** The two matrices of one module and the names of the ports that they fill. */
 interface Adapter {
@@ -23,14 +25,15 @@ function scaled(values: DataOf<'float32'>, factor: number): DataOf<'float32'> {
 }
 
 /**
- * A `[r, in]` and B `[out, r]` for every module that the settings choose. The blocks know no scaling: it is multiplied
+ * A `[r, in]` and B `[out, r]` for every module that the settings choose, and for every parameter. The blocks know no scaling: it is multiplied
  * onto B as it leaves, and onto B's gradient as it comes back.
  */
 export async function createLora(
-  settings: LoraSettings,
+  given: LoraSettings,
   target: TuningTarget,
   options: CreateOptions
 ): Promise<TuningMethod<LoraSettings>> {
+  const settings = withParameters(given, target)
   const { initLoraWeights } = settings
   const { seed, initialize } = options
   if (initialize && (initLoraWeights === 'eva' || initLoraWeights === 'mica')) {
@@ -41,7 +44,7 @@ export async function createLora(
         '(begin the adapter with PEFT and load it)'
     )
   }
-  const targets = resolveTargets(settings, target, initialize)
+  const targets = settings.targetModules.length === 0 ? [] : resolveTargets(settings, target, initialize)
   const adapters = targets.map(({ block, module, path }): Adapter => {
     const { name, inFeatures, outFeatures } = module
     const stream = [block, target.modules.indexOf(module)]
@@ -60,14 +63,15 @@ export async function createLora(
       portB: `blocks.${block}.lora.${name}.B`
     }
   })
+  const wholes = parameterAdapters(settings, target, options)
   const biases = await trainedBiases(settings.bias, targets, target, options)
   const names = targetNames(settings, target.modules)
   // as PEFT sets it over Conv1D; how A and B lie does not depend on it
-  const fanInFanOut = targets.every(({ module }) => module.transposed)
+  const fanInFanOut = targets.length > 0 && targets.every(({ module }) => module.transposed)
 
   return {
     config: settings,
-    parameters: [...adapters.flatMap(({ a, b }) => [a, b]), ...biases.parameters],
+    parameters: [...adapters.flatMap(({ a, b }) => [a, b]), ...wholes.parameters, ...biases.parameters],
     // B stays at the singular vectors that it began as, as in PEFT
     frozen: initLoraWeights === 'mica' ? adapters.map(({ b }) => b) : undefined,
     dropout: settings.loraDropout,
@@ -76,7 +80,7 @@ export async function createLora(
     tiesWeights: settings.ensureWeightTying,
     virtualTokens: 0,
     ports() {
-      const ports: Record<string, PortTensors[string]> = { ...biases.ports() }
+      const ports: Record<string, PortTensors[string]> = { ...biases.ports(), ...wholes.ports() }
       for (const { a, b, portA, portB, scaling } of adapters) {
         ports[portA] = tensor('float32', a.shape, a.data)
         ports[portB] = tensor('float32', b.shape, scaled(b.data, scaling))
@@ -91,9 +95,11 @@ export async function createLora(
         if (gradientA && a.requiresGrad) addGradient(a, gradientA.data as Float32Array)
         if (gradientB && b.requiresGrad) addGradient(b, gradientB.data as Float32Array, scaling)
       }
+      wholes.accumulate(gradients)
       biases.accumulate(gradients)
     },
     accumulatePrompt() {},
+    fromSaved: tensors => wholes.fromSaved(tensors),
     describe: () => writeLoraConfig(settings, names, fanInFanOut)
   }
 }

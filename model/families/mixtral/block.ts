@@ -14,8 +14,8 @@ export function mixtralBlock(context: BlockContext<MixtralConfig>, hidden: Value
   const attended = selfAttention(context, hidden)
   const normed = scope.rmsNorm(attended, 'post_attention_layernorm', { epsilon: config.normEpsilon })
   const routing = { numExperts, chosen, name: `expert.${scope.block}` }
-  const mixed = mixExperts(g, normed, scope.project(normed, router), routing, (index, rows) => {
-    const project = (x: Value, matrix: 'w1' | 'w2' | 'w3'): Value => scope.project(x, expertPath(index, matrix))
+  const mixed = mixExperts(g, normed, scope.linear(normed, router), routing, (index, rows) => {
+    const project = (x: Value, matrix: 'w1' | 'w2' | 'w3'): Value => scope.linear(x, expertPath(index, matrix))
     return project(gated(g, 'silu', project(rows, 'w1'), project(rows, 'w3')), 'w2')
   })
   return g.Add(attended, mixed)

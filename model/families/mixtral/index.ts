@@ -6,14 +6,15 @@ import { defineFamily } from '../define-family.ts'
 import { attentionModulesOf, llamaClientTensorNames } from '../llama/tensors.ts'
 import { mixtralBlock } from './block.ts'
 import { parseMixtralConfig } from './config.ts'
-import { otherTensors } from './tensors.ts'
+import { blockParameters, otherTensors } from './tensors.ts'
 
 export const mixtral = defineFamily({
   modelTypes: ['mixtral'],
   parseConfig: parseMixtralConfig,
   blockPath: block => `model.layers.${block}`,
-  // as in PEFT over transformers 5, where the experts are no linear modules
+  // as in transformers 5, where router and experts are parameters
   linearModules: attentionModulesOf,
+  blockParameters,
   defaultTargets: ['q_proj', 'v_proj'],
   biasedModules: config => config.biasedModules,
   otherTensors,
