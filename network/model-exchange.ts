@@ -1,4 +1,6 @@
 // A model's files and tensors, asked of the servers that hold it. Moves bytes; whoever asks checks them.
+import { pipe } from 'it-pipe'
+import { atMost, whole } from '../common/byte-stages.ts'
 import { messageOf, SwarmError } from '../common/errors.ts'
 import { parseForeignJson } from '../common/foreign-json.ts'
 import { MiB, second } from '../common/units.ts'
@@ -80,14 +82,8 @@ export class ModelExchange {
   }
 
   async #whole(peer: string, request: Request, options: Options): Promise<Uint8Array> {
-    const parts: Uint8Array[] = []
-    let size = 0
-    for await (const part of this.#ask(peer, request, options)) {
-      size += part.length
-      if (size > maxFileBytes) throw new SwarmError('BAD_FRAME', `${peer}: more than ${maxFileBytes} bytes for a file`)
-      parts.push(part)
-    }
-    return Buffer.concat(parts)
+    const tooMuch = () => new SwarmError('BAD_FRAME', `${peer}: more than ${maxFileBytes} bytes for a file`)
+    return await pipe(this.#ask(peer, request, options), atMost(maxFileBytes, tooMuch), whole)
   }
 
   async *#ask(peer: string, request: Request, { signal }: Options): AsyncIterable<Uint8Array> {

@@ -1,4 +1,6 @@
 // Ranges of a file on the hub, over HTTP.
+import { pipe } from 'it-pipe'
+import { counted } from '../../common/byte-stages.ts'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { second } from '../../common/units.ts'
 import type { ByteSource } from '../partial/partial-file.ts'
@@ -48,10 +50,11 @@ export function hubSource(name: string, commit: string, file: string, size: numb
           if (!response.ok) throw refused(url, response.status)
           throw new SwarmError('BAD_CHECKPOINT', `${url}: expected bytes ${start}-${end - 1}/${size}, found ${said}`)
         }
-        for await (const bytes of response.body ?? []) {
-          timer.refresh()
-          yield bytes
-        }
+        if (response.body !== null)
+          yield* pipe(
+            response.body,
+            counted(() => timer.refresh())
+          )
       } catch (error) {
         signal?.throwIfAborted()
         if (error instanceof SwarmError) throw error

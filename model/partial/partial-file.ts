@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { pipe } from 'it-pipe'
+import { atMost, counted, hashed } from '../../common/byte-stages.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/folders.ts'
 import { isLaterFormat } from '../../common/format-version.ts'
@@ -96,19 +98,14 @@ export class PartialFile {
   ): Promise<string> {
     const { prefix = '', onBytes } = options
     const hash = createHash(algorithm).update(prefix)
-    for await (const bytes of createReadStream(this.path)) {
-      hash.update(bytes as Uint8Array)
-      onBytes?.((bytes as Uint8Array).length)
-    }
-    return hash.digest('hex')
+    return await pipe(createReadStream(this.path), counted(onBytes ?? (() => {})), hashed(hash))
   }
 
   /** sha256 in hex of a range that is here. */
   async hashRange({ start, end }: ByteRange): Promise<string> {
     const hash = createHash('sha256')
     if (start === end) return hash.digest('hex')
-    for await (const bytes of createReadStream(this.path, { start, end: end - 1 })) hash.update(bytes as Uint8Array)
-    return hash.digest('hex')
+    return await pipe(createReadStream(this.path, { start, end: end - 1 }), hashed(hash))
   }
 
   /** Takes a range for missing again. */
@@ -163,14 +160,16 @@ export class PartialFile {
       if (at > noted) await this.#writeJournal({ start: noted, end: at })
       noted = at
     }
+    const tooMuch = () => new SwarmError('BAD_CHECKPOINT', `${this.path}: the source gave more than it was asked for`)
     for (let attempt = 1; at < range.end; attempt++) {
       const before = at
       try {
-        for await (const bytes of this.#source.read({ start: at, end: range.end }, options)) {
+        const arriving = pipe(
+          this.#source.read({ start: at, end: range.end }, options),
+          atMost(range.end - at, tooMuch)
+        )
+        for await (const bytes of arriving) {
           options.signal?.throwIfAborted()
-          if (bytes.length > range.end - at) {
-            throw new SwarmError('BAD_CHECKPOINT', `${this.path}: the source gave more than it was asked for`)
-          }
           await handle.write(bytes, 0, bytes.length, at)
           at += bytes.length
           options.onBytes?.(bytes.length)

@@ -1,4 +1,6 @@
 // tensors: gives this server's model to peers that have no files of it. Only what lies on this machine already.
+import { pipe } from 'it-pipe'
+import { inPieces } from '../../common/byte-stages.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { KiB } from '../../common/units.ts'
 import { hashOfTensor, indexOf, readShared, readStored } from '../../model/checkpoint/share.ts'
@@ -95,12 +97,11 @@ export function tensorsHandler(context: ServerContext): Handler {
       }
       const leave = context.enter('request')
       try {
-        for await (const bytes of answer(context, body, { files, signal })) {
-          for (let at = 0; at < bytes.length; at += pieceBytes) {
-            const data = bytes.subarray(at, at + pieceBytes)
+        await pipe(answer(context, body, { files, signal }), inPieces(pieceBytes), async pieces => {
+          for await (const data of pieces) {
             await stream.send({ body: { kind: 'tensorsResponse', data }, tensors: {} }, { signal })
           }
-        }
+        })
       } finally {
         leave()
       }

@@ -1,5 +1,6 @@
 // The stages between the bytes of a data file and its rows, to be piped one into the next. Each names the line of a fault.
 import Papa from 'papaparse'
+import { type Bytes, joinBytes } from '../../../common/byte-stages.ts'
 import { messageOf, SwarmError } from '../../../common/errors.ts'
 import { quoteForeign } from '../../../common/foreign-json.ts'
 import { isJsonObject } from '../../../model/json.ts'
@@ -19,16 +20,9 @@ const maxCharacters = 2 ** 29 - 24
 
 const wrong = (message: string, cause?: unknown): SwarmError => new SwarmError('INVALID_ARGUMENT', message, { cause })
 
-/** All of them, as the end of a pipe. */
-export async function collectRows<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = []
-  for await (const item of items) all.push(item)
-  return all
-}
-
 /** Unpacks gzip. Throws INVALID_ARGUMENT for bytes that are not gzip or end too early. */
 export function unzip(file: string) {
-  return async function* (source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  return async function* (source: Bytes): AsyncGenerator<Uint8Array> {
     const gzip = new DecompressionStream('gzip') as ReadableWritablePair<Uint8Array, Uint8Array>
     try {
       yield* ReadableStream.from(source).pipeThrough(gzip)
@@ -37,18 +31,6 @@ export function unzip(file: string) {
       throw wrong(`${file}: cannot be unpacked as gzip (${messageOf(cause)})`, cause)
     }
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const [first] = parts
-  if (parts.length === 1) return first!
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }
 
 function decodeLine(bytes: Uint8Array, file: string, number: number): DataLine {
@@ -66,19 +48,19 @@ function decodeLine(bytes: Uint8Array, file: string, number: number): DataLine {
 
 /** Lines of strict UTF-8, the byte order mark left out. Throws INVALID_ARGUMENT with the line that is not. */
 export function toLines(file: string) {
-  return async function* (source: AsyncIterable<Uint8Array>): AsyncGenerator<DataLine> {
+  return async function* (source: Bytes): AsyncGenerator<DataLine> {
     let parts: Uint8Array[] = []
     let number = 1
     for await (const bytes of source) {
       let start = 0
       for (let end = bytes.indexOf(newline); end !== -1; end = bytes.indexOf(newline, start)) {
-        yield decodeLine(joined([...parts, bytes.subarray(start, end)]), file, number++)
+        yield decodeLine(joinBytes([...parts, bytes.subarray(start, end)]), file, number++)
         parts = []
         start = end + 1
       }
       parts.push(bytes.subarray(start))
     }
-    yield decodeLine(joined(parts.length === 0 ? [new Uint8Array()] : parts), file, number)
+    yield decodeLine(joinBytes(parts), file, number)
   }
 }
 

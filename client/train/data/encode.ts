@@ -1,9 +1,9 @@
 // Rows and texts of data files as examples that fit, with a line for a person about each file.
 import { pipe } from 'it-pipe'
+import { toList } from '../../../common/byte-stages.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import { type OnProgress, type RunningStage, runStage } from '../../../common/progress.ts'
 import { countLabels, countTokens } from '../collate.ts'
-import { collectRows } from './decode.ts'
 import type { Example } from './example.ts'
 import { fitExample, type LengthLimit } from './fit.ts'
 import type { DataRow, EncodeContext } from './format.ts'
@@ -88,7 +88,7 @@ async function encodeRows(
     }
   }
 
-  const examples = await pipe(rows, withTurns<DataRow>(signal), filled, tokenized, collectRows<Example>)
+  const examples = await pipe(rows, withTurns<DataRow>(signal), filled, tokenized, toList<Example>)
   const how = [...(layout === undefined ? [] : [layout]), isDetected ? 'by its fields' : 'as told'].join(', ')
   const description = [
     `${file.file}: ${format} (${how}), ${count(examples.length, 'example')}, ` +

@@ -1,8 +1,9 @@
 // Data files and folders of them as rows or whole texts. Knows no tokenizer.
 import { pipe } from 'it-pipe'
 import { files } from '#files'
+import { toList } from '../../../common/byte-stages.ts'
 import { SwarmError } from '../../../common/errors.ts'
-import { collectRows, type DataLine, jsonRows, parseTable, toLines, toText, unzip } from './decode.ts'
+import { type DataLine, jsonRows, parseTable, toLines, toText, unzip } from './decode.ts'
 import type { DataRow } from './format.ts'
 import { type DataFormatName, dataFormatNames, detectFormat } from './formats/index.ts'
 
@@ -39,7 +40,7 @@ type Found = Pick<RowsFile, 'rows'> & Partial<RowsFile>
 type Reader = (lines: AsyncIterable<DataLine>, file: string) => Promise<Found | { readonly document: string }>
 
 const json = (kind: 'lines' | 'either'): Reader => {
-  return async (lines, file) => ({ rows: await pipe(lines, jsonRows(file, kind), collectRows<DataRow>) })
+  return async (lines, file) => ({ rows: await pipe(lines, jsonRows(file, kind), toList<DataRow>) })
 }
 
 const separatorNames: Readonly<Record<string, string>> = { ',': 'commas', '\t': 'tabs', ';': 'semicolons', '|': 'bars' }
