@@ -4,16 +4,21 @@ import { version } from '../common/version.ts'
 import { arrangeArguments } from './arguments.ts'
 import { commands } from './commands/index.ts'
 import { exitStatus, reportError, signalStatus } from './terminal.ts'
+import { versionReport } from './versions.ts'
 import { inWordsOfFlags } from './wording.ts'
 
 /** @param output where help and usage errors go; default: the standard streams */
 export function createProgram(output: OutputConfiguration = {}): Command {
   const program = new Command('swarm')
     .description('Run and fine-tune large transformer models on a swarm of ordinary machines')
-    .version(version)
+    .option('-V, --version', 'print the release, and the versions of what it runs on')
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'swarm: ')), ...output })
     .showHelpAfterError("Run 'swarm --help' for usage.")
     .exitOverride()
+  program.on('option:version', () => {
+    program.configureOutput().writeOut?.(`${versionReport()}\n`)
+    throw new CommanderError(0, 'commander.version', version)
+  })
   for (const create of commands) {
     const command = create()
     program.addCommand(

@@ -11,6 +11,7 @@ export function packageFolder(): string {
 }
 
 interface Manifest {
+  readonly version?: string
   readonly dependencies?: Readonly<Record<string, string>>
   readonly optionalDependencies?: Readonly<Record<string, string>>
 }
@@ -32,4 +33,15 @@ export function installCommand(dependency: string, folder = packageFolder(), fro
   if (!existsSync(join(project, 'package.json'))) return `npm install -g ${spec}`
   const isHere = !relative(project, from).startsWith('..') && !isAbsolute(relative(project, from))
   return `npm install ${isHere ? '' : `--prefix ${JSON.stringify(project)} `}${spec}`
+}
+
+/** The version of a dependency that is installed; `not installed` where there is none. */
+export function dependencyVersion(name: string): string {
+  let folder = packageFolder()
+  for (;;) {
+    const path = join(folder, 'node_modules', name, 'package.json')
+    if (existsSync(path)) return (JSON.parse(readFileSync(path, 'utf8')) as Manifest).version ?? 'unknown'
+    if (dirname(folder) === folder) return 'not installed'
+    folder = dirname(folder)
+  }
 }

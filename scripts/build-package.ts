@@ -70,6 +70,8 @@ function published(manifest: Manifest): Manifest {
   const { prepack, postpack } = scripts as Record<string, string>
   return {
     ...plain,
+    // a clone brings its own Node, an installed package runs on the user's
+    engines: { node: '>=22.18' },
     bin: compiled(bin),
     exports: compiled(exports),
     imports: compiled(imports),

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { createProgram, runProgram } from '../../cli/program.ts'
 import { describeSystemError } from '../../cli/system-errors.ts'
 import { SwarmError } from '../../common/errors.ts'
+import { version } from '../../common/version.ts'
 
 /** Runs a command line in this process. */
 async function run(...argv: string[]): Promise<{ status: number | undefined; out: string; err: string }> {
@@ -43,6 +44,23 @@ test('help and version end with 0 on standard output; so does the bare command',
     assert.deepEqual([status, err], [0, ''], argv.join(' '))
     assert.match(out, argv[0] === '--version' ? /\d+\.\d+\.\d+/ : /Usage: swarm/)
   }
+})
+
+test('the version is that of everything that matters to a report of a fault', async () => {
+  const { out } = await run('--version')
+  const rows = new Map(
+    out
+      .trim()
+      .split('\n')
+      .map(line => [line.slice(0, 13).trim(), line.slice(13)])
+  )
+  assert.deepEqual([...rows.keys()], ['swarmtune', 'node', 'onnxruntime', 'libp2p', 'protocols', 'platform'])
+  assert.equal(rows.get('swarmtune'), version)
+  assert.equal(rows.get('node'), process.versions.node)
+  assert.match(rows.get('onnxruntime')!, /^\d+\.\d+\.\d+ \(cpu\b/)
+  assert.match(rows.get('libp2p')!, /^3\.\d+\.\d+$/)
+  assert.match(rows.get('protocols')!, /\binference\/2\.0\.0\b.*\bpush\/1\.0\.0\b/)
+  assert.ok(rows.get('platform')!.startsWith(`${process.platform} ${process.arch}, kernel `))
 })
 
 test('a variable that is empty is not set', async context => {
