@@ -16,13 +16,26 @@ export interface Parameter {
   requiresGrad: boolean
 }
 
-/** A parameter over `data`, or of zeros without it. */
+/** Zeros. Throws INVALID_ARGUMENT where there is no memory for so many. */
+function zeros(name: string, shape: readonly number[], size: number): DataOf<'float32'> {
+  try {
+    return new Float32Array(size)
+  } catch (cause) {
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `parameter ${name} [${shape}]: there is no memory for ${size} numbers (are the rank and the virtual tokens right?)`,
+      { cause }
+    )
+  }
+}
+
+/** A parameter over `data`, or of zeros without it. Throws INVALID_ARGUMENT where there is no memory for it. */
 export function parameter(name: string, shape: readonly number[], data?: DataOf<'float32'>): Parameter {
   const size = sizeOf(shape)
   if (data !== undefined && data.length !== size) {
     throw new SwarmError('INTERNAL', `parameter ${name} [${shape}]: expected ${size} elements, found ${data.length}`)
   }
-  return { name, shape, data: data ?? new Float32Array(size), grad: null, requiresGrad: true }
+  return { name, shape, data: data ?? zeros(name, shape, size), grad: null, requiresGrad: true }
 }
 
 /** Adds `factor` times a gradient of the parameter's size to what is there. */

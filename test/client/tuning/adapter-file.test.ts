@@ -189,6 +189,25 @@ suite('adapter files', () => {
     }
   })
 
+  test('sizes that no memory holds are refused by name', async context => {
+    const cases: [name: string, fields: Record<string, unknown>][] = [
+      ['lora', { r: 1e14 }],
+      ['lora', { rank_pattern: { q_proj: 1e15 } }],
+      ['prompt', { num_virtual_tokens: 1e14 }],
+      ['p-tuning', { num_virtual_tokens: 1e14 }],
+      ['prefix', { num_virtual_tokens: 1e14 }],
+      ['adalora', { init_r: 1e14, rank_pattern: null }]
+    ]
+    for (const [name, fields] of cases) {
+      const folder = await copy(context, name)
+      await edit(folder, fields)
+      await assert.rejects(loadAdapter(folder, target), {
+        code: 'INVALID_ARGUMENT',
+        message: /^parameter \S+ \[[\d,]+\]: there is no memory for \d+ numbers/
+      })
+    }
+  })
+
   const faults: [string, ErrorCode, RegExp, (folder: string) => Promise<void>][] = [
     ['no configuration', 'NOT_FOUND', /adapter_config.json: no such file/, f => rm(join(f, 'adapter_config.json'))],
     ['no tensors', 'NOT_FOUND', /adapter_model.safetensors: no such file/, f => rm(join(f, tensorsName))],
