@@ -41,7 +41,11 @@ export function describeSystemError(error: unknown): string | undefined {
   const words = getSystemErrorMap().get(errno ?? 0)?.[1] ?? code
   const what = path === undefined ? syscall : `${syscall} ${path}`
   if (path !== undefined && isOfHome(path)) {
-    return `${what}: ${words} (${code}): set SWARM_HOME to a folder that this user can write`
+    const isFull = code === 'ENOSPC' || code === 'EDQUOT'
+    const advice = isFull
+      ? 'free some space, or set SWARM_HOME to a folder on another disk'
+      : 'set SWARM_HOME to a folder that this user can write'
+    return `${what}: ${words} (${code}): ${advice}`
   }
   return `${what}: ${words} (${code}): ${remedy}`
 }

@@ -52,6 +52,9 @@ type StopSignal = 'SIGINT' | 'SIGTERM'
 /** the first signal that asked this process to stop */
 let stoppedBy: StopSignal | undefined
 
+/** of the command before this one in the same process, which may have failed */
+let giveBackSignals: (() => void) | undefined
+
 /** The status of a process that was asked to stop by a signal, however orderly it went. */
 export function signalStatus(): number | undefined {
   return stoppedBy && exitStatus[stoppedBy]
@@ -82,6 +85,7 @@ export function interruptSignal(options: { untilEof?: boolean; takesInterrupt?: 
   signal: AbortSignal
   release(): void
 } {
+  giveBackSignals?.()
   const controller = new AbortController()
   if (options.untilEof) {
     onEndOfInput(() => controller.abort(new SwarmError('ABORTED', 'stopped: standard input has ended (--until-eof)')))
@@ -94,13 +98,12 @@ export function interruptSignal(options: { untilEof?: boolean; takesInterrupt?: 
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
-  return {
-    signal: controller.signal,
-    release() {
-      process.off('SIGINT', onSignal)
-      process.off('SIGTERM', onSignal)
-    }
+  const release = (): void => {
+    process.off('SIGINT', onSignal)
+    process.off('SIGTERM', onSignal)
   }
+  giveBackSignals = release
+  return { signal: controller.signal, release }
 }
 
 /** An error's message in the words of the command line: states of a swarm name flags, not options of the SDK. */

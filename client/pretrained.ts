@@ -107,8 +107,6 @@ export function checkPretrainedOptions<Options extends PretrainedOptions>(
 ): void {
   const what = 'fromPretrained'
   checkOptions(what, options, keys)
-  if (options === undefined)
-    throw new SwarmError('INVALID_ARGUMENT', `${what}: expected options (initialPeers, swarm, …)`)
   const { codec, remote, audit, hub, fromPeers } = options
   if (typeof codec === 'object') {
     checkOptions(`${what}: codec`, codec, { activations: true, gradients: true, generation: true })

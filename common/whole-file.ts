@@ -20,6 +20,8 @@ export async function writeWhole(
     await rename(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {})
-    throw error
+    // a disk that is full says so of no file
+    const { path: named = temporary } = error as NodeJS.ErrnoException
+    throw Object.assign(error as Error, { path: named === temporary ? path : named })
   }
 }

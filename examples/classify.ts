@@ -15,7 +15,10 @@ import {
 } from 'swarmtune'
 
 const [peer, folder = 'sources-adapter', path = 'models/tiny'] = process.argv.slice(2)
-if (peer === undefined) throw new Error('usage: node examples/classify.ts <address of a peer> [folder] [model]')
+if (peer === undefined) {
+  console.error('usage: node examples/classify.ts <address of a peer> [folder] [model]')
+  process.exit(2)
+}
 
 const sources = { train: 'data/sources.train.jsonl', validation: 'data/sources.test.jsonl' }
 const data = await loadTrainingData(sources, { tokenizer: await loadTokenizer(path), maxPositions: 1024 })

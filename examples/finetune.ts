@@ -17,7 +17,10 @@ import {
 } from 'swarmtune'
 
 const [peer, folder = 'capitals-adapter', path = 'models/tiny'] = process.argv.slice(2)
-if (peer === undefined) throw new Error('usage: node examples/finetune.ts <address of a peer> [folder] [model]')
+if (peer === undefined) {
+  console.error('usage: node examples/finetune.ts <address of a peer> [folder] [model]')
+  process.exit(2)
+}
 
 const base = await AutoDistributedModelForCausalLM.fromPretrained(path, { initialPeers: [peer] })
 const model = await getPeftModel(base, {

@@ -6,7 +6,10 @@
 import { AutoDistributedModelForCausalLM } from 'swarmtune'
 
 const [peer, prompt = 'It was a dark', path = 'models/tiny'] = process.argv.slice(2)
-if (peer === undefined) throw new Error('usage: node examples/generate.ts <address of a peer> [prompt] [model]')
+if (peer === undefined) {
+  console.error('usage: node examples/generate.ts <address of a peer> [prompt] [model]')
+  process.exit(2)
+}
 
 const model = await AutoDistributedModelForCausalLM.fromPretrained(path, { initialPeers: [peer] })
 

@@ -147,17 +147,36 @@ export function dialError(
   return new SwarmError('UNREACHABLE', `cannot reach ${peer}${tried} (${dialReason(error)})`, { cause: error })
 }
 
+/** Why a machine does not listen on an address, and what to do about it. */
+const listenFaults: Readonly<Record<string, string>> = {
+  EADDRINUSE:
+    'the port is taken; stop what uses the port, choose another, or listen on port 0 to have a free one chosen',
+  EADDRNOTAVAIL:
+    'this machine has no such address; listen on 0.0.0.0 (all addresses), 127.0.0.1 (this machine alone) or one of its own',
+  EACCES: 'this user may not take the port; choose one above 1023',
+  EAFNOSUPPORT: 'this machine has no addresses of this kind; listen on an IPv4 address',
+  EINVAL: 'it is incomplete, as a link-local address without its interface; listen on another'
+}
+
 /** ADDRESS_IN_USE or INVALID_ARGUMENT when listening failed; anything else as it is. */
 export function listenError(error: unknown, listen: readonly string[]): unknown {
   const message = messageOf(error)
-  const taken = listen.filter(address => message.includes(`${address}: `) && message.includes('EADDRINUSE'))
-  if (message.includes('EADDRINUSE')) {
-    const where = (taken.length > 0 ? taken : listen).join(', ')
-    const hint = 'stop what uses the port, choose another, or listen on port 0 to have a free one chosen'
-    return new SwarmError('ADDRESS_IN_USE', `cannot listen on ${where}: the port is taken; ${hint}`, { cause: error })
+  const code = Object.keys(listenFaults).find(each => message.includes(each))
+  if (code !== undefined) {
+    // libp2p's message has a line for each address that failed, with a stack
+    const failed = listen.filter(address => message.includes(`${address}: `))
+    const where = (failed.length > 0 ? failed : listen).join(', ')
+    const kind = code === 'EADDRINUSE' ? 'ADDRESS_IN_USE' : 'INVALID_ARGUMENT'
+    return new SwarmError(kind, `cannot listen on ${where}: ${listenFaults[code]}`, { cause: error })
   }
   if (error instanceof Error && error.name === 'UnsupportedListenAddressesError') {
-    return new SwarmError('INVALID_ARGUMENT', `cannot listen: ${message}`, { cause: error })
+    const [first] = message
+      .replaceAll(/\n\s*at [^\n]*/g, '')
+      .split(/\n\s*\n\s*/)
+      .slice(-1)
+    return new SwarmError('INVALID_ARGUMENT', `cannot listen on ${listen.join(', ')}: ${first!.trim()}`, {
+      cause: error
+    })
   }
   return error
 }

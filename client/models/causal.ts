@@ -59,7 +59,7 @@ export class PeftModelForCausalLM extends CausalModel {
 /** Opens causal language models. */
 export const AutoDistributedModelForCausalLM = {
   /** As `openModel`, with the language head. Warns where `generate` would refuse the model's generation_config.json. */
-  async fromPretrained(path: string, options: PretrainedOptions): Promise<DistributedModelForCausalLM> {
+  async fromPretrained(path: string, options: PretrainedOptions = {}): Promise<DistributedModelForCausalLM> {
     checkPretrainedOptions(options, pretrainedKeys)
     return await openModel(path, { ...options, languageHead: true }, parts => {
       const head = new LanguageHead(parts)

@@ -165,7 +165,10 @@ export const AutoDistributedModelForSequenceClassification = {
    * As `openModel`, with a linear layer that scores the last token of a sequence: the checkpoint's, or a new one from
    * `seed`. Throws INVALID_ARGUMENT for labels that contradict each other or the checkpoint, UNSUPPORTED for regression.
    */
-  async fromPretrained(path: string, options: ClassifierOptions): Promise<DistributedModelForSequenceClassification> {
+  async fromPretrained(
+    path: string,
+    options: ClassifierOptions = {}
+  ): Promise<DistributedModelForSequenceClassification> {
     checkPretrainedOptions(options, classifierKeys)
     return await openModel(path, { ...options, languageHead: false }, async parts => {
       const { head, labels } = await headOf(parts, sequenceLayer, options)
@@ -177,7 +180,10 @@ export const AutoDistributedModelForSequenceClassification = {
 /** Opens models for a label of each token. */
 export const AutoDistributedModelForTokenClassification = {
   /** The same with a layer that scores every token. */
-  async fromPretrained(path: string, options: TokenClassifierOptions): Promise<DistributedModelForTokenClassification> {
+  async fromPretrained(
+    path: string,
+    options: TokenClassifierOptions = {}
+  ): Promise<DistributedModelForTokenClassification> {
     checkPretrainedOptions(options, { ...classifierKeys, classifierDropout: true })
     return await openModel(path, { ...options, languageHead: false }, async parts => {
       const { head, labels } = await headOf(parts, tokenLayer(parts.checkpoint, options), options)

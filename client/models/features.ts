@@ -39,7 +39,7 @@ export class PeftModelForFeatureExtraction extends FeatureModel {
 /** Opens models without a head. */
 export const AutoDistributedModel = {
   /** As `openModel`, with nothing after the last norm. */
-  async fromPretrained(path: string, options: PretrainedOptions): Promise<DistributedModel> {
+  async fromPretrained(path: string, options: PretrainedOptions = {}): Promise<DistributedModel> {
     checkPretrainedOptions(options, pretrainedKeys)
     return await openModel(path, { ...options, languageHead: false }, parts => {
       const head = new FeatureHead(parts)

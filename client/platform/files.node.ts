@@ -1,6 +1,6 @@
 // Files on Node.
 import { createReadStream } from 'node:fs'
-import { access, appendFile, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { access, appendFile, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
@@ -25,6 +25,12 @@ function writeError(path: string, cause: unknown): unknown {
 const unwritable: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENOENT'])
 
 const temporaryOf = (path: string): string => `${path}.${process.pid}.${crypto.randomUUID()}${temporarySuffix}`
+
+/** A device, a pipe, or a name for one, as /dev/stdout is: written to, never replaced by a file. */
+async function isDevice(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined)
+  return found !== undefined && !found.isDirectory() && (!found.isFile() || /^\/(dev|proc)\//.test(resolve(path)))
+}
 
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'
 
@@ -86,8 +92,9 @@ export const files: Files = {
 
   async write(path, bytes, { signal } = {}) {
     const temporary = temporaryOf(path)
-    await removeLeftoversOf(path)
     try {
+      if (await isDevice(path)) return await writeFile(path, bytes, { signal })
+      await removeLeftoversOf(path)
       await makeFolder(dirname(path))
       await writeFile(temporary, bytes, { signal })
       await rename(temporary, path)

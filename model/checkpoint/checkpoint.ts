@@ -1,6 +1,7 @@
 // A Hugging Face model directory: opened by its headers, checked against its configuration, read tensor by tensor.
 // Knows files and names; what the tensors mean is the family's.
 import { createHash } from 'node:crypto'
+import { stat } from 'node:fs/promises'
 import { SwarmError } from '../../common/errors.ts'
 import type { Tensor } from '../../common/tensor.ts'
 import { type ModelConfig, type RawConfig, withGenerationConfig } from '../config/config.ts'
@@ -118,6 +119,7 @@ export interface OpenCheckpointOptions {
 export async function openCheckpoint(pathOrName: string, options: OpenCheckpointOptions = {}): Promise<Checkpoint> {
   options.signal?.throwIfAborted()
   const folder = options.folder ?? (await openLocalOrHub(pathOrName, options))
+  if (folder.files.size === 0) throw await nothingAt(pathOrName, folder.path)
   const checkpoint = await openFolder(folder, options)
   const { identity = checkpoint.identity } = options
   if (checkpoint.identity === identity) return checkpoint
@@ -125,6 +127,20 @@ export async function openCheckpoint(pathOrName: string, options: OpenCheckpoint
     'MODEL_MISMATCH',
     `${pathOrName}: expected model ${identity.slice(0, 8)}, found ${checkpoint.identity.slice(0, 8)}: what was fetched is not it`
   )
+}
+
+const kinds = 'a folder with config.json and weights, a .gguf file, or a name of the hub such as Qwen/Qwen2.5-0.5B'
+
+/** Says what is at a path instead of a model. */
+async function nothingAt(pathOrName: string, path: string): Promise<SwarmError> {
+  const found = await stat(path).catch(() => undefined)
+  const what =
+    found === undefined
+      ? `no folder or file here (${path})`
+      : found.isDirectory()
+        ? 'the folder is empty'
+        : 'it is a file'
+  return new SwarmError('NOT_FOUND', `model ${pathOrName}: ${what}; expected ${kinds}`)
 }
 
 /** What lies at the path; where nothing does and it could be a name of the hub's, that model. */
@@ -205,7 +221,7 @@ async function withStoredHead(
 async function openFolder(folder: ModelFolder, options: OpenCheckpointOptions): Promise<Checkpoint> {
   const raw = await folder.json('config.json', options)
   if (raw === undefined) {
-    throw new SwarmError('NOT_FOUND', `${folder.path}: no config.json (expected a Hugging Face model directory)`)
+    throw new SwarmError('NOT_FOUND', `${folder.path}: no config.json; expected ${kinds}`)
   }
   const family = familyOf(raw)
   const generationConfig = (await folder.json('generation_config.json', options)) ?? {}

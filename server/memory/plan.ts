@@ -85,19 +85,10 @@ function blockBytes({ config, family }: Pick<Checkpoint, 'config' | 'family'>, p
   return largest * elementBytes[precision]
 }
 
-/**
- * Divides `memoryBytes`: what was named is taken as it is, the KV cache gets a quarter of the rest (1 GiB at most), activations an
- * eighth each, frames of peers a sixteenth, and weights what is left, which says how many blocks there are where nobody has said so.
- * Without `memoryBytes` the caches have 1 GiB each, the work on a request half of what is available (4 GiB at most), frames an eighth
- * (4 GiB at most): they are filled only when they are needed, so that weights may take the larger part of what is available.
- * @param available bytes of memory that are free to take
- * @throws SwarmError INVALID_ARGUMENT where not one block fits, or not those that were asked for
- */
-export function planMemory(init: MemoryInit, available: number): MemoryPlan {
-  const { checkpoint, blocks, memoryBytes, dtype = 'float32' } = init
+/** The parts beside the weights, and what those leave of the budget. */
+function divide(init: MemoryInit, available: number) {
+  const { memoryBytes } = init
   const isLimited = memoryBytes !== undefined
-  const total = checkpoint.config.numBlocks
-  const asked = blocks === undefined ? init.numBlocks : blocks.end - blocks.first
   const budget = memoryBytes ?? available * freeShare
   const base = isLimited ? Math.min(processBytes, memoryBytes) : 0
   const part = (share: number, most: number): number => Math.min(most, Math.floor((budget - base) * share))
@@ -117,6 +108,38 @@ export function planMemory(init: MemoryInit, available: number): MemoryPlan {
   const caches = shares.kvCacheBytes + shares.residualBytes + shares.workingBytes
   const beside = isLimited ? base + caches + shares.peerBytes : Math.min(caches, budget / 2)
   const forWeights = Math.max(0, budget - beside)
+  return { budget, base, limits, forWeights }
+}
+
+/** The least `memoryBytes`, in whole MiB, with room for so many blocks. */
+function leastMemory(init: MemoryInit, numBlocks: number, precision: Precision): number {
+  const needed = numBlocks * blockBytes(init.checkpoint, precision)
+  const isEnough = (size: number): boolean => divide({ ...init, memoryBytes: size * MiB }, 0).forWeights >= needed
+  let most = 1
+  while (!isEnough(most)) most *= 2
+  let least = most / 2
+  while (most - least > 1) {
+    const middle = Math.floor((least + most) / 2)
+    if (isEnough(middle)) most = middle
+    else least = middle
+  }
+  return most * MiB
+}
+
+/**
+ * Divides `memoryBytes`: what was named is taken as it is, the KV cache gets a quarter of the rest (1 GiB at most), activations an
+ * eighth each, frames of peers a sixteenth, and weights what is left, which says how many blocks there are where nobody has said so.
+ * Without `memoryBytes` the caches have 1 GiB each, the work on a request half of what is available (4 GiB at most), frames an eighth
+ * (4 GiB at most): they are filled only when they are needed, so that weights may take the larger part of what is available.
+ * @param available bytes of memory that are free to take
+ * @throws SwarmError INVALID_ARGUMENT where not one block fits, or not those that were asked for
+ */
+export function planMemory(init: MemoryInit, available: number): MemoryPlan {
+  const { checkpoint, blocks, dtype = 'float32' } = init
+  const isLimited = init.memoryBytes !== undefined
+  const total = checkpoint.config.numBlocks
+  const asked = blocks === undefined ? init.numBlocks : blocks.end - blocks.first
+  const { budget, base, limits, forWeights } = divide(init, available)
   const wanted = Math.min(asked ?? total, total)
   const fits = (precision: Precision): number => Math.floor(forWeights / blockBytes(checkpoint, precision))
   const mustFit = isLimited || asked === undefined
@@ -132,7 +155,10 @@ export function planMemory(init: MemoryInit, available: number): MemoryPlan {
     throw new SwarmError(
       'INVALID_ARGUMENT',
       `memory: ${asked === undefined ? 'not one block' : `not all of ${wanted} blocks`} of ${one} in ${precision} fit: ${split}; ` +
-        `allow more memory, fewer blocks, a smaller dtype, or less for caches`
+        (isLimited
+          ? `at least ${formatBytes(leastMemory(init, asked === undefined ? 1 : wanted, precision))} are needed: `
+          : '') +
+        'allow more memory, fewer blocks, a smaller dtype, or less for caches'
     )
   }
   const numBlocks = asked === undefined ? Math.min(most, total) : wanted

@@ -99,6 +99,14 @@ for (const [name, args, message, expected = 1] of cases) {
   })
 }
 
+test('an example without arguments says how it is used', () => {
+  for (const name of ['generate', 'finetune', 'classify']) {
+    const { status, stderr } = spawnSync(process.execPath, [`examples/${name}.ts`], { cwd: root, encoding: 'utf8' })
+    assert.equal(status, 2)
+    assert.match(stderr, new RegExp(`^usage: node examples/${name}\\.ts <address of a peer> .*\\n$`))
+  }
+})
+
 test('a taken port', async () => {
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise(done => server.once('listening', done))

@@ -1,0 +1,116 @@
+// What new users get wrong first: each is one line that says what, and what to do, without a stack.
+import assert from 'node:assert/strict'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { before, test } from 'node:test'
+import { AutoDistributedModelForCausalLM } from '../../client/index.ts'
+import { temporaryFolder, tinyPath } from '../model/support.ts'
+import { runHere } from './run.ts'
+
+const peer = ['--host', '127.0.0.1', '--no-mdns', '--no-identity']
+
+/** Runs a command that fails, and gives the line that it says. */
+async function lineOf(...argv: string[]): Promise<string> {
+  const { status, stdout, stderr } = await runHere(...argv)
+  assert.equal(status, 1, stderr)
+  assert.doesNotMatch(stdout, /serving/)
+  const lines = stderr.split('\n').filter(line => line.startsWith('swarm: ') || /^\s+at /.test(line))
+  assert.equal(lines.length, 1, stderr)
+  return lines[0]!
+}
+
+let folder: string
+
+before(async context => {
+  folder = await temporaryFolder(context as never)
+})
+
+test('an address that is not of this machine', async () => {
+  const line = await lineOf('bootstrap', '--host', '8.8.8.8', '--port', '0', '--no-mdns', '--no-identity')
+  assert.equal(
+    line,
+    'swarm: cannot listen on /ip4/8.8.8.8/tcp/0: this machine has no such address; listen on 0.0.0.0 (all addresses), 127.0.0.1 (this machine alone) or one of its own'
+  )
+})
+
+test('a port in use', async context => {
+  const server = createServer().listen(0, '127.0.0.1')
+  context.after(() => server.close())
+  await new Promise(done => server.once('listening', done))
+  const { port } = server.address() as { port: number }
+  assert.match(
+    await lineOf('bootstrap', ...peer, '--port', String(port)),
+    new RegExp(`^swarm: cannot listen on /ip4/127\\.0\\.0\\.1/tcp/${port}: the port is taken; .* or listen on port 0`)
+  )
+})
+
+test('what is no model', async () => {
+  const expected =
+    'expected a folder with config.json and weights, a .gguf file, or a name of the hub such as Qwen/Qwen2.5-0.5B'
+  const [empty, file, other] = ['empty', 'file.txt', 'other'].map(name => join(folder, name)) as [
+    string,
+    string,
+    string
+  ]
+  await Promise.all([mkdir(empty), writeFile(file, ''), mkdir(other)])
+  await writeFile(join(other, 'README.md'), '')
+  const missing = join(folder, 'missing')
+  for (const [path, what] of [
+    [missing, `model ${missing}: no folder or file here (${missing}); `],
+    [empty, `model ${empty}: the folder is empty; `],
+    [file, `model ${file}: it is a file; `],
+    [other, `${other}: no config.json; `]
+  ]) {
+    assert.equal(await lineOf('serve', path!, ...peer), `swarm: ${what}${expected}`)
+  }
+})
+
+test('less memory than the program takes', async () => {
+  const [, least] = /^swarm: --memory: not one block .* at least ([\d.]+) MiB are needed: /.exec(
+    await lineOf('serve', tinyPath, ...peer, '--memory', '100MB')
+  )!
+  assert.ok(Number(least) > 256 && Number(least) < 300, least)
+})
+
+test('a home folder that cannot be made', { skip: process.platform !== 'linux' }, async context => {
+  const { SWARM_HOME } = process.env
+  context.after(() => {
+    if (SWARM_HOME === undefined) delete process.env.SWARM_HOME
+    else process.env.SWARM_HOME = SWARM_HOME
+  })
+  process.env.SWARM_HOME = '/proc/none/swarm'
+  const advice = 'set SWARM_HOME to a folder that this user can write'
+  const bootstrap = await lineOf('bootstrap', '--host', '127.0.0.1', '--no-mdns', '--port', '0')
+  assert.match(bootstrap, new RegExp(`^swarm: mkdir /proc/none.*\\(ENOENT\\): ${advice}$`))
+  assert.match(await lineOf('init', 'name'), new RegExp(`${advice}$`))
+})
+
+test('a run in a folder that takes no files', { skip: process.platform !== 'linux' }, async () => {
+  const data = join(folder, 'data.jsonl')
+  await writeFile(data, '{"prompt": "a", "completion": "b"}\n')
+  const line = await lineOf('train', tinyPath, data, '--output-dir', '/proc/none')
+  assert.equal(line, 'swarm: /proc/none/config.yaml: cannot be written (ENOENT): choose another folder')
+})
+
+test('an output that is full, a folder, or under a file', { skip: process.platform !== 'linux' }, async () => {
+  const run = join(folder, 'run')
+  await mkdir(run)
+  await writeFile(join(run, 'metrics.jsonl'), '{"step":1,"loss":2}\n{"step":2,"loss":1}\n')
+  const cases = [
+    ['/dev/full', 'no room left for it'],
+    [folder, 'cannot be written (EISDIR): choose another folder'],
+    [join(run, 'metrics.jsonl', 'x'), 'cannot be written (EEXIST): choose another folder']
+  ] as const
+  for (const [output, said] of cases) {
+    assert.equal(await lineOf('plot', run, '--output', output), `swarm: ${output}: ${said}`)
+  }
+  assert.ok((await stat('/dev/full')).isCharacterDevice())
+})
+
+test('fromPretrained needs no options', async () => {
+  await assert.rejects(
+    AutoDistributedModelForCausalLM.fromPretrained(join(folder, 'missing')),
+    /no folder or file here/
+  )
+})
