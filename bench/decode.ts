@@ -6,7 +6,7 @@ import { resolve } from 'node:path'
 import { startServers } from '../cli/local-swarm.ts'
 import { AutoDistributedModelForCausalLM } from '../client/index.ts'
 import type { BlockRange } from '../common/range.ts'
-import { type Tensor, tensor } from '../common/tensor.ts'
+import { type Float32Tensor, type Tensor, tensor } from '../common/tensor.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../model/checkpoint/checkpoint.ts'
 import { blockWeights } from '../model/weights/block-weights.ts'
 import { createSession, type Session, sharedTensor } from '../runtime/session.ts'
@@ -22,7 +22,7 @@ const prompt = [11, 222, 1333, 2444, 555, 66, 777, 888]
 class LocalModel {
   readonly #checkpoint: Checkpoint
   readonly #spans: { range: BlockRange; session: Session }[] = []
-  #embedding!: Tensor<'float32'>
+  #embedding!: Float32Tensor
   #head!: Session
 
   constructor(checkpoint: Checkpoint) {
@@ -87,7 +87,7 @@ class LocalModel {
             outputs[`present.${block}.${part}`] = caches.get(`${block}.${part}`)!
           }
         }
-        hidden = (await session.run(feeds, { outputs })).hidden_out as Tensor<'float32'>
+        hidden = (await session.run(feeds, { outputs })).hidden_out as Float32Tensor
       }
       past += ids.length
       const last = tensor('float32', [1, 1, hiddenSize], hidden.data.slice(-hiddenSize))

@@ -15,7 +15,7 @@ import { type PeerProcess, startPeer } from '../cli/local-swarm.ts'
 import { AutoDistributedModelForCausalLM, type Codec } from '../client/index.ts'
 import { createRandom } from '../common/random.ts'
 import type { BlockRange } from '../common/range.ts'
-import { type Tensor, tensor } from '../common/tensor.ts'
+import { type Float32Tensor, tensor } from '../common/tensor.ts'
 import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
 import { portName } from '../model/layers/ports.ts'
 import { median, ratios, spread } from './tools/report.ts'
@@ -30,13 +30,13 @@ const { config, family } = await openCheckpoint(model)
 const blocks = config.numBlocks
 
 const random = createRandom(1)
-function randomTensor(shape: readonly number[], scale: number): Tensor<'float32'> {
+function randomTensor(shape: readonly number[], scale: number): Float32Tensor {
   const made = tensor('float32', shape)
   for (let at = 0; at < made.data.length; at++) made.data[at] = random.normal() * scale
   return made
 }
 
-const ports: Record<string, Tensor<'float32'>> = {}
+const ports: Record<string, Float32Tensor> = {}
 for (let block = 0; block < blocks; block++) {
   for (const module of ['self_attn.q_proj', 'self_attn.v_proj']) {
     const { inFeatures, outFeatures } = family.linearModules(config).find(({ name }) => name === module)!

@@ -4,7 +4,7 @@ export type { ErrorCode } from '../common/errors.ts'
 export { SwarmError } from '../common/errors.ts'
 export type { Logger } from '../common/logger.ts'
 export type { OnProgress, Progress, ProgressUnit, Stage } from '../common/progress.ts'
-export { float32, int64, type Tensor, tensor } from '../common/tensor.ts'
+export { type Float32Tensor, float32, int64, type Tensor, tensor } from '../common/tensor.ts'
 export {
   type CharacterRange,
   type ChatMessage,

@@ -1,12 +1,10 @@
 // The hidden states that rows of a session have passed somewhere, by position: what whoever computes from them can be given again.
-import { type Tensor, tensor } from './tensor.ts'
-
-type Floats = Tensor<'float32'>
+import { type Float32Tensor, tensor } from './tensor.ts'
 
 /** Positions of some rows, as a step carries them. */
 export interface HistoryPart {
   /** [batch, seq, hidden], padding on the right */
-  readonly hidden: Floats
+  readonly hidden: Float32Tensor
   /** how many positions of each row are there */
   readonly lengths: readonly number[]
   /** position of the first of each row */

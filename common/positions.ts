@@ -1,8 +1,8 @@
 // Sequences cut along their positions. Knows no session.
-import { type Tensor, tensor } from './tensor.ts'
+import { type Float32Tensor, tensor } from './tensor.ts'
 
 /** Positions `from` to `from + count - 1` of every row, [batch, seq, width] to [batch, count, width]: fewer where the sequence ends. */
-export function slicePositions({ shape, data }: Tensor<'float32'>, from: number, count: number): Tensor<'float32'> {
+export function slicePositions({ shape, data }: Float32Tensor, from: number, count: number): Float32Tensor {
   const [batch, seq, width] = shape as [number, number, number]
   const size = Math.min(count, seq - from)
   const slice = tensor('float32', [batch, size, width])

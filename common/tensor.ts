@@ -29,6 +29,9 @@ export interface Tensor<D extends DType = DType> {
   readonly data: DataOf<D>
 }
 
+/** What computing is done in; hidden states are [batch, seq, hidden]. */
+export type Float32Tensor = Tensor<'float32'>
+
 /** Number of elements of a shape. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((size, dim) => size * dim, 1)
@@ -49,7 +52,7 @@ export function tensor<D extends DType>(dtype: D, shape: readonly number[], data
 }
 
 /** float32 tensor from numbers. */
-export function float32(shape: readonly number[], values: ArrayLike<number>): Tensor<'float32'> {
+export function float32(shape: readonly number[], values: ArrayLike<number>): Float32Tensor {
   return tensor('float32', shape, Float32Array.from(values))
 }
 

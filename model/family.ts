@@ -1,6 +1,6 @@
 // What a folder of a model family offers: its configuration, its tensors, and its block, embedding and head as graphs.
 import type { BlockRange } from '../common/range.ts'
-import type { Tensor } from '../common/tensor.ts'
+import type { Float32Tensor } from '../common/tensor.ts'
 import type { Graph } from '../graph/graph.ts'
 import type { ModelConfig, RawConfig } from './config/config.ts'
 import type { Precision } from './quantize/precision.ts'
@@ -71,7 +71,7 @@ export interface ClientTensorNames {
 }
 
 /** Tables that span graphs take as inputs, by their names there; row p is for position p. */
-export type PositionTables = Readonly<Record<string, Tensor<'float32'>>>
+export type PositionTables = Readonly<Record<string, Float32Tensor>>
 
 interface ClientOptions {
   /** the tensors are inputs named as in the checkpoint, so that gradients can be wanted; else weights of a file */

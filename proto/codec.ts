@@ -1,6 +1,6 @@
 // How float32 elements are written on the wire: as they are, in half the bytes, or in a quarter. Knows no frames.
 // All numbers are little endian, as every platform that runs Node and ONNX Runtime is.
-import { sizeOf, type Tensor } from '../common/tensor.ts'
+import { type Float32Tensor, sizeOf } from '../common/tensor.ts'
 import { int8Bytes, int8Floats, int8Pieces } from './int8.ts'
 
 /** the names callers use; the .proto file's enum `Codec` is `wireCodecs` */
@@ -97,7 +97,7 @@ function decodeBrainFloats(bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBu
   return new Float32Array(to.buffer)
 }
 
-/** Floats in rows of `rowLength`, the size of a tensor's last axis. */
+/** Float32Tensor in rows of `rowLength`, the size of a tensor's last axis. */
 interface Encoding {
   /** where the encoded elements must begin to be read where they lie */
   readonly alignment: number
@@ -152,7 +152,7 @@ export function alignmentOf(codec: Codec): number {
  * The bytes of a tensor on the wire, in pieces of at most `maxBytes` (a multiple of 8), made when they are asked for. For
  * fp32 views of the tensor, no copies: do not change it before they are sent.
  */
-export function encodePieces({ shape, data }: Tensor<'float32'>, codec: Codec, maxBytes: number): Iterable<Uint8Array> {
+export function encodePieces({ shape, data }: Float32Tensor, codec: Codec, maxBytes: number): Iterable<Uint8Array> {
   return encodings[codec].pieces(data, rowLengthOf(shape), maxBytes)
 }
 

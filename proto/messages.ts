@@ -1,7 +1,7 @@
 // The messages in the shape our code uses: a discriminated union with every field present. The fields themselves are
 // derived from the types generated from swarmtune.proto, so that neither is kept by hand.
 import { SwarmError } from '../common/errors.ts'
-import type { Tensor } from '../common/tensor.ts'
+import type { Float32Tensor, Tensor } from '../common/tensor.ts'
 import type { Codec } from './codec.ts'
 import { swarmtune } from './gen/swarmtune.js'
 
@@ -37,7 +37,7 @@ export type WireDType = 'float32' | 'int64' | 'int32'
 
 /** Tensors by name, as in the .proto's comments on each message. */
 export interface NamedTensors {
-  readonly [name: string]: Tensor<'float32'> | Tensor<'int64'> | Tensor<'int32'>
+  readonly [name: string]: Float32Tensor | Tensor<'int64'> | Tensor<'int32'>
 }
 
 /** A frame: what it says, and the tensors that come with it. */

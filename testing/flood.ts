@@ -2,7 +2,7 @@
 // from an address of its own. Knows libp2p and the framing, none of a client's manners.
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
-import { float32, type Tensor } from '../common/tensor.ts'
+import { type Float32Tensor, float32 } from '../common/tensor.ts'
 import { KiB } from '../common/units.ts'
 import type { Checkpoint } from '../model/checkpoint/checkpoint.ts'
 import { portName } from '../model/layers/ports.ts'
@@ -116,7 +116,7 @@ export function forwardFrame(
   blocks: { first: number; end: number },
   { seq, rank = 0, keepResiduals = false }: { seq: number; rank?: number; keepResiduals?: boolean }
 ): Uint8Array {
-  const tensors: Record<string, Tensor<'float32'>> = {
+  const tensors: Record<string, Float32Tensor> = {
     hidden: float32([1, seq, config.hiddenSize], new Float32Array(seq * config.hiddenSize).fill(0.1))
   }
   for (let block = blocks.first; block < blocks.end && rank > 0; block++) {

@@ -1,7 +1,7 @@
 // The blocks of a model in this process: what a chain of servers computes, from the same graphs without a network.
 import type { ForwardPass, RemoteBlocks, RemoteForwardOptions } from '../client/remote/chain.ts'
 import type { BlockRange } from '../common/range.ts'
-import { float32, int64, type Tensor } from '../common/tensor.ts'
+import { type Float32Tensor, float32, int64, type Tensor } from '../common/tensor.ts'
 import { cut } from '../graph/cut.ts'
 import { differentiate } from '../graph/gradient.ts'
 import type { Graph } from '../graph/graph.ts'
@@ -61,7 +61,7 @@ export class LocalBlocks implements Pick<RemoteBlocks, 'forward'>, AsyncDisposab
     }))
   }
 
-  async forward(hidden: Tensor<'float32'>, { mask, ports = {} }: RemoteForwardOptions = {}): Promise<ForwardPass> {
+  async forward(hidden: Float32Tensor, { mask, ports = {} }: RemoteForwardOptions = {}): Promise<ForwardPass> {
     const { config, family } = this.#checkpoint
     const [batch, seq] = hidden.shape as [number, number]
     // positions begin after trained keys and values, as in PEFT
@@ -87,18 +87,18 @@ export class LocalBlocks implements Pick<RemoteBlocks, 'forward'>, AsyncDisposab
       const feeds = { ...given, ...own, hidden: current }
       const results = await span.forward.run(feedsOf(span.forward.graph, feeds))
       passes.push({ span, own, results: { ...feeds, ...results } })
-      current = results.hidden_out as Tensor<'float32'>
+      current = results.hidden_out as Float32Tensor
     }
     return {
       hidden: current,
       async backward(gradient) {
-        const gradients: Record<string, Tensor<'float32'>> = {}
+        const gradients: Record<string, Float32Tensor> = {}
         let received = gradient
         for (const { span, own, results } of passes.toReversed()) {
           const feeds = { ...results, 'grad.hidden_out': received }
           const found = await span.backward.run(feedsOf(span.backward.graph, feeds))
-          for (const name of Object.keys(own)) gradients[name] = found[`grad.${name}`] as Tensor<'float32'>
-          received = found['grad.hidden'] as Tensor<'float32'>
+          for (const name of Object.keys(own)) gradients[name] = found[`grad.${name}`] as Float32Tensor
+          received = found['grad.hidden'] as Float32Tensor
         }
         return { hidden: received, ports: gradients }
       }

@@ -1,7 +1,7 @@
 // A model with an adapter in this process: embedding, blocks, head and loss, for tests of tuning and training.
 import type { Batch, TrainableModel, TrainingForwardOptions } from '../client/train/index.ts'
 import type { TuningMethod } from '../client/tuning/index.ts'
-import { float32, int64, type Tensor } from '../common/tensor.ts'
+import { type Float32Tensor, float32, int64, type Tensor } from '../common/tensor.ts'
 import { type Checkpoint, readTensor } from '../model/checkpoint/checkpoint.ts'
 import { createSession } from '../runtime/session.ts'
 import { createTrainingSessions, feedsOf, type LocalBlocks } from './local-blocks.ts'
@@ -24,7 +24,7 @@ function prepend<D extends 'float32' | 'int64'>(
 
 export interface LocalModel extends TrainableModel, AsyncDisposable {
   /** virtual tokens included, `[batch, n + seq, vocab]` */
-  logits(batch: Batch): Promise<Tensor<'float32'>>
+  logits(batch: Batch): Promise<Float32Tensor>
 }
 
 export async function createLocalModel(
@@ -46,7 +46,7 @@ export async function createLocalModel(
     const tuned = (await method?.begin?.({ training: false, seed: 0 })) ?? method
     const embedded = await embed.run(feedsOf(embed.graph, { ...matrices, ids: inputIds }))
     const prompt = [...(tuned?.promptEmbeddings()?.data ?? [])]
-    const hidden = prepend(float32, prompt, n, embedded.hidden as Tensor<'float32'>)
+    const hidden = prepend(float32, prompt, n, embedded.hidden as Float32Tensor)
     const pass = await blocks.forward(hidden, {
       mask: prepend(int64, zeros(1), n, attentionMask),
       ports: tuned?.ports()
@@ -62,7 +62,7 @@ export async function createLocalModel(
     exportState: () => method?.exportState?.() ?? null,
     importState: state => method?.importState?.(state),
     async logits(batch) {
-      return (await run(batch)).results.logits as Tensor<'float32'>
+      return (await run(batch)).results.logits as Float32Tensor
     },
     async forward(batch: Batch, _options?: TrainingForwardOptions) {
       const { tuned, pass, results } = await run(batch)
@@ -73,7 +73,7 @@ export async function createLocalModel(
           async backward({ scale = 1 } = {}) {
             const feeds = { ...results, 'grad.loss': float32([], [scale]) }
             const { 'grad.hidden': received } = await head.backward.run(feedsOf(head.backward.graph, feeds))
-            const gradients = await pass.backward(received as Tensor<'float32'>)
+            const gradients = await pass.backward(received as Float32Tensor)
             tuned?.accumulatePorts(gradients.ports)
             const { shape, data } = gradients.hidden
             const [rows, length, size] = shape as [number, number, number]

@@ -1,6 +1,6 @@
 // A server that computes and then says something else: a real one, whose answers are changed on their way out.
 import { pickOptions } from '../common/options.ts'
-import type { Tensor } from '../common/tensor.ts'
+import type { Float32Tensor } from '../common/tensor.ts'
 import { tensor } from '../common/tensor.ts'
 import { type NetworkInit, networkKeys } from '../network/network.ts'
 import { createNetwork, type Network } from '../network/node.ts'
@@ -8,10 +8,8 @@ import type { MessageStream } from '../network/streams/message-stream.ts'
 import type { BodyKind, Message, NamedTensors } from '../proto/messages.ts'
 import { BlockServer, type ServerInit } from '../server/server.ts'
 
-type Floats = Tensor<'float32'>
-
 /** What is said instead of a result. @param input what the result was computed from, where it is of the same shape */
-export type ServerLie = (result: Floats, input: Floats | undefined) => Floats
+export type ServerLie = (result: Float32Tensor, input: Float32Tensor | undefined) => Float32Tensor
 
 export interface LyingServer {
   readonly server: BlockServer
@@ -46,7 +44,7 @@ export async function createLyingServer(
   const state = {
     lie,
     lies: 0,
-    input: undefined as Floats | undefined,
+    input: undefined as Float32Tensor | undefined,
     held: [] as readonly BodyKind[],
     heldMs: Infinity
   }
@@ -57,7 +55,7 @@ export async function createLyingServer(
     const changed: Record<string, NamedTensors[string]> = {}
     for (const [name, value] of Object.entries(tensors)) {
       const isResult = name === 'hidden' || name === 'grad.hidden'
-      changed[name] = isResult ? state.lie(value as Floats, state.input) : value
+      changed[name] = isResult ? state.lie(value as Float32Tensor, state.input) : value
     }
     state.lies += 1
     return { body, tensors: changed }
@@ -79,7 +77,7 @@ export async function createLyingServer(
           return async (receiving?: Parameters<MessageStream['receive']>[0]) => {
             const message = await target.receive(receiving)
             const { hidden, 'grad.hidden': gradient } = message?.tensors ?? {}
-            state.input = (gradient ?? hidden ?? state.input) as Floats | undefined
+            state.input = (gradient ?? hidden ?? state.input) as Float32Tensor | undefined
             return message
           }
         }

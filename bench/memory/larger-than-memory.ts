@@ -9,7 +9,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import { float32, type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, float32, tensor } from '../../common/tensor.ts'
 import { MiB } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { portName } from '../../model/layers/ports.ts'
@@ -44,7 +44,7 @@ async function timed(count: number, run: (index: number) => Promise<unknown>): P
   return times.slice(1)
 }
 
-function states(shape: readonly number[]): Tensor<'float32'> {
+function states(shape: readonly number[]): Float32Tensor {
   return float32(
     shape,
     Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => Math.sin(i))
@@ -65,7 +65,7 @@ async function measure(): Promise<Times> {
   const init = { checkpoint, range: blocks, weights, threads: Number(threads), prepackedBytes: 0, maxSessions: 4 }
   const programs = new SpanPrograms(init)
   const executor = new SpanExecutor({ programs, rotary: new RotaryTables(checkpoint) })
-  const ports: Record<string, Tensor<'float32'>> = {}
+  const ports: Record<string, Float32Tensor> = {}
   for (let block = 0; block < config.numBlocks; block++) {
     for (const { name, inFeatures, outFeatures } of family.linearModules(config)) {
       if (!family.defaultTargets.some(target => name.endsWith(target))) continue

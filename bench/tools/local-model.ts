@@ -1,5 +1,5 @@
 // A whole model in one process, without a network: embedding, one decode graph over all blocks, head. For benchmarks.
-import { int64, type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, int64, type Tensor, tensor } from '../../common/tensor.ts'
 import { type Checkpoint, readTensor } from '../../model/checkpoint/checkpoint.ts'
 import type { Precision } from '../../model/quantize/precision.ts'
 import { blockWeights } from '../../model/weights/block-weights.ts'
@@ -23,7 +23,7 @@ export interface LocalBlocks {
   /** of opening the weights and compiling */
   readonly loadMs: number
   /** hidden [1, seq, hidden] after `past` tokens -> the same; not waiting for another thread */
-  step(hidden: Tensor, past: number): Promise<Tensor<'float32'>>
+  step(hidden: Tensor, past: number): Promise<Float32Tensor>
   release(): Promise<void>
 }
 
@@ -71,7 +71,7 @@ export async function loadBlocks(checkpoint: Checkpoint, init: LocalModelInit): 
 export interface ModelEnds {
   embed(ids: readonly number[], past: number): Promise<Tensor>
   /** [1, seq, vocabulary] */
-  head(hidden: Tensor): Promise<Tensor<'float32'>>
+  head(hidden: Tensor): Promise<Float32Tensor>
 }
 
 /** What a client computes: always float32. */
@@ -92,7 +92,7 @@ export async function loadEnds(checkpoint: Checkpoint, threads: number): Promise
       return (await run(sessions.embed, { ids: int64(shape, ids), positions: int64(shape, positions) })).hidden!
     },
     async head(hidden) {
-      return (await run(sessions.head, { hidden })).logits as Tensor<'float32'>
+      return (await run(sessions.head, { hidden })).logits as Float32Tensor
     }
   }
 }

@@ -2,7 +2,7 @@
 // by deviation.ts and verdict.ts. Audited, not verified: whoever lies seldom is found late.
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import { type Logger, silent } from '../../common/logger.ts'
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import type { Codec } from '../../proto/frame.ts'
 import type { AuditedRequest, AuditedSession, AuditKind, AuditReport, Lie, ResultAuditor } from '../remote/audited.ts'
 import { throwIfAborted } from '../remote/passes/retry.ts'
@@ -14,8 +14,6 @@ import { type AuditedWork, type Examination, Examiner } from './examiner.ts'
 import type { OwnBlocks } from './own-blocks.ts'
 import { type AuditCaller, recomputeBackward, recomputeForward, recomputeSession } from './recompute.ts'
 import { precisionOf, toleranceOf } from './tolerance.ts'
-
-type Floats = Tensor<'float32'>
 
 /** How much of what servers compute is computed again elsewhere. */
 export interface AuditOptions {
@@ -102,14 +100,18 @@ export class Auditor implements ResultAuditor {
   }
 
   /** Perhaps audits a forward pass; always the first of a server that is not known. Throws BAD_FRAME (retryable) where it was a lie: another server shall compute it. */
-  async forward(asked: AuditedRequest, output: Floats): Promise<void> {
+  async forward(asked: AuditedRequest, output: Float32Tensor): Promise<void> {
     if (!this.isFirst([asked.hop]) && !this.draw()) return
     const verdict = await this.#examine(asked.hop, this.#forwardWork(asked, output), asked.request.signal)
     if (isLie(verdict)) throw refused(asked.hop, 'forward')
   }
 
   /** The same of a backward pass. */
-  async backward({ hop, input, request }: AuditedRequest, gradient: Floats, result: PassGradients): Promise<void> {
+  async backward(
+    { hop, input, request }: AuditedRequest,
+    gradient: Float32Tensor,
+    result: PassGradients
+  ): Promise<void> {
     if (!this.isFirst([hop]) && !this.draw()) return
     const { caller } = this.#components
     const work: AuditedWork<PassGradients> = {
@@ -188,7 +190,7 @@ export class Auditor implements ResultAuditor {
   }
 
   /** A chain has given a wrong result: each of its servers is asked for its part alone. */
-  async #find({ hops, request }: AuditedSession, states: readonly Floats[], deviation: number): Promise<void> {
+  async #find({ hops, request }: AuditedSession, states: readonly Float32Tensor[], deviation: number): Promise<void> {
     const { caller } = this.#components
     const before = this.#lies.length
     let isOther = false
@@ -221,9 +223,9 @@ export class Auditor implements ResultAuditor {
 
   #forwardWork(
     { input, request }: AuditedRequest,
-    output: Floats,
+    output: Float32Tensor,
     options: { kind?: AuditKind; isKnown?: AuditedSession['isKnown']; decoded?: boolean } = {}
-  ): AuditedWork<Floats> {
+  ): AuditedWork<Float32Tensor> {
     const { caller, own } = this.#components
     const { kind = 'forward', isKnown, decoded = false } = options
     return {
@@ -248,7 +250,7 @@ export class Auditor implements ResultAuditor {
   }
 
   #hiddenDeviation(
-    states: { claimed: Floats; reference: Floats; input: Floats },
+    states: { claimed: Float32Tensor; reference: Float32Tensor; input: Float32Tensor },
     { precisions, hops }: { precisions: readonly (string | undefined)[]; hops: number },
     { isKnown, decoded }: { isKnown: AuditedSession['isKnown']; decoded: boolean }
   ): number {

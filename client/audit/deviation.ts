@@ -1,9 +1,7 @@
 // How far two results lie apart, in units of what is tolerated: above 1 is too far. Pure.
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import type { NamedTensors } from '../../proto/frame.ts'
 import type { Tolerance } from './tolerance.ts'
-
-type Floats = Tensor<'float32'>
 
 /** Trained tensors whose gradient is this small beside the others' say nothing. */
 const leastShare = 1e-3
@@ -35,7 +33,11 @@ const ratio = (difference: number, allowed: number): number => {
  * @param isKnown tokens that are compared; default all
  */
 export function hiddenDeviation(
-  { claimed, reference, input }: { readonly claimed: Floats; readonly reference: Floats; readonly input: Floats },
+  {
+    claimed,
+    reference,
+    input
+  }: { readonly claimed: Float32Tensor; readonly reference: Float32Tensor; readonly input: Float32Tensor },
   tolerance: Tolerance,
   isKnown: (row: number, position: number) => boolean = () => true
 ): number {

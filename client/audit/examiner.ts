@@ -1,7 +1,7 @@
 // One audit: the same work by a second party, and by a third where the two disagree. Knows no reports.
 import type { SwarmError } from '../../common/errors.ts'
 import type { BlockRange } from '../../common/range.ts'
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import { second } from '../../common/units.ts'
 import { throwIfAborted } from '../remote/passes/retry.ts'
 import { isPeersFault, type SpanRequest } from '../remote/passes/span-request.ts'
@@ -12,8 +12,6 @@ import type { AuditCaller } from './recompute.ts'
 import type { AuditKind, Lie } from './report.ts'
 import { judge, type Verdict } from './verdict.ts'
 
-type Floats = Tensor<'float32'>
-
 /** What is computed again. */
 export interface AuditedWork<Result> {
   readonly kind: AuditKind
@@ -21,7 +19,7 @@ export interface AuditedWork<Result> {
   readonly claimed: Result
   readonly signal: AbortSignal | undefined
   /** [batch, seq, hidden], what went in */
-  readonly input: Floats
+  readonly input: Float32Tensor
   compute(route: readonly Hop[], signal: AbortSignal): Promise<Result>
   /** absent: nothing of it can be computed here */
   own?: (blocks: BlockRange) => Promise<Result>
@@ -103,11 +101,11 @@ export class Examiner {
   /** What comes in and out of each hop by other servers than these, or by us; null where nobody can. Throws what the servers say. */
   async along(
     hops: readonly Hop[],
-    input: Floats,
+    input: Float32Tensor,
     request: SpanRequest,
     without: ReadonlySet<string>,
-    compute: (route: readonly Hop[], from: Floats, request: SpanRequest) => Promise<Floats>
-  ): Promise<{ hidden: Floats[]; precisions: (string | undefined)[]; hops: number } | null> {
+    compute: (route: readonly Hop[], from: Float32Tensor, request: SpanRequest) => Promise<Float32Tensor>
+  ): Promise<{ hidden: Float32Tensor[]; precisions: (string | undefined)[]; hops: number } | null> {
     const { own } = this.#components
     const states = { hidden: [input], precisions: [] as (string | undefined)[], hops: 0 }
     for (const { blocks, peerId } of hops) {
@@ -134,7 +132,7 @@ export class Examiner {
   }
 
   /** A time limit for a second result. */
-  #limit(route: readonly Hop[], { shape }: Floats, signal: AbortSignal | undefined): AbortSignal {
+  #limit(route: readonly Hop[], { shape }: Float32Tensor, signal: AbortSignal | undefined): AbortSignal {
     const tokens = shape[0]! * shape[1]!
     const promisedMs = this.#components.peers.promisedMs(route, { mode: 'throughput', tokens })
     const limit = AbortSignal.timeout(Math.ceil(leastMs + factor * promisedMs))

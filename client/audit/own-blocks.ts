@@ -1,14 +1,12 @@
 // The blocks of a checkpoint that lies on this machine, computed here: slow, one block after the other, and beyond doubt.
 import type { BlockRange } from '../../common/range.ts'
 import { withResource } from '../../common/resource.ts'
-import { float32, int64, type Tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, float32, int64, type Tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { portsOf } from '../../model/layers/ports.ts'
 import { blockWeights } from '../../model/weights/block-weights.ts'
 import { createSession } from '../../runtime/session.ts'
 import type { SpanRequest } from '../remote/passes/span-request.ts'
-
-type Floats = Tensor<'float32'>
 
 export class OwnBlocks {
   readonly #checkpoint: Checkpoint
@@ -24,7 +22,11 @@ export class OwnBlocks {
    * [batch, seq, hidden] through the blocks, in float32; no dropout. Throws INVALID_ARGUMENT where tensors are not float32, and
    * what reading and computing throw.
    */
-  async forward(blocks: BlockRange, hidden: Floats, { mask, ports, signal }: SpanRequest): Promise<Floats> {
+  async forward(
+    blocks: BlockRange,
+    hidden: Float32Tensor,
+    { mask, ports, signal }: SpanRequest
+  ): Promise<Float32Tensor> {
     const { config, family } = this.#checkpoint
     const [batch, seq] = hidden.shape as [number, number]
     // positions begin after trained keys and values, as in PEFT
@@ -53,7 +55,7 @@ export class OwnBlocks {
       }
       const feeds = graph.inputs.map(({ name }) => [name, known[name]!] as const)
       const outputs = await withResource(opened, session => session.run(Object.fromEntries(feeds)))
-      current = outputs.hidden_out as Floats
+      current = outputs.hidden_out as Float32Tensor
     }
     return current
   }

@@ -1,5 +1,5 @@
 // The same work once more, along another route. Keeps nothing on the servers.
-import { int64, type Tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, int64 } from '../../common/tensor.ts'
 import { portsOf } from '../../model/layers/ports.ts'
 import type { Network } from '../../network/network.ts'
 import type { Codec, NamedTensors } from '../../proto/frame.ts'
@@ -13,8 +13,6 @@ import {
 import type { Hop } from '../remote/routing/routing.ts'
 import { SessionHop } from '../remote/session/hop.ts'
 
-type Floats = Tensor<'float32'>
-
 const ownOf = (request: SpanRequest, hop: Hop): SpanRequest => ({
   ...request,
   ports: portsOf(request.ports, hop.blocks),
@@ -25,9 +23,9 @@ const ownOf = (request: SpanRequest, hop: Hop): SpanRequest => ({
 export async function recomputeForward(
   caller: SpanCaller,
   route: readonly Hop[],
-  input: Floats,
+  input: Float32Tensor,
   request: SpanRequest
-): Promise<Floats> {
+): Promise<Float32Tensor> {
   let hidden = input
   for (const hop of route) ({ hidden } = await requestForward(caller, hop, hidden, ownOf(request, hop)))
   return hidden
@@ -37,8 +35,8 @@ export async function recomputeForward(
 export async function recomputeBackward(
   caller: SpanCaller,
   route: readonly Hop[],
-  { input, request }: { readonly input: Floats; readonly request: SpanRequest },
-  gradient: Floats
+  { input, request }: { readonly input: Float32Tensor; readonly request: SpanRequest },
+  gradient: Float32Tensor
 ): Promise<PassGradients> {
   const inputs = [input]
   for (const hop of route.slice(0, -1)) inputs.push(await recomputeForward(caller, [hop], inputs.at(-1)!, request))
@@ -63,10 +61,10 @@ export type AuditCaller = SpanCaller & { readonly network: Pick<Network, 'reques
 export async function recomputeSession(
   caller: AuditCaller,
   route: readonly Hop[],
-  input: Floats,
+  input: Float32Tensor,
   request: SpanRequest,
   codec: Codec
-): Promise<Floats> {
+): Promise<Float32Tensor> {
   let hidden = input
   for (const hop of route) hidden = await throughSession(caller, hop, hidden, request, codec)
   return hidden
@@ -75,10 +73,10 @@ export async function recomputeSession(
 async function throughSession(
   { network, model, timeoutMs, addressesOf }: AuditCaller,
   hop: Hop,
-  hidden: Floats,
+  hidden: Float32Tensor,
   { mask, ports, signal = new AbortController().signal }: SpanRequest,
   codec: Codec
-): Promise<Floats> {
+): Promise<Float32Tensor> {
   const [batch, seq] = hidden.shape as [number, number, number]
   const lengths = Array.from({ length: batch }, (_, row) =>
     mask === undefined

@@ -1,7 +1,7 @@
 // A model with an adapter merged into it, written as a checkpoint of its own that transformers loads. Needs no swarm.
 import { checkOptions } from '../../common/options.ts'
 import { type OnProgress, runStage } from '../../common/progress.ts'
-import { dtypes, type Tensor, tensor } from '../../common/tensor.ts'
+import { dtypes, type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
 import { GiB, MiB } from '../../common/units.ts'
 import { type Checkpoint, readSample, readTensor } from '../../model/checkpoint/checkpoint.ts'
 import { copyCompanions, copyConfig } from '../../model/checkpoint/companion-files.ts'
@@ -57,7 +57,7 @@ const pieceBytes = MiB
 const codecs = { float16: 'fp16', bfloat16: 'bf16' } as const
 
 /** Rounded to the element type, to nearest. */
-function toDtype(floats: Tensor<'float32'>, dtype: ExportDType): Tensor {
+function toDtype(floats: Float32Tensor, dtype: ExportDType): Tensor {
   if (dtype === 'float32') return floats
   const bytes = new Uint8Array(2 * floats.data.length)
   let offset = 0

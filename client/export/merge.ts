@@ -1,21 +1,19 @@
 // What an adapter does to a model's own weights, for adapters that can be written into them. Knows ports, no tuning method.
 import { SwarmError } from '../../common/errors.ts'
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import type { ModelConfig } from '../../model/config/config.ts'
 import type { Family } from '../../model/family.ts'
 import { parsePort } from '../../model/layers/ports.ts'
 import type { PortTensors, TuningMethod } from '../tuning/index.ts'
 
-type Floats = Tensor<'float32'>
-
 /** Changes a tensor in place. */
-type Change = (weight: Floats) => void
+type Change = (weight: Float32Tensor) => void
 
 /** Changes by the names of the tensors, as the checkpoint's family names them. */
 export type MergePlan = ReadonlyMap<string, Change>
 
 /** Adds `left` [rows, rank] times `right` [rank, columns] to a matrix [rows, columns]. Sums in double precision. */
-export function addProduct(matrix: Floats, left: Floats, right: Floats): void {
+export function addProduct(matrix: Float32Tensor, left: Float32Tensor, right: Float32Tensor): void {
   const [rows, rank] = left.shape as [number, number]
   const columns = right.shape[1]!
   const sums = new Float64Array(columns)
@@ -31,7 +29,7 @@ export function addProduct(matrix: Floats, left: Floats, right: Floats): void {
   }
 }
 
-function transpose({ shape, data }: Floats): Floats {
+function transpose({ shape, data }: Float32Tensor): Float32Tensor {
   const [rows, columns] = shape as [number, number]
   const out = new Float32Array(data.length)
   for (let row = 0; row < rows; row++) {
@@ -41,7 +39,7 @@ function transpose({ shape, data }: Floats): Floats {
 }
 
 /** Multiplies the rows (axis 0) or columns (axis 1) of a matrix, or the elements of a vector, by those of `factors`. */
-function scaleAxis({ shape, data }: Floats, factors: Floats, axis: 0 | 1): void {
+function scaleAxis({ shape, data }: Float32Tensor, factors: Float32Tensor, axis: 0 | 1): void {
   const columns = shape[1] ?? 1
   for (let index = 0; index < data.length; index++) {
     data[index]! *= factors.data[axis === 0 ? Math.floor(index / columns) : index % columns]!
@@ -53,11 +51,11 @@ interface Filled {
   readonly path: string
   readonly transposed: boolean
   readonly hasBias: boolean
-  readonly a?: Floats
-  readonly b?: Floats
-  readonly bias?: Floats
-  readonly input?: Floats
-  readonly output?: Floats
+  readonly a?: Float32Tensor
+  readonly b?: Float32Tensor
+  readonly bias?: Float32Tensor
+  readonly input?: Float32Tensor
+  readonly output?: Float32Tensor
 }
 
 /** (W + B A) ∘ output ∘ input, W [out, in]; of weights that lie [in, out] the same the other way round. */

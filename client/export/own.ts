@@ -1,5 +1,5 @@
 // What becomes of the tensors outside the blocks that an adapter has trained whole: they replace the model's own. Knows no files.
-import { type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { setField } from '../../model/config/config-text.ts'
 import { chosenTensors, type OwnChoice } from '../heads/modules-to-save.ts'
@@ -7,15 +7,13 @@ import { type Parameter, parameter } from '../local/parameter.ts'
 import type { TaskType } from '../tuning/index.ts'
 import type { MergePlan } from './merge.ts'
 
-type Floats = Tensor<'float32'>
-
 /** A tensor that the model does not have yet. */
 export interface AddedTensor {
   readonly name: string
   readonly shape: readonly number[]
   /** its elements are stored as this tensor's of the checkpoint are; default float32 */
   readonly like?: string
-  load(): Promise<Floats>
+  load(): Promise<Float32Tensor>
 }
 
 export interface OwnReplacement {
@@ -33,7 +31,7 @@ export function replaceOwn(
   checkpoint: Pick<Checkpoint, 'family' | 'config' | 'tensors'>,
   chosen: OwnChoice,
   task: TaskType,
-  read: (name: string) => Promise<Floats>
+  read: (name: string) => Promise<Float32Tensor>
 ): OwnReplacement {
   const { family, config, tensors } = checkpoint
   const { embedding, head } = family.clientTensorNames(config)
@@ -47,13 +45,15 @@ export function replaceOwn(
   const headOfOwn = own.find(({ isHead }) => isHead)?.parameter
   const overwritten = own.filter(({ isHead }) => !(parts && isHead))
   const plan = new Map(
-    overwritten.map(({ tensor, parameter: { data } }) => [tensor, (floats: Floats) => floats.data.set(data)] as const)
+    overwritten.map(
+      ({ tensor, parameter: { data } }) => [tensor, (floats: Float32Tensor) => floats.data.set(data)] as const
+    )
   )
   const parameters = own.map(({ parameter }) => parameter)
   if (!parts) return { parameters, plan, added: [], editConfig: text => text }
   const untied = family.parseConfig({ ...(config.raw as object), tie_word_embeddings: false })
   const { shape } = tensors.get(embedding)!
-  const load = async (): Promise<Floats> =>
+  const load = async (): Promise<Float32Tensor> =>
     headOfOwn === undefined ? await read(embedding) : tensor('float32', shape, headOfOwn.data)
   return {
     parameters,

@@ -1,6 +1,6 @@
 // Beam search over any model whose rows can go on from each other: every prompt has as many rows as beams. Knows no network.
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import { decodeAfter } from '../../model/text/text-stream.ts'
 import { advanceBeams, type Beam, type BeamSearch, beginBeams } from './beams.ts'
 import { checkLogits } from './logits.ts'
@@ -55,7 +55,7 @@ export async function searchBeams(
   )
   // one row of each prompt takes it in; the others, which need some token, go on from that one
   const rows = prompts.flatMap(prompt => [prompt, ...Array(numBeams - 1).fill(prompt.slice(0, 1))])
-  let logits: Tensor<'float32'> = await model.prefill(rows, { signal })
+  let logits: Float32Tensor = await model.prefill(rows, { signal })
   for (;;) {
     if (signal?.aborted) throw toSwarmError(signal.reason, 'ABORTED')
     const vocabulary = checkLogits(logits, rows.length)

@@ -1,6 +1,6 @@
 // The generation loop over any model that gives logits: prompts in, tokens and text out, step by step. Knows no network.
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import { generateByBeams } from './beam-search.ts'
 import { checkLogits } from './logits.ts'
 import type { GenerationModel, GenerationStep } from './model.ts'
@@ -40,7 +40,7 @@ export async function* generate(
   let tokens: readonly (number | null)[] | null = null
   do {
     if (signal?.aborted) throw toSwarmError(signal.reason, 'ABORTED')
-    const logits: Tensor<'float32'> =
+    const logits: Float32Tensor =
       tokens === null
         ? await model.prefill(prompts, { signal })
         : await model.step(

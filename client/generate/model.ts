@@ -1,15 +1,15 @@
 // What generation asks of a model, and what each step of it gives, however the tokens are found.
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import type { FinishReason } from './row.ts'
 
 /** What the loop needs of a model and its caches. One object serves one generation. */
 export interface GenerationModel {
   /** Takes whole prompts in (rows may differ in length, no padding); logits of each row's last token, `[batch, vocab]`. */
-  prefill(rows: readonly (readonly number[])[], options: { signal?: AbortSignal }): Promise<Tensor<'float32'>>
+  prefill(rows: readonly (readonly number[])[], options: { signal?: AbortSignal }): Promise<Float32Tensor>
   /** Takes one more token per row in; logits `[batch, vocab]`. Rows that have finished get the padding token. */
-  step(ids: readonly number[], options: { signal?: AbortSignal }): Promise<Tensor<'float32'>>
+  step(ids: readonly number[], options: { signal?: AbortSignal }): Promise<Float32Tensor>
   /** Takes several tokens of a single row in; logits after each, `[tokens, vocab]`. Absent: no speculative decoding. */
-  extend?(ids: readonly number[], options: { signal?: AbortSignal }): Promise<Tensor<'float32'>>
+  extend?(ids: readonly number[], options: { signal?: AbortSignal }): Promise<Float32Tensor>
   /** Takes back the last so many tokens of every row. */
   retract?(count: number): void
   /** Row i goes on from what row `parents[i]` has taken in. Absent: no beam search. */

@@ -1,7 +1,7 @@
 // The head of a classification: final norm, dropout, a linear layer of one row for each label, cross entropy. The same for
 // sequences, where a sequence is one position, and for tokens.
 import { createRandom } from '../../common/random.ts'
-import { type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { Embeddings } from '../local/embeddings.ts'
 import { type Parameter, parameter } from '../local/parameter.ts'
@@ -10,8 +10,6 @@ import { classifierModules } from '../tuning/index.ts'
 import type { OwnChoice } from './modules-to-save.ts'
 import { type HeadLoss, HeadProgram, lossGradient, type TaskHead, type Wanted } from './program.ts'
 import { type OwnParts, ownParts } from './trained-modules.ts'
-
-type Floats = Tensor<'float32'>
 
 /** Of the random numbers that a pass' seed gives, those of the head. */
 const dropoutStream = 3
@@ -68,22 +66,22 @@ export class ClassificationHead implements TaskHead<ClassificationHead> {
   }
 
   /** Hidden states [batch, seq, hidden] -> logits [batch, seq, numLabels]. `seed`: of the dropout; null: none. */
-  async logits(hidden: Floats, seed: number | null): Promise<Floats> {
+  async logits(hidden: Float32Tensor, seed: number | null): Promise<Float32Tensor> {
     const masks = this.#masks(hidden, seed)
     const none = { hidden: false, parameters: false }
     const { results } = await this.#program({ dropout: masks !== null }).run({ hidden, ...masks }, none)
-    return results.logits as Floats
+    return results.logits as Float32Tensor
   }
 
   /** The same with the loss against labels [batch, seq]. */
-  async loss(hidden: Floats, labels: Tensor<'int64'>, seed: number | null, wanted: Wanted): Promise<HeadLoss> {
+  async loss(hidden: Float32Tensor, labels: Tensor<'int64'>, seed: number | null, wanted: Wanted): Promise<HeadLoss> {
     const masks = this.#masks(hidden, seed)
     const { labelSmoothing } = wanted
     const program = this.#program({ dropout: masks !== null, loss: true, labelSmoothing })
     const { results, backward } = await program.run({ hidden, labels, ...masks }, wanted)
     return {
-      value: (results.loss as Floats).data[0]!,
-      logits: results.logits as Floats,
+      value: (results.loss as Float32Tensor).data[0]!,
+      logits: results.logits as Float32Tensor,
       backward: scale => backward(lossGradient(scale))
     }
   }
@@ -112,7 +110,7 @@ export class ClassificationHead implements TaskHead<ClassificationHead> {
     )
   }
 
-  #masks({ shape }: Floats, seed: number | null): { dropout: Floats } | null {
+  #masks({ shape }: Float32Tensor, seed: number | null): { dropout: Float32Tensor } | null {
     const { dropout: probability, weight } = this.#init
     if (seed === null || probability === 0) return null
     const random = createRandom(seed, dropoutStream)

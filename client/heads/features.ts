@@ -1,5 +1,5 @@
 // No head but the final norm: hidden states as a base model gives them.
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { Embeddings } from '../local/embeddings.ts'
 import type { Parameter } from '../local/parameter.ts'
@@ -37,7 +37,7 @@ export class FeatureHead implements TaskHead<FeatureHead> {
   }
 
   /** Hidden states [batch, seq, hidden] -> `states` [batch, seq, width], and the way back from their gradient. */
-  run(hidden: Tensor<'float32'>, wanted: Wanted): Promise<HeadPass> {
+  run(hidden: Float32Tensor, wanted: Wanted): Promise<HeadPass> {
     return this.#program.run({ hidden }, wanted)
   }
 

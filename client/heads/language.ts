@@ -1,5 +1,5 @@
 // The head of a language model: final norm, scores of the vocabulary and loss, as graphs over the model's own tensors.
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor, Tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { Session } from '../../runtime/session.ts'
 import type { Embeddings } from '../local/embeddings.ts'
@@ -8,8 +8,6 @@ import type { LocalPrograms } from '../local/programs.ts'
 import type { OwnChoice } from './modules-to-save.ts'
 import { type HeadLoss, HeadProgram, lossGradient, type TaskHead, type Wanted } from './program.ts'
 import { type OwnParts, ownParts } from './trained-modules.ts'
-
-type Floats = Tensor<'float32'>
 
 export class LanguageHead implements TaskHead<LanguageHead> {
   readonly parameters: readonly Parameter[]
@@ -32,9 +30,9 @@ export class LanguageHead implements TaskHead<LanguageHead> {
   }
 
   /** Hidden states [batch, seq, hidden] -> logits [batch, seq, vocab]. */
-  async logits(hidden: Floats): Promise<Floats> {
+  async logits(hidden: Float32Tensor): Promise<Float32Tensor> {
     const { logits } = await this.#programs.run(await this.prepare(), { hidden })
-    return logits as Floats
+    return logits as Float32Tensor
   }
 
   /** Compiles what `logits` runs, where that was not done before. Throws what compiling throws. */
@@ -44,11 +42,11 @@ export class LanguageHead implements TaskHead<LanguageHead> {
   }
 
   /** Loss of hidden states [batch, seq, hidden] against labels [batch, seq]; labels are shifted inside. */
-  async loss(hidden: Floats, labels: Tensor<'int64'>, wanted: Wanted): Promise<HeadLoss> {
+  async loss(hidden: Float32Tensor, labels: Tensor<'int64'>, wanted: Wanted): Promise<HeadLoss> {
     const { results, backward } = await this.#program(wanted.labelSmoothing).run({ hidden, labels }, wanted)
     return {
-      value: (results.loss as Floats).data[0]!,
-      logits: results.logits as Floats,
+      value: (results.loss as Float32Tensor).data[0]!,
+      logits: results.logits as Float32Tensor,
       backward: scale => backward(lossGradient(scale))
     }
   }

@@ -1,6 +1,6 @@
 // What a task's head is to its model, and a graph over the last block's hidden states with its way back, compiled once each.
 // Knows no task.
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor, Tensor } from '../../common/tensor.ts'
 import { cut } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
 import type { Graph } from '../../graph/graph.ts'
@@ -9,8 +9,6 @@ import type { Embeddings } from '../local/embeddings.ts'
 import type { Parameter } from '../local/parameter.ts'
 import type { LocalPrograms } from '../local/programs.ts'
 import type { OwnChoice } from './modules-to-save.ts'
-
-type Floats = Tensor<'float32'>
 
 /** What follows the last block for one task. */
 export interface TaskHead<Self> {
@@ -28,7 +26,7 @@ export interface TaskHead<Self> {
 
 export interface HeadGradients {
   /** of the hidden states, [batch, seq, hidden]; null where it was not asked for */
-  readonly hidden: Floats | null
+  readonly hidden: Float32Tensor | null
   /** Adds those of norm and head where they require one. */
   add(): void
 }
@@ -37,7 +35,7 @@ export interface HeadLoss {
   /** mean over the labels that count */
   readonly value: number
   /** [batch, seq, classes] */
-  readonly logits: Floats
+  readonly logits: Float32Tensor
   /** The gradients of `scale` times the loss. */
   backward(scale: number): Promise<HeadGradients>
 }
@@ -56,7 +54,7 @@ export interface HeadPass {
   /** the graph's outputs by name */
   readonly results: Readonly<Record<string, Tensor>>
   /** From the gradient of the output that the program was told. */
-  backward(gradient: Floats): Promise<HeadGradients>
+  backward(gradient: Float32Tensor): Promise<HeadGradients>
 }
 
 interface Halves {
@@ -92,7 +90,7 @@ export class HeadProgram {
         if (backward === null) return { hidden: null, add: () => {} }
         const given = { ...known, ...results, [`grad.${this.#output}`]: gradient }
         const gradients = await this.#programs.run(backward, given)
-        const hidden = (gradients['grad.hidden'] as Floats | undefined) ?? null
+        const hidden = (gradients['grad.hidden'] as Float32Tensor | undefined) ?? null
         return { hidden, add: () => this.#programs.accumulate(gradients) }
       }
     }
@@ -117,6 +115,6 @@ export class HeadProgram {
 }
 
 /** What every gradient of a loss starts from: `scale` times its own. */
-export function lossGradient(scale: number): Floats {
+export function lossGradient(scale: number): Float32Tensor {
   return { dtype: 'float32', shape: [], data: Float32Array.of(scale) }
 }

@@ -1,6 +1,6 @@
 // What comes before the first block, on the client: rows of the embedding matrix, in plain loops, and whatever else a
 // family does before its blocks (positions, projections, norms), as a graph.
-import { type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
 import { recompute } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
 import type { Graph } from '../../graph/graph.ts'
@@ -9,17 +9,15 @@ import { checkVocabulary } from './inputs.ts'
 import type { Parameter } from './parameter.ts'
 import type { LocalPrograms } from './programs.ts'
 
-type Floats = Tensor<'float32'>
-
 /** Embedded tokens that have entered the model. */
 export interface Entered {
   /** [batch, prompt + seq, hidden] */
-  readonly hidden: Floats
+  readonly hidden: Float32Tensor
   /**
    * From the gradient of `hidden` to that of the embedded rows, [batch, prompt + seq, width]; adds those of the tensors
    * between, where they require one.
    */
-  backward(gradient: Floats): Promise<Floats>
+  backward(gradient: Float32Tensor): Promise<Float32Tensor>
 }
 
 export class Embeddings {
@@ -51,7 +49,7 @@ export class Embeddings {
   }
 
   /** [ids, width]. Throws INVALID_ARGUMENT for ids outside the vocabulary. */
-  rows(ids: readonly number[]): Floats {
+  rows(ids: readonly number[]): Float32Tensor {
     checkVocabulary(ids, this.weight.shape[0]!)
     const out = tensor('float32', [ids.length, this.width])
     for (const [index, id] of ids.entries()) this.#write(id, out.data, index * this.width)
@@ -63,14 +61,14 @@ export class Embeddings {
    * [batch, prompt + seq] says how many tokens come before each in its row. Throws INVALID_ARGUMENT for ids outside
    * the vocabulary.
    */
-  async enter(ids: Tensor<'int64'>, positions: Tensor<'int64'>, prompt: Floats | null = null): Promise<Entered> {
+  async enter(ids: Tensor<'int64'>, positions: Tensor<'int64'>, prompt: Float32Tensor | null = null): Promise<Entered> {
     const states = this.#embed(ids, prompt)
     const graph = this.#enter
     if (graph === null) return { hidden: states, backward: async gradient => gradient }
     const session = await this.#programs.compile('enter', () => graph)
     const { hidden } = await this.#programs.run(session, { states, positions })
     return {
-      hidden: hidden as Floats,
+      hidden: hidden as Float32Tensor,
       backward: async gradient => {
         const wanted = ['states', ...this.#programs.trainedInputs(graph)]
         const back = await this.#programs.compile(`enter backward ${wanted.join()}`, () =>
@@ -78,13 +76,13 @@ export class Embeddings {
         )
         const gradients = await this.#programs.run(back, { states, positions, 'grad.hidden': gradient })
         this.#programs.accumulate(gradients)
-        return gradients['grad.states'] as Floats
+        return gradients['grad.states'] as Float32Tensor
       }
     }
   }
 
   /** Adds the gradient of embedded ids, [batch, prompt + seq, width], to that of the matrix if it requires one. */
-  accumulate(ids: Tensor<'int64'>, gradient: Floats): void {
+  accumulate(ids: Tensor<'int64'>, gradient: Float32Tensor): void {
     if (!this.weight.requiresGrad) return
     const { width } = this
     const scale = this.#scale
@@ -101,7 +99,7 @@ export class Embeddings {
     }
   }
 
-  #embed(ids: Tensor<'int64'>, prompt: Floats | null): Floats {
+  #embed(ids: Tensor<'int64'>, prompt: Float32Tensor | null): Float32Tensor {
     checkVocabulary(ids.data, this.weight.shape[0]!)
     const { width } = this
     const [batch, sequence] = ids.shape as [number, number]
@@ -143,7 +141,7 @@ export function positionsOf(mask: Tensor<'int64'> | undefined, shape: readonly n
 }
 
 /** The first `before` positions of every row of [batch, before + seq, width]. */
-export function leadingPositions(gradient: Floats, before: number): Floats {
+export function leadingPositions(gradient: Float32Tensor, before: number): Float32Tensor {
   const [batch, sequence, width] = gradient.shape as [number, number, number]
   const out = tensor('float32', [batch, before, width])
   for (let row = 0; row < batch; row++) {

@@ -1,10 +1,8 @@
 // Single positions of hidden states picked out, and their gradients put back. Pure.
-import { type Tensor, tensor } from '../../common/tensor.ts'
-
-type Floats = Tensor<'float32'>
+import { type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
 
 /** The positions `at` (row * seq + position) of [batch, seq, width], in this order, as [rows, at / rows, width]. */
-export function pickPositions(hidden: Floats, at: readonly number[], rows: number): Floats {
+export function pickPositions(hidden: Float32Tensor, at: readonly number[], rows: number): Float32Tensor {
   const width = hidden.shape[2]!
   const out = tensor('float32', [rows, at.length / rows, width])
   for (const [place, index] of at.entries()) {
@@ -14,7 +12,11 @@ export function pickPositions(hidden: Floats, at: readonly number[], rows: numbe
 }
 
 /** The gradient of positions that were picked out, as that of [batch, seq, width]: zeros where none was. */
-export function scatterPositions(gradient: Floats, at: readonly number[], shape: readonly number[]): Floats {
+export function scatterPositions(
+  gradient: Float32Tensor,
+  at: readonly number[],
+  shape: readonly number[]
+): Float32Tensor {
   const width = shape[2]!
   const out = tensor('float32', shape)
   for (const [place, index] of at.entries()) {

@@ -1,13 +1,11 @@
 // Everything of a model before its head: tokens embedded, prompts before them, remote blocks; and the way back.
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor, Tensor } from '../../common/tensor.ts'
 import { type Entered, leadingPositions, positionsOf } from '../local/embeddings.ts'
 import { prependColumns } from '../local/inputs.ts'
 import type { ForwardPass } from '../remote/chain.ts'
 import type { BackwardOptions } from '../train/index.ts'
 import type { TuningMethod, TuningPass } from '../tuning/index.ts'
 import type { ModelParts } from './model-parts.ts'
-
-type Floats = Tensor<'float32'>
 
 export interface BodyInput {
   /** [batch, seq] */
@@ -31,7 +29,7 @@ export interface PassPlan {
 
 export interface BodyPass {
   /** [batch, before + seq, hidden] */
-  readonly hidden: Floats
+  readonly hidden: Float32Tensor
   /** virtual tokens before every row */
   readonly before: number
   /** whether anything before the head requires a gradient, so that `backward` has something to do */
@@ -42,7 +40,7 @@ export interface BodyPass {
    * From the gradient of `hidden`, which belongs to `scale` times the loss: adds those of embeddings and adapter, and that
    * of the penalty, once `after` has resolved.
    */
-  backward(gradient: Floats, scale: number, options: Pick<BackwardOptions, 'after' | 'signal'>): Promise<void>
+  backward(gradient: Float32Tensor, scale: number, options: Pick<BackwardOptions, 'after' | 'signal'>): Promise<void>
 }
 
 /** Throws INVALID_ARGUMENT for ids outside the vocabulary, and what the way through the servers throws. */
@@ -98,7 +96,7 @@ interface Taped {
 /** From the last block's output to everything that is trained before it. */
 async function backwardBody(
   taped: Taped,
-  gradient: Floats,
+  gradient: Float32Tensor,
   { after, signal }: Pick<BackwardOptions, 'after' | 'signal'>
 ): Promise<void> {
   const { parts, tuned, ids, entered, pass, before, trainsEmbeddings, trainsTuning } = taped

@@ -2,7 +2,7 @@
 
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions } from '../../common/options.ts'
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import { withGenerationDefaults } from '../generate/defaults.ts'
 import type { GenerationOptions, GenerationStep } from '../generate/index.ts'
 import type { LanguageHead } from '../heads/language.ts'
@@ -23,7 +23,7 @@ export interface ForwardOptions extends PassOptions {
 export interface CausalOutput {
   readonly loss: ModelLoss
   /** [batch, seq, vocab]; null where `logits` is false */
-  readonly logits: Tensor<'float32'> | null
+  readonly logits: Float32Tensor | null
 }
 
 /** Token ids with or without a mask, or a text. */
@@ -51,11 +51,11 @@ export class CausalModel extends BaseModel<LanguageHead> implements TrainableMod
   async forward(
     input: CausalInput & { readonly labels?: undefined },
     options?: ForwardOptions
-  ): Promise<{ readonly loss: null; readonly logits: Tensor<'float32'> }>
+  ): Promise<{ readonly loss: null; readonly logits: Float32Tensor }>
   async forward(
     input: CausalInput,
     options: ForwardOptions = {}
-  ): Promise<{ readonly loss: ModelLoss | null; readonly logits: Tensor<'float32'> | null }> {
+  ): Promise<{ readonly loss: ModelLoss | null; readonly logits: Float32Tensor | null }> {
     checkOptions('forward', options, { ...passKeys, logits: true })
     checkOptions('forward: input', input, { inputIds: true, labels: true, attentionMask: true })
     const logits = options.logits ?? options.training === undefined

@@ -1,5 +1,5 @@
 // One pass of a causal language model: the body, and the head over the positions that count.
-import { type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
 import { ignoredLabel } from '../../model/spans/loss.ts'
 import { pickPositions, scatterPositions } from '../local/hidden-rows.ts'
 import { type Ids, idMatrix, maskMatrix, prependColumns } from '../local/inputs.ts'
@@ -7,8 +7,6 @@ import type { TuningMethod } from '../tuning/index.ts'
 import { forwardBody, type PassPlan } from './backbone.ts'
 import { addInTurn, type Backward, checkLabels, ModelLoss } from './loss.ts'
 import type { CausalParts } from './model-parts.ts'
-
-type Floats = Tensor<'float32'>
 
 /** A batch for a causal language model. */
 export interface CausalInput {
@@ -27,7 +25,7 @@ export interface CausalPlan extends PassPlan {
 
 export interface CausalResult {
   readonly loss: ModelLoss | null
-  readonly logits: Floats | null
+  readonly logits: Float32Tensor | null
 }
 
 /**
@@ -35,9 +33,9 @@ export interface CausalResult {
  * proportional to the vocabulary, is done only where it counts.
  */
 function labelledRow(
-  hidden: Floats,
+  hidden: Float32Tensor,
   labels: Tensor<'int64'>
-): { hidden: Floats; labels: Tensor<'int64'>; at: number[] } {
+): { hidden: Float32Tensor; labels: Tensor<'int64'>; at: number[] } {
   const [batch, sequence] = hidden.shape as [number, number, number]
   const at: number[] = []
   for (let row = 0; row < batch; row++) {

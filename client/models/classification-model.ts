@@ -1,6 +1,6 @@
 // Models that classify sequences or tokens, plain or with an adapter.
 import { checkOptions } from '../../common/options.ts'
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import type { ClassificationHead } from '../heads/classification.ts'
 import type { Ids } from '../local/inputs.ts'
 import type { TrainableModel } from '../train/index.ts'
@@ -13,7 +13,7 @@ import type { ModelLoss } from './loss.ts'
 export interface ClassificationOutput {
   readonly loss: ModelLoss
   /** [batch, numLabels] of sequences; [batch, virtual tokens + seq, numLabels] of tokens */
-  readonly logits: Tensor<'float32'>
+  readonly logits: Float32Tensor
 }
 
 export interface ClassificationOptions extends ModelOptions<ClassificationHead> {
@@ -57,11 +57,11 @@ abstract class ClassificationModel extends BaseModel<ClassificationHead> impleme
   async forward(
     input: ClassificationInput & { readonly labels?: undefined },
     options?: PassOptions
-  ): Promise<{ readonly loss: null; readonly logits: Tensor<'float32'> }>
+  ): Promise<{ readonly loss: null; readonly logits: Float32Tensor }>
   async forward(
     input: ClassificationInput,
     options: PassOptions = {}
-  ): Promise<{ readonly loss: ModelLoss | null; readonly logits: Tensor<'float32'> }> {
+  ): Promise<{ readonly loss: ModelLoss | null; readonly logits: Float32Tensor }> {
     checkOptions('forward', options, passKeys)
     checkOptions('forward: input', input, { inputIds: true, labels: true, attentionMask: true })
     const { parts, tuning } = this.acting

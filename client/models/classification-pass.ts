@@ -1,5 +1,5 @@
 // One pass of a classification: the body, and the head over the last token of every sequence or over every token.
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor, Tensor } from '../../common/tensor.ts'
 import { ignoredLabel } from '../../model/spans/loss.ts'
 import type { ClassificationHead } from '../heads/classification.ts'
 import { lastTokens, pickPositions, scatterPositions } from '../local/hidden-rows.ts'
@@ -8,8 +8,6 @@ import type { TuningMethod } from '../tuning/index.ts'
 import { forwardBody, type PassPlan } from './backbone.ts'
 import { addInTurn, type Backward, checkLabels, ModelLoss } from './loss.ts'
 import type { TaskParts } from './model-parts.ts'
-
-type Floats = Tensor<'float32'>
 
 export type ClassificationParts = TaskParts<ClassificationHead>
 
@@ -26,17 +24,17 @@ export interface ClassificationInput {
 export interface ClassificationResult {
   readonly loss: ModelLoss | null
   /** [batch, numLabels] of sequences; [batch, virtual tokens + seq, numLabels] of tokens */
-  readonly logits: Floats
+  readonly logits: Float32Tensor
 }
 
 /** What the head takes of the hidden states, and which labels belong to it. */
 interface Selection {
   /** [batch, positions, hidden] */
-  readonly hidden: Floats
+  readonly hidden: Float32Tensor
   /** [batch, positions] */
   readonly labels: Tensor<'int64'> | null
   /** The gradient of `hidden` as that of all hidden states. */
-  restore(gradient: Floats): Floats
+  restore(gradient: Float32Tensor): Float32Tensor
 }
 
 interface Plan extends PassPlan {
@@ -72,7 +70,7 @@ export async function forwardClassification(
     return { hidden, labels, restore: gradient => scatterPositions(gradient, at, shape) }
   }
   const selected = select()
-  const logitsOf = (logits: Floats): Floats =>
+  const logitsOf = (logits: Float32Tensor): Float32Tensor =>
     plan.kind === 'token' ? logits : { ...logits, shape: [logits.shape[0]!, logits.shape[2]!] }
   const seed = plan.training ? plan.seed : null
   if (selected.labels === null) {

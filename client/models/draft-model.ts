@@ -3,7 +3,7 @@
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions } from '../../common/options.ts'
 import type { OnProgress } from '../../common/progress.ts'
-import { int64, type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, int64, type Tensor, tensor } from '../../common/tensor.ts'
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { fixedPositions } from '../../model/config/rope-config.ts'
 import { checkHubOptions, type HubOptions } from '../../model/hub/options.ts'
@@ -15,8 +15,6 @@ import { Embeddings } from '../local/embeddings.ts'
 import type { Parameter } from '../local/parameter.ts'
 import { LocalPrograms } from '../local/programs.ts'
 import { loadParameter } from '../pretrained.ts'
-
-type Floats = Tensor<'float32'>
 
 /** Of a small model in this process that guesses. */
 export interface LocalDraftOptions {
@@ -44,7 +42,7 @@ interface DraftParts {
 /** Its likeliest tokens. For one generation at a time; what it has read is kept from one proposal to the next. */
 export class LocalDraft implements Draft, AsyncDisposable {
   readonly #parts: DraftParts
-  readonly #caches: Readonly<Record<string, Floats>>
+  readonly #caches: Readonly<Record<string, Float32Tensor>>
   readonly #tables: Readonly<Record<string, Tensor>>
   /** tokens that the cache holds */
   #held: number[] = []

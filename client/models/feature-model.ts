@@ -1,15 +1,13 @@
 // Hidden states of a model, plain or with an adapter: what Hugging Face's base models give, pooled if asked for.
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions, checkSignal } from '../../common/options.ts'
-import { type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
 import type { FeatureHead } from '../heads/features.ts'
 import { lastTokens, pickPositions, scatterPositions } from '../local/hidden-rows.ts'
 import { type Ids, idMatrix, maskMatrix } from '../local/inputs.ts'
 import { forwardBody } from './backbone.ts'
 import { BaseModel, type PassOptions, passKeys } from './base-model.ts'
 import { ModelLoss } from './loss.ts'
-
-type Floats = Tensor<'float32'>
 
 /** A batch for a model without a head. */
 export interface FeatureInput {
@@ -27,16 +25,16 @@ export interface FeatureOptions extends PassOptions {
 
 /** Gradients of what came out, of one or both. */
 export interface FeatureGradients {
-  readonly lastHiddenState?: Floats
-  readonly pooled?: Floats
+  readonly lastHiddenState?: Float32Tensor
+  readonly pooled?: Float32Tensor
 }
 
 /** What a pass of a model without a head gives. */
 export interface FeatureOutput {
   /** [batch, virtual tokens + seq, width], after the last norm; what stands at padding means nothing */
-  readonly lastHiddenState: Floats
+  readonly lastHiddenState: Float32Tensor
   /** [batch, width]; null without pooling */
-  readonly pooled: Floats | null
+  readonly pooled: Float32Tensor | null
   /** what the adapter adds to any loss (AdaLoRA does); `backward` adds its gradients too */
   readonly penalty: number
   /**
@@ -48,11 +46,11 @@ export interface FeatureOutput {
 
 /** How [batch, seq, width] becomes [batch, width], and the way back. */
 interface Pooling {
-  pool(states: Floats): Floats
-  spread(gradient: Floats, shape: readonly number[]): Floats
+  pool(states: Float32Tensor): Float32Tensor
+  spread(gradient: Float32Tensor, shape: readonly number[]): Float32Tensor
 }
 
-function flattened({ data, shape }: Floats): Floats {
+function flattened({ data, shape }: Float32Tensor): Float32Tensor {
   return { dtype: 'float32', shape: [shape[0]!, shape[2]!], data }
 }
 
@@ -107,7 +105,7 @@ function poolingOf(
   return meanPooling(tokens)
 }
 
-function sum(a: Floats, b: Floats): Floats {
+function sum(a: Float32Tensor, b: Float32Tensor): Float32Tensor {
   return { ...a, data: a.data.map((value, index) => value + b.data[index]!) }
 }
 
@@ -132,11 +130,11 @@ export class FeatureModel extends BaseModel<FeatureHead> {
     const body = await forwardBody(parts, tuning, { ids, mask }, { ...plan, differentiate })
     const wanted = { hidden: body.differentiable, parameters: differentiate }
     const pass = await parts.head.run(body.hidden, wanted)
-    const states = pass.results.states as Floats
+    const states = pass.results.states as Float32Tensor
     const pooling = options.pooling && poolingOf(options.pooling, mask, ids.shape, body.before)
 
     const differentiable = body.differentiable || (differentiate && parts.head.requiresGrad)
-    const gradientOf = ({ lastHiddenState, pooled }: FeatureGradients): Floats => {
+    const gradientOf = ({ lastHiddenState, pooled }: FeatureGradients): Float32Tensor => {
       const spread = pooled && pooling?.spread(pooled, states.shape)
       if (lastHiddenState && spread) return sum(lastHiddenState, spread)
       return lastHiddenState ?? spread ?? tensor('float32', states.shape)

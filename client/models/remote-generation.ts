@@ -1,13 +1,11 @@
 // Generation over the swarm: prompts embedded here, a session through the blocks, logits here.
 import { SwarmError } from '../../common/errors.ts'
-import { int64, type Tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, int64 } from '../../common/tensor.ts'
 import { type GenerationModel, type GenerationOptions, type GenerationStep, generate } from '../generate/index.ts'
 import { positionsOf } from '../local/embeddings.ts'
 import type { InferenceSession } from '../remote/session/session.ts'
 import type { TuningMethod } from '../tuning/index.ts'
 import type { CausalParts } from './model-parts.ts'
-
-type Floats = Tensor<'float32'>
 
 /** One generation's session, opened by its prompts. */
 class RemoteGeneration implements GenerationModel {
@@ -22,7 +20,7 @@ class RemoteGeneration implements GenerationModel {
     this.#maxLength = options.maxLength
   }
 
-  async prefill(rows: readonly (readonly number[])[], { signal }: { signal?: AbortSignal }): Promise<Floats> {
+  async prefill(rows: readonly (readonly number[])[], { signal }: { signal?: AbortSignal }): Promise<Float32Tensor> {
     const { embeddings, blocks, head } = this.#parts
     // the head is compiled while servers work; an error comes again where logits are asked for
     head.prepare().catch(() => {})
@@ -43,13 +41,13 @@ class RemoteGeneration implements GenerationModel {
     return await this.#logits(await this.#session.step(hidden, { lengths, answer: 'last', signal }))
   }
 
-  async step(ids: readonly number[], { signal }: { signal?: AbortSignal }): Promise<Floats> {
+  async step(ids: readonly number[], { signal }: { signal?: AbortSignal }): Promise<Float32Tensor> {
     const before = this.#tuning?.prefixTokens ?? 0
     const positions = this.#opened.lengths.map(length => before + length)
     return await this.#logits(await this.#enter([ids.length, 1], ids, positions, signal))
   }
 
-  async extend(ids: readonly number[], { signal }: { signal?: AbortSignal }): Promise<Floats> {
+  async extend(ids: readonly number[], { signal }: { signal?: AbortSignal }): Promise<Float32Tensor> {
     const first = (this.#tuning?.prefixTokens ?? 0) + this.#opened.lengths[0]!
     const positions = ids.map((_, index) => first + index)
     const states = await this.#enter([1, ids.length], ids, positions, signal)
@@ -76,7 +74,7 @@ class RemoteGeneration implements GenerationModel {
     ids: readonly number[],
     positions: readonly number[],
     signal?: AbortSignal
-  ): Promise<Floats> {
+  ): Promise<Float32Tensor> {
     const { hidden } = await this.#parts.embeddings.enter(int64(shape, ids), int64(shape, positions))
     return await this.#opened.step(hidden, { signal })
   }
@@ -90,7 +88,7 @@ class RemoteGeneration implements GenerationModel {
   }
 
   /** [batch, 1, hidden] -> [batch, vocab] */
-  async #logits(states: Floats): Promise<Floats> {
+  async #logits(states: Float32Tensor): Promise<Float32Tensor> {
     const logits = await this.#parts.head.logits(states)
     return { ...logits, shape: [states.shape[0]!, logits.shape[2]!] }
   }

@@ -1,15 +1,13 @@
 // What audits need of the calls that they check, and what they answer. The audits themselves are in client/audit.
 import type { BlockRange } from '../../common/range.ts'
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import type { PassGradients, SpanRequest } from './passes/span-request.ts'
 import type { Hop } from './routing/routing.ts'
-
-type Floats = Tensor<'float32'>
 
 /** What one server was asked. */
 export interface AuditedRequest {
   readonly hop: Hop
-  readonly input: Floats
+  readonly input: Float32Tensor
   /** with the ports of the hop's blocks only */
   readonly request: SpanRequest
 }
@@ -19,8 +17,8 @@ export interface AuditedSession {
   /** in order */
   readonly hops: readonly Hop[]
   /** [batch, seq, hidden], padding on the right */
-  readonly input: Floats
-  readonly output: Floats
+  readonly input: Float32Tensor
+  readonly output: Float32Tensor
   /** tokens whose output is known */
   isKnown(row: number, position: number): boolean
   /** mask and ports */
@@ -66,9 +64,9 @@ export interface ResultAuditor {
   /** Whether the first answer of these servers is checked before it is used. */
   isFirstSession(hops: readonly Hop[]): boolean
   /** Throws BAD_FRAME (retryable) where the output is a lie. */
-  forward(asked: AuditedRequest, output: Floats): Promise<void>
+  forward(asked: AuditedRequest, output: Float32Tensor): Promise<void>
   /** Throws BAD_FRAME (retryable) where the gradients are a lie. */
-  backward(asked: AuditedRequest, gradient: Floats, result: PassGradients): Promise<void>
+  backward(asked: AuditedRequest, gradient: Float32Tensor, result: PassGradients): Promise<void>
   /** Audits what a session has done so far, beside it. */
   session(audited: AuditedSession): void
   /** Whether what a session has done so far is a lie. */

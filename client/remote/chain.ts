@@ -7,7 +7,7 @@ import { checkOptions } from '../../common/options.ts'
 import { createRandom } from '../../common/random.ts'
 import type { BlockRange } from '../../common/range.ts'
 import { settle } from '../../common/settle.ts'
-import { bytesOf, type Tensor } from '../../common/tensor.ts'
+import { bytesOf, type Float32Tensor, type Tensor } from '../../common/tensor.ts'
 import { KiB } from '../../common/units.ts'
 import { portsOf } from '../../model/layers/ports.ts'
 import type { Network } from '../../network/network.ts'
@@ -39,14 +39,14 @@ export interface RemoteForwardOptions {
 /** A pass through blocks on servers, and the way back. */
 export interface ForwardPass {
   /** [batch, seq, hidden] */
-  readonly hidden: Tensor<'float32'>
+  readonly hidden: Float32Tensor
   /** Gradients of the input and of the ports, from that of the output. */
-  backward(gradient: Tensor<'float32'>, options?: RemoteBackwardOptions): Promise<PassGradients>
+  backward(gradient: Float32Tensor, options?: RemoteBackwardOptions): Promise<PassGradients>
 }
 
 /** Blocks that servers compute. Throws BLOCKS_UNAVAILABLE naming those that nobody serves, DEADLINE, ABORTED, and what the last server said. */
 export interface RemoteBlocks {
-  forward(hidden: Tensor<'float32'>, options?: RemoteForwardOptions): Promise<ForwardPass>
+  forward(hidden: Float32Tensor, options?: RemoteForwardOptions): Promise<ForwardPass>
   openSession(options: SessionOptions): Promise<InferenceSession>
   close(): Promise<void>
 }
@@ -139,7 +139,7 @@ export class RemoteSequential implements RemoteBlocks {
    * the batch alone: with servers that compute alike, results do not depend on which there are, nor on timing. A server that
    * fails is replaced by another, a few times. Throws BLOCKS_UNAVAILABLE, the last server's error, ABORTED.
    */
-  async forward(hidden: Tensor<'float32'>, options: RemoteForwardOptions = {}): Promise<ForwardPass> {
+  async forward(hidden: Float32Tensor, options: RemoteForwardOptions = {}): Promise<ForwardPass> {
     checkOptions('blocks.forward', options, {
       mask: true,
       ports: true,
@@ -259,7 +259,7 @@ export class RemoteSequential implements RemoteBlocks {
     return retry(() => peers.reserveRoutes(this.blocks, tokens, { signal }), { delaysMs, logger, signal })
   }
 
-  #checkHidden(hidden: Tensor<'float32'>): void {
+  #checkHidden(hidden: Float32Tensor): void {
     const { hiddenSize } = this.#init
     if (hidden.shape.length !== 3 || hidden.shape[2] !== hiddenSize || hidden.data.length === 0) {
       throw new SwarmError(

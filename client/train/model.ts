@@ -1,5 +1,5 @@
 // What training needs of a model.
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import type { Parameter } from '../local/parameter.ts'
 import type { TuningState } from '../tuning/index.ts'
 import type { Batch } from './collate.ts'
@@ -45,7 +45,7 @@ export interface TrainableModel {
   forward(
     batch: Batch,
     options?: TrainingForwardOptions
-  ): Promise<{ readonly loss: Loss; readonly logits?: Tensor<'float32'> | null }>
+  ): Promise<{ readonly loss: Loss; readonly logits?: Float32Tensor | null }>
   parameters(): readonly Parameter[]
   /**
    * Whether the loss takes the first label of a row; default true. A causal model predicts label t from position t - 1, so it

@@ -1,7 +1,7 @@
 // Small networks that trained vectors go through on the client, as graphs differentiated by graph/. Knows no method.
 import { SwarmError } from '../../common/errors.ts'
 import type { Random } from '../../common/random.ts'
-import { type DataOf, type Tensor, tensor } from '../../common/tensor.ts'
+import { type DataOf, type Float32Tensor, tensor } from '../../common/tensor.ts'
 import type { GraphBuilder } from '../../graph/builder.ts'
 import { recompute } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
@@ -10,13 +10,11 @@ import { type Parameter, parameter } from '../local/parameter.ts'
 import { LocalPrograms } from '../local/programs.ts'
 import type { TuningMethod, TuningPass, TuningPassOptions } from './method.ts'
 
-type Floats = Tensor<'float32'>
-
 /** Vectors that have been computed, and the way back to the parameters. */
 export interface Encoded {
-  readonly values: Floats
+  readonly values: Float32Tensor
   /** Adds the gradients of the parameters that require one. */
-  backward(gradient: Floats): Promise<void>
+  backward(gradient: Float32Tensor): Promise<void>
 }
 
 /** Runs a graph whose inputs are parameters by their names (and masks), with one output, `encoded`. */
@@ -35,9 +33,9 @@ export class Encoder {
   }
 
   /** What comes for one row only is for every row: its first axis is left out. */
-  async encode(masks: Readonly<Record<string, Floats>> = {}): Promise<Encoded> {
+  async encode(masks: Readonly<Record<string, Float32Tensor>> = {}): Promise<Encoded> {
     const session = await this.#programs.compile('forward', () => this.#graph)
-    const { encoded } = (await this.#programs.run(session, masks)) as { encoded: Floats }
+    const { encoded } = (await this.#programs.run(session, masks)) as { encoded: Float32Tensor }
     const { shape, data } = encoded
     return {
       values: shape.length === 3 && shape[0] === 1 ? tensor('float32', shape.slice(1), data) : encoded,
@@ -92,7 +90,10 @@ export function normalValues(size: number, random: Random): DataOf<'float32'> {
 }
 
 /** What a method takes of vectors, and where the gradient of the vectors goes. */
-export type PassOver = (values: Floats, accumulate: (gradient: Floats) => void) => Omit<TuningPass, 'finish'>
+export type PassOver = (
+  values: Float32Tensor,
+  accumulate: (gradient: Float32Tensor) => void
+) => Omit<TuningPass, 'finish'>
 
 /**
  * The parts of a method whose vectors an encoder makes anew for every pass; only the vectors, `prompt_embeddings`, are
@@ -101,15 +102,15 @@ export type PassOver = (values: Floats, accumulate: (gradient: Floats) => void) 
 export function encodedBy(
   encoder: Encoder,
   passOver: PassOver,
-  masksOf: (options: TuningPassOptions) => Readonly<Record<string, Floats>> = () => ({})
+  masksOf: (options: TuningPassOptions) => Readonly<Record<string, Float32Tensor>> = () => ({})
 ): TuningPass & Required<Pick<TuningMethod, 'begin' | 'saved' | 'close'>> {
   const notBegun = (): never => {
     throw new SwarmError('INTERNAL', 'a method with an encoder is used by the passes that it begins')
   }
   const begin = async (options: TuningPassOptions): Promise<TuningPass> => {
     const { values, backward } = await encoder.encode(masksOf(options))
-    let sum: Floats | null = null
-    const accumulate = ({ shape, data }: Floats): void => {
+    let sum: Float32Tensor | null = null
+    const accumulate = ({ shape, data }: Float32Tensor): void => {
       sum ??= tensor('float32', shape)
       for (let index = 0; index < data.length; index++) sum.data[index]! += data[index]!
     }

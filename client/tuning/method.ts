@@ -1,14 +1,14 @@
 // What a tuning method is to the rest of the client: parameters, the ports they fill, and gradients on the way back.
 // Knows no single method. Servers know ports only (ARCHITECTURE: "Adapters are ports of a block").
 import type { z } from 'zod'
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor, Tensor } from '../../common/tensor.ts'
 import type { BlockBias, BlockParameter, LinearModule } from '../../model/family.ts'
 import type { Tokenizer } from '../../model/text/tokenizer.ts'
 import type { Parameter } from '../local/parameter.ts'
 import type { FieldTable } from './fields.ts'
 
 /** Named tensors of ports, as `NamedTensors` of the wire. */
-export type PortTensors = Readonly<Record<string, Tensor<'float32'>>>
+export type PortTensors = Readonly<Record<string, Float32Tensor>>
 
 /** What a method may know of the model that it tunes. */
 export interface TuningTarget {
@@ -37,11 +37,11 @@ export interface TuningTarget {
   /** what is added in a block; default nothing */
   blockBiases?(block: number): readonly BlockBias[]
   /** a module's bias from the checkpoint; needed to train those of blocks */
-  readBias?(block: number, module: string, options?: { signal?: AbortSignal }): Promise<Tensor<'float32'>>
+  readBias?(block: number, module: string, options?: { signal?: AbortSignal }): Promise<Float32Tensor>
   /** `model.layers.3.self_attn.q_proj` */
   moduleWeightName(block: number, module: string): string
   /** rows of the embedding matrix, `[ids, hidden]` */
-  embedRows(ids: readonly number[], options?: { signal?: AbortSignal }): Promise<Tensor<'float32'>>
+  embedRows(ids: readonly number[], options?: { signal?: AbortSignal }): Promise<Float32Tensor>
   readonly tokenizer?: Pick<Tokenizer, 'encode'>
 }
 
@@ -53,11 +53,11 @@ export interface TuningPass {
    * `[virtualTokens, hidden]`, to be put before every row's embedded input, or `[batch, virtualTokens, hidden]` where rows
    * differ; null where there are none
    */
-  promptEmbeddings(): Tensor<'float32'> | null
+  promptEmbeddings(): Float32Tensor | null
   /** Adds gradients of ports to the parameters'. Names of other methods' ports are passed over. */
   accumulatePorts(gradients: Readonly<Record<string, Tensor>>): void
   /** Adds the gradient of the prompt embeddings of every row, `[batch, virtualTokens, hidden]`. */
-  accumulatePrompt(gradient: Tensor<'float32'>): void
+  accumulatePrompt(gradient: Float32Tensor): void
   /** Called once after the others, where gradients have a further way to go. */
   finish?(): Promise<void>
 }
@@ -73,7 +73,7 @@ export interface TuningPassOptions {
 
 /** What a method keeps beside its parameters and later steps depend on. Plain data that a checkpoint can hold. */
 export interface TuningState {
-  readonly tensors: Readonly<Record<string, Tensor<'float32'>>>
+  readonly tensors: Readonly<Record<string, Float32Tensor>>
   readonly numbers: Readonly<Record<string, number>>
 }
 

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { SwarmError } from '../../common/errors.ts'
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import { type ModelConfig, type RawConfig, withGenerationConfig } from '../config/config.ts'
 import { familyOf } from '../families/families.ts'
 import type { ExpectedTensor, Family } from '../family.ts'
@@ -281,7 +281,7 @@ export async function readTensor(
   checkpoint: Checkpoint,
   name: string,
   options: ReadTensorOptions = {}
-): Promise<Tensor<'float32'>> {
+): Promise<Float32Tensor> {
   const info = tensorInfo(checkpoint.tensors, name, checkpoint.path)
   await checkpoint.provide([name], { signal: options.signal })
   return decodeTensor(info, checkpoint.reads, options)

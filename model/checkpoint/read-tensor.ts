@@ -2,7 +2,7 @@
 
 import { SwarmError } from '../../common/errors.ts'
 import { withResource } from '../../common/resource.ts'
-import { dtypes, sizeOf, type Tensor } from '../../common/tensor.ts'
+import { dtypes, type Float32Tensor, sizeOf } from '../../common/tensor.ts'
 import { MiB } from '../../common/units.ts'
 import { openLocalFile } from '../formats/byte-file.ts'
 import { convertToFloat32, isWeightDtype } from '../formats/convert.ts'
@@ -111,7 +111,7 @@ export async function decodeTensor(
   info: TensorInfo,
   reads: ReadLog,
   options: ReadTensorOptions = {}
-): Promise<Tensor<'float32'>> {
+): Promise<Float32Tensor> {
   const { signal, onBytes } = options
   const { shape, encoding } = info
   const { bytes: unitBytes, elements, decode } = decoderOf(info)

@@ -1,6 +1,6 @@
 // Angles of rotary position embedding. RoFormer (arXiv 2104.09864, section 3.2); the scalings as in modeling_rope_utils.py of
 // Hugging Face transformers 5. Every step is rounded to float32 as there, so that far positions get the same angle.
-import { type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import type { RopeConfig } from '../config/config.ts'
 import { fixedPositions } from '../config/rope-config.ts'
 
@@ -79,7 +79,7 @@ export function rotaryTables(
   dims: number,
   positions: number,
   length?: number
-): { cos: Tensor<'float32'>; sin: Tensor<'float32'> } {
+): { cos: Float32Tensor; sin: Float32Tensor } {
   let frequencies = rotaryFrequencies(rope, dims, length)
   const fixed = length === undefined ? fixedPositions(rope) : undefined
   const factor = rope.type === 'yarn' || rope.type === 'longrope' ? round(rope.attentionFactor) : 1

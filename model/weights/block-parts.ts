@@ -1,5 +1,5 @@
 // What a converted block's file holds: every tensor in float32, or the parts of those that are quantized.
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import { type Checkpoint, readTensor } from '../checkpoint/checkpoint.ts'
 import type { ReadTensorOptions } from '../checkpoint/read-tensor.ts'
 import type { ExpectedTensor } from '../family.ts'
@@ -39,7 +39,7 @@ function quantizable(
 function quantizedSources(
   { name }: ExpectedTensor,
   { sizes, transposed, ...quantization }: Quantizable,
-  read: () => Promise<Tensor<'float32'>>
+  read: () => Promise<Float32Tensor>
 ): TensorSource[] {
   let parts: Promise<QuantizedParts> | undefined
   const quantized = (): Promise<QuantizedParts> => {

@@ -13,7 +13,7 @@ import {
   train
 } from '../../client/index.ts'
 import { createRandom } from '../../common/random.ts'
-import { int64, type Tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, int64 } from '../../common/tensor.ts'
 import { writeSafetensors } from '../../model/formats/safetensors/file.ts'
 import { startSwarm } from '../../testing/swarm.ts'
 import { taskRuns } from '../../testing/tuning-runs.ts'
@@ -47,7 +47,7 @@ const sequences = await AutoDistributedModelForSequenceClassification.fromPretra
 const tokens = await AutoDistributedModelForTokenClassification.fromPretrained(path, { ...options, numLabels: 3 })
 const features = await AutoDistributedModel.fromPretrained(path, options)
 
-const outputs: Record<string, (config: PeftConfig) => Promise<{ model: Written; logits: Tensor<'float32'> }>> = {
+const outputs: Record<string, (config: PeftConfig) => Promise<{ model: Written; logits: Float32Tensor }>> = {
   async 'seq-cls'(config) {
     const model = await getPeftModel(sequences, config, { seed: 1 })
     await learn(

@@ -1,7 +1,7 @@
 // Computes the steps of inference sessions over their KV caches, those of several sessions in one run where they can. Knows tensors
 // and programs, no network and no queue.
 import type { BlockRange } from '../../common/range.ts'
-import { type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
 import { parsePort, portName } from '../../model/layers/ports.ts'
 import { sharedTensor } from '../../runtime/session.ts'
 import type { SessionCache } from '../memory/kv/kv-cache.ts'
@@ -10,8 +10,6 @@ import { type DecodeRun, planRuns, type RowStep } from './decode-plan.ts'
 import { pickTensors, prefixLength, type SpanCall } from './executor.ts'
 import type { ProgramKey, SpanPrograms } from './programs.ts'
 import type { RotaryTables } from './rotary.ts'
-
-type Floats = Tensor<'float32'>
 
 /** What one session holds. */
 export interface DecodeSession {
@@ -26,7 +24,7 @@ export interface DecodeSession {
 export interface DecodeStep {
   readonly session: DecodeSession
   /** [batch, seq, hidden] */
-  readonly hidden: Floats
+  readonly hidden: Float32Tensor
   /** how many of the seq positions of each row are tokens; the rest, on the right, is padding */
   readonly lengths: readonly number[]
 }
@@ -104,7 +102,7 @@ export class SpanDecoder {
    * New positions through the sessions' blocks, their caches extended, which have room for them. What comes back for padding means
    * nothing. All sessions have one `batchKey`.
    */
-  async step(steps: readonly DecodeStep[]): Promise<Floats[]> {
+  async step(steps: readonly DecodeStep[]): Promise<Float32Tensor[]> {
     const rows: Row[] = []
     for (const [step, { session, lengths }] of steps.entries()) {
       const prefix = prefixOf(session)
@@ -125,7 +123,7 @@ export class SpanDecoder {
     return outputs
   }
 
-  async #run({ cache, ports }: DecodeSession, run: DecodeRun<Row>, hidden: Floats): Promise<Floats> {
+  async #run({ cache, ports }: DecodeSession, run: DecodeRun<Row>, hidden: Float32Tensor): Promise<Float32Tensor> {
     const { blocks } = cache.shape
     const { slab, first, end, seq, steps } = run
     // rows in between, which compute rubbish behind their end: the next token will be written over it
@@ -159,14 +157,17 @@ export class SpanDecoder {
 }
 
 /** `3.key`: the rows of a run, of every block */
-function* cacheFeeds({ slab, first, end }: DecodeRun<Row>, blocks: BlockRange): Iterable<readonly [string, Floats]> {
+function* cacheFeeds(
+  { slab, first, end }: DecodeRun<Row>,
+  blocks: BlockRange
+): Iterable<readonly [string, Float32Tensor]> {
   for (let block = blocks.first; block < blocks.end; block++) {
     for (const part of cacheParts) yield [`${block}.${part}`, slab.view(block, part, first, end)]
   }
 }
 
 /** The rows of a run side by side, [slots, seq, hidden]: zeros where there is none. */
-function gather({ first, end, seq, steps: rows }: DecodeRun<Row>, steps: readonly DecodeStep[]): Floats {
+function gather({ first, end, seq, steps: rows }: DecodeRun<Row>, steps: readonly DecodeStep[]): Float32Tensor {
   const width = steps[0]!.hidden.shape[2]!
   const hidden = tensor('float32', [end - first, seq, width])
   for (const { slot, step, row, added } of rows) {
@@ -178,7 +179,11 @@ function gather({ first, end, seq, steps: rows }: DecodeRun<Row>, steps: readonl
 }
 
 /** The opposite: each row to its place in the output of its step. */
-function scatter({ first, seq, steps: rows }: DecodeRun<Row>, hidden: Floats, outputs: readonly Floats[]): void {
+function scatter(
+  { first, seq, steps: rows }: DecodeRun<Row>,
+  hidden: Float32Tensor,
+  outputs: readonly Float32Tensor[]
+): void {
   const width = hidden.shape[2]!
   for (const { slot, step, row, added } of rows) {
     const target = outputs[step]!

@@ -1,6 +1,6 @@
 // Dropout masks of LoRA inputs that a server and its replacement make alike, however blocks are split among servers.
 import { createRandom } from '../../common/random.ts'
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import { sharedTensor } from '../../runtime/session.ts'
 
 /** FNV-1a, to tell modules apart. */
@@ -21,7 +21,7 @@ export function dropoutMask(
   block: number,
   module: string,
   shape: readonly number[]
-): Tensor<'float32'> {
+): Float32Tensor {
   const mask = sharedTensor('float32', shape)
   const random = createRandom(dropout.seed, block, hash(module))
   let [a, b, c, d] = [random.uint32(), random.uint32(), random.uint32(), random.uint32()]

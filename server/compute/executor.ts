@@ -1,23 +1,21 @@
 // Computes passes over spans, each in one run of the device: forward, and backward from kept activations or from the input. Knows tensors and programs, no
 // network and no queue.
 import type { BlockRange } from '../../common/range.ts'
-import { bytesOf, type Tensor, tensor } from '../../common/tensor.ts'
+import { bytesOf, type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
 import { parsePort, portName } from '../../model/layers/ports.ts'
 import type { NamedTensors } from '../../proto/messages.ts'
 import { dropoutMask } from './dropout.ts'
 import type { ProgramKey, SpanPrograms } from './programs.ts'
 import type { RotaryTables } from './rotary.ts'
 
-type Floats = Tensor<'float32'>
-
 /** A forward or recomputing backward pass over a span, checked already. */
 export interface SpanCall {
   readonly blocks: BlockRange
   /** [batch, seq, hidden] */
-  readonly hidden: Floats
+  readonly hidden: Float32Tensor
   /** [batch, seq], 1 = token; absent: all are */
   readonly mask?: Tensor<'int64'>
-  readonly ports: Readonly<Record<string, Floats>>
+  readonly ports: Readonly<Record<string, Float32Tensor>>
   readonly dropout?: { readonly probability: number; readonly seed: number }
 }
 
@@ -40,27 +38,27 @@ export class SpanExecutor {
   }
 
   /** The span's output, [batch, seq, hidden]. */
-  async forward(call: SpanCall): Promise<Floats> {
+  async forward(call: SpanCall): Promise<Float32Tensor> {
     const feeds = await this.#feeds(call)
     return await this.#programs.use(keyOf('forward', call), async session => {
       const outputs = await session.run(pickTensors(feeds, session.graph.inputs))
-      return outputs.hidden_out as Floats
+      return outputs.hidden_out as Float32Tensor
     })
   }
 
   /** The same, with what backward() needs. */
-  async forwardKeeping(call: SpanCall): Promise<{ hidden: Floats; residuals: Residuals }> {
+  async forwardKeeping(call: SpanCall): Promise<{ hidden: Float32Tensor; residuals: Residuals }> {
     const feeds = await this.#feeds(call)
     const outputs = await this.#programs.use(keyOf('residual', call), session =>
       session.run(pickTensors(feeds, session.graph.inputs))
     )
     const { hidden_out: hidden, ...kept } = outputs
     const bytes = Object.values({ ...feeds, ...kept }).reduce((sum, { dtype, shape }) => sum + bytesOf(dtype, shape), 0)
-    return { hidden: hidden as Floats, residuals: { key: keyOf('backward', call), feeds, kept, bytes } }
+    return { hidden: hidden as Float32Tensor, residuals: { key: keyOf('backward', call), feeds, kept, bytes } }
   }
 
   /** Gradients `grad.hidden` and `grad.<port>`. Uses the residuals up. */
-  backward({ key, feeds, kept }: Residuals, gradHidden: Floats): Promise<NamedTensors> {
+  backward({ key, feeds, kept }: Residuals, gradHidden: Float32Tensor): Promise<NamedTensors> {
     return this.#programs.use(key, async session => {
       const all = pickTensors({ ...feeds, ...kept, 'grad.hidden_out': gradHidden }, session.graph.inputs)
       const consume = Object.keys(kept).filter(name => name in all)
@@ -69,7 +67,7 @@ export class SpanExecutor {
   }
 
   /** The same numbers from the span's input. */
-  async recompute(call: SpanCall, gradHidden: Floats): Promise<NamedTensors> {
+  async recompute(call: SpanCall, gradHidden: Float32Tensor): Promise<NamedTensors> {
     const feeds = { ...(await this.#feeds(call)), 'grad.hidden_out': gradHidden }
     return await this.#programs.use(
       keyOf('recompute', call),

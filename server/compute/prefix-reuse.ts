@@ -1,14 +1,12 @@
 // Beginnings of sequences that were computed before, for whomever: found by the content of what comes in, copied instead of computed.
 // The server hashes what it computes from itself, so nobody can plant anything. Knows no device and no queue.
 import { createHash } from 'node:crypto'
-import { type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import { parsePort } from '../../model/layers/ports.ts'
 import type { CacheRow } from '../memory/kv/slab.ts'
 import { type PrefixBlock, type PrefixStore, prefixPositions, readStates, writeStates } from '../memory/prefix-store.ts'
 import type { ServerMetrics } from '../observe/metrics.ts'
 import type { DecodeSession, DecodeStep } from './decoder.ts'
-
-type Floats = Tensor<'float32'>
 
 export interface PrefixComponents {
   readonly store: PrefixStore
@@ -33,9 +31,9 @@ export interface PrefixPlan {
   /** The known positions into the cache, which has room for them. Between runs of the device only. */
   restore(): void
   /** Outputs of the known positions into `output`, [batch, seq, hidden]. */
-  fill(output: Floats): void
+  fill(output: Float32Tensor): void
   /** Keeps what was computed besides, once it is. */
-  keep(output: Floats): void
+  keep(output: Float32Tensor): void
 }
 
 /** Key of what a session computes with beside its inputs; null where that is not shared. */

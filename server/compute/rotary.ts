@@ -1,28 +1,26 @@
 // Tables of rotary embedding as feeds, made once for each size. Knows the model's angles from its family only.
-import { type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { fixedPositions } from '../../model/config/rope-config.ts'
 import { sharedTensor } from '../../runtime/session.ts'
 
-type Floats = Tensor<'float32'>
-
 /** The family's tables by their names in graphs, a row for each position. */
-export type RotaryFeeds = Readonly<Record<string, Floats>>
+export type RotaryFeeds = Readonly<Record<string, Float32Tensor>>
 
 const smallest = 64
 
-function shared(table: Floats): Floats {
+function shared(table: Float32Tensor): Float32Tensor {
   const copy = sharedTensor('float32', table.shape)
   copy.data.set(table.data)
   return copy
 }
 
-function rowsFrom(table: Floats, first: number): Floats {
+function rowsFrom(table: Float32Tensor, first: number): Float32Tensor {
   const [rows, width] = table.shape as [number, number]
   return tensor('float32', [rows - first, width], table.data.subarray(first * width))
 }
 
-function mapTables(tables: RotaryFeeds, change: (table: Floats) => Floats): RotaryFeeds {
+function mapTables(tables: RotaryFeeds, change: (table: Float32Tensor) => Float32Tensor): RotaryFeeds {
   return Object.fromEntries(Object.entries(tables).map(([name, table]) => [name, change(table)]))
 }
 

@@ -1,14 +1,13 @@
 // Passes over a span in several runs of the device, some of its blocks in each: between two of them whoever waits for a token has his turn.
 // The numbers are those of one run. Knows no queue.
 import type { BlockRange } from '../../common/range.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import { second } from '../../common/units.ts'
 import { portsOf } from '../../model/layers/ports.ts'
 import type { NamedTensors } from '../../proto/messages.ts'
 import { maxPassRuns } from '../limits.ts'
 import type { Runs } from '../schedule/scheduler.ts'
 import type { Residuals, SpanCall, SpanExecutor } from './executor.ts'
-
-type Floats = SpanCall['hidden']
 
 /** What a backward pass needs of its forward, run by run. */
 export interface KeptPass {
@@ -40,7 +39,11 @@ export function runsOf(
 }
 
 /** The span's output, [batch, seq, hidden]. */
-export async function* forward(executor: SpanExecutor, call: SpanCall, runs: readonly BlockRange[]): Runs<Floats> {
+export async function* forward(
+  executor: SpanExecutor,
+  call: SpanCall,
+  runs: readonly BlockRange[]
+): Runs<Float32Tensor> {
   let { hidden } = call
   for (const blocks of runs) {
     if (blocks.first > call.blocks.first) yield
@@ -54,7 +57,7 @@ export async function* forwardKeeping(
   executor: SpanExecutor,
   call: SpanCall,
   runs: readonly BlockRange[]
-): Runs<{ readonly hidden: Floats; readonly kept: KeptPass }> {
+): Runs<{ readonly hidden: Float32Tensor; readonly kept: KeptPass }> {
   let { hidden } = call
   const kept: Residuals[] = []
   for (const blocks of runs) {
@@ -68,11 +71,11 @@ export async function* forwardKeeping(
 }
 
 /** Gradients `grad.hidden` and `grad.<port>`. Uses what was kept up. */
-export async function* backward(executor: SpanExecutor, kept: KeptPass, gradHidden: Floats): Runs<NamedTensors> {
+export async function* backward(executor: SpanExecutor, kept: KeptPass, gradHidden: Float32Tensor): Runs<NamedTensors> {
   let gradients: NamedTensors = { 'grad.hidden': gradHidden }
   for (const [index, residuals] of kept.runs.toReversed().entries()) {
     if (index > 0) yield
-    gradients = { ...gradients, ...(await executor.backward(residuals, gradients['grad.hidden'] as Floats)) }
+    gradients = { ...gradients, ...(await executor.backward(residuals, gradients['grad.hidden'] as Float32Tensor)) }
   }
   return gradients
 }
@@ -81,7 +84,7 @@ export async function* backward(executor: SpanExecutor, kept: KeptPass, gradHidd
 export async function* recomputeRuns(
   executor: SpanExecutor,
   call: SpanCall,
-  gradHidden: Floats,
+  gradHidden: Float32Tensor,
   runs: readonly BlockRange[]
 ): Runs<NamedTensors> {
   if (runs.length === 1) return await executor.recompute(call, gradHidden)

@@ -2,7 +2,7 @@
 
 import { SwarmError } from '../../common/errors.ts'
 import { type BlockRange, formatRange, rangeContains, rangeLength } from '../../common/range.ts'
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor, Tensor } from '../../common/tensor.ts'
 import { second } from '../../common/units.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { requestTimeoutMs } from '../../proto/limits.ts'
@@ -11,8 +11,6 @@ import { prefixLength, type SpanCall } from '../compute/executor.ts'
 import { maxBatch, maxRequestTimeoutMs, maxTokensPerRequest, minRequestTokens, requestWorkMs } from '../limits.ts'
 import { checkWork } from '../memory/working-memory.ts'
 import { checkPorts, type NamedShapes, type Shaped } from './ports.ts'
-
-type Floats = Tensor<'float32'>
 
 /** What a request is checked against. */
 export interface Hosted {
@@ -77,9 +75,9 @@ export function timeoutOf(timeoutMs: number): number {
 }
 
 /** Hidden states or their gradient, [batch, seq, hidden]. */
-export function checkHidden(tensors: NamedTensors, name: string, hosted: Hosted, blocks: BlockRange): Floats {
+export function checkHidden(tensors: NamedTensors, name: string, hosted: Hosted, blocks: BlockRange): Float32Tensor {
   checkHiddenShape(tensors, name, hosted, blocks)
-  return tensors[name] as Floats
+  return tensors[name] as Float32Tensor
 }
 
 /** The same of what a header tells. @returns rows and positions */
@@ -158,7 +156,7 @@ export function checkCall(tensors: NamedTensors, dropout: Dropout | null, hosted
   checkCallShapes(tensors, hosted, place)
   const mask = checkMask(tensors.mask)
   const ports = checkPorts(tensors, reserved, hosted.checkpoint, blocks)
-  return { blocks, hidden: tensors.hidden as Floats, mask, ports, dropout: checkDropout(dropout, ports) }
+  return { blocks, hidden: tensors.hidden as Float32Tensor, mask, ports, dropout: checkDropout(dropout, ports) }
 }
 
 /** null and a probability of 0 are the same, and so is dropout where there is nothing to drop. */
@@ -177,7 +175,7 @@ export function checkGradient(
   hosted: Hosted,
   blocks: BlockRange,
   shape: readonly number[]
-): Floats {
+): Float32Tensor {
   const grad = checkHidden(tensors, 'grad.hidden', hosted, blocks)
   if (grad.shape.join() !== shape.join()) {
     invalid(`grad.hidden: expected the shape of the span's output [${shape}], found [${grad.shape}]`)

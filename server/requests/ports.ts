@@ -1,12 +1,11 @@
 // Trained tensors that come with a request, checked: known names, whole pairs, of these blocks, of the module's sizes.
 import { SwarmError } from '../../common/errors.ts'
 import type { BlockRange } from '../../common/range.ts'
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { groupPorts, type ParsedPort, parsePort, portName } from '../../model/layers/ports.ts'
 import { maxLoraRank } from '../limits.ts'
 
-type Floats = Tensor<'float32'>
 /** What a header tells of a tensor. */
 export interface Shaped {
   readonly dtype: string
@@ -53,7 +52,7 @@ export function checkPorts<T extends Shaped>(
   reserved: readonly string[],
   model: Model,
   blocks: BlockRange
-): Record<string, Extract<T, Floats>> {
+): Record<string, Extract<T, Float32Tensor>> {
   const entries = Object.entries(tensors).filter(([name]) => !reserved.includes(name))
   const names = entries.map(([name]) => name)
   const { config, family } = model
@@ -68,7 +67,7 @@ export function checkPorts<T extends Shaped>(
       invalid(`port '${name}': expected ${describeShape(expected)}, found ${dtype}[${shape}]`)
     }
   }
-  const ports = Object.fromEntries(entries) as Record<string, Extract<T, Floats>>
+  const ports = Object.fromEntries(entries) as Record<string, Extract<T, Float32Tensor>>
   checkRanks(names, ports)
   for (const kind of ['prompt', 'prefix'] as const) checkLengths(kind, ports, blocks)
   return ports

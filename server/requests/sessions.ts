@@ -1,7 +1,7 @@
 // The border of inference sessions: opening one, and each of its steps, checked.
 import { SwarmError } from '../../common/errors.ts'
 import type { BlockRange } from '../../common/range.ts'
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import type { Codec } from '../../proto/codec.ts'
 import type { swarmtune } from '../../proto/gen/swarmtune.js'
 import type { BodyOf, Fields, Message, NamedTensors } from '../../proto/messages.ts'
@@ -76,7 +76,7 @@ export function checkOpen({ body, tensors }: Message, hosted: Hosted): SessionRe
 
 export interface StepRequest {
   /** [batch, seq, hidden] */
-  readonly hidden: Tensor<'float32'>
+  readonly hidden: Float32Tensor
   /** how many of the seq positions of each row are tokens */
   readonly lengths: readonly number[]
   /** position of the first of them, trained prefixes not counted */

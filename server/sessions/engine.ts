@@ -1,14 +1,12 @@
 // Steps of inference sessions from request to result: room in the cache, long prompts in pieces, a turn on the device with others.
 // Knows no network.
 import { slicePositions } from '../../common/positions.ts'
-import { type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import { batchKey, type DecodeStep, prefixOf, type SpanDecoder } from '../compute/decoder.ts'
 import { type PrefixPlan, type PrefixReuse, withoutFirst } from '../compute/prefix-reuse.ts'
 import { maxGuessTokens } from '../limits.ts'
 import type { KvCache } from '../memory/kv/kv-cache.ts'
 import type { Scheduler } from '../schedule/scheduler.ts'
-
-type Floats = Tensor<'float32'>
 
 export interface EngineComponents {
   readonly decoder: SpanDecoder
@@ -53,7 +51,7 @@ export class DecodeEngine {
    * New positions of every row through the session's blocks, [batch, seq, hidden] to the same.
    * @throws SwarmError BUSY where queue or cache are full, and what the signal says
    */
-  async step(step: DecodeStep, options: EngineStepOptions): Promise<Floats> {
+  async step(step: DecodeStep, options: EngineStepOptions): Promise<Float32Tensor> {
     const plan = this.#components.prefixes?.plan(step) ?? null
     if (plan === null) return await this.#compute(step, options)
     const output = await this.#computeRest(step, plan, options)
@@ -62,7 +60,7 @@ export class DecodeEngine {
   }
 
   /** What was computed before is copied. */
-  async #computeRest(step: DecodeStep, plan: PrefixPlan, options: EngineStepOptions): Promise<Floats> {
+  async #computeRest(step: DecodeStep, plan: PrefixPlan, options: EngineStepOptions): Promise<Float32Tensor> {
     const { skips } = plan
     if (Math.max(...skips) === 0) return await this.#compute(step, options)
     const { session, hidden } = step
@@ -85,7 +83,7 @@ export class DecodeEngine {
     return output
   }
 
-  async #compute(step: DecodeStep, options: EngineStepOptions): Promise<Floats> {
+  async #compute(step: DecodeStep, options: EngineStepOptions): Promise<Float32Tensor> {
     const [batch, seq, width] = step.hidden.shape as [number, number, number]
     const size = Math.max(1, Math.floor(this.#pieceTokens / batch))
     const longest = Math.max(...lengthsAfter(step))
@@ -102,7 +100,7 @@ export class DecodeEngine {
     return output
   }
 
-  async #piece(step: DecodeStep, { peerId, signal }: EngineStepOptions): Promise<Floats> {
+  async #piece(step: DecodeStep, { peerId, signal }: EngineStepOptions): Promise<Float32Tensor> {
     const { decoder, scheduler } = this.#components
     const { session, lengths } = step
     await session.cache.reserve(lengthsAfter(step), signal)

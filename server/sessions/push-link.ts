@@ -1,7 +1,7 @@
 // The way from a session here to its next server: a stream that carries the inputs of its steps. Knows no session.
 import { pause } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import type { Network } from '../../network/network.ts'
 import type { MessageStream } from '../../network/streams/message-stream.ts'
 import { isThere, sessionSilence } from '../../network/streams/silence.ts'
@@ -81,7 +81,7 @@ export class PushLink {
 
   async send(
     body: BodyOf<'inferenceStep'>,
-    tensors: Message['tensors'] & { readonly hidden: Tensor<'float32'> },
+    tensors: Message['tensors'] & { readonly hidden: Float32Tensor },
     signal: AbortSignal
   ): Promise<void> {
     const codec = { hidden: fittingCodec(this.#codec, tensors.hidden) }

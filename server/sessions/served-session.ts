@@ -5,7 +5,7 @@ import { messageOf, SwarmError, toSwarmError } from '../../common/errors.ts'
 import { HiddenHistory } from '../../common/hidden-history.ts'
 import type { Logger } from '../../common/logger.ts'
 import { withResource } from '../../common/resource.ts'
-import { int64, type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, int64, tensor } from '../../common/tensor.ts'
 import type { Network } from '../../network/network.ts'
 import { startDeadline } from '../../network/streams/deadline.ts'
 import type { MessageStream } from '../../network/streams/message-stream.ts'
@@ -22,7 +22,6 @@ import type { Scheduler } from '../schedule/scheduler.ts'
 import type { DecodeEngine } from './engine.ts'
 import { PushLink } from './push-link.ts'
 
-type Floats = Tensor<'float32'>
 type StepBody = BodyOf<'inferenceStep'>
 
 /** What a session needs of its server. */
@@ -249,7 +248,7 @@ function withoutHeld(step: StepRequest, held: readonly number[]): StepRequest | 
 }
 
 /** The last token of each row, [batch, 1, hidden]; zeros where the step has none of it. */
-function lastPositions({ hidden, lengths }: StepRequest): Floats {
+function lastPositions({ hidden, lengths }: StepRequest): Float32Tensor {
   const [batch, seq, width] = hidden.shape as [number, number, number]
   const last = tensor('float32', [batch, 1, width])
   for (const [row, length] of lengths.entries()) {

@@ -7,14 +7,14 @@ import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { stringify } from 'yaml'
 import { createRandom } from '../../common/random.ts'
-import { float32, type Tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, float32 } from '../../common/tensor.ts'
 import { connect } from '../../testing/chaos/generation.ts'
 import { type ChaosServer, type ChaosSwarm, root, startChaosSwarm } from '../../testing/chaos/swarm.ts'
 import { tinyPath } from '../../testing/references.ts'
 
 const run = promisify(execFile)
 const random = createRandom(11)
-const normal = (...shape: number[]): Tensor<'float32'> =>
+const normal = (...shape: number[]): Float32Tensor =>
   float32(
     shape,
     Array.from({ length: shape.reduce((a, b) => a * b) }, () => random.normal())
@@ -27,7 +27,7 @@ const ports = Object.fromEntries(
   Array.from({ length: 12 }, (_, block) => [
     [`blocks.${block}.lora.self_attn.q_proj.A`, normal(rank, width)],
     [`blocks.${block}.lora.self_attn.q_proj.B`, normal(width, rank)]
-  ]).flat() as [string, Tensor<'float32'>][]
+  ]).flat() as [string, Float32Tensor][]
 )
 const halves = [
   [0, 6],

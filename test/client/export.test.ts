@@ -13,7 +13,7 @@ import {
 } from '../../client/index.ts'
 import { createTuning, saveAdapter } from '../../client/tuning/index.ts'
 import type { Progress } from '../../common/progress.ts'
-import { float32, int64, type Tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, float32, int64, type Tensor } from '../../common/tensor.ts'
 import { type Checkpoint, openCheckpoint, readSample } from '../../model/checkpoint/checkpoint.ts'
 import { decodeSafetensors } from '../../model/formats/safetensors/encoding.ts'
 import { portName } from '../../model/layers/ports.ts'
@@ -27,7 +27,7 @@ import { tinyPath } from '../model/support.ts'
 const ids = int64([2, 6], [5, 9, 13, 2, 30, 7, 11, 3, 8, 21, 4, 17])
 
 /** Logits through a server over all blocks, with an adapter or without. */
-async function logitsOf(path: string, adapter?: string, inputs?: Record<string, Tensor>): Promise<Tensor<'float32'>> {
+async function logitsOf(path: string, adapter?: string, inputs?: Record<string, Tensor>): Promise<Float32Tensor> {
   const { numBlocks } = (await openCheckpoint(path)).config
   await using swarm = await startSwarm([[0, numBlocks]], { path })
   await using base = await swarm.connect()
@@ -147,10 +147,7 @@ suite('families', () => {
 
 suite('every kind of port that changes weights', () => {
   /** Hidden states after all blocks. */
-  async function statesOf(
-    checkpoint: Checkpoint,
-    ports: Record<string, Tensor<'float32'>>
-  ): Promise<Tensor<'float32'>> {
+  async function statesOf(checkpoint: Checkpoint, ports: Record<string, Float32Tensor>): Promise<Float32Tensor> {
     const { hiddenSize } = checkpoint.config
     const hidden = float32(
       [1, 5, hiddenSize],
@@ -169,7 +166,7 @@ suite('every kind of port that changes weights', () => {
           [size],
           Float32Array.from({ length: size }, (_, i) => 1 + Math.cos(i) / 2)
         )
-      const ports: Record<string, Tensor<'float32'>> = {}
+      const ports: Record<string, Float32Tensor> = {}
       for (const { name, inFeatures, outFeatures } of family.linearModules(config)) {
         ports[portName.lora(1, name, 'A')] = float32([1, inFeatures], vector(inFeatures).data)
         ports[portName.lora(1, name, 'B')] = float32(
@@ -217,7 +214,7 @@ suite('adapters of classifications', () => {
         const path = referencePath(name)
         const { numBlocks } = (await openCheckpoint(path)).config
         const adapter = await temporaryFolder(t)
-        let expected: Tensor<'float32'>
+        let expected: Float32Tensor
         {
           await using swarm = await startSwarm([[0, numBlocks]], { path })
           await using base = await opener.fromPretrained(path, { initialPeers: swarm.join, id2label: labels, seed: 2 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createRandom } from '../../common/random.ts'
-import { float32, type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, float32, type Tensor, tensor } from '../../common/tensor.ts'
 import { GraphBuilder } from '../../graph/builder.ts'
 import { cut } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
@@ -24,7 +24,7 @@ function bytes(shape: readonly number[], seed: number): Tensor<'uint8'> {
   )
 }
 
-function normal(shape: readonly number[], seed: number): Tensor<'float32'> {
+function normal(shape: readonly number[], seed: number): Float32Tensor {
   const random = createRandom(seed)
   const size = shape.reduce((a, b) => a * b)
   return float32(

@@ -1,7 +1,7 @@
 // Builds small graphs, runs them, and compares their derived gradients with finite differences.
 import assert from 'node:assert/strict'
 import { createRandom } from '../../common/random.ts'
-import { float32, sizeOf, type Tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, float32, sizeOf, type Tensor } from '../../common/tensor.ts'
 import { GraphBuilder } from '../../graph/builder.ts'
 import { evaluate } from '../../graph/dim.ts'
 import { differentiate } from '../../graph/gradient.ts'
@@ -79,8 +79,8 @@ export async function run(graph: Graph, feeds: Tensors): Promise<Tensors> {
 function weighed(outputs: Tensors, weights: Tensors): number {
   let sum = 0
   for (const [name, weight] of Object.entries(weights)) {
-    const { data } = outputs[name.replace(/^grad\./, '')]! as Tensor<'float32'>
-    for (const [i, factor] of (weight as Tensor<'float32'>).data.entries()) sum += factor * data[i]!
+    const { data } = outputs[name.replace(/^grad\./, '')]! as Float32Tensor
+    for (const [i, factor] of (weight as Float32Tensor).data.entries()) sum += factor * data[i]!
   }
   return sum
 }
@@ -104,8 +104,8 @@ export async function checkGradients(example: GradientCase, seed = 1): Promise<G
   const derived = await run(joint, { ...feeds, ...weights })
   await using session = await createSession(graph, { inline: true, threads: 1 })
   for (const name of wanted) {
-    const { data, shape } = feeds[name]! as Tensor<'float32'>
-    const gradient = derived[`grad.${name}`]! as Tensor<'float32'>
+    const { data, shape } = feeds[name]! as Float32Tensor
+    const gradient = derived[`grad.${name}`]! as Float32Tensor
     assert.deepEqual(gradient.shape, shape, `${example.name}: shape of the gradient of ${name}`)
     const at = async (index: number, step: number): Promise<number> => {
       const moved = Float32Array.from(data)

@@ -1,5 +1,5 @@
 // Runs spans, backward passes and decode steps of reference models on this thread, for the tests of model/.
-import { float32, int64, type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, float32, int64, type Tensor, tensor } from '../../common/tensor.ts'
 import { cut, recompute } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
 import type { Graph } from '../../graph/graph.ts'
@@ -79,7 +79,7 @@ export function decodeStep(hidden: Tensor, lengths: readonly number[], total: nu
 }
 
 /** Rows `start..end-1` of the middle axis of [batch, seq, width]. */
-export function sliceTokens(x: Tensor, start: number, end: number): Tensor<'float32'> {
+export function sliceTokens(x: Tensor, start: number, end: number): Float32Tensor {
   const [batch, seq, width] = x.shape as [number, number, number]
   const values = x.data as Float32Array
   const parts = Array.from({ length: batch }, (_, row) =>

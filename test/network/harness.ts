@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { SwarmError } from '../../common/errors.ts'
-import { float32, type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, float32, tensor } from '../../common/tensor.ts'
 import type { AnnouncementFields } from '../../network/discovery/announcement.ts'
 import { createNetwork, type Network, type NetworkInit } from '../../network/node.ts'
 import type { Message } from '../../proto/frame.ts'
@@ -57,7 +57,7 @@ export async function echoPair(swarm: Swarm): Promise<{ server: Network; client:
   return { server, client: await swarm.client(server) }
 }
 
-export function message(hidden: Tensor<'float32'> = float32([1, 1, 2], [1, 2])): Message<'forwardResponse'> {
+export function message(hidden: Float32Tensor = float32([1, 1, 2], [1, 2])): Message<'forwardResponse'> {
   return { body: { kind: 'forwardResponse', residualId: 'r' }, tensors: { hidden } }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createRandom } from '../../common/random.ts'
-import { float32, sizeOf, type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, float32, sizeOf, type Tensor, tensor } from '../../common/tensor.ts'
 import { GraphBuilder } from '../../graph/builder.ts'
 import type { Graph } from '../../graph/graph.ts'
 import { createSession, sharedTensor } from '../../runtime/session.ts'
@@ -30,7 +30,7 @@ function attention(): Graph {
   return g.build()
 }
 
-const normal = (...shape: number[]): Tensor<'float32'> =>
+const normal = (...shape: number[]): Float32Tensor =>
   float32(
     shape,
     Array.from({ length: sizeOf(shape) }, () => random.normal())
@@ -46,7 +46,7 @@ function attend(query: ArrayLike<number>, keys: readonly Float32Array[], values:
   )
 }
 
-const row = (x: Tensor<'float32'>, index: number, head: number): Float32Array => {
+const row = (x: Float32Tensor, index: number, head: number): Float32Array => {
   const width = x.shape.at(-1)!
   const start = index * width + head * headDim
   return x.data.slice(start, start + headDim)
@@ -68,7 +68,7 @@ for (const [inline, inPlace] of [
       const shape = [1, kvHeads, capacity, headDim]
       const cache = inline ? tensor : sharedTensor
       const [pastKey, pastValue] = [cache('float32', shape), cache('float32', shape)]
-      const steps: { query: Tensor<'float32'>; key: Tensor<'float32'>; value: Tensor<'float32'> }[] = []
+      const steps: { query: Float32Tensor; key: Float32Tensor; value: Float32Tensor }[] = []
       for (let length = 1; length <= 5; length++) {
         const step = {
           query: normal(1, 1, heads * headDim),
@@ -94,7 +94,7 @@ for (const [inline, inPlace] of [
             steps.map(({ key }) => row(key, 0, kvHead)),
             steps.map(({ value }) => row(value, 0, kvHead))
           )
-          const found = row(outputs.y as Tensor<'float32'>, 0, head)
+          const found = row(outputs.y as Float32Tensor, 0, head)
           assert.ok(expected.every((value, i) => Math.abs(value - found[i]!) < 1e-5))
         }
         const kept = pastKey.data.slice((length - 1) * headDim, length * headDim)
@@ -141,12 +141,12 @@ for (const [inline, inPlace] of [
       for (const [b, length] of lengths.entries()) {
         for (let head = 0; head < heads; head++) {
           const kvHead = Math.floor(head / (heads / kvHeads))
-          const all = (from: Tensor<'float32'>, next: Tensor<'float32'>) => [
+          const all = (from: Float32Tensor, next: Float32Tensor) => [
             ...Array.from({ length }, (_, t) => row(from, b * 6 + t, kvHead)),
             row(next, b, kvHead)
           ]
           const expected = attend(row(step.query, b, head), all(past[0], step.key), all(past[1], step.value))
-          const found = row(y as Tensor<'float32'>, b, head)
+          const found = row(y as Float32Tensor, b, head)
           assert.ok(expected.every((value, i) => Math.abs(value - found[i]!) < 1e-5))
         }
       }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
-import { float32, int64, type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, float32, int64, type Tensor, tensor } from '../../common/tensor.ts'
 import { GraphBuilder } from '../../graph/builder.ts'
 import type { Graph } from '../../graph/graph.ts'
 import { createSession, sharedTensor } from '../../runtime/session.ts'
@@ -65,7 +65,7 @@ describe('a run', () => {
       return (i % 3 === 0 ? other : session).run({ x })
     })
     for (const [i, { y }] of (await Promise.all(runs)).entries()) {
-      assert.ok((y as Tensor<'float32'>).data.every(value => value === i + 1))
+      assert.ok((y as Float32Tensor).data.every(value => value === i + 1))
     }
   })
 
@@ -98,7 +98,7 @@ describe('a run', () => {
     await session.run({ x })
     assert.deepEqual([...x.data], [1, 2, 3])
     const { y } = await session.run({ x }, { consume: ['x'] })
-    assert.deepEqual([...(y as Tensor<'float32'>).data], [2, 3, 4])
+    assert.deepEqual([...(y as Float32Tensor).data], [2, 3, 4])
     assert.equal(x.data.length, 0)
   })
 
@@ -107,7 +107,7 @@ describe('a run', () => {
     const whole = Float32Array.from({ length: 9 }, (_, i) => i)
     const view = tensor('float32', [1, 2], whole.subarray(3, 5))
     const { y } = await session.run({ x: view })
-    assert.deepEqual([...(y as Tensor<'float32'>).data], [4, 5])
+    assert.deepEqual([...(y as Float32Tensor).data], [4, 5])
     assert.equal(whole.length, 9)
   })
 })

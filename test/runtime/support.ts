@@ -3,20 +3,20 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createRandom } from '../../common/random.ts'
-import { float32, sizeOf, type Tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, float32, sizeOf } from '../../common/tensor.ts'
 import type { WeightLocation } from '../../graph/packed-weights.ts'
 
 export interface WeightFile extends AsyncDisposable {
   readonly folder: string
   readonly locate: (name: string) => WeightLocation
-  readonly tensors: Readonly<Record<string, Tensor<'float32'>>>
+  readonly tensors: Readonly<Record<string, Float32Tensor>>
 }
 
 /** A file laid out as safetensors is: length of the header, header, then the tensors without gaps. */
 export async function writeWeights(shapes: Readonly<Record<string, readonly number[]>>): Promise<WeightFile> {
   const random = createRandom(5)
   const folder = await mkdtemp(join(tmpdir(), 'swarmtune-runtime-'))
-  const tensors: Record<string, Tensor<'float32'>> = {}
+  const tensors: Record<string, Float32Tensor> = {}
   const header: Record<string, { dtype: string; shape: readonly number[]; data_offsets: [number, number] }> = {}
   let end = 0
   for (const [name, shape] of Object.entries(shapes)) {
@@ -47,7 +47,7 @@ export async function writeWeights(shapes: Readonly<Record<string, readonly numb
 }
 
 /** x [rows, inner] times weight [columns, inner] transposed, in float64 */
-export function product(x: Tensor<'float32'>, weight: Tensor<'float32'>): number[] {
+export function product(x: Float32Tensor, weight: Float32Tensor): number[] {
   const [rows, inner] = x.shape as [number, number]
   const [columns] = weight.shape as [number]
   return Array.from({ length: rows * columns }, (_, i) => {

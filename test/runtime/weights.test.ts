@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import { float32 } from '../../common/tensor.ts'
 import { GraphBuilder } from '../../graph/builder.ts'
 import type { Graph } from '../../graph/graph.ts'
@@ -29,7 +29,7 @@ describe('weights', () => {
         )
         const { y } = await session.run({ x })
         assert.deepEqual(y!.shape, [3, 24])
-        assert.ok(closeTo((y as Tensor<'float32'>).data, product(x, file.tensors['layers.0.weight']!)))
+        assert.ok(closeTo((y as Float32Tensor).data, product(x, file.tensors['layers.0.weight']!)))
       })
     }
   }

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type ErrorCode, SwarmError } from '../../common/errors.ts'
 import { createRandom } from '../../common/random.ts'
 import type { BlockRange } from '../../common/range.ts'
-import { float32, int64, type Tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, float32, int64, type Tensor } from '../../common/tensor.ts'
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { portName } from '../../model/layers/ports.ts'
 import { blockWeights } from '../../model/weights/block-weights.ts'
@@ -18,8 +18,6 @@ import type { BodyOf, Message, NamedTensors, Span } from '../../proto/messages.t
 import { protocols } from '../../proto/protocols.ts'
 import { createSession } from '../../runtime/session.ts'
 import { type BlockServer, createServer, type ServerInit } from '../../server/server.ts'
-
-type Floats = Tensor<'float32'>
 
 const root = join(import.meta.dirname, '../..')
 
@@ -60,7 +58,7 @@ export async function startCaller(context: Pick<TestContext, 'after'>): Promise<
 }
 
 /** Random hidden states, [batch, seq, hidden]. */
-export function randomTensor(seed: number, shape: readonly number[], scale = 1): Floats {
+export function randomTensor(seed: number, shape: readonly number[], scale = 1): Float32Tensor {
   const random = createRandom(seed)
   const size = shape.reduce((product, dim) => product * dim, 1)
   return float32(
@@ -76,7 +74,7 @@ export function loraPorts(
   modules: readonly string[] = ['self_attn.q_proj', 'self_attn.v_proj'],
   rank = 2
 ): NamedTensors {
-  const ports: Record<string, Floats> = {}
+  const ports: Record<string, Float32Tensor> = {}
   for (let block = blocks.first; block < blocks.end; block++) {
     for (const [index, module] of modules.entries()) {
       const { inFeatures, outFeatures } = family.linearModules(config).find(({ name }) => name === module)!
@@ -112,12 +110,12 @@ export class Remote {
     tensors: NamedTensors,
     fields: Partial<Omit<BodyOf<'forwardRequest'>, 'kind'>> = {},
     options: { signal?: AbortSignal } = {}
-  ): Promise<{ hidden: Floats; residualId: string }> {
+  ): Promise<{ hidden: Float32Tensor; residualId: string }> {
     const body = { kind: 'forwardRequest', span: this.span(), keepResiduals: false, dropout: null, ...fields } as const
     const answer = await this.request(protocols.forward, { body, tensors }, options)
     assert.equal(answer.body.kind, 'forwardResponse')
     const { residualId } = answer.body as BodyOf<'forwardResponse'>
-    return { hidden: answer.tensors.hidden as Floats, residualId }
+    return { hidden: answer.tensors.hidden as Float32Tensor, residualId }
   }
 
   async backward(
@@ -159,7 +157,7 @@ export class RemoteSession {
     this.cacheBytes = cacheBytes
   }
 
-  async step(hidden: Floats, lengths?: readonly number[], timeoutMs = 0): Promise<Floats> {
+  async step(hidden: Float32Tensor, lengths?: readonly number[], timeoutMs = 0): Promise<Float32Tensor> {
     const tensors = { hidden, ...(lengths && { lengths: int64([lengths.length], lengths) }) }
     await this.stream.send({
       body: { kind: 'inferenceStep', timeoutMs, step: 1, lastOnly: false, replay: false },
@@ -167,7 +165,7 @@ export class RemoteSession {
     })
     const answer = await this.#answer()
     assert.equal(answer?.body.kind, 'inferenceResult')
-    return answer.tensors.hidden as Floats
+    return answer.tensors.hidden as Float32Tensor
   }
 
   /** The next message but notices, which may come at any time. */
@@ -195,9 +193,9 @@ export async function startRemote(
 export async function directForward(
   checkpoint: Checkpoint,
   blocks: BlockRange,
-  feeds: { hidden: Floats; mask?: Tensor<'int64'>; ports?: NamedTensors },
+  feeds: { hidden: Float32Tensor; mask?: Tensor<'int64'>; ports?: NamedTensors },
   cacheDir?: string
-): Promise<Floats> {
+): Promise<Float32Tensor> {
   const { config, family } = checkpoint
   const { hidden, ports = {} } = feeds
   const [batch, seq] = hidden.shape as [number, number]
@@ -212,22 +210,22 @@ export async function directForward(
   })
   const mask = feeds.mask ?? int64([batch, seq], Array(batch * seq).fill(1))
   const tables = family.rotaryTables(config, config.maxPositions)
-  return (await session.run({ hidden, mask, ...tables, ...ports })).hidden_out as Floats
+  return (await session.run({ hidden, mask, ...tables, ...ports })).hidden_out as Float32Tensor
 }
 
 /** max |actual - expected| / max |expected| is at most `tolerance`. */
 export function assertClose(actual: Tensor | undefined, expected: Tensor, tolerance: number, what = 'values'): void {
   assert.deepEqual(actual?.shape, expected.shape, `${what}: shape`)
   let [difference, scale] = [0, 0]
-  for (const [i, value] of (expected as Floats).data.entries()) {
-    difference = Math.max(difference, Math.abs((actual as Floats).data[i]! - value))
+  for (const [i, value] of (expected as Float32Tensor).data.entries()) {
+    difference = Math.max(difference, Math.abs((actual as Float32Tensor).data[i]! - value))
     scale = Math.max(scale, Math.abs(value))
   }
   assert.ok(difference <= tolerance * scale, `${what}: off by ${difference / scale}, at most ${tolerance} is allowed`)
 }
 
 /** Positions `first..end-1` of [batch, seq, hidden], of one row or all. */
-export function positionsOf({ shape, data }: Floats, first: number, end: number, row?: number): Floats {
+export function positionsOf({ shape, data }: Float32Tensor, first: number, end: number, row?: number): Float32Tensor {
   const [batch, seq, width] = shape as [number, number, number]
   const rows = row === undefined ? [...Array(batch).keys()] : [row]
   const values = rows.flatMap(index => [...data.subarray((index * seq + first) * width, (index * seq + end) * width)])

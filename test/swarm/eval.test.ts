@@ -19,7 +19,7 @@ import {
   type TrainableModel,
   train
 } from '../../client/index.ts'
-import type { Tensor } from '../../common/tensor.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import { second } from '../../common/units.ts'
 
 const run = promisify(execFile)
@@ -116,7 +116,7 @@ describe('swarm eval', { timeout: 240 * second }, () => {
   })
 
   /** The greatest of the last `count` numbers of a row of logits. */
-  const likeliest = ({ data }: Tensor<'float32'>, place: number, count: number): number => {
+  const likeliest = ({ data }: Float32Tensor, place: number, count: number): number => {
     const scores = [...data.subarray(place * count, (place + 1) * count)]
     return scores.indexOf(Math.max(...scores))
   }

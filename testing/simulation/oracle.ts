@@ -17,11 +17,9 @@ import { type Example, ignoredLabel, type TrainOptions, train } from '../../clie
 import type { PeftConfig } from '../../client/tuning/index.ts'
 import { silent } from '../../common/logger.ts'
 import { createRandom } from '../../common/random.ts'
-import { int64, type Tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, int64 } from '../../common/tensor.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { LocalBlocks } from '../local-blocks.ts'
-
-type Floats = Tensor<'float32'>
 
 /** Tokens of a batch that travel together: small, so that a batch of these runs travels in parts. */
 export const subBatchTokens = 24
@@ -127,7 +125,7 @@ class BlocksHere {
     this.#blocks = blocks
   }
 
-  async forward(hidden: Floats, { mask, ports }: RemoteForwardOptions = {}): Promise<ForwardPass> {
+  async forward(hidden: Float32Tensor, { mask, ports }: RemoteForwardOptions = {}): Promise<ForwardPass> {
     const [batch, sequence] = hidden.shape as [number, number, number]
     const parts = splitRows(batch, sequence, subBatchTokens)
     const passes: ForwardPass[] = []
@@ -203,23 +201,23 @@ class WholeText implements GenerationModel {
     )
   }
 
-  async #last(): Promise<Floats> {
+  async #last(): Promise<Float32Tensor> {
     const rows: Float32Array[] = []
     for (const row of this.#rows) rows.push((await this.#logits(row, row.length - 1))[0]!)
     return joined(rows)
   }
 
-  async prefill(rows: readonly (readonly number[])[]): Promise<Floats> {
+  async prefill(rows: readonly (readonly number[])[]): Promise<Float32Tensor> {
     this.#rows = rows.map(row => [...row])
     return await this.#last()
   }
 
-  async step(ids: readonly number[]): Promise<Floats> {
+  async step(ids: readonly number[]): Promise<Float32Tensor> {
     for (const [index, id] of ids.entries()) this.#rows[index]!.push(id)
     return await this.#last()
   }
 
-  async extend(ids: readonly number[]): Promise<Floats> {
+  async extend(ids: readonly number[]): Promise<Float32Tensor> {
     const [row] = this.#rows
     const from = row!.length
     row!.push(...ids)
@@ -235,7 +233,7 @@ class WholeText implements GenerationModel {
   }
 }
 
-function joined(rows: readonly Float32Array[]): Floats {
+function joined(rows: readonly Float32Array[]): Float32Tensor {
   const width = rows[0]!.length
   const data = new Float32Array(rows.length * width)
   for (const [index, row] of rows.entries()) data.set(row, index * width)

@@ -1,5 +1,5 @@
 // Whether tensors hold numbers throughout. Pure; as fast as memory is read.
-import type { Tensor } from '../../../common/tensor.ts'
+import type { Float32Tensor } from '../../../common/tensor.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
 
 const exponent = 0x7f800000
@@ -23,7 +23,7 @@ export function allFinite(data: Float32Array): boolean {
 
 /** The same of hidden states [batch, seq, hidden], of tokens alone: what stands at padding means nothing. */
 export function tokensFinite(
-  { shape, data }: Tensor<'float32'>,
+  { shape, data }: Float32Tensor,
   isToken: (row: number, position: number) => boolean
 ): boolean {
   if (allFinite(data)) return true

@@ -3,7 +3,7 @@
 import { SwarmError, toSwarmError } from '../../../common/errors.ts'
 import type { Logger } from '../../../common/logger.ts'
 import type { BlockRange } from '../../../common/range.ts'
-import type { Tensor } from '../../../common/tensor.ts'
+import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
 import { second } from '../../../common/units.ts'
 import { portsOf } from '../../../model/layers/ports.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
@@ -29,7 +29,7 @@ import {
 export interface SpanPass {
   readonly hop: Hop
   /** what went in, [batch, seq, hidden] */
-  readonly input: Tensor<'float32'>
+  readonly input: Float32Tensor
   /** of the kept activations; '' where there are none */
   readonly residualId: string
   /** with the ports of the hop's blocks only */
@@ -47,7 +47,6 @@ export interface RemoteBackwardOptions {
   readonly signal?: AbortSignal
 }
 
-type Floats = Tensor<'float32'>
 type PassPeers = Pick<
   Peers,
   'route' | 'otherRoute' | 'promisedMs' | 'loadMs' | 'fail' | 'succeed' | 'late' | 'inTime' | 'accuse' | 'givenUp'
@@ -64,14 +63,14 @@ const mostOpinions = 4
 
 /** A stretch of a forward pass: what came out, and the hops with what they got in. */
 interface Stretch {
-  readonly hidden: Floats
+  readonly hidden: Float32Tensor
   readonly passes: readonly SpanPass[]
 }
 
 /** Work at one server, and the same by others. */
 interface Guarded<T> {
   readonly hop: Hop
-  readonly input: Floats
+  readonly input: Float32Tensor
   /** times the work of a forward pass */
   readonly factor: number
   readonly signal: AbortSignal | undefined
@@ -112,11 +111,11 @@ export class Passes {
 
   /** Through `blocks`; `planned` is taken as the route as long as its servers answer. */
   async forward(
-    input: Tensor<'float32'>,
+    input: Float32Tensor,
     blocks: BlockRange,
     request: SpanRequest,
     planned: readonly Hop[] = []
-  ): Promise<{ hidden: Tensor<'float32'>; passes: SpanPass[] }> {
+  ): Promise<{ hidden: Float32Tensor; passes: SpanPass[] }> {
     const { signal } = request
     const passes: SpanPass[] = []
     let hidden = input
@@ -149,7 +148,7 @@ export class Passes {
   /** The gradient of the last pass's output back through all of them. */
   async backward(
     passes: readonly SpanPass[],
-    gradient: Tensor<'float32'>,
+    gradient: Float32Tensor,
     options: RemoteBackwardOptions = {}
   ): Promise<PassGradients> {
     const { inputGradient = true, signal } = options
@@ -172,7 +171,7 @@ export class Passes {
   }
 
   /** With what the server kept; where that is lost, computed anew by it or by other servers of the blocks. */
-  async #backwardOne(pass: SpanPass, gradient: Floats, signal?: AbortSignal): Promise<PassGradients> {
+  async #backwardOne(pass: SpanPass, gradient: Float32Tensor, signal?: AbortSignal): Promise<PassGradients> {
     let plan: { hop: Hop; residualId: string } | null = pass
     return await this.#retry(pass.hop.blocks, signal, async () => {
       const tried = plan
@@ -205,7 +204,7 @@ export class Passes {
   }
 
   /** Through the blocks of one server. */
-  async #forwardHop(hop: Hop, input: Floats, request: SpanRequest): Promise<Stretch> {
+  async #forwardHop(hop: Hop, input: Float32Tensor, request: SpanRequest): Promise<Stretch> {
     const own = { ...request, ports: portsOf(request.ports, hop.blocks) }
     const result = await this.#ask(hop, request.signal, () => requestForward(this.#caller, hop, input, own))
     // the signal of this try says nothing of the backward pass
@@ -213,7 +212,7 @@ export class Passes {
     return { hidden: result.hidden, passes: [kept] }
   }
 
-  async #forwardOver(route: readonly Hop[], input: Floats, request: SpanRequest): Promise<Stretch> {
+  async #forwardOver(route: readonly Hop[], input: Float32Tensor, request: SpanRequest): Promise<Stretch> {
     let hidden = input
     const passes: SpanPass[] = []
     for (const hop of route) {
@@ -229,7 +228,7 @@ export class Passes {
   async #backwardHop(
     { hop, residualId }: { hop: Hop; residualId: string },
     { input, request }: SpanPass,
-    gradient: Floats,
+    gradient: Float32Tensor,
     signal?: AbortSignal
   ): Promise<PassGradients> {
     return await this.#ask(hop, signal, () =>
@@ -237,7 +236,12 @@ export class Passes {
     )
   }
 
-  #auditForward(hop: Hop, input: Floats, request: SpanRequest, output: Floats): Promise<void> | undefined {
+  #auditForward(
+    hop: Hop,
+    input: Float32Tensor,
+    request: SpanRequest,
+    output: Float32Tensor
+  ): Promise<void> | undefined {
     const own = { ...request, ports: portsOf(request.ports, hop.blocks) }
     return this.#auditor?.forward({ hop, input, request: own }, output)
   }
@@ -245,7 +249,7 @@ export class Passes {
   #auditBackward(
     hop: Hop,
     { input, request }: SpanPass,
-    gradient: Floats,
+    gradient: Float32Tensor,
     result: PassGradients,
     signal?: AbortSignal
   ): Promise<void> | undefined {
@@ -255,7 +259,7 @@ export class Passes {
   async #backwardOver(
     route: readonly Hop[],
     pass: SpanPass,
-    gradient: Floats,
+    gradient: Float32Tensor,
     signal?: AbortSignal
   ): Promise<PassGradients> {
     if (route.length === 1) {

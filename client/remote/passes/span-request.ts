@@ -1,6 +1,6 @@
 // One hop of a forward or backward pass as messages: what is asked of a server, and what of its answer is believed.
 import { SwarmError, toSwarmError } from '../../../common/errors.ts'
-import type { Tensor } from '../../../common/tensor.ts'
+import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
 import { second } from '../../../common/units.ts'
 import type { Network } from '../../../network/network.ts'
 import type { Silence } from '../../../network/streams/silence.ts'
@@ -34,7 +34,7 @@ export interface SpanRequest {
 /** What comes back of a backward pass. */
 export interface PassGradients {
   /** of the input, [batch, seq, hidden] */
-  readonly hidden: Tensor<'float32'>
+  readonly hidden: Float32Tensor
   /** of each port, under the port's name */
   readonly ports: NamedTensors
 }
@@ -83,7 +83,7 @@ export function noneFinite(hops: readonly Hop[], what: string): SwarmError {
 }
 
 /** A float tensor of the answer. Throws BAD_FRAME where it is missing or of another shape. */
-export function answered(tensors: NamedTensors, name: string, shape: readonly number[]): Tensor<'float32'> {
+export function answered(tensors: NamedTensors, name: string, shape: readonly number[]): Float32Tensor {
   const found = tensors[name]
   if (found?.dtype !== 'float32' || found.shape.join() !== shape.join()) {
     const text = found === undefined ? 'nothing' : `${found.dtype}[${found.shape}]`
@@ -115,7 +115,7 @@ async function send(
   return await caller.network.request(hop.peerId, protocol, message, { timeoutMs, codec, addresses, signal, silence })
 }
 
-function inputs(hidden: Tensor<'float32'>, request: SpanRequest): NamedTensors {
+function inputs(hidden: Float32Tensor, request: SpanRequest): NamedTensors {
   return { hidden, ...(request.mask && { mask: request.mask }), ...request.ports }
 }
 
@@ -123,9 +123,9 @@ function inputs(hidden: Tensor<'float32'>, request: SpanRequest): NamedTensors {
 export async function requestForward(
   caller: SpanCaller,
   hop: Hop,
-  hidden: Tensor<'float32'>,
+  hidden: Float32Tensor,
   request: SpanRequest
-): Promise<{ hidden: Tensor<'float32'>; residualId: string }> {
+): Promise<{ hidden: Float32Tensor; residualId: string }> {
   const { keepResiduals, dropout, signal } = request
   const { activations } = caller.codecs
   const span = spanOf(caller, hop, activations)
@@ -149,8 +149,8 @@ export async function requestForward(
 export async function requestBackward(
   caller: SpanCaller,
   hop: Hop,
-  pass: { readonly hidden: Tensor<'float32'>; readonly residualId: string; readonly request: SpanRequest },
-  gradient: Tensor<'float32'>,
+  pass: { readonly hidden: Float32Tensor; readonly residualId: string; readonly request: SpanRequest },
+  gradient: Float32Tensor,
   signal?: AbortSignal
 ): Promise<PassGradients> {
   const { hidden, residualId, request } = pass

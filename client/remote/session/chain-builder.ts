@@ -4,7 +4,7 @@
 import { SwarmError } from '../../../common/errors.ts'
 import type { Logger } from '../../../common/logger.ts'
 import type { BlockRange } from '../../../common/range.ts'
-import { int64, type Tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, int64 } from '../../../common/tensor.ts'
 import { minute, second } from '../../../common/units.ts'
 import { replayPositions } from '../../../proto/limits.ts'
 import { allFinite, mayOverflow } from '../passes/finite.ts'
@@ -22,8 +22,6 @@ const openPatienceMs = 0.4 * second
 const patienceFactor = 4
 /** After so many failures between two servers that both answer us, hidden states go through the client. */
 const maxLinkFailures = 2
-
-type Floats = Tensor<'float32'>
 
 /** A server has not answered in time, and there are others. */
 class Late extends SwarmError {
@@ -149,7 +147,7 @@ export class ChainBuilder {
   }
 
   /** Whether what the session is given explains an answer that is not finite. */
-  mayOverflow(hidden: Floats): boolean {
+  mayOverflow(hidden: Float32Tensor): boolean {
     return mayOverflow({ hidden, ...this.#init.ports })
   }
 
@@ -320,7 +318,7 @@ export class ChainBuilder {
   }
 
   /** What servers make of a replayed part. Throws where that is not finite although the part is. */
-  async #heard({ hop }: SessionHop, given: Floats, answer: Promise<Floats>): Promise<Floats> {
+  async #heard({ hop }: SessionHop, given: Float32Tensor, answer: Promise<Float32Tensor>): Promise<Float32Tensor> {
     const hidden = await answer
     if (allFinite(hidden.data) || !allFinite(given.data)) return hidden
     const error = hopError(notFinite(), hop, 'session')

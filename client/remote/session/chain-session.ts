@@ -5,7 +5,7 @@ import { SwarmError, toSwarmError } from '../../../common/errors.ts'
 import type { Logger } from '../../../common/logger.ts'
 import { checkOptions } from '../../../common/options.ts'
 import { withResource } from '../../../common/resource.ts'
-import type { Tensor } from '../../../common/tensor.ts'
+import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
 import { minute } from '../../../common/units.ts'
 import { startDeadline } from '../../../network/streams/deadline.ts'
 import { tokensFinite } from '../passes/finite.ts'
@@ -24,8 +24,6 @@ import type { SessionRecorder } from './recorder.ts'
 import { positionsOfSteps, type RivalAnswers, runRival } from './rival.ts'
 import type { InferenceSession, SessionStepOptions } from './session.ts'
 import { Stall } from './stall.ts'
-
-type Floats = Tensor<'float32'>
 
 /** One step through all servers, a long prompt included. */
 const stepTimeoutMs = 5 * minute
@@ -122,7 +120,7 @@ export class ChainSession implements InferenceSession {
     this.#lengths = parents.map(parent => this.#lengths[parent]!)
   }
 
-  async step(hidden: Floats, options: SessionStepOptions = {}): Promise<Floats> {
+  async step(hidden: Float32Tensor, options: SessionStepOptions = {}): Promise<Float32Tensor> {
     checkOptions('step', options, { lengths: true, answer: true, signal: true })
     const { signal } = options
     if (this.#ended !== undefined) throw this.#ended
@@ -167,7 +165,7 @@ export class ChainSession implements InferenceSession {
     return this.close()
   }
 
-  async #run(steps: readonly Step[], signal: AbortSignal): Promise<Floats[]> {
+  async #run(steps: readonly Step[], signal: AbortSignal): Promise<Float32Tensor[]> {
     await this.#leaveEarly(signal)
     this.#number = steps.at(-1)!.number
     const pending = steps.map(pend)
@@ -290,7 +288,7 @@ export class ChainSession implements InferenceSession {
   }
 
   /** Answers of servers that are not known are checked before they are used; where one is wrong others compute the steps again. */
-  async #check(steps: readonly Step[], found: Floats[], signal: AbortSignal): Promise<Floats[]> {
+  async #check(steps: readonly Step[], found: Float32Tensor[], signal: AbortSignal): Promise<Float32Tensor[]> {
     const { audit, builder, logger } = this.#components
     let answers = found
     for (let checks = 0; audit && checks < mostChecks && this.#checkedChain !== this.#chain; checks++) {
@@ -327,7 +325,7 @@ export class ChainSession implements InferenceSession {
   }
 
   /** Input of a server that we feed. */
-  async #feed(index: number, step: Step, hidden: Floats, signal: AbortSignal): Promise<void> {
+  async #feed(index: number, step: Step, hidden: Float32Tensor, signal: AbortSignal): Promise<void> {
     const { hops, inputs } = this.#chain
     const hop = hops[index]!
     if (!tokensFinite(hidden, (row, position) => position < step.lengths[row]!)) this.#isFedNonFinite = true
@@ -486,7 +484,7 @@ export class ChainSession implements InferenceSession {
     const shape = [...step.hidden.shape]
     if (isLast && step.lastOnly) shape[1] = 1
     try {
-      const states = answered({ ...(hidden && { hidden: hidden as Floats }) }, 'hidden', shape)
+      const states = answered({ ...(hidden && { hidden: hidden as Float32Tensor }) }, 'hidden', shape)
       if (!this.#isBelievable(index, step, states)) return
       this.#recorder?.take(hops[index]!, step, states)
       if (!isLast) return void this.#feed(index + 1, step, states, this.#stepping!).catch(() => {})
@@ -502,7 +500,7 @@ export class ChainSession implements InferenceSession {
    * believed where what they were given may overflow. Of servers that hand on to each other nobody knows which it was: hidden states
    * then go through the client.
    */
-  #isBelievable(index: number, step: Step, states: Floats): boolean {
+  #isBelievable(index: number, step: Step, states: Float32Tensor): boolean {
     const { builder, logger } = this.#components
     const { hops } = this.#chain
     const { hop, place } = hops[index]!

@@ -1,6 +1,6 @@
 // What a session is asked for, checked. Pure.
 import { SwarmError } from '../../../common/errors.ts'
-import type { Tensor } from '../../../common/tensor.ts'
+import type { Float32Tensor } from '../../../common/tensor.ts'
 
 export interface SessionShape {
   readonly hiddenSize: number
@@ -26,7 +26,7 @@ export function checkReorder(parents: readonly number[], batch: number): void {
 
 /** How many positions each row gets of `hidden` [batch, seq, hidden]; `held` it has. Throws INVALID_ARGUMENT. */
 export function checkStepOptions(
-  hidden: Tensor<'float32'>,
+  hidden: Float32Tensor,
   lengths: readonly number[] | undefined,
   held: readonly number[],
   { hiddenSize, batch, maxLength }: SessionShape

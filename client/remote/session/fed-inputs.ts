@@ -1,9 +1,7 @@
 // What a server was given, so that another in its place can be given the same. Pure.
 import { HiddenHistory } from '../../../common/hidden-history.ts'
-import type { Tensor } from '../../../common/tensor.ts'
+import type { Float32Tensor } from '../../../common/tensor.ts'
 import type { Step } from './pending.ts'
-
-type Floats = Tensor<'float32'>
 
 /** What we have given a server. */
 export class FedInputs {
@@ -15,7 +13,7 @@ export class FedInputs {
     this.history = new HiddenHistory(batch, width)
   }
 
-  take({ number, lengths, starts, parents }: Omit<Step, 'hidden' | 'lastOnly'>, hidden: Floats): void {
+  take({ number, lengths, starts, parents }: Omit<Step, 'hidden' | 'lastOnly'>, hidden: Float32Tensor): void {
     if (number !== this.last && parents !== null) this.history.reorder(parents)
     this.last = number
     this.history.write({ hidden, lengths, starts })

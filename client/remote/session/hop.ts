@@ -1,7 +1,7 @@
 // One server of an inference session as its client sees it: the stream, and what comes over it. Decides nothing.
 import { SwarmError, toSwarmError } from '../../../common/errors.ts'
 import { withResource } from '../../../common/resource.ts'
-import type { Tensor } from '../../../common/tensor.ts'
+import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
 import { minute } from '../../../common/units.ts'
 import { portsOf } from '../../../model/layers/ports.ts'
 import type { Network } from '../../../network/network.ts'
@@ -173,13 +173,13 @@ export class SessionHop {
     body: Omit<BodyOf<'inferenceStep'>, 'kind'>,
     tensors: StepTensors,
     signal: AbortSignal
-  ): Promise<Tensor<'float32'>> {
+  ): Promise<Float32Tensor> {
     const asked = Promise.withResolvers<Tensor | undefined>()
     asked.promise.catch(() => {}) // it may be lost before anybody waits
     answering.#asked = asked
     try {
       await this.step(body, tensors, signal)
-      const hidden = (await answering.#hears(asked, signal)) as Tensor<'float32'> | undefined
+      const hidden = (await answering.#hears(asked, signal)) as Float32Tensor | undefined
       return answered({ ...(hidden && { hidden }) }, 'hidden', tensors.hidden.shape)
     } finally {
       answering.#asked = null

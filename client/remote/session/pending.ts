@@ -1,9 +1,7 @@
 // Steps of a session on their way: numbered, so that a server knows one that it is sent again. Pure.
 import { slicePositions } from '../../../common/positions.ts'
-import { int64, type Tensor, tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, int64, tensor } from '../../../common/tensor.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
-
-type Floats = Tensor<'float32'>
 
 /** positions of all rows together that travel as one step, so that servers work on different ones at once */
 const pieceTokens = 512
@@ -14,7 +12,7 @@ const pieceStep = 64
 export interface Step {
   readonly number: number
   /** [batch, seq, hidden], padding on the right */
-  readonly hidden: Floats
+  readonly hidden: Float32Tensor
   /** how many positions of each row are tokens */
   readonly lengths: readonly number[]
   /** position of the first of each row */
@@ -26,22 +24,22 @@ export interface Step {
 }
 
 /** What a step brings. */
-export type StepTensors = NamedTensors & { readonly hidden: Floats }
+export type StepTensors = NamedTensors & { readonly hidden: Float32Tensor }
 
 /** A step that has been sent and not answered. */
 export interface Pending {
   readonly step: Step
-  readonly answer: Promise<Floats>
-  resolve(hidden: Floats): void
+  readonly answer: Promise<Float32Tensor>
+  resolve(hidden: Float32Tensor): void
 }
 
 export function pend(step: Step): Pending {
-  const { promise, resolve } = Promise.withResolvers<Floats>()
+  const { promise, resolve } = Promise.withResolvers<Float32Tensor>()
   return { step, answer: promise, resolve }
 }
 
 /** The step as a server gets it, `hidden` being its input. */
-export function stepTensors({ lengths, starts, parents }: Step, hidden: Floats): StepTensors {
+export function stepTensors({ lengths, starts, parents }: Step, hidden: Float32Tensor): StepTensors {
   const isWhole = lengths.every(length => length === hidden.shape[1])
   return {
     hidden,
@@ -79,7 +77,7 @@ export function cutStep(step: Step, size: number): Step[] {
 }
 
 /** The answers of the pieces as the answer of the whole. */
-export function joinAnswers(step: Step, pieces: readonly Step[], answers: readonly Floats[]): Floats {
+export function joinAnswers(step: Step, pieces: readonly Step[], answers: readonly Float32Tensor[]): Float32Tensor {
   if (pieces.length === 1) return answers[0]!
   const [batch, seq, width] = step.hidden.shape as [number, number, number]
   const joined = tensor('float32', [batch, step.lastOnly ? 1 : seq, width])

@@ -1,13 +1,11 @@
 // What a session that is to be audited has got from its servers, beside what they were given. Asks nobody.
 import { HiddenHistory } from '../../../common/hidden-history.ts'
-import { int64, type Tensor, tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, int64, tensor } from '../../../common/tensor.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
 import type { AuditedSession, ResultAuditor } from '../audited.ts'
 import type { Chain } from './chain-builder.ts'
 import type { SessionHop } from './hop.ts'
 import type { Step } from './pending.ts'
-
-type Floats = Tensor<'float32'>
 
 export interface RecorderInit {
   readonly batch: number
@@ -27,7 +25,7 @@ class Outputs {
     this.known = Array.from({ length: batch }, () => new Set<number>())
   }
 
-  take({ number, lengths, starts, parents, hidden }: Step, output: Floats): void {
+  take({ number, lengths, starts, parents, hidden }: Step, output: Float32Tensor): void {
     if (number !== this.#last && parents !== null) {
       this.history.reorder(parents)
       this.known = parents.map(parent => new Set(this.known[parent]))
@@ -45,7 +43,7 @@ class Outputs {
 }
 
 /** [batch, 1, hidden] to the last token of each row of `shape`. */
-function spread(last: Floats, shape: readonly number[], lengths: readonly number[]): Floats {
+function spread(last: Float32Tensor, shape: readonly number[], lengths: readonly number[]): Float32Tensor {
   const [batch, seq, width] = shape as [number, number, number]
   const whole = tensor('float32', [batch, seq, width])
   for (const [row, length] of lengths.entries()) {
@@ -67,7 +65,7 @@ export class SessionRecorder {
   }
 
   /** A step's result, [batch, seq, hidden] or [batch, 1, hidden]. */
-  take(hop: SessionHop, step: Step, output: Floats): void {
+  take(hop: SessionHop, step: Step, output: Float32Tensor): void {
     const { batch, hiddenSize } = this.#init
     const outputs = this.#outputs.get(hop) ?? new Outputs(batch, hiddenSize)
     this.#outputs.set(hop, outputs)

@@ -1,13 +1,11 @@
 // Another chain beside one that is late: it is given the same steps, and the chain that answers all of them first goes on. Decides
 // nothing about the chain that is late.
 import { toSwarmError } from '../../../common/errors.ts'
-import type { Tensor } from '../../../common/tensor.ts'
+import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
 import { allFinite, tokensFinite } from '../passes/finite.ts'
 import { answered, hopError, notFinite } from '../passes/span-request.ts'
 import { type Chain, type ChainBuilder, endsAtLast, type MendPoint } from './chain-builder.ts'
 import { type Step, stepTensors } from './pending.ts'
-
-type Floats = Tensor<'float32'>
 
 export interface RivalInit {
   readonly steps: readonly Step[]
@@ -25,7 +23,7 @@ export function positionsOfSteps(steps: readonly Step[]): number {
 /** What the other chain answered, by number of the step. */
 export interface RivalAnswers {
   readonly chain: Chain
-  readonly answers: ReadonlyMap<number, Floats>
+  readonly answers: ReadonlyMap<number, Float32Tensor>
 }
 
 /** The chain is the caller's to use or close. null where there is no other server, or none that does better; never throws. */
@@ -53,16 +51,16 @@ async function answersOf(
   chain: Chain,
   { steps, timeoutMs }: RivalInit,
   signal: AbortSignal
-): Promise<Map<number, Floats>> {
+): Promise<Map<number, Float32Tensor>> {
   const { hops, inputs } = chain
-  const answers = new Map<number, Floats>()
+  const answers = new Map<number, Float32Tensor>()
   const isGivenFinite = steps.every(({ hidden }) => allFinite(hidden.data))
   const { promise: failed, reject } = Promise.withResolvers<never>()
   failed.catch(() => {})
   const { promise: done, resolve } = Promise.withResolvers<void>()
   const onAbort = (): void => reject(signal.reason)
   signal.addEventListener('abort', onAbort, { once: true })
-  const feed = async (index: number, step: Step, hidden: Floats): Promise<void> => {
+  const feed = async (index: number, step: Step, hidden: Float32Tensor): Promise<void> => {
     const hop = hops[index]!
     inputs.get(hop)!.take(step, hidden)
     const lastOnly = step.lastOnly && endsAtLast(chain, index)
@@ -74,7 +72,7 @@ async function answersOf(
     const isLast = index === hops.length - 1
     const shape = isLast && step.lastOnly ? [step.hidden.shape[0]!, 1, step.hidden.shape[2]!] : step.hidden.shape
     try {
-      const states = answered({ ...(hidden && { hidden: hidden as Floats }) }, 'hidden', shape)
+      const states = answered({ ...(hidden && { hidden: hidden as Float32Tensor }) }, 'hidden', shape)
       const isToken = (row: number, position: number): boolean =>
         isLast && step.lastOnly ? step.lengths[row]! > 0 : position < step.lengths[row]!
       if (isGivenFinite && !tokensFinite(states, isToken)) throw notFinite()

@@ -1,5 +1,5 @@
 // A generation's way through the swarm, as whoever generates sees it.
-import type { Tensor } from '../../../common/tensor.ts'
+import type { Float32Tensor } from '../../../common/tensor.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
 import type { Hop } from '../routing/routing.ts'
 
@@ -31,7 +31,7 @@ export interface InferenceSession {
    * are what they would have been. After an error the session is closed. Throws INVALID_ARGUMENT, BLOCKS_UNAVAILABLE naming
    * blocks that nobody serves any more, the error of the server that failed last (with its peer and blocks), DEADLINE, ABORTED.
    */
-  step(hidden: Tensor<'float32'>, options?: SessionStepOptions): Promise<Tensor<'float32'>>
+  step(hidden: Float32Tensor, options?: SessionStepOptions): Promise<Float32Tensor>
   /** Forgets what lies behind these lengths: the next step goes on from there. Throws INVALID_ARGUMENT. */
   truncate(lengths: readonly number[]): void
   /** Row i goes on from what row `parents[i]` holds. Throws INVALID_ARGUMENT. */

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
 import { parseForeignJson } from '../../../common/foreign-json.ts'
 import { checkFormat } from '../../../common/format-version.ts'
-import { type Tensor, tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, tensor } from '../../../common/tensor.ts'
 import { decodeSafetensors, encodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import type { Parameter } from '../../local/parameter.ts'
 import type { TransformState } from '../../optim/index.ts'
@@ -42,17 +42,15 @@ export interface Snapshot {
   readonly run: RunIdentity
 }
 
-type Floats = Tensor<'float32'>
-
-const floats = (data: Float32Array, shape: readonly number[] = [data.length]): Floats =>
-  tensor('float32', shape, data as Floats['data'])
+const floats = (data: Float32Array, shape: readonly number[] = [data.length]): Float32Tensor =>
+  tensor('float32', shape, data as Float32Tensor['data'])
 
 /** `optimizer.<part>.<moment>:<parameter>`: names of parameters hold dots themselves. */
 const momentName = (parameter: string, part: number, moment: string): string =>
   `optimizer.${part}.${moment}:${parameter}`
 
 export function encodeSnapshot({ state, parameters, method, run }: Snapshot): Record<string, Uint8Array> {
-  const tensors: Record<string, Floats> = {}
+  const tensors: Record<string, Float32Tensor> = {}
   for (const { name, shape, data } of parameters) tensors[`parameter:${name}`] = floats(data, shape)
   for (const [name, parts] of Object.entries(state.optimizer)) {
     for (const [part, { moments }] of parts.entries()) {
@@ -132,7 +130,7 @@ export function decodeSnapshot(
   const ofMethod = names.filter(name => name.startsWith('method:'))
   const method = file.method_numbers && {
     numbers: file.method_numbers,
-    tensors: Object.fromEntries(ofMethod.map(name => [name.slice('method:'.length), tensors[name] as Floats]))
+    tensors: Object.fromEntries(ofMethod.map(name => [name.slice('method:'.length), tensors[name] as Float32Tensor]))
   }
   for (const [index, { data }] of parameters.entries()) data.set(values[index]!)
   const best =

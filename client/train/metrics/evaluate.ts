@@ -1,7 +1,7 @@
 // A model measured over examples: language modelling by perplexity and exact answers, classification by its classes.
 import { checkOptions } from '../../../common/options.ts'
 import { type OnProgress, runStage, type Stage } from '../../../common/progress.ts'
-import type { Tensor } from '../../../common/tensor.ts'
+import type { Float32Tensor } from '../../../common/tensor.ts'
 import type { Tokenizer } from '../../../model/text/tokenizer.ts'
 import type { GenerationOptions } from '../../generate/index.ts'
 import { type Batch, collate, countLabels } from '../collate.ts'
@@ -58,7 +58,7 @@ interface Classifier {
   forward(
     batch: Batch,
     options?: TrainingForwardOptions
-  ): Promise<{ readonly loss: Loss; readonly logits: Tensor<'float32'> }>
+  ): Promise<{ readonly loss: Loss; readonly logits: Float32Tensor }>
 }
 
 /** How well a classifier finds labels. */

@@ -1,6 +1,6 @@
 // The classes that logits say, beside those that are expected. Pure.
 import { SwarmError } from '../../../common/errors.ts'
-import type { Tensor } from '../../../common/tensor.ts'
+import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
 import { ignoredLabel } from '../data/example.ts'
 
 /** Place of the greatest of `count` numbers from `first` on; the first of equal ones. */
@@ -19,7 +19,7 @@ export interface Predictions {
  * Labels [batch, positions] that are not ignored, each with the likeliest class by logits [batch, classes] of sequences, or
  * [batch, virtual tokens + positions, classes] of tokens.
  */
-export function predictionsOf(logits: Tensor<'float32'>, labels: Tensor<'int64'>): Predictions {
+export function predictionsOf(logits: Float32Tensor, labels: Tensor<'int64'>): Predictions {
   const [batch, positions] = labels.shape as [number, number]
   const classes = logits.shape.at(-1)!
   const rows = logits.shape.length === 2 ? 1 : logits.shape[1]!

@@ -1,6 +1,6 @@
 // AdaLoRA (Zhang et al. 2023): LoRA as P Λ Q, whose ranks go where they count most. Knows no server and no optimizer.
 import { createRandom } from '../../../common/random.ts'
-import { type DataOf, type Tensor, tensor } from '../../../common/tensor.ts'
+import { type DataOf, type Float32Tensor, tensor } from '../../../common/tensor.ts'
 import { addGradient, parameter } from '../../local/parameter.ts'
 import { writeLoraConfig } from '../lora/config.ts'
 import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'
@@ -21,7 +21,7 @@ function chosen(
   shape: readonly number[],
   axis: 0 | 1,
   kept: readonly boolean[]
-): Tensor<'float32'> {
+): Float32Tensor {
   const columns = shape[1]!
   const data = values.filter((_, index) => kept[axis === 0 ? Math.floor(index / columns) : index % columns]!)
   const count = kept.filter(Boolean).length

@@ -1,7 +1,7 @@
 // LoRA over parameters of blocks, as PEFT's ParamWrapper keeps it: one A and one B for all experts of a parameter. The blocks
 // take a pair for each module that the parameter is made of.
 import { SwarmError } from '../../../common/errors.ts'
-import { float32, type Tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, float32, type Tensor } from '../../../common/tensor.ts'
 import type { BlockParameter } from '../../../model/family.ts'
 import { convertToFloat32, isWeightDtype } from '../../../model/formats/convert.ts'
 import { dataBytes } from '../../../model/formats/safetensors/encoding.ts'
@@ -91,7 +91,7 @@ function createAdapter(
   }
 }
 
-function* portsOf({ block, of, rank, scaling, a, b }: ParameterAdapter): Generator<[string, Tensor<'float32'>]> {
+function* portsOf({ block, of, rank, scaling, a, b }: ParameterAdapter): Generator<[string, Float32Tensor]> {
   const count = of.experts.length
   const parts: Parameters<Parameters<typeof eachPart>[1]>[] = []
   eachPart(of, (...part) => parts.push(part))

@@ -1,6 +1,6 @@
 // P-tuning (Liu et al. 2021): embeddings before every input that an encoder makes while they are trained. Knows no server
 // and no optimizer.
-import { type Tensor, tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, tensor } from '../../../common/tensor.ts'
 import { addGradient, parameter } from '../../local/parameter.ts'
 import { Encoder, encodedBy } from '../encoder.ts'
 import type { CreateOptions, TuningMethod, TuningTarget } from '../method.ts'
@@ -12,15 +12,13 @@ import {
   promptEncoderParameters
 } from './prompt-encoder.ts'
 
-type Floats = Tensor<'float32'>
-
 /** The vectors before every row; the gradients of the rows of a batch add up, unless each row has vectors of its own. */
-function passOver(values: Floats, accumulate: (gradient: Floats) => void) {
+function passOver(values: Float32Tensor, accumulate: (gradient: Float32Tensor) => void) {
   return {
     ports: () => ({}),
     promptEmbeddings: () => values,
     accumulatePorts() {},
-    accumulatePrompt({ data }: Floats) {
+    accumulatePrompt({ data }: Float32Tensor) {
       const size = values.data.length
       for (let row = 0; row < data.length; row += size) {
         accumulate({ dtype: 'float32', shape: values.shape, data: data.subarray(row, row + size) })
@@ -46,7 +44,7 @@ export function createPTuning(
   }
   if (!initialize) {
     const prompt = parameter('prompt_embeddings', [tokens, hiddenSize])
-    const accumulate = ({ data }: Floats): void => {
+    const accumulate = ({ data }: Float32Tensor): void => {
       if (prompt.requiresGrad) addGradient(prompt, data)
     }
     return { ...common, parameters: [prompt], ...passOver(tensor('float32', prompt.shape, prompt.data), accumulate) }

@@ -1,7 +1,7 @@
 // The encoder of P-tuning (Liu et al. 2021, section 3.2) as PEFT builds it (peft/tuners/p_tuning/model.py): an MLP, or a
 // bidirectional LSTM and an MLP.
 import { createRandom } from '../../../common/random.ts'
-import { type Tensor, tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, tensor } from '../../../common/tensor.ts'
 import { GraphBuilder } from '../../../graph/builder.ts'
 import type { Graph, Value } from '../../../graph/graph.ts'
 import { type Parameter, parameter } from '../../local/parameter.ts'
@@ -75,8 +75,8 @@ export function promptEncoderParameters(sizes: PromptEncoderSizes, seed: number)
 export function promptEncoderMasks(
   sizes: PromptEncoderSizes,
   { training, seed, rows = 1 }: TuningPassOptions
-): Record<string, Tensor<'float32'>> {
-  const masks: Record<string, Tensor<'float32'>> = {}
+): Record<string, Float32Tensor> {
+  const masks: Record<string, Float32Tensor> = {}
   if (!drops(sizes)) return masks
   const { tokens, hidden, layers, dropout } = sizes
   for (let layer = 1; layer < layers; layer++) {

@@ -2,14 +2,12 @@
 // block's sequence. Knows no server and no optimizer.
 import { SwarmError } from '../../../common/errors.ts'
 import { createRandom } from '../../../common/random.ts'
-import { type Tensor, tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, type Tensor, tensor } from '../../../common/tensor.ts'
 import { addGradient, parameter } from '../../local/parameter.ts'
 import { Encoder, encodedBy, normalValues } from '../encoder.ts'
 import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'
 import { type PrefixTuningSettings, writePrefixTuningConfig } from './config.ts'
 import { projectionGraph, projectionParameters } from './projection.ts'
-
-type Floats = Tensor<'float32'>
 
 /** Where keys and values lie in a row of `prompt_embeddings`: key and value of block 0, of block 1, … */
 interface Layout {
@@ -29,8 +27,8 @@ function eachPort({ numBlocks, heads, headDim }: Layout, visit: (name: string, s
 }
 
 /** `[tokens, blocks * 2 * heads * headDim]` to a tensor `[tokens, heads, headDim]` for each port */
-function split({ data, shape }: Floats, layout: Layout): PortTensors {
-  const ports: Record<string, Floats> = {}
+function split({ data, shape }: Float32Tensor, layout: Layout): PortTensors {
+  const ports: Record<string, Float32Tensor> = {}
   const { tokens, heads, headDim } = layout
   const size = heads * headDim
   eachPort(layout, (name, start) => {
@@ -45,7 +43,7 @@ function split({ data, shape }: Floats, layout: Layout): PortTensors {
 }
 
 /** The gradients of ports put together as the vectors are; null where there are none */
-function join(gradients: Readonly<Record<string, Tensor>>, layout: Layout): Floats | null {
+function join(gradients: Readonly<Record<string, Tensor>>, layout: Layout): Float32Tensor | null {
   const { tokens, numBlocks, heads, headDim } = layout
   const size = heads * headDim
   const joined = tensor('float32', [tokens, numBlocks * 2 * size])
@@ -130,7 +128,7 @@ export function createPrefix(
   const repeats = cachedHeads / heads
   const width = heads * headDim
   const outputs = numBlocks * 2 * width
-  const passOver = (values: Floats, accumulate: (gradient: Floats) => void) => ({
+  const passOver = (values: Float32Tensor, accumulate: (gradient: Float32Tensor) => void) => ({
     ports: () => split(values, layout),
     promptEmbeddings: () => null,
     accumulatePorts(gradients: Readonly<Record<string, Tensor>>) {
@@ -157,7 +155,7 @@ export function createPrefix(
     const isRandom = options.initialize && initWeights !== 'zero'
     const values = isRandom ? normalValues(tokens * outputs, random) : undefined
     const prompt = parameter(promptName, [tokens, outputs], values)
-    const accumulate = ({ data }: Floats): void => {
+    const accumulate = ({ data }: Float32Tensor): void => {
       if (prompt.requiresGrad) addGradient(prompt, data)
     }
     const own = async (): Promise<PortTensors> => ({ [promptName]: tensor('float32', prompt.shape, prompt.data) })

@@ -1,11 +1,9 @@
 // Keys and values of a few rows side by side: rows that are neighbours are one tensor to the device, without a copy.
 // Buffers are as long as a row may ever get, but take memory only where something was written. Knows no session and no budget.
 import type { BlockRange } from '../../../common/range.ts'
-import { bytesOf, type Tensor, tensor } from '../../../common/tensor.ts'
+import { bytesOf, type Float32Tensor, tensor } from '../../../common/tensor.ts'
 import { GiB } from '../../../common/units.ts'
 import { reservedTensor } from '../../../runtime/session.ts'
-
-type Floats = Tensor<'float32'>
 
 export const cacheParts = ['key', 'value'] as const
 export type CachePart = (typeof cacheParts)[number]
@@ -59,7 +57,7 @@ export class Slab {
   /** who has each slot */
   readonly rows: (CacheRow | null)[]
   readonly heads: HeadShape
-  readonly #buffers = new Map<number, Readonly<Record<CachePart, Floats>>>()
+  readonly #buffers = new Map<number, Readonly<Record<CachePart, Float32Tensor>>>()
   /** for each slot, positions of each block that have memory */
   readonly #held: Map<number, number>[]
 
@@ -120,7 +118,7 @@ export class Slab {
   }
 
   /** Keys or values of a block, [end - first, kvHeads, capacity, headDim] of the slots `first` to `end - 1`. */
-  view(block: number, part: CachePart, first: number, end: number): Floats {
+  view(block: number, part: CachePart, first: number, end: number): Float32Tensor {
     const { kvHeads, headDim } = this.heads
     const size = kvHeads * this.capacity * headDim
     const { data } = this.#of(block)[part]
@@ -146,7 +144,7 @@ export class Slab {
     return [...this.#held[slot]!.values()].reduce((sum, positions) => sum + cacheBytes(this.heads, 1, positions), 0)
   }
 
-  #of(block: number): Readonly<Record<CachePart, Floats>> {
+  #of(block: number): Readonly<Record<CachePart, Float32Tensor>> {
     let buffers = this.#buffers.get(block)
     if (buffers === undefined) {
       const shape = [this.slots, this.heads.kvHeads, this.capacity, this.heads.headDim]

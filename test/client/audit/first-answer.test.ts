@@ -7,7 +7,7 @@ import { it } from 'node:test'
 import { files } from '../../../client/platform/files.node.ts'
 import { Blame } from '../../../client/remote/peers/blame.ts'
 import { createRandom } from '../../../common/random.ts'
-import { float32, type Tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, float32 } from '../../../common/tensor.ts'
 import { day } from '../../../common/units.ts'
 import { noise } from '../../../testing/lying-server.ts'
 import { relative } from '../../../testing/swarm.ts'
@@ -83,7 +83,7 @@ it('who begins to lie in the middle of a session is found before it has doubled,
   const { blocks, auditor } = audited.blocks(always, { near: [liar.server.peerId] })
   const truth = audited.blocks({ probability: 0 }, { near: [audited.swarm.servers[0]!.peerId] })
   const inputs = [states(1, 4), ...Array.from({ length: 8 }, () => states(1, 1))]
-  const right: Tensor<'float32'>[] = []
+  const right: Float32Tensor[] = []
   await using reference = await truth.blocks.openSession({ batch: 1, maxLength: 16 })
   for (const input of inputs) right.push(await reference.step(input))
   await using session = await blocks.openSession({ batch: 1, maxLength: 16 })

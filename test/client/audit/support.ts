@@ -8,7 +8,7 @@ import { RemoteSequential } from '../../../client/remote/chain.ts'
 import type { Blame } from '../../../client/remote/peers/blame.ts'
 import { Peers } from '../../../client/remote/peers/peers.ts'
 import { createRandom } from '../../../common/random.ts'
-import { float32, type Tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, float32 } from '../../../common/tensor.ts'
 import { type Checkpoint, openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
 import { findServers } from '../../../network/discovery/discovery.ts'
 import { createNetwork, type Network } from '../../../network/node.ts'
@@ -97,7 +97,7 @@ export async function startAudited(
 const random = createRandom(11)
 
 /** [batch, seq, width] */
-export function states(batch: number, seq: number, width = 192): Tensor<'float32'> {
+export function states(batch: number, seq: number, width = 192): Float32Tensor {
   const values = Array.from({ length: batch * seq * width }, () => random.normal())
   return float32([batch, seq, width], values)
 }

@@ -5,7 +5,7 @@ import { searchBeams } from '../../../client/generate/beam-search.ts'
 import { type GenerationModel, type GenerationOptions, generateIds } from '../../../client/generate/index.ts'
 import { planGeneration } from '../../../client/generate/options.ts'
 import { createRandom } from '../../../common/random.ts'
-import { float32, type Tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, float32 } from '../../../common/tensor.ts'
 
 const vocabulary = 4
 
@@ -18,7 +18,7 @@ const scoresAfter = (ids: readonly number[]): number[] => {
 function tableModel(): GenerationModel & { rows: number[][] } {
   const model = {
     rows: [] as number[][],
-    logits: (): Tensor<'float32'> => float32([model.rows.length, vocabulary], model.rows.flatMap(scoresAfter)),
+    logits: (): Float32Tensor => float32([model.rows.length, vocabulary], model.rows.flatMap(scoresAfter)),
     async prefill(rows: readonly (readonly number[])[]) {
       model.rows = rows.map(row => [...row])
       return model.logits()

@@ -8,7 +8,7 @@ import {
   generate,
   generateIds
 } from '../../../client/generate/index.ts'
-import { float32, type Tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, float32 } from '../../../common/tensor.ts'
 import { collectAll } from '../../../testing/references.ts'
 
 const vocabulary = 12
@@ -17,7 +17,7 @@ const end = 11
 /** A model whose likeliest next token is one more than the last; it notes what it was fed. */
 function counting(): GenerationModel & { fed: (readonly number[])[] } {
   const fed: (readonly number[])[] = []
-  const logits = (last: readonly number[]): Tensor<'float32'> => {
+  const logits = (last: readonly number[]): Float32Tensor => {
     const data = last.flatMap(id => Array.from({ length: vocabulary }, (_, next) => (next === id + 1 ? 4 : -next / 8)))
     return float32([last.length, vocabulary], data)
   }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { SwarmError } from '../../../common/errors.ts'
 import { createRandom } from '../../../common/random.ts'
-import { float32, type Tensor, tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, float32, tensor } from '../../../common/tensor.ts'
 import { createNetwork } from '../../../network/node.ts'
 import type { BlockServer } from '../../../server/server.ts'
 import { readReference } from '../../../testing/references.ts'
@@ -28,14 +28,14 @@ const replicas: readonly (readonly [number, number])[] = [
 ]
 
 const random = createRandom(5)
-const states = (batch: number, seq: number): Tensor<'float32'> =>
+const states = (batch: number, seq: number): Float32Tensor =>
   float32(
     [batch, seq, 192],
     Array.from({ length: batch * seq * 192 }, () => random.normal())
   )
 
 /** Positions of every row, `from` to `end - 1`. */
-function slice({ shape, data }: Tensor<'float32'>, from: number, end: number): Tensor<'float32'> {
+function slice({ shape, data }: Float32Tensor, from: number, end: number): Float32Tensor {
   const [batch, seq, width] = shape as [number, number, number]
   const out = tensor('float32', [batch, end - from, width])
   for (let row = 0; row < batch; row++) {
@@ -152,7 +152,7 @@ describe('a generation whose servers are lost', () => {
     const last = states(2, 1)
     const after = await session.step(last)
     // the same without a cache: both rows begin with row 1 of the prompt
-    const rowOf = (x: Tensor<'float32'>, row: number) =>
+    const rowOf = (x: Float32Tensor, row: number) =>
       x.data.slice((row * x.data.length) / 2, ((row + 1) * x.data.length) / 2)
     for (const row of [0, 1]) {
       const from = 1 - row

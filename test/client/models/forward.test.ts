@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import type { CausalInput, DistributedModelForCausalLM, Ids, Parameter } from '../../../client/index.ts'
-import { float32, int64, type Tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, float32, int64, type Tensor } from '../../../common/tensor.ts'
 import { decodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import { createNetwork } from '../../../network/node.ts'
 import type { BlockServer } from '../../../server/server.ts'
@@ -216,11 +216,11 @@ describe('a model and its servers', () => {
 
   it('computes hidden states through all blocks, or some of them, with their gradients', async () => {
     const { h } = model.transformer
-    const hidden = expected['plain.hidden'] as Tensor<'float32'>
+    const hidden = expected['plain.hidden'] as Float32Tensor
     assert.equal(h.length, 4)
     const whole = await h.forward(hidden, { keepResiduals: true })
     assert.ok(relative(whole.hidden.data, expected['plain.hidden_out']!.data as Float32Array) < 1e-5)
-    const { hidden: gradient } = await whole.backward(expected['plain.grad_hidden_out'] as Tensor<'float32'>)
+    const { hidden: gradient } = await whole.backward(expected['plain.grad_hidden_out'] as Float32Tensor)
     assert.ok(relative(gradient.data, expected['plain.grad_hidden']!.data as Float32Array) < 1e-5)
     const front = await h.slice(0, 3).forward(hidden)
     const back = await h.slice(3).forward(front.hidden)

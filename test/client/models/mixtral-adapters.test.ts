@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type DistributedModelForCausalLM, getPeftModel, PeftModel } from '../../../client/index.ts'
-import type { Tensor } from '../../../common/tensor.ts'
+import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
 import { decodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import { assertClose, referencePath, temporaryFolder } from '../../../testing/references.ts'
 import { startSwarm, type TestSwarm } from '../../../testing/swarm.ts'
@@ -43,7 +43,7 @@ describe("LoRA of Mixtral's router and experts", () => {
   }
 
   function referenceOf(name: string): number[] {
-    const { data, shape } = expected[`${name}.logits`] as Tensor<'float32'>
+    const { data, shape } = expected[`${name}.logits`] as Float32Tensor
     return [...data].filter((_, index) => mask.data[Math.floor(index / shape.at(-1)!)] === 1n)
   }
 

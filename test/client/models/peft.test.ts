@@ -12,7 +12,7 @@ import {
   train
 } from '../../../client/index.ts'
 import { createRandom } from '../../../common/random.ts'
-import type { Tensor } from '../../../common/tensor.ts'
+import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
 import { decodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import { type Bases, startBases } from '../../../testing/peft-bases.ts'
 import { referencePath, temporaryFolder } from '../../../testing/references.ts'
@@ -114,7 +114,7 @@ describe('an adapter over two servers', () => {
       const inputIds = expected.ids as Tensor<'int64'>
       const attentionMask = expected.mask as Tensor<'int64'>
       const { logits } = await model.forward({ inputIds, attentionMask })
-      const reference = expected[`${name}.logits`] as Tensor<'float32'>
+      const reference = expected[`${name}.logits`] as Float32Tensor
       assert.deepEqual(logits.shape, reference.shape)
       // the first row has no padding
       const first = logits.data.length / 2

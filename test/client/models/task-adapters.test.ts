@@ -11,7 +11,7 @@ import {
   PeftModel,
   type PretrainedOptions
 } from '../../../client/index.ts'
-import type { Tensor } from '../../../common/tensor.ts'
+import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
 import { decodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import { referencePath, temporaryFolder } from '../../../testing/references.ts'
 import { startSwarm, type TestSwarm } from '../../../testing/swarm.ts'
@@ -70,7 +70,7 @@ for (const [task, open] of Object.entries(tasks)) {
           const inputIds = expected.ids as Tensor<'int64'>
           const attentionMask = expected.mask as Tensor<'int64'>
           const { shape, data } = await output({ inputIds, attentionMask })
-          const wanted = expected[`${task}-${name}`] as Tensor<'float32'>
+          const wanted = expected[`${task}-${name}`] as Float32Tensor
           assert.deepEqual(shape, wanted.shape)
           const [, length, width] = shape as [number, number, number]
           const before = length - inputIds.shape[1]!

@@ -2,7 +2,7 @@
 import { type RemoteInit, RemoteSequential } from '../../../client/remote/chain.ts'
 import { Peers, type PeersComponents } from '../../../client/remote/peers/peers.ts'
 import { SwarmError } from '../../../common/errors.ts'
-import { float32, type Tensor, tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, float32, tensor } from '../../../common/tensor.ts'
 import type { Announcement } from '../../../network/discovery/announcement.ts'
 import type { Directory } from '../../../network/discovery/directory.ts'
 import type { OpenOptions, RequestOptions } from '../../../network/network.ts'
@@ -50,7 +50,7 @@ export const failure = (
 
 const scale = (block: number) => block + 2
 
-function forwardBlock(block: number, hidden: Tensor<'float32'>, ports: NamedTensors): Tensor<'float32'> {
+function forwardBlock(block: number, hidden: Float32Tensor, ports: NamedTensors): Float32Tensor {
   const prompt = ports[`blocks.${block}.prompt`]?.data as Float32Array | undefined
   return float32(
     hidden.shape,
@@ -59,7 +59,7 @@ function forwardBlock(block: number, hidden: Tensor<'float32'>, ports: NamedTens
 }
 
 /** Gradient of the prompt: of all rows and positions. */
-function promptGradient(gradient: Tensor<'float32'>): Tensor<'float32'> {
+function promptGradient(gradient: Float32Tensor): Float32Tensor {
   const sum = tensor('float32', [1, hiddenSize])
   for (const [index, value] of gradient.data.entries()) sum.data[index % hiddenSize]! += value
   return sum
@@ -71,7 +71,7 @@ export class FakeSwarm {
   /** thrown or awaited before a call is answered */
   before: (call: Call) => void | Promise<void> = () => {}
   /** what a server says instead of its result, or gradient */
-  answer: (call: Call, hidden: Tensor<'float32'>) => Tensor<'float32'> = (_, hidden) => hidden
+  answer: (call: Call, hidden: Float32Tensor) => Float32Tensor = (_, hidden) => hidden
   /** servers of a session hand on to each other */
   isChained = false
   readonly #residuals = new Map<string, NamedTensors>()
@@ -122,7 +122,7 @@ export class FakeSwarm {
 
   #forward(call: Call, body: BodyOf<'forwardRequest'>, tensors: NamedTensors): Message {
     const { firstBlock, endBlock } = body.span!
-    let hidden = tensors.hidden as Tensor<'float32'>
+    let hidden = tensors.hidden as Float32Tensor
     for (let block = firstBlock; block < endBlock; block++) hidden = forwardBlock(block, hidden, tensors)
     const residualId = body.keepResiduals ? `${call.peerId}/${this.#residuals.size}` : ''
     if (residualId !== '') this.#residuals.set(residualId, tensors)
@@ -136,8 +136,8 @@ export class FakeSwarm {
       throw failure('RESIDUALS_EVICTED')
     }
     if (kept.hidden === undefined) throw failure('INVALID_ARGUMENT', 'no hidden states')
-    let gradient = tensors['grad.hidden'] as Tensor<'float32'>
-    const ports: Record<string, Tensor<'float32'>> = {}
+    let gradient = tensors['grad.hidden'] as Float32Tensor
+    const ports: Record<string, Float32Tensor> = {}
     for (let block = endBlock - 1; block >= firstBlock; block--) {
       gradient = float32(
         gradient.shape,
@@ -242,7 +242,7 @@ class FakeStream implements MessageStream {
       if (body.replay) for (const each of this.#results) this.#handOn({ ...each, body: { ...each.body, replay: true } })
     }
     if (body.kind !== 'inferenceStep') return { body: { kind: 'inferenceReady', cacheBytes: 1 }, tensors: {} }
-    let hidden = tensors.hidden as Tensor<'float32'>
+    let hidden = tensors.hidden as Float32Tensor
     for (let block = this.#span.first; block < this.#span.end; block++) {
       hidden = forwardBlock(block, hidden, this.#ports)
     }

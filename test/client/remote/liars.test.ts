@@ -6,15 +6,15 @@ import { allFinite, tokensFinite } from '../../../client/remote/passes/finite.ts
 import { patience } from '../../../client/remote/passes/hedge.ts'
 import { Punctuality } from '../../../client/remote/passes/punctuality.ts'
 import type { SwarmError } from '../../../common/errors.ts'
-import { float32, type Tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, float32 } from '../../../common/tensor.ts'
 import { announcement, type Call, FakeSwarm, openStreams } from './fake-swarm.ts'
 
 const states = () => float32([1, 2, 2], [1, 2, 3, 4])
 const expected = [...states().data].map(value => value * 120)
 const options = { batch: 1, maxLength: 8 }
 const never = new Promise<never>(() => {})
-const values = ({ data }: Tensor<'float32'>) => [...data]
-const nan = (hidden: Tensor<'float32'>) =>
+const values = ({ data }: Float32Tensor) => [...data]
+const nan = (hidden: Float32Tensor) =>
   float32(
     hidden.shape,
     hidden.data.map(() => Number.NaN)

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { float32, type Tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, float32, type Tensor } from '../../../common/tensor.ts'
 import type { Announcement } from '../../../network/discovery/announcement.ts'
 import type { BodyOf } from '../../../proto/frame.ts'
 import { announcement, type Call, FakeSwarm, failure, openStreams } from './fake-swarm.ts'
 
-const position = (value: number): Tensor<'float32'> => float32([1, 1, 2], [value, value])
+const position = (value: number): Float32Tensor => float32([1, 1, 2], [value, value])
 const options = { batch: 1, maxLength: 8 }
 const slow = (server: Announcement): Announcement => ({ ...server, decodeRate: 1 })
 const breakOff = (peerId: string): void => {
@@ -18,7 +18,7 @@ const breakOff = (peerId: string): void => {
 function inputsOf(swarm: FakeSwarm, peerId: string): number[] {
   const inputs: number[] = []
   for (const { message } of swarm.calls.filter(call => call.kind === 'inferenceStep' && call.peerId === peerId)) {
-    const { hidden, starts } = message.tensors as { hidden: Tensor<'float32'>; starts: Tensor<'int64'> }
+    const { hidden, starts } = message.tensors as { hidden: Float32Tensor; starts: Tensor<'int64'> }
     const start = Number(starts.data[0])
     assert.ok(
       start <= inputs.length,

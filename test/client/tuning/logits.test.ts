@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { after, before, suite, test } from 'node:test'
 import { loadAdapter } from '../../../client/tuning/index.ts'
-import type { Tensor } from '../../../common/tensor.ts'
+import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
 import { type Checkpoint, openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
 import { decodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import { LocalBlocks } from '../../../testing/local-blocks.ts'
@@ -36,7 +36,7 @@ suite('logits with adapters of PEFT', () => {
       const method = name === 'base' ? null : await loadAdapter(referencePath('adapters', name), target)
       const inputIds = expected.ids as Tensor<'int64'>
       const attentionMask = expected.mask as Tensor<'int64'>
-      const { shape, data } = expected[`${name}.logits`] as Tensor<'float32'>
+      const { shape, data } = expected[`${name}.logits`] as Float32Tensor
       const [rows, length, vocabulary] = shape as [number, number, number]
       const n = method?.virtualTokens ?? 0
       for (const blocks of spans[baseOf(name)]!) {

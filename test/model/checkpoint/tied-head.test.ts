@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { writeMerged } from '../../../client/export/export.ts'
-import { float32, type Tensor, tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, float32, type Tensor, tensor } from '../../../common/tensor.ts'
 import { openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
 import { indexOf } from '../../../model/checkpoint/share.ts'
 import { headNameOf } from '../../../model/checkpoint/tied-head.ts'
@@ -26,7 +26,7 @@ interface Reference {
 const reference: Reference = JSON.parse(await readFile(referencePath('tied-heads.json'), 'utf8'))
 
 /** The head that the script makes of an embedding: its rows the other way round, halved. */
-function headOf({ shape, data }: Tensor<'float32'>): Tensor {
+function headOf({ shape, data }: Float32Tensor): Tensor {
   const [rows, width] = shape as [number, number]
   const from = (index: number): number => (rows - 1 - Math.floor(index / width)) * width + (index % width)
   return float32(
@@ -35,7 +35,7 @@ function headOf({ shape, data }: Tensor<'float32'>): Tensor {
   )
 }
 
-function withOneMore({ shape, data }: Tensor<'float32'>): Tensor {
+function withOneMore({ shape, data }: Float32Tensor): Tensor {
   return float32(
     shape,
     data.map((value, index) => (index === data.length - 1 ? value + 1 : value))
@@ -43,7 +43,7 @@ function withOneMore({ shape, data }: Tensor<'float32'>): Tensor {
 }
 
 /** In float16, as it is stored and as it is read. */
-function halved({ shape, data }: Tensor<'float32'>): { half: Tensor; single: Tensor } {
+function halved({ shape, data }: Float32Tensor): { half: Tensor; single: Tensor } {
   const half = tensor('float16', shape, new Uint16Array(Float16Array.from(data).buffer))
   return { half, single: float32(shape, Float16Array.from(data)) }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, describe, type TestContext, test } from 'node:test'
-import { type Tensor, tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, type Tensor, tensor } from '../../../common/tensor.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../../../model/checkpoint/checkpoint.ts'
 import { type ReferenceCase, readCase } from '../reference-cases.ts'
 import {
@@ -30,7 +30,7 @@ async function decode(
   hidden: Tensor,
   bounds: readonly number[],
   options: { ports?: Tensors; fused?: boolean; caches?: Tensors; cached?: number; tables?: Tensors } = {}
-): Promise<Tensor<'float32'>[]> {
+): Promise<Float32Tensor[]> {
   const { ports = {}, fused, cached = 0 } = options
   const batch = hidden.shape[0]!
   const graph = checkpoint.family.decodeSpan(checkpoint.config, {
@@ -40,7 +40,7 @@ async function decode(
   })
   const caches = options.caches ?? emptyCaches(checkpoint, batch, capacity)
   const cacheDir = await temporaryFolder(context)
-  const outputs: Tensor<'float32'>[] = []
+  const outputs: Float32Tensor[] = []
   for (let i = 0; i + 1 < bounds.length; i++) {
     const [start, end] = [bounds[i]!, bounds[i + 1]!]
     const feeds = {
@@ -51,7 +51,7 @@ async function decode(
       ...decodeStep(sliceTokens(hidden, start, end), Array(batch).fill(cached + end))
     }
     const result = await runSpan(checkpoint, graph, feeds, cacheDir, inPlace(caches))
-    outputs.push(result.hidden_out as Tensor<'float32'>)
+    outputs.push(result.hidden_out as Float32Tensor)
   }
   return outputs
 }

@@ -3,7 +3,7 @@ import { open as openFile, readdir, readFile, stat, truncate } from 'node:fs/pro
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { createRandom } from '../../../common/random.ts'
-import { float32, sizeOf, type Tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, float32, sizeOf, type Tensor } from '../../../common/tensor.ts'
 import { evaluate } from '../../../graph/dim.ts'
 import type { Graph } from '../../../graph/graph.ts'
 import type { WeightLocation, WeightPacker } from '../../../graph/packed-weights.ts'
@@ -29,7 +29,7 @@ const blocks = { first: 2, end: 4 }
 const module = 'blocks.3.lora.self_attn.q_proj'
 const seq = 5
 
-function normal(shape: readonly number[], seed: number, scale = 1): Tensor<'float32'> {
+function normal(shape: readonly number[], seed: number, scale = 1): Float32Tensor {
   const random = createRandom(seed)
   return float32(
     shape,

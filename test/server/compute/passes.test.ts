@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SwarmError } from '../../../common/errors.ts'
-import { int64, type Tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, int64 } from '../../../common/tensor.ts'
 import { portName, portsOf } from '../../../model/layers/ports.ts'
 import type { NamedTensors } from '../../../proto/messages.ts'
 import {
@@ -101,7 +101,7 @@ test('gradients of ports come as they are, whatever the codec of the hidden stat
   })
   const { 'grad.hidden': full, ...expected } = exact
   assert.notDeepEqual(rounded!.data, full!.data)
-  assertClose(rounded, full as Tensor<'float32'>, 1 / 250)
+  assertClose(rounded, full as Float32Tensor, 1 / 250)
   assert.equal(Object.keys(ports).length, 16)
   assert.deepEqual(ports, expected)
 })
@@ -145,7 +145,7 @@ test('gradients agree with finite differences of the forward pass', async contex
   const call: NamedTensors = { hidden, ...ports }
   const gradients = await remote.backward({ ...call, 'grad.hidden': gradient })
   for (const port of ['hidden', name]) {
-    const { shape, data } = call[port] as Tensor<'float32'>
+    const { shape, data } = call[port] as Float32Tensor
     const direction = randomTensor(9, shape)
     const moved = (by: number): NamedTensors => ({
       ...call,

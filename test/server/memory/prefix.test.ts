@@ -1,7 +1,7 @@
 // Sessions that begin like one before: what is copied is what would be computed, and memory is the sessions' first.
 import assert from 'node:assert/strict'
 import { suite, type TestContext, test } from 'node:test'
-import { int64, type Tensor, tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, int64, tensor } from '../../../common/tensor.ts'
 import type { NamedTensors } from '../../../proto/messages.ts'
 import { KvCache } from '../../../server/memory/kv/kv-cache.ts'
 import { cacheBytes } from '../../../server/memory/kv/slab.ts'
@@ -17,8 +17,6 @@ import {
   randomTensor,
   startRemote
 } from '../support.ts'
-
-type Floats = Tensor<'float32'>
 
 const blocks = { first: 0, end: 3 }
 const width = 192
@@ -38,7 +36,7 @@ async function counted({ server }: Remote): Promise<{ reused: number; computed: 
 }
 
 /** Rows under each other. */
-function stack(...rows: Floats[]): Floats {
+function stack(...rows: Float32Tensor[]): Float32Tensor {
   const seq = Math.max(...rows.map(row => row.shape[1]!))
   const all = tensor('float32', [rows.length, seq, width])
   for (const [index, row] of rows.entries()) all.data.set(row.data, index * seq * width)
@@ -46,16 +44,20 @@ function stack(...rows: Floats[]): Floats {
 }
 
 /** Sends a step that begins at these positions. */
-async function stepAt(session: RemoteSession, hidden: Floats, starts: readonly number[]): Promise<Floats> {
+async function stepAt(
+  session: RemoteSession,
+  hidden: Float32Tensor,
+  starts: readonly number[]
+): Promise<Float32Tensor> {
   const body = { kind: 'inferenceStep', timeoutMs: 0, step: 2, lastOnly: false, replay: false } as const
   await session.stream.send({ body, tensors: { hidden, starts: int64([starts.length], starts) } })
   const answer = await session.stream.receive()
   assert.equal(answer?.body.kind, 'inferenceResult')
-  return answer.tensors.hidden as Floats
+  return answer.tensors.hidden as Float32Tensor
 }
 
 /** The input changed from a position on. */
-function changedFrom(position: number, seed: number): Floats {
+function changedFrom(position: number, seed: number): Float32Tensor {
   const changed = tensor('float32', input.shape, input.data.slice())
   const other = randomTensor(seed, input.shape)
   changed.data.set(other.data.subarray(position * width), position * width)
@@ -64,9 +66,9 @@ function changedFrom(position: number, seed: number): Floats {
 
 async function openStep(
   remote: Remote,
-  hidden: Floats,
+  hidden: Float32Tensor,
   options: { blocks?: { first: number; end: number }; ports?: NamedTensors } = {}
-): Promise<Floats> {
+): Promise<Float32Tensor> {
   const session = await remote.open({ maxLength: 256, batch: hidden.shape[0], ...options })
   const output = await session.step(hidden)
   await session.close()
@@ -95,7 +97,7 @@ suite('a session that begins like one before', () => {
   test('shares only what is the same: inputs, blocks, adapters', async context => {
     const remote = await startTiny(context)
     const ports = loraPorts(await openModel('tiny'), blocks)
-    const run = async (hidden: Floats, options: Parameters<typeof openStep>[2] = {}): Promise<number> => {
+    const run = async (hidden: Float32Tensor, options: Parameters<typeof openStep>[2] = {}): Promise<number> => {
       const before = await counted(remote)
       const { first, end } = options?.blocks ?? blocks
       const { hidden: expected } = await remote.forward(
@@ -117,7 +119,7 @@ suite('a session that begins like one before', () => {
     const other = tensor(
       'float32',
       ports[name]!.shape,
-      (ports[name] as Floats).data.map((x, i) => (i === 0 ? x + 1 : x))
+      (ports[name] as Float32Tensor).data.map((x, i) => (i === 0 ? x + 1 : x))
     )
     assert.equal(await run(input, { ports: { ...ports, [name]: other } }), 0)
   })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
-import { int64, type Tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, int64 } from '../../../common/tensor.ts'
 import type { MessageStream, Network } from '../../../network/node.ts'
 import type { BodyOf, Message } from '../../../proto/messages.ts'
 import { protocols } from '../../../proto/protocols.ts'
@@ -19,7 +19,6 @@ import {
   startServer
 } from '../support.ts'
 
-type Floats = Tensor<'float32'>
 type Place = Pick<BodyOf<'inferenceOpen'>, 'previous' | 'next'>
 
 /** Two servers of two blocks each, the second behind a proxy, who asks them, and what comes of eight positions. */
@@ -54,7 +53,12 @@ const streamTo = (network: Network, { peerId, addresses }: BlockServer): Promise
   network.open(peerId, protocols.inference, { addresses })
 
 /** Positions `from` to `end - 1` as a step. */
-function step(hidden: Floats, from: number, end: number, fields: Partial<BodyOf<'inferenceStep'>> = {}): Message {
+function step(
+  hidden: Float32Tensor,
+  from: number,
+  end: number,
+  fields: Partial<BodyOf<'inferenceStep'>> = {}
+): Message {
   const body = { kind: 'inferenceStep', timeoutMs: 0, step: 1, lastOnly: false, replay: false, ...fields } as const
   return { body, tensors: { hidden: positionsOf(hidden, from, end), starts: int64([1], [from]) } }
 }

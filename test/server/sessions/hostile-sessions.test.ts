@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import fc from 'fast-check'
 import { errorCodes, SwarmError, toSwarmError } from '../../../common/errors.ts'
-import { float32, int64, type Tensor, tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, float32, int64, type Tensor, tensor } from '../../../common/tensor.ts'
 import { MiB } from '../../../common/units.ts'
 import type { Checkpoint } from '../../../model/checkpoint/checkpoint.ts'
 import type { MessageStream } from '../../../network/streams/message-stream.ts'
@@ -65,7 +65,7 @@ describe('a server among strangers', { timeout: 120_000 }, () => {
   let friend: Remote
   let stranger: Remote
   let session: RemoteSession
-  let expected: Tensor<'float32'>
+  let expected: Float32Tensor
   const input = randomTensor(7, [1, 3, 32])
 
   before(async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { int64, type Tensor, tensor } from '../../../common/tensor.ts'
+import { type Float32Tensor, int64, tensor } from '../../../common/tensor.ts'
 import { portName } from '../../../model/layers/ports.ts'
 import { maxSessionsPerPeer } from '../../../server/limits.ts'
 import {
@@ -17,10 +17,8 @@ import {
   startRemote
 } from '../support.ts'
 
-type Floats = Tensor<'float32'>
-
 /** Positions one after the other, the first `prefill` together; returns what came back for each. */
-async function stepThrough(session: RemoteSession, hidden: Floats, prefill: number): Promise<Floats[]> {
+async function stepThrough(session: RemoteSession, hidden: Float32Tensor, prefill: number): Promise<Float32Tensor[]> {
   const seq = hidden.shape[1]!
   const first = await session.step(positionsOf(hidden, 0, prefill))
   const answers = Array.from({ length: prefill }, (_, at) => positionsOf(first, at, at + 1))
@@ -28,7 +26,7 @@ async function stepThrough(session: RemoteSession, hidden: Floats, prefill: numb
   return answers
 }
 
-function assertSteps(answers: readonly Floats[], expected: Floats, tolerance = 1e-5): void {
+function assertSteps(answers: readonly Float32Tensor[], expected: Float32Tensor, tolerance = 1e-5): void {
   for (const [at, answer] of answers.entries()) {
     assertClose(answer, positionsOf(expected, at, at + 1), tolerance, `position ${at}`)
   }
