@@ -157,6 +157,12 @@ class Conversation {
     }
   }
 
+  /** How a conversation ends, and how its last turn may end where others follow: without the end token that closes the whole (Phi 3). */
+  endings(text: string): readonly string[] {
+    const { eos_token: eos } = this.#template.specialTokens
+    return eos !== undefined && eos !== '' && text.endsWith(eos) ? [text, text.slice(0, -eos.length)] : [text]
+  }
+
   /** What marks the assistant's turns: characters that are in none of its texts. */
   marks(): readonly [string, string] {
     return unusedMarks(this.source, [this.messages, ...this.#variables.values()])
@@ -196,16 +202,6 @@ const writtenContent = (message: Dict): string => {
   return typeof content === 'string' ? content.trim() : ''
 }
 
-/** Where the turn that begins at `start` ends, told by what the conversation looks like when it is the last; -1 where it cannot be told. */
-function endOfTurn(text: string, start: number, alone: string, content: string): number {
-  if (text.startsWith(alone)) return alone.length
-  // an earlier turn may be written in another way than the last (thoughts left out): what follows its content is the same
-  const at = alone.lastIndexOf(content)
-  const ending = alone.slice(at)
-  const found = content === '' || at < start ? -1 : text.indexOf(ending, start)
-  return found === -1 ? -1 : found + ending.length
-}
-
 /**
  * Where the content of a message begins and its turn ends, where the template writes a part of the content (no thoughts of earlier turns):
  * told by what changes when another content stands there. Undefined where more than the content changes.
@@ -222,8 +218,9 @@ function placeByOtherContent(conversation: Conversation, index: number, text: st
   const [, ending, ...others] = conversation.render(changed.slice(0, index + 1), false).split(word)
   if (after === undefined || ending === undefined || more.length > 0 || others.length > 0) return undefined
   const isSame = text.length >= before.length + after.length && text.startsWith(before) && text.endsWith(after)
-  if (!isSame || !after.startsWith(ending)) return undefined
-  return { start: before.length, end: text.length - after.length + ending.length }
+  const length = isSame ? conversation.endings(ending).find(one => after.startsWith(one))?.length : undefined
+  if (length === undefined) return undefined
+  return { start: before.length, end: text.length - after.length + length }
 }
 
 /** The turn of one message of the assistant, or undefined where it cannot be told. */
@@ -233,8 +230,8 @@ function turnOf(conversation: Conversation, index: number, text: string): Charac
   const start = prompt.length
   const follows = text.startsWith(prompt)
   if (follows) {
-    const alone = conversation.render(messages.slice(0, index + 1), false)
-    const end = endOfTurn(text, start, alone, writtenContent(messages[index]!))
+    const alone = conversation.endings(conversation.render(messages.slice(0, index + 1), false))
+    const end = alone.find(one => text.startsWith(one))?.length ?? -1
     if (end >= start) return { start, end }
   }
   const place = placeByOtherContent(conversation, index, text)

@@ -257,6 +257,39 @@ describe("the assistant's turns", () => {
     assert.deepEqual(said('qwen3', messages), ['one<|im_end|>\n', '<think>\nah\n</think>\n\ntwo<|im_end|>\n'])
   })
 
+  test('never hold what the user says, also where answers are equal, by every real template', async () => {
+    const { templates: sources, specialTokens } = await templateReference()
+    const messages = [user('Qq1'), assistant('Hi'), user('Qq2'), assistant('Hi'), user('Qq3'), assistant('Hi')]
+    const refused: string[] = []
+    for (const [file, source] of Object.entries(sources)) {
+      let turns: string[]
+      try {
+        const { text, assistant: ranges } = renderAssistantTurns({ source, specialTokens, file }, messages)
+        turns = ranges.map(({ start, end }) => text.slice(start, end))
+      } catch (error) {
+        assert.equal((error as SwarmError).code, 'UNSUPPORTED', file)
+        refused.push(file)
+        continue
+      }
+      assert.ok(!turns.some(turn => turn.includes('Qq')), `${file}: ${JSON.stringify(turns)}`)
+    }
+    // the last answer ends with a token of its own, and earlier ones are written without thoughts that their prompt begins
+    assert.deepEqual(refused.sort(), ['GLM-4.7-Flash', 'openai-gpt-oss-120b'])
+  })
+
+  test('of a template that closes the conversation with the end token are those that TRL marks in its own', async () => {
+    const { templates: sources, specialTokens } = await templateReference()
+    const messages = [user('1?'), assistant('one'), user('2?'), assistant('<think>ah</think>two')]
+    const [found, marked] = ['microsoft-Phi-3.5-mini-instruct', 'trl phi3_training'].map(file => {
+      const { text, assistant: ranges } = renderAssistantTurns(
+        { source: sources[file]!, specialTokens, file },
+        messages
+      )
+      return ranges.map(({ start, end }) => text.slice(start, end)).join('')
+    })
+    assert.equal(found, marked)
+  })
+
   test('are none in a conversation without answers', () => {
     assert.deepEqual(said('chatml', [user('1?')]), [])
     assert.deepEqual(said('marked', [user('1?')]), [])
