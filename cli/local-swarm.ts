@@ -22,7 +22,7 @@ export interface PeerProcess extends AsyncDisposable {
   readonly online: OnlineEvent
   /** an address of the peer on this machine, with its peer id */
   readonly address: string
-  /** SIGTERM (the peer drains), then SIGKILL if it is not gone within the grace period */
+  /** the peer drains; it is killed if it is not gone within the grace period */
   stop(graceMs?: number): Promise<void>
 }
 
@@ -57,7 +57,9 @@ export async function startPeer(args: readonly string[], options: StartOptions =
 
   const stop = async (graceMs = 15 * second): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return
-    child.kill('SIGTERM')
+    // on Windows every signal kills at once: there the peer drains since its standard input ends (--until-eof)
+    if (process.platform === 'win32') child.stdin.end()
+    else child.kill('SIGTERM')
     const timer = setTimeout(() => child.kill('SIGKILL'), graceMs)
     await gone
     clearTimeout(timer)

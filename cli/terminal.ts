@@ -45,9 +45,16 @@ export function createLogger(level: LogLevel, format: LogFormat | undefined = sc
 }
 
 /** What a command ends with; docs/command-line.md lists them. 70 (`last-resort.ts`) is a bug. */
-export const exitStatus = { failure: 1, usage: 2, SIGINT: 130, SIGTERM: 143 } as const
+export const exitStatus = { failure: 1, usage: 2, SIGINT: 130, SIGTERM: 143, SIGBREAK: 149 } as const
 
-type StopSignal = 'SIGINT' | 'SIGTERM'
+type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGBREAK'
+
+/** Windows sends no SIGTERM: service managers there send Ctrl-Break. */
+const stopSignals: readonly StopSignal[] = [
+  'SIGINT',
+  'SIGTERM',
+  ...(process.platform === 'win32' ? (['SIGBREAK'] as const) : [])
+]
 
 /** the first signal that asked this process to stop */
 let stoppedBy: StopSignal | undefined
@@ -96,11 +103,9 @@ export function interruptSignal(options: { untilEof?: boolean; takesInterrupt?: 
     stoppedBy = name as StopSignal
     controller.abort(new SwarmError('ABORTED', `stopped by ${name}`))
   }
-  process.on('SIGINT', onSignal)
-  process.on('SIGTERM', onSignal)
+  for (const name of stopSignals) process.on(name, onSignal)
   const release = (): void => {
-    process.off('SIGINT', onSignal)
-    process.off('SIGTERM', onSignal)
+    for (const name of stopSignals) process.off(name, onSignal)
   }
   giveBackSignals = release
   return { signal: controller.signal, release }

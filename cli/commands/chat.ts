@@ -97,7 +97,8 @@ async function chat(path: string, flags: ChatFlags, command: Command): Promise<v
     })
     // the editor takes Ctrl-C from the keyboard; whatever does not stop an answer goes on as the signal that it is
     input.onInterrupt(() => {
-      if (!talk!.interrupt()) process.kill(process.pid, 'SIGINT')
+      // not process.kill: on Windows that ends the process without asking those who listen
+      if (!talk!.interrupt()) process.emit('SIGINT', 'SIGINT')
     })
     if (isInteractive) screen.notice('Type a message; /help lists commands.')
     try {

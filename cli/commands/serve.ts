@@ -184,8 +184,9 @@ async function openModel(
 }
 
 /**
- * SIGUSR1 pauses, SIGUSR2 resumes; so do the hours of a schedule, whoever spoke last counts. What is said before the server has started
- * is done then. What comes back ends that.
+ * SIGUSR1 pauses and SIGUSR2 resumes the server; Windows has no such signals. The hours of a schedule do the same; the most recent one
+ * wins. Commands received during startup run once the server is up.
+ * @returns ends that
  */
 function obeyOperator(server: BlockServer, started: Promise<void>, flags: ServeFlags, signal: AbortSignal): () => void {
   const say = (isServing: boolean): void => {
@@ -210,8 +211,10 @@ function obeyOperator(server: BlockServer, started: Promise<void>, flags: ServeF
   }
   const pause = (): void => obey(false)
   const resume = (): void => obey(true)
-  process.on('SIGUSR1', pause)
-  process.on('SIGUSR2', resume)
+  if (process.platform !== 'win32') {
+    process.on('SIGUSR1', pause)
+    process.on('SIGUSR2', resume)
+  }
   if (flags.schedule !== undefined) followSchedule(flags.schedule, { signal }, obey)
   return () => {
     process.off('SIGUSR1', pause)

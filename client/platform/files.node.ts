@@ -9,6 +9,7 @@ import { foreignFileBytes } from '../../common/foreign-file.ts'
 import { homeFolder } from '../../common/home.ts'
 import { removeLeftoversOf } from '../../common/leftovers.ts'
 import { MiB } from '../../common/units.ts'
+import { renameOver } from '../../common/whole-file.ts'
 import { type Files, temporarySuffix } from './files.ts'
 
 /** What a person can do something about, as ours; anything else as it is. */
@@ -34,9 +35,14 @@ async function isDevice(path: string): Promise<boolean> {
 
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'
 
-/** Waits until the bytes of a file, or the names in a folder, are on the disk. */
+/**
+ * Waits until the bytes of a file, or the names in a folder, are on the disk. Windows flushes only what is open for writing, and no
+ * folder: NTFS keeps a journal of names itself.
+ */
 async function sync(path: string): Promise<void> {
-  const handle = await open(path, 'r')
+  const isFolder = (await stat(path)).isDirectory()
+  if (isFolder && process.platform === 'win32') return
+  const handle = await open(path, isFolder ? 'r' : 'r+')
   try {
     await handle.sync()
   } finally {
@@ -97,7 +103,7 @@ export const files: Files = {
       await removeLeftoversOf(path)
       await makeFolder(dirname(path))
       await writeFile(temporary, bytes, { signal })
-      await rename(temporary, path)
+      await renameOver(temporary, path)
     } catch (cause) {
       throw writeError(path, cause)
     } finally {

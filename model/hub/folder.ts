@@ -1,11 +1,9 @@
 // A model of the Hugging Face Hub as a model folder: small files whole, of weights only what is read or provided. All of it stays in
 // the hub's cache (https://huggingface.co/docs/huggingface_hub/guides/manage-cache), where other programs find whole files.
-import { randomUUID } from 'node:crypto'
-import { link, realpath, rename, stat, symlink } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/folders.ts'
-import { removeLeftoversOf } from '../../common/leftovers.ts'
 import { runStage } from '../../common/progress.ts'
 import { GiB, KiB } from '../../common/units.ts'
 import { type ByteFile, openLocalFile } from '../formats/byte-file.ts'
@@ -14,6 +12,7 @@ import type { TensorInfo } from '../formats/tensor-info.ts'
 import { readJsonObject } from '../json.ts'
 import { PartialFile } from '../partial/partial-file.ts'
 import { fetchTensors } from '../partial/tensors.ts'
+import { linkFile, replaceLink } from './links.ts'
 import { type HubFile, listModel, ownFolder } from './listing.ts'
 import { type HubOptions, type HubSettings, withHubDefaults } from './options.ts'
 import { hubSource } from './source.ts'
@@ -31,14 +30,6 @@ const headerBytes = 256 * KiB
 /** `org/name`, or `name` for the oldest models, as a path is not. */
 export function isHubName(text: string): boolean {
   return /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/.test(text)
-}
-
-/** A symbolic link in place of whatever is at `path`, in one step. */
-async function replaceLink(target: string, path: string): Promise<void> {
-  const temporary = `${path}.${randomUUID()}.tmp`
-  await removeLeftoversOf(path)
-  await symlink(target, temporary)
-  await rename(temporary, path)
 }
 
 class HubFolder implements ModelFolder {
@@ -166,9 +157,7 @@ class HubFolder implements ModelFolder {
     await makeFolder(join(this.#repository, 'blobs'))
     await makeFolder(dirname(shown))
     // another process may do the same with the same file at this moment: whoever is first gives it, either way it is there
-    await link(partial.path, blob).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error
-    })
+    await linkFile(partial.path, blob)
     await replaceLink(relative(dirname(partial.path), blob), partial.path)
     await replaceLink(relative(dirname(shown), blob), shown)
     await partial.removeJournal()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import type { Float32Tensor } from '../../common/tensor.ts'
@@ -62,7 +63,7 @@ describe('weights', () => {
   it('that are mapped take no memory of their own', {
     skip: process.platform !== 'linux' && 'reads /proc'
   }, async () => {
-    const program = new URL('mapped-memory.ts', import.meta.url).pathname
+    const program = join(import.meta.dirname, 'mapped-memory.ts')
     const { stdout } = await promisify(execFile)(process.execPath, [program])
     const { weights, anonymous } = JSON.parse(stdout) as { weights: number; anonymous: Record<string, number> }
     assert.equal(weights, 64 * 2 ** 20)

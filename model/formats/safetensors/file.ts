@@ -1,11 +1,12 @@
 // Safetensors files on disk: headers read without data, files written so that a reader never sees half of one. Knows no model.
 
 import { randomUUID } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { SwarmError } from '../../../common/errors.ts'
 import { removeLeftoversOf } from '../../../common/leftovers.ts'
 import { withResource } from '../../../common/resource.ts'
 import type { Tensor } from '../../../common/tensor.ts'
+import { renameOver } from '../../../common/whole-file.ts'
 import { type ByteFile, openLocalFile } from '../byte-file.ts'
 import {
   dataBytes,
@@ -79,7 +80,7 @@ export async function writeSafetensorsFrom(
     } finally {
       await handle.close()
     }
-    await rename(temporary, path)
+    await renameOver(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })
     throw diskFull(path, error) ?? error
