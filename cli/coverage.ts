@@ -122,7 +122,7 @@ const pad = (text: string, width: number, isNumber = false): string => {
 }
 
 /** Columns as wide as their widest cell; those without any are left out, and the least needed where `width` is too little. */
-function alignTable(rows: readonly (readonly string[])[], width: number): string[] {
+function alignTable(rows: readonly (readonly string[])[], { width, paint }: Required<DrawOptions>): string[] {
   const widths = columns.map((_, column) => Math.max(...rows.map(row => stringWidth(row[column]!))))
   widths[0] = Math.min(widths[0]!, Math.max(shortName, Math.floor(width / 4)))
   const used = columns.map((_, column) => column).filter(column => rows.slice(1).some(row => row[column] !== ''))
@@ -135,10 +135,13 @@ function alignTable(rows: readonly (readonly string[])[], width: number): string
   // without the map its title goes to the ranges, and there is no row for what it alone says
   const [titles, ...others] = rows
   const kept = shown.has(mapColumn) ? rows : [titles!.with(mapColumn + 1, titles![mapColumn]!), ...others.slice(0, -1)]
-  return kept.map(row => {
-    const cells = inOrder.map(column =>
-      pad(fit(row[column]!, widths[column]!), widths[column]!, columns[column]!.isNumber)
-    )
+  return kept.map((row, index) => {
+    const cells = inOrder.map(column => {
+      const { title, isNumber } = columns[column]!
+      const text = fit(row[column]!, widths[column]!)
+      const cell = title === 'state' && index > 0 ? paint(row[column]!, text) : text
+      return pad(cell, widths[column]!, isNumber)
+    })
     return `  ${cells.join(' '.repeat(gap))}`.trimEnd()
   })
 }
@@ -155,6 +158,8 @@ function labelsOf(servers: readonly ServerRow[]): string[] {
 export interface DrawOptions {
   /** columns of the terminal; default: as many as are needed */
   readonly width?: number
+  /** gives a text about a state its colour; default: none */
+  readonly paint?: (state: string, text: string) => string
 }
 
 /**
@@ -165,7 +170,7 @@ export function drawCoverage(
   name: string,
   totalBlocks: number,
   servers: readonly ServerRow[],
-  { width = Number.POSITIVE_INFINITY }: DrawOptions = {}
+  { width = Number.POSITIVE_INFINITY, paint = (_, text) => text }: DrawOptions = {}
 ): string[] {
   const sorted = [...servers].sort((a, b) => a.blocks.first - b.blocks.first || a.peerId.localeCompare(b.peerId))
   const labels = labelsOf(sorted)
@@ -187,7 +192,9 @@ export function drawCoverage(
   const titles = columns.map(({ title }) => title)
   return [
     `${name}: ${plural(totalBlocks, 'block')}, ${plural(rows.length, 'server')}`,
-    ...alignTable([titles, ...rows, replicas], width),
-    missing.length === 0 ? '  every block is served' : `  not served: ${missing.map(formatBlocks).join(', ')}`
+    ...alignTable([titles, ...rows, replicas], { width, paint }),
+    missing.length === 0
+      ? paint('complete', '  every block is served')
+      : paint('incomplete', `  not served: ${missing.map(formatBlocks).join(', ')}`)
   ]
 }

@@ -2,7 +2,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import { type DestinationStream, pino, stdSerializers, stdTimeFunctions } from 'pino'
 import type { Logger } from '../common/logger.ts'
-import { type LogFormat, onScreen, type Screen, type Style } from './screen.ts'
+import { type LogFormat, oneLine, type Screen, type Style } from './screen.ts'
 
 /** How much is logged. */
 export const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const
@@ -27,17 +27,17 @@ function fieldText(value: unknown): string {
  */
 export function prettyLine(json: string, style: (style: Style, text: string) => string): string {
   const { level, time, msg = '', ...fields } = JSON.parse(json) as Record<string, unknown> & { level: string }
-  const known = Object.entries(fields).map(([name, value]) => onScreen(`${name}=${fieldText(value)}`))
+  const known = Object.entries(fields).map(([name, value]) => oneLine(`${name}=${fieldText(value)}`))
   const line = [
     style('dim', clockTime(new Date(String(time)))),
     style(levelStyles[level] ?? 'reset', level.padEnd(5)),
-    onScreen(stripVTControlCharacters(String(msg)).replaceAll(/\s*\n\s*/g, ' ')),
+    oneLine(stripVTControlCharacters(String(msg))),
     ...(known.length > 0 ? [` ${style('dim', known.join(' '))}`] : [])
   ].join(' ')
   if (level !== 'debug') return line
   const stacks = Object.values(fields).flatMap(value => {
     const stack = value !== null && typeof value === 'object' && 'stack' in value ? String(value.stack) : ''
-    return stack.split('\n').slice(1).map(onScreen)
+    return stack.split('\n').slice(1).map(oneLine)
   })
   return [line, ...stacks].join('\n')
 }

@@ -2,7 +2,7 @@
 // it ends. Knows no operation.
 import type { OnProgress, Progress, Stage } from '../common/progress.ts'
 import { formatBytes, second } from '../common/units.ts'
-import { type Answer, onScreen, type Screen } from './screen.ts'
+import { type Answer, oneLine, type Screen } from './screen.ts'
 import { screen } from './terminal.ts'
 
 /** Stages that are over sooner are not shown without a terminal … */
@@ -85,7 +85,7 @@ function rateText(progress: Progress, seconds: number): string {
 }
 
 const titleOf = ({ stage, name }: Progress): string =>
-  name === undefined ? verbs[stage] : `${verbs[stage]} ${onScreen(name)}`
+  name === undefined ? verbs[stage] : `${verbs[stage]} ${oneLine(name)}`
 
 /** A stage as one line for a terminal of so many columns. @param elapsedMs since it began */
 export function stageLine(progress: Progress, elapsedMs: number, columns: number): string {
@@ -243,20 +243,38 @@ export function showProgress({ json = false }: { json?: boolean } = {}, on: Scre
 }
 
 /**
- * Opens an answer of the screen; until its first piece the live line says what is waited for, and for how long.
+ * Says on a terminal what is waited for, and for how long; the returned function ends that.
  * @param title `waiting for the first token`
  */
-export function openAnswer(title: string, on: Screen = screen): Answer {
+export function showWaiting(title: string, on: Screen = screen): () => void {
   const lines = liveLinesOf(on)
   const startedAt = performance.now()
   const entry: LiveEntry = {
     line: columns => joinFitting([title, formatDuration((performance.now() - startedAt) / second)], columns - 1)
   }
   const timer = setTimeout(() => lines.add(entry), liveAfterMs).unref()
-  return on.openAnswer(() => {
+  return () => {
     clearTimeout(timer)
     lines.remove(entry)
-  })
+  }
+}
+
+/** Says so while the work goes on. */
+export async function whileWaiting<T>(title: string, work: () => Promise<T>): Promise<T> {
+  const end = showWaiting(title)
+  try {
+    return await work()
+  } finally {
+    end()
+  }
+}
+
+/**
+ * Opens an answer of the screen; until its first piece the live line says what is waited for.
+ * @param title as of `showWaiting`
+ */
+export function openAnswer(title: string, on: Screen = screen): Answer {
+  return on.openAnswer(showWaiting(title, on))
 }
 
 /** A line that its owner writes anew as something goes on: live on a terminal, now and then elsewhere. */

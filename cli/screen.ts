@@ -4,6 +4,7 @@ import { fstatSync } from 'node:fs'
 import type { Interface } from 'node:readline'
 import { styleText } from 'node:util'
 import stringWidth from 'string-width'
+import { escapeControls } from '../common/escape-controls.ts'
 import { second } from '../common/units.ts'
 
 /** Standard output or standard error, or a stream that stands for one. */
@@ -54,11 +55,8 @@ const eraseBelow = '\r\x1b[J'
 const clearScreen = '\x1b[H\x1b[2J'
 const tabWidth = 8
 
-/** Control characters, C1 included, and the marks that reorder text. */
-const controlCharacters = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu
-
-/** The text without anything that moves the cursor: names of files and words of peers are not trusted. */
-export const onScreen = (text: string): string => text.replaceAll(controlCharacters, '\ufffd')
+/** The text as part of one line: names of files and words of peers may hold what steers a terminal. */
+export const oneLine = (text: string): string => escapeControls(text.replaceAll(/\s*\n\s*|\t/g, ' '))
 
 const graphemes = new Intl.Segmenter()
 

@@ -6,7 +6,7 @@ import { MiB } from '../common/units.ts'
 import { SwarmStateError } from '../network/state/error.ts'
 import { describeState } from '../network/state/sentences.ts'
 import { createScreenLogger, type LogLevel } from './log.ts'
-import { type LogFormat, Screen } from './screen.ts'
+import { type LogFormat, Screen, type Style } from './screen.ts'
 import { describeSystemError } from './system-errors.ts'
 import { UsageError } from './usage.ts'
 
@@ -37,6 +37,19 @@ process.once('exit', () => screen.close())
 
 export function print(line = ''): void {
   screen.print(line)
+}
+
+/** Of servers (`online`), checks (`ok`) and models (`complete`). */
+const stateStyles: Readonly<Record<string, Style>> = {
+  ...{ online: 'green', ok: 'green', complete: 'green' },
+  ...{ joining: 'yellow', paused: 'yellow', draining: 'yellow', warn: 'yellow' },
+  ...{ offline: 'red', fail: 'red', incomplete: 'red' }
+}
+
+/** A text about a state in the state's colour, where standard output shows colours. */
+export function paintState(state: string, text: string): string {
+  const style = stateStyles[state]
+  return style === undefined ? text : screen.style(style, text)
 }
 
 /** @param format default: pretty on a terminal, else JSON */

@@ -38,7 +38,8 @@ import { addListenOptions, type ListenFlags, listenAddresses } from '../listenin
 import type { LogLevel } from '../log.ts'
 import { addLogOptions } from '../log-options.ts'
 import { homeFolder, jsonOption } from '../options.ts'
-import { createLogger, interruptSignal, print } from '../terminal.ts'
+import { whileWaiting } from '../progress.ts'
+import { createLogger, interruptSignal, paintState, print } from '../terminal.ts'
 
 interface DoctorFlags extends AccessFlags, ListenFlags {
   logLevel: LogLevel
@@ -191,8 +192,8 @@ async function doctor(path: string | undefined, flags: DoctorFlags): Promise<voi
   const found: Finding[] = [
     ...(finding ? [finding] : []),
     ...(opened !== undefined && 'status' in opened ? [opened] : []),
-    ...(access ? await checkSwarm(flags, access, checkpoint, signal) : []),
-    ...(flags.mdns ? [await checkMulticast()] : []),
+    ...(access ? await whileWaiting('checking the swarm', () => checkSwarm(flags, access, checkpoint, signal)) : []),
+    ...(flags.mdns ? [await whileWaiting('checking multicast', () => checkMulticast())] : []),
     await checkDisk(),
     judgeMemory(
       process.availableMemory(),
@@ -204,7 +205,9 @@ async function doctor(path: string | undefined, flags: DoctorFlags): Promise<voi
   if (flags.json) print(JSON.stringify({ ok: !failed, findings: found }, null, 2))
   else {
     for (const { check, status, message, mend } of found) {
-      print(`${status.padEnd(5)} ${check.padEnd(13)} ${message.replaceAll('\n', '\n                    ')}`)
+      print(
+        `${paintState(status, status.padEnd(5))} ${check.padEnd(13)} ${message.replaceAll('\n', '\n                    ')}`
+      )
       if (mend !== undefined) print(`      ${''.padEnd(13)} → ${mend}`)
     }
   }

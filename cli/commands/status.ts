@@ -18,8 +18,9 @@ import { hubOptions } from '../hub.ts'
 import type { LogLevel } from '../log.ts'
 import { addLogOptions } from '../log-options.ts'
 import { jsonOption, parsePositive } from '../options.ts'
+import { whileWaiting } from '../progress.ts'
 import { loadOf } from '../server-load.ts'
-import { createLogger, interruptSignal, print, screen } from '../terminal.ts'
+import { createLogger, interruptSignal, paintState, print, screen } from '../terminal.ts'
 
 interface StatusFlags extends AccessFlags {
   timeout: number
@@ -62,9 +63,9 @@ async function status(path: string | undefined, flags: StatusFlags): Promise<voi
       logger: createLogger(flags.logLevel)
     }),
     async network => {
-      await network.start()
+      await whileWaiting('joining the swarm', () => network.start())
       const look = () => lookAround(network, model, AbortSignal.any([interrupt.signal, AbortSignal.timeout(timeoutMs)]))
-      if (flags.watch === undefined) show(await look(), flags)
+      if (flags.watch === undefined) show(await whileWaiting('looking for servers', look), flags)
       else await watch(look, { ...flags, signal: interrupt.signal })
       interrupt.release()
     }
@@ -130,9 +131,9 @@ function draw({ models, nothing }: View): string[] {
     const { what, next } = stateSentence(nothing, 'cli')
     return [what, `→ ${next}`]
   }
-  const width = process.stdout.isTTY ? screen.columns : undefined
+  const width = screen.outputIsTerminal ? screen.columns : undefined
   return models.flatMap(({ model: identity, name, totalBlocks, servers, why }) => [
-    ...drawCoverage(`${name} (${identity.slice(0, 8)})`, totalBlocks, servers, width === undefined ? {} : { width }),
+    ...drawCoverage(`${name} (${identity.slice(0, 8)})`, totalBlocks, servers, { width, paint: paintState }),
     ...(why.kind === 'complete' ? [] : drawState(why))
   ])
 }

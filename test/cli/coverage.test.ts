@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { stripVTControlCharacters } from 'node:util'
 import stringWidth from 'string-width'
 import { drawCoverage, type ServerRow, uncovered } from '../../cli/coverage.ts'
 
@@ -50,6 +51,20 @@ test('queue, sessions and cache are what a server has answered, and one that did
   assert.match(head!, /queue +sessions +cache/)
   assert.match(first!, / 12 +3 +1\.0 MiB of 1\.0 GiB /)
   assert.match(last!, / \? +\? +no answer /)
+})
+
+test('states are painted without moving a column', () => {
+  const servers = [row(0, 6, 'paused'), row(6, 12)]
+  const plain = drawCoverage('tiny', 12, servers)
+  const states: Record<string, string> = { online: '\x1b[32m', paused: '\x1b[33m', incomplete: '\x1b[31m' }
+  const painted = drawCoverage('tiny', 12, servers, {
+    paint: (state, text) => (states[state] === undefined ? text : `${states[state]}${text}\x1b[39m`)
+  })
+  assert.deepEqual(painted.map(stripVTControlCharacters), plain)
+  assert.ok(painted[2]!.includes(' \x1b[33mpaused\x1b[39m '))
+  assert.ok(painted[3]!.includes(' \x1b[32monline\x1b[39m '))
+  assert.equal(painted.at(-1), '\x1b[31m  not served: 0..5\x1b[39m')
+  assert.equal(painted[4], plain[4], 'the row of replicas has no state')
 })
 
 test('blocks of many servers are counted to nine', () => {

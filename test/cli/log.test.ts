@@ -38,7 +38,7 @@ test('a line for a person has the time, the level, the message and the fields', 
     line({ msg: 'x', reason: 'no route', ok: true, ids: [1, 2] }),
     '09:05:07 warn  x  reason="no route" ok=true ids=[1,2]'
   )
-  assert.equal(line({ msg: 'two\n  lines\x1b[2J \x1b' }), '09:05:07 warn  two lines \ufffd')
+  assert.equal(line({ msg: 'two\n  lines\x1b[2J \x1b' }), '09:05:07 warn  two lines \\u001b')
   assert.equal(
     line({ msg: 'x', reason: 'evil\n00:00:00 error fake \x1b[31m' }),
     '09:05:07 warn  x  reason="evil\\n00:00:00 error fake \\u001b[31m"'

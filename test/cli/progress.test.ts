@@ -84,7 +84,7 @@ test('plain lines tell a beginning and an end', () => {
 })
 
 test('names are not trusted', () => {
-  assert.equal(beginLine({ ...download, name: 'a\x1b[2Jb\n' }), 'downloading a\ufffd[2Jb\ufffd: 4.0 GiB …')
+  assert.equal(beginLine({ ...download, name: 'a\x1b[2Jb\n' }), 'downloading a\\u001b[2Jb : 4.0 GiB …')
 })
 
 test('into a file go a line at the beginning and one at the end, of what takes long only', context => {
