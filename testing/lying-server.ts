@@ -17,6 +17,10 @@ export interface LyingServer {
   readonly lies: () => number
   /** what it says from now on; null: the truth */
   tell(lie: ServerLie | null): void
+  /** what it says to one peer alone from now on; null: what it says to all */
+  deceive(peerId: string, lie: ServerLie | null): void
+  /** answers that were changed for such a peer alone */
+  readonly deceptions: () => number
   /** kinds of messages that it keeps to itself from now on, or that wait for so long */
   hold(kinds: readonly BodyKind[], ms?: number): void
 }
@@ -43,24 +47,29 @@ export async function createLyingServer(
   const { requests = true, sessions = true, results = true, boasts = false } = options
   const state = {
     lie,
+    deceived: new Map<string, ServerLie>(),
     lies: 0,
+    deceptions: 0,
     input: undefined as Float32Tensor | undefined,
     held: [] as readonly BodyKind[],
     heldMs: Infinity
   }
-  const change = ({ body, tensors }: Message): Message => {
+  const change = ({ body, tensors }: Message, peerId: string): Message => {
+    const deception = state.deceived.get(peerId)
+    const lie = deception ?? state.lie
     const isSession = body.kind.startsWith('inference')
     if (!results && body.kind === 'inferenceResult') return { body, tensors }
-    if (state.lie === null || !told.includes(body.kind) || !(isSession ? sessions : requests)) return { body, tensors }
+    if (lie === null || !told.includes(body.kind) || !(isSession ? sessions : requests)) return { body, tensors }
     const changed: Record<string, NamedTensors[string]> = {}
     for (const [name, value] of Object.entries(tensors)) {
       const isResult = name === 'hidden' || name === 'grad.hidden'
-      changed[name] = isResult ? state.lie(value as Float32Tensor, state.input) : value
+      changed[name] = isResult ? lie(value as Float32Tensor, state.input) : value
     }
-    state.lies += 1
+    if (deception === undefined) state.lies += 1
+    else state.deceptions += 1
     return { body, tensors: changed }
   }
-  const wrap = (stream: MessageStream): MessageStream =>
+  const wrap = (stream: MessageStream, peerId: string): MessageStream =>
     new Proxy(stream, {
       get(target, name) {
         if (name === 'send') {
@@ -70,7 +79,7 @@ export async function createLyingServer(
               if (state.heldMs === Infinity) return
               await new Promise(resolve => setTimeout(resolve, state.heldMs))
             }
-            await target.send(change(message), sending)
+            await target.send(change(message, peerId), sending)
           }
         }
         if (name === 'receive') {
@@ -93,14 +102,16 @@ export async function createLyingServer(
           protocol: string,
           handler: Parameters<Network['handle']>[1],
           handling?: Parameters<Network['handle']>[2]
-        ) => target.handle(protocol, (stream, context) => handler(wrap(stream), context), handling)
+        ) => target.handle(protocol, (stream, context) => handler(wrap(stream, context.peerId), context), handling)
       }
       if (name === 'announce' && boasts) {
         const best = { decodeRate: 3e6, forwardRate: 3e8, queueMs: 0, trainingQueueMs: 0 }
         return (fields: Parameters<Network['announce']>[0], announcing?: Parameters<Network['announce']>[1]) =>
           target.announce({ ...fields, ...best }, announcing)
       }
-      if (name === 'open') return async (...opening: Parameters<Network['open']>) => wrap(await target.open(...opening))
+      if (name === 'open') {
+        return async (...opening: Parameters<Network['open']>) => wrap(await target.open(...opening), opening[0])
+      }
       const value = Reflect.get(target, name, target)
       return typeof value === 'function' ? value.bind(target) : value
     }
@@ -108,8 +119,13 @@ export async function createLyingServer(
   return {
     server: new BlockServer({ network }, init),
     lies: () => state.lies,
+    deceptions: () => state.deceptions,
     tell(next) {
       state.lie = next
+    },
+    deceive(peerId, next) {
+      if (next === null) state.deceived.delete(peerId)
+      else state.deceived.set(peerId, next)
     },
     hold(kinds, ms = Infinity) {
       state.held = kinds

@@ -1,11 +1,13 @@
 // The clients of a simulated swarm: what they ask for, and whether what they get is right.
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import type { AuditOptions } from '../../client/audit/auditor.ts'
 import { AutoDistributedModelForCausalLM, type DistributedModelForCausalLM } from '../../client/models/causal.ts'
 import { type TrainingProgress, train } from '../../client/train/index.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { minute, second } from '../../common/units.ts'
 import { createNetwork } from '../../network/node.ts'
+import type { ServerLie } from '../lying-server.ts'
 import type { Incarnation, Machine } from './machine.ts'
 import {
   adapted,
@@ -32,6 +34,18 @@ export interface ClientsInit {
   readonly excuse: (machine: Machine, sinceMs: number) => string | null
 }
 
+/** A server that tells one client what it has not computed. */
+export interface Deception {
+  readonly liar: Host
+  readonly lie: ServerLie
+  /** generations */
+  readonly count: number
+  /** where the client keeps what it knows of servers */
+  readonly home: string
+  /** nothing else goes wrong meanwhile */
+  readonly isCalm: boolean
+}
+
 export class Clients {
   readonly #init: ClientsInit
 
@@ -40,7 +54,11 @@ export class Clients {
   }
 
   /** Opens the model in this process, lets `use` work with it, closes it. */
-  async #session(process: Incarnation, use: (model: DistributedModelForCausalLM) => Promise<void>): Promise<void> {
+  async #session(
+    process: Incarnation,
+    use: (model: DistributedModelForCausalLM) => Promise<void>,
+    { onPeerId, ...audited }: { onPeerId?: (peerId: string) => void; home?: string; audit?: AuditOptions } = {}
+  ): Promise<void> {
     const { context, hosts } = this.#init
     const { report, scenario, modelPath } = context
     const { pingIntervalMs, secret } = scenario
@@ -55,12 +73,13 @@ export class Clients {
         pingIntervalMs
       }
     })
+    onPeerId?.(network.peerId)
     let model: DistributedModelForCausalLM
     try {
       model = await report.within(`${name} opens the model`, mostOpenMs, isAlive, async () => {
         await network.start()
         return await AutoDistributedModelForCausalLM.fromPretrained(modelPath, {
-          ...{ network, threads: 1, codec: 'fp32' },
+          ...{ network, threads: 1, codec: 'fp32', ...audited },
           remote: { subBatchTokens }
         })
       })
@@ -95,11 +114,59 @@ export class Clients {
     })
   }
 
+  /** Generations of a client that audits all, of which one server makes a fool: what is found, and told to `report`. */
+  async audit(process: Incarnation, { liar, lie, count, home, isCalm }: Deception): Promise<void> {
+    const { context, oracle, hosts } = this.#init
+    const { report, world } = context
+    const random = world.random('lies')
+    const name = `${process.machine.name}, deceived by ${liar.machine.name}`
+    const told = liar.deceptions
+    const wrong: string[] = []
+    let peerId = ''
+    const onPeerId = (own: string): void => {
+      peerId = own
+      liar.deceive(own, lie)
+    }
+    const audit = { probability: 1 }
+    await this.#session(
+      process,
+      async model => {
+        for (let done = 0; done < count; done++) {
+          await this.#generation(process, model, pickOne(random, oracle.generations), true, what => wrong.push(what))
+        }
+        const { audits, lies, suspected, unanswered } = (await model.audits())!
+        const lied = Math.max(0, liar.deceptions - told)
+        report.count('audits', audits)
+        report.count('lies told to a client that audits', lied)
+        world.trace('audited', audits, lies.length, unanswered, lied)
+        for (const { peerId: accused } of lies) {
+          const host = hosts.find(each => each.peerId === accused)
+          if (host?.hasLied !== true) report.find('wrong', `${name}: an audit accuses ${host?.machine.name} of a lie`)
+        }
+        const isFound = lies.some(({ peerId: accused }) => accused === liar.peerId)
+        if (isFound) report.count('liars found')
+        // what nobody could compute again was used as it was
+        if (unanswered === 0) for (const what of wrong) report.find('wrong', `${what}, and audits let it pass`)
+        if (!isCalm || lied === 0) return
+        // of a chain that only compares nobody knows which server has lied
+        const widest = Math.max(...hosts.map(({ blocks }) => blocks.end - blocks.first))
+        const isAsked = liar.blocks.end - liar.blocks.first === widest
+        if (isAsked && !isFound && suspected.length === 0)
+          report.find('wrong', `${name}: ${lied} lies were told and none was found`)
+        if (liar.wasFound) report.find('wrong', `${name}: a liar was found before and asked again`)
+        liar.wasFound = isFound
+      },
+      { onPeerId, home, audit }
+    )
+    liar.deceive(peerId, null)
+  }
+
   async #generation(
     process: Incarnation,
     model: DistributedModelForCausalLM,
     { name: kind, prompts, options, steps }: ExpectedGeneration,
-    hurries: boolean
+    hurries: boolean,
+    onWrong: (what: string) => void = what => this.#init.context.report.find('wrong', what)
   ): Promise<void> {
     const { context, excuse } = this.#init
     const { report, world } = context
@@ -125,7 +192,7 @@ export class Clients {
         if (done) break
         const expected = steps[at]
         if (expected === undefined || expected.join() !== value.tokens.join()) {
-          report.find('wrong', `${name}: step ${at}: expected tokens ${expected?.join()}, found ${value.tokens.join()}`)
+          onWrong(`${name}: step ${at}: expected tokens ${expected?.join()}, found ${value.tokens.join()}`)
           return
         }
         at++
@@ -133,7 +200,7 @@ export class Clients {
         if (thinks > 0 && random.uniform() < 0.5)
           await new Promise(resolve => setTimeout(resolve, thinks * random.uniform()))
       }
-      if (at !== steps.length) report.find('wrong', `${name}: expected ${steps.length} steps, found ${at}`)
+      if (at !== steps.length) onWrong(`${name}: expected ${steps.length} steps, found ${at}`)
       report.count('generations')
       world.trace('generated', kind, at)
     } catch (error) {

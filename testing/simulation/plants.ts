@@ -13,6 +13,7 @@ export interface Plant {
     | 'leak'
     | 'hang'
     | 'not rejoined'
+    | 'lie believed'
   /** from the root of the repository */
   readonly file: string
   /** is there exactly once */
@@ -70,6 +71,13 @@ export const plants: readonly Plant[] = [
     file: 'client/remote/passes/retry.ts',
     find: "    }, ms)\n    signal?.addEventListener('abort', aborted, { once: true })\n",
     replace: "    }, 1000 * ms)\n    signal?.addEventListener('abort', aborted, { once: true })\n"
+  },
+  {
+    name: 'liar-acquitted',
+    kind: 'lie believed',
+    file: 'client/audit/verdict.ts',
+    find: "  if (second.isOwn) return 'lied'\n  if (third === null) return 'undecided'\n",
+    replace: "  if (second.isOwn || third === null || third.isOwn) return 'agreed'\n"
   }
 ]
 

@@ -1,7 +1,9 @@
 // One simulated stretch of time in one world: a swarm, its clients, faults, and at the end calm in which everything must be right.
 import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { createRandom } from '../../common/random.ts'
 import { minute, second } from '../../common/units.ts'
+import { echo, noise, type ServerLie } from '../lying-server.ts'
 import { Clients } from './clients.ts'
 import { raiseFaults } from './faults.ts'
 import type { Machine } from './machine.ts'
@@ -112,7 +114,11 @@ export async function simulate(platform: Platform, init: SimulationInit): Promis
     }
     const excuse = (machine: Machine, sinceMs: number) => excuseFor(report, hosts, clock.now)(machine, sinceMs)
     const clients = new Clients({ context, oracle, hosts, excuse })
-    const [generating, training] = [world.addMachine('client0'), world.addMachine('client1')]
+    const [generating, training, auditing] = [0, 1, 2].map(index => world.addMachine(`client${index}`)) as [
+      Machine,
+      Machine,
+      Machine
+    ]
     const watching = { isOver: false }
     const watch = async () => {
       while (!watching.isOver) {
@@ -141,15 +147,47 @@ export async function simulate(platform: Platform, init: SimulationInit): Promis
         }
       }
     }
+    const lies = world.random('lies')
+    const audits = async () => {
+      while (clock.now < calmFromMs) {
+        await world.pause((3 + 9 * lies.uniform()) * minute)
+        if (clock.now < calmFromMs) await deceive({ times: 1, isCalm: false })
+      }
+    }
     await Promise.all([
       generations(),
       trainings(),
+      audits(),
       raiseFaults({ world, report, hosts, clients: [generating, training] }, calmFromMs)
     ])
     await bringToRest(hosts)
     watching.isOver = true
     await watched
     await Promise.all(keeping)
+
+    /** A server lies to the client that audits, which is started so many times and keeps what it knows of servers in between. */
+    async function deceive({ times, isCalm }: { times: number; isCalm: boolean }): Promise<void> {
+      const liar = pickOne(
+        lies,
+        hosts.filter(({ server }) => server !== undefined)
+      )
+      const scale = 1.3 + lies.uniform()
+      const kinds: readonly ServerLie[] = [
+        noise(0.3 + lies.uniform(), () => lies.normal()),
+        result => ({ ...result, data: result.data.map(value => value * scale) }),
+        echo
+      ]
+      const kind = lies.integer(kinds.length)
+      const lie = kinds[kind]!
+      world.trace('deceives', liar.machine.name, kind)
+      const folder = `audits-${clock.now.toFixed(0)}`
+      liar.wasFound = false
+      for (let time = 0; time < times; time++) {
+        await oneProcess(auditing, process =>
+          clients.audit(process, { liar, lie, count: 2, home: join(process.home, folder), isCalm })
+        )
+      }
+    }
 
     /** The last part: everything is up, all is asked for once more, and nothing may be left over. */
     async function bringToRest(all: readonly Host[]): Promise<void> {
@@ -169,6 +207,7 @@ export async function simulate(platform: Platform, init: SimulationInit): Promis
           report.find('error', `${each.name} does not end although all is calm`)
         }
       })
+      await deceive({ times: 2, isCalm: true })
       // activations of clients that were killed are kept for ten minutes
       await world.pause(Math.max(0, calmMs - 2 * recoveryMs))
       for (const { machine, server } of all) {

@@ -35,6 +35,11 @@ export class Host {
   server: BlockServer | undefined
   /** the same, by what it can be told to say */
   #mouth: LyingServer | undefined
+  #deception: { readonly peerId: string; readonly lie: ServerLie } | undefined
+  /** it has given wrong answers at some time */
+  hasLied = false
+  /** a client that keeps what it knows has found it to lie */
+  wasFound = false
   /** how long it stays away when it has ended */
   restartMs = restartMs
   readonly #context: SwarmContext
@@ -112,8 +117,26 @@ export class Host {
     this.#isRetired = true
   }
 
+  /** the same after every start; '' before it has been up */
+  get peerId(): string {
+    return this.#address.split('/p2p/').at(-1)!
+  }
+
+  /** Tells one client alone what it computes wrongly, also when it was started again; null: the truth again. */
+  deceive(peerId: string, lie: ServerLie | null): void {
+    this.#deception = lie === null ? undefined : { peerId, lie }
+    this.#mouth?.deceive(peerId, lie)
+    if (lie !== null) this.hasLied = true
+  }
+
+  /** answers that a client was told instead of what was computed, since the process started */
+  get deceptions(): number {
+    return this.#mouth?.deceptions() ?? 0
+  }
+
   /** What becomes of its answers from now on; null: nothing. */
   lies(how: 'no numbers' | 'never' | 'late' | null): void {
+    if (how !== null) this.hasLied = true
     const nothing: ServerLie = ({ dtype, shape, data }) => ({ dtype, shape, data: data.map(() => Number.NaN) })
     this.#mouth?.tell(how === 'no numbers' ? nothing : null)
     this.#mouth?.hold(how === 'never' || how === 'late' ? answers : [], how === 'late' ? lateMs : undefined)
@@ -133,6 +156,7 @@ export class Host {
       },
       null
     )
+    if (this.#deception !== undefined) this.#mouth.deceive(this.#deception.peerId, this.#deception.lie)
     const { server } = this.#mouth
     await server.start()
     this.#address = server.addresses[0]!

@@ -8,7 +8,7 @@ import { createMachine, current, type Incarnation, type Machine } from './machin
 import { Wires } from './wires.ts'
 
 /** Streams of random numbers of one seed: what one of them draws does not depend on how much others do. */
-const streams = { entropy: 1, wires: 2, device: 3, disk: 4, faults: 5, work: 6 } as const
+const streams = { entropy: 1, wires: 2, device: 3, disk: 4, faults: 5, work: 6, lies: 7 } as const
 export type Stream = keyof typeof streams
 
 export interface WorldInit {
