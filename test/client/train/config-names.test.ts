@@ -50,6 +50,14 @@ const used = (value: unknown): unknown =>
   typeof value === 'number' ? value + 3 : typeof value === 'boolean' ? true : 'something'
 
 suite('names of other configurations', () => {
+  test("Axolotl's lora_target_parameters are PEFT's target_parameters, a field of LORA alone", () => {
+    const { config, fault } = answerTo({ lora_target_parameters: ['gate.weight'], peft: { peft_type: 'LORA' } })
+    assert.equal(fault, '')
+    assert.deepEqual((config!.peft as Fields).target_parameters, ['gate.weight'])
+    const other = answerTo({ peft: { peft_type: 'IA3', target_parameters: ['gate.weight'] } })
+    assert.match(other.fault, /target_parameters is a field of LORA/)
+  })
+
   for (const source of ['TrainingArguments', 'SFTConfig', 'ModelConfig', 'ScriptArguments'] as const) {
     test(`every field of ${source} is understood, has a note, or is answered with a sentence`, () => {
       for (const [name, value] of Object.entries(reference[source])) {
