@@ -1,5 +1,6 @@
 // What a run would do, found out without training: its steps, its data, its memory, and whether it could start. Prints nothing.
 import { SwarmError } from '../../../common/errors.ts'
+import { MiB } from '../../../common/units.ts'
 import { checkMeasure, findResume } from '../checkpointing.ts'
 import { countLabels, countTokens } from '../collate.ts'
 import { type TrainConfig, toTrainOptions } from '../config/index.ts'
@@ -48,7 +49,7 @@ export interface RunPreview {
   readonly evaluationInterval: number | null
   /** numbers that are trained */
   readonly trained: number
-  /** bytes that training adds to what the opened model takes: gradients, moments and the largest batch */
+  /** bytes that training adds to what the opened model takes: gradients, moments, the largest batch and the runtime; an estimate */
   readonly addedBytes: number
   readonly resumed?: Resumed
   /** what would end the run before its first step */
@@ -61,8 +62,10 @@ const momentsOf = ({ optim, optim_args: { momentum = 0 } }: TrainConfig): number
 
 /** Copies of hidden states that a batch has at once: embedded, on the way there and back, and their gradients. */
 const hiddenCopies = 4
-/** Copies of scores: of the head, as probabilities, and their gradients. */
-const scoreCopies = 3
+/** Copies of scores: of the head, as probabilities, their gradients, and what ONNX Runtime keeps between; measured with models/tiny. */
+const scoreCopies = 5
+/** Compiled graphs of head and loss, connections, and garbage that V8 leaves for a while; measured with models/tiny. */
+const runtimeBytes = 80 * MiB
 const floatBytes = 4
 
 export interface PreviewSizes {
@@ -125,7 +128,7 @@ export async function previewRun(
     epochs: total / stepsPerEpoch,
     evaluationInterval: evaluate === undefined ? null : intervalOf(evaluate.everySteps ?? stepsPerEpoch, total),
     trained,
-    addedBytes: trained * floatBytes * (1 + momentsOf(config)) + batchBytes(data.train, config, sizes),
+    addedBytes: trained * floatBytes * (1 + momentsOf(config)) + batchBytes(data.train, config, sizes) + runtimeBytes,
     ...(resumed && { resumed }),
     faults
   }

@@ -36,9 +36,9 @@ suite('a preview', () => {
     )
     assert.equal(epochs, progress.at(-1)!.epoch)
     assert.equal(stepsPerEpoch, Math.ceil(examples.length / 2))
-    // a gradient and two moments of AdamW, and two rows of the longest example: 4 hidden states and 3 scores of each position
+    // a gradient and two moments of AdamW; two rows of the longest example: 4 hidden states and 5 scores of each position; the runtime
     const longest = Math.max(...examples.map(({ ids }) => ids.length))
-    assert.equal(addedBytes, 4 * 3 * trained + 2 * longest * 4 * (4 * 8 + 3 * 10))
+    assert.equal(addedBytes, 4 * 3 * trained + 2 * longest * 4 * (4 * 8 + 5 * 10) + 80 * 2 ** 20)
   })
 
   test('tells where a run would go on, and refuses what the run would refuse', async t => {
