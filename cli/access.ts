@@ -26,16 +26,25 @@ export interface AccessFlags {
 /** Adds --join, --swarm, --allow, --lan and --no-mdns, and for clients --identity, which peers that listen have of their own. */
 export function addAccessOptions(command: Command, { listens = false } = {}): Command {
   command
+    .optionsGroup('Swarm:')
     .addOption(joinOption())
     .addOption(
-      new Option('--swarm <invite or name>', 'private swarm: an invite, swarm1…, or a name of swarm init').env(
-        'SWARM_INVITE'
-      )
+      new Option(
+        '--swarm <invite or name>',
+        'private swarm: an invite (swarm1…) or a name of swarm init (default: none)'
+      ).env('SWARM_INVITE')
     )
-    .option('--allow <peer id or file...>', 'deal only with these peers; a file has lines <peer id> [client|server]')
-    .option('--lan', 'also look for peers on the LAN when addresses are named (default: only when none is)')
-    .option('--no-mdns', 'turn multicast off: find no peers on the LAN, and stay hidden from them')
-  if (!listens) command.option('--identity <file>', 'keep the peer identity in this file, for servers with --allow')
+    .option(
+      '--allow <peer id or file...>',
+      'allow-list: deal only with these peers; a file has lines <peer id> [client|server] (default: all)'
+    )
+    .option('--lan', 'look for peers on the LAN even if --join names addresses (default: only if it names none)')
+    .option('--no-mdns', 'turn multicast off: neither find peers on the LAN nor be found by them')
+  if (!listens)
+    command.option(
+      '--identity <file>',
+      'file of the peer identity, for servers with --allow (default: a new identity each time)'
+    )
   return command
 }
 

@@ -132,7 +132,7 @@ export function addGenerationOptions(
       'speculative decoding: propose N tokens by prompt lookup (default: off)',
       parseGuesses
     )
-    .option('--draft <model>', 'speculative decoding with this small draft model (same tokenizer)')
+    .option('--draft <model>', 'speculative decoding with this small draft model, same tokenizer (default: off)')
 }
 
 /** The flags as the SDK's options. Throws UsageError for flags that exclude each other. */

@@ -12,13 +12,14 @@ export interface HubFlags {
   offline?: boolean
 }
 
-export const revisionOption = () => new Option('--revision <name>', 'branch, tag or commit of a model of the hub')
+export const revisionOption = () =>
+  new Option('--revision <name>', 'branch, tag or commit of a hub model (default: main)')
 
 export const offlineOption = () =>
-  new Option('--offline', 'ask no hub: only what is in its cache on this machine (default: as HF_HUB_OFFLINE says)')
+  new Option('--offline', 'use only the hub cache on this machine (default: as HF_HUB_OFFLINE says)')
 
 export const fromPeersOption = () =>
-  new Option('--from-peers', 'fetch the model, by its name in the swarm, from servers that hold it')
+  new Option('--from-peers', 'fetch the model from servers of the swarm, by the name that they announce')
 
 /** Where what peers gave is kept. */
 export function peersSettings(): FromPeers {

@@ -20,16 +20,19 @@ export interface ListenFlags {
 /** Adds --host, --port, --ws-port, --announce, --identity, --relay and --nat. */
 export function addListenOptions(command: Command, { port }: { port: number }): Command {
   return command
-    .option('--host <host>', 'address or host name to listen on', '0.0.0.0')
-    .option('-p, --port <port>', 'TCP port to listen on, 0 = any free one', parseTcpPort, port)
+    .optionsGroup('Listening:')
+    .option('--host <host>', 'address or host name to listen on; 0.0.0.0: all addresses', '0.0.0.0')
+    .option('-p, --port <port>', 'TCP port to listen on; 0: any free one', parseTcpPort, port)
     .addOption(
-      new Option('--ws-port <port>', 'also listen for WebSockets, for clients that have no TCP').argParser(parseTcpPort)
+      new Option('--ws-port <port>', 'also listen for WebSockets on this port, for browsers (default: off)').argParser(
+        parseTcpPort
+      )
     )
-    .option('--announce <address...>', 'tell others these addresses instead of those listened on')
-    .option('--identity <file>', 'keep the peer identity in this file (default: one per port under the home folder)')
-    .option('--no-identity', 'a new identity at each start')
-    .option('--relay', 'forward the traffic of peers that cannot be reached')
-    .option('--nat', 'be reached behind a router: UPnP, relays among the peers, direct connections where they work')
+    .option('--announce <address...>', 'addresses to tell other peers (default: those listened on)')
+    .option('--identity <file>', 'file of the peer identity (default: one per port in the home folder)')
+    .option('--no-identity', 'use a new identity at each start')
+    .option('--relay', 'relay traffic for peers behind routers (default: off)')
+    .option('--nat', 'make this peer reachable behind a router: UPnP, relays, hole punching (default: off)')
 }
 
 /** The IP address that a host name has on this machine, IPv4 before IPv6. Throws INVALID_ARGUMENT where it has none. */

@@ -33,6 +33,7 @@ export function addQuietOption(command: Command): Command {
  */
 export function addLogOptions(command: Command, fallback: LogLevel = 'warn'): Command {
   return command
+    .optionsGroup('Output:')
     .addOption(
       new Option('--log-level <level>', `log lines to print on stderr (default: ${fallback})`)
         .choices(logLevels)

@@ -29,13 +29,15 @@ export function parseDtype(text: string): Precision {
 }
 
 export function codecOption(fallback: string): Option {
-  return new Option('--codec <codec>', `how hidden states travel (default: ${fallback})`).choices(codecNames)
+  return new Option('--codec <codec>', `encoding of hidden states on the wire (default: ${fallback})`).choices(
+    codecNames
+  )
 }
 
 export function requireDtypeOption(): Option {
   return new Option(
     '--require-dtype <dtype>',
-    'use only servers that announce this precision: fp32, int8, int4 (default: any)'
+    'use only servers with this precision: fp32, int8, int4 (default: any)'
   ).argParser(parseDtype)
 }
 
@@ -96,9 +98,10 @@ export function parseMaxRate(text: string): { readonly share: number } | { reado
 }
 
 export const joinOption = () =>
-  new Option('-j, --join <address...>', 'peers already in the swarm: host:port, [IPv6]:port, or a multiaddr').env(
-    'SWARM_JOIN'
-  )
+  new Option(
+    '-j, --join <address...>',
+    'peers to join by: host:port, [IPv6]:port, or a multiaddr (default: peers on the LAN)'
+  ).env('SWARM_JOIN')
 
 /** `0.05` */
 export function parseShare(text: string): number {
@@ -110,10 +113,10 @@ export function parseShare(text: string): number {
 export const auditOption = () =>
   new Option(
     '--audit <probability>',
-    'compute this share of what servers have computed again, elsewhere, and leave out those that lie'
+    'recompute this share of the results on other servers, and drop servers that lie (default: 0)'
   ).argParser(parseShare)
 
-export const jsonOption = () => new Option('--json', 'machine-readable output')
+export const jsonOption = () => new Option('--json', 'print JSON for programs')
 
 export const untilEofOption = () =>
-  new Option('--until-eof', 'stop when standard input ends: for programs that start this one')
+  new Option('--until-eof', 'stop when standard input ends, for programs that start this one')

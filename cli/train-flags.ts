@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { peftKeys, trainConfigSchema } from '../client/index.ts'
-import { foreignSwitches, foreignValues } from '../client/train/config/index.ts'
+import { foreignSwitches, foreignValues, trainConfigGroups } from '../client/train/config/index.ts'
 
 /** What a JSON Schema says of one key. */
 interface KeySchema {
@@ -17,15 +17,26 @@ interface KeySchema {
 
 const properties = z.toJSONSchema(trainConfigSchema, { io: 'input' }).properties as Record<string, KeySchema>
 
-/** Keys of the peft section by the methods that know them. */
+/** Methods of the peft section that know a key. */
+const ownersOf = (key: string) => properties.peft!.oneOf!.filter(method => key in method.properties)
+
+const nameOf = (method: { properties: Record<string, KeySchema> }): string =>
+  (method.properties.peft_type as { const?: string }).const!
+
+/** Keys of the peft section. */
 const peftProperties = Object.fromEntries(
   peftKeys.map(key => {
-    const owners = properties.peft!.oneOf!.filter(method => key in method.properties)
-    const names = owners.map(method => (method.properties.peft_type as { const?: string }).const)
-    const description = key === 'peft_type' ? `what is trained: ${names.join(', ')}` : names.join(', ')
-    return [key, { ...owners[0]!.properties[key], description }]
+    const own = ownersOf(key)[0]!.properties[key]!
+    const { const: _, ...schema } = own as KeySchema & { const?: string }
+    return [key, key === 'peft_type' ? { ...schema, enum: ownersOf(key).map(nameOf) } : own]
   })
 )
+
+/** Under which heading a key of the peft section stands: its methods, or all. */
+function peftGroup(key: string): string {
+  const names = ownersOf(key).map(nameOf)
+  return names.length === properties.peft!.oneOf!.length ? 'Adapter:' : `Adapter, ${names.join(', ')}:`
+}
 
 /** Have an option of their own, which other commands share, or are set by a section. */
 const elsewhere: ReadonlySet<string> = new Set(['initial_peers', 'peft'])
@@ -36,20 +47,32 @@ const takesMany = ({ type, anyOf }: KeySchema): boolean => type === 'array' || (
 
 const kebab = (key: string): string => key.replaceAll('_', '-')
 
-function optionOf(key: string, schema: KeySchema): Option {
-  const value = takesMany(schema) ? ' <values...>' : schema.type === 'boolean' ? '' : ' <value>'
-  const isPlain = ['string', 'number', 'boolean'].includes(typeof schema.default)
-  const notes = [schema.enum?.join(', '), isPlain ? `default: ${schema.default}` : undefined].filter(Boolean)
-  const description = `${schema.description ?? ''}${notes.length > 0 ? ` (${notes.join('; ')})` : ''}`
-  return new Option(`${short[key] ?? ''}--${kebab(key)}${value}`, description)
+/** How help names a flag's value. */
+function placeholderOf(schema: KeySchema): string {
+  if (takesMany(schema)) return ' <values...>'
+  if (schema.type === 'boolean') return ''
+  if (schema.type === 'integer') return ' <count>'
+  if (schema.type === 'number') return ' <number>'
+  return schema.enum !== undefined ? ' <name>' : schema.type === 'string' ? ' <text>' : ' <value>'
 }
 
-function addOptions(command: Command, schemas: Readonly<Record<string, KeySchema>>, group: string): void {
-  for (const [key, schema] of Object.entries(schemas)) {
-    if (elsewhere.has(key)) continue
-    command.addOption(optionOf(key, schema).helpGroup(group))
-    if (schema.type === 'boolean') command.addOption(new Option(`--no-${kebab(key)}`).hideHelp())
-  }
+function defaultOf({ type, default: value }: KeySchema): string | undefined {
+  if (type === 'boolean') return value === undefined ? undefined : `default: ${value ? 'on' : 'off'}`
+  return ['string', 'number', 'boolean'].includes(typeof value) ? `default: ${value}` : undefined
+}
+
+function optionOf(key: string, schema: KeySchema): Option {
+  // a default that depends on something else is said by the description
+  const [, meaning, said] = /^(.*?)(?:; (default: .*))?$/.exec(schema.description ?? '')!
+  const notes = [schema.enum?.join(', '), said ?? defaultOf(schema)].filter(Boolean)
+  const description = `${meaning}${notes.length > 0 ? ` (${notes.join('; ')})` : ''}`
+  return new Option(`${short[key] ?? ''}--${kebab(key)}${placeholderOf(schema)}`, description)
+}
+
+function addOption(command: Command, key: string, schema: KeySchema, group: string): void {
+  if (elsewhere.has(key)) return
+  command.addOption(optionOf(key, schema).helpGroup(group))
+  if (schema.type === 'boolean') command.addOption(new Option(`--no-${kebab(key)}`).hideHelp())
 }
 
 /** Take names of modules. */
@@ -71,8 +94,11 @@ function addForeignOptions(command: Command): void {
 
 /** A switch may also be set to false: `--no-packing`, over a file that sets it. */
 export function addConfigOptions(command: Command): Command {
-  addOptions(command, properties, 'Configuration:')
-  addOptions(command, peftProperties, 'Configuration of the adapter (peft):')
+  for (const [group, keys] of Object.entries(trainConfigGroups)) {
+    for (const key of keys) addOption(command, key, properties[key]!, `${group}:`)
+  }
+  const peft = Map.groupBy(Object.keys(peftProperties), peftGroup)
+  for (const [group, keys] of peft) for (const key of keys) addOption(command, key, peftProperties[key]!, group)
   addForeignOptions(command)
   return command
 }

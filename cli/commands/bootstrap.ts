@@ -18,11 +18,12 @@ interface BootstrapFlags extends AccessFlags, ListenFlags {
 }
 
 export function bootstrapCommand(): Command {
-  return addLogOptions(addListenOptions(addAccessOptions(new Command('bootstrap'), { listens: true }), { port: 31330 }))
+  const command = new Command('bootstrap')
     .description('run a peer without a model: a fixed address for others to join by')
     .addOption(jsonOption())
     .addOption(untilEofOption())
     .action(bootstrap)
+  return addLogOptions(addListenOptions(addAccessOptions(command, { listens: true }), { port: 31330 }))
 }
 
 async function bootstrap(flags: BootstrapFlags): Promise<void> {

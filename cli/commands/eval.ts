@@ -28,7 +28,7 @@ function parseLabels(text: string): string[] {
 }
 
 export function evalCommand(): Command {
-  return addLogOptions(addAccessOptions(new Command('eval')))
+  const command = new Command('eval')
     .description('measure a model over data through the swarm: perplexity, exact answers, or accuracy and F1')
     .argument('<model>', 'folder, GGUF file or hub name of the checkpoint; only what lies outside the blocks is read')
     .argument('<data...>', 'files or folders of .jsonl, .json, .csv, .tsv, .txt (docs/training-data.md)')
@@ -37,17 +37,26 @@ export function evalCommand(): Command {
     .addOption(revisionOption())
     .addOption(offlineOption())
     .addOption(fromPeersOption())
-    .option('-a, --adapter <folder>', 'adapter to measure, as swarm train or PEFT saved it')
-    .addOption(new Option('--format <name>', 'of the data (default: by its fields)').choices(dataFormatNames))
+    .option('-a, --adapter <folder>', 'adapter to measure, as swarm train or PEFT saved it (default: none)')
+    .addOption(
+      new Option('--format <name>', 'format of the data (default: detected from its first row)').choices(
+        dataFormatNames
+      )
+    )
     .option('--max-seq-length <tokens>', "longest sequence (default: the model's positions)", parsePositive)
     .option('--truncate', 'cut longer examples at their end instead of refusing them')
-    .option('--train-on-inputs', 'count the tokens of prompts too')
-    .option('--stride <tokens>', 'from one window of a .txt file to the next (default: half a window)', parsePositive)
-    .option('--batch-size <count>', 'examples that go through the model together', parsePositive, 8)
-    .option('--labels <names>', 'classes of the head in their order, with commas between them', parseLabels)
+    .option('--train-on-inputs', 'measure the tokens of prompts, too')
+    .option('--stride <tokens>', 'step between two windows of a .txt file (default: half a window)', parsePositive)
+    .option('--batch-size <count>', 'examples in a batch', parsePositive, 8)
+    .option(
+      '--labels <names>',
+      'names of the classes in their order, with commas between them (default: those of model and data)',
+      parseLabels
+    )
     .option('--exact-match', 'also generate answers to prompts and compare them')
     .addOption(jsonOption())
     .action(evaluate)
+  return addLogOptions(addAccessOptions(command))
 }
 
 async function evaluate(path: string, data: string[], flags: EvalFlags): Promise<void> {

@@ -22,8 +22,14 @@ export function initCommand(): Command {
   return new Command('init')
     .description('make a private swarm, and print the invite that lets machines join it')
     .argument('<name or invite>', 'name of the new swarm, or an invite (swarm1…) to store under its name')
-    .option('--model <path>', 'the only checkpoint of this swarm: peers with another model get an error')
-    .option('--peer <address...>', 'addresses in the invite to join by, host:port or multiaddr; a LAN needs none')
+    .option(
+      '--model <path>',
+      'the only checkpoint of this swarm: peers with another model get an error (default: any model)'
+    )
+    .option(
+      '--peer <address...>',
+      'addresses in the invite to join by, host:port or multiaddr (default: none; a LAN needs none)'
+    )
     .addOption(
       new Option('--rotate', 'replace the secret: prints a new invite; the old one no longer works').conflicts('show')
     )

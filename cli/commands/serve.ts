@@ -64,67 +64,80 @@ interface ServeFlags extends AccessFlags, HubFlags, ListenFlags {
 }
 
 export function serveCommand(): Command {
-  return addLogOptions(addListenOptions(addAccessOptions(new Command('serve'), { listens: true }), { port: 0 }))
+  const command = new Command('serve')
     .description("host a range of a model's blocks for the swarm")
     .argument('<model>', 'folder of a Hugging Face checkpoint, GGUF file, or name of a model of the hub')
+    .action(serve)
+    .optionsGroup('Blocks:')
     .addOption(
-      new Option('--name <name>', 'name of this server in lists of others (default: the host name)').argParser(
-        parseServerName
-      )
-    )
-    .addOption(
-      new Option('-b, --blocks <first-end>', 'half-open range: 0-4 serves blocks 0, 1, 2, 3')
+      new Option('-b, --blocks <first-end>', 'half-open range: 0-4 serves blocks 0, 1, 2, 3 (default: chosen by need)')
         .argParser(parseBlocks)
         .conflicts('numBlocks')
     )
     .addOption(
       new Option(
         '-n, --num-blocks <count>',
-        'serve so many blocks, where the swarm needs them most (default: as many as fit into memory)'
+        'number of blocks; the swarm decides which (default: as many as fit into memory)'
       ).argParser(parsePositive)
     )
-    .addOption(revisionOption())
-    .addOption(offlineOption())
-    .addOption(fromPeersOption())
-    .option('--threads <count>', 'threads for computing (default: all cores)', parsePositive)
-    .addOption(
-      new Option(
-        '--weights <storage>',
-        'mapped: straight from the file, hardly any memory of its own; prepacked: faster decode, a copy in memory; auto: prepacked where memory allows'
-      )
-        .choices(['auto', 'mapped', 'prepacked'])
-        .default('auto')
-    )
+    .option('--no-rebalance', 'never move to other blocks (default: move when the swarm needs them more)')
     .addOption(
       new Option(
         '--dtype <dtype>',
-        'precision of the blocks: fp32, int8, int4 (quantized once into the cache), auto: fp32 where memory allows, else int8'
+        'precision of the blocks: fp32, int8, int4; auto: fp32 if memory allows, else int8. Quantizes once, into the cache'
       )
         .argParser((text: string) => (text === 'auto' ? text : parseDtype(text)))
         .default('auto')
     )
-    .option('--no-rebalance', 'stay with the blocks chosen at start, also where others need servers more')
-    .option('--memory <size>', 'memory for weights, caches and work together (default: what is free)', parseBytes)
+    .addOption(
+      new Option(
+        '--weights <storage>',
+        'mapped: read from the file, uses little memory; prepacked: copied to memory, faster decode; auto: prepacked if memory allows'
+      )
+        .choices(['auto', 'mapped', 'prepacked'])
+        .default('auto')
+    )
+    .addOption(fromPeersOption())
+    .addOption(revisionOption())
+    .addOption(offlineOption())
+    .optionsGroup('Resources:')
+    .option('--memory <size>', 'total memory for weights, caches and activations (default: free memory)', parseBytes)
+    .option('--kv-cache <size>', 'memory for the KV cache (default: 1 GiB, or a share of --memory)', parseBytes)
     .option(
-      '--kv-cache <size>',
-      "memory for sessions' keys and values (default: 1 GiB, or a share of --memory)",
+      '--residuals <size>',
+      'memory for activations kept from forward to backward (default: 1 GiB, or a share of --memory)',
       parseBytes
     )
-    .option('--no-prefix-reuse', 'compute every prompt anew, also where it begins like one before')
-    .option('--residuals <size>', 'memory for activations kept between forward and backward', parseBytes)
-    .option('--max-rate <rate>', 'the most to give: a share of the time (25%) or tokens per second (40)', parseMaxRate)
-    .option('--schedule <hours>', 'serve at these hours only, local time: 22:00-06:00', parseSchedule)
-    .option('--metrics-port <port>', 'serve Prometheus /metrics and /health on this port', parseTcpPort)
+    .option('--threads <count>', 'CPU threads (default: all cores)', parsePositive)
+    .option('--max-rate <rate>', 'rate limit: percent of time (25%) or tokens/s (40) (default: none)', parseMaxRate)
+    .option('--schedule <hours>', 'hours to serve, local time: 22:00-06:00 (default: always)', parseSchedule)
+    .option('--no-prefix-reuse', 'compute every prompt anew (default: reuse the KV cache of equal prefixes)')
+    .optionsGroup('Operation:')
+    .addOption(
+      new Option('--name <name>', 'name of this server in lists of others (default: the host name)').argParser(
+        parseServerName
+      )
+    )
+    .option('--drain-timeout <seconds>', 'time that running sessions have after SIGTERM', parsePositive, 30)
+    .option('--expiry <seconds>', 'lifetime of an announcement; renewed after a third of it', parsePositive, 360)
+    .option('--metrics-port <port>', 'serve Prometheus /metrics and /health on this port (default: off)', parseTcpPort)
     .option(
       '--status-interval <seconds>',
-      `print a line about its activity this often while it is used; 0: never (default: ${defaultStatusSeconds}, with --json never)`,
+      `print an activity line this often while in use; 0: never (default: ${defaultStatusSeconds}; never with --json)`,
       parseWhole
     )
-    .option('--drain-timeout <seconds>', 'how long running sessions may go on after SIGTERM', parsePositive, 30)
-    .option('--expiry <seconds>', 'an announcement lasts so long, and is renewed at a third of it', parsePositive, 360)
-    .addOption(jsonOption())
     .addOption(untilEofOption())
-    .action(serve)
+  addAccessOptions(addListenOptions(command, { port: 0 }), { listens: true })
+  return addLogOptions(command)
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ swarm serve models/tiny --blocks 0-6 --port 31330
+  $ swarm serve Qwen/Qwen2.5-0.5B --memory 8GiB --join 192.168.1.5:31330
+  $ swarm serve models/tiny --swarm home --schedule 22:00-06:00 --max-rate 25%`
+    )
 }
 
 function parseServerName(text: string): string {

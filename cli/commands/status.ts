@@ -32,7 +32,7 @@ interface StatusFlags extends AccessFlags {
 const defaultWatchSeconds = 3
 
 export function statusCommand(): Command {
-  return addLogOptions(addAccessOptions(new Command('status')))
+  const command = new Command('status')
     .description('show which servers host which blocks, and how each is doing')
     .argument('[model]', 'folder of a checkpoint: show only servers of exactly this model (default: every model)')
     .option('--timeout <seconds>', 'how long to look', parsePositive, 20)
@@ -43,6 +43,7 @@ export function statusCommand(): Command {
     )
     .addOption(jsonOption())
     .action(status)
+  return addLogOptions(addAccessOptions(command))
 }
 
 async function status(path: string | undefined, flags: StatusFlags): Promise<void> {

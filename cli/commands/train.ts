@@ -44,12 +44,17 @@ interface TrainFlags extends AccessFlags, Pick<HubFlags, 'offline'> {
 }
 
 export function trainCommand(): Command {
-  const command = addLogOptions(addAccessOptions(new Command('train')))
+  const command = new Command('train')
     .description('fine-tune an adapter through the swarm')
     .argument('[model]', 'folder, GGUF file or hub name of the checkpoint; only what lies outside the blocks is read')
     .argument('[files...]', 'examples: files or folders of .jsonl, .json, .csv, .tsv, .txt (docs/training-data.md)')
-    .option('-c, --config <file>', 'YAML file with the configuration below (docs/training.md); flags go before it')
-    .option('--resume [checkpoint]', 'go on from a checkpoint of the run, without a path from the newest')
+    .action(train)
+    .optionsGroup('Run from a file:')
+    .option(
+      '-c, --config <file>',
+      'YAML file with the settings below (docs/training.md); flags override it (default: none)'
+    )
+    .option('--resume [checkpoint]', 'continue from a checkpoint; without a path from the newest of the run')
     .addOption(
       new Option(
         '--preview [count]',
@@ -57,10 +62,17 @@ export function trainCommand(): Command {
       ).argParser(parsePositive)
     )
     .addOption(offlineOption())
-    .action(train)
+  addLogOptions(addAccessOptions(addConfigOptions(command)))
   // a model and a file, where nothing else names them
   const named = ['config', 'resume', 'model', 'trainFile']
-  return expectArguments(addConfigOptions(command), given => (named.some(name => given.has(name)) ? 0 : 2))
+  return expectArguments(command, given => (named.some(name => given.has(name)) ? 0 : 2)).addHelpText(
+    'after',
+    `
+Examples:
+  $ swarm train models/tiny data/capitals.jsonl --output-dir runs/capitals --target-modules all-linear
+  $ swarm train --config run.yaml --preview
+  $ swarm train --config run.yaml --resume`
+  )
 }
 
 async function train(model: string | undefined, files: string[], flags: TrainFlags, command: Command): Promise<void> {

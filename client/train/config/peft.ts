@@ -11,8 +11,58 @@ function ofRun(shape: Shape): Shape {
   return totalStep === undefined ? shape : { ...rest, totalStep: z.optional(totalStep) }
 }
 
+/** What each key means; a default that depends on something else is said. */
+const meanings: Readonly<Record<string, string>> = {
+  peft_type: 'tuning method; default: LORA',
+  alpha_pattern: 'lora_alpha of single modules, by names or regular expressions; default: none',
+  beta1: 'smoothing of the sensitivity of ranks',
+  beta2: 'smoothing of the uncertainty of ranks',
+  bias: 'biases to train beside the adapter',
+  delta_t: 'steps between two allocations of ranks',
+  encoder_dropout: 'dropout of the prompt encoder',
+  encoder_hidden_size: "width of the prompt encoder; default: the model's",
+  encoder_num_layers: 'layers of the prompt encoder',
+  encoder_reparameterization_type: 'kind of the prompt encoder',
+  ensure_weight_tying: 'train a tied embedding and head as one matrix; default: off',
+  exclude_modules: 'modules to leave out, by ends of names or a regular expression; default: none',
+  feedforward_modules: "of target_modules, those whose input is scaled; default: PEFT's for the model type",
+  init_ia3_weights: 'start from ones, which change nothing; false: at random',
+  init_lora_weights: 'start from an adapter that changes nothing; false: at random, gaussian and others as PEFT',
+  init_r: 'rank of every module at the start',
+  init_weights: 'zero: start the vectors of the blocks at zero; default: at random',
+  layers_pattern: 'name of the list of blocks, for layers_to_transform; default: found by itself',
+  layers_to_transform: 'numbers of the blocks to adapt; default: all',
+  lora_alpha: 'scale of the update: lora_alpha / r',
+  lora_dropout: 'dropout before the adapter',
+  modules_to_save: 'modules outside the blocks to train whole, such as lm_head; default: none',
+  num_virtual_tokens: 'number of trained tokens; required',
+  orth_reg_weight: 'weight of the orthogonality penalty',
+  prefix_projection: 'compute the prefix by a trained projection',
+  prompt_tuning_init: 'where trained tokens start from',
+  prompt_tuning_init_text: 'text to start from, with prompt_tuning_init TEXT; default: none',
+  r: 'rank of the update',
+  rank_pattern: 'rank of single modules, by names or regular expressions; default: none',
+  target_modules:
+    "modules to adapt: ends of names, a regular expression, or all-linear; default: PEFT's for the model type",
+  target_parameters: 'parameters to adapt that are no modules, such as experts; default: none',
+  target_r: 'mean rank of the modules at the end',
+  tfinal: 'steps at the end without allocation of ranks',
+  tinit: 'steps at the start without allocation of ranks',
+  total_step: 'steps of the whole training; default: those of the run',
+  use_rslora: 'scale by lora_alpha / sqrt(r)'
+}
+
+/** The type with its meaning, in help and in docs/train.schema.json. */
+const explained = (name: string, type: z.core.$ZodType): z.core.$ZodType => {
+  const meaning = meanings[name]
+  return meaning === undefined ? type : (type as z.ZodType).describe(meaning)
+}
+
 const sections = peftSchemas.map(({ shape }) => {
-  const named = Object.entries(ofRun(shape)).map(([name, type]) => [snakeCase(name), type] as const)
+  const named = Object.entries(ofRun(shape)).map(([key, type]) => {
+    const name = snakeCase(key)
+    return [name, explained(name, type)] as const
+  })
   return z.strictObject({ peft_type: z.string(), ...Object.fromEntries(named) })
 })
 
