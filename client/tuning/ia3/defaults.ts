@@ -1,5 +1,5 @@
 // The modules that IA3 changes where none are named: PEFT 0.21's (peft/utils/constants.py), for the model types that it lists.
-// Mixtral's feed-forward modules are experts, no linear modules that can be adapted.
+// Mixtral's feed-forward modules are parameters, which PEFT's IA3 does not change.
 
 export interface Ia3Modules {
   readonly targets: readonly string[]
