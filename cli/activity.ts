@@ -1,4 +1,5 @@
 // What a server does, as a line now and then: when it becomes busy, at every interval while it is, and when it becomes idle.
+import { onAbort } from '../common/async.ts'
 import { formatBytes, minute, second } from '../common/units.ts'
 import type { ActivityTotals } from '../server/observe/activity.ts'
 import { formatDuration } from './progress.ts'
@@ -116,5 +117,5 @@ export function reportActivity(
     },
     Math.min(lookMs, intervalMs)
   ).unref()
-  signal.addEventListener('abort', () => clearInterval(timer), { once: true })
+  onAbort(signal, () => clearInterval(timer))
 }

@@ -1,8 +1,10 @@
 // Servers as separate processes on this machine: started, waited for, stopped. For the demo, the tests and the benchmarks.
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { onAbort } from '../common/async.ts'
 import { SwarmError } from '../common/errors.ts'
 import type { BlockRange } from '../common/range.ts'
 import { second } from '../common/units.ts'
@@ -64,8 +66,7 @@ export async function startPeer(args: readonly string[], options: StartOptions =
     await gone
     clearTimeout(timer)
   }
-  const onAbort = (): void => void stop()
-  options.signal?.addEventListener('abort', onAbort, { once: true })
+  const ignore = onAbort(options.signal, () => void stop())
 
   try {
     const online = await new Promise<OnlineEvent>((resolve, reject) => {
@@ -90,7 +91,7 @@ export async function startPeer(args: readonly string[], options: StartOptions =
     options.signal?.throwIfAborted() // it ended because we stopped it
     throw error
   } finally {
-    options.signal?.removeEventListener('abort', onAbort)
+    ignore()
   }
 }
 

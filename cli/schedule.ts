@@ -1,5 +1,7 @@
 // When a server serves: hours of the day, local time. Pure but for the timer of `follow`.
+
 import { InvalidArgumentError } from 'commander'
+import { onAbort } from '../common/async.ts'
 import { minute } from '../common/units.ts'
 
 /** Minutes since midnight, half-open; `end` before `start`: over midnight. */
@@ -54,5 +56,5 @@ export function followSchedule(
   // clocks are set and machines sleep: looking often is simpler than counting
   const timer = setInterval(look, minute / 4)
   timer.unref()
-  signal.addEventListener('abort', () => clearInterval(timer), { once: true })
+  onAbort(signal, () => clearInterval(timer))
 }

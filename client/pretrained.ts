@@ -2,6 +2,7 @@
 // joined. Knows no task but by the tensors that it needs.
 
 import { files } from '#files'
+import { onAbort, throwIfAborted } from '../common/async.ts'
 import { SwarmError } from '../common/errors.ts'
 import { type Logger, silent } from '../common/logger.ts'
 import { checkOptions, type OptionKeys } from '../common/options.ts'
@@ -33,7 +34,6 @@ import { LocalPrograms } from './local/programs.ts'
 import type { ModelParts } from './models/model-parts.ts'
 import { type RemoteInit, RemoteSequential } from './remote/chain.ts'
 import { type CodecOption, resolveCodecs } from './remote/passes/codecs.ts'
-import { throwIfAborted } from './remote/passes/retry.ts'
 import { sharedBlame } from './remote/peers/blame.ts'
 import { Peers } from './remote/peers/peers.ts'
 
@@ -153,7 +153,7 @@ async function joinSwarm(
   }
   const network = await createNetwork({ listen: [], ...access, onFound, allow, identityPath, logger })
   const stop = () => network.stop()
-  options.signal?.addEventListener('abort', stop, { once: true })
+  const ignore = onAbort(options.signal, () => void stop())
   try {
     await runStage(options.onProgress, { stage: 'connect' }, () => network.start())
     throwIfAborted(options.signal)
@@ -162,7 +162,7 @@ async function joinSwarm(
     throwIfAborted(options.signal)
     throw error
   } finally {
-    options.signal?.removeEventListener('abort', stop)
+    ignore()
   }
   return { network, leave: stop }
 }

@@ -1,7 +1,8 @@
 // Small files that are written whole or not at all: a reader sees the old file or the new one. For Node alone.
+
 import { randomUUID } from 'node:crypto'
 import { rename, rm, writeFile } from 'node:fs/promises'
-import { setTimeout as pause } from 'node:timers/promises'
+import { delay, settled } from './async.ts'
 import { removeLeftoversOf } from './leftovers.ts'
 
 /** What Windows says while another process, a virus scanner say, has the file open for a moment; and how often it is asked again. */
@@ -28,7 +29,7 @@ export async function renameOver(from: string, to: string, options: RenameOption
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException
       if (platform !== 'win32' || !openElsewhere.has(code) || attempt === renameAttempts) throw error
-      await pause(firstPauseMs * 2 ** (attempt - 1))
+      await delay(firstPauseMs * 2 ** (attempt - 1))
     }
   }
 }
@@ -49,7 +50,7 @@ export async function writeWhole(
     await writeFile(temporary, data, { mode })
     await renameOver(temporary, path)
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {})
+    await settled(rm(temporary, { force: true }))
     // a disk that is full says so of no file
     const { path: named = temporary } = error as NodeJS.ErrnoException
     throw Object.assign(error as Error, { path: named === temporary ? path : named })

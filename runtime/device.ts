@@ -1,6 +1,8 @@
 // The device thread as the rest of the process sees it. ONNX Runtime's calls block their thread for as long as they compute;
 // on a thread of their own they leave streams, pings and timers alone.
+
 import { Worker } from 'node:worker_threads'
+import { settled } from '../common/async.ts'
 import { messageOf, SwarmError } from '../common/errors.ts'
 import type { Device, DeviceAnswer, DeviceMessage, DeviceRequest, DeviceResult } from './device-protocol.ts'
 import { InlineDevice } from './ort.ts'
@@ -73,5 +75,5 @@ export function getDevice(where: 'thread' | 'inline'): Device {
 /** The device thread, where there is one, collects its garbage when what it was asked before is done. */
 export function collectOnThread(): void {
   // one that has ended has none
-  thread?.request({ kind: 'collect' }).catch(() => {})
+  if (thread) void settled(thread.request({ kind: 'collect' }))
 }

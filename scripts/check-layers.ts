@@ -74,6 +74,9 @@ for (const folder of Object.keys(folders)) {
     const text = readFileSync(join(root, file), 'utf8')
     if (!['test', 'testing', 'bench', 'scripts'].includes(folder) && /^\s*(await )?using \w+ =/m.test(text))
       faults.push(`${file}: Node 22 cannot parse "using": see common/resource.ts`)
+    const isShipped = !['test', 'testing', 'bench', 'scripts', 'examples'].includes(folder)
+    if (isShipped && file !== 'common/async.ts' && /addEventListener\('abort'|\.catch\(\(\) => \{\}\)/.test(text))
+      faults.push(`${file}: waits for a signal and ignored failures are written in common/async.ts`)
     for (const match of text.matchAll(importPattern)) {
       const name = (match[1] ?? match[2])!
       if (!name.startsWith('.')) {

@@ -1,5 +1,7 @@
 // A chat: reads messages, answers each through the swarm, remembers what was said. A stop ends an answer, not the chat.
+
 import { type CausalModel, type GenerationOptions, SwarmError } from '../../client/index.ts'
+import { onAbort } from '../../common/async.ts'
 import type { Screen } from '../screen.ts'
 import { type ChatContext, parseChatCommand } from './commands.ts'
 import { type ChatHistory, isThinking } from './conversation.ts'
@@ -39,7 +41,7 @@ export class Chat {
   async run(): Promise<void> {
     const { input, signal, isInteractive } = this.#init
     const close = (): void => void input.close()
-    signal.addEventListener('abort', close, { once: true })
+    const ignore = onAbort(signal, close)
     try {
       for (;;) {
         const line = await input.next(this.#reader.isOpen ? '. ' : '> ')
@@ -55,7 +57,7 @@ export class Chat {
         if (line === null) return
       }
     } finally {
-      signal.removeEventListener('abort', close)
+      ignore()
       await input.close()
     }
   }

@@ -1,6 +1,7 @@
 // swarm bootstrap: a peer that computes nothing and only knows the others, as a fixed address to join by.
 
 import { Command } from 'commander'
+import { aborted, onAbort } from '../../common/async.ts'
 import { withResource } from '../../common/resource.ts'
 import { createNetwork } from '../../network/node.ts'
 import { type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../access.ts'
@@ -41,9 +42,9 @@ async function bootstrap(flags: BootstrapFlags): Promise<void> {
     }),
     async network => {
       const stop = (): void => void network.stop()
-      interrupt.signal.addEventListener('abort', stop, { once: true })
+      const ignore = onAbort(interrupt.signal, stop)
       await network.start()
-      interrupt.signal.removeEventListener('abort', stop)
+      ignore()
       if (flags.json) {
         const invite = access.invite && { invite: inviteBy(access.invite, network.addresses) }
         print(JSON.stringify({ event: 'online', peerId: network.peerId, addresses: network.addresses, ...invite }))
@@ -51,9 +52,7 @@ async function bootstrap(flags: BootstrapFlags): Promise<void> {
         print(`bootstrap peer ${network.peerId}`)
         for (const line of joinLines(network.addresses, access.invite)) print(`  ${line}`)
       }
-      if (!interrupt.signal.aborted) {
-        await new Promise(done => interrupt.signal.addEventListener('abort', done, { once: true }))
-      }
+      await aborted(interrupt.signal)
       interrupt.release()
     }
   )

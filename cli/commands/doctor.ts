@@ -1,8 +1,8 @@
 // swarm doctor: what keeps this machine from being in the swarm, and how to mend it.
 
 import { statfs } from 'node:fs/promises'
-import { setTimeout as pauseFor } from 'node:timers/promises'
 import { Command } from 'commander'
+import { within } from '../../common/async.ts'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/folders.ts'
 import { bytesOf } from '../../common/tensor.ts'
@@ -167,7 +167,7 @@ async function checkSwarm(
     await network.start()
     const [servers, answers] = await Promise.all([surveySwarm(network, { signal }), probePeers(network, signal)])
     // the first address that answers is enough to start: the others are told too
-    if (entry.join!.length > 0) await Promise.race([tried.promise, pauseFor(joinTimeoutMs, undefined, { signal })])
+    if (entry.join!.length > 0) await within(joinTimeoutMs, tried.promise, signal)
     found.push(judgePeers(answers.length, servers.length))
     found.push(...judgeAddresses(dials.flatMap(({ failure }) => failure ?? [])))
     found.push(judgeReach(answers, flags.port !== 0), judgeClock(answers))

@@ -4,6 +4,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { openFromPeers } from '../../client/from-peers.ts'
+import { aborted, onAbort } from '../../common/async.ts'
 import { messageOf } from '../../common/errors.ts'
 import { runStage } from '../../common/progress.ts'
 import type { BlockRange } from '../../common/range.ts'
@@ -178,7 +179,7 @@ async function openModel(
   // asks as a client does; the server that follows has a network of its own
   const network = await createNetwork({ listen: [], patient: true, ...joining, logger: createLogger(flags.logLevel) })
   const stop = (): void => void network.stop()
-  signal.addEventListener('abort', stop, { once: true })
+  const ignore = onAbort(signal, stop)
   try {
     await runStage(onProgress, { stage: 'connect' }, () => network.start())
     const checkpoint = await openFromPeers(
@@ -192,7 +193,7 @@ async function openModel(
     await network.stop()
     throw error
   } finally {
-    signal.removeEventListener('abort', stop)
+    ignore()
   }
 }
 
@@ -269,7 +270,7 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
     }),
     async server => {
       const onInterrupt = (): void => void server.stop()
-      interrupt.signal.addEventListener('abort', onInterrupt, { once: true })
+      const ignoreInterrupt = onAbort(interrupt.signal, onInterrupt)
       const started = server.start().finally(release)
       // from the beginning: without a listener Node takes SIGUSR1 as a wish to be debugged
       const ignoreOperator = obeyOperator(server, started, flags, interrupt.signal)
@@ -277,7 +278,7 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
         ignoreOperator()
         throw error
       })
-      interrupt.signal.removeEventListener('abort', onInterrupt)
+      ignoreInterrupt()
 
       if (flags.json) {
         const { peerId, addresses, range: blocks } = server
@@ -304,9 +305,7 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
           else print(`${clockTime(new Date())}  ${describeActivity(report)}`)
         })
       }
-      if (!interrupt.signal.aborted) {
-        await new Promise(done => interrupt.signal.addEventListener('abort', done, { once: true }))
-      }
+      await aborted(interrupt.signal)
       ignoreOperator()
       if (!flags.json) print('draining: no new sessions, waiting for those that run')
       await server.drain({ deadlineMs: flags.drainTimeout * second })

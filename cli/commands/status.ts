@@ -1,6 +1,7 @@
 // swarm status: who serves what, and how each server is doing; once, or again and again.
-import { setTimeout } from 'node:timers/promises'
+
 import { Command, Option } from 'commander'
+import { pause } from '../../common/async.ts'
 import { formatRange } from '../../common/range.ts'
 import { withResource } from '../../common/resource.ts'
 import { second } from '../../common/units.ts'
@@ -164,6 +165,6 @@ async function watch(
     }
     if (options.json) for (const line of lines) print(line)
     else screen.printPage([new Date().toLocaleTimeString(), ...lines])
-    await setTimeout(pauseMs, undefined, { signal }).catch(() => {}) // it rejects for the signal only
+    await pause(pauseMs, signal)
   }
 }

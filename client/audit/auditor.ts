@@ -1,11 +1,11 @@
 // Random audits: what a server has computed is computed again elsewhere and compared. Asks servers; what results mean is decided
 // by deviation.ts and verdict.ts. Audited, not verified: whoever lies seldom is found late.
+import { throwIfAborted } from '../../common/async.ts'
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import { type Logger, silent } from '../../common/logger.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
 import type { Codec } from '../../proto/frame.ts'
 import type { AuditedRequest, AuditedSession, AuditKind, AuditReport, Lie, ResultAuditor } from '../remote/audited.ts'
-import { throwIfAborted } from '../remote/passes/retry.ts'
 import { describeHop, type PassGradients, type SpanRequest } from '../remote/passes/span-request.ts'
 import type { Peers } from '../remote/peers/peers.ts'
 import type { Hop } from '../remote/routing/routing.ts'

@@ -1,9 +1,9 @@
 // One audit: the same work by a second party, and by a third where the two disagree. Knows no reports.
+import { throwIfAborted } from '../../common/async.ts'
 import type { SwarmError } from '../../common/errors.ts'
 import type { BlockRange } from '../../common/range.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
 import { second } from '../../common/units.ts'
-import { throwIfAborted } from '../remote/passes/retry.ts'
 import { isPeersFault, type SpanRequest } from '../remote/passes/span-request.ts'
 import type { Peers } from '../remote/peers/peers.ts'
 import type { Hop } from '../remote/routing/routing.ts'

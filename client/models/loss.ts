@@ -1,5 +1,6 @@
 // A loss that knows its way back, and what labels may be.
 
+import { settled } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions } from '../../common/options.ts'
 import type { Tensor } from '../../common/tensor.ts'
@@ -14,7 +15,7 @@ export type Backward = (scale: number, options: Pick<BackwardOptions, 'after' | 
 export function addInTurn(gradients: Pick<HeadGradients, 'add'>, after: Promise<void> | undefined): Promise<void> {
   const added = (after ?? Promise.resolve()).then(() => gradients.add())
   // where the way through the servers fails, nobody comes to wait
-  added.catch(() => {})
+  void settled(added)
   return added
 }
 

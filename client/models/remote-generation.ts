@@ -1,4 +1,5 @@
 // Generation over the swarm: prompts embedded here, a session through the blocks, logits here.
+import { settled } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { type Float32Tensor, int64 } from '../../common/tensor.ts'
 import { type GenerationModel, type GenerationOptions, type GenerationStep, generate } from '../generate/index.ts'
@@ -23,7 +24,7 @@ class RemoteGeneration implements GenerationModel {
   async prefill(rows: readonly (readonly number[])[], { signal }: { signal?: AbortSignal }): Promise<Float32Tensor> {
     const { embeddings, blocks, head } = this.#parts
     // the head is compiled while servers work; an error comes again where logits are asked for
-    head.prepare().catch(() => {})
+    void settled(head.prepare())
     const longest = Math.max(...rows.map(row => row.length))
     const padded = rows.flatMap(row => [...row, ...Array<number>(longest - row.length).fill(row[0]!)])
     const tuned = (await this.#tuning?.begin?.({ training: false, seed: 0 })) ?? this.#tuning

@@ -1,8 +1,10 @@
 // Files on Node.
+
 import { createReadStream } from 'node:fs'
 import { access, appendFile, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { settled } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/folders.ts'
 import { foreignFileBytes } from '../../common/foreign-file.ts'
@@ -107,7 +109,7 @@ export const files: Files = {
     } catch (cause) {
       throw writeError(path, cause)
     } finally {
-      await rm(temporary, { force: true }).catch(() => {}) // what could not be made is not there
+      await settled(rm(temporary, { force: true })) // what could not be made is not there
     }
   },
 
@@ -122,7 +124,7 @@ export const files: Files = {
     } catch (cause) {
       throw writeError(path, cause)
     } finally {
-      await rm(temporary, { force: true }).catch(() => {}) // what could not be made is not there
+      await settled(rm(temporary, { force: true })) // what could not be made is not there
     }
   },
 
@@ -152,7 +154,7 @@ export const files: Files = {
     } catch (cause) {
       throw writeError(path, cause)
     } finally {
-      await rm(temporary, { recursive: true, force: true }).catch(() => {})
+      await settled(rm(temporary, { recursive: true, force: true }))
     }
   },
 

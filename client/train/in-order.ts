@@ -1,7 +1,7 @@
 // Batches that are under way together and yet take effect one after the other. Knows no model.
 
+import { onAbort, throwIfAborted } from '../../common/async.ts'
 import { settle } from '../../common/settle.ts'
-import { throwIfAborted } from '../remote/passes/retry.ts'
 
 /** A batch's place in the row. */
 export interface BatchPlace {
@@ -25,7 +25,7 @@ export async function inOrder<Item, Result>(
   return await settle(items, signal, async (item, index, cancelled) => {
     throwIfAborted(cancelled)
     // whoever waits for one that fails is told by the signal first
-    cancelled.addEventListener('abort', () => done[index]!.resolve(), { once: true })
+    onAbort(cancelled, () => done[index]!.resolve())
     await (done[index - width]?.promise ?? nothing)
     throwIfAborted(cancelled)
     const result = await run(item, index, { after: done[index - 1]?.promise ?? nothing, signal: cancelled })

@@ -1,10 +1,10 @@
 // One optimizer step: gradients of its batches, clipping, update. Knows neither the run around it nor where it is kept.
+import { throwIfAborted } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { createRandom } from '../../common/random.ts'
 import { clearGradients } from '../local/parameter.ts'
 import { clipGradNorm, createOptimizer, learningRateAt, warmupStepsOf } from '../optim/index.ts'
 import { applyUpdates } from '../optim/optimizer.ts'
-import { throwIfAborted } from '../remote/passes/retry.ts'
 import { collate, countLabels, countTokens } from './collate.ts'
 import { type Example, ignoredLabel } from './data/example.ts'
 import { inOrder } from './in-order.ts'

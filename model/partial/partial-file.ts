@@ -1,10 +1,12 @@
 // A file of which only what is needed is here: a sparse file of the whole size, and beside it a list of the ranges that it holds.
 // Knows a source of bytes, not where that gets them.
+
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { pipe } from 'it-pipe'
+import { delay, SerialQueue } from '../../common/async.ts'
 import { atMost, counted, hashed } from '../../common/byte-stages.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/folders.ts'
@@ -38,27 +40,13 @@ const journalEveryBytes = 32 * MiB
 const maxAttempts = 5
 const firstDelayMs = 0.2 * second
 
-function wait(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer)
-      reject(signal?.reason)
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop)
-      resolve()
-    }, ms)
-    signal?.addEventListener('abort', stop, { once: true })
-  })
-}
-
 export class PartialFile {
   readonly path: string
   readonly size: number
   readonly #source: ByteSource
   readonly #joinedGapBytes: number
   #present: ByteRange[] = []
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new SerialQueue()
 
   constructor(path: string, size: number, source: ByteSource, options: { joinedGapBytes?: number } = {}) {
     this.#joinedGapBytes = options.joinedGapBytes ?? defaultGapBytes
@@ -82,9 +70,7 @@ export class PartialFile {
    * Throws what the source throws once it gives nothing several times in a row, and DISK_FULL.
    */
   fetch(wanted: readonly ByteRange[], options: FetchOptions = {}): Promise<void> {
-    const turn = this.#turn.then(() => this.#fetch(wanted, options))
-    this.#turn = turn.catch(() => {})
-    return turn
+    return this.#turns.run(() => this.#fetch(wanted, options))
   }
 
   /**
@@ -182,7 +168,7 @@ export class PartialFile {
         options.signal?.throwIfAborted()
         if (at > before) attempt = 0
         if (!(error instanceof SwarmError && error.retryable) || attempt >= maxAttempts) throw error
-        await wait(firstDelayMs * 2 ** attempt, options.signal)
+        await delay(firstDelayMs * 2 ** attempt, options.signal)
       }
     }
   }

@@ -1,6 +1,8 @@
 // The cache of converted blocks: what its files are called, and which of them are no longer needed.
+
 import { readdir, readFile, realpath, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
+import { settled } from '../../common/async.ts'
 import { removeLeftovers } from '../../common/leftovers.ts'
 import { day } from '../../common/units.ts'
 import type { Precision } from '../quantize/precision.ts'
@@ -48,7 +50,7 @@ export function outdatedBy(name: string, maker?: string): keyof typeof unusedMs 
 /** Says that a converted file is in use, for those that clean up. Never throws: a cache may be read only. */
 export async function touch(path: string): Promise<void> {
   const now = new Date()
-  await utimes(path, now, now).catch(() => {})
+  await settled(utimes(path, now, now))
 }
 
 /** Files below a folder that a process of this machine has mapped or open, as far as this one may see; null where nobody can tell. */

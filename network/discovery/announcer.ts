@@ -1,4 +1,5 @@
 // Keeps a server's announcement alive while it serves, and takes it back when it leaves.
+import { SerialQueue } from '../../common/async.ts'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { type Logger, silent } from '../../common/logger.ts'
 import { announcementExpiryMs, announcementIntervalMs, newPeersDelayMs } from '../constants.ts'
@@ -33,7 +34,7 @@ export class Announcer {
   #dueAt = Number.POSITIVE_INFINITY
   #unsubscribe: (() => void) | undefined
   /** announcements follow each other, so that the last word is the last one said */
-  #turn: Promise<void> = Promise.resolve()
+  readonly #turns = new SerialQueue()
 
   constructor(components: { network: AnnouncingPeer; logger?: Logger }, init: AnnouncerInit = {}) {
     this.#network = components.network
@@ -75,7 +76,7 @@ export class Announcer {
     if (!this.#describe) return
     try {
       const signal = AbortSignal.timeout(leaveTimeoutMs)
-      await this.#turn
+      await this.#turns.idle
       await this.#network.announce({ ...this.#describe(), state: 'offline' }, { expiryMs: this.#expiryMs, signal })
     } catch (error) {
       this.#logger.warn({ reason: messageOf(error) }, 'the swarm could not be told that this server leaves')
@@ -104,14 +105,12 @@ export class Announcer {
   }
 
   #announce(fields: AnnouncementFields): Promise<void> {
-    const done = this.#turn.then(async () => {
+    return this.#turns.run(async () => {
       if (this.#stopping.signal.aborted) return
       const options = { expiryMs: this.#expiryMs, signal: this.#stopping.signal }
       const peers = await this.#network.announce(fields, options)
       this.#logger.debug({ peers, state: fields.state }, 'announced')
     })
-    this.#turn = done.catch(() => {})
-    return done
   }
 }
 

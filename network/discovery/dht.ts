@@ -1,6 +1,8 @@
 // The few things that we ask of the Kademlia DHT, as plain calls instead of streams of query events.
+
 import type { KadDHT } from '@libp2p/kad-dht'
 import type { CID } from 'multiformats/cid'
+import { onAbort } from '../../common/async.ts'
 import { messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 
@@ -36,11 +38,11 @@ export class Dht {
     const finish = () => done.resolve()
     const timer = setTimeout(finish, timeoutMs)
     routingTable.addEventListener('peer:add', finish)
-    signal?.addEventListener('abort', finish)
+    const stop = onAbort(signal, finish)
     await done.promise
     clearTimeout(timer)
     routingTable.removeEventListener('peer:add', finish)
-    signal?.removeEventListener('abort', finish)
+    stop()
     return this.size > 0
   }
 

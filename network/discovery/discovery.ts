@@ -1,5 +1,6 @@
 // Finding the servers of a model: cheap questions first, the DHT's records last.
-import { setTimeout as pause } from 'node:timers/promises'
+
+import { pause, settled } from '../../common/async.ts'
 import { dhtProtocol, protocols } from '../../proto/protocols.ts'
 import { answerPatienceMs, dhtReadyTimeoutMs, lookupTimeoutMs } from '../constants.ts'
 import type { Peer } from '../streams/peer.ts'
@@ -68,7 +69,7 @@ export async function findServers(network: Seeker, model: string, options: FindO
       })
     )
     // and is not waited for as long where others have answered
-    await Promise.race([asking, someAnswered.promise.then(() => pause(answerPatienceMs, undefined, { ref: false }))])
+    await Promise.race([asking, someAnswered.promise.then(() => pause(answerPatienceMs, signal))])
     signal?.throwIfAborted()
   }
 
@@ -90,7 +91,7 @@ export async function findServers(network: Seeker, model: string, options: FindO
       providers.set(provider.peerId, provider)
       const asks = ask([provider]).finally(() => asking.delete(asks))
       // what aborts it is thrown below
-      asks.catch(() => {})
+      void settled(asks)
       asking.add(asks)
       // the first is waited for, as it mostly knows the others; later ones only where there are many
       if (providers.size === 1 || asking.size >= providersAtOnce) await Promise.race(asking)

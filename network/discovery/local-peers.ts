@@ -1,7 +1,9 @@
 // Peers of the same swarm on the LAN, found by multicast and dialed as they answer.
+
 import type { EventEmitter } from 'node:events'
 import type { Libp2p, PeerDiscovery, PeerId, PeerInfo } from '@libp2p/interface'
 import { mdns } from '@libp2p/mdns'
+import { onAbort } from '../../common/async.ts'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import { dialTimeoutMs, maxMulticastDials, multicastIntervalMs } from '../constants.ts'
@@ -104,11 +106,10 @@ export class LocalPeers {
       if (known()) finish()
     }
     this.#waiting.add(look)
-    signal.addEventListener('abort', finish, { once: true })
-    if (signal.aborted) finish()
+    const stop = onAbort(signal, finish)
     await done.promise
     this.#waiting.delete(look)
-    signal.removeEventListener('abort', finish)
+    stop()
     return known()
   }
 

@@ -1,8 +1,8 @@
 // Joining a swarm: one address that answers is enough.
 
-import { setTimeout as pauseFor } from 'node:timers/promises'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { delay, onAbort, settled } from '../../common/async.ts'
 import { toSwarmError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import { withResource } from '../../common/resource.ts'
@@ -58,9 +58,7 @@ export async function join(
       const reason = error instanceof SwarmStateError ? stateSentence(error.state, 'cli').what : String(error)
       if (attempt === 0) logger.warn({ reason }, 'waits until a peer to join answers')
     }
-    await pauseFor(joinRetryMs[Math.min(attempt, joinRetryMs.length - 1)]!, undefined, { signal }).catch(() =>
-      signal.throwIfAborted()
-    )
+    await delay(joinRetryMs[Math.min(attempt, joinRetryMs.length - 1)]!, signal)
   }
 }
 
@@ -130,17 +128,16 @@ async function dialAny(
 async function identified(libp2p: SwarmLibp2p, peer: PeerId, signal: AbortSignal): Promise<void> {
   const done = Promise.withResolvers<void>()
   // it may be settled while the peer store is asked, when nobody awaits it yet
-  done.promise.catch(() => {})
+  void settled(done.promise)
   const listener = (event: CustomEvent<{ peerId: PeerId }>) => {
     if (event.detail.peerId.equals(peer)) done.resolve()
   }
-  const aborted = () => done.reject(signal.reason)
   const gone = (event: CustomEvent<PeerId>) => {
     if (event.detail.equals(peer)) done.reject(new ClosedAtOnceError())
   }
   libp2p.addEventListener('peer:identify', listener)
   libp2p.addEventListener('peer:disconnect', gone)
-  signal.addEventListener('abort', aborted, { once: true })
+  const stop = onAbort(signal, () => done.reject(signal.reason))
   try {
     const known = await libp2p.peerStore.has(peer)
     if (known && (await libp2p.peerStore.get(peer)).protocols.length > 0) return
@@ -150,6 +147,6 @@ async function identified(libp2p: SwarmLibp2p, peer: PeerId, signal: AbortSignal
   } finally {
     libp2p.removeEventListener('peer:identify', listener)
     libp2p.removeEventListener('peer:disconnect', gone)
-    signal.removeEventListener('abort', aborted)
+    stop()
   }
 }

@@ -1,11 +1,12 @@
 // One identity, one process: two peers with one key would take each other's connections. The lock is a socket beside the
 // key, so that it ends with the process, however that ends.
+
 import { createHash } from 'node:crypto'
 import { mkdir, rm, rmdir, stat } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
+import { delay, settled } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { second } from '../../common/units.ts'
 
@@ -63,10 +64,10 @@ async function clear(path: string): Promise<void> {
     await mkdir(turn)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    await pause(turnMs)
+    await delay(turnMs)
     const since = await stat(turn).catch(() => undefined)
     // its process has ended in the middle
-    if (since && Date.now() - since.mtimeMs > staleTurnMs) await rmdir(turn).catch(() => {})
+    if (since && Date.now() - since.mtimeMs > staleTurnMs) await settled(rmdir(turn))
     return
   }
   try {

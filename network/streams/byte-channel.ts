@@ -1,7 +1,9 @@
 // One libp2p stream as bytes with back-pressure both ways. Every event of the stream is listened to here and nowhere
 // else, from the constructor on: a reset that nobody hears could end the process. Knows nothing of frames.
+
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
+import { onAbort } from '../../common/async.ts'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { idleWindowBytes, readAheadBytes, streamWindowBytes } from '../constants.ts'
 import type { ByteAccount } from './byte-budget.ts'
@@ -248,16 +250,18 @@ function wait(waiters: Set<() => void>, signal?: AbortSignal, timeoutMs?: number
     if (signal?.aborted) return reject(signal.reason)
     const finish = (then: () => void) => () => {
       waiters.delete(woken)
-      signal?.removeEventListener('abort', aborted)
+      stop()
       clearTimeout(timer)
       then()
     }
     const woken = finish(resolve)
-    const aborted = finish(() => reject(signal?.reason))
     const late = finish(() => reject(new SwarmError('DEADLINE', `the other side did nothing for ${timeoutMs} ms`)))
     const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs)
     waiters.add(woken)
-    signal?.addEventListener('abort', aborted, { once: true })
+    const stop = onAbort(
+      signal,
+      finish(() => reject(signal?.reason))
+    )
   })
 }
 

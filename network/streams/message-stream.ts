@@ -1,5 +1,7 @@
 // Frames over one stream: whole messages in and out, in turns or at once. Knows nothing of what they mean.
+
 import { Uint8ArrayList } from 'uint8arraylist'
+import { SerialQueue, settled, unlessAborted } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { bytesOf } from '../../common/tensor.ts'
 import { formatBytes } from '../../common/units.ts'
@@ -85,8 +87,8 @@ export class FramedStream implements MessageStream {
   readonly #init: FramedStreamInit
   #preface: Uint8Array | undefined
   #negotiated: Promise<void> | undefined
-  #sending: Promise<unknown> = Promise.resolve()
-  #receiving: Promise<unknown> = Promise.resolve()
+  readonly #sending = new SerialQueue()
+  readonly #receiving = new SerialQueue()
   /** the peer has begun to speak */
   #heard = false
   /** bytes of the last frame in the account */
@@ -107,23 +109,19 @@ export class FramedStream implements MessageStream {
   }
 
   send(message: Message, options: { signal?: AbortSignal; codec?: CodecChoice } = {}): Promise<void> {
-    const sent = this.#sending.then(() => this.#send(message, options))
-    this.#sending = sent.catch(() => {})
-    return sent
+    return this.#sending.run(() => this.#send(message, options))
   }
 
   receive(options: { signal?: AbortSignal } = {}): Promise<Message | null> {
-    const received = this.#receiving.then(() => this.#receive(options.signal))
-    this.#receiving = received.catch(() => {})
-    return received
+    return this.#receiving.run(() => this.#receive(options.signal))
   }
 
   async close(): Promise<void> {
-    await this.#sending
+    await this.#sending.idle
     if (this.#preface) return this.#channel.abort(new SwarmError('ABORTED', 'the stream was not used'))
     // a js-libp2p listener loses a stream that ends before its protocol is agreed on
     const limit = AbortSignal.timeout(closeTimeoutMs)
-    await this.#negotiate(limit).catch(() => {})
+    await settled(this.#negotiate(limit))
     await this.#channel.end(limit)
   }
 
@@ -245,7 +243,7 @@ export class FramedStream implements MessageStream {
   #negotiate(signal?: AbortSignal): Promise<void> {
     if (this.#negotiated === undefined) {
       this.#negotiated = this.#init.negotiate?.(this.#channel) ?? Promise.resolve()
-      this.#negotiated.catch(() => {}) // everybody may have given up
+      void settled(this.#negotiated) // everybody may have given up
     }
     return signal === undefined ? this.#negotiated : unlessAborted(this.#negotiated, signal)
   }
@@ -308,14 +306,4 @@ function tooLarge(peerId: string, bytes: number, most: number): SwarmError {
 /** Bytes that decoding makes beside the payload: elements of coded tensors. */
 function decodedBytes(layout: readonly TensorLayout[]): number {
   return layout.reduce((sum, { codec, shape }) => sum + (codec === 'fp32' ? 0 : bytesOf('float32', shape)), 0)
-}
-
-/** What was promised, or the signal's reason when it aborts first. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason)
-    const onAbort = (): void => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
 }

@@ -1,4 +1,5 @@
 // inference: one stream is one session; its keys and values live here until the stream ends, however it ends.
+import { settled } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { withResource } from '../../common/resource.ts'
 import type { Handler } from '../../network/network.ts'
@@ -32,11 +33,11 @@ export function inferenceHandler(context: ServerContext): Handler {
           signal: alive
         })
         started = session.start()
-        started.catch(() => {}) // it is waited for below
+        void settled(started) // it is waited for below
         if (request.session.length > 0) forget = context.registry.add(request.session, session)
         await ready(context, stream, signal)
       })
-      context.onDraining(error => void session!.notify(error).catch(() => {}), alive)
+      context.onDraining(error => void settled(session!.notify(error)), alive)
       await started
       await Promise.race([serve(context, stream, { session: session!, peerId, signal: alive }), session!.failed])
     } finally {

@@ -1,5 +1,6 @@
 // tensors: gives this server's model to peers that have no files of it. Only what lies on this machine already.
 import { pipe } from 'it-pipe'
+import { settled } from '../../common/async.ts'
 import { inPieces } from '../../common/byte-stages.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { KiB } from '../../common/units.ts'
@@ -41,7 +42,7 @@ class FilesInUse {
     read: () => Promise<Uint8Array | undefined>
   ): { readonly bytes: Promise<Uint8Array | undefined>; done(): void } {
     const entry = this.#files.get(file) ?? { bytes: read(), users: 0 }
-    entry.bytes.catch(() => {}) // each request awaits them itself
+    void settled(entry.bytes) // each request awaits them itself
     entry.users += 1
     this.#files.set(file, entry)
     const done = (): void => {

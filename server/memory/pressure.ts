@@ -1,5 +1,6 @@
 // Keeps a server that was given a memory budget within it under a flood. Buffers of what came and was thrown away count for nobody,
 // but stay until V8 collects them, which it does late for memory outside of its heap.
+import { onAbort } from '../../common/async.ts'
 import { MiB } from '../../common/units.ts'
 
 const intervalMs = 100
@@ -47,6 +48,6 @@ export class MemoryPressure {
   run(signal: AbortSignal): void {
     const timer = setInterval(() => this.check(), intervalMs)
     timer.unref()
-    signal.addEventListener('abort', () => clearInterval(timer), { once: true })
+    onAbort(signal, () => clearInterval(timer))
   }
 }

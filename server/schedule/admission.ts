@@ -1,4 +1,5 @@
 // Who is let in, and how many are in: a server that leaves lets nobody in and goes when the last has left. Knows no request.
+import { onAbort } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { second } from '../../common/units.ts'
 
@@ -55,7 +56,7 @@ export class Admission {
       return
     }
     this.#listeners.add(listener)
-    signal.addEventListener('abort', () => this.#listeners.delete(listener), { once: true })
+    onAbort(signal, () => this.#listeners.delete(listener))
   }
 
   /**

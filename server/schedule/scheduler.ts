@@ -1,5 +1,6 @@
 // Who computes next. One run at a time on the device; the more urgent first, but not for ever; among peers in turn; what can be
 // computed together at once. Knows no device.
+import { delay, onAbort } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { Gathering } from './batching-window.ts'
 import { FairQueue } from './fair-queue.ts'
@@ -178,10 +179,9 @@ export class Scheduler {
       },
       resolve: result => resolve(result as T)
     }
-    const onAbort = (): void => {
+    const stop = onAbort(signal, () => {
       if (queue.remove(job)) reject(signal.reason)
-    }
-    signal.addEventListener('abort', onAbort)
+    })
     queue.push(job)
     if (priority !== 'training') {
       this.#courtesy.arrived(peerId)
@@ -192,7 +192,7 @@ export class Scheduler {
     try {
       return await promise
     } finally {
-      signal.removeEventListener('abort', onAbort)
+      stop()
     }
   }
 
@@ -245,7 +245,7 @@ export class Scheduler {
     const { maxRate } = this.#init
     if (maxRate === undefined) return
     const rest = restMs({ ms, tokens: jobs.reduce((sum, { tokens }) => sum + tokens, 0) }, maxRate)
-    if (rest > 0) await new Promise(resolve => setTimeout(resolve, rest))
+    if (rest > 0) await delay(rest)
   }
 
   /** The most urgent that waits, unless a less urgent has been passed over often enough. */

@@ -1,5 +1,5 @@
 // The way from a session here to its next server: a stream that carries the inputs of its steps. Knows no session.
-import { pause } from '../../common/async.ts'
+import { pause, settled } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
 import type { Network } from '../../network/network.ts'
@@ -41,7 +41,7 @@ export class PushLink {
     this.#stream = stream
     this.#codec = codec
     this.#ping = limit => ping(AbortSignal.any([limit, signal]))
-    this.#silent.promise.catch(() => {}) // nobody may watch
+    void settled(this.#silent.promise) // nobody may watch
   }
 
   /**

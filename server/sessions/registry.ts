@@ -1,4 +1,5 @@
 // The sessions that servers before this one may bring steps to, by the bytes that name them. Knows nothing of what they do.
+import { onAbort } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { second } from '../../common/units.ts'
 
@@ -34,19 +35,18 @@ export class SessionRegistry<Session extends object> {
       this.#waiting.set(key, waiting)
       const end = (settle: () => void): void => {
         clearTimeout(timer)
-        signal.removeEventListener('abort', onAbort)
+        stop()
         waiting.delete(tell)
         if (waiting.size === 0) this.#waiting.delete(key)
         settle()
       }
       const tell = (session: Session): void => end(() => resolve(session))
-      const onAbort = (): void => end(() => reject(signal.reason))
       const timer = setTimeout(
         () => end(() => reject(new SwarmError('NOT_FOUND', 'no such session is open here'))),
         arrivalMs
       )
       waiting.add(tell)
-      signal.addEventListener('abort', onAbort, { once: true })
+      const stop = onAbort(signal, () => end(() => reject(signal.reason)))
     })
   }
 }

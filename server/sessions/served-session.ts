@@ -1,6 +1,7 @@
 // One session as this server has it: its rows in the cache, where its steps come from and where results go. Knows no stream's
 // protocol beyond the messages of a session.
 
+import { SerialQueue, settled } from '../../common/async.ts'
 import { messageOf, SwarmError, toSwarmError } from '../../common/errors.ts'
 import { HiddenHistory } from '../../common/hidden-history.ts'
 import type { Logger } from '../../common/logger.ts'
@@ -58,7 +59,7 @@ export class ServedSession {
   /** why there is no way to the next server, where there was to be one */
   #cutBy: SwarmError | null = null
   #lastStep = 0
-  #working: Promise<void> = Promise.resolve()
+  readonly #working = new SerialQueue()
   #sending: Promise<void> = Promise.resolve()
 
   constructor(context: SessionContext, init: ServedInit) {
@@ -69,7 +70,7 @@ export class ServedSession {
     if (next !== null) this.#history = new HiddenHistory(shape.batch, context.checkpoint.config.hiddenSize)
     const besideBytes = next === null ? 0 : 4 * context.checkpoint.config.hiddenSize
     this.#decode = openSession(context.kvCache.open({ ...shape, besideBytes }, init.portBytes, init.peerId), ports)
-    this.#failed.promise.catch(() => {})
+    void settled(this.#failed.promise)
   }
 
   /** Rejects when the session cannot go on. */
@@ -84,9 +85,7 @@ export class ServedSession {
 
   /** Computes a step and hands on what comes of it; steps wait for each other. Throws what makes no sense in the step. */
   accept({ body, tensors }: Message<'inferenceStep'>, signal: AbortSignal): Promise<void> {
-    const done = this.#working.then(() => this.#accept(body, tensors, signal))
-    this.#working = done.catch(() => {})
-    return done
+    return this.#working.run(() => this.#accept(body, tensors, signal))
   }
 
   /** Another place in the chain. Where the way to the next server fails, the caller is told by a notice. */
@@ -94,7 +93,7 @@ export class ServedSession {
     // at once: a step of the server before that is gone may be waited for
     this.previous = previous
     if (keepNext) return Promise.resolve()
-    const done = this.#working.then(async () => {
+    return this.#working.run(async () => {
       this.#link?.close()
       this.#link = null
       this.#cutBy = null
@@ -102,16 +101,12 @@ export class ServedSession {
       await this.#connect(next)
       if (replay) await this.#replay()
     })
-    this.#working = done.catch(() => {})
-    return done
   }
 
   /** Opens the way to the next server, where the session has one; steps that come meanwhile wait. To be called before any can come. */
   start(): Promise<void> {
     const { next } = this.#init.request
-    const done = this.#working.then(() => (next === null ? undefined : this.#connect(next)))
-    this.#working = done.catch(() => {})
-    return done
+    return this.#working.run(() => (next === null ? undefined : this.#connect(next)))
   }
 
   /** Tells the caller something between answers. */

@@ -48,8 +48,8 @@ export const plants: readonly Plant[] = [
     name: 'step-trained-twice',
     kind: 'applied twice',
     file: 'client/train/checkpointing.ts',
-    find: '    return { ...state, total }\n',
-    replace: '    return { ...state, step: Math.max(0, step - 1), total }\n'
+    find: '  return { state: { ...state, total }, resumed: ',
+    replace: '  return { state: { ...state, step: Math.max(0, step - 1), total }, resumed: '
   },
   {
     name: 'checkpoint-in-place',
@@ -68,9 +68,9 @@ export const plants: readonly Plant[] = [
   {
     name: 'retries-wait-too-long',
     kind: 'hang',
-    file: 'client/remote/passes/retry.ts',
-    find: "    }, ms)\n    signal?.addEventListener('abort', aborted, { once: true })\n",
-    replace: "    }, 1000 * ms)\n    signal?.addEventListener('abort', aborted, { once: true })\n"
+    file: 'common/async.ts',
+    find: '      resolve()\n    }, ms)\n',
+    replace: '      resolve()\n    }, 1000 * ms)\n'
   },
   {
     name: 'liar-acquitted',

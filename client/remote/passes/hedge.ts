@@ -1,8 +1,8 @@
 // Work that is late is given to another server as well: the first right answer counts (Dean and Barroso, "The tail at scale", CACM
 // 56(2), 2013). Knows no server.
+import { delay, settled } from '../../../common/async.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import { second } from '../../../common/units.ts'
-import { delay } from './retry.ts'
 
 /** A timer that fires later than this was held up by this process: what has arrived meanwhile is looked at first. */
 const sliceMs = 0.1 * second
@@ -40,7 +40,7 @@ export async function hedge<T>({ patienceMs, signal, first, second }: Hedge<T>):
   try {
     const own = first(within).then(result => ({ result, late: false }))
     const waited = patience(patienceMs, within).then(() => 'late' as const)
-    waited.catch(() => {}) // the work ended before
+    void settled(waited) // the work ended before
     const early = await Promise.race([own, waited])
     if (early !== 'late') return early
     const started = second(within)

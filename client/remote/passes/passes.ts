@@ -1,5 +1,6 @@
 // A batch through a range of blocks, hop by hop, and its gradient back: with another route where a server fails.
 // What a hop got in is kept, so that its backward pass can be computed anywhere.
+import { throwIfAborted } from '../../../common/async.ts'
 import { SwarmError, toSwarmError } from '../../../common/errors.ts'
 import type { Logger } from '../../../common/logger.ts'
 import type { BlockRange } from '../../../common/range.ts'
@@ -13,7 +14,7 @@ import type { Hop, RouteOptions } from '../routing/routing.ts'
 import { mayOverflow, namedFinite, tokensFinite } from './finite.ts'
 import { hedge } from './hedge.ts'
 import { Punctuality, passBytesMs } from './punctuality.ts'
-import { retry, throwIfAborted } from './retry.ts'
+import { retry } from './retry.ts'
 import {
   describeHop,
   isPeersFault,

@@ -1,4 +1,5 @@
 // Trying again what may work the next time. Knows neither servers nor requests.
+import { delay, throwIfAborted } from '../../../common/async.ts'
 import { messageOf, type SwarmError, toSwarmError } from '../../../common/errors.ts'
 import type { Logger } from '../../../common/logger.ts'
 import { second } from '../../../common/units.ts'
@@ -10,38 +11,6 @@ export interface RetryOptions {
   readonly delaysMs: readonly number[]
   readonly logger?: Logger
   readonly signal?: AbortSignal
-}
-
-/** Throws the signal's reason as ours: ABORTED, or DEADLINE for a timeout. */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw toSwarmError(signal.reason, 'ABORTED')
-}
-
-/** Resolves after so many milliseconds; rejects as soon as the signal aborts. */
-export function delay(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(toSwarmError(signal.reason, 'ABORTED'))
-    const aborted = () => {
-      clearTimeout(timer)
-      reject(toSwarmError(signal?.reason, 'ABORTED'))
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', aborted)
-      resolve()
-    }, ms)
-    signal?.addEventListener('abort', aborted, { once: true })
-  })
-}
-
-/** Waits for work that never fails, but not longer than so many milliseconds. */
-export function withDeadline(ms: number, work: Promise<void>): Promise<void> {
-  return new Promise(resolve => {
-    const timer = setTimeout(resolve, ms)
-    work.finally(() => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }
 
 /** The result of the first try that succeeds. Throws the last error, or at once one that no further try can help. */

@@ -1,6 +1,7 @@
 // The servers of one model as this client knows them: who is there, how far away, who failed lately.
 // Decides nothing: routing does, over what this gives.
-import { messageOf, SwarmError, toSwarmError } from '../../../common/errors.ts'
+import { delay, throwIfAborted, unlessAborted, within } from '../../../common/async.ts'
+import { messageOf, SwarmError } from '../../../common/errors.ts'
 import { type Logger, silent } from '../../../common/logger.ts'
 import type { BlockRange } from '../../../common/range.ts'
 import { minute, second } from '../../../common/units.ts'
@@ -10,7 +11,6 @@ import { type ModelName, swarmState } from '../../../network/state/swarm-state.t
 import { type ProtocolName, unspokenOf } from '../../../proto/protocols.ts'
 import { patience } from '../passes/hedge.ts'
 import { Punctuality } from '../passes/punctuality.ts'
-import { delay, throwIfAborted, withDeadline } from '../passes/retry.ts'
 import { findRoute, type Hop, type RouteOptions, type RouteServer, routeCost } from '../routing/routing.ts'
 import { Load, spreadRoutes } from '../routing/spread.ts'
 import { Bans } from './bans.ts'
@@ -337,7 +337,7 @@ export class Peers {
 
   /** Ends what is under way, once it is known of servers that were late whether they are at fault: that takes a moment at most. */
   async close(): Promise<void> {
-    await withDeadline(lastJudgingMs, this.#judged())
+    await within(lastJudgingMs, this.#judged())
     this.#closing.abort(new SwarmError('ABORTED', 'the model was closed'))
   }
 
@@ -457,14 +457,7 @@ export class Peers {
     this.#refreshing ??= this.#look(blocks).finally(() => {
       this.#refreshing = undefined
     })
-    const aborted = Promise.withResolvers<never>()
-    const onAbort = () => aborted.reject(toSwarmError(signal?.reason, 'ABORTED'))
-    signal?.addEventListener('abort', onAbort, { once: true })
-    try {
-      await Promise.race([this.#refreshing, aborted.promise])
-    } finally {
-      signal?.removeEventListener('abort', onAbort)
-    }
+    await unlessAborted(this.#refreshing, signal)
   }
 
   #wanted(servers: readonly Announcement[]): readonly Announcement[] {
@@ -488,7 +481,7 @@ export class Peers {
       servers.filter(server => server.state === 'online'),
       signal
     )
-    if (first) await withDeadline(firstPingsMs, pings)
+    if (first) await within(firstPingsMs, pings)
   }
 }
 

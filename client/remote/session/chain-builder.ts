@@ -1,6 +1,7 @@
 // Chains of servers for a session: the first one, and another where servers of it are lost. Knows no steps but those that are
 // sent again.
 
+import { settled, throwIfAborted } from '../../../common/async.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import type { Logger } from '../../../common/logger.ts'
 import type { BlockRange } from '../../../common/range.ts'
@@ -9,7 +10,6 @@ import { minute, second } from '../../../common/units.ts'
 import { replayPositions } from '../../../proto/limits.ts'
 import { allFinite, mayOverflow } from '../passes/finite.ts'
 import { patience } from '../passes/hedge.ts'
-import { throwIfAborted } from '../passes/retry.ts'
 import { describeHop, hopError, isPeersFault, notFinite } from '../passes/span-request.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Hop, RouteOptions } from '../routing/routing.ts'
@@ -389,7 +389,7 @@ export class ChainBuilder {
         if (others.every(({ peerId }) => !without.has(peerId)))
           late.abort(new Late(`no answer in ${Math.round(limitMs)} ms`))
       })
-      waiting.catch(() => {}) // the route is settled before
+      void settled(waiting) // the route is settled before
       try {
         const own = AbortSignal.any([late.signal, ...(signal ? [signal] : [])])
         hops.push(await SessionHop.open(this.#components, this.#init, { hop, place, session, signal: own }))

@@ -1,6 +1,7 @@
 // A generation's way through the swarm: inputs to the first server, results from the last, servers between hand on to each other.
 // A server that is lost is replaced, and its cache rebuilt from what whoever comes before it has kept.
 
+import { delay, onAbort, settled, throwIfAborted } from '../../../common/async.ts'
 import { SwarmError, toSwarmError } from '../../../common/errors.ts'
 import type { Logger } from '../../../common/logger.ts'
 import { checkOptions } from '../../../common/options.ts'
@@ -11,7 +12,6 @@ import { startDeadline } from '../../../network/streams/deadline.ts'
 import { tokensFinite } from '../passes/finite.ts'
 import { patience } from '../passes/hedge.ts'
 import { bytesMs } from '../passes/punctuality.ts'
-import { delay, throwIfAborted } from '../passes/retry.ts'
 import { answered, describeHop, hopError, noneFinite, notFinite } from '../passes/span-request.ts'
 import type { Hop } from '../routing/routing.ts'
 import { type Chain, type ChainBuilder, endsAtLast, type LostServers } from './chain-builder.ts'
@@ -354,12 +354,12 @@ export class ChainSession implements InferenceSession {
       const wake = (): void => woken.resolve()
       this.#wake = wake
       const timer = setTimeout(wake, this.#stall.patienceMs)
-      signal.addEventListener('abort', wake, { once: true })
+      const stop = onAbort(signal, wake)
       try {
         await Promise.race([done, woken.promise])
       } finally {
         clearTimeout(timer)
-        signal.removeEventListener('abort', wake)
+        stop()
       }
       throwIfAborted(signal)
       if (isDone) return true
@@ -487,7 +487,7 @@ export class ChainSession implements InferenceSession {
       const states = answered({ ...(hidden && { hidden: hidden as Float32Tensor }) }, 'hidden', shape)
       if (!this.#isBelievable(index, step, states)) return
       this.#recorder?.take(hops[index]!, step, states)
-      if (!isLast) return void this.#feed(index + 1, step, states, this.#stepping!).catch(() => {})
+      if (!isLast) return void settled(this.#feed(index + 1, step, states, this.#stepping!))
       this.#pending.delete(number)
       pending.resolve(states)
     } catch (error) {

@@ -1,4 +1,5 @@
 // One server of an inference session as its client sees it: the stream, and what comes over it. Decides nothing.
+import { onAbort, settled, throwIfAborted } from '../../../common/async.ts'
 import { SwarmError, toSwarmError } from '../../../common/errors.ts'
 import { withResource } from '../../../common/resource.ts'
 import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
@@ -10,7 +11,6 @@ import type { MessageStream } from '../../../network/streams/message-stream.ts'
 import { fittingCodec } from '../../../proto/fitting-codec.ts'
 import type { BodyOf, Codec, Message, NamedTensors } from '../../../proto/frame.ts'
 import { protocols } from '../../../proto/protocols.ts'
-import { throwIfAborted } from '../passes/retry.ts'
 import { answered, answeredBody, describeHop, hopError, isPeersFault, spanOf } from '../passes/span-request.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Hop } from '../routing/routing.ts'
@@ -175,7 +175,7 @@ export class SessionHop {
     signal: AbortSignal
   ): Promise<Float32Tensor> {
     const asked = Promise.withResolvers<Tensor | undefined>()
-    asked.promise.catch(() => {}) // it may be lost before anybody waits
+    void settled(asked.promise) // it may be lost before anybody waits
     answering.#asked = asked
     try {
       await this.step(body, tensors, signal)
@@ -189,7 +189,7 @@ export class SessionHop {
   /** Another place in the chain; returns when the server has taken it. */
   async route(place: HopPlace, { replay = false, keepNext = false }, signal: AbortSignal): Promise<void> {
     const ready = Promise.withResolvers<void>()
-    ready.promise.catch(() => {})
+    void settled(ready.promise)
     this.#ready = ready
     try {
       await this.#stream.send({ body: { kind: 'inferenceRoute', ...place, replay, keepNext }, tensors: {} }, { signal })
@@ -204,10 +204,8 @@ export class SessionHop {
   async #hears<T>(awaited: PromiseWithResolvers<T>, signal: AbortSignal): Promise<T> {
     if (this.#failure !== null) throw this.#failure
     const wait = (alive: AbortSignal): Promise<T> => {
-      const onAbort = (): void => awaited.reject(toSwarmError(alive.reason, 'ABORTED'))
-      if (alive.aborted) onAbort()
-      alive.addEventListener('abort', onAbort, { once: true })
-      return awaited.promise.finally(() => alive.removeEventListener('abort', onAbort))
+      const stop = onAbort(alive, () => awaited.reject(toSwarmError(alive.reason, 'ABORTED')))
+      return awaited.promise.finally(stop)
     }
     return await whileAlive(this.#watch, wait, signal)
   }

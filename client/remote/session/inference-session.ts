@@ -1,11 +1,12 @@
 // Opens sessions: a chain of servers with room for a generation's cache.
+import { throwIfAborted } from '../../../common/async.ts'
 import { SwarmError, toSwarmError } from '../../../common/errors.ts'
 import type { Logger } from '../../../common/logger.ts'
 import type { BlockRange } from '../../../common/range.ts'
 import type { Network } from '../../../network/network.ts'
 import type { Codec } from '../../../proto/frame.ts'
 import type { ResultAuditor } from '../audited.ts'
-import { retry, throwIfAborted } from '../passes/retry.ts'
+import { retry } from '../passes/retry.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Hop } from '../routing/routing.ts'
 import { ChainBuilder } from './chain-builder.ts'

@@ -1,5 +1,6 @@
 // Another chain beside one that is late: it is given the same steps, and the chain that answers all of them first goes on. Decides
 // nothing about the chain that is late.
+import { onAbort, settled } from '../../../common/async.ts'
 import { toSwarmError } from '../../../common/errors.ts'
 import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
 import { allFinite, tokensFinite } from '../passes/finite.ts'
@@ -56,10 +57,9 @@ async function answersOf(
   const answers = new Map<number, Float32Tensor>()
   const isGivenFinite = steps.every(({ hidden }) => allFinite(hidden.data))
   const { promise: failed, reject } = Promise.withResolvers<never>()
-  failed.catch(() => {})
+  void settled(failed)
   const { promise: done, resolve } = Promise.withResolvers<void>()
-  const onAbort = (): void => reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
+  const stop = onAbort(signal, () => reject(signal.reason))
   const feed = async (index: number, step: Step, hidden: Float32Tensor): Promise<void> => {
     const hop = hops[index]!
     inputs.get(hop)!.take(step, hidden)
@@ -95,6 +95,6 @@ async function answersOf(
     await Promise.race([done, failed])
     return answers
   } finally {
-    signal.removeEventListener('abort', onAbort)
+    stop()
   }
 }

@@ -1,5 +1,7 @@
 // The checkpoints in a run's folder: written as a whole or not at all, found again, kept within a limit.
+
 import { files as platformFiles } from '#files'
+import { settled } from '../../../common/async.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import { type Files, temporarySuffix } from '../../platform/files.ts'
 import type { TrainableModel } from '../model.ts'
@@ -113,7 +115,7 @@ export class Checkpoints {
       return path
     } catch {
       // the error to tell is that of the run's own folder
-      if (folder !== undefined) await this.#files.remove(folder).catch(() => {})
+      if (folder !== undefined) await settled(this.#files.remove(folder))
       return null
     }
   }

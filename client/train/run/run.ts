@@ -1,6 +1,7 @@
 // A whole run as its configuration describes it: trained, measured, kept, and its adapter saved, in one folder.
 
 import { files } from '#files'
+import { settled } from '../../../common/async.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import { checkOptions } from '../../../common/options.ts'
 import { Checkpoints, hashExamples, lastGood } from '../checkpoint/index.ts'
@@ -135,7 +136,7 @@ export async function* runTraining(
     }
     await saveResult(model, directory)
   } catch (error) {
-    await log.close().catch(() => {}) // what went wrong first is what is told
+    await settled(log.close()) // what went wrong first is what is told
     throw error
   }
   await log.close()

@@ -1,5 +1,6 @@
 // Keys and values of all sessions, under one byte budget. Rows take memory as they grow; what does not fit waits until others have
 // left. Rows are moved and written only between runs of the device. Knows shapes, not attention.
+import { onAbort } from '../../../common/async.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import { rangeLength } from '../../../common/range.ts'
 import { formatBytes } from '../../../common/units.ts'
@@ -228,7 +229,7 @@ export class KvCache {
     return new Promise((resolve, reject) => {
       const end = (settle: () => void): void => {
         clearTimeout(timer)
-        signal?.removeEventListener('abort', onAbort)
+        stop()
         settle()
       }
       const waiting: Waiting = { attempt, isOverShare, resolve: () => end(resolve) }
@@ -239,12 +240,11 @@ export class KvCache {
         // the next may need less
         this.#pump()
       }
-      const onAbort = (): void => give(signal!.reason)
       const timer = setTimeout(() => {
         const what = `KV cache: waited ${this.#waitMs / 1000} s for room to grow, ${this.#usage()}`
         give(new SwarmError('BUSY', `${what} (try again later, or another server)`, { retryAfterMs: retryMs }))
       }, this.#waitMs)
-      signal?.addEventListener('abort', onAbort, { once: true })
+      const stop = onAbort(signal, () => give(signal!.reason))
       this.#waiting.push(waiting)
       this.#checkShortage()
     })
