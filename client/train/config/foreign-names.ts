@@ -1,17 +1,17 @@
-// Names that configurations of Transformers, TRL, PEFT, Axolotl and LLaMA-Factory have and this one does not: each means something here
-// under another name, or has no effect, or is answered with the reason why it is not done. None is ignored silently. Pure.
+// The table of names that configurations of Transformers, TRL, PEFT, Axolotl and LLaMA-Factory have and this one does not: each means
+// something here under another name, or has no effect, or is answered with the reason why it is not done. Pure.
 import { optimizerNames, scheduleNames } from '../../optim/index.ts'
 
-type Values = Readonly<Record<string, unknown>>
+export type ForeignValues = Readonly<Record<string, unknown>>
 
 /** What becomes of a value: values of this configuration, a line for the user, or a fault. */
-interface Reading {
-  readonly values?: Values
+export interface Reading {
+  readonly values?: ForeignValues
   readonly note?: string
   readonly fault?: string
 }
 
-type Reader = (value: unknown, name: string) => Reading
+export type NameReader = (value: unknown, name: string) => Reading
 
 const isEmptyObject = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.keys(value).length === 0
@@ -22,28 +22,28 @@ const isOff = (value: unknown): boolean =>
 
 /** The same under another name. */
 const same =
-  (name: string): Reader =>
+  (name: string): NameReader =>
   value => ({ values: { [name]: value } })
 
 /** The same as a field of the adapter. */
 const adapter =
-  (name: string): Reader =>
+  (name: string): NameReader =>
   value => ({ values: { peft: { [name]: value } } })
 
 /** Cannot change a result here: accepted, with a line that says so, unless the value means "not used". */
 const noEffect =
-  (reason: string, ...plain: readonly unknown[]): Reader =>
+  (reason: string, ...plain: readonly unknown[]): NameReader =>
   (value, name) =>
     isOff(value) || plain.includes(value) ? {} : { note: `${name} has no effect: ${reason}` }
 
 /** Not done: a fault, unless the value means "not used" or is one of `plain`, which is what is done anyway. */
 const refused =
-  (reason: string, ...plain: readonly unknown[]): Reader =>
+  (reason: string, ...plain: readonly unknown[]): NameReader =>
   value =>
     isOff(value) || plain.includes(value) ? {} : { fault: reason }
 
 /** The same as a fault that names the right key. */
-const use = (advice: string, ...plain: readonly unknown[]): Reader => refused(`use ${advice}`, ...plain)
+const use = (advice: string, ...plain: readonly unknown[]): NameReader => refused(`use ${advice}`, ...plain)
 
 const precision = refused(
   'the client trains in float32, and each server chooses its own precision (require_dtype selects servers); `codec: bf16` or `fp16` halves ' +
@@ -136,7 +136,7 @@ const switches = {
   use_mps_device: devices,
   use_peft: value => (value === false ? { fault: 'an adapter is always what is trained (peft)' } : {}),
   use_rslora: adapter('use_rslora')
-} as const satisfies Record<string, Reader>
+} as const satisfies Record<string, NameReader>
 
 const others = {
   accelerator_config: oneMachine,
@@ -271,7 +271,7 @@ const others = {
   wandb_project: noEffect('only TensorBoard is written'),
   wandb_run_id: noEffect('only TensorBoard is written'),
   xpu_backend: devices
-} as const satisfies Record<string, Reader>
+} as const satisfies Record<string, NameReader>
 
 /** Names of other configurations that are switches. */
 export const foreignSwitches: readonly string[] = Object.keys(switches)
@@ -340,8 +340,8 @@ function loggers(value: unknown): Reading {
   return { values: { report_to: names.some(name => name !== 'none') ? ['tensorboard'] : [] } }
 }
 
-/** Values of keys that are this configuration's own, as others write them. */
-const ownKeys: Readonly<Record<string, Reader>> = {
+/** ForeignValues of keys that are this configuration's own, as others write them. */
+const ownKeys: Readonly<Record<string, NameReader>> = {
   optim: optimizer,
   optim_args: optimizerArguments,
   report_to: loggers,
@@ -361,7 +361,7 @@ const ownKeys: Readonly<Record<string, Reader>> = {
 }
 
 /** Fields of PEFT's configurations that the sections here do not have. */
-const adapterFields: Readonly<Record<string, Reader>> = {
+const adapterFields: Readonly<Record<string, NameReader>> = {
   alora_invocation_tokens: refused('Activated LoRA is not implemented'),
   alpha: adapter('lora_alpha'),
   alpha_pattern: refused('alpha_pattern is a field of LORA'),
@@ -410,69 +410,15 @@ const adapterFields: Readonly<Record<string, Reader>> = {
   velora_config: refused('VeLoRA is not implemented')
 }
 
-/** A configuration with its values under the names here. */
-export interface Translation {
-  readonly values: Values
-  /** keys of the configuration that a value of another name became, for messages: `peft.r` -> [`lora_r`] */
-  readonly origins: ReadonlyMap<string, readonly string[]>
-  readonly notes: readonly string[]
-  readonly faults: readonly { readonly path: readonly string[]; readonly message: string }[]
-}
-
-const isSection = (value: unknown): value is Values =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-const ownReader = (table: Readonly<Record<string, Reader>>, name: string): Reader | undefined =>
+const readerIn = (table: Readonly<Record<string, NameReader>>, name: string): NameReader | undefined =>
   Object.hasOwn(table, name) ? table[name] : undefined
 
-/**
- * Values of a configuration with names of Transformers, TRL, PEFT and others under the names here. Keys that are null are not set. Other
- * keys stay as they are.
- * @param adapterKeys keys that the method of the peft section knows; undefined where there is no such method
- */
-export function translateNames(given: Values, adapterKeys: ReadonlySet<string> | undefined): Translation {
-  const values: Record<string, unknown> = {}
-  const adapterValues: Record<string, unknown> = {}
-  const origins = new Map<string, readonly string[]>()
-  const notes: string[] = []
-  const faults: { path: readonly string[]; message: string }[] = []
-  const take = (path: readonly string[], { values: found = {}, note, fault }: Reading): void => {
-    const name = path.join('.')
-    if (note !== undefined) notes.push(note)
-    if (fault !== undefined) faults.push({ path, message: `${name}: ${fault}` })
-    for (const [key, value] of Object.entries(found)) {
-      const [ours, target, entries] =
-        key === 'peft'
-          ? ['peft.', adapterValues, Object.entries(value as Values)]
-          : ['', values, [[key, value] as const]]
-      for (const [inner, one] of entries as [string, unknown][]) {
-        const whole = `${ours}${inner}`
-        const before = origins.get(whole)
-        if (before !== undefined && target[inner] !== one) {
-          faults.push({ path, message: `${name}: says another value than ${before.join('.')} (both mean ${whole})` })
-          continue
-        }
-        target[inner] = one
-        origins.set(whole, path)
-      }
-    }
-  }
-  for (const [name, value] of Object.entries(given)) {
-    if (value === null || name === 'peft') continue
-    const reader = ownReader(ownKeys, name) ?? ownReader(switches, name) ?? ownReader(others, name)
-    if (reader === undefined) take([name], { values: { [name]: value } })
-    else take([name], reader(value, name))
-  }
-  const { peft } = given
-  if (peft !== undefined && peft !== null && !isSection(peft)) values.peft = peft
-  if (isSection(peft)) {
-    for (const [name, value] of Object.entries(peft)) {
-      const reader = adapterKeys === undefined || adapterKeys.has(name) ? undefined : ownReader(adapterFields, name)
-      if (reader !== undefined) take(['peft', name], reader(value, `peft.${name}`))
-      else if (value !== null) take(['peft', name], { values: { peft: { [name]: value } } })
-    }
-    values.peft = {}
-  }
-  if (Object.keys(adapterValues).length > 0) values.peft = adapterValues
-  return { values, origins, notes, faults }
+/** How a key is read; undefined: under its own name. */
+export function readerOf(name: string): NameReader | undefined {
+  return readerIn(ownKeys, name) ?? readerIn(switches, name) ?? readerIn(others, name)
+}
+
+/** How a field of an adapter is read that its method does not know; undefined: it is unknown. */
+export function adapterReaderOf(name: string): NameReader | undefined {
+  return readerIn(adapterFields, name)
 }

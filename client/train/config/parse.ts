@@ -2,9 +2,9 @@
 import type { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
 import { suggestion } from '../../../common/names.ts'
-import { translateNames } from './foreign-names.ts'
 import { peftKeys, peftKeysOf } from './peft.ts'
 import { type TrainConfig, trainConfigSchema } from './schema.ts'
+import { translateNames } from './translate.ts'
 
 /** Where the value at a path was written, for messages: `run.yaml:7`, `--max-steps`. */
 export type Locate = (path: readonly PropertyKey[]) => string | undefined

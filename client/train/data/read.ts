@@ -84,10 +84,23 @@ function unread(file: string): SwarmError {
   return new SwarmError('INVALID_ARGUMENT', `${file}: expected a file ending in ${extensions}${advice}`)
 }
 
+/** What stands for data elsewhere: an address, or the name of a data set of the hub. */
+function notHere(path: string): SwarmError {
+  const advice = /^[a-z]+:\/\//i.test(path)
+    ? ' (addresses are not fetched: download the file first)'
+    : /^[\w.-]+\/[\w.-]+$/.test(path)
+      ? ` (data sets of the hub are not fetched; in Python: datasets.load_dataset('${path}', split='train').to_json('train.jsonl'))`
+      : ''
+  return new SwarmError('NOT_FOUND', `${path}: no such file or folder${advice}`)
+}
+
 /** The data files of a path: itself, or those in the folder by name. */
 async function filesOf(path: string): Promise<string[]> {
   const names = await files.list(path)
-  if (names === null) return [path]
+  if (names === null) {
+    if (await files.exists(path)) return [path]
+    throw notHere(path)
+  }
   const found = names.filter(name => readerOf(name) !== undefined && !name.startsWith('.')).sort()
   if (found.length > 0) return found.map(name => files.join(path, name))
   const other = names.find(name => convertible.test(name))

@@ -382,7 +382,15 @@ suite('bad input', () => {
   test('paths where no data is', async t => {
     const folder = await write(t, { 'a.parquet': 'PAR1' })
     await mkdir(join(folder, 'empty'))
-    await assert.rejects(load(join(folder, 'none.jsonl')), { code: 'NOT_FOUND' })
+    await assert.rejects(load(join(folder, 'none.jsonl')), {
+      code: 'NOT_FOUND',
+      message: /none\.jsonl: no such file or folder$/
+    })
+    await assert.rejects(load('tatsu-lab/alpaca'), {
+      code: 'NOT_FOUND',
+      message: /load_dataset\('tatsu-lab\/alpaca', /
+    })
+    await assert.rejects(load('https://a.org/b.jsonl'), { code: 'NOT_FOUND', message: /addresses are not fetched/ })
     await assert.rejects(load(join(folder, 'empty')), /no data in this folder \(expected files ending in \.jsonl, /)
     await assert.rejects(
       load(join(folder, 'a.parquet')),
