@@ -59,6 +59,9 @@ export interface Components {
 /** other releases that are logged: a stranger must not fill the log with them */
 const maxReleases = 16
 
+/** `0.1` of `0.1.2` */
+const minorOf = (release: string): string => release.split('.').slice(0, 2).join('.')
+
 /** multiaddrs that a peer listens on where nothing else is said */
 export const defaultListen = ['/ip4/0.0.0.0/tcp/0']
 
@@ -104,7 +107,7 @@ export class Libp2pNetwork implements Network {
     this.#localPeers = tag === undefined ? undefined : new LocalPeers(components, { tag, answerTag, answers, onFound })
     setMaxListeners(0, this.#stopping.signal)
     this.onPeer(peer => this.directory.meet(peer, this.hostOf(peer)))
-    this.onPeer(peer => this.#noteRelease(peer))
+    this.onPeer(peer => void this.#noteRelease(peer))
   }
 
   get addresses(): string[] {
@@ -343,14 +346,20 @@ export class Libp2pNetwork implements Network {
     return describeVersions({ theirs, version: theirVersion }, { ids: [protocol], version })
   }
 
-  /** Logs the first peer of each other release: its requests may fail, and its operator reads only its own log. */
+  /**
+   * Logs the first peer of each other release: its requests may fail, and only its own log says so. A warning on a server, where the
+   * releases differ by more than mended faults.
+   */
   async #noteRelease(peer: string): Promise<void> {
     const { version: theirs, served } = await this.#identified(peer)
     if (theirs === '' || theirs === version || this.#releases.has(theirs) || this.#releases.size >= maxReleases) return
     this.#releases.add(theirs)
     const differing = this.#libp2p.getProtocols().flatMap(id => otherVersions(id, served))
     const protocols = differing.length > 0 && { protocols: differing }
-    this.#logger.info({ peer, theirs, ours: version, ...protocols }, 'a peer runs another release of swarmtune')
+    const serves = (this.#init.listen ?? defaultListen).length > 0
+    const level = serves && minorOf(theirs) !== minorOf(version) ? 'warn' : 'info'
+    const message = `a peer runs swarmtune ${theirs}, this is ${version}: requests between the two may fail`
+    this.#logger[level]({ peer, theirs, ours: version, ...protocols }, message)
   }
 
   async #openFramed(peerId: string, protocol: string, options: OpenOptions): Promise<FramedStream> {

@@ -116,6 +116,13 @@ test('a peer of another release: the error and the log name both versions', asyn
     const client = await swarm.peer({ listen: [], join: later.getMultiaddrs().map(String), logger })
     await until(() => logged.length > 0, 'the release in the log')
     assert.deepEqual(logged, [{ peer: peerId, theirs: '9.9.0', ours: version }])
+    const warned: unknown[] = []
+    const server = await swarm.peer({
+      logger: { ...silent, warn: (_: unknown, message: string) => warned.push(message) }
+    })
+    await later.dial(multiaddr(server.addresses[0]!))
+    await until(() => warned.length > 0, 'the release in the log of a server')
+    assert.deepEqual(warned, [`a peer runs swarmtune 9.9.0, this is ${version}: requests between the two may fail`])
     await assert.rejects(client.request(peerId, protocols.inference, message()), error => {
       const versions = `inference/9.0.0 (swarmtune 9.9.0), this build inference/2.0.0 (swarmtune ${version})`
       code('UNSUPPORTED')(error)
