@@ -64,7 +64,7 @@ export function checkTargetFields(fields: Partial<TargetSettings>, what: string)
 }
 
 /** What the expressions of an adapter may take on all names of a model; real ones take milliseconds. */
-const patienceMs = 10_000
+const patienceMs = 2_000
 
 /** Names with a few wildcards: such expressions always end soon. */
 const isSimple = (pattern: string): boolean => !/[({]/.test(pattern) && (pattern.match(/[*+?]/g)?.length ?? 0) <= 2

@@ -149,7 +149,7 @@ export function planMemory(init: MemoryInit, available: number): MemoryPlan {
   const most = fits(precision)
   const one = formatBytes(blockBytes(checkpoint, precision))
   const split =
-    `${formatBytes(forWeights)} of ${formatBytes(budget)} are for weights (this program ${formatBytes(base)}, KV cache up to ${formatBytes(limits.kvCacheBytes)}, residuals ` +
+    `${formatBytes(forWeights)} of ${formatBytes(budget)} are for weights (${base > 0 ? `this program ${formatBytes(base)}, ` : ''}KV cache up to ${formatBytes(limits.kvCacheBytes)}, residuals ` +
     `${formatBytes(limits.residualBytes)}, working memory ${formatBytes(limits.workingBytes)}, frames of peers ${formatBytes(limits.peerBytes)})`
   if (mustFit && most < (asked === undefined ? 1 : wanted)) {
     throw new SwarmError(

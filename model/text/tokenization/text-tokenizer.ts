@@ -44,7 +44,7 @@ const mostRemembered = 10_000
 const longestRemembered = 256
 
 /** What a text may take where a file brings rules that are not known, beside what each character may; a real one takes a thousandth. */
-const defaultPatienceMs = 10_000
+const defaultPatienceMs = 2_000
 const patienceMsPerCharacter = 0.05
 
 /** Words to their tokens by the model, in units of the words as they stand in the text. */

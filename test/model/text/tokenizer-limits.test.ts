@@ -33,6 +33,14 @@ describe('a rule that never ends is stopped', () => {
     assert.throws(() => tokenizer.encodeWithRanges(text, { addSpecialTokens: false }), stopped)
   })
 
+  test('after two seconds where nothing else is asked for', () => {
+    const tokenizer = createTextTokenizer(rules({ pre_tokenizer: split }), 'tokenizer.json')
+    assert.throws(() => tokenizer.encode(text, { addSpecialTokens: false }), {
+      code: 'DEADLINE',
+      message: /stopped after 2(\.\d+)? s/
+    })
+  })
+
   test('in a normalizer', () => assert.throws(() => encode({ normalizer: replace }, text), stopped))
 
   test('in a normalizer of added tokens, which are read at once', () => {
