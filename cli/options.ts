@@ -4,6 +4,7 @@ import type { BlockRange } from '../common/range.ts'
 import { GiB, KiB, MiB } from '../common/units.ts'
 import type { Precision } from '../model/quantize/precision.ts'
 import { codecNames } from '../proto/codec.ts'
+import { completeWith } from './completion.ts'
 
 export { homeFolder } from '../common/home.ts'
 
@@ -35,10 +36,11 @@ export function codecOption(fallback: string): Option {
 }
 
 export function requireDtypeOption(): Option {
-  return new Option(
+  const option = new Option(
     '--require-dtype <dtype>',
     'use only servers with this precision: fp32, int8, int4 (default: any)'
   ).argParser(parseDtype)
+  return completeWith(option, Object.keys(dtypeNames))
 }
 
 export function parseWhole(text: string): number {

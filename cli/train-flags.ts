@@ -4,6 +4,7 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { peftKeys, trainConfigSchema } from '../client/index.ts'
 import { foreignSwitches, foreignValues, trainConfigGroups } from '../client/train/config/index.ts'
+import { completeWith } from './completion.ts'
 
 /** What a JSON Schema says of one key. */
 interface KeySchema {
@@ -66,7 +67,8 @@ function optionOf(key: string, schema: KeySchema): Option {
   const [, meaning, said] = /^(.*?)(?:; (default: .*))?$/.exec(schema.description ?? '')!
   const notes = [schema.enum?.join(', '), said ?? defaultOf(schema)].filter(Boolean)
   const description = `${meaning}${notes.length > 0 ? ` (${notes.join('; ')})` : ''}`
-  return new Option(`${short[key] ?? ''}--${kebab(key)}${placeholderOf(schema)}`, description)
+  const option = new Option(`${short[key] ?? ''}--${kebab(key)}${placeholderOf(schema)}`, description)
+  return completeWith(option, schema.enum?.map(String) ?? [])
 }
 
 function addOption(command: Command, key: string, schema: KeySchema, group: string): void {

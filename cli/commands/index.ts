@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { bootstrapCommand } from './bootstrap.ts'
 import { chatCommand } from './chat.ts'
+import { completionCommand } from './completion.ts'
 import { demoCommand } from './demo.ts'
 import { doctorCommand } from './doctor.ts'
 import { evalCommand } from './eval.ts'
@@ -27,5 +28,6 @@ export const commands: readonly (() => Command)[] = [
   exportCommand,
   plotCommand,
   doctorCommand,
-  demoCommand
+  demoCommand,
+  completionCommand
 ]

@@ -20,6 +20,7 @@ import { swarmState } from '../../network/state/swarm-state.ts'
 import { type BlockServer, createServer } from '../../server/server.ts'
 import { type Access, type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../access.ts'
 import { defaultStatusSeconds, describeActivity, reportActivity } from '../activity.ts'
+import { completeWith } from '../completion.ts'
 import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
 import { takeIdentity } from '../identity.ts'
 import { addListenOptions, inviteBy, joinLines, type ListenFlags, listenAddresses } from '../listening.ts'
@@ -83,12 +84,15 @@ export function serveCommand(): Command {
     )
     .option('--no-rebalance', 'never move to other blocks (default: move when the swarm needs them more)')
     .addOption(
-      new Option(
-        '--dtype <dtype>',
-        'precision of the blocks: fp32, int8, int4; auto: fp32 if memory allows, else int8. Quantizes once, into the cache'
+      completeWith(
+        new Option(
+          '--dtype <dtype>',
+          'precision of the blocks: fp32, int8, int4; auto: fp32 if memory allows, else int8. Quantizes once, into the cache'
+        )
+          .argParser((text: string) => (text === 'auto' ? text : parseDtype(text)))
+          .default('auto'),
+        ['auto', 'fp32', 'int8', 'int4']
       )
-        .argParser((text: string) => (text === 'auto' ? text : parseDtype(text)))
-        .default('auto')
     )
     .addOption(
       new Option(
