@@ -110,12 +110,12 @@ export function parseTrainLayers(layers: readonly ConfigLayer[], note: (line: st
     ...translateNames(isMapping(values) ? values : {}, keys),
     locate
   }))
-  const values: Record<string, unknown> = {}
+  let values: Readonly<Record<string, unknown>> = {}
   for (const layer of translated) {
     const peft = mergedAdapter(values.peft, layer.values.peft, type)
-    Object.assign(values, layer.values, peft === undefined ? {} : { peft })
+    values = { ...values, ...layer.values, ...(peft === undefined ? {} : { peft }) }
   }
-  if (isMapping(values.peft)) values.peft = { peft_type: type, ...values.peft }
+  if (isMapping(values.peft)) values = { ...values, peft: { peft_type: type, ...values.peft } }
   const whole = layers.find(layer => !isMapping(layer.values))
   const result = trainConfigSchema.safeParse(whole === undefined ? values : whole.values, { reportInput: true })
   /** Who set the value at a path, and under which name. */

@@ -19,8 +19,9 @@ const isSection = (value: unknown): value is ForeignValues =>
  * @param adapterKeys keys that the method of the peft section knows; undefined where there is no such method
  */
 export function translateNames(given: ForeignValues, adapterKeys: ReadonlySet<string> | undefined): Translation {
-  const values: Record<string, unknown> = {}
-  const adapterValues: Record<string, unknown> = {}
+  // maps: a key called __proto__ is a key like any other
+  const values = new Map<string, unknown>()
+  const adapterValues = new Map<string, unknown>()
   const origins = new Map<string, readonly string[]>()
   const notes: string[] = []
   const faults: { path: readonly string[]; message: string }[] = []
@@ -36,11 +37,11 @@ export function translateNames(given: ForeignValues, adapterKeys: ReadonlySet<st
       for (const [inner, one] of entries as [string, unknown][]) {
         const whole = `${ours}${inner}`
         const before = origins.get(whole)
-        if (before !== undefined && target[inner] !== one) {
+        if (before !== undefined && JSON.stringify(target.get(inner)) !== JSON.stringify(one)) {
           faults.push({ path, message: `${name}: says another value than ${before.join('.')} (both mean ${whole})` })
           continue
         }
-        target[inner] = one
+        target.set(inner, one)
         origins.set(whole, path)
       }
     }
@@ -52,15 +53,15 @@ export function translateNames(given: ForeignValues, adapterKeys: ReadonlySet<st
     else take([name], reader(value, name))
   }
   const { peft } = given
-  if (peft !== undefined && peft !== null && !isSection(peft)) values.peft = peft
+  if (peft !== undefined && peft !== null && !isSection(peft)) values.set('peft', peft)
   if (isSection(peft)) {
     for (const [name, value] of Object.entries(peft)) {
       const reader = adapterKeys === undefined || adapterKeys.has(name) ? undefined : adapterReaderOf(name)
       if (reader !== undefined) take(['peft', name], reader(value, `peft.${name}`))
       else if (value !== null) take(['peft', name], { values: { peft: { [name]: value } } })
     }
-    values.peft = {}
+    values.set('peft', {})
   }
-  if (Object.keys(adapterValues).length > 0) values.peft = adapterValues
-  return { values, origins, notes, faults }
+  if (adapterValues.size > 0) values.set('peft', Object.fromEntries(adapterValues))
+  return { values: Object.fromEntries(values), origins, notes, faults }
 }

@@ -187,6 +187,14 @@ deepspeed: null
     assert.throws(() => parseTrainConfig({ ...needed, lora_r: 4, peft: { r: 8 } }), {
       message: /peft\.r: says another value than lora_r \(both mean peft\.r\)/
     })
+    for (const hostile of ['{ "__proto__": 1 }', '{ "peft": { "__proto__": 1 } }', '{ "constructor": 1 }']) {
+      const given = JSON.parse(hostile) as object
+      assert.throws(() => parseTrainConfig({ ...needed, ...given }), {
+        message: /unknown key '(?:peft\.)?(?:__proto__|constructor)'/
+      })
+    }
+    const both = { lora_target_modules: ['q_proj'], peft: { target_modules: ['q_proj'] } }
+    assert.deepEqual((parseTrainConfig({ ...needed, ...both }).peft as Fields).target_modules, ['q_proj'])
     const agreed = parseTrainConfig({ ...needed, lora_r: 8, peft: { r: 8 } })
     assert.equal((agreed.peft as Fields).r, 8)
   })
