@@ -2,6 +2,7 @@
 
 import { type CausalModel, type GenerationOptions, SwarmError } from '../../client/index.ts'
 import { onAbort } from '../../common/async.ts'
+import { openAnswer } from '../progress.ts'
 import type { Screen } from '../screen.ts'
 import { type ChatContext, parseChatCommand } from './commands.ts'
 import { type ChatHistory, isThinking } from './conversation.ts'
@@ -107,7 +108,7 @@ export class Chat {
     const maxNewTokens = Math.min(room, options.maxNewTokens ?? room)
     const answering = new AbortController()
     this.#answering = answering
-    const answer = screen.openAnswer()
+    const answer = openAnswer('waiting for the first token', screen)
     answer.write(begun)
     let text = begun
     let isCut = false
