@@ -163,6 +163,16 @@ describe('a model of the hub', () => {
     const cacheDir = await temporaryFolder(context)
     const onProgress = (progress: Progress) => seen.push(progress)
     const found = await openCheckpoint('acme/model', { hub: { endpoint: hub.endpoint, cacheDir, onProgress } })
+    const ended = seen.filter(progress => progress.ended)
+    const small = ended.find(({ name }) => name === 'acme/model (configuration and tokenizer)')!
+    const verified = ended.filter(({ stage }) => stage === 'verify')
+    assert.ok(verified.some(({ name }) => name === 'config.json'))
+    assert.ok(ended.every(({ unit, done, total }) => unit === 'bytes' && done === total && done > 0))
+    assert.equal(
+      verified.reduce((sum, { done }) => sum + done, 0),
+      small.done,
+      'of all that came each byte is verified'
+    )
     seen.length = 0
     await found.provide(['model.layers.7.mlp.up_proj.weight'])
     const { length } = found.tensors.get('model.layers.7.mlp.up_proj.weight')!

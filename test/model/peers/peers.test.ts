@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { SwarmError } from '../../../common/errors.ts'
+import type { Progress } from '../../../common/progress.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../../../model/checkpoint/checkpoint.ts'
 import { hashOfTensor, indexOf, readShared, readStored } from '../../../model/checkpoint/share.ts'
 import { decodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
@@ -77,9 +78,14 @@ async function setUp(context: TestContext, path: string, faults: Readonly<Record
   const source = await openCheckpoint(path)
   const peers = peersOf(source, faults)
   const directory = await temporaryFolder(context)
+  const stages: Progress[] = []
+  const onProgress = (progress: Progress): void => void stages.push(progress)
   const open = async () =>
-    openCheckpoint('name', { folder: await openPeerFolder(peers, directory), identity: source.identity })
-  return { source, peers, directory, open }
+    openCheckpoint('name', {
+      folder: await openPeerFolder(peers, directory, { onProgress }),
+      identity: source.identity
+    })
+  return { source, peers, directory, open, stages }
 }
 
 async function assertBlock(found: Checkpoint, source: Checkpoint, block: number): Promise<void> {
@@ -91,12 +97,17 @@ async function assertBlock(found: Checkpoint, source: Checkpoint, block: number)
 describe('a model from peers', () => {
   for (const name of ['odd', 'grouped', 'gguf/blocks.gguf']) {
     test(`that hold ${name} has its identity, and only what is read is fetched`, async context => {
-      const { source, peers, open } = await setUp(context, referencePath(name))
+      const { source, peers, open, stages } = await setUp(context, referencePath(name))
       const found = await open()
       assert.equal(found.identity, source.identity)
       assert.equal(found.name, source.name)
       const norm = source.tensors.get('model.norm.weight')!.length
       assert.equal(peers.bytesGiven, norm)
+      const about = { name: source.name, unit: 'bytes', done: norm, total: norm, ended: true }
+      assert.deepEqual(
+        stages.filter(({ ended }) => ended),
+        ['download', 'verify'].map(stage => ({ stage, ...about }))
+      )
       await assertBlock(found, source, 0)
       const sizes = source.family.blockTensors(source.config, 0).map(tensor => source.tensors.get(tensor.name)!.length)
       assert.equal(
