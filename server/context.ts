@@ -8,7 +8,7 @@ import type { SpanExecutor } from './compute/executor.ts'
 import { runsOf } from './compute/span-runs.ts'
 import type { ServerInit } from './init.ts'
 import { passRunMs } from './limits.ts'
-import { largestFrame, type MemoryPlan } from './memory/plan.ts'
+import type { MemoryPlan } from './memory/plan.ts'
 import type { Stores } from './memory/stores.ts'
 import type { ServerMetrics } from './observe/metrics.ts'
 import type { SpanHost } from './placement/span-host.ts'
@@ -102,7 +102,7 @@ export function createContext(
     runsOf: (blocks, tokens) => runsOf(blocks, { tokens, forwardRate: host.span!.throughput.forwardRate, runMs }),
     ...{ checkpoint, scheduler, metrics, logger, network },
     workingBytes: plan.workingBytes,
-    maxFrameBytes: largestFrame(checkpoint, plan),
+    maxFrameBytes: plan.maxFrameBytes,
     kvCache: stores.kvCache,
     residuals: stores.residuals,
     registry: new SessionRegistry(),

@@ -4,13 +4,12 @@ import { checkOptions, type OptionKeys } from '../common/options.ts'
 import { checkServerName } from '../network/discovery/announcement.ts'
 import type { AnnouncerInit } from '../network/discovery/announcer.ts'
 import { type NetworkInit, networkKeys } from '../network/network.ts'
-import type { StoresInit } from './memory/stores.ts'
 import type { VitalsInit } from './placement/load-report.ts'
 import { checkRange } from './placement/placement.ts'
 import type { SpanHostInit } from './placement/span-host.ts'
 import { checkMaxRate } from './schedule/rate-limit.ts'
 
-export interface ServerInit extends NetworkInit, SpanHostInit, StoresInit {
+export interface ServerInit extends NetworkInit, SpanHostInit {
   readonly checkpoint: SpanHostInit['checkpoint']
   /** what others call this server in lists: at most 64 printable characters; default: they show its peer id */
   readonly name?: string

@@ -1,13 +1,11 @@
 // How much one server does for one request and one peer. Times in milliseconds, sizes in bytes, elements or counts.
-import { GiB, KiB, MiB, minute, second } from '../common/units.ts'
+import { KiB, MiB, minute, second } from '../common/units.ts'
 
 /** rows times positions of one forward or backward request */
 export const maxTokensPerRequest = 65_536
 /** forward and backward requests of several rows are of at most so much work, by the measured rate, but may have so many tokens */
 export const requestWorkMs = 2 * second
 export const minRequestTokens = 2048
-/** memory that computing one request may take by our estimate (server/memory/working-memory.ts), where the server is not told */
-export const defaultWorkingBytes = 4 * GiB
 /** rows of one request or session */
 export const maxBatch = 1024
 export const maxLoraRank = 4096
@@ -35,10 +33,6 @@ export const [minPieceTokens, maxPieceTokens] = [32, 512]
 /** how long a run of a forward pass may keep the decode steps of others waiting, about (of a backward pass two or three times that); and most runs of a pass */
 export const passRunMs = 250
 export const maxPassRuns = 32
-/** of the budget of the KV cache, what beginnings of sequences take at most where sessions leave it */
-export const prefixShare = 0.5
-/** of the budget of the KV cache, what the sessions of one peer may hold: others find room */
-export const cacheSharePerPeer = 0.75
 /** a session waits so long for room in the KV cache */
 export const cacheWaitMs = 30 * second
 /** positions that a row may add in one step and be as urgent as one that adds a single one: guesses of speculative decoding */

@@ -20,7 +20,7 @@ import { createContext } from './context.ts'
 import { handlers } from './handlers/index.ts'
 import { checkBlocks, checkServerInit, type ServerInit } from './init.ts'
 import { maxDecodeRows, maxPassed, maxQueueLength } from './limits.ts'
-import { largestFrame, type MemoryPlan, planMemory } from './memory/plan.ts'
+import { type MemoryPlan, memoryParts, planMemory } from './memory/plan.ts'
 import { MemoryPressure } from './memory/pressure.ts'
 import { createStores, readingsOf, type Stores } from './memory/stores.ts'
 import type { Activity } from './observe/activity.ts'
@@ -79,14 +79,17 @@ export class BlockServer {
     this.#logger = logger
     this.#presence = new Presence({ announcer: new Announcer({ network, logger }, init.announcing) })
     this.#scheduler = new Scheduler({ maxLength: maxQueueLength, maxPassed, maxRows: maxDecodeRows, maxRate })
-    this.#stores = createStores(init, plan)
-    this.#metrics = new ServerMetrics(() => ({
-      ...readingsOf(this.#stores),
-      sessions: this.sessions,
-      queueLength: this.#scheduler.length,
-      programs: this.#host.span?.programs.size ?? 0,
-      strayErrors: strayErrors.count
-    }))
+    this.#stores = createStores(plan)
+    this.#metrics = new ServerMetrics(
+      () => ({
+        ...readingsOf(this.#stores),
+        sessions: this.sessions,
+        queueLength: this.#scheduler.length,
+        programs: this.#host.span?.programs.size ?? 0,
+        strayErrors: strayErrors.count
+      }),
+      () => memoryParts(this.memory)
+    )
     const findOthers = (signal: AbortSignal) => findServers(network, checkpoint.identity, { signal })
     const shared = { network, scheduler: this.#scheduler, logger, findServers: findOthers }
     this.#host = new SpanHost({ ...shared, stores: this.#stores, metrics: this.#metrics }, init, plan)
@@ -139,9 +142,9 @@ export class BlockServer {
     return this.#stores.kvCache.maxBytes
   }
 
-  /** how its memory is divided, for people */
-  get memoryPlan(): string {
-    return this.#plan.why
+  /** how its memory is divided, with the real bytes of the weights once it has started */
+  get memory(): MemoryPlan {
+    return this.#host.memory
   }
 
   /** how often it has moved to other blocks */
@@ -265,8 +268,8 @@ export class BlockServer {
     const { identity: model } = this.#init.checkpoint
     const about = () => (this.state === 'online' ? { model, range: this.range } : undefined)
     void this.#vitals.run(about, this.#stopping.signal)
-    const { memoryBytes } = this.#init
-    if (memoryBytes !== undefined) {
+    const { isLimited, budgetBytes: memoryBytes } = this.#plan
+    if (isLimited) {
       const components = { rss: () => process.memoryUsage.rss(), collect: collectGarbage }
       new MemoryPressure(components, { memoryBytes }).run(this.#stopping.signal)
     }
@@ -315,7 +318,7 @@ export class BlockServer {
       state: this.state,
       ...this.throughput,
       cacheBytesFree: this.#stores.kvCache.bytesFree,
-      requestBytes: largestFrame(checkpoint, this.#plan),
+      requestBytes: this.#plan.maxFrameBytes,
       ...this.#vitals.describe(),
       dtype: this.precision
     }

@@ -5,7 +5,6 @@ import { Command } from 'commander'
 import { within } from '../../common/async.ts'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/folders.ts'
-import { bytesOf } from '../../common/tensor.ts'
 import { second } from '../../common/units.ts'
 import { version } from '../../common/version.ts'
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
@@ -17,6 +16,7 @@ import { createNetwork, type JoinResult, type Network } from '../../network/node
 import { SwarmStateError } from '../../network/state/error.ts'
 import { type ModelName, modelsOf, swarmState } from '../../network/state/swarm-state.ts'
 import { protocols } from '../../proto/protocols.ts'
+import { blockBytes } from '../../server/memory/plan.ts'
 import { type Access, type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../access.ts'
 import {
   type Finding,
@@ -89,14 +89,6 @@ async function checkCheckpoint(path: string, signal: AbortSignal): Promise<Check
   } catch (error) {
     return fail('model', messageOf(error), 'give the folder, GGUF file or hub name of a checkpoint')
   }
-}
-
-/** Bytes of the largest block in float32. */
-function blockBytes({ config, family }: Checkpoint): number {
-  const sizes = Array.from({ length: config.numBlocks }, (_, block) =>
-    family.blockTensors(config, block).reduce((sum, { shape }) => sum + bytesOf('float32', shape), 0)
-  )
-  return Math.max(...sizes)
 }
 
 /** Asks peers about our clock, version and addresses. */
@@ -197,7 +189,7 @@ async function doctor(path: string | undefined, flags: DoctorFlags): Promise<voi
     await checkDisk(),
     judgeMemory(
       process.availableMemory(),
-      checkpoint && { blockBytes: blockBytes(checkpoint), numBlocks: checkpoint.config.numBlocks }
+      checkpoint && { blockBytes: blockBytes(checkpoint, 'float32'), numBlocks: checkpoint.config.numBlocks }
     )
   ]
   interrupt.release()

@@ -17,6 +17,7 @@ import { checkServerName } from '../../network/discovery/announcement.ts'
 import { createNetwork } from '../../network/node.ts'
 import { SwarmStateError } from '../../network/state/error.ts'
 import { swarmState } from '../../network/state/swarm-state.ts'
+import { describePlan } from '../../server/memory/plan.ts'
 import { type BlockServer, createServer } from '../../server/server.ts'
 import { type Access, type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../access.ts'
 import { defaultStatusSeconds, describeActivity, reportActivity } from '../activity.ts'
@@ -106,11 +107,15 @@ export function serveCommand(): Command {
     .addOption(revisionOption())
     .addOption(offlineOption())
     .optionsGroup('Resources:')
-    .option('--memory <size>', 'total memory for weights, caches and activations (default: free memory)', parseBytes)
-    .option('--kv-cache <size>', 'memory for the KV cache (default: 1 GiB, or a share of --memory)', parseBytes)
+    .option(
+      '--memory <size>',
+      'total memory for weights, caches, activations (default: 90 % of free memory)',
+      parseBytes
+    )
+    .option('--kv-cache <size>', 'memory for the KV cache (default: 1 GiB, or a quarter of --memory)', parseBytes)
     .option(
       '--residuals <size>',
-      'memory for activations kept from forward to backward (default: 1 GiB, or a share of --memory)',
+      'memory for activations kept from forward to backward (default: 1 GiB, or an eighth of --memory)',
       parseBytes
     )
     .option('--threads <count>', 'CPU threads (default: all cores)', parsePositive)
@@ -296,7 +301,7 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
         print(
           `  weights ${formatBytes(server.weightBytes)} in ${server.precision}, KV cache up to ${formatBytes(server.cacheBytesTotal)}`
         )
-        if (flags.blocks === undefined) print(`  ${server.memoryPlan}`)
+        print(`  ${describePlan(server.memory)}`)
         for (const line of joinLines(server.addresses, access.invite)) print(`  ${line}`)
         if (flags.metricsPort !== undefined) print(`  metrics on port ${flags.metricsPort}`)
         print('  Ctrl-C drains and leaves; twice leaves at once')

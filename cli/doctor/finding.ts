@@ -5,6 +5,7 @@ import type { ProbeAnswer } from '../../network/discovery/probe.ts'
 import type { DialFailure } from '../../network/state/dial-failure.ts'
 import { stateSentence } from '../../network/state/sentences.ts'
 import type { ModelName, SwarmState, SwarmStateKind } from '../../network/state/swarm-state.ts'
+import { defaultWeightBytes } from '../../server/memory/plan.ts'
 
 export type FindingStatus = 'ok' | 'warn' | 'fail'
 
@@ -89,8 +90,7 @@ export function judgeMemory(availableBytes: number, model?: { blockBytes: number
   const available = `${formatBytes(availableBytes)} available`
   const mend = 'end other programs, or serve fewer blocks (--num-blocks) in fewer bits (--dtype int8, int4)'
   if (!model) return availableBytes < GiB ? warn('memory', available, mend) : ok('memory', available)
-  // half for weights, the rest for caches and activations: as the server itself reckons
-  const fit = Math.min(model.numBlocks, Math.floor(availableBytes / 2 / model.blockBytes))
+  const fit = Math.min(model.numBlocks, Math.floor(defaultWeightBytes(availableBytes) / model.blockBytes))
   const message = `${available}: room for ${fit} of ${model.numBlocks} blocks of ${formatBytes(model.blockBytes)} in fp32`
   if (fit === 0) return fail('memory', message, mend)
   return ok('memory', message)

@@ -66,6 +66,11 @@ export class ByteBudget {
     return this.#total
   }
 
+  /** most that all peers together may hold */
+  get limit(): number {
+    return this.#init.total
+  }
+
   /** most that one peer may hold */
   get perPeer(): number {
     return this.#init.perPeer

@@ -73,6 +73,11 @@ export class SpanPrograms {
     return this.#entries.size
   }
 
+  /** memory for rearranged copies of weights */
+  get prepackedBytes(): number {
+    return this.#init.prepackedBytes
+  }
+
   /** Runs `use` with the session of this key, compiled if it is not there; it is not released under its feet. ABORTED once closed. */
   async use<T>(key: ProgramKey, use: (session: Session) => Promise<T>): Promise<T> {
     if (this.#closed) throw new SwarmError('ABORTED', 'this server stops')

@@ -4,12 +4,13 @@ import type { BlockRange } from '../../common/range.ts'
 import { bytesOf } from '../../common/tensor.ts'
 import { formatBytes, GiB, KiB, MiB } from '../../common/units.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import { fixedPositions } from '../../model/config/rope-config.ts'
 import type { Precision } from '../../model/quantize/precision.ts'
 import { connectionLimits, maxBytesOfPeers } from '../../network/constants.ts'
 import { peerLimitOf } from '../../network/streams/byte-budget.ts'
 import { maxFrameBytes } from '../../proto/limits.ts'
 import type { WeightStorage } from '../../runtime/session.ts'
-import { defaultWorkingBytes, maxPortBytes, maxTokensPerRequest } from '../limits.ts'
+import { maxPortBytes, maxTokensPerRequest } from '../limits.ts'
 
 /** What an operator may say of memory; the plan decides the rest. */
 export interface MemoryInit {
@@ -37,35 +38,72 @@ export interface MemoryInit {
   readonly peerBytes?: number
   /** most connections at once; default 1024 */
   readonly maxConnections?: number
+  /** of the KV cache, what the sessions of one peer may hold; default 0.75 */
+  readonly cacheSharePerPeer?: number
+  /** keep prefixes for sessions that begin alike, in what others leave of the KV cache; default true */
+  readonly prefixReuse?: boolean
 }
 
+/** Every number of bytes that a server takes for something. Nothing else in the server decides one. */
 export interface MemoryPlan {
+  readonly totalBlocks: number
+  /** blocks that the server hosts */
   readonly numBlocks: number
+  /** bytes of one block in this precision, as products take it in */
+  readonly blockBytes: number
   /** of the blocks' matrices */
   readonly precision: Precision
+  /** bytes to divide: `memoryBytes`, or 90 % of what is free */
+  readonly budgetBytes: number
+  /**
+   * The budget is a limit for the whole process: its parts are reserved and add up to it, see `reservedParts`. Otherwise weights have
+   * `weightBudgetBytes` of it, and the other parts are ceilings that are filled as requests come, so that together they may be more.
+   */
+  readonly isLimited: boolean
+  /** the program itself, its libraries and connections; 0 without a limit: what is free is free beside it */
+  readonly programBytes: number
+  /** of the budget, what weights and rearranged copies of them may take */
+  readonly weightBudgetBytes: number
+  /** of that, the weights of `numBlocks` blocks; more than the budget only where the operator named blocks and no limit */
+  readonly weightBytes: number
+  /** for rearranged copies of weights, which decode graphs compute with faster */
+  readonly prepackedBytes: number
   /** keys and values, and adapters, of inference sessions */
   readonly kvCacheBytes: number
+  /** of those, what the sessions of one peer may hold */
+  readonly kvCacheBytesPerPeer: number
+  /** of those, what prefixes that are kept for other sessions may take where sessions leave it; 0: none are kept */
+  readonly prefixBytes: number
   /** activations kept from forward to backward */
   readonly residualBytes: number
   /** activations of the one request that is computed */
   readonly workingBytes: number
   /** frames that come and answers that wait to leave, of all peers together */
   readonly peerBytes: number
+  /** of those, what one peer may have under way */
+  readonly bytesPerPeer: number
+  /** of those, the largest frame that is read */
+  readonly maxFrameBytes: number
   /** connections at once: each has its buffers */
   readonly maxConnections: number
-  /** for rearranged copies of weights; absent: half of what is available when they are loaded, see `prepackedBytes` */
-  readonly prepackedBytes?: number
-  /** what was decided and why, for people */
-  readonly why: string
 }
 
-/** The program itself, its libraries and connections. Measured with `swarm serve` before any block is loaded. */
+/**
+ * The program itself, its libraries, the DHT's records and connections. Measured: 150 MiB before any block is loaded, and 50 KiB that
+ * each of 300 idle connections holds on to, so that 1024 of them fit too.
+ */
 const processBytes = 256 * MiB
-/** What a connection is reckoned to take, buffers of its encryption and multiplexer included; an estimate on the safe side. */
+/** What a connection may take for a while, garbage of its handshake and buffers of its multiplexer included: limits their number. */
 const connectionBytes = 256 * KiB
 /** a server that is short of memory still takes some frames and connections */
 const leastPeerBytes = 64 * MiB
 const leastConnections = 128
+/** memory that computing one request may take by our estimate (working-memory.ts), where the operator names none */
+const defaultWorkingBytes = 4 * GiB
+/** of the KV cache, what prefixes take at most where sessions leave it */
+const prefixShare = 0.5
+/** of the KV cache, what the sessions of one peer may hold where the operator names no share: others find room */
+const defaultShareOfPeer = 0.75
 /** of what one peer may have under way, the largest frame: small ones beside it */
 const frameShare = 7 / 8
 /** of the memory that is free when nobody says how much to take */
@@ -73,8 +111,8 @@ const freeShare = 0.9
 /** bytes of a matrix element with its share of scales, offsets and sums, as products take it in */
 const elementBytes = { float32: 4, int8: 1.25, int4: 0.8 } as const satisfies Record<Precision, number>
 
-/** Bytes of one block; all are taken to be as large as the largest. */
-function blockBytes({ config, family }: Pick<Checkpoint, 'config' | 'family'>, precision: Precision): number {
+/** Bytes of one block in this precision, with what products need beside the numbers; all count as large as the largest. */
+export function blockBytes({ config, family }: Pick<Checkpoint, 'config' | 'family'>, precision: Precision): number {
   let largest = 0
   for (let block = 0; block < config.numBlocks; block++) {
     const elements = family
@@ -86,7 +124,7 @@ function blockBytes({ config, family }: Pick<Checkpoint, 'config' | 'family'>, p
 }
 
 /** The parts beside the weights, and what those leave of the budget. */
-function divide(init: MemoryInit, available: number) {
+function divide(init: Omit<MemoryInit, 'checkpoint'>, available: number) {
   const { memoryBytes } = init
   const isLimited = memoryBytes !== undefined
   const budget = memoryBytes ?? available * freeShare
@@ -109,6 +147,11 @@ function divide(init: MemoryInit, available: number) {
   const beside = isLimited ? base + caches + shares.peerBytes : Math.min(caches, budget / 2)
   const forWeights = Math.max(0, budget - beside)
   return { budget, base, limits, forWeights }
+}
+
+/** Bytes that weights may take where the operator names nothing and so much memory is free. */
+export function defaultWeightBytes(available: number): number {
+  return divide({}, available).forWeights
 }
 
 /** The least `memoryBytes`, in whole MiB, with room for so many blocks. */
@@ -135,53 +178,127 @@ function leastMemory(init: MemoryInit, numBlocks: number, precision: Precision):
  * @throws SwarmError INVALID_ARGUMENT where not one block fits, or not those that were asked for
  */
 export function planMemory(init: MemoryInit, available: number): MemoryPlan {
-  const { checkpoint, blocks, dtype = 'float32' } = init
+  const { checkpoint, blocks, dtype = 'float32', storage, prefixReuse = true } = init
   const isLimited = init.memoryBytes !== undefined
-  const total = checkpoint.config.numBlocks
+  const totalBlocks = checkpoint.config.numBlocks
   const asked = blocks === undefined ? init.numBlocks : blocks.end - blocks.first
   const { budget, base, limits, forWeights } = divide(init, available)
-  const wanted = Math.min(asked ?? total, total)
+  const wanted = Math.min(asked ?? totalBlocks, totalBlocks)
   const fits = (precision: Precision): number => Math.floor(forWeights / blockBytes(checkpoint, precision))
   const mustFit = isLimited || asked === undefined
   // blocks that were named are loaded in any case: float32 may take half of what is free
   const isFloat = mustFit ? fits('float32') >= wanted : wanted * blockBytes(checkpoint, 'float32') <= available / 2
   const precision = dtype !== 'auto' ? dtype : isFloat ? 'float32' : 'int8'
   const most = fits(precision)
-  const one = formatBytes(blockBytes(checkpoint, precision))
-  const split =
-    `${formatBytes(forWeights)} of ${formatBytes(budget)} are for weights (${base > 0 ? `this program ${formatBytes(base)}, ` : ''}KV cache up to ${formatBytes(limits.kvCacheBytes)}, residuals ` +
-    `${formatBytes(limits.residualBytes)}, working memory ${formatBytes(limits.workingBytes)}, frames of peers ${formatBytes(limits.peerBytes)})`
+  const one = blockBytes(checkpoint, precision)
+  const numBlocks = asked === undefined ? Math.min(most, totalBlocks) : wanted
+  const affordable = Math.max(leastConnections, Math.floor((budget - base) / 16 / connectionBytes))
+  const bytesPerPeer = peerLimitOf(limits.peerBytes)
+  const weightBytes = numBlocks * one
+  const plan: MemoryPlan = {
+    totalBlocks,
+    numBlocks,
+    blockBytes: one,
+    precision,
+    budgetBytes: budget,
+    isLimited,
+    programBytes: base,
+    weightBudgetBytes: forWeights,
+    weightBytes,
+    prepackedBytes: isLimited
+      ? storage === 'mapped'
+        ? 0
+        : Math.max(0, forWeights - weightBytes)
+      : prepackedBytes(storage, weightBytes, available),
+    ...limits,
+    kvCacheBytesPerPeer: limits.kvCacheBytes * (init.cacheSharePerPeer ?? defaultShareOfPeer),
+    // angles of dynamic rope and longrope, and keys with them, depend on the length of the whole sequence
+    prefixBytes:
+      prefixReuse && fixedPositions(checkpoint.config.rope) === undefined ? limits.kvCacheBytes * prefixShare : 0,
+    bytesPerPeer,
+    maxFrameBytes: largestFrame(checkpoint, bytesPerPeer),
+    maxConnections: init.maxConnections ?? Math.min(connectionLimits.connections, affordable)
+  }
   if (mustFit && most < (asked === undefined ? 1 : wanted)) {
     throw new SwarmError(
       'INVALID_ARGUMENT',
-      `memory: ${asked === undefined ? 'not one block' : `not all of ${wanted} blocks`} of ${one} in ${precision} fit: ${split}; ` +
+      `memory: ${asked === undefined ? 'not one block' : `not all of ${wanted} blocks`} of ${formatBytes(one)} in ${precision} fit: ${describeParts(plan)}; ` +
         (isLimited
           ? `at least ${formatBytes(leastMemory(init, asked === undefined ? 1 : wanted, precision))} are needed: `
           : '') +
         'allow more memory, fewer blocks, a smaller dtype, or less for caches'
     )
   }
-  const numBlocks = asked === undefined ? Math.min(most, total) : wanted
-  const affordable = Math.max(leastConnections, Math.floor((budget - base) / 16 / connectionBytes))
-  return {
-    ...{ numBlocks, precision, ...limits },
-    maxConnections: init.maxConnections ?? Math.min(connectionLimits.connections, affordable),
-    ...(isLimited && { prepackedBytes: Math.max(0, forWeights - numBlocks * blockBytes(checkpoint, precision)) }),
-    why: `${numBlocks} of ${total} blocks of ${one} in ${precision}: ${split}`
+  return plan
+}
+
+/**
+ * The plan once the weights are there: with the bytes that they take, and rearranged copies within what is free now, which may be
+ * less than when the plan was made.
+ * @param weightBytes of the blocks that were loaded
+ * @param available bytes of memory that are free to take
+ */
+export function planLoaded(
+  plan: MemoryPlan,
+  { storage }: Pick<MemoryInit, 'storage'>,
+  loaded: { readonly weightBytes: number; readonly available: number }
+): MemoryPlan {
+  const prepacked = prepackedBytes(storage, loaded.weightBytes, loaded.available)
+  if (!plan.isLimited) return { ...plan, weightBytes: loaded.weightBytes, prepackedBytes: prepacked }
+  // a server that moves, or measures itself by one block first, has planned for all its blocks
+  const weightBytes = Math.max(plan.weightBytes, loaded.weightBytes)
+  const left = Math.max(0, plan.weightBudgetBytes - weightBytes)
+  return { ...plan, weightBytes, prepackedBytes: Math.min(left, prepacked) }
+}
+
+/** The parts of the plan in bytes, by the name that metrics give them. Those before `budget` add up to a budget that is limited. */
+export function memoryParts(plan: MemoryPlan) {
+  const reserved = {
+    program: plan.programBytes,
+    weights: plan.weightBytes,
+    prepacked: plan.prepackedBytes,
+    kv_cache: plan.kvCacheBytes,
+    residuals: plan.residualBytes,
+    working: plan.workingBytes,
+    frames: plan.peerBytes
   }
+  const sum = Object.values(reserved).reduce((total, bytes) => total + bytes, 0)
+  return {
+    ...reserved,
+    // what weights leave and no copy of them takes: they are mapped, or memory was short when they were loaded
+    unused: Math.max(0, plan.budgetBytes - sum),
+    budget: plan.budgetBytes,
+    kv_cache_per_peer: plan.kvCacheBytesPerPeer,
+    prefixes: plan.prefixBytes,
+    frames_per_peer: plan.bytesPerPeer,
+    largest_frame: plan.maxFrameBytes
+  }
+}
+
+function describeParts(plan: MemoryPlan): string {
+  const { budgetBytes, programBytes, weightBudgetBytes, kvCacheBytes, residualBytes, workingBytes, peerBytes } = plan
+  const weights = `${formatBytes(weightBudgetBytes)} of ${formatBytes(budgetBytes)} are for weights`
+  const others =
+    `KV cache up to ${formatBytes(kvCacheBytes)}, residuals ${formatBytes(residualBytes)}, ` +
+    `working memory ${formatBytes(workingBytes)}, frames of peers ${formatBytes(peerBytes)}`
+  if (plan.isLimited) return `${weights} (this program ${formatBytes(programBytes)}, ${others})`
+  return `${weights}; filled as requests come, without a limit for all: ${others}`
+}
+
+/** How memory is divided and how much of it the weights take, for the operator. */
+export function describePlan(plan: MemoryPlan): string {
+  const { numBlocks, totalBlocks, precision } = plan
+  return `${numBlocks} of ${totalBlocks} blocks of ${formatBytes(plan.blockBytes)} in ${precision}: ${describeParts(plan)}`
 }
 
 /**
  * Bytes of the largest frame that is read: what the largest request can need (hidden states and their gradient, the mask, ports), and
  * no more than one peer may have under way beside others.
  */
-export function largestFrame(
-  { config }: Pick<Checkpoint, 'config'>,
-  { peerBytes }: Pick<MemoryPlan, 'peerBytes'>
-): number {
+function largestFrame({ config }: Pick<Checkpoint, 'config'>, bytesPerPeer: number): number {
   const perToken = 2 * 4 * config.hiddenSize + 8
   const needed = Math.min(maxTokensPerRequest * perToken + maxPortBytes, maxFrameBytes)
-  return Math.min(needed, Math.floor(peerLimitOf(peerBytes) * frameShare))
+  return Math.min(needed, Math.floor(bytesPerPeer * frameShare))
 }
 
 /**

@@ -56,15 +56,15 @@ function numbersOf({ kvHeads, headDim }: HeadShape, blocks: BlockRange): number 
 
 export class PrefixStore implements Spare {
   readonly #kvCache: Pick<KvCache, 'bytesBesideSessions'>
-  readonly #maxBytes: number
+  /** most bytes, also where sessions leave more */
+  readonly maxBytes: number
   /** the ones that were used last stand last */
   readonly #blocks = new Map<string, PrefixBlock>()
   #bytes = 0
 
-  /** @param init.maxBytes at most so many, also where sessions leave more */
   constructor({ kvCache }: { kvCache: KvCache }, init: { readonly maxBytes: number }) {
     this.#kvCache = kvCache
-    this.#maxBytes = init.maxBytes
+    this.maxBytes = init.maxBytes
     kvCache.spare = this
   }
 
@@ -86,7 +86,7 @@ export class PrefixStore implements Spare {
   /** Keeps a block, if there is room for it when those that were not used for longest are gone. */
   add(block: PrefixBlock): void {
     const bytes = bytesOfBlock(block)
-    const most = Math.min(this.#maxBytes, this.#kvCache.bytesBesideSessions)
+    const most = Math.min(this.maxBytes, this.#kvCache.bytesBesideSessions)
     if (bytes > most || this.#blocks.has(block.key)) return
     // those that the block needs are the last to go
     this.#use(block)

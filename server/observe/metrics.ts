@@ -67,8 +67,20 @@ export class ServerMetrics {
     registers: [this.#registry]
   })
 
-  /** @param read is asked for the gauges whenever the page is */
-  constructor(read: () => GaugeReadings) {
+  /**
+   * @param read is asked for the gauges whenever the page is
+   * @param memory the same for the parts that memory is divided into, in bytes by name
+   */
+  constructor(read: () => GaugeReadings, memory: () => Readonly<Record<string, number>> = () => ({})) {
+    new Gauge({
+      name: 'swarm_memory_plan_bytes',
+      help: 'Memory that each part may take: the budget, weights, caches, activations, frames',
+      labelNames: ['part'] as const,
+      registers: [this.#registry],
+      collect() {
+        for (const [part, bytes] of Object.entries(memory())) this.set({ part }, bytes)
+      }
+    })
     for (const [key, [name, help]] of Object.entries(gauges)) {
       new Gauge({
         name,

@@ -8,7 +8,7 @@ import type { Announcement } from '../../network/discovery/announcement.ts'
 import { PrefixReuse } from '../compute/prefix-reuse.ts'
 import { type HostedSpan, loadSpan, pieceTokensOf, type SpanInit } from '../compute/span.ts'
 import type { Throughput } from '../compute/throughput.ts'
-import { type MemoryInit, type MemoryPlan, prepackedBytes } from '../memory/plan.ts'
+import { type MemoryInit, type MemoryPlan, planLoaded } from '../memory/plan.ts'
 import type { Stores } from '../memory/stores.ts'
 import type { ServerMetrics } from '../observe/metrics.ts'
 import { limitRates, type MaxRate } from '../schedule/rate-limit.ts'
@@ -42,16 +42,18 @@ export class SpanHost {
   readonly #components: SpanHostComponents
   readonly #init: SpanHostInit
   readonly #plan: MemoryPlan
+  /** the plan with what is loaded */
+  #memory: MemoryPlan
   #range: BlockRange | undefined
   #span: HostedSpan | undefined
   #engine: DecodeEngine | undefined
-  #precision: Precision = 'float32'
   #throughput: Throughput = { forwardRate: 0, decodeRate: 0 }
 
   constructor(components: SpanHostComponents, init: SpanHostInit, plan: MemoryPlan) {
     this.#components = components
     this.#init = init
     this.#plan = plan
+    this.#memory = plan
   }
 
   /** The blocks that are hosted, or will be. Throws INTERNAL before they are chosen. */
@@ -75,9 +77,14 @@ export class SpanHost {
     return this.#engine
   }
 
-  /** of the blocks' matrices; known once they are loaded */
+  /** of the blocks' matrices */
   get precision(): Precision {
-    return this.#precision
+    return this.#plan.precision
+  }
+
+  /** how memory is divided: with the real bytes of the weights once they are loaded */
+  get memory(): MemoryPlan {
+    return this.#memory
   }
 
   /** for announcements: as measured, under the limit of the operator */
@@ -106,7 +113,11 @@ export class SpanHost {
     const { logger, scheduler, metrics, stores } = this.#components
     const { range } = this
     logger.info({ model: checkpoint.name, blocks: formatRange(range) }, 'loading')
-    this.#span = await loadSpan(this.#spanInit(), range, signal)
+    const prepackedBytes = (weightBytes: number): number => {
+      this.#memory = this.#planLoaded(weightBytes)
+      return this.#memory.prepackedBytes
+    }
+    this.#span = await loadSpan({ ...this.#spanInit(), prepackedBytes }, range, signal)
     this.#throughput = limitRates(this.#span.throughput, rangeLength(range), maxRate)
     const { kvCache } = stores
     const prefixes = stores.prefixes && new PrefixReuse({ store: stores.prefixes, metrics })
@@ -135,15 +146,21 @@ export class SpanHost {
   }
 
   #spanInit(): SpanInit {
-    const { checkpoint, cacheDir, threads, storage, onProgress } = this.#init
-    const { precision, prepackedBytes: most = Infinity } = this.#plan
-    this.#precision = precision
+    const { checkpoint, cacheDir, threads, onProgress } = this.#init
     const { logger } = this.#components
-    const onRemoved = (paths: readonly string[]) =>
-      logger.info({ paths }, 'removed cached conversions of earlier builds or other machines that nothing used')
     return {
-      ...{ checkpoint, cacheDir, threads, precision, onProgress, onRemoved },
-      prepackedBytes: bytes => Math.min(most, prepackedBytes(storage, bytes, process.availableMemory()))
+      checkpoint,
+      cacheDir,
+      threads,
+      precision: this.precision,
+      onProgress,
+      onRemoved: paths =>
+        logger.info({ paths }, 'removed cached conversions of earlier builds or other machines that nothing used'),
+      prepackedBytes: weightBytes => this.#planLoaded(weightBytes).prepackedBytes
     }
+  }
+
+  #planLoaded(weightBytes: number): MemoryPlan {
+    return planLoaded(this.#plan, this.#init, { weightBytes, available: process.availableMemory() })
   }
 }

@@ -48,11 +48,20 @@ export class KvCache {
 
   readonly #shares: PeerShares
 
-  /** @param options.peerShare of the bytes, what one peer may hold; default: all */
-  constructor(maxBytes: number, { waitMs = cacheWaitMs, peerShare = 1 }: { waitMs?: number; peerShare?: number } = {}) {
+  /**
+   * @param options.bytesPerPeer what one peer may hold; default: the share `peerShare` of all
+   * @param options.peerShare default: one peer may hold all
+   */
+  constructor(maxBytes: number, options: { waitMs?: number; bytesPerPeer?: number; peerShare?: number } = {}) {
+    const { waitMs = cacheWaitMs, peerShare = 1, bytesPerPeer = maxBytes * peerShare } = options
     this.maxBytes = maxBytes
-    this.#shares = new PeerShares(maxBytes * peerShare)
+    this.#shares = new PeerShares(bytesPerPeer)
     this.#waitMs = waitMs
+  }
+
+  /** what the sessions of one peer may hold */
+  get bytesPerPeer(): number {
+    return this.#shares.mostBytes
   }
 
   /** what sessions hold; what they have left behind can be had */
