@@ -12,5 +12,11 @@ if (version[0] < 22 || (version[0] === 22 && version[1] < 18)) {
 // A clone runs the TypeScript as it is; an installed package has it compiled, since Node strips no types in node_modules.
 import('node:fs').then(fs => {
   var source = new URL('./main.ts', import.meta.url)
-  return import((fs.existsSync(source) ? source : new URL('./main.js', import.meta.url)).href)
+  var compiled = new URL('./main.js', import.meta.url)
+  if (fs.existsSync(source)) return import(source.href)
+  if (fs.existsSync(compiled)) return import(compiled.href)
+  console.error(
+    'swarm: this package was packed without its code, since npm ran no scripts. Pack it again: npm pack --ignore-scripts=false'
+  )
+  process.exit(1)
 })

@@ -158,7 +158,31 @@ function installGlobally(archive: string): void {
   assert.match(succeeds('swarm', ['demo', '--epochs', '1'], folder, env), /Vermont/)
 }
 
+/** An archive that npm packed without running prepack, as some users configure it, says so when it is used. */
+function packWithoutScripts(): void {
+  const output = join(folder, 'unbuilt')
+  mkdirSync(output)
+  const packed = succeeds('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', output], root)
+  const [{ filename }] = JSON.parse(packed) as [Packed]
+  succeeds('tar', ['-xzf', filename], output)
+  const { status, stderr } = run(process.execPath, [join(output, 'package/cli/bin.js'), 'demo'], output)
+  assert.equal(status, 1)
+  assert.match(stderr, /^swarm: this package was packed without its code, .* npm pack --ignore-scripts=false\n$/)
+}
+
+/** `npm pack` in a clone whose tools are not installed says what to do, whatever Node the system has. */
+function packTooEarly(): void {
+  const clone = join(folder, 'clone')
+  mkdirSync(join(clone, 'scripts'), { recursive: true })
+  for (const file of ['package.json', 'scripts/build-package.ts']) cpSync(join(root, file), join(clone, file))
+  const { status, stderr } = run('npm', ['pack'], clone)
+  assert.notEqual(status, 0)
+  assert.match(stderr, /^swarmtune: a clone is packed with its own tools\. Run: npm ci$/m)
+}
+
 try {
+  packTooEarly()
+  packWithoutScripts()
   const archive = pack()
   installLocally(archive)
   installGlobally(archive)
