@@ -101,7 +101,8 @@ function placeOf({ isTTY, fd }: ScreenStream): unknown {
   if (fd === undefined) return {}
   try {
     const { dev, ino } = fstatSync(fd)
-    return `${dev}:${ino}`
+    // pipes of Windows have no number
+    return ino === 0 ? {} : `${dev}:${ino}`
   } catch {
     return {} // closed
   }

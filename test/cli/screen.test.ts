@@ -1,6 +1,6 @@
 // The owner of the terminal: what it writes, byte for byte, to streams that stand for a terminal, a pipe or both.
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { mock, test } from 'node:test'
@@ -84,6 +84,20 @@ test('streams that go to different places do not wait for each other', () => {
   assert.equal(err.written, 'a server failed\n')
   screen.error('swarm: gone')
   assert.deepEqual([out.written, err.written], ['It was', 'a server failed\nswarm: gone\n'])
+})
+
+test('streams that end in one file wait as those of one terminal do: 2>&1', context => {
+  const fds = [import.meta.filename, import.meta.filename].map(path => openSync(path, 'r'))
+  context.after(() => fds.forEach(closeSync))
+  const text = { written: '' }
+  const [stdout, stderr] = fds.map(fd => Object.assign(stream(text), { fd }))
+  const screen = new Screen({ stdout: stdout!, stderr: stderr!, env: {} })
+  const answer = screen.openAnswer()
+  answer.write('It was')
+  screen.log('a server failed')
+  answer.write(' dark')
+  answer.end()
+  assert.equal(text.written, 'It was dark\na server failed\n')
 })
 
 test('lines appear above an answer that stalls, which goes on where it was', () => {
