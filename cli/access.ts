@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import { messageOf, SwarmError } from '../common/errors.ts'
+import { toMultiaddrs } from '../network/addresses.ts'
 import type { FoundPeer, NetworkInit } from '../network/network.ts'
 import { type AllowList, parseAllowList } from '../network/private/allow-list.ts'
 import type { Invite } from '../network/private/invite.ts'
@@ -9,6 +10,7 @@ import { membership } from '../network/private/membership.ts'
 import { joinOption } from './options.ts'
 import { resolveSwarm } from './swarms.ts'
 import { screen } from './terminal.ts'
+import { asUsage, UsageError } from './usage.ts'
 
 /** peers found on the LAN that are named one by one */
 const maxSaid = 4
@@ -73,14 +75,20 @@ export interface Access {
   readonly identityPath?: string
 }
 
-/** What the flags say, with files read. Throws INVALID_ARGUMENT, NOT_FOUND. */
+/** What the flags say, with files read. Throws UsageError, NOT_FOUND. */
 export async function readAccess(flags: AccessFlags): Promise<Access> {
+  return await asUsage(() => access(flags))
+}
+
+async function access(flags: AccessFlags): Promise<Access> {
   if (flags.lan && !flags.mdns) {
-    throw new SwarmError('INVALID_ARGUMENT', '--lan looks for peers by multicast, --no-mdns forbids it: leave one out')
+    throw new UsageError('--lan looks for peers by multicast, --no-mdns forbids it: leave one out')
   }
+  // one variable or argument may hold several
+  const join = (flags.join ?? []).flatMap(text => text.split(/[\s,]+/).filter(address => address !== ''))
+  toMultiaddrs(join, 'join address') // what is no address is said before anything is opened
   return {
-    // one variable or argument may hold several
-    join: (flags.join ?? []).flatMap(text => text.split(/[\s,]+/).filter(address => address !== '')),
+    join,
     ...(flags.swarm !== undefined && { invite: await resolveSwarm(flags.swarm) }),
     ...(flags.allow && { allow: await readAllowList(flags.allow) }),
     ...(flags.lan && { multicast: true }),

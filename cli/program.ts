@@ -46,6 +46,10 @@ export async function runProgram(argv: readonly string[], program = createProgra
     program.outputHelp()
     return 0
   }
+  const [first, about] = argv
+  if (first === 'help' && about !== undefined && !program.commands.some(each => each.name() === about)) {
+    return await runProgram([about], program) // says that there is no such command, and which is near
+  }
   unsetEmptyVariables(program)
   try {
     await program.parseAsync(arrangeArguments(program, argv), { from: 'user' })

@@ -6,6 +6,7 @@ import { parseTrainLayers } from '../client/train/config/index.ts'
 import { SwarmError } from '../common/errors.ts'
 import { MiB } from '../common/units.ts'
 import { configFromFlags, flagOf } from './train-flags.ts'
+import { UsageError } from './usage.ts'
 
 export interface TrainInvocation {
   readonly model?: string
@@ -66,5 +67,27 @@ export async function resolveTrainConfig(invocation: TrainInvocation): Promise<T
     values: { ...(invocation.previews ? unused : {}), ...inFile },
     locate: source?.locate ?? (() => undefined)
   }
-  return parseTrainLayers([file, { values: fromFlags, locate: flagOf }], invocation.note)
+  const layers = [file, { values: fromFlags, locate: flagOf }]
+  if (path !== undefined) return parseTrainLayers(layers, invocation.note)
+  return inWordsOfArguments(() => parseTrainLayers(layers, invocation.note))
+}
+
+/** What is missing where there is no file, and what to give. */
+const missing: Readonly<Record<string, string>> = {
+  model: 'no model: swarm train <model> <files...>',
+  train_file: 'no files of examples: swarm train <model> <files...>',
+  output_dir: 'no folder for the run: --output-dir <folder>'
+}
+
+/** Without a file, keys of the configuration are arguments and flags. */
+function inWordsOfArguments<T>(parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    if (!(error instanceof SwarmError) || error.code !== 'INVALID_ARGUMENT') throw error
+    const message = error.message
+      .replaceAll(/\b(model|train_file|output_dir): is needed/g, (_, key: string) => missing[key]!)
+      .replaceAll(/(--[a-z0-9-]+): [\w.]+: /g, '$1: ')
+    throw new UsageError(message, { cause: error })
+  }
 }

@@ -8,3 +8,13 @@ export class UsageError extends SwarmError {
     this.name = 'UsageError'
   }
 }
+
+/** What `read` makes of the command line: an INVALID_ARGUMENT of it is a UsageError. */
+export async function asUsage<T>(read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    if (!(error instanceof SwarmError) || error.code !== 'INVALID_ARGUMENT') throw error
+    throw new UsageError(error.message, { cause: error })
+  }
+}

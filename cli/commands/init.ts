@@ -9,6 +9,7 @@ import { hubOptions } from '../hub.ts'
 import { jsonOption } from '../options.ts'
 import { listSwarms, readSwarm, type StoredSwarm, swarmPath, writeSwarm } from '../swarms.ts'
 import { print } from '../terminal.ts'
+import { asUsage } from '../usage.ts'
 
 interface InitFlags {
   model?: string
@@ -43,7 +44,7 @@ async function prepare(text: string, flags: InitFlags): Promise<StoredSwarm> {
   const now = new Date().toISOString()
   const given = looksLikeInvite(text) ? parseInvite(text) : undefined
   const name = given?.name ?? text
-  swarmPath(name) // refuses what cannot be a name
+  await asUsage(() => swarmPath(name)) // refuses what cannot be a name
   const exists = (await listSwarms()).includes(name)
   const changes = {
     ...(flags.peer && { peers: toMultiaddrs(flags.peer, '--peer') }),

@@ -5,20 +5,7 @@ import { createProgram, runProgram } from '../../cli/program.ts'
 import { describeSystemError } from '../../cli/system-errors.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { version } from '../../common/version.ts'
-
-/** Runs a command line in this process. */
-async function run(...argv: string[]): Promise<{ status: number | undefined; out: string; err: string }> {
-  let [out, err] = ['', '']
-  const program = createProgram({
-    writeOut: text => {
-      out += text
-    },
-    writeErr: text => {
-      err += text
-    }
-  })
-  return { status: await runProgram(argv, program), out, err }
-}
+import { runHere } from './run.ts'
 
 test('a wrong command line ends with 2 and says what was meant', async () => {
   const cases: readonly [argv: string[], said: RegExp][] = [
@@ -29,25 +16,32 @@ test('a wrong command line ends with 2 and says what was meant', async () => {
     [['serve', 'm', '--port', '70000'], /--port <port>' argument '70000' is invalid\. expected a port/],
     [['serve', 'm', '--blocks', '4-4'], /expected FIRST-END/],
     [['serve', 'm', '--port'], /--port <port>' argument missing/],
+    [['status', '--join', 'nonsense'], /^swarm: join address 'nonsense': expected host:port/],
+    [['status', '--lan', '--no-mdns'], /^swarm: --lan looks for peers by multicast, --no-mdns forbids it/],
+    [['status', '--allow', '/no/file'], /^swarm: --allow \/no\/file: neither a peer id nor a file/],
+    [['init', 'bad name!'], /^swarm: swarm name 'bad name!': expected/],
+    [['train', 'm'], /: no files of examples: swarm train <model> <files...>; no folder for the run: --output-dir/],
+    [['train', 'm', 'f', '-o', 'r', '--max-steps', 'x'], /: --max-steps: Invalid input: expected number/],
     [['serve', 'm', '--blocks', '0-2', '--num-blocks', '2'], /'-b, --blocks <first-end>' cannot be used with/]
   ]
   for (const [argv, said] of cases) {
-    const { status, out, err } = await run(...argv)
-    assert.deepEqual([status, out], [2, ''], argv.join(' '))
-    assert.match(err, said)
+    const { status, stdout, stderr } = await runHere(...argv)
+    assert.deepEqual([status, stdout], [2, ''], argv.join(' '))
+    assert.match(stderr, said)
+    assert.doesNotMatch(stderr, /\.ts:\d/)
   }
 })
 
 test('help and version end with 0 on standard output; so does the bare command', async () => {
   for (const argv of [[], ['--help'], ['help'], ['serve', '--help'], ['help', 'serve'], ['--version']]) {
-    const { status, out, err } = await run(...argv)
-    assert.deepEqual([status, err], [0, ''], argv.join(' '))
-    assert.match(out, argv[0] === '--version' ? /\d+\.\d+\.\d+/ : /Usage: swarm/)
+    const { status, stdout, stderr } = await runHere(...argv)
+    assert.deepEqual([status, stderr], [0, ''], argv.join(' '))
+    assert.match(stdout, argv[0] === '--version' ? /\d+\.\d+\.\d+/ : /Usage: swarm/)
   }
 })
 
 test('the version is that of everything that matters to a report of a fault', async () => {
-  const { out } = await run('--version')
+  const { stdout: out } = await runHere('--version')
   const rows = new Map(
     out
       .trim()
