@@ -4,7 +4,7 @@
 export type Bytes = AsyncIterable<Uint8Array>
 
 /** All items, as the end of a pipe. */
-export async function toList<T>(items: AsyncIterable<T>): Promise<T[]> {
+async function toList<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
   for await (const item of items) all.push(item)
   return all

@@ -46,39 +46,64 @@ function decodeLine(bytes: Uint8Array, file: string, number: number): DataLine {
   }
 }
 
-/** Lines of strict UTF-8, the byte order mark left out. Throws INVALID_ARGUMENT with the line that is not. */
+/** Lines that are whole, decoded together; where that fails one by one, for the line that is wrong. */
+function decodeLines(bytes: Uint8Array, file: string, first: number): DataLine[] {
+  if (bytes.length <= maxCharacters) {
+    try {
+      const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: first > 1 }).decode(bytes)
+      return text.split('\n').map((line, index) => ({ text: line, number: first + index }))
+    } catch {
+      // the loop below names the line
+    }
+  }
+  const lines: DataLine[] = []
+  for (let start = 0; start <= bytes.length; ) {
+    const found = bytes.indexOf(newline, start)
+    const end = found === -1 ? bytes.length : found
+    lines.push(decodeLine(bytes.subarray(start, end), file, first + lines.length))
+    start = end + 1
+  }
+  return lines
+}
+
+/**
+ * Lines of strict UTF-8 as they arrive, many together; the byte order mark is left out. Throws INVALID_ARGUMENT with the line that is
+ * not UTF-8.
+ */
 export function toLines(file: string) {
-  return async function* (source: Bytes): AsyncGenerator<DataLine> {
+  return async function* (source: Bytes): AsyncGenerator<readonly DataLine[]> {
     let parts: Uint8Array[] = []
     let number = 1
     for await (const bytes of source) {
-      let start = 0
-      for (let end = bytes.indexOf(newline); end !== -1; end = bytes.indexOf(newline, start)) {
-        yield decodeLine(joinBytes([...parts, bytes.subarray(start, end)]), file, number++)
+      const end = bytes.lastIndexOf(newline)
+      if (end !== -1) {
+        const lines = decodeLines(joinBytes([...parts, bytes.subarray(0, end)]), file, number)
+        number += lines.length
         parts = []
-        start = end + 1
+        yield lines
       }
-      parts.push(bytes.subarray(start))
+      parts.push(bytes.subarray(end + 1))
     }
-    yield decodeLine(joinBytes(parts), file, number)
+    yield decodeLines(joinBytes(parts), file, number)
   }
 }
 
 /** Lines as one text. Throws INVALID_ARGUMENT for one that is larger than a text can be. */
 export function toText(file: string) {
-  return async (source: AsyncIterable<DataLine>): Promise<string> => {
-    const lines: string[] = []
+  return async (source: AsyncIterable<readonly DataLine[]>): Promise<string> => {
+    const texts: string[] = []
     let length = 0
-    for await (const { text } of source) {
+    for await (const lines of source) {
+      const text = lines.map(line => line.text).join('\n')
       length += text.length + 1
       if (length > maxCharacters) {
         throw wrong(
           `${file}: expected at most ${maxCharacters} characters in one text (split it, or write it as .jsonl)`
         )
       }
-      lines.push(text)
+      texts.push(text)
     }
-    return lines.join('\n')
+    return texts.join('\n')
   }
 }
 
@@ -132,16 +157,19 @@ function isObjectLine(text: string): boolean {
  * Throws INVALID_ARGUMENT with file and line, or place in the list.
  */
 export function jsonRows(file: string, kind: 'lines' | 'either') {
-  return async function* (source: AsyncIterable<DataLine>): AsyncGenerator<DataRow> {
-    let isList: boolean | undefined
+  return async (source: AsyncIterable<readonly DataLine[]>): Promise<DataRow[]> => {
+    const rows: DataRow[] = []
     const kept: DataLine[] = []
-    for await (const line of source) {
-      if (isList !== true && line.text.trim() === '') continue
-      isList ??= /^\s*\[/.test(line.text) || (kind === 'either' && !isObjectLine(line.text))
-      if (isList) kept.push(line)
-      else yield parseLine(line, file)
+    let isList: boolean | undefined
+    for await (const lines of source) {
+      for (const line of lines) {
+        if (isList !== true && line.text.trim() === '') continue
+        isList ??= /^\s*\[/.test(line.text) || (kind === 'either' && !isObjectLine(line.text))
+        if (isList) kept.push(line)
+        else rows.push(parseLine(line, file))
+      }
     }
-    if (isList) yield* parseJsonList(kept.map(({ text }) => text).join('\n'), file)
+    return isList ? parseJsonList(kept.map(({ text }) => text).join('\n'), file) : rows
   }
 }
 

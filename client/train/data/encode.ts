@@ -1,6 +1,5 @@
 // Rows and texts of data files as examples that fit, with a line for a person about each file.
 import { pipe } from 'it-pipe'
-import { toList } from '../../../common/byte-stages.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import { type OnProgress, type RunningStage, runStage } from '../../../common/progress.ts'
 import { countLabels, countTokens } from '../collate.ts'
@@ -45,18 +44,19 @@ function encodeDocument({ file, document }: DocumentFile, { encoding, limit, str
   return { examples, description: [`${file}: plain text, ${count(ids.length, 'token')} in ${cut}`] }
 }
 
-/** Items as they are, with turns for the event loop between them. Throws what the signal was aborted with. */
-function withTurns<T>(signal: AbortSignal | undefined) {
-  return async function* (items: Iterable<T>): AsyncGenerator<T> {
+/** All items, as the end of a pipe, with turns for the event loop between them. Throws what the signal was aborted with. */
+function inTurns<T>(signal: AbortSignal | undefined) {
+  return async (items: Iterable<T>): Promise<T[]> => {
+    const all: T[] = []
     let began = performance.now()
     for (const item of items) {
-      if (performance.now() - began > turnMs) {
-        await new Promise(resolve => setTimeout(resolve))
-        began = performance.now()
-      }
+      all.push(item)
+      if (performance.now() - began <= turnMs) continue
+      await new Promise(resolve => setTimeout(resolve))
       signal?.throwIfAborted()
-      yield item
+      began = performance.now()
     }
+    return all
   }
 }
 
@@ -70,16 +70,16 @@ async function encodeRows(
   let { emptyRows } = file
   let [cut, gone] = [0, 0]
 
-  async function* filled(found: AsyncIterable<DataRow>): AsyncGenerator<DataRow> {
-    for await (const row of found) {
+  function* filled(found: Iterable<DataRow>): Generator<DataRow> {
+    for (const row of found) {
       if (isEmpty(row)) emptyRows += 1
       else yield row
       running.add(1)
     }
   }
 
-  async function* tokenized(found: AsyncIterable<DataRow>): AsyncGenerator<Example> {
-    for await (const row of found) {
+  function* tokenized(found: Iterable<DataRow>): Generator<Example> {
+    for (const row of found) {
       const whole = encode(row, encoding)
       const example = fitExample(whole, row.where, limit)
       if (example === null) gone += 1
@@ -88,7 +88,7 @@ async function encodeRows(
     }
   }
 
-  const examples = await pipe(rows, withTurns<DataRow>(signal), filled, tokenized, toList<Example>)
+  const examples = await pipe(rows, filled, tokenized, inTurns<Example>(signal))
   const how = [...(layout === undefined ? [] : [layout]), isDetected ? 'by its fields' : 'as told'].join(', ')
   const description = [
     `${file.file}: ${format} (${how}), ${count(examples.length, 'example')}, ` +

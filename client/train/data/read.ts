@@ -1,7 +1,6 @@
 // Data files and folders of them as rows or whole texts. Knows no tokenizer.
 import { pipe } from 'it-pipe'
 import { files } from '#files'
-import { toList } from '../../../common/byte-stages.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import { type DataLine, jsonRows, parseTable, toLines, toText, unzip } from './decode.ts'
 import type { DataRow } from './format.ts'
@@ -37,10 +36,13 @@ export interface ReadDataOptions {
 type Found = Pick<RowsFile, 'rows'> & Partial<RowsFile>
 
 /** What a kind of file holds: rows, or one text. */
-type Reader = (lines: AsyncIterable<DataLine>, file: string) => Promise<Found | { readonly document: string }>
+type Reader = (
+  lines: AsyncIterable<readonly DataLine[]>,
+  file: string
+) => Promise<Found | { readonly document: string }>
 
 const json = (kind: 'lines' | 'either'): Reader => {
-  return async (lines, file) => ({ rows: await pipe(lines, jsonRows(file, kind), toList<DataRow>) })
+  return async (lines, file) => ({ rows: await pipe(lines, jsonRows(file, kind)) })
 }
 
 const separatorNames: Readonly<Record<string, string>> = { ',': 'commas', '\t': 'tabs', ';': 'semicolons', '|': 'bars' }

@@ -88,6 +88,17 @@ suite('files', () => {
     await assert.rejects(readData([await write(t, 'c.csv', 'text,text\nA,B\n')]), /c\.csv:1: expected each column once/)
   })
 
+  test('lines keep their places over the pieces in which a file is read', async t => {
+    const rows = Array.from({ length: 4 }, (_, index) => ({ text: `${index}${'é'.repeat(300_000)}` }))
+    const lines = rows.map(row => JSON.stringify(row))
+    assert.deepEqual(await rowsOf(await write(t, 'a.jsonl', `\ufeff${lines.join('\r\n')}`)), rows)
+    const broken = Buffer.from(`${lines.join('\n')}\n`)
+    broken[broken.length - 10] = 0xff
+    await assert.rejects(rowsOf(await write(t, 'b.jsonl', broken)), { message: /b\.jsonl:4: not UTF-8 \(save/ })
+    const path = await write(t, 'c.jsonl', `${lines.join('\n')}\n[1]`)
+    await assert.rejects(rowsOf(path), { message: `${path}:5: expected a JSON object, found [1]` })
+  })
+
   test('how a table is separated, and how many rows are empty, is said', async t => {
     const path = await write(t, 'a.csv', 'prompt;completion\nA;B\n;\n\nC;D\n')
     const { train, description } = await loadTrainingData({ train: path }, context)
