@@ -1,7 +1,7 @@
 // Fine-tuning as PEFT's users know it: a model with an adapter over it, trained, saved and loaded. Knows no task.
 
 import { checkOptions } from '../common/options.ts'
-import type { OwnChoice } from './heads/modules-to-save.ts'
+import type { ModulesToSave } from './heads/modules-to-save.ts'
 import type { TaskHead } from './heads/program.ts'
 import type { Parameter } from './local/parameter.ts'
 import type { AdaptOptions } from './models/adapted.ts'
@@ -42,7 +42,7 @@ function targetOf({ checkpoint, embeddings, tokenizer }: ModelParts, task: TaskT
 }
 
 /** What a method trains of the model's own tensors. */
-export function chosenBy({ modulesToSave = [], clientBiases = false, tiesWeights }: TuningMethod): OwnChoice {
+export function chosenBy({ modulesToSave = [], clientBiases = false, tiesWeights }: TuningMethod): ModulesToSave {
   return { modules: modulesToSave, biases: clientBiases, tied: tiesWeights }
 }
 

@@ -1,6 +1,6 @@
 // Waiting: delays, races with a signal or a time limit, and work done one after the other. Nowhere else are these written out.
 import { setTimeout as timeout } from 'node:timers/promises'
-import { toSwarmError } from './errors.ts'
+import { SwarmError, toSwarmError } from './errors.ts'
 
 const nothing = (): void => {}
 
@@ -68,6 +68,30 @@ export async function within(ms: number, work: Promise<unknown>, signal?: AbortS
   } finally {
     over.abort()
   }
+}
+
+/** Runs all at once; the first failure stops the others, and is thrown when they have ended. */
+export async function runTogether<Item, Result>(
+  items: readonly Item[],
+  signal: AbortSignal | undefined,
+  run: (item: Item, index: number, cancelled: AbortSignal) => Promise<Result>
+): Promise<Result[]> {
+  const failed = new AbortController()
+  const cancelled = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal
+  let first: { error: unknown } | undefined
+  const results = await Promise.allSettled(
+    items.map(async (item, index) => {
+      try {
+        return await run(item, index, cancelled)
+      } catch (error) {
+        first ??= { error }
+        failed.abort(new SwarmError('ABORTED', 'another part of the batch failed'))
+        throw error
+      }
+    })
+  )
+  if (first !== undefined) throw first.error
+  return results.map(result => (result as PromiseFulfilledResult<Result>).value)
 }
 
 /** Work done one after the other, in the order in which it was asked for. A failure is its caller's and stops nothing else. */

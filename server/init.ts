@@ -4,7 +4,7 @@ import { checkOptions, type OptionKeys } from '../common/options.ts'
 import { checkServerName } from '../network/discovery/announcement.ts'
 import type { AnnouncerInit } from '../network/discovery/announcer.ts'
 import { type NetworkInit, networkKeys } from '../network/network.ts'
-import type { VitalsInit } from './placement/load-report.ts'
+import type { LoadReporterInit } from './placement/load-report.ts'
 import { checkRange } from './placement/placement.ts'
 import type { SpanHostInit } from './placement/span-host.ts'
 import { checkMaxRate } from './schedule/rate-limit.ts'
@@ -18,7 +18,7 @@ export interface ServerInit extends NetworkInit, SpanHostInit {
   /** 0: any free one */
   readonly metricsPort?: number
   readonly announcing?: AnnouncerInit
-  readonly vitals?: VitalsInit
+  readonly loadReporter?: LoadReporterInit
 }
 
 const serverKeys: OptionKeys<ServerInit> = {
@@ -42,7 +42,7 @@ const serverKeys: OptionKeys<ServerInit> = {
   passRunMs: true,
   metricsPort: true,
   announcing: true,
-  vitals: true,
+  loadReporter: true,
   onProgress: true
 }
 
@@ -50,12 +50,12 @@ const serverKeys: OptionKeys<ServerInit> = {
 export function checkServerInit(init: ServerInit): void {
   checkOptions('createServer', init, serverKeys)
   if (init.name !== undefined) checkServerName(init.name)
-  const { blocks, maxRate, rebalancing, announcing, vitals } = init
+  const { blocks, maxRate, rebalancing, announcing, loadReporter } = init
   checkOptions('createServer: blocks', blocks, { first: true, end: true })
   checkOptions('createServer: maxRate', maxRate, { share: true, tokens: true })
   checkOptions('createServer: rebalancing', rebalancing, { intervalMs: true, settleMs: true, drainMs: true })
   checkOptions('createServer: announcing', announcing, { intervalMs: true, expiryMs: true })
-  checkOptions('createServer: vitals', vitals, { intervalMs: true })
+  checkOptions('createServer: loadReporter', loadReporter, { intervalMs: true })
 }
 
 /** @throws SwarmError INVALID_ARGUMENT for blocks that the model does not have */

@@ -26,11 +26,11 @@ import { createStores, readingsOf, type Stores } from './memory/stores.ts'
 import type { Activity } from './observe/activity.ts'
 import { ServerMetrics } from './observe/metrics.ts'
 import { MetricsPage } from './observe/metrics-page.ts'
-import { Vitals } from './placement/load-report.ts'
+import { LoadReporter } from './placement/load-report.ts'
 import { Rebalancer } from './placement/rebalancer.ts'
 import { Relocation } from './placement/relocation.ts'
 import { SpanHost } from './placement/span-host.ts'
-import { Presence } from './placement/state.ts'
+import { AnnouncedState } from './placement/state.ts'
 import { Admission } from './schedule/admission.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 
@@ -54,11 +54,11 @@ export class BlockServer {
   readonly #init: ServerInit
   readonly #plan: MemoryPlan
   readonly #logger: Logger
-  readonly #presence: Presence
+  readonly #announcedState: AnnouncedState
   readonly #scheduler: Scheduler
   readonly #stores: Stores
   readonly #host: SpanHost
-  readonly #vitals: Vitals
+  readonly #loadReporter: LoadReporter
   readonly #relocation: Relocation
   readonly #rebalancer: Rebalancer | undefined
   readonly #metrics: ServerMetrics
@@ -77,7 +77,7 @@ export class BlockServer {
     this.#init = init
     this.#plan = plan
     this.#logger = logger
-    this.#presence = new Presence({ announcer: new Announcer({ network, logger }, init.announcing) })
+    this.#announcedState = new AnnouncedState({ announcer: new Announcer({ network, logger }, init.announcing) })
     this.#scheduler = new Scheduler({ maxLength: maxQueueLength, maxPassed, maxRows: maxDecodeRows, maxRate })
     this.#stores = createStores(plan)
     this.#metrics = new ServerMetrics(
@@ -93,11 +93,11 @@ export class BlockServer {
     const findOthers = (signal: AbortSignal) => findServers(network, checkpoint.identity, { signal })
     const shared = { network, scheduler: this.#scheduler, logger, findServers: findOthers }
     this.#host = new SpanHost({ ...shared, stores: this.#stores, metrics: this.#metrics }, init, plan)
-    const announce = () => this.#presence.refresh()
-    this.#vitals = new Vitals({ network, scheduler: this.#scheduler, logger, announce }, init.vitals)
+    const announce = () => this.#announcedState.refresh()
+    this.#loadReporter = new LoadReporter({ network, scheduler: this.#scheduler, logger, announce }, init.loadReporter)
     const { residuals } = this.#stores
     this.#relocation = new Relocation(
-      { ...shared, host: this.#host, presence: this.#presence, admission: this.#admission, residuals },
+      { ...shared, host: this.#host, announcedState: this.#announcedState, admission: this.#admission, residuals },
       { stopping: this.#stopping.signal, onFailure: () => void this.stop() }
     )
     if (init.rebalancing !== undefined && init.blocks === undefined) {
@@ -124,7 +124,7 @@ export class BlockServer {
   }
 
   get state(): ServerState {
-    return this.#presence.state
+    return this.#announcedState.state
   }
 
   /** of the blocks' matrices; known once it has started */
@@ -205,17 +205,17 @@ export class BlockServer {
 
   /** Keeps its blocks, but serves nobody until `resume`: sessions are handed over, those that cannot be finish. */
   async pause(): Promise<void> {
-    if (this.state !== 'online' || this.#presence.isMoving) return
+    if (this.state !== 'online' || this.#announcedState.isMoving) return
     void this.#admission.close()
     this.#logger.info({ ...this.#admission.inside }, 'paused')
-    await this.#presence.become('paused')
+    await this.#announcedState.become('paused')
   }
 
   async resume(): Promise<void> {
     if (this.state !== 'paused') return
     this.#admission.reopen()
     this.#logger.info({}, 'resumed')
-    await this.#presence.become('online')
+    await this.#announcedState.become('online')
   }
 
   /** Leaves at once. Never throws for a start that failed. */
@@ -245,7 +245,7 @@ export class BlockServer {
     await runStage(this.#init.onProgress, { stage: 'connect' }, () => this.network.start())
     signal.throwIfAborted()
     await this.#host.choose(signal)
-    await this.#presence.announce(() => this.#describe())
+    await this.#announcedState.announce(() => this.#describe())
     signal.throwIfAborted()
 
     await this.#host.load(signal)
@@ -263,11 +263,11 @@ export class BlockServer {
     this.network.onPeerGone(peer => this.#stores.residuals.forget(peer))
     signal.throwIfAborted()
     this.#admission.open()
-    await this.#presence.become('online')
+    await this.#announcedState.become('online')
     void this.#rebalancer?.run(this.#stopping.signal)
     const { identity: model } = this.#init.checkpoint
     const about = () => (this.state === 'online' ? { model, range: this.range } : undefined)
-    void this.#vitals.run(about, this.#stopping.signal)
+    void this.#loadReporter.run(about, this.#stopping.signal)
     const { isLimited, budgetBytes: memoryBytes } = this.#plan
     if (isLimited) {
       const components = { rss: () => process.memoryUsage.rss(), collect: collectGarbage }
@@ -282,10 +282,10 @@ export class BlockServer {
   }
 
   async #drain(deadlineMs: number): Promise<void> {
-    this.#presence.isLeaving = true
-    if (this.#presence.isSettled || this.state === 'paused') {
+    this.#announcedState.isLeaving = true
+    if (this.#announcedState.isSettled || this.state === 'paused') {
       this.#logger.info({ ...this.#admission.inside, deadlineMs }, 'draining')
-      const told = this.#presence.become('draining').catch(error => {
+      const told = this.#announcedState.become('draining').catch(error => {
         this.#logger.warn({ reason: messageOf(error) }, 'the swarm could not be told that this server is leaving')
       })
       await within(deadlineMs, Promise.all([this.#admission.close(), told]), this.#stopping.signal)
@@ -295,7 +295,7 @@ export class BlockServer {
 
   async #stop(): Promise<void> {
     this.#stopping.abort(new SwarmError('ABORTED', 'the server stops'))
-    await this.#presence.leave()
+    await this.#announcedState.leave()
     await this.network.stop()
     // half a start must come to its end first; its error is for whoever called start
     await this.#starting?.catch(error => this.#logger.debug({ reason: messageOf(error) }, 'stops half started'))
@@ -319,7 +319,7 @@ export class BlockServer {
       ...this.throughput,
       cacheBytesFree: this.#stores.kvCache.bytesFree,
       requestBytes: this.#plan.maxFrameBytes,
-      ...this.#vitals.describe(),
+      ...this.#loadReporter.describe(),
       dtype: this.precision
     }
   }

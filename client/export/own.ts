@@ -2,7 +2,7 @@
 import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { setField } from '../../model/config/config-text.ts'
-import { chosenTensors, type OwnChoice } from '../heads/modules-to-save.ts'
+import { chosenTensors, type ModulesToSave } from '../heads/modules-to-save.ts'
 import { type Parameter, parameter } from '../local/parameter.ts'
 import type { TaskType } from '../tuning/index.ts'
 import type { MergePlan } from './merge.ts'
@@ -29,7 +29,7 @@ export interface OwnReplacement {
 /** `read` gives a tensor of the checkpoint as float32. Throws INVALID_ARGUMENT for modules that there are not. */
 export function replaceOwn(
   checkpoint: Pick<Checkpoint, 'family' | 'config' | 'tensors'>,
-  chosen: OwnChoice,
+  chosen: ModulesToSave,
   task: TaskType,
   read: (name: string) => Promise<Float32Tensor>
 ): OwnReplacement {

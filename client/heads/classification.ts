@@ -7,9 +7,9 @@ import type { Embeddings } from '../local/embeddings.ts'
 import { type Parameter, parameter } from '../local/parameter.ts'
 import { LocalPrograms } from '../local/programs.ts'
 import { classifierModules } from '../tuning/index.ts'
-import type { OwnChoice } from './modules-to-save.ts'
+import type { ModulesToSave } from './modules-to-save.ts'
 import { type HeadLoss, HeadProgram, lossGradient, type TaskHead, type Wanted } from './program.ts'
-import { type OwnParts, ownParts } from './trained-modules.ts'
+import { type TrainedModules, trainedModules } from './trained-modules.ts'
 
 /** Of the random numbers that a pass' seed gives, those of the head. */
 const dropoutStream = 3
@@ -35,10 +35,10 @@ export class ClassificationHead implements TaskHead<ClassificationHead> {
   readonly embeddings: Embeddings | null
   readonly #components: Components
   readonly #init: ClassificationInit
-  readonly #own: OwnParts | null
+  readonly #own: TrainedModules | null
   readonly #programs: LocalPrograms
 
-  constructor(components: Components, init: ClassificationInit, own: OwnParts | null = null) {
+  constructor(components: Components, init: ClassificationInit, own: TrainedModules | null = null) {
     const { weight, bias, threads } = init
     const layer = bias === null ? [weight] : [weight, bias]
     this.parameters = [...(own?.parameters ?? []), ...layer]
@@ -86,13 +86,13 @@ export class ClassificationHead implements TaskHead<ClassificationHead> {
     }
   }
 
-  copy({ modules, biases }: OwnChoice): ClassificationHead {
+  copy({ modules, biases }: ModulesToSave): ClassificationHead {
     const { weight, bias } = this.#init
     const again = ({ name, shape, data }: Parameter) => parameter(name, shape, data.slice())
     const init = { ...this.#init, weight: again(weight), bias: bias && again(bias) }
     // its own layer is trained whether it is named or not
     const others = modules.filter(name => !classifierModules.includes(name))
-    const own = ownParts(this.#components, { modules: others, biases }, 'SEQ_CLS')
+    const own = trainedModules(this.#components, { modules: others, biases }, 'SEQ_CLS')
     return new ClassificationHead(this.#components, init, own)
   }
 

@@ -4,9 +4,9 @@ import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { Embeddings } from '../local/embeddings.ts'
 import type { Parameter } from '../local/parameter.ts'
 import type { LocalPrograms } from '../local/programs.ts'
-import type { OwnChoice } from './modules-to-save.ts'
+import type { ModulesToSave } from './modules-to-save.ts'
 import { type HeadPass, HeadProgram, type TaskHead, type Wanted } from './program.ts'
-import { type OwnParts, ownParts } from './trained-modules.ts'
+import { type TrainedModules, trainedModules } from './trained-modules.ts'
 
 interface Components {
   readonly checkpoint: Checkpoint
@@ -17,10 +17,10 @@ export class FeatureHead implements TaskHead<FeatureHead> {
   readonly parameters: readonly Parameter[]
   readonly embeddings: Embeddings | null
   readonly #components: Components
-  readonly #own: OwnParts | null
+  readonly #own: TrainedModules | null
   readonly #program: HeadProgram
 
-  constructor(components: Components, own: OwnParts | null = null) {
+  constructor(components: Components, own: TrainedModules | null = null) {
     this.parameters = own?.parameters ?? []
     this.embeddings = own?.embeddings ?? null
     this.#components = components
@@ -42,8 +42,8 @@ export class FeatureHead implements TaskHead<FeatureHead> {
   }
 
   /** Where nothing is chosen all its tensors are the model's own, which no adapter trains. */
-  copy(chosen: OwnChoice): FeatureHead {
-    const own = ownParts(this.#components, chosen, 'FEATURE_EXTRACTION')
+  copy(chosen: ModulesToSave): FeatureHead {
+    const own = trainedModules(this.#components, chosen, 'FEATURE_EXTRACTION')
     return own === null ? this : new FeatureHead(this.#components, own)
   }
 

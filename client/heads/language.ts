@@ -5,18 +5,18 @@ import type { Session } from '../../runtime/session.ts'
 import type { Embeddings } from '../local/embeddings.ts'
 import type { Parameter } from '../local/parameter.ts'
 import type { LocalPrograms } from '../local/programs.ts'
-import type { OwnChoice } from './modules-to-save.ts'
+import type { ModulesToSave } from './modules-to-save.ts'
 import { type HeadLoss, HeadProgram, lossGradient, type TaskHead, type Wanted } from './program.ts'
-import { type OwnParts, ownParts } from './trained-modules.ts'
+import { type TrainedModules, trainedModules } from './trained-modules.ts'
 
 export class LanguageHead implements TaskHead<LanguageHead> {
   readonly parameters: readonly Parameter[]
   readonly embeddings: Embeddings | null
-  readonly #own: OwnParts | null
+  readonly #own: TrainedModules | null
   readonly #checkpoint: Checkpoint
   readonly #programs: LocalPrograms
 
-  constructor(components: { checkpoint: Checkpoint; programs: LocalPrograms }, own: OwnParts | null = null) {
+  constructor(components: { checkpoint: Checkpoint; programs: LocalPrograms }, own: TrainedModules | null = null) {
     this.parameters = own?.parameters ?? []
     this.embeddings = own?.embeddings ?? null
     this.#own = own
@@ -52,9 +52,9 @@ export class LanguageHead implements TaskHead<LanguageHead> {
   }
 
   /** Where nothing is chosen all its tensors are the model's own, which no adapter trains. */
-  copy(chosen: OwnChoice): LanguageHead {
+  copy(chosen: ModulesToSave): LanguageHead {
     const components = { checkpoint: this.#checkpoint, programs: this.#programs }
-    const own = ownParts(components, chosen, 'CAUSAL_LM')
+    const own = trainedModules(components, chosen, 'CAUSAL_LM')
     return own === null ? this : new LanguageHead(components, own)
   }
 

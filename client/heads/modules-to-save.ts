@@ -10,7 +10,7 @@ import { modulePath, type TaskType } from '../tuning/index.ts'
 const headModule = 'lm_head'
 
 /** What is trained outside the blocks. */
-export interface OwnChoice {
+export interface ModulesToSave {
   /** whole modules, by the end of their path */
   readonly modules: readonly string[]
   /** every bias */
@@ -80,7 +80,7 @@ function refuseBlocks(name: string, { family, config }: Pick<Checkpoint, 'family
  */
 export function chosenTensors(
   checkpoint: Pick<Checkpoint, 'family' | 'config'>,
-  { modules: names, biases, tied }: OwnChoice,
+  { modules: names, biases, tied }: ModulesToSave,
   task: TaskType
 ): readonly ModuleTensor[] {
   const tensors = moduleTensors(checkpoint, task)
@@ -109,10 +109,10 @@ export function chosenTensors(
  * Copies of the tensors that are chosen. A tied matrix that is trained as embedding or as head is no longer the other, unless
  * `tied` keeps them one. Throws as `chosenTensors`.
  */
-export function ownModules(
+export function modulesToSaveOf(
   checkpoint: Pick<Checkpoint, 'family' | 'config'>,
   parameters: ReadonlyMap<string, Parameter>,
-  chosen: OwnChoice,
+  chosen: ModulesToSave,
   task: TaskType
 ): OwnModules {
   const before = new Map(parameters)

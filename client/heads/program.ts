@@ -8,7 +8,7 @@ import type { Session } from '../../runtime/session.ts'
 import type { Embeddings } from '../local/embeddings.ts'
 import type { Parameter } from '../local/parameter.ts'
 import type { LocalPrograms } from '../local/programs.ts'
-import type { OwnChoice } from './modules-to-save.ts'
+import type { ModulesToSave } from './modules-to-save.ts'
 
 /** What follows the last block for one task. */
 export interface TaskHead<Self> {
@@ -20,7 +20,7 @@ export interface TaskHead<Self> {
    * The same head with parameters of its own, for an adapter to train, and with copies of what it trains of the model's own
    * tensors. Throws INVALID_ARGUMENT for modules that there are not.
    */
-  copy(chosen: OwnChoice): Self
+  copy(chosen: ModulesToSave): Self
   close(): Promise<void>
 }
 

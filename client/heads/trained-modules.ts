@@ -4,9 +4,9 @@ import { Embeddings } from '../local/embeddings.ts'
 import type { Parameter } from '../local/parameter.ts'
 import { LocalPrograms } from '../local/programs.ts'
 import type { TaskType } from '../tuning/index.ts'
-import { type OwnChoice, ownModules } from './modules-to-save.ts'
+import { type ModulesToSave, modulesToSaveOf } from './modules-to-save.ts'
 
-export interface OwnParts {
+export interface TrainedModules {
   /** by the names that PEFT gives the tensors */
   readonly parameters: readonly Parameter[]
   readonly embeddings: Embeddings
@@ -16,12 +16,12 @@ export interface OwnParts {
 }
 
 /** Copies of what is chosen; null where that is nothing. Throws INVALID_ARGUMENT for modules that there are not. */
-export function ownParts(
+export function trainedModules(
   { checkpoint, programs }: { checkpoint: Checkpoint; programs: LocalPrograms },
-  chosen: OwnChoice,
+  chosen: ModulesToSave,
   task: TaskType
-): OwnParts | null {
-  const { parameters, before, after } = ownModules(checkpoint, programs.parameters, chosen, task)
+): TrainedModules | null {
+  const { parameters, before, after } = modulesToSaveOf(checkpoint, programs.parameters, chosen, task)
   if (parameters.length === 0) return null
   const { threads } = programs
   const entering = new LocalPrograms(before, { threads })

@@ -7,7 +7,7 @@ import type { BackwardOptions } from '../train/index.ts'
 import type { TuningMethod, TuningPass } from '../tuning/index.ts'
 import type { ModelParts } from './model-parts.ts'
 
-export interface BodyInput {
+export interface BackboneInput {
   /** [batch, seq] */
   readonly ids: Tensor<'int64'>
   /** [batch, seq]; undefined: nothing is padding */
@@ -27,7 +27,7 @@ export interface PassPlan {
   readonly signal?: AbortSignal
 }
 
-export interface BodyPass {
+export interface BackbonePass {
   /** [batch, before + seq, hidden] */
   readonly hidden: Float32Tensor
   /** virtual tokens before every row */
@@ -47,9 +47,9 @@ export interface BodyPass {
 export async function forwardBody(
   parts: ModelParts,
   tuning: TuningMethod | null,
-  { ids, mask }: BodyInput,
+  { ids, mask }: BackboneInput,
   plan: PassPlan
-): Promise<BodyPass> {
+): Promise<BackbonePass> {
   const tuned = (await tuning?.begin?.({ training: plan.training, seed: plan.seed, rows: ids.shape[0] })) ?? tuning
   const prompt = tuned?.promptEmbeddings() ?? null
   const before = prompt?.shape.at(-2) ?? 0

@@ -1,12 +1,12 @@
 // The blocks of a model, computed by servers of the swarm: what a list of layers is to a local model.
 // Knows hidden states, ports and gradients; not tokens, not tuning methods.
 
+import { runTogether } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { type Logger, silent } from '../../common/logger.ts'
 import { checkOptions } from '../../common/options.ts'
 import { createRandom } from '../../common/random.ts'
 import type { BlockRange } from '../../common/range.ts'
-import { settle } from '../../common/settle.ts'
 import { bytesOf, type Float32Tensor, type Tensor } from '../../common/tensor.ts'
 import { KiB } from '../../common/units.ts'
 import { portsOf } from '../../model/layers/ports.ts'
@@ -154,7 +154,7 @@ export class RemoteSequential implements RemoteBlocks {
       throw new SwarmError('INVALID_ARGUMENT', `mask: expected [${batch}, ${sequence}], found [${mask.shape}]`)
     }
     const { parts, routes } = await this.#plan({ batch, sequence, ports }, signal)
-    const results = await settle(parts, signal, async ({ first, end }, part, cancelled) => {
+    const results = await runTogether(parts, signal, async ({ first, end }, part, cancelled) => {
       const request = {
         mask: mask && rowsOf(mask, first, end),
         ports,
@@ -176,7 +176,7 @@ export class RemoteSequential implements RemoteBlocks {
         if (gradient.shape.join() !== hidden.shape.join()) {
           throw new SwarmError('INVALID_ARGUMENT', `gradient: expected [${hidden.shape}], found [${gradient.shape}]`)
         }
-        const gradients = await settle(parts, backwardOptions.signal, ({ first, end }, part, cancelled) =>
+        const gradients = await runTogether(parts, backwardOptions.signal, ({ first, end }, part, cancelled) =>
           this.#passes.backward(results[part]!.passes, rowsOf(gradient, first, end), {
             ...backwardOptions,
             signal: cancelled

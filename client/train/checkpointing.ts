@@ -31,7 +31,7 @@ async function identityOf(
 }
 
 /** What a run keeps. Without a folder nothing is kept, and all of this does nothing. */
-export interface Keeping {
+export interface CheckpointKeeper {
   /** where the run begins: the checkpoint that it goes on from, else `initial` */
   begin(initial: TrainingState): Promise<TrainingState>
   /** saves where a checkpoint is due */
@@ -42,7 +42,7 @@ export interface Keeping {
   failed(error: unknown, state: TrainingState): Promise<unknown>
 }
 
-const nothing: Keeping = {
+const nothing: CheckpointKeeper = {
   begin: async initial => initial,
   async afterStep() {},
   async end() {},
@@ -89,12 +89,12 @@ export async function findResume(
 }
 
 /** Throws INVALID_ARGUMENT where the options contradict each other or the folder holds another run's checkpoints. */
-export async function keepRun(
+export async function keepCheckpoints(
   model: TrainableModel,
   examples: readonly Example[],
   options: TrainOptions,
   { total, stepsPerEpoch }: Pick<TrainingPlan, 'total' | 'stepsPerEpoch'>
-): Promise<Keeping> {
+): Promise<CheckpointKeeper> {
   const { outputDir, saveSteps = defaultSaveSteps, saveTotalLimit: limit, resumeFromCheckpoint: from } = options
   const { loadBestModelAtEnd = false, saveStrategy = 'steps', evaluate } = options
   if (!(Number.isSafeInteger(limit ?? 1) && (limit ?? 1) > 0)) {

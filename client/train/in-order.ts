@@ -1,7 +1,6 @@
 // Batches that are under way together and yet take effect one after the other. Knows no model.
 
-import { onAbort, throwIfAborted } from '../../common/async.ts'
-import { settle } from '../../common/settle.ts'
+import { onAbort, runTogether, throwIfAborted } from '../../common/async.ts'
 
 /** A batch's place in the row. */
 export interface BatchPlace {
@@ -22,7 +21,7 @@ export async function inOrder<Item, Result>(
 ): Promise<Result[]> {
   const done = items.map(() => Promise.withResolvers<void>())
   const nothing = Promise.resolve()
-  return await settle(items, signal, async (item, index, cancelled) => {
+  return await runTogether(items, signal, async (item, index, cancelled) => {
     throwIfAborted(cancelled)
     // whoever waits for one that fails is told by the signal first
     onAbort(cancelled, () => done[index]!.resolve())

@@ -1,7 +1,7 @@
 // The training loop: batches in, optimizer steps out, progress after each. Knows no tuning method and no network.
 import { runStage } from '../../common/progress.ts'
 import { second } from '../../common/units.ts'
-import { checkMeasure, keepRun } from './checkpointing.ts'
+import { checkMeasure, keepCheckpoints } from './checkpointing.ts'
 import type { Example } from './data/index.ts'
 import type { TrainableModel } from './model.ts'
 import { checkTrainOptions, type EvaluationHook, type TrainingProgress, type TrainOptions } from './options.ts'
@@ -26,7 +26,7 @@ export async function* train(
   const now = options.now ?? (() => performance.now())
   const steps = new Steps(model, examples, options)
   const { total, stepsPerEpoch } = steps.plan
-  const kept = await keepRun(model, examples, options, steps.plan)
+  const kept = await keepCheckpoints(model, examples, options, steps.plan)
   let state = await kept.begin(steps.initial())
   const first = state.step
   let [tokens, elapsedMs] = [0, 0]

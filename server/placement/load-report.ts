@@ -21,7 +21,7 @@ export interface Queues {
   readonly trainingQueueMs: number
 }
 
-export interface VitalsComponents {
+export interface LoadReporterComponents {
   readonly network: Pick<Network, 'ping' | 'directory' | 'peerId'>
   readonly scheduler: Pick<Scheduler, 'waitMs'>
   readonly logger?: Logger
@@ -29,7 +29,7 @@ export interface VitalsComponents {
   announce(): Promise<void>
 }
 
-export interface VitalsInit {
+export interface LoadReporterInit {
   readonly intervalMs?: number
 }
 
@@ -46,14 +46,14 @@ export function successors(servers: readonly Announcement[], own: BlockRange, pe
   )
 }
 
-export class Vitals {
-  readonly #components: VitalsComponents
+export class LoadReporter {
+  readonly #components: LoadReporterComponents
   readonly #intervalMs: number
   readonly #logger: Logger
   #trips: readonly Trip[] = []
   #told: Queues = { queueMs: 0, trainingQueueMs: 0 }
 
-  constructor(components: VitalsComponents, { intervalMs = defaultIntervalMs }: VitalsInit = {}) {
+  constructor(components: LoadReporterComponents, { intervalMs = defaultIntervalMs }: LoadReporterInit = {}) {
     this.#components = components
     this.#intervalMs = intervalMs
     this.#logger = components.logger ?? silent

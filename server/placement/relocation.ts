@@ -12,12 +12,12 @@ import type { Admission } from '../schedule/admission.ts'
 import type { Scheduler } from '../schedule/scheduler.ts'
 import type { Movable } from './rebalancer.ts'
 import type { SpanHost } from './span-host.ts'
-import type { Presence } from './state.ts'
+import type { AnnouncedState } from './state.ts'
 
 export interface RelocationComponents {
   readonly network: Pick<Network, 'peerId'>
   readonly host: SpanHost
-  readonly presence: Presence
+  readonly announcedState: AnnouncedState
   readonly admission: Admission
   readonly scheduler: Scheduler
   readonly residuals: Stores['residuals']
@@ -56,7 +56,7 @@ export class Relocation implements Movable {
   }
 
   get isSettled(): boolean {
-    return this.#components.presence.isSettled
+    return this.#components.announcedState.isSettled
   }
 
   get findServers(): Movable['findServers'] {
@@ -64,10 +64,10 @@ export class Relocation implements Movable {
   }
 
   async tell(state: Extract<ServerState, 'draining' | 'online'>): Promise<void> {
-    const { presence } = this.#components
-    if (!presence.isSettled) return
-    presence.isMoving = state === 'draining'
-    await presence.become(state)
+    const { announcedState } = this.#components
+    if (!announcedState.isSettled) return
+    announcedState.isMoving = state === 'draining'
+    await announcedState.become(state)
   }
 
   relocate(...move: Parameters<Movable['relocate']>): Promise<boolean> {
@@ -82,35 +82,35 @@ export class Relocation implements Movable {
   }
 
   async #relocate(blocks: BlockRange, { drainMs, isWanted }: Parameters<Movable['relocate']>[1]): Promise<boolean> {
-    const { host, presence, admission, scheduler, residuals } = this.#components
+    const { host, announcedState, admission, scheduler, residuals } = this.#components
     const { stopping } = this.#init
     const left = admission.close()
     await within(drainMs, left, stopping)
     try {
-      if (stopping.aborted || presence.isLeaving || !(await isWanted())) return false
+      if (stopping.aborted || announcedState.isLeaving || !(await isWanted())) return false
       admission.evict()
       await left
       // work of those who were sent away goes to its end
       await scheduler.between(() => {})
       await host.leaveFor(blocks)
       residuals.clear()
-      await presence.become('joining')
+      await announcedState.become('joining')
       await host.load(stopping)
       return true
     } finally {
-      presence.isMoving = false
-      if (!stopping.aborted && !presence.isLeaving) await this.#reopen(blocks)
+      announcedState.isMoving = false
+      if (!stopping.aborted && !announcedState.isLeaving) await this.#reopen(blocks)
     }
   }
 
   async #reopen(blocks: BlockRange): Promise<void> {
-    const { host, presence, admission, logger } = this.#components
+    const { host, announcedState, admission, logger } = this.#components
     if (host.span === undefined) {
       logger.error({ blocks: formatRange(blocks) }, 'blocks could not be loaded: leaves')
       this.#init.onFailure()
       return
     }
     admission.reopen()
-    await presence.become('online')
+    await announcedState.become('online')
   }
 }

@@ -2,7 +2,7 @@
 import type { AnnouncementFields, ServerState } from '../../network/discovery/announcement.ts'
 import type { Announcer } from '../../network/discovery/announcer.ts'
 
-export class Presence {
+export class AnnouncedState {
   readonly #announcer: Announcer
   #state: ServerState = 'joining'
   /** it leaves its blocks, or is about to, but comes back with others */

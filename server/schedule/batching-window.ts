@@ -11,7 +11,7 @@ const activeRuns = 3
 /** Runs that are shorter than this gain nothing by waiting, timers being as coarse as they are. */
 const shortestRunMs = 4
 
-export class Gathering {
+export class BatchingWindow {
   /** when each member came last */
   readonly #arrivals = new Map<object, number>()
   readonly #now: () => number

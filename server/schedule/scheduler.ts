@@ -2,11 +2,11 @@
 // computed together at once. Knows no device.
 import { delay, onAbort } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
-import { Gathering } from './batching-window.ts'
+import { BatchingWindow } from './batching-window.ts'
 import { FairQueue } from './fair-queue.ts'
 import { LoadMeter } from './load-meter.ts'
 import { type MaxRate, restMs } from './rate-limit.ts'
-import { Courtesy } from './training-yield.ts'
+import { TrainingYield } from './training-yield.ts'
 
 /** Kinds of work, the more urgent first: somebody waits for each token. */
 export const priorities = ['decode', 'prefill', 'training'] as const
@@ -73,8 +73,8 @@ export class Scheduler {
     training: new FairQueue()
   }
   readonly #init: SchedulerInit
-  readonly #gathering = new Gathering()
-  readonly #courtesy: Courtesy
+  readonly #batching = new BatchingWindow()
+  readonly #trainingYield: TrainingYield
   readonly #now: () => number
   #wake: () => void = () => {}
   /** runs that went before work of this priority that waited */
@@ -90,7 +90,7 @@ export class Scheduler {
   constructor(init: SchedulerInit) {
     this.#init = init
     this.#now = init.now ?? (() => performance.now())
-    this.#courtesy = new Courtesy({ now: this.#now })
+    this.#trainingYield = new TrainingYield({ now: this.#now })
   }
 
   /** jobs that wait */
@@ -113,7 +113,7 @@ export class Scheduler {
 
   /** The same for work that can be done together with other work. Work that fails together is tried again each alone. */
   async join<Item, Result>(options: JobOptions, batch: Batchable<Item, Result>): Promise<Result> {
-    this.#gathering.arrive(batch.member)
+    this.#batching.arrive(batch.member)
     const alone = async (): Promise<Result> => (await batch.run([batch.item]))[0]!
     return await this.#queue(options, alone, batch as Batchable<unknown, unknown>)
   }
@@ -184,10 +184,10 @@ export class Scheduler {
     })
     queue.push(job)
     if (priority !== 'training') {
-      this.#courtesy.arrived(peerId)
+      this.#trainingYield.arrived(peerId)
       this.#wake()
     }
-    this.#gathering.enough(queue.length)
+    this.#batching.enough(queue.length)
     void this.#drain()
     try {
       return await promise
@@ -205,22 +205,22 @@ export class Scheduler {
     this.#running = true
     while (this.length > 0) {
       const priority = this.#choose()
-      const courtesyMs = priority === 'training' ? this.#courtesy.waitMs(this.#queues.training.nextPeer ?? '') : 0
-      if (courtesyMs > 0) {
-        await this.#standBack(courtesyMs)
+      const yieldMs = priority === 'training' ? this.#trainingYield.waitMs(this.#queues.training.nextPeer ?? '') : 0
+      if (yieldMs > 0) {
+        await this.#standBack(yieldMs)
         continue
       }
       const { length } = this.#queues.decode
-      if (priority === 'decode' && this.#gathering.waitMs(length) > 0) await this.#gathering.wait(length)
+      if (priority === 'decode' && this.#batching.waitMs(length) > 0) await this.#batching.wait(length)
       const jobs = this.#take(priority)
       const started = this.#now()
       const isDone = await this.#start(jobs)
       const ms = this.#now() - started
       for (const job of jobs) job.ms += ms
       if (isDone) this.#load[priority].ran(jobs[0]?.ms ?? 0)
-      if (priority === 'training') this.#courtesy.trained(ms)
+      if (priority === 'training') this.#trainingYield.trained(ms)
       // whoever has his token now wants the next in a moment, however long he has waited for this one
-      else for (const { peerId } of jobs) this.#courtesy.arrived(peerId)
+      else for (const { peerId } of jobs) this.#trainingYield.arrived(peerId)
       this.#clear()
       await this.#rest(ms, jobs)
     }
@@ -292,7 +292,7 @@ export class Scheduler {
         for (const job of jobs) await job.start()
       }
     }
-    this.#gathering.ran(performance.now() - started)
+    this.#batching.ran(performance.now() - started)
     return true
   }
 }

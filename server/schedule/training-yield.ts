@@ -6,7 +6,7 @@ const interactiveMs = 1 * second
 /** longest that training stands back after one run */
 const longestMs = 10 * second
 
-export class Courtesy {
+export class TrainingYield {
   readonly #now: () => number
   /** when each peer came last, the latest last */
   readonly #arrivals = new Map<string, number>()

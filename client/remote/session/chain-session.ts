@@ -15,10 +15,10 @@ import { bytesMs } from '../passes/punctuality.ts'
 import { answered, describeHop, hopError, noneFinite, notFinite } from '../passes/span-request.ts'
 import type { Hop } from '../routing/routing.ts'
 import { type Chain, type ChainBuilder, endsAtLast, type LostServers } from './chain-builder.ts'
+import { ChainPace } from './chain-pace.ts'
 import { checkReorder, checkStepOptions, checkTruncate, type SessionShape } from './checks.ts'
 import type { SessionHop } from './hop.ts'
 import { silentError } from './liveness.ts'
-import { Pace } from './pace.ts'
 import { cutStep, joinAnswers, type Pending, pend, pieceSize, type Step, stepTensors } from './pending.ts'
 import type { SessionRecorder } from './recorder.ts'
 import { positionsOfSteps, type RivalAnswers, runRival } from './rival.ts'
@@ -77,7 +77,7 @@ export class ChainSession implements InferenceSession {
   readonly #lost = new Map<SessionHop, LostServers>()
   #wake: () => void = () => {}
   readonly #stall = new Stall()
-  readonly #pace = new Pace()
+  readonly #pace = new ChainPace()
   /** positions of the longest row when the session was last handed to the auditor */
   #handed = 0
   /** whose first answer was checked */

@@ -1,7 +1,7 @@
 // Modules outside the blocks by their names in transformers, and which copy takes whose place.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ownModules } from '../../../client/heads/modules-to-save.ts'
+import { modulesToSaveOf } from '../../../client/heads/modules-to-save.ts'
 import { type Parameter, parameter } from '../../../client/local/parameter.ts'
 import { openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
 import { referencePath } from '../../../testing/references.ts'
@@ -24,7 +24,7 @@ const cases: readonly (readonly [model: string, modules: readonly string[], tens
 for (const [model, modules, expected] of cases) {
   test(`${modules.join(' and ')} of ${model} are ${expected.join(', ')}`, async () => {
     const { checkpoint, parameters } = await open(model)
-    const own = ownModules(checkpoint, parameters, { modules, biases: false }, 'CAUSAL_LM')
+    const own = modulesToSaveOf(checkpoint, parameters, { modules, biases: false }, 'CAUSAL_LM')
     assert.deepEqual(own.parameters.map(({ name }) => name).sort(), [...expected].sort())
     for (const copy of own.parameters) assert.ok(![...parameters.values()].includes(copy))
   })
@@ -34,15 +34,15 @@ test('a tied matrix is copied for each of its two uses by itself', async () => {
   const { checkpoint, parameters } = await open('gpt2')
   const name = 'transformer.wte.weight'
   const tied = parameters.get(name)
-  const embedding = ownModules(checkpoint, parameters, { modules: ['wte'], biases: false }, 'CAUSAL_LM')
+  const embedding = modulesToSaveOf(checkpoint, parameters, { modules: ['wte'], biases: false }, 'CAUSAL_LM')
   assert.deepEqual([embedding.before.get(name), embedding.after.get(name)], [embedding.parameters[0], tied])
-  const head = ownModules(checkpoint, parameters, { modules: ['lm_head'], biases: false }, 'CAUSAL_LM')
+  const head = modulesToSaveOf(checkpoint, parameters, { modules: ['lm_head'], biases: false }, 'CAUSAL_LM')
   assert.deepEqual([head.before.get(name), head.after.get(name)], [tied, head.parameters[0]])
 })
 
 test('a norm that blocks have too is refused', async () => {
   const { checkpoint, parameters } = await open('gpt2')
-  assert.throws(() => ownModules(checkpoint, parameters, { modules: ['ln_1'], biases: false }, 'CAUSAL_LM'), {
+  assert.throws(() => modulesToSaveOf(checkpoint, parameters, { modules: ['ln_1'], biases: false }, 'CAUSAL_LM'), {
     code: 'INVALID_ARGUMENT',
     message:
       /'ln_1' also names modules of blocks \(transformer.h.0.ln_1\).*transformer.wte, transformer.wpe, transformer.ln_f, lm_head/

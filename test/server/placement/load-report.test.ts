@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Announcement } from '../../../network/discovery/announcement.ts'
-import { isNews, successors, Vitals } from '../../../server/placement/load-report.ts'
+import { isNews, LoadReporter, successors } from '../../../server/placement/load-report.ts'
 import { eventually, openModel, startServer } from '../support.ts'
 
 test('a server measures the way to those who have the blocks after its own, and announces it', async context => {
   const checkpoint = await openModel('grouped')
-  const vitals = { intervalMs: 50 }
-  const second = await startServer(context, { checkpoint, blocks: { first: 2, end: 4 }, vitals })
+  const loadReporter = { intervalMs: 50 }
+  const second = await startServer(context, { checkpoint, blocks: { first: 2, end: 4 }, loadReporter })
   const join = second.addresses
-  const first = await startServer(context, { checkpoint, blocks: { first: 0, end: 2 }, vitals, join })
+  const first = await startServer(context, { checkpoint, blocks: { first: 0, end: 2 }, loadReporter, join })
   const tripsOf = (peerId: string) => second.network.directory.get(peerId)?.trips ?? []
   await eventually(() => tripsOf(first.peerId).length > 0, 'the trip is announced')
   const [trip] = tripsOf(first.peerId)
@@ -41,12 +41,12 @@ test('a queue that grows is announced before its time, small changes are not', a
   const ending = new AbortController()
   const heard = Promise.withResolvers<void>()
   const network = { peerId: 'own', directory: { list: () => [] }, ping: () => Promise.reject(new Error('nobody')) }
-  const vitals = new Vitals(
+  const loadReporter = new LoadReporter(
     {
       network: network as never,
       scheduler: { waitMs: priority => waits[priority] },
       announce: async () => {
-        const { queueMs, trainingQueueMs } = vitals.describe()
+        const { queueMs, trainingQueueMs } = loadReporter.describe()
         told.push(queueMs, trainingQueueMs)
         heard.resolve()
       }
@@ -57,7 +57,7 @@ test('a queue that grows is announced before its time, small changes are not', a
   waits.training = 900
   // its timers keep no process alive
   const alive = setInterval(() => {}, 1000)
-  const running = vitals.run(() => ({ model: 'm', range: { first: 0, end: 4 } }), ending.signal)
+  const running = loadReporter.run(() => ({ model: 'm', range: { first: 0, end: 4 } }), ending.signal)
   await heard.promise
   ending.abort()
   await running

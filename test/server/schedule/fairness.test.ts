@@ -8,7 +8,7 @@ import type { MessageStream } from '../../../network/streams/message-stream.ts'
 import { protocols } from '../../../proto/protocols.ts'
 import { KvCache } from '../../../server/memory/kv/kv-cache.ts'
 import { ResidualCache } from '../../../server/memory/residual-cache.ts'
-import { Courtesy } from '../../../server/schedule/training-yield.ts'
+import { TrainingYield } from '../../../server/schedule/training-yield.ts'
 import { openModel, Remote, randomTensor, rejectsWith, startCaller, startRemote } from '../support.ts'
 
 const shape = { blocks: { first: 0, end: 1 }, batch: 1, maxLength: 640, kvHeads: 1, headDim: 8 }
@@ -51,19 +51,19 @@ it('who keeps most activations makes room for others, and one with little loses 
 
 it('training stands back for as long as its last run took while others decode, and not otherwise', () => {
   const clock = { now: 0 }
-  const courtesy = new Courtesy({ now: () => clock.now })
-  courtesy.trained(400)
-  assert.equal(courtesy.waitMs('trainer'), 0)
-  courtesy.arrived('reader')
-  assert.equal(courtesy.waitMs('trainer'), 400)
-  assert.equal(courtesy.waitMs('reader'), 0)
+  const trainingYield = new TrainingYield({ now: () => clock.now })
+  trainingYield.trained(400)
+  assert.equal(trainingYield.waitMs('trainer'), 0)
+  trainingYield.arrived('reader')
+  assert.equal(trainingYield.waitMs('trainer'), 400)
+  assert.equal(trainingYield.waitMs('reader'), 0)
   clock.now = 300
-  assert.equal(courtesy.waitMs('trainer'), 100)
-  courtesy.trained(60_000)
-  courtesy.arrived('reader')
-  assert.equal(courtesy.waitMs('trainer'), 10_000)
+  assert.equal(trainingYield.waitMs('trainer'), 100)
+  trainingYield.trained(60_000)
+  trainingYield.arrived('reader')
+  assert.equal(trainingYield.waitMs('trainer'), 10_000)
   clock.now += 1001
-  assert.equal(courtesy.waitMs('trainer'), 0)
+  assert.equal(trainingYield.waitMs('trainer'), 0)
 })
 
 it('bytes under way are counted for each peer and for all', () => {

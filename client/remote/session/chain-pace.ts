@@ -11,7 +11,7 @@ const leastSteps = 2
 const leastLossMs = 0.2 * second
 const lossFactor = 4
 
-export class Pace {
+export class ChainPace {
   #steps = 0
   #lostMs = 0
   #usualMs = 0
