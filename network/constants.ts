@@ -95,6 +95,8 @@ export const maxReservations = 64
 export const maxRelayMessageBytes = 8 * KiB
 /** How long a client without an address to join by listens for peers on the LAN; they answer at once, multicast may be lost. */
 export const multicastTimeoutMs = 15 * second
+/** The other peers of a LAN answer within this time of the first. */
+export const multicastSettleMs = 1 * second
 /** How often the LAN is asked again. */
 export const multicastIntervalMs = 5 * second
 /** Peers found on the LAN that are dialed at once. */

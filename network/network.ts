@@ -35,6 +35,8 @@ export interface NetworkInit {
   readonly allow?: AllowList
   /** what peers on the LAN look for each other by, see `membership`; default: by nothing */
   readonly multicastTag?: string
+  /** listen for a look only: others are told nothing of this peer, by multicast or the DHT, and swarms are not joined by it. Default false */
+  readonly isGuest?: boolean
   /** a second name on the LAN that this peer answers to and does not look for */
   readonly answerTag?: string
   /** try the addresses of `join` again and again until one answers; default: peers that listen do, clients fail */
@@ -72,6 +74,7 @@ export const networkKeys: OptionKeys<NetworkInit> = {
   allow: true,
   multicastTag: true,
   answerTag: true,
+  isGuest: true,
   relay: true,
   nat: true,
   transports: true,

@@ -2,13 +2,13 @@
 
 import { statfs } from 'node:fs/promises'
 import { Command } from 'commander'
-import { within } from '../../common/async.ts'
+import { pause, within } from '../../common/async.ts'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/folders.ts'
 import { second } from '../../common/units.ts'
 import { version } from '../../common/version.ts'
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
-import { joinTimeoutMs } from '../../network/constants.ts'
+import { joinTimeoutMs, multicastSettleMs } from '../../network/constants.ts'
 import type { Announcement } from '../../network/discovery/announcement.ts'
 import { type ProbeAnswer, probe } from '../../network/discovery/probe.ts'
 import { surveySwarm } from '../../network/discovery/survey.ts'
@@ -154,9 +154,13 @@ async function checkSwarm(
     dials.push(result)
     if (dials.length === entry.join!.length) tried.resolve()
   }
-  const network = await createNetwork({ listen, patient: false, ...entry, onDialed, logger })
+  const network = await createNetwork({
+    ...{ listen, patient: false, isGuest: true, onDialed, logger },
+    ...entry
+  })
   try {
     await network.start()
+    if (entry.multicastTag !== undefined) await pause(multicastSettleMs, signal)
     const [servers, answers] = await Promise.all([surveySwarm(network, { signal }), probePeers(network, signal)])
     // the first address that answers is enough to start: the others are told too
     if (entry.join!.length > 0) await within(joinTimeoutMs, tried.promise, signal)

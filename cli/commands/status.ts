@@ -6,6 +6,7 @@ import { formatRange } from '../../common/range.ts'
 import { withResource } from '../../common/resource.ts'
 import { second } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
+import { multicastSettleMs } from '../../network/constants.ts'
 import { findServers } from '../../network/discovery/discovery.ts'
 import { surveySwarm } from '../../network/discovery/survey.ts'
 import type { Network } from '../../network/network.ts'
@@ -65,7 +66,12 @@ async function status(path: string | undefined, flags: StatusFlags): Promise<voi
       logger: createLogger(flags.logLevel)
     }),
     async network => {
-      await whileWaiting('joining the swarm', () => network.start())
+      await whileWaiting('joining the swarm', async () => {
+        await network.start()
+        // the swarms of a LAN may know nothing of each other
+        const asksAll = access.multicastTag !== undefined && model === undefined
+        if (asksAll) await pause(multicastSettleMs, interrupt.signal)
+      })
       const look = () => lookAround(network, model, AbortSignal.any([interrupt.signal, AbortSignal.timeout(timeoutMs)]))
       if (flags.watch === undefined) show(await whileWaiting('looking for servers', look), flags)
       else await watch(look, { ...flags, signal: interrupt.signal })

@@ -103,7 +103,7 @@ export class Libp2pNetwork implements Network {
       { intervalMs: init.gossipIntervalMs ?? gossipIntervalMs }
     )
     const { multicastTag: tag, answerTag, onFound } = init
-    const answers = (init.listen ?? defaultListen).length > 0
+    const answers = !init.isGuest && (init.listen ?? defaultListen).length > 0
     this.#localPeers = tag === undefined ? undefined : new LocalPeers(components, { tag, answerTag, answers, onFound })
     setMaxListeners(0, this.#stopping.signal)
     this.onPeer(peer => this.directory.meet(peer, this.hostOf(peer)))
@@ -274,7 +274,8 @@ export class Libp2pNetwork implements Network {
       this.#unlock = await lockIdentity(identityPath)
     }
     try {
-      if (serves) await Promise.all([serveDirectory(this), serveProbe(this, this.#libp2p)])
+      if (serves && !this.#init.isGuest) await serveDirectory(this)
+      if (serves) await serveProbe(this, this.#libp2p)
       await this.#listen(listen)
       await this.#localPeers?.start()
       await this.#join(this.#init.patient ?? serves)
@@ -282,7 +283,7 @@ export class Libp2pNetwork implements Network {
       await this.#leave()
       throw error
     }
-    if (serves) this.#gossip.start()
+    if (serves && !this.#init.isGuest) this.#gossip.start()
   }
 
   async #listen(listen: readonly string[]): Promise<void> {

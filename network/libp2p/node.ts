@@ -51,6 +51,8 @@ export interface Libp2pSettings {
   readonly privateKey: PrivateKey
   /** multiaddrs; empty: a client, which only dials and stores nothing for the DHT */
   readonly listen: readonly string[]
+  /** does not store records for others */
+  readonly isGuest?: boolean
   /** multiaddrs to tell others instead of those listened on */
   readonly announce: readonly string[]
   readonly validators: NonNullable<KadDHTInit['validators']>
@@ -170,7 +172,7 @@ export async function createNode(settings: Libp2pSettings): Promise<SwarmLibp2p>
       ping: ping({ maxInboundStreams: 64, maxOutboundStreams: 64 }),
       dht: kadDHT({
         protocol: dhtProtocol,
-        clientMode: settings.listen.length === 0,
+        clientMode: settings.isGuest === true || settings.listen.length === 0,
         peerInfoMapper: passthroughMapper,
         // a lone first node has nobody to ask, and must not wait for somebody
         allowQueryWithZeroPeers: true,
