@@ -6,6 +6,7 @@ import { messageOf, SwarmError } from '../common/errors.ts'
 import { isLoopback } from '../network/addresses.ts'
 import { formatInvite, type Invite, maxInvitePeers } from '../network/private/invite.ts'
 import { parseTcpPort } from './options.ts'
+import { UsageError } from './usage.ts'
 
 export interface ListenFlags {
   host: string
@@ -48,8 +49,25 @@ async function addressOfHost(host: string): Promise<string> {
   }
 }
 
-/** multiaddrs to listen on */
-export async function listenAddresses({ host, port, wsPort }: ListenFlags): Promise<string[]> {
+/** Throws UsageError where two flags name one port. */
+function checkPorts(ports: Readonly<Record<string, number | undefined>>): void {
+  const taken = new Map<number, string>()
+  for (const [flag, port] of Object.entries(ports)) {
+    if (port === undefined || port === 0) continue
+    const other = taken.get(port)
+    if (other !== undefined) throw new UsageError(`${other} and ${flag}: expected two ports, found ${port} for both`)
+    taken.set(port, flag)
+  }
+}
+
+/** Multiaddrs to listen on. Throws UsageError where two flags name one port, INVALID_ARGUMENT for an unknown host name. */
+export async function listenAddresses({
+  host,
+  port,
+  wsPort,
+  metricsPort
+}: ListenFlags & { metricsPort?: number }): Promise<string[]> {
+  checkPorts({ '--port': port, '--ws-port': wsPort, '--metrics-port': metricsPort })
   const address = await addressOfHost(host)
   const ip = `/${isIP(address) === 6 ? 'ip6' : 'ip4'}/${address}`
   return [`${ip}/tcp/${port}`, ...(wsPort === undefined ? [] : [`${ip}/tcp/${wsPort}/ws`])]

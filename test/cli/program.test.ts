@@ -19,6 +19,10 @@ test('a wrong command line ends with 2 and says what was meant', async () => {
     [['status', '--join', 'nonsense'], /^swarm: join address 'nonsense': expected host:port/],
     [['status', '--lan', '--no-mdns'], /^swarm: --lan looks for peers by multicast, --no-mdns forbids it/],
     [['status', '--allow', '/no/file'], /^swarm: --allow \/no\/file: neither a peer id nor a file/],
+    [
+      ['bootstrap', '--port', '4001', '--ws-port', '4001'],
+      /^swarm: --port and --ws-port: expected two ports, found 4001/
+    ],
     [['init', 'bad name!'], /^swarm: swarm name 'bad name!': expected/],
     [['train', 'm'], /: no files of examples: swarm train <model> <files...>; no folder for the run: --output-dir/],
     [['train', 'm', 'f', '-o', 'r', '--max-steps', 'x'], /: --max-steps: Invalid input: expected number/],
