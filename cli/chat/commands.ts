@@ -73,7 +73,7 @@ export const chatCommands: Readonly<Record<string, ChatCommand>> = {
 function chatHelp(): string {
   const rows = [
     ...Object.values(chatCommands).map(({ usage, help }) => [usage, help] as const),
-    ['"""', 'begins and ends a message of several lines; or end a line with \\'] as const,
+    ['"""', 'begins and ends a message of several lines; so does a paste; or end a line with \\'] as const,
     ['//text', 'a message that begins with a slash'] as const,
     ['Ctrl-C', 'stop the answer, or drop what is typed'] as const
   ]

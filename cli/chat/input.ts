@@ -4,6 +4,10 @@ import { createInterface, type Interface } from 'node:readline'
 import { Writable } from 'node:stream'
 import type { Screen } from '../screen.ts'
 
+/** Asks a terminal to mark what is pasted, which may have several lines, and to stop that. */
+const markPastes = '\x1b[?2004h'
+const leavePastes = '\x1b[?2004l'
+
 /** lines that the arrow keys go back to */
 export const maxHistory = 1000
 
@@ -49,6 +53,9 @@ export class ChatInput {
   readonly #screen: ChatInputInit['screen']
   /** lines that nobody has asked for yet */
   readonly #typed: string[] = []
+  /** lines of a paste that nobody has entered yet */
+  #pasted: string[] = []
+  #isPasting = false
   #wake: (() => void) | undefined
   #isClosed = false
   #history: readonly string[] = []
@@ -69,11 +76,22 @@ export class ChatInput {
     this.#editor.on('history', lines => {
       this.#history = lines
     })
+    if (terminal !== undefined) {
+      terminal.write(markPastes)
+      input.on('keypress', (_, key?: { name?: string }) => {
+        if (key?.name === 'paste-start') this.#isPasting = true
+        if (key?.name === 'paste-end') this.#isPasting = false
+      })
+    }
     this.#editor.on('line', line => {
-      this.#typed.push(line)
+      this.#pasted.push(line)
+      if (this.#isPasting) return
+      this.#typed.push(this.#pasted.join('\n'))
+      this.#pasted = []
       this.#wake?.()
     })
     this.#editor.on('close', () => {
+      terminal?.write(leavePastes)
       this.#isClosed = true
       this.#wake?.()
     })
@@ -89,7 +107,7 @@ export class ChatInput {
     return this.#history
   }
 
-  /** The next line; null at the end. It may have been typed before it is asked for. */
+  /** The next line, or what was pasted; null at the end. It may have been typed before it is asked for. */
   async next(prompt: string): Promise<string | null> {
     if (this.#output === undefined) return await this.#wait()
     if (this.#typed.length > 0) {
@@ -121,7 +139,8 @@ export class ChatInput {
 
   /** Drops what stands in the editor. @returns whether that was anything */
   discard(): boolean {
-    if (this.#editor.line === '') return false
+    if (this.#editor.line === '' && this.#pasted.length === 0) return false
+    this.#pasted = []
     this.#editor.write(null, { ctrl: true, name: 'e' })
     this.#editor.write(null, { ctrl: true, name: 'u' })
     return true

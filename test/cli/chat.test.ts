@@ -154,6 +154,17 @@ test('a person is told of a fault and goes on; lines are remembered; Ctrl-D leav
   assert.deepEqual(input.history.slice(0, 3), ['/system -', `/save ${file}`, 'Call me'])
 })
 
+test('what is pasted is one message', async context => {
+  const { chat, conversation, keyboard, type } = open(context, { isInteractive: true })
+  const run = chat.run()
+  keyboard.write('\x1b[200~one\ntwo\x1b[201~')
+  type(' three')
+  keyboard.write('\x04')
+  await run
+  assert.equal(conversation.messages[0]!.content, 'one\ntwo three')
+  assert.equal(conversation.turns, 2)
+})
+
 test('a message whose conversation no longer fits is taken back', async context => {
   const { chat, conversation, type } = open(context)
   type('Call me', 'word '.repeat(1200))
