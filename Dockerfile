@@ -2,6 +2,7 @@
 FROM node:24-bookworm-slim
 WORKDIR /app
 COPY package.json package-lock.json ./
+COPY scripts/api-reference/package.json ./scripts/api-reference/package.json
 COPY scripts/toolchain ./scripts/toolchain
 RUN npm ci --ignore-scripts --omit=dev --omit=optional
 COPY . .

@@ -21,7 +21,9 @@ import { checkpointTarget } from './tuning/target.ts'
 export interface TunableModel<Head extends TaskHead<Head>, Tuned> {
   readonly task: TaskType
   readonly parts: TaskParts<Head>
+  /** The parameters of the model and its head, in a fixed order. */
   parameters(): readonly Parameter[]
+  /** This model with the tuning method's ports filled and the given head. `getPeftModel` and `PeftModel` call it. */
   adapt(method: TuningMethod, head: Head, options: AdaptOptions): Tuned
 }
 
@@ -87,6 +89,7 @@ export async function getPeftModel<Head extends TaskHead<Head>, Tuned extends { 
   return model
 }
 
+/** Opens saved adapters; the type `PeftModel` is a model with one. */
 export const PeftModel = {
   /**
    * An adapter that we or PEFT saved, over its base model, whose parameters are frozen. As in PEFT it is not trainable

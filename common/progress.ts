@@ -30,6 +30,7 @@ export type Stage =
 /** What `done` and `total` count. */
 export type ProgressUnit = 'bytes' | 'blocks' | 'tensors' | 'examples' | 'steps'
 
+/** How far one stage of a long call is, as `onProgress` hears it. */
 export interface Progress {
   readonly stage: Stage
   /** of the file, model or tensor, for people */

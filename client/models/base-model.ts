@@ -95,6 +95,7 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
     await this.#under?.release()
   }
 
+  /** Sizes and settings of the model, as its config.json gives them. */
   get config(): ModelConfig {
     return this.parts.checkpoint.config
   }
@@ -104,6 +105,7 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
     return this.parts.checkpoint.identity
   }
 
+  /** The peer of the swarm that the model talks through; `close` stops it unless the caller gave it. */
   get network(): Network {
     return this.parts.network
   }
@@ -156,6 +158,7 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
     return { task: this.task, model: checkpoint.identity, tokenizer: tokenizer?.hash ?? null, peft }
   }
 
+  /** Sets the gradients of all parameters to null, as after an optimizer step. */
   zeroGrad(): void {
     clearGradients(this.parameters())
   }
@@ -202,6 +205,7 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
     await this.parts.close()
   }
 
+  /** The same as `close`, for `await using` and stacks of resources. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -12,9 +12,9 @@ import type { CausalParts } from './model-parts.ts'
 export interface CausalInput {
   /** [batch, seq] */
   readonly inputIds: Ids
-  /** [batch, seq]: the tokens themselves, -100 where no loss is taken; they are shifted inside */
+  /** `[batch, seq]`: the tokens themselves, -100 where no loss is taken; they are shifted inside */
   readonly labels?: Ids
-  /** [batch, seq]: 1 = token, 0 = padding on the left or the right */
+  /** `[batch, seq]`: 1 = token, 0 = padding on the left or the right */
   readonly attentionMask?: Ids
 }
 

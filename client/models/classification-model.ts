@@ -31,6 +31,7 @@ abstract class ClassificationModel extends BaseModel<ClassificationHead> impleme
     this.id2label = options.labels
   }
 
+  /** The number of classes: the last dimension of the logits. */
   get numLabels(): number {
     return this.id2label.length
   }

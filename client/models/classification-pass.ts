@@ -17,7 +17,7 @@ export interface ClassificationInput {
   readonly inputIds: Ids
   /** numbers of labels, -100 where no loss is taken: one for each sequence, or one for each token (not shifted) */
   readonly labels?: Ids
-  /** [batch, seq]: 1 = token, 0 = padding on the left or the right */
+  /** `[batch, seq]`: 1 = token, 0 = padding on the left or the right */
   readonly attentionMask?: Ids
 }
 

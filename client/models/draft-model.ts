@@ -74,12 +74,14 @@ export class LocalDraft implements Draft, AsyncDisposable {
     return guesses
   }
 
+  /** Frees what the runtime holds for the draft model. */
   async close(): Promise<void> {
     await this.#parts.session.release()
     await this.#parts.head.close()
     await this.#parts.programs.close()
   }
 
+  /** The same as `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -13,7 +13,7 @@ import { ModelLoss } from './loss.ts'
 export interface FeatureInput {
   /** [batch, seq] */
   readonly inputIds: Ids
-  /** [batch, seq]: 1 = token, 0 = padding on the left or the right */
+  /** `[batch, seq]`: 1 = token, 0 = padding on the left or the right */
   readonly attentionMask?: Ids
 }
 

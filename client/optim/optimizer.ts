@@ -21,6 +21,7 @@ export interface OptimizerStep {
 
 /** Pure: `update` changes neither parameters nor state; `applyUpdates` makes the step. */
 export interface Optimizer {
+  /** The state before the first step: zeroed moments of each parameter, by name. */
   init(parameters: readonly Parameter[]): OptimizerState
   /**
    * The step for the gradients that the parameters hold. As in torch, a parameter without a gradient (or that does not

@@ -46,8 +46,11 @@ export interface ForwardPass {
 
 /** Blocks that servers compute. Throws BLOCKS_UNAVAILABLE naming those that nobody serves, DEADLINE, ABORTED, and what the last server said. */
 export interface RemoteBlocks {
+  /** Hidden states `[batch, seq, hidden]` through all blocks, in float32. */
   forward(hidden: Float32Tensor, options?: RemoteForwardOptions): Promise<ForwardPass>
+  /** Opens a generation: a KV cache on the servers of one chain. */
   openSession(options: SessionOptions): Promise<InferenceSession>
+  /** Stops looking for servers. Sessions are closed by their owners. */
   close(): Promise<void>
 }
 

@@ -46,6 +46,7 @@ export interface TrainableModel {
     batch: Batch,
     options?: TrainingForwardOptions
   ): Promise<{ readonly loss: Loss; readonly logits?: Float32Tensor | null }>
+  /** What is trained: the optimizer reads and changes these. */
   parameters(): readonly Parameter[]
   /**
    * Whether the loss takes the first label of a row; default true. A causal model predicts label t from position t - 1, so it

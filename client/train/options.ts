@@ -18,6 +18,7 @@ export interface EvaluationHook {
   readonly everySteps?: number
   /** names of what `run` gives, where they are known before */
   readonly measures?: readonly string[]
+  /** Measures the model after a step. @returns values by name, as they go into metrics.jsonl */
   run(
     step: number,
     options: { signal?: AbortSignal; onProgress?: OnProgress }

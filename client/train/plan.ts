@@ -34,6 +34,7 @@ function check(name: string, value: number, expected: string, holds: boolean): v
 }
 
 /**
+ * The steps of a run: how many, and which examples each takes.
  * @param lengths tokens of every example
  * @param options a run's, of which those of its plan count
  * Throws INVALID_ARGUMENT for sizes that make no sense and where there are no examples.

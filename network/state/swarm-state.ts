@@ -52,6 +52,7 @@ export interface SwarmKnowledge {
 /** the announced states of a server that holds its blocks and computes nothing for a new request */
 export type RestingState = 'paused' | 'joining' | 'draining'
 
+/** What a client or an operator finds of a model in a swarm: complete, or the first thing that stands in its way. */
 export type SwarmState =
   /** no address, no invite with one, no multicast: there is nothing to try */
   | { readonly kind: 'no-way-in'; readonly swarm?: string }

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 
 const root = join(import.meta.dirname, '../..')
 /** not of the repository: what npm, git, the build and runs put there */
-const others = ['node_modules', '.git', 'dist', 'runs', 'tmp']
+const others = ['node_modules', '.git', 'build', 'dist', 'runs', 'tmp']
 const files = globSync('**/*', { cwd: root, exclude: ({ name }) => others.includes(name), withFileTypes: true })
   .filter(entry => entry.isFile())
   .map(entry => relative(root, join(entry.parentPath, entry.name)).replaceAll('\\', '/'))

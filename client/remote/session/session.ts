@@ -36,6 +36,8 @@ export interface InferenceSession {
   truncate(lengths: readonly number[]): void
   /** Row i goes on from what row `parents[i]` holds. Throws INVALID_ARGUMENT. */
   reorder(parents: readonly number[]): void
+  /** Ends the session and frees its cache on the servers. */
   close(): Promise<void>
+  /** The same as `close`. */
   [Symbol.asyncDispose](): Promise<void>
 }

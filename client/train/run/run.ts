@@ -21,6 +21,7 @@ export interface RunOptions {
   readonly padTokenId: number
   /** path of a checkpoint, or true for the newest of the run */
   readonly resume?: string | true
+  /** called once, when the checkpoint that the run goes on from is loaded */
   readonly onResume?: TrainOptions['onResume']
   readonly onProgress?: TrainOptions['onProgress']
   readonly signal?: AbortSignal
