@@ -13,7 +13,7 @@ const noiseMs = 20
 /** Load changes: what was learned loses half of its weight in this time. */
 const halfLifeMs = 2 * minute
 /** A step is late if it takes this many times the promised time, and at least this much longer. */
-const lateFactor = 4
+const lateFactor = 2
 const leastLateMs = 0.1 * second
 /** Late answers that come sooner after another are of the same trouble. */
 const sameLatenessMs = 1 * minute

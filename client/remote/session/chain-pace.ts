@@ -2,8 +2,11 @@
 // costs, as one who rents skis buys them once the rent has reached the price. Pure.
 import { second } from '../../../common/units.ts'
 
-/** A decode step is late if it takes this many times the promised time, and at least this much longer. */
-const factor = 4
+/**
+ * A decode step is late if it takes this many times the promised time, and at least this much longer. A chain is left only for one
+ * that promises half of its usual time, so a larger factor would keep chains although others are several times as fast.
+ */
+const factor = 2
 const leastLateMs = 0.05 * second
 /** A step alone may have compiled a graph. */
 const leastSteps = 2

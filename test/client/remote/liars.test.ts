@@ -179,6 +179,25 @@ describe('a server that is far slower than it promises', () => {
     assert.ok(length <= 3, `${length} steps`)
   })
 
+  it('is left where it is a little far away, and by later sessions too', async () => {
+    const swarm = createSwarm(['honest', 0, 4])
+    // far enough that four times the promise is above what each step takes
+    const peers = swarm.peers({ ping: async peerId => (peerId === 'liar' ? 45 : 55) })
+    const tokens = async () => {
+      await using session = await swarm.blocks({}, peers).openSession({ ...options, maxLength: 16 })
+      for (let step = 0; step < 7; step++) {
+        assert.deepEqual(values(await session.step(float32([1, 1, 2], [step, 1]))), [step * 120, 120])
+      }
+    }
+    swarm.before = ({ peerId, kind }) =>
+      peerId === 'liar' && kind === 'inferenceStep' ? new Promise(resolve => setTimeout(resolve, 190)) : undefined
+    await tokens()
+    const steps = asked(swarm, 'inferenceStep', 'liar')
+    assert.ok(steps >= 1 && steps <= 5, `${steps} steps`)
+    await tokens()
+    assert.equal(asked(swarm, 'inferenceOpen', 'liar'), 1)
+  })
+
   it('keeps its session where the others are no faster', async () => {
     const swarm = createSwarm(['honest', 0, 4])
     swarm.announcements[1] = { ...swarm.announcements[1]!, decodeRate: 5 }
