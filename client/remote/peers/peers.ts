@@ -1,6 +1,6 @@
 // The servers of one model as this client knows them: who is there, how far away, who failed lately.
 // Decides nothing: routing does, over what this gives.
-import { delay, throwIfAborted, unlessAborted, within } from '../../../common/async.ts'
+import { delay, pause, throwIfAborted, unlessAborted, within } from '../../../common/async.ts'
 import { messageOf, SwarmError } from '../../../common/errors.ts'
 import { type Logger, silent } from '../../../common/logger.ts'
 import type { BlockRange } from '../../../common/range.ts'
@@ -21,8 +21,10 @@ import { type Ping, RoundTrips } from './round-trips.ts'
 
 /** The list of servers is asked for again when it is older. */
 const refreshMs = 1 * minute
-/** The first route waits so long for round trips; servers that have not answered count as unknown. */
+/** The first route waits at most so long for round trips; servers that have not answered count as unknown. */
 const firstPingsMs = 1 * second
+/** It waits less once servers of every block have answered: as long again as they took, and at least so long. */
+const leastPingsMs = 0.05 * second
 /** Where blocks are missing they are looked for thoroughly, but not more often. */
 const thoroughMs = 0.1 * second
 /** A server that is to be avoided counts as so much further away: it is taken where no other has the blocks. */
@@ -477,11 +479,23 @@ export class Peers {
     if (blocks !== undefined) this.#thoroughAt = this.#refreshedAt
     this.#logger.debug({ servers: servers.length }, 'servers of the model found')
     await this.#blame.load()
-    const pings = this.#roundTrips.measure(
-      servers.filter(server => server.state === 'online'),
-      signal
-    )
-    if (first) await within(firstPingsMs, pings)
+    const online = servers.filter(server => server.state === 'online')
+    if (first) await this.#firstPings(online)
+    else void this.#roundTrips.measure(online, signal)
+  }
+
+  /** Waits for the round trips that the first route needs: one server that does not answer must not hold it up. */
+  async #firstPings(servers: readonly Announcement[]): Promise<void> {
+    const { signal } = this.#closing
+    const started = performance.now()
+    const reached = Promise.withResolvers<void>()
+    const answered: Announcement[] = []
+    const pings = this.#roundTrips.measure(servers, signal, server => {
+      answered.push(server)
+      if (servers.every(({ firstBlock: first, endBlock: end }) => covers(answered, { first, end }))) reached.resolve()
+    })
+    const enough = reached.promise.then(() => pause(Math.max(leastPingsMs, performance.now() - started), signal))
+    await within(firstPingsMs, Promise.race([pings, enough]))
   }
 }
 

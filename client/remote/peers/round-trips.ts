@@ -38,8 +38,15 @@ export class RoundTrips {
     return this.#known.get(peerId)?.ms
   }
 
-  /** Pings those whose round trip is unknown or old. One that does not answer counts as far away. Never throws. */
-  async measure(servers: readonly Announcement[], signal: AbortSignal): Promise<void> {
+  /**
+   * Pings the servers whose round trip is unknown or old. One that does not answer counts as far away. Never throws.
+   * @param onAnswer hears of each server that answers
+   */
+  async measure(
+    servers: readonly Announcement[],
+    signal: AbortSignal,
+    onAnswer: (server: Announcement) => void = () => {}
+  ): Promise<void> {
     const { ping, logger, now } = this.#components
     const due = servers.filter(({ peerId }) => {
       const known = this.#known.get(peerId)
@@ -48,13 +55,15 @@ export class RoundTrips {
     const work = async (): Promise<void> => {
       for (let server = due.shift(); server !== undefined; server = due.shift()) {
         const { peerId, addresses } = server
-        let ms = maxRoundTripMs
         try {
-          ms = await ping(peerId, { addresses, signal })
+          const ms = await ping(peerId, { addresses, signal })
+          this.#known.set(peerId, { ms, measuredAt: now() })
+          onAnswer(server)
+          continue
         } catch (error) {
           logger.debug({ peer: peerId, error }, `no answer to a ping: ${messageOf(error)}`)
         }
-        this.#known.set(peerId, { ms, measuredAt: now() })
+        this.#known.set(peerId, { ms: maxRoundTripMs, measuredAt: now() })
       }
     }
     await Promise.all(Array.from({ length: concurrentPings }, work))

@@ -138,6 +138,21 @@ describe('the peers of a model', () => {
     assert.match(await taken(), /^[ab]$/)
   })
 
+  it('waits no longer for a silent server once others have answered for every block', async () => {
+    const silent = Promise.withResolvers<number>()
+    const { peers, state, taken } = createPeers({
+      ping: peerId => (peerId === 'a' ? silent.promise : Promise.resolve(5))
+    })
+    state.servers = [announcement('a', 0, 4), announcement('b', 0, 2), announcement('c', 2, 4)]
+    const started = performance.now()
+    assert.equal(await taken(), 'b,c')
+    const ms = performance.now() - started
+    assert.ok(ms < 700, `${ms} ms`)
+    silent.resolve(1)
+    await silent.promise
+    await peers.close()
+  })
+
   it('passes over servers that are joining or draining, and over expired announcements', async () => {
     const { clock, state, taken } = createPeers()
     state.servers = [
