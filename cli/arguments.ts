@@ -2,6 +2,7 @@
 // arguments although some take several values, and a prompt may begin with a minus. Runs before commander parses.
 import { statSync } from 'node:fs'
 import type { Command, Option } from 'commander'
+import { UsageError } from './usage.ts'
 
 /** Arguments that a command should have, where that is not the number of its required ones. */
 const expectations = new WeakMap<Command, (given: ReadonlySet<string>) => number>()
@@ -57,7 +58,7 @@ function isKnownCompound(command: Command, token: string): boolean {
   return token.length > 2 && !/^-.\s/.test(token) && token.startsWith('-') && known(token.slice(0, 2)) !== undefined
 }
 
-/** undefined where the last option lacks its value: commander says so. */
+/** undefined where the last option lacks its value: commander says so. Throws UsageError where another option stands there. */
 function read(command: Command, tokens: readonly string[]): Line | undefined {
   const line: Line = { options: [], rest: [], given: new Set() }
   for (let at = 0; at < tokens.length; at++) {
@@ -76,6 +77,10 @@ function read(command: Command, tokens: readonly string[]): Line | undefined {
     const name = option.long ?? option.short!
     const next = tokens[at + 1]
     if (option.required && next === undefined) return undefined
+    if (option.required && command.options.some(({ long }) => long === next)) {
+      const hint = `'${next}' is an option; if it is the value: ${name}=${next}`
+      throw new UsageError(`option '${option.flags}' lacks its value (${hint})`)
+    }
     if (option.variadic && next !== undefined) {
       const values = [next]
       at++

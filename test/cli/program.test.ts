@@ -16,6 +16,7 @@ test('a wrong command line ends with 2 and says what was meant', async () => {
     [['serve', 'm', '--port', '70000'], /--port <port>' argument '70000' is invalid\. expected a port/],
     [['serve', 'm', '--blocks', '4-4'], /expected FIRST-END/],
     [['serve', 'm', '--port'], /--port <port>' argument missing/],
+    [['serve', 'm', '--join', '--no-mdns'], /--join <address...>' lacks its value \('--no-mdns' is an option; if/],
     [['status', '--join', 'nonsense'], /^swarm: join address 'nonsense': expected host:port/],
     [['status', '--lan', '--no-mdns'], /^swarm: --lan looks for peers by multicast, --no-mdns forbids it/],
     [['status', '--allow', '/no/file'], /^swarm: --allow \/no\/file: neither a peer id nor a file/],
