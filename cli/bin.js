@@ -3,7 +3,7 @@
 var version = process.versions.node.split('.').map(Number)
 if (version[0] < 22 || (version[0] === 22 && version[1] < 18)) {
   console.error(
-    'swarm: needs Node 22.18 or newer, this is ' +
+    'swarm: needs Node 24.9 or newer, or 22.21 or newer of Node 22; this is ' +
       process.versions.node +
       ' (in a clone, "npx swarm" brings its own Node 24)'
   )

@@ -23,10 +23,23 @@ export function unloadable(error: unknown, platform = `${process.platform} ${pro
   return new SwarmError('UNSUPPORTED', text, { cause: error })
 }
 
+/** Releases of Node whose native interface takes memory that threads share: before them every run ends with "Invalid argument". */
+export const neededNode = '^22.21.0 || >=24.9.0'
+
+/** @param node such as `24.9.0` */
+export function takesSharedMemory(node: string): boolean {
+  const [major = 0, minor = 0] = node.split('.').map(Number)
+  return (major === 22 && minor >= 21) || (major === 24 && minor >= 9) || major > 24
+}
+
 let loaded: typeof Ort | undefined
 
-/** The library. Throws UNSUPPORTED where it is not installed or has no build for this machine. */
+/** The library. Throws UNSUPPORTED where it is not installed, has no build for this machine, or Node is too old for it. */
 export function ort(): typeof Ort {
+  if (loaded === undefined && !takesSharedMemory(process.versions.node)) {
+    const message = `Node ${process.versions.node} cannot compute: expected ${neededNode}, for memory that threads share`
+    throw new SwarmError('UNSUPPORTED', message)
+  }
   try {
     loaded ??= createRequire(import.meta.url)('onnxruntime-node') as typeof Ort
   } catch (error) {

@@ -6,6 +6,7 @@
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { neededNode } from '../runtime/library.ts'
 
 type Manifest = Record<string, unknown> & { dependencies: Record<string, string> }
 
@@ -71,7 +72,7 @@ function published(manifest: Manifest): Manifest {
   return {
     ...plain,
     // a clone brings its own Node, an installed package runs on the user's
-    engines: { node: '>=22.18' },
+    engines: { node: neededNode },
     bin: compiled(bin),
     exports: compiled(exports),
     imports: compiled(imports),
