@@ -104,7 +104,12 @@ export function protectConnections(secret: Uint8Array): () => ConnectionProtecto
       const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit
       const bytes = byteStream(connection as MultiaddrConnection)
       const own = new Uint8Array(randomBytes(nonceBytes))
-      const [theirs] = await Promise.all([bytes.read({ bytes: nonceBytes, signal }), bytes.write(own, { signal })])
+      const exchanged = Promise.all([bytes.read({ bytes: nonceBytes, signal }), bytes.write(own, { signal })])
+      const [theirs] = await exchanged.catch(cause => {
+        // libp2p's limit for one address may end before ours
+        if (!limit.aborted && cause?.name !== 'TimeoutError') throw cause
+        throw new SwarmError('UNREACHABLE', 'it does not begin as a member of a private swarm does', { cause })
+      })
       return new PrivateConnection({
         connection: bytes.unwrap(),
         inbound: new StreamCipher(secret, theirs.subarray()),

@@ -1,4 +1,5 @@
 // Why an address did not become a connection to a peer of this swarm, told from the step at which the dial failed. Pure.
+import { SwarmError } from '../../common/errors.ts'
 import { dialReason } from '../addresses.ts'
 
 /**
@@ -48,6 +49,8 @@ export function dialStep(error: unknown): DialStep {
   if (!(error instanceof Error)) return 'dead'
   const { name, message, code, syscall } = error as NodeJS.ErrnoException
   if (stepOfName[name] !== undefined) return stepOfName[name]
+  // what our own protection of a connection finds
+  if (error instanceof SwarmError && error.code === 'UNREACHABLE') return 'handshake'
   if (/timed? ?out|timeout/i.test(message) || code === 'DEADLINE') return 'silent'
   if (name === 'EncryptionFailedError') return /identity key/.test(message) ? 'identity' : 'handshake'
   // the connection was there: reading and writing failed, not connecting

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { describe, test } from 'node:test'
+import { SwarmError } from '../../../common/errors.ts'
 import type { ServerState } from '../../../network/discovery/announcement.ts'
 import { createNetwork } from '../../../network/node.ts'
 import { type DialFailure, type DialStep, dialFailure, furthest } from '../../../network/state/dial-failure.ts'
@@ -162,6 +163,8 @@ describe('the state of a swarm', () => {
     assert.equal(furthest([]), 'dead')
     const several = new AggregateError([new Error('connect ECONNREFUSED'), new DOMException('late', 'TimeoutError')])
     assert.equal(dialFailure('/dns/a/tcp/1', several).step, 'silent')
+    const member = new SwarmError('UNREACHABLE', 'the other side has another secret, or none')
+    assert.equal(dialFailure('/dns/a/tcp/1', member).step, 'handshake')
   })
 })
 
