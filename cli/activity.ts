@@ -1,5 +1,7 @@
 // What a server does, as a line now and then: when it becomes busy, at every interval while it is, and when it becomes idle.
+
 import { onAbort } from '../common/async.ts'
+import { plural } from '../common/plural.ts'
 import { formatBytes, minute, second } from '../common/units.ts'
 import type { ActivityTotals } from '../server/observe/activity.ts'
 import { formatDuration } from './progress.ts'
@@ -33,7 +35,6 @@ export const defaultStatusSeconds = minute / second
 /** How often it is looked whether an idle server has become busy. */
 const lookMs = 1 * second
 
-const count = (number: number, one: string): string => `${number.toLocaleString('en')} ${one}${number === 1 ? '' : 's'}`
 const rate = (perSecond: number): string => (perSecond >= 100 ? perSecond.toFixed(0) : perSecond.toFixed(1))
 
 /** `2 sessions, 1 peer, 140 requests in 1m00s, 20.1 tokens/s decoded, KV cache 12.0 MiB of 1.0 GiB, memory 2.1 GiB` */
@@ -41,11 +42,11 @@ export function describeActivity(report: ActivityReport): string {
   const { state, sessions, peers, requests, decodeRate, passRate, seconds } = report
   const memory = `memory ${formatBytes(report.memoryBytes)}`
   if (state === 'idle')
-    return sessions === 0 ? `idle, ${memory}` : `idle, ${count(sessions, 'open session')}, ${memory}`
+    return sessions === 0 ? `idle, ${memory}` : `idle, ${plural(sessions, 'open session')}, ${memory}`
   return [
-    ...(sessions > 0 ? [count(sessions, 'session')] : []),
-    count(peers, 'peer'),
-    `${count(requests, 'request')} in ${formatDuration(seconds)}`,
+    ...(sessions > 0 ? [plural(sessions, 'session')] : []),
+    plural(peers, 'peer'),
+    `${plural(requests, 'request')} in ${formatDuration(seconds)}`,
     ...(decodeRate > 0 ? [`${rate(decodeRate)} tokens/s generated`] : []),
     ...(passRate > 0 ? [`${rate(passRate)} tokens/s trained or evaluated`] : []),
     ...(report.cacheBytes > 0

@@ -1,4 +1,5 @@
 // swarm train --preview: everything that a run would do and need, checked and said without training.
+
 import {
   type PretrainedOptions,
   previewExample,
@@ -17,6 +18,7 @@ import {
 } from '../client/train/index.ts'
 import { intervalOf } from '../client/train/plan.ts'
 import { SwarmError } from '../common/errors.ts'
+import { plural } from '../common/plural.ts'
 import { withResource } from '../common/resource.ts'
 import { formatBytes } from '../common/units.ts'
 import type { ModelConfig } from '../model/config/config.ts'
@@ -45,13 +47,12 @@ export interface PreviewInit {
 
 const number = (value: number): string => value.toLocaleString('en', { maximumFractionDigits: 2 })
 
-const count = (value: number, noun: string): string => `${number(value)} ${noun}${value === 1 ? '' : 's'}`
-
 function describeExamples(name: string, summary: DataSummary, { task, labels = [] }: TrainingData): string[] {
   const { examples, tokens, labels: learned, shortest, median, longest, classes } = summary
-  const sizes = shortest === longest ? `${longest} tokens each` : `${shortest} to ${longest} tokens, median ${median}`
-  const share = `${number(learned)} of ${count(tokens, 'token')} learned (${Math.round((100 * learned) / tokens)} %)`
-  const lines = [`${name}: ${count(examples, 'example')}, ${sizes}${task === 'CAUSAL_LM' ? `, ${share}` : ''}`]
+  const sizes =
+    shortest === longest ? `${plural(longest, 'token')} each` : `${shortest} to ${longest} tokens, median ${median}`
+  const share = `${number(learned)} of ${plural(tokens, 'token')} learned (${Math.round((100 * learned) / tokens)} %)`
+  const lines = [`${name}: ${plural(examples, 'example')}, ${sizes}${task === 'CAUSAL_LM' ? `, ${share}` : ''}`]
   if (classes !== undefined) {
     lines.push(`  classes: ${classes.map((found, index) => `${labels[index]} ${number(found)}`).join(', ')}`)
     const missing = labels.filter((_, index) => classes[index] === 0)
@@ -72,21 +73,21 @@ function describeSteps(config: TrainConfig, { train }: TrainingData): string[] {
   const saved = {
     no: 'at the end',
     best: 'after each best evaluation and at the end',
-    epoch: `every ${count(stepsPerEpoch, 'step')} and at the end`,
-    steps: `every ${count(intervalOf(save_steps, total), 'step')} and at the end`
+    epoch: `every ${plural(stepsPerEpoch, 'step')} and at the end`,
+    steps: `every ${plural(intervalOf(save_steps, total), 'step')} and at the end`
   }[save_strategy]
-  const warmup = course === 'constant' ? '' : `, after ${count(warmupStepsOf(options, total), 'step')} of warm-up`
+  const warmup = course === 'constant' ? '' : `, after ${plural(warmupStepsOf(options, total), 'step')} of warm-up`
   return [
-    `steps: ${number(total)} (${of}), ${number(stepsPerEpoch)} an epoch, ${count(total / stepsPerEpoch, 'epoch')}; ` +
-      `${count(rows, 'example')} a batch, ${count(batches, 'batch').replace(/batchs$/, 'batches')} a step`,
+    `steps: ${number(total)} (${of}), ${number(stepsPerEpoch)} an epoch, ${plural(total / stepsPerEpoch, 'epoch')}; ` +
+      `${plural(rows, 'example')} a batch, ${plural(batches, 'batch').replace(/batchs$/, 'batches')} a step`,
     `learning rate: ${rate}, ${course}${warmup}; checkpoints ${saved}`
   ]
 }
 
 function describeRun({ config, folder }: PreviewInit, run: RunPreview): string[] {
-  const lines = [`adapter: ${config.peft.peft_type}, ${count(run.trained, 'parameter')} to train`]
+  const lines = [`adapter: ${config.peft.peft_type}, ${plural(run.trained, 'parameter')} to train`]
   if (run.evaluationInterval !== null)
-    lines.push(`evaluation: every ${count(run.evaluationInterval, 'step')} and at the end`)
+    lines.push(`evaluation: every ${plural(run.evaluationInterval, 'step')} and at the end`)
   const loaded = process.memoryUsage().rss
   lines.push(
     `memory of this client: about ${formatBytes(loaded + run.addedBytes)} (${formatBytes(loaded)} with the model loaded, ` +
@@ -96,7 +97,7 @@ function describeRun({ config, folder }: PreviewInit, run: RunPreview): string[]
     const { path, step, total, totalBefore } = run.resumed
     const rates = dependsOnLength(config.lr_scheduler_type, toTrainOptions(config))
     const changed = total !== totalBefore && rates ? ', and the learning rate follows the new length' : ''
-    lines.push(`resume: from ${path}, ${step} of ${count(total, 'step')} done${changed}`)
+    lines.push(`resume: from ${path}, ${step} of ${plural(total, 'step')} done${changed}`)
   }
   if (!folder) lines.push('output folder: not checked (no output_dir; a run needs one)')
   else if (run.faults.length === 0) lines.push(`output folder: ${config.output_dir} can be written`)
@@ -135,7 +136,7 @@ async function lookForServers({ config, model, access, signal }: PreviewInit): P
     const served = servers.length > 0 ? [] : modelsOf(await findServers(network, '', { signal }))
     const state = swarmState({ connected: 1, model: named, blocks, servers, served })
     if (state.kind !== 'complete') throw new SwarmStateError(state)
-    return `reached, ${count(servers.length, 'server')} ${servers.length === 1 ? 'holds' : 'hold'} all ${count(blocks.end, 'block')}`
+    return `reached, ${plural(servers.length, 'server')} ${servers.length === 1 ? 'holds' : 'hold'} all ${plural(blocks.end, 'block')}`
   } finally {
     await network.stop()
   }

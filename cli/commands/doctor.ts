@@ -103,7 +103,7 @@ function judgeModels(servers: readonly Announcement[], checkpoint: Checkpoint | 
   const stateOf = (model: ModelName, numBlocks?: number) => {
     const seen = servers.filter(server => server.model === model.identity)
     const blocks = { first: 0, end: numBlocks ?? seen[0]!.totalBlocks }
-    return swarmState({ connected: 1, model, blocks, servers: seen, served: modelsOf(servers) })
+    return swarmState({ connected: 1, model, blocks, servers: seen, served: modelsOf(servers), needs: ['inference'] })
   }
   if (checkpoint) {
     const { identity, name, config } = checkpoint

@@ -1,6 +1,8 @@
 // swarm generate: continues a text through the swarm, printing as the tokens come.
+
 import { Command } from 'commander'
 import { describeAudits, renderChat, type StreamedTokens, type Tokenizer } from '../../client/index.ts'
+import { plural } from '../../common/plural.ts'
 import { addAccessOptions } from '../access.ts'
 import { expectArguments } from '../arguments.ts'
 import {
@@ -119,7 +121,7 @@ async function answer(
     print(JSON.stringify({ text, finishReason, promptTokens, newTokens: tokens, seconds: Number(seconds.toFixed(3)) }))
   }
   if (!flags.stats) return
-  screen.error(`${tokens} tokens, ${(tokens / seconds).toFixed(1)} tokens/s`)
+  screen.error(`${plural(tokens, 'token')}, ${(tokens / seconds).toFixed(1)} tokens/s`)
   screen.error(describeTraffic({ before, first, end: model.network.traffic, tokens }))
   if (draft !== null || flags.speculate !== undefined) {
     screen.error(`${guesses.accepted} of ${guesses.proposed} guesses accepted`)

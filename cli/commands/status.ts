@@ -120,7 +120,7 @@ async function lookAround(network: Network, model: ModelName | undefined, signal
     const servers = group.map(({ row }) => row)
     const blocks = { first: 0, end: totalBlocks }
     const seen = group.map(({ server }) => server)
-    const why = swarmState({ connected: 1, model: { identity, name }, blocks, servers: seen })
+    const why = swarmState({ connected: 1, model: { identity, name }, blocks, servers: seen, needs: ['inference'] })
     const notServed = uncovered(totalBlocks, servers).map(formatRange)
     return { model: identity, name, totalBlocks, state: why.kind, notServed, servers, why }
   })

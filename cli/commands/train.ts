@@ -1,4 +1,5 @@
 // swarm train: fine-tunes an adapter through the swarm, in a run that can be watched, interrupted and resumed.
+
 import { Command, Option } from 'commander'
 import {
   AutoDistributedModel,
@@ -19,6 +20,7 @@ import {
 import { namedLabels } from '../../client/local/labels.ts'
 import { dependsOnLength } from '../../client/optim/index.ts'
 import { classifierModules } from '../../client/tuning/index.ts'
+import { plural } from '../../common/plural.ts'
 import { withResource } from '../../common/resource.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { ModelConfig } from '../../model/config/config.ts'
@@ -109,7 +111,7 @@ async function train(model: string | undefined, files: string[], flags: TrainFla
     await openTuned(data.task, config.model, labelled, toPeftConfig(config.peft, total)),
     async tuned => {
       const trained = tuned.parameters().reduce((sum, parameter) => sum + parameter.data.length, 0)
-      print(`${total} steps, ${trained.toLocaleString('en')} parameters to train`)
+      print(`${plural(total, 'step')}, ${plural(trained, 'parameter')} to train`)
       const { padTokenId = source.config.eosTokenIds[0] ?? 0 } = source.config
       const onResume = (resumed: Resumed) => print(describeResume(resumed, config))
       const running = { padTokenId, resume, onResume, onProgress: options.onProgress, signal }

@@ -1,4 +1,5 @@
 // What audits have found so far, in words.
+import { plural } from '../../common/plural.ts'
 import type { AuditReport } from '../remote/audited.ts'
 
 export type { AuditKind, AuditReport, Lie } from '../remote/audited.ts'
@@ -7,7 +8,7 @@ export type { AuditKind, AuditReport, Lie } from '../remote/audited.ts'
 export function describeAudits({ audits, agreed, undecided, unanswered, lies, suspected }: AuditReport): string[] {
   const counts = `${agreed} agreed, ${undecided} undecided, ${unanswered} that nobody else could compute`
   return [
-    `audits: ${audits} results computed again (audited, not verified): ${counts}`,
+    `audits: ${plural(audits, 'result')} computed again (audited, not verified): ${counts}`,
     ...lies.map(({ peerId, blocks, kind, deviation, decidedBy }) => {
       const times =
         deviation === Infinity ? 'with what are no numbers' : `${deviation.toPrecision(3)} times what is tolerated`

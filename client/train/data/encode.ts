@@ -1,6 +1,8 @@
 // Rows and texts of data files as examples that fit, with a line for a person about each file.
+
 import { pipe } from 'it-pipe'
 import { SwarmError } from '../../../common/errors.ts'
+import { plural } from '../../../common/plural.ts'
 import { type OnProgress, type RunningStage, runStage } from '../../../common/progress.ts'
 import { countLabels, countTokens } from '../collate.ts'
 import type { Example } from './example.ts'
@@ -28,10 +30,6 @@ interface Encoded {
 /** Tokenizing takes minutes for large files: the event loop has its turn this often, so that Ctrl-C is heard. */
 const turnMs = 50
 
-/** `1 example`, `2,000 examples` */
-export const count = (number: number, noun: string): string =>
-  `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`
-
 function encodeDocument({ file, document }: DocumentFile, { encoding, limit, stride }: DataEncodeSettings): Encoded {
   const { tokenizer, eosTokenId } = encoding
   const { maxLength } = limit
@@ -40,8 +38,8 @@ function encodeDocument({ file, document }: DocumentFile, { encoding, limit, str
   if (eosTokenId !== undefined && stride === undefined) ids.push(eosTokenId)
   const examples = textWindows(ids, maxLength, stride ?? maxLength)
   if (examples.length === 0) throw new SwarmError('INVALID_ARGUMENT', `${file}: there are no tokens to learn`)
-  const cut = `${count(examples.length, stride === undefined ? 'piece' : 'window')} of up to ${maxLength}`
-  return { examples, description: [`${file}: plain text, ${count(ids.length, 'token')} in ${cut}`] }
+  const cut = `${plural(examples.length, stride === undefined ? 'piece' : 'window')} of up to ${maxLength}`
+  return { examples, description: [`${file}: plain text, ${plural(ids.length, 'token')} in ${cut}`] }
 }
 
 /** All items, as the end of a pipe, with turns for the event loop between them. Throws what the signal was aborted with. */
@@ -91,12 +89,12 @@ async function encodeRows(
   const examples = await pipe(rows, filled, tokenized, inTurns<Example>(signal))
   const how = [...(layout === undefined ? [] : [layout]), isDetected ? 'by its fields' : 'as told'].join(', ')
   const description = [
-    `${file.file}: ${format} (${how}), ${count(examples.length, 'example')}, ` +
-      `${count(countTokens(examples), 'token')}, ${count(countLabels(examples), 'label')}`
+    `${file.file}: ${format} (${how}), ${plural(examples.length, 'example')}, ` +
+      `${plural(countTokens(examples), 'token')}, ${plural(countLabels(examples), 'label')}`
   ]
-  if (emptyRows > 0) description.push(`  ${count(emptyRows, 'empty row')} skipped`)
-  if (cut + gone > 0) description.push(`  ${count(cut, 'example')} cut to ${limit.maxLength} tokens`)
-  if (gone > 0) description.push(`  ${count(gone, 'example')} left out: cut so, nothing to learn is left`)
+  if (emptyRows > 0) description.push(`  ${plural(emptyRows, 'empty row')} skipped`)
+  if (cut + gone > 0) description.push(`  ${plural(cut, 'example')} cut to ${limit.maxLength} tokens`)
+  if (gone > 0) description.push(`  ${plural(gone, 'example')} left out: cut so, nothing to learn is left`)
   if (examples.length > 0) return { examples, description }
   const reason = gone > 0 ? `with at most ${limit.maxLength} tokens no example is left` : 'all rows are empty'
   throw new SwarmError('INVALID_ARGUMENT', `${file.file}: ${reason}`)

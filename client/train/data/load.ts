@@ -2,9 +2,10 @@
 
 import { SwarmError } from '../../../common/errors.ts'
 import { checkOptions, checkSignal, type OptionKeys } from '../../../common/options.ts'
+import { plural } from '../../../common/plural.ts'
 import type { OnProgress } from '../../../common/progress.ts'
 import type { Tokenizer } from '../../../model/text/tokenizer.ts'
-import { count, encodeFiles } from './encode.ts'
+import { encodeFiles } from './encode.ts'
 import type { Example } from './example.ts'
 import type { LengthLimit } from './fit.ts'
 import type { DataTask, EncodeContext } from './format.ts'
@@ -196,7 +197,7 @@ export async function loadTrainingData(sources: DataSources, context: DataContex
   }
   const packed = packExamples(sides.train, limit.maxLength)
   description.push(
-    `packing: ${count(sides.train.length, 'example')} in ${count(packed.length, 'sequence')} of up to ${limit.maxLength} tokens; ` +
+    `packing: ${plural(sides.train.length, 'example')} in ${plural(packed.length, 'sequence')} of up to ${limit.maxLength} tokens; ` +
       'neighbours in a sequence see each other'
   )
   return { task, train: packed, validation: sides.validation, labels, description }
