@@ -2,10 +2,12 @@
 // graphs in one process without network or threads, in turns; the goal is 0.85.
 //   node bench/tools/make-model.ts /tmp/llama-24x1024
 //   node bench/decode.ts /tmp/llama-24x1024 [tokens=48] [rounds=5] [threads=2] [weights=prepacked]
+
 import { resolve } from 'node:path'
 import { startServers } from '../cli/local-swarm.ts'
 import { AutoDistributedModelForCausalLM } from '../client/index.ts'
 import type { BlockRange } from '../common/range.ts'
+import { rowView } from '../common/rows.ts'
 import { type Float32Tensor, type Tensor, tensor } from '../common/tensor.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../model/checkpoint/checkpoint.ts'
 import { blockWeights } from '../model/weights/block-weights.ts'
@@ -71,7 +73,7 @@ class LocalModel {
     for (let done = 0; done < count; done++) {
       let hidden = tensor('float32', [1, ids.length, hiddenSize])
       for (const [i, id] of ids.entries()) {
-        hidden.data.set(this.#embedding.data.subarray(id * hiddenSize, (id + 1) * hiddenSize), i * hiddenSize)
+        hidden.data.set(rowView(this.#embedding.data, hiddenSize, id), i * hiddenSize)
       }
       for (const { range, session } of this.#spans) {
         const feeds: Record<string, Tensor> = {

@@ -1,4 +1,5 @@
 // The hidden states that rows of a session have passed somewhere, by position: what whoever computes from them can be given again.
+import { positionsView, writePositions } from './rows.ts'
 import { type Float32Tensor, tensor } from './tensor.ts'
 
 /** Positions of some rows, as a step carries them. */
@@ -34,7 +35,6 @@ export class HiddenHistory {
 
   /** Keeps a step's positions; what a row held from its start on is forgotten. Starts are at most the rows' lengths. */
   write({ hidden, lengths, starts }: HistoryPart): void {
-    const [, seq] = hidden.shape as [number, number]
     const width = this.#width
     for (const [index, row] of this.#rows.entries()) {
       const end = starts[index]! + lengths[index]!
@@ -45,8 +45,7 @@ export class HiddenHistory {
         wider.set(row.data.subarray(0, row.length * width))
         row.data = wider
       }
-      const from = index * seq * width
-      row.data.set(hidden.data.subarray(from, from + lengths[index]! * width), starts[index]! * width)
+      row.data.set(positionsView(hidden, [index, 0], lengths[index]!), starts[index]! * width)
       row.length = end
     }
   }
@@ -71,7 +70,7 @@ export class HiddenHistory {
       const seq = Math.max(...lengths)
       const hidden = tensor('float32', [lengths.length, seq, width])
       for (const [index, { data }] of this.#rows.entries()) {
-        hidden.data.set(data.subarray(from * width, (from + lengths[index]!) * width), index * seq * width)
+        writePositions(hidden, [index, 0], data.subarray(from * width, (from + lengths[index]!) * width))
       }
       yield { hidden, lengths, starts: ends.map(end => Math.min(from, end)) }
     }

@@ -1,6 +1,8 @@
 // A model with an adapter in this process: embedding, blocks, head and loss, for tests of tuning and training.
+
 import type { Batch, TrainableModel, TrainingForwardOptions } from '../client/train/index.ts'
 import type { TuningMethod } from '../client/tuning/index.ts'
+import { slicePositions } from '../common/rows.ts'
 import { type Float32Tensor, float32, int64, type Tensor } from '../common/tensor.ts'
 import { type Checkpoint, readTensor } from '../model/checkpoint/checkpoint.ts'
 import { createSession } from '../runtime/session.ts'
@@ -75,12 +77,7 @@ export async function createLocalModel(
             const { 'grad.hidden': received } = await head.backward.run(feedsOf(head.backward.graph, feeds))
             const gradients = await pass.backward(received as Float32Tensor)
             tuned?.accumulatePorts(gradients.ports)
-            const { shape, data } = gradients.hidden
-            const [rows, length, size] = shape as [number, number, number]
-            const prompts = Array.from({ length: rows }, (_, row) => [
-              ...data.subarray(row * length * size, (row * length + n) * size)
-            ])
-            if (n > 0) tuned!.accumulatePrompt(float32([rows, n, size], prompts.flat()))
+            if (n > 0) tuned!.accumulatePrompt(slicePositions(gradients.hidden, 0, n))
             await tuned?.finish?.()
             penalty?.backward(scale)
           }

@@ -1,4 +1,5 @@
 // What the client's tests share: where references lie, and comparing numbers.
+
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -7,6 +8,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { TuningTarget } from '../client/tuning/index.ts'
 import { checkpointTarget } from '../client/tuning/target.ts'
+import { rowView } from '../common/rows.ts'
 import { float32 } from '../common/tensor.ts'
 import { type Checkpoint, readTensor } from '../model/checkpoint/checkpoint.ts'
 
@@ -59,7 +61,7 @@ export async function tuningTarget(checkpoint: Checkpoint): Promise<TuningTarget
   return {
     ...checkpointTarget(checkpoint),
     async embedRows(ids) {
-      const rows = ids.flatMap(id => [...embedding.data.subarray(id * hiddenSize, (id + 1) * hiddenSize)])
+      const rows = ids.flatMap(id => [...rowView(embedding.data, hiddenSize, id)])
       return float32([ids.length, hiddenSize], rows)
     }
   }

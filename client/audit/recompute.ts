@@ -1,4 +1,5 @@
 // The same work once more, along another route. Keeps nothing on the servers.
+import { tokensOfRows } from '../../common/rows.ts'
 import { type Float32Tensor, int64 } from '../../common/tensor.ts'
 import { portsOf } from '../../model/layers/ports.ts'
 import type { Network } from '../../network/network.ts'
@@ -78,11 +79,7 @@ async function throughSession(
   codec: Codec
 ): Promise<Float32Tensor> {
   const [batch, seq] = hidden.shape as [number, number, number]
-  const lengths = Array.from({ length: batch }, (_, row) =>
-    mask === undefined
-      ? seq
-      : mask.data.subarray(row * seq, (row + 1) * seq).reduce((sum, each) => sum + Number(each), 0)
-  )
+  const lengths = tokensOfRows(mask, batch, seq)
   const session = crypto.getRandomValues(new Uint8Array(16))
   const init = { model, codec, batch, maxLength: seq, ports }
   // an audit's failures are the examiner's to judge

@@ -1,5 +1,7 @@
 // Beam search over any model whose rows can go on from each other: every prompt has as many rows as beams. Knows no network.
+
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
+import { rowView } from '../../common/rows.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
 import { decodeAfter } from '../../model/text/text-stream.ts'
 import { advanceBeams, type Beam, type BeamSearch, beginBeams } from './beams.ts'
@@ -61,8 +63,7 @@ export async function searchBeams(
     const vocabulary = checkLogits(logits, rows.length)
     const parents = items.flatMap((item, index) => {
       const first = index * numBeams
-      const logitsOf = (beam: number) =>
-        logits.data.subarray((first + beam) * vocabulary, (first + beam + 1) * vocabulary)
+      const logitsOf = (beam: number) => rowView(logits.data, vocabulary, first + beam)
       const from = item.search.isOver ? [] : advance(item, logitsOf, { settings, options, plan })
       return Array.from({ length: numBeams }, (_, beam) => first + (from[beam] ?? 0))
     })

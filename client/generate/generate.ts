@@ -1,5 +1,7 @@
 // The generation loop over any model that gives logits: prompts in, tokens and text out, step by step. Knows no network.
+
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
+import { rowView } from '../../common/rows.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
 import { generateByBeams } from './beam-search.ts'
 import { checkLogits } from './logits.ts'
@@ -48,9 +50,7 @@ export async function* generate(
             { signal }
           )
     const vocabulary = checkLogits(logits, rows.length)
-    const taken = rows.map((row, index) =>
-      row.finished ? null : row.advance(logits.data.subarray(index * vocabulary, (index + 1) * vocabulary))
-    )
+    const taken = rows.map((row, index) => (row.finished ? null : row.advance(rowView(logits.data, vocabulary, index))))
     tokens = taken.map(result => result?.token ?? null)
     yield { tokens, texts: taken.map(result => result?.text ?? ''), finished: rows.map(row => row.finished) }
   } while (rows.some(row => !row.finished))

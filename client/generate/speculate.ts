@@ -1,5 +1,7 @@
 // Speculative decoding of one row: a draft guesses tokens, one pass of the model checks them, what does not stand is taken back.
+
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
+import { rowView } from '../../common/rows.ts'
 import { checkLogits } from './logits.ts'
 import type { GenerationModel, GenerationStep } from './model.ts'
 import type { GenerationOptions, GenerationPlan, SpeculationPlan } from './options.ts'
@@ -54,7 +56,7 @@ export async function* speculate(
     const guesses = strange === -1 ? proposed : proposed.slice(0, strange)
     const passed = await model.extend([row.ids.at(-1)!, ...guesses.map(({ token }) => token)], { signal })
     checkLogits(passed, 1 + guesses.length)
-    const logitsAt = (index: number) => passed.data.subarray(index * vocabulary, (index + 1) * vocabulary)
+    const logitsAt = (index: number) => rowView(passed.data, vocabulary, index)
     const taken: GenerationStep[] = []
     let accepted = 0
     while (!row.finished && accepted === taken.length && accepted < guesses.length) {

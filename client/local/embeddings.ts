@@ -1,5 +1,6 @@
 // What comes before the first block, on the client: rows of the embedding matrix, in plain loops, and whatever else a
 // family does before its blocks (positions, projections, norms), as a graph.
+import { rowView } from '../../common/rows.ts'
 import { type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
 import { recompute } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
@@ -105,9 +106,7 @@ export class Embeddings {
     const [batch, sequence] = ids.shape as [number, number]
     const before = prompt?.shape.at(-2) ?? 0
     const promptOf = (row: number): Float32Array =>
-      prompt!.shape.length === 2
-        ? prompt!.data
-        : prompt!.data.subarray(row * before * width, (row + 1) * before * width)
+      prompt!.shape.length === 2 ? prompt!.data : rowView(prompt!.data, before * width, row)
     const out = tensor('float32', [batch, before + sequence, width])
     for (let row = 0; row < batch; row++) {
       const at = row * (before + sequence) * width
@@ -121,7 +120,7 @@ export class Embeddings {
 
   #write(id: number, out: Float32Array, at: number): void {
     const { width } = this
-    out.set(this.weight.data.subarray(id * width, (id + 1) * width), at)
+    out.set(rowView(this.weight.data, width, id), at)
     if (this.#scale === 1) return
     for (let index = at; index < at + width; index++) out[index]! *= this.#scale
   }
@@ -138,15 +137,4 @@ export function positionsOf(mask: Tensor<'int64'> | undefined, shape: readonly n
     }
   }
   return positions
-}
-
-/** The first `before` positions of every row of [batch, before + seq, width]. */
-export function leadingPositions(gradient: Float32Tensor, before: number): Float32Tensor {
-  const [batch, sequence, width] = gradient.shape as [number, number, number]
-  const out = tensor('float32', [batch, before, width])
-  for (let row = 0; row < batch; row++) {
-    const from = row * sequence * width
-    out.data.set(gradient.data.subarray(from, from + before * width), row * before * width)
-  }
-  return out
 }

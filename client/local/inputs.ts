@@ -1,5 +1,7 @@
 // What users pass as token ids, masks and labels, checked once and brought into one shape. Knows no model but its sizes.
+
 import { SwarmError } from '../../common/errors.ts'
+import { rowView } from '../../common/rows.ts'
 import { int64, type Tensor, tensor } from '../../common/tensor.ts'
 
 /** Whole numbers by row: [batch, seq], or one row. */
@@ -84,7 +86,7 @@ export function prependColumns(matrix: Tensor<'int64'>, count: number, value: nu
   for (let row = 0; row < batch; row++) {
     const at = row * (count + sequence)
     wider.data.fill(BigInt(value), at, at + count)
-    wider.data.set(matrix.data.subarray(row * sequence, (row + 1) * sequence), at + count)
+    wider.data.set(rowView(matrix.data, sequence, row), at + count)
   }
   return wider
 }

@@ -1,6 +1,7 @@
 // Everything of a model before its head: tokens embedded, prompts before them, remote blocks; and the way back.
+import { slicePositions } from '../../common/rows.ts'
 import type { Float32Tensor, Tensor } from '../../common/tensor.ts'
-import { type Entered, leadingPositions, positionsOf } from '../local/embeddings.ts'
+import { type Entered, positionsOf } from '../local/embeddings.ts'
 import { prependColumns } from '../local/inputs.ts'
 import type { ForwardPass } from '../remote/chain.ts'
 import type { BackwardOptions } from '../train/index.ts'
@@ -107,7 +108,7 @@ async function backwardBody(
   if (trainsTuning) tuned!.accumulatePorts(gradients.ports)
   if (inputGradient) {
     const rows = await entered.backward(gradients.hidden)
-    if (trainsPrompt) tuned!.accumulatePrompt(leadingPositions(rows, before))
+    if (trainsPrompt) tuned!.accumulatePrompt(slicePositions(rows, 0, before))
     if (trainsEmbeddings) parts.embeddings.accumulate(ids, rows)
   }
   if (trainsTuning) await tuned!.finish?.()

@@ -1,7 +1,7 @@
 // One pass of a causal language model: the body, and the head over the positions that count.
+import { pickPositions, scatterPositions } from '../../common/rows.ts'
 import { type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
 import { ignoredLabel } from '../../model/spans/loss.ts'
-import { pickPositions, scatterPositions } from '../local/hidden-rows.ts'
 import { type Ids, idMatrix, maskMatrix, prependColumns } from '../local/inputs.ts'
 import type { TuningMethod } from '../tuning/index.ts'
 import { forwardBody, type PassPlan } from './backbone.ts'

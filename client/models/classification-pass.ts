@@ -1,8 +1,8 @@
 // One pass of a classification: the body, and the head over the last token of every sequence or over every token.
+import { lastTokens, pickPositions, scatterPositions } from '../../common/rows.ts'
 import type { Float32Tensor, Tensor } from '../../common/tensor.ts'
 import { ignoredLabel } from '../../model/spans/loss.ts'
 import type { ClassificationHead } from '../heads/classification.ts'
-import { lastTokens, pickPositions, scatterPositions } from '../local/hidden-rows.ts'
 import { type Ids, idMatrix, impliedMask, maskMatrix, prependColumns, sequenceLabels } from '../local/inputs.ts'
 import type { TuningMethod } from '../tuning/index.ts'
 import { forwardBody, type PassPlan } from './backbone.ts'

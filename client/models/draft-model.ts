@@ -3,6 +3,7 @@
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions } from '../../common/options.ts'
 import type { OnProgress } from '../../common/progress.ts'
+import { slicePositions } from '../../common/rows.ts'
 import { type Float32Tensor, int64, type Tensor, tensor } from '../../common/tensor.ts'
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { fixedPositions } from '../../model/config/rope-config.ts'
@@ -108,9 +109,7 @@ export class LocalDraft implements Draft, AsyncDisposable {
     const feeds = session.graph.inputs.map(({ name }) => [name, known[name]!] as const)
     await session.run(Object.fromEntries(feeds), { outputs })
     this.#held.push(...ids)
-    const width = hidden.shape[2]!
-    const last = tensor('float32', [1, 1, width], output.data.slice((ids.length - 1) * width))
-    return (await head.logits(last)).data
+    return (await head.logits(slicePositions(output, ids.length - 1, 1))).data
   }
 }
 

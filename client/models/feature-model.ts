@@ -1,9 +1,10 @@
 // Hidden states of a model, plain or with an adapter: what Hugging Face's base models give, pooled if asked for.
+
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions, checkSignal } from '../../common/options.ts'
+import { lastTokens, pickPositions, rowView, scatterPositions } from '../../common/rows.ts'
 import { type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
 import type { FeatureHead } from '../heads/features.ts'
-import { lastTokens, pickPositions, scatterPositions } from '../local/hidden-rows.ts'
 import { type Ids, idMatrix, maskMatrix } from '../local/inputs.ts'
 import { forwardBody } from './backbone.ts'
 import { BaseModel, type PassOptions, passKeys } from './base-model.ts'
@@ -81,7 +82,7 @@ function meanPooling(tokens: readonly (readonly number[])[]): Pooling {
       const width = shape[2]!
       const out = tensor('float32', shape)
       for (const [row, at] of tokens.entries()) {
-        const share = gradient.data.subarray(row * width, (row + 1) * width).map(value => value / at.length)
+        const share = rowView(gradient.data, width, row).map(value => value / at.length)
         for (const position of at) out.data.set(share, position * width)
       }
       return out

@@ -1,6 +1,8 @@
 // Computes the steps of inference sessions over their KV caches, those of several sessions in one run where they can. Knows tensors
 // and programs, no network and no queue.
+
 import type { BlockRange } from '../../common/range.ts'
+import { copyPositions } from '../../common/rows.ts'
 import { type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
 import { parsePort, portName } from '../../model/layers/ports.ts'
 import { sharedTensor } from '../../runtime/session.ts'
@@ -171,24 +173,19 @@ function gather({ first, end, seq, steps: rows }: DecodeRun<Row>, steps: readonl
   const width = steps[0]!.hidden.shape[2]!
   const hidden = tensor('float32', [end - first, seq, width])
   for (const { slot, step, row, added } of rows) {
-    const source = steps[step]!.hidden
-    const from = row * source.shape[1]! * width
-    hidden.data.set(source.data.subarray(from, from + added * width), (slot - first) * seq * width)
+    copyPositions(steps[step]!.hidden, [row, 0], added, hidden, [slot - first, 0])
   }
   return hidden
 }
 
 /** The opposite: each row to its place in the output of its step. */
 function scatter(
-  { first, seq, steps: rows }: DecodeRun<Row>,
+  { first, steps: rows }: DecodeRun<Row>,
   hidden: Float32Tensor,
   outputs: readonly Float32Tensor[]
 ): void {
-  const width = hidden.shape[2]!
   for (const { slot, step, row, added } of rows) {
-    const target = outputs[step]!
-    const from = (slot - first) * seq * width
-    target.data.set(hidden.data.subarray(from, from + added * width), row * target.shape[1]! * width)
+    copyPositions(hidden, [slot - first, 0], added, outputs[step]!, [row, 0])
   }
 }
 

@@ -1,6 +1,8 @@
 // Computes passes over spans, each in one run of the device: forward, and backward from kept activations or from the input. Knows tensors and programs, no
 // network and no queue.
+
 import type { BlockRange } from '../../common/range.ts'
+import { tokensOfRows } from '../../common/rows.ts'
 import { bytesOf, type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
 import { parsePort, portName } from '../../model/layers/ports.ts'
 import type { NamedTensors } from '../../proto/messages.ts'
@@ -81,7 +83,7 @@ export class SpanExecutor {
     const offset = prefixLength(ports)
     const feeds: Record<string, Tensor> = {
       ...ports,
-      ...this.#rotary.feeds(seq, { offset, length: offset + longestRow(mask, seq) }),
+      ...this.#rotary.feeds(seq, { offset, length: offset + Math.max(...tokensOfRows(mask, batch, seq)) }),
       hidden,
       mask: mask ?? tensor('int64', [batch, seq], new BigInt64Array(batch * seq).fill(1n))
     }
@@ -95,15 +97,6 @@ export class SpanExecutor {
     }
     return feeds
   }
-}
-
-/** Tokens of the longest row. */
-function longestRow(mask: SpanCall['mask'], seq: number): number {
-  if (mask === undefined) return seq
-  const rows = Array.from({ length: mask.data.length / seq }, (_, row) =>
-    mask.data.subarray(row * seq, (row + 1) * seq)
-  )
-  return Math.max(...rows.map(row => row.reduce((count, value) => count + Number(value), 0)))
 }
 
 /** Positions that trained keys and values take before the sequence. */

@@ -1,6 +1,8 @@
 // Beginnings of sequences that were computed before, for whomever: found by the content of what comes in, copied instead of computed.
 // The server hashes what it computes from itself, so nobody can plant anything. Knows no device and no queue.
+
 import { createHash } from 'node:crypto'
+import { copyPositions, positionsView, writePositions } from '../../common/rows.ts'
 import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import { parsePort } from '../../model/layers/ports.ts'
 import type { CacheRow } from '../memory/kv/slab.ts'
@@ -59,7 +61,7 @@ export class PrefixReuse {
 
   /** What is known of a step's positions; null where nothing is, and nothing of it is kept. */
   plan(step: DecodeStep): PrefixPlan | null {
-    const { session, lengths, hidden } = step
+    const { session, lengths } = step
     for (const row of session.cache.rows) {
       // what it stands for is overwritten by this step
       if (row.hashed !== null && row.hashed.length > row.length) row.hashed = null
@@ -70,7 +72,6 @@ export class PrefixReuse {
     const rows = lengths.map((length, index) => this.#planRow(step, root, index, length))
     if (rows.every(({ keys }) => keys.length < 2)) return null
     const { store, metrics } = this.#components
-    const width = hidden.shape[2]!
     for (const { keys, known } of rows) {
       metrics.prefix('reused', known.length * prefixPositions)
       metrics.prefix('computed', Math.max(0, keys.length - 1 - known.length) * prefixPositions)
@@ -85,9 +86,9 @@ export class PrefixReuse {
       },
       fill(output) {
         for (const [index, { known }] of rows.entries()) {
-          const from = index * output.shape[1]!
-          for (const [at, block] of known.entries())
-            output.data.set(block.hidden, (from + at * prefixPositions) * width)
+          for (const [at, { hidden }] of known.entries()) {
+            writePositions(output, [index, at * prefixPositions], hidden)
+          }
         }
       },
       keep(output) {
@@ -95,10 +96,9 @@ export class PrefixReuse {
           const [, ...own] = keys
           for (const [at, key] of own.entries()) {
             if (at < known.length) continue
-            const from = (index * output.shape[1]! + at * prefixPositions) * width
             const states = readStates(row, start + at * prefixPositions)
-            const states64 = output.data.slice(from, from + prefixPositions * width)
-            store.add({ key, parent: keys[at]!, states, hidden: states64 })
+            const hidden = positionsView(output, [index, at * prefixPositions], prefixPositions).slice()
+            store.add({ key, parent: keys[at]!, states, hidden })
           }
           if (own.length > 0) row.hashed = { length: start + own.length * prefixPositions, key: own.at(-1)! }
         }
@@ -120,13 +120,10 @@ export class PrefixReuse {
     const start = row.length
     const before = start === 0 ? root : row.hashed?.length === start ? row.hashed.key : null
     if (before === null) return { row, start, keys: [], known: [] }
-    const [, seq, width] = hidden.shape as [number, number, number]
-    const size = prefixPositions * width
     const keys = [before]
     const known: PrefixBlock[] = []
     for (let at = 0; at + prefixPositions <= length; at += prefixPositions) {
-      const from = (index * seq + at) * width
-      const { buffer, byteOffset, byteLength } = hidden.data.subarray(from, from + size)
+      const { buffer, byteOffset, byteLength } = positionsView(hidden, [index, at], prefixPositions)
       const key = createHash('sha256')
         .update(keys.at(-1)!)
         .update(new Uint8Array(buffer, byteOffset, byteLength))
@@ -144,14 +141,13 @@ export function withoutFirst(
   { hidden, lengths }: Pick<DecodeStep, 'hidden' | 'lengths'>,
   skips: readonly number[]
 ): Pick<DecodeStep, 'hidden' | 'lengths'> | null {
-  const [batch, seq, width] = hidden.shape as [number, number, number]
+  const [batch, , width] = hidden.shape as [number, number, number]
   const missing = lengths.map((length, row) => length - skips[row]!)
   const longest = Math.max(...missing)
   if (longest === 0) return null
   const rest = tensor('float32', [batch, longest, width])
   for (const [row, skip] of skips.entries()) {
-    const from = (row * seq + skip) * width
-    rest.data.set(hidden.data.subarray(from, from + missing[row]! * width), row * longest * width)
+    copyPositions(hidden, [row, skip], missing[row]!, rest, [row, 0])
   }
   return { hidden: rest, lengths: missing }
 }

@@ -1,5 +1,6 @@
 // Tables of rotary embedding as feeds, made once for each size. Knows the model's angles from its family only.
-import { type Float32Tensor, tensor } from '../../common/tensor.ts'
+import { rowsOf } from '../../common/rows.ts'
+import type { Float32Tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { fixedPositions } from '../../model/config/rope-config.ts'
 import { sharedTensor } from '../../runtime/session.ts'
@@ -13,11 +14,6 @@ function shared(table: Float32Tensor): Float32Tensor {
   const copy = sharedTensor('float32', table.shape)
   copy.data.set(table.data)
   return copy
-}
-
-function rowsFrom(table: Float32Tensor, first: number): Float32Tensor {
-  const [rows, width] = table.shape as [number, number]
-  return tensor('float32', [rows - first, width], table.data.subarray(first * width))
 }
 
 function mapTables(tables: RotaryFeeds, change: (table: Float32Tensor) => Float32Tensor): RotaryFeeds {
@@ -47,7 +43,7 @@ export class RotaryTables {
   /** At least so many positions. */
   feeds(positions: number, { length, offset = 0 }: SequenceLength = {}): RotaryFeeds {
     const tables = this.#of(positions + offset, length)
-    return offset === 0 ? tables : mapTables(tables, table => rowsFrom(table, offset))
+    return offset === 0 ? tables : mapTables(tables, table => rowsOf(table, offset, table.shape[0]!))
   }
 
   #of(positions: number, length: number | undefined): RotaryFeeds {

@@ -1,6 +1,6 @@
 // Steps of inference sessions from request to result: room in the cache, long prompts in pieces, a turn on the device with others.
 // Knows no network.
-import { slicePositions } from '../../common/positions.ts'
+import { copyPositions, slicePositions } from '../../common/rows.ts'
 import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import { batchKey, type DecodeStep, prefixOf, type SpanDecoder } from '../compute/decoder.ts'
 import { type PrefixPlan, type PrefixReuse, withoutFirst } from '../compute/prefix-reuse.ts'
@@ -73,29 +73,24 @@ export class DecodeEngine {
     plan.fill(output)
     const rest = withoutFirst(step, skips)
     if (rest === null) return output
-    const { shape, data } = await this.#compute({ session, ...rest }, options)
-    const [, seq, width] = shape as [number, number, number]
+    const computed = await this.#compute({ session, ...rest }, options)
     for (const [row, length] of rest.lengths.entries()) {
-      const from = row * seq * width
-      const to = (row * hidden.shape[1]! + skips[row]!) * width
-      output.data.set(data.subarray(from, from + length * width), to)
+      copyPositions(computed, [row, 0], length, output, [row, skips[row]!])
     }
     return output
   }
 
   async #compute(step: DecodeStep, options: EngineStepOptions): Promise<Float32Tensor> {
-    const [batch, seq, width] = step.hidden.shape as [number, number, number]
+    const [batch, seq] = step.hidden.shape as [number, number]
     const size = Math.max(1, Math.floor(this.#pieceTokens / batch))
     const longest = Math.max(...lengthsAfter(step))
     if (seq <= size || this.#components.decoder.isWhole(longest)) return await this.#piece(step, options)
     const output = tensor('float32', step.hidden.shape)
     for (let from = 0; from < seq; from += size) {
       const piece = pieceOf(step, from, size)
-      const { shape, data } = await this.#piece(piece, options)
-      const rowSize = shape[1]! * width
-      for (let row = 0; row < batch; row++) {
-        output.data.set(data.subarray(row * rowSize, (row + 1) * rowSize), (row * seq + from) * width)
-      }
+      const computed = await this.#piece(piece, options)
+      const count = computed.shape[1]!
+      for (let row = 0; row < batch; row++) copyPositions(computed, [row, 0], count, output, [row, from])
     }
     return output
   }

@@ -6,7 +6,8 @@ import { messageOf, SwarmError, toSwarmError } from '../../common/errors.ts'
 import { HiddenHistory } from '../../common/hidden-history.ts'
 import type { Logger } from '../../common/logger.ts'
 import { withResource } from '../../common/resource.ts'
-import { type Float32Tensor, int64, tensor } from '../../common/tensor.ts'
+import { lastOfRows } from '../../common/rows.ts'
+import { int64 } from '../../common/tensor.ts'
 import type { Network } from '../../network/network.ts'
 import { startDeadline } from '../../network/streams/deadline.ts'
 import type { MessageStream } from '../../network/streams/message-stream.ts'
@@ -203,7 +204,7 @@ export class ServedSession {
   async #answer(body: StepBody, step: StepRequest): Promise<void> {
     if (body.replay && body.lastOnly) return
     const { request, stream, signal } = this.#init
-    const hidden = body.lastOnly ? lastPositions(step) : step.hidden
+    const hidden = body.lastOnly ? lastOfRows(step.hidden, step.lengths) : step.hidden
     const message = { body: { kind: 'inferenceResult', step: body.step }, tensors: { hidden } } as const
     await stream.send(message, { signal, codec: { hidden: fittingCodec(request.codec, hidden) } })
   }
@@ -240,16 +241,4 @@ function withoutHeld(step: StepRequest, held: readonly number[]): StepRequest | 
   const skips = starts.map((start, row) => Math.min(Math.max(0, held[row]! - start), lengths[row]!))
   const rest = withoutFirst(step, skips)
   return rest && { ...rest, starts: starts.map((start, row) => start + skips[row]!), parents: null }
-}
-
-/** The last token of each row, [batch, 1, hidden]; zeros where the step has none of it. */
-function lastPositions({ hidden, lengths }: StepRequest): Float32Tensor {
-  const [batch, seq, width] = hidden.shape as [number, number, number]
-  const last = tensor('float32', [batch, 1, width])
-  for (const [row, length] of lengths.entries()) {
-    if (length === 0) continue
-    const from = (row * seq + length - 1) * width
-    last.data.set(hidden.data.subarray(from, from + width), row * width)
-  }
-  return last
 }

@@ -1,4 +1,5 @@
 // What simulated swarms have to give: the same generations and training runs, computed by the same blocks without a network.
+
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,11 +13,11 @@ import { getPeftModel } from '../../client/peft.ts'
 import { loadParameter } from '../../client/pretrained.ts'
 import type { ForwardPass, RemoteForwardOptions, RemoteSequential } from '../../client/remote/chain.ts'
 import { sumPorts } from '../../client/remote/passes/ports.ts'
-import { joinRows, rowsOf, splitRows } from '../../client/remote/passes/rows.ts'
 import { type Example, ignoredLabel, type TrainOptions, train } from '../../client/train/index.ts'
 import type { PeftConfig } from '../../client/tuning/index.ts'
 import { silent } from '../../common/logger.ts'
 import { createRandom } from '../../common/random.ts'
+import { joinRows, rowsOf, splitRows } from '../../common/rows.ts'
 import { type Float32Tensor, int64 } from '../../common/tensor.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { LocalBlocks } from '../local-blocks.ts'

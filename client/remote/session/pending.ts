@@ -1,5 +1,5 @@
 // Steps of a session on their way: numbered, so that a server knows one that it is sent again. Pure.
-import { slicePositions } from '../../../common/positions.ts'
+import { copyPositions, slicePositions } from '../../../common/rows.ts'
 import { type Float32Tensor, int64, tensor } from '../../../common/tensor.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
 
@@ -83,14 +83,11 @@ export function joinAnswers(step: Step, pieces: readonly Step[], answers: readon
   const joined = tensor('float32', [batch, step.lastOnly ? 1 : seq, width])
   let at = 0
   for (const [index, piece] of pieces.entries()) {
-    const { data } = answers[index]!
+    const answer = answers[index]!
     const count = piece.hidden.shape[1]!
     for (let row = 0; row < batch; row++) {
-      if (!step.lastOnly) {
-        joined.data.set(data.subarray(row * count * width, (row + 1) * count * width), (row * seq + at) * width)
-      } else if (piece.lengths[row]! > 0) {
-        joined.data.set(data.subarray(row * width, (row + 1) * width), row * width)
-      }
+      if (!step.lastOnly) copyPositions(answer, [row, 0], count, joined, [row, at])
+      else if (piece.lengths[row]! > 0) copyPositions(answer, [row, 0], 1, joined, [row, 0])
     }
     at += count
   }

@@ -1,6 +1,8 @@
 // What a session that is to be audited has got from its servers, beside what they were given. Asks nobody.
+
 import { HiddenHistory } from '../../../common/hidden-history.ts'
-import { type Float32Tensor, int64, tensor } from '../../../common/tensor.ts'
+import { spreadLast } from '../../../common/rows.ts'
+import { type Float32Tensor, int64 } from '../../../common/tensor.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
 import type { AuditedSession, ResultAuditor } from '../audited.ts'
 import type { Chain } from './chain-builder.ts'
@@ -38,19 +40,8 @@ class Outputs {
       const first = lastOnly ? Math.max(start, end - 1) : start
       this.known[row] = new Set([...old, ...Array.from({ length: end - first }, (_, index) => first + index)])
     }
-    this.history.write({ hidden: lastOnly ? spread(output, hidden.shape, lengths) : output, lengths, starts })
+    this.history.write({ hidden: lastOnly ? spreadLast(output, hidden.shape, lengths) : output, lengths, starts })
   }
-}
-
-/** [batch, 1, hidden] to the last token of each row of `shape`. */
-function spread(last: Float32Tensor, shape: readonly number[], lengths: readonly number[]): Float32Tensor {
-  const [batch, seq, width] = shape as [number, number, number]
-  const whole = tensor('float32', [batch, seq, width])
-  for (const [row, length] of lengths.entries()) {
-    if (length === 0) continue
-    whole.data.set(last.data.subarray(row * width, (row + 1) * width), (row * seq + length - 1) * width)
-  }
-  return whole
 }
 
 export class SessionRecorder {

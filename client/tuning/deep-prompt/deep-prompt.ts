@@ -1,6 +1,8 @@
 // Deep prompt tuning as Petals does it (arXiv 2209.01188, section 3.2): trained embeddings before every input, and trained
 // vectors added to the hidden states of the same positions before every block. Knows no server and no optimizer.
+
 import { createRandom } from '../../../common/random.ts'
+import { sliceColumns, writeColumns } from '../../../common/rows.ts'
 import { tensor } from '../../../common/tensor.ts'
 import { portName } from '../../../model/layers/ports.ts'
 import { addGradient, parameter } from '../../local/parameter.ts'
@@ -38,14 +40,10 @@ export function createDeepPrompt(
     virtualTokens: tokens,
     ports(): PortTensors {
       return Object.fromEntries(
-        blocks.map(({ block, port }) => {
-          const part = tensor('float32', [tokens, width])
-          for (let token = 0; token < tokens; token++) {
-            const from = token * row + block * width
-            part.data.set(deep.data.subarray(from, from + width), token * width)
-          }
-          return [port, part]
-        })
+        blocks.map(({ block, port }) => [
+          port,
+          tensor('float32', [tokens, width], sliceColumns(deep, block * width, width))
+        ])
       )
     },
     promptEmbeddings: () => tensor('float32', prompt.shape, prompt.data),
@@ -53,10 +51,7 @@ export function createDeepPrompt(
       if (!deep.requiresGrad || !(portName.prompt(0) in gradients)) return
       const joined = new Float32Array(deep.data.length)
       for (const { block, port } of blocks) {
-        const data = gradients[port]!.data as Float32Array
-        for (let token = 0; token < tokens; token++) {
-          joined.set(data.subarray(token * width, (token + 1) * width), token * row + block * width)
-        }
+        writeColumns({ shape: deep.shape, data: joined }, block * width, gradients[port]!.data as Float32Array, width)
       }
       addGradient(deep, joined)
     },

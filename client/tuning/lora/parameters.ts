@@ -1,6 +1,8 @@
 // LoRA over parameters of blocks, as PEFT's ParamWrapper keeps it: one A and one B for all experts of a parameter. The blocks
 // take a pair for each module that the parameter is made of.
+
 import { SwarmError } from '../../../common/errors.ts'
+import { rowView } from '../../../common/rows.ts'
 import { type Float32Tensor, float32, type Tensor } from '../../../common/tensor.ts'
 import type { BlockParameter } from '../../../model/family.ts'
 import { convertToFloat32, isWeightDtype } from '../../../model/formats/convert.ts'
@@ -96,7 +98,7 @@ function* portsOf({ block, of, rank, scaling, a, b }: ParameterAdapter): Generat
   const parts: Parameters<Parameters<typeof eachPart>[1]>[] = []
   eachPart(of, (...part) => parts.push(part))
   for (const [{ name, outFeatures }, expert, row] of parts) {
-    const rows = a.data.subarray(expert * rank * of.inFeatures, (expert + 1) * rank * of.inFeatures)
+    const rows = rowView(a.data, rank * of.inFeatures, expert)
     const columns = new Float32Array(outFeatures * rank)
     for (let out = 0; out < outFeatures; out++) {
       for (let at = 0; at < rank; at++) {

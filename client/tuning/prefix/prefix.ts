@@ -1,7 +1,9 @@
 // Prefix tuning (Li and Liang 2021; without projection P-tuning v2, Liu et al. 2021): trained keys and values before every
 // block's sequence. Knows no server and no optimizer.
+
 import { SwarmError } from '../../../common/errors.ts'
 import { createRandom } from '../../../common/random.ts'
+import { sliceColumns, writeColumns } from '../../../common/rows.ts'
 import { type Float32Tensor, type Tensor, tensor } from '../../../common/tensor.ts'
 import { addGradient, parameter } from '../../local/parameter.ts'
 import { Encoder, encodedBy, normalValues } from '../encoder.ts'
@@ -27,17 +29,12 @@ function eachPort({ numBlocks, heads, headDim }: Layout, visit: (name: string, s
 }
 
 /** `[tokens, blocks * 2 * heads * headDim]` to a tensor `[tokens, heads, headDim]` for each port */
-function split({ data, shape }: Float32Tensor, layout: Layout): PortTensors {
+function split(vectors: Float32Tensor, layout: Layout): PortTensors {
   const ports: Record<string, Float32Tensor> = {}
   const { tokens, heads, headDim } = layout
   const size = heads * headDim
   eachPort(layout, (name, start) => {
-    const port = tensor('float32', [tokens, heads, headDim])
-    for (let token = 0; token < tokens; token++) {
-      const from = token * shape[1]! + start
-      port.data.set(data.subarray(from, from + size), token * size)
-    }
-    ports[name] = port
+    ports[name] = tensor('float32', [tokens, heads, headDim], sliceColumns(vectors, start, size))
   })
   return ports
 }
@@ -52,10 +49,7 @@ function join(gradients: Readonly<Record<string, Tensor>>, layout: Layout): Floa
     const gradient = gradients[name]
     if (gradient === undefined) return
     found = true
-    for (let token = 0; token < tokens; token++) {
-      const row = (gradient.data as Float32Array).subarray(token * size, (token + 1) * size)
-      joined.data.set(row, token * joined.shape[1]! + start)
-    }
+    writeColumns(joined, start, gradient.data as Float32Array, size)
   })
   return found ? joined : null
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
-import { Embeddings, leadingPositions, positionsOf } from '../../../client/local/embeddings.ts'
+import { Embeddings, positionsOf } from '../../../client/local/embeddings.ts'
 import { type Parameter, parameter } from '../../../client/local/parameter.ts'
 import { LocalPrograms } from '../../../client/local/programs.ts'
+import { slicePositions } from '../../../common/rows.ts'
 import { float32, int64 } from '../../../common/tensor.ts'
 import { GraphBuilder } from '../../../graph/builder.ts'
 import type { Graph } from '../../../graph/graph.ts'
@@ -45,7 +46,7 @@ describe('what comes before the blocks', () => {
     const gradient = await backward(float32([2, 3, 2], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]))
     embeddings.accumulate(ids, gradient)
     assert.deepEqual([...embeddings.weight.grad!], [5, 6, 9, 10, 14, 16])
-    assert.deepEqual(leadingPositions(gradient, 1), float32([2, 1, 2], [1, 2, 7, 8]))
+    assert.deepEqual(slicePositions(gradient, 0, 1), float32([2, 1, 2], [1, 2, 7, 8]))
     await assert.rejects(embeddings.enter(int64([1, 1], [3]), positionsOf(undefined, [1, 1])), {
       code: 'INVALID_ARGUMENT'
     })
