@@ -3,11 +3,19 @@ import type { Handler } from '../../network/network.ts'
 import type { BodyOf, Message, NamedTensors } from '../../proto/messages.ts'
 import { backward, recomputeRuns } from '../compute/span-runs.ts'
 import type { ServerContext } from '../context.ts'
-import { checkCall, checkGradient, checkSpan, tokensOf } from '../requests/passes.ts'
+import { checkCall, checkGradient, checkSpan, type Hosted, tokensOf } from '../requests/passes.ts'
 import type { Runs } from '../schedule/scheduler.ts'
-import { unary } from './unary.ts'
+import { type UnaryContext, unary } from './unary.ts'
 
-export function backwardHandler(context: ServerContext): Handler {
+type BackwardContext = UnaryContext &
+  Hosted &
+  Pick<ServerContext, 'executor' | 'runsOf'> & {
+    readonly scheduler: Pick<ServerContext['scheduler'], 'run'>
+    readonly residuals: Pick<ServerContext['residuals'], 'peek' | 'take'>
+    readonly metrics: Pick<ServerContext['metrics'], 'tokens'>
+  }
+
+export function backwardHandler(context: BackwardContext): Handler {
   return unary(context, { kind: 'backwardRequest' }, async ({ message, peerId, signal }) => {
     const { scheduler, metrics } = context
     const { runs, compute } = plan(context, message, peerId)
@@ -34,7 +42,7 @@ interface Plan {
 
 /** Checks the request; what comes back computes it. */
 function plan(
-  context: ServerContext,
+  context: Pick<BackwardContext, keyof Hosted | 'executor' | 'residuals' | 'runsOf'>,
   { body, tensors }: Message & { readonly body: BodyOf<'backwardRequest'> },
   peerId: string
 ): Plan {

@@ -2,10 +2,18 @@
 import type { Handler } from '../../network/network.ts'
 import { forward, forwardKeeping } from '../compute/span-runs.ts'
 import type { ServerContext } from '../context.ts'
-import { checkCall, checkSpan, tokensOf } from '../requests/passes.ts'
-import { unary } from './unary.ts'
+import { checkCall, checkSpan, type Hosted, tokensOf } from '../requests/passes.ts'
+import { type UnaryContext, unary } from './unary.ts'
 
-export function forwardHandler(context: ServerContext): Handler {
+type ForwardContext = UnaryContext &
+  Hosted &
+  Pick<ServerContext, 'executor' | 'runsOf'> & {
+    readonly scheduler: Pick<ServerContext['scheduler'], 'run'>
+    readonly residuals: Pick<ServerContext['residuals'], 'keep' | 'drop'>
+    readonly metrics: Pick<ServerContext['metrics'], 'tokens'>
+  }
+
+export function forwardHandler(context: ForwardContext): Handler {
   return unary(context, { kind: 'forwardRequest' }, async ({ message: { body, tensors }, peerId, signal }) => {
     const blocks = checkSpan(body.span, context)
     const call = checkCall(tensors, body.dropout, context, { blocks, training: body.keepResiduals })

@@ -9,7 +9,7 @@ import {
   maxSmallFrameBytes,
   maxTensorStreamsPerPeer
 } from '../limits.ts'
-import { headerCheck } from '../requests/headers.ts'
+import { type HeaderContext, headerCheck } from '../requests/headers.ts'
 import { backwardHandler } from './backward.ts'
 import { forwardHandler } from './forward.ts'
 import { inferenceHandler } from './inference.ts'
@@ -24,7 +24,7 @@ interface Row {
 }
 
 /** Options of protocols whose frames bring tensors. */
-const ofTensors = (context: ServerContext): HandlerOptions => ({
+const ofTensors = (context: HeaderContext & Pick<ServerContext, 'maxFrameBytes'>): HandlerOptions => ({
   maxFrameBytes: context.maxFrameBytes,
   admit: headerCheck(context)
 })

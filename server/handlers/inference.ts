@@ -8,11 +8,18 @@ import type { MessageStream } from '../../network/streams/message-stream.ts'
 import type { Message } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'
 import { sessionIdleMs } from '../limits.ts'
-import { bytesOfAll, observe } from '../observe/request-log.ts'
+import { bytesOfAll, observe, type RequestLog } from '../observe/request-log.ts'
 import { checkOpen } from '../requests/sessions.ts'
-import { ServedSession } from '../sessions/served-session.ts'
+import { ServedSession, type SessionContext } from '../sessions/served-session.ts'
 
-export function inferenceHandler(context: ServerContext): Handler {
+type InferenceContext = RequestLog &
+  SessionContext &
+  Pick<ServerContext, 'enter' | 'evicted' | 'onDraining'> & {
+    readonly registry: Pick<ServerContext['registry'], 'add'>
+    readonly kvCache: Pick<ServerContext['kvCache'], 'bytesFree'>
+  }
+
+export function inferenceHandler(context: InferenceContext): Handler {
   return async (stream, { peerId, signal }) => {
     const first = await stream.receive({ signal })
     if (first === null) return
@@ -50,7 +57,11 @@ export function inferenceHandler(context: ServerContext): Handler {
   }
 }
 
-async function ready({ kvCache }: ServerContext, stream: MessageStream, signal: AbortSignal): Promise<void> {
+async function ready(
+  { kvCache }: Pick<InferenceContext, 'kvCache'>,
+  stream: MessageStream,
+  signal: AbortSignal
+): Promise<void> {
   await stream.send({ body: { kind: 'inferenceReady', cacheBytes: kvCache.bytesFree }, tensors: {} }, { signal })
 }
 
@@ -61,7 +72,11 @@ interface Served {
 }
 
 /** Until the caller ends its side. */
-async function serve(context: ServerContext, stream: MessageStream, served: Served): Promise<void> {
+async function serve(
+  context: RequestLog & Pick<InferenceContext, 'kvCache'>,
+  stream: MessageStream,
+  served: Served
+): Promise<void> {
   const { session, peerId, signal } = served
   for (;;) {
     const message = await receiveNext(stream, signal)

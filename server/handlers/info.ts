@@ -1,9 +1,15 @@
 // info: how this server is doing. Answered also while it is leaving.
 import type { Handler } from '../../network/network.ts'
 import type { ServerContext } from '../context.ts'
-import { unary } from './unary.ts'
+import { type UnaryContext, unary } from './unary.ts'
 
-export function infoHandler(context: ServerContext): Handler {
+interface InfoContext extends UnaryContext, Pick<ServerContext, 'announcement' | 'sessions'> {
+  readonly kvCache: Pick<ServerContext['kvCache'], 'bytesUsed' | 'maxBytes'>
+  readonly residuals: Pick<ServerContext['residuals'], 'bytes' | 'maxBytes'>
+  readonly scheduler: Pick<ServerContext['scheduler'], 'length'>
+}
+
+export function infoHandler(context: InfoContext): Handler {
   return unary(context, { kind: 'infoRequest', always: true }, async () => {
     const { kvCache, residuals, scheduler } = context
     return {

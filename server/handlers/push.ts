@@ -3,9 +3,13 @@ import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import type { Handler } from '../../network/network.ts'
 import type { Message } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'
-import { observe } from '../observe/request-log.ts'
+import { observe, type RequestLog } from '../observe/request-log.ts'
 
-export function pushHandler(context: ServerContext): Handler {
+interface PushContext extends RequestLog {
+  readonly registry: Pick<ServerContext['registry'], 'find'>
+}
+
+export function pushHandler(context: PushContext): Handler {
   return async (stream, { peerId, signal }) => {
     const first = await stream.receive({ signal })
     if (first === null) return

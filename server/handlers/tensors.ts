@@ -8,7 +8,7 @@ import { hashOfTensor, indexOf, readShared, readStored } from '../../model/check
 import type { Handler } from '../../network/network.ts'
 import type { BodyOf } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'
-import { observe } from '../observe/request-log.ts'
+import { observe, type RequestLog } from '../observe/request-log.ts'
 
 /** Pieces are smaller than a frame's header may be, and small enough that decode steps pass between them. */
 const pieceBytes = 512 * KiB
@@ -17,7 +17,11 @@ const maxHashes = 4096
 
 type Request = BodyOf<'tensorsRequest'>
 
-async function hashes({ checkpoint }: ServerContext, names: readonly string[], signal: AbortSignal) {
+async function hashes(
+  { checkpoint }: Pick<ServerContext, 'checkpoint'>,
+  names: readonly string[],
+  signal: AbortSignal
+) {
   if (names.length > maxHashes) {
     throw new SwarmError('INVALID_ARGUMENT', `${names.length} hashes in one request, at most ${maxHashes}`)
   }
@@ -54,7 +58,7 @@ class FilesInUse {
 }
 
 async function* answer(
-  context: ServerContext,
+  context: Pick<ServerContext, 'checkpoint'>,
   request: Request,
   { files, signal }: { files: FilesInUse; signal: AbortSignal }
 ): AsyncIterable<Uint8Array> {
@@ -80,7 +84,7 @@ async function* answer(
   }
 }
 
-export function tensorsHandler(context: ServerContext): Handler {
+export function tensorsHandler(context: RequestLog & Pick<ServerContext, 'checkpoint' | 'enter'>): Handler {
   const files = new FilesInUse()
   return async (stream, { peerId, signal }) => {
     const message = await stream.receive({ signal })

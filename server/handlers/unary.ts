@@ -7,8 +7,11 @@ import { startDeadline } from '../../network/streams/deadline.ts'
 import type { CodecChoice } from '../../proto/frame.ts'
 import type { BodyKind, Message } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'
-import { observe } from '../observe/request-log.ts'
+import { observe, type RequestLog } from '../observe/request-log.ts'
 import { timeoutOf } from '../requests/passes.ts'
+
+/** What every request with one answer needs of its server. */
+export type UnaryContext = RequestLog & Pick<ServerContext, 'enter' | 'evicted'>
 
 export interface UnaryRequest<K extends BodyKind> {
   readonly message: Message<K>
@@ -32,7 +35,7 @@ export interface UnaryOptions<K extends BodyKind> {
 }
 
 export function unary<K extends BodyKind>(
-  context: ServerContext,
+  context: UnaryContext,
   { kind, always = false }: UnaryOptions<K>,
   answer: (request: UnaryRequest<K>) => Promise<UnaryAnswer>
 ): Handler {

@@ -7,7 +7,7 @@ import type { ServerMetrics } from './metrics.ts'
 
 /** Where requests are counted and logged. */
 export interface RequestLog {
-  readonly metrics: ServerMetrics
+  readonly metrics: Pick<ServerMetrics, 'begin' | 'bytes'>
   readonly logger: Logger
 }
 
