@@ -68,6 +68,7 @@ export async function removeLeftovers(folder: string, isOurs: (target: string) =
   return removed
 }
 
+/** Paths. Of the process: what a crash has left lies there before it begins, so one look is enough. */
 const looked = new Set<string>()
 
 /** Removes what crashed writes of this very path have left beside it; looks once for each path in a process. Never throws. */

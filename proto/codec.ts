@@ -1,5 +1,6 @@
 // How float32 elements are written on the wire: as they are, in half the bytes, or in a quarter. Knows no frames.
 // All numbers are little endian, as every platform that runs Node and ONNX Runtime is.
+import { float16Table } from '../common/half.ts'
 import { type Float32Tensor, sizeOf } from '../common/tensor.ts'
 import { int8Bytes, int8Floats, int8Pieces } from './int8.ts'
 
@@ -28,30 +29,6 @@ export function toHalf(bits: number): number {
   const rest = significand & ((1 << shift) - 1)
   const half = 1 << (shift - 1)
   return sign | (kept + (rest > half || (rest === half && (kept & 1) === 1) ? 1 : 0))
-}
-
-/** binary16 bits -> float32 bits, exact. */
-function fromHalf(half: number): number {
-  const sign = (half & 0x8000) << 16
-  const exponent = (half >>> 10) & 0x1f
-  let significand = half & 0x3ff
-  if (exponent === 0x1f) return sign | 0x7f800000 | (significand << 13)
-  if (exponent !== 0) return sign | ((exponent + 112) << 23) | (significand << 13)
-  if (significand === 0) return sign
-  let biased = 113
-  while ((significand & 0x400) === 0) {
-    significand <<= 1
-    biased--
-  }
-  return sign | (biased << 23) | ((significand & 0x3ff) << 13)
-}
-
-let halfTable: Uint32Array | undefined
-
-/** float32 bits of all 65536 binary16 values, made on first use: one look-up instead of a dozen operations an element */
-function halves(): Uint32Array {
-  halfTable ??= Uint32Array.from({ length: 0x10000 }, (_, half) => fromHalf(half))
-  return halfTable
 }
 
 /** Node 22 has none yet */
@@ -85,7 +62,7 @@ function encodeBrainFloats(from: Float32Array): Uint8Array {
 function decodeHalves(bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
   const from = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2)
   const to = new Uint32Array(from.length)
-  const table = halves()
+  const table = float16Table()
   for (let i = 0; i < from.length; i++) to[i] = table[from[i]!]!
   return new Float32Array(to.buffer)
 }

@@ -15,6 +15,7 @@ function freeFeeds(request: DeviceRequest): void {
   for (const buffer of ownBuffers(Object.values(request.feeds))) buffer.transfer(0)
 }
 
+/** Of this thread, which does one request at a time. */
 let last: Promise<void> = Promise.resolve()
 
 port.on('message', ({ id, request }: DeviceMessage) => {

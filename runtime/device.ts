@@ -57,6 +57,7 @@ class DeviceThread implements Device {
   }
 }
 
+/** Of the process: one thread computes for all models, since they share the cores anyway. */
 let thread: DeviceThread | undefined
 let inline: InlineDevice | undefined
 

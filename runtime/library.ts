@@ -32,6 +32,7 @@ export function takesSharedMemory(node: string): boolean {
   return (major === 22 && minor >= 21) || (major === 24 && minor >= 9) || major > 24
 }
 
+/** A native library is loaded once in a process. */
 let loaded: typeof Ort | undefined
 
 /** The library. Throws UNSUPPORTED where it is not installed, has no build for this machine, or Node is too old for it. */

@@ -8,6 +8,7 @@ import { collectGarbage } from './garbage.ts'
 /** bytes that may be garbage before it is collected */
 const mostGarbage = 64 * MiB
 
+/** Of the process, as the memory is: bytes that may be garbage, and whether a collection is due. */
 let garbage = 0
 let collecting = false
 

@@ -1,5 +1,6 @@
 // Element types of checkpoints to float32. Knows bytes only.
 import { SwarmError } from '../../common/errors.ts'
+import { float16Table } from '../../common/half.ts'
 import type { DType } from '../../common/tensor.ts'
 
 /** dtypes that weights may be stored in */
@@ -8,26 +9,6 @@ export type WeightDType = (typeof weightDtypes)[number]
 
 export function isWeightDtype(dtype: DType | null): dtype is WeightDType {
   return (weightDtypes as readonly (DType | null)[]).includes(dtype)
-}
-
-/** The float32 bits of one float16 (IEEE 754 binary16). */
-function float16Bits(half: number): number {
-  const sign = (half & 0x8000) << 16
-  const exponent = (half >> 10) & 0x1f
-  const fraction = half & 0x3ff
-  if (exponent === 0x1f) return sign | 0x7f800000 | (fraction << 13)
-  if (exponent !== 0) return sign | ((exponent + 112) << 23) | (fraction << 13)
-  if (fraction === 0) return sign
-  const shift = Math.clz32(fraction) - 21
-  return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13)
-}
-
-let halfTable: Uint32Array | undefined
-
-/** Every float16 as float32 bits: a look-up is several times faster than arithmetic. */
-function float16Table(): Uint32Array {
-  halfTable ??= Uint32Array.from({ length: 0x10000 }, (_, half) => float16Bits(half))
-  return halfTable
 }
 
 /** The float32 bits of one float8 E4M3 without infinities (OCP 8-bit floating point specification 1.0, section 5). */

@@ -92,6 +92,7 @@ async function removeOutdated(folder: string, maker: string | undefined): Promis
   return removed
 }
 
+/** Folders and makers. Of the process: every span that loads would list the same folder again. */
 const cleaned = new Set<string>()
 
 /**

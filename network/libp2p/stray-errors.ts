@@ -2,7 +2,7 @@
 // Every emitter and promise of a dependency should have an owner; this is what is left where one has been overlooked.
 import { SwarmError } from '../../common/errors.ts'
 
-/** What has been overlooked so far in this process: gone on after, by `swarm`'s last resort. */
+/** Unhandled errors that this process survived. Node reports them to the process, which cannot tell whose they are. */
 export const strayErrors = { count: 0 }
 
 /** of Node's system errors: what the other side, or the way to it, did */

@@ -109,6 +109,7 @@ function merge(one: ServerRecord, other: ServerRecord): ServerRecord {
   return { counts: latest, checkedAt: Math.max(one.checkedAt, other.checkedAt) }
 }
 
+/** By home folder. Of the process: a server that lied to one model of it must not be believed by another, and both write one file. */
 const shared = new Map<string | null, Blame>()
 
 /** The blame that all models of this process share which have the same home folder. */

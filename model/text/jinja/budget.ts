@@ -17,6 +17,7 @@ export const defaultLimits: Limits = { work: 200_000_000, characters: 16 * 2 ** 
 /** between two looks at the clock */
 const workBetweenLooks = 1_000_000
 
+// of the process, since a rendering ends before the next begins: `charge` is called for every step, and a parameter would slow each
 let limits: Limits = defaultLimits
 let left = Number.POSITIVE_INFINITY
 let nextLook = Number.NEGATIVE_INFINITY
