@@ -45,7 +45,9 @@ const sections: Readonly<Record<string, { readonly peft_type: string; readonly [
   'P-tuning v2': { peft_type: 'PREFIX_TUNING', num_virtual_tokens: 16 },
   'P-tuning MLP': { peft_type: 'P_TUNING', num_virtual_tokens: 16, encoder_hidden_size: 256 },
   'P-tuning LSTM': {
-    ...{ peft_type: 'P_TUNING', num_virtual_tokens: 16, encoder_hidden_size: 256 },
+    peft_type: 'P_TUNING',
+    num_virtual_tokens: 16,
+    encoder_hidden_size: 256,
     encoder_reparameterization_type: 'LSTM'
   }
 }

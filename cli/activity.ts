@@ -98,7 +98,10 @@ export class ActivityReporter {
       requests,
       decodeRate: (totals.tokens.inference - inference) / seconds,
       passRate: trained / seconds,
-      ...{ cacheBytes, cacheBytesTotal, memoryBytes, seconds }
+      cacheBytes,
+      cacheBytesTotal,
+      memoryBytes,
+      seconds
     }
   }
 }

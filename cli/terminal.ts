@@ -41,9 +41,16 @@ export function print(line = ''): void {
 
 /** Of servers (`online`), checks (`ok`) and models (`complete`). */
 const stateStyles: Readonly<Record<string, Style>> = {
-  ...{ online: 'green', ok: 'green', complete: 'green' },
-  ...{ joining: 'yellow', paused: 'yellow', draining: 'yellow', warn: 'yellow' },
-  ...{ offline: 'red', fail: 'red', incomplete: 'red' }
+  online: 'green',
+  ok: 'green',
+  complete: 'green',
+  joining: 'yellow',
+  paused: 'yellow',
+  draining: 'yellow',
+  warn: 'yellow',
+  offline: 'red',
+  fail: 'red',
+  incomplete: 'red'
 }
 
 /** A text about a state in the state's colour, where standard output shows colours. */

@@ -45,8 +45,15 @@ async function measure(method: string, seed: number): Promise<void> {
   const output = join(home, `${Object.keys(settings.methods).indexOf(method)}-${seed}`)
   const address = servers[0]!.address
   const run = {
-    ...{ model: 'models/tiny', train_file: 'data/sources.train.jsonl', initial_peers: [address], output_dir: output },
-    ...{ logging_steps: 10, seed, learning_rate, peft, ...settings.training }
+    model: 'models/tiny',
+    train_file: 'data/sources.train.jsonl',
+    initial_peers: [address],
+    output_dir: output,
+    logging_steps: 10,
+    seed,
+    learning_rate,
+    peft,
+    ...settings.training
   }
   await writeFile(`${output}.yaml`, stringify(run))
   const start = performance.now()

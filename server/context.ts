@@ -100,7 +100,11 @@ export function createContext(
       return admission.inside.session
     },
     runsOf: (blocks, tokens) => runsOf(blocks, { tokens, forwardRate: host.span!.throughput.forwardRate, runMs }),
-    ...{ checkpoint, scheduler, metrics, logger, network },
+    checkpoint,
+    scheduler,
+    metrics,
+    logger,
+    network,
     workingBytes: plan.workingBytes,
     maxFrameBytes: plan.maxFrameBytes,
     kvCache: stores.kvCache,

@@ -251,8 +251,13 @@ export class BlockServer {
     await this.#host.load(signal)
     const context = createContext(
       {
-        ...{ network: this.network, host: this.#host, stores: this.#stores, scheduler: this.#scheduler },
-        ...{ admission: this.#admission, metrics: this.#metrics, logger: this.#logger }
+        network: this.network,
+        host: this.#host,
+        stores: this.#stores,
+        scheduler: this.#scheduler,
+        admission: this.#admission,
+        metrics: this.#metrics,
+        logger: this.#logger
       },
       this.#init,
       this.#plan

@@ -36,7 +36,9 @@ async function bootstrap(flags: BootstrapFlags): Promise<void> {
     await createNetwork({
       listen,
       ...networkAccess(access, { listen }),
-      ...{ announce, relay, nat },
+      announce,
+      relay,
+      nat,
       privateKey: await takeIdentity(flags),
       logger: createLogger(flags.logLevel)
     }),

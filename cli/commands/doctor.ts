@@ -155,7 +155,11 @@ async function checkSwarm(
     if (dials.length === entry.join!.length) tried.resolve()
   }
   const network = await createNetwork({
-    ...{ listen, patient: false, isGuest: true, onDialed, logger },
+    listen,
+    patient: false,
+    isGuest: true,
+    onDialed,
+    logger,
     ...entry
   })
   try {

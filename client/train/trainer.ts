@@ -46,7 +46,13 @@ export async function* train(
       const { step } = state
       const { loss, learningRate, gradNorm, lossScale } = made.result
       yield {
-        ...{ step, total, epoch: step / stepsPerEpoch, loss, learningRate, gradNorm, lossScale },
+        step,
+        total,
+        epoch: step / stepsPerEpoch,
+        loss,
+        learningRate,
+        gradNorm,
+        lossScale,
         tokensPerSecond: (tokens * second) / elapsedMs,
         etaSeconds: ((elapsedMs / (step - first)) * (total - step)) / second,
         ...(evaluation && { evaluation }),

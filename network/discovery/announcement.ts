@@ -157,7 +157,9 @@ function decode(payload: Uint8Array): Omit<Announcement, 'peerId'> & { readonly 
   return {
     ...fields,
     // these reach terminals and logs
-    ...{ modelName: escapeControls(modelName), dtype: escapeControls(dtype), version: escapeControls(version) },
+    modelName: escapeControls(modelName),
+    dtype: escapeControls(dtype),
+    version: escapeControls(version),
     ...(requestBytes > 0 && { requestBytes }),
     ...(serverName !== '' && { serverName: escapeControls(serverName) }),
     ...(protocols.length > 0 && { protocols: protocols.map(escapeControls) }),

@@ -41,7 +41,11 @@ export async function loadSpan(init: SpanInit, range: BlockRange, signal: AbortS
   const converting = { cacheDir, precision, packer: getPacker(), onProgress, onRemoved, signal }
   const weights = await blockWeights(checkpoint, range, converting)
   const programs = new SpanPrograms({
-    ...{ checkpoint, range, weights, precision, threads },
+    checkpoint,
+    range,
+    weights,
+    precision,
+    threads,
     prepackedBytes: init.prepackedBytes(weights.bytes),
     maxSessions: maxPrograms
   })

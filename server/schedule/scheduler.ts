@@ -152,7 +152,10 @@ export class Scheduler {
     const queuedAt = performance.now()
     let runs: Runs<T> | undefined
     const job: Job = {
-      ...{ peerId, tokens, batch, ms: 0 },
+      peerId,
+      tokens,
+      batch,
+      ms: 0,
       begin: () => {
         if (runs === undefined) this.#load[priority].waited(performance.now() - queuedAt)
       },

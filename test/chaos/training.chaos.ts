@@ -113,10 +113,15 @@ describe('a training step', { timeout: 400_000 }, () => {
     const train = async (name: string, onStep?: (step: number) => void) => {
       const output = join(swarm.home, name)
       const config = {
-        ...{ model: tinyPath, train_file: join(root, 'data/capitals.jsonl'), output_dir: output },
+        model: tinyPath,
+        train_file: join(root, 'data/capitals.jsonl'),
+        output_dir: output,
         initial_peers: swarm.servers.filter(({ peer }) => !peer.process.killed).map(({ peer }) => peer.address),
         peft: { peft_type: 'LORA', r: 4, lora_dropout: 0.1, target_modules: ['q_proj', 'v_proj'] },
-        ...{ max_steps: 10, per_device_train_batch_size: 5, learning_rate: 4e-3, save_steps: 10 }
+        max_steps: 10,
+        per_device_train_batch_size: 5,
+        learning_rate: 4e-3,
+        save_steps: 10
       }
       const file = join(swarm.home, `${name}.yaml`)
       await writeFile(file, stringify(config))

@@ -60,7 +60,12 @@ function open(context: TestContext, { isInteractive = false, maxNewTokens = 6, h
     while (!text()) await once(stream, 'data')
   }
   return {
-    ...{ chat, conversation, input, keyboard, shown, ending },
+    chat,
+    conversation,
+    input,
+    keyboard,
+    shown,
+    ending,
     saw: (text: string) => until(stdout, () => shown.out.includes(text)),
     said: (text: string) => until(stderr, () => shown.err.includes(text)),
     type: (...lines: string[]) => void keyboard.write(lines.map(line => `${line}\n`).join(''))

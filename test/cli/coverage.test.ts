@@ -74,11 +74,9 @@ test('blocks of many servers are counted to nine', () => {
 
 const host = (first: number, end: number, more: Partial<ServerRow> = {}): ServerRow => ({
   ...row(first, end),
-  ...{
-    name: 'attic',
-    address: '192.168.1.7:4001',
-    load: { sessions: 3, queueLength: 0, cacheBytesUsed: 0, cacheBytesTotal: 2 ** 30 }
-  },
+  name: 'attic',
+  address: '192.168.1.7:4001',
+  load: { sessions: 3, queueLength: 0, cacheBytesUsed: 0, cacheBytesTotal: 2 ** 30 },
   ...more
 })
 

@@ -72,7 +72,10 @@ test('a model is ok where every block is served; what one can wait for is a warn
   const model = { identity: 'ab'.repeat(32), name: 'tiny' }
   const blocks = { first: 0, end: 12 }
   const server = (firstBlock: number, endBlock: number, state: ServerState = 'online') => ({
-    ...{ peerId: '12D3KooWserver', firstBlock, endBlock, state }
+    peerId: '12D3KooWserver',
+    firstBlock,
+    endBlock,
+    state
   })
   const judge = (known: Partial<SwarmKnowledge>) =>
     judgeModel(model, swarmState({ connected: 1, model, blocks, ...known }))

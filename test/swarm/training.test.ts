@@ -61,9 +61,20 @@ describe('training runs', { timeout: 240 * second }, () => {
   async function configure(name: string, peft: object, more: object = {}): Promise<{ file: string; output: string }> {
     const [file, output] = [join(home, `${name}.yaml`), join(home, name)]
     const config = {
-      ...{ model, train_file: 'data/capitals.jsonl', output_dir: output, initial_peers: [servers[0]!.address], peft },
-      ...{ max_steps: steps, save_steps: 10, per_device_train_batch_size: 5, gradient_accumulation_steps: 2 },
-      ...{ learning_rate: 4e-3, lr_scheduler_type: 'cosine', warmup_steps: 2, validation_split: 0.2, eval_steps: 8 },
+      model,
+      train_file: 'data/capitals.jsonl',
+      output_dir: output,
+      initial_peers: [servers[0]!.address],
+      peft,
+      max_steps: steps,
+      save_steps: 10,
+      per_device_train_batch_size: 5,
+      gradient_accumulation_steps: 2,
+      learning_rate: 4e-3,
+      lr_scheduler_type: 'cosine',
+      warmup_steps: 2,
+      validation_split: 0.2,
+      eval_steps: 8,
       ...more
     }
     await writeFile(file, stringify(config))

@@ -66,12 +66,10 @@ export class Clients {
     const started = context.world.clock.now
     const { name } = process.machine
     const network = await createNetwork({
-      ...{
-        listen: [],
-        join: hosts.map(host => host.address).filter(address => address !== ''),
-        secret,
-        pingIntervalMs
-      }
+      listen: [],
+      join: hosts.map(host => host.address).filter(address => address !== ''),
+      secret,
+      pingIntervalMs
     })
     onPeerId?.(network.peerId)
     let model: DistributedModelForCausalLM
@@ -79,7 +77,10 @@ export class Clients {
       model = await report.within(`${name} opens the model`, mostOpenMs, isAlive, async () => {
         await network.start()
         return await AutoDistributedModelForCausalLM.fromPretrained(modelPath, {
-          ...{ network, threads: 1, codec: 'fp32', ...audited },
+          network,
+          threads: 1,
+          codec: 'fp32',
+          ...audited,
           remote: { subBatchTokens }
         })
       })

@@ -33,8 +33,15 @@ export interface Incarnation {
 
 export function createMachine(name: string, address: string, folder: string): Machine {
   return {
-    ...{ name, address, folder, clockErrorMs: 0, frozenUntil: 0, slowness: 1, isOn: true },
-    ...{ freeBytes: Number.POSITIVE_INFINITY, process: undefined }
+    name,
+    address,
+    folder,
+    clockErrorMs: 0,
+    frozenUntil: 0,
+    slowness: 1,
+    isOn: true,
+    freeBytes: Number.POSITIVE_INFINITY,
+    process: undefined
   }
 }
 

@@ -165,7 +165,12 @@ async function openHere(path: string): Promise<{ parts: CausalParts; close(): Pr
   const weight = parameters.get(family.clientTensorNames(config).embedding)!
   const local = new LocalBlocks(checkpoint)
   const parts = {
-    ...{ checkpoint, parameters, programs, logger: silent, tokenizer: null, owned: new Set() },
+    checkpoint,
+    parameters,
+    programs,
+    logger: silent,
+    tokenizer: null,
+    owned: new Set(),
     network: undefined as never,
     embeddings: new Embeddings({ checkpoint, weight, programs }),
     blocks: new BlocksHere(local) as unknown as RemoteSequential,

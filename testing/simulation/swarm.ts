@@ -149,7 +149,11 @@ export class Host {
     this.#mouth = await createLyingServer(
       {
         checkpoint: await openCheckpoint(modelPath),
-        ...{ blocks: this.blocks, cacheDir: join(folder, 'cache'), threads: 1, secret, pingIntervalMs },
+        blocks: this.blocks,
+        cacheDir: join(folder, 'cache'),
+        threads: 1,
+        secret,
+        pingIntervalMs,
         listen: [`/ip4/${this.machine.address}/tcp/${port}`],
         join: joins,
         privateKey: await this.#identity

@@ -34,12 +34,26 @@ function tensorsOf(): [name: string, shape: number[]][] {
 }
 
 const config = {
-  ...{ architectures: ['LlamaForCausalLM'], model_type: 'llama', attention_bias: false, mlp_bias: false },
-  ...{ bos_token_id: 0, eos_token_id: 1, pad_token_id: 2, head_dim: headDim, hidden_act: 'silu' },
-  ...{ hidden_size: hidden, intermediate_size: intermediate, max_position_embeddings: 256 },
-  ...{ num_attention_heads: heads, num_hidden_layers: numBlocks, num_key_value_heads: keyValueHeads },
-  ...{ rms_norm_eps: 1e-5, rope_parameters: { rope_theta: 10000, rope_type: 'default' } },
-  ...{ tie_word_embeddings: false, torch_dtype: 'float32', vocab_size: vocabulary }
+  architectures: ['LlamaForCausalLM'],
+  model_type: 'llama',
+  attention_bias: false,
+  mlp_bias: false,
+  bos_token_id: 0,
+  eos_token_id: 1,
+  pad_token_id: 2,
+  head_dim: headDim,
+  hidden_act: 'silu',
+  hidden_size: hidden,
+  intermediate_size: intermediate,
+  max_position_embeddings: 256,
+  num_attention_heads: heads,
+  num_hidden_layers: numBlocks,
+  num_key_value_heads: keyValueHeads,
+  rms_norm_eps: 1e-5,
+  rope_parameters: { rope_theta: 10000, rope_type: 'default' },
+  tie_word_embeddings: false,
+  torch_dtype: 'float32',
+  vocab_size: vocabulary
 }
 
 /** Writes the model into a folder, which is made. */

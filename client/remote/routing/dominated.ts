@@ -29,7 +29,9 @@ function traitsOf(server: RouteServer, index: number, blocks: BlockRange, option
     index,
     first: Math.max(server.blocks.first, blocks.first),
     end: Math.min(server.blocks.end, blocks.end),
-    ...{ roundTrip, fixed, perBlock },
+    roundTrip,
+    fixed,
+    perBlock,
     room: roomFor(server, options),
     busyUntil: options.busyUntilMs?.get(server.peerId) ?? 0,
     // whoever dominates another has a score that is not above its

@@ -60,9 +60,17 @@ function nodesOf(servers: readonly RouteServer[], blocks: BlockRange, options: R
   const count = servers.length
   const numbers = (): Float64Array => new Float64Array(count)
   const nodes = {
-    ...{ servers, first: new Int32Array(count), end: new Int32Array(count), offset: new Int32Array(count + 1) },
-    ...{ fixed: numbers(), perBlock: numbers(), half: numbers(), busyUntil: numbers(), room: numbers() },
-    ...{ isCrowded: new Uint8Array(count), entries: new Map<number, Entry[]>() }
+    servers,
+    first: new Int32Array(count),
+    end: new Int32Array(count),
+    offset: new Int32Array(count + 1),
+    fixed: numbers(),
+    perBlock: numbers(),
+    half: numbers(),
+    busyUntil: numbers(),
+    room: numbers(),
+    isCrowded: new Uint8Array(count),
+    entries: new Map<number, Entry[]>()
   }
   for (let index = 0; index < count; index++) {
     const server = servers[index]!

@@ -17,7 +17,10 @@ const generation = { maxNewTokens: 5, eosTokenIds: [] }
 
 const configs: Record<string, PeftConfig> = {
   'LoRA with dropout and an embedding of its own': {
-    ...{ peftType: 'LORA', r: 4, loraDropout: 0.5, targetModules: ['q_proj', 'down_proj'] },
+    peftType: 'LORA',
+    r: 4,
+    loraDropout: 0.5,
+    targetModules: ['q_proj', 'down_proj'],
     modulesToSave: ['embed_tokens', 'lm_head']
   } as PeftConfig,
   'a prefix from an encoder': {

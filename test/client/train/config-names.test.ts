@@ -207,7 +207,9 @@ deepspeed: null
     )
     const notes: string[] = []
     const config = await resolveTrainConfig({
-      ...{ model: 'm', trainFiles: ['a.jsonl'], joinIsDefault: false },
+      model: 'm',
+      trainFiles: ['a.jsonl'],
+      joinIsDefault: false,
       flags: { ...command.opts(), outputDir: 'o', validationSplit: '0.1', logLevel: 'warn' },
       note: line => notes.push(line)
     })

@@ -12,8 +12,15 @@ const data = { train: examples, validation: examples.slice(0, 2), labels: undefi
 
 const configOf = (output_dir: string, more: Record<string, unknown> = {}) =>
   parseTrainConfig({
-    ...{ model: 'm', train_file: 'a.jsonl', validation_split: 0.1, output_dir },
-    ...{ per_device_train_batch_size: 2, max_steps: 10, eval_steps: 0.25, save_steps: 4, ...more }
+    model: 'm',
+    train_file: 'a.jsonl',
+    validation_split: 0.1,
+    output_dir,
+    per_device_train_batch_size: 2,
+    max_steps: 10,
+    eval_steps: 0.25,
+    save_steps: 4,
+    ...more
   })
 
 suite('a preview', () => {
@@ -51,7 +58,10 @@ suite('a preview', () => {
 
     const longer = configOf(folder, { max_steps: 12 })
     assert.deepEqual((await preview(longer, true)).resumed, {
-      ...{ path: join(folder, 'checkpoint-10'), step: 10, total: 12, totalBefore: 10 }
+      path: join(folder, 'checkpoint-10'),
+      step: 10,
+      total: 12,
+      totalBefore: 10
     })
     const faultsOf = async (...given: Parameters<typeof preview>) =>
       (await preview(...given)).faults.map(fault => fault.message)
@@ -93,7 +103,12 @@ suite('a preview', () => {
       { ids: [1, 2], labels: [0, -100] }
     ]
     assert.deepEqual(summarizeData(words, ['a', 'b', 'c']), {
-      ...{ examples: 3, tokens: 6, labels: 4, shortest: 1, median: 2, longest: 3 },
+      examples: 3,
+      tokens: 6,
+      labels: 4,
+      shortest: 1,
+      median: 2,
+      longest: 3,
       classes: [2, 0, 2]
     })
   })

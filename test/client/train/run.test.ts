@@ -21,16 +21,16 @@ import { examples, unigram } from './unigram.ts'
 
 const configOf = (output_dir: string, more: object = {}): TrainConfig =>
   parseTrainConfig({
-    ...{
-      model: 'm',
-      train_file: 'a',
-      initial_peers: ['a'],
-      output_dir,
-      max_steps: 7,
-      save_steps: 3,
-      learning_rate: 0.1
-    },
-    ...{ per_device_train_batch_size: 2, validation_split: 0.5, eval_steps: 2 },
+    model: 'm',
+    train_file: 'a',
+    initial_peers: ['a'],
+    output_dir,
+    max_steps: 7,
+    save_steps: 3,
+    learning_rate: 0.1,
+    per_device_train_batch_size: 2,
+    validation_split: 0.5,
+    eval_steps: 2,
     ...more
   })
 

@@ -28,7 +28,11 @@ function guardOf(isKnown: (peer: string) => boolean = () => false) {
   const open = (peer: string, address: string, { streams = 0, direction = 'inbound' as const } = {}) => {
     const remoteAddr = multiaddr(`/ip4/${address}/tcp/${++port}`)
     const connection = {
-      ...{ remotePeer: peer, remoteAddr, direction, streams: Array(streams).fill({}), timeline: { open: port } },
+      remotePeer: peer,
+      remoteAddr,
+      direction,
+      streams: Array(streams).fill({}),
+      timeline: { open: port },
       abort: () => closed.push(peer)
     }
     guard.opened(connection as never)

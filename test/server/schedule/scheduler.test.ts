@@ -243,7 +243,9 @@ test('work between two of its runs leaves the queue when it is aborted', async (
 test('whoever had to wait for a long run has more than one step before the next', async () => {
   const clock = { now: 0 }
   const scheduler = new Scheduler({
-    ...{ maxLength: 10, maxPassed: { prefill: 2, training: 16 }, maxRows: 1 },
+    maxLength: 10,
+    maxPassed: { prefill: 2, training: 16 },
+    maxRows: 1,
     now: () => clock.now
   })
   const { order, now } = recorder()

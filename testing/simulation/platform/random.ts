@@ -48,7 +48,10 @@ export function replaceRandom(world: () => World): void {
     ])
   )
   Object.assign(crypto, {
-    ...{ randomBytes, randomUUID, generateKeyPairSync, randomFillSync: fill },
+    randomBytes,
+    randomUUID,
+    generateKeyPairSync,
+    randomFillSync: fill,
     ...threaded
   })
   const digest = async (

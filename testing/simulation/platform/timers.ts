@@ -148,8 +148,12 @@ export function replaceTimers(world: () => World): void {
   const immediate = (callback: Callback, ...values: unknown[]) =>
     new VirtualImmediate(world(), () => callback(...values))
   const plain = {
-    ...{ setTimeout: timeout, setInterval: interval, setImmediate: immediate },
-    ...{ clearTimeout: clear, clearInterval: clear, clearImmediate: clear }
+    setTimeout: timeout,
+    setInterval: interval,
+    setImmediate: immediate,
+    clearTimeout: clear,
+    clearInterval: clear,
+    clearImmediate: clear
   }
   Object.assign(globalThis, plain)
   Object.assign(timers, plain)
