@@ -52,6 +52,7 @@ const examined: ReadonlySet<string> = new Set([
   // parts of others
   '[一-龥぀-ゟ゠-ヿ]+',
   '[一-龥ࠀ-一가-퟿]+',
+  '[\\p{P}\\$\\+<=>\\^~\\|`]+',
   '[\r\n]',
   '\\s?\\p{L}+',
   '\\s?\\p{P}+',

@@ -4,7 +4,10 @@ import { copyFile, mkdir, readFile, truncate, writeFile } from 'node:fs/promises
 import { join } from 'node:path'
 import { before, describe, type TestContext, test } from 'node:test'
 import { openCheckpoint, readTensor } from '../../../model/checkpoint/checkpoint.ts'
+import { tokenizerOf } from '../../../model/formats/gguf/tokenizer.ts'
 import { openModelFolder } from '../../../model/formats/open-folder.ts'
+import { renderChat } from '../../../model/text/chat-template.ts'
+import { createTextTokenizer } from '../../../model/text/tokenization/text-tokenizer.ts'
 import { loadTokenizer } from '../../../model/text/tokenizer.ts'
 import { blockWeights } from '../../../model/weights/block-weights.ts'
 import { lastLogits } from '../spans.ts'
@@ -83,6 +86,44 @@ describe('a GGUF file', () => {
     }
     const folder = await openModelFolder(path)
     assert.equal((await folder.json('tokenizer_config.json'))!.chat_template, '{{ messages }}')
+  })
+
+  test('brings chat templates by name, that for tools among them', async () => {
+    const { chatTemplate } = await loadTokenizer(referencePath('gguf/templates.gguf'))
+    const messages = [{ role: 'user', content: 'Hi' }]
+    assert.equal(renderChat(chatTemplate!, messages), 'Hi')
+    assert.equal(renderChat(chatTemplate!, messages, { variables: { tools: [{}, {}] } }), 'TOOLS 2')
+  })
+
+  test('cuts texts as llama.cpp does, whatever pre-tokenizer it names', async () => {
+    const reference = JSON.parse(await readFile(referencePath('gguf/pre-tokenizers.json'), 'utf8'))
+    const { tokens, merges, texts, ids } = reference as {
+      tokens: string[]
+      merges: string[]
+      texts: string[]
+      ids: Record<string, number[][] | string>
+    }
+    for (const [name, found] of Object.entries(ids)) {
+      const known = new Map<string, unknown>([
+        ['tokenizer.ggml.model', 'gpt2'],
+        ['tokenizer.ggml.pre', name],
+        ['tokenizer.ggml.tokens', tokens],
+        ['tokenizer.ggml.merges', merges]
+      ])
+      const metadata = {
+        file: `${name}.gguf`,
+        get: (key: string) => known.get(key),
+        number: () => assert.fail(),
+        optionalNumber: () => undefined
+      }
+      const tokenizer = createTextTokenizer(tokenizerOf({ metadata }), metadata.file)
+      const wanted = typeof found === 'string' ? ids[found] : found
+      assert.deepEqual(
+        texts.map(text => tokenizer.encode(text, { addSpecialTokens: false })),
+        wanted,
+        name
+      )
+    }
   })
 })
 
@@ -183,7 +224,7 @@ describe('a GGUF file is refused', () => {
     await writeFile(copy, 'nothing like it'.repeat(100))
     await rejectsWith(openCheckpoint(copy), 'BAD_CHECKPOINT', /cut\.gguf: not a GGUF file that can be read/)
     await mkdir(join(copy, '..', 'folder.gguf'))
-    await rejectsWith(openCheckpoint(join(copy, '..', 'folder.gguf')), 'NOT_FOUND', /no config\.json/)
+    await rejectsWith(openCheckpoint(join(copy, '..', 'folder.gguf')), 'NOT_FOUND', /the folder is empty/)
   })
 
   test('whatever bytes of its header are changed: an error of ours or a model, nothing else', async context => {
