@@ -172,9 +172,8 @@ export class Auditor implements ResultAuditor {
       return
     }
     const chain = new Set(hops.map(({ peerId }) => peerId))
-    const codec = this.#sessionCodec
     const states = await this.#examiner.along(hops, input, request, chain, (route, from, limited) =>
-      recomputeSession(this.#components.caller, route, from, limited, codec)
+      this.#recompute(route, from, limited, true)
     )
     if (states === null) return this.#count('unanswered')
     const precisions = [...hops.map(({ peerId }) => this.#components.peers.dtypeOf(peerId)), ...states.precisions]
@@ -191,22 +190,9 @@ export class Auditor implements ResultAuditor {
 
   /** A chain has given a wrong result: each of its servers is asked for its part alone. */
   async #find({ hops, request }: AuditedSession, states: readonly Float32Tensor[], deviation: number): Promise<void> {
-    const { caller } = this.#components
     const before = this.#lies.length
-    let isOther = false
-    for (const [index, hop] of hops.entries()) {
-      const input = states[index]!
-      const asked = { hop, input, request }
-      try {
-        const output = await recomputeSession(caller, [hop], input, request, this.#sessionCodec)
-        const work = this.#forwardWork(asked, output, { kind: 'session', decoded: true })
-        const verdict = await this.#examine(hop, work, request.signal)
-        isOther ||= verdict === 'reference lied' || verdict === 'undecided'
-      } catch (error) {
-        throwIfAborted(request.signal)
-        this.#logger.debug({ error }, `cannot be asked again: ${describeHop(hop)}`)
-      }
-    }
+    const verdicts = await this.#examineEach(hops, states, request, { kind: 'session', decoded: true })
+    const isOther = verdicts.some(verdict => verdict === 'reference lied' || verdict === 'undecided')
     if (this.#lies.length > before || isOther) return
     const chain = hops.map(({ peerId }) => peerId)
     this.#suspected.push(chain)
@@ -214,6 +200,40 @@ export class Auditor implements ResultAuditor {
       { chain, deviation },
       'one of these servers gives wrong results and hides it: sessions go through this client'
     )
+  }
+
+  /** Asks each server alone for its part. @param states what goes into each of them, as others computed it */
+  async #examineEach(
+    hops: readonly Hop[],
+    states: readonly Float32Tensor[],
+    request: SpanRequest,
+    options: { readonly kind: AuditKind; readonly decoded: boolean }
+  ): Promise<(Examination['verdict'] | null)[]> {
+    const verdicts: (Examination['verdict'] | null)[] = []
+    for (const [index, hop] of hops.entries()) {
+      const input = states[index]!
+      try {
+        const output = await this.#recompute([hop], input, request, options.decoded)
+        const work = this.#forwardWork({ hop, input, request }, output, { ...options, isAlone: true })
+        verdicts.push(await this.#examine(hop, work, request.signal))
+      } catch (error) {
+        throwIfAborted(request.signal)
+        this.#logger.debug({ error }, `cannot be asked again: ${describeHop(hop)}`)
+      }
+    }
+    return verdicts
+  }
+
+  #recompute(
+    route: readonly Hop[],
+    input: Float32Tensor,
+    request: SpanRequest,
+    decoded: boolean
+  ): Promise<Float32Tensor> {
+    const { caller } = this.#components
+    return decoded
+      ? recomputeSession(caller, route, input, request, this.#sessionCodec)
+      : recomputeForward(caller, route, input, request)
   }
 
   get #sessionCodec(): Codec {
@@ -224,21 +244,25 @@ export class Auditor implements ResultAuditor {
   #forwardWork(
     { input, request }: AuditedRequest,
     output: Float32Tensor,
-    options: { kind?: AuditKind; isKnown?: AuditedSession['isKnown']; decoded?: boolean } = {}
+    options: { kind?: AuditKind; isKnown?: AuditedSession['isKnown']; decoded?: boolean; isAlone?: boolean } = {}
   ): AuditedWork<Float32Tensor> {
-    const { caller, own } = this.#components
-    const { kind = 'forward', isKnown, decoded = false } = options
+    const { own } = this.#components
+    const { kind = 'forward', isKnown, decoded = false, isAlone = false } = options
     return {
       kind,
       claimed: output,
       signal: request.signal,
       input,
-      compute: (route, signal) => {
-        const limited = { ...request, signal }
-        return decoded
-          ? recomputeSession(caller, route, input, limited, this.#sessionCodec)
-          : recomputeForward(caller, route, input, limited)
-      },
+      compute: (route, signal) => this.#recompute(route, input, { ...request, signal }, decoded),
+      ...(!isAlone && {
+        examineEach: async (route: readonly Hop[]) => {
+          const without = new Set(route.map(({ peerId }) => peerId))
+          const states = await this.#examiner.along(route, input, request, without, (others, from, limited) =>
+            this.#recompute(others, from, limited, decoded)
+          )
+          if (states !== null) await this.#examineEach(route, states.hidden, request, { kind, decoded })
+        }
+      }),
       // masks of dropout are the servers' to make
       own: own && request.dropout === null ? blocks => own.forward(blocks, input, request) : undefined,
       deviation: (claimed, reference, compared) =>
@@ -269,7 +293,10 @@ export class Auditor implements ResultAuditor {
     try {
       const examination = await this.#examiner.examine(hop, work)
       if (examination === null) this.#count('unanswered')
-      else this.#record(hop, work.kind, examination)
+      else {
+        this.#record(hop, work.kind, examination)
+        if (examination.doubted.length > 0) await this.#blameOneOf(examination.doubted, work)
+      }
       return examination?.verdict ?? null
     } catch (error) {
       throwIfAborted(signal)
@@ -277,6 +304,16 @@ export class Auditor implements ResultAuditor {
       this.#logger.debug({ code }, `an audit could not be carried out: ${message}`)
       this.#count('unanswered')
       return null
+    }
+  }
+
+  /** Finds out which of several servers lied, where each of them can be examined alone. */
+  async #blameOneOf<Result>(route: readonly Hop[], work: AuditedWork<Result>): Promise<void> {
+    try {
+      await work.examineEach?.(route)
+    } catch (error) {
+      throwIfAborted(work.signal)
+      this.#logger.debug({ error }, 'cannot find out which of several servers lied')
     }
   }
 

@@ -21,6 +21,8 @@ export interface AuditedWork<Result> {
   /** [batch, seq, hidden], what went in */
   readonly input: Float32Tensor
   compute(route: readonly Hop[], signal: AbortSignal): Promise<Result>
+  /** examines each of several servers alone that have given a wrong result together; absent: nobody of them is accused */
+  examineEach?(route: readonly Hop[]): Promise<void>
   /** absent: nothing of it can be computed here */
   own?: (blocks: BlockRange) => Promise<Result>
   /** of two results in units of what is tolerated */
@@ -33,8 +35,10 @@ export interface AuditedWork<Result> {
 
 export interface Examination {
   readonly verdict: Verdict
-  /** who is to be excluded; of a route of several servers nobody knows which */
+  /** servers that are to be excluded */
   readonly accused: readonly string[]
+  /** several servers that gave a wrong result together: each must be examined alone to find out which of them lied */
+  readonly doubted: readonly Hop[]
   readonly deviation: number
   readonly decidedBy: Lie['decidedBy']
 }
@@ -54,6 +58,16 @@ export interface ExaminerComponents {
 }
 
 const ownPrecision = 'float32'
+const ofOwn = { precisions: [ownPrecision], hops: 1 } as const
+
+/** One stretch of blocks, computed again. */
+interface Part {
+  readonly hidden: Float32Tensor
+  readonly precisions: readonly (string | undefined)[]
+  /** servers that computed it */
+  readonly hops: number
+}
+
 /** Time limit of a second result, beyond what routing expects: a first answer may wait for it. */
 const leastMs = 5 * second
 const factor = 4
@@ -72,18 +86,18 @@ export class Examiner {
     const { dtypeOf } = this.#bound
     const claim: Answer<Result> = { result: work.claimed, route: [hop], precisions: [dtypeOf(hop.peerId)] }
     const asked = new Set([hop.peerId])
-    const other = (await this.#byOther(hop, work, asked)) ?? (await this.#byOwn(hop, work))
+    const other = await this.#orOwn(hop, work, () => this.#byOther(hop, work, asked))
     if (other === null) return null
     const deviation = compare(work, claim, other)
     const decidedBy = other.route === null ? 'own blocks' : 'a third server'
     const first = { agrees: deviation <= 1, isOwn: other.route === null }
     if (first.agrees || first.isOwn) {
       const verdict = judge(first, null)
-      return { verdict, accused: verdict === 'lied' ? [hop.peerId] : [], deviation, decidedBy }
+      return { verdict, accused: verdict === 'lied' ? [hop.peerId] : [], doubted: [], deviation, decidedBy }
     }
     for (const { peerId } of other.route!) asked.add(peerId)
-    const third = (await this.#byOwn(hop, work)) ?? (await this.#byOther(hop, work, asked))
-    if (third === null) return { verdict: judge(first, null), accused: [], deviation, decidedBy }
+    const third = (await this.#byOwn(hop, work)) ?? (await this.#byThird(hop, work, asked))
+    if (third === null) return { verdict: judge(first, null), accused: [], doubted: [], deviation, decidedBy }
     const fromClaim = compare(work, claim, third)
     const verdict = judge(first, {
       agreesWithClaim: fromClaim <= 1,
@@ -92,13 +106,16 @@ export class Examiner {
     })
     return {
       verdict,
-      accused: accusedBy(verdict, hop, other.route!),
+      ...accusedBy(verdict, hop, other.route!),
       deviation: verdict === 'reference lied' ? deviation : Math.max(deviation, fromClaim),
       decidedBy: third.route === null ? 'own blocks' : 'a third server'
     }
   }
 
-  /** What comes in and out of each hop by other servers than these, or by us; null where nobody can. Throws what the servers say. */
+  /**
+   * What comes in and out of each hop by other servers than these, or by us where there are none or they fail; null where nobody can.
+   * Throws what the servers say.
+   */
   async along(
     hops: readonly Hop[],
     input: Float32Tensor,
@@ -111,13 +128,17 @@ export class Examiner {
     for (const { blocks, peerId } of hops) {
       const from = states.hidden.at(-1)!
       const route = this.#route(blocks, without, peerId)
-      if (route !== null) {
-        const signal = this.#limit(route, from, request.signal)
-        states.hidden.push(await compute(route, from, { ...request, signal }))
-      } else if (own) states.hidden.push(await own.forward(blocks, from, request))
-      else return null
-      states.precisions.push(...(route?.map(hop => this.#bound.dtypeOf(hop.peerId)) ?? [ownPrecision]))
-      states.hops += route?.length ?? 1
+      const byServers = async (): Promise<Part | null> => {
+        if (route === null) return null
+        const hidden = await compute(route, from, { ...request, signal: this.#limit(route, from, request.signal) })
+        return { hidden, precisions: route.map(hop => this.#bound.dtypeOf(hop.peerId)), hops: route.length }
+      }
+      const byOwn = own && (async () => ({ hidden: await own.forward(blocks, from, request), ...ofOwn }))
+      const part = await firstOf<Part>(byServers, byOwn, request.signal)
+      if (part === null) return null
+      states.hidden.push(part.hidden)
+      states.precisions.push(...part.precisions)
+      states.hops += part.hops
     }
     return states
   }
@@ -164,6 +185,29 @@ export class Examiner {
     }
   }
 
+  /** A third result. null where nobody answers: two results that differ are known then, which is more than no answer. */
+  async #byThird<Result>(
+    hop: Hop,
+    work: AuditedWork<Result>,
+    without: ReadonlySet<string>
+  ): Promise<Answer<Result> | null> {
+    try {
+      return await this.#byOther(hop, work, without)
+    } catch {
+      throwIfAborted(work.signal)
+      return null
+    }
+  }
+
+  /** By others; by our own blocks where there is no other or none answers. */
+  #orOwn<Result>(
+    hop: Hop,
+    work: AuditedWork<Result>,
+    byOther: () => Promise<Answer<Result> | null>
+  ): Promise<Answer<Result> | null> {
+    return firstOf(byOther, work.own && (() => this.#byOwn(hop, work)), work.signal)
+  }
+
   async #byOwn<Result>({ blocks }: Hop, work: AuditedWork<Result>): Promise<Answer<Result> | null> {
     if (work.own === undefined) return null
     return { result: await work.own(blocks), route: null, precisions: [ownPrecision] }
@@ -176,17 +220,27 @@ function compare<Result>(work: AuditedWork<Result>, one: Answer<Result>, other: 
   return work.deviation(one.result, other.result, { precisions, hops })
 }
 
-function accusedBy(verdict: Verdict, hop: Hop, second: readonly Hop[]): string[] {
-  const reference = second.length === 1 ? [second[0]!.peerId] : []
-  switch (verdict) {
-    case 'lied':
-      return [hop.peerId]
-    case 'reference lied':
-      return reference
-    case 'both lied':
-      return [hop.peerId, ...reference]
-    case 'agreed':
-    case 'undecided':
-      return []
+/** What servers give; what we compute where there are none or they fail. Throws what the servers say where we cannot compute it. */
+async function firstOf<T>(
+  byServers: () => Promise<T | null>,
+  byOwn: (() => Promise<T | null>) | undefined,
+  signal: AbortSignal | undefined
+): Promise<T | null> {
+  try {
+    const found = await byServers()
+    if (found !== null) return found
+  } catch (error) {
+    throwIfAborted(signal)
+    if (byOwn === undefined) throw error
+  }
+  return byOwn === undefined ? null : await byOwn()
+}
+
+function accusedBy(verdict: Verdict, hop: Hop, second: readonly Hop[]): Pick<Examination, 'accused' | 'doubted'> {
+  const isSecondWrong = verdict === 'reference lied' || verdict === 'both lied'
+  const wrong = isSecondWrong && second.length === 1 ? [second[0]!.peerId] : []
+  return {
+    accused: verdict === 'lied' || verdict === 'both lied' ? [hop.peerId, ...wrong] : wrong,
+    doubted: isSecondWrong && second.length > 1 ? second : []
   }
 }
