@@ -1,5 +1,5 @@
 // Teaches a model to tell which of three books a sentence comes from, with a LoRA adapter and a head of three labels, through
-// a swarm. Start servers first (README, "A swarm by hand"), then:
+// a swarm. Start servers first (README.md, "A swarm by hand"), then:
 //
 //   node examples/classify.ts <address of any peer> [folder for the adapter] [path of the model]
 //

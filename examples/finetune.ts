@@ -1,5 +1,5 @@
 // Teaches a model the capitals of the United States with a LoRA adapter, through a swarm. Start servers first
-// (README, "A swarm by hand"), then:
+// (README.md, "A swarm by hand"), then:
 //
 //   node examples/finetune.ts <address of any peer> [folder for the adapter] [path of the model]
 //

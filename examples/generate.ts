@@ -1,4 +1,4 @@
-// Continues a text through a swarm. Start servers first (README, "A swarm by hand"), then:
+// Continues a text through a swarm. Start servers first (README.md, "A swarm by hand"), then:
 //
 //   node examples/generate.ts <address of any peer> [prompt] [path of the model]
 //
