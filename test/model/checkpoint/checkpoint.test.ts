@@ -30,7 +30,11 @@ describe('opening a model directory', () => {
 
   test('names what is not a model directory', async context => {
     const folder = await temporaryFolder(context)
-    await rejectsWith(openCheckpoint(folder), 'NOT_FOUND', /no config\.json/)
+    await rejectsWith(
+      openCheckpoint(folder),
+      'NOT_FOUND',
+      /the folder is empty; expected a folder with config\.json and weights/
+    )
     await writeFile(join(folder, 'config.json'), '{"model_type": ')
     await rejectsWith(openCheckpoint(folder), 'BAD_CHECKPOINT', /config\.json: not JSON/)
     await writeFile(join(folder, 'config.json'), '{"model_type": "mamba", "architectures": ["MambaForCausalLM"]}')

@@ -19,8 +19,8 @@ export interface FakeHub {
   readonly storeSawTokens: string[]
   /** requests that the hub itself has answered */
   requests: number
-  /** answers are cut off after so many bytes, so many times */
-  cut: { afterBytes: number; times: number }
+  /** answers are cut off after this many bytes, this many times; with `taken`, once the client has taken what was sent */
+  cut: { afterBytes: number; times: number; taken?: () => Promise<unknown> }
   /** answers to requests for content have this status instead */
   failWith: number | undefined
   /** the last byte of these files is another one than their hash says */
@@ -89,7 +89,9 @@ export async function startFakeHub(context: TestContext, folder: string): Promis
     hub.sent.set(name, (hub.sent.get(name) ?? 0) + sent.length)
     if (!cut) return void response.end(sent)
     hub.cut.times--
-    response.write(sent, () => setTimeout(() => response.destroy(), 20))
+    // what is under way when a connection breaks is lost
+    const { taken = () => new Promise(done => setTimeout(done, 20)) } = hub.cut
+    response.write(sent, () => void taken().then(() => response.destroy()))
   }
 
   const store = await listenSecurely((request, response) => {

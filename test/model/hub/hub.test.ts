@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
 import { copyFile, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -6,6 +7,7 @@ import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import type { Progress } from '../../../common/progress.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../../../model/checkpoint/checkpoint.ts'
+import type { HubOptions } from '../../../model/hub/options.ts'
 import { renderChat } from '../../../model/text/chat-template.ts'
 import { loadTokenizer } from '../../../model/text/tokenizer.ts'
 import { blockWeights } from '../../../model/weights/block-weights.ts'
@@ -17,7 +19,7 @@ const weights = 'model.safetensors'
 async function setUp(context: TestContext, folder = tinyPath) {
   const hub = await startFakeHub(context, folder)
   const cacheDir = await temporaryFolder(context)
-  const open = (options: { revision?: string; token?: string; offline?: boolean } = {}, name = 'acme/model') =>
+  const open = (options: HubOptions = {}, name = 'acme/model') =>
     openCheckpoint(name, { hub: { endpoint: hub.endpoint, cacheDir, ...options } })
   return { hub, cacheDir, open, repository: join(cacheDir, 'models--acme--model') }
 }
@@ -187,9 +189,18 @@ describe('a model of the hub', () => {
 describe('when fetching from the hub goes wrong', () => {
   test('a connection that is cut is taken up where it was cut', async context => {
     const { hub, open } = await setUp(context)
-    const found = await open()
+    const progress = new EventEmitter()
+    let done = 0
+    const onProgress = (each: Progress): void => {
+      done = each.done
+      progress.emit('bytes')
+    }
+    const found = await open({ onProgress })
     const before = bytesSent(hub)
-    hub.cut = { afterBytes: 50_000, times: 3 }
+    const taken = async (): Promise<void> => {
+      while (done < bytesSent(hub) - before) await once(progress, 'bytes')
+    }
+    hub.cut = { afterBytes: 50_000, times: 3, taken }
     const name = 'model.layers.4.mlp.up_proj.weight'
     const expected = await openCheckpoint(tinyPath)
     assert.deepEqual(await readTensor(found, name), await readTensor(expected, name))
