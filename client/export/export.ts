@@ -1,9 +1,10 @@
 // A model with an adapter merged into it, written as a checkpoint of its own that transformers loads. Needs no swarm.
+import { files } from '#files'
 import { checkOptions } from '../../common/options.ts'
 import { type OnProgress, runStage } from '../../common/progress.ts'
 import { dtypes, type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
 import { GiB, MiB } from '../../common/units.ts'
-import { type Checkpoint, readSample, readTensor } from '../../model/checkpoint/checkpoint.ts'
+import { type Checkpoint, mergedField, readSample, readTensor } from '../../model/checkpoint/checkpoint.ts'
 import { copyCompanions, copyConfig } from '../../model/checkpoint/companion-files.ts'
 import { readTensorIndex } from '../../model/checkpoint/formats.ts'
 import type { ReadTensorOptions } from '../../model/checkpoint/read-tensor.ts'
@@ -12,10 +13,11 @@ import { setField, withClasses, withDtype } from '../../model/config/config-text
 import { isWeightDtype, type WeightDType } from '../../model/formats/convert.ts'
 import type { TensorSource } from '../../model/formats/safetensors/file.ts'
 import type { TensorInfo } from '../../model/formats/tensor-info.ts'
-import type { JsonObject } from '../../model/json.ts'
+import { isJsonObject, type JsonObject } from '../../model/json.ts'
 import { encodePieces } from '../../proto/codec.ts'
 import { parameter } from '../local/parameter.ts'
 import { chosenBy } from '../peft.ts'
+import { adapterConfigPath, adapterTensorsPath } from '../tuning/adapter-file.ts'
 import {
   type AdapterInfo,
   classifierModules,
@@ -25,7 +27,6 @@ import {
   type TuningMethod
 } from '../tuning/index.ts'
 import { checkpointTarget } from '../tuning/target.ts'
-import { markMerged } from './mark.ts'
 import { type MergePlan, planMerge } from './merge.ts'
 import { type AddedTensor, type OwnReplacement, replaceOwn } from './own.ts'
 
@@ -234,4 +235,25 @@ export async function exportMerged(
     added: [...added, ...own!.added],
     editConfig: text => mark(own!.editConfig(withHead(info, text)))
   })
+}
+
+/** Hex digits: a check against mistakes. */
+const digits = 16
+
+async function sha256(bytes: Uint8Array): Promise<string> {
+  const hash = await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)
+  return Array.from(new Uint8Array(hash), byte => byte.toString(16).padStart(2, '0')).join('')
+}
+
+/** Marks the text of config.json as that of `checkpoint` with the adapter in a folder, by a hash over both its files. */
+async function markMerged(
+  { config: { raw } }: Pick<Checkpoint, 'config'>,
+  adapter: string,
+  options: { signal?: AbortSignal } = {}
+): Promise<(text: string) => string> {
+  const before = isJsonObject(raw) ? raw[mergedField] : undefined
+  const parts = [adapterConfigPath(adapter), adapterTensorsPath(adapter)]
+  const hashes = await Promise.all(parts.map(async path => await sha256(await files.read(path, options))))
+  const all = await sha256(new TextEncoder().encode([before ?? '', ...hashes].join('\n')))
+  return text => setField(text, mergedField, all.slice(0, digits))
 }

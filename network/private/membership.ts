@@ -1,8 +1,8 @@
 // What being in a swarm means for a peer's network: whom it joins by, what it enciphers with, what it listens for. Pure.
+import { createHash } from 'node:crypto'
 import { SwarmError } from '../../common/errors.ts'
 import { isLoopback, toMultiaddrs } from '../addresses.ts'
 import { type Invite, parseInvite } from './invite.ts'
-import { multicastTag } from './multicast-tag.ts'
 
 export interface MembershipInit {
   /** an invite, or the text of one; none: an open swarm */
@@ -63,4 +63,16 @@ export function membership(init: MembershipInit): Membership {
 function tagged({ model, anyModel }: MembershipInit): Parameters<typeof multicastTag>[0] | undefined {
   if (model !== undefined) return { model }
   return anyModel ? 'open' : undefined
+}
+
+/**
+ * A one-way function of the secret of a private swarm, or of the model identity of an open one; nobody learns it back. `open` is the
+ * tag that servers of every open swarm answer to.
+ */
+export function multicastTag(swarm: { readonly secret: Uint8Array } | { readonly model: string } | 'open'): string {
+  const hash = createHash('sha256').update('swarmtune multicast tag 1\n')
+  if (swarm === 'open') hash.update('open\n')
+  else if ('secret' in swarm) hash.update('secret\n').update(swarm.secret)
+  else hash.update('model\n').update(swarm.model)
+  return `_${hash.digest('hex').slice(0, 32)}._udp.local`
 }

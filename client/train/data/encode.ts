@@ -5,12 +5,11 @@ import { SwarmError } from '../../../common/errors.ts'
 import { plural } from '../../../common/plural.ts'
 import { type OnProgress, type RunningStage, runStage } from '../../../common/progress.ts'
 import { countLabels, countTokens } from '../collate.ts'
-import type { Example } from './example.ts'
+import { type Example, hasLabels, ignoredLabel } from './example.ts'
 import { fitExample, type LengthLimit } from './fit.ts'
 import type { DataRow, EncodeContext } from './format.ts'
 import { dataFormats } from './formats/index.ts'
 import type { DataFile, DocumentFile, RowsFile } from './read.ts'
-import { textWindows } from './windows.ts'
 
 export interface DataEncodeSettings {
   readonly encoding: EncodeContext
@@ -118,4 +117,22 @@ export async function encodeFiles(files: readonly DataFile[], settings: DataEnco
     examples: encoded.flatMap(({ examples }) => examples),
     description: encoded.flatMap(({ description }) => description)
   }
+}
+
+/**
+ * Windows of at most `length` tokens, each `stride` after the one before; every token but the very first of the text, and the first
+ * of windows that do not overlap, is a label once, with as much before it as its window holds (Hugging Face, "Perplexity of
+ * fixed-length models"). `stride` = `length` cuts the text into pieces.
+ */
+function textWindows(ids: readonly number[], length: number, stride: number): Example[] {
+  const windows: Example[] = []
+  let labelled = 0
+  for (let start = 0; labelled < ids.length; start += stride) {
+    const end = Math.min(start + length, ids.length)
+    const window = ids.slice(start, end)
+    const fresh = Math.max(1, labelled - start)
+    windows.push({ ids: window, labels: window.map((id, place) => (place < fresh ? ignoredLabel : id)) })
+    labelled = end
+  }
+  return windows.filter(hasLabels)
 }

@@ -1,11 +1,12 @@
 // A model measured over examples: language modelling by perplexity and exact answers, classification by its classes.
+
 import { checkOptions } from '../../../common/options.ts'
 import { type OnProgress, runStage, type Stage } from '../../../common/progress.ts'
 import type { Float32Tensor } from '../../../common/tensor.ts'
 import type { Tokenizer } from '../../../model/text/tokenizer.ts'
 import type { GenerationOptions } from '../../generate/index.ts'
 import { type Batch, collate, countLabels } from '../collate.ts'
-import type { Example } from '../data/example.ts'
+import { type Example, ignoredLabel } from '../data/example.ts'
 import { type EvaluateOptions, evaluateKeys, evaluateLoss } from '../evaluate.ts'
 import type { Loss, TrainableModel, TrainingForwardOptions } from '../model.ts'
 import {
@@ -14,7 +15,6 @@ import {
   classificationReport,
   confusionMatrix
 } from './classification.ts'
-import { type Question, questionOf, untilEnd } from './exact-match.ts'
 import { predictionsOf } from './predictions.ts'
 
 /** Takes a measure batch by batch, as a stage of its own. */
@@ -131,4 +131,24 @@ export async function measureExactMatch(
     }
   })
   return { matched, questions: questions.length }
+}
+
+interface Question {
+  readonly prompt: readonly number[]
+  /** the expected answer without the end token */
+  readonly answer: readonly number[]
+}
+
+/** Prompt and answer of an example whose labels are one stretch at its end; null of any other, which has no single answer. */
+function questionOf({ ids, labels }: Example, endIds: readonly number[]): Question | null {
+  const start = labels.findIndex(label => label !== ignoredLabel)
+  if (start < 1 || labels.includes(ignoredLabel, start)) return null
+  const end = ids.length - (endIds.includes(ids.at(-1)!) ? 1 : 0)
+  return end <= start ? null : { prompt: ids.slice(0, start), answer: ids.slice(start, end) }
+}
+
+/** What was generated before the first end token. */
+function untilEnd(ids: readonly number[], endIds: readonly number[]): readonly number[] {
+  const end = ids.findIndex(id => endIds.includes(id))
+  return end === -1 ? ids : ids.slice(0, end)
 }

@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { MiB } from '../../../common/units.ts'
 import { generateSecret } from '../../../network/private/invite.ts'
-import { membership } from '../../../network/private/membership.ts'
-import { multicastTag } from '../../../network/private/multicast-tag.ts'
+import { membership, multicastTag } from '../../../network/private/membership.ts'
 import { Machines, namespacesMissing, type Resident } from '../fixtures/namespaces.ts'
 
 const script = join(import.meta.dirname, '../fixtures', 'resident.ts')

@@ -9,8 +9,7 @@ import {
   looksLikeInvite,
   parseInvite
 } from '../../../network/private/invite.ts'
-import { membership } from '../../../network/private/membership.ts'
-import { multicastTag } from '../../../network/private/multicast-tag.ts'
+import { membership, multicastTag } from '../../../network/private/membership.ts'
 import { code } from '../harness.ts'
 
 const peer = '12D3KooWPLUghM9BX2h44Jw3pD2DoiUu2gpp3Ey2ztdDQuBrv9bL'
