@@ -72,10 +72,13 @@ export interface TrainingPlanOptions {
   readonly groupByLength?: boolean
 }
 
+/** Suits adapters; Hugging Face's 5e-5 is for whole models. */
+export const defaultLearningRate = 2e-3
+
 /** Of a training run. */
 export interface TrainOptions extends OptimizerSettings, TrainingPlanOptions, StoppingRule, CheckpointOptions {
-  /** the highest rate of the schedule */
-  readonly learningRate: number
+  /** the highest rate of the schedule; default 2e-3, which suits adapters */
+  readonly learningRate?: number
   /** fills shorter rows of a batch */
   readonly padTokenId: number
   /** default 'constant' */

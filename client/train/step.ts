@@ -10,7 +10,7 @@ import { type Example, ignoredLabel } from './data/example.ts'
 import { inOrder } from './in-order.ts'
 import { createLossScale, unscaleGradients } from './loss-scale.ts'
 import type { Traffic, TrainableModel } from './model.ts'
-import type { TrainOptions } from './options.ts'
+import { defaultLearningRate, type TrainOptions } from './options.ts'
 import { planTraining } from './plan.ts'
 import type { TrainingState } from './state.ts'
 
@@ -44,7 +44,7 @@ export class Steps {
 
   /** Throws INVALID_ARGUMENT for options that make no sense, and for a model that has nothing to train. */
   constructor(model: TrainableModel, examples: readonly Example[], options: TrainOptions) {
-    const { learningRate, maxGradNorm = 1, labelSmoothingFactor: smoothing = 0 } = options
+    const { learningRate = defaultLearningRate, maxGradNorm = 1, labelSmoothingFactor: smoothing = 0 } = options
     for (const [name, value] of Object.entries({ learningRate, maxGradNorm })) {
       if (value >= 0) continue
       throw new SwarmError('INVALID_ARGUMENT', `${name}: expected a number of at least 0, found ${value}`)
@@ -116,7 +116,11 @@ export class Steps {
   }
 
   #rateAt(step: number): number {
-    const { learningRate, lrSchedulerType = 'constant', lrSchedulerKwargs: kwargs } = this.#options
+    const {
+      learningRate = defaultLearningRate,
+      lrSchedulerType = 'constant',
+      lrSchedulerKwargs: kwargs
+    } = this.#options
     const totalSteps = this.plan.total
     const warmupSteps = warmupStepsOf(this.#options, totalSteps)
     return learningRateAt(lrSchedulerType, step, { learningRate, warmupSteps, totalSteps, kwargs })

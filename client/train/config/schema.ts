@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { codecNames } from '../../../proto/frame.ts'
 import { optimizerNames, scheduleNames } from '../../optim/index.ts'
 import { dataFormatNames } from '../data/index.ts'
+import { defaultLearningRate } from '../options.ts'
 import { peftSection } from './peft.ts'
 
 const count = z.int().min(1)
@@ -85,7 +86,11 @@ const optimization = {
   per_device_eval_batch_size: count.default(8).describe('examples in an evaluation batch'),
   gradient_accumulation_steps: count.default(1).describe('batches in an optimizer step'),
   optim: z.enum(optimizerNames).default('adamw').describe('optimizer'),
-  learning_rate: z.number().min(0).default(2e-3).describe('peak learning rate (Hugging Face: 5e-5, for whole models)'),
+  learning_rate: z
+    .number()
+    .min(0)
+    .default(defaultLearningRate)
+    .describe('peak learning rate (Hugging Face: 5e-5, for whole models)'),
   lr_scheduler_type: z
     .enum(scheduleNames as [(typeof scheduleNames)[number]])
     .default('linear')

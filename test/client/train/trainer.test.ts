@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { addGradient } from '../../../client/local/parameter.ts'
 import { adamw, applyUpdates } from '../../../client/optim/index.ts'
+import { parseTrainConfig } from '../../../client/train/config/index.ts'
 import {
   evaluateLoss,
   lossEvaluation,
@@ -43,6 +44,16 @@ suite('train', () => {
     for (const [index, { loss }] of large.progress.entries()) {
       assertClose([small.progress[index]!.loss], [loss], 1e-6, `loss ${index}`)
     }
+  })
+
+  test('has the learning rate of a configuration that names none', async () => {
+    const { learningRate: _, ...others } = settings
+    const { model } = unigram()
+    const [first] = await collectAll(train(model, examples, { ...others, maxSteps: 1 }))
+    const needed = { model: 'm', train_file: 'a.jsonl', initial_peers: ['/ip4/127.0.0.1/tcp/1'], output_dir: 'out' }
+    const config = parseTrainConfig(needed)
+    assert.equal(first!.learningRate, 2e-3)
+    assert.equal(config.learning_rate, 2e-3)
   })
 
   test('a step is clipping, schedule and AdamW', async () => {
