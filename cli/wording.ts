@@ -4,6 +4,8 @@ import type { Command } from 'commander'
 /** Names of the SDK that are no flags in camel case. */
 const others: readonly (readonly [name: string, flag: string])[] = [
   ['useGenerationConfig: false', '--no-generation-config'],
+  ["the option 'resume'", '--resume'],
+  ["the option 'logger'", '--log-level'],
   ['greedy is doSample: false', 'greedy is --temperature 0'],
   ['promptLookupNumTokens', '--speculate'],
   ['numAssistantTokens', '--speculate'],

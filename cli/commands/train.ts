@@ -37,6 +37,7 @@ import { resolveTrainConfig, unnamedFolder } from '../train-config.ts'
 import { addConfigOptions } from '../train-flags.ts'
 import { previewTraining } from '../train-preview.ts'
 import { showTraining } from '../training.ts'
+import { inWordsOfFlags } from '../wording.ts'
 
 interface TrainFlags extends AccessFlags, Pick<HubFlags, 'offline'> {
   config?: string
@@ -89,7 +90,7 @@ async function train(model: string | undefined, files: string[], flags: TrainFla
     join: flags.join,
     flags: command.opts(),
     previews: flags.preview !== undefined,
-    note: line => print(`note: ${line}`),
+    note: line => print(`note: ${inWordsOfFlags(line, command.parent!)}`),
     joinIsDefault: command.getOptionValueSource('join') === 'env'
   })
   if (flags.preview === undefined) await checkRunFolder(config, { resume: resume !== undefined })

@@ -163,7 +163,7 @@ export interface GenerationDefaults {
 const ofSampling = ['temperature', 'topK', 'topP', 'minP', 'typicalP', 'epsilonCutoff', 'etaCutoff'] as const
 const isOfSampling = (option: string): boolean => ofSampling.some(other => other === option)
 
-const unknownAdvice = '(generate with useGenerationConfig: false, or --no-generation-config, to leave the file out)'
+const unknownAdvice = '(useGenerationConfig: false leaves the file out)'
 
 /** Of fields that mean nothing without sampling, those that are not done here. */
 const unsupportedOfSampling: readonly string[] = ['top_h']

@@ -72,8 +72,8 @@ const nameSwarm = (swarm: string): string => (swarm === '' ? 'this private swarm
 const blocksOf = (missing: readonly number[]): string =>
   `block${missing.length === 1 ? '' : 's'} ${formatBlocks(missing)}`
 
-/** `--blocks 4-8` for the first run of missing blocks. */
-function serveCommand(missing: readonly number[], model: ModelName | undefined): string {
+/** The command that starts a server of the first run of missing blocks; servers are not started by the SDK. */
+export function startCommand(missing: readonly number[], model?: ModelName): string {
   const first = missing[0]!
   const past = missing.findIndex((block, index) => block !== first + index)
   const end = past === -1 ? missing.at(-1)! + 1 : first + past
@@ -165,10 +165,10 @@ const table = {
     restingSentence(
       state,
       "wait for its schedule, resume it ('kill -USR2 <pid>' on its machine), or start another with " +
-        `'${serveCommand(state.missing, state.model)}'`
+        `'${startCommand(state.missing, state.model)}'`
     ),
   joining: state => restingSentence(state, "try again in a minute; 'swarm status --watch' shows when it is online"),
-  draining: state => restingSentence(state, `start another server with '${serveCommand(state.missing, state.model)}'`),
+  draining: state => restingSentence(state, `start another server with '${startCommand(state.missing, state.model)}'`),
   'other-version': ({ missing, others, needs, model }) => ({
     what: `no server of ${blocksOf(missing)}${model ? ` of ${describeModel(model)}` : ''} speaks a version of this build: ${listed(
       others.map(server => {
@@ -181,7 +181,7 @@ const table = {
   }),
   incomplete: ({ missing, online, resting, model }) => ({
     what: `no server for ${blocksOf(missing)} (${plural(online, 'server')} of this model seen${alsoResting(resting)})`,
-    next: `start one with '${serveCommand(missing, model)}'`
+    next: `start one with '${startCommand(missing, model)}'`
   }),
   complete: () => ({ what: 'every block is served', next: '' })
 } as const satisfies { [Kind in SwarmStateKind]: (state: Of<Kind>, words: Words) => StateSentence }

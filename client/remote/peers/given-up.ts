@@ -2,6 +2,7 @@
 import { SwarmError } from '../../../common/errors.ts'
 import { type BlockRange, formatBlocks } from '../../../common/range.ts'
 import type { Announcement } from '../../../network/discovery/announcement.ts'
+import { startCommand } from '../../../network/state/sentences.ts'
 import { describeHop } from '../passes/span-request.ts'
 
 /** servers whose failures are told */
@@ -35,7 +36,7 @@ export function givenUp(
   const others = reasons.length > mostReasons ? [`and ${reasons.length - mostReasons} more`] : []
   const why = [...reasons.slice(0, mostReasons), ...others].join('; ')
   const what = `block${lost.length === 1 ? '' : 's'} ${formatBlocks(lost)}`
-  const hint = "try again when one of them is back, or start another with 'swarm serve <model> --join <address>'"
+  const hint = `try again when one of them is back, or start another with '${startCommand(lost)}'`
   const message = `no server is left for ${what}, though tried several times (${why}); ${hint}`
   return new SwarmError('BLOCKS_UNAVAILABLE', message, { cause: error })
 }

@@ -3,6 +3,7 @@
 import { SwarmError } from '../../../common/errors.ts'
 import { plural } from '../../../common/plural.ts'
 import { type BlockRange, formatBlocks } from '../../../common/range.ts'
+import { startCommand } from '../../../network/state/sentences.ts'
 import { undominated } from './dominated.ts'
 import { type Hop, isChained, type RouteOptions, type RouteServer } from './route-costs.ts'
 import { searchRoute } from './route-search.ts'
@@ -18,7 +19,7 @@ function unavailable(blocks: BlockRange, usable: readonly RouteServer[], seen: n
   const left = seen > usable.length ? `, ${seen - usable.length} of them left out after failures` : ''
   return new SwarmError(
     'BLOCKS_UNAVAILABLE',
-    `no server for block${missing.length === 1 ? '' : 's'} ${formatBlocks(missing)} (${servers}${left}); start one with 'swarm serve <model> --join <address>'`
+    `no server for block${missing.length === 1 ? '' : 's'} ${formatBlocks(missing)} (${servers}${left}); start one with '${startCommand(missing)}'`
   )
 }
 

@@ -85,7 +85,7 @@ describe('generation_config.json', () => {
     assert.throws(() => generationDefaults({ top_n_sigma: 1 }), {
       code: 'UNSUPPORTED',
       message:
-        /^generation_config.json: top_n_sigma = 1: nothing here knows this field, and it may change .*--no-generation-config/
+        /^generation_config.json: top_n_sigma = 1: nothing here knows this field, and it may change .*useGenerationConfig: false leaves the file out/
     })
     assert.throws(() => generationDefaults({ repetition_penalti: 1.2 }), {
       message: /did you mean repetition_penalty\?/

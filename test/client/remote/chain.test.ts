@@ -71,7 +71,7 @@ describe('a chain of remote blocks', () => {
     await assert.rejects(swarm.blocks().forward(input()), {
       code: 'BLOCKS_UNAVAILABLE',
       message:
-        "no server is left for blocks 0..3, though tried several times (peer …er-alpha, blocks 0..3: nobody there); try again when one of them is back, or start another with 'swarm serve <model> --join <address>'"
+        "no server is left for blocks 0..3, though tried several times (peer …er-alpha, blocks 0..3: nobody there); try again when one of them is back, or start another with 'swarm serve <model> --blocks 0-4 --join <address>'"
     })
     assert.equal(swarm.calls.length, 4)
   })

@@ -65,7 +65,10 @@ suite('a preview', () => {
     })
     const faultsOf = async (...given: Parameters<typeof preview>) =>
       (await preview(...given)).faults.map(fault => fault.message)
-    assert.match((await faultsOf(config))[0]!, /holds a run already \(checkpoint-\d+\): --resume it/)
+    assert.match(
+      (await faultsOf(config))[0]!,
+      /holds a run already \(checkpoint-\d+\): resume it \(the option 'resume'\)/
+    )
     const other = await faultsOf(configOf(folder, { learning_rate: 1 }), true)
     assert.match(
       other[0]!,
