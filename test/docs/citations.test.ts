@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, normalize, relative } from 'node:path'
 import { describe, test } from 'node:test'
+import { rooms } from '../../scripts/layers.ts'
 
 const root = join(import.meta.dirname, '../..')
 /** not of the repository: what npm, git, the build and runs put there */
@@ -85,6 +86,25 @@ describe('documents', () => {
       }
     }
     assert.deepEqual(faults, [])
+  })
+
+  test('name exports of the files beside them', () => {
+    const places = [...read('docs/architecture.md').matchAll(/`([\w/.-]+\.ts)` \(((?:`\w+`(?:, )?)+)\)/g)]
+    assert.ok(places.length >= 2)
+    for (const [, file, list] of places)
+      for (const [, name] of list!.matchAll(/`(\w+)`/g))
+        assert.match(read(file!), new RegExp(`^export (?:async )?(?:function|class|const) ${name}\\b`, 'm'), `${file}`)
+  })
+
+  test('name every room of the layer check', () => {
+    const page = read('docs/architecture.md')
+    for (const [folder, list] of Object.entries(rooms)) {
+      const row = page.split('\n').find(line => line.startsWith(`| \`${folder}/\` |`))
+      const subfolders = list.filter(room => /^[a-z-]+$/.test(room))
+      const missing = row === undefined ? [] : subfolders.filter(room => !row.includes(`\`${room}\``))
+      assert.deepEqual(missing, [], folder)
+      assert.ok(row !== undefined || folder.startsWith('model/'), `no row for ${folder}`)
+    }
   })
 
   test('begin every command with npx swarm', () => {
