@@ -39,7 +39,7 @@ export interface ServerContext {
   /** tokens per second through one block, as measured */
   readonly forwardRate: number
   readonly executor: SpanExecutor
-  /** the blocks of each run of the device that a pass of so many tokens takes */
+  /** splits a pass of this many tokens into runs of the device: the blocks of each run */
   runsOf(blocks: BlockRange, tokens: number): BlockRange[]
   readonly engine: DecodeEngine
   readonly scheduler: Scheduler

@@ -11,7 +11,7 @@ import { checkMaxRate } from './schedule/rate-limit.ts'
 
 export interface ServerInit extends NetworkInit, SpanHostInit {
   readonly checkpoint: SpanHostInit['checkpoint']
-  /** what others call this server in lists: at most 64 printable characters; default: they show its peer id */
+  /** name of this server in lists: at most 64 printable characters; default: lists show its peer id */
   readonly name?: string
   /** how long a run of a forward pass may keep those who decode waiting, about; default a quarter of a second */
   readonly passRunMs?: number

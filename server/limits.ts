@@ -3,7 +3,10 @@ import { KiB, MiB, minute, second } from '../common/units.ts'
 
 /** rows times positions of one forward or backward request */
 export const maxTokensPerRequest = 65_536
-/** forward and backward requests of several rows are of at most so much work, by the measured rate, but may have so many tokens */
+/**
+ * maximum work of a forward or backward request of several rows, by the measured rate; this many tokens are always
+ * allowed
+ */
 export const requestWorkMs = 2 * second
 export const minRequestTokens = 2048
 /** rows of one request or session */
@@ -11,7 +14,7 @@ export const maxBatch = 1024
 export const maxLoraRank = 4096
 /** open inference sessions of one peer */
 export const maxSessionsPerPeer = 32
-/** streams by which one server brings steps of sessions, whoever has opened those */
+/** push streams of one upstream server, for sessions of any client */
 export const maxPushStreamsPerPeer = 512
 /** frames of requests that carry no tensors */
 export const maxSmallFrameBytes = 64 * KiB
@@ -37,7 +40,9 @@ export const maxPassRuns = 32
 export const cacheWaitMs = 30 * second
 /** positions that a row may add in one step and be as urgent as one that adds a single one: guesses of speculative decoding */
 export const maxGuessTokens = 16
-/** compiled graphs of all blocks that are kept; those of some blocks count as a part, but as so much at least */
+/**
+ * maximum number of compiled graphs over all blocks; graphs over some blocks count proportionally, with this minimum
+ */
 export const maxPrograms = 24
 export const leastProgramShare = 1 / 4
 

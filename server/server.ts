@@ -1,4 +1,4 @@
-// A server: hosts a range of blocks, says so, computes for whoever asks, and leaves in order.
+// A server: hosts a range of blocks, announces it, computes requests of peers, and leaves in order.
 
 import { within } from '../common/async.ts'
 import { messageOf, SwarmError } from '../common/errors.ts'
@@ -171,7 +171,7 @@ export class BlockServer {
     return this.#stores.kvCache.bytesUsed
   }
 
-  /** of beginnings of sequences, kept as long as no session needs the memory */
+  /** of prefixes, cached as long as no session needs the memory */
   get prefixBytes(): number {
     return this.#stores.prefixes?.bytes ?? 0
   }
@@ -203,7 +203,10 @@ export class BlockServer {
     return this.#drained
   }
 
-  /** Keeps its blocks, but serves nobody until `resume`: sessions are handed over, those that cannot be finish. */
+  /**
+   * Keeps the blocks but serves no requests until `resume`. Sessions move to other servers; those that cannot move
+   * finish here.
+   */
   async pause(): Promise<void> {
     if (this.state !== 'online' || this.#announcedState.isMoving) return
     void this.#admission.close()
@@ -302,7 +305,7 @@ export class BlockServer {
     this.#stopping.abort(new SwarmError('ABORTED', 'the server stops'))
     await this.#announcedState.leave()
     await this.network.stop()
-    // half a start must come to its end first; its error is for whoever called start
+    // a start in progress must end first; the caller of start gets its error
     await this.#starting?.catch(error => this.#logger.debug({ reason: messageOf(error) }, 'stops half started'))
     await this.#relocation.end()
     await this.#host.close()

@@ -1,4 +1,4 @@
-// Which rows of which sessions one run of the device computes together. Pure.
+// Selects the rows of all sessions that one run of the device computes together. Pure.
 import type { Slab } from '../memory/kv/slab.ts'
 
 /** New positions of one row. */
@@ -21,7 +21,7 @@ export interface DecodeRun<Step extends RowStep> {
   readonly steps: readonly Step[]
 }
 
-/** Rows of first steps run together where padding does not make them more than so many times as long. */
+/** Rows of first steps run together if padding makes them at most this many times as long. */
 const maxPadding = 1.5
 
 function bySlab<Step extends RowStep>(steps: readonly Step[]): Step[][] {

@@ -25,7 +25,7 @@ export interface SpanCall {
 export interface Residuals {
   readonly key: ProgramKey
   readonly feeds: Record<string, Tensor>
-  /** made by the forward, and nobody else's */
+  /** created by the forward pass, owned by this object alone */
   readonly kept: Record<string, Tensor>
   readonly bytes: number
 }

@@ -1,5 +1,5 @@
-// Beginnings of sequences that were computed before, for whomever: found by the content of what comes in, copied instead of computed.
-// The server hashes what it computes from itself, so nobody can plant anything. Knows no device and no queue.
+// Reuses prefixes that any session computed before: it finds them by the content of the inputs and copies them. The
+// server hashes its own inputs, so no peer can plant results. Knows no device and no queue.
 
 import { createHash } from 'node:crypto'
 import { copyPositions, positionsView, writePositions } from '../../common/rows.ts'
@@ -136,7 +136,7 @@ export class PrefixReuse {
   }
 }
 
-/** A step without the first so many positions of each row; null where nothing is left. */
+/** A step without the first positions of each row; null if no position is left. */
 export function withoutFirst(
   { hidden, lengths }: Pick<DecodeStep, 'hidden' | 'lengths'>,
   skips: readonly number[]

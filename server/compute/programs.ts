@@ -32,7 +32,7 @@ export interface ProgramsInit {
   readonly threads?: number
   /** memory for rearranged copies of weights in decode sessions, which compute faster; without room they map the file */
   readonly prepackedBytes: number
-  /** sessions of all blocks that are kept; of some blocks so many more */
+  /** maximum number of cached sessions over all blocks; sessions over some of them allow proportionally more */
   readonly maxSessions: number
 }
 
@@ -111,7 +111,7 @@ export class SpanPrograms {
     await Promise.allSettled(entries.map(async entry => (await entry.session).release()))
   }
 
-  /** Releases sessions that nobody uses, those used longest ago first, as long as `needed` says so of the next. */
+  /** Releases unused sessions, least recently used first, as long as `needed` returns true for the next one. */
   async #release(needed: (entry: Entry) => boolean): Promise<void> {
     const releases: Promise<void>[] = []
     for (const [text, entry] of this.#entries) {

@@ -40,7 +40,7 @@ export class RotaryTables {
     return length > (fixedPositions(this.#checkpoint.config.rope) ?? Number.POSITIVE_INFINITY)
   }
 
-  /** At least so many positions. */
+  /** The feeds of tables with at least `positions` positions. */
   feeds(positions: number, { length, offset = 0 }: SequenceLength = {}): RotaryFeeds {
     const tables = this.#of(positions + offset, length)
     return offset === 0 ? tables : mapTables(tables, table => rowsOf(table, offset, table.shape[0]!))

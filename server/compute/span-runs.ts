@@ -1,5 +1,5 @@
-// Passes over a span in several runs of the device, some of its blocks in each: between two of them whoever waits for a token has his turn.
-// The numbers are those of one run. Knows no queue.
+// Splits a pass over a span into several runs of the device, some blocks each, so that decode steps run in between. The
+// numbers are those of one run. Knows no queue.
 import type { BlockRange } from '../../common/range.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
 import { second } from '../../common/units.ts'

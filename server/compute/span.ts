@@ -21,7 +21,7 @@ export interface SpanInit {
   readonly onProgress?: OnProgress
   /** told the paths of outdated conversions that were removed from the cache */
   readonly onRemoved?: (paths: readonly string[]) => void
-  /** for rearranged copies of so many bytes of weights */
+  /** maximum bytes of weights with rearranged copies */
   prepackedBytes(weightBytes: number): number
 }
 

@@ -22,7 +22,7 @@ export function pushHandler(context: PushContext): Handler {
         throw error
       })
       if (message === null) return
-      // whoever is not, or no more, the server before has nothing to say
+      // only the current upstream server may push steps
       if (session.previous !== peerId) {
         throw new SwarmError('INVALID_ARGUMENT', 'this session has its steps from somewhere else')
       }

@@ -24,7 +24,7 @@ export interface UnaryAnswer {
   readonly message: Message
   /** of the answer's float tensors */
   readonly codec?: CodecChoice
-  /** called where the answer could not be sent: nobody will ever come for what it promises */
+  /** called if the answer could not be sent, so that what it promised can be released */
   readonly discard?: () => void
 }
 

@@ -40,7 +40,7 @@ export interface MemoryInit {
   readonly maxConnections?: number
   /** of the KV cache, what the sessions of one peer may hold; default 0.75 */
   readonly cacheSharePerPeer?: number
-  /** keep prefixes for sessions that begin alike, in what others leave of the KV cache; default true */
+  /** cache prefixes in the free part of the KV cache, for sessions with the same prefix; default true */
   readonly prefixReuse?: boolean
 }
 
@@ -106,7 +106,7 @@ const prefixShare = 0.5
 const defaultShareOfPeer = 0.75
 /** of what one peer may have under way, the largest frame: small ones beside it */
 const frameShare = 7 / 8
-/** of the memory that is free when nobody says how much to take */
+/** share of the free memory to use if the operator sets no budget */
 const freeShare = 0.9
 /** bytes of a matrix element with its share of scales, offsets and sums, as products take it in */
 const elementBytes = { float32: 4, int8: 1.25, int4: 0.8 } as const satisfies Record<Precision, number>
@@ -149,12 +149,12 @@ function divide(init: Omit<MemoryInit, 'checkpoint'>, available: number) {
   return { budget, base, limits, forWeights }
 }
 
-/** Bytes that weights may take where the operator names nothing and so much memory is free. */
+/** Bytes for weights if the operator sets no budget, by the free memory. */
 export function defaultWeightBytes(available: number): number {
   return divide({}, available).forWeights
 }
 
-/** The least `memoryBytes`, in whole MiB, with room for so many blocks. */
+/** The smallest `memoryBytes`, in whole MiB, that fits this many blocks. */
 function leastMemory(init: MemoryInit, numBlocks: number, precision: Precision): number {
   const needed = numBlocks * blockBytes(init.checkpoint, precision)
   const isEnough = (size: number): boolean => divide({ ...init, memoryBytes: size * MiB }, 0).forWeights >= needed

@@ -1,5 +1,5 @@
-// What beginnings of sequences have left behind: keys, values and outputs of blocks of 64 positions, by a hash of all that they were
-// computed from. In memory of the KV cache that no session needs. Knows no session and no device.
+// Stores prefixes: keys, values and outputs of blocks of 64 positions, by a hash of all that they were computed from.
+// In memory of the KV cache that no session needs. Knows no session and no device.
 import { type BlockRange, rangeLength } from '../../common/range.ts'
 import type { KvCache, Spare } from './kv/kv-cache.ts'
 import { type CacheRow, cacheParts, type HeadShape, positionStep } from './kv/slab.ts'

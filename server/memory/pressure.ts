@@ -6,7 +6,7 @@ import { MiB } from '../../common/units.ts'
 const intervalMs = 100
 /** of the budget; below it garbage does no harm */
 const highShare = 3 / 4
-/** Another collection is worth its 30 ms once memory has grown by so much. */
+/** Growth of memory, in bytes, that is worth another collection of 30 ms. */
 const leastGrowthBytes = 16 * MiB
 
 export interface MemoryPressureComponents {

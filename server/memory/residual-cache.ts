@@ -43,7 +43,10 @@ export class ResidualCache<T> {
     return id
   }
 
-  /** Whoever keeps most makes room, the newcomer counted with what he brings; where he has nothing yet, the next. */
+  /**
+   * Evicts from the peer that holds most, counting the newcomer with its new bytes; if that peer holds nothing yet,
+   * from the next.
+   */
   #oldestOfFullest(newcomer: string, bytes: number): string {
     const held = new Map([[newcomer, bytes]])
     for (const entry of this.#entries.values()) held.set(entry.peerId, (held.get(entry.peerId) ?? 0) + entry.bytes)

@@ -1,4 +1,5 @@
-// What a server keeps in memory for those it serves: keys and values, beginnings of sequences, activations. Each within its bytes.
+// What a server keeps in memory for its clients: keys and values, prefixes, residuals. Each store has its own byte
+// limit.
 import type { KeptPass } from '../compute/span-runs.ts'
 import type { GaugeReadings } from '../observe/metrics.ts'
 import { KvCache } from './kv/kv-cache.ts'
@@ -8,7 +9,7 @@ import { ResidualCache } from './residual-cache.ts'
 
 export interface Stores {
   readonly kvCache: KvCache
-  /** absent: beginnings of sequences are not kept */
+  /** absent: prefixes are not cached */
   readonly prefixes?: PrefixStore
   readonly residuals: ResidualCache<KeptPass>
 }

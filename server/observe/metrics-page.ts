@@ -1,4 +1,4 @@
-// The pages for whoever watches a server: `/metrics` for Prometheus and `/health` for load balancers and containers.
+// HTTP pages for monitoring a server: `/metrics` for Prometheus and `/health` for load balancers and containers.
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { messageOf, SwarmError } from '../../common/errors.ts'
@@ -34,7 +34,7 @@ export class MetricsPage {
     return (this.#server.address() as AddressInfo | null)?.port ?? 0
   }
 
-  /** @throws SwarmError ADDRESS_IN_USE, INVALID_ARGUMENT for a port that nobody can listen on */
+  /** @throws SwarmError ADDRESS_IN_USE, INVALID_ARGUMENT for an invalid port */
   async start(): Promise<void> {
     const { port } = this.#init
     const { promise, resolve, reject } = Promise.withResolvers<void>()

@@ -10,10 +10,10 @@ import type { Network } from '../../network/network.ts'
 import type { Scheduler } from '../schedule/scheduler.ts'
 
 const defaultIntervalMs = 15 * second
-/** Neighbours are measured in every so many rounds. */
+/** Neighbours are measured once in this many rounds. */
 const roundsBetween = 8
 const pingTimeoutMs = 2 * second
-/** A queue that has not changed by so much, and by half, is no news. */
+/** A queue is announced only if it changes by at least this much and by half. */
 const leastChangeMs = 50
 
 export interface Queues {

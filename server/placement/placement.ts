@@ -60,8 +60,8 @@ export function weakestWindow(throughputs: readonly number[], count: number): Bl
 }
 
 /**
- * Throughputs with so many more servers, each of the mean of those that are there and placed where it helps most: what they will be
- * when those have been heard of who choose at the same time.
+ * Throughputs with this many more servers, each with the mean rate of the present ones and placed where it helps most:
+ * what they will be when those have been heard of who choose at the same time.
  */
 export function withUnseen(
   throughputs: readonly number[],

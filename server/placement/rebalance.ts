@@ -85,7 +85,7 @@ export function planMove({
   if (left === Infinity || left === 0) return null
   if (left - found < leastGain * own.throughput) return null
   const able = others.filter(({ blocks, throughput }) => minimum(now, blocks) - throughput > found).length + 1
-  // what others have done a moment ago is not seen yet: half as many at first, unless nobody serves a block
+  // recent moves of other servers are not visible yet: half as many at first, unless a block has no server
   const share = weakest === 0 ? 1 : 0.5
   return { blocks, quality: best === 0 ? 0 : weakest / best, probability: Math.min(1, (share * needed) / able) }
 }

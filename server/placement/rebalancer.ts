@@ -29,7 +29,10 @@ export interface Movable {
   findServers(signal: AbortSignal): Promise<readonly Announcement[]>
   /** says that it is about to leave its blocks, or that it stays after all */
   tell(state: 'draining' | 'online'): Promise<void>
-  /** lets nobody in, waits for those that are in, and loads the blocks where `isWanted` still says so; false where it stays */
+  /**
+   * closes admission, waits for active requests, and loads the blocks if `isWanted` still holds; false if the server
+   * stays
+   */
   relocate(blocks: BlockRange, options: { drainMs: number; isWanted: () => Promise<boolean> }): Promise<boolean>
 }
 
@@ -89,7 +92,7 @@ export class Rebalancer {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    // whoever is about to leave is counted as gone
+    // servers that are about to leave count as gone
     const move = await this.#plan(server => server.state === 'draining', signal)
     if (move === null || this.#random() >= move.probability) return
     const { peerId } = this.#server

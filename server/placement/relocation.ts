@@ -1,5 +1,5 @@
-// How a server gets from its blocks to others: nobody is let in, those who are in go, other blocks are loaded, the door opens again.
-// Whether and where to is the rebalancer's to say.
+// Moves a server to other blocks: it closes admission, drains, loads the new blocks, and opens admission again. Whether
+// and where to is the rebalancer's to say.
 
 import { within } from '../../common/async.ts'
 import { messageOf } from '../../common/errors.ts'

@@ -69,7 +69,7 @@ export function maxTokensFor({ forwardRate = Infinity }: Pick<Hosted, 'forwardRa
   return Math.min(Math.max(tokens, minRequestTokens), maxTokensPerRequest)
 }
 
-/** A request's deadline from what it says: 0 is the server's own, and nobody waits for ever. */
+/** The deadline of a request from its `timeout_ms`: 0 means the server's own limit, and there is a maximum. */
 export function timeoutOf(timeoutMs: number): number {
   return timeoutMs === 0 ? requestTimeoutMs : Math.min(timeoutMs, maxRequestTimeoutMs)
 }

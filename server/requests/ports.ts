@@ -15,7 +15,7 @@ export type NamedShapes = Readonly<Record<string, Shaped>>
 
 type Model = Pick<Checkpoint, 'config' | 'family'>
 
-/** A number: exactly so many. A name: 1 to `most`, as many as the request likes. */
+/** A number: exactly this size. A name: 1 to `most`, chosen by the request. */
 type Size = number | { readonly name: string; readonly most: number }
 
 const invalid = (message: string): never => {

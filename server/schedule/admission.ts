@@ -1,4 +1,5 @@
-// Who is let in, and how many are in: a server that leaves lets nobody in and goes when the last has left. Knows no request.
+// Admission of requests and sessions: a leaving server closes it, and leaves when the last one has ended. Knows no
+// request.
 import { onAbort } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { second } from '../../common/units.ts'
@@ -41,7 +42,7 @@ export class Admission {
     this.#evicting = new AbortController()
   }
 
-  /** Lets nobody in any more. Resolves when all that are in have left. */
+  /** Closes admission. Resolves when all admitted requests and sessions have ended. */
   async close(): Promise<void> {
     this.#door = 'closed'
     for (const listener of this.#listeners) listener(leaving())

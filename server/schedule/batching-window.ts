@@ -5,7 +5,7 @@ import { second } from '../../common/units.ts'
 /** of the time that a run takes: waiting longer would cost more than it gains */
 const longestShare = 0.25
 const longestMs = 10
-/** Whoever has not come back for so many runs is not waited for. */
+/** Sessions that did not step for this many runs are not waited for. */
 const activeRuns = 3
 
 /** Runs that are shorter than this gain nothing by waiting, timers being as coarse as they are. */
@@ -44,7 +44,7 @@ export class BatchingWindow {
     return this.#arrivals.size
   }
 
-  /** Milliseconds that are worth waiting where so many of the active are there. */
+  /** Milliseconds to wait, given how many of the active sessions have arrived. */
   waitMs(present: number): number {
     if (present >= this.active || this.#runMs < shortestRunMs) return 0
     return Math.min(longestShare * this.#runMs, longestMs)
@@ -64,7 +64,7 @@ export class BatchingWindow {
     this.#waiting = null
   }
 
-  /** Ends the wait where so many suffice. */
+  /** Ends the wait if enough sessions have arrived. */
   enough(present: number): void {
     if (this.#waiting !== null && present >= this.#waiting.expected) this.#waiting.resolve()
   }

@@ -24,7 +24,10 @@ export class FairQueue<Job extends { readonly peerId: string }> {
     this.#length += 1
   }
 
-  /** Puts back a job that has begun: what it holds is given back the sooner, and no more of its kind hold as much at once. */
+  /**
+   * Puts back a started job at the front: it releases its memory sooner, and no other job of its kind holds as much at
+   * the same time.
+   */
   resume(job: Job): void {
     this.#begun = job
     this.#length += 1

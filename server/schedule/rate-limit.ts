@@ -2,7 +2,7 @@
 import { SwarmError } from '../../common/errors.ts'
 import { second } from '../../common/units.ts'
 
-/** What an operator allows: the device works for at most this share of the time, or on so many tokens per second. */
+/** The operator's rate limit: a share of the time for which the device may work, or tokens per second. */
 export interface MaxRate {
   /** above 0, at most 1 */
   readonly share?: number

@@ -8,7 +8,7 @@ import { LoadMeter } from './load-meter.ts'
 import { type MaxRate, restMs } from './rate-limit.ts'
 import { TrainingYield } from './training-yield.ts'
 
-/** Kinds of work, the more urgent first: somebody waits for each token. */
+/** Kinds of work, most urgent first: a user waits for each token. */
 export const priorities = ['decode', 'prefill', 'training'] as const
 export type Priority = (typeof priorities)[number]
 
@@ -222,7 +222,7 @@ export class Scheduler {
       for (const job of jobs) job.ms += ms
       if (isDone) this.#load[priority].ran(jobs[0]?.ms ?? 0)
       if (priority === 'training') this.#trainingYield.trained(ms)
-      // whoever has his token now wants the next in a moment, however long he has waited for this one
+      // a session that got a token wants the next one soon, however long it waited for this one
       else for (const { peerId } of jobs) this.#trainingYield.arrived(peerId)
       this.#clear()
       await this.#rest(ms, jobs)

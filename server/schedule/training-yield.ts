@@ -1,7 +1,7 @@
 // Long work stands back where others wait for each token: after a run of training the device is theirs for as long as that took. Pure.
 import { second } from '../../common/units.ts'
 
-/** Whoever has not asked for a token, nor had one, for so long does not wait for one. */
+/** A peer that neither requested nor received a token for this long is not waiting for one. */
 const interactiveMs = 1 * second
 /** longest that training stands back after one run */
 const longestMs = 10 * second
@@ -27,7 +27,7 @@ export class TrainingYield {
     this.#until = this.#now() + Math.min(ms, longestMs)
   }
 
-  /** Milliseconds that training of this peer stands back; 0 where nobody else waits for tokens. */
+  /** Milliseconds for which training of this peer yields; 0 if no other peer waits for tokens. */
   waitMs(peerId: string): number {
     const now = this.#now()
     for (const [other, time] of this.#arrivals) {

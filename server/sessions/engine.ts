@@ -100,7 +100,7 @@ export class DecodeEngine {
     const { session, lengths } = step
     await session.cache.reserve(lengthsAfter(step), signal)
     const longest = Math.max(...lengths)
-    // somebody waits for guesses that are checked as for a single token
+    // a user waits for speculative tokens as for a single token
     const isSmall = longest <= maxGuessTokens && session.cache.rows.every(({ length }) => length > 0)
     const priority = longest <= 1 || isSmall ? 'decode' : 'prefill'
     return await scheduler.join(

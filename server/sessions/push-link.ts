@@ -41,7 +41,7 @@ export class PushLink {
     this.#stream = stream
     this.#codec = codec
     this.#ping = limit => ping(AbortSignal.any([limit, signal]))
-    void settled(this.#silent.promise) // nobody may watch
+    void settled(this.#silent.promise) // may have no listener
   }
 
   /**

@@ -18,7 +18,7 @@ export type { CacheShape, SessionCache } from './session-rows.ts'
 /** Who uses memory that no session needs, and gives it back when one does. */
 export interface Spare {
   readonly bytes: number
-  /** Gives back so many bytes, or all there are; nothing where that is not above 0. */
+  /** Releases this many bytes, at most all; does nothing if the number is not above 0. */
   evict(bytes: number): void
 }
 
@@ -33,7 +33,7 @@ interface Waiting {
 
 export class KvCache {
   readonly maxBytes: number
-  /** called when somebody waits for memory that `compact` could give */
+  /** called when a session waits for memory that `compact` could free */
   onShortage: () => void = () => {}
   /** its bytes count as free */
   spare: Spare = { bytes: 0, evict: () => {} }
@@ -110,8 +110,8 @@ export class KvCache {
   }
 
   /**
-   * Gathers rows that lie scattered among the leavings of others, where somebody waits for that memory. Between runs of the
-   * device only.
+   * Compacts slabs with gaps left by ended sessions, if a session waits for that memory. Between runs of the device
+   * only.
    */
   compact(): void {
     if (this.#waiting.length === 0) return
@@ -219,7 +219,7 @@ export class KvCache {
   }
 
   #pump(): void {
-    // in turn, but a peer that holds its share keeps nobody else waiting
+    // in turn, but a peer that holds its share does not block other peers
     for (const waiting of [...this.#waiting]) {
       const result = waiting.attempt()
       waiting.isOverShare = result === 'share'

@@ -1,4 +1,4 @@
-// How much of a cache each peer holds, of which none may have all. Pure bookkeeping.
+// Quotas of a cache: how many bytes each peer holds, so that no peer takes all. Pure bookkeeping.
 
 export class PeerShares {
   /** bytes that one peer may hold */

@@ -75,7 +75,7 @@ export class SessionRows implements SessionCache {
 
   reorder(parents: readonly number[]): void {
     const old = this.#rows
-    /** rows that nobody goes on from: their places are free for copies */
+    /** rows without a continuation: their slots are free for copies */
     const spare = old.filter((_, row) => !parents.includes(row))
     const moved = new Set<number>()
     this.#rows = parents.map(parent => {

@@ -18,7 +18,7 @@ export interface HeadShape {
 const maxSlots = 16
 /** address space of one buffer, where it is not for one row alone */
 const maxBufferBytes = 1 * GiB
-/** memory is counted in steps of so many positions: what is written takes whole pages */
+/** memory is counted in steps of this many positions, because writes take whole pages */
 export const positionStep = 64
 /** shorter rows share buffers of this many positions */
 const smallestCapacity = 1024
@@ -30,7 +30,7 @@ export function capacityFor(maxLength: number): number {
   return capacity
 }
 
-/** Bytes of keys and values of so many positions of one row. */
+/** Bytes of keys and values for a number of positions of one row. */
 export function cacheBytes({ kvHeads, headDim }: HeadShape, blocks: number, positions: number): number {
   return 2 * blocks * bytesOf('float32', [kvHeads, positions, headDim])
 }
