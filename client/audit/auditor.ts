@@ -1,5 +1,5 @@
-// Random audits: what a server has computed is computed again elsewhere and compared. Asks servers; what results mean is decided
-// by deviation.ts and verdict.ts. Audited, not verified: whoever lies seldom is found late.
+// Random audits: what a server has computed is computed again elsewhere and compared. Asks servers; what results mean
+// is decided by deviation.ts and verdict.ts. Audited, not verified: a server that lies rarely is found late.
 import { throwIfAborted } from '../../common/async.ts'
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import { type Logger, silent } from '../../common/logger.ts'
@@ -67,7 +67,7 @@ export class Auditor implements ResultAuditor {
     return { ...this.#counts, worstAgreed: this.#worstAgreed, lies: [...this.#lies], suspected: [...this.#suspected] }
   }
 
-  /** Servers of a session shall not hand on to each other: one of a chain has lied, and nobody knows which. */
+  /** The servers of a session must not forward to each other: one of the chain lied, and it is unknown which. */
   get relays(): boolean {
     return this.#suspected.length > 0
   }

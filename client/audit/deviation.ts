@@ -8,7 +8,7 @@ const leastShare = 1e-3
 
 const lengthOf = (values: Float32Array): number => Math.hypot(...norms(values))
 
-/** Lengths of pieces: `Math.hypot` takes only so many arguments. */
+/** Lengths of pieces: `Math.hypot` accepts a limited number of arguments. */
 function norms(values: Float32Array): number[] {
   const pieces: number[] = []
   for (let at = 0; at < values.length; at += 4096) {

@@ -21,7 +21,7 @@ export interface AuditedWork<Result> {
   /** [batch, seq, hidden], what went in */
   readonly input: Float32Tensor
   compute(route: readonly Hop[], signal: AbortSignal): Promise<Result>
-  /** examines each of several servers alone that have given a wrong result together; absent: nobody of them is accused */
+  /** examines each of several servers alone that have given a wrong result together; absent: none of them is accused */
   examineEach?(route: readonly Hop[]): Promise<void>
   /** absent: nothing of it can be computed here */
   own?: (blocks: BlockRange) => Promise<Result>
@@ -81,7 +81,7 @@ export class Examiner {
     this.#components = components
   }
 
-  /** null where nobody else can compute it. Throws what the servers that are asked say. */
+  /** null if no other server can compute it. Throws the errors of the servers that were asked. */
   async examine<Result>(hop: Hop, work: AuditedWork<Result>): Promise<Examination | null> {
     const { dtypeOf } = this.#bound
     const claim: Answer<Result> = { result: work.claimed, route: [hop], precisions: [dtypeOf(hop.peerId)] }
@@ -113,8 +113,8 @@ export class Examiner {
   }
 
   /**
-   * What comes in and out of each hop by other servers than these, or by us where there are none or they fail; null where nobody can.
-   * Throws what the servers say.
+   * What comes in and out of each hop by other servers than these, or by us where there are none or they fail; null if
+   * neither is possible. Throws what the servers say.
    */
   async along(
     hops: readonly Hop[],
@@ -185,7 +185,7 @@ export class Examiner {
     }
   }
 
-  /** A third result. null where nobody answers: two results that differ are known then, which is more than no answer. */
+  /** A third result. null if no server answers: then two differing results are known, which is more than no answer. */
   async #byThird<Result>(
     hop: Hop,
     work: AuditedWork<Result>,

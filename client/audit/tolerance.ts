@@ -37,7 +37,7 @@ export function toleranceOf({ precisions, codec, hops, decoded }: Compared, fact
   return { update: factor * (rounding + travel), whole: factor * travel }
 }
 
-/** What a server announces as one of ours: strict where it is none, so that nobody gains by a name. */
+/** What a server announces as one of ours: the strict one if unknown, so that no server gains by a made-up name. */
 export function precisionOf(dtype: string | undefined): Precision {
   return dtype === 'int8' || dtype === 'int4' ? dtype : 'float32'
 }

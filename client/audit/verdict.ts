@@ -11,7 +11,7 @@ export interface Third {
   readonly isOwn: boolean
 }
 
-/** Nobody is accused by one other server alone: two that agree decide, or our own blocks. */
+/** A single other server is never enough to accuse one: two that agree decide, or our own blocks. */
 export function judge(second: { readonly agrees: boolean; readonly isOwn: boolean }, third: Third | null): Verdict {
   if (second.agrees) return 'agreed'
   if (second.isOwn) return 'lied'

@@ -23,7 +23,7 @@ export interface BeamSettings {
    */
   readonly earlyStopping: boolean | 'never'
   readonly maxNewTokens: number
-  /** end tokens: so many more candidates are looked at, that enough beams are left to go on */
+  /** end tokens: this many more candidates are considered, so that enough beams continue */
   readonly endTokens: number
 }
 
@@ -56,7 +56,7 @@ function bestContinuations(running: readonly Beam[], scores: readonly Float32Arr
   return best.map(({ parent, token, score }) => ({ parent, score, ids: [...running[parent]!.ids, token] }))
 }
 
-/** Length penalty of continuations of so many tokens. */
+/** Length penalty of continuations of this many tokens. */
 const penalized = (score: number, length: number, { lengthPenalty }: BeamSettings): number =>
   Math.fround(score / Math.fround(length ** lengthPenalty))
 

@@ -10,7 +10,7 @@ export interface GenerationModel {
   step(ids: readonly number[], options: { signal?: AbortSignal }): Promise<Float32Tensor>
   /** Takes several tokens of a single row in; logits after each, `[tokens, vocab]`. Absent: no speculative decoding. */
   extend?(ids: readonly number[], options: { signal?: AbortSignal }): Promise<Float32Tensor>
-  /** Takes back the last so many tokens of every row. */
+  /** Removes the last tokens of every row. @param count number of tokens */
   retract?(count: number): void
   /** Row i goes on from what row `parents[i]` has taken in. Absent: no beam search. */
   reorder?(parents: readonly number[]): void

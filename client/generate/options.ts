@@ -27,9 +27,9 @@ export interface GenerationOptions extends SamplingOptions {
   /** needed for stop strings and for the text of steps */
   readonly tokenizer?: Pick<Tokenizer, 'decode'> & Partial<Pick<Tokenizer, 'isSpecial' | 'cleansUp'>>
   /**
-   * Speculative decoding of a single row: guess so many tokens from what the text has said before, and check them in one pass. Greedy
-   * tokens stay the same; sampled ones have the same distribution. UNSUPPORTED for several rows, which would be cut back to different lengths:
-   * generate for each alone
+   * Speculative decoding of a single row: propose N tokens by prompt lookup in the text so far, and check them in one
+   * pass. Greedy tokens stay the same; sampled ones have the same distribution. UNSUPPORTED for several rows, which
+   * would be cut back to different lengths: generate for each alone
    */
   readonly promptLookupNumTokens?: number
   /** longest end of the text that is looked for; default 2 */

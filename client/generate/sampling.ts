@@ -28,7 +28,7 @@ export interface SamplingOptions {
   readonly topK?: number
   /** probability that the tokens to draw from have together, 0 to 1; default 1 */
   readonly topP?: number
-  /** so many tokens survive topK and topP whatever these say; default 1 */
+  /** minimum number of tokens that topK and topP keep; default 1 */
   readonly minTokensToKeep?: number
   /** above 1: tokens that occur already are less likely; default 1 */
   readonly repetitionPenalty?: number

@@ -13,7 +13,7 @@ export interface StopFilter {
   end(): string
 }
 
-/** Length of the longest end of `text` that is a true beginning of `stop`. */
+/** Length of the longest suffix of `text` that is a proper prefix of `stop`. */
 function overlap(text: string, stop: string): number {
   for (let length = Math.min(text.length, stop.length - 1); length > 0; length--) {
     if (text.endsWith(stop.slice(0, length))) return length

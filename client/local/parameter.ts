@@ -16,7 +16,7 @@ export interface Parameter {
   requiresGrad: boolean
 }
 
-/** Zeros. Throws INVALID_ARGUMENT where there is no memory for so many. */
+/** Zeros. Throws INVALID_ARGUMENT if there is not enough memory. */
 function zeros(name: string, shape: readonly number[], size: number): DataOf<'float32'> {
   try {
     return new Float32Array(size)

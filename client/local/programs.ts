@@ -5,7 +5,7 @@ import type { Graph } from '../../graph/graph.ts'
 import { createSession, type Session } from '../../runtime/session.ts'
 import { addGradient, type Parameter } from './parameter.ts'
 
-/** The tensors are fed by their names, not bound: whoever trains them changes them in place. */
+/** The tensors are fed by their names, not bound: training changes them in place. */
 export class LocalPrograms {
   /** by the names of graphs' inputs */
   readonly parameters: ReadonlyMap<string, Parameter>

@@ -123,7 +123,7 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
     return [...(this.tuning?.parameters ?? parameters.values()), ...head.parameters]
   }
 
-  /** Tells the adapter, where it wants to know, that so many optimizer steps were made. */
+  /** Tells an adapter that asks for it how many optimizer steps were made. */
   afterStep(step: number): void {
     this.tuning?.afterStep?.(step)
   }

@@ -14,7 +14,7 @@ export type Backward = (scale: number, options: Pick<BackwardOptions, 'after' | 
 /** Adds a head's gradients in its turn; what comes after them waits for the promise. */
 export function addInTurn(gradients: Pick<HeadGradients, 'add'>, after: Promise<void> | undefined): Promise<void> {
   const added = (after ?? Promise.resolve()).then(() => gradients.add())
-  // where the way through the servers fails, nobody comes to wait
+  // if the pass through the servers fails, no caller awaits it
   void settled(added)
   return added
 }

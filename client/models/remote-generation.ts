@@ -95,7 +95,10 @@ class RemoteGeneration implements GenerationModel {
   }
 }
 
-/** Tokens that can follow so many positions: the last one is chosen, not taken in. Throws INVALID_ARGUMENT. */
+/**
+ * Number of tokens that can follow this many positions: the last token is sampled but never fed. Throws
+ * INVALID_ARGUMENT.
+ */
 function roomFor(parts: CausalParts, positions: number, maxNewTokens: number): number {
   const { maxPositions } = parts.checkpoint.config
   if (positions > maxPositions) {

@@ -7,7 +7,7 @@ import { checkOptions } from '../../common/options.ts'
 export interface ScheduleSettings {
   /** the rate after the warm-up */
   readonly learningRate: number
-  /** the rate rises to `learningRate` over so many steps */
+  /** number of warm-up steps, over which the rate rises to `learningRate` */
   readonly warmupSteps: number
   /** steps of the whole run, warm-up included */
   readonly totalSteps: number

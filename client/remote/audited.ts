@@ -45,9 +45,9 @@ export interface AuditReport {
   readonly agreed: number
   /** the largest deviation among those, in units of what is tolerated */
   readonly worstAgreed: number
-  /** results differ, and nobody could decide */
+  /** results differ, and no third result decided */
   readonly undecided: number
-  /** nobody else could compute them again */
+  /** no other server could recompute them */
   readonly unanswered: number
   readonly lies: readonly Lie[]
   /** chains whose result was wrong though each server of them, asked alone, is right: sessions then go through the client */

@@ -44,7 +44,10 @@ export interface ForwardPass {
   backward(gradient: Float32Tensor, options?: RemoteBackwardOptions): Promise<PassGradients>
 }
 
-/** Blocks that servers compute. Throws BLOCKS_UNAVAILABLE naming those that nobody serves, DEADLINE, ABORTED, and what the last server said. */
+/**
+ * Blocks that servers compute. Throws BLOCKS_UNAVAILABLE with the blocks without a server, DEADLINE, ABORTED, and the
+ * error of the last server.
+ */
 export interface RemoteBlocks {
   /** Hidden states `[batch, seq, hidden]` through all blocks, in float32. */
   forward(hidden: Float32Tensor, options?: RemoteForwardOptions): Promise<ForwardPass>

@@ -2,7 +2,10 @@
 import { int64, type Tensor } from '../../common/tensor.ts'
 import { type Example, ignoredLabel } from './data/example.ts'
 
-/** Every tensor is `[batch, seq]`, padded on the right to the longest example; labels, of which a sequence may have one, to theirs. */
+/**
+ * Every tensor is `[batch, seq]`, padded on the right to the longest example; labels (a sequence may have only one) to
+ * their own longest.
+ */
 export interface Batch {
   readonly inputIds: Tensor<'int64'>
   /** 1 for tokens, 0 for padding */

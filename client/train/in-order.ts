@@ -23,7 +23,7 @@ export async function inOrder<Item, Result>(
   const nothing = Promise.resolve()
   return await runTogether(items, signal, async (item, index, cancelled) => {
     throwIfAborted(cancelled)
-    // whoever waits for one that fails is told by the signal first
+    // the signal informs callers before a failed task rejects
     onAbort(cancelled, () => done[index]!.resolve())
     await (done[index - width]?.promise ?? nothing)
     throwIfAborted(cancelled)

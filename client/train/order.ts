@@ -12,7 +12,7 @@ export function epochOrder(count: number, seed: number, epoch: number): number[]
   return order
 }
 
-/** Megabatches are at most so many batches, and at least four of them if there are examples enough. */
+/** Maximum number of batches in a megabatch; there are at least four megabatches if the examples suffice. */
 const mostBatches = 50
 const leastMegabatches = 4
 

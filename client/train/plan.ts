@@ -36,8 +36,8 @@ function check(name: string, value: number, expected: string, holds: boolean): v
 /**
  * The steps of a run: how many, and which examples each takes.
  * @param lengths tokens of every example
- * @param options a run's, of which those of its plan count
- * Throws INVALID_ARGUMENT for sizes that make no sense and where there are no examples.
+ * @param options options of a run; only those of its plan are read Throws INVALID_ARGUMENT for sizes that make no sense
+ * and where there are no examples.
  */
 export function planTraining(lengths: readonly number[], options: TrainingPlanOptions): TrainingPlan {
   checkTrainOptions('planTraining', options)

@@ -101,7 +101,7 @@ export interface TuningMethod<Config = unknown> extends TuningPass {
   begin?(options: TuningPassOptions): Promise<TuningPass>
   /** What training adds to the loss for the parameters as they are, and the way back, which adds `scale` times its gradient. */
   penalty?(): { readonly value: number; backward(scale: number): void }
-  /** After so many optimizer steps, with the last step's gradients still there. */
+  /** Called after an optimizer step, while its gradients are still available. */
   afterStep?(step: number): void
   /** A copy of what the method keeps beside its parameters, to go on from; absent where it keeps nothing. */
   exportState?(): TuningState

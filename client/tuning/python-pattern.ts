@@ -18,10 +18,13 @@ const ownEscapes: Readonly<Record<string, string>> = {
   a: String.raw`\x07`
 }
 
-/** Global flags, which Python takes at the beginning only: letters that JavaScript has too, and those without an effect on names. */
+/**
+ * Global flags, which Python accepts only at the start: letters that JavaScript has too, and those without an effect on
+ * names.
+ */
 const globalFlags = /^\(\?([aimsux]+)\)/
 
-/** Reads a pattern from its beginning to its end. */
+/** Reads a whole pattern. */
 class Translation {
   readonly #pattern: string
   readonly #what: string
@@ -110,7 +113,7 @@ class Translation {
     this.#emit(own, 2)
   }
 
-  /** A class of characters, where Python takes a `]` at the beginning for itself. */
+  /** A class of characters, where Python reads a leading `]` as a literal. */
   #characters(): void {
     const opening = this.#pattern.startsWith('[^', this.#at) ? '[^' : '['
     this.#emit(opening, opening.length)

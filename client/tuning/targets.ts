@@ -70,8 +70,8 @@ const patienceMs = 2_000
 const isSimple = (pattern: string): boolean => !/[({]/.test(pattern) && (pattern.match(/[*+?]/g)?.length ?? 0) <= 2
 
 /**
- * What `compute` returns, which applies expressions that somebody else may have written.
- * Throws DEADLINE, naming the field, where they do not end.
+ * Returns the result of `compute`, which applies regular expressions from untrusted files. Throws DEADLINE, naming the
+ * field, where they do not end.
  */
 export function withPatterns<T>(
   field: string,
@@ -198,7 +198,10 @@ export function targetNames(
   return [...new Set(modules.map(({ name }) => name.slice(name.lastIndexOf('.') + 1)))]
 }
 
-/** The value of the first pattern that the path ends with, from its beginning or after a dot (peft/utils/other.py, get_pattern_key). */
+/**
+ * The value of the first pattern that matches the end of the path, at its start or after a dot (peft/utils/other.py,
+ * get_pattern_key).
+ */
 export function patternValue<T>(patterns: Readonly<Record<string, T>>, path: string, field: string, otherwise: T): T {
   const found = Object.entries(patterns).find(([pattern]) =>
     withPatterns(field, [pattern], () => wholePattern(pattern, field, String.raw`(?:.*\.)?`).test(path))

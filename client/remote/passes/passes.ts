@@ -327,8 +327,9 @@ export class Passes {
   }
 
   /**
-   * What others make of work whose result is not finite although its input is. Servers that are shown to be wrong are blamed. Where the input
-   * may overflow, two that agree are believed. Throws NON_FINITE where nobody gives finite numbers.
+   * Asks other servers for a result that is not finite although its input is. Servers that prove to be wrong are
+   * blamed. If the input may overflow, two that agree are believed. Throws NON_FINITE if no server returns finite
+   * numbers.
    */
   async #otherOpinion<T>({ hop, options, result, elsewhere, isSound, isExplained, signal }: Opinion<T>): Promise<T> {
     const wrong = [hop]

@@ -8,7 +8,7 @@ const leastBytesPerSecond = 1.25e6
 /** of a new observation */
 const weight = 0.3
 const mostSlowness = 100
-/** Requests that may be asked twice: a few at once, and a share of all. Where every server is late more work helps nobody. */
+/** Quota of hedged requests: a few at once, and a share of all. If every server is late, more work does not help. */
 const hedgesAtOnce = 3
 const hedgeShare = 0.1
 
@@ -60,7 +60,7 @@ export class Punctuality {
     return true
   }
 
-  /** The last hedge answered first, or nobody could be asked: it does not count towards the share. */
+  /** The last hedge answered first, or there was no server to ask: it does not count towards the quota. */
   spare(): void {
     this.#hedges -= 1
   }

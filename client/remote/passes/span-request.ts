@@ -69,7 +69,7 @@ export function notFinite(): SwarmError {
   return wrong('the answer is not finite')
 }
 
-/** Servers that all gave NaN or infinity for input that does not explain it; there is nobody else to ask. */
+/** Servers that all returned NaN or infinity for ordinary input; there is no other server to ask. */
 export function noneFinite(hops: readonly Hop[], what: string): SwarmError {
   const servers = hops.map(describeHop).join('; ')
   const [they, give] =

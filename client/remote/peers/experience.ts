@@ -8,7 +8,7 @@ const weight = 0.2
 /** what one step may say at most, and all of them together */
 const [leastRatio, mostRatio] = [0.25, 4]
 const [leastSlowness, mostSlowness] = [0.5, 50]
-/** Times are not exact to so much: a server of little work is not slow because of it. */
+/** Timing noise in ms: a server with little work is not slow because of it. */
 const noiseMs = 20
 /** Load changes: what was learned loses half of its weight in this time. */
 const halfLifeMs = 2 * minute
@@ -77,8 +77,8 @@ export class Experience {
   }
 
   /**
-   * A decode step over a chain took `ms`. Which of its servers was slow nobody says: all are taken to be, in equal measure, so that
-   * another chain is tried and tells them apart.
+   * A decode step over a chain took `ms`. It is unknown which of its servers was slow: all count as equally slow, so
+   * that another chain is tried and tells them apart.
    * @param servers those of the route, as routing knows them, what was learned before included
    */
   took(route: readonly Hop[], servers: readonly RouteServer[], ms: number): void {

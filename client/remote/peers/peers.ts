@@ -27,7 +27,7 @@ const firstPingsMs = 1 * second
 const leastPingsMs = 0.05 * second
 /** Where blocks are missing they are looked for thoroughly, but not more often. */
 const thoroughMs = 0.1 * second
-/** A server that is to be avoided counts as so much further away: it is taken where no other has the blocks. */
+/** Distance that is added to an avoided server: it is used only if no other has the blocks. */
 const avoidedMs = 30 * second
 /** What is promised of servers whose announcements are gone. */
 const unknownPromiseMs = 0.5 * second
@@ -169,7 +169,7 @@ export class Peers {
         try {
           return findRoute(servers, blocks, { ...routing, excluded })
         } catch {
-          // nobody of these: perhaps of the others
+          // none of these: try the others
         }
       }
     }
@@ -294,8 +294,8 @@ export class Peers {
   }
 
   /**
-   * The best chain of servers through `blocks`. Banned ones, and those to `avoid`, are taken only where there is no other.
-   * Throws BLOCKS_UNAVAILABLE naming the blocks that nobody serves, and whatever looking for servers throws.
+   * The best chain of servers through `blocks`. Banned ones, and those to `avoid`, are taken only where there is no
+   * other. Throws BLOCKS_UNAVAILABLE with the blocks without a server, and the errors of the look-up.
    */
   route(
     blocks: BlockRange,
@@ -453,7 +453,10 @@ export class Peers {
     }
   }
 
-  /** One look-up at a time; whoever gives up leaves it to the others. `blocks`: all of them should be served. */
+  /**
+   * One look-up at a time; a caller that aborts does not stop it for the others. `blocks`: all of them should be
+   * served.
+   */
   async #refresh(signal?: AbortSignal, blocks?: BlockRange): Promise<void> {
     throwIfAborted(signal)
     this.#refreshing ??= this.#look(blocks).finally(() => {

@@ -4,9 +4,12 @@ import { fixedMs, isChained, type RouteOptions, type RouteServer, roomFor, round
 
 /** Smaller swarms are searched whole. */
 const fewServers = 256
-/** Where servers have measured trips to each other one that is worse in everything else may still be the nearest to another: it goes when so many are better. */
+/**
+ * Where servers have measured trips to each other one that is worse in everything else may still be the nearest to
+ * another: it is dropped when this many others are better.
+ */
 const enoughBetter = 3
-/** Each is compared with so many of the best. */
+/** Each is compared with this many of the best. */
 const mostCompared = 96
 /** blocks of a span by which servers are put in order */
 const typicalBlocks = 8
@@ -34,7 +37,7 @@ function traitsOf(server: RouteServer, index: number, blocks: BlockRange, option
     perBlock,
     room: roomFor(server, options),
     busyUntil: options.busyUntilMs?.get(server.peerId) ?? 0,
-    // whoever dominates another has a score that is not above its
+    // a dominating server has no higher score than the dominated one
     score: roundTrip + fixed + typicalBlocks * perBlock
   }
 }

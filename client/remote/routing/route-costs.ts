@@ -46,9 +46,9 @@ export interface RouteOptions {
   readonly busyUntilMs?: ReadonlyMap<string, number>
 }
 
-/** A round trip that nobody has measured counts so much. */
+/** Assumed round trip, in ms, if none was measured. */
 export const unknownRoundTripMs = 150
-/** A round trip counts at most so much. */
+/** Maximum round trip, in ms, that counts. */
 export const maxRoundTripMs = 5 * second
 /** What a hop costs beside the network and the blocks: framing, feeding. */
 export const hopMs = 18
@@ -79,8 +79,8 @@ export function fixedMs(
 }
 
 /**
- * One way from a server to the next. Where nobody has measured it: it lies between half of the difference and half of the sum
- * of their round trips to us; the quarter of the sum is taken.
+ * One-way time from a server to the next. If it was not measured, it lies between half of the difference and half of
+ * the sum of their round trips to us; the quarter of the sum is taken.
  */
 export function tripMs(from: RouteServer, to: RouteServer): number {
   const measured = from.trips?.get(to.peerId)

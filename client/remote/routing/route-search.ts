@@ -42,7 +42,7 @@ interface Nodes {
   readonly busyUntil: Float64Array
   /** blocks that the cache has room for */
   readonly room: Float64Array
-  /** that is not the whole span: then all beginnings are kept, else only the best one */
+  /** that is not the whole span: then all prefixes of routes are kept, else only the best one */
   readonly isCrowded: Uint8Array
   readonly entries: ReadonlyMap<number, Entry[]>
   /** where a server's blocks begin in arrays by server and block */
@@ -133,9 +133,9 @@ class Search {
   readonly #blocks: BlockRange
   readonly #nodes: Nodes
   readonly #trips: Trips
-  /** what leaving a server and entering another costs, each its share of a trip that nobody has measured */
+  /** what leaving a server and entering another costs, each its share of an unmeasured trip */
   readonly #share: number
-  /** cheapest beginning of each server so far, whatever the length, and its cost with no block computed */
+  /** cheapest route so far that starts at each server, of any length, and its cost before any block */
   readonly #bestBlock: Int32Array
   readonly #bestFrom: Int32Array
   readonly #bestAt: Float64Array
@@ -199,11 +199,11 @@ class Search {
     return this.#trace(general[0]!.from)
   }
 
-  /** Considers beginning with `block`, coming from whoever was cheapest or from one that has measured the way. */
+  /** Considers starting at `block`, coming from the cheapest server or from one that has measured the trip. */
   #enter(index: number, block: number, general: readonly Left[], earliest: number): void {
     const { first, end, half, offset, perBlock, busyUntil, isCrowded } = this.#nodes
     const ownWork = block * perBlock[index]!
-    // nobody hands on before somebody is ready
+    // no server can forward before it is ready
     if (earliest - ownWork >= this.#bestCost[index]! && isCrowded[index] === 0) return
     let [at, from] = [Infinity, -1]
     for (const left of general) {
@@ -235,14 +235,14 @@ class Search {
     return false
   }
 
-  /** Computes up to `end` from the best beginning, and notes it at `state`. */
+  /** Computes up to `end` from the best start, and stores the result at `state`. */
   #compute(index: number, end: number, state: number): number {
     let block = this.#bestBlock[index]!
     let from = this.#bestFrom[index]!
     let done = this.#doneAt(index, this.#bestAt[index]!, block, end)
     const room = this.#nodes.room[index]!
     const entries = end - block > room ? this.#nodes.entries.get(index)! : none
-    // a late beginning may be better, for which the cache has room: later ones are shorter and stand last
+    // a later start may be better if its cache has room: later ones are shorter and come last
     for (let at = entries.length - 1; at >= 0; at--) {
       const entry = entries[at]!
       if (end - entry.block > room) break

@@ -44,10 +44,11 @@ function betweenVisits(route: readonly Hop[]): readonly string[] {
 }
 
 /**
- * The cheapest chain of hops through `blocks`; work grows with the sum of the spans' lengths of those servers that are not worse than
- * others in everything. Of more than a few hundred servers with measured trips to each other some are left out that only a very
- * short trip would make the best. A chain in which a server would come twice goes without those between instead, which may be a little dearer than the best.
- * Throws BLOCKS_UNAVAILABLE naming the blocks that nobody serves.
+ * The cheapest chain of hops through `blocks`; work grows with the sum of the spans' lengths of those servers that are
+ * not worse than others in everything. Of more than a few hundred servers with measured trips to each other some are
+ * left out that only a very short trip would make the best. A chain in which a server would come twice goes without
+ * those between instead, which may be a little dearer than the best. Throws BLOCKS_UNAVAILABLE with the blocks without
+ * a server.
  */
 export function findRoute(
   servers: readonly RouteServer[],

@@ -11,8 +11,8 @@ export interface PlannedRoute {
 /**
  * A route for each part, `tokens` long, in the order in which the parts are sent: the one on which it comes back first,
  * given what was sent before it. So replicas get work in proportion to what they do in a second, and parts follow each
- * other through a chain. The same servers give the same routes.
- * Throws BLOCKS_UNAVAILABLE naming the blocks that nobody serves.
+ * other through a chain. The same servers give the same routes. Throws BLOCKS_UNAVAILABLE with the blocks without a
+ * server.
  */
 export function spreadRoutes(
   servers: readonly RouteServer[],

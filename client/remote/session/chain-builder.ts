@@ -20,7 +20,7 @@ const replayTimeoutMs = 5 * minute
 /** Opening a session costs a round trip, and room in the cache: after so long, beside what routing expects, others are asked. */
 const openPatienceMs = 0.4 * second
 const patienceFactor = 4
-/** After so many failures between two servers that both answer us, hidden states go through the client. */
+/** Failures between two servers that both answer the client, after which hidden states go through the client. */
 const maxLinkFailures = 2
 
 /** A server has not answered in time, and there are others. */
@@ -119,7 +119,7 @@ export class ChainBuilder {
     return this.#components.peers
   }
 
-  /** A decode step went through the chain in so many milliseconds. */
+  /** Records the time of a decode step through the chain, in milliseconds. */
   took({ hops }: Chain, ms: number): void {
     this.peers.took(
       hops.map(({ hop }) => hop),
@@ -140,7 +140,7 @@ export class ChainBuilder {
     )
   }
 
-  /** A step of so many positions in each row, as routing counts it. */
+  /** Routing's cost model of a step with this many positions in each row. */
   #stepOf(positions: number): RouteOptions {
     const tokens = this.#init.batch * positions
     return positions === 1 ? {} : { mode: 'throughput', chained: true, tokens }

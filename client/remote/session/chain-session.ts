@@ -1,5 +1,6 @@
-// A generation's way through the swarm: inputs to the first server, results from the last, servers between hand on to each other.
-// A server that is lost is replaced, and its cache rebuilt from what whoever comes before it has kept.
+// A generation's way through the swarm: inputs to the first server, results from the last, servers between hand on to
+// each other. A server that is lost is replaced, and its cache is rebuilt from the outputs that its upstream server has
+// kept.
 
 import { delay, onAbort, settled, throwIfAborted } from '../../../common/async.ts'
 import { SwarmError, toSwarmError } from '../../../common/errors.ts'
@@ -386,7 +387,9 @@ export class ChainSession implements InferenceSession {
     this.#wake()
   }
 
-  /** Another chain in place of the one that broke; how often that was tried. Throws the reason where nobody can help. */
+  /**
+   * Another chain in place of the one that broke; how often that was tried. Throws the cause if no other chain exists.
+   */
   async #mend(tries: number, signal: AbortSignal): Promise<number> {
     const { builder, logger } = this.#components
     const { step } = this.#pending.values().next().value!
@@ -408,7 +411,7 @@ export class ChainSession implements InferenceSession {
       } catch (error) {
         throwIfAborted(signal)
         reason = toSwarmError(error)
-        // there may be somebody in a moment
+        // a server may appear in a moment
         for (const [hop, loss] of lost) this.#lost.set(hop, loss)
       }
     }
@@ -431,7 +434,7 @@ export class ChainSession implements InferenceSession {
       this.#adopt(await builder.handOver(this.#chain, leaving, point, signal))
     } catch (error) {
       throwIfAborted(signal)
-      logger.debug({ error }, 'nobody else has the blocks of a server that leaves')
+      logger.debug({ error }, 'no other server has the blocks of a leaving server')
       for (const hop of leaving) hop.isWithoutOther = true
     }
   }

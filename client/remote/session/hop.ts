@@ -65,7 +65,7 @@ export class SessionHop {
   place: HopPlace
   /** it has said that it leaves */
   isLeaving = false
-  /** nobody else has its blocks, when last looked */
+  /** no other server had its blocks at the last look-up */
   isWithoutOther = false
   readonly #stream: MessageStream
   readonly #codec: Codec
@@ -131,7 +131,7 @@ export class SessionHop {
     })
   }
 
-  /** Whoever listened before hears nothing any more. */
+  /** Earlier listeners are removed. */
   attend(listener: HopListener): void {
     this.#listener = listener
     for (const tell of this.#early.splice(0)) tell(listener)

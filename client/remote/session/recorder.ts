@@ -1,4 +1,4 @@
-// What a session that is to be audited has got from its servers, beside what they were given. Asks nobody.
+// Records the inputs and outputs of a session's servers for an audit. Sends no requests.
 
 import { HiddenHistory } from '../../../common/hidden-history.ts'
 import { spreadLast } from '../../../common/rows.ts'

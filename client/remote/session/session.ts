@@ -1,4 +1,4 @@
-// A generation's way through the swarm, as whoever generates sees it.
+// The session of a generation: its path through the swarm, as the generating code sees it.
 import type { Float32Tensor } from '../../../common/tensor.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
 import type { Hop } from '../routing/routing.ts'
@@ -27,9 +27,10 @@ export interface InferenceSession {
   /** the servers, in order, as they are now */
   readonly route: readonly Hop[]
   /**
-   * New positions [batch, seq, hidden] through the blocks; one step at a time. A server that is lost is replaced, and the results
-   * are what they would have been. After an error the session is closed. Throws INVALID_ARGUMENT, BLOCKS_UNAVAILABLE naming
-   * blocks that nobody serves any more, the error of the server that failed last (with its peer and blocks), DEADLINE, ABORTED.
+   * New positions [batch, seq, hidden] through the blocks; one step at a time. A server that is lost is replaced, and
+   * the results are what they would have been. After an error the session is closed. Throws INVALID_ARGUMENT,
+   * BLOCKS_UNAVAILABLE naming blocks without a server, the error of the server that failed last (with its peer and
+   * blocks), DEADLINE, ABORTED.
    */
   step(hidden: Float32Tensor, options?: SessionStepOptions): Promise<Float32Tensor>
   /** Forgets what lies behind these lengths: the next step goes on from there. Throws INVALID_ARGUMENT. */

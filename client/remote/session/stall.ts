@@ -1,14 +1,14 @@
 // How long a step may be silent before servers are asked whether they are still there. Knows no server.
 import { second } from '../../../common/units.ts'
 
-/** A first step compiles, and nobody knows yet how fast the chain is. */
+/** A first step compiles, and the speed of the chain is still unknown. */
 const firstPatienceMs = 2 * second
 /** Another chain is asked too after this time plus the promised or usual time of a step: it costs servers as much again. */
 const [firstRivalMs, leastRivalMs] = [0.5 * second, 0.3 * second]
 /** To ask costs a few milliseconds for each server. */
 const leastPatienceMs = 0.5 * second
 const mostPatienceMs = 4 * second
-/** A step may take so many times as long as usual. */
+/** A step may take this many times its usual time. */
 const factor = 4
 
 export class Stall {
@@ -32,7 +32,7 @@ export class Stall {
     this.#rivals *= 2
   }
 
-  /** Another chain, of which nothing is known yet. */
+  /** Starts again for another chain without measurements. */
   renew(): void {
     this.#usualMs = null
     this.#longer = 1

@@ -40,7 +40,7 @@ export class Checkpoints {
     return names.flatMap(name => stepOf(name) ?? []).sort((a, b) => a - b)
   }
 
-  /** Path of the checkpoint after so many steps. */
+  /** Path of the checkpoint of a step. */
   pathOf(step: number): string {
     return this.#files.join(this.#init.directory, folderOf(step))
   }

@@ -1,6 +1,6 @@
 // Which checkpoints of a run go to keep within a limit. Pure.
 
-/** Folder of the checkpoint after so many steps, named as Hugging Face's. */
+/** Folder of a step's checkpoint, named as in Hugging Face. */
 export const folderOf = (step: number): string => `checkpoint-${step}`
 
 /** The step in such a folder's name; null for other names. */

@@ -12,7 +12,7 @@ import { textField } from './format.ts'
 import { completionSegments } from './formats/completion.ts'
 import { encodeSegments } from './segments.ts'
 
-/** A text to learn, of which the prompt does not count in the loss. */
+/** A text to train on; its prompt is excluded from the loss. */
 export interface PromptCompletion {
   readonly prompt: string
   /** what the model is to learn to say after the prompt; it begins with a space where text goes on */

@@ -141,7 +141,7 @@ export async function taskOfData(
   sources: Pick<DataSources, 'train' | 'format'>,
   options: { signal?: AbortSignal } = {}
 ): Promise<DataTask> {
-  // whole sources may be given, of which these two are read
+  // callers may pass whole sources; only these two fields are read
   checkOptions<DataSources>('taskOfData', sources, sourceKeys)
   checkSignal('taskOfData', options)
   const { train, format } = sources

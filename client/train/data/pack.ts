@@ -6,7 +6,7 @@ interface Block {
   room: number
 }
 
-/** The fullest block that still has so much room; blocks by the room that they have. */
+/** The fullest block that still has enough room; blocks are indexed by their free room. */
 function takeBest(byRoom: ReadonlyMap<number, Block[]>, needed: number, most: number): Block | undefined {
   for (let room = needed; room <= most; room++) {
     const block = byRoom.get(room)?.shift()

@@ -17,7 +17,7 @@ const importanceParts = ['sensitivity', 'uncertainty'] as const
 
 type Schedule = Pick<AdaLoraSettings, 'tinit' | 'tfinal' | 'totalStep' | 'deltaT' | 'initR' | 'targetR'>
 
-/** Ranks that all modules may have together after so many steps, and whether they are cut down to it now. Cubic schedule. */
+/** Total rank budget of all modules at a step, and whether ranks are pruned to it at that step. Cubic schedule. */
 export function budgetAt(schedule: Schedule, modules: number, step: number): { budget: number; cuts: boolean } {
   const { tinit, tfinal, totalStep, deltaT, initR, targetR } = schedule
   const [first, last] = [initR * modules, targetR * modules]
