@@ -106,7 +106,7 @@ export function peerIdOf(address: Multiaddr): string | undefined {
   return address.getComponents().findLast(component => component.name === 'p2p')?.value
 }
 
-/** `ip4/192.0.2.1` of an address; undefined for names, and for relays, behind which is somebody else. */
+/** `ip4/192.0.2.1` of an address; undefined for names, and for relays, which hide the other peer's address. */
 export function hostOf(address: Multiaddr): string | undefined {
   const components = address.getComponents()
   if (components.some(({ name }) => name === 'p2p-circuit')) return undefined

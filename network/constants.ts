@@ -54,7 +54,7 @@ export const connectionLimits = {
 export const joinTimeoutMs = 15 * second
 /** Pauses before a patient peer tries the addresses to join again; the last one for ever. */
 export const joinRetryMs = [1 * second, 2 * second, 5 * second, 10 * second] as const
-/** How long an announcement is valid: whoever is silent is gone after it. */
+/** How long an announcement is valid; a silent server counts as gone afterwards. */
 export const announcementExpiryMs = 6 * minute
 /** How often a server announces itself: neither one that is lost nor a clock that is minutes off makes it disappear. */
 export const announcementIntervalMs = 2 * minute

@@ -1,4 +1,4 @@
-// A model's files and tensors, asked of the servers that hold it. Moves bytes; whoever asks checks them.
+// Fetches a model's files and tensors from servers that hold it. Moves bytes; the caller verifies them.
 import { pipe } from 'it-pipe'
 import { atMost, whole } from '../common/byte-stages.ts'
 import { messageOf, SwarmError } from '../common/errors.ts'

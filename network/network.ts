@@ -27,7 +27,7 @@ export interface NetworkInit {
   readonly privateKey?: PrivateKey
   /** file of the private key, made where there is none; without it and `privateKey` the identity is new each time */
   readonly identityPath?: string
-  /** of a private swarm, 32 bytes: whoever has another or none gets no connection */
+  /** secret of a private swarm, 32 bytes: peers with another secret or none get no connection */
   readonly secret?: Uint8Array
   /** name of the private swarm, for messages */
   readonly swarmName?: string

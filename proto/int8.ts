@@ -7,7 +7,7 @@ export const blockLength = 64
 const smallest = 2 ** -119
 /** bits of infinity; those of NaN lie above */
 const infinity = 0x7f800000
-/** the largest float32 of which 127 times is finite: the largest float32 divided by 127, rounded down */
+/** the largest float32 that stays finite when multiplied by 127: the largest float32 divided by 127, rounded down */
 const largestScale = 2 ** 121 * (1 + 0x10203 / 2 ** 23)
 
 function blocksOf(rowLength: number): number {

@@ -55,7 +55,7 @@ function spokenOf(name: ProtocolName, announced: readonly string[] = []): readon
   return ids.length > 0 ? ids : [firstRelease[name]]
 }
 
-/** Those of the protocols of which a server speaks no version that this build does. */
+/** The protocols for which a server and this build share no version. */
 export function unspokenOf(names: readonly ProtocolName[], announced?: readonly string[]): ProtocolName[] {
   return names.filter(name => !spokenOf(name, announced).includes(shortProtocol(protocols[name])))
 }
@@ -82,7 +82,7 @@ export function describeVersions(
   return `speaks ${theirs.join(', ')} (${release(version)}), this build ${own} (${release(ours.version)})`
 }
 
-/** The same for a server by what it announces. @param names protocols of which it speaks other versions */
+/** The same for a server by what it announces. @param names protocols whose versions differ from the first release */
 export function describeServerVersions(
   server: { readonly protocols?: readonly string[]; readonly version: string },
   names: readonly ProtocolName[],

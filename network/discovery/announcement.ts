@@ -25,7 +25,7 @@ export type Announcement = Omit<
   readonly serverName?: string
   /** of the largest frame that the server reads; absent: it does not say */
   readonly requestBytes?: number
-  /** ids such as `inference/3.0.0`, of protocols of which it speaks other versions than release 0.1.0; absent: of none */
+  /** ids such as `inference/3.0.0` of protocols whose versions differ from release 0.1.0; absent: none */
   readonly protocols?: readonly string[]
   readonly peerId: string
   readonly state: ServerState
@@ -54,9 +54,9 @@ const payloadType = new TextEncoder().encode('/swarmtune/announcement/1')
 
 /** a whole signed record; typical are 200 to 400 bytes */
 export const maxRecordBytes = 4 * KiB
-/** longest that a record may be valid for, so that nobody can leave one behind for ever */
+/** maximum validity of a record, so that no peer can leave one for ever */
 export const maxValidityMs = 60 * minute
-/** clocks may differ by so much before a peer's longest allowed validity is refused */
+/** allowed difference of clocks before a peer's maximum validity is refused */
 const clockToleranceMs = 5 * minute
 
 /** of one announcement */
@@ -181,7 +181,7 @@ export async function open(record: Uint8Array, now: number = Date.now()): Promis
   } catch (error) {
     reject(messageOf(error))
   }
-  // one announcement is one string of bytes: nobody pads it or makes it look new
+  // an announcement has one encoding: it cannot be padded or made to look new
   if (!Buffer.from(envelope.marshal()).equals(record)) reject('the envelope is not in canonical form')
   if (!Buffer.from(payloadType).equals(envelope.payloadType)) reject('the envelope holds something else')
   const { peerBytes, ...fields } = decode(envelope.payload)

@@ -44,8 +44,8 @@ export class Announcer {
   }
 
   /**
-   * Announces what `describe` says, now and again before it expires, when new peers appear and when addresses change. Returns after the first
-   * announcement, also where there was nobody to hear it. Throws INVALID_ARGUMENT where the fields make no sense.
+   * Announces what `describe` says, now and again before it expires, when new peers appear and when addresses change.
+   * Returns after the first announcement, also if no peer received it. Throws INVALID_ARGUMENT for invalid fields.
    */
   async start(source: { describe(): AnnouncementFields }): Promise<void> {
     if (this.#describe) return
@@ -114,5 +114,5 @@ export class Announcer {
   }
 }
 
-/** leaving must not take longer than somebody waits at a prompt */
+/** leaving must not take longer than a user waits at a prompt */
 const leaveTimeoutMs = 3000

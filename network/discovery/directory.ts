@@ -101,9 +101,9 @@ export class Directory {
   }
 
   /**
-   * Keeps a record that `check` has let through; false when it is no news. A full directory makes room at the expense of
-   * the host that has sent most of it, of whose records the one goes that was renewed longest ago: who makes up
-   * identities takes room from nobody but himself.
+   * Keeps a record that `check` has let through; false when it is no news. A full directory makes room at the expense
+   * of the host that holds most: its least recently renewed record is evicted. A host that makes up identities takes
+   * room only from itself.
    */
   keep(record: Uint8Array, announcement: Announcement, source = ''): boolean {
     this.#purge()

@@ -19,7 +19,10 @@ export interface FindOptions {
   readonly verify?: boolean
 }
 
-/** peers asked for their directory at once, and servers of the model asked in a second round, of so many of the likeliest */
+/**
+ * peers asked for their directory at once, and servers of the model asked in a second round, out of this many most
+ * likely ones
+ */
 const firstRound = 3
 const secondRound = 2
 const likeliest = 16
@@ -45,7 +48,7 @@ export async function findServers(network: Seeker, model: string, options: FindO
     const known = network.directory.list(model).filter(server => server.peerId !== network.peerId)
     return known.sort((a, b) => placeOf(a) - placeOf(b))
   }
-  /** whether blocks are missing from a model of which some servers are announced */
+  /** whether a model with announced servers has missing blocks */
   const complete = (servers: readonly Announcement[]) => enough(servers) && isWhole(servers)
   const usable = async (): Promise<Announcement[]> => {
     const candidates = others()
@@ -60,7 +63,7 @@ export async function findServers(network: Seeker, model: string, options: FindO
     const fresh = peers.filter(peer => !asked.has(peer.peerId))
     for (const peer of fresh) asked.add(peer.peerId)
     const context = signal ? { signal } : {}
-    // whoever does not answer is one of several
+    // one silent peer of several does not matter
     const asking = Promise.allSettled(
       fresh.map(async ({ peerId, addresses }) => {
         const told = await askDirectory(network, peerId, model, { addresses, ...context })

@@ -41,7 +41,7 @@ export class LocalPeers {
   /**
    * @param init.tag what `multicastTag` gives
    * @param init.answerTag another one, answered and not asked for
-   * @param init.answers false for clients, which nobody needs to find
+   * @param init.answers false for clients, which no peer needs to find
    */
   constructor(
     components: { libp2p: Libp2p; logger: Logger },

@@ -31,8 +31,8 @@ async function dialBack(libp2p: Libp2p, address: Multiaddr): Promise<string> {
 }
 
 /**
- * Answers probe requests. Only addresses on the host that asks are dialed, so that nobody is sent against others; one probe
- * of a peer at a time.
+ * Answers probe requests. Only addresses on the requesting host are dialed, so that no peer is directed against another
+ * host; one probe of a peer at a time.
  */
 export async function serveProbe(network: Pick<Peer, 'handle'>, libp2p: Libp2p): Promise<void> {
   await network.handle(

@@ -1,4 +1,4 @@
-// What libp2p remembers of others (peers, records and providers of the DHT), in memory and never more than so much.
+// An in-memory store with limits for libp2p's peers, and for records and providers of the DHT.
 import { MemoryDatastore } from 'datastore-core'
 import { Key, type Pair } from 'interface-datastore'
 

@@ -24,7 +24,10 @@ export interface DhtMessage {
   readonly providers?: readonly PeerInfo[]
 }
 
-/** The request with what its handler has a use for: of providers the sender alone, with so many addresses. */
+/**
+ * The request with only the parts that its handler uses: of the providers only the sender, with a maximum number of
+ * addresses.
+ */
 export function trimmed<Message extends DhtMessage>(message: Message, sender: PeerId): Message {
   const { providers } = message
   if (!providers) return message

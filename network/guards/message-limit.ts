@@ -48,7 +48,10 @@ interface Registrar {
   handle(protocol: string, handler: Handler, options?: object): Promise<void>
 }
 
-/** Components of a service whose streams begin with one message of at most so many bytes each way, and go on with other bytes. */
+/**
+ * Components of a service whose streams start with one message of limited size in each direction, followed by other
+ * bytes.
+ */
 export function withFirstMessageLimit<Components extends object>(components: Components, maxBytes: number): Components {
   const { registrar } = components as { registrar: Registrar }
   const limited: Registrar = Object.create(registrar, {

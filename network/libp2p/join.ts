@@ -127,7 +127,7 @@ async function dialAny(
 /** Waits until libp2p knows which protocols the peer speaks. */
 async function identified(libp2p: SwarmLibp2p, peer: PeerId, signal: AbortSignal): Promise<void> {
   const done = Promise.withResolvers<void>()
-  // it may be settled while the peer store is asked, when nobody awaits it yet
+  // it may settle during the look-up in the peer store, before it is awaited
   void settled(done.promise)
   const listener = (event: CustomEvent<{ peerId: PeerId }>) => {
     if (event.detail.peerId.equals(peer)) done.resolve()

@@ -321,7 +321,7 @@ export class Libp2pNetwork implements Network {
     const error = new SwarmError('ABORTED', 'this peer stops')
     this.#stopping.abort(error)
     this.#gossip.stop()
-    // half a start must come to its end before libp2p stops; its error belongs to whoever called start
+    // a start in progress must end before libp2p stops; the caller of start gets its error
     const failed = await this.#started?.then(
       () => false,
       () => true

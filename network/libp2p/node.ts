@@ -174,7 +174,7 @@ export async function createNode(settings: Libp2pSettings): Promise<SwarmLibp2p>
         protocol: dhtProtocol,
         clientMode: settings.isGuest === true || settings.listen.length === 0,
         peerInfoMapper: passthroughMapper,
-        // a lone first node has nobody to ask, and must not wait for somebody
+        // a lone first node has no peer to ask, and must not wait for one
         allowQueryWithZeroPeers: true,
         validators: settings.validators,
         selectors: settings.selectors

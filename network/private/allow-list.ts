@@ -6,7 +6,7 @@ import { parsePeerId } from '../addresses.ts'
 /** `client`: may connect and ask, but what it announces is not believed */
 export type PeerRole = 'client' | 'server'
 
-/** Peer ids and what they may be; who is not in it gets no connection. */
+/** Peer ids and their roles; other peers get no connection. */
 export type AllowList = ReadonlyMap<string, PeerRole>
 
 /**

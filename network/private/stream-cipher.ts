@@ -32,7 +32,7 @@ export class StreamCipher {
 
   /** The piece, enciphered, in memory of its own. */
   update(piece: Uint8Array): Uint8Array {
-    // from the beginning of the block that the last piece ended in: aligned memory is several times faster
+    // from the start of the block in which the last piece ended: aligned memory is several times faster
     const into = this.#position % blockBytes
     const blocks = new Uint8Array(into + piece.length)
     blocks.set(piece, into)

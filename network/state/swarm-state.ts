@@ -14,7 +14,7 @@ export interface ModelName {
 /** What the decision needs of an announcement. */
 export type SeenServer = Pick<Announcement, 'peerId' | 'state' | 'firstBlock' | 'endBlock'> & {
   readonly serverName?: string
-  /** release that it runs, and protocols of which it speaks other versions than the first release */
+  /** its release, and the protocols whose versions differ from the first release */
   readonly version?: string
   readonly protocols?: readonly string[]
 }

@@ -1,5 +1,5 @@
 // One libp2p stream as bytes with back-pressure both ways. Every event of the stream is listened to here and nowhere
-// else, from the constructor on: a reset that nobody hears could end the process. Knows nothing of frames.
+// else, from the constructor on: an unhandled reset could end the process. Knows nothing of frames.
 
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'

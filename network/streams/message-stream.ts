@@ -63,7 +63,7 @@ export interface FramedStreamInit {
   readonly maxFrameBytes: number
   /** `outbound`: we opened it. Decides whose fault a frame is that ends in the middle */
   readonly direction: 'inbound' | 'outbound'
-  /** what pays for the channel's bytes: they are given back when the next frame is read, or the stream is over */
+  /** account that is charged for the channel's bytes: released when the next frame is read or the stream ends */
   readonly account?: ByteAccount
   /** what pays for frames that we send, until they have left */
   readonly outgoing?: ByteAccount
@@ -156,14 +156,14 @@ export class FramedStream implements MessageStream {
     const write = async () => {
       // other streams and timers get their turn between the pieces of a large frame
       if (begun) await new Promise(resolve => setImmediate(resolve))
-      // whoever asked and does not read the answer has this peer hold it
+      // a caller that does not read the answer makes this peer hold it
       const timeoutMs = this.#init.direction === 'inbound' ? stallTimeoutMs : undefined
       await this.#channel.write(batch.sublist(), signal, timeoutMs)
       outgoing?.moved(batch.byteLength)
       const first = !begun
       begun = true
       batch.consume(batch.byteLength)
-      // a listener keeps only so much of a stream whose protocol it has not agreed to
+      // a listener buffers little of a stream without an agreed protocol
       if (first && large) await this.#negotiate(signal)
     }
     try {
@@ -204,7 +204,7 @@ export class FramedStream implements MessageStream {
     }
   }
 
-  /** `progress.begun` says that bytes of a frame are gone which nobody can read again. */
+  /** `progress.begun` says that bytes of a frame were consumed and cannot be read again. */
   async #readFrame(progress: { begun: boolean }, signal?: AbortSignal): Promise<Message | null> {
     await this.#negotiate(signal)
     this.release()
@@ -239,7 +239,7 @@ export class FramedStream implements MessageStream {
     return { body, tensors }
   }
 
-  /** Reads the answer to the preface, once; whoever gives up leaves it to the others. */
+  /** Reads the answer to the preface once; a caller that aborts does not stop it for the others. */
   #negotiate(signal?: AbortSignal): Promise<void> {
     if (this.#negotiated === undefined) {
       this.#negotiated = this.#init.negotiate?.(this.#channel) ?? Promise.resolve()

@@ -60,6 +60,6 @@ export interface Peer {
   onPeerGone(listener: (peer: string) => void): () => void
   /** Calls back when the addresses of this peer have changed, as by a relay or a router; the function returned ends that. */
   onAddresses(listener: () => void): () => void
-  /** Joins again where no peer is connected any more. Never throws; false when nobody answers. */
+  /** Joins again if no peer is connected any more. Never throws; returns false if no peer answers. */
   rejoin(): Promise<boolean>
 }

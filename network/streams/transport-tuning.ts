@@ -83,7 +83,7 @@ export function readerWindows(create: () => YamuxFactory): () => YamuxFactory {
       try {
         update()
       } catch (error) {
-        // yamux opens streams from a microtask: when the connection has closed just before, nobody else catches this
+        // yamux opens streams from a microtask: if the connection has just closed, this is the only handler
         stream.abort(error as Error)
       }
     }
