@@ -24,7 +24,7 @@ export interface Operator {
   readonly infer: (call: Call) => readonly ValueType[]
   /** null: carries no gradient, said on purpose; a graph where one would have to pass is refused */
   readonly gradient: GradientRule | null
-  /** outputs after the first may be left out of the model where nobody uses them */
+  /** unused outputs after the first may be omitted from the model */
   readonly optionalOutputs?: true
   /** one pass over the elements or less: a backward pass may compute it again rather than keep its result */
   readonly cheap?: true

@@ -48,7 +48,7 @@ export const quantized = {
   DequantizeLinear: {
     attributes: { axis: 'int', block_size: 'int' },
     infer: inferDequantizeLinear,
-    // nobody trains whole numbers
+    // integers are not trained
     gradient: null,
     cheap: true,
     perUse: { smallest: 1 }

@@ -26,7 +26,7 @@ export function withDtype(text: string, dtype: string): string {
 /** Ends of the names of transformers' classes: `LlamaForCausalLM`, `GPT2LMHeadModel`, `LlamaModel`. */
 const classEnding = /(For[A-Z]\w*|LMHeadModel|Model)$/
 
-/** The names of so many classes that a configuration has; LABEL_0 and so on where it has others. */
+/** Class names of a configuration if their number matches; otherwise LABEL_0 and so on. */
 function classNames(id2label: unknown, count: number): string[] {
   const known = isJsonObject(id2label) ? Object.values(id2label).map(String) : []
   return known.length === count ? known : Array.from({ length: count }, (_, id) => `LABEL_${id}`)

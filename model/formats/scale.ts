@@ -15,7 +15,7 @@ const methods = ['fp8', 'compressed-tensors']
 
 const usualBlock = [128, 128] as const
 
-/** Throws UNSUPPORTED for weights that somebody else has quantized in a way that is not read. */
+/** Throws UNSUPPORTED for weights in an unsupported quantization format. */
 export function checkQuantized(raw: RawConfig): void {
   const found = readObject(raw, 'quantization_config')
   if (found === undefined) return

@@ -9,7 +9,7 @@ export interface TensorEncoding {
   readonly quantization?: string
   /** elements from one index of each axis to the next, where the tensor is not dense; `length` spans first to last element */
   readonly strides?: readonly number[]
-  /** rows are stored with each head's rotary halves interleaved, for so many heads */
+  /** number of heads whose rotary halves are stored interleaved */
   readonly interleavedHeads?: number
   /** added to every stored value */
   readonly add?: number
@@ -38,7 +38,7 @@ export interface TensorScale {
   readonly block: readonly [rows: number, columns: number]
 }
 
-/** What has been taken from a checkpoint's files: shows that nobody reads what is not his. */
+/** Records what was read from a checkpoint's files: shows that no peer reads tensors that it does not need. */
 export interface ReadLog {
   /** bytes of headers and tensors that were read */
   bytesRead: number

@@ -17,7 +17,7 @@ import { type HubFile, listModel, ownFolder } from './listing.ts'
 import { type HubOptions, type HubSettings, withHubDefaults } from './options.ts'
 import { hubSource } from './source.ts'
 
-/** Fetched when a folder is opened, so that whoever looks for them by path finds them. */
+/** Fetched when a folder is opened, so that code that reads them by path finds them. */
 const smallFiles =
   /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map)\.json$|\.index\.json$|\.jinja$/
 
@@ -156,7 +156,7 @@ class HubFolder implements ModelFolder {
     const shown = join(this.path, file.path)
     await makeFolder(join(this.#repository, 'blobs'))
     await makeFolder(dirname(shown))
-    // another process may do the same with the same file at this moment: whoever is first gives it, either way it is there
+    // another process may create the same file at this moment; the first one wins, and the file exists either way
     await linkFile(partial.path, blob)
     await replaceLink(relative(dirname(partial.path), blob), partial.path)
     await replaceLink(relative(dirname(shown), blob), shown)

@@ -13,7 +13,7 @@ export interface HubOptions {
   readonly token?: string
   /** branch, tag or commit; default main */
   readonly revision?: string
-  /** asks nobody: only what is in the cache */
+  /** no network requests: only the cache is used */
   readonly offline?: boolean
   /** hears of the stages `download` and `verify`; default: what the caller of the whole operation gives */
   readonly onProgress?: OnProgress

@@ -1,5 +1,5 @@
-// A layer of experts of which few work on each token (arXiv 2401.04088, section 2.1). Each expert gets the rows of its tokens
-// only, gathered; one without tokens multiplies nothing, and its mapped weights are never read.
+// A mixture-of-experts layer with few active experts per token (arXiv 2401.04088, section 2.1). Each expert gets the
+// rows of its tokens only, gathered; one without tokens multiplies nothing, and its mapped weights are never read.
 import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 

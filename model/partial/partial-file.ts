@@ -1,5 +1,5 @@
-// A file of which only what is needed is here: a sparse file of the whole size, and beside it a list of the ranges that it holds.
-// Knows a source of bytes, not where that gets them.
+// A partly downloaded file: a sparse file of the full size, and beside it a list of the ranges that it holds. Knows a
+// source of bytes, not where that gets them.
 
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
@@ -34,7 +34,7 @@ export interface FetchOptions {
 const formatVersion = 1
 /** Ranges that are less apart cost less as one request, where the file is one at its source. */
 const defaultGapBytes = 64 * KiB
-/** What arrived is written down at least every so many bytes, so that a killed process loses no more. */
+/** The list of ranges is saved at least once in this many bytes, so that a killed process loses no more. */
 const journalEveryBytes = 32 * MiB
 /** How often a source is asked in a row that gives nothing new, and the first wait between, which doubles. */
 const maxAttempts = 5

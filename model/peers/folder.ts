@@ -139,7 +139,7 @@ class PeerFolder implements ModelFolder {
     return await this.#partial.hashRange({ start: offset, end: offset + length })
   }
 
-  /** Asks several peers for the hashes. Throws BAD_CHECKPOINT where they do not say the same, NOT_FOUND where nobody holds one. */
+  /** Asks several peers for the hashes. Throws BAD_CHECKPOINT if they differ, NOT_FOUND if no peer holds a tensor. */
   async #agreedHashes(names: readonly string[], options: FolderOptions): Promise<ReadonlyMap<string, string>> {
     const peers = await this.#peers.list()
     const agreed = new Map<string, { hash: string; peer: string; count: number }>()
@@ -207,7 +207,7 @@ export function peerTensors(folder: ModelFolder): ReadonlyMap<string, TensorInfo
 }
 
 /**
- * Opens the model of these peers, kept under `directory/<identity>`. Throws UNREACHABLE where nobody gives its index,
+ * Opens the model of these peers, kept under `directory/<identity>`. Throws UNREACHABLE if no peer sends its index,
  * BAD_CHECKPOINT for one that is not sound.
  */
 export async function openPeerFolder(

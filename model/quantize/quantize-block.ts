@@ -11,8 +11,8 @@ export interface Fit {
 }
 
 /**
- * Into how many steps the range of a block is divided at 4 bits, in turn. 15 steps hold the range, more clip it; fewer are for
- * blocks that lie on a grid of which they use a part, as those of GGUF's Q4_0 and Q4_1 may.
+ * Into how many steps the range of a block is divided at 4 bits, in turn. 15 steps hold the range, more clip it; fewer
+ * are for blocks on a grid that they use only partly, as those of GGUF's Q4_0 and Q4_1 may.
  */
 const divisions = [15, 16, 17, 18, 19, 14, 13, 12, 11, 10, 9, 8]
 

@@ -12,7 +12,7 @@ export interface QuantizedParts {
   readonly scales: Float32Array<ArrayBuffer>
   /** [rows, columns / block], packed as the values are */
   readonly zeros: Uint8Array<ArrayBuffer>
-  /** the zeros with each row beginning with a byte, where that is something else */
+  /** the zeros with byte-aligned rows, if that differs */
   readonly rowZeros?: Uint8Array<ArrayBuffer>
 }
 

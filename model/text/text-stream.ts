@@ -20,10 +20,10 @@ export interface TextStreamOptions {
 
 type Decoder = Pick<Tokenizer, 'decode'> & Partial<Pick<Tokenizer, 'cleansUp'>>
 
-/** What cleaning may take a space out of, once more follows: the beginnings of its rules. */
+/** Texts from which cleaning may remove a space once more text follows: the prefixes of its rules. */
 const unclean = /(?: | '| n| n'| 'v| 'r)$/
 
-/** Tokens before a text of which its first token's text depends */
+/** Tokens before a text that affect the text of its first token */
 const contextTokens = 8
 
 /** The last of these tokens, as many as have a text. */
@@ -44,8 +44,8 @@ function addition(before: string, after: string): string {
 }
 
 /**
- * The text of `ids` as it reads after the tokens `after`: what `decode` of both has beyond `decode` of `after`. So the space that a
- * decoder takes off the beginning of a text stays between the two.
+ * The text of `ids` as it reads after the tokens `after`: what `decode` of both has beyond `decode` of `after`. So the
+ * space that a decoder removes from the start of a text stays between the two.
  */
 export function decodeAfter(
   tokenizer: Decoder,

@@ -17,7 +17,7 @@ import { blockParts } from './block-parts.ts'
 import { cleanCache, convertedName, touch } from './converted-files.ts'
 import { copiesIn, isOwn, writePackedBlock } from './packed-block.ts'
 
-/** Of every tensor so many bytes tell whether a converted file belongs to this checkpoint. */
+/** Bytes of each tensor that are hashed to tell whether a converted file belongs to this checkpoint. */
 const sampleBytes = 4 * KiB
 
 export interface BlockWeights {

@@ -53,7 +53,10 @@ export async function touch(path: string): Promise<void> {
   await settled(utimes(path, now, now))
 }
 
-/** Files below a folder that a process of this machine has mapped or open, as far as this one may see; null where nobody can tell. */
+/**
+ * Files below a folder that a process of this machine has mapped or open, as far as this process may see; null if it is
+ * unknown.
+ */
 async function filesInUse(folder: string): Promise<ReadonlySet<string> | null> {
   const pids = await readdir('/proc').catch(() => null)
   if (pids === null || !pids.includes('self')) return null

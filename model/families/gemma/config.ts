@@ -50,7 +50,7 @@ export interface GemmaConfig extends ModelConfig {
 
 interface Variant {
   readonly maxPositions: number
-  /** every so many blocks one sees all tokens */
+  /** one in this many blocks attends to all tokens */
   readonly pattern: (raw: RawConfig) => number
   readonly activation: (raw: RawConfig) => string
   /** where scores are not scaled by the width of a head */

@@ -17,7 +17,7 @@ export function attentionModulesOf(config: LlamaConfig): readonly Named[] {
   ]
 }
 
-/** The linear modules of a block, all of which an adapter may change. */
+/** The linear modules of a block; an adapter may change all of them. */
 export function llamaLinearModules(config: LlamaConfig): readonly Named[] {
   const { hiddenSize, intermediateSize } = config
   return [

@@ -1,4 +1,4 @@
-// Mixtral: Llama's attention, and experts of which two work on each token.
+// Mixtral: Llama's attention, and a mixture of experts with two experts per token.
 
 import { rmsNormTensors } from '../../layers/norms.ts'
 import { rotaryTables } from '../../layers/rotary-tables.ts'

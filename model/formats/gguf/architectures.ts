@@ -65,7 +65,7 @@ const qwen2: Architecture = {
 
 /** Every sixth block of Gemma 3 sees the whole sequence, the others a window. */
 const gemma3Pattern = 6
-/** Only Gemma 3 27B has so many blocks, and it alone scales attention by hidden size / heads. */
+/** Number of blocks of Gemma 3 27B, the only one that scales attention by hidden size / heads. */
 const gemma3LargestBlocks = 62
 
 const gemma3: Architecture = {

@@ -33,7 +33,7 @@ function nibbles(headerBytes: number, zero: number): GgufQuantization {
   }
 }
 
-/** 32 elements of 5 bits, of which the fifth lie together before the others. */
+/** 32 elements of 5 bits; all fifth bits are stored together before the others. */
 function fiveBits(headerBytes: number, zero: number): GgufQuantization {
   return {
     bytes: headerBytes + 4 + 16,

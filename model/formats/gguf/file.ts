@@ -90,7 +90,7 @@ function locate(
   return quantization ? { ...info, encoding: { quantization: type } } : info
 }
 
-/** The parser looks ahead by so much at most. */
+/** Maximum number of bytes that the parser reads ahead. */
 const lookaheadBytes = 16 * MiB
 
 /** The parser holds 50 MB at most: twice what a vocabulary of half a million takes. */

@@ -45,7 +45,7 @@ const split = (regex: string): JsonObject => {
   return { type: 'Split', pattern: { Regex: regex }, behavior: 'Isolated', invert: false }
 }
 
-/** Contractions, words, numbers of at most so many digits, other signs, line ends, spaces. */
+/** Contractions, words, numbers with a maximum number of digits, other characters, line ends, spaces. */
 const splitWords = (digits: string): JsonObject =>
   splitBy(
     `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`

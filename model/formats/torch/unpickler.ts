@@ -79,7 +79,7 @@ class Machine {
     return this.#view.getFloat64(this.take(8), false)
   }
 
-  /** A little endian two's complement number of so many bytes. */
+  /** A little endian two's complement number with the given number of bytes. */
   long(length: number): number {
     const at = this.take(length)
     let value = 0n

@@ -66,7 +66,7 @@ async function findDirectory(file: ByteFile): Promise<{ offset: number; length: 
   return { length: wide(end, 40, file), offset: wide(end, 48, file) }
 }
 
-/** Sizes and offset of an entry, of which those that do not fit 32 bits are in its zip64 extra field, in this order. */
+/** Sizes and offset of an entry. Values beyond 32 bits are in its zip64 extra field, in this order. */
 function sizesOf(view: DataView, at: number, extraAt: number, extraLength: number, file: ByteFile) {
   const fields = [24, 20, 42].map(offset => view.getUint32(at + offset, true))
   let field = extraAt

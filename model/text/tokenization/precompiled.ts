@@ -27,7 +27,7 @@ export function readCharacterMap(base64: string): CharacterMap {
   const encoder = new TextEncoder()
   const remembered = new Map<string, string | null>()
 
-  /** The replacement of the shortest beginning that has one, as the reference takes it for the whole. */
+  /** The replacement of the shortest prefix that has one; the reference uses it for the whole text. */
   const find = (characters: string): string | null => {
     let place = offsetOf(trie[0] ?? 0)
     for (const byte of encoder.encode(characters)) {

@@ -6,7 +6,7 @@ import { byteIds, type TokenModel, type WordTokens } from './model.ts'
 import type { Settings } from './settings.ts'
 import { createTokenIndex } from './token-index.ts'
 
-/** An unknown character costs so much more than the least likely token. */
+/** Cost of an unknown character beyond that of the least likely token. */
 const unknownPenalty = 10
 
 function readScores(settings: Settings): readonly (readonly [string, number])[] {

@@ -9,7 +9,7 @@ const digraphs = new Map(
   )
 )
 
-/** letters that are several in titles, the first of which is no letter or has a mark below */
+/** letters that become several in titles, where the first one is not a letter or has a mark below */
 const otherTitles = new Map([
   ['\u0149', '\u02bc\u004e'],
   ['\u1fb2', '\u1fba\u0345'],

@@ -5,7 +5,7 @@ import { charge } from '../budget.ts'
 /** V8's search is faster for what is shorter, and takes at most this many comparisons for each place. */
 const shortLength = 32
 
-/** For each beginning of a text, how many units its longest proper ending has that is a beginning too. */
+/** For each prefix of a text, the length of its longest proper suffix that is also a prefix (in UTF-16 units). */
 function borders(length: number, unit: (at: number) => number): Int32Array {
   const table = new Int32Array(length)
   for (let at = 1, matched = 0; at < length; at++) {
