@@ -20,7 +20,7 @@ const shown = (command: Command): readonly Option[] => command.options.filter(({
 
 const takesValue = ({ required, optional }: Option): boolean => required || optional
 
-/** The beginning of a description, in a line. */
+/** The start of a description, in one line. */
 function summary(description: string): string {
   const [first] = description.split(/[;(\n]/)
   return first!.trim()

@@ -87,7 +87,7 @@ function rateText(progress: Progress, seconds: number): string {
 const titleOf = ({ stage, name }: Progress): string =>
   name === undefined ? verbs[stage] : `${verbs[stage]} ${oneLine(name)}`
 
-/** A stage as one line for a terminal of so many columns. @param elapsedMs since it began */
+/** A stage as one line for a terminal of the given width. @param elapsedMs since it began */
 export function stageLine(progress: Progress, elapsedMs: number, columns: number): string {
   const { done, total } = progress
   const seconds = elapsedMs / second

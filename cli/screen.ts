@@ -274,7 +274,7 @@ export class Screen {
     return Boolean(isTTY) && this.#env.TERM !== 'dumb'
   }
 
-  /** Ends the line of an answer that nobody ends any more. */
+  /** Ends the line of an abandoned answer. */
   #breakAnswer(): void {
     if (this.#answer === null) return
     this.#beginAnswer()

@@ -137,7 +137,7 @@ export function messageForPerson(error: unknown): string {
   return describeSystemError(error) ?? messageOf(error)
 }
 
-/** Prints an error for a person (`swarm: …`) and gives the exit status. Only an error that nobody foresaw has a stack. */
+/** Prints an error for a person (`swarm: …`) and returns the exit status. Only an unexpected error has a stack. */
 export function reportError(error: unknown, inOurWords = (message: string) => message): number {
   screen.error(`swarm: ${inOurWords(messageForPerson(error))}`)
   const isKnown = error instanceof SwarmError || describeSystemError(error) !== undefined

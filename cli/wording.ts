@@ -25,7 +25,7 @@ export function inWordsOfFlags(message: string, program: Command): string {
   }
   const names = [...flags.keys()].toSorted((a, b) => b.length - a.length).map(escaped)
   const pattern = new RegExp(`(?<![\\w/.\\\\'-])(${names.join('|')})(?![\\w/\\\\'-]|\\.\\w)`, 'g')
-  // one word is a name only at the beginning: `temperature: expected …`, `memory: not …`
+  // a single word is a name only at the start: `temperature: expected …`, `memory: not …`
   const single = /^(?:generate: )?(temperature|seed|codec|adapter|draft|memory)(?=: (?:expected|not ))/
   return message.replace(single, '--$1').replaceAll(pattern, name => flags.get(name)!)
 }

@@ -1,4 +1,4 @@
-// The hidden states that rows of a session have passed somewhere, by position: what whoever computes from them can be given again.
+// The hidden states of a session's rows at one point of the chain, by position, so that they can be replayed.
 import { positionsView, writePositions } from './rows.ts'
 import { type Float32Tensor, tensor } from './tensor.ts'
 

@@ -59,7 +59,7 @@ export async function removeLeftovers(folder: string, isOurs: (target: string) =
     const { pid } = temporary
     const isAtWork = pid !== undefined && quiet < pidLifeMs && isRunning(pid)
     if (quiet < silentMs || isAtWork) continue
-    // somebody else may remove it at the same time, or it may not be ours to remove
+    // another process may remove it at the same time, or we may lack permission
     await rm(path, { recursive: true, force: true }).then(
       () => removed.push(path),
       () => {}

@@ -21,7 +21,7 @@ const isRecord = (value: unknown): value is object =>
   value !== null &&
   !(Array.isArray(value) || value instanceof AbortSignal || value instanceof Promise || value instanceof Map)
 
-/** A value or getter that options have from a prototype: whoever copies the options loses it. Methods are no options. */
+/** A value or getter that options inherit from a prototype: a copy of the options loses it. Methods are not options. */
 function inheritedName(options: object): string | undefined {
   let from: object | null = Object.getPrototypeOf(options)
   // what every object inherits from inherits from nothing, also that of another realm

@@ -49,13 +49,13 @@ export type OnProgress = (progress: Progress) => void
 
 /** A stage that runs. */
 export interface RunningStage {
-  /** Counts so many more. */
+  /** Adds to the count. */
   add(count: number): void
-  /** Tells that so many are done in all. */
+  /** Sets the count. */
   reach(done: number): void
 }
 
-/** Runs one stage of an operation and tells its beginning, its course and its end, also where it fails. */
+/** Runs one stage of an operation and reports its start, progress and end, also if it fails. */
 export async function runStage<T>(
   onProgress: OnProgress | undefined,
   about: Pick<Progress, 'stage' | 'name' | 'unit' | 'total'>,

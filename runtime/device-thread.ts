@@ -9,7 +9,10 @@ import { ownBuffers } from './transfer.ts'
 const device = new InlineDevice()
 const port = parentPort!
 
-/** Feeds that came here by copy or transfer are nobody else's: their memory goes back now, not when V8 next collects garbage. */
+/**
+ * Copied or transferred feeds belong to this thread alone: their memory is freed now, not at V8's next garbage
+ * collection.
+ */
 function freeFeeds(request: DeviceRequest): void {
   if (request.kind !== 'run') return
   for (const buffer of ownBuffers(Object.values(request.feeds))) buffer.transfer(0)

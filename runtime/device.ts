@@ -44,7 +44,7 @@ class DeviceThread implements Device {
     const packed = request.kind === 'run' ? packRun(request, consume) : { request, transfer: [] }
     const id = ++this.#next
     this.#worker.postMessage({ id, request: packed.request } satisfies DeviceMessage, packed.transfer)
-    this.#worker.ref() // the process stays while somebody waits
+    this.#worker.ref() // keeps the process alive while a caller waits
     return await new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject }))
   }
 

@@ -36,7 +36,7 @@ function sessionOptions(options: OrtOptions): Ort.InferenceSession.SessionOption
     // memory stay instead of 350 MB with arenas and patterns (480 MB with a third session), at 0 to 3 % of the speed.
     enableCpuMemArena: false,
     enableMemPattern: false,
-    logSeverityLevel: 4, // errors are thrown; printing them as well helps nobody
+    logSeverityLevel: 4, // errors are thrown; printing them as well is useless
     ...(options.saveTo !== undefined && { optimizedModelFilePath: join(options.saveTo, savedModel.model) }),
     extra: { session: extra }
   }

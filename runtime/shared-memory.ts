@@ -20,9 +20,9 @@ export function sharedTensor<D extends DType>(dtype: D, shape: readonly number[]
 }
 
 /**
- * The same for large ones of which little is used, since only what is written takes memory: tell `discarded` how much of it was
- * when it is dropped. V8 takes buffers that can grow from the system, page by page; others come from malloc, which writes zeros
- * over all that has been used before.
+ * The same for large ones with little use, because only written pages take memory: tell `discarded` how much of it was
+ * when it is dropped. V8 takes buffers that can grow from the system, page by page; others come from malloc, which
+ * writes zeros over all that has been used before.
  */
 export function reservedTensor<D extends DType>(dtype: D, shape: readonly number[]): Tensor<D> {
   const bytes = bytesOf(dtype, shape)
@@ -39,12 +39,12 @@ function view<D extends DType>(dtype: D, shape: readonly number[], buffer: Share
   return { dtype, shape, data: new View(buffer, 0, sizeOf(shape)) }
 }
 
-/** Counts bytes of shared memory that nobody uses any more. */
+/** Counts bytes of unused shared memory. */
 export function discarded(bytes: number): void {
   garbage += bytes
   if (garbage < mostGarbage || collecting) return
   collecting = true
-  // not in the midst of somebody's work
+  // not while other code is running
   setImmediate(() => {
     garbage = 0
     collecting = false

@@ -51,9 +51,9 @@ export class ChatInput {
   readonly #editor: Interface
   readonly #output: EditorOutput | undefined
   readonly #screen: ChatInputInit['screen']
-  /** lines that nobody has asked for yet */
+  /** lines that were not requested yet */
   readonly #typed: string[] = []
-  /** lines of a paste that nobody has entered yet */
+  /** pasted lines that were not entered yet */
   #pasted: string[] = []
   #isPasting = false
   #wake: (() => void) | undefined

@@ -59,7 +59,7 @@ Examples:
   )
 }
 
-/** Token ids of the message and of the beginning of its answer. */
+/** Token ids of the message and of the generation prompt. */
 async function chatPrompt(tokenizer: Tokenizer, message: string, flags: GenerateFlags): Promise<number[]> {
   const template = await chatTemplateFor(tokenizer, flags.chatTemplate, 'leave --chat out')
   const messages = [

@@ -167,7 +167,7 @@ function hostName(): string | undefined {
   }
 }
 
-/** The model, and what gives back that which was needed to load it. */
+/** The model, and a function that releases what loading it needed. */
 async function openModel(
   model: string,
   flags: ServeFlags,
@@ -226,7 +226,7 @@ function obeyOperator(server: BlockServer, started: Promise<void>, flags: ServeF
     }
   }
   const obey = (isServing: boolean): void => {
-    // a start that fails is told by whoever waits for it
+    // the code that awaits the start reports its failure
     void started.then(
       () => turn(isServing),
       () => {}
@@ -283,7 +283,7 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
       const onInterrupt = (): void => void server.stop()
       const ignoreInterrupt = onAbort(interrupt.signal, onInterrupt)
       const started = server.start().finally(release)
-      // from the beginning: without a listener Node takes SIGUSR1 as a wish to be debugged
+      // early: without a listener Node opens its debugger on SIGUSR1
       const ignoreOperator = obeyOperator(server, started, flags, interrupt.signal)
       await started.catch(error => {
         ignoreOperator()
