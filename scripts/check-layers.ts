@@ -13,6 +13,7 @@ const exportPattern =
 function* sources(folder: string): Generator<string> {
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
     const path = join(folder, entry.name)
+    if (entry.name === 'node_modules') continue
     if (entry.isDirectory()) yield* sources(path)
     else if (/\.(ts|js)$/.test(entry.name) && !path.includes('/gen/')) yield path
   }
