@@ -4,6 +4,8 @@ import { createReadStream } from 'node:fs'
 import { access, appendFile, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { pipeline, Readable } from 'node:stream'
+import { createGunzip } from 'node:zlib'
 import { settled } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/folders.ts'
@@ -88,6 +90,9 @@ export const files: Files = {
       throw readError(path, cause)
     }
   },
+
+  // what goes wrong on the way reaches whoever reads
+  gunzip: source => pipeline(Readable.from(source), createGunzip(), () => {}),
 
   async readForeign(path, { signal, maxBytes } = {}) {
     try {

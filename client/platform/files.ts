@@ -8,6 +8,8 @@ export interface Files {
   read(path: string, options?: { signal?: AbortSignal }): Promise<Uint8Array>
   /** The bytes of a file in order, in pieces. Throws as `read`. */
   stream(path: string, options?: { signal?: AbortSignal }): AsyncIterable<Uint8Array>
+  /** Unpacks gzip as it comes, also several files of it one after the other. Throws an Error for what is none or ends too early. */
+  gunzip(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>
   /**
    * As `read`, for a file that others have packed. Throws BAD_CHECKPOINT where the path leads to a folder, pipe or device, or to more
    * than `maxBytes`.

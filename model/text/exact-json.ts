@@ -1,6 +1,6 @@
 // JSON as Python reads it: what was written as 41.0 stays a float, large ints keep their digits, keys keep their order.
 // The values are JavaScript's; what those forget is noted beside them.
-import { parseForeignJson, stringEnd } from '../../common/foreign-json.ts'
+import { type JsonLimits, parseForeignJson, stringEnd } from '../../common/foreign-json.ts'
 
 /** What a value of `parseJson` forgets of its text. */
 export interface Written {
@@ -115,8 +115,8 @@ class Walker {
  * The value of a JSON text, as JSON.parse gives it. `renderChat` writes what it holds as Python would: `41.0` as a float, large ints with all digits,
  * keys in their order. Copies of its objects forget that. Throws SyntaxError, also for a text that nests deeper than 200 levels.
  */
-export function parseJson(text: string): unknown {
-  const value = parseForeignJson(text)
+export function parseJson(text: string, limits?: JsonLimits): unknown {
+  const value = parseForeignJson(text, limits)
   if (typeof value !== 'object' || value === null || !telling.test(text)) return value
   // a key that stands twice may have had another kind of value at first, which the walk beside the value does not expect
   try {

@@ -1,5 +1,6 @@
 // The stages between the bytes of a data file and its rows, to be piped one into the next. Each names the line of a fault.
 import Papa from 'papaparse'
+import { files } from '#files'
 import { type Bytes, joinBytes } from '../../../common/byte-stages.ts'
 import { messageOf, SwarmError } from '../../../common/errors.ts'
 import { quoteForeign } from '../../../common/foreign-json.ts'
@@ -18,14 +19,16 @@ const newline = 0x0a
 /** What V8 can hold in one string, in UTF-16 units. */
 const maxCharacters = 2 ** 29 - 24
 
+/** What a list that fills one string may hold, where its objects take 25 bytes and more; they take some GB of memory. */
+const listLimits = { containers: 20_000_000, entries: 80_000_000 } as const
+
 const wrong = (message: string, cause?: unknown): SwarmError => new SwarmError('INVALID_ARGUMENT', message, { cause })
 
-/** Unpacks gzip. Throws INVALID_ARGUMENT for bytes that are not gzip or end too early. */
+/** Unpacks gzip, also several files of it one after the other. Throws INVALID_ARGUMENT for bytes that are not gzip or end too early. */
 export function unzip(file: string) {
   return async function* (source: Bytes): AsyncGenerator<Uint8Array> {
-    const gzip = new DecompressionStream('gzip') as ReadableWritablePair<Uint8Array, Uint8Array>
     try {
-      yield* ReadableStream.from(source).pipeThrough(gzip)
+      yield* files.gunzip(source)
     } catch (cause) {
       if (cause instanceof SwarmError) throw cause
       throw wrong(`${file}: cannot be unpacked as gzip (${messageOf(cause)})`, cause)
@@ -33,10 +36,13 @@ export function unzip(file: string) {
   }
 }
 
+function checkLine(length: number, file: string, number: number): void {
+  if (length <= maxCharacters) return
+  throw wrong(`${file}:${number}: a line of ${length} bytes or more is too long (write one JSON object on each line)`)
+}
+
 function decodeLine(bytes: Uint8Array, file: string, number: number): DataLine {
-  if (bytes.length > maxCharacters) {
-    throw wrong(`${file}:${number}: a line of ${bytes.length} bytes is too long (write one JSON object on each line)`)
-  }
+  checkLine(bytes.length, file, number)
   try {
     // a byte order mark may only begin the file
     return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: number > 1 }).decode(bytes), number }
@@ -73,6 +79,8 @@ function decodeLines(bytes: Uint8Array, file: string, first: number): DataLine[]
 export function toLines(file: string) {
   return async function* (source: Bytes): AsyncGenerator<readonly DataLine[]> {
     let parts: Uint8Array[] = []
+    /** bytes of a line whose end has not come */
+    let open = 0
     let number = 1
     for await (const bytes of source) {
       const end = bytes.lastIndexOf(newline)
@@ -80,30 +88,51 @@ export function toLines(file: string) {
         const lines = decodeLines(joinBytes([...parts, bytes.subarray(0, end)]), file, number)
         number += lines.length
         parts = []
+        open = 0
         yield lines
       }
       parts.push(bytes.subarray(end + 1))
+      open += bytes.length - end - 1
+      // a small packed file may unpack to a line without end
+      checkLine(open, file, number)
     }
     yield decodeLines(joinBytes(parts), file, number)
+  }
+}
+
+/** Collects lines as one text. */
+class TextOfLines {
+  readonly #file: string
+  readonly #texts: string[] = []
+  #length = 0
+
+  constructor(file: string) {
+    this.#file = file
+  }
+
+  /** Throws INVALID_ARGUMENT where the whole is larger than a text can be. */
+  add(lines: readonly DataLine[]): void {
+    if (lines.length === 0) return
+    const text = lines.map(line => line.text).join('\n')
+    this.#length += text.length + 1
+    if (this.#length > maxCharacters) {
+      const advice = 'split it, or write it as .jsonl'
+      throw wrong(`${this.#file}: expected at most ${maxCharacters} characters in one text (${advice})`)
+    }
+    this.#texts.push(text)
+  }
+
+  toString(): string {
+    return this.#texts.join('\n')
   }
 }
 
 /** Lines as one text. Throws INVALID_ARGUMENT for one that is larger than a text can be. */
 export function toText(file: string) {
   return async (source: AsyncIterable<readonly DataLine[]>): Promise<string> => {
-    const texts: string[] = []
-    let length = 0
-    for await (const lines of source) {
-      const text = lines.map(line => line.text).join('\n')
-      length += text.length + 1
-      if (length > maxCharacters) {
-        throw wrong(
-          `${file}: expected at most ${maxCharacters} characters in one text (split it, or write it as .jsonl)`
-        )
-      }
-      texts.push(text)
-    }
-    return texts.join('\n')
+    const text = new TextOfLines(file)
+    for await (const lines of source) text.add(lines)
+    return text.toString()
   }
 }
 
@@ -132,7 +161,7 @@ export function parseJsonLines(text: string, file: string): DataRow[] {
 function parseJsonList(text: string, file: string): DataRow[] {
   let value: unknown
   try {
-    value = parseJson(text)
+    value = parseJson(text, listLimits)
   } catch (cause) {
     throw wrong(`${file}: not JSON: ${messageOf(cause)}`, cause)
   }
@@ -159,17 +188,20 @@ function isObjectLine(text: string): boolean {
 export function jsonRows(file: string, kind: 'lines' | 'either') {
   return async (source: AsyncIterable<readonly DataLine[]>): Promise<DataRow[]> => {
     const rows: DataRow[] = []
-    const kept: DataLine[] = []
+    const list = new TextOfLines(file)
     let isList: boolean | undefined
     for await (const lines of source) {
-      for (const line of lines) {
-        if (isList !== true && line.text.trim() === '') continue
+      for (const [index, line] of lines.entries()) {
+        if (line.text.trim() === '') continue
         isList ??= /^\s*\[/.test(line.text) || (kind === 'either' && !isObjectLine(line.text))
-        if (isList) kept.push(line)
-        else rows.push(parseLine(line, file))
+        if (isList) {
+          list.add(lines.slice(index))
+          break
+        }
+        rows.push(parseLine(line, file))
       }
     }
-    return isList ? parseJsonList(kept.map(({ text }) => text).join('\n'), file) : rows
+    return isList ? parseJsonList(list.toString(), file) : rows
   }
 }
 
@@ -226,7 +258,8 @@ export function parseTable(text: string, file: string, separator?: string): Tabl
 
 function columnsOf(values: readonly string[], where: string): readonly string[] {
   const names = values.map(value => value.trim())
-  const twice = names.find((name, index) => name !== '' && names.indexOf(name) !== index)
+  const seen = new Set<string>()
+  const twice = names.find(name => name !== '' && seen.size === seen.add(name).size)
   if (twice !== undefined) throw wrong(`${where}: expected each column once, found two called '${twice}'`)
   return names
 }

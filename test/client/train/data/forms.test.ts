@@ -4,8 +4,11 @@ import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, type TestContext, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import { toLines } from '../../../../client/train/data/decode.ts'
 import { readData } from '../../../../client/train/data/read.ts'
 import { type DataContext, type Example, loadTrainingData } from '../../../../client/train/index.ts'
+import { MiB } from '../../../../common/units.ts'
 import { readReference, temporaryFolder } from '../../../../testing/references.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -77,6 +80,35 @@ suite('files', () => {
       code: 'INVALID_ARGUMENT',
       message: /b\.jsonl\.gz: cannot be unpacked as gzip/
     })
+  })
+
+  test('gzip of several parts, padded with zeros, is read as gzip -d and Python read it; other bytes after it are refused', async t => {
+    const lines = ['{"text":"A"}\n', '{"text":"B"}\n']
+    const parts = [...lines.map(line => gzipSync(line)), Buffer.alloc(8)]
+    const rows = [{ text: 'A' }, { text: 'B' }]
+    assert.deepEqual(await rowsOf(await write(t, 'a.jsonl.gz', Buffer.concat(parts))), rows)
+    const path = await write(t, 'b.jsonl.gz', Buffer.concat([...parts.slice(0, 2), Buffer.from('more')]))
+    await assert.rejects(rowsOf(path), {
+      message: /b\.jsonl\.gz: cannot be unpacked as gzip \(incorrect header check\)/
+    })
+    const cut = await write(t, 'c.jsonl.gz', parts[0]!.subarray(0, -4))
+    await assert.rejects(rowsOf(cut), { message: /c\.jsonl\.gz: .* \(unexpected end of file\)/ })
+  })
+
+  test('a list of millions of objects is read, a line that never ends is not', async t => {
+    const many = 2_100_000
+    const [row] = await rowsOf(await write(t, 'a.json', `[{"text":"A","more":[${'[],'.repeat(many)}0]}]`))
+    assert.equal((row as { more: unknown[] }).more.length, many + 1)
+    const piece = new Uint8Array(128 * MiB).fill(65)
+    let pieces = 0
+    async function* endless() {
+      for (; pieces < 8; pieces++) yield piece
+    }
+    await assert.rejects(toLines('b.jsonl')(endless()).next(), {
+      code: 'INVALID_ARGUMENT',
+      message: /b\.jsonl:1: a line of 536870912 bytes or more is too long/
+    })
+    assert.equal(pieces, 3, 'no piece after the one that is too much')
   })
 
   test('a row of a table is called by its line, also after quoted line ends', async t => {
