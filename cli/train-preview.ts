@@ -19,7 +19,7 @@ import {
 import { intervalOf } from '../client/train/plan.ts'
 import { SwarmError } from '../common/errors.ts'
 import { plural } from '../common/plural.ts'
-import { withResource } from '../common/resource.ts'
+import { startOrStop, withResource } from '../common/resource.ts'
 import { formatBytes } from '../common/units.ts'
 import type { ModelConfig } from '../model/config/config.ts'
 import type { Tokenizer } from '../model/text/tokenizer.ts'
@@ -129,7 +129,7 @@ async function lookForServers({ config, model, access, signal }: PreviewInit): P
     ...networkAccess(await readAccess(flags), { model: model.identity })
   })
   try {
-    await network.start()
+    await startOrStop(network, signal)
     const servers = await findServers(network, model.identity, { signal })
     const blocks = { first: 0, end: model.config.numBlocks }
     const named = { identity: model.identity, name: config.model }

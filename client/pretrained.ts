@@ -2,11 +2,12 @@
 // joined. Knows no task but by the tensors that it needs.
 
 import { files } from '#files'
-import { onAbort, throwIfAborted } from '../common/async.ts'
+import { throwIfAborted } from '../common/async.ts'
 import { SwarmError } from '../common/errors.ts'
 import { type Logger, silent } from '../common/logger.ts'
 import { checkOptions, type OptionKeys } from '../common/options.ts'
 import { type OnProgress, runStage } from '../common/progress.ts'
+import { startOrStop } from '../common/resource.ts'
 import { dtypes } from '../common/tensor.ts'
 import { second } from '../common/units.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../model/checkpoint/checkpoint.ts'
@@ -152,19 +153,8 @@ async function joinSwarm(
     throw new SwarmStateError(swarmState({ connected: 0, swarm: access.swarmName }))
   }
   const network = await createNetwork({ listen: [], ...access, onFound, allow, identityPath, logger })
-  const stop = () => network.stop()
-  const ignore = onAbort(options.signal, () => void stop())
-  try {
-    await runStage(options.onProgress, { stage: 'connect' }, () => network.start())
-    throwIfAborted(options.signal)
-  } catch (error) {
-    await stop()
-    throwIfAborted(options.signal)
-    throw error
-  } finally {
-    ignore()
-  }
-  return { network, leave: stop }
+  await runStage(options.onProgress, { stage: 'connect' }, () => startOrStop(network, options.signal))
+  return { network, leave: () => network.stop() }
 }
 
 /** The models that the swarm serves. */

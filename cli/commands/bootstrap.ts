@@ -1,8 +1,8 @@
 // swarm bootstrap: a peer that computes nothing and only knows the others, as a fixed address to join by.
 
 import { Command } from 'commander'
-import { aborted, onAbort } from '../../common/async.ts'
-import { withResource } from '../../common/resource.ts'
+import { aborted } from '../../common/async.ts'
+import { startOrStop, withResource } from '../../common/resource.ts'
 import { createNetwork } from '../../network/node.ts'
 import { type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../access.ts'
 import { takeIdentity } from '../identity.ts'
@@ -43,10 +43,7 @@ async function bootstrap(flags: BootstrapFlags): Promise<void> {
       logger: createLogger(flags.logLevel)
     }),
     async network => {
-      const stop = (): void => void network.stop()
-      const ignore = onAbort(interrupt.signal, stop)
-      await network.start()
-      ignore()
+      await startOrStop(network, interrupt.signal)
       if (flags.json) {
         const invite = access.invite && { invite: inviteBy(access.invite, network.addresses) }
         print(JSON.stringify({ event: 'online', peerId: network.peerId, addresses: network.addresses, ...invite }))

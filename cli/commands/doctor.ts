@@ -5,6 +5,7 @@ import { Command } from 'commander'
 import { pause, within } from '../../common/async.ts'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/folders.ts'
+import { startOrStop } from '../../common/resource.ts'
 import { second } from '../../common/units.ts'
 import { version } from '../../common/version.ts'
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
@@ -163,7 +164,7 @@ async function checkSwarm(
     ...entry
   })
   try {
-    await network.start()
+    await startOrStop(network, signal)
     if (entry.multicastTag !== undefined) await pause(multicastSettleMs, signal)
     const [servers, answers] = await Promise.all([surveySwarm(network, { signal }), probePeers(network, signal)])
     // the first address that answers is enough to start: the others are told too

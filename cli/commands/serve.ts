@@ -4,12 +4,12 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { openFromPeers } from '../../client/from-peers.ts'
-import { aborted, onAbort } from '../../common/async.ts'
+import { aborted } from '../../common/async.ts'
 import { messageOf } from '../../common/errors.ts'
 import { runStage } from '../../common/progress.ts'
 import type { BlockRange } from '../../common/range.ts'
 import { rangeLength } from '../../common/range.ts'
-import { withResource } from '../../common/resource.ts'
+import { startOrStop, withResource } from '../../common/resource.ts'
 import { formatBytes, second } from '../../common/units.ts'
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { Precision } from '../../model/quantize/precision.ts'
@@ -187,10 +187,8 @@ async function openModel(
   }
   // asks as a client does; the server that follows has a network of its own
   const network = await createNetwork({ listen: [], patient: true, ...joining, logger: createLogger(flags.logLevel) })
-  const stop = (): void => void network.stop()
-  const ignore = onAbort(signal, stop)
+  await runStage(onProgress, { stage: 'connect' }, () => startOrStop(network, signal))
   try {
-    await runStage(onProgress, { stage: 'connect' }, () => network.start())
     const checkpoint = await openFromPeers(
       model,
       network,
@@ -201,8 +199,6 @@ async function openModel(
   } catch (error) {
     await network.stop()
     throw error
-  } finally {
-    ignore()
   }
 }
 
@@ -280,16 +276,13 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
       logger: createLogger(flags.logLevel)
     }),
     async server => {
-      const onInterrupt = (): void => void server.stop()
-      const ignoreInterrupt = onAbort(interrupt.signal, onInterrupt)
-      const started = server.start().finally(release)
+      const started = startOrStop(server, interrupt.signal).finally(release)
       // early: without a listener Node opens its debugger on SIGUSR1
       const ignoreOperator = obeyOperator(server, started, flags, interrupt.signal)
       await started.catch(error => {
         ignoreOperator()
         throw error
       })
-      ignoreInterrupt()
 
       if (flags.json) {
         const { peerId, addresses, range: blocks } = server

@@ -3,7 +3,7 @@
 import { Command, Option } from 'commander'
 import { pause } from '../../common/async.ts'
 import { formatRange } from '../../common/range.ts'
-import { withResource } from '../../common/resource.ts'
+import { startOrStop, withResource } from '../../common/resource.ts'
 import { second } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { multicastSettleMs } from '../../network/constants.ts'
@@ -67,7 +67,7 @@ async function status(path: string | undefined, flags: StatusFlags): Promise<voi
     }),
     async network => {
       await whileWaiting('joining the swarm', async () => {
-        await network.start()
+        await startOrStop(network, interrupt.signal)
         // the swarms of a LAN may know nothing of each other
         const asksAll = access.multicastTag !== undefined && model === undefined
         if (asksAll) await pause(multicastSettleMs, interrupt.signal)
