@@ -219,15 +219,11 @@ export class FramedStream implements MessageStream {
     account?.begin()
     await this.#readFull(prefix.subarray(1), signal)
     const { headerBytes, payloadBytes } = parsePrefix(prefix, maxFrameBytes)
-    const header =
-      headerBytes <= this.#firstBytes ? new Uint8Array(headerBytes) : await this.#readGrowing(headerBytes, signal)
-    if (headerBytes <= this.#firstBytes) await this.#readFull(header, signal)
+    const header = await this.#readBytes(headerBytes, signal)
     const { body, layout } = parseFrameHeader(header, payloadBytes, maxFrameBytes)
     admit?.(body, layout, this.peerId)
     this.#channel.expect(payloadBytes)
-    const payload =
-      payloadBytes <= this.#firstBytes ? new Uint8Array(payloadBytes) : await this.#readGrowing(payloadBytes, signal)
-    if (payloadBytes <= this.#firstBytes) await this.#readFull(payload, signal)
+    const payload = await this.#readBytes(payloadBytes, signal)
     account?.end()
     const tensors = readTensors(layout, payload)
     this.#held = prefix.length + headerBytes + payloadBytes
@@ -251,6 +247,14 @@ export class FramedStream implements MessageStream {
   /** Bytes that are read into one buffer, whether they came yet or not. */
   get #firstBytes(): number {
     return this.#init.direction === 'outbound' ? firstAnswerBytes : firstRequestBytes
+  }
+
+  /** Reads this many bytes: at once where they are few, else as they arrive. */
+  async #readBytes(length: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    if (length > this.#firstBytes) return await this.#readGrowing(length, signal)
+    const bytes = new Uint8Array(length)
+    await this.#readFull(bytes, signal)
+    return bytes
   }
 
   /** Reads this many bytes into memory that grows with what arrives: a size that is only announced costs nothing. */
