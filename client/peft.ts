@@ -19,7 +19,9 @@ import { checkpointTarget } from './tuning/target.ts'
 
 /** A model that an adapter can be put over. */
 export interface TunableModel<Head extends TaskHead<Head>, Tuned> {
+  /** what the head does */
   readonly task: TaskType
+  /** what the model consists of */
   readonly parts: TaskParts<Head>
   /** The parameters of the model and its head, in a fixed order. */
   parameters(): readonly Parameter[]

@@ -68,6 +68,7 @@ export interface PretrainedOptions {
   readonly audit?: AuditOptions
   /** folder that keeps, between runs, which servers lied or failed badly; null: not kept. Default: `SWARM_HOME`, else ~/.swarmtune */
   readonly home?: string | null
+  /** default: silent */
   readonly logger?: Logger
   /** of the Hugging Face Hub, for a model named instead of a path */
   readonly hub?: HubOptions
@@ -75,6 +76,7 @@ export interface PretrainedOptions {
   readonly fromPeers?: FromPeers
   /** hears of the stages `download`, `verify`, `connect` and `load` */
   readonly onProgress?: OnProgress
+  /** ends the call with ABORTED */
   readonly signal?: AbortSignal
 }
 

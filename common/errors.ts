@@ -72,8 +72,11 @@ function bounded(message: string): string {
  * `block 7: expected hidden size 2048, got 1024 (is the model revision the same?)`.
  */
 export class SwarmError extends Error {
+  /** what failed, for programs; the same code travels on the wire */
   readonly code: ErrorCode
+  /** whether the same call may succeed later or on another server */
   readonly retryable: boolean
+  /** milliseconds after which a retry is worth it; 0: at once */
   readonly retryAfterMs: number
 
   constructor(code: ErrorCode, message: string, options: SwarmErrorOptions = {}) {

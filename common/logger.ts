@@ -4,9 +4,13 @@ type Log = (fields: object, message: string) => void
 
 /** Where a library says what it does; a line has fields and a message, as of pino. */
 export interface Logger {
+  /** requests and routes */
   debug: Log
+  /** what happens */
   info: Log
+  /** what an operator should look at */
   warn: Log
+  /** what failed */
   error: Log
 }
 

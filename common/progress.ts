@@ -32,11 +32,13 @@ export type ProgressUnit = 'bytes' | 'blocks' | 'tensors' | 'examples' | 'steps'
 
 /** How far one stage of a long call is, as `onProgress` hears it. */
 export interface Progress {
+  /** what is done now */
   readonly stage: Stage
   /** of the file, model or tensor, for people */
   readonly name?: string
   /** undefined where there is nothing to count */
   readonly unit?: ProgressUnit
+  /** bytes or items so far */
   readonly done: number
   /** undefined where it is not known before */
   readonly total?: number

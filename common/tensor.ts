@@ -23,9 +23,11 @@ export type DataOf<D extends DType> = InstanceType<(typeof dtypes)[D]['array']>
 
 /** Numbers in memory, dense and row-major. */
 export interface Tensor<D extends DType = DType> {
+  /** type of the elements */
   readonly dtype: D
   /** sizes of the axes, outermost first; `[]` is a scalar */
   readonly shape: readonly number[]
+  /** elements in row-major order */
   readonly data: DataOf<D>
 }
 

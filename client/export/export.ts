@@ -43,6 +43,7 @@ export interface ExportOptions {
   readonly onTensor?: (progress: { readonly done: number; readonly total: number; readonly name: string }) => void
   /** hears of the stage `export`, in stored bytes of the model's tensors */
   readonly onProgress?: OnProgress
+  /** ends the call with ABORTED */
   readonly signal?: AbortSignal
 }
 

@@ -4,6 +4,7 @@ import { checkOptions } from '../../common/options.ts'
 
 /** A guess for one token. */
 export interface Guess {
+  /** the proposed token */
   readonly token: number
   /** the distribution `[vocab]` that it was drawn from; absent: it was not drawn but chosen */
   readonly probabilities?: Float32Array

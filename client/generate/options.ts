@@ -48,6 +48,7 @@ export interface GenerationOptions extends SamplingOptions {
   readonly numReturnSequences?: number
   /** told after every pass with guesses how many there were, and how many stood */
   readonly onSpeculation?: (pass: SpeculationPass) => void
+  /** ends the generation with ABORTED */
   readonly signal?: AbortSignal
 }
 
@@ -74,7 +75,9 @@ const generationKeys: OptionKeys<GenerationOptions> = {
 
 /** One pass of speculative decoding, in tokens. */
 export interface SpeculationPass {
+  /** tokens that the draft proposed */
   readonly proposed: number
+  /** tokens of these that the model chose, too */
   readonly accepted: number
 }
 

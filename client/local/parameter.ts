@@ -8,11 +8,13 @@ export interface Parameter {
   readonly name: string
   /** a second name in PEFT's files: of a head that is trained as one with the embedding */
   readonly alias?: string
+  /** dimensions of `data` */
   readonly shape: readonly number[]
   /** row-major; optimizers write into it */
   readonly data: DataOf<'float32'>
   /** sum of the gradients since the last `clearGradients`; null before the first */
   grad: Float32Array | null
+  /** whether backward passes fill `grad` */
   requiresGrad: boolean
 }
 

@@ -24,6 +24,7 @@ export interface PassOptions {
   readonly seed?: number
   /** share of the target that is spread over all classes; default 0 */
   readonly labelSmoothing?: number
+  /** ends the call with ABORTED */
   readonly signal?: AbortSignal
 }
 
@@ -50,6 +51,7 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
   abstract readonly task: TaskType
   /** what it is made of */
   readonly parts: TaskParts<Head>
+  /** the tuning method of an adapter; null for a plain model */
   protected readonly tuning: TuningMethod | null
   /** whether dropout acts */
   training = false

@@ -21,6 +21,7 @@ export interface ForwardOptions extends PassOptions {
 
 /** What a pass of a causal language model gives. */
 export interface CausalOutput {
+  /** null without labels */
   readonly loss: ModelLoss
   /** [batch, seq, vocab]; null where `logits` is false */
   readonly logits: Float32Tensor | null

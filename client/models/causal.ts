@@ -21,7 +21,9 @@ export interface Transformer {
 
 /** A causal language model without an adapter. */
 export class DistributedModelForCausalLM extends CausalModel {
+  /** the embeddings, as in Transformers */
   readonly transformer: Transformer
+  /** the output head; its weight is that of the embeddings where the model ties them */
   readonly lmHead: { readonly weight: Parameter }
 
   constructor(parts: CausalParts, options: { seed?: number } = {}) {
@@ -41,6 +43,7 @@ export class DistributedModelForCausalLM extends CausalModel {
 
 /** The same with an adapter over it, under PEFT's name. */
 export class PeftModelForCausalLM extends CausalModel {
+  /** the model under the adapter */
   readonly base: DistributedModelForCausalLM
 
   constructor(components: AdaptedParts<DistributedModelForCausalLM, LanguageHead>, options: AdaptOptions) {

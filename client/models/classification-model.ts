@@ -11,6 +11,7 @@ import type { ModelLoss } from './loss.ts'
 
 /** What a pass of a classifier gives. */
 export interface ClassificationOutput {
+  /** null without labels */
   readonly loss: ModelLoss
   /** [batch, numLabels] of sequences; [batch, virtual tokens + seq, numLabels] of tokens */
   readonly logits: Float32Tensor

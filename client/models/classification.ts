@@ -121,6 +121,7 @@ export class DistributedModelForTokenClassification extends TokenClassificationM
 
 /** A label for each sequence, with an adapter over the model. */
 export class PeftModelForSequenceClassification extends SequenceClassificationModel {
+  /** the model under the adapter */
   readonly base: DistributedModelForSequenceClassification
 
   constructor(
@@ -141,6 +142,7 @@ export class PeftModelForSequenceClassification extends SequenceClassificationMo
 
 /** A label for each token, with an adapter over the model. */
 export class PeftModelForTokenClassification extends TokenClassificationModel {
+  /** the model under the adapter */
   readonly base: DistributedModelForTokenClassification
 
   constructor(

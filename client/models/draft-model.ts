@@ -23,11 +23,13 @@ export interface LocalDraftOptions {
   readonly maxLength?: number
   /** where weights that are not float32 are converted to */
   readonly cacheDir?: string
+  /** CPU threads of the draft; default: all cores */
   readonly threads?: number
   /** of the Hugging Face Hub, for a model named instead of a path */
   readonly hub?: HubOptions
   /** hears of the stages `download`, `verify` and `convert` */
   readonly onProgress?: OnProgress
+  /** ends the call with ABORTED */
   readonly signal?: AbortSignal
 }
 

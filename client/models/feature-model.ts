@@ -26,7 +26,9 @@ export interface FeatureOptions extends PassOptions {
 
 /** Gradients of what came out, of one or both. */
 export interface FeatureGradients {
+  /** `[batch, virtual tokens + seq, width]` */
   readonly lastHiddenState?: Float32Tensor
+  /** `[batch, width]` */
   readonly pooled?: Float32Tensor
 }
 

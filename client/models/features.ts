@@ -21,6 +21,7 @@ export class DistributedModel extends FeatureModel {
 
 /** The same with an adapter over it, under PEFT's name. */
 export class PeftModelForFeatureExtraction extends FeatureModel {
+  /** the model under the adapter */
   readonly base: DistributedModel
 
   constructor(components: AdaptedParts<DistributedModel, FeatureHead>, options: AdaptOptions) {

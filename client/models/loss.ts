@@ -21,6 +21,7 @@ export function addInTurn(gradients: Pick<HeadGradients, 'add'>, after: Promise<
 
 /** The loss of a pass, and the way back from it. */
 export class ModelLoss implements Loss {
+  /** the loss of the batch */
   readonly value: number
   readonly #backward: Backward | null
   #used = false

@@ -21,6 +21,7 @@ export interface OptimizerSettings {
   readonly adamBeta2?: number
   /** adamw; default 1e-8 */
   readonly adamEpsilon?: number
+  /** settings that only one optimizer has */
   readonly optimArgs?: OptimArgs
 }
 

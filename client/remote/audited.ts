@@ -29,11 +29,15 @@ export type AuditKind = 'forward' | 'backward' | 'session'
 
 /** One server that was found to lie; it is asked for nothing any more. */
 export interface Lie {
+  /** the server */
   readonly peerId: string
+  /** half-open range of what it computed */
   readonly blocks: BlockRange
+  /** what it answered wrongly */
   readonly kind: AuditKind
   /** how far off, in units of what is tolerated; Infinity: no numbers */
   readonly deviation: number
+  /** what settled which of two servers lied */
   readonly decidedBy: 'a third server' | 'own blocks'
 }
 
@@ -49,6 +53,7 @@ export interface AuditReport {
   readonly undecided: number
   /** no other server could recompute them */
   readonly unanswered: number
+  /** servers that were found out */
   readonly lies: readonly Lie[]
   /** chains whose result was wrong though each server of them, asked alone, is right: sessions then go through the client */
   readonly suspected: readonly (readonly string[])[]

@@ -7,6 +7,7 @@ import { type Example, ignoredLabel } from './data/example.ts'
  * their own longest.
  */
 export interface Batch {
+  /** `[batch, seq]`, padded on the right */
   readonly inputIds: Tensor<'int64'>
   /** 1 for tokens, 0 for padding */
   readonly attentionMask: Tensor<'int64'>

@@ -10,11 +10,13 @@ import type { EvaluationHook } from './options.ts'
 
 /** Of a loss over examples. */
 export interface EvaluateOptions {
+  /** fills rows up to the longest */
   readonly padTokenId: number
   /** default 8 */
   readonly batchSize?: number
   /** hears of the stage `evaluate`, in examples */
   readonly onProgress?: OnProgress
+  /** ends the call with ABORTED */
   readonly signal?: AbortSignal
 }
 

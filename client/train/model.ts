@@ -12,6 +12,7 @@ export interface BackwardOptions {
 
 /** A loss that has been computed and can be differentiated once. */
 export interface Loss {
+  /** the loss of the batch */
   readonly value: number
   /**
    * Adds the gradient of `scale` times the loss (default 1) to `grad` of every parameter that requires it, not

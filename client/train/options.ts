@@ -31,6 +31,7 @@ export interface Resumed {
   readonly path: string
   /** steps done */
   readonly step: number
+  /** steps that the run has now */
   readonly total: number
   /** steps that the run was to have when the checkpoint was written */
   readonly totalBefore: number
@@ -83,6 +84,7 @@ export interface TrainOptions extends OptimizerSettings, TrainingPlanOptions, St
   readonly padTokenId: number
   /** default 'constant' */
   readonly lrSchedulerType?: ScheduleName
+  /** settings of some schedules */
   readonly lrSchedulerKwargs?: ScheduleKwargs
   /** steps over which the learning rate rises from 0; default 0 */
   readonly warmupSteps?: number
@@ -94,11 +96,13 @@ export interface TrainOptions extends OptimizerSettings, TrainingPlanOptions, St
   readonly labelSmoothingFactor?: number
   /** what the loss is multiplied by on its way back, for gradients that travel in float16; default 1 */
   readonly lossScale?: LossScaleOption
+  /** measures taken now and then */
   readonly evaluate?: EvaluationHook
   /** name of the measure by which evaluations are compared; default 'loss' */
   readonly metricForBestModel?: string
   /** hears of the stage `prepare`, until the first step is done, and of `evaluate`; steps are what the run yields */
   readonly onProgress?: OnProgress
+  /** ends the run with ABORTED, after a checkpoint */
   readonly signal?: AbortSignal
   /** milliseconds of a steady clock; default `performance.now` */
   readonly now?: () => number
@@ -150,6 +154,7 @@ export function checkTrainOptions(what: string, options: Partial<TrainOptions>):
 export interface TrainingProgress {
   /** steps done */
   readonly step: number
+  /** steps of the whole run */
   readonly total: number
   /** passes over the examples done, with the fraction of the present one */
   readonly epoch: number
@@ -163,6 +168,7 @@ export interface TrainingProgress {
   readonly lossScale: number
   /** since the start or the resume, padding not counted, evaluation and checkpoints not timed */
   readonly tokensPerSecond: number
+  /** seconds that the rest will take */
   readonly etaSeconds: number
   /** what the evaluation hook gave after this step */
   readonly evaluation?: Readonly<Record<string, number>>

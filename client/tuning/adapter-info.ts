@@ -21,7 +21,9 @@ export interface HeadTensor {
 
 /** What a saved adapter is, from its files. */
 export interface AdapterInfo {
+  /** task that the adapter was trained for */
   readonly task: TaskType
+  /** tuning method, under its name in PEFT */
   readonly peftType: string
   /** positions that the adapter takes before every input */
   readonly virtualTokens: number

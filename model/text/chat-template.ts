@@ -40,7 +40,9 @@ export interface ChatOptions {
 
 /** Half-open, in UTF-16 units of a text. */
 export interface CharacterRange {
+  /** first character, in UTF-16 code units */
   readonly start: number
+  /** the one after the last */
   readonly end: number
 }
 

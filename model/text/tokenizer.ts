@@ -34,8 +34,11 @@ export interface Tokenizer {
   readonly cleansUp: boolean
   /** Whether it is a token that skipSpecialTokens leaves out. */
   isSpecial(id: number): boolean
+  /** token that begins a text, if the model has one */
   readonly bosTokenId?: number
+  /** token that ends a text, if the model has one */
   readonly eosTokenId?: number
+  /** token that fills rows, if the model has one */
   readonly padTokenId?: number
   /** number of tokens, added ones included */
   readonly vocabSize: number

@@ -10,6 +10,7 @@ import { dialTimeoutMs, maxMulticastDials, multicastIntervalMs } from '../consta
 
 /** A peer that was found on the LAN and not named. */
 export interface FoundPeer {
+  /** peer id in base58 */
   readonly peerId: string
   /** multiaddr that it answered at */
   readonly address: string

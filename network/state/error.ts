@@ -24,6 +24,7 @@ const codes = {
 
 /** An error with the state behind it, so that programs can tell the states apart, and the command line can speak of flags. */
 export class SwarmStateError extends SwarmError {
+  /** what was found of the swarm */
   readonly state: SwarmState
 
   constructor(state: SwarmState, options: { cause?: unknown } = {}) {

@@ -14,6 +14,7 @@ import { encodeSegments } from './segments.ts'
 
 /** A text to train on; its prompt is excluded from the loss. */
 export interface PromptCompletion {
+  /** what is not learned */
   readonly prompt: string
   /** what the model is to learn to say after the prompt; it begins with a space where text goes on */
   readonly completion: string

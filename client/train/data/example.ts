@@ -9,7 +9,9 @@ export { ignoredLabel }
  * classification one label a token, not shifted; of sequence classification exactly one label.
  */
 export interface Example {
+  /** tokens of the example */
   readonly ids: readonly number[]
+  /** a label for each token, -100 where none is learned; or the class of the example */
   readonly labels: readonly number[]
 }
 

@@ -19,6 +19,7 @@ import { splitByRatio } from './split.ts'
 export interface DataSources {
   /** files, or folders of .jsonl, .json, .csv, .tsv and .txt files */
   readonly train: string | readonly string[]
+  /** files or folders of examples for evaluation */
   readonly validation?: string | readonly string[]
   /** share of the training examples that is kept for validation instead; default none */
   readonly validationSplit?: number
@@ -30,6 +31,7 @@ export interface DataSources {
 
 /** What the examples are for. */
 export interface DataContext {
+  /** of the model that learns */
   readonly tokenizer: Pick<Tokenizer, 'encode' | 'chatTemplate'>
   /** longest sequence that the model takes, less what virtual tokens take of it */
   readonly maxPositions: number
@@ -51,12 +53,15 @@ export interface DataContext {
   readonly stride?: number
   /** hears of the stage `tokenize` of each file, in examples */
   readonly onProgress?: OnProgress
+  /** ends the call with ABORTED */
   readonly signal?: AbortSignal
 }
 
 /** Examples of a run, read, split and cut to length. */
 export interface TrainingData {
+  /** what the data is for */
   readonly task: DataTask
+  /** examples to learn */
   readonly train: readonly Example[]
   /** empty where there is none */
   readonly validation: readonly Example[]

@@ -37,6 +37,7 @@ export interface ClassScores {
 }
 
 export interface ClassificationReport {
+  /** share of right labels */
   readonly accuracy: number
   /** mean F1 of the classes that are expected or predicted at least once, each counting the same */
   readonly macroF1: number

@@ -63,6 +63,7 @@ interface Classifier {
 
 /** How well a classifier finds labels. */
 export interface ClassificationMeasures extends ClassificationReport {
+  /** mean cross-entropy */
   readonly loss: number
   /** `[expected][predicted]` */
   readonly confusion: ConfusionMatrix

@@ -4,7 +4,9 @@ import type { TrainingProgress } from '../options.ts'
 
 /** Names as Hugging Face's trainer logs them. A line of training has `loss`; a line of an evaluation `eval_loss` and others. */
 export interface MetricsLine {
+  /** optimizer steps done */
   readonly step: number
+  /** passes over the examples, with fractions */
   readonly epoch: number
   readonly [name: string]: number | string | null
 }

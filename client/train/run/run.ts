@@ -18,12 +18,15 @@ export const configName = 'config.yaml'
 
 /** Of a run by its settings. */
 export interface RunOptions {
+  /** fills rows up to the longest */
   readonly padTokenId: number
   /** path of a checkpoint, or true for the newest of the run */
   readonly resume?: string | true
   /** called once, when the checkpoint that the run goes on from is loaded */
   readonly onResume?: TrainOptions['onResume']
+  /** hears of the stages of `train` */
   readonly onProgress?: TrainOptions['onProgress']
+  /** ends the run with ABORTED, after a checkpoint */
   readonly signal?: AbortSignal
 }
 
