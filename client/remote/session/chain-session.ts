@@ -10,7 +10,6 @@ import { withResource } from '../../../common/resource.ts'
 import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
 import { minute } from '../../../common/units.ts'
 import { startDeadline } from '../../../network/streams/deadline.ts'
-import { tokensFinite } from '../passes/finite.ts'
 import { patience } from '../passes/hedge.ts'
 import { bytesMs } from '../passes/punctuality.ts'
 import { answered, describeHop, hopError, noneFinite, notFinite } from '../passes/span-request.ts'
@@ -25,6 +24,7 @@ import type { SessionRecorder } from './recorder.ts'
 import { positionsOfSteps, type RivalAnswers, runRival } from './rival.ts'
 import type { InferenceSession, SessionStepOptions } from './session.ts'
 import { Stall } from './stall.ts'
+import { Suspects } from './suspects.ts'
 
 /** One step through all servers, a long prompt included. */
 const stepTimeoutMs = 5 * minute
@@ -32,8 +32,6 @@ const stepTimeoutMs = 5 * minute
 const mostChecks = 4
 /** Why the look-out for another chain ends; made once, since each step ends so and an error takes time to make. */
 const stepIsOver = new SwarmError('ABORTED', 'the step is over')
-/** Servers that are asked at most where the answers to a step are not finite. */
-const mostSuspects = 4
 
 export interface ChainSessionInit extends SessionShape {
   readonly wholeSteps: boolean
@@ -66,6 +64,24 @@ export interface SessionAudit {
   record(): SessionRecorder
 }
 
+/**
+ * What a session is doing.
+ *
+ *     idle ── step ──▶ stepping ── a server is lost ──▶ mending
+ *      ▲                │    ▲                             │
+ *      └─── answered ───┘    └── another chain is there ───┘
+ *
+ * A step that fails and `close` end it from any of these; nothing leads out of `ended`.
+ */
+type SessionState =
+  | { readonly kind: 'idle' }
+  /** @param signal of the step */
+  | { readonly kind: 'stepping'; readonly signal: AbortSignal }
+  /** answers of the old chain are not used: they are asked for again */
+  | { readonly kind: 'mending'; readonly signal: AbortSignal }
+  /** @param signal of the step that was under way: what is on its way may still answer it */
+  | { readonly kind: 'ended'; readonly error: SwarmError; readonly signal: AbortSignal | null }
+
 export class ChainSession implements InferenceSession {
   readonly #components: ChainSessionComponents
   readonly #init: ChainSessionInit
@@ -83,14 +99,8 @@ export class ChainSession implements InferenceSession {
   #handed = 0
   /** whose first answer was checked */
   #checkedChain: Chain | null = null
-  /** Something that was fed to servers is not finite: what comes of it need not be. */
-  #isFedNonFinite = false
-  /** servers whose answer to a step was not finite: others are asked for the same */
-  #suspects: { readonly number: number; readonly hops: readonly Hop[] } = { number: 0, hops: [] }
-  /** of the step under way */
-  #stepping: AbortSignal | null = null
-  #isMending = false
-  #ended: SwarmError | undefined
+  readonly #suspects = new Suspects()
+  #state: SessionState = { kind: 'idle' }
 
   constructor(components: ChainSessionComponents, init: ChainSessionInit) {
     this.#components = components
@@ -124,14 +134,14 @@ export class ChainSession implements InferenceSession {
   async step(hidden: Float32Tensor, options: SessionStepOptions = {}): Promise<Float32Tensor> {
     checkOptions('step', options, { lengths: true, answer: true, signal: true })
     const { signal } = options
-    if (this.#ended !== undefined) throw this.#ended
-    if (this.#stepping !== null)
+    if (this.#state.kind === 'ended') throw this.#state.error
+    if (this.#state.kind !== 'idle')
       throw new SwarmError('INVALID_ARGUMENT', 'a step is under way: sessions take one at a time')
     throwIfAborted(signal)
     const lengths = checkStepOptions(hidden, options.lengths, this.#lengths, this.#init)
     try {
       return await withResource(startDeadline(stepTimeoutMs, 'the step', signal), async deadline => {
-        this.#stepping = deadline.signal
+        this.#state = { kind: 'stepping', signal: deadline.signal }
         const starts = [...this.#lengths]
         const lastOnly = options.answer === 'last'
         const step = { number: this.#number + 1, hidden, lengths, starts, parents: this.#parents, lastOnly }
@@ -150,14 +160,13 @@ export class ChainSession implements InferenceSession {
       throwIfAborted(signal)
       throw error
     } finally {
-      this.#stepping = null
-      this.#pending.clear()
+      this.#endStep()
     }
   }
 
   async close(): Promise<void> {
-    if (this.#ended !== undefined) return
-    this.#ended = new SwarmError('INVALID_ARGUMENT', 'the session was closed')
+    if (this.#state.kind === 'ended') return
+    this.#endBy(new SwarmError('INVALID_ARGUMENT', 'the session was closed'))
     this.#recorder?.hand(this.#chain)
     await Promise.all(this.#chain.hops.map(hop => hop.close()))
   }
@@ -189,7 +198,7 @@ export class ChainSession implements InferenceSession {
       } finally {
         race.abort(stepIsOver)
       }
-      this.#isMending = true
+      if (this.#state.kind === 'stepping') this.#state = { kind: 'mending', signal }
       const isFree = [...this.#lost.values()].every(({ isBlameless, isPrompt }) => isBlameless || isPrompt)
       tries = (await this.#mend(tries, signal)) - (isFree ? 1 : 0)
     }
@@ -233,7 +242,7 @@ export class ChainSession implements InferenceSession {
         rival.isAsked = false
       }
       if (found === null) return this.#stall.trustLonger()
-      if (signal.aborted || this.#chain !== chain || this.#isMending) {
+      if (signal.aborted || this.#chain !== chain || this.#state.kind !== 'stepping') {
         for (const hop of found.chain.hops) hop.abort(new SwarmError('ABORTED', 'the other chain was faster'))
         return
       }
@@ -329,7 +338,7 @@ export class ChainSession implements InferenceSession {
   async #feed(index: number, step: Step, hidden: Float32Tensor, signal: AbortSignal): Promise<void> {
     const { hops, inputs } = this.#chain
     const hop = hops[index]!
-    if (!tokensFinite(hidden, (row, position) => position < step.lengths[row]!)) this.#isFedNonFinite = true
+    this.#suspects.fed(hidden, step.lengths)
     inputs.get(hop)!.take(step, hidden)
     const lastOnly = step.lastOnly && endsAtLast(this.#chain, index)
     const body = { timeoutMs: stepTimeoutMs, step: step.number, lastOnly, replay: false }
@@ -457,7 +466,7 @@ export class ChainSession implements InferenceSession {
 
   #adopt(chain: Chain): void {
     this.#chain = chain
-    this.#isMending = false
+    if (this.#state.kind === 'mending') this.#state = { kind: 'stepping', signal: this.#state.signal }
     // earlier outputs belong to the old chain
     this.#recorder = this.#components.audit?.record() ?? null
     this.#stall.renew()
@@ -481,8 +490,10 @@ export class ChainSession implements InferenceSession {
     const pending = this.#pending.get(number)
     const { hops } = this.#chain
     // servers that are replaced get what was answered before: what comes meanwhile is asked for again
-    if (pending === undefined || this.#isMending) return
+    const state = this.#state
+    if (pending === undefined || state.kind === 'mending' || state.kind === 'idle' || state.signal === null) return
     const { step } = pending
+    const { signal } = state
     const isLast = index === hops.length - 1
     const shape = [...step.hidden.shape]
     if (isLast && step.lastOnly) shape[1] = 1
@@ -490,7 +501,7 @@ export class ChainSession implements InferenceSession {
       const states = answered({ ...(hidden && { hidden: hidden as Float32Tensor }) }, 'hidden', shape)
       if (!this.#isBelievable(index, step, states)) return
       this.#recorder?.take(hops[index]!, step, states)
-      if (!isLast) return void settled(this.#feed(index + 1, step, states, this.#stepping!))
+      if (!isLast) return void settled(this.#feed(index + 1, step, states, signal))
       this.#pending.delete(number)
       pending.resolve(states)
     } catch (error) {
@@ -498,64 +509,55 @@ export class ChainSession implements InferenceSession {
     }
   }
 
-  /**
-   * False where the answer is not finite although all that servers were given is: then others are asked for the same. Two that agree are
-   * believed where what they were given may overflow. Of servers that hand on to each other nobody knows which it was: hidden states
-   * then go through the client.
-   */
+  /** False where the answer is not finite and others are asked for the same, or are to blame. */
   #isBelievable(index: number, step: Step, states: Float32Tensor): boolean {
     const { builder, logger } = this.#components
     const { hops } = this.#chain
     const { hop, place } = hops[index]!
-    const isLast = index === hops.length - 1
-    const isToken = (row: number, position: number): boolean =>
-      isLast && step.lastOnly ? step.lengths[row]! > 0 : position < step.lengths[row]!
-    if (this.#isFedNonFinite) return true
-    if (tokensFinite(states, isToken)) {
-      if (isLast && step.number >= this.#suspects.number) {
-        // one that is asked again has answered rightly since
-        this.#blameSuspects("another server's is", new Set(hops.map(({ peerId }) => peerId)))
-      }
+    const answer = {
+      step,
+      hop,
+      states,
+      isLast: index === hops.length - 1,
+      isHandedOn: place.previous !== '',
+      mayOverflow: () => builder.mayOverflow(step.hidden)
+    }
+    const belief = this.#suspects.judge(answer, () => new Set(hops.map(({ peerId }) => peerId)))
+    if (belief.kind === 'believe') {
+      for (const { peerId } of belief.agreed) builder.peers.succeed(peerId)
+      this.#accuse(belief.wrong, "another server's is")
       return true
     }
     const error = hopError(notFinite(), hop, 'step')
-    if (place.previous !== '') {
+    if (belief.kind === 'relay') {
       logger.debug({ hop: describeHop(hop) }, 'an answer is not finite: hidden states go through this client')
       builder.relay()
       this.#lose(hops[index]!, { error, isBlameless: true })
-      return false
-    }
-    const before = this.#suspects.number === step.number ? this.#suspects.hops : []
-    const isOverflow = before.length > 0 && builder.mayOverflow(step.hidden)
-    if (isOverflow && before.at(-1)!.blocks.first === hop.blocks.first) {
-      // two servers agree, or there is no other: the model's own numbers leave what floats can hold
-      for (const { peerId } of before) builder.peers.succeed(peerId)
-      this.#suspects = { number: 0, hops: [] }
-      this.#isFedNonFinite = true
-      return true
-    }
-    const isKnown = before.some(({ peerId }) => peerId === hop.peerId)
-    this.#suspects = { number: step.number, hops: isKnown ? before : [...before, hop] }
-    if (!isOverflow && (isKnown || before.length === mostSuspects)) {
-      const { hops: suspects } = this.#suspects
-      this.#blameSuspects('though what it was given is')
-      this.#lose(hops[index]!, { error: noneFinite(suspects, 'step') })
-    } else this.#lose(hops[index]!, { error, isPrompt: !isKnown })
+    } else if (belief.kind === 'blame') {
+      this.#accuse(belief.hops, 'though what it was given is')
+      this.#lose(hops[index]!, { error: noneFinite(belief.hops, 'step') })
+    } else this.#lose(hops[index]!, { error, isPrompt: belief.isPrompt })
     return false
   }
 
-  #blameSuspects(than: string, without: ReadonlySet<string> = new Set()): void {
-    const { hops } = this.#suspects
-    this.#suspects = { number: 0, hops: [] }
+  #accuse(hops: readonly Hop[], than: string): void {
     for (const hop of hops) {
-      if (without.has(hop.peerId)) continue
       const why = `${describeHop(hop)}: its answer is not finite, ${than}`
       this.#components.builder.peers.accuse(hop.peerId, 'not finite', why)
     }
   }
 
+  #endStep(): void {
+    if (this.#state.kind !== 'ended') this.#state = { kind: 'idle' }
+    this.#pending.clear()
+  }
+
+  #endBy(error: SwarmError): void {
+    this.#state = { kind: 'ended', error, signal: this.#state.kind === 'idle' ? null : this.#state.signal }
+  }
+
   #end(error: SwarmError): void {
-    this.#ended = error
+    this.#endBy(error)
     for (const hop of this.#chain.hops) hop.abort(error)
   }
 }
