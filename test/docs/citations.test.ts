@@ -76,6 +76,21 @@ describe('documents', () => {
     assert.deepEqual(faults, [])
   })
 
+  test('are listed by their indexes', () => {
+    const indexOf = { 'docs/decisions/': 'docs/decisions/README.md', 'docs/': 'docs/README.md' }
+    for (const [folder, index] of Object.entries(indexOf)) {
+      const listed = [...read(index).matchAll(/\]\(([^)#\s]+)/g)].map(match =>
+        join(folder, match[1]!).replaceAll('\\', '/')
+      )
+      const own = documents.filter(file => file.startsWith(folder) && /\/\d{4}-/.test(file) === (folder !== 'docs/'))
+      assert.deepEqual(
+        own.filter(file => file !== index && !listed.includes(file)),
+        [],
+        index
+      )
+    }
+  })
+
   test('name files that exist', () => {
     const faults: string[] = []
     for (const file of documents.filter(name => name !== 'CHANGELOG.md')) {
