@@ -1,6 +1,6 @@
 // The servers of one model as this client knows them: who is there, how far away, who failed lately.
 // Decides nothing: routing does, over what this gives.
-import { delay, pause, throwIfAborted, unlessAborted, within } from '../../../common/async.ts'
+import { delay, pause, settled, throwIfAborted, unlessAborted, within } from '../../../common/async.ts'
 import { messageOf, SwarmError } from '../../../common/errors.ts'
 import { type Logger, silent } from '../../../common/logger.ts'
 import type { BlockRange } from '../../../common/range.ts'
@@ -25,6 +25,8 @@ const refreshMs = 1 * minute
 const firstPingsMs = 1 * second
 /** It waits less once servers of every block have answered: as long again as they took, and at least so long. */
 const leastPingsMs = 0.05 * second
+/** The first pings meet handshakes and compiling at this client: after so long, servers are pinged once more. */
+const secondPingsMs = 1 * second
 /** Where blocks are missing they are looked for thoroughly, but not more often. */
 const thoroughMs = 0.1 * second
 /** Distance that is added to an avoided server: it is used only if no other has the blocks. */
@@ -498,7 +500,16 @@ export class Peers {
       if (servers.every(({ firstBlock: first, endBlock: end }) => covers(answered, { first, end }))) reached.resolve()
     })
     const enough = reached.promise.then(() => pause(Math.max(leastPingsMs, performance.now() - started), signal))
+    void settled(this.#remeasure(pings, servers))
     await within(firstPingsMs, Promise.race([pings, enough]))
+  }
+
+  /** Pings the servers once more, a little after the first pings have ended. */
+  async #remeasure(pings: Promise<void>, servers: readonly Announcement[]): Promise<void> {
+    const { signal } = this.#closing
+    await pings
+    await pause(secondPingsMs, signal)
+    if (!signal.aborted) await this.#roundTrips.remeasure(servers, signal)
   }
 }
 

@@ -47,23 +47,43 @@ export class RoundTrips {
     signal: AbortSignal,
     onAnswer: (server: Announcement) => void = () => {}
   ): Promise<void> {
-    const { ping, logger, now } = this.#components
+    const { now } = this.#components
     const due = servers.filter(({ peerId }) => {
       const known = this.#known.get(peerId)
       return known === undefined || now() - known.measuredAt > maxAgeMs
     })
+    await this.#pingAll(due, signal, (server, ms) => {
+      this.#known.set(server.peerId, { ms: ms ?? maxRoundTripMs, measuredAt: now() })
+      if (ms !== null) onAnswer(server)
+    })
+  }
+
+  /** Pings all of them once more and keeps the shorter time: what holds up a ping is no distance. Never throws. */
+  async remeasure(servers: readonly Announcement[], signal: AbortSignal): Promise<void> {
+    const { now } = this.#components
+    await this.#pingAll([...servers], signal, ({ peerId }, ms) => {
+      const known = this.#known.get(peerId)?.ms ?? maxRoundTripMs
+      if (ms !== null) this.#known.set(peerId, { ms: Math.min(ms, known), measuredAt: now() })
+    })
+  }
+
+  /** @param tell hears of each server how long its ping took; null: it did not answer */
+  async #pingAll(
+    due: Announcement[],
+    signal: AbortSignal,
+    tell: (server: Announcement, ms: number | null) => void
+  ): Promise<void> {
+    const { ping, logger } = this.#components
     const work = async (): Promise<void> => {
       for (let server = due.shift(); server !== undefined; server = due.shift()) {
         const { peerId, addresses } = server
+        let ms: number | null = null
         try {
-          const ms = await ping(peerId, { addresses, signal })
-          this.#known.set(peerId, { ms, measuredAt: now() })
-          onAnswer(server)
-          continue
+          ms = await ping(peerId, { addresses, signal })
         } catch (error) {
           logger.debug({ peer: peerId, error }, `no answer to a ping: ${messageOf(error)}`)
         }
-        this.#known.set(peerId, { ms: maxRoundTripMs, measuredAt: now() })
+        tell(server, ms)
       }
     }
     await Promise.all(Array.from({ length: concurrentPings }, work))

@@ -138,6 +138,25 @@ describe('the peers of a model', () => {
     assert.match(await taken(), /^[ab]$/)
   })
 
+  it('pings once more a little later, and believes the shorter time', async () => {
+    let count = 0
+    const again = Promise.withResolvers<void>()
+    const { peers, taken } = createPeers({
+      async ping(peerId) {
+        // the first ones meet a client that is busy
+        count += 1
+        if (count === 4) setImmediate(again.resolve)
+        return count <= 2 ? (peerId === 'a' ? 400 : 90) : peerId === 'a' ? 3 : 80
+      }
+    })
+    assert.equal(await taken(), 'b')
+    const before = peers.promisedMs([{ peerId: 'a', blocks: all }])
+    await again.promise
+    assert.equal(peers.promisedMs([{ peerId: 'a', blocks: all }]), before - 397)
+    assert.equal(await taken(), 'a')
+    await peers.close()
+  })
+
   it('waits no longer for a silent server once others have answered for every block', async () => {
     const silent = Promise.withResolvers<number>()
     const { peers, state, taken } = createPeers({
