@@ -3,29 +3,11 @@
 import assert from 'node:assert/strict'
 import { SwarmError } from '../../common/errors.ts'
 import { type Float32Tensor, float32, tensor } from '../../common/tensor.ts'
-import type { AnnouncementFields } from '../../network/discovery/announcement.ts'
 import { createNetwork, type Network, type NetworkInit } from '../../network/node.ts'
 import type { Message } from '../../proto/frame.ts'
 
 export const loopback = ['/ip4/127.0.0.1/tcp/0']
 export const echoProtocol = '/swarmtune/test-echo/1.0.0'
-
-/** What a server says of itself. */
-export const announced: AnnouncementFields = {
-  model: 'ab'.repeat(32),
-  modelName: 'tiny',
-  totalBlocks: 12,
-  firstBlock: 0,
-  endBlock: 4,
-  state: 'online',
-  forwardRate: 100,
-  decodeRate: 10,
-  cacheBytesFree: 1e9,
-  queueMs: 0,
-  trainingQueueMs: 0,
-  trips: [],
-  dtype: 'float32'
-}
 
 /** Peers that stop with the test: `await using swarm = new Swarm()`. */
 export class Swarm {

@@ -16,7 +16,8 @@ import { noiseCrypto } from '../../network/libp2p/noise-crypto.ts'
 import { ByteChannel } from '../../network/streams/byte-channel.ts'
 import { FramedStream } from '../../network/streams/message-stream.ts'
 import { protocols } from '../../proto/protocols.ts'
-import { announced, code, echoPair, echoProtocol, large, loopback, message, Swarm, until } from './harness.ts'
+import { announced } from '../../testing/announced.ts'
+import { code, echoPair, echoProtocol, large, loopback, message, Swarm, until } from './harness.ts'
 
 /** A libp2p peer with nothing of ours in its stack. */
 function plainPeer(nodeInfo?: { name: string; version: string }): Promise<Libp2p> {

@@ -4,7 +4,8 @@ import { MiB, minute } from '../../common/units.ts'
 import { Announcer } from '../../network/discovery/announcer.ts'
 import { findServers } from '../../network/discovery/discovery.ts'
 import { generateSecret } from '../../network/private/invite.ts'
-import { echoProtocol, announced as fields, large, Swarm, until } from './harness.ts'
+import { announced as fields } from '../../testing/announced.ts'
+import { echoProtocol, large, Swarm, until } from './harness.ts'
 
 const { model } = fields
 const circuit = (address: string) => address.includes('/p2p-circuit')

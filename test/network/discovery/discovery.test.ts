@@ -12,7 +12,8 @@ import { recordKey } from '../../../network/discovery/records.ts'
 import { surveySwarm } from '../../../network/discovery/survey.ts'
 import type { Network } from '../../../network/node.ts'
 import { generateIdentity } from '../../../network/private/identity.ts'
-import { announced, loopback, Swarm, until, within } from '../harness.ts'
+import { announced } from '../../../testing/announced.ts'
+import { loopback, Swarm, until, within } from '../harness.ts'
 
 const model = 'ab'.repeat(32)
 const other = 'cd'.repeat(32)

@@ -15,7 +15,8 @@ import { findModel } from '../../../network/model-exchange.ts'
 import type { Network } from '../../../network/node.ts'
 import { generateIdentity } from '../../../network/private/identity.ts'
 import { protocols } from '../../../proto/protocols.ts'
-import { announced, code, Swarm, within } from '../harness.ts'
+import { announced } from '../../../testing/announced.ts'
+import { code, Swarm, within } from '../harness.ts'
 
 const { model } = announced
 

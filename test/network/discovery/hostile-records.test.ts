@@ -16,7 +16,8 @@ import { SourceQuota } from '../../../network/guards/source-quota.ts'
 import type { Network } from '../../../network/node.ts'
 import { generateIdentity, type PrivateKey } from '../../../network/private/identity.ts'
 import { protocols } from '../../../proto/protocols.ts'
-import { announced, code, Swarm } from '../harness.ts'
+import { announced } from '../../../testing/announced.ts'
+import { code, Swarm } from '../harness.ts'
 
 function describe(key: PrivateKey, changes: Partial<Announcement> = {}): Announcement {
   const now = Date.now()

@@ -26,7 +26,8 @@ import { createNode, type SwarmLibp2p } from '../../../network/libp2p/node.ts'
 import type { Network } from '../../../network/node.ts'
 import { generateIdentity } from '../../../network/private/identity.ts'
 import { dhtProtocol } from '../../../proto/protocols.ts'
-import { announced, loopback, Swarm, until, within } from '../harness.ts'
+import { announced } from '../../../testing/announced.ts'
+import { loopback, Swarm, until, within } from '../harness.ts'
 
 const types = { PUT_VALUE: 0, GET_VALUE: 1, ADD_PROVIDER: 2, GET_PROVIDERS: 3, FIND_NODE: 4 } as const
 

@@ -5,7 +5,8 @@ import { findServers } from '../../../network/discovery/discovery.ts'
 import { createNetwork } from '../../../network/node.ts'
 import { type AllowList, parseAllowList } from '../../../network/private/allow-list.ts'
 import { generateIdentity } from '../../../network/private/identity.ts'
-import { code, echoProtocol, announced as fields, message, Swarm, until, within } from '../harness.ts'
+import { announced as fields } from '../../../testing/announced.ts'
+import { code, echoProtocol, message, Swarm, until, within } from '../harness.ts'
 
 const { model } = fields
 async function identity() {

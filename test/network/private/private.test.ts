@@ -18,7 +18,8 @@ import { generateSecret } from '../../../network/private/invite.ts'
 import { nonceBytes, StreamCipher } from '../../../network/private/stream-cipher.ts'
 import { ByteChannel } from '../../../network/streams/byte-channel.ts'
 import { FramedStream } from '../../../network/streams/message-stream.ts'
-import { code, echoProtocol, announced as fields, large, loopback, message, Swarm, until } from '../harness.ts'
+import { announced as fields } from '../../../testing/announced.ts'
+import { code, echoProtocol, large, loopback, message, Swarm, until } from '../harness.ts'
 
 const { model } = fields
 /** Forwards connections to a port and keeps what passes. */

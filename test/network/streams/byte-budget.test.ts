@@ -10,7 +10,8 @@ import { createNode } from '../../../network/libp2p/node.ts'
 import { generateIdentity } from '../../../network/private/identity.ts'
 import { type ByteAccount, ByteBudget } from '../../../network/streams/byte-budget.ts'
 import { layFrame } from '../../../proto/frame.ts'
-import { announced, code, echoPair, echoProtocol, large, message, Swarm, until, within } from '../harness.ts'
+import { announced } from '../../../testing/announced.ts'
+import { code, echoPair, echoProtocol, large, message, Swarm, until, within } from '../harness.ts'
 
 const busy = { code: 'BUSY', retryAfterMs: 1000 }
 

@@ -10,10 +10,11 @@ import { parseAllowList } from '../../../network/private/allow-list.ts'
 import { generateIdentity, type PrivateKey } from '../../../network/private/identity.ts'
 import { formatInvite, maxInviteLength, parseInvite } from '../../../network/private/invite.ts'
 import { decodeFrame, encodeFrame, type Message } from '../../../proto/frame.ts'
+import { announced } from '../../announced.ts'
 import { mutateJson } from '../mutate.ts'
 import type { FuzzTarget } from '../target.ts'
 
-const model = 'ab'.repeat(32)
+const { model } = announced
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
@@ -52,20 +53,8 @@ const frames: FuzzTarget = {
 }
 
 const announcement = (peerId: string): Announcement => ({
+  ...announced,
   peerId,
-  model,
-  modelName: 'tiny',
-  totalBlocks: 12,
-  firstBlock: 0,
-  endBlock: 4,
-  state: 'online',
-  forwardRate: 100,
-  decodeRate: 10,
-  cacheBytesFree: 1e9,
-  queueMs: 0,
-  trainingQueueMs: 0,
-  trips: [],
-  dtype: 'float32',
   version: '0.1.0',
   addresses: ['/ip4/127.0.0.1/tcp/31330'],
   sequence: 1_800_000_000_000,
