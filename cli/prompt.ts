@@ -4,7 +4,7 @@ import { formatBytes, MiB } from '../common/units.ts'
 import { UsageError } from './usage.ts'
 
 /** no model takes a longer prompt; a stream that never ends must not fill memory */
-const maxPromptBytes = 64 * MiB
+export const maxPromptBytes = 64 * MiB
 
 interface Input extends AsyncIterable<string | Uint8Array> {
   readonly isTTY?: boolean

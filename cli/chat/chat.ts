@@ -6,13 +6,23 @@ import { openAnswer } from '../progress.ts'
 import type { Screen } from '../screen.ts'
 import { type ChatContext, parseChatCommand } from './commands.ts'
 import { type ChatHistory, isThinking } from './conversation.ts'
-import type { ChatInput } from './input.ts'
 import { MessageReader } from './message-reader.ts'
+
+/** Where the lines of a chat come from. */
+export interface ChatLines {
+  /** The next line; null at the end. */
+  next(prompt: string): Promise<string | null>
+  /** Drops what is typed and not entered. @returns whether that was anything */
+  discard(): boolean
+  /** Shows the prompt again, after something was printed. */
+  redraw(): void
+  close(): Promise<void>
+}
 
 export interface ChatInit {
   readonly model: Pick<CausalModel, 'tokenizer' | 'generateStream' | 'config'>
   readonly conversation: ChatHistory
-  readonly input: ChatInput
+  readonly input: ChatLines
   readonly screen: Screen
   /** a person types: errors are told and the chat goes on; else the first error ends it */
   readonly isInteractive: boolean
@@ -64,16 +74,16 @@ export class Chat {
   }
 
   /**
-   * What Ctrl-C does: stops the answer, else drops what is typed, else warns once.
-   * @returns false: there was nothing to stop, end the chat
+   * What Ctrl-C does where a person types: stops the answer, else drops what is typed, else warns once.
+   * @returns false: end the chat, since there was nothing to stop, or nobody types
    */
   interrupt(): boolean {
     const { input, isInteractive } = this.#init
+    if (!isInteractive) return false
     if (this.#answering !== null) {
       this.#answering.abort()
       return true
     }
-    if (!isInteractive) return false
     const hadText = input.discard() || this.#reader.isOpen
     this.#reader.discard()
     if (!hadText && this.#isWarned) return false

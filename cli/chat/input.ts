@@ -1,8 +1,9 @@
-// The lines that a chat is typed in: from a terminal with editing and history, or from a pipe.
+// The lines that a chat is typed in, on a terminal with editing and history.
 import { once } from 'node:events'
 import { createInterface, type Interface } from 'node:readline'
 import { Writable } from 'node:stream'
 import type { Screen } from '../screen.ts'
+import type { ChatLines } from './chat.ts'
 
 /** Asks a terminal to mark what is pasted, which may have several lines, and to stop that. */
 const markPastes = '\x1b[?2004h'
@@ -18,8 +19,8 @@ export interface ChatSource extends NodeJS.ReadableStream {
 
 export interface ChatInputInit {
   readonly input: ChatSource
-  /** where the line editor writes; undefined: lines are read without one */
-  readonly terminal?: NodeJS.WritableStream & { readonly columns?: number }
+  /** where the line editor writes */
+  readonly terminal: NodeJS.WritableStream & { readonly columns?: number }
   readonly screen: Pick<Screen, 'edit' | 'print'>
   /** earlier lines, the newest first */
   readonly history?: readonly string[]
@@ -29,9 +30,9 @@ export interface ChatInputInit {
 class EditorOutput extends Writable {
   readonly isTTY = true
   isMuted = false
-  readonly #terminal: NonNullable<ChatInputInit['terminal']>
+  readonly #terminal: ChatInputInit['terminal']
 
-  constructor(terminal: NonNullable<ChatInputInit['terminal']>) {
+  constructor(terminal: ChatInputInit['terminal']) {
     super({ decodeStrings: false })
     this.#terminal = terminal
     terminal.on('resize', () => this.emit('resize'))
@@ -47,9 +48,9 @@ class EditorOutput extends Writable {
   }
 }
 
-export class ChatInput {
+export class ChatInput implements ChatLines {
   readonly #editor: Interface
-  readonly #output: EditorOutput | undefined
+  readonly #output: EditorOutput
   readonly #screen: ChatInputInit['screen']
   /** lines that were not requested yet */
   readonly #typed: string[] = []
@@ -62,13 +63,13 @@ export class ChatInput {
 
   constructor({ input, terminal, screen, history = [] }: ChatInputInit) {
     this.#screen = screen
-    this.#output = terminal && new EditorOutput(terminal)
-    if (this.#output) this.#output.isMuted = true
+    this.#output = new EditorOutput(terminal)
+    this.#output.isMuted = true
     this.#history = history
     this.#editor = createInterface({
       input,
       output: this.#output,
-      terminal: terminal !== undefined,
+      terminal: true,
       history: [...history],
       historySize: maxHistory,
       removeHistoryDuplicates: true
@@ -76,13 +77,11 @@ export class ChatInput {
     this.#editor.on('history', lines => {
       this.#history = lines
     })
-    if (terminal !== undefined) {
-      terminal.write(markPastes)
-      input.on('keypress', (_, key?: { name?: string }) => {
-        if (key?.name === 'paste-start') this.#isPasting = true
-        if (key?.name === 'paste-end') this.#isPasting = false
-      })
-    }
+    terminal.write(markPastes)
+    input.on('keypress', (_, key?: { name?: string }) => {
+      if (key?.name === 'paste-start') this.#isPasting = true
+      if (key?.name === 'paste-end') this.#isPasting = false
+    })
     this.#editor.on('line', line => {
       this.#pasted.push(line)
       if (this.#isPasting) return
@@ -91,7 +90,7 @@ export class ChatInput {
       this.#wake?.()
     })
     this.#editor.on('close', () => {
-      terminal?.write(leavePastes)
+      terminal.write(leavePastes)
       this.#isClosed = true
       this.#wake?.()
     })
@@ -109,7 +108,6 @@ export class ChatInput {
 
   /** The next line, or what was pasted; null at the end. It may have been typed before it is asked for. */
   async next(prompt: string): Promise<string | null> {
-    if (this.#output === undefined) return await this.#wait()
     if (this.#typed.length > 0) {
       const line = this.#typed.shift()!
       this.#screen.print(`${prompt}${line}`)
@@ -148,7 +146,7 @@ export class ChatInput {
 
   /** Shows the prompt again, after something was printed. */
   redraw(): void {
-    if (this.#output !== undefined && !this.#output.isMuted) this.#editor.prompt(true)
+    if (!this.#output.isMuted) this.#editor.prompt(true)
   }
 
   async close(): Promise<void> {

@@ -9,6 +9,7 @@ import { addAccessOptions } from '../access.ts'
 import { Chat } from '../chat/chat.ts'
 import { ChatHistory } from '../chat/conversation.ts'
 import { ChatInput, maxHistory } from '../chat/input.ts'
+import { PipedLines } from '../chat/piped-lines.ts'
 import {
   addGenerationOptions,
   addModelOptions,
@@ -84,11 +85,11 @@ async function chat(path: string, flags: ChatFlags, command: Command): Promise<v
     const template = await chatTemplateFor(model.tokenizer, flags.chatTemplate, 'use swarm generate')
     const keeps = isInteractive && flags.history
     const history = keeps ? await readHistory() : []
-    const input = new ChatInput({ input: stdin, terminal: isInteractive ? stdout : undefined, screen, history })
+    const typed = isInteractive ? new ChatInput({ input: stdin, terminal: stdout, screen, history }) : undefined
     talk = new Chat({
       model,
       conversation: new ChatHistory(template, flags.system),
-      input,
+      input: typed ?? new PipedLines(stdin),
       screen,
       isInteractive,
       options: toGenerationOptions(flags, { draft, greedy: false }),
@@ -96,7 +97,7 @@ async function chat(path: string, flags: ChatFlags, command: Command): Promise<v
       signal
     })
     // the editor takes Ctrl-C from the keyboard; whatever does not stop an answer goes on as the signal that it is
-    input.onInterrupt(() => {
+    typed?.onInterrupt(() => {
       // not process.kill: on Windows that ends the process without asking those who listen
       if (!talk!.interrupt()) process.emit('SIGINT', 'SIGINT')
     })
@@ -104,7 +105,7 @@ async function chat(path: string, flags: ChatFlags, command: Command): Promise<v
     try {
       await talk.run()
     } finally {
-      if (keeps && input.history !== history) await writeHistory(input.history)
+      if (typed && keeps && typed.history !== history) await writeHistory(typed.history)
     }
     const audits = await model.audits()
     if (audits !== null) screen.error(describeAudits(audits).join('\n'))

@@ -3,16 +3,18 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PassThrough } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { after, before, type TestContext, test } from 'node:test'
 import { Chat } from '../../cli/chat/chat.ts'
 import { ChatHistory } from '../../cli/chat/conversation.ts'
 import { ChatInput } from '../../cli/chat/input.ts'
 import { MessageReader } from '../../cli/chat/message-reader.ts'
+import { PipedLines } from '../../cli/chat/piped-lines.ts'
 import { Screen } from '../../cli/screen.ts'
 import type { DistributedModelForCausalLM } from '../../client/index.ts'
 import { renderChat } from '../../client/index.ts'
-import { messageOf } from '../../common/errors.ts'
+import { messageOf, SwarmError } from '../../common/errors.ts'
+import { MiB } from '../../common/units.ts'
 import { startSwarm, type TestSwarm } from '../../testing/swarm.ts'
 import { temporaryFolder } from '../model/support.ts'
 import { templateReference } from '../model/text/template-reference.ts'
@@ -43,14 +45,14 @@ function open(context: TestContext, { isInteractive = false, maxNewTokens = 6, h
   stdout.on('data', text => (shown.out += text))
   stderr.on('data', text => (shown.err += text))
   const screen = new Screen({ stdout, stderr, env: {} })
-  const terminal = isInteractive ? stdout : undefined
-  const input = new ChatInput({ input: keyboard, terminal, screen, history })
+  const typed = isInteractive ? new ChatInput({ input: keyboard, terminal: stdout, screen, history }) : undefined
+  const input = typed ?? new PipedLines(keyboard)
   const conversation = new ChatHistory(template)
   const ending = new AbortController()
   const options = { maxNewTokens, doSample: false }
   const describe = messageOf
   const chat = new Chat({ model, conversation, input, screen, isInteractive, options, describe, signal: ending.signal })
-  input.onInterrupt(() => {
+  typed?.onInterrupt(() => {
     if (!chat.interrupt()) ending.abort()
   })
   context.after(() => {
@@ -62,7 +64,7 @@ function open(context: TestContext, { isInteractive = false, maxNewTokens = 6, h
   return {
     chat,
     conversation,
-    input,
+    typed,
     keyboard,
     shown,
     ending,
@@ -108,6 +110,35 @@ test('the first fault ends a chat that nobody types, and names what was meant', 
   assert.equal(conversation.turns, 2)
 })
 
+test('lines of a pipe are read as they are asked for, strictly as UTF-8', async () => {
+  let read = 0
+  async function* endless() {
+    for (;;) yield Buffer.from(`${read++} \u2028 é\r\n`)
+  }
+  const lines = new PipedLines(endless())
+  for (const number of [0, 1, 2]) assert.equal(await lines.next(), `${number} \u2028 é`)
+  assert.ok(read <= 4, `${read} lines were read for 3`)
+  await lines.close()
+  assert.equal(await lines.next(), null)
+  const [start, end] = [Buffer.from('é\n\nb').subarray(0, 1), Buffer.from('é\n\nb').subarray(1)]
+  const last = new PipedLines(Readable.from([start, end]))
+  assert.deepEqual([await last.next(), await last.next(), await last.next(), await last.next()], ['é', '', 'b', null])
+  const broken = new PipedLines(Readable.from([Buffer.from('a\nb\xff\n', 'latin1')]))
+  await assert.rejects(async () => [await broken.next(), await broken.next()], /^UsageError: .* is not UTF-8 text/)
+  const long = new PipedLines(Readable.from(Array.from({ length: 9 }, () => Buffer.alloc(8 * MiB, 'a'))))
+  await assert.rejects(long.next(), /^UsageError: a line on standard input is longer than 64\.0 MiB/)
+})
+
+test('Ctrl-C ends a chat that nobody types, also in the middle of an answer', async context => {
+  const { chat, saw, type, ending } = open(context, { maxNewTokens: 500 })
+  type('Call me', 'Call me')
+  const run = chat.run()
+  await saw(',')
+  assert.equal(chat.interrupt(), false)
+  ending.abort(new SwarmError('ABORTED', 'stopped by SIGINT'))
+  await assert.rejects(run, { code: 'ABORTED' })
+})
+
 test('Ctrl-C stops the answer and not the chat; the answer counts as it stands', async context => {
   const { chat, conversation, keyboard, saw, said, type, shown } = open(context, {
     isInteractive: true,
@@ -142,7 +173,7 @@ test('a person is told of a fault and goes on; lines are remembered; Ctrl-D leav
   const folder = await temporaryFolder(context)
   const file = join(folder, 'taken.jsonl')
   await writeFile(file, 'kept')
-  const { chat, conversation, keyboard, said, type, input } = open(context, { isInteractive: true, history: ['/help'] })
+  const { chat, conversation, keyboard, said, type, typed } = open(context, { isInteractive: true, history: ['/help'] })
   const run = chat.run()
   type('/save')
   await said('/save: nothing has been said yet')
@@ -156,7 +187,7 @@ test('a person is told of a fault and goes on; lines are remembered; Ctrl-D leav
   await run
   assert.equal(await readFile(file, 'utf8'), 'kept')
   assert.equal(conversation.turns, 2)
-  assert.deepEqual(input.history.slice(0, 3), ['/system -', `/save ${file}`, 'Call me'])
+  assert.deepEqual(typed!.history.slice(0, 3), ['/system -', `/save ${file}`, 'Call me'])
 })
 
 test('what is pasted is one message', async context => {
