@@ -13,8 +13,8 @@ import { patience } from '../passes/hedge.ts'
 import { describeHop, hopError, isPeersFault, notFinite } from '../passes/span-request.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Hop, RouteOptions } from '../routing/routing.ts'
-import { FedInputs } from './fed-inputs.ts'
 import { type HopComponents, type HopInit, type HopPlace, SessionHop } from './hop.ts'
+import { type Chain, FedInputs, type LostServers, lostRuns, type MendPoint } from './session-chain.ts'
 
 const replayTimeoutMs = 5 * minute
 /** Opening a session costs a round trip, and room in the cache: after so long, beside what routing expects, others are asked. */
@@ -30,47 +30,12 @@ class Late extends SwarmError {
   }
 }
 
-export interface Chain {
-  /** in order */
-  readonly hops: readonly SessionHop[]
-  /** of those that have their inputs from us: the first at least */
-  readonly inputs: ReadonlyMap<SessionHop, FedInputs>
-  /** its name at the servers, 16 bytes */
-  readonly session: Uint8Array
-}
-
-/** Whether results of the hop at this place reach us only as those of the last one. */
-export function endsAtLast({ hops }: Chain, index: number): boolean {
-  let at = index
-  while (hops[at]!.place.next !== null) at += 1
-  return at === hops.length - 1
-}
-
-/** Why a server is lost. */
-export interface LostServers {
-  readonly error: SwarmError
-  /** the server before it says so */
-  readonly isLink?: boolean
-  /** nothing is held against the server: it only stands where the chain is cut */
-  readonly isBlameless?: boolean
-  /** it answered at once, and wrongly: another one is asked at once too */
-  readonly isPrompt?: boolean
-}
-
 /** The servers next to those that are wanted, where there are any. */
 interface Between {
   readonly before: SessionHop | null
   readonly after: SessionHop | null
   /** its name at the servers; null: each try has its own, since the end of one before may still be on the way */
   readonly session: Uint8Array | null
-}
-
-/** What the session was about to do. */
-export interface MendPoint {
-  /** number of the first step that has no answer */
-  readonly first: number
-  /** where its positions begin, in each row */
-  readonly starts: readonly number[]
 }
 
 export interface ChainBuilderComponents extends HopComponents {
@@ -223,7 +188,7 @@ export class ChainBuilder {
     try {
       if (this.#linkFailures === maxLinkFailures || this.mustRelay(chain))
         throw new SwarmError('UNREACHABLE', 'servers do not reach each other')
-      for (const [first, end] of segments(chain.hops, lost)) {
+      for (const [first, end] of lostRuns(chain.hops, lost)) {
         mended = await this.#replace(mended, chain.hops[first]!, chain.hops[end - 1]!, point, signal, avoid)
       }
       return mended
@@ -239,7 +204,7 @@ export class ChainBuilder {
   async handOver(chain: Chain, leaving: readonly SessionHop[], point: MendPoint, signal: AbortSignal): Promise<Chain> {
     for (const { peerId } of leaving) this.peers.fail(peerId)
     let changed = chain
-    for (const [first, end] of segments(chain.hops, new Set(leaving))) {
+    for (const [first, end] of lostRuns(chain.hops, new Set(leaving))) {
       changed = await this.#replace(changed, chain.hops[first]!, chain.hops[end - 1]!, point, signal)
     }
     for (const hop of leaving) await hop.close()
@@ -433,16 +398,4 @@ export class ChainBuilder {
     if (!this.#canLink(hop)) return null
     return { peerId: hop.peerId, announcement: this.#components.recordOf!(hop.peerId)!, replay }
   }
-}
-
-/** Runs of neighbours that are lost, half open. */
-function segments(hops: readonly SessionHop[], lost: { has(hop: SessionHop): boolean }): [number, number][] {
-  const runs: [number, number][] = []
-  for (const [index, hop] of hops.entries()) {
-    if (!lost.has(hop)) continue
-    const run = runs.at(-1)
-    if (run !== undefined && run[1] === index) run[1] = index + 1
-    else runs.push([index, index + 1])
-  }
-  return runs
 }

@@ -5,9 +5,9 @@ import { spreadLast } from '../../../common/rows.ts'
 import { type Float32Tensor, int64 } from '../../../common/tensor.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
 import type { AuditedSession, ResultAuditor } from '../audited.ts'
-import type { Chain } from './chain-builder.ts'
 import type { SessionHop } from './hop.ts'
 import type { Step } from './pending.ts'
+import type { Chain } from './session-chain.ts'
 
 export interface RecorderInit {
   readonly batch: number

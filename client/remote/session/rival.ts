@@ -5,8 +5,9 @@ import { toSwarmError } from '../../../common/errors.ts'
 import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
 import { allFinite, tokensFinite } from '../passes/finite.ts'
 import { answered, hopError, notFinite } from '../passes/span-request.ts'
-import { type Chain, type ChainBuilder, endsAtLast, type MendPoint } from './chain-builder.ts'
+import type { ChainBuilder } from './chain-builder.ts'
 import { type Step, stepTensors } from './pending.ts'
+import { type Chain, endsAtLast, type MendPoint } from './session-chain.ts'
 
 export interface RivalInit {
   readonly steps: readonly Step[]
