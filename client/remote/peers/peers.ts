@@ -9,7 +9,6 @@ import type { Announcement } from '../../../network/discovery/announcement.ts'
 import { SwarmStateError } from '../../../network/state/error.ts'
 import { type ModelName, swarmState } from '../../../network/state/swarm-state.ts'
 import { type ProtocolName, unspokenOf } from '../../../proto/protocols.ts'
-import { patience } from '../passes/hedge.ts'
 import { Punctuality } from '../passes/punctuality.ts'
 import { findRoute, type Hop, type RouteOptions, type RouteServer, routeCost } from '../routing/routing.ts'
 import { Load, spreadRoutes } from '../routing/spread.ts'
@@ -17,6 +16,7 @@ import { Bans } from './bans.ts'
 import { Blame, type Offence } from './blame.ts'
 import { Experience } from './experience.ts'
 import { givenUp } from './given-up.ts'
+import { LatenessJudge, type QueueOf } from './lateness.ts'
 import { type Ping, RoundTrips } from './round-trips.ts'
 
 /** The list of servers is asked for again when it is older. */
@@ -33,8 +33,6 @@ const thoroughMs = 0.1 * second
 const avoidedMs = 30 * second
 /** What is promised of servers whose announcements are gone. */
 const unknownPromiseMs = 0.5 * second
-/** Less than this is load, not silence: a server that is late by less is not accused. */
-const leastSilenceMs = 0.4 * second
 /**
  * A session's first step may take this long beside four times what its servers promise before another chain is asked too. The
  * promise leaves out compiling, which servers have done by then, and the load of the last minute.
@@ -42,8 +40,6 @@ const leastSilenceMs = 0.4 * second
 const firstStepMs = 0.2 * second
 /** A model that is closed waits this long to learn whether servers that were late are at fault. */
 const lastJudgingMs = 0.5 * second
-/** A server that is asked how busy it is has so long to answer. */
-const queueTimeoutMs = 1 * second
 
 /** Protocols of the requests over a route: sessions follow the one of least latency, passes that of most throughput. */
 const protocolsOf = ({ mode = 'latency' }: RouteOptions): readonly ProtocolName[] =>
@@ -59,7 +55,7 @@ export interface PeersComponents {
   modelsServed?(options: { signal?: AbortSignal }): Promise<readonly ModelName[]>
   readonly ping: Ping
   /** requests and steps that wait at a server, as it says itself; absent: servers are not asked */
-  queueOf?(peerId: string, options: { signal: AbortSignal }): Promise<number>
+  readonly queueOf?: QueueOf
   /** identity of the model; default: none */
   readonly model?: string
   /** its name, for messages */
@@ -101,8 +97,7 @@ export class Peers {
   readonly #experience: Experience
   readonly #blame: Blame
   readonly #model: string
-  /** servers that were late: whether they are to blame is being found out */
-  readonly #judging = new Set<Promise<void>>()
+  readonly #lateness: LatenessJudge
   #servers: readonly Announcement[] = []
   /** servers of another precision than the one that is required, when last looked */
   #leftOut = 0
@@ -120,6 +115,8 @@ export class Peers {
     this.#blame = components.blame ?? new Blame({ home: null, ...shared })
     this.#model = components.model ?? ''
     this.#roundTrips = new RoundTrips({ ...shared, ping: components.ping })
+    const accuse = (peerId: string, why: string) => this.accuse(peerId, 'late', why)
+    this.#lateness = new LatenessJudge({ queueOf: components.queueOf, accuse }, { closing: this.#closing.signal })
   }
 
   /** Servers that are online by their announcements, banned ones included, those that lied not. */
@@ -242,47 +239,7 @@ export class Peers {
    */
   async late(peerId: string, ms: number, answered?: Promise<unknown>): Promise<void> {
     this.#experience.late(peerId, ms)
-    const { queueOf } = this.#components
-    if (queueOf === undefined) return
-    const judging = this.#isSilent(ms, answered).then(isSilent => {
-      if (isSilent) void this.#track(this.#judge(peerId, Math.max(ms, leastSilenceMs), queueOf))
-    })
-    await this.#track(judging)
-  }
-
-  /** Whether the request stays without an answer for so long that load does not explain it. */
-  async #isSilent(ms: number, answered: Promise<unknown> | undefined): Promise<boolean> {
-    if (ms >= leastSilenceMs) return true
-    if (answered === undefined) return false
-    const over = new AbortController()
-    const waited = patience(leastSilenceMs - ms, AbortSignal.any([over.signal, this.#closing.signal])).then(
-      () => true,
-      () => false
-    )
-    const isSilent = await Promise.race([waited, answered.then(() => false)])
-    over.abort()
-    return isSilent
-  }
-
-  async #judge(peerId: string, ms: number, queueOf: NonNullable<PeersComponents['queueOf']>): Promise<void> {
-    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(queueTimeoutMs)])
-    let says = 'it says that it has no other work'
-    try {
-      if ((await queueOf(peerId, { signal })) > 0) return
-    } catch (error) {
-      if (this.#closing.signal.aborted) return
-      says = `it does not say how busy it is: ${messageOf(error)}`
-    }
-    this.accuse(peerId, 'late', `no answer ${Math.round(ms)} ms after the time that it promised; ${says}`)
-  }
-
-  async #judged(): Promise<void> {
-    while (this.#judging.size > 0) await Promise.all(this.#judging)
-  }
-
-  async #track(work: Promise<void>): Promise<void> {
-    this.#judging.add(work)
-    await work.finally(() => this.#judging.delete(work))
+    await this.#lateness.judge(peerId, ms, answered)
   }
 
   /** A server answered in the time that it promised. */
@@ -341,7 +298,7 @@ export class Peers {
 
   /** Ends what is under way, once it is known of servers that were late whether they are at fault: that takes a moment at most. */
   async close(): Promise<void> {
-    await within(lastJudgingMs, this.#judged())
+    await within(lastJudgingMs, this.#lateness.judged())
     this.#closing.abort(new SwarmError('ABORTED', 'the model was closed'))
   }
 
