@@ -37,14 +37,17 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | u
   }
 }
 
-/** Resolves after `ms` milliseconds; rejects as soon as the signal aborts, with its reason. */
+/** Node warns on standard error of what is less: a moment that has passed meanwhile. */
+const fromNow = (ms: number): number => Math.max(0, ms)
+
+/** Resolves after `ms` milliseconds, soon where that is negative; rejects as soon as the signal aborts, with its reason. */
 export function delay(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(toSwarmError(signal.reason, 'ABORTED'))
     const timer = setTimeout(() => {
       stop()
       resolve()
-    }, ms)
+    }, fromNow(ms))
     const stop = onAbort(signal, () => {
       clearTimeout(timer)
       reject(toSwarmError(signal?.reason, 'ABORTED'))
@@ -54,7 +57,7 @@ export function delay(ms: number, signal?: AbortSignal): Promise<void> {
 
 /** Resolves after `ms` milliseconds, or when the signal aborts. Does not keep the process alive. */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  await settled(timeout(ms, undefined, { signal, ref: false })) // it rejects for the signal only
+  await settled(timeout(fromNow(ms), undefined, { signal, ref: false })) // it rejects for the signal only
 }
 
 /**

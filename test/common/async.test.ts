@@ -122,3 +122,14 @@ describe('a serial queue', () => {
     await settled(Promise.reject(new Error('told elsewhere')))
   })
 })
+
+test('a moment that has passed already is waited for without a warning', async context => {
+  const warnings: Error[] = []
+  const onWarning = (warning: Error): unknown => warnings.push(warning)
+  process.on('warning', onWarning)
+  context.after(() => process.off('warning', onWarning))
+  await Promise.all([delay(-36), pause(-0.5)])
+  // warnings are emitted in a later turn
+  await new Promise(resolve => setImmediate(resolve))
+  assert.deepEqual(warnings, [])
+})
