@@ -4,7 +4,7 @@
 //   node bench/tools/make-model.ts /tmp/llama-24x1024
 //   node bench/clients.ts /tmp/llama-24x1024 [servers=1] [steps=24] [rounds=3] [threads=2]
 import { resolve } from 'node:path'
-import { startServers } from '../cli/local-swarm.ts'
+import { startServers } from '../cli/peer/local-swarm.ts'
 import { AutoDistributedModelForCausalLM } from '../client/index.ts'
 import type { BlockRange } from '../common/range.ts'
 import { tensor } from '../common/tensor.ts'

@@ -4,7 +4,7 @@
 //   node bench/decode.ts /tmp/llama-24x1024 [tokens=48] [rounds=5] [threads=2] [weights=prepacked]
 
 import { resolve } from 'node:path'
-import { startServers } from '../cli/local-swarm.ts'
+import { startServers } from '../cli/peer/local-swarm.ts'
 import { AutoDistributedModelForCausalLM } from '../client/index.ts'
 import type { BlockRange } from '../common/range.ts'
 import { rowView } from '../common/rows.ts'

@@ -2,7 +2,7 @@
 // tokens with a question of 16, new and known, in turns.
 //   node bench/prefix-reuse.ts /tmp/llama-24x1024 [system=512] [question=16] [rounds=5]
 import { resolve } from 'node:path'
-import { type PeerProcess, startPeer } from '../cli/local-swarm.ts'
+import { type PeerProcess, startPeer } from '../cli/peer/local-swarm.ts'
 import { AutoDistributedModelForCausalLM } from '../client/index.ts'
 import { createRandom } from '../common/random.ts'
 import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'

@@ -17,9 +17,16 @@ import {
 } from '../client/index.ts'
 import { withResource } from '../common/resource.ts'
 import type { Precision } from '../model/quantize/precision.ts'
-import { type AccessFlags, clientAccess } from './access.ts'
-import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from './hub.ts'
-import type { LogLevel } from './log.ts'
+import { UsageError } from './errors/usage.ts'
+import { type AccessFlags, clientAccess } from './options/access.ts'
+import {
+  fromPeersOption,
+  type HubFlags,
+  hubOptions,
+  offlineOption,
+  peersSettings,
+  revisionOption
+} from './options/hub.ts'
 import {
   auditOption,
   codecOption,
@@ -29,10 +36,10 @@ import {
   parseShare,
   parseWhole,
   requireDtypeOption
-} from './options.ts'
-import { showProgress } from './progress.ts'
-import { createLogger } from './terminal.ts'
-import { UsageError } from './usage.ts'
+} from './options/options.ts'
+import type { LogLevel } from './terminal/log.ts'
+import { showProgress } from './terminal/progress.ts'
+import { createLogger } from './terminal/terminal.ts'
 
 export interface ModelFlags extends AccessFlags, HubFlags {
   codec?: Codec

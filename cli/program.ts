@@ -1,11 +1,11 @@
 // The swarm command as a whole: its commands, how they are parsed, and the status that a run ends with.
 import { Command, CommanderError, type OutputConfiguration } from 'commander'
 import { version } from '../common/version.ts'
-import { arrangeArguments } from './arguments.ts'
 import { commands } from './commands/index.ts'
-import { exitStatus, reportError, signalStatus } from './terminal.ts'
+import { inWordsOfFlags } from './errors/wording.ts'
+import { arrangeArguments } from './options/arguments.ts'
+import { exitStatus, reportError, signalStatus } from './terminal/terminal.ts'
 import { versionReport } from './versions.ts'
-import { inWordsOfFlags } from './wording.ts'
 
 /** @param output where help and usage errors go; default: the standard streams */
 export function createProgram(output: OutputConfiguration = {}): Command {

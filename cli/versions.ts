@@ -1,7 +1,7 @@
 // What `swarm --version` prints: this release and the versions of what a report of a fault needs.
 import { release } from 'node:os'
 import { messageOf } from '../common/errors.ts'
-import { dependencyVersion } from '../common/package-folder.ts'
+import { dependencyVersion } from '../common/files/package-folder.ts'
 import { version } from '../common/version.ts'
 import { dhtProtocol, protocols, shortProtocol } from '../proto/protocols.ts'
 import { availableProviders, ortVersion } from '../runtime/library.ts'

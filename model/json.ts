@@ -1,7 +1,7 @@
 // JSON files of a model directory. Knows no fields.
 import { readFile } from 'node:fs/promises'
 import { messageOf, SwarmError, toSwarmError } from '../common/errors.ts'
-import { foreignFileBytes } from '../common/foreign-file.ts'
+import { foreignFileBytes } from '../common/files/foreign-file.ts'
 import { maxJsonBytes, parseForeignJson } from '../common/foreign-json.ts'
 
 export type JsonObject = Readonly<Record<string, unknown>>

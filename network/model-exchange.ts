@@ -1,7 +1,7 @@
 // Fetches a model's files and tensors from servers that hold it. Moves bytes; the caller verifies them.
 import { pipe } from 'it-pipe'
-import { atMost, whole } from '../common/byte-stages.ts'
 import { messageOf, SwarmError } from '../common/errors.ts'
+import { atMost, whole } from '../common/files/byte-stages.ts'
 import { parseForeignJson } from '../common/foreign-json.ts'
 import { MiB, second } from '../common/units.ts'
 import type { BodyOf } from '../proto/messages.ts'

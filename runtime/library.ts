@@ -4,7 +4,7 @@ import './no-telemetry.ts' // before the library
 import { createRequire } from 'node:module'
 import type * as Ort from 'onnxruntime-node'
 import { messageOf, SwarmError } from '../common/errors.ts'
-import { installCommand } from '../common/package-folder.ts'
+import { installCommand } from '../common/files/package-folder.ts'
 
 export type { Ort }
 

@@ -1,7 +1,7 @@
 // 32 greedy tokens of a GGUF file through three servers, beside those that scripts/reference/gguf_greedy.py wrote.
 // usage: node scripts/gguf-greedy.ts FILE.gguf EXPECTED.json
 import { readFile } from 'node:fs/promises'
-import { startServers } from '../cli/local-swarm.ts'
+import { startServers } from '../cli/peer/local-swarm.ts'
 import { AutoDistributedModelForCausalLM } from '../client/index.ts'
 import { withResource } from '../common/resource.ts'
 import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'

@@ -84,6 +84,22 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   'client/remote': [
     ...['routing', 'passes/retry.ts', 'passes/codecs.ts', 'passes/span-request.ts', 'passes/hedge.ts'],
     ...['passes/punctuality.ts', 'audited.ts', 'peers', 'passes', 'session']
+  ],
+  cli: [
+    ...[
+      'errors',
+      'terminal',
+      'options/completion.ts',
+      'options/options.ts',
+      'peer',
+      'options',
+      'views',
+      'train',
+      'chat',
+      'generation.ts',
+      'doctor'
+    ],
+    ...['versions.ts', 'commands']
   ]
 }
 

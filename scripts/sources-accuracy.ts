@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
 import { stringify } from 'yaml'
-import { startServers } from '../cli/local-swarm.ts'
+import { startServers } from '../cli/peer/local-swarm.ts'
 import { second } from '../common/units.ts'
 
 interface Settings {

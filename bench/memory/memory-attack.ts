@@ -10,7 +10,7 @@
 //   node bench/memory/memory-attack.ts [seconds]
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { startPeer } from '../../cli/local-swarm.ts'
+import { startPeer } from '../../cli/peer/local-swarm.ts'
 import { AutoDistributedModelForCausalLM } from '../../client/index.ts'
 import { MiB, second } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'

@@ -5,7 +5,7 @@
 //   node bench/memory/server-memory.ts /tmp/llama-24x1024
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { type PeerProcess, startServers } from '../../cli/local-swarm.ts'
+import { type PeerProcess, startServers } from '../../cli/peer/local-swarm.ts'
 import { AutoDistributedModelForCausalLM, getPeftModel } from '../../client/index.ts'
 import { GiB, MiB } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'

@@ -3,7 +3,7 @@
 //   node bench/network/wire.ts models/tiny [tokens=64]
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { type PeerProcess, startPeer } from '../../cli/local-swarm.ts'
+import { type PeerProcess, startPeer } from '../../cli/peer/local-swarm.ts'
 import { AutoDistributedModelForCausalLM, type Codec } from '../../client/index.ts'
 import { createNetwork } from '../../network/node.ts'
 import { codecNames } from '../../proto/codec.ts'

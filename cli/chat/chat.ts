@@ -2,8 +2,8 @@
 
 import { type CausalModel, type GenerationOptions, SwarmError } from '../../client/index.ts'
 import { onAbort } from '../../common/async.ts'
-import { openAnswer } from '../progress.ts'
-import type { Screen } from '../screen.ts'
+import { openAnswer } from '../terminal/progress.ts'
+import type { Screen } from '../terminal/screen.ts'
 import { type ChatContext, parseChatCommand } from './commands.ts'
 import { type ChatHistory, isThinking } from './conversation.ts'
 import { MessageReader } from './message-reader.ts'

@@ -2,7 +2,7 @@
 import { open, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { suggestion } from '../../common/names.ts'
-import { UsageError } from '../usage.ts'
+import { UsageError } from '../errors/usage.ts'
 import type { ChatHistory } from './conversation.ts'
 
 /** What a command works on. */

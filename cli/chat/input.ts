@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createInterface, type Interface } from 'node:readline'
 import { Writable } from 'node:stream'
-import type { Screen } from '../screen.ts'
+import type { Screen } from '../terminal/screen.ts'
 import type { ChatLines } from './chat.ts'
 
 /** Asks a terminal to mark what is pasted, which may have several lines, and to stop that. */

@@ -3,13 +3,13 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { describeAudits } from '../../client/index.ts'
-import { makeFolder } from '../../common/folders.ts'
-import { writeWhole } from '../../common/whole-file.ts'
-import { addAccessOptions } from '../access.ts'
+import { makeFolder } from '../../common/files/folders.ts'
+import { writeWhole } from '../../common/files/whole-file.ts'
 import { Chat } from '../chat/chat.ts'
 import { ChatHistory } from '../chat/conversation.ts'
 import { ChatInput, maxHistory } from '../chat/input.ts'
 import { PipedLines } from '../chat/piped-lines.ts'
+import { inWordsOfFlags } from '../errors/wording.ts'
 import {
   addGenerationOptions,
   addModelOptions,
@@ -19,10 +19,10 @@ import {
   toGenerationOptions,
   withModel
 } from '../generation.ts'
-import { addLogOptions } from '../log-options.ts'
-import { homeFolder } from '../options.ts'
-import { interruptSignal, messageForPerson, screen } from '../terminal.ts'
-import { inWordsOfFlags } from '../wording.ts'
+import { addAccessOptions } from '../options/access.ts'
+import { homeFolder } from '../options/options.ts'
+import { addLogOptions } from '../terminal/log-options.ts'
+import { interruptSignal, messageForPerson, screen } from '../terminal/terminal.ts'
 
 interface ChatFlags extends ModelFlags, GenerationFlags {
   system?: string

@@ -1,7 +1,7 @@
 // swarm completion: prints a script that makes a shell complete commands, options and their values.
 import { Argument, Command } from 'commander'
-import { completionScript, type Shell, shells } from '../completion.ts'
-import { screen } from '../terminal.ts'
+import { completionScript, type Shell, shells } from '../options/completion.ts'
+import { screen } from '../terminal/terminal.ts'
 
 export function completionCommand(): Command {
   return new Command('completion')

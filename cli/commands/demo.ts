@@ -14,14 +14,14 @@ import {
   tokenizeExamples,
   train
 } from '../../client/index.ts'
-import { packageFolder } from '../../common/package-folder.ts'
+import { packageFolder } from '../../common/files/package-folder.ts'
 import { withResource } from '../../common/resource.ts'
 import { findServers } from '../../network/discovery/discovery.ts'
-import { drawCoverage, toServerRow } from '../coverage.ts'
-import { startServers } from '../local-swarm.ts'
-import { parsePositive } from '../options.ts'
-import { interruptSignal, print, screen } from '../terminal.ts'
-import { showTraining } from '../training.ts'
+import { parsePositive } from '../options/options.ts'
+import { startServers } from '../peer/local-swarm.ts'
+import { interruptSignal, print, screen } from '../terminal/terminal.ts'
+import { showTraining } from '../train/run.ts'
+import { drawCoverage, toServerRow } from '../views/coverage.ts'
 
 interface DemoFlags {
   output?: string

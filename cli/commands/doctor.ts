@@ -4,7 +4,7 @@ import { statfs } from 'node:fs/promises'
 import { Command } from 'commander'
 import { pause, within } from '../../common/async.ts'
 import { messageOf, SwarmError } from '../../common/errors.ts'
-import { makeFolder } from '../../common/folders.ts'
+import { makeFolder } from '../../common/files/folders.ts'
 import { startOrStop } from '../../common/resource.ts'
 import { second } from '../../common/units.ts'
 import { version } from '../../common/version.ts'
@@ -18,7 +18,6 @@ import { SwarmStateError } from '../../network/state/error.ts'
 import { type ModelName, modelsOf, swarmState } from '../../network/state/swarm-state.ts'
 import { protocols } from '../../proto/protocols.ts'
 import { blockBytes } from '../../server/memory/plan.ts'
-import { type Access, type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../access.ts'
 import {
   type Finding,
   fail,
@@ -34,13 +33,14 @@ import {
   ok
 } from '../doctor/finding.ts'
 import { checkMulticast } from '../doctor/multicast.ts'
-import { hubOptions } from '../hub.ts'
-import { addListenOptions, type ListenFlags, listenAddresses } from '../listening.ts'
-import type { LogLevel } from '../log.ts'
-import { addLogOptions } from '../log-options.ts'
-import { homeFolder, jsonOption } from '../options.ts'
-import { whileWaiting } from '../progress.ts'
-import { createLogger, interruptSignal, paintState, print } from '../terminal.ts'
+import { type Access, type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../options/access.ts'
+import { hubOptions } from '../options/hub.ts'
+import { addListenOptions, type ListenFlags, listenAddresses } from '../options/listening.ts'
+import { homeFolder, jsonOption } from '../options/options.ts'
+import type { LogLevel } from '../terminal/log.ts'
+import { addLogOptions } from '../terminal/log-options.ts'
+import { whileWaiting } from '../terminal/progress.ts'
+import { createLogger, interruptSignal, paintState, print } from '../terminal/terminal.ts'
 
 interface DoctorFlags extends AccessFlags, ListenFlags {
   logLevel: LogLevel

@@ -3,14 +3,21 @@ import { resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { type Codec, type DataFormatName, dataFormatNames, readAdapterInfo, taskOfData } from '../../client/index.ts'
 import type { Precision } from '../../model/quantize/precision.ts'
-import { type AccessFlags, addAccessOptions, clientAccess } from '../access.ts'
-import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
-import type { LogLevel } from '../log.ts'
-import { addLogOptions } from '../log-options.ts'
-import { type MeasureSettings, measure } from '../measure.ts'
-import { codecOption, jsonOption, parsePositive, requireDtypeOption } from '../options.ts'
-import { showProgress } from '../progress.ts'
-import { createLogger, interruptSignal, print } from '../terminal.ts'
+import { type AccessFlags, addAccessOptions, clientAccess } from '../options/access.ts'
+import {
+  fromPeersOption,
+  type HubFlags,
+  hubOptions,
+  offlineOption,
+  peersSettings,
+  revisionOption
+} from '../options/hub.ts'
+import { codecOption, jsonOption, parsePositive, requireDtypeOption } from '../options/options.ts'
+import type { LogLevel } from '../terminal/log.ts'
+import { addLogOptions } from '../terminal/log-options.ts'
+import { showProgress } from '../terminal/progress.ts'
+import { createLogger, interruptSignal, print } from '../terminal/terminal.ts'
+import { type MeasureSettings, measure } from '../train/measure.ts'
 
 interface EvalFlags extends AccessFlags, HubFlags, MeasureSettings {
   codec?: Codec

@@ -4,11 +4,11 @@ import { Command, InvalidArgumentError } from 'commander'
 import { type ExportDType, exportMerged } from '../../client/index.ts'
 import { formatBytes, GiB } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
-import { type HubFlags, hubOptions, offlineOption, revisionOption } from '../hub.ts'
-import { addQuietOption } from '../log-options.ts'
-import { parseBytes } from '../options.ts'
-import { showProgress } from '../progress.ts'
-import { interruptSignal, print } from '../terminal.ts'
+import { type HubFlags, hubOptions, offlineOption, revisionOption } from '../options/hub.ts'
+import { parseBytes } from '../options/options.ts'
+import { addQuietOption } from '../terminal/log-options.ts'
+import { showProgress } from '../terminal/progress.ts'
+import { interruptSignal, print } from '../terminal/terminal.ts'
 
 interface ExportFlags extends HubFlags {
   adapter: string

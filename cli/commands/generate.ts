@@ -3,8 +3,6 @@
 import { Command } from 'commander'
 import { describeAudits, renderChat, type StreamedTokens, type Tokenizer } from '../../client/index.ts'
 import { plural } from '../../common/plural.ts'
-import { addAccessOptions } from '../access.ts'
-import { expectArguments } from '../arguments.ts'
 import {
   addGenerationOptions,
   addModelOptions,
@@ -15,12 +13,14 @@ import {
   toGenerationOptions,
   withModel
 } from '../generation.ts'
-import { addLogOptions } from '../log-options.ts'
-import { jsonOption } from '../options.ts'
-import { openAnswer } from '../progress.ts'
-import { readPrompt } from '../prompt.ts'
-import { interruptSignal, print, screen } from '../terminal.ts'
-import { describeTraffic } from '../traffic.ts'
+import { addAccessOptions } from '../options/access.ts'
+import { expectArguments } from '../options/arguments.ts'
+import { jsonOption } from '../options/options.ts'
+import { addLogOptions } from '../terminal/log-options.ts'
+import { openAnswer } from '../terminal/progress.ts'
+import { readPrompt } from '../terminal/prompt.ts'
+import { interruptSignal, print, screen } from '../terminal/terminal.ts'
+import { describeTraffic } from '../views/traffic.ts'
 
 interface GenerateFlags extends ModelFlags, GenerationFlags {
   chat?: boolean

@@ -3,9 +3,9 @@ import { networkInterfaces } from 'node:os'
 import { Command } from 'commander'
 import { loadIdentity, peerIdOfKey } from '../../network/private/identity.ts'
 import { isLocked } from '../../network/private/identity-lock.ts'
-import { identityFile, listIdentities } from '../identity.ts'
-import { jsonOption, parseTcpPort } from '../options.ts'
-import { print } from '../terminal.ts'
+import { jsonOption, parseTcpPort } from '../options/options.ts'
+import { identityFile, listIdentities } from '../peer/identity.ts'
+import { print } from '../terminal/terminal.ts'
 
 interface IdFlags {
   identity?: string

@@ -5,11 +5,11 @@ import { SwarmError } from '../../common/errors.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { toMultiaddrs } from '../../network/addresses.ts'
 import { formatInvite, generateSecret, looksLikeInvite, parseInvite } from '../../network/private/invite.ts'
-import { hubOptions } from '../hub.ts'
-import { jsonOption } from '../options.ts'
-import { listSwarms, readSwarm, type StoredSwarm, swarmPath, writeSwarm } from '../swarms.ts'
-import { print } from '../terminal.ts'
-import { asUsage } from '../usage.ts'
+import { asUsage } from '../errors/usage.ts'
+import { hubOptions } from '../options/hub.ts'
+import { jsonOption } from '../options/options.ts'
+import { listSwarms, readSwarm, type StoredSwarm, swarmPath, writeSwarm } from '../peer/swarms.ts'
+import { print } from '../terminal/terminal.ts'
 
 interface InitFlags {
   model?: string

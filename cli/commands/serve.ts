@@ -19,14 +19,17 @@ import { SwarmStateError } from '../../network/state/error.ts'
 import { swarmState } from '../../network/state/swarm-state.ts'
 import { describePlan } from '../../server/memory/plan.ts'
 import { type BlockServer, createServer } from '../../server/server.ts'
-import { type Access, type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../access.ts'
-import { defaultStatusSeconds, describeActivity, reportActivity } from '../activity.ts'
-import { completeWith } from '../completion.ts'
-import { fromPeersOption, type HubFlags, hubOptions, offlineOption, peersSettings, revisionOption } from '../hub.ts'
-import { takeIdentity } from '../identity.ts'
-import { addListenOptions, inviteBy, joinLines, type ListenFlags, listenAddresses } from '../listening.ts'
-import { clockTime, type LogLevel } from '../log.ts'
-import { addLogOptions } from '../log-options.ts'
+import { type Access, type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../options/access.ts'
+import { completeWith } from '../options/completion.ts'
+import {
+  fromPeersOption,
+  type HubFlags,
+  hubOptions,
+  offlineOption,
+  peersSettings,
+  revisionOption
+} from '../options/hub.ts'
+import { addListenOptions, inviteBy, joinLines, type ListenFlags, listenAddresses } from '../options/listening.ts'
 import {
   homeFolder,
   jsonOption,
@@ -38,10 +41,14 @@ import {
   parseTcpPort,
   parseWhole,
   untilEofOption
-} from '../options.ts'
-import { showProgress } from '../progress.ts'
-import { followSchedule, type Hours, parseSchedule } from '../schedule.ts'
-import { createLogger, interruptSignal, print, screen } from '../terminal.ts'
+} from '../options/options.ts'
+import { defaultStatusSeconds, describeActivity, reportActivity } from '../peer/activity.ts'
+import { takeIdentity } from '../peer/identity.ts'
+import { followSchedule, type Hours, parseSchedule } from '../peer/schedule.ts'
+import { clockTime, type LogLevel } from '../terminal/log.ts'
+import { addLogOptions } from '../terminal/log-options.ts'
+import { showProgress } from '../terminal/progress.ts'
+import { createLogger, interruptSignal, print, screen } from '../terminal/terminal.ts'
 
 interface ServeFlags extends AccessFlags, HubFlags, ListenFlags {
   name?: string

@@ -1,7 +1,7 @@
 // The small files of a model directory: configuration, tokenizer, chat template, generation settings, copied as they are.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { foreignFileBytes } from '../../common/foreign-file.ts'
+import { foreignFileBytes } from '../../common/files/foreign-file.ts'
 import { withResource } from '../../common/resource.ts'
 import type { FolderOptions, ModelFolder } from '../formats/folder.ts'
 import { writeSmallFile } from './write-checkpoint.ts'

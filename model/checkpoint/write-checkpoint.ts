@@ -2,7 +2,7 @@
 import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, SwarmError } from '../../common/errors.ts'
-import { makeFolder } from '../../common/folders.ts'
+import { makeFolder } from '../../common/files/folders.ts'
 import { bytesOf } from '../../common/tensor.ts'
 import type { TensorSpec } from '../formats/safetensors/encoding.ts'
 import { diskFull, type TensorSource, writeSafetensorsFrom } from '../formats/safetensors/file.ts'

@@ -1,7 +1,7 @@
 // A file that is read at positions. Formats read their headers through it and do not know where the bytes come from.
 import { type FileHandle, open } from 'node:fs/promises'
 import { SwarmError } from '../../common/errors.ts'
-import { foreignFileBytes } from '../../common/foreign-file.ts'
+import { foreignFileBytes } from '../../common/files/foreign-file.ts'
 
 export interface ByteFile extends AsyncDisposable {
   /** absolute path of its bytes on this machine, where messages and tensors point to */

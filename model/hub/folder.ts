@@ -3,7 +3,7 @@
 import { realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
-import { makeFolder } from '../../common/folders.ts'
+import { makeFolder } from '../../common/files/folders.ts'
 import { runStage } from '../../common/progress.ts'
 import { GiB, KiB } from '../../common/units.ts'
 import { type ByteFile, openLocalFile } from '../formats/byte-file.ts'

@@ -5,8 +5,8 @@ import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { copyFile, link, rm, symlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { removeLeftoversOf } from '../../common/leftovers.ts'
-import { renameOver } from '../../common/whole-file.ts'
+import { removeLeftoversOf } from '../../common/files/leftovers.ts'
+import { renameOver } from '../../common/files/whole-file.ts'
 
 /** What is said where a link of this kind cannot be made here, though a copy can. */
 const noLinks: ReadonlySet<string> = new Set([

@@ -1,7 +1,7 @@
 // Ranges of a file on the hub, over HTTP.
 import { pipe } from 'it-pipe'
-import { counted } from '../../common/byte-stages.ts'
 import { messageOf, SwarmError } from '../../common/errors.ts'
+import { counted } from '../../common/files/byte-stages.ts'
 import { second } from '../../common/units.ts'
 import type { ByteSource } from '../partial/partial-file.ts'
 import { hubFetch } from './hub-fetch.ts'

@@ -3,9 +3,9 @@
 
 import { dirname, join } from 'node:path'
 import { messageOf, SwarmError } from '../../common/errors.ts'
-import { makeFolder } from '../../common/folders.ts'
+import { makeFolder } from '../../common/files/folders.ts'
+import { writeWhole } from '../../common/files/whole-file.ts'
 import { type OnProgress, runStage } from '../../common/progress.ts'
-import { writeWhole } from '../../common/whole-file.ts'
 import type { FolderOptions, ModelFolder } from '../formats/folder.ts'
 import { openLocalFolder } from '../formats/folder.ts'
 import type { TensorInfo } from '../formats/tensor-info.ts'

@@ -3,7 +3,7 @@
 import { readdir, readFile, realpath, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { settled } from '../../common/async.ts'
-import { removeLeftovers } from '../../common/leftovers.ts'
+import { removeLeftovers } from '../../common/files/leftovers.ts'
 import { day } from '../../common/units.ts'
 import type { Precision } from '../quantize/precision.ts'
 

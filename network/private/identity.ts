@@ -5,8 +5,8 @@ import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@
 import type { PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { messageOf, SwarmError } from '../../common/errors.ts'
-import { makeFolder } from '../../common/folders.ts'
-import { writeWhole } from '../../common/whole-file.ts'
+import { makeFolder } from '../../common/files/folders.ts'
+import { writeWhole } from '../../common/files/whole-file.ts'
 
 export type { PrivateKey } from '@libp2p/interface'
 

@@ -1,8 +1,8 @@
 // tensors: gives this server's model to peers that have no files of it. Only what lies on this machine already.
 import { pipe } from 'it-pipe'
 import { settled } from '../../common/async.ts'
-import { inPieces } from '../../common/byte-stages.ts'
 import { SwarmError } from '../../common/errors.ts'
+import { inPieces } from '../../common/files/byte-stages.ts'
 import { KiB } from '../../common/units.ts'
 import { hashOfTensor, indexOf, readShared, readStored } from '../../model/checkpoint/share.ts'
 import type { Handler } from '../../network/network.ts'

@@ -1,7 +1,7 @@
 // What happens to a swarm as a whole: its bootstrap peers gone, clocks that differ.
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { startPeer } from '../../cli/local-swarm.ts'
+import { startPeer } from '../../cli/peer/local-swarm.ts'
 import { connect, generateGreedy, tell, withClient } from '../../testing/chaos/generation.ts'
 import { end, startChaosSwarm } from '../../testing/chaos/swarm.ts'
 

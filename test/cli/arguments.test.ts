@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { arrangeArguments } from '../../cli/arguments.ts'
+import { arrangeArguments } from '../../cli/options/arguments.ts'
 import { createProgram } from '../../cli/program.ts'
 import { temporaryFolder } from '../model/support.ts'
 

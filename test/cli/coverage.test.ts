@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import stringWidth from 'string-width'
-import { drawCoverage, type ServerRow, uncovered } from '../../cli/coverage.ts'
+import { drawCoverage, type ServerRow, uncovered } from '../../cli/views/coverage.ts'
 
 const row = (first: number, end: number, state = 'online'): ServerRow => ({
   peerId: `12D3KooWpeer${first}-${end}`,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { parseBlocks, parseBytes, parseNumber, parsePositive, parseTcpPort } from '../../cli/options.ts'
+import { parseBlocks, parseBytes, parseNumber, parsePositive, parseTcpPort } from '../../cli/options/options.ts'
 import { version } from '../../common/version.ts'
 
 test('--blocks is half-open', () => {

@@ -1,8 +1,8 @@
 // What a run of the command ends with, and what it says of a command line that it cannot carry out.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { describeSystemError } from '../../cli/errors/system-errors.ts'
 import { createProgram, runProgram } from '../../cli/program.ts'
-import { describeSystemError } from '../../cli/system-errors.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { version } from '../../common/version.ts'
 import { runHere } from './run.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { describeTraffic } from '../../cli/traffic.ts'
+import { describeTraffic } from '../../cli/views/traffic.ts'
 
 const before = { sent: 1000, received: 100 }
 const first = { sent: 1000 + 2048, received: 300 }

@@ -5,7 +5,7 @@ import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } fro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { readSwarm } from '../../cli/swarms.ts'
+import { readSwarm } from '../../cli/peer/swarms.ts'
 import { files } from '../../client/platform/files.node.ts'
 import { Blame } from '../../client/remote/peers/blame.ts'
 import { silent } from '../../common/logger.ts'

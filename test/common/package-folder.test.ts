@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { installCommand, packageFolder } from '../../common/package-folder.ts'
+import { installCommand, packageFolder } from '../../common/files/package-folder.ts'
 import { temporaryFolder } from '../model/support.ts'
 
 describe('the command that installs a dependency', () => {

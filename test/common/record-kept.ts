@@ -4,7 +4,7 @@
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { writeSwarm } from '../../cli/swarms.ts'
+import { writeSwarm } from '../../cli/peer/swarms.ts'
 import { files } from '../../client/platform/files.node.ts'
 import { Blame } from '../../client/remote/peers/blame.ts'
 import { version } from '../../common/version.ts'

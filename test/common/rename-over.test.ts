@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { renameOver } from '../../common/whole-file.ts'
+import { renameOver } from '../../common/files/whole-file.ts'
 
 /** A move that is refused so often, as Windows does while another process has the file open. */
 function refusing(times: number, code: string) {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { startServers } from '../../cli/local-swarm.ts'
+import { startServers } from '../../cli/peer/local-swarm.ts'
 import { second } from '../../common/units.ts'
 
 const root = join(import.meta.dirname, '../..')

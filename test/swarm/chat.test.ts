@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { startServers } from '../../cli/local-swarm.ts'
+import { startServers } from '../../cli/peer/local-swarm.ts'
 import { second } from '../../common/units.ts'
 import { copyModel, temporaryFolder, tinyPath } from '../model/support.ts'
 

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
-import { type PeerProcess, startPeer } from '../../cli/local-swarm.ts'
+import { type PeerProcess, startPeer } from '../../cli/peer/local-swarm.ts'
 import { second } from '../../common/units.ts'
 import { namespacesMissing } from '../network/fixtures/namespaces.ts'
 

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
-import { type PeerProcess, startServers } from '../../cli/local-swarm.ts'
+import { type PeerProcess, startServers } from '../../cli/peer/local-swarm.ts'
 import {
   AutoDistributedModelForCausalLM,
   AutoDistributedModelForSequenceClassification,

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
-import { type PeerProcess, startPeer, startServers } from '../../cli/local-swarm.ts'
+import { type PeerProcess, startPeer, startServers } from '../../cli/peer/local-swarm.ts'
 import { second } from '../../common/units.ts'
 
 const run = promisify(execFile)

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { startPeer } from '../../cli/local-swarm.ts'
+import { startPeer } from '../../cli/peer/local-swarm.ts'
 import { second } from '../../common/units.ts'
 
 const root = join(import.meta.dirname, '../..')

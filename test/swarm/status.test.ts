@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
-import { type PeerProcess, startPeer } from '../../cli/local-swarm.ts'
+import { type PeerProcess, startPeer } from '../../cli/peer/local-swarm.ts'
 import { AutoDistributedModelForCausalLM, float32 } from '../../client/index.ts'
 import { MiB, second } from '../../common/units.ts'
 

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
 import { stringify } from 'yaml'
-import { type PeerProcess, startPeer, startServers } from '../../cli/local-swarm.ts'
+import { type PeerProcess, startPeer, startServers } from '../../cli/peer/local-swarm.ts'
 import { second } from '../../common/units.ts'
 
 const root = join(import.meta.dirname, '../..')

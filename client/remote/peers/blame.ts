@@ -1,7 +1,7 @@
 // What this client has against servers: which ones lied, answered with what is not finite, or were late by far. Kept in one small
 // file for each server, so that it outlasts the process and several clients can write at once. Knows no network.
 import { messageOf, SwarmError } from '../../../common/errors.ts'
-import { isLaterFormat } from '../../../common/format-version.ts'
+import { isLaterFormat } from '../../../common/files/format-version.ts'
 import { type Logger, silent } from '../../../common/logger.ts'
 import { day, hour, MiB, minute, second } from '../../../common/units.ts'
 import type { Files } from '../../platform/files.ts'

@@ -1,8 +1,8 @@
 // A run's state as the two files of a checkpoint: numbers as JSON, tensors as safetensors. Pure.
 import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
+import { checkFormat } from '../../../common/files/format-version.ts'
 import { parseForeignJson } from '../../../common/foreign-json.ts'
-import { checkFormat } from '../../../common/format-version.ts'
 import { type Float32Tensor, tensor } from '../../../common/tensor.ts'
 import { decodeSafetensors, encodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import type { Parameter } from '../../local/parameter.ts'

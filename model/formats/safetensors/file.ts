@@ -3,10 +3,10 @@
 import { randomUUID } from 'node:crypto'
 import { open, rm } from 'node:fs/promises'
 import { SwarmError } from '../../../common/errors.ts'
-import { removeLeftoversOf } from '../../../common/leftovers.ts'
+import { removeLeftoversOf } from '../../../common/files/leftovers.ts'
+import { renameOver } from '../../../common/files/whole-file.ts'
 import { withResource } from '../../../common/resource.ts'
 import type { Tensor } from '../../../common/tensor.ts'
-import { renameOver } from '../../../common/whole-file.ts'
 import { type ByteFile, openLocalFile } from '../byte-file.ts'
 import {
   dataBytes,

@@ -14,7 +14,7 @@ import type { Tensor } from '../../../common/tensor.ts'
 import { assertClose, temporaryFolder } from '../../../testing/references.ts'
 import { relative, startSwarm, type TestSwarm } from '../../../testing/swarm.ts'
 import { familyModels, familyPath, readFamilyReference } from '../../model/families/families.ts'
-import { readReferences } from './follow-run.ts'
+import { readReferences } from './adapters/follow-run.ts'
 
 /** Every model of the suite would take long: of each family the first, and those that differ outside the blocks. */
 const more = ['gpt2-odd', 'opt-350m', 'falcon-40b', 'falcon-rw', 'gemma3', 'mistral-sliding']

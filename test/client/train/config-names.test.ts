@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { Command } from 'commander'
-import { resolveTrainConfig } from '../../../cli/train-config.ts'
-import { addConfigOptions } from '../../../cli/train-flags.ts'
+import { resolveTrainConfig } from '../../../cli/train/config.ts'
+import { addConfigOptions } from '../../../cli/train/flags.ts'
 import { learningRateAt, warmupStepsOf } from '../../../client/optim/index.ts'
 import { foreignSwitches, foreignValues } from '../../../client/train/config/index.ts'
 import {

@@ -30,7 +30,7 @@ function relative(actual: ArrayLike<number>, expected: ArrayLike<number>): numbe
 
 suite('a training run', () => {
   for (const [name, learningRate, config] of tuningRuns) {
-    // modules outside the blocks belong to whole models: test/client/models/peft.test.ts
+    // modules outside the blocks belong to whole models: test/client/models/adapters/peft.test.ts
     if ('modulesToSave' in config) continue
     for (const spanLength of [3, 1]) {
       test(`of '${name}' through spans of ${spanLength} has the losses, norms and parameters of PEFT`, async () => {

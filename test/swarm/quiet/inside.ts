@@ -7,7 +7,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { startPeer } from '../../../cli/local-swarm.ts'
+import { startPeer } from '../../../cli/peer/local-swarm.ts'
 
 const run = promisify(execFile)
 const root = resolve(import.meta.dirname, '../../..')

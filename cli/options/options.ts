@@ -1,0 +1,124 @@
+// Flags that several commands share, and the parsing of their values.
+import { InvalidArgumentError, Option } from 'commander'
+import type { BlockRange } from '../../common/range.ts'
+import { GiB, KiB, MiB } from '../../common/units.ts'
+import type { Precision } from '../../model/quantize/precision.ts'
+import { codecNames } from '../../proto/codec.ts'
+import { completeWith } from './completion.ts'
+
+export { homeFolder } from '../../common/files/home.ts'
+
+/** `4-8` -> blocks 4, 5, 6, 7. Whether the model has them is checked where the model is known. */
+export function parseBlocks(text: string): BlockRange {
+  const match = /^(\d+)-(\d+)$/.exec(text)
+  const range = { first: Number(match?.[1]), end: Number(match?.[2]) }
+  if (match === null || range.first >= range.end) {
+    const fault = match === null ? '' : range.first === range.end ? 'empty range: ' : 'reversed range: '
+    throw new InvalidArgumentError(`${fault}expected FIRST-END, half-open: 0-4 means blocks 0, 1, 2, 3`)
+  }
+  return range
+}
+
+/** Precisions by the names that people type. */
+const dtypeNames = { fp32: 'float32', int8: 'int8', int4: 'int4' } as const satisfies Record<string, Precision>
+
+/** `fp32` -> `float32` */
+export function parseDtype(text: string): Precision {
+  const found = new Map<string, Precision>(Object.entries(dtypeNames)).get(text)
+  if (found !== undefined) return found
+  throw new InvalidArgumentError(`expected ${Object.keys(dtypeNames).join(', ')}, found '${text}'`)
+}
+
+export function codecOption(fallback: string): Option {
+  return new Option('--codec <codec>', `encoding of hidden states on the wire (default: ${fallback})`).choices(
+    codecNames
+  )
+}
+
+export function requireDtypeOption(): Option {
+  const option = new Option(
+    '--require-dtype <dtype>',
+    'use only servers with this precision: fp32, int8, int4 (default: any)'
+  ).argParser(parseDtype)
+  return completeWith(option, Object.keys(dtypeNames))
+}
+
+export function parseWhole(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('expected a whole number')
+  return Number(text)
+}
+
+export function parsePositive(text: string): number {
+  const value = parseWhole(text)
+  if (value === 0) throw new InvalidArgumentError('expected a whole number above 0')
+  return value
+}
+
+export function parseNumber(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number')
+  return value
+}
+
+export function parseTcpPort(text: string): number {
+  const port = parseWhole(text)
+  if (port > 65535) throw new InvalidArgumentError('expected a port, 0 to 65535')
+  return port
+}
+
+const units: Record<string, number> = {
+  '': 1,
+  B: 1,
+  K: KiB,
+  KIB: KiB,
+  KB: KiB,
+  M: MiB,
+  MIB: MiB,
+  MB: MiB,
+  G: GiB,
+  GIB: GiB,
+  GB: GiB
+}
+
+/** `512MiB`, `2G`, `1048576` -> bytes; units are binary. */
+export function parseBytes(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text)
+  const unit = match === null ? undefined : units[match[2]!.toUpperCase()]
+  if (unit === undefined) throw new InvalidArgumentError('expected a size such as 512MiB or 2GiB')
+  return Math.round(Number(match![1]) * unit)
+}
+
+/** `25%` of the time, or `40` tokens per second. */
+export function parseMaxRate(text: string): { readonly share: number } | { readonly tokens: number } {
+  const match = /^(\d+(?:\.\d+)?)\s*(%|\/s)?$/.exec(text)
+  const value = Number(match?.[1])
+  const isShare = match?.[2] === '%'
+  if (match === null || value === 0 || (isShare && value > 100)) {
+    throw new InvalidArgumentError('expected a share such as 25% or tokens per second such as 40')
+  }
+  return isShare ? { share: value / 100 } : { tokens: value }
+}
+
+export const joinOption = () =>
+  new Option(
+    '-j, --join <address...>',
+    'peers to join by: host:port, [IPv6]:port, or a multiaddr (default: peers on the LAN)'
+  ).env('SWARM_JOIN')
+
+/** `0.05` */
+export function parseShare(text: string): number {
+  const value = parseNumber(text)
+  if (value < 0 || value > 1) throw new InvalidArgumentError('expected 0 to 1')
+  return value
+}
+
+export const auditOption = () =>
+  new Option(
+    '--audit <probability>',
+    'recompute this share of the results on other servers, and drop servers that lie (default: 0)'
+  ).argParser(parseShare)
+
+export const jsonOption = () => new Option('--json', 'print JSON for programs')
+
+export const untilEofOption = () =>
+  new Option('--until-eof', 'stop when standard input ends, for programs that start this one')
