@@ -1,8 +1,8 @@
 // The lines of a chat that come from a pipe or a file: read as they are asked for, so that a source without end fills no memory.
 import { messageOf } from '../../common/errors.ts'
 import { formatBytes } from '../../common/units.ts'
-import { maxPromptBytes } from '../prompt.ts'
-import { UsageError } from '../usage.ts'
+import { UsageError } from '../errors/usage.ts'
+import { maxPromptBytes } from '../terminal/prompt.ts'
 import type { ChatLines } from './chat.ts'
 
 /** Standard input, or a stream that stands for it. */

@@ -1,7 +1,6 @@
 // The stages between the bytes of a data file and its rows, to be piped one into the next. Each names the line of a fault.
 import Papa from 'papaparse'
 import { files } from '#files'
-import { type Bytes, joinBytes } from '../../../common/byte-stages.ts'
 import { messageOf, SwarmError } from '../../../common/errors.ts'
 import { type Bytes, joinBytes } from '../../../common/files/byte-stages.ts'
 import { quoteForeign } from '../../../common/foreign-json.ts'

@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import { SwarmError } from '../../../common/errors.ts'
 import { isConnectionError } from '../../../network/libp2p/stray-errors.ts'
 
-const root = new URL('../../', import.meta.url)
+const root = new URL('../../../', import.meta.url)
 
 /** Runs a script as a process of its own. */
 async function run(script: string, stderr: 'pipe' | number = 'pipe') {

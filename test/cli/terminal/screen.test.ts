@@ -251,7 +251,7 @@ test('all output of the command goes through the screen', () => {
     /std(out|err)\.write|console\.|writeSync/.test(readFileSync(join(cli, file), 'utf8'))
   )
   // the last resort writes when nothing else may be relied on
-  assert.deepEqual(writes.sort(), ['last-resort.ts', 'screen.ts'])
+  assert.deepEqual(writes.sort(), ['terminal/last-resort.ts', 'terminal/screen.ts'])
 })
 
 test('log lines that wait are bounded', () => {
