@@ -242,6 +242,11 @@ export class Peers {
     await this.#lateness.judge(peerId, ms, answered)
   }
 
+  /** Steps at a server took `ms` milliseconds longer than promised: it counts as that much further away for a while. */
+  slower(peerId: string, ms: number): void {
+    this.#experience.late(peerId, ms)
+  }
+
   /** A server answered in the time that it promised. */
   inTime(peerId: string): void {
     this.#experience.inTime(peerId)

@@ -48,6 +48,7 @@ export interface ChainBuilderComponents extends HopComponents {
     | 'took'
     | 'givenUp'
     | 'late'
+    | 'slower'
     | 'inTime'
     | 'accuse'
     | 'promisedMs'

@@ -292,8 +292,13 @@ export class ChainSession implements InferenceSession {
       const onResult = (): void => (isLast ? answered.resolve() : undefined)
       hop.attend({ onResult, onCut: () => answered.resolve(), onFailure: () => answered.resolve() })
       const open = isOpen ? answered.promise : undefined
-      const judged = kept.has(hop.peerId) ? Promise.resolve() : builder.peers.late(hop.peerId, ms, open)
-      void judged.then(() => hop.abort(new SwarmError('ABORTED', 'another chain goes on')))
+      const judge = async (): Promise<void> => {
+        if (kept.has(hop.peerId)) return
+        // slow is no offence: this client may have been as busy as the server
+        if (open === undefined) builder.peers.slower(hop.peerId, ms)
+        else await builder.peers.late(hop.peerId, ms, open)
+      }
+      void judge().then(() => hop.abort(new SwarmError('ABORTED', 'another chain goes on')))
     }
     this.#adopt(fresh)
   }

@@ -198,6 +198,22 @@ describe('a server that is far slower than it promises', () => {
     assert.equal(asked(swarm, 'inferenceOpen', 'liar'), 1)
   })
 
+  it('is not accused where it is left between steps: the client may have been as busy', async () => {
+    const swarm = createSwarm(['honest', 0, 4])
+    const peers = swarm.peers({ ping: async peerId => (peerId === 'liar' ? 45 : 55), queueOf: async () => 0 })
+    let steps = 0
+    swarm.before = ({ peerId, kind }) => {
+      if (peerId !== 'liar' || kind !== 'inferenceStep') return undefined
+      steps += 1
+      return steps === 1 ? undefined : new Promise(resolve => setTimeout(resolve, 500))
+    }
+    await using session = await swarm.blocks({}, peers).openSession({ ...options, maxLength: 16 })
+    for (let step = 0; step < 5; step++) await session.step(float32([1, 1, 2], [step, 1]))
+    assert.equal(session.route[0]!.peerId, 'honest')
+    await new Promise(resolve => setImmediate(resolve))
+    assert.deepEqual([...peers.banned], [])
+  })
+
   it('keeps its session where the others are no faster', async () => {
     const swarm = createSwarm(['honest', 0, 4])
     swarm.announcements[1] = { ...swarm.announcements[1]!, decodeRate: 5 }
