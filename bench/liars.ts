@@ -79,9 +79,12 @@ async function lie(mode: string, peers: readonly string[]): Promise<void> {
   console.log('online')
 }
 
-/** This process generates again and again. It prints how long each took, whether the tokens were right, and requests asked twice. */
+/**
+ * This process generates again and again. It prints how long each took, the CPU time of this process, whether the tokens were right, chains of
+ * servers that were opened, and requests asked twice.
+ */
 async function generate(count: number, probability: number, peers: readonly string[]): Promise<void> {
-  let hedged = 0
+  let [hedged, chains] = [0, 0]
   const model = await AutoDistributedModelForCausalLM.fromPretrained(tiny, {
     initialPeers: peers,
     multicast: false,
@@ -90,12 +93,17 @@ async function generate(count: number, probability: number, peers: readonly stri
       ...silent,
       debug: (_, message) => {
         if (message.endsWith('another is asked too')) hedged += 1
+        if (message === 'session opened') chains += 1
+      },
+      info: (_, message) => {
+        if (message === 'servers were replaced') chains += 1
       }
     },
     ...(probability > 0 && { audit: { probability } })
   })
   for (let round = 0; round < count; round++) {
     const started = performance.now()
+    const before = process.cpuUsage()
     let outcome = 'right'
     try {
       const found: (number | null)[] = []
@@ -104,7 +112,10 @@ async function generate(count: number, probability: number, peers: readonly stri
     } catch {
       outcome = 'failed'
     }
-    console.log(JSON.stringify({ ms: performance.now() - started, outcome, hedged }))
+    const { user, system } = process.cpuUsage(before)
+    console.log(
+      JSON.stringify({ ms: performance.now() - started, cpuMs: (user + system) / 1000, outcome, hedged, chains })
+    )
   }
   const audits = await model.audits()
   if (audits !== null) for (const line of describeAudits(audits).slice(1)) console.error(line)
@@ -137,8 +148,10 @@ async function measure(count: number, modes: readonly string[]): Promise<void> {
     [6, 12]
   ] as const)
     honest.push(await serve(first, end, peers))
-  console.log('| the liar | client | right of all | first, ms | others, median ms | all, s | asked twice |')
-  console.log('|---|---|---|---|---|---|---|')
+  console.log(
+    '| the liar | client | right of all | first, ms | others, median ms | all, s | client, CPU s | chains | asked twice |'
+  )
+  console.log('|---|---|---|---|---|---|---|---|---|')
   for (const mode of modes) {
     const [name, argument] = mode.split(':')
     honestDelayMs = name === 'all-slow' ? Number(argument) : 0
@@ -150,7 +163,7 @@ async function measure(count: number, modes: readonly string[]): Promise<void> {
       const home = await mkdtemp(join(tmpdir(), 'swarm-liars-'))
       for (const run of ['', ', started anew']) {
         const client = start(['--client', String(count), String(audit), ...peers], home)
-        const results: { ms: number; outcome: string; hedged: number }[] = []
+        const results: { ms: number; cpuMs: number; outcome: string; hedged: number; chains: number }[] = []
         client.lines.on('line', line => results.push(JSON.parse(line)))
         await once(client.lines, 'close')
         const [first, ...others] = results.map(({ ms }) => Math.round(ms))
@@ -164,6 +177,8 @@ async function measure(count: number, modes: readonly string[]): Promise<void> {
           first,
           median,
           all,
+          (results.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / 1000).toFixed(2),
+          results.at(-1)?.chains,
           results.at(-1)?.hedged
         ]
         console.log(`| ${row.join(' | ')} |`)
