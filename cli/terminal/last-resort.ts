@@ -2,6 +2,7 @@
 // Any other unhandled error ends the command with its stack.
 import { writeSync } from 'node:fs'
 import { messageOf } from '../../common/errors.ts'
+import { escapeControls } from '../../common/escape-controls.ts'
 import { isConnectionError, strayErrors } from '../../network/libp2p/stray-errors.ts'
 import { screen } from './terminal.ts'
 
@@ -14,7 +15,7 @@ const maxTold = 100
 function tell(text: string): void {
   try {
     screen.showLive(null)
-    writeSync(2, `${text}\n`)
+    writeSync(2, `${escapeControls(text)}\n`)
   } catch {
     // standard error is closed or full: there is nowhere left to tell it
   }

@@ -58,6 +58,15 @@ const tabWidth = 8
 /** The text as part of one line: names of files and words of peers may hold what steers a terminal. */
 export const oneLine = (text: string): string => escapeControls(text.replaceAll(/\s*\n\s*|\t/g, ' '))
 
+/** A change of colour, as `style` writes it. */
+const colour = new RegExp(`(${'\x1b'}\\[[\\d;]*m)`)
+
+/** Lines for a terminal: of what steers it only colours are left, whoever wrote the text. */
+function printable(text: string): string {
+  const parts = text.replaceAll('\r\n', '\n').split(colour)
+  return parts.map((part, index) => (index % 2 === 1 ? part : escapeControls(part))).join('')
+}
+
 const graphemes = new Intl.Segmenter()
 
 /** Cuts a text to a number of terminal columns; an ellipsis stands for what is cut. */
@@ -108,6 +117,14 @@ function placeOf({ isTTY, fd }: ScreenStream): unknown {
   }
 }
 
+/** Where lines go. */
+type Sink = Pick<ScreenStream, 'isTTY'> & { write(text: string): unknown }
+
+/** Writes lines as they are, but to a terminal nothing that steers it. */
+function put(sink: Sink, text: string): void {
+  sink.write(sink.isTTY ? printable(text) : text)
+}
+
 export class Screen {
   /** no progress and no notices: results, errors and log lines only */
   quiet = false
@@ -132,7 +149,7 @@ export class Screen {
   #onBegin: (() => void) | null = null
   #lastPieceAt = 0
   #editor: LineEditor | null = null
-  #held: { sink: { write(text: string): unknown }; text: string }[] = []
+  #held: { sink: Sink; text: string }[] = []
   #dropped = 0
   #stallTimer: ReturnType<typeof setTimeout> | undefined
 
@@ -185,8 +202,9 @@ export class Screen {
 
   /** Prints lines in place of all that the terminal shows; elsewhere after what was printed before. */
   printPage(lines: readonly string[]): void {
-    const clear = this.#canRedraw(this.#stdout) ? clearScreen : ''
-    this.print(`${clear}${lines.join('\n')}`)
+    this.#breakAnswer()
+    if (this.#canRedraw(this.#stdout)) this.#stdout.write(clearScreen)
+    this.print(lines.join('\n'))
   }
 
   /**
@@ -220,10 +238,12 @@ export class Screen {
       write: text => {
         if (this.#answer !== answer || text === '') return
         this.#beginAnswer()
-        this.#stdout.write(text)
-        const newline = text.lastIndexOf('\n')
+        // a model says what its prompt, or whoever trained it, makes it say
+        const shown = this.#stdout.isTTY ? escapeControls(text.replaceAll('\r\n', '\n')) : text
+        this.#stdout.write(shown)
+        const newline = shown.lastIndexOf('\n')
         if (newline >= 0) this.#isReflowed = false
-        this.#openLine = newline < 0 ? `${this.#openLine}${text}` : text.slice(newline + 1)
+        this.#openLine = newline < 0 ? `${this.#openLine}${shown}` : shown.slice(newline + 1)
         this.#lastPieceAt = performance.now()
       },
       end: () => {
@@ -296,7 +316,7 @@ export class Screen {
     this.#flush()
   }
 
-  #writeLater(sink: { write(text: string): unknown }, text: string): void {
+  #writeLater(sink: Sink, text: string): void {
     if (!this.#mustWait()) {
       this.#writeBetween(sink, text)
       return
@@ -343,11 +363,11 @@ export class Screen {
   }
 
   /** Writes whole lines; what is shown below them goes away before and comes back after. */
-  #writeBetween(sink: { write(text: string): unknown }, text: string): void {
+  #writeBetween(sink: Sink, text: string): void {
     this.#erase()
     const editor = this.#isShared ? this.#editor : null
     if (editor !== null) this.#stdout.write(eraseBelow)
-    sink.write(text)
+    put(sink, text)
     editor?.prompt(true)
     this.#draw()
   }
@@ -356,7 +376,7 @@ export class Screen {
     const held = this.#held.splice(0)
     if (held.length === 0) return
     this.#erase()
-    for (const { sink, text } of held) sink.write(text)
+    for (const { sink, text } of held) put(sink, text)
     if (this.#dropped > 0) this.#stderr.write(`${this.#dropped} more log lines were dropped\n`)
     this.#dropped = 0
     this.#draw()
@@ -381,7 +401,7 @@ export class Screen {
     }
     // a column stays free: a full row would wrap on some terminals
     const columns = stream.columns !== undefined && stream.columns > 0 ? stream.columns : defaultColumns
-    stream.write(`\r${fit(this.#live, columns - 1)}\x1b[K`)
+    stream.write(`\r${fit(printable(this.#live), columns - 1)}\x1b[K`)
     this.#isDrawn = true
   }
 

@@ -3,7 +3,7 @@
 import { peerIdFromPublicKey, peerIdFromString } from '@libp2p/peer-id'
 import { RecordEnvelope } from '@libp2p/peer-record'
 import { messageOf, SwarmError } from '../../common/errors.ts'
-import { escapeControls } from '../../common/escape-controls.ts'
+import { escapeName } from '../../common/escape-controls.ts'
 import { KiB, minute } from '../../common/units.ts'
 import { swarmtune } from '../../proto/gen/swarmtune.js'
 import type { Fields } from '../../proto/messages.ts'
@@ -157,12 +157,12 @@ function decode(payload: Uint8Array): Omit<Announcement, 'peerId'> & { readonly 
   return {
     ...fields,
     // these reach terminals and logs
-    modelName: escapeControls(modelName),
-    dtype: escapeControls(dtype),
-    version: escapeControls(version),
+    modelName: escapeName(modelName),
+    dtype: escapeName(dtype),
+    version: escapeName(version),
     ...(requestBytes > 0 && { requestBytes }),
-    ...(serverName !== '' && { serverName: escapeControls(serverName) }),
-    ...(protocols.length > 0 && { protocols: protocols.map(escapeControls) }),
+    ...(serverName !== '' && { serverName: escapeName(serverName) }),
+    ...(protocols.length > 0 && { protocols: protocols.map(escapeName) }),
     state,
     trips: fields.trips as readonly Trip[],
     peerBytes: peerId

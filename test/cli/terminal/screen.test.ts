@@ -41,6 +41,30 @@ test('a log line waits until the answer has ended', () => {
   assert.equal(text.written, 'before\nIt was a dark and stormy\nnight\na server failed\nfound a peer\nafter\n')
 })
 
+test('what steers a terminal is written out in answers and lines, but for colours of lines; a pipe gets it as it is', () => {
+  const { screen, text } = terminal(80, { TERM: 'xterm', FORCE_COLOR: '1' })
+  const answer = screen.openAnswer()
+  for (const piece of ['a\x1b', ']52;c;ZXZpbA==\x07b\r', '\u009b2J\u202e\r\nc\t\u05d0\u200f\x1b[8m'])
+    answer.write(piece)
+  answer.end()
+  const shown = 'a\\u001b]52;c;ZXZpbA==\\u0007b\\u000d\\u009b2J\\u202e\nc\t\u05d0\u200f\\u001b[8m\n'
+  assert.equal(text.written, shown)
+  text.written = ''
+  const red = screen.style('red', 'state')
+  assert.ok(red.startsWith('\x1b[31m'))
+  screen.print(`${red} file\x1b[2J`)
+  screen.error('peer\x1b]0;title\x07')
+  screen.log('{"name":"\u009b31m"}')
+  screen.showLive('loading \x1b[1A')
+  screen.showLive(null)
+  const live = '\rloading \\u001b[1A\x1b[K\r\x1b[K'
+  assert.equal(text.written, `${red} file\\u001b[2J\npeer\\u001b]0;title\\u0007\n{"name":"\\u009b31m"}\n${live}`)
+  const piped = { written: '' }
+  const plain = new Screen({ stdout: stream(piped), stderr: stream({ written: '' }), env: {} })
+  plain.openAnswer().write('a\x1b[2J')
+  assert.equal(piped.written, 'a\x1b[2J')
+})
+
 test('an error ends the line of the answer that it interrupts', () => {
   const { screen, text } = terminal()
   const answer = screen.openAnswer()
@@ -131,9 +155,8 @@ test('a stalled answer that cannot be measured keeps the lines waiting', () => {
   let now = 0
   mock.method(performance, 'now', () => now)
   try {
-    // a cursor movement of the model's own, a line higher than the terminal, a terminal that cannot erase
+    // a line higher than the terminal, a terminal that cannot erase
     for (const [line, columns, rows, TERM] of [
-      ['\x1b[3Cdark', 10, 24, 'xterm'],
       ['x'.repeat(31), 10, 4, 'xterm'],
       ['dark', 10, 24, 'dumb']
     ] as const) {

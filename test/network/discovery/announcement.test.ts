@@ -138,6 +138,11 @@ test('a server may say its name; texts that would steer a terminal are shown esc
   const { serverName, modelName, dtype, version } = await open(await seal({ ...announcement, ...steering }, key), now)
   const shown = ['a\\u001b[2Jb', 'm\\u202e', '\\u0007', '1\\u0085']
   assert.deepEqual([serverName, modelName, dtype, version], shown)
+  // invisible characters and marks that turn digits beside them: no two names look the same by them
+  const hidden = { serverName: 'la\u200bb\u200f', modelName: 'm\u{e0041}\u00ad', dtype: '\ufeff', version: '\u061c1' }
+  const seen = await open(await seal({ ...announcement, ...hidden }, key), now)
+  assert.deepEqual([seen.serverName, seen.modelName], ['la\\u200bb\\u200f', 'm\\u{e0041}\\u00ad'])
+  assert.deepEqual([seen.dtype, seen.version], ['\\ufeff', '\\u061c1'])
 })
 
 test('a server is named by printable characters alone', () => {
