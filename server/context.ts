@@ -1,4 +1,4 @@
-// What handlers work with.
+// The dependencies of request handlers.
 import type { Logger } from '../common/logger.ts'
 import type { BlockRange } from '../common/range.ts'
 import type { Checkpoint } from '../model/checkpoint/checkpoint.ts'
@@ -30,11 +30,11 @@ export interface PushedSession {
 export interface ServerContext {
   readonly checkpoint: Checkpoint
   readonly range: BlockRange
-  /** memory that computing one request may take */
+  /** maximum bytes of working memory for one request */
   readonly workingBytes: number
   /** bytes of the largest frame that is read */
   readonly maxFrameBytes: number
-  /** blocks are loaded; not while the server moves to others */
+  /** blocks are loaded; false while the server moves to others */
   readonly isLoaded: boolean
   /** tokens per second through one block, as measured */
   readonly forwardRate: number
@@ -47,15 +47,15 @@ export interface ServerContext {
   readonly residuals: Stores['residuals']
   readonly metrics: ServerMetrics
   readonly logger: Logger
-  /** counts a request or session as running until the function that comes back is called; throws BUSY, DRAINING */
+  /** counts a request or session as running until the returned function is called; throws BUSY, DRAINING */
   readonly enter: Admission['enter']
   readonly sessions: number
   readonly network: Network
   /** sessions that servers before this one bring steps to */
   readonly registry: SessionRegistry<PushedSession>
-  /** Aborts when those who are in have to leave at once. */
+  /** Aborts when running requests and sessions must end at once. */
   readonly evicted: AbortSignal
-  /** Calls back when the server begins to leave, at once where it has, until the signal aborts. */
+  /** Calls back when the server starts to leave, at once if it already has, until the signal aborts. */
   readonly onDraining: Admission['onClosed']
   /** the server's own signed announcement; empty before it has one */
   announcement(): Uint8Array
@@ -71,7 +71,9 @@ export interface ContextParts {
   readonly logger: Logger
 }
 
-/** The context of a server that has loaded its blocks; what is asked of it is of the blocks that are loaded then. */
+/**
+ * The context of a server with loaded blocks; its values are those of the blocks that are loaded at the time of access.
+ */
 export function createContext(
   { network, host, stores, scheduler, admission, metrics, logger }: ContextParts,
   { checkpoint, passRunMs: runMs = passRunMs }: ServerInit,

@@ -1,4 +1,4 @@
-// What a server is told when it is made, and what of it can be checked before anything is loaded.
+// The options of a server, and the checks that are possible before anything is loaded.
 import { SwarmError } from '../common/errors.ts'
 import { checkOptions, type OptionKeys } from '../common/options.ts'
 import { checkServerName } from '../network/discovery/announcement.ts'
@@ -13,7 +13,7 @@ export interface ServerInit extends NetworkInit, SpanHostInit {
   readonly checkpoint: SpanHostInit['checkpoint']
   /** name of this server in lists: at most 64 printable characters; default: lists show its peer id */
   readonly name?: string
-  /** how long a run of a forward pass may keep those who decode waiting, about; default a quarter of a second */
+  /** approximate maximum time of one run of a forward pass, which delays decode steps; default a quarter of a second */
   readonly passRunMs?: number
   /** 0: any free one */
   readonly metricsPort?: number

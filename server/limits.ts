@@ -22,18 +22,21 @@ export const maxSmallFrameBytes = 64 * KiB
 export const maxRequestFrameBytes = 1 * MiB
 /** transfers of a model's tensors to one peer at a time */
 export const maxTensorStreamsPerPeer = 4
-/** trained tensors that may come with one request */
+/** maximum bytes of trained tensors in one request */
 export const maxPortBytes = 512 * MiB
 /** requests of one kind, decode or training, that wait for the device */
 export const maxQueueLength = 256
-/** runs of more urgent work that go before work that waits: no kind starves another */
+/** maximum number of more urgent runs before waiting work gets a turn, so that no kind starves */
 export const maxPassed = { prefill: 2, training: 16 } as const
 /** rows that are decoded in one run */
 export const maxDecodeRows = 64
-/** how long a piece of a prompt may keep the decode steps of others waiting, about; and its limits in tokens */
+/** approximate time for which a piece of a prompt may delay decode steps, and its limits in tokens */
 export const pieceMs = 150
 export const [minPieceTokens, maxPieceTokens] = [32, 512]
-/** how long a run of a forward pass may keep the decode steps of others waiting, about (of a backward pass two or three times that); and most runs of a pass */
+/**
+ * approximate time for which a run of a forward pass may delay decode steps (a backward pass: two or three times that),
+ * and the maximum number of runs of a pass
+ */
 export const passRunMs = 250
 export const maxPassRuns = 32
 /** a session waits so long for room in the KV cache */
@@ -49,5 +52,5 @@ export const leastProgramShare = 1 / 4
 export const maxRequestTimeoutMs = 30 * minute
 /** an inference session that is silent for so long is closed */
 export const sessionIdleMs = 30 * minute
-/** activations whose backward does not come are dropped after it */
+/** residuals without a backward request are dropped after this time */
 export const residualLifetimeMs = 10 * minute

@@ -37,8 +37,8 @@ import { Scheduler } from './schedule/scheduler.ts'
 export type { ServerInit } from './init.ts'
 
 /**
- * Checks what can be checked without loading anything; `start()` does the rest.
- * @throws SwarmError INVALID_ARGUMENT for blocks that the model does not have or the memory has no room for, addresses that are none
+ * Checks the options without loading anything; `start()` does the rest. @throws SwarmError INVALID_ARGUMENT for blocks
+ * that the model does not have or that do not fit into memory, and for invalid addresses
  */
 export async function createServer(init: ServerInit): Promise<BlockServer> {
   checkServerInit(init)
@@ -113,7 +113,7 @@ export class BlockServer {
     return this.network.peerId
   }
 
-  /** multiaddrs at which others reach it */
+  /** multiaddrs at which peers reach it */
   get addresses(): string[] {
     return this.network.addresses
   }
@@ -152,12 +152,12 @@ export class BlockServer {
     return this.#rebalancer?.moves ?? 0
   }
 
-  /** what it announces, under the limit of its operator */
+  /** its announced rates, under the operator's limit */
   get throughput(): Throughput {
     return this.#host.throughput
   }
 
-  /** what it has computed so far */
+  /** counters of its work */
   get activity(): Pick<Activity, 'totals' | 'peersWithin'> {
     return this.#metrics.activity
   }
@@ -186,7 +186,7 @@ export class BlockServer {
   }
 
   /**
-   * Joins the swarm, chooses its blocks, loads them, measures itself, serves. What was begun is undone where a step fails.
+   * Joins the swarm, chooses its blocks, loads and measures them, and serves. Undoes everything if a step fails.
    * @throws SwarmError ADDRESS_IN_USE, UNREACHABLE when no address to join answers, BAD_CHECKPOINT, ABORTED when stopped meanwhile
    */
   start(): Promise<void> {
@@ -195,7 +195,7 @@ export class BlockServer {
   }
 
   /**
-   * Leaves in order: announces it, refuses new requests and sessions, waits for those that run until the deadline, stops.
+   * Leaves in order: announces it, refuses new requests and sessions, waits for running ones until the deadline, stops.
    * @param options.deadlineMs default half a minute
    */
   drain(options: { deadlineMs?: number } = {}): Promise<void> {
@@ -294,7 +294,7 @@ export class BlockServer {
     if (this.#announcedState.isSettled || this.state === 'paused') {
       this.#logger.info({ ...this.#admission.inside, deadlineMs }, 'draining')
       const told = this.#announcedState.become('draining').catch(error => {
-        this.#logger.warn({ reason: messageOf(error) }, 'the swarm could not be told that this server is leaving')
+        this.#logger.warn({ reason: messageOf(error) }, 'could not announce that this server is leaving')
       })
       await within(deadlineMs, Promise.all([this.#admission.close(), told]), this.#stopping.signal)
     }

@@ -34,7 +34,7 @@ function runOf<Step extends RowStep>(steps: readonly Step[]): DecodeRun<Step> {
   return { slab, first, end: steps.at(-1)!.slot + 1, seq: Math.max(...steps.map(({ added }) => added)), steps }
 }
 
-/** Empty rows in neighbouring slots, cut where padding would cost more than it saves. */
+/** Idle rows in neighbouring slots, split where padding would cost more than it saves. */
 function firstRuns<Step extends RowStep>(steps: readonly Step[]): DecodeRun<Step>[] {
   const runs: Step[][] = []
   for (const step of steps) {

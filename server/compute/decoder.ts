@@ -1,4 +1,4 @@
-// Computes the steps of inference sessions over their KV caches, those of several sessions in one run where they can. Knows tensors
+// Computes the steps of inference sessions over their KV caches, several sessions in one run if possible. Knows tensors
 // and programs, no network and no queue.
 
 import type { BlockRange } from '../../common/range.ts'
@@ -49,7 +49,7 @@ export function openSession(cache: SessionCache, ports: SpanCall['ports']): Deco
   }
 }
 
-/** Positions that a session's trained keys and values take. */
+/** Number of positions of a session's trained keys and values. */
 export function prefixOf({ prefix }: DecodeSession): number {
   return prefixLength(prefix)
 }
@@ -115,7 +115,7 @@ export class SpanDecoder {
     }
     const outputs = steps.map(({ hidden }) => tensor('float32', hidden.shape))
     const [{ session }] = steps as readonly [DecodeStep, ...DecodeStep[]]
-    // rows of other lengths may have other angles
+    // rows of different lengths may have different angles
     const alike = !this.#rotary.dependOn(Math.max(...rows.map(({ past, added }) => past + added)))
     for (const run of planRuns(rows, { alike })) {
       const hidden = await this.#run(session, run, gather(run, steps))

@@ -3,7 +3,7 @@ import { createRandom } from '../../common/random.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
 import { sharedTensor } from '../../runtime/session.ts'
 
-/** FNV-1a, to tell modules apart. */
+/** FNV-1a hash, to distinguish modules. */
 function hash(text: string): number {
   let value = 0x811c9dc5
   for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193)

@@ -48,7 +48,7 @@ export class SpanExecutor {
     })
   }
 
-  /** The same, with what backward() needs. */
+  /** The same, and keeps the activations for backward(). */
   async forwardKeeping(call: SpanCall): Promise<{ hidden: Float32Tensor; residuals: Residuals }> {
     const feeds = await this.#feeds(call)
     const outputs = await this.#programs.use(keyOf('residual', call), session =>
@@ -99,7 +99,7 @@ export class SpanExecutor {
   }
 }
 
-/** Positions that trained keys and values take before the sequence. */
+/** Number of positions of trained keys and values before the sequence. */
 export function prefixLength(ports: Readonly<Record<string, { readonly shape: readonly number[] }>>): number {
   const name = Object.keys(ports).find(port => parsePort(port).kind === 'prefix')
   return name === undefined ? 0 : ports[name]!.shape[0]!
@@ -109,7 +109,7 @@ function keyOf(purpose: ProgramKey['purpose'], { blocks, ports, dropout }: SpanC
   return { purpose, blocks, ports: Object.keys(ports), dropout: dropout !== undefined }
 }
 
-/** Those that the graph takes: a backward needs not all of what its forward did. */
+/** The inputs of the graph: a backward needs fewer than its forward. */
 export function pickTensors(
   feeds: Readonly<Record<string, Tensor>>,
   inputs: readonly { readonly name: string }[]

@@ -15,7 +15,7 @@ export interface PrefixComponents {
   readonly metrics: Pick<ServerMetrics, 'prefix'>
 }
 
-/** What a step's row can be spared, and what it leaves behind. */
+/** What can be reused for a step's row, and what the row adds to the store. */
 interface RowPlan {
   readonly row: CacheRow
   /** position of the row's first one in this step */
@@ -34,11 +34,11 @@ export interface PrefixPlan {
   restore(): void
   /** Outputs of the known positions into `output`, [batch, seq, hidden]. */
   fill(output: Float32Tensor): void
-  /** Keeps what was computed besides, once it is. */
+  /** Stores the newly computed part once it is available. */
   keep(output: Float32Tensor): void
 }
 
-/** Key of what a session computes with beside its inputs; null where that is not shared. */
+/** Key of a session's blocks and adapter; null if its results are not shared. */
 function rootKey({ cache, ports, prefix }: DecodeSession): string | null {
   const names = Object.keys(ports).toSorted()
   if (Object.keys(prefix).length > 0 || names.some(name => parsePort(name).kind === 'prompt')) return null
@@ -59,7 +59,7 @@ export class PrefixReuse {
     this.#components = components
   }
 
-  /** What is known of a step's positions; null where nothing is, and nothing of it is kept. */
+  /** Stored results for a step's positions; null if there are none and the step's own are not stored. */
   plan(step: DecodeStep): PrefixPlan | null {
     const { session, lengths } = step
     for (const row of session.cache.rows) {

@@ -11,7 +11,7 @@ import type { BlockWeights } from '../../model/weights/block-weights.ts'
 import { createSession, type Session } from '../../runtime/session.ts'
 import { leastProgramShare } from '../limits.ts'
 
-/** forward keeps nothing; residual also hands out what backward takes in; recompute is a backward that needs no residuals */
+/** forward keeps nothing; residual also returns the inputs of backward; recompute is a backward without residuals */
 export type Purpose = 'decode' | 'forward' | 'residual' | 'backward' | 'recompute'
 
 export interface ProgramKey {
@@ -58,7 +58,7 @@ function sumOf(entries: readonly Entry[]): number {
 
 export class SpanPrograms {
   readonly #init: ProgramsInit
-  /** the one used last stands last */
+  /** most recently used last */
   readonly #entries = new Map<string, Entry>()
   /** both halves of a cut are made at once and needed one after the other */
   readonly #cuts = new Map<string, { readonly share: number; readonly forward: Graph; readonly backward: Graph }>()

@@ -35,7 +35,7 @@ export class RotaryTables {
     this.#checkpoint = checkpoint
   }
 
-  /** Whether angles in a sequence of this length are others than in a shorter one. */
+  /** Whether angles in a sequence of this length differ from those in a shorter one. */
   dependOn(length: number): boolean {
     return length > (fixedPositions(this.#checkpoint.config.rope) ?? Number.POSITIVE_INFINITY)
   }

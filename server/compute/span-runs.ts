@@ -70,7 +70,7 @@ export async function* forwardKeeping(
   return { hidden, kept: { runs: kept, shape: hidden.shape, bytes } }
 }
 
-/** Gradients `grad.hidden` and `grad.<port>`. Uses what was kept up. */
+/** Gradients `grad.hidden` and `grad.<port>`. Consumes the kept activations. */
 export async function* backward(executor: SpanExecutor, kept: KeptPass, gradHidden: Float32Tensor): Runs<NamedTensors> {
   let gradients: NamedTensors = { 'grad.hidden': gradHidden }
   for (const [index, residuals] of kept.runs.toReversed().entries()) {
@@ -93,7 +93,7 @@ export async function* recomputeRuns(
   return yield* backward(executor, kept, gradHidden)
 }
 
-/** What some of the call's blocks need of it. */
+/** The part of a call for some of its blocks. */
 function partOf(call: SpanCall, blocks: BlockRange): SpanCall {
   return { ...call, blocks, ports: portsOf(call.ports, blocks) }
 }

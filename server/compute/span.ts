@@ -19,7 +19,7 @@ export interface SpanInit {
   readonly cacheDir: string
   readonly threads?: number
   readonly onProgress?: OnProgress
-  /** told the paths of outdated conversions that were removed from the cache */
+  /** called with the paths of outdated conversions that were removed from the cache */
   readonly onRemoved?: (paths: readonly string[]) => void
   /** maximum bytes of weights with rearranged copies */
   prepackedBytes(weightBytes: number): number
@@ -35,7 +35,7 @@ export interface HostedSpan {
   readonly throughput: Throughput
 }
 
-/** Loads blocks and measures them. What was loaded is released where that fails. */
+/** Loads blocks and measures them. Releases everything if that fails. */
 export async function loadSpan(init: SpanInit, range: BlockRange, signal: AbortSignal): Promise<HostedSpan> {
   const { checkpoint, precision, cacheDir, threads, onProgress, onRemoved } = init
   const converting = { cacheDir, precision, packer: getPacker(), onProgress, onRemoved, signal }
@@ -63,7 +63,7 @@ export async function loadSpan(init: SpanInit, range: BlockRange, signal: AbortS
   }
 }
 
-/** Pieces of prompts as long as this machine computes in the time that others may wait. */
+/** Tokens of a prompt piece: as many as this machine computes in the time that other sessions may wait. */
 export function pieceTokensOf({ throughput, range }: HostedSpan): number {
   const perSecond = throughput.forwardRate / rangeLength(range)
   const tokens = Math.round((perSecond * pieceMs) / second)

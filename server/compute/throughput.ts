@@ -22,10 +22,10 @@ export interface MeasuredServer {
 
 const bulkTokens = 128
 const maxRounds = 8
-/** A server should not keep the swarm waiting: with the first pass done, no new one begins after it. */
+/** Time limit of the measurement: after the first pass, no new one starts beyond it. */
 const budgetMs = 0.5 * second
 
-/** Median milliseconds of the passes, the first, which compiles and maps weights, left out where there are others. */
+/** Median milliseconds of the passes, without the first (which compiles and maps weights) if there are more. */
 async function medianOf(pass: () => Promise<unknown>, signal: AbortSignal): Promise<number> {
   const times: number[] = []
   let first = 0

@@ -1,4 +1,4 @@
-// backward: from kept activations, or from the span's input by computing its forward again. The same numbers either way.
+// The backward request: uses residuals, or recomputes the forward pass from the span's input. The numbers are the same.
 import type { Handler } from '../../network/network.ts'
 import type { BodyOf, Message, NamedTensors } from '../../proto/messages.ts'
 import { backward, recomputeRuns } from '../compute/span-runs.ts'
@@ -40,7 +40,7 @@ interface Plan {
   compute(): Runs<NamedTensors>
 }
 
-/** Checks the request; what comes back computes it. */
+/** Checks the request and returns a function that computes it. */
 function plan(
   context: Pick<BackwardContext, keyof Hosted | 'executor' | 'residuals' | 'runsOf'>,
   { body, tensors }: Message & { readonly body: BodyOf<'backwardRequest'> },
@@ -57,6 +57,6 @@ function plan(
   }
   const { shape, runs } = residuals.peek(peerId, body.residualId)
   const grad = checkGradient(tensors, context, blocks, shape)
-  // taken when it runs, so that an eviction while it waited is this request's failure
+  // taken when it runs, so that an eviction during the wait fails this request
   return { runs: runs.length, compute: () => backward(executor, residuals.take(peerId, body.residualId), grad) }
 }

@@ -1,4 +1,4 @@
-// forward: hidden states through a span, activations kept where a backward was announced.
+// The forward request: computes hidden states through a span, and keeps residuals if the client asks for them.
 import type { Handler } from '../../network/network.ts'
 import { forward, forwardKeeping } from '../compute/span-runs.ts'
 import type { ServerContext } from '../context.ts'

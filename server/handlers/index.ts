@@ -1,4 +1,4 @@
-// The table of handlers: a protocol, and who serves it. The directory protocol is the network's own.
+// The table of handlers: one for each protocol. The network itself serves the directory protocol.
 import type { Handler, HandlerOptions } from '../../network/network.ts'
 import { protocols } from '../../proto/protocols.ts'
 import type { ServerContext } from '../context.ts'

@@ -1,4 +1,4 @@
-// inference: one stream is one session; its keys and values live here until the stream ends, however it ends.
+// The inference request: one stream is one session. Its keys and values are kept until the stream ends.
 import { settled } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { withResource } from '../../common/resource.ts'
@@ -84,7 +84,10 @@ async function serve(
     await observe(context, { kind: message.body.kind, peerId, received: message.tensors }, async () => {
       if (message.body.kind === 'inferenceStep') {
         if (session.previous !== '') {
-          throw new SwarmError('INVALID_ARGUMENT', 'a step from the caller: steps come from the server before')
+          throw new SwarmError(
+            'INVALID_ARGUMENT',
+            'a step from the caller: the session takes steps from its upstream server'
+          )
         }
         await session.accept(message as Message<'inferenceStep'>, signal)
       } else if (message.body.kind === 'inferenceRoute') {

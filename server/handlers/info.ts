@@ -1,4 +1,4 @@
-// info: how this server is doing. Answered also while it is leaving.
+// The info request: reports the state of this server. Answered also while it drains.
 import type { Handler } from '../../network/network.ts'
 import type { ServerContext } from '../context.ts'
 import { type UnaryContext, unary } from './unary.ts'

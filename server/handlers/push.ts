@@ -1,4 +1,4 @@
-// push: the server before this one in a chain brings the inputs of a session's steps.
+// The push request: the upstream server of a chain sends the inputs of a session's steps.
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import type { Handler } from '../../network/network.ts'
 import type { Message } from '../../proto/messages.ts'
@@ -24,7 +24,7 @@ export function pushHandler(context: PushContext): Handler {
       if (message === null) return
       // only the current upstream server may push steps
       if (session.previous !== peerId) {
-        throw new SwarmError('INVALID_ARGUMENT', 'this session has its steps from somewhere else')
+        throw new SwarmError('INVALID_ARGUMENT', 'this session takes its steps from another server')
       }
       if (message.body.kind !== 'inferenceStep') {
         throw new SwarmError('BAD_FRAME', `expected inferenceStep, found ${message.body.kind}`)
@@ -34,7 +34,7 @@ export function pushHandler(context: PushContext): Handler {
           session.accept(message as Message<'inferenceStep'>, signal)
         )
       } catch (error) {
-        // of the server before going away its caller hears; what is wrong with a step is the session's end
+        // the caller notices a lost upstream server itself; a faulty step ends the session
         if (!signal.aborted) session.fail(error)
         throw error
       }

@@ -1,4 +1,4 @@
-// tensors: gives this server's model to peers that have no files of it. Only what lies on this machine already.
+// The tensors request: sends this server's model to peers without its files. Sends only what is on this machine.
 import { pipe } from 'it-pipe'
 import { settled } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'

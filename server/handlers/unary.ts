@@ -1,4 +1,4 @@
-// One request, one answer: reads, bounds in time, measures, sends.
+// Serves requests with one answer: reads the request, enforces its deadline, measures, and sends the answer.
 
 import { SwarmError } from '../../common/errors.ts'
 import { withResource } from '../../common/resource.ts'
@@ -16,7 +16,7 @@ export type UnaryContext = RequestLog & Pick<ServerContext, 'enter' | 'evicted'>
 export interface UnaryRequest<K extends BodyKind> {
   readonly message: Message<K>
   readonly peerId: string
-  /** aborts when the caller gives up, vanishes, or its time is over */
+  /** aborts when the caller cancels, vanishes, or its deadline passes */
   readonly signal: AbortSignal
 }
 

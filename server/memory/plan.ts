@@ -1,4 +1,4 @@
-// How a server's memory is divided: weights, keys and values, activations, frames. Every number is decided here, once. Pure.
+// The memory plan of a server: weights, keys and values, activations, frames. Decides every number of bytes. Pure.
 import { SwarmError } from '../../common/errors.ts'
 import type { BlockRange } from '../../common/range.ts'
 import { bytesOf } from '../../common/tensor.ts'
@@ -12,44 +12,50 @@ import { maxFrameBytes } from '../../proto/limits.ts'
 import type { WeightStorage } from '../../runtime/session.ts'
 import { maxPortBytes, maxTokensPerRequest } from '../limits.ts'
 
-/** What an operator may say of memory; the plan decides the rest. */
+/** The operator's memory options; the plan decides the rest. */
 export interface MemoryInit {
   readonly checkpoint: Checkpoint
   /** exactly these blocks … */
   readonly blocks?: BlockRange
-  /** … or this many, where the swarm needs them most; default: as many as the memory has room for */
+  /** … or this many blocks, where the swarm needs them most; default: as many as fit into memory */
   readonly numBlocks?: number
-  /** of the blocks' matrices; auto: float32 where that takes at most half of the memory that is available, else int8. Default float32 */
+  /**
+   * precision of the blocks' matrices; auto: float32 if that takes at most half of the available memory, else int8.
+   * Default float32
+   */
   readonly dtype?: Precision | 'auto'
   /**
-   * of the decode graphs' weights, which are always prepacked where they are quantized; training graphs always map them.
-   * prepacked: also where memory is short; auto: as far as half of the memory that is available reaches
+   * storage of the decode graphs' weights (quantized ones are always prepacked; training graphs always map them).
+   * prepacked: even if memory is short; auto: within half of the available memory
    */
   readonly storage?: WeightStorage | 'auto'
-  /** total budget for weights, caches, activations and frames; each part that is not named gets a share. Default: what is free */
+  /**
+   * total budget for weights, caches, activations and frames; each part without its own option gets a share. Default:
+   * the free memory
+   */
   readonly memoryBytes?: number
   /** for keys and values, and adapters, of inference sessions; default 1 GiB */
   readonly kvCacheBytes?: number
   /** for activations kept from forward to backward; default 1 GiB */
   readonly residualBytes?: number
-  /** most memory that computing one request may take; default 4 GiB, at most half of what is available */
+  /** maximum working memory of one request; default 4 GiB, at most half of the available memory */
   readonly workingBytes?: number
   /** bytes of frames that peers may have this server hold at once; default 4 GiB */
   readonly peerBytes?: number
   /** most connections at once; default 1024 */
   readonly maxConnections?: number
-  /** of the KV cache, what the sessions of one peer may hold; default 0.75 */
+  /** share of the KV cache for the sessions of one peer; default 0.75 */
   readonly cacheSharePerPeer?: number
   /** cache prefixes in the free part of the KV cache, for sessions with the same prefix; default true */
   readonly prefixReuse?: boolean
 }
 
-/** Every number of bytes that a server takes for something. Nothing else in the server decides one. */
+/** Every number of bytes in a server's memory plan. No other code of the server decides one. */
 export interface MemoryPlan {
   readonly totalBlocks: number
   /** blocks that the server hosts */
   readonly numBlocks: number
-  /** bytes of one block in this precision, as products take it in */
+  /** bytes of one block in this precision */
   readonly blockBytes: number
   /** of the blocks' matrices */
   readonly precision: Precision
@@ -62,27 +68,27 @@ export interface MemoryPlan {
   readonly isLimited: boolean
   /** the program itself, its libraries and connections; 0 without a limit: what is free is free beside it */
   readonly programBytes: number
-  /** of the budget, what weights and rearranged copies of them may take */
+  /** of the budget, the limit for weights and their rearranged copies */
   readonly weightBudgetBytes: number
-  /** of that, the weights of `numBlocks` blocks; more than the budget only where the operator named blocks and no limit */
+  /** of that, the weights of `numBlocks` blocks; above the budget only if the operator set blocks and no limit */
   readonly weightBytes: number
   /** for rearranged copies of weights, which decode graphs compute with faster */
   readonly prepackedBytes: number
   /** keys and values, and adapters, of inference sessions */
   readonly kvCacheBytes: number
-  /** of those, what the sessions of one peer may hold */
+  /** of those, the limit for the sessions of one peer */
   readonly kvCacheBytesPerPeer: number
-  /** of those, what prefixes that are kept for other sessions may take where sessions leave it; 0: none are kept */
+  /** of those, the limit for cached prefixes in the free part; 0: no prefixes are cached */
   readonly prefixBytes: number
   /** activations kept from forward to backward */
   readonly residualBytes: number
   /** activations of the one request that is computed */
   readonly workingBytes: number
-  /** frames that come and answers that wait to leave, of all peers together */
+  /** incoming frames and unsent answers of all peers together */
   readonly peerBytes: number
-  /** of those, what one peer may have under way */
+  /** of those, the limit for one peer */
   readonly bytesPerPeer: number
-  /** of those, the largest frame that is read */
+  /** of those, the largest accepted frame */
   readonly maxFrameBytes: number
   /** connections at once: each has its buffers */
   readonly maxConnections: number
@@ -93,25 +99,28 @@ export interface MemoryPlan {
  * each of 300 idle connections holds on to, so that 1024 of them fit too.
  */
 const processBytes = 256 * MiB
-/** What a connection may take for a while, garbage of its handshake and buffers of its multiplexer included: limits their number. */
+/**
+ * Temporary bytes of a connection, with garbage of its handshake and buffers of its multiplexer. Limits the number of
+ * connections.
+ */
 const connectionBytes = 256 * KiB
-/** a server that is short of memory still takes some frames and connections */
+/** a server that is short of memory still accepts some frames and connections */
 const leastPeerBytes = 64 * MiB
 const leastConnections = 128
-/** memory that computing one request may take by our estimate (working-memory.ts), where the operator names none */
+/** estimated working memory of one request (working-memory.ts), if the operator sets no limit */
 const defaultWorkingBytes = 4 * GiB
-/** of the KV cache, what prefixes take at most where sessions leave it */
+/** maximum share of the KV cache for prefixes */
 const prefixShare = 0.5
-/** of the KV cache, what the sessions of one peer may hold where the operator names no share: others find room */
+/** share of the KV cache for the sessions of one peer, if the operator sets none */
 const defaultShareOfPeer = 0.75
-/** of what one peer may have under way, the largest frame: small ones beside it */
+/** the largest frame as a share of one peer's limit, so that small ones fit beside it */
 const frameShare = 7 / 8
 /** share of the free memory to use if the operator sets no budget */
 const freeShare = 0.9
-/** bytes of a matrix element with its share of scales, offsets and sums, as products take it in */
+/** bytes of a matrix element with its share of scales, offsets and sums */
 const elementBytes = { float32: 4, int8: 1.25, int4: 0.8 } as const satisfies Record<Precision, number>
 
-/** Bytes of one block in this precision, with what products need beside the numbers; all count as large as the largest. */
+/** Bytes of one block in this precision, with scales and offsets; every block counts as the largest. */
 export function blockBytes({ config, family }: Pick<Checkpoint, 'config' | 'family'>, precision: Precision): number {
   let largest = 0
   for (let block = 0; block < config.numBlocks; block++) {
@@ -123,7 +132,7 @@ export function blockBytes({ config, family }: Pick<Checkpoint, 'config' | 'fami
   return largest * elementBytes[precision]
 }
 
-/** The parts beside the weights, and what those leave of the budget. */
+/** The parts beside the weights, and the rest of the budget. */
 function divide(init: Omit<MemoryInit, 'checkpoint'>, available: number) {
   const { memoryBytes } = init
   const isLimited = memoryBytes !== undefined
@@ -186,7 +195,7 @@ export function planMemory(init: MemoryInit, available: number): MemoryPlan {
   const wanted = Math.min(asked ?? totalBlocks, totalBlocks)
   const fits = (precision: Precision): number => Math.floor(forWeights / blockBytes(checkpoint, precision))
   const mustFit = isLimited || asked === undefined
-  // blocks that were named are loaded in any case: float32 may take half of what is free
+  // requested blocks are loaded in any case: float32 may take half of the free memory
   const isFloat = mustFit ? fits('float32') >= wanted : wanted * blockBytes(checkpoint, 'float32') <= available / 2
   const precision = dtype !== 'auto' ? dtype : isFloat ? 'float32' : 'int8'
   const most = fits(precision)
@@ -265,7 +274,7 @@ export function memoryParts(plan: MemoryPlan) {
   const sum = Object.values(reserved).reduce((total, bytes) => total + bytes, 0)
   return {
     ...reserved,
-    // what weights leave and no copy of them takes: they are mapped, or memory was short when they were loaded
+    // the part of the weight budget without weights or copies: copies are mapped, or memory was short at load time
     unused: Math.max(0, plan.budgetBytes - sum),
     budget: plan.budgetBytes,
     kv_cache_per_peer: plan.kvCacheBytesPerPeer,

@@ -7,7 +7,7 @@ import { type CacheRow, cacheParts, type HeadShape, positionStep } from './kv/sl
 /** Positions of a block. */
 export const prefixPositions = positionStep
 
-/** 64 positions of one sequence, after the blocks that its key stands for too. */
+/** 64 positions of one sequence; its key also covers the blocks before it. */
 export interface PrefixBlock {
   readonly key: string
   /** key of the block before; of a first one of none that is here */
@@ -56,9 +56,9 @@ function numbersOf({ kvHeads, headDim }: HeadShape, blocks: BlockRange): number 
 
 export class PrefixStore implements Spare {
   readonly #kvCache: Pick<KvCache, 'bytesBesideSessions'>
-  /** most bytes, also where sessions leave more */
+  /** maximum bytes, even if sessions leave more */
   readonly maxBytes: number
-  /** the ones that were used last stand last */
+  /** most recently used last */
   readonly #blocks = new Map<string, PrefixBlock>()
   #bytes = 0
 
@@ -83,12 +83,12 @@ export class PrefixStore implements Spare {
     return block
   }
 
-  /** Keeps a block, if there is room for it when those that were not used for longest are gone. */
+  /** Stores a block if it fits after evicting the least recently used ones. */
   add(block: PrefixBlock): void {
     const bytes = bytesOfBlock(block)
     const most = Math.min(this.maxBytes, this.#kvCache.bytesBesideSessions)
     if (bytes > most || this.#blocks.has(block.key)) return
-    // those that the block needs are the last to go
+    // the predecessors of the block are evicted last
     this.#use(block)
     this.evict(this.#bytes + bytes - most)
     this.#blocks.set(block.key, block)
@@ -105,7 +105,7 @@ export class PrefixStore implements Spare {
     }
   }
 
-  /** A block without those before it is of no use: they go after it. */
+  /** A block is useless without its predecessors, so they are evicted after it. */
   #use({ key, parent }: PrefixBlock): void {
     for (const each of [key, ...this.#ancestors(parent)]) {
       const block = this.#blocks.get(each)

@@ -1,5 +1,5 @@
-// Keeps a server that was given a memory budget within it under a flood. Buffers of what came and was thrown away count for nobody,
-// but stay until V8 collects them, which it does late for memory outside of its heap.
+// Keeps a server within its memory budget under a flood. Discarded buffers are not accounted, but stay in memory until
+// V8 collects them, which it does late for memory outside its heap.
 import { onAbort } from '../../common/async.ts'
 import { MiB } from '../../common/units.ts'
 
@@ -26,7 +26,7 @@ export class MemoryPressure {
   readonly #memoryBytes: number
   #settled = 0
 
-  /** @param init.memoryBytes what all of the process may take */
+  /** @param init.memoryBytes limit for the whole process */
   constructor(components: MemoryPressureComponents, init: { readonly memoryBytes: number }) {
     this.#components = components
     this.#memoryBytes = init.memoryBytes

@@ -8,7 +8,7 @@ interface Entry<T> {
   readonly peerId: string
   readonly bytes: number
   readonly content: T
-  /** a client that never comes back must not hold memory for long */
+  /** a client that never returns must not hold memory for long */
   readonly expiry: NodeJS.Timeout
 }
 
@@ -32,7 +32,7 @@ export class ResidualCache<T> {
     return this.#bytes
   }
 
-  /** Keeps the content for this peer; returns its id, or '' where it is larger than the whole cache. */
+  /** Stores the content for this peer; returns its id, or '' if it is larger than the whole cache. */
   keep(peerId: string, content: T, bytes: number): string {
     if (bytes > this.maxBytes) return ''
     while (this.#bytes + bytes > this.maxBytes) this.drop(this.#oldestOfFullest(peerId, bytes))
@@ -54,7 +54,7 @@ export class ResidualCache<T> {
     for (const [peerId] of byMost) {
       for (const [id, entry] of this.#entries) if (entry.peerId === peerId) return id
     }
-    throw new SwarmError('INTERNAL', 'residuals: nothing is kept, and there is no room')
+    throw new SwarmError('INTERNAL', 'residuals: the cache is empty and has no room')
   }
 
   /**
@@ -79,7 +79,7 @@ export class ResidualCache<T> {
     return content
   }
 
-  /** Forgets one, if it is there. */
+  /** Removes an entry, if present. */
   drop(id: string): void {
     const entry = this.#entries.get(id)
     if (entry === undefined) return

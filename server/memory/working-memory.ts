@@ -1,4 +1,4 @@
-// How much memory computing a span will take, roughly: enough to refuse what would end the process. Pure.
+// Estimates the working memory of a request, to refuse requests that would end the process. Pure.
 import { SwarmError } from '../../common/errors.ts'
 import { type BlockRange, rangeLength } from '../../common/range.ts'
 import { formatBytes } from '../../common/units.ts'
@@ -30,7 +30,7 @@ export function workingBytes(sizes: Sizes, { blocks, batch, seq, keys, training 
   return 4 * batch * (kept + (training ? 3 : 2) * (scores + vectors))
 }
 
-/** @throws SwarmError INVALID_ARGUMENT where the work would take more than `maxBytes` */
+/** @throws SwarmError INVALID_ARGUMENT if the work would take more than `maxBytes` */
 export function checkWork(sizes: Sizes, work: RequestWork, maxBytes: number): void {
   const bytes = workingBytes(sizes, work)
   if (bytes <= maxBytes) return

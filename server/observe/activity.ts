@@ -1,4 +1,4 @@
-// What a server has computed, for the line that tells its operator what it does. Knows no clock but the one it is given.
+// Counts a server's work for the activity line that its operator sees. Uses only the clock that it is given.
 
 /** A kind of pass through the blocks. */
 export type PassKind = 'forward' | 'backward' | 'inference'

@@ -20,7 +20,7 @@ export class MetricsPage {
     this.#metrics = components.metrics
     this.#init = init
     this.#server = createServer((request, response) => {
-      // a reader that goes away in the middle of the page
+      // a reader that disconnects in the middle of the page
       response.on('error', () => {})
       this.#answer(request.url ?? '').then(
         ({ status, type = 'text/plain', text }) => response.writeHead(status, { 'content-type': type }).end(text),
@@ -42,7 +42,7 @@ export class MetricsPage {
     try {
       this.#server.listen(port, resolve)
       await promise
-      // a connection that cannot be accepted later on, for want of descriptors say, ends no server
+      // a connection that cannot be accepted later (for example without descriptors) must not end the server
       this.#server.on('error', () => {})
     } catch (cause) {
       if (cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE') {

@@ -2,7 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { Activity, type PassKind } from './activity.ts'
 
-/** What the page shows of the server's state at the time it is asked for. */
+/** The server's state at the time of the request. */
 export interface GaugeReadings {
   readonly cacheBytesUsed: number
   readonly cacheBytesTotal: number
@@ -93,12 +93,12 @@ export class ServerMetrics {
     }
   }
 
-  /** Adds what is known of any Node process: memory, CPU, event loop. Costs a little all the time. */
+  /** Adds metrics of the Node process: memory, CPU, event loop. Has a small constant cost. */
   watchProcess(): void {
     collectDefaultMetrics({ register: this.#registry, prefix: 'swarm_' })
   }
 
-  /** Counts and times one request; call what comes back with its result. */
+  /** Counts and times one request; call the returned function with its result. */
   begin(kind: string): (result: string) => void {
     const stop = this.#seconds.startTimer({ kind })
     return result => {

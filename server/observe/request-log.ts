@@ -1,4 +1,4 @@
-// What a server tells of each request: a count, a duration, bytes, and a line in the log.
+// Records each request of a server: a count, a duration, bytes, and a line in the log.
 import { messageOf, toSwarmError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import { bytesOf } from '../../common/tensor.ts'

@@ -1,4 +1,5 @@
-// What of a server's announcement changes while it serves: how far its neighbours are, how long work waits. Told anew where it differs.
+// Updates the changing parts of a server's announcement: round trips to neighbours and queueing times. Announces again
+// when they change.
 
 import { pause } from '../../common/async.ts'
 import { messageOf } from '../../common/errors.ts'
@@ -25,7 +26,7 @@ export interface LoadReporterComponents {
   readonly network: Pick<Network, 'ping' | 'directory' | 'peerId'>
   readonly scheduler: Pick<Scheduler, 'waitMs'>
   readonly logger?: Logger
-  /** announces what there is now */
+  /** announces the current state */
   announce(): Promise<void>
 }
 
@@ -33,12 +34,12 @@ export interface LoadReporterInit {
   readonly intervalMs?: number
 }
 
-/** Whether a queue is worth an announcement of its own. */
+/** Whether a change of a queue deserves an announcement. */
 export function isNews(told: number, now: number): boolean {
   return Math.abs(now - told) >= leastChangeMs && Math.abs(now - told) >= Math.max(told, now) / 2
 }
 
-/** Servers that may come next in a chain: those that have the block after ours. */
+/** Servers that may follow in a chain: those that host the block after ours. */
 export function successors(servers: readonly Announcement[], own: BlockRange, peerId: string): Announcement[] {
   return servers.filter(
     ({ state, firstBlock, endBlock, ...server }) =>
@@ -93,7 +94,10 @@ export class LoadReporter {
     }
   }
 
-  /** Pings some successors, others each time where there are many; whether one is among them that was not measured before. */
+  /**
+   * Pings some successors, different ones each time if there are many. Returns whether one was measured for the first
+   * time.
+   */
   async #measure({ model, range }: { model: string; range: BlockRange }, signal: AbortSignal): Promise<boolean> {
     const { network } = this.#components
     const before = new Set(this.#trips.map(({ peerId }) => peerId))

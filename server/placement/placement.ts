@@ -1,8 +1,8 @@
-// Where a new server helps most. Pure.
+// Chooses the blocks where a new server helps most. Pure.
 import { SwarmError } from '../../common/errors.ts'
 import { type BlockRange, rangeLength } from '../../common/range.ts'
 
-/** What placement needs to know of a server that is there already. */
+/** What placement needs to know about a present server. */
 export interface PlacedServer {
   readonly blocks: BlockRange
   /** tokens per second through one block */
@@ -21,7 +21,7 @@ export function blockThroughputs(totalBlocks: number, servers: readonly PlacedSe
   return sums
 }
 
-/** -1, 0, 1 as the first unequal element says. */
+/** Lexicographic order: -1, 0 or 1. */
 function compare(a: readonly number[], b: readonly number[]): number {
   const index = a.findIndex((value, i) => value !== b[i])
   return index === -1 ? 0 : Math.sign(a[index]! - b[index]!)
@@ -61,7 +61,7 @@ export function weakestWindow(throughputs: readonly number[], count: number): Bl
 
 /**
  * Throughputs with this many more servers, each with the mean rate of the present ones and placed where it helps most:
- * what they will be when those have been heard of who choose at the same time.
+ * the expected state once servers that choose at the same time are visible.
  */
 export function withUnseen(
   throughputs: readonly number[],
@@ -82,8 +82,8 @@ export function withUnseen(
 }
 
 /**
- * Where a server that comes helps most. News takes its time: of many who come at once all would see the same gap, and fill it
- * several times over. So each counts with others that it does not see, a random number of up to half of those that it sees joining;
+ * The blocks where a new server helps most. Announcements take time: many servers that join at once would see the same
+ * gap and all fill it. So each one assumes a random number of unseen servers, up to half of those that it sees joining,
  * unless a block has no server at all.
  * @param random as `Math.random`
  */

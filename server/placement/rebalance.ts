@@ -1,20 +1,23 @@
-// Whether a server should leave its blocks for others that the swarm needs more. Pure: data in, data out.
+// Decides whether a server should move to blocks that the swarm needs more. Pure: data in, data out.
 import { type BlockRange, rangeLength } from '../../common/range.ts'
 import { minute } from '../../common/units.ts'
 import { blockThroughputs, type PlacedServer, weakestWindow, withUnseen } from './placement.ts'
 
-/** Where the weakest block has less than this share of what it could have, servers move. */
+/** Servers move if the weakest block has less than this share of its attainable throughput. */
 export const minQuality = 0.85
-/** A server that has moved stays for so long, unless a block has no server at all: what it sees of others is never quite new. */
+/**
+ * A server stays this long after a move, unless a block has no server at all, because its view of the swarm is never
+ * fully current.
+ */
 export const leastStayMs = 10 * minute
-/** The blocks that are left must have more than those that are found, by this share of what the server brings: less is not worth a move. */
+/** The left blocks must exceed the new ones by this share of the server's rate; less is not worth a move. */
 const leastGain = 0.5
 
 export interface Move {
   readonly blocks: BlockRange
-  /** throughput of the weakest block as a share of what it could be */
+  /** throughput of the weakest block as a share of the attainable one */
   readonly quality: number
-  /** with which it should be done, so that of all who could move not more do than are needed */
+  /** probability of the move, so that the expected number of movers matches the number needed */
   readonly probability: number
 }
 
@@ -24,7 +27,7 @@ export interface RebalanceInput {
   readonly totalBlocks: number
   /** since this server moved last; default: never */
   readonly stayedMs?: number
-  /** of all these servers, where it is known already: `attainable` */
+  /** `attainable` of all these servers, if already computed */
   readonly attainable?: number
   /** as `Math.random` */
   readonly random: () => number
@@ -37,8 +40,8 @@ const minimum = (values: readonly number[], { first, end }: BlockRange): number 
 }
 
 /**
- * Throughput of the weakest block if all servers chose anew, the strongest first. Not above the best there is, and in swarms of a
- * dozen servers and more near it.
+ * Throughput of the weakest block if all servers chose again, the strongest first. At most the optimum, and close to it
+ * in swarms of a dozen servers or more.
  */
 export function attainable(totalBlocks: number, servers: readonly PlacedServer[]): number {
   const sums = new Array<number>(totalBlocks).fill(0)
@@ -49,7 +52,7 @@ export function attainable(totalBlocks: number, servers: readonly PlacedServer[]
   return minimum(sums, { first: 0, end: totalBlocks })
 }
 
-/** Least throughput of the blocks that are in `range` and not in `other`; Infinity where there are none. */
+/** Minimum throughput of the blocks in `range` that are not in `other`; Infinity if there are none. */
 function leastOutside(sums: readonly number[], range: BlockRange, other: BlockRange): number {
   const before = { first: range.first, end: Math.min(range.end, Math.max(range.first, other.first)) }
   const after = { first: Math.max(range.first, Math.min(range.end, other.end)), end: range.end }
@@ -57,8 +60,8 @@ function leastOutside(sums: readonly number[], range: BlockRange, other: BlockRa
 }
 
 /**
- * The move that this server should consider; null where the swarm is well placed, where nothing is gained, and where blocks would
- * be left without a server.
+ * The move that this server should consider; null if the swarm is well balanced, if the move gains nothing, or if it
+ * would leave blocks without a server.
  */
 export function planMove({
   own,
@@ -74,7 +77,7 @@ export function planMove({
   const weakest = minimum(now, { first: 0, end: totalBlocks })
   const best = known.attainable ?? attainable(totalBlocks, [...others, own])
   if (weakest >= minQuality * best || (weakest > 0 && stayedMs < leastStayMs)) return null
-  // the others see the same and could move as well
+  // other servers see the same and could also move
   const missing = now.reduce((sum, throughput) => sum + Math.max(0, best - throughput), 0)
   const needed = Math.max(1, missing / (own.throughput * rangeLength(own.blocks)))
   // not all of them to the same blocks

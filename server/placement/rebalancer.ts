@@ -13,7 +13,7 @@ import { type Move, planMove } from './rebalance.ts'
 export interface RebalancerInit {
   /** mean time between two looks at the swarm; default a minute */
   readonly intervalMs?: number
-  /** how long those who want to move at the same time are listened for; default 3 s */
+  /** how long to listen for servers that want to move at the same time; default 3 s */
   readonly settleMs?: number
   /** how long sessions may stay before they are ended; default two minutes */
   readonly drainMs?: number
@@ -24,10 +24,10 @@ export interface Movable {
   readonly peerId: string
   readonly totalBlocks: number
   readonly own: PlacedServer
-  /** it serves, and has nothing else to do with its blocks */
+  /** it serves and is not about to leave */
   readonly isSettled: boolean
   findServers(signal: AbortSignal): Promise<readonly Announcement[]>
-  /** says that it is about to leave its blocks, or that it stays after all */
+  /** announces that it is about to leave its blocks, or that it stays */
   tell(state: 'draining' | 'online'): Promise<void>
   /**
    * closes admission, waits for active requests, and loads the blocks if `isWanted` still holds; false if the server
@@ -86,7 +86,7 @@ export class Rebalancer {
         if (this.#server.isSettled) await this.#look(signal)
       } catch (error) {
         if (signal.aborted) return
-        this.#logger.warn({ reason: messageOf(error) }, 'looking for a better place failed')
+        this.#logger.warn({ reason: messageOf(error) }, 'the search for better blocks failed')
       }
     }
   }
@@ -96,7 +96,7 @@ export class Rebalancer {
     const move = await this.#plan(server => server.state === 'draining', signal)
     if (move === null || this.#random() >= move.probability) return
     const { peerId } = this.#server
-    // of several that want to leave at the same time those with the lowest ids do; the others see that, and stay if they must
+    // of several servers that want to leave at the same time the lowest ids go first; the others see that and may stay
     const goesFirst = (server: Announcement): boolean => server.state === 'draining' && server.peerId < peerId
     await this.#server.tell('draining')
     let isMoving = false

@@ -1,5 +1,5 @@
-// Moves a server to other blocks: it closes admission, drains, loads the new blocks, and opens admission again. Whether
-// and where to is the rebalancer's to say.
+// Moves a server to other blocks: it closes admission, drains, loads the new blocks, and opens admission again. The
+// rebalancer decides whether and where.
 
 import { within } from '../../common/async.ts'
 import { messageOf } from '../../common/errors.ts'
@@ -75,7 +75,7 @@ export class Relocation implements Movable {
     return this.#underWay
   }
 
-  /** Returns when no move is under way any more. Never throws. */
+  /** Resolves when no move is running. Never throws. */
   async end(): Promise<void> {
     const { logger } = this.#components
     await this.#underWay.catch(error => logger.debug({ reason: messageOf(error) }, 'stops while it moves'))
@@ -90,7 +90,7 @@ export class Relocation implements Movable {
       if (stopping.aborted || announcedState.isLeaving || !(await isWanted())) return false
       admission.evict()
       await left
-      // work of those who were sent away goes to its end
+      // work of removed sessions runs to its end
       await scheduler.between(() => {})
       await host.leaveFor(blocks)
       residuals.clear()
@@ -106,7 +106,7 @@ export class Relocation implements Movable {
   async #reopen(blocks: BlockRange): Promise<void> {
     const { host, announcedState, admission, logger } = this.#components
     if (host.span === undefined) {
-      logger.error({ blocks: formatRange(blocks) }, 'blocks could not be loaded: leaves')
+      logger.error({ blocks: formatRange(blocks) }, 'blocks could not be loaded: this server leaves the swarm')
       this.#init.onFailure()
       return
     }

@@ -1,4 +1,4 @@
-// The blocks that a server hosts: chosen where the swarm needs them, loaded, measured, and given up for others.
+// Manages the blocks that a server hosts: chooses them by the swarm's need, loads, measures and replaces them.
 import { SwarmError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { OnProgress } from '../../common/progress.ts'
@@ -27,12 +27,12 @@ export interface SpanHostComponents {
 }
 
 export interface SpanHostInit extends MemoryInit {
-  /** where blocks that are not float32 are converted to */
+  /** folder for converted blocks (other than float32) */
   readonly cacheDir: string
   readonly threads?: number
-  /** the most that this server does for others */
+  /** rate limit of this server */
   readonly maxRate?: MaxRate
-  /** moves to blocks that the swarm needs more; not where the blocks are given. Default: stays */
+  /** move to blocks that the swarm needs more; not with fixed blocks. Default: false */
   readonly rebalancing?: RebalancerInit
   /** hears of the stages `connect`, `convert`, `quantize` and `measure`, also when the server moves to other blocks */
   readonly onProgress?: OnProgress
@@ -42,7 +42,7 @@ export class SpanHost {
   readonly #components: SpanHostComponents
   readonly #init: SpanHostInit
   readonly #plan: MemoryPlan
-  /** the plan with what is loaded */
+  /** the memory plan with the loaded weights */
   #memory: MemoryPlan
   #range: BlockRange | undefined
   #span: HostedSpan | undefined
@@ -58,7 +58,7 @@ export class SpanHost {
 
   /** The blocks that are hosted, or will be. Throws INTERNAL before they are chosen. */
   get range(): BlockRange {
-    if (this.#range === undefined) throw new SwarmError('INTERNAL', 'the server has no range before it has started')
+    if (this.#range === undefined) throw new SwarmError('INTERNAL', 'the server has no blocks before it is started')
     return this.#range
   }
 
@@ -67,7 +67,7 @@ export class SpanHost {
     return this.#init.checkpoint.config.numBlocks
   }
 
-  /** what is loaded now; undefined before, and on the way to other blocks */
+  /** the loaded blocks; undefined before the first load and during a move */
   get span(): HostedSpan | undefined {
     return this.#span
   }
@@ -92,7 +92,7 @@ export class SpanHost {
     return this.#throughput
   }
 
-  /** Says which blocks `load` will load: those that were asked for, or where the swarm is weakest. */
+  /** Chooses the blocks for `load`: the requested ones, or the weakest ones of the swarm. */
   async choose(signal: AbortSignal): Promise<void> {
     const { blocks, rebalancing } = this.#init
     const { numBlocks } = this.#plan
@@ -125,7 +125,7 @@ export class SpanHost {
     this.#engine = new DecodeEngine(components, { pieceTokens: pieceTokensOf(this.#span) })
   }
 
-  /** Gives its blocks up for others, which `load` loads. */
+  /** Releases the blocks and chooses others, which `load` loads. */
   async leaveFor(blocks: BlockRange): Promise<void> {
     await this.close()
     this.#span = undefined
@@ -137,7 +137,7 @@ export class SpanHost {
     await this.#span?.programs.close()
   }
 
-  /** How fast this machine is, by one block: others count with it from the moment that a place is chosen. */
+  /** The speed of this machine, measured with one block: announced from the moment the blocks are chosen. */
   async #measure(signal: AbortSignal): Promise<void> {
     const range = { first: 0, end: 1 }
     const { programs, throughput } = await loadSpan(this.#spanInit(), range, signal)
@@ -155,7 +155,7 @@ export class SpanHost {
       precision: this.precision,
       onProgress,
       onRemoved: paths =>
-        logger.info({ paths }, 'removed cached conversions of earlier builds or other machines that nothing used'),
+        logger.info({ paths }, 'removed unused cached conversions of earlier builds or other machines'),
       prepackedBytes: weightBytes => this.#planLoaded(weightBytes).prepackedBytes
     }
   }

@@ -1,11 +1,11 @@
-// The state that a server is in, as the swarm is told. Decides nothing.
+// The announced state of a server. Decides nothing.
 import type { AnnouncementFields, ServerState } from '../../network/discovery/announcement.ts'
 import type { Announcer } from '../../network/discovery/announcer.ts'
 
 export class AnnouncedState {
   readonly #announcer: Announcer
   #state: ServerState = 'joining'
-  /** it leaves its blocks, or is about to, but comes back with others */
+  /** it leaves its blocks, or is about to, and returns with others */
   isMoving = false
   /** it leaves for good */
   isLeaving = false
@@ -18,22 +18,22 @@ export class AnnouncedState {
     return this.#state
   }
 
-  /** it serves, and has nothing else to do with its blocks */
+  /** it serves and is not about to leave */
   get isSettled(): boolean {
     return this.#state === 'online' || this.isMoving
   }
 
-  /** Tells the swarm for the first time; from then on what `describe` says is told whenever it changes. */
+  /** Announces for the first time; from then on announces the result of `describe` whenever it changes. */
   async announce(describe: () => AnnouncementFields): Promise<void> {
     await this.#announcer.start({ describe })
   }
 
-  /** Tells the swarm what is new beside the state. */
+  /** Announces changes other than the state. */
   async refresh(): Promise<void> {
     await this.#announcer.update()
   }
 
-  /** Changes the state at once, and returns when the swarm has been told. */
+  /** Changes the state at once, and resolves when it is announced. */
   async become(state: ServerState): Promise<void> {
     this.#state = state
     await this.#announcer.update()

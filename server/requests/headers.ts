@@ -1,4 +1,4 @@
-// Requests that this server would not compute are refused by their header: their payload is never read, and takes no memory.
+// Refuses invalid requests by their header, so that their payload is never read and takes no memory.
 import type { HandlerOptions } from '../../network/network.ts'
 import type { FrameBody, TensorLayout } from '../../proto/frame.ts'
 import { observeRefusal, type RequestLog } from '../observe/request-log.ts'
@@ -14,7 +14,7 @@ export interface HeaderContext extends Hosted, RequestLog {
 /** What the network asks before it reads a payload. A refusal counts as a request, with its code. */
 export function headerCheck(context: HeaderContext): NonNullable<HandlerOptions['admit']> {
   return (body, layout, peerId) => {
-    // a server on its way to other blocks refuses every request for that
+    // a moving server refuses every request
     if (!context.isLoaded) return
     try {
       checkHeader(body, shapesOf(layout), context)
@@ -47,7 +47,7 @@ function checkHeader(body: FrameBody, shapes: NamedShapes, context: HeaderContex
       checkStepShapes(shapes, context, context.range)
       break
     default:
-      // what else there is brings no tensors
+      // other requests have no tensors
       break
   }
 }

@@ -1,4 +1,4 @@
-// The border: what a stranger sent becomes a call that the executor can trust, or an error that says what is wrong.
+// Validates forward and backward requests: untrusted input becomes a trusted call for the executor, or a precise error.
 
 import { SwarmError } from '../../common/errors.ts'
 import { type BlockRange, formatRange, rangeContains, rangeLength } from '../../common/range.ts'
@@ -16,7 +16,7 @@ import { checkPorts, type NamedShapes, type Shaped } from './ports.ts'
 export interface Hosted {
   readonly checkpoint: Pick<Checkpoint, 'config' | 'family' | 'identity' | 'name'>
   readonly range: BlockRange
-  /** memory that computing one request may take */
+  /** maximum bytes of working memory for one request */
   readonly workingBytes: number
   /** tokens per second through one block, as measured; default: no limit by time */
   readonly forwardRate?: number
@@ -80,7 +80,7 @@ export function checkHidden(tensors: NamedTensors, name: string, hosted: Hosted,
   return tensors[name] as Float32Tensor
 }
 
-/** The same of what a header tells. @returns rows and positions */
+/** The same for a header. @returns rows and positions */
 export function checkHiddenShape(
   tensors: NamedShapes,
   name: string,
@@ -118,7 +118,7 @@ function checkMask(mask: NamedTensors[string] | undefined): Tensor<'int64'> | un
   return mask as Tensor<'int64'> | undefined
 }
 
-/** What comes with a request that is no port. */
+/** Names of request tensors that are not ports. */
 const reserved = ['hidden', 'mask', 'grad.hidden'] as const
 
 interface CallPlace {
@@ -159,7 +159,7 @@ export function checkCall(tensors: NamedTensors, dropout: Dropout | null, hosted
   return { blocks, hidden: tensors.hidden as Float32Tensor, mask, ports, dropout: checkDropout(dropout, ports) }
 }
 
-/** null and a probability of 0 are the same, and so is dropout where there is nothing to drop. */
+/** null, a probability of 0, and dropout without a module to apply it to are the same. */
 function checkDropout(dropout: Dropout | null, ports: SpanCall['ports']): SpanCall['dropout'] {
   const { probability, seed } = dropout ?? { probability: 0, seed: 0 }
   if (!(probability >= 0 && probability < 1)) {

@@ -1,4 +1,4 @@
-// Trained tensors that come with a request, checked: known names, whole pairs, of these blocks, of the module's sizes.
+// Validates the trained tensors of a request: known names, complete pairs, blocks of the span, sizes of the module.
 import { SwarmError } from '../../common/errors.ts'
 import type { BlockRange } from '../../common/range.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
@@ -6,7 +6,7 @@ import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { groupPorts, type ParsedPort, parsePort, portName } from '../../model/layers/ports.ts'
 import { maxLoraRank } from '../limits.ts'
 
-/** What a header tells of a tensor. */
+/** A tensor as its header describes it. */
 export interface Shaped {
   readonly dtype: string
   readonly shape: readonly number[]
@@ -45,7 +45,7 @@ function describeShape(sizes: readonly Size[]): string {
 
 /**
  * The ports of a request: all its tensors but the reserved ones.
- * @throws SwarmError INVALID_ARGUMENT naming the tensor, what was expected and what came
+ * @throws SwarmError INVALID_ARGUMENT with the tensor's name, what was expected and what was found
  */
 export function checkPorts<T extends Shaped>(
   tensors: Readonly<Record<string, T>>,

@@ -1,4 +1,4 @@
-// The border of inference sessions: opening one, and each of its steps, checked.
+// Validates inference sessions: the opening and each step.
 import { SwarmError } from '../../common/errors.ts'
 import type { BlockRange } from '../../common/range.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
@@ -20,7 +20,7 @@ export interface SessionRequest {
   readonly ports: SpanCall['ports']
   /** of the results */
   readonly codec: Codec
-  /** its name among the servers of a chain; empty where the caller alone brings steps */
+  /** its id among the servers of a chain; empty if only the caller sends steps */
   readonly session: Uint8Array
   readonly previous: string
   readonly next: NextHop | null
@@ -34,8 +34,7 @@ const invalid = (message: string): never => {
 }
 
 /**
- * What the header of an opening tells.
- * @returns the session's blocks
+ * Checks the header of an opening. @returns the session's blocks
  * @throws SwarmError MODEL_MISMATCH, BLOCKS_NOT_HOSTED, INVALID_ARGUMENT, UNSUPPORTED
  */
 export function checkOpenShapes(body: BodyOf<'inferenceOpen'>, tensors: NamedShapes, hosted: Hosted): BlockRange {
@@ -63,7 +62,7 @@ export function checkOpenShapes(body: BodyOf<'inferenceOpen'>, tensors: NamedSha
   return blocks
 }
 
-/** @throws SwarmError BAD_FRAME, and what `checkOpenShapes` throws */
+/** @throws SwarmError BAD_FRAME, and the errors of `checkOpenShapes` */
 export function checkOpen({ body, tensors }: Message, hosted: Hosted): SessionRequest {
   if (body.kind !== 'inferenceOpen') throw new SwarmError('BAD_FRAME', `expected inferenceOpen, found ${body.kind}`)
   const blocks = checkOpenShapes(body, tensors, hosted)
@@ -81,7 +80,7 @@ export interface StepRequest {
   readonly lengths: readonly number[]
   /** position of the first of them, trained prefixes not counted */
   readonly starts: readonly number[]
-  /** rows that the session's rows go on from; null: each from itself */
+  /** rows that the session's rows continue; null: each continues itself */
   readonly parents: readonly number[] | null
 }
 
@@ -91,7 +90,7 @@ export interface StepState {
   readonly held: readonly number[]
   /** positions of a trained prefix before them */
   readonly prefix: number
-  /** it brings again what was there */
+  /** it replays earlier positions */
   readonly replay: boolean
 }
 
@@ -108,7 +107,7 @@ function rowNumbers(tensors: NamedTensors, name: string, batch: number): number[
 const brought = ['hidden', 'lengths', 'starts', 'parents']
 
 /**
- * What a step's header tells, whatever session it is for: the rows hold nothing yet, as far as this knows.
+ * Checks a step's header for any session, as if its rows were still empty.
  * @throws SwarmError INVALID_ARGUMENT
  */
 export function checkStepShapes(tensors: NamedShapes, hosted: Hosted, blocks: BlockRange): void {

@@ -4,7 +4,7 @@ import { onAbort } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { second } from '../../common/units.ts'
 
-const leaving = () => new SwarmError('DRAINING', 'this server is leaving: find another (the directory has it)')
+const leaving = () => new SwarmError('DRAINING', 'this server is leaving: use another one (see the directory)')
 
 export type Visit = 'request' | 'session'
 
@@ -20,7 +20,7 @@ export class Admission {
     return this.#inside
   }
 
-  /** Aborts when those who are in have to leave at once; those who come later are not meant. */
+  /** Aborts when running requests and sessions must end at once; later ones are not affected. */
   get evicted(): AbortSignal {
     return this.#evicting.signal
   }
@@ -36,7 +36,7 @@ export class Admission {
     this.#idle = Promise.withResolvers()
   }
 
-  /** Has all that are in end at once; `close` tells when they have. */
+  /** Ends all running requests and sessions at once; `close` resolves when they have ended. */
   evict(): void {
     this.#evicting.abort(leaving())
     this.#evicting = new AbortController()
@@ -50,7 +50,7 @@ export class Admission {
     await this.#idle.promise
   }
 
-  /** Calls back when the door closes, at once where it has, until the signal aborts. */
+  /** Calls back when admission closes, at once if it already has, until the signal aborts. */
   onClosed(listener: (reason: SwarmError) => void, signal: AbortSignal): void {
     if (this.#door === 'closed') {
       listener(leaving())
@@ -61,8 +61,8 @@ export class Admission {
   }
 
   /**
-   * Counts one as inside until the function that comes back is called, once.
-   * @throws SwarmError BUSY before the door is open, DRAINING when it is closed
+   * Admits one request or session until the returned function is called. @throws SwarmError BUSY before admission
+   * opens, DRAINING after it closes
    */
   enter(visit: Visit): () => void {
     if (this.#door === 'opening')

@@ -1,8 +1,8 @@
-// How long a run of decode steps waits for the steps of others, so that all who decode are computed together instead of in two groups
-// that take turns. Knows no queue.
+// Decides how long a run of decode steps waits for other sessions, so that all are computed in one batch instead of two
+// alternating ones. Knows no queue.
 import { second } from '../../common/units.ts'
 
-/** of the time that a run takes: waiting longer would cost more than it gains */
+/** share of a run's time: waiting longer would cost more than it gains */
 const longestShare = 0.25
 const longestMs = 10
 /** Sessions that did not step for this many runs are not waited for. */
@@ -12,7 +12,7 @@ const activeRuns = 3
 const shortestRunMs = 4
 
 export class BatchingWindow {
-  /** when each member came last */
+  /** when each session stepped last */
   readonly #arrivals = new Map<object, number>()
   readonly #now: () => number
   /** smoothed duration of a run */
@@ -29,12 +29,12 @@ export class BatchingWindow {
     this.#arrivals.set(member, this.#now())
   }
 
-  /** Tells how long a run has taken. */
+  /** Records the time of a run. */
   ran(ms: number): void {
     this.#runMs = this.#runMs === 0 ? ms : 0.7 * this.#runMs + 0.3 * ms
   }
 
-  /** Members that are likely to come, those who are there included. */
+  /** Sessions that are likely to step, including those that have arrived. */
   get active(): number {
     const since = this.#now() - Math.min(activeRuns * this.#runMs, 5 * second) - longestMs
     for (const [member, time] of this.#arrivals) {
@@ -50,7 +50,7 @@ export class BatchingWindow {
     return Math.min(longestShare * this.#runMs, longestMs)
   }
 
-  /** Waits until the active are there or the time is over. */
+  /** Waits until the active sessions have arrived or the time is over. */
   async wait(present: number): Promise<void> {
     const ms = this.waitMs(present)
     await new Promise<void>(resolve => {

@@ -1,10 +1,10 @@
-// Work that waits, from many peers. Pure data; knows neither time nor device.
+// A queue that is fair among peers. Pure data; knows neither time nor device.
 
-/** Jobs of one priority, taken from the peers in turn. */
+/** Jobs of one priority, taken round robin from the peers. */
 export class FairQueue<Job extends { readonly peerId: string }> {
   /** the peer whose turn it is first */
   readonly #byPeer = new Map<string, Job[]>()
-  /** one that has begun, and goes on before others begin */
+  /** a started job, which continues before others start */
   #begun: Job | undefined
   #length = 0
 
@@ -33,7 +33,7 @@ export class FairQueue<Job extends { readonly peerId: string }> {
     this.#length += 1
   }
 
-  /** The job that has begun, else the oldest of the peer whose turn it is, which then goes to the end of the row. */
+  /** The started job, or else the oldest job of the next peer, which then moves to the end of the rotation. */
   shift(): Job | undefined {
     if (this.#begun !== undefined) {
       const begun = this.#begun
@@ -50,7 +50,7 @@ export class FairQueue<Job extends { readonly peerId: string }> {
     return job
   }
 
-  /** Those of the jobs that `fits` takes, asked in turn as `shift` would give them. */
+  /** The jobs that `fits` accepts, tried in the order of `shift`. */
   take(fits: (job: Job) => boolean): Job[] {
     const passed: Job[] = []
     const taken: Job[] = []

@@ -1,4 +1,4 @@
-// How long work waits and how long runs take, lately, as announced and as told to those who are refused. Knows no queue.
+// Measures recent waiting times and run times, for announcements and for the retry delay of BUSY. Knows no queue.
 import { second } from '../../common/units.ts'
 
 /** of what is new */
@@ -16,12 +16,12 @@ export class LoadMeter {
     this.#now = now
   }
 
-  /** how long work waited for its turn; 0 where there was none lately */
+  /** recent waiting time of work; 0 without recent work */
   get waitMs(): number {
     return this.#now() - this.#lastAt > staleMs ? 0 : this.#waitMs
   }
 
-  /** how long a run takes; 0 where there was none yet */
+  /** time of a run; 0 before the first */
   get runMs(): number {
     return this.#runMs
   }

@@ -1,4 +1,4 @@
-// How much of its machine a server gives: a share of the device's time, or tokens per second. Pure but for what it counts.
+// The rate limit of a server: a share of the device's time, or tokens per second. Pure except for its counters.
 import { SwarmError } from '../../common/errors.ts'
 import { second } from '../../common/units.ts'
 
@@ -10,7 +10,7 @@ export interface MaxRate {
   readonly tokens?: number
 }
 
-/** Announced rates are those that are left. */
+/** Announced rates are the reduced ones. */
 export interface Rates {
   /** tokens per second through one block, forward in bulk; and decode steps */
   readonly forwardRate: number
@@ -27,7 +27,7 @@ export function checkMaxRate({ share, tokens }: MaxRate): void {
   }
 }
 
-/** What a server with `blocks` blocks does for others under the limit, where it measured `rates` without one. */
+/** The rates of a server with `blocks` blocks under the limit, given its measured `rates` without one. */
 export function limitRates(rates: Rates, blocks: number, { share = 1, tokens = Infinity }: MaxRate): Rates {
   const limit = (rate: number): number => Math.min(rate * share, tokens * blocks)
   return { forwardRate: limit(rates.forwardRate), decodeRate: limit(rates.decodeRate) }

@@ -1,5 +1,5 @@
-// Who computes next. One run at a time on the device; the more urgent first, but not for ever; among peers in turn; what can be
-// computed together at once. Knows no device.
+// Schedules the device: one run at a time, urgent work first without starvation, round robin among peers, and
+// compatible work in one batch. Knows no device.
 import { delay, onAbort } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { BatchingWindow } from './batching-window.ts'
@@ -12,31 +12,31 @@ import { TrainingYield } from './training-yield.ts'
 export const priorities = ['decode', 'prefill', 'training'] as const
 export type Priority = (typeof priorities)[number]
 
-/** Work that is done together with other work of the same key, by one call for all of it. */
+/** Work that is batched with other work of the same key, in one call. */
 export interface Batchable<Item, Result> {
   readonly key: unknown
   readonly item: Item
   /** rows that it adds to a run */
   readonly rows: number
-  /** whose work it is: those who come back are waited for a moment */
+  /** owner of the work: the batch waits a moment for active owners */
   readonly member: object
   run(items: readonly Item[]): Promise<readonly Result[]>
 }
 
-/** Work in several runs of the device: where it yields, others may have a run before it goes on. */
+/** Work in several runs of the device: where it yields, other work may run before it continues. */
 export type Runs<T> = AsyncGenerator<void, T, void>
 
 interface Job {
   readonly peerId: string
   readonly tokens: number
   readonly batch: Batchable<unknown, unknown> | null
-  /** milliseconds that its runs have taken */
+  /** milliseconds of its runs so far */
   ms: number
   /** its turn has come */
   begin(): void
   /**
-   * Its next run, alone; false where that was not the last, and it waits again. Never rejects: the next job must have its turn whatever
-   * becomes of this one.
+   * Its next run, alone; false if more runs follow and it waits again. Never rejects: the next job must run even if
+   * this one fails.
    */
   start(): Promise<boolean>
   resolve(result: unknown): void
@@ -50,13 +50,13 @@ export interface JobOptions {
   readonly signal: AbortSignal
 }
 
-/** Those who are refused shall not come back sooner. */
+/** Minimum retry delay of refused requests. */
 const leastRetryMs = 250
 
 export interface SchedulerInit {
   /** jobs of one priority that may wait; more are refused */
   readonly maxLength: number
-  /** runs of more urgent work that go before work that waits */
+  /** maximum number of more urgent runs before waiting work */
   readonly maxPassed: Readonly<Record<Exclude<Priority, 'decode'>, number>>
   /** rows of one run */
   readonly maxRows: number
@@ -98,14 +98,15 @@ export class Scheduler {
     return priorities.reduce((sum, priority) => sum + this.#queues[priority].length, 0)
   }
 
-  /** How long work of this priority waited for its turn, lately. */
+  /** Recent waiting time of work with this priority. */
   waitMs(priority: Priority): number {
     return this.#load[priority].waitMs
   }
 
   /**
-   * Runs `work` when its turn comes; work in several runs has a turn for each. Aborting takes it out of the queue; a run under way goes to its end.
-   * @throws SwarmError BUSY when the queue is full, else what the signal or the work throws
+   * Runs `work` in its turn; work in several runs queues for each. Aborting removes it from the queue; a current run
+   * still completes.
+   * @throws SwarmError BUSY when the queue is full, or the error of the signal or the work
    */
   async run<T>(options: JobOptions, work: () => Promise<T> | Runs<T>): Promise<T> {
     return await this.#queue(options, work, null)
@@ -118,7 +119,7 @@ export class Scheduler {
     return await this.#queue(options, alone, batch as Batchable<unknown, unknown>)
   }
 
-  /** Does something when no run is under way: now, or after the present one. */
+  /** Calls a function between runs: now, or after the current one. */
   between(work: () => void): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#between.push(() => {
@@ -144,7 +145,7 @@ export class Scheduler {
       const retryAfterMs = Math.max(leastRetryMs, (queue.length * this.#load[priority].runMs) / 2)
       throw new SwarmError(
         'BUSY',
-        `${queue.length} ${priority} requests wait already: try again in ${Math.ceil(retryAfterMs)} ms, or another server`,
+        `${queue.length} ${priority} requests are already waiting: try again in ${Math.ceil(retryAfterMs)} ms, or another server`,
         { retryAfterMs }
       )
     }
@@ -230,7 +231,7 @@ export class Scheduler {
     this.#running = false
   }
 
-  /** Training waits while others decode, until more urgent work comes or its time has come. */
+  /** Training waits while other clients decode, until more urgent work arrives or the wait is over. */
   async #standBack(ms: number): Promise<void> {
     if (this.#queues.decode.length + this.#queues.prefill.length > 0) return
     await new Promise<void>(resolve => {
@@ -243,7 +244,7 @@ export class Scheduler {
     this.#wake = () => {}
   }
 
-  /** Where the operator gives a part of the machine only. */
+  /** Applies the operator's rate limit. */
   async #rest(ms: number, jobs: readonly Job[]): Promise<void> {
     const { maxRate } = this.#init
     if (maxRate === undefined) return
@@ -263,7 +264,7 @@ export class Scheduler {
     return chosen
   }
 
-  /** The next job, and those that can be done together with it. None where all were taken back meanwhile. */
+  /** The next job and the jobs that can be batched with it. None if all were cancelled meanwhile. */
   #take(priority: Priority): Job[] {
     const queue = this.#queues[priority]
     const first = queue.shift()
@@ -278,7 +279,7 @@ export class Scheduler {
     return [first, ...others]
   }
 
-  /** False where the work has further runs to come. */
+  /** False if the work has more runs. */
   async #start(jobs: readonly Job[]): Promise<boolean> {
     for (const job of jobs) job.begin()
     const [first] = jobs
@@ -291,7 +292,7 @@ export class Scheduler {
         const results = await first.batch.run(jobs.map(job => job.batch!.item))
         for (const [index, job] of jobs.entries()) job.resolve(results[index])
       } catch {
-        // one of them may be the reason: the others shall not suffer for it
+        // one of them may be the cause, and the others must not fail with it
         for (const job of jobs) await job.start()
       }
     }

@@ -1,14 +1,15 @@
-// Long work stands back where others wait for each token: after a run of training the device is theirs for as long as that took. Pure.
+// Lets training yield to decoding clients: after a run of training the device is theirs for as long as the run took.
+// Pure.
 import { second } from '../../common/units.ts'
 
 /** A peer that neither requested nor received a token for this long is not waiting for one. */
 const interactiveMs = 1 * second
-/** longest that training stands back after one run */
+/** maximum time for which training yields after one run */
 const longestMs = 10 * second
 
 export class TrainingYield {
   readonly #now: () => number
-  /** when each peer came last, the latest last */
+  /** when each peer asked last, most recent last */
   readonly #arrivals = new Map<string, number>()
   #until = -Infinity
 
@@ -22,7 +23,7 @@ export class TrainingYield {
     this.#arrivals.set(peerId, this.#now())
   }
 
-  /** A run of training has taken so long. */
+  /** Records the time of a training run. */
   trained(ms: number): void {
     this.#until = this.#now() + Math.min(ms, longestMs)
   }

@@ -1,5 +1,5 @@
-// Steps of inference sessions from request to result: room in the cache, long prompts in pieces, a turn on the device with others.
-// Knows no network.
+// Runs the steps of inference sessions: reserves cache, cuts long prompts into pieces, and schedules them on the
+// device. Knows no network.
 import { copyPositions, slicePositions } from '../../common/rows.ts'
 import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import { batchKey, type DecodeStep, prefixOf, type SpanDecoder } from '../compute/decoder.ts'
@@ -38,7 +38,7 @@ export class DecodeEngine {
   readonly #components: EngineComponents
   readonly #pieceTokens: number
 
-  /** @param init.pieceTokens tokens of a prompt that are computed before others have their turn */
+  /** @param init.pieceTokens tokens of a prompt per piece, between which other work runs */
   constructor(components: EngineComponents, init: { readonly pieceTokens: number }) {
     const { scheduler, kvCache } = components
     this.#components = components
@@ -49,7 +49,7 @@ export class DecodeEngine {
 
   /**
    * New positions of every row through the session's blocks, [batch, seq, hidden] to the same.
-   * @throws SwarmError BUSY where queue or cache are full, and what the signal says
+   * @throws SwarmError BUSY if queue or cache are full, and the signal's reason
    */
   async step(step: DecodeStep, options: EngineStepOptions): Promise<Float32Tensor> {
     const plan = this.#components.prefixes?.plan(step) ?? null

@@ -1,4 +1,4 @@
-// The way from a session here to its next server: a stream that carries the inputs of its steps. Knows no session.
+// The link from a session to its next server: a stream with the inputs of its steps. Knows no session.
 import { pause, settled } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
@@ -11,7 +11,7 @@ import type { BodyOf, Message } from '../../proto/messages.ts'
 import { protocols } from '../../proto/protocols.ts'
 import type { NextHop } from '../requests/sessions.ts'
 
-/** Rejects where no answer comes. */
+/** Rejects without an answer. */
 type Ping = (signal: AbortSignal) => Promise<unknown>
 
 export interface PushLinkInit {
@@ -25,7 +25,7 @@ export interface PushLinkInit {
 
 export class PushLink {
   readonly peerId: string
-  /** whether results of replayed steps go on to it */
+  /** whether results of replayed steps are forwarded to it */
   readonly replay: boolean
   readonly #stream: MessageStream
   readonly #codec: Codec
@@ -70,7 +70,7 @@ export class PushLink {
     return new PushLink(stream, limit => network.ping(next.peerId, { addresses, signal: limit }), init)
   }
 
-  /** Throws what ends the link: the next server does, or it does not answer after something was sent. */
+  /** Throws the cause that ends the link: the next server ended it, or does not answer after a message. */
   async watch(): Promise<never> {
     const answer = await Promise.race([this.#stream.receive(), this.#silent.promise])
     throw new SwarmError(
@@ -90,7 +90,7 @@ export class PushLink {
     await this.#stream.send({ body, tensors }, { signal, codec })
   }
 
-  /** Some time after the last of several sendings, asks whether the server is there: one that answers has got them all. */
+  /** Pings the server some time after the last message: an answer means that all messages arrived. */
   async #look(): Promise<void> {
     this.#isLooking = true
     const { signal } = this.#closing
@@ -108,6 +108,6 @@ export class PushLink {
 
   close(): void {
     this.#closing.abort()
-    this.#stream.abort(new SwarmError('ABORTED', 'the session has another way'))
+    this.#stream.abort(new SwarmError('ABORTED', 'the session has another next server'))
   }
 }

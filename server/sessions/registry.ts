@@ -1,31 +1,33 @@
-// The sessions that servers before this one may bring steps to, by the bytes that name them. Knows nothing of what they do.
+// The sessions that accept steps from upstream servers, by their id. Knows nothing about their content.
 import { onAbort } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
 import { second } from '../../common/units.ts'
 
-/** A server before this one may be told of a session sooner than we are. */
+/** The upstream server may learn of a session earlier than this one. */
 const arrivalMs = 10 * second
-/** The end of a session that was given up has come by then. */
+/** By this time the end of an abandoned session has arrived. */
 const retryAfterMs = 100
 
 export class SessionRegistry<Session extends object> {
   readonly #sessions = new Map<string, Session>()
   readonly #waiting = new Map<string, Set<(session: Session) => void>>()
 
-  /** Until the function that comes back is called. Throws INVALID_ARGUMENT where another session has the name. */
+  /**
+   * Registers a session until the returned function is called. Throws INVALID_ARGUMENT if another session has the id.
+   */
   add(id: Uint8Array, session: Session): () => void {
     const key = keyOf(id)
     if (this.#sessions.has(key)) {
-      // it may be the caller's own, whose end is still on the way: a chain that is built anew
+      // it may be the caller's previous session that has not ended yet, when a chain is rebuilt
       const again = { retryable: true, retryAfterMs }
-      throw new SwarmError('INVALID_ARGUMENT', 'another session has these bytes already', again)
+      throw new SwarmError('INVALID_ARGUMENT', 'another session already uses this session id', again)
     }
     this.#sessions.set(key, session)
     for (const tell of this.#waiting.get(key) ?? []) tell(session)
     return () => this.#sessions.delete(key)
   }
 
-  /** The session of this name, which may come a little later. Throws NOT_FOUND, and what the signal says. */
+  /** The session with this id, which may open a little later. Throws NOT_FOUND, and the signal's reason. */
   find(id: Uint8Array, signal: AbortSignal): Promise<Session> {
     const key = keyOf(id)
     const known = this.#sessions.get(key)
@@ -42,7 +44,7 @@ export class SessionRegistry<Session extends object> {
       }
       const tell = (session: Session): void => end(() => resolve(session))
       const timer = setTimeout(
-        () => end(() => reject(new SwarmError('NOT_FOUND', 'no such session is open here'))),
+        () => end(() => reject(new SwarmError('NOT_FOUND', 'no session with this id is open here'))),
         arrivalMs
       )
       waiting.add(tell)

@@ -1,5 +1,5 @@
-// One session as this server has it: its rows in the cache, where its steps come from and where results go. Knows no stream's
-// protocol beyond the messages of a session.
+// One session on this server: its rows in the cache, the source of its steps and the target of its results. Of the
+// protocol it knows only the messages of a session.
 
 import { SerialQueue, settled } from '../../common/async.ts'
 import { messageOf, SwarmError, toSwarmError } from '../../common/errors.ts'
@@ -43,21 +43,21 @@ export interface ServedInit {
   readonly peerId: string
   /** of the caller, for results */
   readonly stream: MessageStream
-  /** aborts when the session ends: what has been computed goes on its way also where who brought it is gone */
+  /** aborts when the session ends: results are still forwarded if their sender has disconnected */
   readonly signal: AbortSignal
 }
 
 export class ServedSession {
-  /** peer id of the server whose results are the input; '' where the caller brings them */
+  /** peer id of the upstream server; '' if the caller sends the steps */
   previous: string
   readonly #context: SessionContext
   readonly #init: ServedInit
   readonly #decode: DecodeSession
   readonly #failed = Promise.withResolvers<never>()
-  /** what the next server was given, where there is one */
+  /** outputs sent to the next server, if there is one */
   #history: HiddenHistory | null = null
   #link: PushLink | null = null
-  /** why there is no way to the next server, where there was to be one */
+  /** the cause why the next server is unreachable, if there should be one */
   #cutBy: SwarmError | null = null
   #lastStep = 0
   readonly #working = new SerialQueue()
@@ -74,22 +74,22 @@ export class ServedSession {
     void settled(this.#failed.promise)
   }
 
-  /** Rejects when the session cannot go on. */
+  /** Rejects when the session cannot continue. */
   get failed(): Promise<never> {
     return this.#failed.promise
   }
 
-  /** Ends the session with an error that its caller is told. */
+  /** Ends the session with an error, which is sent to the caller. */
   fail(error: unknown): void {
     this.#failed.reject(toSwarmError(error))
   }
 
-  /** Computes a step and hands on what comes of it; steps wait for each other. Throws what makes no sense in the step. */
+  /** Computes a step and forwards the result; steps run in order. Throws for an invalid step. */
   accept({ body, tensors }: Message<'inferenceStep'>, signal: AbortSignal): Promise<void> {
     return this.#working.run(() => this.#accept(body, tensors, signal))
   }
 
-  /** Another place in the chain. Where the way to the next server fails, the caller is told by a notice. */
+  /** Changes the session's neighbours in the chain. If the next server is unreachable, the caller gets a notice. */
   route({ previous, next, replay, keepNext }: BodyOf<'inferenceRoute'>): Promise<void> {
     // at once: a step of the server before that is gone may be waited for
     this.previous = previous
@@ -104,7 +104,10 @@ export class ServedSession {
     })
   }
 
-  /** Opens the way to the next server, where the session has one; steps that come meanwhile wait. To be called before any can come. */
+  /**
+   * Opens the link to the next server, if there is one; steps that arrive meanwhile wait. Must be called before the
+   * first step.
+   */
   start(): Promise<void> {
     const { next } = this.#init.request
     return this.#working.run(() => (next === null ? undefined : this.#connect(next)))
@@ -136,7 +139,7 @@ export class ServedSession {
     }
   }
 
-  /** The way to the next server is gone: the caller finds another, and this session keeps what it has. */
+  /** The link to the next server is lost: the caller finds another server, and this session keeps its state. */
   async #cut(link: PushLink | null, error: unknown): Promise<void> {
     if (link !== this.#link || this.#cutBy !== null || this.#init.signal.aborted) return
     this.#link = null
@@ -184,7 +187,7 @@ export class ServedSession {
       const output = await engine.step({ session: this.#decode, hidden, lengths }, options)
       const tokens = lengths.reduce((sum, length) => sum + length, 0)
       metrics.tokens('inference', tokens, this.#init.peerId)
-      // the next step is computed while this one's results are on their way, not more
+      // at most the next step is computed while this one's results are sent
       await this.#sending
       this.#sending = this.#emit(body, { ...step, hidden: output })
       this.#sending.catch(error => this.fail(error))
@@ -197,7 +200,7 @@ export class ServedSession {
     if (link !== null) {
       if (!body.replay || link.replay) await this.#push(link, body, step)
     } else if (this.#cutBy === null) await this.#answer(body, step)
-    // told again: while it found other servers the caller may have taken it for news of those before
+    // sent again: while replacing servers the caller may have attributed the first notice to the old ones
     else if (!body.replay) await this.#tellCut()
   }
 
@@ -224,7 +227,7 @@ export class ServedSession {
     }
   }
 
-  /** All results so far to the next server, which has none of them. */
+  /** Sends all results so far to a new next server. */
   async #replay(): Promise<void> {
     const body = { kind: 'inferenceStep', timeoutMs: 0, step: this.#lastStep, lastOnly: true, replay: true } as const
     await this.#sending
@@ -235,7 +238,7 @@ export class ServedSession {
   }
 }
 
-/** Of a replayed step what the rows lack; null where that is nothing. */
+/** The part of a replayed step that the rows lack; null if they lack nothing. */
 function withoutHeld(step: StepRequest, held: readonly number[]): StepRequest | null {
   const { starts, lengths } = step
   const skips = starts.map((start, row) => Math.min(Math.max(0, held[row]! - start), lengths[row]!))

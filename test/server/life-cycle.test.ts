@@ -93,7 +93,7 @@ test('a server announces what it hosts and how fast it is, drains, and is gone',
   const drained = server.drain()
   assert.equal(server.state, 'draining')
   await eventually(() => seen()?.state === 'draining', 'the witness hears that it drains')
-  await rejectsWith(remote.open(), 'DRAINING', /find another/)
+  await rejectsWith(remote.open(), 'DRAINING', /use another one/)
   await rejectsWith(remote.forward({ hidden }), 'DRAINING')
   assert.equal((await remote.info()).sessions, 1) // still says how it is doing
   await session.step(hidden)

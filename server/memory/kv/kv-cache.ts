@@ -1,5 +1,5 @@
-// Keys and values of all sessions, under one byte budget. Rows take memory as they grow; what does not fit waits until others have
-// left. Rows are moved and written only between runs of the device. Knows shapes, not attention.
+// Keys and values of all sessions, under one byte budget. Rows take memory as they grow; a row that does not fit waits
+// until other sessions end. Rows are moved and written only between runs of the device. Knows shapes, not attention.
 import { onAbort } from '../../../common/async.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import { rangeLength } from '../../../common/range.ts'
@@ -10,12 +10,12 @@ import { PeerShares } from './peer-shares.ts'
 import { type CacheShape, type SessionCache, SessionRows } from './session-rows.ts'
 import { type CacheRow, cacheBytes, capacityFor, Slab } from './slab.ts'
 
-/** Sessions come and go within seconds: who finds no room should not come back sooner. */
+/** Sessions open and close within seconds: a client that finds no room should not retry sooner. */
 const retryMs = 2000
 
 export type { CacheShape, SessionCache } from './session-rows.ts'
 
-/** Who uses memory that no session needs, and gives it back when one does. */
+/** A user of memory that no session needs; it releases the memory on demand. */
 export interface Spare {
   readonly bytes: number
   /** Releases this many bytes, at most all; does nothing if the number is not above 0. */
@@ -49,8 +49,8 @@ export class KvCache {
   readonly #shares: PeerShares
 
   /**
-   * @param options.bytesPerPeer what one peer may hold; default: the share `peerShare` of all
-   * @param options.peerShare default: one peer may hold all
+   * @param options.bytesPerPeer maximum bytes for one peer; default: the share `peerShare` of all
+   * @param options.peerShare default: 1, no limit
    */
   constructor(maxBytes: number, options: { waitMs?: number; bytesPerPeer?: number; peerShare?: number } = {}) {
     const { waitMs = cacheWaitMs, peerShare = 1, bytesPerPeer = maxBytes * peerShare } = options
@@ -59,12 +59,12 @@ export class KvCache {
     this.#waitMs = waitMs
   }
 
-  /** what the sessions of one peer may hold */
+  /** maximum bytes for the sessions of one peer */
   get bytesPerPeer(): number {
     return this.#shares.mostBytes
   }
 
-  /** what sessions hold; what they have left behind can be had */
+  /** bytes held by sessions; what ended sessions left can be reused */
   get bytesUsed(): number {
     const idle = [...this.#slabs].reduce((sum, slab) => sum + slab.idleBytes, 0)
     return this.#slabBytes + this.#otherBytes - idle
@@ -74,7 +74,7 @@ export class KvCache {
     return Math.max(0, this.maxBytes - this.bytesUsed)
   }
 
-  /** Bytes that sessions and what they have left behind do not take. */
+  /** Bytes that neither sessions nor the leftovers of ended sessions take. */
   get bytesBesideSessions(): number {
     return Math.max(0, this.maxBytes - this.#slabBytes - this.#otherBytes)
   }
@@ -87,7 +87,7 @@ export class KvCache {
   /**
    * A session's rows, empty.
    * @param portBytes of adapter tensors that the session holds: memory of the session like its keys and values
-   * @param peerId whose share it counts in
+   * @param peerId the peer whose quota it counts towards
    * @throws SwarmError BUSY for a session that would not fit if it were alone, or whose adapters do not fit now
    */
   open(shape: CacheShape, portBytes = 0, peerId = ''): SessionCache {
@@ -151,7 +151,7 @@ export class KvCache {
       for (const [index, row] of session.rows.entries()) this.hold(row, lengths[index]!)
       return 'granted'
     }
-    // who has begun goes before who has not: only sessions that end give anything back
+    // started sessions go before new ones: only sessions that end release memory
     const hasBegun = session.rows.some(({ length }) => length > 0)
     const isFirst = hasBegun || this.#waiting.every(waiting => waiting.isOverShare)
     const result = isFirst ? attempt() : 'memory'
@@ -159,7 +159,7 @@ export class KvCache {
     await this.#wait(attempt, result === 'share', signal)
   }
 
-  /** @internal for sessions: counts what a row takes without asking whether there is room */
+  /** @internal for sessions: counts the bytes of a row without checking the budget */
   hold(row: CacheRow, length: number): void {
     this.#slabBytes += row.slab.missing(row, length)
     row.slab.hold(row, length)
@@ -193,7 +193,7 @@ export class KvCache {
     return `${formatBytes(this.bytesFree)} of ${formatBytes(this.maxBytes)} are free, ${this.#sessions} sessions hold the rest`
   }
 
-  /** Slots for a session's rows: neighbours where there are some, else wherever. */
+  /** Slots for a session's rows: neighbouring ones if possible. */
   #place(shape: CacheShape): CacheRow[] {
     const rows: CacheRow[] = []
     const fits = (slab: Slab) => slab.capacity > shape.maxLength && slab.freeSlots > 0

@@ -1,4 +1,4 @@
-// The rows of one session in the KV cache, and what it holds. Asks the cache for memory.
+// The rows of one session in the KV cache, and the bytes they hold. Requests memory from the cache.
 import { type BlockRange, rangeLength } from '../../../common/range.ts'
 import { type CacheRow, cacheBytes, type HeadShape, positionStep } from './slab.ts'
 
@@ -15,9 +15,9 @@ export interface CacheShape extends HeadShape {
 export interface SessionCache {
   readonly shape: CacheShape
   readonly rows: readonly CacheRow[]
-  /** Makes room for rows of these lengths. Throws BUSY where none has become free within the time, and the signal's reason. */
+  /** Makes room for rows of these lengths. Throws BUSY if no memory becomes free in time, and the signal's reason. */
   reserve(lengths: readonly number[], signal?: AbortSignal): Promise<void>
-  /** Row i goes on from what row `parents[i]` holds, for every row. Between runs of the device only. */
+  /** Row i continues the content of row `parents[i]`, for every row. Between runs of the device only. */
   reorder(parents: readonly number[]): void
   /** Gives the memory back, once. */
   release(): void
@@ -34,7 +34,7 @@ export class SessionRows implements SessionCache {
   readonly shape: CacheShape
   readonly portBytes: number
   readonly peerId: string
-  /** what counts in the share of the peer */
+  /** bytes that count towards the peer's quota */
   heldBytes: number
   readonly #cache: RowMemory
   /** held beside keys and values */
@@ -51,7 +51,7 @@ export class SessionRows implements SessionCache {
     this.heldBytes = portBytes
   }
 
-  /** Bytes that rows of these lengths take, with all that is beside them. */
+  /** Bytes of rows of these lengths, with everything else of the session. */
   bytesAt(lengths: readonly number[]): number {
     const { blocks, maxLength, besideBytes = 0 } = this.shape
     const positions = lengths.map(length => Math.min(maxLength, Math.ceil(length / positionStep) * positionStep))
@@ -63,7 +63,7 @@ export class SessionRows implements SessionCache {
     return this.#rows
   }
 
-  /** Bytes beside keys and values that rows of these lengths take and the session does not hold. */
+  /** Bytes beyond keys and values that rows of these lengths need and the session does not hold yet. */
   missingBeside(lengths: readonly number[]): number {
     const { besideBytes = 0 } = this.shape
     return Math.max(0, lengths.reduce((sum, length) => sum + length, 0) * besideBytes - this.besideBytes)

@@ -1,5 +1,5 @@
-// Keys and values of a few rows side by side: rows that are neighbours are one tensor to the device, without a copy.
-// Buffers are as long as a row may ever get, but take memory only where something was written. Knows no session and no budget.
+// Stores keys and values of a few rows side by side, so that neighbouring rows form one tensor without a copy. Buffers
+// are as long as a row may ever get, but take memory only where something was written. Knows no session and no budget.
 import type { BlockRange } from '../../../common/range.ts'
 import { bytesOf, type Float32Tensor, tensor } from '../../../common/tensor.ts'
 import { GiB } from '../../../common/units.ts'
@@ -16,7 +16,7 @@ export interface HeadShape {
 
 /** rows that one run computes at most */
 const maxSlots = 16
-/** address space of one buffer, where it is not for one row alone */
+/** maximum address space of a buffer for several rows */
 const maxBufferBytes = 1 * GiB
 /** memory is counted in steps of this many positions, because writes take whole pages */
 export const positionStep = 64
@@ -35,7 +35,7 @@ export function cacheBytes({ kvHeads, headDim }: HeadShape, blocks: number, posi
   return 2 * blocks * bytesOf('float32', [kvHeads, positions, headDim])
 }
 
-/** One row of a session: where its keys and values lie, and how many positions of it are filled. */
+/** One row of a session: the place of its keys and values, and its number of filled positions. */
 export interface CacheRow {
   readonly blocks: BlockRange
   /** positions that it may get at most */
@@ -43,7 +43,7 @@ export interface CacheRow {
   slab: Slab
   slot: number
   length: number
-  /** what its first positions were computed from, where that is known (server/compute/prefix-reuse.ts) */
+  /** hash of the inputs of its first positions, if known (server/compute/prefix-reuse.ts) */
   hashed: { readonly length: number; readonly key: string } | null
 }
 
@@ -78,7 +78,7 @@ export class Slab {
     return this.rows.filter(row => row === null).length
   }
 
-  /** The first `count` neighbouring slots that are free; null where there are none. */
+  /** The first `count` neighbouring free slots; null if there are none. */
   findSlots(count: number): number | null {
     for (let first = 0; first + count <= this.slots; first++) {
       if (this.rows.slice(first, first + count).every(row => row === null)) return first
@@ -86,7 +86,7 @@ export class Slab {
     return null
   }
 
-  /** Bytes that a row would take with this length beyond what its slot holds already. */
+  /** Additional bytes of a row with this length, beyond those its slot already holds. */
   missing(row: CacheRow, length: number): number {
     const { slot, blocks } = row
     const positions = wholeSteps(row, length)
@@ -107,7 +107,7 @@ export class Slab {
     }
   }
 
-  /** bytes held, those of free slots included: their memory is theirs until the slab goes */
+  /** bytes held, free slots included: their memory is released with the slab */
   get bytes(): number {
     return this.#held.reduce((sum, _, slot) => sum + this.#bytesOf(slot), 0)
   }
@@ -125,7 +125,7 @@ export class Slab {
     return tensor('float32', [end - first, kvHeads, this.capacity, headDim], data.subarray(first * size, end * size))
   }
 
-  /** Copies what a row holds to another slot, of this slab or another. */
+  /** Copies a row to another slot, of this slab or another. */
   copy({ slot, blocks, length }: CacheRow, to: { readonly slab: Slab; readonly slot: number }): void {
     const { kvHeads, headDim } = this.heads
     for (let block = blocks.first; block < blocks.end; block++) {
