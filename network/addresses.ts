@@ -1,4 +1,4 @@
-// Multiaddrs and peer ids as users write them, and what libp2p's errors about them mean.
+// Parses multiaddrs and peer ids as users write them, and explains libp2p's errors about them.
 import type { Libp2p, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
@@ -49,7 +49,7 @@ export function toMultiaddr(text: string, what: string): string {
   }
 }
 
-/** A host name in ASCII. Throws where it is none. */
+/** A host name in ASCII. Throws if it is invalid. */
 function encodeName(host: string): string {
   const { hostname } = new URL(`http://${host}`)
   if (!/^[\w.-]+$/.test(hostname)) throw new Error('no host name')
@@ -62,8 +62,8 @@ export function isLoopback(address: string): boolean {
 }
 
 /**
- * The first TCP address as `host:port`, of others than loopback where there are such, and one of `host` (`ip4/192.0.2.1`) before
- * all. `relayed` for a peer that is reached through a relay only; undefined where there is none.
+ * The first TCP address as `host:port`: preferably one of `host` (`ip4/192.0.2.1`), then one other than loopback.
+ * `relayed` for a peer that is reachable only through a relay; undefined if there is none.
  */
 export function hostAndPort(addresses: readonly string[], host?: string): string | undefined {
   const direct = addresses.filter(address => !address.includes('/p2p-circuit'))
@@ -77,7 +77,7 @@ export function hostAndPort(addresses: readonly string[], host?: string): string
   return kind === 'ip6' ? `[${name}]:${port}` : `${name}:${port}`
 }
 
-/** Throws INVALID_ARGUMENT where one is no address, or where `addresses` is one address instead of a list. */
+/** Throws INVALID_ARGUMENT for an invalid address, and if `addresses` is one address instead of a list. */
 export function checkAddresses(addresses: readonly string[], what: string): void {
   if (!Array.isArray(addresses)) {
     throw new SwarmError('INVALID_ARGUMENT', `${what}: expected a list of multiaddrs, found ${typeof addresses}`)
@@ -85,7 +85,7 @@ export function checkAddresses(addresses: readonly string[], what: string): void
   for (const address of addresses) parseAddress(address, what)
 }
 
-/** The addresses of a list as multiaddrs. Throws INVALID_ARGUMENT as `toMultiaddr` does, and where it is no list. */
+/** The addresses of a list as multiaddrs. Throws INVALID_ARGUMENT as `toMultiaddr` does, and if it is not a list. */
 export function toMultiaddrs(addresses: readonly string[], what: string): string[] {
   if (!Array.isArray(addresses)) checkAddresses(addresses, what)
   return addresses.map(address => toMultiaddr(address, what))
@@ -114,7 +114,7 @@ export function hostOf(address: Multiaddr): string | undefined {
   return first && (first.name === 'ip4' || first.name === 'ip6') ? `${first.name}/${first.value}` : undefined
 }
 
-/** The host that a peer is connected from, of IPv6 its /64 network; its peer id where that is not known. */
+/** The host that a peer is connected from, for IPv6 its /64 network; its peer id if unknown. */
 export function connectedHost(libp2p: Pick<Libp2p, 'getConnections'>, peer: PeerId): string {
   const [connection] = libp2p.getConnections(peer)
   if (!connection || hostOf(connection.remoteAddr) === undefined) return peer.toString()
@@ -147,7 +147,7 @@ export function dialError(
   return new SwarmError('UNREACHABLE', `cannot reach ${peer}${tried} (${dialReason(error)})`, { cause: error })
 }
 
-/** Why a machine does not listen on an address, and what to do about it. */
+/** Causes why a machine cannot listen on an address, and fixes. */
 const listenFaults: Readonly<Record<string, string>> = {
   EADDRINUSE:
     'the port is taken; stop what uses the port, choose another, or listen on port 0 to have a free one chosen',
@@ -158,7 +158,7 @@ const listenFaults: Readonly<Record<string, string>> = {
   EINVAL: 'it is incomplete, as a link-local address without its interface; listen on another'
 }
 
-/** ADDRESS_IN_USE or INVALID_ARGUMENT when listening failed; anything else as it is. */
+/** ADDRESS_IN_USE or INVALID_ARGUMENT if listening failed; other errors unchanged. */
 export function listenError(error: unknown, listen: readonly string[]): unknown {
   const message = messageOf(error)
   const code = Object.keys(listenFaults).find(each => message.includes(each))

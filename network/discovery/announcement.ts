@@ -1,4 +1,4 @@
-// What a server says of itself, signed with its peer key. Verified here and nowhere else, wherever it comes from.
+// A server's announcement, signed with its peer key. All announcements are verified here, from any source.
 
 import { peerIdFromPublicKey, peerIdFromString } from '@libp2p/peer-id'
 import { RecordEnvelope } from '@libp2p/peer-record'
@@ -16,14 +16,14 @@ export type ServerState = (typeof serverStates)[number]
 
 type WireFields = Fields<swarmtune.v1.Announcement.$Properties>
 
-/** An announcement as it travels, with the peer id and the state in words. */
+/** An announcement as on the wire, with the peer id and the state as texts. */
 export type Announcement = Omit<
   WireFields,
   'peerId' | 'state' | 'trips' | 'requestBytes' | 'serverName' | 'protocols'
 > & {
-  /** what its operator calls the server; absent: it does not say */
+  /** the operator's name for the server; absent: not announced */
   readonly serverName?: string
-  /** of the largest frame that the server reads; absent: it does not say */
+  /** bytes of the largest accepted frame; absent: not announced */
   readonly requestBytes?: number
   /** ids such as `inference/3.0.0` of protocols whose versions differ from release 0.1.0; absent: none */
   readonly protocols?: readonly string[]
@@ -48,7 +48,7 @@ export type AnnouncementFields = Omit<
   readonly addresses?: readonly string[]
 }
 
-/** separates these signatures from all others that are made with a peer key */
+/** separates these signatures from all others of a peer key */
 export const announcementDomain = 'swarmtune-announcement'
 const payloadType = new TextEncoder().encode('/swarmtune/announcement/1')
 
@@ -68,12 +68,12 @@ const maxProtocolLength = 64
 const maxTextLength = 128
 const maxBlocks = 100_000
 
-/** characters of the name that an operator gives a server */
+/** maximum characters of a server's name */
 const maxServerNameLength = 64
 /** Anything but letters, digits, punctuation, symbols and spaces within. */
 const noServerName = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]|^ | $/u
 
-/** Throws INVALID_ARGUMENT for what cannot name a server. */
+/** Throws INVALID_ARGUMENT for an invalid server name. */
 export function checkServerName(name: string): string {
   if (name.length >= 1 && name.length <= maxServerNameLength && !noServerName.test(name)) return name
   const expected = `1 to ${maxServerNameLength} printable characters, no space at either end`
@@ -141,7 +141,7 @@ function checkFields(announcement: Announcement, now: number): void {
   }
 }
 
-/** The fields of a record, nothing of them checked but that they can be held. Throws INVALID_ARGUMENT. */
+/** The fields of a record, unverified. Throws INVALID_ARGUMENT. */
 function decode(payload: Uint8Array): Omit<Announcement, 'peerId'> & { readonly peerBytes: Uint8Array } {
   let plain: WireFields
   try {

@@ -1,4 +1,4 @@
-// Keeps a server's announcement alive while it serves, and takes it back when it leaves.
+// Renews a server's announcement while it serves, and withdraws it when it leaves.
 import { SerialQueue } from '../../common/async.ts'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { type Logger, silent } from '../../common/logger.ts'
@@ -33,7 +33,7 @@ export class Announcer {
   #timer: NodeJS.Timeout | undefined
   #dueAt = Number.POSITIVE_INFINITY
   #unsubscribe: (() => void) | undefined
-  /** announcements follow each other, so that the last word is the last one said */
+  /** announcements run in order, so that the latest one wins */
   readonly #turns = new SerialQueue()
 
   constructor(components: { network: AnnouncingPeer; logger?: Logger }, init: AnnouncerInit = {}) {
@@ -44,8 +44,9 @@ export class Announcer {
   }
 
   /**
-   * Announces what `describe` says, now and again before it expires, when new peers appear and when addresses change.
-   * Returns after the first announcement, also if no peer received it. Throws INVALID_ARGUMENT for invalid fields.
+   * Announces the result of `describe`, now and again before it expires, when new peers appear and when addresses
+   * change. Returns after the first announcement, also if no peer received it. Throws INVALID_ARGUMENT for invalid
+   * fields.
    */
   async start(source: { describe(): AnnouncementFields }): Promise<void> {
     if (this.#describe) return
@@ -65,8 +66,8 @@ export class Announcer {
   }
 
   /**
-   * Takes the announcement back: the last record says `offline`, which readers take for gone, and outlives those before
-   * it so that none of them can be shown again. Never throws.
+   * Withdraws the announcement: the last record says `offline`, which readers treat as gone. It outlives all earlier
+   * records, so none of them can be replayed. Never throws.
    */
   async stop(): Promise<void> {
     if (this.#stopping.signal.aborted) return
@@ -79,7 +80,7 @@ export class Announcer {
       await this.#turns.idle
       await this.#network.announce({ ...this.#describe(), state: 'offline' }, { expiryMs: this.#expiryMs, signal })
     } catch (error) {
-      this.#logger.warn({ reason: messageOf(error) }, 'the swarm could not be told that this server leaves')
+      this.#logger.warn({ reason: messageOf(error) }, 'could not announce that this server leaves')
     }
   }
 
@@ -96,7 +97,7 @@ export class Announcer {
         await this.update()
       } catch (error) {
         if (this.#stopping.signal.aborted) return
-        this.#logger.warn({ reason: messageOf(error) }, 'announcing failed, trying again')
+        this.#logger.warn({ reason: messageOf(error) }, 'announcing failed, retrying')
       }
       this.#schedule(this.#intervalMs)
     }, delayMs)

@@ -25,10 +25,10 @@ export interface DirectoryInit {
 /** enough for the largest swarm that answers from one directory: two thousand records take under a megabyte */
 const defaultCapacity = 2048
 
-/** peers that are remembered as met; past it those that were met longest ago are forgotten */
+/** maximum number of remembered peers; the least recently met are forgotten first */
 const maxMet = 4096
 
-/** The end of a record, where its signature is. */
+/** The end of a record, which contains its signature. */
 function signatureOf(record: Uint8Array): string {
   return Buffer.from(record.subarray(-64)).toString('latin1')
 }
@@ -43,7 +43,7 @@ export class Directory {
   /** to know a record again without looking inside */
   readonly #bySignature = new Map<string, Entry>()
   readonly #listeners = new Set<(announcement: Announcement) => void>()
-  /** peers that have shown that they are there -> the host that they were seen at; latest last */
+  /** peers that have connected -> their host; latest last */
   readonly #met = new Map<string, string>()
   readonly #capacity: number
   readonly #now: () => number
@@ -67,7 +67,9 @@ export class Directory {
     }
   }
 
-  /** Adds many, of one model only where `model` says so; `source` is the host that sent them. Returns how many were news. */
+  /**
+   * Adds records, of one model only if `model` is given; `source` is the sending host. Returns the number of new ones.
+   */
   async addAll(
     records: readonly Uint8Array[],
     { model = '', source }: { model?: string; source?: string } = {}
@@ -86,7 +88,7 @@ export class Directory {
     return news
   }
 
-  /** The announcement in a record. Throws INVALID_ARGUMENT when it is not valid now, or older than what is known. */
+  /** The announcement in a record. Throws INVALID_ARGUMENT if it is not valid now, or older than the known one. */
   async check(record: Uint8Array): Promise<Announcement> {
     const announcement = await open(record, this.#now())
     if (this.#allow && this.#allow.get(announcement.peerId) !== 'server') {
@@ -101,7 +103,7 @@ export class Directory {
   }
 
   /**
-   * Keeps a record that `check` has let through; false when it is no news. A full directory makes room at the expense
+   * Stores a record that `check` accepted; returns false if it is not new. A full directory makes room at the expense
    * of the host that holds most: its least recently renewed record is evicted. A host that makes up identities takes
    * room only from itself.
    */
@@ -111,7 +113,7 @@ export class Directory {
     const known = this.#entries.get(peerId)
     if (known && known.announcement.sequence >= sequence) return false
     if (!known && this.#entries.size >= this.#capacity) this.#makeRoom(source)
-    // a copy: what arrived may be part of a large buffer
+    // a copy, because the bytes may be part of a large buffer
     const entry = { announcement, record: Uint8Array.from(record), source }
     this.#delete(peerId)
     this.#entries.set(peerId, entry)
@@ -134,7 +136,7 @@ export class Directory {
     return this.#entries.get(peerId)?.announcement
   }
 
-  /** The peer has connected with this one, or has answered it: what it says of itself goes before what is only heard of. */
+  /** Notes that the peer connected with this one, or answered it: its own records take precedence. */
   meet(peerId: string, host: string): void {
     this.#met.delete(peerId)
     this.#met.set(peerId, host)
@@ -149,8 +151,8 @@ export class Directory {
   }
 
   /**
-   * The signed records, those of servers that have left included. An answer that cannot hold all takes the first ones: peers that
-   * were met come before those only heard of, and hosts take turns by bytes.
+   * The signed records, including those of servers that have left. If an answer cannot hold all, the first ones win:
+   * met peers come before others, and hosts take turns by bytes.
    */
   records(model = ''): Uint8Array[] {
     return this.#live(model).map(entry => entry.record)
@@ -171,7 +173,7 @@ export class Directory {
     this.#purge()
     const all = [...this.#entries.values()]
     const entries = model === '' ? all : all.filter(entry => entry.announcement.model === model)
-    // what this peer says of itself comes from no other host
+    // this peer's own record counts for no other host
     const hostOf = ({ source, announcement }: Entry) => (source === '' ? '' : this.#met.get(announcement.peerId))
     const options = { costOf: ({ record }: Entry) => record.length, latestFirst: true }
     const met = entries.filter(entry => hostOf(entry) !== undefined)
@@ -211,7 +213,7 @@ export class Directory {
     for (const [source, { size }] of this.#bySource) {
       if (size > most) [largest, most] = [source, size]
     }
-    // where every host has one: the oldest of all
+    // if every host has one: the oldest of all
     const oldest = this.#bySource.get(largest)?.values().next().value ?? this.#entries.keys().next().value!
     this.#delete(oldest)
   }

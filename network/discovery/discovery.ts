@@ -13,9 +13,9 @@ import { modelKey, recordKey } from './records.ts'
 
 export interface FindOptions {
   readonly signal?: AbortSignal
-  /** whether what is found will do; default: anything. More and dearer ways are tried until it says yes */
+  /** whether the result suffices; default: anything does. More expensive look-ups follow until it returns true */
   readonly enough?: (servers: readonly Announcement[]) => boolean
-  /** false: also servers that are announced and do not answer; default: without them where there are many */
+  /** false: include announced servers that do not answer; default: exclude them if there are many */
   readonly verify?: boolean
 }
 
@@ -26,22 +26,23 @@ export interface FindOptions {
 const firstRound = 3
 const secondRound = 2
 const likeliest = 16
-/** providers that are asked for their directory at the same time */
+/** maximum providers to ask for their directory at once */
 const providersAtOnce = 16
 
 export type Seeker = Pick<Peer, 'peerId' | 'request' | 'peersWith' | 'hostOf'> &
   Partial<Pick<Peer, 'ping'>> & { readonly directory: Directory; readonly dht: Dht }
 
 /**
- * The servers of a model, freshest announcement of each, all of them verified and not expired; empty when none is found.
- * Asks connected peers for their directory and then servers of the model for theirs; else looks up the providers of the
- * model on the DHT and asks those; else reads the providers' records from the DHT. Where so many are announced that some may
- * be made up, those that answer a ping are the servers. Throws when `signal` aborts, and INTERNAL where the DHT itself fails.
+ * The servers of a model with their newest announcement, verified and not expired; empty if none is found. Asks
+ * connected peers for their directory, then servers of the model for theirs. If that does not suffice, looks up the
+ * model's providers on the DHT and asks those, and finally reads the providers' records from the DHT. Where so many are
+ * announced that some may be made up, those that answer a ping are the servers. Throws when `signal` aborts, and
+ * INTERNAL if the DHT itself fails.
  */
 export async function findServers(network: Seeker, model: string, options: FindOptions = {}): Promise<Announcement[]> {
   const { signal } = options
   const enough = options.enough ?? (servers => servers.length > 0)
-  /** the best place in which anybody has told of a server: an honest directory tells of honest ones first */
+  /** the best position of a server in any answer: honest directories list honest servers first */
   const places = new Map<string, number>()
   const others = () => {
     const placeOf = ({ peerId }: Announcement) => places.get(peerId) ?? Number.MAX_SAFE_INTEGER
@@ -71,7 +72,7 @@ export async function findServers(network: Seeker, model: string, options: FindO
         someAnswered.resolve()
       })
     )
-    // and is not waited for as long where others have answered
+    // with a shorter wait once others have answered
     await Promise.race([asking, someAnswered.promise.then(() => pause(answerPatienceMs, signal))])
     signal?.throwIfAborted()
   }
@@ -93,10 +94,10 @@ export async function findServers(network: Seeker, model: string, options: FindO
       if (provider.peerId === network.peerId || providers.has(provider.peerId)) continue
       providers.set(provider.peerId, provider)
       const asks = ask([provider]).finally(() => asking.delete(asks))
-      // what aborts it is thrown below
+      // the abort reason is thrown below
       void settled(asks)
       asking.add(asks)
-      // the first is waited for, as it mostly knows the others; later ones only where there are many
+      // waits for the first, which mostly knows the others; for later ones only if there are many
       if (providers.size === 1 || asking.size >= providersAtOnce) await Promise.race(asking)
       found = enough(others()) && enough(await usable())
       if (found) break
@@ -126,7 +127,7 @@ function isWhole(servers: readonly Announcement[]): boolean {
   })
 }
 
-/** Takes a server's record from the DHT into the directory, where there is a valid one of this model. */
+/** Adds a server's record from the DHT to the directory, if there is a valid one of this model. */
 async function readRecord(network: Seeker, peerId: string, model: string, signal: AbortSignal): Promise<void> {
   const record = await network.dht.get(recordKey(peerId), signal).catch(() => null)
   if (record) await network.directory.addAll([record], { model, source: 'dht' })

@@ -32,7 +32,7 @@ function fitting(records: readonly Uint8Array[]): Uint8Array[] {
   return taken
 }
 
-/** Answers directory requests with all that this peer knows, after taking in what the asker sent. */
+/** Answers directory requests with the known records, after storing those of the requester. */
 export async function serveDirectory(
   network: Pick<AnyPeer, 'handle' | 'hostOf'> & { readonly directory: Directory }
 ): Promise<void> {
@@ -46,7 +46,7 @@ export async function serveDirectory(
       }
       const { model, announcements } = request.body
       const source = network.hostOf(peerId)
-      // its own comes first; what it has to tell of others is counted before it is verified
+      // its own record comes first; records of other peers are counted before verification
       const [own, ...others] = announcements.slice(0, maxPushedRecords)
       const admitted = others.filter(record =>
         quota.admit(source, Buffer.from(record.subarray(-64)).toString('latin1'))
@@ -59,7 +59,10 @@ export async function serveDirectory(
   )
 }
 
-/** Asks one peer for its directory, tells it our own announcement, keeps what is valid and news. Returns the peer ids that the answer names, in its order. */
+/**
+ * Asks one peer for its directory, sends our own announcement, and stores valid new records. Returns the peer ids of
+ * the answer, in its order.
+ */
 export async function askDirectory(
   network: Peer,
   peer: string,
@@ -115,14 +118,14 @@ export class Gossip {
   /** One exchange with a peer chosen at random. Never throws. */
   async exchange(): Promise<void> {
     const { directory, peerId } = this.#network
-    // a server of a model has no use for the others; a peer that serves none keeps them all
+    // a server needs only records of its model; a peer without a model keeps them all
     const model = directory.get(peerId)?.model ?? ''
     let peer: string | undefined
     try {
       const addresses = new Map<string, readonly string[]>(
         (await this.#network.peersWith(protocols.directory)).map(connected => [connected, []])
       )
-      // those that were met are first: records that a stranger makes up do not crowd them out
+      // met peers first, so that a stranger's fake records do not displace them
       for (const announcement of directory.list(model).slice(0, maxGossipPartners)) {
         addresses.set(announcement.peerId, announcement.addresses)
       }

@@ -21,18 +21,18 @@ type Components = Parameters<ReturnType<typeof mdns>>[0]
 /** with the part of upstream's class that its interface does not show */
 type Discovery = PeerDiscovery & { start?(): unknown; stop?(): unknown; readonly mdns?: EventEmitter }
 
-/** longest interval that a timer takes: questions under a name that is only answered */
+/** maximum interval of a timer, for a name that is answered but not queried */
 const neverMs = 2 ** 31 - 1
 
 export class LocalPeers {
   readonly #libp2p: Libp2p
   readonly #logger: Logger
   readonly #discovery: Discovery
-  /** answers under a second name, and hears nothing */
+  /** answers under a second name, and ignores answers */
   readonly #second: Discovery | undefined
   readonly #stopping = new AbortController()
   readonly #dialing = new Set<string>()
-  /** peers that have answered, and those that libp2p has identified */
+  /** peers that answered, and peers that libp2p identified */
   readonly #found = new Set<string>()
   readonly #identified = new Set<string>()
   readonly #waiting = new Set<() => void>()
@@ -40,8 +40,7 @@ export class LocalPeers {
   #started = false
 
   /**
-   * @param init.tag what `multicastTag` gives
-   * @param init.answerTag another one, answered and not asked for
+   * @param init.tag the result of `multicastTag` @param init.answerTag another tag, answered but not queried
    * @param init.answers false for clients, which no peer needs to find
    */
   constructor(
@@ -84,7 +83,7 @@ export class LocalPeers {
         discovery.mdns?.on('error', error => this.#logger.debug({ reason: messageOf(error) }, 'multicast failed'))
       }
     } catch (error) {
-      this.#logger.warn({ reason: messageOf(error) }, 'multicast does not work here: no peer is found by it')
+      this.#logger.warn({ reason: messageOf(error) }, 'multicast does not work here: peers of the LAN are not found')
     }
   }
 
@@ -117,7 +116,7 @@ export class LocalPeers {
   async #dial({ id, multiaddrs }: { id: PeerId; multiaddrs: PeerInfo['multiaddrs'] }): Promise<void> {
     const peer = id.toString()
     const here = this.#libp2p
-    // an answer costs nothing to make up: those that there is no time for are found again at the next question
+    // fake answers are free, so excess ones are dropped; real peers answer the next query again
     if (this.#dialing.size >= maxMulticastDials) return
     if (this.#dialing.has(peer) || id.equals(here.peerId) || here.getConnections(id).length > 0) return
     this.#dialing.add(peer)

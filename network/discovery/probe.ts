@@ -62,7 +62,7 @@ export async function serveProbe(network: Pick<Peer, 'handle'>, libp2p: Libp2p):
   )
 }
 
-/** Asks a peer how it sees us; it tries to connect to those of the addresses that are on the host it sees us at. */
+/** Asks a peer how it sees us; it tries to connect to our addresses on the host that it sees. */
 export async function probe(
   network: Pick<Peer, 'request'>,
   peer: string,

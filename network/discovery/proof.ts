@@ -1,5 +1,5 @@
-// Which of many announced servers are there. Announcements cost nothing to make up: where there are more than a client can try one
-// after the other, those that answer a ping are used, and the others only while they are few.
+// Finds out which announced servers exist. Fake announcements are free: if there are too many servers to try in turn,
+// only those that answer a ping are used.
 
 import {
   maxProofRounds,
@@ -32,7 +32,7 @@ class Proofs {
     this.#network = network
   }
 
-  /** Whether the server answers; null while it is waited for, undefined where it was not tried, or long ago. */
+  /** Whether the server answers; null while pending, undefined if it was not tried recently. */
   of({ peerId }: Announcement): boolean | null | undefined {
     const proof = this.#known.get(peerId)
     if (proof === undefined) return undefined
@@ -62,18 +62,18 @@ class Proofs {
   }
 }
 
-/** Several look-ups of one network share what they have learned. */
+/** Look-ups of one network share their results. */
 const proofsOf = new WeakMap<object, Proofs>()
 
 export interface ProofOptions {
-  /** whether those that are there will do: the others are not waited for much longer then */
+  /** whether the servers found so far suffice, so that the wait for others is short */
   readonly enough: (servers: readonly Announcement[]) => boolean
   readonly signal?: AbortSignal
 }
 
 /**
- * Of the candidates, likeliest first, those to use: all where they are few, or where few of those that were tried are missing;
- * else those that answer. Where none does: all. Never throws; returns early when the signal aborts.
+ * The candidates to use, most likely first: all if they are few, or if few of the tried ones are missing; otherwise
+ * those that answer. All if none answers. Never throws; returns early when the signal aborts.
  */
 export async function proven(
   network: Pick<Peer, 'ping'>,
@@ -85,7 +85,7 @@ export async function proven(
   proofsOf.set(network, proofs)
   const known = (answer: boolean | null | undefined) => candidates.filter(server => proofs.of(server) === answer)
   const isEnough = () => enough(known(true))
-  /** some of those that were tried are missing: the others may be made up too */
+  /** some tried servers are missing, so the others may be fake too */
   const isDoubtful = () => known(false).length > known(true).length / 4
   const next = () => known(undefined).slice(0, proofsAtOnce)
 
@@ -104,12 +104,12 @@ export async function proven(
   if (!isDoubtful() || candidates.length - found.length <= maxUnproven) {
     return [...found, ...candidates.filter(server => proofs.of(server) !== true)]
   }
-  // the others are tried for the next time
+  // the others are tried for the next call
   for (const server of next()) void proofs.try(server)
   return found
 }
 
-/** Waits for all of them, no longer than `limitMs`, and no longer than `proofPatienceMs` in all once it is enough. */
+/** Waits for all of them, at most `limitMs`, and at most `proofPatienceMs` in all once they suffice. */
 async function settled(work: readonly Promise<void>[], isEnough: () => boolean, limitMs: number): Promise<void> {
   const done = Promise.withResolvers<void>()
   const begin = performance.now()

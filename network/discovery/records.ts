@@ -1,4 +1,4 @@
-// Announcements on the DHT: the keys, and what every node checks before it stores a record or believes one.
+// Announcements on the DHT: the keys, and the checks before a node stores or trusts a record.
 import type { KadDHTInit } from '@libp2p/kad-dht'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'

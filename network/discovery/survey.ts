@@ -1,4 +1,4 @@
-// Every model that a swarm serves, by asking peers for their directories until they tell nothing new.
+// Lists all models of a swarm, by asking peers for their directories until there is nothing new.
 import type { Announcement } from './announcement.ts'
 import { findServers, type Seeker } from './discovery.ts'
 import { askDirectory } from './gossip.ts'
@@ -7,11 +7,14 @@ export interface SurveyOptions {
   readonly signal?: AbortSignal
 }
 
-/** Peers asked at the same time, and rounds of them: servers keep the records of their own model, so each model is asked. */
+/**
+ * Number of concurrent requests, and of rounds: servers keep only the records of their own model, so each model is
+ * asked.
+ */
 const peersPerRound = 8
 const maxRounds = 6
 
-/** Takes from each group in turn: the first of each, then the second of each. */
+/** Interleaves the groups: the first of each, then the second of each. */
 function inTurns<T>(groups: readonly (readonly T[])[]): T[] {
   const longest = Math.max(0, ...groups.map(group => group.length))
   return Array.from({ length: longest }, (_, place) => groups.flatMap(group => group[place] ?? [])).flat()

@@ -1,4 +1,4 @@
-// How many addresses are remembered of one peer. libp2p adds those of every message to what it knows, without an end.
+// Limits the stored addresses of a peer. libp2p adds the addresses of every message without a limit.
 import type { Address, Peer, PeerData, PeerId, PeerStore } from '@libp2p/interface'
 import { maxAddressesPerPeer } from '../constants.ts'
 
@@ -10,7 +10,7 @@ function trimmed(data: PeerData): PeerData {
   }
 }
 
-/** The latest addresses first, then as many of the others as there is room for. */
+/** The latest addresses first, then others up to the limit. */
 function kept({ addresses }: Peer, { multiaddrs = [], addresses: said = [] }: PeerData): Address[] {
   const latest = new Set([...multiaddrs, ...said.map(({ multiaddr }) => multiaddr)].map(String))
   const isLatest = ({ multiaddr }: Address) => latest.has(multiaddr.toString())
@@ -20,7 +20,7 @@ function kept({ addresses }: Peer, { multiaddrs = [], addresses: said = [] }: Pe
   )
 }
 
-/** Limits what the store takes, from messages of any protocol. @param own this peer, which may have as many as it likes */
+/** Limits the addresses in the store, from messages of any protocol. @param own this peer, which has no limit */
 export function limitAddresses(store: PeerStore, own: PeerId): void {
   for (const method of ['save', 'patch'] as const) {
     const write = store[method].bind(store)

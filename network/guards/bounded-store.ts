@@ -3,9 +3,9 @@ import { MemoryDatastore } from 'datastore-core'
 import { Key, type Pair } from 'interface-datastore'
 
 export interface BoundedStoreInit {
-  /** first part of a key -> entries that are kept under it; what is written longest ago makes room */
+  /** first part of a key -> maximum entries under it; the oldest entry is evicted */
   readonly limits: Readonly<Record<string, number>>
-  /** gives the keys that stay, such as those of connected peers */
+  /** returns keys that are never evicted, such as those of connected peers */
   readonly held?: () => ReadonlySet<string>
 }
 
@@ -59,7 +59,7 @@ export class BoundedStore extends MemoryDatastore {
     }
   }
 
-  /** Drops the oldest entry that is not held; where all are, the oldest. */
+  /** Evicts the oldest entry that is not held; if all are held, the oldest. */
   #makeRoom(written: Set<string>): void {
     const held = this.#held()
     let oldest: string | undefined

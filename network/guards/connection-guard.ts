@@ -1,5 +1,5 @@
-// Limits connections: sockets before the end of their handshake, and open ones. An address that takes many makes room itself,
-// oldest first, so that a newcomer gets in whatever others hold open. Knows no protocol.
+// Limits connections: sockets before the end of their handshake, and open ones. Evicts the oldest connection of the
+// address with most, so that a newcomer always gets in. Knows no protocol.
 import type { Server } from 'node:net'
 import type { Connection, Listener, MultiaddrConnection, PeerId, Transport } from '@libp2p/interface'
 import { SwarmError } from '../../common/errors.ts'
@@ -20,9 +20,9 @@ export interface ConnectionGuardInit {
   /** connections of one address, and all */
   readonly perHost: number
   readonly connections: number
-  /** of the connections, what is kept for known members */
+  /** share of the connections reserved for known members */
   readonly keptForKnown: number
-  /** whether a peer is a known member: on an allow-list, or announced lately */
+  /** whether a peer is a known member: on an allow-list, or recently announced */
   readonly isKnown: (peerId: string) => boolean
 }
 
@@ -55,7 +55,7 @@ export class ConnectionGuard {
     return this.#open.size
   }
 
-  /** A transport whose listeners tell of each socket that comes. */
+  /** A transport whose listeners report each incoming socket. */
   watch<C, T extends Transport>(create: (components: C) => T): (components: C) => T {
     return components => {
       const transport = create(components)
@@ -95,11 +95,11 @@ export class ConnectionGuard {
     return false
   }
 
-  /** A connection is open: others make room where there are too many, or it goes itself. */
+  /** Admits an open connection: evicts others if there are too many, or closes this one. */
   opened(connection: OpenConnection): void {
     const host = sourceOf(connection.remoteAddr)
     this.#open.set(connection, host)
-    // those that we have opened are our own choice
+    // outgoing connections are not limited
     if (connection.direction === 'outbound') return
     const { perHost, connections, keptForKnown } = this.#init
     const isStranger = (each: OpenConnection) => each.direction === 'inbound' && !this.#isKnown(each)
@@ -145,7 +145,7 @@ export class ConnectionGuard {
     }
   }
 
-  /** The address with most; among equals the one that has waited longest. Addresses of known members come last. */
+  /** The address with most connections; among equals the oldest. Addresses of known members come last. */
   #fullestPending(): string {
     const known = new Set<string>()
     for (const [connection, host] of this.#open) if (this.#isKnown(connection)) known.add(host)
@@ -167,7 +167,7 @@ function fullest(connections: readonly (readonly [OpenConnection, string])[]): (
   return connections.filter(([, each]) => each === host)
 }
 
-/** The oldest on which nothing is under way; where all are in use, the newest: what runs is not disturbed. */
+/** The oldest idle one; if all are in use, the newest, so that running work is not disturbed. */
 function victimOf(connections: readonly (readonly [OpenConnection, string])[]): OpenConnection {
   const [idle] = connections.slice(0, -1).find(([{ streams }]) => streams.length === 0) ?? []
   return idle ?? connections.at(-1)![0]

@@ -1,5 +1,5 @@
-// Limits what each peer and host may store here for the DHT, and tells the rules of records which host is storing. Answers about
-// providers leave out those without addresses, and name providers that this peer has met first.
+// Limits what each peer and host may store here for the DHT, and passes the storing host to the record rules. Answers
+// omit providers without addresses and list met providers first.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { PeerId } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
@@ -26,7 +26,7 @@ export function storingHost(): string | undefined {
   return sender.getStore()
 }
 
-/** Field 1, the key, of a marshalled libp2p `Record`. Throws RangeError where it is none. */
+/** Field 1, the key, of a marshalled libp2p `Record`. Throws RangeError for an invalid record. */
 function keyOfRecord(record: Uint8Array): Uint8Array {
   const reader = protobuf.Reader.create(record)
   let key: Uint8Array = new Uint8Array()
@@ -38,7 +38,9 @@ function keyOfRecord(record: Uint8Array): Uint8Array {
   return key
 }
 
-/** Throws INVALID_ARGUMENT where a message and the record in it name different keys: the record's would go uncounted. */
+/**
+ * Throws INVALID_ARGUMENT if a message and its record have different keys, because the record's would not be counted.
+ */
 function checkKeys({ key = new Uint8Array(), record }: DhtMessage): void {
   if (record === undefined || Buffer.from(keyOfRecord(record)).equals(key)) return
   throw new SwarmError('INVALID_ARGUMENT', 'the key of a message is not the key of its record')
@@ -57,9 +59,9 @@ export function guardDht(kad: KadDHT, hostOf: (peer: PeerId) => string): void {
       checkKeys(message)
       const host = hostOf(peer)
       const key = `${type} ${Buffer.from(message.key ?? []).toString('latin1')}`
-      // of one host, each peer's own key counts: who makes up peers makes up providers of one key
+      // per host, each peer's own key counts, because made-up peers can all provide one key
       if (!ofPeers.admit(peer.toString(), key) || !ofHosts.admit(host, `${key} ${peer}`)) {
-        throw new SwarmError('BUSY', `${peer} has this peer store too much`)
+        throw new SwarmError('BUSY', `${peer} exceeds its quota of stored records`)
       }
       return sender.run(host, () => store(peer, trimmed(message, peer)))
     }
@@ -79,7 +81,7 @@ interface WithProviders {
   }
 }
 
-/** Answers about providers name at most `maxProvidersTold` that can be dialed, those that this peer has met first. */
+/** Answers list at most `maxProvidersTold` dialable providers, met ones first. */
 export function guardProviders(
   kad: KadDHT,
   { hostOf, isMet }: { readonly hostOf: (peer: PeerId) => string; readonly isMet: (peer: PeerId) => boolean }

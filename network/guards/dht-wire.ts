@@ -1,5 +1,5 @@
-// Limits on what a DHT message may hold, before it is decoded. kad-dht reads up to 4 MiB at once and works on all of it: one
-// message of 3.6 MB kept a server from everything else for 11 s.
+// Limits DHT messages before they are decoded. kad-dht reads up to 4 MiB at once and works on all of it: one message of
+// 3.6 MB kept a server from everything else for 11 s.
 import type { PeerId, Stream } from '@libp2p/interface'
 import {
   maxAddressesPerPeer,
@@ -45,7 +45,7 @@ export interface WithWire {
   }
 }
 
-/** what an answer is decoded with: more of anything makes it a failed request */
+/** decoding limits of an answer: exceeding one fails the request */
 const limits = {
   closer: maxCloserPeers,
   closer$: { multiaddrs: maxAddressesPerPeer },
@@ -53,7 +53,7 @@ const limits = {
   providers$: { multiaddrs: maxAddressesPerPeer }
 }
 
-/** Limits the requests that come in, and the answers to our own. Call before the DHT starts. */
+/** Limits incoming requests, and answers to our own. Call before the DHT starts. */
 export function limitDht({ rpc, network }: WithWire): void {
   const serve = rpc.onIncomingStream.bind(rpc)
   rpc.onIncomingStream = (stream, connection) => {

@@ -1,15 +1,15 @@
-// Turns for many sources: one that has much takes no place from one that has little. Pure.
+// Fair interleaving of sources: a source with much does not displace one with little. Pure.
 
 export interface FairlyOptions<Item> {
-  /** what an item costs its source; default 1 each */
+  /** cost of an item; default 1 */
   readonly costOf?: (item: Item) => number
-  /** of one source the last items come first */
+  /** within a source the last items come first */
   readonly latestFirst?: boolean
 }
 
 /**
- * The items of all sources in turns, each source's in their order: what comes next is of the source that has had least so far.
- * Where two have had the same, the source with less in all comes first, and else the earlier item.
+ * The items of all sources in turns, each source in order: the next item is of the source with the smallest cost so
+ * far. On a tie, the source with the smaller total comes first, then the earlier item.
  */
 export function fairly<Item>(
   items: readonly Item[],

@@ -1,5 +1,5 @@
-// Limits on length-prefixed messages that libp2p's services read, before anything of them is decoded: where a service sets no limit of
-// its own it reads up to 4 MiB, and may work for seconds on what is in it.
+// Limits length-prefixed messages of libp2p's services before decoding. A service without its own limit reads up to 4
+// MiB and may work on it for seconds.
 import type { Connection, Stream, StreamMessageEvent } from '@libp2p/interface'
 import { SwarmError } from '../../common/errors.ts'
 
@@ -10,7 +10,7 @@ import { SwarmError } from '../../common/errors.ts'
  */
 export function limitMessages(stream: Stream, what: string, maxBytes: number, count = Number.POSITIVE_INFINITY): void {
   let messages = 0
-  /** of the message that is coming: bytes left, or the part of its length that has come */
+  /** the current message: remaining bytes, or the received part of its length prefix */
   let left = 0
   let length = 0
   let scale = 1

@@ -1,4 +1,4 @@
-// How many keys one source may have others store for it: identities cost nothing, memory does. Pure but for the clock.
+// Quotas of stored keys per source, because identities are free and memory is not. Pure except for the clock.
 
 interface Window {
   readonly keys: Set<string>

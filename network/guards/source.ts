@@ -1,4 +1,4 @@
-// The key that a connection counts under where limits are per address. Pure.
+// The key of a connection for limits per address. Pure.
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** The first 64 bits of an IPv6 address, as hexadecimal groups: one customer of a provider has all addresses with them. */
@@ -16,8 +16,8 @@ function networkOf(address: string): string {
 }
 
 /**
- * The key of an address for limits: the IPv4 address, the /64 network of an IPv6 address (an IPv4 one mapped into IPv6 is
- * IPv4), the relay for a peer behind a relay. The whole address where it has none of these.
+ * The key of an address for limits: the IPv4 address, the /64 network of an IPv6 address (an IPv4 one mapped into IPv6
+ * is IPv4), the relay for a peer behind a relay. The whole address in other cases.
  */
 export function sourceOf(address: Multiaddr): string {
   const components = address.getComponents()

@@ -23,13 +23,13 @@ interface Components {
 }
 
 interface JoinOptions {
-  /** name of the private swarm, empty where it is not known; undefined: an open swarm */
+  /** name of the private swarm, empty if unknown; undefined: an open swarm */
   readonly swarm?: string
   /** without an address: do not wait for a peer that multicast finds, as this one may be the first */
   readonly alone: boolean
   /** try again until a peer answers */
   readonly patient: boolean
-  /** hears what became of each address, also after the first peer has answered */
+  /** called with the outcome of each address, also after the first peer has answered */
   readonly onDialed?: (result: JoinResult) => void
   readonly signal: AbortSignal
 }
@@ -73,12 +73,12 @@ async function joinOnce(components: Components, others: readonly Multiaddr[], op
   try {
     await Promise.any([dialed, firstLocal(local, options)])
   } catch {
-    // the reasons of the named addresses say more than that the LAN is empty too
+    // the causes for the given addresses are more useful than an empty LAN
     await dialed
   }
 }
 
-/** Waits for a first peer that multicast finds. Throws UNREACHABLE where there is none in time. */
+/** Waits for a first peer found by multicast. Throws UNREACHABLE if there is none in time. */
 async function firstLocal(localPeers: LocalPeers, { signal, swarm }: JoinOptions): Promise<void> {
   const limit = AbortSignal.timeout(multicastTimeoutMs)
   if (await localPeers.first(AbortSignal.any([limit, signal]))) return

@@ -167,7 +167,7 @@ export class Libp2pNetwork implements Network {
         const watched = {
           activeAt: () => activeAt(),
           ping: (signal: AbortSignal) => this.ping(peer, { addresses, signal }),
-          lost: () => new SwarmError('UNREACHABLE', `${peer} says nothing and does not answer a ping`)
+          lost: () => new SwarmError('UNREACHABLE', `${peer} is silent and does not answer a ping`)
         }
         return await unlessSilent(watched, silence, ask, deadline.signal)
       }

@@ -16,6 +16,6 @@ export async function measureRoundTrip(channel: ByteChannel, signal: AbortSignal
   const elapsed = performance.now() - begin
   await channel.end(signal)
   if (read < pingBytes || !sent.equals(received))
-    throw new SwarmError('UNREACHABLE', 'the peer answered a ping wrongly')
+    throw new SwarmError('UNREACHABLE', 'the peer sent a wrong answer to a ping')
   return elapsed
 }

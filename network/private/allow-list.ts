@@ -3,15 +3,15 @@ import type { ConnectionGater, PeerId } from '@libp2p/interface'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { parsePeerId } from '../addresses.ts'
 
-/** `client`: may connect and ask, but what it announces is not believed */
+/** `client`: may connect and send requests, but its announcements are ignored */
 export type PeerRole = 'client' | 'server'
 
 /** Peer ids and their roles; other peers get no connection. */
 export type AllowList = ReadonlyMap<string, PeerRole>
 
 /**
- * Lines of `<peer id> [client|server]`, server by default; empty lines and what follows `#` count for nothing.
- * Throws INVALID_ARGUMENT naming the line.
+ * Lines of `<peer id> [client|server]`, server by default; empty lines and comments after `#` are ignored. Throws
+ * INVALID_ARGUMENT with the line.
  */
 export function parseAllowList(text: string, source: string): AllowList {
   const allowed = new Map<string, PeerRole>()
@@ -32,8 +32,8 @@ export function parseAllowList(text: string, source: string): AllowList {
 }
 
 /**
- * Keeps everybody else away: they are not dialed, and their connections end once the handshake shows who they are.
- * @param onRefused hears of each peer that came and was refused
+ * Refuses all other peers: they are not dialed, and their connections end once the handshake shows their peer id.
+ * @param onRefused called with each refused peer
  */
 export function gateOf(allowed: AllowList, onRefused: (peer: string) => void = () => {}): ConnectionGater {
   const deny = (peer: PeerId) => !allowed.has(peer.toString())

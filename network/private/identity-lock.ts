@@ -1,5 +1,5 @@
-// One identity, one process: two peers with one key would take each other's connections. The lock is a socket beside the
-// key, so that it ends with the process, however that ends.
+// Locks an identity for one process: two peers with one key would take each other's connections. The lock is a socket
+// beside the key, so it always ends with the process.
 
 import { createHash } from 'node:crypto'
 import { mkdir, rm, rmdir, stat } from 'node:fs/promises'
@@ -13,7 +13,7 @@ import { second } from '../../common/units.ts'
 /** longest path of a socket, everywhere */
 const maxSocketPath = 100
 const attempts = 20
-/** how long another process is waited for that takes a left-over lock away, and when it counts as gone */
+/** wait for another process that removes a stale lock, and time after which it counts as gone */
 const turnMs = 25
 const staleTurnMs = 5 * second
 
@@ -26,7 +26,7 @@ function lockPath(path: string): string {
   return beside.length <= maxSocketPath ? beside : join(tmpdir(), `${name}.lock`)
 }
 
-/** The listening socket; undefined where there is one, alive or left over. */
+/** The listening socket; undefined if there already is one, live or stale. */
 async function listen(path: string): Promise<Server | undefined> {
   const server = createServer(socket => socket.destroy())
   const done = Promise.withResolvers<Server | undefined>()
@@ -53,8 +53,8 @@ async function isAlive(path: string): Promise<boolean> {
 }
 
 /**
- * Removes a left-over lock. Only one process at a time does: a slower one would remove the new lock of another process. While the
- * left-over is there, no process can listen in its place.
+ * Removes a stale lock. Only one process at a time does this, because a slower one would remove another process's new
+ * lock. While the stale lock exists, no process can listen in its place.
  */
 async function clear(path: string): Promise<void> {
   // pipes end with their process
@@ -82,7 +82,7 @@ export function isLocked(path: string): Promise<boolean> {
   return isAlive(lockPath(path))
 }
 
-/** Locks a key file for this process; the function returned unlocks it. undefined where another peer has it. */
+/** Locks a key file for this process; the function returned unlocks it. undefined if another peer holds it. */
 export async function tryLockIdentity(path: string): Promise<(() => Promise<void>) | undefined> {
   const lock = lockPath(path)
   for (let attempt = 0; attempt < attempts; attempt++) {
@@ -100,7 +100,7 @@ export async function tryLockIdentity(path: string): Promise<(() => Promise<void
   return undefined
 }
 
-/** As `tryLockIdentity`; throws ADDRESS_IN_USE where another peer runs with the key. */
+/** As `tryLockIdentity`; throws ADDRESS_IN_USE if another peer runs with the key. */
 export async function lockIdentity(path: string): Promise<() => Promise<void>> {
   const unlock = await tryLockIdentity(path)
   if (unlock) return unlock

@@ -1,4 +1,4 @@
-// The key that is a peer's identity: made anew, or kept in a file so that the peer id outlives the process.
+// The key of a peer's identity: a temporary one, or one in a file so that the peer id outlives the process.
 import { readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
@@ -21,7 +21,7 @@ export function generateIdentity(): Promise<PrivateKey> {
 }
 
 /**
- * Refuses a file with a secret that others than its owner can read or write. Throws INVALID_ARGUMENT.
+ * Throws INVALID_ARGUMENT for a secret file that users other than its owner can read or write.
  * @param what `identity file`
  */
 export async function checkPrivate(path: string, what: string): Promise<void> {
@@ -33,8 +33,8 @@ export async function checkPrivate(path: string, what: string): Promise<void> {
 }
 
 /**
- * The key in the file, which is made with a new one (mode 0600) where there is none. The file holds libp2p's protobuf
- * `PrivateKey`. Throws INVALID_ARGUMENT when the file holds something else, or others can read it.
+ * The key in the file. Creates the file with a new key (mode 0600) if there is none. The file contains libp2p's
+ * protobuf `PrivateKey`. Throws INVALID_ARGUMENT for another content, or if other users can read it.
  */
 export async function loadIdentity(path: string): Promise<PrivateKey> {
   let bytes: Uint8Array

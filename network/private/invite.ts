@@ -7,7 +7,7 @@ import { swarmtune } from '../../proto/gen/swarmtune.js'
 import { toMultiaddr } from '../addresses.ts'
 
 const Wire = swarmtune.v1.Invite
-/** the digit is the version of what follows */
+/** the digit is the version of the format */
 const prefix = 'swarm1'
 const checksumBytes = 4
 /** of a libp2p pre-shared key */
@@ -22,7 +22,7 @@ export interface Invite {
   /** letters, digits, `.`, `_` and `-`: it names a file too */
   readonly name: string
   readonly secret: Uint8Array
-  /** multiaddrs of peers to join by; none where the swarm is found by multicast */
+  /** multiaddrs of peers to join by; empty if the swarm is found by multicast */
   readonly peers: readonly string[]
   /** identity (hex) and name of the one model that the swarm is for */
   readonly model?: { readonly identity: string; readonly name: string }
@@ -37,7 +37,7 @@ export function generateSecret(): Uint8Array {
   return new Uint8Array(randomBytes(secretBytes))
 }
 
-/** Throws INVALID_ARGUMENT for what cannot name a swarm. */
+/** Throws INVALID_ARGUMENT for an invalid swarm name. */
 export function checkSwarmName(name: string): string {
   if (name.length <= maxNameLength && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) return name
   throw new SwarmError(
@@ -78,7 +78,7 @@ export function looksLikeInvite(text: string): boolean {
   return /^\s*swarm\d+[1-9A-HJ-NP-Za-km-z]{40,}/.test(text)
 }
 
-/** What an invite says. White space around and inside (a line that was wrapped) does no harm. Throws INVALID_ARGUMENT. */
+/** Decodes an invite. White space around and inside it (a wrapped line) is ignored. Throws INVALID_ARGUMENT. */
 export function parseInvite(text: string): Invite {
   const bare = text.replaceAll(/\s/g, '')
   if (!/^swarm\d/.test(bare)) reject(`expected a text that begins with ${prefix}, found '${bare.slice(0, 12)}…'`)

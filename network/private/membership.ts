@@ -1,4 +1,4 @@
-// What being in a swarm means for a peer's network: whom it joins by, what it enciphers with, what it listens for. Pure.
+// The network settings of a swarm's member: peers to join by, the secret, and the multicast names. Pure.
 import { createHash } from 'node:crypto'
 import { SwarmError } from '../../common/errors.ts'
 import { isLoopback, toMultiaddrs } from '../addresses.ts'
@@ -13,7 +13,7 @@ export interface MembershipInit {
   readonly model?: string
   /** without a model or an invite: look on the LAN for peers of open swarms, whichever model they serve */
   readonly anyModel?: boolean
-  /** look for peers on the LAN; default: where no address is named, or an invite, and not all of them are loopback */
+  /** look for peers on the LAN; default: without an address or with an invite, unless all addresses are loopback */
   readonly multicast?: boolean
   /** multiaddrs; empty for clients */
   readonly listen?: readonly string[]
@@ -30,10 +30,9 @@ export interface Membership {
 }
 
 /**
- * A named address means that peer only: without an invite, no other peer is looked for or told of this one, unless `multicast` asks
- * for the LAN too. An invite names
- * its swarm, so that peers on the LAN that prove its secret are as good as those at its addresses.
- * Throws INVALID_ARGUMENT on a text that is no invite or no list of addresses, and on an invite to a swarm of another model.
+ * A given address means only that peer: without an invite, the LAN is neither searched nor answered unless `multicast`
+ * is set. Peers on the LAN that prove an invite's secret are as good as those at its addresses. Throws INVALID_ARGUMENT
+ * for an invalid invite or list of addresses, and for an invite to a swarm of another model.
  */
 export function membership(init: MembershipInit): Membership {
   const invite = typeof init.swarm === 'string' ? parseInvite(init.swarm) : init.swarm
@@ -59,15 +58,15 @@ export function membership(init: MembershipInit): Membership {
   }
 }
 
-/** What an open swarm is asked for on the LAN: its model, or all that there are. */
+/** The multicast name of an open swarm: its model, or all models. */
 function tagged({ model, anyModel }: MembershipInit): Parameters<typeof multicastTag>[0] | undefined {
   if (model !== undefined) return { model }
   return anyModel ? 'open' : undefined
 }
 
 /**
- * A one-way function of the secret of a private swarm, or of the model identity of an open one; nobody learns it back. `open` is the
- * tag that servers of every open swarm answer to.
+ * A one-way function of the secret of a private swarm, or of the model identity of an open one; it cannot be inverted.
+ * `open` is the tag that servers of every open swarm answer to.
  */
 export function multicastTag(swarm: { readonly secret: Uint8Array } | { readonly model: string } | 'open'): string {
   const hash = createHash('sha256').update('swarmtune multicast tag 1\n')

@@ -1,6 +1,7 @@
-// Connections of a private swarm: everything on them, handshakes and protocol names included, is enciphered with the
+// Connections of a private swarm: everything on them, handshakes and protocol names included, is encrypted with the
 // swarm's secret. The protocol of libp2p's private networks
-// (https://github.com/libp2p/specs/blob/master/pnet/Private-Networks-PSK-V1.md): a random nonce each way, then XSalsa20.
+// (https://github.com/libp2p/specs/blob/master/pnet/Private-Networks-PSK-V1.md): a random nonce each way, then
+// XSalsa20.
 import { randomBytes } from 'node:crypto'
 import type { AbortOptions, ConnectionProtector, Logger, MultiaddrConnection } from '@libp2p/interface'
 import { AbstractMultiaddrConnection, byteStream } from '@libp2p/utils'
@@ -9,10 +10,10 @@ import { SwarmError } from '../../common/errors.ts'
 import { second } from '../../common/units.ts'
 import { maxCipherBytes, nonceBytes, StreamCipher } from './stream-cipher.ts'
 
-/** both sides send their nonce at once: who has sent none by then is no member */
+/** time limit of the nonce: both sides send it at once, so a later peer is not a member */
 const nonceTimeoutMs = 5 * second
 
-/** the first thing that both sides of a libp2p connection say: what else comes was enciphered with another secret */
+/** the first message of both sides of a libp2p connection; other bytes were encrypted with another secret */
 const greeting = new TextEncoder().encode('\x13/multistream/1.0.0\n')
 
 interface Init {
@@ -26,7 +27,7 @@ class PrivateConnection extends AbstractMultiaddrConnection {
   readonly #connection: MultiaddrConnection
   readonly #inbound: StreamCipher
   readonly #outbound: StreamCipher
-  /** bytes of the greeting that have come */
+  /** received bytes of the greeting */
   #greeted = 0
 
   constructor({ connection, inbound, outbound, log }: Init) {
@@ -86,12 +87,10 @@ class PrivateConnection extends AbstractMultiaddrConnection {
     return true
   }
 
-  /** The key stream must not begin again: a connection ends first, and the next has another nonce. */
+  /** The key stream must not repeat: the connection ends first, and the next one has another nonce. */
   #spent(cipher: StreamCipher, bytes: number): boolean {
     if (cipher.position + bytes <= maxCipherBytes) return false
-    this.abort(
-      new SwarmError('UNREACHABLE', 'this connection has carried 255 GiB, all that one key stream is good for')
-    )
+    this.abort(new SwarmError('UNREACHABLE', 'this connection has carried 255 GiB, the maximum of one key stream'))
     return true
   }
 }
@@ -108,7 +107,7 @@ export function protectConnections(secret: Uint8Array): () => ConnectionProtecto
       const [theirs] = await exchanged.catch(cause => {
         // libp2p's limit for one address may end before ours
         if (!limit.aborted && cause?.name !== 'TimeoutError') throw cause
-        throw new SwarmError('UNREACHABLE', 'it does not begin as a member of a private swarm does', { cause })
+        throw new SwarmError('UNREACHABLE', 'it does not start like a member of a private swarm', { cause })
       })
       return new PrivateConnection({
         connection: bytes.unwrap(),

@@ -1,4 +1,4 @@
-// XSalsa20 over a stream of bytes that comes in pieces. Knows no connection.
+// XSalsa20 over a stream of bytes in pieces. Knows no connection.
 import { hsalsa, salsa20 } from '@noble/ciphers/salsa.js'
 import { GiB } from '../../common/units.ts'
 
@@ -9,7 +9,7 @@ const sigma = new Uint32Array(new TextEncoder().encode('expand 32-byte k').buffe
 /** the cipher's counter of blocks has 32 bits */
 export const maxCipherBytes = 255 * GiB
 
-/** Encrypts or decrypts what passes, in order: both are the same. The counter of blocks goes on over all pieces. */
+/** Encrypts or decrypts pieces in order; both are the same operation. The block counter continues over all pieces. */
 export class StreamCipher {
   /** of the rest of the stream, by HSalsa20 from the first 16 bytes of the nonce */
   readonly #key: Uint8Array
@@ -30,7 +30,7 @@ export class StreamCipher {
     return this.#position
   }
 
-  /** The piece, enciphered, in memory of its own. */
+  /** The encrypted piece, in new memory. */
   update(piece: Uint8Array): Uint8Array {
     // from the start of the block in which the last piece ended: aligned memory is several times faster
     const into = this.#position % blockBytes

@@ -1,4 +1,4 @@
-// Why an address did not become a connection to a peer of this swarm, told from the step at which the dial failed. Pure.
+// Classifies why a dial did not reach a peer of this swarm, by the step that failed. Pure.
 import { SwarmError } from '../../common/errors.ts'
 import { dialReason } from '../addresses.ts'
 
@@ -49,7 +49,7 @@ export function dialStep(error: unknown): DialStep {
   if (!(error instanceof Error)) return 'dead'
   const { name, message, code, syscall } = error as NodeJS.ErrnoException
   if (stepOfName[name] !== undefined) return stepOfName[name]
-  // what our own protection of a connection finds
+  // errors of our own connection protection
   if (error instanceof SwarmError && error.code === 'UNREACHABLE') return 'handshake'
   if (/timed? ?out|timeout/i.test(message) || code === 'DEADLINE') return 'silent'
   if (name === 'EncryptionFailedError') return /identity key/.test(message) ? 'identity' : 'handshake'
@@ -60,12 +60,12 @@ export function dialStep(error: unknown): DialStep {
   return 'dead'
 }
 
-/** The step that got furthest; `dead` where there is none. */
+/** The furthest step; `dead` if there is none. */
 export function furthest(steps: readonly DialStep[]): DialStep {
   return order[Math.max(0, ...steps.map(step => order.indexOf(step)))]!
 }
 
-/** What was found instead, where libp2p's own words say little to a person. */
+/** An explanation if libp2p's own message is not helpful. */
 function reasonOf(step: DialStep, error: unknown): string {
   const said = dialReason(error)
   const identities = /identity key (\S+) does not match expected remote identity key (\S+)/.exec(said)

@@ -1,4 +1,4 @@
-// The error that tells in which state a swarm cannot be used.
+// The error for a swarm that cannot be used, with its state.
 import { type ErrorCode, SwarmError } from '../../common/errors.ts'
 import { describeState } from './sentences.ts'
 import type { SwarmState, SwarmStateKind } from './swarm-state.ts'

@@ -1,5 +1,5 @@
-// The sentences for each state of a swarm: what is the matter, and what to do next. One table for the SDK, which speaks of
-// options, and for the command line, which speaks of flags.
+// The messages for each state of a swarm: the cause and the next step. One table for the SDK, which speaks of options,
+// and for the command line, which speaks of flags.
 import { plural } from '../../common/plural.ts'
 import { formatBlocks } from '../../common/range.ts'
 import { second } from '../../common/units.ts'
@@ -11,7 +11,7 @@ import type { ModelName, RestingState, SeenServer, SwarmState, SwarmStateKind } 
 /** Who reads the sentence: a developer, or a person at a terminal. */
 export type Voice = 'sdk' | 'cli'
 
-/** What is the matter, and what to do next. */
+/** The cause, and the next step. */
 export interface StateSentence {
   readonly what: string
   readonly next: string
@@ -186,7 +186,7 @@ const table = {
   complete: () => ({ what: 'every block is served', next: '' })
 } as const satisfies { [Kind in SwarmStateKind]: (state: Of<Kind>, words: Words) => StateSentence }
 
-/** The sentences of a state, without a full stop at the end; `next` is empty where there is nothing to do. */
+/** The sentences of a state, without a final full stop; `next` is empty if there is nothing to do. */
 export function stateSentence(state: SwarmState, voice: Voice): StateSentence {
   const sentence = table[state.kind] as (state: SwarmState, words: Words) => StateSentence
   return sentence(state, words[voice])

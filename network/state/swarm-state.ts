@@ -1,5 +1,4 @@
-// What keeps a peer from using a model of a swarm: one state, decided from what is known. Pure. The sentences are in
-// sentences.ts.
+// Decides the one state that keeps a peer from using a model of a swarm. Pure. The sentences are in sentences.ts.
 import type { BlockRange } from '../../common/range.ts'
 import { type ProtocolName, unspokenOf } from '../../proto/protocols.ts'
 import type { Announcement } from '../discovery/announcement.ts'
@@ -35,9 +34,9 @@ export interface SwarmKnowledge {
   readonly searchedMs?: number
   /** name of the private swarm; undefined: an open swarm */
   readonly swarm?: string
-  /** peer id of the one who asks */
+  /** peer id of this peer */
   readonly self?: string
-  /** the model asked for; undefined: any */
+  /** the requested model; undefined: any */
   readonly model?: ModelName
   /** its blocks that are needed */
   readonly blocks?: BlockRange
@@ -52,7 +51,7 @@ export interface SwarmKnowledge {
 /** the announced states of a server that holds its blocks and computes nothing for a new request */
 export type RestingState = 'paused' | 'joining' | 'draining'
 
-/** What a client or an operator finds of a model in a swarm: complete, or the first thing that stands in its way. */
+/** The state of a model in a swarm: complete, or the first obstacle. */
 export type SwarmState =
   /** no address, no invite with one, no multicast: there is nothing to try */
   | { readonly kind: 'no-way-in'; readonly swarm?: string }
@@ -94,7 +93,7 @@ export type SwarmState =
       readonly kind: 'incomplete'
       /** blocks that no online server holds */
       readonly missing: readonly number[]
-      /** servers that hold some of them and do not serve now */
+      /** servers that host some of them but do not serve now */
       readonly resting: readonly SeenServer[]
       readonly online: number
       readonly model?: ModelName
@@ -144,11 +143,11 @@ function stateOfServers(
   )
   const found = { missing, resting, online, ...(model && { model }) }
   if (!missing.every(block => resting.some(holds(block)))) return { kind: 'incomplete', ...found }
-  // one that is paused stays so until an operator or its schedule ends it: it says most
+  // paused is the most informative state, because it lasts until an operator or a schedule ends it
   return { kind: restingStates.find(state => resting.some(server => server.state === state))!, ...found }
 }
 
-/** The one state that stands between the asker and its model, the nearest to the asker first. */
+/** The first obstacle between this peer and its model, nearest first. */
 export function swarmState(known: SwarmKnowledge): SwarmState {
   const { connected, dials = [], searchedMs, swarm, self, model, blocks, servers = [], served = [], needs } = known
   const named = { ...(swarm !== undefined && { swarm }) }

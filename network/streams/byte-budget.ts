@@ -1,5 +1,5 @@
-// How many bytes peers may have this peer hold: what has arrived and is still needed, and answers that have not left yet.
-// Announced sizes cost nothing. One account for each direction of a stream; knows no streams.
+// Budgets the bytes held for peers: received bytes in use, and unsent answers. Announced sizes are not charged. One
+// account per direction of a stream; knows no streams.
 import { SwarmError } from '../../common/errors.ts'
 import { formatBytes, KiB, second } from '../../common/units.ts'
 import { busyRetryMs, maxBytesPerPeer } from '../constants.ts'
@@ -17,19 +17,19 @@ export interface ByteBudgetInit {
   readonly perPeer: number
   /** most that all peers of one address may hold; default: three quarters of `total` */
   readonly perHost?: number
-  /** whether a peer is a known member of the swarm: some room is kept for those. Default: all are */
+  /** whether a peer is a known member of the swarm, for whom some room is reserved. Default: all are */
   readonly isKnown?: (peerId: string) => boolean
   /** milliseconds; for tests */
   readonly now?: () => number
 }
 
-/** of a limit, what is kept for small frames: decode steps pass while large frames fill the rest */
+/** share of a limit that is reserved for small frames, so that decode steps pass beside large frames */
 const largeShare = 7 / 8
-/** of the total, what is kept for known members */
+/** share of the total that is reserved for known members */
 const strangerShare = 7 / 8
 /** an account that holds no more than this is small */
 const smallBytes = 64 * KiB
-/** a frame that is slower than this is the first to go where memory is short: 64 KiB/s, a poor uplink has ten times that */
+/** slower frames are evicted first if memory is short: 64 KiB/s, a tenth of a poor uplink */
 const minBytesPerSecond = 64 * KiB
 /** the rate of a frame counts after this time */
 const graceMs = 5 * second
@@ -84,7 +84,8 @@ export class ByteBudget {
   }
 
   /**
-   * @internal for accounts: makes room for more bytes of one, at the cost of slow frames, then of those who hold most
+   * @internal for accounts: makes room for more bytes of one, by evicting slow frames, then frames of the largest
+   * holders
    * @throws SwarmError BUSY
    */
   makeRoom(account: ByteAccount, bytes: number): void {
@@ -120,7 +121,7 @@ export class ByteBudget {
     return limit * share * (held + bytes > smallBytes ? largeShare : 1)
   }
 
-  /** The first limit that more bytes would break; null where they fit, or where nothing but this account is held. */
+  /** The first limit that more bytes would exceed; null if they fit, or if only this account holds bytes. */
   #exceeded(account: ByteAccount, bytes: number): Scope | null {
     const isOver = (scope: Scope): boolean => {
       const held = this.#heldBy(account.source, scope)
@@ -189,7 +190,7 @@ export class ByteAccount {
   readonly #init: AccountInit
   #held = 0
   #isClosed = false
-  /** of the frame that is under way */
+  /** of the current frame */
   #begun: number | null = null
   #moved = 0
 
@@ -216,7 +217,7 @@ export class ByteAccount {
     this.force(bytes)
   }
 
-  /** Holds what is in memory already: others have less room. */
+  /** Charges bytes that are already in memory. */
   force(bytes: number): void {
     if (this.#isClosed) return
     this.#held += bytes
@@ -228,7 +229,7 @@ export class ByteAccount {
     if (!this.#isClosed) this.force(-Math.min(bytes, this.#held))
   }
 
-  /** A frame begins to arrive, or to leave. */
+  /** Starts a received or sent frame. */
   begin(): void {
     this.#begun = this.#init.now()
     this.#moved = 0
@@ -244,7 +245,7 @@ export class ByteAccount {
     this.#begun = null
   }
 
-  /** of the frame under way; Infinity in its first seconds */
+  /** rate of the current frame; Infinity in its first seconds */
   bytesPerSecond(): number {
     const ms = this.#begun === null ? 0 : this.#init.now() - this.#begun
     return ms < graceMs ? Infinity : (this.#moved * second) / ms

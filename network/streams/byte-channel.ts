@@ -19,7 +19,7 @@ export class ByteChannel {
   /** received and not yet read */
   readonly #queue: Uint8Array[] = []
   #queued = 0
-  /** where the read that is waiting wants its bytes */
+  /** target of the pending read */
   #target: { bytes: Uint8Array; filled: number } | undefined
   #activeAt = performance.now()
   readonly #readers = new Set<() => void>()
@@ -31,11 +31,11 @@ export class ByteChannel {
   /** bytes that the reader is about to ask for */
   #expected = 0
   readonly #account: ByteAccount | undefined
-  /** why nothing can be read any more, although the stream is whole */
+  /** the cause why reads fail although the stream is intact */
   #refused: SwarmError | undefined
   #error: SwarmError | undefined
 
-  /** @param account charged for bytes from their arrival until its owner gives them back; default: bytes are not charged */
+  /** @param account charged for bytes from their arrival until its owner releases them; default: no charge */
   constructor(stream: Stream, peerId: string, account?: ByteAccount) {
     this.signal = this.#controller.signal
     this.#stream = stream
@@ -54,7 +54,7 @@ export class ByteChannel {
       this.#fail(new SwarmError('UNREACHABLE', `the stream to ${peerId} is ${stream.status}`))
   }
 
-  /** when bytes last came from the peer, or left for it: a time of `performance.now()` */
+  /** when bytes last arrived from the peer, or were sent to it: a time of `performance.now()` */
   get activeAt(): number {
     return this.#activeAt
   }
@@ -74,7 +74,7 @@ export class ByteChannel {
     if (bytes > idleWindowBytes) updateWindow(this.#stream)
   }
 
-  /** Reads fail with this error from now on; what comes is thrown away. What we send still arrives. */
+  /** Fails all further reads with this error and discards incoming bytes. Sending still works. */
   refuse(error: SwarmError): void {
     if (this.#refused !== undefined || this.#closed) return
     this.#refused = error
@@ -83,8 +83,8 @@ export class ByteChannel {
   }
 
   /**
-   * Fills `target`. Returns how many bytes it got: fewer only where the peer has ended its side.
-   * Throws BUSY after `refuse`, UNREACHABLE when the stream breaks, the signal's reason when it aborts, DEADLINE after `timeoutMs`.
+   * Fills `target`. Returns the number of bytes: fewer only if the peer has ended its side. Throws BUSY after `refuse`,
+   * UNREACHABLE when the stream breaks, the signal's reason when it aborts, DEADLINE after `timeoutMs`.
    */
   async read(target: Uint8Array, options: { signal?: AbortSignal; timeoutMs?: number } = {}): Promise<number> {
     const read = { bytes: target, filled: 0 }
@@ -105,7 +105,7 @@ export class ByteChannel {
     return read.filled
   }
 
-  /** Hands bytes to the stream once it can take them. They are the stream's until `flush` returns. */
+  /** Passes bytes to the stream once it has room. They belong to the stream until `flush` resolves. */
   async write(bytes: Uint8Array | Uint8ArrayList, signal?: AbortSignal, timeoutMs?: number): Promise<void> {
     while (!this.#error && (this.#stream.writableNeedsDrain || this.#stream.writeBufferLength > 0)) {
       await wait(this.#writers, signal, timeoutMs)
@@ -128,19 +128,19 @@ export class ByteChannel {
     if (this.#error) throw this.#error
   }
 
-  /** Ends our side; the peer's may go on. Does nothing on a stream that is over. */
+  /** Ends our side; the peer's stays open. Does nothing on a closed stream. */
   async end(signal?: AbortSignal): Promise<void> {
     if (this.#ended || this.#closed) return
     this.#ended = true
     try {
       await this.#stream.close(signal ? { signal } : {})
     } catch (error) {
-      // broken while the last bytes were leaving: the close event has told readers and writers already
+      // broken while the last bytes were sent: the close event has already informed readers and writers
       if (!this.#closed) this.abort(error instanceof Error ? error : new Error(messageOf(error)))
     }
   }
 
-  /** Throws away what comes from now on, until the stream is over; after `timeoutMs` it is reset. */
+  /** Discards further bytes until the stream ends; resets it after `timeoutMs`. */
   async discard(timeoutMs: number): Promise<void> {
     this.#drop()
     try {
@@ -167,7 +167,7 @@ export class ByteChannel {
       this.refuse(error as SwarmError)
       return
     }
-    // a frame that others had to make room for may have been this one's
+    // the eviction for this frame may have hit its own account
     if (this.#discarding) return
     for (const bytes of data instanceof Uint8Array ? [data] : data) this.#queue.push(bytes)
     this.#queued += data.byteLength
@@ -182,7 +182,7 @@ export class ByteChannel {
   }
 
   #onRemoteEnd = (): void => {
-    // libp2p tells of the end before the data that came in the same yamux frame
+    // libp2p reports the end before the data of the same yamux frame
     queueMicrotask(() => {
       this.#remoteEnded = true
       wake(this.#readers)
@@ -210,7 +210,7 @@ export class ByteChannel {
     this.#controller.abort(this.#error)
   }
 
-  /** Moves queued bytes to where a read wants them. */
+  /** Moves queued bytes to the target of the pending read. */
   #take(read: { bytes: Uint8Array; filled: number }): void {
     const before = read.filled
     const wasFull = this.#queued > readAheadBytes
@@ -234,7 +234,7 @@ export class ByteChannel {
     return Math.min(Math.max(this.#expected - this.#queued, idleWindowBytes), streamWindowBytes)
   }
 
-  /** Throws away what is here, and what will come. */
+  /** Discards queued and further bytes. */
   #drop(): void {
     this.#discarding = true
     this.#account?.give(this.#queued)

@@ -1,4 +1,4 @@
-// A caller's abort signal and a time limit as one signal, whose reason says what was waited for.
+// Combines a caller's abort signal and a time limit; the reason names the operation.
 import { SwarmError } from '../../common/errors.ts'
 
 export interface Deadline extends Disposable {

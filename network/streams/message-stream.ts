@@ -1,4 +1,4 @@
-// Frames over one stream: whole messages in and out, in turns or at once. Knows nothing of what they mean.
+// Frames over one stream: sends and receives whole messages, alternating or at once. Knows nothing about their meaning.
 
 import { Uint8ArrayList } from 'uint8arraylist'
 import { SerialQueue, settled, unlessAborted } from '../../common/async.ts'
@@ -42,8 +42,9 @@ export interface MessageStream {
   /** when bytes last came from the peer, or left for it: a time of `performance.now()` */
   readonly activeAt: number
   /**
-   * Sends one message; returns when the tensors' memory may be used again. Calls queue up behind each other.
-   * Throws UNREACHABLE when the stream breaks, INVALID_ARGUMENT for more than the peer announces to take. Aborting in the middle of a frame resets the stream.
+   * Sends one message; resolves when the tensors' memory may be reused. Calls are queued. Throws UNREACHABLE if the
+   * stream breaks, INVALID_ARGUMENT for a frame above the peer's announced limit. Aborting in the middle of a frame
+   * resets the stream.
    */
   send(message: Message, options?: { signal?: AbortSignal; codec?: CodecChoice }): Promise<void>
   /**
@@ -65,17 +66,17 @@ export interface FramedStreamInit {
   readonly direction: 'inbound' | 'outbound'
   /** account that is charged for the channel's bytes: released when the next frame is read or the stream ends */
   readonly account?: ByteAccount
-  /** what pays for frames that we send, until they have left */
+  /** account that is charged for frames until they are sent */
   readonly outgoing?: ByteAccount
-  /** looks at a frame's header before its payload is read; what it throws refuses the frame */
+  /** checks a frame's header before its payload is read; throws to refuse the frame */
   readonly admit?: (body: FrameBody, layout: readonly TensorLayout[], peerId: string) => void
-  /** bytes of header and payload of the largest frame that the peer reads, as it announces; default: it does not say */
+  /** bytes of header and payload of the largest frame that the peer accepts, as announced; default: not announced */
   readonly mostSent?: () => number
-  /** what this stream's frames are added to */
+  /** counters of this stream's frames */
   readonly count?: ByteCount
   /** sent before the first frame, without waiting for its answer */
   readonly preface?: Uint8Array
-  /** reads the answer to the preface; throws where the peer refuses */
+  /** reads the answer to the preface; throws if the peer refuses */
   readonly negotiate?: (channel: ByteChannel) => Promise<void>
 }
 
@@ -93,7 +94,7 @@ export class FramedStream implements MessageStream {
   #heard = false
   /** bytes of the last frame in the account */
   #held = 0
-  /** why nothing more can be received: the bytes are out of step */
+  /** the cause why reading is over: the bytes are out of sync */
   #broken: unknown
 
   constructor(channel: ByteChannel, init: FramedStreamInit) {
@@ -125,7 +126,7 @@ export class FramedStream implements MessageStream {
     await this.#channel.end(limit)
   }
 
-  /** Nothing of what was read is used any more. */
+  /** Releases the memory of the last frame. */
   release(): void {
     this.#init.account?.give(this.#held)
     this.#held = 0
@@ -178,7 +179,7 @@ export class FramedStream implements MessageStream {
       await this.#channel.flush(signal)
       if (this.#init.count) this.#init.count.sent += bytes
     } catch (error) {
-      // half a frame cannot be taken back
+      // half a frame cannot be revoked
       if (begun) this.#channel.abort(error instanceof Error ? error : new Error(String(error)))
       throw error
     } finally {
@@ -244,7 +245,7 @@ export class FramedStream implements MessageStream {
     return signal === undefined ? this.#negotiated : unlessAborted(this.#negotiated, signal)
   }
 
-  /** Bytes that are read into one buffer, whether they came yet or not. */
+  /** Maximum bytes of a buffer that is allocated before they arrive. */
   get #firstBytes(): number {
     return this.#init.direction === 'outbound' ? firstAnswerBytes : firstRequestBytes
   }
@@ -259,7 +260,7 @@ export class FramedStream implements MessageStream {
 
   /** Reads this many bytes into memory that grows with what arrives: a size that is only announced costs nothing. */
   async #readGrowing(length: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-    // not filled with zeros: pages that nothing is written to take no memory, and what is read overwrites all
+    // not zeroed: untouched pages take no memory, and the read overwrites all bytes
     const grown = (at: number) =>
       new Uint8Array(
         Buffer.allocUnsafeSlow(Math.min(length, Math.max(4 * at, at + this.#channel.available, this.#firstBytes)))
@@ -298,11 +299,11 @@ export class FramedStream implements MessageStream {
   }
 }
 
-/** Another server may take more. */
+/** Another server may accept more. */
 function tooLarge(peerId: string, bytes: number, most: number): SwarmError {
   return new SwarmError(
     'INVALID_ARGUMENT',
-    `peer …${peerId.slice(-8)} takes frames of up to ${formatBytes(most)} as it announces, this one has ${formatBytes(bytes)}: send fewer rows or smaller adapters at once`,
+    `peer …${peerId.slice(-8)} accepts frames of up to ${formatBytes(most)} as it announces, this one has ${formatBytes(bytes)}: send fewer rows or smaller adapters at once`,
     { retryable: true }
   )
 }

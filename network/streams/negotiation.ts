@@ -37,11 +37,14 @@ async function readLine(channel: ByteChannel, signal?: AbortSignal): Promise<str
 
 export interface AnswerOptions {
   readonly signal?: AbortSignal
-  /** what is known of the versions that the peer speaks; undefined: nothing that explains its refusal */
+  /** an explanation by the peer's known versions; undefined: they do not explain its refusal */
   versions?(): Promise<string | undefined>
 }
 
-/** Reads the listener's answer to the preface. Throws UNSUPPORTED when it does not speak the protocol, and what the signal says. */
+/**
+ * Reads the listener's answer to the preface. Throws UNSUPPORTED if it does not speak the protocol, and the signal's
+ * reason.
+ */
 export async function readAnswer(
   channel: ByteChannel,
   peerId: string,
@@ -54,7 +57,7 @@ export async function readAnswer(
     differ === undefined
       ? `${peerId} does not speak ${protocol} (it may be starting, or of another version)`
       : `${peerId} ${differ}: update the older of the two`
-  // a server that was just started again says so until it has its blocks: another may do what it cannot yet
+  // a restarted server answers this until it has its blocks; another server may work
   const error = new SwarmError('UNSUPPORTED', message, { retryable: true })
   channel.abort(error)
   throw error
@@ -73,7 +76,7 @@ export function optimisticMuxer(create: () => StreamMuxerFactory): () => StreamM
       const createStream = muxer.createStream.bind(muxer)
       muxer.createStream = async options => {
         const stream = await createStream(options)
-        // libp2p negotiates only what has no protocol yet
+        // libp2p negotiates only streams without a protocol
         if (options?.protocol && optimistic in options) stream.protocol = options.protocol
         return stream
       }

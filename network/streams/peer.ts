@@ -5,7 +5,7 @@ import type { Silence } from './silence.ts'
 
 export interface HandlerContext {
   readonly peerId: string
-  /** multiaddr that the caller's connection comes from */
+  /** multiaddr of the caller's connection */
   readonly remoteAddress: string
   /** aborts when the caller resets its stream or vanishes, and when this peer stops */
   readonly signal: AbortSignal
@@ -25,7 +25,7 @@ export interface HandlerOptions {
 
 export interface OpenOptions {
   readonly signal?: AbortSignal
-  /** multiaddrs of the peer, from its announcement; without them those known of it */
+  /** multiaddrs of the peer, from its announcement; default: its known ones */
   readonly addresses?: readonly string[]
   /** most bytes of a frame that is read */
   readonly maxFrameBytes?: number
@@ -41,16 +41,16 @@ export interface RequestOptions extends OpenOptions {
 
 export interface Peer {
   readonly peerId: string
-  /** multiaddrs at which others reach this peer, each with /p2p/<peer id> */
+  /** multiaddrs at which this peer is reachable, each with /p2p/<peer id> */
   readonly addresses: string[]
   handle(protocol: string, handler: Handler, options?: HandlerOptions): Promise<void>
   /** Throws INVALID_ARGUMENT on a bad peer id or address, UNREACHABLE when the peer does not answer. */
   open(peer: string, protocol: string, options?: OpenOptions): Promise<MessageStream>
-  /** One message each way. Throws the peer's Failure, UNREACHABLE, UNSUPPORTED, DEADLINE, ABORTED. */
+  /** A request and its answer. Throws the peer's Failure, UNREACHABLE, UNSUPPORTED, DEADLINE, ABORTED. */
   request(peer: string, protocol: string, message: Message, options?: RequestOptions): Promise<Message>
   /** Round trip to the peer in milliseconds. */
   ping(peer: string, options?: OpenOptions): Promise<number>
-  /** The host that a peer is connected from, `ip4/192.0.2.1`; its peer id where that is not known. */
+  /** The host that a peer is connected from, `ip4/192.0.2.1`; its peer id if unknown. */
   hostOf(peer: string): string
   /** Connected peers that speak a protocol. */
   peersWith(protocol: string): Promise<string[]>

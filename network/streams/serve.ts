@@ -1,4 +1,4 @@
-// Runs a handler over one stream that a peer has opened to us, and tells the peer what failed.
+// Runs a handler over an incoming stream, and reports failures to the peer.
 import type { Connection, Stream } from '@libp2p/interface'
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
@@ -55,7 +55,7 @@ export async function serveStream(stream: Stream, handler: Handler, init: ServeI
   const { peerId, host, remoteAddress, protocol, maxFrameBytes, admit, budget, logger } = init
   const source = { peerId, host }
   const account = budget.open(source, error => channel.refuse(error))
-  // an answer that its caller does not read is dropped where memory is short
+  // an unread answer is dropped if memory is short
   const outgoing = budget.open(source, error => channel.abort(error))
   // listens to the stream before anything is awaited
   const channel = new ByteChannel(stream, peerId, account)
@@ -75,14 +75,14 @@ export async function serveStream(stream: Stream, handler: Handler, init: ServeI
   }
 }
 
-/** Tells the caller what failed where the stream still can, then ends it. */
+/** Reports the failure to the caller if the stream still works, then ends it. */
 async function answerFailure(stream: FramedStream, failure: SwarmError): Promise<void> {
   if (stream.signal.aborted) return
   try {
     await stream.send(failureMessage(failure), { signal: AbortSignal.timeout(closeTimeoutMs) })
     await stream.finish()
   } catch {
-    // no way to tell: the reset says that something failed
+    // cannot report it: the reset shows that something failed
     stream.abort(failure)
   }
 }

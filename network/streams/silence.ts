@@ -1,11 +1,11 @@
-// Whether a peer that is waited for is still there: bytes come or go, or it answers pings. Knows no message.
+// Checks whether an awaited peer is alive: bytes move, or it answers pings. Knows no messages.
 import type { SwarmError } from '../../common/errors.ts'
 import { second } from '../../common/units.ts'
 
 export interface Silence {
   /** after so long without a byte the peer is pinged, and again after each answer */
   readonly patienceMs: number
-  /** a ping that takes longer is no answer */
+  /** time limit of a ping */
   readonly answerMs: number
 }
 
@@ -14,17 +14,17 @@ export const sessionSilence: Silence = { patienceMs: 1 * second, answerMs: 2 * s
 
 /** The peer that is watched. */
 export interface Watched {
-  /** when bytes last came from it, or left for it: a time of `performance.now()` */
+  /** when bytes last arrived from it, or were sent to it: a time of `performance.now()` */
   activeAt(): number
-  /** rejects where no answer comes, and when the signal aborts */
+  /** rejects without an answer, and when the signal aborts */
   ping(signal: AbortSignal): Promise<unknown>
-  /** what is thrown where it is silent */
+  /** error for a silent peer */
   lost(): SwarmError
 }
 
 /**
- * Whether the peer answers a ping within `answerMs`. On a narrow link the answer may stand behind the bytes of other messages: while
- * those come or go the peer is there. Never throws.
+ * Whether the peer answers a ping within `answerMs`. On a narrow link the answer may queue behind other messages: while
+ * bytes move, the peer counts as alive. Never throws.
  */
 export async function isThere(
   { activeAt, ping }: Omit<Watched, 'lost'>,
@@ -40,7 +40,7 @@ export async function isThere(
   }
 }
 
-/** Work that waits for a peer, given up when that is silent: then `work`'s signal aborts, and what `lost` says is thrown. */
+/** Runs work that waits for a peer. If the peer is silent, aborts `work`'s signal and throws the error of `lost`. */
 export async function unlessSilent<T>(
   watched: Watched,
   { patienceMs, answerMs }: Silence,
@@ -49,7 +49,7 @@ export async function unlessSilent<T>(
 ): Promise<T> {
   const silent = new AbortController()
   let isDone = false
-  /** Work that ends before a ping is sent aborts nothing: an abort makes an error with its stack. */
+  /** Work that ends before a ping aborts nothing, because an abort creates an error with a stack. */
   let endPing = (): void => {}
   let timer: NodeJS.Timeout | undefined
   const look = async (): Promise<void> => {

@@ -1,4 +1,4 @@
-// Fewer system calls and packets for small frames; nothing changes on the wire but how bytes are cut.
+// Reduces system calls and packets for small frames; on the wire only the segmentation changes.
 
 import type { yamux } from '@chainsafe/libp2p-yamux'
 import type {
@@ -36,7 +36,7 @@ export function writesOnce<C, E>(
 
 type YamuxFactory = ReturnType<ReturnType<typeof yamux>>
 
-/** the most that the peer may have on its way to a reader, decided anew with each update */
+/** maximum window of a reader, decided with each update */
 const window = Symbol('window')
 
 /** the part of js-libp2p's yamux stream that its type does not show, 8.x */
@@ -52,21 +52,21 @@ interface YamuxStream extends Stream {
 /** its StreamState.Established */
 const established = 3
 
-/** A reader decides how much its peer may have on its way; 0: nothing more for now. Streams without one grow by round trips. */
+/** Lets a reader decide the window of its stream; 0: no more for now. Windows of other streams grow by round trips. */
 export function setWindow(stream: Stream, bytes: () => number): void {
   ;(stream as YamuxStream)[window] = bytes
 }
 
-/** Tells the peer where the window has grown. */
+/** Sends an update if the window has grown. */
 export function updateWindow(stream: Stream): void {
   const { sendWindowUpdate, state } = stream as YamuxStream
   if (stream.status === 'open' && state === established) sendWindowUpdate?.call(stream)
 }
 
 /**
- * A yamux that gives a sender new window when half of it is used, as the Go implementation does: js-libp2p's answers every data
- * frame with an update, which for small frames in turns doubles the packets. And a sender gets no more window than the reader of
- * its stream wants: js-libp2p's grows by round trips to its full size, whether anything is read or not.
+ * A yamux that gives a sender new window when half of it is used, as the Go implementation does: js-libp2p's answers
+ * every data frame with an update, which for small frames in turns doubles the packets. A sender also gets no more
+ * window than the reader of its stream wants; js-libp2p's grows to its full size by round trips even without a reader.
  */
 export function readerWindows(create: () => YamuxFactory): () => YamuxFactory {
   const tune = (stream: YamuxStream) => {
@@ -76,7 +76,7 @@ export function readerWindows(create: () => YamuxFactory): () => YamuxFactory {
       if (stream.state === established) {
         const most = stream[window]?.()
         if (most === 0) return
-        // a promise is kept: what was given is not taken back, but not renewed beyond the window that is wanted now
+        // granted window is never revoked, but not renewed beyond the currently wanted size
         if (most !== undefined) stream.recvWindow = stream.maxStreamWindowSize = most
         if (stream.recvWindowCapacity > stream.recvWindow / 2) return
       }
