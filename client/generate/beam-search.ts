@@ -41,7 +41,7 @@ export async function searchBeams(
   plan: Plan
 ): Promise<Beam[][]> {
   if (model.reorder === undefined) {
-    throw new SwarmError('UNSUPPORTED', 'beam search: rows of this model cannot go on from each other')
+    throw new SwarmError('UNSUPPORTED', 'beam search: this model cannot reorder its rows')
   }
   const { signal } = options
   const { numBeams, numReturnSequences } = plan.beams

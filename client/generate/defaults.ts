@@ -196,12 +196,12 @@ export function generationDefaults(raw: Fields, given: GenerationOptions = {}): 
       if (!isSampled && unsupportedOfSampling.includes(field)) continue
       throw new SwarmError(
         'UNSUPPORTED',
-        `${file}: ${field} = ${quoteForeign(value)} is not supported and would change what is generated ${unknownAdvice}`
+        `${file}: ${field} = ${quoteForeign(value)} is not supported and would change the generated text ${unknownAdvice}`
       )
     } else if (!isInactive(value)) {
       throw new SwarmError(
         'UNSUPPORTED',
-        `${file}: ${field} = ${quoteForeign(value)}: nothing here knows this field${suggestion(field, knownFields)}, ` +
+        `${file}: ${field} = ${quoteForeign(value)}: unknown field${suggestion(field, knownFields)}, ` +
           `and it may change what is generated ${unknownAdvice}`
       )
     }
@@ -238,7 +238,7 @@ export function withGenerationDefaults(given: GenerationOptions, raw: Fields, pr
   if (maxLength <= promptLength) {
     throw new SwarmError(
       'INVALID_ARGUMENT',
-      `${file}: max_length ${maxLength} leaves no room after a prompt of ${promptLength} tokens (give maxNewTokens)`
+      `${file}: max_length ${maxLength} leaves no room after a prompt of ${promptLength} tokens (set maxNewTokens)`
     )
   }
   return { ...merged, maxNewTokens: maxLength - promptLength }

@@ -11,12 +11,12 @@ import { createRow } from './row.ts'
 function checkSupport(model: GenerationModel, batch: number): Required<GenerationModel> {
   const { extend, retract } = model
   if (extend === undefined || retract === undefined) {
-    throw new SwarmError('UNSUPPORTED', 'speculative decoding: this model cannot take tokens back')
+    throw new SwarmError('UNSUPPORTED', 'speculative decoding: this model cannot remove tokens')
   }
   if (batch > 1) {
     throw new SwarmError(
       'UNSUPPORTED',
-      `speculative decoding: expected one row, found ${batch} (generate for each alone, or without a draft)`
+      `speculative decoding: expected one row, found ${batch} (generate for each row separately, or without a draft)`
     )
   }
   return model as Required<GenerationModel>

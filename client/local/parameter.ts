@@ -25,7 +25,7 @@ function zeros(name: string, shape: readonly number[], size: number): DataOf<'fl
   } catch (cause) {
     throw new SwarmError(
       'INVALID_ARGUMENT',
-      `parameter ${name} [${shape}]: there is no memory for ${size} numbers (are the rank and the virtual tokens right?)`,
+      `parameter ${name} [${shape}]: not enough memory for ${size} numbers (are the rank and the virtual tokens right?)`,
       { cause }
     )
   }

@@ -71,7 +71,7 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
   /** What passes go through: without the adapter while it is disabled. Throws INVALID_ARGUMENT once it is unloaded. */
   protected get acting(): { readonly parts: TaskParts<Head>; readonly tuning: TuningMethod | null } {
     if (this.#unloaded) {
-      throw new SwarmError('INVALID_ARGUMENT', 'the adapter is unloaded: use the model that unload() has given')
+      throw new SwarmError('INVALID_ARGUMENT', 'the adapter is unloaded: use the model that unload() returned')
     }
     if (this.#disabled > 0) return { parts: this.#under!.parts, tuning: null }
     return { parts: this.parts, tuning: this.tuning }
@@ -190,7 +190,7 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
     checkSignal('savePretrained', options)
     const { checkpoint, head } = this.parts
     if (this.tuning === null) {
-      throw new SwarmError('INVALID_ARGUMENT', 'savePretrained: the model has no adapter (getPeftModel gives it one)')
+      throw new SwarmError('INVALID_ARGUMENT', 'savePretrained: the model has no adapter (add one with getPeftModel)')
     }
     const { task } = this
     await saveAdapter(this.tuning, directory, {

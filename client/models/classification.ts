@@ -84,7 +84,7 @@ async function headOf(
     )
   }
   if (stored === undefined) {
-    parts.logger.info({ name, labels: labels.length }, `${name}: not in the checkpoint, begins at random values`)
+    parts.logger.info({ name, labels: labels.length }, `${name}: not in the checkpoint, initialized randomly`)
   }
   const head = new ClassificationHead(parts, {
     weight: await load('weight', [labels.length, width], deviation),

@@ -136,7 +136,7 @@ export async function openLocalDraft(path: string, options: LocalDraftOptions = 
   if (fixedPositions(config.rope) !== undefined) {
     throw new SwarmError(
       'UNSUPPORTED',
-      `${path}: a model with dynamic rope or longrope is no draft: its cache depends on the length`
+      `${path}: a model with dynamic rope or longrope cannot be a draft: its cache depends on the length`
     )
   }
   const blocks = { first: 0, end: config.numBlocks }

@@ -47,13 +47,13 @@ export class ModelLoss implements Loss {
     if (this.#backward === null) {
       throw new SwarmError(
         'INVALID_ARGUMENT',
-        'backward: no parameter requires a gradient, or the forward pass was told to keep nothing (training: false)'
+        'backward: no parameter requires a gradient, or the forward pass kept no activations (training: false)'
       )
     }
     if (this.#used) {
       throw new SwarmError(
         'INVALID_ARGUMENT',
-        'backward: was called before; what it needs is kept once (run forward again)'
+        'backward: called twice; activations are kept for one call (run forward again)'
       )
     }
     this.#used = true

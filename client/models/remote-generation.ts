@@ -65,7 +65,8 @@ class RemoteGeneration implements GenerationModel {
   }
 
   get #opened(): InferenceSession {
-    if (this.#session === null) throw new SwarmError('INTERNAL', 'a generation steps before its prompts')
+    if (this.#session === null)
+      throw new SwarmError('INTERNAL', 'a generation must get its prompts before its first step')
     return this.#session
   }
 

@@ -4,7 +4,7 @@ import type { Float32Tensor } from '../../common/tensor.ts'
 import type { PassGradients, SpanRequest } from './passes/span-request.ts'
 import type { Hop } from './routing/routing.ts'
 
-/** What one server was asked. */
+/** The request to one server. */
 export interface AuditedRequest {
   readonly hop: Hop
   readonly input: Float32Tensor
@@ -12,7 +12,7 @@ export interface AuditedRequest {
   readonly request: SpanRequest
 }
 
-/** What servers that hand on to each other have made of a session's inputs. */
+/** The results of a chain of forwarding servers for a session's inputs. */
 export interface AuditedSession {
   /** in order */
   readonly hops: readonly Hop[]
@@ -27,7 +27,7 @@ export interface AuditedSession {
 
 export type AuditKind = 'forward' | 'backward' | 'session'
 
-/** One server that was found to lie; it is asked for nothing any more. */
+/** A server that was found to lie; it gets no more requests. */
 export interface Lie {
   /** the server */
   readonly peerId: string
@@ -35,7 +35,7 @@ export interface Lie {
   readonly blocks: BlockRange
   /** what it answered wrongly */
   readonly kind: AuditKind
-  /** how far off, in units of what is tolerated; Infinity: no numbers */
+  /** deviation in units of the tolerance; Infinity: not finite */
   readonly deviation: number
   /** what settled which of two servers lied */
   readonly decidedBy: 'a third server' | 'own blocks'
@@ -45,9 +45,9 @@ export interface Lie {
 export interface AuditReport {
   /** requests and sessions that were computed again */
   readonly audits: number
-  /** of them those that were as they should be */
+  /** audits that agreed */
   readonly agreed: number
-  /** the largest deviation among those, in units of what is tolerated */
+  /** the largest deviation among those, in units of the tolerance */
   readonly worstAgreed: number
   /** results differ, and no third result decided */
   readonly undecided: number
@@ -59,23 +59,23 @@ export interface AuditReport {
   readonly suspected: readonly (readonly string[])[]
 }
 
-/** Checks some of the results that servers give, see client/audit/auditor.ts. */
+/** Checks some of the servers' results, see client/audit/auditor.ts. */
 export interface ResultAuditor {
   readonly report: AuditReport
-  /** true: servers of a session must not hand on to each other */
+  /** true: servers of a session must not forward to each other */
   readonly relays: boolean
   /** Whether the next session is audited. */
   drawSession(): boolean
   /** Whether the first answer of these servers is checked before it is used. */
   isFirstSession(hops: readonly Hop[]): boolean
-  /** Throws BAD_FRAME (retryable) where the output is a lie. */
+  /** Throws BAD_FRAME (retryable) if the output is a lie. */
   forward(asked: AuditedRequest, output: Float32Tensor): Promise<void>
-  /** Throws BAD_FRAME (retryable) where the gradients are a lie. */
+  /** Throws BAD_FRAME (retryable) if the gradients are a lie. */
   backward(asked: AuditedRequest, gradient: Float32Tensor, result: PassGradients): Promise<void>
-  /** Audits what a session has done so far, beside it. */
+  /** Audits a session's results so far, in the background. */
   session(audited: AuditedSession): void
-  /** Whether what a session has done so far is a lie. */
+  /** Whether a session's results so far are a lie. */
   checkSession(audited: AuditedSession): Promise<boolean>
-  /** Resolves when no audit is under way. */
+  /** Resolves when no audit is running. */
   settled(): Promise<void>
 }

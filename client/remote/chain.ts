@@ -1,5 +1,5 @@
-// The blocks of a model, computed by servers of the swarm: what a list of layers is to a local model.
-// Knows hidden states, ports and gradients; not tokens, not tuning methods.
+// The blocks of a model, computed by servers of the swarm; the counterpart of a local model's list of layers. Knows
+// hidden states, ports and gradients; not tokens, not tuning methods.
 
 import { runTogether } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'
@@ -28,15 +28,15 @@ import type { InferenceSession, SessionOptions } from './session/session.ts'
 export interface RemoteForwardOptions {
   /** int64 [batch, seq], 1 = token, 0 = padding; absent: all are tokens */
   readonly mask?: Tensor<'int64'>
-  /** `blocks.<i>.…`; those of other blocks are left out */
+  /** `blocks.<i>.…`; ports of other blocks are ignored */
   readonly ports?: NamedTensors
   readonly dropout?: { readonly probability: number; readonly seed: number }
-  /** a backward pass will follow: servers keep what it needs. Without it they compute the forward again. Default false */
+  /** a backward pass will follow: servers keep residuals. Otherwise they recompute the forward pass. Default false */
   readonly keepResiduals?: boolean
   readonly signal?: AbortSignal
 }
 
-/** A pass through blocks on servers, and the way back. */
+/** A forward pass through blocks on servers, and its backward. */
 export interface ForwardPass {
   /** [batch, seq, hidden] */
   readonly hidden: Float32Tensor
@@ -60,7 +60,7 @@ export interface RemoteBlocks {
 export interface RemoteComponents {
   readonly network: Pick<Network, 'request'> & SessionNetwork
   readonly peers: Peers
-  /** absent: nothing is audited */
+  /** absent: no audits */
   readonly auditor?: ResultAuditor
   readonly logger?: Logger
 }
@@ -76,7 +76,7 @@ export interface RemoteInit {
   readonly wholeSteps?: boolean
   /** how hidden states and their gradients travel; default fp32, in generations fp16 */
   readonly codec?: CodecOption
-  /** longest that one hop of a forward or backward pass may take; default three minutes */
+  /** time limit of one hop of a forward or backward pass; default three minutes */
   readonly requestTimeoutMs?: number
   /** pauses before a failed hop is tried again */
   readonly retryDelaysMs?: readonly number[]
@@ -93,7 +93,7 @@ function dropoutOf(dropout: RemoteForwardOptions['dropout'], part: number): Drop
   return { probability, seed: part === 0 ? seed : createRandom(seed, part).uint32() }
 }
 
-/** All blocks of a model, or some, over whichever servers have them; those that fail are replaced. */
+/** All or some blocks of a model, over any servers that host them; failed servers are replaced. */
 export class RemoteSequential implements RemoteBlocks {
   /** the blocks that this object passes through */
   readonly blocks: BlockRange
@@ -126,24 +126,23 @@ export class RemoteSequential implements RemoteBlocks {
   }
 
   /**
-   * Some of these blocks, counted from the first of them as an array's `slice` counts; negative numbers from the end.
-   * Throws INVALID_ARGUMENT where none is left.
+   * A slice of these blocks, with indices as in an array's `slice`. Throws INVALID_ARGUMENT if it is empty.
    */
   slice(start = 0, end = this.length): RemoteSequential {
     const clamp = (index: number) => Math.min(Math.max(index < 0 ? index + this.length : index, 0), this.length)
     const [from, to] = [clamp(start), clamp(end)]
     if (!Number.isInteger(start) || !Number.isInteger(end) || from >= to) {
-      throw new SwarmError('INVALID_ARGUMENT', `slice(${start}, ${end}) of ${this.length} blocks: no block is in it`)
+      throw new SwarmError('INVALID_ARGUMENT', `slice(${start}, ${end}) of ${this.length} blocks: the slice is empty`)
     }
     const { first } = this.blocks
     return new RemoteSequential(this.#components, this.#init, { first: first + from, end: first + to })
   }
 
   /**
-   * Hidden states [batch, seq, hidden] through the blocks, in parts of about `subBatchTokens` tokens that are under way
-   * together, over all servers that help. How a batch is cut, and the order in which its parts' gradients are added, depend on
-   * the batch alone: with servers that compute alike, results do not depend on which there are, nor on timing. A server that
-   * fails is replaced by another, a few times. Throws BLOCKS_UNAVAILABLE, the last server's error, ABORTED.
+   * Hidden states [batch, seq, hidden] through the blocks, in parts of about `subBatchTokens` tokens that are in flight
+   * together, over all servers that help. How a batch is cut, and the order in which its parts' gradients are added,
+   * depend on the batch alone: if servers compute alike, results depend neither on the servers nor on timing. A failed
+   * server is replaced, a few times. Throws BLOCKS_UNAVAILABLE, the last server's error, ABORTED.
    */
   async forward(hidden: Float32Tensor, options: RemoteForwardOptions = {}): Promise<ForwardPass> {
     checkOptions('blocks.forward', options, {
@@ -196,7 +195,7 @@ export class RemoteSequential implements RemoteBlocks {
     }
   }
 
-  /** Servers that computed passes since this was asked last, and requests that had to be made again so far. */
+  /** Servers that computed passes since the last call, and the number of repeated requests so far. */
   traffic(): { peers: number; retries: number } {
     return this.#passes.traffic()
   }
@@ -214,21 +213,21 @@ export class RemoteSequential implements RemoteBlocks {
     )
   }
 
-  /** What audits have found so far, once those under way have ended; null where there are none. */
+  /** The audit report so far, once running audits have ended; null without audits. */
   async audited(): Promise<AuditReport | null> {
     const { auditor } = this.#components
     await auditor?.settled()
     return auditor?.report ?? null
   }
 
-  /** Ends what looks for servers. Open sessions are their owners' to close. */
+  /** Stops the search for servers. Callers close their own sessions. */
   async close(): Promise<void> {
     await this.#components.peers.close()
   }
 
   /**
-   * Parts of a batch and a way for each. Smaller ones than wanted only where a server of a route announces that it takes no such
-   * request.
+   * Parts of a batch and a route for each. Parts are smaller than wanted only if a server of a route announces a lower
+   * limit.
    */
   async #plan(
     { batch, sequence, ports }: { batch: number; sequence: number; ports: NamedTensors },
@@ -249,7 +248,9 @@ export class RemoteSequential implements RemoteBlocks {
     }
   }
 
-  /** Tokens of a backward request, the largest there is, that the server of a hop takes beside the ports of its blocks. */
+  /**
+   * Maximum tokens of a backward request (the largest kind) that a hop's server accepts beside the ports of its blocks.
+   */
   #tokensFor({ peerId, blocks }: Hop, ports: NamedTensors): number {
     const most = this.#components.peers.requestBytesOf(peerId)
     if (most === Infinity) return Infinity
@@ -258,7 +259,7 @@ export class RemoteSequential implements RemoteBlocks {
     return Math.floor((most - own - headerBytes) / (8 * this.#init.hiddenSize + 8))
   }
 
-  /** A way for each part, over all servers that help. */
+  /** A route for each part, over all servers that help. */
   #routes(tokens: readonly number[], signal?: AbortSignal): Promise<readonly ReservedRoute[]> {
     const { peers, logger } = this.#components
     const { retryDelaysMs: delaysMs = defaultRetryDelaysMs } = this.#init

@@ -68,7 +68,7 @@ async function loadFrom(checkpoints: Checkpoints, from: string | true, total: nu
   const state = await checkpoints.load(path)
   const { step, total: totalBefore } = state
   if (step > total) {
-    throw new SwarmError('INVALID_ARGUMENT', `${path}: ${step} steps are done, and the run is to have ${total}`)
+    throw new SwarmError('INVALID_ARGUMENT', `${path}: ${step} steps are done, but the run has ${total} in all`)
   }
   return { state: { ...state, total }, resumed: { path, step, total, totalBefore } }
 }
@@ -144,7 +144,7 @@ export async function keepCheckpoints(
       if (first === undefined) return initial
       throw new SwarmError(
         'INVALID_ARGUMENT',
-        `${outputDir}: holds checkpoints of a run already: resume it, or choose another folder`
+        `${outputDir}: already contains checkpoints of a run: resume it, or choose another folder`
       )
     },
     async afterStep(state) {

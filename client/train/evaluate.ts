@@ -40,7 +40,7 @@ export async function evaluateLoss(
     throw new SwarmError('INVALID_ARGUMENT', 'evaluation: expected at least one example, found none')
   const total = countLabels(examples, model)
   if (total === 0) {
-    throw new SwarmError('INVALID_ARGUMENT', `evaluation: no label of the examples counts (all are ${ignoredLabel}?)`)
+    throw new SwarmError('INVALID_ARGUMENT', `evaluation: the examples have no labels (all are ${ignoredLabel}?)`)
   }
   let sum = 0
   await runStage(onProgress, { stage: 'evaluate', unit: 'examples', total: examples.length }, async running => {

@@ -135,7 +135,7 @@ export class Steps {
     const counts = batches.map(batch => countLabels(batch, this.#model))
     const total = counts.reduce((sum, count) => sum + count, 0)
     if (total === 0)
-      throw new SwarmError('INVALID_ARGUMENT', `step ${step + 1}: no label counts (all are ${ignoredLabel}?)`)
+      throw new SwarmError('INVALID_ARGUMENT', `step ${step + 1}: the batch has no labels (all are ${ignoredLabel}?)`)
     // one at each server, and one at the client. Each server keeps its part of their activations: together about a batch
     const run = { width: this.#servers + 1, signal: this.#options.signal }
     const losses = await inOrder(batches, run, async (batch, index, { after, signal }) => {

@@ -105,7 +105,7 @@ export function encodedBy(
   masksOf: (options: TuningPassOptions) => Readonly<Record<string, Float32Tensor>> = () => ({})
 ): TuningPass & Required<Pick<TuningMethod, 'begin' | 'saved' | 'close'>> {
   const notBegun = (): never => {
-    throw new SwarmError('INTERNAL', 'a method with an encoder is used by the passes that it begins')
+    throw new SwarmError('INTERNAL', 'a method with an encoder works only in passes that it starts')
   }
   const begin = async (options: TuningPassOptions): Promise<TuningPass> => {
     const { values, backward } = await encoder.encode(masksOf(options))

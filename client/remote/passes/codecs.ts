@@ -1,4 +1,4 @@
-// How hidden states and their gradients travel. What is trained, and its gradients, always travels as it is.
+// Codecs of hidden states and their gradients. Trained tensors and their gradients are never encoded.
 import { SwarmError } from '../../../common/errors.ts'
 import { type Codec, codecNames } from '../../../proto/frame.ts'
 
@@ -8,11 +8,11 @@ export interface Codecs {
   readonly activations: Codec
   /** of the gradients of hidden states, there and back */
   readonly gradients: Codec
-  /** of hidden states in sessions of generations; default: that of `activations` where it is given, else fp16 */
+  /** codec of hidden states in generations; default: `activations` if set, else fp16 */
   readonly generation: Codec
 }
 
-/** One codec for all, or one for each. Where nothing is said fp32, but fp16 for generations. */
+/** One codec for all, or one for each kind. Default fp32, for generations fp16. */
 export type CodecOption = Codec | Partial<Codecs>
 
 /** Throws INVALID_ARGUMENT for a name that is no codec. */

@@ -6,7 +6,7 @@ const exponent = 0x7f800000
 /** Added to an exponent of ones alone it reaches the highest bit. */
 const one = 0x00800000
 
-/** False where an element is NaN or infinite. */
+/** False if an element is NaN or infinite. */
 export function allFinite(data: Float32Array): boolean {
   const bits = new Int32Array(data.buffer, data.byteOffset, data.length)
   let [a, b, c, d] = [0, 0, 0, 0]
@@ -21,7 +21,7 @@ export function allFinite(data: Float32Array): boolean {
   return (a | b | c | d) >= 0
 }
 
-/** The same of hidden states [batch, seq, hidden], of tokens alone: what stands at padding means nothing. */
+/** The same for hidden states [batch, seq, hidden], ignoring padding. */
 export function tokensFinite(
   { shape, data }: Float32Tensor,
   isToken: (row: number, position: number) => boolean
@@ -40,10 +40,12 @@ export function namedFinite(tensors: NamedTensors): boolean {
   return Object.values(tensors).every(({ dtype, data }) => dtype !== 'float32' || allFinite(data as Float32Array))
 }
 
-/** Blocks of a sound model keep numbers up to here finite: a fourth power of it is far from what float32 holds. */
+/**
+ * Blocks of a sound model keep numbers up to this limit finite: its fourth power is far below the maximum of float32.
+ */
 const largestOrdinary = 2 ** 20
 
-/** Whether what servers are given explains an answer that is not finite: numbers that are huge, or not finite themselves. */
+/** Whether the input explains an answer that is not finite: its numbers are huge, or not finite themselves. */
 export function mayOverflow(tensors: NamedTensors): boolean {
   return Object.values(tensors).some(({ dtype, data }) => {
     if (dtype !== 'float32') return false

@@ -1,10 +1,10 @@
-// Work that is late is given to another server as well: the first right answer counts (Dean and Barroso, "The tail at scale", CACM
-// 56(2), 2013). Knows no server.
+// Hedged requests: late work is sent to another server as well, and the first right answer counts (Dean and Barroso,
+// "The tail at scale", CACM 56(2), 2013). Knows no server.
 import { delay, settled } from '../../../common/async.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import { second } from '../../../common/units.ts'
 
-/** A timer that fires later than this was held up by this process: what has arrived meanwhile is looked at first. */
+/** A timer that fires later than this was delayed by this process: answers that arrived meanwhile are read first. */
 const sliceMs = 0.1 * second
 /** A server that sends a byte now and then is not waited for for ever. */
 const mostMs = 30 * second
@@ -33,7 +33,10 @@ export interface Hedge<T> {
   second(signal: AbortSignal): Promise<T> | null
 }
 
-/** What came first, and whether it is the second's. Throws the first's error where neither gives a result. The other one is cancelled. */
+/**
+ * The first result, and whether it is the second request's. Throws the first request's error if both fail. Cancels the
+ * other one.
+ */
 export async function hedge<T>({ patienceMs, signal, first, second }: Hedge<T>): Promise<{ result: T; late: boolean }> {
   const over = new AbortController()
   const within = signal ? AbortSignal.any([over.signal, signal]) : over.signal

@@ -1,5 +1,5 @@
-// A batch through a range of blocks, hop by hop, and its gradient back: with another route where a server fails.
-// What a hop got in is kept, so that its backward pass can be computed anywhere.
+// A batch through a range of blocks, hop by hop, and its gradient back: with another route if a server fails. The
+// inputs of each hop are kept, so that any server can compute its backward pass.
 import { throwIfAborted } from '../../../common/async.ts'
 import { SwarmError, toSwarmError } from '../../../common/errors.ts'
 import type { Logger } from '../../../common/logger.ts'
@@ -29,9 +29,9 @@ import {
 /** One hop of a forward pass that has been computed. */
 export interface SpanPass {
   readonly hop: Hop
-  /** what went in, [batch, seq, hidden] */
+  /** the input, [batch, seq, hidden] */
   readonly input: Float32Tensor
-  /** of the kept activations; '' where there are none */
+  /** id of the residuals; '' if there are none */
   readonly residualId: string
   /** with the ports of the hop's blocks only */
   readonly request: SpanRequest
@@ -59,16 +59,16 @@ const backwardFactor = 3
 /** A first use of a graph compiles it, weights may be cold, and a second answer costs another server as much. */
 const leastPatienceMs = 1 * second
 
-/** Servers that are asked at most where answers are not finite. */
+/** Maximum number of servers to ask if answers are not finite. */
 const mostOpinions = 4
 
-/** A stretch of a forward pass: what came out, and the hops with what they got in. */
+/** A part of a forward pass: its output, and its hops with their inputs. */
 interface Stretch {
   readonly hidden: Float32Tensor
   readonly passes: readonly SpanPass[]
 }
 
-/** Work at one server, and the same by others. */
+/** Work at one server, and the same work at others. */
 interface Guarded<T> {
   readonly hop: Hop
   readonly input: Float32Tensor
@@ -76,12 +76,12 @@ interface Guarded<T> {
   readonly factor: number
   readonly signal: AbortSignal | undefined
   here(signal: AbortSignal | undefined): Promise<T>
-  /** throws where the answer from here is found to be wrong */
+  /** throws if the server's answer is found to be wrong */
   audit(result: T): Promise<void> | undefined
   elsewhere(route: readonly Hop[], signal: AbortSignal | undefined): Promise<T>
-  /** whether what went in is finite, or what came out */
+  /** whether the input is finite, or the output */
   isSound(result: T | null): boolean
-  /** whether a right answer need not be finite either: what went in, or the codec of the answer, may overflow */
+  /** whether a right answer may not be finite either: the input, or the codec of the answer, may overflow */
   isExplained(): boolean
 }
 
@@ -110,7 +110,7 @@ export class Passes {
     this.#options = options
   }
 
-  /** Through `blocks`; `planned` is taken as the route as long as its servers answer. */
+  /** Through `blocks`; uses `planned` as the route as long as its servers answer. */
   async forward(
     input: Float32Tensor,
     blocks: BlockRange,
@@ -164,14 +164,17 @@ export class Passes {
     return { hidden, ports }
   }
 
-  /** Servers that answered since this was asked last; requests so far that failed, or that another server answered first. */
+  /**
+   * Servers that answered since the last call; number of requests so far that failed or that another server answered
+   * first.
+   */
   traffic(): { peers: number; retries: number } {
     const peers = this.#answered.size
     this.#answered.clear()
     return { peers, retries: this.#retries }
   }
 
-  /** With what the server kept; where that is lost, computed anew by it or by other servers of the blocks. */
+  /** Uses the server's residuals; if they are lost, it or other servers of the blocks recompute the forward pass. */
   async #backwardOne(pass: SpanPass, gradient: Float32Tensor, signal?: AbortSignal): Promise<PassGradients> {
     let plan: { hop: Hop; residualId: string } | null = pass
     return await this.#retry(pass.hop.blocks, signal, async () => {
@@ -208,7 +211,7 @@ export class Passes {
   async #forwardHop(hop: Hop, input: Float32Tensor, request: SpanRequest): Promise<Stretch> {
     const own = { ...request, ports: portsOf(request.ports, hop.blocks) }
     const result = await this.#ask(hop, request.signal, () => requestForward(this.#caller, hop, input, own))
-    // the signal of this try says nothing of the backward pass
+    // the signal of this attempt does not apply to the backward pass
     const kept = { hop, input, residualId: result.residualId, request: { ...own, signal: undefined } }
     return { hidden: result.hidden, passes: [kept] }
   }

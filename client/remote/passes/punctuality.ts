@@ -1,4 +1,4 @@
-// How long a request may take before another server is asked as well. Pure.
+// Decides how long a request may take before it is hedged. Pure.
 import { second } from '../../../common/units.ts'
 
 /** Times what was promised. */
@@ -12,7 +12,7 @@ const mostSlowness = 100
 const hedgesAtOnce = 3
 const hedgeShare = 0.1
 
-/** Milliseconds that these bytes may take one way on a slow link. */
+/** Milliseconds for these bytes in one direction on a slow link. */
 export function bytesMs(bytes: number): number {
   return (bytes / leastBytesPerSecond) * second
 }
@@ -23,13 +23,13 @@ export function passBytesMs(bytes: number): number {
 }
 
 export interface PunctualityInit {
-  /** patience beside what was promised: milliseconds */
+  /** patience in milliseconds, in addition to the promised time */
   readonly leastMs: number
 }
 
 export class Punctuality {
   readonly #leastMs: number
-  /** times of what was promised, by server */
+  /** slowness (actual by promised time), by server */
   readonly #slowness = new Map<string, number>()
   #asked = 0
   #hedges = 0
@@ -41,7 +41,7 @@ export class Punctuality {
   /** @param promisedMs by announcements and measured round trips */
   patienceMs(promisedMs: number): number {
     this.#asked += 1
-    // the least: where one server alone is slow, another may help
+    // the minimum: if only one server is slow, another may help
     const slowness = this.#slowness.size === 0 ? 1 : Math.max(1, Math.min(...this.#slowness.values()))
     return this.#leastMs + factor * promisedMs * slowness
   }
@@ -53,7 +53,7 @@ export class Punctuality {
     this.#slowness.set(peerId, before + weight * (found - before))
   }
 
-  /** Whether one more request may be asked twice; counts it. */
+  /** Whether one more request may be hedged; counts it. */
   mayHedge(): boolean {
     if (this.#hedges >= hedgesAtOnce + hedgeShare * this.#asked) return false
     this.#hedges += 1

@@ -1,4 +1,4 @@
-// Trying again what may work the next time. Knows neither servers nor requests.
+// Retries failed attempts. Knows neither servers nor requests.
 import { delay, throwIfAborted } from '../../../common/async.ts'
 import { messageOf, type SwarmError, toSwarmError } from '../../../common/errors.ts'
 import type { Logger } from '../../../common/logger.ts'

@@ -1,4 +1,4 @@
-// One hop of a forward or backward pass as messages: what is asked of a server, and what of its answer is believed.
+// The messages of one hop of a forward or backward pass: builds the request and validates the answer.
 import { SwarmError, toSwarmError } from '../../../common/errors.ts'
 import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
 import { second } from '../../../common/units.ts'
@@ -31,7 +31,7 @@ export interface SpanRequest {
   readonly signal?: AbortSignal
 }
 
-/** What comes back of a backward pass. */
+/** The result of a backward pass. */
 export interface PassGradients {
   /** of the input, [batch, seq, hidden] */
   readonly hidden: Float32Tensor
@@ -53,7 +53,7 @@ export function describeHop({ peerId, blocks }: Hop): string {
   return `peer …${peerId.slice(-8)}, blocks ${blocks.first}..${blocks.end - 1}`
 }
 
-/** The error with the hop it comes from; code and whether it can be retried stay. */
+/** The error with the hop that it comes from; `code` and `retryable` stay. */
 export function hopError(error: unknown, hop: Hop, what: string): SwarmError {
   const { code, retryable, retryAfterMs, message } = toSwarmError(error)
   return new SwarmError(code, `${what} at ${describeHop(hop)}: ${message}`, { cause: error, retryable, retryAfterMs })
@@ -64,7 +64,7 @@ function wrong(what: string): SwarmError {
   return new SwarmError('BAD_FRAME', what, { retryable: true })
 }
 
-/** An answer with NaN or infinity in it though what the server was given is finite. */
+/** An answer with NaN or infinity although the input is finite. */
 export function notFinite(): SwarmError {
   return wrong('the answer is not finite')
 }
@@ -75,14 +75,14 @@ export function noneFinite(hops: readonly Hop[], what: string): SwarmError {
   const [they, give] =
     hops.length === 1 ? ['this server', 'gives'] : [`all ${hops.length} servers that were asked`, 'give']
   const hint =
-    'ask other servers (they are left out for a while); if those do the same, the weights of the checkpoint or of the adapter overflow'
+    'ask other servers (these are excluded for a while); if those return the same, the weights of the checkpoint or of the adapter overflow'
   return new SwarmError(
     'NON_FINITE',
     `${what}: the input is finite, and ${they} ${give} NaN or infinity (${servers}), which no sound model does; ${hint}`
   )
 }
 
-/** A float tensor of the answer. Throws BAD_FRAME where it is missing or of another shape. */
+/** A float tensor of the answer. Throws BAD_FRAME if it is missing or has another shape. */
 export function answered(tensors: NamedTensors, name: string, shape: readonly number[]): Float32Tensor {
   const found = tensors[name]
   if (found?.dtype !== 'float32' || found.shape.join() !== shape.join()) {
@@ -92,7 +92,7 @@ export function answered(tensors: NamedTensors, name: string, shape: readonly nu
   return found
 }
 
-/** The body of the answer. Throws BAD_FRAME where it is of another kind. */
+/** The body of the answer. Throws BAD_FRAME if it has another kind. */
 export function answeredBody<K extends BodyKind>(message: Message, kind: K): BodyOf<K> {
   if (message.body.kind !== kind) throw wrong(`expected ${kind} as the answer, found ${message.body.kind}`)
   return message.body as BodyOf<K>
@@ -143,8 +143,8 @@ export async function requestForward(
 }
 
 /**
- * The gradient of the hop's output back through its blocks. With a `residualId` the server has what it needs; without
- * one it gets the span's input again and computes its forward anew.
+ * The gradient of the hop's output back through its blocks. With a `residualId` the server has its residuals; without
+ * one it gets the span's input again and recomputes the forward pass.
  */
 export async function requestBackward(
   caller: SpanCaller,
@@ -171,7 +171,7 @@ export async function requestBackward(
   }
 }
 
-/** True for errors after which another server should be asked: the peer is gone, full, leaving or wrong. */
+/** True for errors after which another server should be tried: the peer is gone, full, leaving or wrong. */
 export function isPeersFault(error: unknown): boolean {
   return error instanceof SwarmError && error.retryable && error.code !== 'BLOCKS_UNAVAILABLE'
 }

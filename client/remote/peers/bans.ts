@@ -1,4 +1,4 @@
-// Servers that are left out for a while: those that failed, the longer the more often, and those that said that they are busy.
+// Servers that are excluded for a while: failed ones, with exponential backoff, and busy ones.
 import { messageOf, SwarmError } from '../../../common/errors.ts'
 import type { Logger } from '../../../common/logger.ts'
 import { second } from '../../../common/units.ts'
@@ -9,14 +9,14 @@ const maxDoublings = 6
 /** Servers that are busy are waited for so long at most. */
 const maxBusyMs = 10 * second
 
-/** Failures that come sooner after another are of the same trouble. */
+/** Failures within this time of each other have the same cause. */
 const sameTroubleMs = 1 * second
 
 interface Ban {
   readonly failures: number
   readonly until: number
   readonly at: number
-  /** the last failure; '' where none was given */
+  /** the last failure; '' if unknown */
   readonly why: string
 }
 
@@ -30,7 +30,7 @@ export class Bans {
   readonly #logger: Logger
   readonly #now: () => number
   readonly #failed = new Map<string, Ban>()
-  /** until when servers have said that they are busy */
+  /** time until which servers reported to be busy */
   readonly #busy = new Map<string, number>()
 
   constructor({ logger, now }: BansComponents) {
@@ -45,20 +45,23 @@ export class Bans {
     return new Set([...this.reasons.keys(), ...busy])
   }
 
-  /** Why each of those that failed lately did; '' where that is not known. */
+  /** Causes of recent failures by server; '' if unknown. */
   get reasons(): ReadonlyMap<string, string> {
     const now = this.#now()
     const failed = [...this.#failed].filter(([, ban]) => ban.until > now)
     return new Map(failed.map(([peerId, { why }]) => [peerId, why]))
   }
 
-  /** Milliseconds until the first of the busy ones may be asked again; null where none is busy. */
+  /** Milliseconds until the first busy server may be asked again; null if none is busy. */
   get busyMs(): number | null {
     const waits = [...this.#busy.values()].map(until => until - this.#now()).filter(ms => ms > 0)
     return waits.length === 0 ? null : Math.min(...waits)
   }
 
-  /** Leaves the peer out for 15 s, twice as long after each further failure in a row; one that said when to come back, until then. */
+  /**
+   * Excludes the peer for 15 s, doubled after each further failure in a row; a peer that sent a retry delay, for that
+   * time.
+   */
   fail(peerId: string, reason?: SwarmError | Pick<SwarmError, 'retryAfterMs'>): void {
     const busyMs = Math.min(reason?.retryAfterMs ?? 0, maxBusyMs)
     if (busyMs > 0) {
@@ -71,10 +74,10 @@ export class Bans {
     if (before !== undefined && now - before.at < sameTroubleMs) return
     const failures = (before?.failures ?? 0) + 1
     const length = banMs * 2 ** Math.min(failures - 1, maxDoublings)
-    // of an error with the hop it comes from, what was wrong
+    // the cause in an error that names its hop
     const why = reason instanceof SwarmError ? messageOf(reason.cause ?? reason) : ''
     this.#failed.set(peerId, { failures, until: now + length, at: now, why })
-    this.#logger.warn({ peer: peerId, failures, banMs: length }, 'a server failed and is left out for a while')
+    this.#logger.warn({ peer: peerId, failures, banMs: length }, 'a server failed and is excluded for a while')
   }
 
   /** Forgets the peer's failures. */

@@ -1,17 +1,20 @@
-// What this client has against servers: which ones lied, answered with what is not finite, or were late by far. Kept in one small
-// file for each server, so that it outlasts the process and several clients can write at once. Knows no network.
+// Records offences of servers: lies, answers that are not finite, and long delays. One small file per server lets
+// records outlast the process and several clients write at once. Knows no network.
 import { messageOf, SwarmError } from '../../../common/errors.ts'
 import { isLaterFormat } from '../../../common/files/format-version.ts'
 import { type Logger, silent } from '../../../common/logger.ts'
 import { day, hour, MiB, minute, second } from '../../../common/units.ts'
 import type { Files } from '../../platform/files.ts'
 
-/** What a server did. Only a lie that an audit has proven excludes a server; the others are avoided where another has the blocks. */
+/**
+ * An offence of a server. Only a lie that an audit proved excludes a server; others are avoided if another server has
+ * the blocks.
+ */
 export type Offence = 'lied' | 'not finite' | 'late'
 
 /**
- * How long the first offence counts; four times as long after each further one, up to the most. A server that does nothing wrong for
- * four times as long as its last term begins anew.
+ * How long the first offence counts; four times as long after each further one, up to the most. A server without an
+ * offence for four times its last term starts again.
  */
 const terms = {
   lied: { firstMs: 1 * day, mostMs: 30 * day },
@@ -19,7 +22,7 @@ const terms = {
   late: { firstMs: 5 * minute, mostMs: 6 * hour }
 } as const satisfies Record<Offence, { firstMs: number; mostMs: number }>
 
-/** A record that is older says nothing any more: the server's operator has long mended it, or has another key. */
+/** Older records are ignored: the operator has probably fixed the server, or it has another key. */
 const forgottenMs = 60 * day
 /** A server that was checked and found right counts as known for so long. */
 const knownMs = 1 * day
@@ -82,10 +85,10 @@ const isCount = (value: unknown): value is Count => {
   )
 }
 
-/** What a later release has written: it is left as it is, and nothing is known of the server from it. */
+/** A record of a later release: it is left unchanged and ignored. */
 const later = Symbol('written by a later release')
 
-/** Throws SyntaxError or TypeError where the bytes are no record. */
+/** Throws SyntaxError or TypeError if the bytes are not a record. */
 function parse(bytes: Uint8Array): ServerRecord | typeof later {
   const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   const { format, counts, checkedAt } = JSON.parse(text) as ServerRecord & { readonly format?: unknown }
@@ -96,7 +99,7 @@ function parse(bytes: Uint8Array): ServerRecord | typeof later {
   return { counts, checkedAt }
 }
 
-/** Of two records about the same server each count as it was noted last. */
+/** Merges two records of the same server: the latest count of each offence. */
 function merge(one: ServerRecord, other: ServerRecord): ServerRecord {
   const counts = new Map<string, Count>()
   for (const count of [...one.counts, ...other.counts]) {
@@ -109,7 +112,10 @@ function merge(one: ServerRecord, other: ServerRecord): ServerRecord {
   return { counts: latest, checkedAt: Math.max(one.checkedAt, other.checkedAt) }
 }
 
-/** By home folder. Of the process: a server that lied to one model of it must not be believed by another, and both write one file. */
+/**
+ * By home folder, one per process: a server that lied to one model must not be trusted by another, and both write one
+ * file.
+ */
 const shared = new Map<string | null, Blame>()
 
 /** The blame that all models of this process share which have the same home folder. */
@@ -125,8 +131,8 @@ export function sharedBlame(components: BlameComponents): Blame {
 const nothing: ServerRecord = { counts: [], checkedAt: 0 }
 
 /**
- * Without what was noted a day ahead of now, by a clock that was wrong: as the newest it would stand in the way of what is noted
- * from now on.
+ * Drops entries more than a day in the future, written with a wrong clock: as the newest ones they would hide later
+ * entries.
  */
 function withoutFuture({ counts, checkedAt }: ServerRecord, now: number): ServerRecord {
   const isPast = (at: number): boolean => at - now < day
@@ -152,7 +158,8 @@ export class Blame {
     this.#folder = files !== undefined && home !== null ? files.join(home, folderName) : null
     this.#logger = logger
     this.#now = now
-    if (this.#folder === null) logger.debug({}, 'no home folder: blame of servers is forgotten when this process ends')
+    if (this.#folder === null)
+      logger.debug({}, 'no home folder: the record of bad servers is lost when this process ends')
   }
 
   /** True while a proven lie about any model excludes the server. */
@@ -160,14 +167,14 @@ export class Blame {
     return this.#counts(peerId).some(({ offence, until }) => offence === 'lied' && until > this.#now())
   }
 
-  /** Where what is known of a server is kept; null where nothing is kept. */
+  /** Path of a server's record; null if records are not stored. */
   pathOf(peerId: string): string | null {
     return this.#folder === null ? null : this.#files!.join(this.#folder, `${peerId}.json`)
   }
 
   /**
-   * Why each server that should only be asked where there is no other is avoided, for this model.
-   * @param probation also liars whose exclusion is over, since their first answers are not checked
+   * Causes for which servers are avoided for this model, by server. @param probation include liars whose exclusion is
+   * over, because their first answers are not checked
    */
   avoided(model: string, { probation = true }: { probation?: boolean } = {}): ReadonlyMap<string, string> {
     const now = this.#now()
@@ -187,7 +194,7 @@ export class Blame {
     return this.#counts(peerId).some(({ offence, until }) => offence === 'lied' && until <= this.#now())
   }
 
-  /** True where an answer of the server was checked and right lately. */
+  /** True if an answer of the server was recently checked and right. */
   isKnown(peerId: string): boolean {
     const record = this.#records.get(peerId)
     return record !== undefined && Math.abs(this.#now() - record.checkedAt) < knownMs && !this.isOnProbation(peerId)
@@ -198,7 +205,7 @@ export class Blame {
     const now = this.#now()
     const record = this.#record(peerId)
     const before = record.counts.find(count => count.offence === offence && count.model === model)
-    // what several requests find out at once is one offence
+    // several requests that fail at once count as one offence
     if (before !== undefined && !before.cleared && before.until > now) return
     const strikes = before !== undefined && now - before.until < 4 * (before.until - before.at) ? before.strikes + 1 : 1
     const { firstMs, mostMs } = terms[offence]
@@ -210,10 +217,10 @@ export class Blame {
       counts: [count, ...others].slice(0, maxCounts),
       checkedAt: offence === 'late' ? record.checkedAt : 0
     })
-    this.#logger.warn({ peer: peerId, offence, until: new Date(until).toISOString() }, `a server is left out: ${short}`)
+    this.#logger.warn({ peer: peerId, offence, until: new Date(until).toISOString() }, `a server is excluded: ${short}`)
   }
 
-  /** A checked answer of the server was right: it is known, and what it did before and whose term is over is forgiven. */
+  /** A checked answer of the server was right: it is known now, and offences whose term is over are forgiven. */
   vouch(peerId: string): void {
     const record = this.#record(peerId)
     const now = this.#now()
@@ -223,7 +230,7 @@ export class Blame {
     this.#keep(peerId, { counts, checkedAt: now })
   }
 
-  /** Reads what this and other clients have kept, where that was not done lately. Never throws. */
+  /** Reads the records of this and other clients, unless this was done recently. Never throws. */
   load(): Promise<void> {
     if (this.#folder === null || this.#now() - this.#readAt < rereadMs) return Promise.resolve()
     this.#reading ??= this.#read(this.#folder).finally(() => {
@@ -272,7 +279,7 @@ export class Blame {
     })
   }
 
-  /** Merged with what another client has written meanwhile. */
+  /** Merged with changes that another client wrote meanwhile. */
   async #write(folder: string, peerId: string): Promise<void> {
     const files = this.#files!
     const path = files.join(folder, `${peerId}.json`)
@@ -286,7 +293,7 @@ export class Blame {
     } catch (error) {
       if (this.#isUnwritable) return
       this.#isUnwritable = true
-      this.#logger.warn({ error }, `blame of servers is forgotten when this process ends: ${messageOf(error)}`)
+      this.#logger.warn({ error }, `the record of bad servers is lost when this process ends: ${messageOf(error)}`)
     }
   }
 
@@ -304,11 +311,17 @@ export class Blame {
       }
       this.#makeRoom()
     } catch (error) {
-      this.#logger.warn({ error }, `${folder}: cannot be read, blame of earlier runs is not known: ${messageOf(error)}`)
+      this.#logger.warn(
+        { error },
+        `${folder}: cannot be read, so the record of bad servers of earlier runs is missing: ${messageOf(error)}`
+      )
     }
   }
 
-  /** null where there is none. A damaged file is reported and set aside, one of a later release is reported once and left alone. */
+  /**
+   * null if there is none. A damaged file is reported and set aside; one of a later release is reported once and left
+   * alone.
+   */
   async #readOne(path: string): Promise<ServerRecord | typeof later | null> {
     const files = this.#files!
     let bytes: Uint8Array

@@ -1,11 +1,11 @@
-// What own calls say of servers: how many times longer than announced their work takes, and which are late by far. Knows no
+// Learns from own calls how much longer than announced the work of servers takes, and which are very late. Knows no
 // network.
 import { minute, second } from '../../../common/units.ts'
 import { type Hop, type RouteServer, routeCost, workMs } from '../routing/route-costs.ts'
 
-/** of a step, how much of what is new is believed */
+/** weight of a new measurement */
 const weight = 0.2
-/** what one step may say at most, and all of them together */
+/** limits of one measurement, and of the average */
 const [leastRatio, mostRatio] = [0.25, 4]
 const [leastSlowness, mostSlowness] = [0.5, 50]
 /** Timing noise in ms: a server with little work is not slow because of it. */
@@ -15,9 +15,9 @@ const halfLifeMs = 2 * minute
 /** A step is late if it takes this many times the promised time, and at least this much longer. */
 const lateFactor = 2
 const leastLateMs = 0.1 * second
-/** Late answers that come sooner after another are of the same trouble. */
+/** Late answers within this time of each other have the same cause. */
 const sameLatenessMs = 1 * minute
-/** A lateness that comes again lasts longer: its half-life doubles so often at most. */
+/** Repeated lateness lasts longer: its half-life doubles at most this many times. */
 const maxDoublings = 6
 
 interface Known {
@@ -43,14 +43,14 @@ export class Experience {
     this.#now = now
   }
 
-  /** How many times longer than announced the server's work took lately; 1 where nothing is known. */
+  /** Recent ratio of the server's actual to its announced time; 1 if unknown. */
   slownessOf(peerId: string): number {
     const known = this.#known.get(peerId)
     if (known === undefined) return 1
     return known.slowness ** (0.5 ** ((this.#now() - known.at) / halfLifeMs))
   }
 
-  /** Milliseconds by which the server was late lately; 0 where it was not. */
+  /** Recent delay of the server in milliseconds; 0 if it was not late. */
   latenessOf(peerId: string): number {
     const late = this.#late.get(peerId)
     if (late === undefined) return 0
@@ -79,7 +79,7 @@ export class Experience {
   /**
    * A decode step over a chain took `ms`. It is unknown which of its servers was slow: all count as equally slow, so
    * that another chain is tried and tells them apart.
-   * @param servers those of the route, as routing knows them, what was learned before included
+   * @param servers servers of the route, as routing knows them, with what was learned before
    */
   took(route: readonly Hop[], servers: readonly RouteServer[], ms: number): void {
     const promised = servers.map(server => ({ ...server, lateMs: 0 }))

@@ -1,19 +1,19 @@
-// What a user is told when all servers of some blocks have failed. Pure.
+// The error message for the case that all servers of some blocks have failed. Pure.
 import { SwarmError } from '../../../common/errors.ts'
 import { type BlockRange, formatBlocks } from '../../../common/range.ts'
 import type { Announcement } from '../../../network/discovery/announcement.ts'
 import { startCommand } from '../../../network/state/sentences.ts'
 import { describeHop } from '../passes/span-request.ts'
 
-/** servers whose failures are told */
+/** maximum number of servers whose failures are listed */
 const mostReasons = 4
 
 type Host = Pick<Announcement, 'peerId' | 'firstBlock' | 'endBlock'>
 
 /**
- * BLOCKS_UNAVAILABLE naming those of the blocks whose servers have all failed, and how each did. The error itself where each block
- * has another server, or none at all, and where trying again is of no use.
- * @param failures by peer id, '' where the reason is not known
+ * BLOCKS_UNAVAILABLE with the blocks whose servers have all failed, and the cause of each failure. Returns the error
+ * itself if each block has another server, or none at all, or if a retry is useless. @param failures by peer id, '' if
+ * the cause is unknown
  */
 export function givenUp(
   error: SwarmError,

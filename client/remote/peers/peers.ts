@@ -19,7 +19,7 @@ import { givenUp } from './given-up.ts'
 import { LatenessJudge, type QueueOf } from './lateness.ts'
 import { type Ping, RoundTrips } from './round-trips.ts'
 
-/** The list of servers is asked for again when it is older. */
+/** The list of servers is refreshed when it is older. */
 const refreshMs = 1 * minute
 /** The first route waits at most so long for round trips; servers that have not answered count as unknown. */
 const firstPingsMs = 1 * second
@@ -46,7 +46,7 @@ const protocolsOf = ({ mode = 'latency' }: RouteOptions): readonly ProtocolName[
   mode === 'latency' ? ['inference'] : ['forward', 'backward']
 
 export interface PeersComponents {
-  /** the model's servers as announced now; `enough` says whether dearer ways of looking are worth it */
+  /** the model's servers as announced now; `enough` says whether more expensive look-ups are worthwhile */
   findServers(options: {
     signal?: AbortSignal
     enough?: (servers: readonly Announcement[]) => boolean
@@ -60,7 +60,7 @@ export interface PeersComponents {
   readonly model?: string
   /** its name, for messages */
   readonly modelName?: string
-  /** what is known against servers; default: nothing, and what is found out is forgotten with this object */
+  /** record of offences; default: empty, and lost with this object */
   readonly blame?: Blame
   /** first answers of servers that are not known are checked before they are used: one that lied long ago may be tried again. Default false */
   readonly audited?: boolean
@@ -85,7 +85,7 @@ export interface ReservedRoute {
 }
 
 export class Peers {
-  /** first steps of sessions: how long they may take, and how many may be asked twice */
+  /** first steps of sessions: their time limits and their quota of hedges */
   readonly firstSteps = new Punctuality({ leastMs: firstStepMs })
   readonly #components: PeersComponents
   readonly #logger: Logger
@@ -119,7 +119,7 @@ export class Peers {
     this.#lateness = new LatenessJudge({ queueOf: components.queueOf, accuse }, { closing: this.#closing.signal })
   }
 
-  /** Servers that are online by their announcements, banned ones included, those that lied not. */
+  /** Servers that announce themselves online, including banned ones but not liars. */
   get servers(): readonly Announcement[] {
     const now = this.#now()
     const isUsed = ({ peerId, state, expiresAt }: Announcement): boolean =>
@@ -127,7 +127,7 @@ export class Peers {
     return this.#servers.filter(isUsed)
   }
 
-  /** Peers that failed lately, are busy, or have something against them: they are taken where no other has the blocks. */
+  /** Peers that recently failed, are busy, or have offences: they are used only if no other has the blocks. */
   get banned(): ReadonlySet<string> {
     return new Set([...this.#bans.current, ...this.#avoided.keys()])
   }
@@ -137,19 +137,19 @@ export class Peers {
     return this.#servers.find(server => server.peerId === peerId)?.addresses ?? []
   }
 
-  /** Bytes of the largest request that the peer takes, as it announces; Infinity where it does not say. */
+  /** Bytes of the largest request that the peer accepts, as announced; Infinity if not announced. */
   requestBytesOf(peerId: string): number {
     return this.#servers.find(server => server.peerId === peerId)?.requestBytes ?? Infinity
   }
 
-  /** What the peer says that it holds its blocks in. */
+  /** The announced precision of the peer's blocks. */
   dtypeOf(peerId: string): string | undefined {
     return this.#servers.find(server => server.peerId === peerId)?.dtype
   }
 
   /**
-   * A chain through `blocks` of other servers than those, of one precision where there is one; null where there is none. Looks for
-   * nobody. `evenBanned`: those that failed lately are better than none
+   * A chain through `blocks` of other servers than those, of one precision if possible; null if there is none. Makes no
+   * look-up. `evenBanned`: recently failed servers are better than none
    */
   otherRoute(
     blocks: BlockRange,
@@ -180,13 +180,13 @@ export class Peers {
     this.#bans.fail(peerId, reason)
   }
 
-  /** What to say where trying again has not helped. */
+  /** The error after retries have failed. */
   givenUp(blocks: BlockRange, error: SwarmError): SwarmError {
     const reasons = new Map([...this.#avoided, ...this.#bans.reasons])
     return givenUp(error, blocks, this.servers, reasons)
   }
 
-  /** Notes what a server did, for other processes and later ones too: one that lied is asked for nothing, others are avoided. */
+  /** Records an offence of a server, also for other processes: a liar gets no requests, others are avoided. */
   accuse(peerId: string, offence: Offence, why: string): void {
     this.#blame.accuse(peerId, { model: this.#model, offence, why })
   }
@@ -196,12 +196,12 @@ export class Peers {
     this.#blame.vouch(peerId)
   }
 
-  /** Whether an answer of the server was checked and right lately. */
+  /** Whether an answer of the server was recently checked and right. */
   isKnown(peerId: string): boolean {
     return this.#blame.isKnown(peerId)
   }
 
-  /** True for a server that was found to lie: it is asked for nothing. */
+  /** True for a server that was found to lie: it gets no requests. */
   isExcluded(peerId: string): boolean {
     return this.#blame.isExcluded(peerId)
   }
@@ -211,7 +211,7 @@ export class Peers {
     return this.#blame.isOnProbation(peerId)
   }
 
-  /** Milliseconds that a route takes by what its servers announce and what was measured, lateness left out. */
+  /** Expected milliseconds of a route by announcements and measurements, without delays. */
   promisedMs(route: readonly Hop[], options: RouteOptions = {}): number {
     const known = this.#servers.filter(server => route.some(({ peerId }) => peerId === server.peerId))
     const servers = known.map(server => ({ ...this.#routeServer(server), lateMs: 0 }))
@@ -220,22 +220,22 @@ export class Peers {
       : unknownPromiseMs
   }
 
-  /** The same with what servers were late lately. */
+  /** The same with recent delays of servers. */
   expectedMs(route: readonly Hop[], options: RouteOptions = {}): number {
     const lateMs = route.reduce((sum, { peerId }) => sum + this.#experience.latenessOf(peerId), 0)
     return this.promisedMs(route, options) + lateMs
   }
 
-  /** Milliseconds of work of this client that is on its way to a server. */
+  /** Milliseconds of this client's work in flight to a server. */
   loadMs(peerId: string): number {
     return this.#load.busyUntilMs.get(peerId) ?? 0
   }
 
   /**
-   * A server had not answered `ms` milliseconds after the time that it promised, and another was asked instead. It counts as that much
-   * further away for a while. One that says itself that it has no work, and yet does not answer, is avoided in later runs too.
+   * A server had no answer `ms` milliseconds after its promised time, and another was asked instead. Routing adds that
+   * delay to its distance for a while. If it reports no work and still does not answer, later runs avoid it too.
    * @param answered the request is still open: resolves when it is answered or lost
-   * @returns resolves when the open request is of no more use; never rejects
+   * @returns resolves when the open request is no longer useful; never rejects
    */
   async late(peerId: string, ms: number, answered?: Promise<unknown>): Promise<void> {
     this.#experience.late(peerId, ms)
@@ -258,7 +258,7 @@ export class Peers {
   }
 
   /**
-   * The best chain of servers through `blocks`. Banned ones, and those to `avoid`, are taken only where there is no
+   * The best chain of servers through `blocks`. Banned servers, and those to `avoid`, are used only if there is no
    * other. Throws BLOCKS_UNAVAILABLE with the blocks without a server, and the errors of the look-up.
    */
   route(
@@ -272,7 +272,7 @@ export class Peers {
   }
 
   /**
-   * A chain for each part of a batch, `tokens` long, over all servers that help; what is under way counts. Throws as
+   * A chain for each part of a batch, `tokens` long, over all servers that help; work in flight counts. Throws as
    * `route` does.
    */
   reserveRoutes(
@@ -290,7 +290,7 @@ export class Peers {
     )
   }
 
-  /** A decode step over this route took so long: routes are chosen by what servers do, not only by what they announce. */
+  /** Records the time of a decode step over this route, so that routing uses actual and not only announced times. */
   took(route: readonly Hop[], ms: number): void {
     const known = new Map(this.#routeServers().map(server => [server.peerId, server]))
     const servers = route.flatMap(({ peerId }) => known.get(peerId) ?? [])
@@ -301,13 +301,13 @@ export class Peers {
     return this.#blame.avoided(this.#model, { probation: this.#components.audited !== true })
   }
 
-  /** Ends what is under way, once it is known of servers that were late whether they are at fault: that takes a moment at most. */
+  /** Ends pending work, after at most a moment in which it finds out whether late servers are at fault. */
   async close(): Promise<void> {
     await within(lastJudgingMs, this.#lateness.judged())
     this.#closing.abort(new SwarmError('ABORTED', 'the model was closed'))
   }
 
-  /** What `plan` finds without the banned servers, after a thorough look where that is nothing, or else with them. */
+  /** The result of `plan` without banned servers; if it finds none, after a thorough look-up; otherwise with them. */
   async #find<T>(
     wanted: Wanted,
     plan: (servers: readonly RouteServer[], excluded: ReadonlySet<string>) => T
@@ -335,7 +335,7 @@ export class Peers {
     }
   }
 
-  /** Until the first of the busy servers may be asked again; false where there is none. */
+  /** Waits until the first busy server may be asked again; false if there is none. */
   async #waitForBusy(signal?: AbortSignal): Promise<boolean> {
     const { busyMs } = this.#bans
     if (busyMs === null) return false
@@ -352,14 +352,14 @@ export class Peers {
     const paths = this.#excluded.map(({ peerId }) => this.#blame.pathOf(peerId) ?? `…${peerId.slice(-8)}`)
     const hint = `to trust one again, delete ${paths.slice(0, 2).join(', ')}`
     const kept = paths.some(path => path.endsWith('.json')) ? `; ${hint}` : ''
-    return new SwarmError(code, `${message}; ${paths.length} left out because an audit found them to lie${kept}`, {
+    return new SwarmError(code, `${message}; ${paths.length} excluded because an audit found that they lied${kept}`, {
       retryable
     })
   }
 
   #otherPrecision({ code, message, retryable }: SwarmError): SwarmError {
     const { requireDtype } = this.#components
-    const others = `${this.#leftOut} left out because ${requireDtype} is required of servers and they announce another dtype`
+    const others = `${this.#leftOut} excluded because ${requireDtype} is required and they announce another dtype`
     return new SwarmError(code, `${message}; ${others}`, { retryable })
   }
 
@@ -386,7 +386,7 @@ export class Peers {
     }
   }
 
-  /** Refreshes: in front of the caller the first time, later behind him while the list in hand still serves. */
+  /** Refreshes the list: before the caller continues the first time, later in the background. */
   async #update(signal?: AbortSignal): Promise<void> {
     throwIfAborted(signal)
     if (this.#now() - this.#refreshedAt < refreshMs) return

@@ -34,7 +34,10 @@ export type RouteMode = 'latency' | 'throughput'
 
 export interface RouteOptions {
   readonly mode?: RouteMode
-  /** servers hand on to each other, each at most once in a route; else activations come back after each hop. Default: in mode 'latency' */
+  /**
+   * servers forward to each other, each at most once in a route; otherwise activations return after each hop. Default:
+   * in mode 'latency'
+   */
   readonly chained?: boolean
   /** peers that must not be asked */
   readonly excluded?: ReadonlySet<string>
@@ -42,7 +45,7 @@ export interface RouteOptions {
   readonly cacheBytesPerBlock?: number
   /** tokens of a forward pass in mode 'throughput'; default 1024 */
   readonly tokens?: number
-  /** milliseconds from now on for which a server has other work of this client; a request that comes earlier waits */
+  /** milliseconds for which a server is busy with other work of this client; an earlier request waits */
   readonly busyUntilMs?: ReadonlyMap<string, number>
 }
 
@@ -52,7 +55,7 @@ export const unknownRoundTripMs = 150
 export const maxRoundTripMs = 5 * second
 /** What a hop costs beside the network and the blocks: framing, feeding. */
 export const hopMs = 18
-/** Added where the free KV cache is too small: such a server is taken only when there is no other. */
+/** Penalty of a server with too little free KV cache: it is used only if there is no other. */
 export const cacheShortageMs = 10 * second
 /** Rate that is assumed of a server that announces none. */
 const unknownRate = 50
@@ -70,7 +73,7 @@ export function roundTripOf({ roundTripMs = unknownRoundTripMs }: RouteServer): 
   return Math.min(roundTripMs, maxRoundTripMs)
 }
 
-/** What a hop costs whatever its length, the way there and back left out. */
+/** Fixed cost of a hop, without its network time. */
 export function fixedMs(
   { queueMs = 0, trainingQueueMs = 0, lateMs = 0 }: RouteServer,
   { mode = 'latency' }: RouteOptions
@@ -87,7 +90,7 @@ export function tripMs(from: RouteServer, to: RouteServer): number {
   return measured === undefined ? (roundTripOf(from) + roundTripOf(to)) / 4 : measuredTripMs(measured)
 }
 
-/** One way between two servers, of the round trip as one of them has measured it. */
+/** One-way time between two servers, from the round trip that one of them measured. */
 export function measuredTripMs(roundTripMs: number): number {
   return Math.min(roundTripMs, maxRoundTripMs) / 2
 }
@@ -97,18 +100,21 @@ export function roomFor(server: RouteServer, { cacheBytesPerBlock = 0 }: RouteOp
   return cacheBytesPerBlock === 0 ? Infinity : Math.floor(server.cacheBytesFree / cacheBytesPerBlock)
 }
 
-/** Milliseconds that a server needs for `length` blocks, its queue and what a missing room in the cache counts included; no network. */
+/**
+ * Milliseconds that a server needs for `length` blocks, including its queue and the penalty of a full cache, without
+ * network.
+ */
 function serverMs(server: RouteServer, length: number, options: RouteOptions): number {
   const shortage = length > roomFor(server, options) ? cacheShortageMs : 0
   return fixedMs(server, options) + workMs(server, length, options) + shortage
 }
 
-/** Milliseconds that a server adds to a route by computing `length` blocks where activations return to the client after it. */
+/** Milliseconds of a hop with `length` blocks if activations return to the client after it. */
 export function hopCost(server: RouteServer, length: number, options: RouteOptions = {}): number {
   return roundTripOf(server) + serverMs(server, length, options)
 }
 
-/** When a server begins with a request that is sent at `atMs`, and when the answer is back. */
+/** Start time at the server of a request that is sent at `atMs`, and arrival time of the answer. */
 export function visitMs(
   atMs: number,
   server: RouteServer,
@@ -124,7 +130,7 @@ export function isChained({ mode = 'latency', chained = mode === 'latency' }: Ro
   return chained
 }
 
-/** Milliseconds that a route is expected to take. */
+/** Expected milliseconds of a route. */
 export function routeCost(route: readonly Hop[], servers: readonly RouteServer[], options: RouteOptions = {}): number {
   const known = new Map(servers.map(server => [server.peerId, server]))
   let [at, previous] = [0, undefined as RouteServer | undefined]

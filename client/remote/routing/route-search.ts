@@ -1,6 +1,6 @@
-// The search for the cheapest route. States are "computed up to block b, by server s": every edge leads to a later block, so
-// that one pass over the blocks settles them all, and of the places where a server may begin only the cheapest so far is kept.
-// Numbers of servers stand in arrays, one for each kind: with thousands of servers objects take several times as long.
+// The search for the cheapest route. States are "computed up to block b, by server s": every edge leads to a later
+// block, so that one pass over the blocks settles them all, and of the possible starts at a server only the cheapest so
+// far is kept. Data of servers is stored in typed arrays: with thousands of servers objects take several times as long.
 import type { BlockRange } from '../../../common/range.ts'
 import {
   cacheShortageMs,
@@ -15,7 +15,7 @@ import {
   workMs
 } from './route-costs.ts'
 
-/** How a server may begin at a block: by which server what came before was computed (-1: nothing came before), and when. */
+/** A start of a server at a block: the server that computed the blocks before (-1: none), and the time. */
 interface Entry {
   readonly block: number
   readonly from: number
@@ -28,7 +28,7 @@ interface Left {
   readonly from: number
 }
 
-/** More than these are not looked at where the first are servers that have measured the way and found it long. */
+/** Maximum number of candidates to consider if the first ones have measured a long trip. */
 const maxLeft = 8
 
 /** The servers, their spans cut to the blocks that are wanted, by index. */
@@ -45,11 +45,11 @@ interface Nodes {
   /** that is not the whole span: then all prefixes of routes are kept, else only the best one */
   readonly isCrowded: Uint8Array
   readonly entries: ReadonlyMap<number, Entry[]>
-  /** where a server's blocks begin in arrays by server and block */
+  /** offset of a server's blocks in arrays by server and block */
   readonly offset: Int32Array
 }
 
-/** Who has measured the way to a server, one way: of server s those from `start[s]` to before `start[s + 1]`. */
+/** Measured one-way trips to servers: for server s the entries from `start[s]` to before `start[s + 1]`. */
 interface Trips {
   readonly start: Int32Array
   readonly from: Int32Array
@@ -92,7 +92,7 @@ function nodesOf(servers: readonly RouteServer[], blocks: BlockRange, options: R
   return nodes
 }
 
-/** Of the measured trips those between servers of which one can follow the other; none where the client is in between. */
+/** Measured trips between servers that can follow each other; none if the client is between them. */
 function tripsOf({ servers, first, end }: Nodes, options: RouteOptions): Trips {
   const start = new Int32Array(servers.length + 1)
   const found: number[] = []
@@ -118,7 +118,7 @@ function tripsOf({ servers, first, end }: Nodes, options: RouteOptions): Trips {
   return trips
 }
 
-/** The cheapest route, or null where there is none. */
+/** The cheapest route, or null if there is none. */
 export function searchRoute(
   servers: readonly RouteServer[],
   blocks: BlockRange,
@@ -140,7 +140,7 @@ class Search {
   readonly #bestFrom: Int32Array
   readonly #bestAt: Float64Array
   readonly #bestCost: Float64Array
-  /** by server and block: when all before the block is computed, and how the server began */
+  /** by server and block: the time when all earlier blocks are computed, and the start of the server */
   readonly #done: Float64Array
   readonly #howBlock: Int32Array
   readonly #howFrom: Int32Array
@@ -161,7 +161,7 @@ class Search {
     this.#done = new Float64Array(size).fill(Infinity)
     this.#howBlock = new Int32Array(size)
     this.#howFrom = new Int32Array(size)
-    // work is proportional to blocks: without trips and caches no cut is cheaper than one where a server ends or another begins
+    // work is proportional to blocks: without trips and caches the cheapest cuts are at starts and ends of servers
     this.#isFree = isChained(options) || Boolean(options.cacheBytesPerBlock)
   }
 
@@ -255,7 +255,7 @@ class Search {
     return done
   }
 
-  /** When a server that begins with `block` at `at` has computed up to `end`. */
+  /** Time at which a server that starts with `block` at `at` has computed up to `end`. */
   #doneAt(index: number, at: number, block: number, end: number): number {
     const { perBlock, fixed, room } = this.#nodes
     const length = end - block
@@ -275,7 +275,7 @@ class Search {
   }
 }
 
-/** Both lists in order as one, of the first only those that go on. Of equals the first comes first. */
+/** Merges two sorted lists, with only the continuing entries of the first. Of equal entries the first comes first. */
 function merge(active: readonly number[], fresh: readonly number[], goesOn: (index: number) => boolean): number[] {
   const merged: number[] = []
   let at = 0

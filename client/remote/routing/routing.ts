@@ -16,7 +16,7 @@ function unavailable(blocks: BlockRange, usable: readonly RouteServer[], seen: n
     if (!usable.some(server => server.blocks.first <= block && block < server.blocks.end)) missing.push(block)
   }
   const servers = `${plural(seen, 'server')} of this model seen`
-  const left = seen > usable.length ? `, ${seen - usable.length} of them left out after failures` : ''
+  const left = seen > usable.length ? `, ${seen - usable.length} of them excluded after failures` : ''
   return new SwarmError(
     'BLOCKS_UNAVAILABLE',
     `no server for block${missing.length === 1 ? '' : 's'} ${formatBlocks(missing)} (${servers}${left}); start one with '${startCommand(missing)}'`
@@ -34,7 +34,7 @@ function joined(route: readonly Hop[]): readonly Hop[] {
   return hops
 }
 
-/** What comes between two visits to one server; none where there are no such. */
+/** The hops between two visits to one server; empty if there are none. */
 function betweenVisits(route: readonly Hop[]): readonly string[] {
   for (const [index, { peerId }] of route.entries()) {
     const again = route.findIndex((hop, later) => later > index && hop.peerId === peerId)
@@ -46,9 +46,8 @@ function betweenVisits(route: readonly Hop[]): readonly string[] {
 /**
  * The cheapest chain of hops through `blocks`; work grows with the sum of the spans' lengths of those servers that are
  * not worse than others in everything. Of more than a few hundred servers with measured trips to each other some are
- * left out that only a very short trip would make the best. A chain in which a server would come twice goes without
- * those between instead, which may be a little dearer than the best. Throws BLOCKS_UNAVAILABLE with the blocks without
- * a server.
+ * left out that only a very short trip would make the best. If a server would occur twice, the hops between are
+ * dropped, which may cost slightly more than the optimum. Throws BLOCKS_UNAVAILABLE with the blocks without a server.
  */
 export function findRoute(
   servers: readonly RouteServer[],

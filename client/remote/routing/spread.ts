@@ -1,18 +1,17 @@
-// Which way each part of a batch takes, so that all servers that can help work at once. Pure: data in, data out.
+// Chooses a route for each part of a batch, so that all useful servers work at once. Pure: data in, data out.
 import type { BlockRange } from '../../../common/range.ts'
 import { findRoute, type Hop, type RouteOptions, type RouteServer, visitMs, workMs } from './routing.ts'
 
-/** A way, and how long it keeps each of its servers busy. */
+/** A route, and how long it occupies each of its servers. */
 export interface PlannedRoute {
   readonly hops: readonly Hop[]
   readonly work: readonly { readonly peerId: string; readonly ms: number }[]
 }
 
 /**
- * A route for each part, `tokens` long, in the order in which the parts are sent: the one on which it comes back first,
- * given what was sent before it. So replicas get work in proportion to what they do in a second, and parts follow each
- * other through a chain. The same servers give the same routes. Throws BLOCKS_UNAVAILABLE with the blocks without a
- * server.
+ * A route for each part, `tokens` long, in sending order: the route with the earliest return, given the parts sent
+ * before. So replicas get work in proportion to their rates, and parts follow each other through a chain. The same
+ * servers give the same routes. Throws BLOCKS_UNAVAILABLE with the blocks without a server.
  */
 export function spreadRoutes(
   servers: readonly RouteServer[],
@@ -39,7 +38,7 @@ export function spreadRoutes(
   })
 }
 
-/** What this client has under way: milliseconds of work that each server still has of it. */
+/** This client's work in flight: remaining milliseconds at each server. */
 export class Load {
   readonly #ms = new Map<string, number>()
 
@@ -47,13 +46,13 @@ export class Load {
     return this.#ms
   }
 
-  /** Counts the work of a route until the function that comes back is called. */
+  /** Counts the work of a route until the returned function is called. */
   add({ work }: PlannedRoute): () => void {
     for (const { peerId, ms } of work) this.#ms.set(peerId, (this.#ms.get(peerId) ?? 0) + ms)
     return () => {
       for (const { peerId, ms } of work) {
         const left = this.#ms.get(peerId)! - ms
-        // nothing under way is nothing, whatever the sums of fractions say
+        // no work in flight is exactly 0, despite rounding of the sums
         if (left < 1e-6) this.#ms.delete(peerId)
         else this.#ms.set(peerId, left)
       }

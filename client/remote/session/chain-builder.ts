@@ -1,5 +1,4 @@
-// Chains of servers for a session: the first one, and another where servers of it are lost. Knows no steps but those that are
-// sent again.
+// Builds chains of servers for a session: the first one, and replacements for lost servers. Knows only replayed steps.
 
 import { settled, throwIfAborted } from '../../../common/async.ts'
 import { SwarmError } from '../../../common/errors.ts'
@@ -17,13 +16,16 @@ import { type HopComponents, type HopInit, type HopPlace, SessionHop } from './h
 import { type Chain, FedInputs, type LostServers, lostRuns, type MendPoint } from './session-chain.ts'
 
 const replayTimeoutMs = 5 * minute
-/** Opening a session costs a round trip, and room in the cache: after so long, beside what routing expects, others are asked. */
+/**
+ * Opening a session costs a round trip and cache memory: after this time beyond routing's estimate, other servers are
+ * asked.
+ */
 const openPatienceMs = 0.4 * second
 const patienceFactor = 4
 /** Failures between two servers that both answer the client, after which hidden states go through the client. */
 const maxLinkFailures = 2
 
-/** A server has not answered in time, and there are others. */
+/** A server did not answer in time, and there are others. */
 class Late extends SwarmError {
   constructor(message: string) {
     super('UNREACHABLE', message)
@@ -34,7 +36,9 @@ class Late extends SwarmError {
 interface Between {
   readonly before: SessionHop | null
   readonly after: SessionHop | null
-  /** its name at the servers; null: each try has its own, since the end of one before may still be on the way */
+  /**
+   * session id at the servers; null: each attempt has its own, because the end of an earlier one may still be in flight
+   */
   readonly session: Uint8Array | null
 }
 
@@ -58,7 +62,7 @@ export interface ChainBuilderComponents extends HopComponents {
   >
   /** a server's signed announcement; without it hidden states go through the client */
   readonly recordOf?: (peerId: string) => Uint8Array | undefined
-  /** all hidden states shall go through the client, which then sees what each server makes of them; default: none */
+  /** all hidden states go through the client, which then sees the result of each server; default: none */
   readonly relays?: () => boolean
   readonly logger: Logger
 }
@@ -80,7 +84,7 @@ export class ChainBuilder {
     this.#init = init
   }
 
-  /** The servers as routing knows them, and what is held against them. */
+  /** The servers as routing knows them, and their offences. */
   get peers(): ChainBuilderComponents['peers'] {
     return this.#components.peers
   }
@@ -93,12 +97,12 @@ export class ChainBuilder {
     )
   }
 
-  /** What to say where trying again has not helped. */
+  /** The error after retries have failed. */
   givenUp(error: SwarmError): SwarmError {
     return this.peers.givenUp(this.#init.blocks, error)
   }
 
-  /** Milliseconds that a step of `positions` positions in each row takes by what its servers announce. */
+  /** Expected milliseconds of a step of `positions` positions in each row, by the servers' announcements. */
   promisedMs({ hops }: Pick<Chain, 'hops'>, positions: number): number {
     return this.peers.promisedMs(
       hops.map(({ hop }) => hop),
@@ -112,17 +116,17 @@ export class ChainBuilder {
     return positions === 1 ? {} : { mode: 'throughput', chained: true, tokens }
   }
 
-  /** Whether what the session is given explains an answer that is not finite. */
+  /** Whether the session's input explains an answer that is not finite. */
   mayOverflow(hidden: Float32Tensor): boolean {
     return mayOverflow({ hidden, ...this.#init.ports })
   }
 
-  /** From now on hidden states go through the client: it sees what each server makes of them. */
+  /** From now on hidden states go through the client, which sees the result of each server. */
   relay(): void {
     this.#isRelayed = true
   }
 
-  /** The fastest chain with room for the session. Throws BLOCKS_UNAVAILABLE, and what the servers say. */
+  /** The fastest chain with memory for the session. Throws BLOCKS_UNAVAILABLE, and the errors of the servers. */
   async build(signal?: AbortSignal, avoid?: ReadonlySet<string>): Promise<Chain> {
     const { blocks, batch, hiddenSize } = this.#init
     const { hops, session } = await this.#open(blocks, { before: null, after: null, session: null }, signal, avoid)
@@ -132,8 +136,8 @@ export class ChainBuilder {
   }
 
   /**
-   * A chain of other servers where there are any, with every cache as it was; the old chain goes on. Returns null where there is no
-   * other server, or a step of `positions` is expected to take the others more than `mostMs`. Throws as `build` does.
+   * A chain of other servers with rebuilt caches; the old chain continues. Returns null if there is no other server, or
+   * if the others are expected to need more than `mostMs` for a step of `positions`. Throws as `build` does.
    */
   async rival(
     chain: Chain,
@@ -150,7 +154,7 @@ export class ChainBuilder {
     return await this.#rebuild(chain, point, signal, old)
   }
 
-  /** A chain of the best servers there are, every cache as it was by the inputs of the whole; the old one is given up. */
+  /** A chain of the best servers, with caches rebuilt from all inputs; the old chain is abandoned. */
   async renew(chain: Chain, point: MendPoint, signal: AbortSignal): Promise<Chain> {
     const fresh = await this.#rebuild(chain, point, signal)
     for (const hop of chain.hops) await hop.close()
@@ -169,9 +173,8 @@ export class ChainBuilder {
   }
 
   /**
-   * Another chain in place of one with lost servers, every cache as it was: neighbours that are lost are replaced, the server before
-   * them (or we) sends again what they had; where that is not to be done, all servers are. Servers to `avoid` are taken where there is no
-   * other.
+   * Replaces the lost servers of a chain and rebuilds their caches: the upstream server (or the client) replays their
+   * inputs. If that is not possible, replaces all servers. Servers to `avoid` are used only if there is no other.
    */
   async mend(
     chain: Chain,
@@ -201,7 +204,7 @@ export class ChainBuilder {
     }
   }
 
-  /** Other servers in place of some that leave, which serve until then. Throws where there are none; the chain is then as it was. */
+  /** Replaces leaving servers, which serve until then. Throws if there are no others; the chain is then unchanged. */
   async handOver(chain: Chain, leaving: readonly SessionHop[], point: MendPoint, signal: AbortSignal): Promise<Chain> {
     for (const { peerId } of leaving) this.peers.fail(peerId)
     let changed = chain
@@ -244,7 +247,9 @@ export class ChainBuilder {
     }
   }
 
-  /** Gives the new servers `first` to `end - 1` what `given` has, so that they are where the session is. */
+  /**
+   * Replays the inputs in `given` to the new servers `first` to `end - 1`, so that they reach the session's position.
+   */
   async #replay(
     chain: Chain,
     first: number,
@@ -253,7 +258,7 @@ export class ChainBuilder {
     point: MendPoint,
     signal: AbortSignal
   ): Promise<void> {
-    // what is sent again in a moment need not be sent now
+    // inputs that are replayed in a moment need not be sent now
     const isTaken = given.last >= point.first
     const number = isTaken ? point.first : given.last
     const ends = isTaken ? point.starts : given.history.lengths
@@ -283,7 +288,7 @@ export class ChainBuilder {
     }
   }
 
-  /** What servers make of a replayed part. Throws where that is not finite although the part is. */
+  /** The servers' result of a replayed part. Throws if it is not finite although the part is. */
   async #heard({ hop }: SessionHop, given: Float32Tensor, answer: Promise<Float32Tensor>): Promise<Float32Tensor> {
     const hidden = await answer
     if (allFinite(hidden.data) || !allFinite(given.data)) return hidden
@@ -293,8 +298,9 @@ export class ChainBuilder {
   }
 
   /**
-   * Servers for a range of blocks. Those that cannot be opened make way for others at once, each counted as lost once: many may be gone
-   * and not yet forgotten. Those that do not answer in time make way too where there are others, and are waited for where there are none.
+   * Servers for a range of blocks. Servers that cannot be opened are replaced at once, each counted as lost once: many
+   * may be gone but still listed. Servers that do not answer in time are replaced if there are others, and waited for
+   * if not.
    */
   async #open(
     blocks: BlockRange,
@@ -322,7 +328,7 @@ export class ChainBuilder {
     }
   }
 
-  /** The servers of the best route, all at once; those that could not be opened, with why. */
+  /** Opens the servers of the best route, all at once; returns the failed ones with their causes. */
   async #openRoute(
     blocks: BlockRange,
     { before, after, session }: Between & { readonly session: Uint8Array },
@@ -333,7 +339,7 @@ export class ChainBuilder {
     const route = await this.peers.route(blocks, { ...options, avoid })
     const neighbours = [before && route[0]!, after?.hop].filter(hop => hop != null)
     if (!neighbours.every(hop => this.#canLink(hop))) {
-      throw new SwarmError('UNREACHABLE', 'servers of the chain cannot hand on to the new ones')
+      throw new SwarmError('UNREACHABLE', 'servers of the chain cannot forward to the new ones')
     }
     const places = route.map((_, index): HopPlace => {
       const next = route[index + 1]
@@ -372,13 +378,13 @@ export class ChainBuilder {
     return { hops: hops.toSorted((a, b) => a.hop.blocks.first - b.hop.blocks.first), failures }
   }
 
-  /** A server that is gone or frozen is nothing that is wrong with the way to it. */
+  /** A lost or frozen server does not mean that the path to it is broken. */
   async #countLink(hop: SessionHop): Promise<void> {
     this.#linkFailures += 1
     if (!(await hop.isAlive(new AbortController().signal))) this.#linkFailures -= 1
   }
 
-  /** Servers of the chain hand on to each other although hidden states shall come through the client. */
+  /** Whether servers of the chain forward to each other although hidden states should go through the client. */
   mustRelay({ hops }: Chain): boolean {
     const { relays } = this.#components
     return (this.#isRelayed || relays?.() === true) && hops.some(({ place }) => place.next !== null)

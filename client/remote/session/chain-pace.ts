@@ -1,5 +1,5 @@
-// Whether a session should leave a chain that is far slower than its servers promise: once it has lost more time there than moving
-// costs, as one who rents skis buys them once the rent has reached the price. Pure.
+// Decides whether a session leaves a chain that is far slower than promised: once it has lost more time than a move
+// costs (the ski rental problem). Pure.
 import { second } from '../../../common/units.ts'
 
 /**
@@ -20,7 +20,7 @@ export class ChainPace {
   #usualMs = 0
   #needed = 1
 
-  /** A decode step has taken `ms` where servers promise `promisedMs`. */
+  /** Records a decode step that took `ms` with a promised time of `promisedMs`. */
   took(ms: number, promisedMs: number): void {
     if (ms <= factor * promisedMs || ms - promisedMs < leastLateMs) {
       this.renew()
@@ -31,12 +31,15 @@ export class ChainPace {
     this.#usualMs = this.#steps === 1 ? ms : Math.min(this.#usualMs, ms)
   }
 
-  /** Whether the chain has lost more time than a move costs. @param replayMs what other servers need for the positions so far */
+  /**
+   * Whether the chain has lost more time than a move costs. @param replayMs time in which other servers recompute the
+   * positions so far
+   */
   isLate(replayMs: () => number): boolean {
     return this.#steps >= leastSteps && this.#lostMs > this.#needed * (leastLossMs + replayMs())
   }
 
-  /** What a step takes at least, of those that were late in a row. */
+  /** Minimum time of the recent consecutive late steps. */
   get usualMs(): number {
     return this.#usualMs
   }

@@ -1,5 +1,5 @@
-// A generation's way through the swarm: inputs to the first server, results from the last, servers between hand on to
-// each other. A server that is lost is replaced, and its cache is rebuilt from the outputs that its upstream server has
+// A generation's session: sends inputs to the first server and receives results from the last; servers forward to each
+// other. A server that is lost is replaced, and its cache is rebuilt from the outputs that its upstream server has
 // kept.
 
 import { delay, onAbort, settled, throwIfAborted } from '../../../common/async.ts'
@@ -31,7 +31,10 @@ import { Suspects } from './suspects.ts'
 const stepTimeoutMs = 5 * minute
 /** Chains that are tried in place of one whose first answer an audit has found wrong. */
 const mostChecks = 4
-/** Why the look-out for another chain ends; made once, since each step ends so and an error takes time to make. */
+/**
+ * The reason that ends the watch for a late step; created once, because every step ends with it and errors are slow to
+ * create.
+ */
 const stepIsOver = new SwarmError('ABORTED', 'the step is over')
 
 export interface ChainSessionInit extends SessionShape {
@@ -40,10 +43,10 @@ export interface ChainSessionInit extends SessionShape {
   readonly retryDelaysMs: readonly number[]
 }
 
-/** When another chain is asked. */
+/** When a step is hedged. */
 interface Challenge {
   readonly waitMs: number
-  /** what the other chain may be expected to take */
+  /** maximum expected time of the other chain */
   readonly mostMs: number
   readonly isEarly: boolean
 }
@@ -61,7 +64,7 @@ export interface SessionAudit {
   readonly isDrawn: boolean
   /** whether the first answer of these servers is checked before it is used */
   isFirst(hops: readonly Hop[]): boolean
-  /** for a chain that begins to answer */
+  /** for a chain that starts to answer */
   record(): SessionRecorder
 }
 
@@ -219,7 +222,7 @@ export class ChainSession implements InferenceSession {
     this.#pace.took(ms, builder.promisedMs(this.#chain, 1))
   }
 
-  /** A chain that is late gets a rival; the one that has answered every step first goes on. Never throws. */
+  /** Hedges a late chain with a second one; the chain that first answers every step continues. Never throws. */
   async #challenge(steps: readonly Step[], rival: { isAsked: boolean }, signal: AbortSignal): Promise<void> {
     const { builder, logger } = this.#components
     const chain = this.#chain
@@ -272,7 +275,7 @@ export class ChainSession implements InferenceSession {
     const lateMs = this.#stall.rivalMs(promisedMs) + travelMs
     if (steps[0]!.number !== 1) return [{ waitMs: lateMs, mostMs: Infinity, isEarly: false }]
     const earlyMs = firstSteps.patienceMs(promisedMs) + travelMs
-    // first steps that took long before take long again: the second wait is longer too
+    // slow first steps are expected to be slow again, so the second wait is longer too
     const laterMs = Math.max(lateMs - earlyMs, earlyMs)
     return [
       { waitMs: earlyMs, mostMs: earlyMs, isEarly: true },
@@ -280,12 +283,14 @@ export class ChainSession implements InferenceSession {
     ]
   }
 
-  /** Another chain, which is where the session is, in place of one that is late. @param isOpen a step at the late one has no answer yet */
+  /**
+   * Replaces a late chain by another one at the same position. @param isOpen a step at the late one has no answer yet
+   */
   #replaceLate(late: Chain, fresh: Chain, ms: number, { isOpen }: { isOpen: boolean }): void {
     const { builder, logger } = this.#components
     const kept = new Set(fresh.hops.map(({ peerId }) => peerId))
     const servers = late.hops.map(({ hop }) => describeHop(hop))
-    logger.info({ servers, milliseconds: Math.round(ms) }, 'a chain was late: another goes on')
+    logger.info({ servers, milliseconds: Math.round(ms) }, 'a chain was late: another one continues')
     const answered = Promise.withResolvers<void>()
     for (const hop of late.hops) {
       const isLast = hop === late.hops.at(-1)
@@ -303,7 +308,7 @@ export class ChainSession implements InferenceSession {
     this.#adopt(fresh)
   }
 
-  /** Answers of servers that are not known are checked before they are used; where one is wrong others compute the steps again. */
+  /** Checks the answers of unknown servers before use; if one is wrong, other servers recompute the steps. */
   async #check(steps: readonly Step[], found: Float32Tensor[], signal: AbortSignal): Promise<Float32Tensor[]> {
     const { audit, builder, logger } = this.#components
     let answers = found
@@ -318,14 +323,16 @@ export class ChainSession implements InferenceSession {
         if (!audit.isDrawn) this.#recorder = null
         break
       }
-      logger.info({}, 'the first answer of a chain was wrong: others compute it again')
+      logger.info({}, 'the first answer of a chain was wrong: other servers recompute it')
       this.#adopt(await builder.renew(chain, { first: steps[0]!.number, starts: steps[0]!.starts }, signal))
       answers = await this.#run(steps, signal)
     }
     return answers
   }
 
-  /** Hands what is known to the auditor each time that the session has doubled: all audits together cost a few times the last. */
+  /**
+   * Sends the session to the auditor each time it doubles, so that all audits together cost a few times the last one.
+   */
   #handOften(): void {
     const longest = Math.max(...this.#lengths)
     if (this.#recorder === null || this.#components.audit?.isDrawn !== true || longest < 2 * this.#handed) return
@@ -333,7 +340,7 @@ export class ChainSession implements InferenceSession {
     this.#recorder.hand(this.#chain)
   }
 
-  /** Sends those steps that have no answer yet. */
+  /** Sends the unanswered steps. */
   async #send(steps: readonly Step[], signal: AbortSignal): Promise<void> {
     // one that is answered meanwhile must not leave a gap in a new server's cache
     const unanswered = steps.filter(({ number }) => this.#pending.has(number))
@@ -356,7 +363,7 @@ export class ChainSession implements InferenceSession {
     }
   }
 
-  /** True when all answers are there; false when a server is lost. Throws where no other server can help. */
+  /** True when all answers have arrived; false when a server is lost. Throws if no other server can help. */
   async #wait(all: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
     let isDone = false
     const done = all.then(() => {
@@ -365,7 +372,7 @@ export class ChainSession implements InferenceSession {
     for (;;) {
       if (this.#lost.size > 0) return false
       throwIfAborted(signal)
-      // without a signal of its own: an abort makes an error with its stack, which takes longer than all else here
+      // without its own signal: an abort creates an error with a stack, which takes longer than everything else here
       const woken = Promise.withResolvers<void>()
       const wake = (): void => woken.resolve()
       this.#wake = wake
@@ -383,7 +390,7 @@ export class ChainSession implements InferenceSession {
     }
   }
 
-  /** Nothing has come for a while: servers that do not answer a ping are lost. */
+  /** After a silence, servers that do not answer a ping are lost. */
   async #findSilent(signal: AbortSignal): Promise<void> {
     const { logger } = this.#components
     this.#stall.waitLonger()
@@ -432,13 +439,13 @@ export class ChainSession implements InferenceSession {
     }
   }
 
-  /** Servers that leave or are far slower than they promise are replaced between steps where there are others, those that were found to lie always. */
+  /** Between steps, replaces leaving and very slow servers if there are others, and liars always. */
   async #leaveEarly(signal: AbortSignal): Promise<void> {
     const { builder, logger } = this.#components
     const { hops } = this.#chain
     const point = { first: this.#number + 1, starts: this.#lengths }
     if (hops.some(({ peerId }) => builder.peers.isExcluded(peerId)) || builder.mustRelay(this.#chain)) {
-      // all caches after it hold what it made up
+      // all later caches contain its wrong results
       return this.#adopt(await builder.renew(this.#chain, point, signal))
     }
     const replayMs = (): number => builder.promisedMs(this.#chain, Math.max(1, ...this.#lengths))
@@ -477,7 +484,7 @@ export class ChainSession implements InferenceSession {
     this.#recorder = this.#components.audit?.record() ?? null
     this.#stall.renew()
     this.#pace.renew()
-    // news of those that were being replaced already
+    // notices about servers that were already being replaced
     for (const hop of this.#lost.keys()) if (!chain.hops.includes(hop)) this.#lost.delete(hop)
     this.#listen()
   }

@@ -1,4 +1,4 @@
-// What a session is asked for, checked. Pure.
+// Validates the arguments of a session. Pure.
 import { SwarmError } from '../../../common/errors.ts'
 import type { Float32Tensor } from '../../../common/tensor.ts'
 
@@ -46,7 +46,7 @@ export function checkStepOptions(
   }
   const longest = Math.max(...added.map((length, row) => held[row]! + length))
   if (longest > maxLength) {
-    throw new SwarmError('INVALID_ARGUMENT', `step: ${longest} positions, the session was opened for ${maxLength}`)
+    throw new SwarmError('INVALID_ARGUMENT', `step: ${longest} positions, but the session was opened for ${maxLength}`)
   }
   return added
 }

@@ -1,4 +1,4 @@
-// One server of an inference session as its client sees it: the stream, and what comes over it. Decides nothing.
+// One server of an inference session from the client's side: the stream and its messages. Decides nothing.
 import { onAbort, settled, throwIfAborted } from '../../../common/async.ts'
 import { SwarmError, toSwarmError } from '../../../common/errors.ts'
 import { withResource } from '../../../common/resource.ts'
@@ -17,18 +17,18 @@ import type { Hop } from '../routing/routing.ts'
 import { isAlive, type LivenessPing, type Watch, whileAlive } from './liveness.ts'
 import type { StepTensors } from './pending.ts'
 
-/** Opening, with the server making room for the cache and compiling what the ports need. */
+/** Time limit of opening, in which the server reserves cache memory and compiles graphs for the ports. */
 const openTimeoutMs = 1 * minute
 
-/** Where a hop stands in its chain. */
+/** The place of a hop in its chain. */
 export interface HopPlace {
-  /** peer id of the server before; '' where inputs come from us */
+  /** peer id of the upstream server; '' if the client sends the inputs */
   readonly previous: string
   /** null: results come to us */
   readonly next: BodyOf<'inferenceOpen'>['next']
 }
 
-/** What a hop says, as it comes. */
+/** Listeners for the messages of a hop. */
 export interface HopListener {
   onResult(step: number, hidden: Tensor | undefined): void
   /** it cannot reach the next one */
@@ -63,7 +63,7 @@ interface OpenedHop {
 export class SessionHop {
   readonly hop: Hop
   place: HopPlace
-  /** it has said that it leaves */
+  /** it announced that it leaves */
   isLeaving = false
   /** no other server had its blocks at the last look-up */
   isWithoutOther = false
@@ -73,10 +73,10 @@ export class SessionHop {
   #ready: PromiseWithResolvers<void> | null = null
   #asked: PromiseWithResolvers<Tensor | undefined> | null = null
   #listener: HopListener | null = null
-  /** what came before anybody listened */
+  /** messages that arrived before there was a listener */
   #early: ((listener: HopListener) => void)[] = []
   #closed = false
-  /** why nothing more comes from it */
+  /** the cause why the stream ended */
   #failure: SwarmError | null = null
 
   private constructor({ hop, place, stream, codec, ping }: OpenedHop) {
@@ -91,7 +91,7 @@ export class SessionHop {
     return this.hop.peerId
   }
 
-  /** Throws what the server says, with the hop it comes from; a server that fails is left out for a while. */
+  /** Throws the server's error with its hop; a failed server is excluded for a while. */
   static async open(
     { network, peers, ping }: HopComponents,
     init: HopInit,
@@ -160,14 +160,14 @@ export class SessionHop {
     else tell(this.#listener)
   }
 
-  /** Returns when the step is on its way. Throws UNREACHABLE where the server takes nothing and does not answer. */
+  /** Resolves when the step is sent. Throws UNREACHABLE if the server accepts no bytes and does not answer. */
   async step(body: Omit<BodyOf<'inferenceStep'>, 'kind'>, tensors: StepTensors, signal: AbortSignal): Promise<void> {
     const message = { body: { kind: 'inferenceStep', ...body }, tensors } as const
     const codec = { hidden: fittingCodec(this.#codec, tensors.hidden) }
     await whileAlive(this.#watch, alive => this.#stream.send(message, { signal: alive, codec }), signal)
   }
 
-  /** Sends a step and gives the next result of `answering`, the server at the end of the ones that hand on to each other. */
+  /** Sends a step and returns the next result of `answering`, the last server of the forwarding chain. */
   async ask(
     answering: SessionHop,
     body: Omit<BodyOf<'inferenceStep'>, 'kind'>,
@@ -186,7 +186,7 @@ export class SessionHop {
     }
   }
 
-  /** Another place in the chain; returns when the server has taken it. */
+  /** Changes the hop's neighbours in the chain; resolves when the server confirms. */
   async route(place: HopPlace, { replay = false, keepNext = false }, signal: AbortSignal): Promise<void> {
     const ready = Promise.withResolvers<void>()
     void settled(ready.promise)
@@ -200,7 +200,7 @@ export class SessionHop {
     }
   }
 
-  /** What the server is about to say; throws when it is lost or silent, and what the signal says. */
+  /** The next message of the server; throws when the server is lost or silent, and the signal's reason. */
   async #hears<T>(awaited: PromiseWithResolvers<T>, signal: AbortSignal): Promise<T> {
     if (this.#failure !== null) throw this.#failure
     const wait = (alive: AbortSignal): Promise<T> => {
@@ -210,7 +210,7 @@ export class SessionHop {
     return await whileAlive(this.#watch, wait, signal)
   }
 
-  /** When bytes last came from it or left for it: a time of `performance.now()`. */
+  /** When bytes last arrived from it or were sent to it: a time of `performance.now()`. */
   get activeAt(): number {
     return this.#stream.activeAt
   }

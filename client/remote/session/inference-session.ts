@@ -22,7 +22,10 @@ interface Components {
   readonly logger: Logger
 }
 
-/** What a session needs of the network: without pings and directory, servers that are silent are waited for, and hand on nothing. */
+/**
+ * What a session needs from the network. Without pings and directory, it waits for silent servers, and servers do not
+ * forward.
+ */
 export type SessionNetwork = Pick<Network, 'open'> & Partial<Pick<Network, 'ping' | 'directory'>>
 
 interface SessionInit {
@@ -36,7 +39,7 @@ interface SessionInit {
   readonly blocks: BlockRange
 }
 
-/** Opens a session on the fastest chain with room for its cache; with another one where a server fails. */
+/** Opens a session on the fastest chain with memory for its cache; on another one if a server fails. */
 export async function openInferenceSession(
   { network, peers, auditor, logger }: Components,
   init: SessionInit,

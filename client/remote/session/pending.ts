@@ -1,4 +1,4 @@
-// Steps of a session on their way: numbered, so that a server knows one that it is sent again. Pure.
+// Steps of a session in flight. They are numbered, so that a server recognizes a repeated one. Pure.
 import { copyPositions, slicePositions } from '../../../common/rows.ts'
 import { type Float32Tensor, int64, tensor } from '../../../common/tensor.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
@@ -17,7 +17,7 @@ export interface Step {
   readonly lengths: readonly number[]
   /** position of the first of each row */
   readonly starts: readonly number[]
-  /** rows that the session's rows go on from; null: each from itself */
+  /** rows that the session's rows continue; null: each continues itself */
   readonly parents: readonly number[] | null
   /** only the last token of each row is wanted, [batch, 1, hidden] */
   readonly lastOnly: boolean
@@ -49,7 +49,7 @@ export function stepTensors({ lengths, starts, parents }: Step, hidden: Float32T
   }
 }
 
-/** Several servers work on a long prompt at once; one alone takes it as it is. */
+/** Several servers work on pieces of a long prompt at once; a single server gets it whole. */
 export function pieceSize(seq: number, servers: number, batch: number): number {
   if (servers === 1) return seq
   const most = Math.max(1, Math.floor(pieceTokens / batch))

@@ -47,7 +47,7 @@ class Outputs {
 export class SessionRecorder {
   readonly #auditor: Pick<ResultAuditor, 'session' | 'checkSession'>
   readonly #init: RecorderInit
-  /** by the last of servers that hand on to each other */
+  /** by the last of the forwarding servers */
   readonly #outputs = new Map<SessionHop, Outputs>()
 
   constructor(components: { auditor: Pick<ResultAuditor, 'session' | 'checkSession'> }, init: RecorderInit) {
@@ -68,7 +68,7 @@ export class SessionRecorder {
     for (const audited of this.#known(chain)) this.#auditor.session(audited)
   }
 
-  /** Has all that is known audited now: true where it is wrong. */
+  /** Audits everything so far now: true if it is wrong. */
   async check(chain: Chain, signal: AbortSignal): Promise<boolean> {
     let isWrong = false
     for (const { request, ...audited } of this.#known(chain)) {
@@ -85,7 +85,7 @@ export class SessionRecorder {
       while (hops[last]!.place.next !== null) last += 1
       const outputs = this.#outputs.get(hops[last]!)
       if (outputs === undefined) continue
-      // as it is now: the session goes on
+      // a snapshot: the session continues
       const known = outputs.known.map(row => new Set(row))
       const { lengths } = outputs.history
       const longest = Math.max(...lengths)

@@ -1,5 +1,5 @@
-// Another chain beside one that is late: it is given the same steps, and the chain that answers all of them first goes on. Decides
-// nothing about the chain that is late.
+// A second chain beside a late one: it gets the same steps, and the chain that first answers all of them continues.
+// Decides nothing about the late chain.
 import { onAbort, settled } from '../../../common/async.ts'
 import { toSwarmError } from '../../../common/errors.ts'
 import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
@@ -13,7 +13,7 @@ export interface RivalInit {
   readonly steps: readonly Step[]
   readonly point: MendPoint
   readonly timeoutMs: number
-  /** another chain is asked only if it is expected to take no longer */
+  /** another chain is used only if it is expected to take no longer */
   readonly mostMs: number
 }
 
@@ -28,7 +28,7 @@ export interface RivalAnswers {
   readonly answers: ReadonlyMap<number, Float32Tensor>
 }
 
-/** The chain is the caller's to use or close. null where there is no other server, or none that does better; never throws. */
+/** The caller uses or closes the chain. null if there is no other or no better server; never throws. */
 export async function runRival(
   builder: ChainBuilder,
   late: Chain,

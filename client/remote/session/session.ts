@@ -22,20 +22,19 @@ export interface SessionStepOptions {
 
 /** Blocks with a cache on servers, which positions are added to. Takes one step at a time. */
 export interface InferenceSession {
-  /** positions that each row has taken in */
+  /** number of positions in each row */
   readonly lengths: readonly number[]
   /** the servers, in order, as they are now */
   readonly route: readonly Hop[]
   /**
-   * New positions [batch, seq, hidden] through the blocks; one step at a time. A server that is lost is replaced, and
-   * the results are what they would have been. After an error the session is closed. Throws INVALID_ARGUMENT,
-   * BLOCKS_UNAVAILABLE naming blocks without a server, the error of the server that failed last (with its peer and
-   * blocks), DEADLINE, ABORTED.
+   * New positions [batch, seq, hidden] through the blocks; one step at a time. A lost server is replaced, with the same
+   * results. After an error the session is closed. Throws INVALID_ARGUMENT, BLOCKS_UNAVAILABLE naming blocks without a
+   * server, the error of the server that failed last (with its peer and blocks), DEADLINE, ABORTED.
    */
   step(hidden: Float32Tensor, options?: SessionStepOptions): Promise<Float32Tensor>
-  /** Forgets what lies behind these lengths: the next step goes on from there. Throws INVALID_ARGUMENT. */
+  /** Truncates the rows to these lengths: the next step continues from there. Throws INVALID_ARGUMENT. */
   truncate(lengths: readonly number[]): void
-  /** Row i goes on from what row `parents[i]` holds. Throws INVALID_ARGUMENT. */
+  /** Row i continues the content of row `parents[i]`. Throws INVALID_ARGUMENT. */
   reorder(parents: readonly number[]): void
   /** Ends the session and frees its cache on the servers. */
   close(): Promise<void>

@@ -1,9 +1,9 @@
-// How long a step may be silent before servers are asked whether they are still there. Knows no server.
+// Decides how long a step may be silent before its servers are pinged. Knows no server.
 import { second } from '../../../common/units.ts'
 
 /** A first step compiles, and the speed of the chain is still unknown. */
 const firstPatienceMs = 2 * second
-/** Another chain is asked too after this time plus the promised or usual time of a step: it costs servers as much again. */
+/** A step is hedged after this time plus its promised or usual time, because hedging doubles the servers' work. */
 const [firstRivalMs, leastRivalMs] = [0.5 * second, 0.3 * second]
 /** To ask costs a few milliseconds for each server. */
 const leastPatienceMs = 0.5 * second
@@ -21,13 +21,13 @@ export class Stall {
     return Math.min(usual * this.#longer, mostPatienceMs)
   }
 
-  /** How long a step may be late before another chain is asked as well. @param promisedMs by what its servers announce */
+  /** How long a step may be late before it is hedged. @param promisedMs by the servers' announcements */
   rivalMs(promisedMs: number): number {
     const base = this.#usualMs === null ? firstRivalMs : Math.max(leastRivalMs, factor * this.#usualMs)
     return (base + factor * promisedMs) * this.#rivals
   }
 
-  /** Another chain was asked for nothing: this one is as fast as it can be, or all are busy. */
+  /** A hedge was useless: this chain is as fast as possible, or all are busy. */
   trustLonger(): void {
     this.#rivals *= 2
   }

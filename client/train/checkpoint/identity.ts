@@ -61,6 +61,6 @@ export function checkIdentity(saved: RunIdentity, present: RunIdentity, where: s
   if (differences.length === 0) return
   throw new SwarmError(
     'INVALID_ARGUMENT',
-    `${where} is of another run (${differences.join('; ')}): resume with what it began with, or start anew in another folder`
+    `${where} is of another run (${differences.join('; ')}): resume with the original settings, or start a new run in another folder`
   )
 }

@@ -36,7 +36,7 @@ function encodeDocument({ file, document }: DocumentFile, { encoding, limit, str
   // windows measure the text alone, as perplexity is reported elsewhere
   if (eosTokenId !== undefined && stride === undefined) ids.push(eosTokenId)
   const examples = textWindows(ids, maxLength, stride ?? maxLength)
-  if (examples.length === 0) throw new SwarmError('INVALID_ARGUMENT', `${file}: there are no tokens to learn`)
+  if (examples.length === 0) throw new SwarmError('INVALID_ARGUMENT', `${file}: no tokens to train on`)
   const cut = `${plural(examples.length, stride === undefined ? 'piece' : 'window')} of up to ${maxLength}`
   return { examples, description: [`${file}: plain text, ${plural(ids.length, 'token')} in ${cut}`] }
 }

@@ -26,7 +26,7 @@ export function fitExample(example: Example, where: string, limit: LengthLimit):
   if (!truncate) {
     throw new SwarmError(
       'INVALID_ARGUMENT',
-      `${where}: expected at most ${maxLength} tokens (${reason}), found ${example.ids.length} (truncate cuts the end off)`
+      `${where}: expected at most ${maxLength} tokens (${reason}), found ${example.ids.length} (set truncate to cut the end)`
     )
   }
   const shorter = cut(example, maxLength)

@@ -111,7 +111,7 @@ function limitOf({ maxPositions, maxSeqLength, truncate = false, stride }: DataC
   if (maxSeqLength !== undefined && maxSeqLength > maxPositions) {
     throw new SwarmError(
       'INVALID_ARGUMENT',
-      `maxSeqLength: expected at most ${maxPositions}, which is what the model has positions for, found ${maxSeqLength}`
+      `maxSeqLength: expected at most ${maxPositions}(the model's positions), found ${maxSeqLength}`
     )
   }
   const maxLength = maxSeqLength ?? maxPositions

@@ -121,6 +121,6 @@ export function encodeSegments(
     }
   }
   labels[0] = ignoredLabel
-  if (!hasLabels({ ids, labels })) throw new SwarmError('INVALID_ARGUMENT', `${where}: there are no tokens to learn`)
+  if (!hasLabels({ ids, labels })) throw new SwarmError('INVALID_ARGUMENT', `${where}: no tokens to train on`)
   return { ids, labels }
 }

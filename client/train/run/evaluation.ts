@@ -18,7 +18,7 @@ export function validationOf(
     async forward(...parameters: Parameters<TrainableModel['forward']>) {
       const { loss, logits } = await model.forward(...parameters)
       if (logits) return { loss, logits }
-      throw new SwarmError('INTERNAL', 'evaluation: the classifier gave no scores')
+      throw new SwarmError('INTERNAL', 'evaluation: the classifier returned no scores')
     }
   }
   const numLabels = labels.length

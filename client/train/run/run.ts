@@ -44,7 +44,7 @@ async function namesOfRun({
   if (checkpoint === undefined || overwrites) return ofRun
   throw new SwarmError(
     'INVALID_ARGUMENT',
-    `${directory}: holds a run already (${checkpoint}): resume it (the option 'resume'), choose another output_dir, or set overwrite_output_dir`
+    `${directory}: already contains a run (${checkpoint}): resume it (the option 'resume'), choose another output_dir, or set overwrite_output_dir`
   )
 }
 

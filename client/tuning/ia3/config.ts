@@ -39,7 +39,7 @@ export function parseIa3Config(config: unknown, { modelType }: Pick<TuningTarget
   if (targets === undefined || feedforward === undefined) {
     throw new SwarmError(
       'INVALID_ARGUMENT',
-      `${what}: targetModules and feedforwardModules have no default for the model type '${modelType}' (give both)`
+      `${what}: targetModules and feedforwardModules have no default for the model type '${modelType}' (set both)`
     )
   }
   if (typeof targets !== 'string' && typeof feedforward !== 'string') {

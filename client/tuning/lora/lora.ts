@@ -40,7 +40,7 @@ export async function createLora(
     const needs = initLoraWeights === 'eva' ? 'inputs' : 'singular vectors'
     throw new SwarmError(
       'UNSUPPORTED',
-      `initLoraWeights: '${initLoraWeights}' needs the ${needs} of the modules, which servers do not give out ` +
+      `initLoraWeights: '${initLoraWeights}' needs the ${needs} of the modules, which servers do not provide ` +
         '(begin the adapter with PEFT and load it)'
     )
   }

@@ -113,8 +113,7 @@ export function createPrefix(
   options: CreateOptions
 ): TuningMethod<PrefixTuningSettings> {
   const { keyValue } = target
-  if (keyValue === undefined)
-    throw new SwarmError('INTERNAL', 'prefix tuning: the size of keys and values is not known')
+  if (keyValue === undefined) throw new SwarmError('INTERNAL', 'prefix tuning: the size of keys and values is unknown')
   const { numVirtualTokens: tokens, prefixProjection, encoderHiddenSize, initWeights } = settings
   const { numBlocks } = target
   const { heads, headDim, cachedHeads = heads } = keyValue

@@ -57,7 +57,7 @@ describe('generation_config.json', () => {
 
   it('with what is not done here is refused by name', async context => {
     const cases: readonly (readonly [object, RegExp])[] = [
-      [{ guidance_scale: 1.5 }, /guidance_scale = 1.5 is not supported and would change what is generated/],
+      [{ guidance_scale: 1.5 }, /guidance_scale = 1.5 is not supported and would change the generated text/],
       [{ sequence_bias: [[[5], -1]] }, /sequence_bias/],
       [{ encoder_repetition_penalty: 1.2 }, /encoder_repetition_penalty/],
       [{ watermarking_config: { bias: 2 } }, /watermarking_config/]
@@ -85,7 +85,7 @@ describe('generation_config.json', () => {
     assert.throws(() => generationDefaults({ top_n_sigma: 1 }), {
       code: 'UNSUPPORTED',
       message:
-        /^generation_config.json: top_n_sigma = 1: nothing here knows this field, and it may change .*useGenerationConfig: false leaves the file out/
+        /^generation_config.json: top_n_sigma = 1: unknown field, and it may change .*useGenerationConfig: false leaves the file out/
     })
     assert.throws(() => generationDefaults({ repetition_penalti: 1.2 }), {
       message: /did you mean repetition_penalty\?/

@@ -45,7 +45,7 @@ for (const dtype of ['int8', 'int4'] as const) {
       await using client = await swarm.connect({ requireDtype: 'float32' })
       await assert.rejects(client.generate(prompt, { maxNewTokens: 1 }), {
         code: 'BLOCKS_UNAVAILABLE',
-        message: /2 left out because float32 is required/
+        message: /2 excluded because float32 is required/
       })
     })
   })

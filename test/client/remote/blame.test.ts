@@ -148,7 +148,7 @@ describe('blame of servers', () => {
     const blame = await open()
     for (const peerId of peerIds) blame.accuse(peerId, lie)
     await blame.settled()
-    assert.equal(warnings.filter(message => message.startsWith('blame of servers is forgotten')).length, 1)
+    assert.equal(warnings.filter(message => message.startsWith('the record of bad servers is lost')).length, 1)
     assert.ok(peerIds.every(peerId => blame.isExcluded(peerId)))
   })
 

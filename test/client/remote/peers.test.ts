@@ -112,7 +112,7 @@ describe('the peers of a model', () => {
     peers.accuse(peerId, 'lied', 'an audit found it wrong')
     await blame.settled()
     const path = join(home, 'blame', `${peerId}.json`)
-    await assert.rejects(taken(), new RegExp(`1 left out because an audit found them to lie; .*delete ${path}`))
+    await assert.rejects(taken(), new RegExp(`1 excluded because an audit found that they lied; .*delete ${path}`))
     await rm(path)
     const later = createPeers({ blame: new Blame({ files, home }), now: Date.now })
     later.state.servers = state.servers

@@ -233,7 +233,7 @@ describe('routing', () => {
   it('says that servers were left out when these are the reason', () => {
     const servers = [server('a', 0, 4), server('b', 4, 5)]
     assert.throws(() => findRoute(servers, { first: 0, end: 5 }, { excluded: new Set(['b']) }), {
-      message: /no server for block 4 \(2 servers of this model seen, 1 of them left out after failures\)/
+      message: /no server for block 4 \(2 servers of this model seen, 1 of them excluded after failures\)/
     })
   })
 

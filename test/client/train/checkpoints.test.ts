@@ -149,7 +149,7 @@ suite('a folder that holds a run', () => {
     await run({ outputDir, saveSteps: 5 }, 6)
     await assert.rejects(run({ outputDir }), {
       code: 'INVALID_ARGUMENT',
-      message: /holds checkpoints of a run already/
+      message: /already contains checkpoints of a run/
     })
   })
 

@@ -67,7 +67,7 @@ suite('a preview', () => {
       (await preview(...given)).faults.map(fault => fault.message)
     assert.match(
       (await faultsOf(config))[0]!,
-      /holds a run already \(checkpoint-\d+\): resume it \(the option 'resume'\)/
+      /already contains a run \(checkpoint-\d+\): resume it \(the option 'resume'\)/
     )
     const other = await faultsOf(configOf(folder, { learning_rate: 1 }), true)
     assert.match(
@@ -76,7 +76,7 @@ suite('a preview', () => {
     )
     assert.match(
       (await faultsOf(configOf(folder, { max_steps: 6 }), true))[0]!,
-      /10 steps are done, and the run is to have 6/
+      /10 steps are done, but the run has 6 in all/
     )
     assert.match(
       (await faultsOf(configOf(folder, { load_best_model_at_end: true, metric_for_best_model: 'f1' }), true))[0]!,

@@ -90,7 +90,7 @@ suite('the folder of a run', () => {
   test('is not overwritten unless that is asked for, and then wholly', async context => {
     const config = configOf(await temporaryFolder(context))
     await run(config)
-    await assert.rejects(run(config), { code: 'INVALID_ARGUMENT', message: /holds a run already \(checkpoint-3\)/ })
+    await assert.rejects(run(config), { code: 'INVALID_ARGUMENT', message: /already contains a run \(checkpoint-3\)/ })
     // what is found wrong before the new run begins takes nothing away
     await checkRunFolder({ ...config, overwrite_output_dir: true }, { resume: false })
     assert.ok((await readdir(config.output_dir)).includes('checkpoint-3'))

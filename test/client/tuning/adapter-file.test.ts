@@ -203,7 +203,7 @@ suite('adapter files', () => {
       await edit(folder, fields)
       await assert.rejects(loadAdapter(folder, target), {
         code: 'INVALID_ARGUMENT',
-        message: /^parameter \S+ \[[\d,]+\]: there is no memory for \d+ numbers/
+        message: /^parameter \S+ \[[\d,]+\]: not enough memory for \d+ numbers/
       })
     }
   })
@@ -235,7 +235,7 @@ suite('adapter files', () => {
     [
       'a tensor too many',
       'BAD_CHECKPOINT',
-      /down_proj.*belongs to nothing/,
+      /down_proj.*matches no module/,
       f => edit(f, { target_modules: ['q_proj'] })
     ],
     [

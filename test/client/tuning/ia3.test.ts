@@ -60,7 +60,7 @@ suite('IA3', () => {
       [{ feedforwardModules: ['up_proj'] }, {}, /expected some of targetModules \(q_proj, .*\), found up_proj/],
       [{ targetModules: ['fc1'], feedforwardModules: [] }, {}, /no module matches 'fc1'; a block has self_attn.q_proj/],
       [{ targetModules: 'all-linear', feedforwardModules: '(' }, {}, /feedforwardModules: '\(' is not a regular/],
-      [{ targetModules: ['q_proj'] }, { modelType: 'new' }, /no default for the model type 'new' \(give both\)/]
+      [{ targetModules: ['q_proj'] }, { modelType: 'new' }, /no default for the model type 'new' \(set both\)/]
     ]
     for (const [config, more, message] of wrong) {
       await assert.rejects(create(config, more), { code: 'INVALID_ARGUMENT', message })

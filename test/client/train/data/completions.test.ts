@@ -77,11 +77,11 @@ suite('tokenizeExamples', () => {
     const long = { prompt: 'ABC', completion: 'D', source: 'x.jsonl:7' }
     assert.throws(() => tokenizeExamples([long], tokenizer, { maxLength: 4 }), {
       code: 'INVALID_ARGUMENT',
-      message: 'x.jsonl:7: expected at most 4 tokens (maxLength), found 5 (truncate cuts the end off)'
+      message: 'x.jsonl:7: expected at most 4 tokens (maxLength), found 5 (set truncate to cut the end)'
     })
     assert.throws(() => tokenizeExamples([{ prompt: 'A', completion: '' }], tokenizer), {
       code: 'INVALID_ARGUMENT',
-      message: 'example 0: there are no tokens to learn'
+      message: 'example 0: no tokens to train on'
     })
   })
 })

@@ -259,7 +259,7 @@ suite('what is too long', () => {
     const path = join(await write(t, { 'a.jsonl': rows }), 'a.jsonl')
     await assert.rejects(load(path, { maxSeqLength: 5 }), {
       code: 'INVALID_ARGUMENT',
-      message: `${path}:1: expected at most 5 tokens (max_seq_length), found 8 (truncate cuts the end off)`
+      message: `${path}:1: expected at most 5 tokens (max_seq_length), found 8 (set truncate to cut the end)`
     })
     await assert.rejects(load(path, { maxPositions: 6 }), /:1: expected at most 6 tokens \(the model's positions\)/)
     await assert.rejects(load(path, { maxSeqLength: 401 }), /maxSeqLength: expected at most 400/)
@@ -331,7 +331,7 @@ suite('bad input', () => {
     [
       'a chat that asks only',
       [{ messages: [{ role: 'user', content: 'A' }] }],
-      /:1: there are no tokens to learn/,
+      /:1: no tokens to train on/,
       chatting('chatml')
     ],
     [
