@@ -226,6 +226,6 @@ export async function chatTemplateFor(tokenizer: Tokenizer, file: string | undef
   if (tokenizer.chatTemplate !== null) return tokenizer.chatTemplate
   throw new SwarmError(
     'INVALID_ARGUMENT',
-    `this model has no chat template (a base model?): ${remedy}, or give one with --chat-template <file>`
+    `this model has no chat template (a base model?): ${remedy}, or pass one with --chat-template <file>`
   )
 }

@@ -112,7 +112,7 @@ export class Chat {
       conversation.takeBack()
       throw new SwarmError(
         'INVALID_ARGUMENT',
-        `the conversation takes ${ids.length} positions, the model has ${maxPositions}: /reset begins anew`
+        `the conversation takes ${ids.length} positions, the model has ${maxPositions}: /reset starts a new one`
       )
     }
     const maxNewTokens = Math.min(room, options.maxNewTokens ?? room)
@@ -146,7 +146,7 @@ export class Chat {
     const { conversation, options } = this.#init
     const { say } = this.#context
     const cause = isFull
-      ? `the conversation fills the model's ${this.#init.model.config.maxPositions} positions (/reset begins anew)`
+      ? `the conversation fills the model's ${this.#init.model.config.maxPositions} positions (/reset starts a new one)`
       : isCut
         ? `cut after ${options.maxNewTokens} tokens (--max-new-tokens)`
         : 'stopped'

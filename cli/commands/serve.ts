@@ -217,7 +217,7 @@ async function openModel(
 function obeyOperator(server: BlockServer, started: Promise<void>, flags: ServeFlags, signal: AbortSignal): () => void {
   const say = (isServing: boolean): void => {
     if (flags.json) print(JSON.stringify({ event: isServing ? 'resumed' : 'paused' }))
-    else print(isServing ? 'serves again' : 'paused: keeps its blocks, serves nobody')
+    else print(isServing ? 'serves again' : 'paused: keeps its blocks, serves no requests')
   }
   const turn = async (isServing: boolean): Promise<void> => {
     const before = server.state
@@ -318,7 +318,7 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
       }
       await aborted(interrupt.signal)
       ignoreOperator()
-      if (!flags.json) print('draining: no new sessions, waiting for those that run')
+      if (!flags.json) print('draining: no new sessions, waiting for running ones')
       await server.drain({ deadlineMs: flags.drainTimeout * second })
       if (!flags.json) print('left the swarm')
       interrupt.release()

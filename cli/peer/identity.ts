@@ -52,6 +52,6 @@ export async function takeIdentity({ identity, port }: IdentityFlags): Promise<P
   }
   throw new SwarmError(
     'ADDRESS_IN_USE',
-    `all ${maxSlots} identities in ${identitiesFolder()} are in use: give one by --identity <file>`
+    `all ${maxSlots} identities in ${identitiesFolder()} are in use: choose one with --identity <file>`
   )
 }

@@ -53,7 +53,7 @@ export async function measure(task: TaskType, run: Measurement): Promise<Measure
   if (task === 'CAUSAL_LM') return await measureText(run)
   if (task === 'SEQ_CLS') return await measureClasses(run, task, AutoDistributedModelForSequenceClassification)
   if (task === 'TOKEN_CLS') return await measureClasses(run, task, AutoDistributedModelForTokenClassification)
-  throw new SwarmError('UNSUPPORTED', `${run.adapter}: there is nothing to measure of an adapter for ${task}`)
+  throw new SwarmError('UNSUPPORTED', `${run.adapter}: adapters for ${task} cannot be evaluated`)
 }
 
 async function load(

@@ -125,7 +125,7 @@ export async function openCheckpoint(pathOrName: string, options: OpenCheckpoint
   if (checkpoint.identity === identity) return checkpoint
   throw new SwarmError(
     'MODEL_MISMATCH',
-    `${pathOrName}: expected model ${identity.slice(0, 8)}, found ${checkpoint.identity.slice(0, 8)}: what was fetched is not it`
+    `${pathOrName}: expected model ${identity.slice(0, 8)}, found ${checkpoint.identity.slice(0, 8)}: the downloaded files are of another model`
   )
 }
 

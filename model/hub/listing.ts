@@ -64,7 +64,7 @@ function hubError(error: unknown, name: string, { endpoint, revision }: HubSetti
   const { statusCode } = error
   if (statusCode === 401 || statusCode === 403) {
     const advice = 'accept its terms there and set HF_TOKEN, or check the name'
-    return new SwarmError('NOT_FOUND', `${where}: the hub gives no access (${statusCode}): ${advice}`, { cause: error })
+    return new SwarmError('NOT_FOUND', `${where}: the hub denies access (${statusCode}): ${advice}`, { cause: error })
   }
   if (statusCode === 404) {
     return new SwarmError('NOT_FOUND', `${where}: no such model, or no revision '${revision}'`, { cause: error })
@@ -164,7 +164,7 @@ export async function listModel(
   }
   const listing = await remembered(repository, revision)
   if (listing === undefined) {
-    throw new SwarmError('NOT_FOUND', `${name}: not in the cache (${repository}), and the hub is not to be asked`)
+    throw new SwarmError('NOT_FOUND', `${name}: not in the cache (${repository}), and offline mode is on`)
   }
   return listing
 }

@@ -12,7 +12,7 @@ const stallMs = 30 * second
 
 function refused(url: string, status: number): SwarmError {
   if (status === 401 || status === 403) {
-    return new SwarmError('NOT_FOUND', `${url}: the hub gives no access (${status}): check HF_TOKEN`)
+    return new SwarmError('NOT_FOUND', `${url}: the hub denies access (${status}): check HF_TOKEN`)
   }
   if (status === 404) return new SwarmError('NOT_FOUND', `${url}: no such file`)
   return new SwarmError('UNREACHABLE', `${url}: the hub answers with status ${status}`, {
@@ -27,10 +27,7 @@ export function hubSource(name: string, commit: string, file: string, size: numb
   return {
     async *read({ start, end }, { signal }) {
       if (settings.offline) {
-        throw new SwarmError(
-          'NOT_FOUND',
-          `${name}: '${file}' is not (all) in the cache, and the hub is not to be asked`
-        )
+        throw new SwarmError('NOT_FOUND', `${name}: '${file}' is not (completely) in the cache, and offline mode is on`)
       }
       const stalled = new AbortController()
       const timer = setTimeout(() => stalled.abort(new Error(`no byte for ${stallMs / second} s`)), stallMs)

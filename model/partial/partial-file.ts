@@ -146,7 +146,7 @@ export class PartialFile {
       if (at > noted) await this.#writeJournal({ start: noted, end: at })
       noted = at
     }
-    const tooMuch = () => new SwarmError('BAD_CHECKPOINT', `${this.path}: the source gave more than it was asked for`)
+    const tooMuch = () => new SwarmError('BAD_CHECKPOINT', `${this.path}: the source sent more bytes than requested`)
     for (let attempt = 1; at < range.end; attempt++) {
       const before = at
       try {

@@ -155,7 +155,7 @@ class PeerFolder implements ModelFolder {
         if (before !== undefined && before.hash !== hash) {
           throw new SwarmError(
             'BAD_CHECKPOINT',
-            `tensor '${name}': peers ${before.peer} and ${peer} do not hold the same bytes (one of them is broken, or lies)`
+            `tensor '${name}': peers ${before.peer} and ${peer} hold different bytes (one of them is broken, or lies)`
           )
         }
         agreed.set(name, { hash, peer: before?.peer ?? peer, count: (before?.count ?? 0) + 1 })
@@ -175,7 +175,7 @@ class PeerFolder implements ModelFolder {
     return {
       async *read({ start, end }, options) {
         const tensor = tensors.find(({ offset, length }) => offset <= start && end <= offset + length)
-        if (tensor === undefined) throw new SwarmError('INTERNAL', `bytes ${start}-${end} are of no one tensor`)
+        if (tensor === undefined) throw new SwarmError('INTERNAL', `bytes ${start}-${end} are not within one tensor`)
         const distrusted = folder.#distrusted.get(tensor.name)
         const peers = (await folder.#peers.list()).filter(peer => !distrusted?.has(peer))
         const failures: unknown[] = []
@@ -215,7 +215,8 @@ export async function openPeerFolder(
   directory: string,
   options: PeerFolderOptions = {}
 ): Promise<ModelFolder> {
-  if (!/^[0-9a-f]{64}$/.test(peers.model)) throw new SwarmError('INVALID_ARGUMENT', `'${peers.model}' is no identity`)
+  if (!/^[0-9a-f]{64}$/.test(peers.model))
+    throw new SwarmError('INVALID_ARGUMENT', `'${peers.model}' is not a model identity`)
   const path = join(directory, peers.model)
   await makeFolder(path)
   const here = await openLocalFolder(path)

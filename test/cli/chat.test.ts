@@ -204,7 +204,7 @@ test('what is pasted is one message', async context => {
 test('a message whose conversation no longer fits is taken back', async context => {
   const { chat, conversation, type } = open(context)
   type('Call me', 'word '.repeat(1200))
-  await assert.rejects(chat.run(), /the conversation takes \d+ positions, the model has 1024: \/reset begins anew/)
+  await assert.rejects(chat.run(), /the conversation takes \d+ positions, the model has 1024: \/reset starts a new one/)
   assert.equal(conversation.turns, 2)
 })
 

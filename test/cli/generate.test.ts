@@ -68,10 +68,11 @@ test('messages of the SDK name flags; paths and words stay', () => {
     inWords('numBeams and promptLookupNumTokens: give maxNewTokens (or useGenerationConfig: false).'),
     '--num-beams and --speculate: give --max-new-tokens (or --no-generation-config).'
   )
-  const resume = "out: holds a run already (checkpoint-4): resume it (the option 'resume'), or set overwrite_output_dir"
+  const resume =
+    "out: already contains a run (checkpoint-4): resume it (the option 'resume'), or set overwrite_output_dir"
   assert.equal(
     inWords(resume),
-    'out: holds a run already (checkpoint-4): resume it (--resume), or set overwrite_output_dir'
+    'out: already contains a run (checkpoint-4): resume it (--resume), or set overwrite_output_dir'
   )
   const kept = "/data/topK/x: no such file; 'maxNewTokens' of a text; generation_config.json: temperature"
   assert.equal(inWords(kept), kept)

@@ -300,7 +300,7 @@ describe('training runs', { timeout: 240 * second }, () => {
     )
     assert.match(preview.stdout, /^swarm: reached, 2 servers hold all 12 blocks$/m)
     const other = await swarm(['train', '--config', file, '--preview'])
-    assert.match(other.stderr, /holds a run already \(checkpoint-4\): resume it \(--resume\)/)
+    assert.match(other.stderr, /already contains a run \(checkpoint-4\): resume it \(--resume\)/)
     assert.equal(other.code, 1)
     const { code, stdout, stderr } = await swarm(['train', '--config', file, '--resume', '--max-steps', '6'])
     assert.equal(code, 0, stderr)

@@ -90,7 +90,7 @@ describe('a model of the hub', () => {
     await hub.stop()
     for (const offline of [false, true]) await assertBlock(await open({ offline }), expected, 5)
     const name = 'model.layers.9.mlp.up_proj.weight'
-    await rejectsWith(readTensor(await open({ offline: true }), name), 'NOT_FOUND', /not \(all\) in the cache/)
+    await rejectsWith(readTensor(await open({ offline: true }), name), 'NOT_FOUND', /not \(completely\) in the cache/)
     await rejectsWith(open({ offline: true }, 'acme/other'), 'NOT_FOUND', /acme\/other: not in the cache/)
     await rejectsWith(open({}, 'acme/other'), 'UNREACHABLE', /no folder acme\/other here; .*the hub does not answer/)
   })
@@ -240,7 +240,7 @@ describe('when fetching from the hub goes wrong', () => {
   test('a model behind a token needs it, and the store of large files never sees it', async context => {
     const { hub, open } = await setUp(context)
     hub.token = 'hf_secret'
-    await rejectsWith(open(), 'NOT_FOUND', /the hub gives no access \(401\).*HF_TOKEN/)
+    await rejectsWith(open(), 'NOT_FOUND', /the hub denies access \(401\).*HF_TOKEN/)
     await open({ token: 'hf_secret' })
     assert.deepEqual(hub.storeSawTokens, [])
     await rejectsWith(open({ token: 'hf_secret' }, 'nobody/nothing'), 'NOT_FOUND', /no such model/)

@@ -201,7 +201,7 @@ describe('when peers go wrong', () => {
 
   test('peers that do not agree on a hash are named', async context => {
     const { open } = await setUp(context, tinyPath, { first: {}, second: { wrongHash: true } })
-    await rejectsWith(open(), 'BAD_CHECKPOINT', /peers first and second do not hold the same bytes/)
+    await rejectsWith(open(), 'BAD_CHECKPOINT', /peers first and second hold different bytes/)
   })
 
   test('a tensor that nobody holds is named', async context => {
