@@ -1,5 +1,5 @@
-// The servers of one model as this client knows them: who is there, how far away, who failed lately.
-// Decides nothing: routing does, over what this gives.
+// The servers of one model as this client knows them: present servers, round trips, recent failures. Routing decides,
+// with this data.
 import { delay, pause, settled, throwIfAborted, unlessAborted, within } from '../../../common/async.ts'
 import { messageOf, SwarmError } from '../../../common/errors.ts'
 import { type Logger, silent } from '../../../common/logger.ts'
