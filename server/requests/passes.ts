@@ -129,9 +129,14 @@ interface CallPlace {
 
 /**
  * Whether a request is one that this server computes, by the shapes of its tensors alone: so before its payload is read.
+ * @returns the ports among them
  * @throws SwarmError INVALID_ARGUMENT
  */
-export function checkCallShapes(tensors: NamedShapes, hosted: Hosted, { blocks, training }: CallPlace): void {
+export function checkCallShapes<T extends Shaped>(
+  tensors: Readonly<Record<string, T>>,
+  hosted: Hosted,
+  { blocks, training }: CallPlace
+): Record<string, Extract<T, Float32Tensor>> {
   const { config } = hosted.checkpoint
   const [batch, seq] = checkHiddenShape(tensors, 'hidden', hosted, blocks)
   checkMaskShape(tensors.mask, batch, seq)
@@ -148,14 +153,15 @@ export function checkCallShapes(tensors: NamedShapes, hosted: Hosted, { blocks, 
       `hidden: this server takes at most ${most} tokens at once, or one row; found [${batch}, ${seq}] (send fewer rows)`
     )
   }
+  return ports
 }
 
 /** Everything that a forward or recomputing backward request brings. @throws SwarmError INVALID_ARGUMENT */
 export function checkCall(tensors: NamedTensors, dropout: Dropout | null, hosted: Hosted, place: CallPlace): SpanCall {
   const { blocks } = place
-  checkCallShapes(tensors, hosted, place)
+  // once more after the header: the server may have moved to other blocks while the payload came
+  const ports = checkCallShapes(tensors, hosted, place)
   const mask = checkMask(tensors.mask)
-  const ports = checkPorts(tensors, reserved, hosted.checkpoint, blocks)
   return { blocks, hidden: tensors.hidden as Float32Tensor, mask, ports, dropout: checkDropout(dropout, ports) }
 }
 
