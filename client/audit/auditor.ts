@@ -1,5 +1,5 @@
-// Random audits: what a server has computed is computed again elsewhere and compared. Asks servers; what results mean
-// is decided by deviation.ts and verdict.ts. Audited, not verified: a server that lies rarely is found late.
+// Random audits: recomputes a server's results elsewhere and compares them. Sends the requests; deviation.ts and
+// verdict.ts interpret the results. Audited, not verified: a server that lies rarely is found late.
 import { throwIfAborted } from '../../common/async.ts'
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import { type Logger, silent } from '../../common/logger.ts'
@@ -15,11 +15,11 @@ import type { OwnBlocks } from './own-blocks.ts'
 import { type AuditCaller, recomputeBackward, recomputeForward, recomputeSession } from './recompute.ts'
 import { precisionOf, toleranceOf } from './tolerance.ts'
 
-/** How much of what servers compute is computed again elsewhere. */
+/** Share of the servers' results that is recomputed elsewhere. */
 export interface AuditOptions {
   /** of a request, and of a session, to be computed again: 0 to 1 */
   readonly probability: number
-  /** factor on what rounding is taken to account for, see client/audit/tolerance.ts; default 1 */
+  /** factor on the rounding tolerance, see client/audit/tolerance.ts; default 1 */
   readonly tolerance?: number
 }
 
@@ -99,7 +99,10 @@ export class Auditor implements ResultAuditor {
     return this.#components.sessions ?? true
   }
 
-  /** Perhaps audits a forward pass; always the first of a server that is not known. Throws BAD_FRAME (retryable) where it was a lie: another server shall compute it. */
+  /**
+   * Audits a forward pass with the configured probability, and always the first one of an unknown server. Throws
+   * BAD_FRAME (retryable) for a lie, so that another server computes it.
+   */
   async forward(asked: AuditedRequest, output: Float32Tensor): Promise<void> {
     if (!this.isFirst([asked.hop]) && !this.draw()) return
     const verdict = await this.#examine(asked.hop, this.#forwardWork(asked, output), asked.request.signal)
@@ -138,7 +141,7 @@ export class Auditor implements ResultAuditor {
     if (isLie(verdict)) throw refused(hop, 'backward')
   }
 
-  /** Audits what is known of a session, behind its back: `settled` waits for it. */
+  /** Audits a session in the background; `settled` waits for it. */
   session(audited: AuditedSession): void {
     const work = this.checkSession(audited).then(() => {})
     this.#underWay.add(work)
@@ -157,7 +160,7 @@ export class Auditor implements ResultAuditor {
     return this.#lies.length + this.#suspected.length > before
   }
 
-  /** Waits for audits that are under way. */
+  /** Waits for running audits. */
   async settled(): Promise<void> {
     await Promise.all(this.#underWay)
   }
@@ -188,7 +191,7 @@ export class Auditor implements ResultAuditor {
     await this.#find(audited, states.hidden, deviation)
   }
 
-  /** A chain has given a wrong result: each of its servers is asked for its part alone. */
+  /** The result of a chain was wrong: asks each of its servers for its part. */
   async #find({ hops, request }: AuditedSession, states: readonly Float32Tensor[], deviation: number): Promise<void> {
     const before = this.#lies.length
     const verdicts = await this.#examineEach(hops, states, request, { kind: 'session', decoded: true })
@@ -202,7 +205,7 @@ export class Auditor implements ResultAuditor {
     )
   }
 
-  /** Asks each server alone for its part. @param states what goes into each of them, as others computed it */
+  /** Asks each server for its part. @param states the input of each server, as others computed it */
   async #examineEach(
     hops: readonly Hop[],
     states: readonly Float32Tensor[],
@@ -284,7 +287,7 @@ export class Auditor implements ResultAuditor {
     return hiddenDeviation(states, toleranceOf(compared, this.#options.tolerance), isKnown)
   }
 
-  /** Counts, reports and excludes. Never throws but what the signal says. */
+  /** Counts, reports and excludes. Throws only the signal's reason. */
   async #examine<Result>(
     hop: Hop,
     work: AuditedWork<Result>,
@@ -307,7 +310,7 @@ export class Auditor implements ResultAuditor {
     }
   }
 
-  /** Finds out which of several servers lied, where each of them can be examined alone. */
+  /** Finds out which of several servers lied, if each of them can be examined alone. */
   async #blameOneOf<Result>(route: readonly Hop[], work: AuditedWork<Result>): Promise<void> {
     try {
       await work.examineEach?.(route)
@@ -356,7 +359,7 @@ function isLie(verdict: Examination['verdict'] | null): boolean {
   return verdict === 'lied' || verdict === 'both lied'
 }
 
-/** What stands at padding means nothing. */
+/** Values at padding are undefined. */
 function tokensOf({ mask }: SpanRequest): AuditedSession['isKnown'] {
   return (row, position) => mask === undefined || mask.data[row * mask.shape[1]! + position] === 1n
 }

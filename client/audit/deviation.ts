@@ -1,9 +1,9 @@
-// How far two results lie apart, in units of what is tolerated: above 1 is too far. Pure.
+// The deviation of two results, in units of the tolerance: above 1 is too far. Pure.
 import type { Float32Tensor } from '../../common/tensor.ts'
 import type { NamedTensors } from '../../proto/frame.ts'
 import type { Tolerance } from './tolerance.ts'
 
-/** Trained tensors whose gradient is this small beside the others' say nothing. */
+/** Trained tensors with a gradient this small relative to the others are ignored. */
 const leastShare = 1e-3
 
 const lengthOf = (values: Float32Array): number => Math.hypot(...norms(values))
@@ -27,8 +27,8 @@ const ratio = (difference: number, allowed: number): number => {
 }
 
 /**
- * Hidden states, or their gradients, of the same blocks: the worst token's. A server that returns its input is off by all of what the
- * blocks add, however small that is beside the hidden states.
+ * Hidden states, or their gradients, of the same blocks: the worst token's. A server that returns its input deviates by
+ * everything that the blocks add, even if that is small beside the hidden states.
  * @param input of the blocks, [batch, seq, hidden] as the others
  * @param isKnown tokens that are compared; default all
  */

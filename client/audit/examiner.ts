@@ -15,17 +15,17 @@ import { judge, type Verdict } from './verdict.ts'
 /** What is computed again. */
 export interface AuditedWork<Result> {
   readonly kind: AuditKind
-  /** what the audited server says */
+  /** result of the audited server */
   readonly claimed: Result
   readonly signal: AbortSignal | undefined
-  /** [batch, seq, hidden], what went in */
+  /** [batch, seq, hidden], the input */
   readonly input: Float32Tensor
   compute(route: readonly Hop[], signal: AbortSignal): Promise<Result>
-  /** examines each of several servers alone that have given a wrong result together; absent: none of them is accused */
+  /** examines each of several servers whose joint result was wrong; absent: none of them is accused */
   examineEach?(route: readonly Hop[]): Promise<void>
-  /** absent: nothing of it can be computed here */
+  /** absent: it cannot be computed here */
   own?: (blocks: BlockRange) => Promise<Result>
-  /** of two results in units of what is tolerated */
+  /** deviation of two results in units of the tolerance */
   deviation(
     claimed: Result,
     reference: Result,
@@ -37,13 +37,13 @@ export interface Examination {
   readonly verdict: Verdict
   /** servers that are to be excluded */
   readonly accused: readonly string[]
-  /** several servers that gave a wrong result together: each must be examined alone to find out which of them lied */
+  /** several servers whose joint result was wrong: examine each alone to find out which one lied */
   readonly doubted: readonly Hop[]
   readonly deviation: number
   readonly decidedBy: Lie['decidedBy']
 }
 
-/** A result with where it comes from. */
+/** A result with its source. */
 interface Answer<Result> {
   readonly result: Result
   /** null: computed here */
@@ -71,7 +71,7 @@ interface Part {
 /** Time limit of a second result, beyond what routing expects: a first answer may wait for it. */
 const leastMs = 5 * second
 const factor = 4
-/** Servers that are asked for one second result where some do not answer. */
+/** Maximum number of servers to ask for a second result if some do not answer. */
 const mostTries = 2
 
 export class Examiner {
@@ -160,7 +160,7 @@ export class Examiner {
     return signal ? AbortSignal.any([signal, limit]) : limit
   }
 
-  /** null where there is no other. Throws what the last one says. */
+  /** null if there is no other. Throws the error of the last one. */
   async #byOther<Result>(
     { blocks, peerId }: Hop,
     work: AuditedWork<Result>,
@@ -199,7 +199,7 @@ export class Examiner {
     }
   }
 
-  /** By others; by our own blocks where there is no other or none answers. */
+  /** By other servers; by our own blocks if there is no other or none answers. */
   #orOwn<Result>(
     hop: Hop,
     work: AuditedWork<Result>,
@@ -220,7 +220,9 @@ function compare<Result>(work: AuditedWork<Result>, one: Answer<Result>, other: 
   return work.deviation(one.result, other.result, { precisions, hops })
 }
 
-/** What servers give; what we compute where there are none or they fail. Throws what the servers say where we cannot compute it. */
+/**
+ * The servers' result, or our own if there are none or they fail. Throws the servers' error if we cannot compute it.
+ */
 async function firstOf<T>(
   byServers: () => Promise<T | null>,
   byOwn: (() => Promise<T | null>) | undefined,

@@ -1,4 +1,4 @@
-// The blocks of a checkpoint that lies on this machine, computed here: slow, one block after the other, and beyond doubt.
+// Computes the blocks of a local checkpoint in this process: slowly, one block at a time, and reliably.
 import type { BlockRange } from '../../common/range.ts'
 import { withResource } from '../../common/resource.ts'
 import { type Float32Tensor, float32, int64, type Tensor } from '../../common/tensor.ts'

@@ -1,4 +1,4 @@
-// The same work once more, along another route. Keeps nothing on the servers.
+// Recomputes work along another route. Keeps nothing on the servers.
 import { tokensOfRows } from '../../common/rows.ts'
 import { type Float32Tensor, int64 } from '../../common/tensor.ts'
 import { portsOf } from '../../model/layers/ports.ts'

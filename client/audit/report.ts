@@ -4,7 +4,7 @@ import type { AuditReport } from '../remote/audited.ts'
 
 export type { AuditKind, AuditReport, Lie } from '../remote/audited.ts'
 
-/** For people, one line and one for each lie. */
+/** A text report: one line, and one for each lie. */
 export function describeAudits({ audits, agreed, undecided, unanswered, lies, suspected }: AuditReport): string[] {
   const counts = `${agreed} agreed, ${undecided} undecided, ${unanswered} that nobody else could compute`
   return [

@@ -1,12 +1,12 @@
-// How far apart two honest results of the same blocks may lie. Pure: what rounds, and how much of it there is.
+// The allowed difference of two honest results of the same blocks, by precision, codec and number of hops. Pure.
 import type { Precision } from '../../model/quantize/precision.ts'
 import type { Codec } from '../../proto/frame.ts'
 
-/** How two results came about. */
+/** How two results were computed. */
 export interface Compared {
-  /** what servers say that they hold their blocks in */
+  /** announced precisions of the servers */
   readonly precisions: readonly Precision[]
-  /** how hidden states travelled, and over how many hops the longer of the two ways went */
+  /** the codec of hidden states, and the number of hops of the longer route */
   readonly codec: Codec
   readonly hops: number
   /** one of them was computed step by step over a cache: quantized kernels then round activations too */

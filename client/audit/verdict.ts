@@ -7,7 +7,7 @@ export type Verdict = 'agreed' | 'lied' | 'reference lied' | 'both lied' | 'unde
 export interface Third {
   readonly agreesWithClaim: boolean
   readonly agreesWithSecond: boolean
-  /** computed by ourselves: believed against any number of others */
+  /** computed by this client: overrules any number of servers */
   readonly isOwn: boolean
 }
 
@@ -17,7 +17,7 @@ export function judge(second: { readonly agrees: boolean; readonly isOwn: boolea
   if (second.isOwn) return 'lied'
   if (third === null) return 'undecided'
   const { agreesWithClaim, agreesWithSecond, isOwn } = third
-  // rounding that adds up: the third lies between both
+  // accumulated rounding: the third is between both
   if (agreesWithClaim && agreesWithSecond) return 'agreed'
   if (agreesWithClaim) return 'reference lied'
   if (agreesWithSecond) return 'lied'

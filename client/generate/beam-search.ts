@@ -1,4 +1,4 @@
-// Beam search over any model whose rows can go on from each other: every prompt has as many rows as beams. Knows no network.
+// Beam search over any model that can reorder its rows: every prompt has as many rows as beams. Knows no network.
 
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import { rowView } from '../../common/rows.ts'
@@ -31,8 +31,8 @@ interface Item {
 }
 
 /**
- * The best continuations of every prompt, `numReturnSequences` each, best first, with their scores.
- * Throws UNSUPPORTED for a model whose rows cannot go on from each other, and what `generate` throws.
+ * The best continuations of every prompt, `numReturnSequences` each, best first, with their scores. Throws UNSUPPORTED
+ * for a model that cannot reorder its rows, and the errors of `generate`.
  */
 export async function searchBeams(
   model: GenerationModel,
@@ -93,7 +93,7 @@ function advance(
 ): readonly number[] {
   const { prompt, search, processors } = item
   const scores = search.running.map(({ ids }, beam) => {
-    // checks the logits before anything is made of them
+    // checks the logits before use
     const checked = scoresOf(logitsOf(beam), ids, [])
     return scoresOf(logProbabilities(checked), [...prompt, ...ids], processors)
   })
@@ -108,7 +108,7 @@ function advance(
   return next.parents
 }
 
-/** As `generate`, but all steps come at the end; a row for every sequence that is returned. */
+/** As `generate`, but yields all steps at the end; one row for every returned sequence. */
 export async function* generateByBeams(
   model: GenerationModel,
   prompts: readonly (readonly number[])[],

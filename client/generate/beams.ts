@@ -1,5 +1,5 @@
-// Beam search over the continuations of one prompt, as Hugging Face defines it (transformers 5, `_beam_search`): which rows go on, and
-// which are done. Pure; scores are binary32 as there.
+// Beam search over the continuations of one prompt, as Hugging Face defines it (transformers 5, `_beam_search`): which
+// rows continue, and which are done. Pure; scores are binary32 as there.
 
 /** A continuation: its tokens after the prompt, and the sum of their log probabilities. */
 export interface Beam {
@@ -9,7 +9,7 @@ export interface Beam {
 
 /** What a running beam becomes. */
 export interface Continuation extends Beam {
-  /** the beam that it goes on from */
+  /** the beam that it continues */
   readonly parent: number
 }
 
@@ -28,14 +28,14 @@ export interface BeamSettings {
 }
 
 export interface BeamSearch {
-  /** what runs, the best first; of these tokens the last are not scored yet */
+  /** running beams, best first; their last tokens are not scored yet */
   readonly running: readonly Beam[]
-  /** what has ended, the best first, with length penalty */
+  /** finished beams, best first, with length penalty */
   readonly ended: readonly Beam[]
   readonly isOver: boolean
 }
 
-/** One empty beam: the others begin with other tokens after it. */
+/** One empty beam: the others start with its other next tokens. */
 export function beginBeams(): BeamSearch {
   return { running: [{ ids: [], score: 0 }], ended: [], isOver: false }
 }
@@ -64,7 +64,7 @@ const penalized = (score: number, length: number, { lengthPenalty }: BeamSetting
  * One token more.
  * @param scores processed log probabilities, `[vocab]`, for each running beam
  * @param isEnd whether a continuation ends here, for another reason than its length
- * @returns the search, and the beams that its running ones go on from
+ * @returns the search, and the beams that its running ones continue
  */
 export function advanceBeams(
   search: BeamSearch,
@@ -77,7 +77,7 @@ export function advanceBeams(
   const length = candidates[0]!.ids.length
   const isLast = length >= maxNewTokens
   const ends = candidates.map(({ ids }) => isLast || isEnd(ids))
-  // those behind the first `numBeams` are there only so that enough can go on
+  // candidates beyond `numBeams` only ensure that enough beams continue
   const justEnded = candidates
     .filter((_, index) => index < numBeams && ends[index])
     .map(({ ids, score }) => ({ ids, score: penalized(score, length, settings) }))

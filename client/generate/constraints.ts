@@ -19,7 +19,7 @@ function force(tokens: readonly number[], holds: (ids: readonly number[]) => boo
   }
 }
 
-/** No run of `size` tokens comes twice in a row's tokens, prompt included. */
+/** No sequence of `size` tokens occurs twice in a row, prompt included. */
 export function noRepeatNgrams(size: number): Processor {
   return (scores, ids) => {
     const start = ids.length - (size - 1)
@@ -54,7 +54,7 @@ export function minLength(length: number, eosTokenIds: readonly number[]): Proce
 /** These tokens never come. */
 export const suppressTokens = (tokens: readonly number[]): Processor => forbid(tokens)
 
-/** These tokens do not come right after the prompt, of `begin` tokens. */
+/** These tokens are forbidden right after the prompt of `begin` tokens. */
 export function beginSuppressTokens(tokens: readonly number[], begin: number): Processor {
   return forbid(tokens, ids => ids.length === begin)
 }

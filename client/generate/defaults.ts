@@ -1,5 +1,5 @@
-// What a generation does where its caller says nothing: the fields of the model's generation_config.json, as transformers' generate
-// takes them (transformers/generation/configuration_utils.py). Pure.
+// Defaults of a generation: the fields of the model's generation_config.json, as transformers' generate takes them
+// (transformers/generation/configuration_utils.py). Pure.
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { isInactive, quoteForeign } from '../../common/foreign-json.ts'
 import { suggestion } from '../../common/names.ts'
@@ -75,7 +75,7 @@ const fields = {
   stop_strings: ['stopStrings', texts]
 } as const satisfies Readonly<Record<string, readonly [keyof GenerationOptions, Kind]>>
 
-/** Fields that change which tokens come and that are not done here, with the values at which they do nothing. */
+/** Unsupported fields that change the tokens, with the values at which they have no effect. */
 const unsupported: Readonly<Record<string, readonly unknown[]>> = {
   constraints: [],
   diversity_penalty: [0],
@@ -95,7 +95,7 @@ const unsupported: Readonly<Record<string, readonly unknown[]>> = {
   watermarking_config: []
 }
 
-/** Fields that change no token: how transformers computes and what it returns, guesses that are checked, notes of models. */
+/** Fields that change no token: how transformers computes and what it returns, speculation, notes of models. */
 const idle: ReadonlySet<string> = new Set([
   '_from_model_config',
   'assistant_confidence_threshold',
@@ -152,7 +152,7 @@ export const knownFields: readonly string[] = [
   'max_length'
 ]
 
-/** What the model's file says. */
+/** The content of the model's file. */
 export interface GenerationDefaults {
   readonly options: GenerationOptions
   /** tokens of a row with its prompt; undefined: `maxNewTokens` says how many */
@@ -165,7 +165,7 @@ const isOfSampling = (option: string): boolean => ofSampling.some(other => other
 
 const unknownAdvice = '(useGenerationConfig: false leaves the file out)'
 
-/** Of fields that mean nothing without sampling, those that are not done here. */
+/** Unsupported fields that have no effect without sampling. */
 const unsupportedOfSampling: readonly string[] = ['top_h']
 
 /**

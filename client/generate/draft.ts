@@ -16,7 +16,9 @@ export interface DraftOptions {
 
 /** Guesses tokens for speculative decoding, which takes one row at a time. */
 export interface Draft {
-  /** At most `count` guesses of what follows `ids`, in order; none where it has no idea. What it guesses never changes what is generated. */
+  /**
+   * At most `count` proposed tokens after `ids`, in order; possibly none. Proposals never change the generated tokens.
+   */
   propose(ids: readonly number[], count: number, options: DraftOptions): Promise<readonly Guess[]> | readonly Guess[]
 }
 
@@ -43,7 +45,7 @@ export function lookUp(ids: readonly number[], count: number, maxMatchingNgramSi
   return []
 }
 
-/** Whether the `size` tokens before place `after` are those at the end. */
+/** Whether the `size` tokens before index `after` equal the last ones. */
 function matchesEnd(ids: readonly number[], after: number, size: number): boolean {
   for (let back = 1; back <= size; back++) if (ids[after - back] !== ids[ids.length - back]) return false
   return true

@@ -1,4 +1,4 @@
-// The generation loop over any model that gives logits: prompts in, tokens and text out, step by step. Knows no network.
+// The generation loop over any model with logits: from prompts to tokens and text, step by step. Knows no network.
 
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import { rowView } from '../../common/rows.ts'
@@ -18,9 +18,8 @@ function checkPrompts(prompts: readonly (readonly number[])[]): void {
 }
 
 /**
- * Generates until every row has ended. The next step is computed only when it is asked for.
- * Throws INVALID_ARGUMENT for options that make no sense, NON_FINITE for logits that are none, ABORTED by the signal,
- * and whatever the model throws.
+ * Generates until every row has ended. The next step is computed only on demand. Throws INVALID_ARGUMENT for invalid
+ * options, NON_FINITE for logits that are not finite, ABORTED by the signal, and the model's errors.
  */
 export async function* generate(
   model: GenerationModel,

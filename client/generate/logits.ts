@@ -1,4 +1,4 @@
-// What a model gives for each row of a step, checked. Knows no model.
+// Validates the logits of each row of a step. Knows no model.
 import { SwarmError } from '../../common/errors.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
 

@@ -1,4 +1,4 @@
-// What generation asks of a model, and what each step of it gives, however the tokens are found.
+// The interface of a model for generation, and the results of its steps.
 import type { Float32Tensor } from '../../common/tensor.ts'
 import type { FinishReason } from './row.ts'
 

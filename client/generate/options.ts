@@ -1,4 +1,4 @@
-// Options of a generation and their defaults. Checks them; generates nothing.
+// Options of a generation: their defaults and validation.
 
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions, type OptionKeys } from '../../common/options.ts'
@@ -7,9 +7,12 @@ import type { BeamSettings } from './beams.ts'
 import { type Draft, promptLookup } from './draft.ts'
 import { type SamplingOptions, samplingKeys } from './sampling.ts'
 
-/** How a text goes on, under Hugging Face's names. What contradicts itself is INVALID_ARGUMENT; a draft with several rows or beams is UNSUPPORTED. */
+/**
+ * Options of a generation, with Hugging Face's names. Contradictions are INVALID_ARGUMENT; a draft with several rows or
+ * beams is UNSUPPORTED.
+ */
 export interface GenerationOptions extends SamplingOptions {
-  /** false: the model's generation_config.json counts for nothing but its special tokens; default: it gives the defaults */
+  /** false: ignore the model's generation_config.json except its special tokens; default: it provides the defaults */
   readonly useGenerationConfig?: boolean
   /** most tokens per row; default 20, as in Hugging Face */
   readonly maxNewTokens?: number
@@ -22,7 +25,7 @@ export interface GenerationOptions extends SamplingOptions {
   readonly eosTokenIds?: readonly number[]
   /** fills rows that ended before others; default: the first end token */
   readonly padTokenId?: number
-  /** a row ends where its text holds one of these; its tokens keep it, its streamed text does not */
+  /** a row ends when its text contains one of these; its tokens include it, its streamed text does not */
   readonly stopStrings?: string | readonly string[]
   /** needed for stop strings and for the text of steps */
   readonly tokenizer?: Pick<Tokenizer, 'decode'> & Partial<Pick<Tokenizer, 'isSpecial' | 'cleansUp'>>
@@ -36,9 +39,9 @@ export interface GenerationOptions extends SamplingOptions {
   readonly maxMatchingNgramSize?: number
   /** speculative decoding with guesses of another kind */
   readonly draft?: Draft
-  /** most guesses that are asked of `draft` at a time; default 5 */
+  /** maximum tokens that `draft` proposes at a time; default 5 */
   readonly numAssistantTokens?: number
-  /** beams of beam search, whose tokens come all at the end; default 1: none */
+  /** number of beams; beam search yields all tokens at the end; default 1: no beam search */
   readonly numBeams?: number
   /** scores of beams are divided by their length to this power; default 1 */
   readonly lengthPenalty?: number
@@ -46,7 +49,7 @@ export interface GenerationOptions extends SamplingOptions {
   readonly earlyStopping?: boolean | 'never'
   /** sequences of each prompt that are returned, the best first; at most as many as beams; default 1 */
   readonly numReturnSequences?: number
-  /** told after every pass with guesses how many there were, and how many stood */
+  /** called after every speculative pass with the numbers of proposed and accepted tokens */
   readonly onSpeculation?: (pass: SpeculationPass) => void
   /** ends the generation with ABORTED */
   readonly signal?: AbortSignal
@@ -154,7 +157,7 @@ export function checkGenerationOptions(options: GenerationOptions): void {
   if (typeof maxNewTokens === 'string') checkCount('maxNewTokens', maxNewTokens)
 }
 
-/** The options with their defaults. Throws INVALID_ARGUMENT for those that make no sense. */
+/** The options with their defaults. Throws INVALID_ARGUMENT for invalid ones. */
 export function planGeneration(options: GenerationOptions): GenerationPlan {
   checkGenerationOptions(options)
   const { maxNewTokens = 20, eosTokenIds = [], stopStrings = [], tokenizer } = options

@@ -7,18 +7,18 @@ import { chooseToken, createProcessors, scoresOf } from './sampling.ts'
 import { createStopFilter } from './stopping.ts'
 import { verify } from './verify.ts'
 
-/** Why a row ended: an end token, as many tokens as were asked for, or a stop string. */
+/** Why a row ended: an end token, the maximum length, or a stop string. */
 export type FinishReason = 'eos' | 'length' | 'stop'
 
 export interface GenerationRow {
   readonly finished: FinishReason | null
   /** its tokens so far, prompt included */
   readonly ids: readonly number[]
-  /** Chooses the next token from logits `[vocab]` and takes it in. `text` is what has become certain by it. */
+  /** Chooses the next token from logits `[vocab]` and appends it. `text` is the newly final text. */
   advance(logits: Float32Array): { readonly token: number; readonly text: string }
   /** Takes in a token that was chosen elsewhere. */
   take(token: number): { readonly token: number; readonly text: string }
-  /** As `advance` where the token was guessed before: takes in the guess, or another token where it does not stand. */
+  /** As `advance` for a proposed token: appends it, or another token if it is rejected. */
   check(
     logits: Float32Array,
     guess: Guess

@@ -1,4 +1,5 @@
-// Speculative decoding of one row: a draft guesses tokens, one pass of the model checks them, what does not stand is taken back.
+// Speculative decoding of one row: a draft proposes tokens, one pass of the model checks them, rejected ones are
+// removed.
 
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import { rowView } from '../../common/rows.ts'
@@ -7,7 +8,7 @@ import type { GenerationModel, GenerationStep } from './model.ts'
 import type { GenerationOptions, GenerationPlan, SpeculationPlan } from './options.ts'
 import { createRow } from './row.ts'
 
-/** Throws UNSUPPORTED for what cannot be speculated on. */
+/** Throws UNSUPPORTED if speculation is not possible. */
 function checkSupport(model: GenerationModel, batch: number): Required<GenerationModel> {
   const { extend, retract } = model
   if (extend === undefined || retract === undefined) {
@@ -47,7 +48,7 @@ export async function* speculate(
   yield stepOf(row.advance(logits.data))
   while (!row.finished) {
     if (signal?.aborted) throw toSwarmError(signal.reason, 'ABORTED')
-    // each pass gives one token more than guesses that stand
+    // each pass yields one token more than it accepts
     const room = plan.maxNewTokens - (row.ids.length - prompt.length) - 1
     const count = Math.min(most, room)
     const proposed = count < 1 ? [] : (await draft.propose(row.ids, count, { signal })).slice(0, count)

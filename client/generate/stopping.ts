@@ -1,4 +1,4 @@
-// Stop strings over text that arrives in pieces: nothing is given out that may turn out to belong to one. Pure.
+// Stop strings in text that arrives in pieces: holds back text that may belong to one. Pure.
 import { SwarmError } from '../../common/errors.ts'
 
 export interface PieceOptions {
@@ -46,7 +46,7 @@ export function createStopFilter(stopStrings: readonly string[]): StopFilter {
   let hidden: { start: number; end: number }[] = []
   let stopped = false
 
-  /** Takes the first units off what is held; returns the text among them. */
+  /** Removes the first units of the held text; returns their text. */
   const release = (count: number): string => {
     let text = ''
     let from = 0

@@ -1,5 +1,5 @@
-// Whether a guessed token stands, so that what comes out has the distribution of the model alone: speculative sampling,
-// Leviathan et al. 2023 (arXiv 2211.17192, algorithm 1), for one position. Pure.
+// Accepts or rejects a proposed token, so that the output has the distribution of the model alone: speculative
+// sampling, Leviathan et al. 2023 (arXiv 2211.17192, algorithm 1), for one position. Pure.
 import type { Random } from '../../common/random.ts'
 import type { Guess } from './draft.ts'
 import { argmax, sample } from './sampling.ts'
@@ -34,7 +34,7 @@ export function verify(
   const model = probabilitiesOf(scores)
   const share = (model[token] ?? 0) / (draft === undefined ? 1 : draft[token]!)
   if (random.uniform() < share) return { token, accepted: true }
-  // what the draft says too rarely: drawn with the probabilities max(0, model - draft), as scores their logarithms
+  // the residual distribution: probabilities max(0, model - draft), as logarithms
   const rest = Float32Array.from(model, (probability, id) => {
     const drafted = draft === undefined ? (id === token ? 1 : 0) : draft[id]!
     return Math.log(Math.max(0, probability - drafted))

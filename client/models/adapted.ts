@@ -4,15 +4,15 @@ import type { TaskHead } from '../heads/program.ts'
 import type { ModelOptions } from './base-model.ts'
 import type { ModelParts, TaskParts } from './model-parts.ts'
 
-/** What comes with an adapter beside its parts. */
+/** Settings of an adapter beside its parts. */
 export interface AdaptOptions {
-  /** of dropout where calls bring none; default 0 */
+  /** seed of dropout for calls without one; default 0 */
   readonly seed?: number
-  /** Frees what method and head hold. */
+  /** Releases the memory of method and head. */
   release(): Promise<void>
 }
 
-/** A model's parts with what its adapter has in their places. */
+/** A model's parts, with the adapter's replacements. */
 export function partsOf<Head extends TaskHead<Head>>(parts: ModelParts, head: Head): TaskParts<Head> {
   return { ...parts, head, embeddings: head.embeddings ?? parts.embeddings }
 }

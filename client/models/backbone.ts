@@ -1,4 +1,4 @@
-// Everything of a model before its head: tokens embedded, prompts before them, remote blocks; and the way back.
+// Everything of a model before its head: embeddings, prompts, remote blocks, and their backward pass.
 import { slicePositions } from '../../common/rows.ts'
 import type { Float32Tensor, Tensor } from '../../common/tensor.ts'
 import { type Entered, positionsOf } from '../local/embeddings.ts'
@@ -11,7 +11,7 @@ import type { ModelParts } from './model-parts.ts'
 export interface BackboneInput {
   /** [batch, seq] */
   readonly ids: Tensor<'int64'>
-  /** [batch, seq]; undefined: nothing is padding */
+  /** [batch, seq]; undefined: no padding */
   readonly mask: Tensor<'int64'> | undefined
 }
 
@@ -21,7 +21,7 @@ export interface PassPlan {
   /** whether the tuning method's own dropout acts */
   readonly training: boolean
   readonly seed: number
-  /** false: nothing is kept for a backward pass */
+  /** false: no activations are kept for a backward pass */
   readonly differentiate: boolean
   /** share of the target that is spread over all classes; default 0 */
   readonly labelSmoothing?: number
@@ -35,7 +35,7 @@ export interface BackbonePass {
   readonly before: number
   /** whether anything before the head requires a gradient, so that `backward` has something to do */
   readonly differentiable: boolean
-  /** what the tuning method adds to the loss; 0 where it does not train */
+  /** term that the tuning method adds to the loss; 0 outside training */
   readonly penalty: number
   /**
    * From the gradient of `hidden`, which belongs to `scale` times the loss: adds those of embeddings and adapter, and that
@@ -44,7 +44,7 @@ export interface BackbonePass {
   backward(gradient: Float32Tensor, scale: number, options: Pick<BackwardOptions, 'after' | 'signal'>): Promise<void>
 }
 
-/** Throws INVALID_ARGUMENT for ids outside the vocabulary, and what the way through the servers throws. */
+/** Throws INVALID_ARGUMENT for ids outside the vocabulary, and the errors of the servers. */
 export async function forwardBody(
   parts: ModelParts,
   tuning: TuningMethod | null,

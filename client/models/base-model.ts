@@ -16,8 +16,8 @@ import type { TaskParts } from './model-parts.ts'
 /** Of a pass through the model, whatever its task. */
 export interface PassOptions {
   /**
-   * true: dropout acts; false: it does not, and nothing is kept for a backward pass. Default: dropout as `train()` and
-   * `eval()` say, and a backward pass is possible.
+   * true: dropout is active; false: no dropout, and no activations are kept for a backward pass. Default: dropout as
+   * `train()` and `eval()` say, and a backward pass is possible.
    */
   readonly training?: boolean
   /** of the dropout; default: a new one for each call, from the model's seed */
@@ -35,7 +35,7 @@ export const passKeys: OptionKeys<PassOptions> = { training: true, seed: true, l
 interface Under<Head> {
   /** of the model without the adapter */
   readonly parts: TaskParts<Head>
-  /** Frees what the adapter holds. */
+  /** Releases the adapter's memory. */
   release(): Promise<void>
 }
 
@@ -68,7 +68,7 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
     this.#under = options.under ?? null
   }
 
-  /** What passes go through: without the adapter while it is disabled. Throws INVALID_ARGUMENT once it is unloaded. */
+  /** The parts for passes: without the adapter while it is disabled. Throws INVALID_ARGUMENT once it is unloaded. */
   protected get acting(): { readonly parts: TaskParts<Head>; readonly tuning: TuningMethod | null } {
     if (this.#unloaded) {
       throw new SwarmError('INVALID_ARGUMENT', 'the adapter is unloaded: use the model that unload() returned')
@@ -78,8 +78,8 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
   }
 
   /**
-   * What `run` gives; until it has ended this model computes without its adapter, as in PEFT's `with model.disable_adapter()`: for
-   * whoever calls it meanwhile. Throws INVALID_ARGUMENT without an adapter, and what `run` throws.
+   * The result of `run`; until it ends, all calls of this model compute without its adapter, as in PEFT's `with
+   * model.disable_adapter()`. Throws INVALID_ARGUMENT without an adapter, and what `run` throws.
    */
   async disableAdapter<Result>(run: () => Result | Promise<Result>): Promise<Result> {
     if (this.#under === null) throw new SwarmError('INVALID_ARGUMENT', 'disableAdapter: the model has no adapter')
@@ -91,13 +91,13 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
     }
   }
 
-  /** Takes the adapter away and frees what it holds. */
+  /** Removes the adapter and releases its memory. */
   protected async release(): Promise<void> {
     this.#unloaded = true
     await this.#under?.release()
   }
 
-  /** Sizes and settings of the model, as its config.json gives them. */
+  /** Sizes and settings of the model, from its config.json. */
   get config(): ModelConfig {
     return this.parts.checkpoint.config
   }
@@ -112,7 +112,7 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
     return this.parts.network
   }
 
-  /** Throws NOT_FOUND where the model directory has no tokenizer.json. */
+  /** Throws NOT_FOUND if the model directory has no tokenizer.json. */
   get tokenizer(): Tokenizer {
     const { tokenizer, checkpoint } = this.parts
     if (tokenizer === null) throw new SwarmError('NOT_FOUND', `${checkpoint.path}: no tokenizer.json`)
@@ -130,12 +130,12 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
     this.tuning?.afterStep?.(step)
   }
 
-  /** Servers that computed since this was asked last, and requests that had to be made again so far. */
+  /** Servers that computed since the last call, and the number of repeated requests so far. */
   traffic(): { peers: number; retries: number } {
     return this.parts.blocks.traffic()
   }
 
-  /** What audits have found, once those under way have ended; null where none were asked for (`audit` of the options). */
+  /** The audit report, once running audits have ended; null without audits (`audit` of the options). */
   audits(): Promise<AuditReport | null> {
     return this.parts.blocks.audited()
   }

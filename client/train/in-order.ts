@@ -1,18 +1,18 @@
-// Batches that are under way together and yet take effect one after the other. Knows no model.
+// Runs batches concurrently whose effects are applied in order. Knows no model.
 
 import { onAbort, runTogether, throwIfAborted } from '../../common/async.ts'
 
 /** A batch's place in the row. */
 export interface BatchPlace {
-  /** resolves when the batch before is done, or none is to take effect any more */
+  /** resolves when the previous batch is done, or when no more effects are applied */
   readonly after: Promise<void>
   /** aborts when another batch failed */
   readonly signal: AbortSignal
 }
 
 /**
- * Runs `run` for each item, at most `width` of them under way. The first failure stops the others, and is thrown when they
- * have ended.
+ * Runs `run` for each item, at most `width` at once. The first failure stops the others, and is thrown when they have
+ * ended.
  */
 export async function inOrder<Item, Result>(
   items: readonly Item[],

@@ -15,14 +15,14 @@ export interface DynamicLossScale {
   readonly backoffFactor?: number
   /** steps, default 2000 */
   readonly growthInterval?: number
-  /** where the scale would have to fall below it the run is over (DeepSpeed's `min_loss_scale`), default 1 */
+  /** minimum scale, below which the run ends (DeepSpeed's `min_loss_scale`), default 1 */
   readonly minScale?: number
 }
 
 /** A number: that scale in every step. `dynamic`: `DynamicLossScale` with its defaults. */
 export type LossScaleOption = number | 'dynamic' | DynamicLossScale
 
-/** What a run that goes on later must know. */
+/** State that a resumed run needs. */
 export interface LossScaleState {
   readonly scale: number
   /** steps with finite gradients since the scale last changed */
@@ -33,7 +33,7 @@ export interface LossScale {
   readonly initial: LossScaleState
   /** a step whose gradients are not finite is left out, and the next has another scale; false: the scale stays */
   readonly dynamic: boolean
-  /** The state after a step. Throws NON_FINITE where no smaller scale is left to try. */
+  /** The state after a step. Throws NON_FINITE if the scale cannot shrink further. */
   next(state: LossScaleState, finite: boolean): LossScaleState
 }
 

@@ -1,4 +1,4 @@
-// What a training run can be told, and what it tells. Names are those of Hugging Face's TrainingArguments in camel case.
+// The options of a training run, and its progress. Names are those of Hugging Face's TrainingArguments in camel case.
 import { checkOptions, checkSpelling, type OptionKeys } from '../../common/options.ts'
 import type { OnProgress } from '../../common/progress.ts'
 import {
@@ -12,13 +12,13 @@ import type { LossScaleOption } from './loss-scale.ts'
 import type { Traffic } from './model.ts'
 import type { StoppingRule } from './state.ts'
 
-/** Measures that a run takes of its model now and then. */
+/** Evaluations during a run. */
 export interface EvaluationHook {
   /** steps between two evaluations, or below 1 a share of all steps; also after the last step. Default: once an epoch */
   readonly everySteps?: number
-  /** names of what `run` gives, where they are known before */
+  /** names of the results of `run`, if known in advance */
   readonly measures?: readonly string[]
-  /** Measures the model after a step. @returns values by name, as they go into metrics.jsonl */
+  /** Evaluates the model after a step. @returns values by name, as written to metrics.jsonl */
   run(
     step: number,
     options: { signal?: AbortSignal; onProgress?: OnProgress }
@@ -37,9 +37,9 @@ export interface Resumed {
   readonly totalBefore: number
 }
 
-/** How a run is kept: its folder, its checkpoints, and going on from one of them. */
+/** Storage of a run: its folder, its checkpoints, and resuming from one of them. */
 export interface CheckpointOptions {
-  /** folder of the run; without it nothing is kept */
+  /** folder of the run; without it nothing is saved */
   readonly outputDir?: string
   /** when checkpoints are written, as well as at the end: every `saveSteps`, after each epoch, or after each best evaluation. Default 'steps' */
   readonly saveStrategy?: 'no' | 'steps' | 'epoch' | 'best'
@@ -51,25 +51,25 @@ export interface CheckpointOptions {
   readonly loadBestModelAtEnd?: boolean
   /** path of a checkpoint, or true for the newest in `outputDir` */
   readonly resumeFromCheckpoint?: string | true
-  /** told once, when the checkpoint is loaded */
+  /** called once, when the checkpoint is loaded */
   readonly onResume?: (resumed: Resumed) => void
-  /** what else makes this run the run that it is; a checkpoint that says otherwise is refused. Plain JSON */
+  /** further settings that identify the run; a checkpoint with other values is refused. Plain JSON */
   readonly identity?: Readonly<Record<string, unknown>>
 }
 
 /** TrainingArguments of Hugging Face in camel case. */
 export interface TrainingPlanOptions {
-  /** passes over the examples, also parts of one; default 3 where `maxSteps` does not say */
+  /** passes over the examples, possibly fractional; default 3 without `maxSteps` */
   readonly numTrainEpochs?: number
-  /** optimizer steps; above 0 it is what counts, not the epochs. Default -1 */
+  /** optimizer steps; above 0 it replaces the epochs. Default -1 */
   readonly maxSteps?: number
-  /** examples that go through the model together; default 8 */
+  /** examples in a batch; default 8 */
   readonly perDeviceTrainBatchSize?: number
   /** batches whose gradients make one step; default 1. The last step of an epoch may have fewer */
   readonly gradientAccumulationSteps?: number
   /** of the order of examples; default 0 */
   readonly seed?: number
-  /** examples of like length go together, which saves padding. Default false */
+  /** group examples by length, which saves padding. Default false */
   readonly groupByLength?: boolean
 }
 
@@ -88,13 +88,13 @@ export interface TrainOptions extends OptimizerSettings, TrainingPlanOptions, St
   readonly lrSchedulerKwargs?: ScheduleKwargs
   /** steps over which the learning rate rises from 0; default 0 */
   readonly warmupSteps?: number
-  /** the same as a share of the run, where `warmupSteps` is 0; default 0 */
+  /** the same as a share of the run, if `warmupSteps` is 0; default 0 */
   readonly warmupRatio?: number
   /** longer gradients are shortened to this norm; default 1, 0: never */
   readonly maxGradNorm?: number
   /** share of the target that is spread over the whole vocabulary; default 0 */
   readonly labelSmoothingFactor?: number
-  /** what the loss is multiplied by on its way back, for gradients that travel in float16; default 1 */
+  /** factor on the loss in the backward pass, for gradients in float16; default 1 */
   readonly lossScale?: LossScaleOption
   /** measures taken now and then */
   readonly evaluate?: EvaluationHook
@@ -162,7 +162,7 @@ export interface TrainingProgress {
   readonly loss: number
   /** of this step */
   readonly learningRate: number
-  /** before clipping; not finite where the step was skipped */
+  /** before clipping; not finite if the step was skipped */
   readonly gradNorm: number
   /** of this step; a step whose gradients are not finite with a dynamic scale changes no parameter */
   readonly lossScale: number
@@ -170,7 +170,7 @@ export interface TrainingProgress {
   readonly tokensPerSecond: number
   /** seconds that the rest will take */
   readonly etaSeconds: number
-  /** what the evaluation hook gave after this step */
+  /** result of the evaluation after this step */
   readonly evaluation?: Readonly<Record<string, number>>
   /** the run ends here, before its last step, since evaluations no longer improve */
   readonly stopsEarly?: true

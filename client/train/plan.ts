@@ -1,4 +1,4 @@
-// Which examples every step of a run sees. Pure, and any step can be asked for: a resumed run goes on where it stopped.
+// Assigns examples to every step of a run. Pure and random access, so that a resumed run continues where it stopped.
 import { SwarmError } from '../../common/errors.ts'
 import { checkTrainOptions, type TrainingPlanOptions } from './options.ts'
 import { epochOrder, groupedByLength } from './order.ts'
@@ -36,8 +36,8 @@ function check(name: string, value: number, expected: string, holds: boolean): v
 /**
  * The steps of a run: how many, and which examples each takes.
  * @param lengths tokens of every example
- * @param options options of a run; only those of its plan are read Throws INVALID_ARGUMENT for sizes that make no sense
- * and where there are no examples.
+ * @param options options of a run; only those of its plan are read Throws INVALID_ARGUMENT for invalid sizes and
+ * without examples.
  */
 export function planTraining(lengths: readonly number[], options: TrainingPlanOptions): TrainingPlan {
   checkTrainOptions('planTraining', options)

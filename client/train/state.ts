@@ -1,5 +1,5 @@
-// Where a run is: all that its next step depends on, beside the parameters and what the tuning method keeps. Pure.
-// The order of examples, dropout and the learning rate of a step follow from its number and the seed.
+// The state of a run: everything that its next step depends on, beside the parameters and the tuning method's state.
+// Pure. The order of examples, dropout and the learning rate of a step follow from its number and the seed.
 import type { OptimizerState } from '../optim/index.ts'
 import type { LossScaleState } from './loss-scale.ts'
 
@@ -12,7 +12,7 @@ export interface BestEvaluation {
 export interface TrainingState {
   /** steps done: the cursor in the data, the place on the schedule, and with the seed the random state */
   readonly step: number
-  /** steps of the whole run; one that goes on may be of another length */
+  /** steps of the whole run; a resumed run may have another length */
   readonly total: number
   readonly optimizer: OptimizerState
   readonly lossScale: LossScaleState
@@ -26,7 +26,7 @@ export interface TrainingState {
 export interface StoppingRule {
   /** larger is better, as of an accuracy; default false, as of a loss */
   readonly greaterIsBetter?: boolean
-  /** evaluations in a row without improvement after which the run ends; default: it goes on */
+  /** evaluations in a row without improvement after which the run ends; default: no limit */
   readonly earlyStoppingPatience?: number
   /** an evaluation must be better than the best by more than this to count as improvement; default 0 */
   readonly earlyStoppingThreshold?: number
@@ -46,7 +46,7 @@ export function judged(state: TrainingState, metric: number, rule: StoppingRule)
   }
 }
 
-/** Whether patience has come to its end. */
+/** Whether patience is exhausted. */
 export function stopsEarly(state: TrainingState, { earlyStoppingPatience = Infinity }: StoppingRule): boolean {
   return state.withoutImprovement >= earlyStoppingPatience
 }

@@ -42,7 +42,7 @@ export class Steps {
   /** that took part in the last step */
   #servers = 1
 
-  /** Throws INVALID_ARGUMENT for options that make no sense, and for a model that has nothing to train. */
+  /** Throws INVALID_ARGUMENT for invalid options, and for a model without trainable parameters. */
   constructor(model: TrainableModel, examples: readonly Example[], options: TrainOptions) {
     const { learningRate = defaultLearningRate, maxGradNorm = 1, labelSmoothingFactor: smoothing = 0 } = options
     for (const [name, value] of Object.entries({ learningRate, maxGradNorm })) {
@@ -85,7 +85,7 @@ export class Steps {
     }
   }
 
-  /** Makes the step that follows a state. Whatever it throws, the parameters are then those before it. */
+  /** Runs the step after a state. If it throws, the parameters are unchanged. */
   async make(state: TrainingState): Promise<{ result: StepResult; state: TrainingState }> {
     const { step } = state
     const { maxGradNorm = 1 } = this.#options
@@ -139,7 +139,7 @@ export class Steps {
     // one at each server, and one at the client. Each server keeps its part of their activations: together about a batch
     const run = { width: this.#servers + 1, signal: this.#options.signal }
     const losses = await inOrder(batches, run, async (batch, index, { after, signal }) => {
-      // the loss of such a batch is a mean over nothing
+      // the loss of such a batch is undefined
       if (counts[index] === 0) return 0
       const dropoutSeed = createRandom(seed, step, index).uint32()
       const forward = { training: true, seed: dropoutSeed, labelSmoothing, signal }

@@ -1,14 +1,14 @@
-// Whether servers that were late are to blame: load explains much, silence of an idle server nothing.
+// Decides whether late servers are at fault: load explains a delay, silence of an idle server has no excuse.
 import { messageOf } from '../../../common/errors.ts'
 import { second } from '../../../common/units.ts'
 import { patience } from '../passes/hedge.ts'
 
 /** Less than this is load, not silence: a server that is late by less is not accused. */
 const leastSilenceMs = 0.4 * second
-/** A server that is asked how busy it is has so long to answer. */
+/** Time limit for a server's answer to `info`. */
 const queueTimeoutMs = 1 * second
 
-/** Requests and steps that wait at a server, as it says itself. */
+/** Requests and steps that wait at a server, by its own report. */
 export type QueueOf = (peerId: string, options: { signal: AbortSignal }) => Promise<number>
 
 export interface LatenessComponents {
@@ -30,9 +30,9 @@ export class LatenessJudge {
   }
 
   /**
-   * Accuses a server that was late by `ms` milliseconds if it stays silent and says that it has no work, or says nothing.
+   * Accuses a server that was late by `ms` milliseconds if it stays silent and reports no work, or does not report.
    * @param answered the request is still open: resolves when it is answered or lost
-   * @returns resolves when the open request is of no more use; never rejects
+   * @returns resolves when the open request is no longer useful; never rejects
    */
   async judge(peerId: string, ms: number, answered?: Promise<unknown>): Promise<void> {
     const { queueOf } = this.#components
@@ -43,7 +43,7 @@ export class LatenessJudge {
     await this.#track(judging)
   }
 
-  /** Resolves when nothing is being found out any more. */
+  /** Resolves when no check is running. */
   async judged(): Promise<void> {
     while (this.#judging.size > 0) await Promise.all(this.#judging)
   }

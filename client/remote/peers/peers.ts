@@ -54,7 +54,7 @@ export interface PeersComponents {
   /** models that the swarm serves, for the message when it is not this one */
   modelsServed?(options: { signal?: AbortSignal }): Promise<readonly ModelName[]>
   readonly ping: Ping
-  /** requests and steps that wait at a server, as it says itself; absent: servers are not asked */
+  /** requests and steps that wait at a server, by its own report; absent: servers are not asked */
   readonly queueOf?: QueueOf
   /** identity of the model; default: none */
   readonly model?: string
@@ -175,7 +175,10 @@ export class Peers {
     return null
   }
 
-  /** Leaves the peer out for 15 s, twice as long after each further failure in a row; one that said when to come back, until then. */
+  /**
+   * Excludes the peer for 15 s, doubled after each further failure in a row; a peer that sent a retry delay, for that
+   * time.
+   */
   fail(peerId: string, reason?: SwarmError | Pick<SwarmError, 'retryAfterMs'>): void {
     this.#bans.fail(peerId, reason)
   }

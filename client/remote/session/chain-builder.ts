@@ -32,7 +32,7 @@ class Late extends SwarmError {
   }
 }
 
-/** The servers next to those that are wanted, where there are any. */
+/** The neighbours of the requested servers, if any. */
 interface Between {
   readonly before: SessionHop | null
   readonly after: SessionHop | null
@@ -281,7 +281,7 @@ export class ChainBuilder {
         }
       }
     }
-    // also where there was nothing to send
+    // also if there was nothing to send
     for (const hop of chain.hops.slice(first, end)) {
       const inputs = chain.inputs.get(hop)
       if (inputs !== undefined) inputs.last = number

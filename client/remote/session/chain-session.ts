@@ -81,7 +81,7 @@ type SessionState =
   | { readonly kind: 'idle' }
   /** @param signal of the step */
   | { readonly kind: 'stepping'; readonly signal: AbortSignal }
-  /** answers of the old chain are not used: they are asked for again */
+  /** answers of the old chain are not used: they are requested again */
   | { readonly kind: 'mending'; readonly signal: AbortSignal }
   /** @param signal of the step that was under way: what is on its way may still answer it */
   | { readonly kind: 'ended'; readonly error: SwarmError; readonly signal: AbortSignal | null }
@@ -502,7 +502,7 @@ export class ChainSession implements InferenceSession {
   #receive(index: number, number: number, hidden: Tensor | undefined): void {
     const pending = this.#pending.get(number)
     const { hops } = this.#chain
-    // servers that are replaced get what was answered before: what comes meanwhile is asked for again
+    // replacements get the answered steps; results that arrive meanwhile are requested again
     const state = this.#state
     if (pending === undefined || state.kind === 'mending' || state.kind === 'idle' || state.signal === null) return
     const { step } = pending
@@ -522,7 +522,7 @@ export class ChainSession implements InferenceSession {
     }
   }
 
-  /** False where the answer is not finite and others are asked for the same, or are to blame. */
+  /** False if the answer is not finite, and other servers get the same step or the servers are blamed. */
   #isBelievable(index: number, step: Step, states: Float32Tensor): boolean {
     const { builder, logger } = this.#components
     const { hops } = this.#chain

@@ -1,4 +1,4 @@
-// The servers that a session goes through now, in order, and what they were given. Values only: opens and closes nothing.
+// The current servers of a session, in order, and their inputs. Values only: opens and closes nothing.
 import type { SwarmError } from '../../../common/errors.ts'
 import { HiddenHistory } from '../../../common/hidden-history.ts'
 import type { Float32Tensor } from '../../../common/tensor.ts'
@@ -8,13 +8,13 @@ import type { Step } from './pending.ts'
 export interface Chain {
   /** in order */
   readonly hops: readonly SessionHop[]
-  /** of those that have their inputs from us: the first at least */
+  /** of hops that get their inputs from the client: at least the first */
   readonly inputs: ReadonlyMap<SessionHop, FedInputs>
   /** its name at the servers, 16 bytes */
   readonly session: Uint8Array
 }
 
-/** Whether results of the hop at this place reach us only as those of the last one. */
+/** Whether results of this hop reach the client only through the last one. */
 export function endsAtLast({ hops }: Chain, index: number): boolean {
   let at = index
   while (hops[at]!.place.next !== null) at += 1
@@ -24,11 +24,11 @@ export function endsAtLast({ hops }: Chain, index: number): boolean {
 /** Why a server is lost. */
 export interface LostServers {
   readonly error: SwarmError
-  /** the server before it says so */
+  /** reported by its upstream server */
   readonly isLink?: boolean
-  /** nothing is held against the server: it only stands where the chain is cut */
+  /** the server is not at fault: the chain is only cut there */
   readonly isBlameless?: boolean
-  /** it answered at once, and wrongly: another one is asked at once too */
+  /** it answered at once, but wrongly: another one is asked at once */
   readonly isPrompt?: boolean
 }
 
@@ -36,11 +36,11 @@ export interface LostServers {
 export interface MendPoint {
   /** number of the first step that has no answer */
   readonly first: number
-  /** where its positions begin, in each row */
+  /** start of its positions in each row */
   readonly starts: readonly number[]
 }
 
-/** What we have given a server, so that another in its place can be given the same. */
+/** The inputs of a server, so that they can be replayed to its replacement. */
 export class FedInputs {
   readonly history: HiddenHistory
   /** number of the last step whose parents are applied */

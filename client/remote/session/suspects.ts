@@ -1,10 +1,11 @@
-// Answers that are not finite: whether to believe them, whom else to ask, who is to blame. Pure: the session does what is decided.
+// Decides about answers that are not finite: whether to believe them, which servers to ask, and which to blame. Pure:
+// the session acts on the decision.
 import type { Float32Tensor } from '../../../common/tensor.ts'
 import { tokensFinite } from '../passes/finite.ts'
 import type { Hop } from '../routing/routing.ts'
 import type { Step } from './pending.ts'
 
-/** Servers that are asked at most where the answers to a step are not finite. */
+/** Maximum number of servers to ask if the answers to a step are not finite. */
 const mostSuspects = 4
 
 /** An answer of a server to a step. */
@@ -14,9 +15,9 @@ export interface SuspectAnswer {
   readonly states: Float32Tensor
   /** of the last server of the chain */
   readonly isLast: boolean
-  /** the server was given its input by another server, so nobody knows which of them it was */
+  /** the server got its input from another server, so the culprit is unknown */
   readonly isHandedOn: boolean
-  /** whether the model's own numbers may leave what floats hold */
+  /** whether the model's own numbers may exceed the range of floats */
   mayOverflow(): boolean
 }
 
@@ -24,7 +25,7 @@ export interface SuspectAnswer {
  * What to do with an answer.
  * - `believe`: use it. `agreed` answered alike and are right; `cleared` had answered wrongly.
  * - `relay`: send hidden states through the client from now on, and ask again.
- * - `ask`: ask another server for the same; at once where this one was not asked before.
+ * - `ask`: send the step to another server; at once if this one was not asked before.
  * - `blame`: all of `hops` answered wrongly, and there is no other to ask.
  */
 export type Belief =
@@ -36,17 +37,17 @@ export type Belief =
 const believed: Belief = { kind: 'believe', agreed: [], wrong: [] }
 
 export class Suspects {
-  /** something that was fed to servers is not finite: what comes of it need not be */
+  /** an input was not finite, so results may not be either */
   #isFedNonFinite = false
   #number = 0
   #hops: readonly Hop[] = []
 
-  /** servers whose answer to a step was not finite: others are asked for the same */
+  /** servers whose answer to a step was not finite: others get the same step */
   get hops(): readonly Hop[] {
     return this.#hops
   }
 
-  /** Notes what servers are given: hidden states, [batch, seq, hidden], `lengths` of them tokens. */
+  /** Records the servers' inputs: hidden states, [batch, seq, hidden], `lengths` of them tokens. */
   fed(hidden: Float32Tensor, lengths: readonly number[]): void {
     if (!tokensFinite(hidden, (row, position) => position < lengths[row]!)) this.#isFedNonFinite = true
   }
@@ -63,7 +64,7 @@ export class Suspects {
       isLast && step.lastOnly ? step.lengths[row]! > 0 : position < step.lengths[row]!
     if (tokensFinite(states, isToken)) {
       if (!isLast || step.number < this.#number || this.#hops.length === 0) return believed
-      // one that is asked again has answered rightly since
+      // a server that was asked again has since answered correctly
       const right = answering()
       return { kind: 'believe', agreed: [], wrong: this.#forget().filter(({ peerId }) => !right.has(peerId)) }
     }
@@ -71,7 +72,7 @@ export class Suspects {
     const before = this.#number === step.number ? this.#hops : []
     const isOverflow = before.length > 0 && answer.mayOverflow()
     if (isOverflow && before.at(-1)!.blocks.first === hop.blocks.first) {
-      // two servers agree, or there is no other: the model's own numbers leave what floats can hold
+      // two servers agree, or there is no other: the model's own numbers exceed the range of floats
       this.#forget()
       this.#isFedNonFinite = true
       return { kind: 'believe', agreed: before, wrong: [] }

@@ -21,13 +21,13 @@ export interface DataRow {
 
 export interface EncodeContext {
   readonly tokenizer: Pick<Tokenizer, 'encode'>
-  /** put after what is to be learned, so that the model learns to stop */
+  /** appended to the trained text, so that the model learns to stop */
   readonly eosTokenId?: number
   /** the loss is taken of prompts too */
   readonly trainOnInputs: boolean
-  /** null where the model has none */
+  /** null if the model has none */
   readonly chatTemplate: ChatTemplate | null
-  /** number of a class; only where the format has classes */
+  /** number of a class, if the format has classes */
   readonly classOf: (label: Label, where: string) => number
 }
 
@@ -37,9 +37,9 @@ export interface DataFormat {
   readonly fields: readonly string[]
   /** The example of a row, of any length. Throws INVALID_ARGUMENT naming the row and the field. */
   encode(row: DataRow, context: EncodeContext): Example
-  /** Whether a row says nothing, so that it is skipped and counted. */
+  /** Whether a row is empty, so that it is skipped and counted. */
   isEmpty?(row: DataRow): boolean
-  /** The classes that a row names, where the format has some. */
+  /** The classes of a row, if the format has classes. */
   classes?(row: DataRow): readonly Label[]
 }
 

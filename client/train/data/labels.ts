@@ -31,9 +31,8 @@ export function labelList(places: readonly LabelledPlace[]): string[] {
 }
 
 /**
- * The number of a class in the list. A whole number is a class's name where classes are called by numbers, else
- * its place in the list.
- * The function throws INVALID_ARGUMENT, with the classes there are, for a label that is none of them.
+ * The number of a class in the list. A whole number is a class's name if classes have numeric names, otherwise its
+ * index in the list. The function throws INVALID_ARGUMENT, with the known classes, for an unknown label.
  */
 export function classNumbers(labels: readonly string[]): (label: Label, where: string) => number {
   const numbers = new Map(labels.map((name, index) => [name, index]))

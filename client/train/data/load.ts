@@ -33,9 +33,9 @@ export interface DataSources {
 export interface DataContext {
   /** of the model that learns */
   readonly tokenizer: Pick<Tokenizer, 'encode' | 'chatTemplate'>
-  /** longest sequence that the model takes, less what virtual tokens take of it */
+  /** maximum sequence length of the model, minus virtual tokens */
   readonly maxPositions: number
-  /** default: what the data is for, which the files' formats say */
+  /** default: the task of the files' formats */
   readonly task?: DataTask
   /** longest sequence that is wanted; default `maxPositions` */
   readonly maxSeqLength?: number
@@ -45,7 +45,7 @@ export interface DataContext {
   readonly trainOnInputs?: boolean
   /** joins short examples of language modelling to sequences of the full length */
   readonly packing?: boolean
-  /** put at the end of what is learned; default none */
+  /** appended to the trained text; default none */
   readonly eosTokenId?: number
   /** names of the classes, of a trained head; default: those in the data */
   readonly labels?: readonly string[]
@@ -67,7 +67,7 @@ export interface TrainingData {
   readonly validation: readonly Example[]
   /** names of the classes by their numbers; only of classification */
   readonly labels?: readonly string[]
-  /** lines for a person: what was found, and what was done to it */
+  /** lines for the user: what was found, and how it was processed */
   readonly description: readonly string[]
 }
 
@@ -125,7 +125,7 @@ function limitOf({ maxPositions, maxSeqLength, truncate = false, stride }: DataC
 /** A document is for language modelling, as a row with a text is. */
 const formatOf = (file: DataFile): DataFormatName => ('document' in file ? 'text' : file.format)
 
-/** The one task of all files. Throws INVALID_ARGUMENT where they are for different ones, or not for the one that is wanted. */
+/** The one task of all files. Throws INVALID_ARGUMENT if tasks differ, or if it is not the requested one. */
 function taskOf(files: readonly DataFile[], wanted: DataTask | undefined): DataTask {
   const expected = wanted ?? dataFormats[formatOf(files[0]!)].task
   for (const file of files) {

@@ -15,7 +15,7 @@ function takeBest(byRoom: ReadonlyMap<number, Block[]>, needed: number, most: nu
   return undefined
 }
 
-/** One after the other; the first token of each has no label, as nothing of its own comes before it. */
+/** Concatenates examples; the first token of each has no label, because it has no context of its own. */
 function join(examples: readonly Example[]): Example {
   return {
     ids: examples.flatMap(({ ids }) => ids),
@@ -24,9 +24,9 @@ function join(examples: readonly Example[]): Example {
 }
 
 /**
- * Examples joined to sequences of at most `length` tokens by best fit decreasing, as TRL's `packing_strategy='bfd'`: the longest first,
- * each into the fullest block that it fits, none cut. Neighbours in a block see each other: there is no mask between them, and
- * positions go on. No example may be longer than `length`.
+ * Examples joined to sequences of at most `length` tokens by best fit decreasing, as TRL's `packing_strategy='bfd'`:
+ * the longest first, each into the fullest block that it fits, none cut. Examples in a block attend to each other:
+ * there is no mask between them, and positions continue. No example may be longer than `length`.
  */
 export function packExamples(examples: readonly Example[], length: number): Example[] {
   const blocks: Block[] = []

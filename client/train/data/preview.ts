@@ -1,4 +1,4 @@
-// An example as a person reads it: the text of its tokens, with those marked that no loss is taken of. Pure.
+// Prints an example for people: the text of its tokens, with marks around tokens without loss. Pure.
 import { checkOptions } from '../../../common/options.ts'
 import { decodeAfter } from '../../../model/text/text-stream.ts'
 import type { Tokenizer } from '../../../model/text/tokenizer.ts'

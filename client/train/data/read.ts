@@ -15,7 +15,7 @@ export interface RowsFile {
   readonly rows: readonly DataRow[]
   /** rows of a table without a value, which are not in `rows` */
   readonly emptyRows: number
-  /** what the file is where its name does not say it: `separated by ;` */
+  /** properties of the file that its name does not show: `separated by ;` */
   readonly layout?: string
 }
 
@@ -86,7 +86,7 @@ function unread(file: string): SwarmError {
   return new SwarmError('INVALID_ARGUMENT', `${file}: expected a file ending in ${extensions}${advice}`)
 }
 
-/** What stands for data elsewhere: an address, or the name of a data set of the hub. */
+/** Remote data: an address, or the name of a data set of the hub. */
 function notHere(path: string): SwarmError {
   const advice = /^[a-z]+:\/\//i.test(path)
     ? ' (addresses are not fetched: download the file first)'

@@ -1,4 +1,4 @@
-// Texts that follow each other in one sequence, some of them to be learned. Pure.
+// Tokenizes consecutive texts as one sequence and marks the trained ones. Pure.
 import { SwarmError } from '../../../common/errors.ts'
 import type { TextRange } from '../../../model/text/tokenization/aligned-text.ts'
 import { type Example, hasLabels, ignoredLabel } from './example.ts'
@@ -31,7 +31,7 @@ interface LearnedIds {
   readonly isEnded: boolean
 }
 
-/** A tokenizer that cannot tell where its tokens stand: each text by itself. */
+/** For a tokenizer without offsets: each text separately. */
 function encodeApart(segments: readonly Segment[], tokenizer: Encoder, addSpecialTokens: boolean): LearnedIds {
   const parts = segments.map(({ text, learned }, index) =>
     tokenizer.encode(text, { addSpecialTokens: addSpecialTokens && index === 0 }).map(id => ({ id, learned }))
@@ -39,7 +39,7 @@ function encodeApart(segments: readonly Segment[], tokenizer: Encoder, addSpecia
   return { ids: parts.flat().map(({ id }) => id), learned: parts.flat().map(({ learned }) => learned), isEnded: false }
 }
 
-/** The texts as one; a token is learned where it holds any of what is to be learned. As transformers' assistant mask. */
+/** The texts as one; a token is trained if it contains any trained text, as in transformers' assistant mask. */
 function encodeWhole(segments: readonly Segment[], tokenizer: Encoder, addSpecialTokens: boolean): LearnedIds {
   const places: (TextRange | null)[] = []
   const ids = tokenizer.encode(segments.map(({ text }) => text).join(''), { addSpecialTokens, places })
@@ -51,7 +51,7 @@ function encodeWhole(segments: readonly Segment[], tokenizer: Encoder, addSpecia
     end += text.length
     if (learned) wanted.push({ start, end })
   }
-  // both are in order: a range that ends before a token does not come again
+  // both are sorted, so a range that ends before a token is finished
   let first = 0
   const learned = places.map((place, index) => {
     if (place === null) return segments.at(index === 0 ? 0 : -1)!.learned
@@ -79,7 +79,7 @@ function encodeAnswer([prompt, answer]: readonly Segment[], tokenizer: Encoder, 
   if (asked.every((id, index) => tokens[index] === id)) {
     said = tokens.slice(asked.length)
   } else {
-    // what follows changes how the prompt's end reads (spaces, accents): it is asked as it stands alone
+    // the following text changes the end of the prompt (spaces, accents), so the prompt is tokenized alone
     const inner = places.slice(start, start + tokens.length) as TextRange[]
     const reaches = inner.some(place => place.start < seam && place.end > seam)
     said = reaches
@@ -101,8 +101,8 @@ function encodeAnswer([prompt, answer]: readonly Segment[], tokenizer: Encoder, 
 }
 
 /**
- * The texts one after the other in one sequence. The end token is learned, and put there once. The first token never has a label: nothing
- * comes before it. Throws INVALID_ARGUMENT where nothing is left to learn.
+ * The texts one after the other in one sequence. The end token is learned, and put there once. The first token never
+ * has a label: nothing comes before it. Throws INVALID_ARGUMENT if no token remains to train on.
  */
 export function encodeSegments(
   segments: readonly Segment[],

@@ -2,12 +2,12 @@
 import { SwarmError } from '../../../common/errors.ts'
 import { createRandom } from '../../../common/random.ts'
 
-/** Keeps the numbers drawn here apart from those of the order of epochs. */
+/** Separates this random stream from that of the epochs' order. */
 const stream = 0x53504c49
 
 /**
- * Splits items by ratio, each side in its old order. At least one item goes to each side.
- * Throws INVALID_ARGUMENT for a ratio outside 0 to 1, and for fewer than two items.
+ * Splits items by ratio, preserving their order. Each side gets at least one item. Throws INVALID_ARGUMENT for a ratio
+ * outside 0 to 1, and for fewer than two items.
  */
 export function splitByRatio<T>(items: readonly T[], ratio: number, seed: number): { train: T[]; validation: T[] } {
   if (!(ratio > 0 && ratio < 1)) {

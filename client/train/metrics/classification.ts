@@ -1,4 +1,4 @@
-// How well classes are told: confusion matrix, accuracy, precision, recall and F1, as scikit-learn defines them. Pure.
+// Metrics of classifications: confusion matrix, accuracy, precision, recall and F1, as scikit-learn defines them. Pure.
 import { SwarmError } from '../../../common/errors.ts'
 
 /** `matrix[expected][predicted]` counts; of all classes, seen or not. */
@@ -26,11 +26,11 @@ export function confusionMatrix(
 }
 
 export interface ClassScores {
-  /** true positives of all that were predicted so; 0 where none was */
+  /** true positives by all predictions of the class; 0 without predictions */
   readonly precision: number
-  /** true positives of all that are so; 0 where none is */
+  /** true positives by all members of the class; 0 without members */
   readonly recall: number
-  /** harmonic mean of the two; 0 where both are */
+  /** harmonic mean of the two; 0 if both are 0 */
   readonly f1: number
   /** how many are so */
   readonly support: number
@@ -51,7 +51,7 @@ const share = (part: number, whole: number): number => (whole === 0 ? 0 : part /
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)
 
-/** Accuracy and F1 are 0 where there is nothing to count. */
+/** Accuracy and F1 are 0 without examples. */
 export function classificationReport(matrix: ConfusionMatrix): ClassificationReport {
   const supports = matrix.map(sum)
   const predictions = matrix.map((_, guess) => sum(matrix.map(row => row[guess]!)))

@@ -33,7 +33,7 @@ async function inBatches<T>(
   })
 }
 
-/** How well a language model says what it should. */
+/** Loss and perplexity of a language model. */
 export interface LanguageMeasures {
   /** mean cross entropy of a token that counts, in nats */
   readonly loss: number
@@ -92,7 +92,7 @@ export async function measureClassification(
   return { loss: loss / expected.length, confusion, ...classificationReport(confusion) }
 }
 
-/** A model that goes on with token ids. */
+/** A model that continues token ids. */
 interface Answerer {
   readonly config: { readonly eosTokenIds: readonly number[] }
   readonly tokenizer: Pick<Tokenizer, 'decode'>
@@ -107,7 +107,7 @@ export interface ExactMatch {
   readonly questions: number
 }
 
-/** Greedy answers to the prompts of examples; each must end where the expected one does. */
+/** Greedy answers to the prompts of examples; each must end where the expected answer ends. */
 export async function measureExactMatch(
   model: Answerer,
   examples: readonly Example[],

@@ -1,4 +1,4 @@
-// The classes that logits say, beside those that are expected. Pure.
+// Predicted classes from logits, with the expected ones. Pure.
 import { SwarmError } from '../../../common/errors.ts'
 import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
 import { ignoredLabel } from '../data/example.ts'

@@ -1,4 +1,4 @@
-// What a run leaves in its folder while it goes: metrics.jsonl, loss.svg, event files of TensorBoard.
+// Writes a run's logs to its folder: metrics.jsonl, loss.svg, event files of TensorBoard.
 import { files } from '#files'
 import { second } from '../../../common/units.ts'
 import type { TrainingProgress } from '../options.ts'
@@ -17,7 +17,7 @@ export async function readMetrics(directory: string): Promise<MetricsLine[]> {
   return parseMetrics(new TextDecoder().decode(await files.read(files.join(directory, metricsName))))
 }
 
-/** Draws the losses of a run into its loss.svg, and gives the path. Throws NOT_FOUND where there are no metrics. */
+/** Draws the losses of a run into its loss.svg, and returns the path. Throws NOT_FOUND without metrics. */
 export async function plotRun(directory: string, path = files.join(directory, plotName)): Promise<string> {
   const lines = await readMetrics(directory)
   const curves = [
@@ -49,7 +49,7 @@ export class RunLog {
     this.#now = init.now ?? (() => new Date())
   }
 
-  /** Takes in what a step has given. */
+  /** Records the result of a step. */
   async add(progress: TrainingProgress): Promise<void> {
     if (!this.#begun) await this.#begin(progress.step)
     this.#pending.push(progress)
@@ -71,7 +71,7 @@ export class RunLog {
     if (this.#begun) await plotRun(this.#init.directory)
   }
 
-  /** A run that goes on forgets what was measured after the checkpoint that it goes on from. */
+  /** A resumed run drops metrics after its checkpoint. */
   async #begin(firstStep: number): Promise<void> {
     this.#begun = true
     const path = files.join(this.#init.directory, metricsName)

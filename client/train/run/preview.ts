@@ -1,4 +1,4 @@
-// What a run would do, found out without training: its steps, its data, its memory, and whether it could start. Prints nothing.
+// Previews a run without training: its steps, data and memory, and whether it could start. Prints nothing.
 import { SwarmError } from '../../../common/errors.ts'
 import { MiB } from '../../../common/units.ts'
 import { checkMeasure, findResume } from '../checkpointing.ts'
@@ -14,7 +14,7 @@ import { probeRunFolder, type RunOptions, runTrainOptions } from './run.ts'
 export interface DataSummary {
   readonly examples: number
   readonly tokens: number
-  /** tokens, words or texts that a loss is taken of */
+  /** tokens, words or texts with a loss */
   readonly labels: number
   readonly shortest: number
   readonly median: number
@@ -52,7 +52,7 @@ export interface RunPreview {
   /** bytes that training adds to what the opened model takes: gradients, moments, the largest batch and the runtime; an estimate */
   readonly addedBytes: number
   readonly resumed?: Resumed
-  /** what would end the run before its first step */
+  /** faults that would end the run before its first step */
   readonly faults: readonly SwarmError[]
 }
 
@@ -103,7 +103,7 @@ export async function previewRun(
   const { total, stepsPerEpoch } = plan
   const options = await runTrainOptions(model, data, config, rest)
   const faults: SwarmError[] = []
-  /** What is wrong is noted, and the preview goes on. */
+  /** Records faults and continues. */
   const check = async <T>(inspect: () => Promise<T> | T): Promise<T | undefined> => {
     try {
       return await inspect()

@@ -1,4 +1,4 @@
-// {"messages": [{"role": …, "content": …}, …]}, as OpenAI and Hugging Face have conversations: what the assistant says is learned.
+// {"messages": [{"role": …, "content": …}, …]}, as in OpenAI and Hugging Face: the assistant's text is trained.
 import { encodeConversation, messagesOf } from '../conversation.ts'
 import type { DataFormat } from '../format.ts'
 

@@ -3,7 +3,7 @@ import { encodeConversation, messagesOf } from '../conversation.ts'
 import { type DataFormat, type DataRow, textField } from '../format.ts'
 import { encodeSegments, type Segment } from '../segments.ts'
 
-/** What is to be said, and the answer that is learned. */
+/** A prompt, and the answer to train on. */
 export function completionSegments(prompt: string, completion: string): readonly Segment[] {
   return [
     { text: prompt, learned: false },
@@ -19,7 +19,7 @@ export const completion: DataFormat = {
   encode(row, context) {
     if (isConversation(row)) {
       const prompt = messagesOf(row, 'prompt')
-      // a system message of the row stands before the prompt
+      // a system message of the row precedes the prompt
       const answer = messagesOf({ ...row, fields: { completion: row.fields.completion } }, 'completion')
       const isWanted = (index: number): boolean => index >= prompt.length
       return encodeConversation(row, { messages: [...prompt, ...answer], field: 'prompt', isWanted }, context)
