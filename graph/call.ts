@@ -41,7 +41,7 @@ export function required(call: Call, input: number): Value {
   return call.inputs[input] ?? reject(call, `an input ${input}`)
 }
 
-/** The input, which must be float32: the only type that our operators compute in (ARCHITECTURE: x86 has no 16-bit products). */
+/** The input, which must be float32: the only type that our operators compute in (ONNX Runtime has no 16-bit products on x86). */
 export function requiredFloat(call: Call, input = 0): Value {
   const value = required(call, input)
   return value.dtype === 'float32' ? value : reject(call, `float32 for input ${input}`)

@@ -37,7 +37,7 @@ export interface BlockBias {
   readonly size: number
 }
 
-/** Kinds of inputs by which a request changes a block (ARCHITECTURE: "Adapters are ports of a block"). */
+/** Kinds of inputs by which a request changes a block (docs/architecture.md, "Train"). */
 export type PortKind = 'lora' | 'scale' | 'bias' | 'prompt' | 'prefix'
 
 export interface SpanOptions {

@@ -14,7 +14,7 @@ export { discarded, reservedTensor, sharedTensor } from './shared-memory.ts'
 /**
  * mapped: weights stay in the page cache of their file; loading takes milliseconds and no memory of its own. prepacked: a
  * rearranged copy in memory, faster for decode, or mapped where the weights' file holds one (docs/decisions/0017). Figures:
- * ARCHITECTURE in docs/, bench/LOG.md.
+ * bench/LOG.md.
  */
 export type WeightStorage = 'mapped' | 'prepacked'
 export type Provider = 'cpu' | 'cuda' | 'webgpu' | 'coreml' | 'dml'

@@ -148,9 +148,15 @@ test('comments of the sources name files that exist', () => {
       const comment = /^\s*(?:\/\/|\/?\*+)(.*)|\s\/\/ (.*)$/.exec(text)
       if (comment === null) continue
       const prose = (comment[1] ?? comment[2]!).replaceAll(/https?:\S+/g, '')
-      for (const path of cited(prose))
-        if (/\.(ts|js|md|json|jsonl|proto|py|safetensors)$/.test(path) && !exists(path))
-          faults.push(`${file}:${index + 1}: ${path}`)
+      for (const path of cited(prose)) {
+        // a decision is cited by its number
+        const isDecision = /^docs\/decisions\/\d{4}$/.test(path)
+        if (isDecision || /\.(ts|js|md|json|jsonl|proto|py|safetensors)$/.test(path))
+          if (!exists(isDecision ? `${path}-*.md` : path)) faults.push(`${file}:${index + 1}: ${path}`)
+      }
+      // a document by its file, so that the check above finds it
+      if (/\bARCHITECTURE\b/.test(prose))
+        faults.push(`${file}:${index + 1}: ARCHITECTURE: docs/architecture.md is its name`)
     }
   }
   assert.deepEqual(faults, [])
