@@ -9,6 +9,9 @@ const root = resolve(import.meta.dirname, '..')
 const importPattern = /(?:^|\n)\s*(?:import|export)\s[^'"]*?from\s*['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)/g
 const exportPattern =
   /^export (?:declare )?(?:abstract )?(?:async )?(?:function\*?|class|const|let|interface|type) (\w+)/gm
+/** a wait for a signal, an ignored failure, a delay, a queue of promises */
+const writtenOut =
+  /addEventListener\('abort'|\.catch\(\(\) => \{\}\)|new Promise(?:<void>)?\(\w+ => (?:void )?setTimeout|(this\.#\w+) = \1\.then\(/
 
 function* sources(folder: string): Generator<string> {
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
@@ -76,8 +79,8 @@ for (const folder of Object.keys(folders)) {
     if (!['test', 'testing', 'bench', 'scripts'].includes(folder) && /^\s*(await )?using \w+ =/m.test(text))
       faults.push(`${file}: Node 22 cannot parse "using": see common/resource.ts`)
     const isShipped = !['test', 'testing', 'bench', 'scripts', 'examples'].includes(folder)
-    if (isShipped && file !== 'common/async.ts' && /addEventListener\('abort'|\.catch\(\(\) => \{\}\)/.test(text))
-      faults.push(`${file}: waits for a signal and ignored failures are written in common/async.ts`)
+    if (isShipped && file !== 'common/async.ts' && writtenOut.test(text))
+      faults.push(`${file}: waits for a signal, delays, queues and ignored failures are written in common/async.ts`)
     for (const match of text.matchAll(importPattern)) {
       const name = (match[1] ?? match[2])!
       if (!name.startsWith('.')) {

@@ -1,5 +1,6 @@
 // Records offences of servers: lies, answers that are not finite, and long delays. One small file per server lets
 // records outlast the process and several clients write at once. Knows no network.
+import { SerialQueue } from '../../../common/async.ts'
 import { messageOf, SwarmError } from '../../../common/errors.ts'
 import { isLaterFormat } from '../../../common/files/format-version.ts'
 import { type Logger, silent } from '../../../common/logger.ts'
@@ -149,7 +150,7 @@ export class Blame {
   readonly #records = new Map<string, ServerRecord>()
   #readAt = -Infinity
   #reading: Promise<void> | null = null
-  #writing: Promise<void> = Promise.resolve()
+  readonly #writing = new SerialQueue()
   #isUnwritable = false
   #isLaterTold = false
 
@@ -242,7 +243,7 @@ export class Blame {
 
   /** Waits until everything is written. Never throws. */
   async settled(): Promise<void> {
-    await this.#writing
+    await this.#writing.idle
   }
 
   #record(peerId: string): ServerRecord {
@@ -258,7 +259,7 @@ export class Blame {
     this.#makeRoom()
     if (this.#folder === null || !peerIdPattern.test(peerId)) return
     const folder = this.#folder
-    this.#writing = this.#writing.then(() => this.#write(folder, peerId))
+    void this.#writing.run(() => this.#write(folder, peerId))
   }
 
   #makeRoom(): void {
@@ -271,7 +272,7 @@ export class Blame {
     this.#records.delete(peerId)
     const folder = this.#folder
     if (folder === null || !peerIdPattern.test(peerId)) return
-    this.#writing = this.#writing.then(async () => {
+    void this.#writing.run(async () => {
       const path = this.#files!.join(folder, `${peerId}.json`)
       await this.#files!.remove(path).catch(error =>
         this.#logger.debug({ error }, `${path} stays: ${messageOf(error)}`)

@@ -1,6 +1,7 @@
 // Rows and texts of data files as examples that fit, with a line for a person about each file.
 
 import { pipe } from 'it-pipe'
+import { delay } from '../../../common/async.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import { plural } from '../../../common/plural.ts'
 import { type OnProgress, type RunningStage, runStage } from '../../../common/progress.ts'
@@ -41,7 +42,7 @@ function encodeDocument({ file, document }: DocumentFile, { encoding, limit, str
   return { examples, description: [`${file}: plain text, ${plural(ids.length, 'token')} in ${cut}`] }
 }
 
-/** All items, as the end of a pipe, with turns for the event loop between them. Throws what the signal was aborted with. */
+/** All items, as the end of a pipe, with turns for the event loop between them. Throws ABORTED. */
 function inTurns<T>(signal: AbortSignal | undefined) {
   return async (items: Iterable<T>): Promise<T[]> => {
     const all: T[] = []
@@ -49,8 +50,7 @@ function inTurns<T>(signal: AbortSignal | undefined) {
     for (const item of items) {
       all.push(item)
       if (performance.now() - began <= turnMs) continue
-      await new Promise(resolve => setTimeout(resolve))
-      signal?.throwIfAborted()
+      await delay(0, signal)
       began = performance.now()
     }
     return all
