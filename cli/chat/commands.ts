@@ -1,6 +1,6 @@
 // What a chat does beside asking the model: lines that begin with a slash.
-import { open, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { writeNew } from '../../common/files/whole-file.ts'
 import { suggestion } from '../../common/names.ts'
 import { UsageError } from '../errors/usage.ts'
 import type { ChatHistory } from './conversation.ts'
@@ -26,27 +26,12 @@ function fileName(now: Date): string {
   return `chat-${day}-${[now.getHours(), now.getMinutes(), now.getSeconds()].map(digits).join('')}.jsonl`
 }
 
-/** Writes a file that is not there yet; nothing stays of one that cannot be written whole. Throws UsageError where there is one. */
-async function writeNew(path: string, text: string): Promise<void> {
-  let made = false
-  try {
-    const handle = await open(path, 'wx')
-    made = true
-    await handle.writeFile(text).finally(() => handle.close())
-  } catch (cause) {
-    if (made) await rm(path, { force: true })
-    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') {
-      throw new UsageError(`/save: ${path} is there already: give another name`, { cause })
-    }
-    // a disk that is full says so of no file
-    throw Object.assign(cause as Error, { path })
-  }
-}
-
 async function save({ conversation, say }: ChatContext, argument: string): Promise<undefined> {
   if (conversation.turns === 0) throw new UsageError('/save: nothing has been said yet')
   const path = resolve(argument || fileName(new Date()))
-  await writeNew(path, conversation.toJson())
+  if (!(await writeNew(path, conversation.toJson()))) {
+    throw new UsageError(`/save: ${path} is there already: give another name`)
+  }
   say(`saved ${conversation.turns} messages in ${path}, a row for swarm train`)
 }
 

@@ -67,11 +67,8 @@ async function prepare(text: string, flags: InitFlags): Promise<StoredSwarm> {
   } else if (changed || flags.show) {
     if (!changed) return known
     next = { ...known, invite: { ...known.invite, ...changes } }
-  } else {
-    const hint = '--show prints its invite, --peer changes its addresses, --rotate replaces its secret'
-    throw new SwarmError('INVALID_ARGUMENT', `swarm '${name}' is there already (${swarmPath(name)}): ${hint}`)
-  }
-  await writeSwarm(next)
+  } else next = known // is refused, since it is there
+  await writeSwarm(next, { isNew: !exists || next === known })
   return next
 }
 

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/files/folders.ts'
 import { checkFormat } from '../../common/files/format-version.ts'
-import { writeWhole } from '../../common/files/whole-file.ts'
+import { writeNew, writeWhole } from '../../common/files/whole-file.ts'
 import { checkPrivate } from '../../network/private/identity.ts'
 import {
   checkSwarmName,
@@ -73,12 +73,22 @@ export async function readSwarm(name: string): Promise<StoredSwarm> {
   }
 }
 
-/** Writes the file whole or not at all, mode 0600 in a folder of mode 0700. Returns its path. */
-export async function writeSwarm({ invite, ...times }: StoredSwarm): Promise<string> {
+/**
+ * Writes the file whole or not at all, mode 0600 in a folder of mode 0700. Returns its path.
+ * @param options.isNew throws INVALID_ARGUMENT where the swarm is there already: another process may make it at this moment
+ */
+export async function writeSwarm(
+  { invite, ...times }: StoredSwarm,
+  { isNew = false }: { readonly isNew?: boolean } = {}
+): Promise<string> {
   const path = swarmPath(invite.name)
   await makeFolder(folder(), { mode: 0o700 })
   const text = `${JSON.stringify({ format: formatVersion, invite: formatInvite(invite), ...times }, null, 2)}\n`
-  await writeWhole(path, text, { mode: 0o600 })
+  if (!isNew) await writeWhole(path, text, { mode: 0o600 })
+  else if (!(await writeNew(path, text, { mode: 0o600 }))) {
+    const hint = '--show prints its invite, --peer changes its addresses, --rotate replaces its secret'
+    throw new SwarmError('INVALID_ARGUMENT', `swarm '${invite.name}' is there already (${path}): ${hint}`)
+  }
   return path
 }
 

@@ -6,7 +6,7 @@ import type { PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/files/folders.ts'
-import { writeWhole } from '../../common/files/whole-file.ts'
+import { writeNew } from '../../common/files/whole-file.ts'
 
 export type { PrivateKey } from '@libp2p/interface'
 
@@ -37,17 +37,32 @@ export async function checkPrivate(path: string, what: string): Promise<void> {
  * protobuf `PrivateKey`. Throws INVALID_ARGUMENT for another content, or if other users can read it.
  */
 export async function loadIdentity(path: string): Promise<PrivateKey> {
-  let bytes: Uint8Array
   try {
-    bytes = await readFile(path)
+    return await readIdentity(path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-      throw new SwarmError('INVALID_ARGUMENT', `identity file ${path} cannot be read: ${messageOf(error)}`, {
-        cause: error
-      })
-    }
-    return createIdentity(path)
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
+  const key = await generateIdentity()
+  await makeFolder(dirname(path), { mode: 0o700 })
+  if (await writeNew(path, privateKeyToProtobuf(key), { mode: 0o600 })) return key
+  try {
+    // another process was first
+    return await readIdentity(path)
+  } catch (cause) {
+    throw unreadable(path, cause)
+  }
+}
+
+const unreadable = (path: string, cause: unknown): unknown =>
+  cause instanceof SwarmError
+    ? cause
+    : new SwarmError('INVALID_ARGUMENT', `identity file ${path} cannot be read: ${messageOf(cause)}`, { cause })
+
+/** Throws as `loadIdentity`, and the error of the system where there is no such file. */
+async function readIdentity(path: string): Promise<PrivateKey> {
+  const bytes = await readFile(path).catch(error => {
+    throw (error as NodeJS.ErrnoException).code === 'ENOENT' ? error : unreadable(path, error)
+  })
   let key: PrivateKey
   try {
     key = privateKeyFromProtobuf(bytes)
@@ -56,12 +71,5 @@ export async function loadIdentity(path: string): Promise<PrivateKey> {
     throw new SwarmError('INVALID_ARGUMENT', `${path} is not a libp2p private key: ${hint}`, { cause })
   }
   await checkPrivate(path, 'identity file')
-  return key
-}
-
-async function createIdentity(path: string): Promise<PrivateKey> {
-  const key = await generateIdentity()
-  await makeFolder(dirname(path), { mode: 0o700 })
-  await writeWhole(path, privateKeyToProtobuf(key), { mode: 0o600 })
   return key
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -30,6 +30,21 @@ test('an identity file is made once, private to its owner, and gives the same pe
     assert.equal((await stat(identityPath)).mode & 0o777, 0o600)
     const key = await loadIdentity(identityPath)
     assert.equal(key.type, 'Ed25519')
+  }))
+
+test('of peers that make one identity at once all have the key that is in the file', () =>
+  withFolder(async folder => {
+    const path = join(folder, 'identity.key')
+    const keys = await Promise.all(Array.from({ length: 8 }, () => loadIdentity(path)))
+    const kept = await loadIdentity(path)
+    assert.deepEqual(
+      keys.map(key => key.equals(kept)),
+      keys.map(() => true)
+    )
+    assert.deepEqual(await readdir(folder), ['identity.key'])
+    // a link to nowhere: no key is made beside the one that is meant
+    await symlink(join(folder, 'unplugged'), join(folder, 'link.key'))
+    await assert.rejects(loadIdentity(join(folder, 'link.key')), code('INVALID_ARGUMENT', /link\.key cannot be read/))
   }))
 
 test('an identity file that holds no key is refused and kept', () =>
