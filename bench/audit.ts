@@ -1,4 +1,4 @@
-// How many lies do audits find, and whom do they accuse wrongly? Real servers, one of which changes its answers.
+// Measures how many lies audits find, and which honest servers they accuse. Uses real servers; one changes its answers.
 //   node bench/audit.ts [folder=models/tiny] [lies=30]
 import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -39,7 +39,7 @@ try {
     readonly firsts: readonly number[]
   }
 
-  /** So many sessions at once: prompts, then steps, as fast as each gets its answers. */
+  /** Runs this many sessions at once: prompts, then steps, each as soon as the last one is answered. */
   const run = async (clients: number): Promise<Outcome> => {
     const sessions = await Promise.all(
       Array.from({ length: clients }, () => h.openSession({ batch: 1, maxLength: 1000 }))

@@ -1,7 +1,8 @@
 // What a server costs that answers pings and is of no use. Four honest servers serve models/tiny; one more promises most and lies.
 // A client in a process of its own generates without audits, then with audits; each client is then started again.
 //   node bench/liars.ts [generations=4] [mode...]     modes: none truth nan inf slow:<ms> hole swallow drop:<n> noise:<share> zero
-// `all-slow:<ms>` has no liar: every honest answer is late by as much. Then hedged requests cost servers work and help nobody.
+// `all-slow:<ms>` has no liar: every honest answer is late by as much. Then hedged requests cost servers work without a
+// benefit.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -131,7 +132,7 @@ function start(args: readonly string[], home: string) {
   return { child, lines: createInterface({ input: child.stdout }) }
 }
 
-/** Results of this process's servers leave late by so many milliseconds; 0 undoes it. */
+/** Delays results of this process's servers, in milliseconds; 0 undoes it. */
 let honestDelayMs = 0
 const promptSend = FramedStream.prototype.send
 async function sendLate(this: FramedStream, ...[message, options]: Parameters<typeof promptSend>): Promise<void> {

@@ -1,5 +1,5 @@
-// How much sooner comes the first token where servers have seen the beginning of the prompt before? Two servers; a system prompt of 512
-// tokens with a question of 16, new and known, in turns.
+// Measures how much sooner the first token arrives if servers have cached the prefix of the prompt. Two servers; a
+// system prompt of 512 tokens with a question of 16, new and known, in turns.
 //   node bench/prefix-reuse.ts /tmp/llama-24x1024 [system=512] [question=16] [rounds=5]
 import { resolve } from 'node:path'
 import { type PeerProcess, startPeer } from '../cli/peer/local-swarm.ts'

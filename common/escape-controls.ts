@@ -1,4 +1,4 @@
-// Text of others on its way to a terminal or a log. Pure.
+// Escapes untrusted text for terminals and logs. Pure.
 
 /** Control characters but line ends and tabs, and those that change the direction of text. */
 const unprintable = /(?![\n\t])[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu
@@ -16,7 +16,7 @@ export function escapeControls(text: string): string {
   return text.replaceAll(unprintable, written)
 }
 
-/** A name with all characters written out that nobody sees, so that no two names look the same by them. */
+/** A name with invisible characters escaped, so that two different names never look the same. */
 export function escapeName(name: string): string {
   return name.replaceAll(invisible, written)
 }

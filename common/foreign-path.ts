@@ -1,5 +1,5 @@
-// Paths made of foreign text: names and hashes that a hub, a peer, an index or a file says. Every such path is made here, so that
-// none of them leaves its folder. Knows no file system.
+// Builds paths from untrusted text: names and hashes from a hub, a peer, an index or a file. Every such path is built
+// here, so that none of them leaves its folder. Knows no file system.
 import { type ErrorCode, SwarmError } from './errors.ts'
 import { quoteForeign } from './foreign-json.ts'
 

@@ -1,4 +1,5 @@
-// A time limit for synchronous work that a file chose. `#limits` is the implementation that package.json's "imports" picks.
+// A time limit for synchronous work on untrusted input. `#limits` is the implementation that package.json's "imports"
+// picks.
 
 /**
  * Returns what `compute` returns. A computation that runs longer than `timeoutMs` is stopped where it stands, also inside a

@@ -1,4 +1,4 @@
-// What a component needs of a logger; pino's satisfies it. Knows no transport.
+// The logger interface of components; pino's satisfies it. Knows no transport.
 
 type Log = (fields: object, message: string) => void
 

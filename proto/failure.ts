@@ -1,4 +1,4 @@
-// Errors as they travel: code, message, whether trying again can help; never a stack.
+// Errors on the wire: code, message, whether a retry can help; never a stack.
 import { type ErrorCode, errorCodes, SwarmError, toSwarmError } from '../common/errors.ts'
 import { maxMessageLength } from './limits.ts'
 import type { BodyOf, Message } from './messages.ts'

@@ -1,4 +1,4 @@
-// What a frame may claim before anything is allocated for it. docs/protocol.md, "Limits".
+// Limits of a frame, checked before anything is allocated for it. docs/protocol.md, "Limits".
 import { GiB, MiB, minute } from '../common/units.ts'
 
 /** the protobuf header of a frame */

@@ -1,4 +1,4 @@
-// The libp2p protocol ids, and what to say where two peers speak different versions of one. docs/protocol.md has the same table.
+// The libp2p protocol ids, and the error for peers with different versions of one. docs/protocol.md has the same table.
 
 export const protocols = {
   /** one request: what the peer hosts and how loaded it is */

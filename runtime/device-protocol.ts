@@ -1,4 +1,4 @@
-// What the calling thread and the device thread say to each other.
+// The messages between the calling thread and the device thread.
 import type { ErrorCode } from '../common/errors.ts'
 import type { Tensor } from '../common/tensor.ts'
 

@@ -1,4 +1,4 @@
-// Checks what a run is given against what its graph says. Every message names the tensor, what it should be and what it is.
+// Validates the inputs of a run against its graph. Every message names the tensor, the expectation and the finding.
 import { SwarmError } from '../common/errors.ts'
 import { sizeOf, type Tensor } from '../common/tensor.ts'
 import { evaluate } from '../graph/dim.ts'

@@ -1,5 +1,5 @@
-// Does `swarm serve --memory` hold under attack, and is an honest client served meanwhile? A server of its own process with 512 MiB,
-// strangers from four addresses of the loopback interface, each attack for so many seconds:
+// Does `swarm serve --memory` hold under attack, and is an honest client served meanwhile? A server of its own process
+// with 512 MiB, strangers from four addresses of the loopback interface, each attack for the given number of seconds:
 //   announce  frames of 1 GiB are announced and not sent
 //   hold      valid requests are sent but for their last byte
 //   ignore    answers are not fetched

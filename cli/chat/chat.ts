@@ -1,4 +1,5 @@
-// A chat: reads messages, answers each through the swarm, remembers what was said. A stop ends an answer, not the chat.
+// A chat: reads messages, answers each through the swarm, and keeps the conversation. A stop ends an answer, not the
+// chat.
 
 import { type CausalModel, type GenerationOptions, SwarmError } from '../../client/index.ts'
 import { onAbort } from '../../common/async.ts'
@@ -8,11 +9,11 @@ import { type ChatContext, parseChatCommand } from './commands.ts'
 import { type ChatHistory, isThinking } from './conversation.ts'
 import { MessageReader } from './message-reader.ts'
 
-/** Where the lines of a chat come from. */
+/** The source of a chat's lines. */
 export interface ChatLines {
   /** The next line; null at the end. */
   next(prompt: string): Promise<string | null>
-  /** Drops what is typed and not entered. @returns whether that was anything */
+  /** Discards the typed text. @returns whether there was any */
   discard(): boolean
   /** Shows the prompt again, after something was printed. */
   redraw(): void
@@ -24,13 +25,13 @@ export interface ChatInit {
   readonly conversation: ChatHistory
   readonly input: ChatLines
   readonly screen: Screen
-  /** a person types: errors are told and the chat goes on; else the first error ends it */
+  /** interactive: errors are printed and the chat continues; otherwise the first error ends it */
   readonly isInteractive: boolean
   /** of each answer */
   readonly options: GenerationOptions
   /** an error in the words of the command line */
   describe(error: unknown): string
-  /** ends the chat and the answer under way */
+  /** ends the chat and the current answer */
   readonly signal: AbortSignal
 }
 
@@ -75,7 +76,7 @@ export class Chat {
 
   /**
    * What Ctrl-C does where a person types: stops the answer, else drops what is typed, else warns once.
-   * @returns false: end the chat, since there was nothing to stop, or nobody types
+   * @returns false: end the chat, because there was nothing to stop or the chat is not interactive
    */
   interrupt(): boolean {
     const { input, isInteractive } = this.#init

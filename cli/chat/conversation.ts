@@ -1,4 +1,4 @@
-// A conversation as it grows: who said what, and the text that a model goes on from. Knows no terminal and no model.
+// A conversation: its messages, and the text that a model continues. Knows no terminal and no model.
 import { type ChatMessage, type ChatTemplate, renderChat } from '../../client/index.ts'
 
 /** The thoughts that a generation prompt begins: they are the answer's first text. */
@@ -12,7 +12,7 @@ const openThoughts = /<(?:[\w-]+:)?think(?:ing)?>|\[THINK\]/i
 export const isThinking = (text: string): boolean => openThoughts.test(text.replaceAll(wholeThoughts, ''))
 
 export class ChatHistory {
-  /** told to the model before everything else */
+  /** system message */
   system: string | undefined
   readonly #template: ChatTemplate
   #turns: ChatMessage[] = []
@@ -49,7 +49,7 @@ export class ChatHistory {
     this.#turns.push({ role: 'assistant', content })
   }
 
-  /** Forgets the last message where it has no answer. */
+  /** Removes the last message if it has no answer. */
   takeBack(): void {
     if (this.#turns.at(-1)?.role === 'user') this.#turns.pop()
   }

@@ -9,7 +9,7 @@ import type { ChatLines } from './chat.ts'
 const markPastes = '\x1b[?2004h'
 const leavePastes = '\x1b[?2004l'
 
-/** lines that the arrow keys go back to */
+/** earlier lines for the arrow keys */
 export const maxHistory = 1000
 
 /** Standard input, or a stream that stands for it. */
@@ -135,7 +135,7 @@ export class ChatInput implements ChatLines {
     return this.#typed.shift() ?? null
   }
 
-  /** Drops what stands in the editor. @returns whether that was anything */
+  /** Discards the editor's text. @returns whether there was any */
   discard(): boolean {
     if (this.#editor.line === '' && this.#pasted.length === 0) return false
     this.#pasted = []

@@ -1,4 +1,4 @@
-// swarm bootstrap: a peer that computes nothing and only knows the others, as a fixed address to join by.
+// swarm bootstrap: a peer without blocks that knows the other peers, as a fixed address to join by.
 
 import { Command } from 'commander'
 import { aborted } from '../../common/async.ts'

@@ -1,4 +1,4 @@
-// swarm doctor: what keeps this machine from being in the swarm, and how to mend it.
+// swarm doctor: finds what keeps this machine from joining the swarm, and suggests fixes.
 
 import { statfs } from 'node:fs/promises'
 import { Command } from 'commander'

@@ -1,4 +1,4 @@
-// swarm export: writes a model with an adapter merged into it, as a checkpoint of its own. Needs no swarm.
+// swarm export: writes a model with an adapter merged into it, as a new checkpoint. Needs no swarm.
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { type ExportDType, exportMerged } from '../../client/index.ts'

@@ -1,4 +1,4 @@
-// swarm generate: continues a text through the swarm, printing as the tokens come.
+// swarm generate: continues a text through the swarm and streams the tokens.
 
 import { Command } from 'commander'
 import { describeAudits, renderChat, type StreamedTokens, type Tokenizer } from '../../client/index.ts'

@@ -1,4 +1,4 @@
-// swarm status: who serves what, and how each server is doing; once, or again and again.
+// swarm status: lists models, blocks and servers with their states; once, or repeatedly with --watch.
 
 import { Command, Option } from 'commander'
 import { pause } from '../../common/async.ts'
@@ -90,7 +90,7 @@ interface ModelStatus {
   readonly model: string
   readonly name: string
   readonly totalBlocks: number
-  /** `complete`, or what keeps the model from being used */
+  /** `complete`, or the cause why the model cannot be used */
   readonly state: SwarmState['kind']
   /** ranges that no online server hosts */
   readonly notServed: readonly string[]

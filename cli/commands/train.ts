@@ -127,7 +127,7 @@ async function train(model: string | undefined, files: string[], flags: TrainFla
   )
 }
 
-/** Where a run goes on, and what happens to its learning rate if the run has another length than before. */
+/** The step at which a run resumes, and the change of its learning rate if its length changed. */
 function describeResume({ path, step, total, totalBefore }: Resumed, config: TrainConfig): string {
   const { lr_scheduler_type: course, warmup_steps: warmupSteps, warmup_ratio: warmupRatio } = config
   const line = `resumed from ${path}: ${step} of ${total} steps are done`

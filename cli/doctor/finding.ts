@@ -1,4 +1,4 @@
-// What a check of swarm doctor finds, and what figures mean. Pure.
+// Findings of swarm doctor's checks, and the interpretation of measured values. Pure.
 import { plural } from '../../common/plural.ts'
 import { formatBytes, GiB, minute, second } from '../../common/units.ts'
 import type { ProbeAnswer } from '../../network/discovery/probe.ts'

@@ -1,4 +1,4 @@
-// Whether multicast leaves this machine's stack and comes back: what finding peers on a LAN needs.
+// Tests whether multicast packets return to this machine, which discovery on a LAN needs.
 
 import { randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'

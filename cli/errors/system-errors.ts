@@ -1,4 +1,4 @@
-// Errors of the operating system in words: what could not be done, where, and what to try. They are no bugs of swarmtune.
+// Explains errors of the operating system: what failed, where, and what to try. They are not bugs of swarmtune.
 import { sep } from 'node:path'
 import { getSystemErrorMap } from 'node:util'
 import { homeFolder } from '../../common/files/home.ts'

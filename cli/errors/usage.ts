@@ -1,4 +1,4 @@
-// A command line that cannot be carried out as it was written, whatever the swarm and the files hold.
+// An invalid command line, independent of swarm and files.
 import { SwarmError } from '../../common/errors.ts'
 
 /** Ends a command with status 2. The message names the options as they are typed: `--top-p: expected 0 to 1, found 2`. */

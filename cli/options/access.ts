@@ -1,4 +1,4 @@
-// How a command finds and enters its swarm: the flags that all of them share, and what they mean.
+// The shared flags with which a command finds and joins its swarm, and their meaning.
 import { readFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import { messageOf, SwarmError } from '../../common/errors.ts'

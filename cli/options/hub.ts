@@ -1,4 +1,4 @@
-// Models of the Hugging Face Hub: flags, and what the environment says of it.
+// Flags and environment variables of the Hugging Face Hub.
 import { join } from 'node:path'
 import { getHFHubCachePath } from '@huggingface/hub'
 import { Option } from 'commander'
@@ -26,7 +26,7 @@ export function peersSettings(): FromPeers {
   return { directory: join(homeFolder(), 'peers') }
 }
 
-/** What the flags and the environment say of the hub. */
+/** Hub settings from flags and environment. */
 export function hubOptions(flags: HubFlags): HubOptions {
   return {
     endpoint: process.env.HF_ENDPOINT || undefined,

@@ -1,4 +1,4 @@
-// Flags of peers that listen, and what they print for others to join by.
+// Flags of listening peers, and the addresses that they print.
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { type Command, Option } from 'commander'
@@ -86,7 +86,7 @@ export function inviteBy(invite: Invite, addresses: readonly string[]): string {
   return formatInvite({ ...invite, peers: peers.slice(0, maxInvitePeers) })
 }
 
-/** Lines that say how others join. */
+/** Lines with addresses to join by. */
 export function joinLines(addresses: readonly string[], invite: Invite | undefined): string[] {
   const shared = shareable(addresses)
   const isLocal = shared.every(isLoopback)

@@ -6,7 +6,7 @@ import { formatBytes, minute, second } from '../../common/units.ts'
 import type { ActivityTotals } from '../../server/observe/activity.ts'
 import { formatDuration } from '../terminal/progress.ts'
 
-/** What a server tells of itself. */
+/** The activity of a server. */
 export interface ServerReadings {
   readonly activity: { readonly totals: ActivityTotals; peersWithin(ms: number): number }
   /** inference sessions that are open */
@@ -56,7 +56,7 @@ export function describeActivity(report: ActivityReport): string {
   ].join(', ')
 }
 
-/** Decides when there is something to tell. Pure but for the readings. */
+/** Decides when to report. Pure except for its readings. */
 export class ActivityReporter {
   readonly #server: ServerReadings
   readonly #intervalMs: number

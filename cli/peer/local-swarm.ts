@@ -9,7 +9,7 @@ import { SwarmError } from '../../common/errors.ts'
 import type { BlockRange } from '../../common/range.ts'
 import { second } from '../../common/units.ts'
 
-/** What `swarm serve --json` and `swarm bootstrap --json` say once they are up. */
+/** The output of `swarm serve --json` and `swarm bootstrap --json` once they are online. */
 export interface OnlineEvent {
   readonly event: 'online'
   readonly peerId: string

@@ -9,7 +9,7 @@ import { screen } from './terminal.ts'
 /** BSD's EX_SOFTWARE: an error inside the program */
 export const internalErrorStatus = 70
 
-/** kinds of errors that are told: a stranger must not fill the log with them */
+/** maximum kinds of reported errors, so that a stranger cannot fill the log */
 const maxTold = 100
 
 function tell(text: string): void {
@@ -17,7 +17,7 @@ function tell(text: string): void {
     screen.showLive(null)
     writeSync(2, `${escapeControls(text)}\n`)
   } catch {
-    // standard error is closed or full: there is nowhere left to tell it
+    // standard error is closed or full: the error cannot be reported
   }
 }
 

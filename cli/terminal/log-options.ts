@@ -1,4 +1,4 @@
-// The options that say how much a command tells: --log-level, --verbose, --quiet, --log-format.
+// The options for the verbosity of a command: --log-level, --verbose, --quiet, --log-format.
 import { type Command, Option } from 'commander'
 import { type LogLevel, logLevels } from './log.ts'
 import { type LogFormat, logFormats } from './screen.ts'

@@ -1,5 +1,5 @@
-// Long operations as a person sees them: one live line on a terminal; elsewhere a plain line when a stage begins and one when
-// it ends. Knows no operation.
+// Progress of long operations: a live line on a terminal, otherwise a plain line at the start and end of a stage. Knows
+// no operation.
 import type { OnProgress, Progress, Stage } from '../../common/progress.ts'
 import { formatBytes, second } from '../../common/units.ts'
 import { type Answer, oneLine, type Screen } from './screen.ts'
@@ -13,7 +13,7 @@ const liveAfterMs = 0.2 * second
 const keptAfterMs = 5 * second
 /** between two drawings of the live line */
 const redrawMs = 0.1 * second
-/** the live line shows that time goes on where nothing else moves */
+/** the live line shows elapsed time if nothing else changes */
 const tickMs = 1 * second
 
 const barWidth = 20
@@ -101,7 +101,7 @@ export function stageLine(progress: Progress, elapsedMs: number, columns: number
   return joinFitting(parts, columns - 1)
 }
 
-/** A stage that began, as a plain line. */
+/** The start of a stage as a plain line. */
 export function beginLine(progress: Progress): string {
   const { unit, total } = progress
   return unit === undefined || total === undefined
@@ -174,7 +174,7 @@ function liveLinesOf(screen: Screen): LiveLines {
   return lines
 }
 
-/** A stage that is on its way. */
+/** A running stage. */
 class ShownStage {
   #latest: Progress
   readonly #screen: Screen

@@ -1,4 +1,4 @@
-// Where a prompt comes from: an argument, or standard input.
+// Reads a prompt from an argument or standard input.
 import { addAbortSignal } from 'node:stream'
 import { formatBytes, MiB } from '../../common/units.ts'
 import { UsageError } from '../errors/usage.ts'

@@ -1,5 +1,5 @@
-// The one owner of the terminal: results, streamed answers, notices, log lines and the live progress line all go through it,
-// so that none of them cuts another. Knows nothing of what the lines say.
+// The one owner of the terminal: results, streamed answers, notices, log lines and the live progress line all go
+// through it, so that none of them cuts another. Knows nothing about their content.
 import { fstatSync } from 'node:fs'
 import type { Interface } from 'node:readline'
 import { styleText } from 'node:util'
@@ -61,7 +61,7 @@ export const oneLine = (text: string): string => escapeControls(text.replaceAll(
 /** A change of colour, as `style` writes it. */
 const colour = new RegExp(`(${'\x1b'}\\[[\\d;]*m)`)
 
-/** Lines for a terminal: of what steers it only colours are left, whoever wrote the text. */
+/** Lines for a terminal: control sequences are removed except colours, for texts from any source. */
 function printable(text: string): string {
   const parts = text.replaceAll('\r\n', '\n').split(colour)
   return parts.map((part, index) => (index % 2 === 1 ? part : escapeControls(part))).join('')
@@ -238,7 +238,7 @@ export class Screen {
       write: text => {
         if (this.#answer !== answer || text === '') return
         this.#beginAnswer()
-        // a model says what its prompt, or whoever trained it, makes it say
+        // a model's text depends on its prompt and its training, and is not trusted
         const shown = this.#stdout.isTTY ? escapeControls(text.replaceAll('\r\n', '\n')) : text
         this.#stdout.write(shown)
         const newline = shown.lastIndexOf('\n')

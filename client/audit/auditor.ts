@@ -334,7 +334,7 @@ export class Auditor implements ResultAuditor {
     if (verdict === 'undecided') {
       this.#logger.warn(
         { blocks, kind, deviation },
-        'two servers disagree, and nobody can decide which of them is right'
+        'two servers disagree, and no third result can decide which of them is right'
       )
     }
     for (const peerId of accused) {

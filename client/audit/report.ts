@@ -6,7 +6,7 @@ export type { AuditKind, AuditReport, Lie } from '../remote/audited.ts'
 
 /** A text report: one line, and one for each lie. */
 export function describeAudits({ audits, agreed, undecided, unanswered, lies, suspected }: AuditReport): string[] {
-  const counts = `${agreed} agreed, ${undecided} undecided, ${unanswered} that nobody else could compute`
+  const counts = `${agreed} agreed, ${undecided} undecided, ${unanswered} that no other server could compute`
   return [
     `audits: ${plural(audits, 'result')} computed again (audited, not verified): ${counts}`,
     ...lies.map(({ peerId, blocks, kind, deviation, decidedBy }) => {

@@ -1,4 +1,4 @@
-// What an adapter does to a model's own weights, for adapters that can be written into them. Knows ports, no tuning method.
+// Merges adapters into a model's weights, for adapters that allow it. Knows ports, no tuning method.
 import { SwarmError } from '../../common/errors.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
 import type { ModelConfig } from '../../model/config/config.ts'

@@ -1,4 +1,4 @@
-// What becomes of the tensors outside the blocks that an adapter has trained whole: they replace the model's own. Knows no files.
+// Replaces tensors outside the blocks with those that an adapter has trained whole. Knows no files.
 import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { setField } from '../../model/config/config-text.ts'

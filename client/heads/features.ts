@@ -1,4 +1,4 @@
-// No head but the final norm: hidden states as a base model gives them.
+// No head but the final norm: hidden states as in a base model.
 import type { Float32Tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { Embeddings } from '../local/embeddings.ts'

@@ -1,4 +1,4 @@
-// What a task's head is to its model, and a graph over the last block's hidden states with its way back, compiled once each.
+// The interface of a task's head, and a graph over the last hidden states with its backward pass, compiled once each.
 // Knows no task.
 import type { Float32Tensor, Tensor } from '../../common/tensor.ts'
 import { cut } from '../../graph/cut.ts'

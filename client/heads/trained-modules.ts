@@ -1,4 +1,4 @@
-// What an adapter trains of the model's own tensors, with programs over the copies: what comes before the blocks, what after.
+// The model's own tensors that an adapter trains, with programs over the copies: those before and after the blocks.
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { Embeddings } from '../local/embeddings.ts'
 import type { Parameter } from '../local/parameter.ts'

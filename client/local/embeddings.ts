@@ -1,4 +1,4 @@
-// What comes before the first block, on the client: rows of the embedding matrix, in plain loops, and whatever else a
+// The part before the first block, on the client: rows of the embedding matrix, in plain loops, and whatever else a
 // family does before its blocks (positions, projections, norms), as a graph.
 import { rowView } from '../../common/rows.ts'
 import { type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'

@@ -1,4 +1,4 @@
-// What users pass as token ids, masks and labels, checked once and brought into one shape. Knows no model but its sizes.
+// Validates the users' token ids, masks and labels, and converts them to one shape. Knows no model but its sizes.
 
 import { SwarmError } from '../../common/errors.ts'
 import { rowView } from '../../common/rows.ts'

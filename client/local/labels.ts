@@ -1,4 +1,4 @@
-// Which labels a classification has: as the caller says, else as the checkpoint does. Pure.
+// The labels of a classification: from the caller, or else from the checkpoint. Pure.
 import { SwarmError } from '../../common/errors.ts'
 import { isJsonObject } from '../../model/json.ts'
 

@@ -1,4 +1,4 @@
-// What models with an adapter over them share, whatever their task.
+// The shared code of models with an adapter, for all tasks.
 
 import type { TaskHead } from '../heads/program.ts'
 import type { ModelOptions } from './base-model.ts'

@@ -1,4 +1,4 @@
-// A loss that knows its way back, and what labels may be.
+// A loss with its backward pass, and the validation of labels.
 
 import { settled } from '../../common/async.ts'
 import { SwarmError } from '../../common/errors.ts'

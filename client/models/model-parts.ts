@@ -1,4 +1,4 @@
-// What a model on the client is made of. Both the plain model and one with an adapter work over it.
+// The parts of a model on the client. Both the plain model and one with an adapter work over it.
 import type { Logger } from '../../common/logger.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { Tokenizer } from '../../model/text/tokenizer.ts'

@@ -91,7 +91,7 @@ export const files: Files = {
     }
   },
 
-  // what goes wrong on the way reaches whoever reads
+  // the reader gets errors of the stream
   gunzip: source => pipeline(Readable.from(source), createGunzip(), () => {}),
 
   async readForeign(path, { signal, maxBytes } = {}) {

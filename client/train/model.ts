@@ -15,9 +15,9 @@ export interface Loss {
   /** the loss of the batch */
   readonly value: number
   /**
-   * Adds the gradient of `scale` times the loss (default 1) to `grad` of every parameter that requires it, not
-   * before `after` has resolved: losses of which each waits for the one before add in order, though their ways through the
-   * servers overlap.
+   * Adds the gradient of `scale` times the loss (default 1) to `grad` of every parameter that requires it, not before
+   * `after` has resolved: gradients of losses that each wait for the previous one are added in order, although their
+   * passes through the servers overlap.
    */
   backward(options?: BackwardOptions): Promise<void>
 }

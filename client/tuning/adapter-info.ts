@@ -1,4 +1,4 @@
-// What a saved adapter is, before a model is opened for it.
+// Reads the properties of a saved adapter before its model is opened.
 
 import { files } from '#files'
 import { SwarmError } from '../../common/errors.ts'

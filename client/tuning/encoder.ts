@@ -1,4 +1,4 @@
-// Small networks that trained vectors go through on the client, as graphs differentiated by graph/. Knows no method.
+// Small networks on the client that encode trained vectors, as graphs differentiated by graph/. Knows no method.
 import { SwarmError } from '../../common/errors.ts'
 import type { Random } from '../../common/random.ts'
 import { type DataOf, type Float32Tensor, tensor } from '../../common/tensor.ts'

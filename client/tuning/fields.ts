@@ -1,4 +1,5 @@
-// What becomes of each field of adapter_config.json. A field that no table knows may change the answer, so it is an error. Pure.
+// The treatment of each field of adapter_config.json. A field that no table knows may change the answer, so it is an
+// error. Pure.
 import { SwarmError } from '../../common/errors.ts'
 import { isInactive, quoteForeign } from '../../common/foreign-json.ts'
 import { suggestion } from '../../common/names.ts'

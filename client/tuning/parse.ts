@@ -1,4 +1,4 @@
-// Checks outside data against a schema and says in our words what is wrong with it.
+// Validates external data against a schema and reports faults in our own words.
 import { z } from 'zod'
 import { type ErrorCode, SwarmError } from '../../common/errors.ts'
 import { suggestion } from '../../common/names.ts'

@@ -1,4 +1,4 @@
-// What a tuning method may know of a model, from its checkpoint alone.
+// What a tuning method may know about a model, from its checkpoint only.
 import { SwarmError } from '../../common/errors.ts'
 import { type Checkpoint, readTensor } from '../../model/checkpoint/checkpoint.ts'
 import type { ModelConfig } from '../../model/config/config.ts'

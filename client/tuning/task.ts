@@ -1,4 +1,4 @@
-// What a model is for, under PEFT's names.
+// The tasks of models, with PEFT's names.
 export const taskTypes = ['CAUSAL_LM', 'SEQ_CLS', 'TOKEN_CLS', 'FEATURE_EXTRACTION'] as const
 
 /** What a model is for, under PEFT's names. */

@@ -1,4 +1,4 @@
-// The folder for what swarmtune keeps between runs: converted weights, identities, swarms, blame. For Node alone.
+// The folder for data that swarmtune keeps between runs: converted weights, identities, swarms, blame. For Node alone.
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { SwarmError } from '../errors.ts'

@@ -1,5 +1,5 @@
-// What crashed writes have left behind: temporary files and folders beside the paths they were to become. Removed by the next process that
-// writes the same path, never while another process may still be at work on them. For Node alone.
+// Removes leftovers of crashed writes: temporary files and folders beside their target paths. Removed by the next
+// process that writes the same path, never while another process may still be at work on them. For Node alone.
 import { readdir, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { day, minute } from '../units.ts'

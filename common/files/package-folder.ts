@@ -1,4 +1,4 @@
-// Where this package lies on the disk: in a clone, or installed by npm. For Node alone.
+// The folder of this package: in a clone, or installed by npm. For Node alone.
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, parse, relative } from 'node:path'
 

@@ -1,4 +1,4 @@
-// The files of a model's folder that peers give each other, beside tensors.
+// The files of a model's folder that peers exchange, beside tensors.
 import { chatTemplateFile, toolUseFile } from '../text/tokenizer.ts'
 
 /** Of a model's folder; no other is given away. */

@@ -1,4 +1,4 @@
-// The index that a peer gives of its tensors, checked before anything is believed, and laid out as one file. Pure.
+// Validates a peer's index of tensors, and lays the tensors out as one file. Pure.
 
 import { SwarmError } from '../../common/errors.ts'
 import { quoteForeign } from '../../common/foreign-json.ts'

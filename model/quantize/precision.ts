@@ -1,4 +1,4 @@
-// In how many bits the matrices of a block are held. Norms and biases are float32 in all of them.
+// The precisions of a block's matrices. Norms and biases are always float32.
 export const precisions = ['float32', 'int8', 'int4'] as const
 export type Precision = (typeof precisions)[number]
 

@@ -1,4 +1,4 @@
-// What a client computes itself: embedding before the first block; norm, head and loss after the last.
+// The graphs that a client computes itself: embedding before the first block; norm, head and loss after the last.
 import { GraphBuilder } from '../../graph/builder.ts'
 import type { Graph, Value } from '../../graph/graph.ts'
 import type { ModelConfig } from '../config/config.ts'

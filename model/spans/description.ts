@@ -1,4 +1,4 @@
-// What a family's folder says of it; everything else of the Family contract follows (define-family.ts).
+// The description of a family; define-family.ts derives the rest of the Family contract.
 import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import type { ModelConfig, RawConfig } from '../config/config.ts'

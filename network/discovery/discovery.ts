@@ -35,9 +35,9 @@ export type Seeker = Pick<Peer, 'peerId' | 'request' | 'peersWith' | 'hostOf'> &
 /**
  * The servers of a model with their newest announcement, verified and not expired; empty if none is found. Asks
  * connected peers for their directory, then servers of the model for theirs. If that does not suffice, looks up the
- * model's providers on the DHT and asks those, and finally reads the providers' records from the DHT. Where so many are
- * announced that some may be made up, those that answer a ping are the servers. Throws when `signal` aborts, and
- * INTERNAL if the DHT itself fails.
+ * model's providers on the DHT and asks those, and finally reads the providers' records from the DHT. If too many are
+ * announced to trust them all, only those that answer a ping count. Throws when `signal` aborts, and INTERNAL if the
+ * DHT itself fails.
  */
 export async function findServers(network: Seeker, model: string, options: FindOptions = {}): Promise<Announcement[]> {
   const { signal } = options

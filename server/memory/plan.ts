@@ -179,10 +179,11 @@ function leastMemory(init: MemoryInit, numBlocks: number, precision: Precision):
 }
 
 /**
- * Divides `memoryBytes`: what was named is taken as it is, the KV cache gets a quarter of the rest (1 GiB at most), activations an
- * eighth each, frames of peers a sixteenth, and weights what is left, which says how many blocks there are where nobody has said so.
- * Without `memoryBytes` the caches have 1 GiB each, the work on a request half of what is available (4 GiB at most), frames an eighth
- * (4 GiB at most): they are filled only when they are needed, so that weights may take the larger part of what is available.
+ * Divides `memoryBytes`: what was named is taken as it is, the KV cache gets a quarter of the rest (1 GiB at most),
+ * activations an eighth each, frames of peers a sixteenth, and weights the rest, which determines the default number of
+ * blocks. Without `memoryBytes` the caches have 1 GiB each, the work on a request half of what is available (4 GiB at
+ * most), frames an eighth (4 GiB at most): they are filled only when they are needed, so that weights may take the
+ * larger part of what is available.
  * @param available bytes of memory that are free to take
  * @throws SwarmError INVALID_ARGUMENT where not one block fits, or not those that were asked for
  */

@@ -18,10 +18,7 @@ export interface GaugeReadings {
 const gauges = {
   cacheBytesUsed: ['swarm_kv_cache_bytes', 'KV cache reserved by sessions'],
   cacheBytesTotal: ['swarm_kv_cache_limit_bytes', 'KV cache budget'],
-  prefixBytesUsed: [
-    'swarm_prefix_bytes',
-    'Beginnings of sequences kept for others, in what sessions leave of the KV cache budget'
-  ],
+  prefixBytesUsed: ['swarm_prefix_bytes', 'Bytes of cached prefixes, in the free part of the KV cache budget'],
   residualBytesUsed: ['swarm_residual_bytes', 'Activations kept between forward and backward'],
   residualBytesTotal: ['swarm_residual_limit_bytes', 'Budget of activations kept between forward and backward'],
   sessions: ['swarm_sessions', 'Open inference sessions'],

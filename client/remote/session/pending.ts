@@ -5,7 +5,7 @@ import type { NamedTensors } from '../../../proto/frame.ts'
 
 /** positions of all rows together that travel as one step, so that servers work on different ones at once */
 const pieceTokens = 512
-/** positions of a row in a piece, or a multiple: servers know beginnings of sequences by so many */
+/** positions of a row in a piece, or a multiple: servers cache prefixes in blocks of this size */
 const pieceStep = 64
 
 /** One step as it is sent. */

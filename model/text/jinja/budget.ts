@@ -1,4 +1,5 @@
-// What one rendering may use: templates are foreign programs. Rendering is synchronous, so that there is one budget at a time.
+// The resource limits of one rendering, because templates are untrusted programs. Rendering is synchronous, so that
+// there is one budget at a time.
 import { JinjaError } from './errors.ts'
 
 /** Bounds of one rendering. A thousand messages of a thousand characters take a fiftieth of the work with most templates, a seventh with the worst. */

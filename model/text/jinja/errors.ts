@@ -1,4 +1,4 @@
-// What can go wrong while a template is read or rendered. Knows no files and no messages of chats.
+// Errors of reading and rendering a template. Knows no files and no messages of chats.
 
 /** Python's exception, as jinja2 would raise it; filters such as `int` catch some of them. */
 export type PythonError =

@@ -1,4 +1,4 @@
-// What names mean while a template runs, and what it has written.
+// The variables of a running template, and its output.
 import { chargeGrowth } from './budget.ts'
 import { orElse, type PythonValue, Undefined } from './python/values.ts'
 

@@ -1,4 +1,4 @@
-// What the models of tokenizer.json have in common: a word becomes tokens.
+// The interface of the models of tokenizer.json: from a word to tokens.
 import { SwarmError } from '../../../common/errors.ts'
 import { quoteForeign } from '../../../common/foreign-json.ts'
 import { isJsonObject } from '../../json.ts'

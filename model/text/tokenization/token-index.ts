@@ -1,4 +1,4 @@
-// Which of many tokens a text goes on with. Pure.
+// Finds which of many tokens a text continues with. Pure.
 
 /** Tokens in the order of their units: each unit of a text narrows the range of those that are still possible. */
 export interface TokenIndex {
