@@ -15,10 +15,10 @@ import { bytesMs } from '../passes/punctuality.ts'
 import { answered, describeHop, hopError, noneFinite, notFinite } from '../passes/span-request.ts'
 import type { Hop } from '../routing/routing.ts'
 import type { ChainBuilder } from './chain-builder.ts'
-import { ChainPace } from './chain-pace.ts'
 import { checkReorder, checkStepOptions, checkTruncate, type SessionShape } from './checks.ts'
 import type { SessionHop } from './hop.ts'
 import { silentError } from './liveness.ts'
+import { MigrationPolicy } from './migration-policy.ts'
 import { cutStep, joinAnswers, type Pending, pend, pieceSize, type Step, stepTensors } from './pending.ts'
 import type { SessionRecorder } from './recorder.ts'
 import { positionsOfSteps, type RivalAnswers, runRival } from './rival.ts'
@@ -98,7 +98,7 @@ export class ChainSession implements InferenceSession {
   readonly #lost = new Map<SessionHop, LostServers>()
   #wake: () => void = () => {}
   readonly #stall = new Stall()
-  readonly #pace = new ChainPace()
+  readonly #migration = new MigrationPolicy()
   /** positions of the longest row when the session was last handed to the auditor */
   #handed = 0
   /** whose first answer was checked */
@@ -219,7 +219,7 @@ export class ChainSession implements InferenceSession {
     }
     if (steps.length > 1 || steps[0]!.hidden.shape[1] !== 1) return
     builder.took(this.#chain, ms)
-    this.#pace.took(ms, builder.promisedMs(this.#chain, 1))
+    this.#migration.took(ms, builder.promisedMs(this.#chain, 1))
   }
 
   /** Hedges a late chain with a second one; the chain that first answers every step continues. Never throws. */
@@ -449,7 +449,7 @@ export class ChainSession implements InferenceSession {
       return this.#adopt(await builder.renew(this.#chain, point, signal))
     }
     const replayMs = (): number => builder.promisedMs(this.#chain, Math.max(1, ...this.#lengths))
-    if (this.#pace.isLate(replayMs)) await this.#leaveLate(signal)
+    if (this.#migration.isLate(replayMs)) await this.#leaveLate(signal)
     const leaving = this.#chain.hops.filter(hop => hop.isLeaving && !hop.isWithoutOther)
     if (leaving.length === 0) return
     try {
@@ -465,8 +465,8 @@ export class ChainSession implements InferenceSession {
   async #leaveLate(signal: AbortSignal): Promise<void> {
     const { builder, logger } = this.#components
     const chain = this.#chain
-    const { usualMs, lateMs } = this.#pace
-    this.#pace.moved()
+    const { usualMs, lateMs } = this.#migration
+    this.#migration.moved()
     try {
       const point = { first: this.#number + 1, starts: this.#lengths }
       const fresh = await builder.rival(chain, point, signal, { mostMs: usualMs / 2 })
@@ -483,7 +483,7 @@ export class ChainSession implements InferenceSession {
     // earlier outputs belong to the old chain
     this.#recorder = this.#components.audit?.record() ?? null
     this.#stall.renew()
-    this.#pace.renew()
+    this.#migration.renew()
     // notices about servers that were already being replaced
     for (const hop of this.#lost.keys()) if (!chain.hops.includes(hop)) this.#lost.delete(hop)
     this.#listen()

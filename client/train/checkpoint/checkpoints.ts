@@ -8,7 +8,6 @@ import type { TrainableModel } from '../model.ts'
 import type { TrainingState } from '../state.ts'
 import { decodeSnapshot, decodeStateFile, encodeSnapshot, stateName, tensorsName } from './format.ts'
 import { checkIdentity, type RunIdentity } from './identity.ts'
-import { folderOf, stepOf, superfluous } from './rotation.ts'
 
 /** How errors name the checkpoint that a run can go on from. */
 export const lastGood = 'last good checkpoint'
@@ -19,6 +18,22 @@ export interface CheckpointsInit {
   readonly run: RunIdentity
   /** how many are kept; default all */
   readonly limit?: number
+}
+
+/** Folder of a step's checkpoint, named as in Hugging Face. */
+const folderOf = (step: number): string => `checkpoint-${step}`
+
+/** The step in such a folder's name; null for other names. */
+function stepOf(folder: string): number | null {
+  const match = /^checkpoint-(\d+)$/.exec(folder)
+  return match === null ? null : Number(match[1])
+}
+
+/** The oldest ones above the limit; never the best and never the newest, which may be one more than the limit of 1. */
+export function superfluous(steps: readonly number[], limit: number, best: number | null): number[] {
+  const ordered = steps.toSorted((a, b) => a - b)
+  const removable = ordered.slice(0, -1).filter(step => step !== best)
+  return removable.slice(0, Math.max(0, Math.min(removable.length, ordered.length - limit)))
 }
 
 export class Checkpoints {

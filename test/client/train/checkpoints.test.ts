@@ -7,8 +7,8 @@ import fc from 'fast-check'
 import { type OptimizerName, optimizerNames } from '../../../client/optim/index.ts'
 import { files } from '../../../client/platform/files.node.ts'
 import type { Files } from '../../../client/platform/files.ts'
+import { superfluous } from '../../../client/train/checkpoint/checkpoints.ts'
 import { Checkpoints } from '../../../client/train/checkpoint/index.ts'
-import { superfluous } from '../../../client/train/checkpoint/rotation.ts'
 import {
   type EvaluationHook,
   planTraining,

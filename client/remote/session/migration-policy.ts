@@ -14,7 +14,7 @@ const leastSteps = 2
 const leastLossMs = 0.2 * second
 const lossFactor = 4
 
-export class ChainPace {
+export class MigrationPolicy {
   #steps = 0
   #lostMs = 0
   #usualMs = 0
