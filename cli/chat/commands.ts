@@ -1,4 +1,4 @@
-// What a chat does beside asking the model: lines that begin with a slash.
+// The commands of a chat: lines that start with a slash.
 import { resolve } from 'node:path'
 import { writeNew } from '../../common/files/whole-file.ts'
 import { suggestion } from '../../common/names.ts'

@@ -1,5 +1,5 @@
-// What a tuning method is to the rest of the client: parameters, the ports they fill, and gradients on the way back.
-// Knows no single method. Servers know ports only (docs/architecture.md, "Train").
+// The interface of a tuning method: parameters, the ports that they fill, and their gradients. Knows no single method.
+// Servers know ports only (docs/architecture.md, "Train").
 import type { z } from 'zod'
 import type { Float32Tensor, Tensor } from '../../common/tensor.ts'
 import type { BlockBias, BlockParameter, LinearModule } from '../../model/family.ts'

@@ -28,7 +28,7 @@ export interface Checkpoint {
   /** last part of the path, for people */
   readonly name: string
   readonly config: ModelConfig
-  /** generation_config.json: what a generation does where its caller says nothing; empty where there is none */
+  /** generation_config.json: defaults of a generation; empty if there is none */
   readonly generationConfig: RawConfig
   readonly family: Family
   readonly tensors: ReadonlyMap<string, TensorInfo>
@@ -37,7 +37,7 @@ export interface Checkpoint {
   readonly reads: ReadLog
   /** where its files are */
   readonly folder: ModelFolder
-  /** Brings the data of these tensors to this machine where it is not here yet; reading does so by itself. */
+  /** Downloads the data of these tensors if it is missing; reading does so automatically. */
   provide(names: readonly string[], options?: { signal?: AbortSignal }): Promise<void>
 }
 
@@ -66,7 +66,7 @@ function checkTensor(
   if (found.scale !== undefined) checkReadable(found.scale.tensor)
 }
 
-/** Whether the class that saved the checkpoint scores the vocabulary; those of other tasks have no head for that. */
+/** Whether the class that saved the checkpoint has a language head; classes of other tasks have none. */
 function isLanguageModel({ architectures }: RawConfig): boolean {
   const [name] = Array.isArray(architectures) ? architectures : []
   return (
@@ -131,7 +131,7 @@ export async function openCheckpoint(pathOrName: string, options: OpenCheckpoint
 
 const kinds = 'a folder with config.json and weights, a .gguf file, or a name of the hub such as Qwen/Qwen2.5-0.5B'
 
-/** Says what is at a path instead of a model. */
+/** Describes what is at a path instead of a model. */
 async function nothingAt(pathOrName: string, path: string): Promise<SwarmError> {
   const found = await stat(path).catch(() => undefined)
   const what =
@@ -143,7 +143,7 @@ async function nothingAt(pathOrName: string, path: string): Promise<SwarmError> 
   return new SwarmError('NOT_FOUND', `model ${pathOrName}: ${what}; expected ${kinds}`)
 }
 
-/** What lies at the path; where nothing does and it could be a name of the hub's, that model. */
+/** The model at the path; if there is none and the text may be a hub name, that model. */
 async function openLocalOrHub(pathOrName: string, { hub, signal }: OpenCheckpointOptions): Promise<ModelFolder> {
   const folder = await openModelFolder(pathOrName)
   if (folder.files.size > 0 || !isHubName(pathOrName)) return folder

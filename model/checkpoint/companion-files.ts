@@ -33,7 +33,7 @@ async function readSmallFile(folder: ModelFolder, name: string, options: FolderO
   })
 }
 
-/** Copies what is beside weights and configuration to another folder; gives the names. Throws DISK_FULL. */
+/** Copies the files beside weights and configuration to another folder; returns their names. Throws DISK_FULL. */
 export async function copyCompanions(
   folder: ModelFolder,
   target: string,

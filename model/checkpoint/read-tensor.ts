@@ -35,7 +35,7 @@ export async function visitBytes(
 /** Of reading a tensor. */
 export interface ReadTensorOptions {
   readonly signal?: AbortSignal
-  /** told how many more of its stored bytes are decoded */
+  /** called with the number of newly decoded stored bytes */
   readonly onBytes?: (count: number) => void
 }
 
@@ -104,8 +104,7 @@ function separateHalves(data: Float32Array, shape: readonly number[], heads: num
 }
 
 /**
- * A tensor as float32, whatever it is stored in.
- * Throws UNSUPPORTED for a dtype that is no weight's, BAD_CHECKPOINT where the file ends early.
+ * A tensor converted to float32. Throws UNSUPPORTED for an unsupported dtype, BAD_CHECKPOINT if the file is truncated.
  */
 export async function decodeTensor(
   info: TensorInfo,

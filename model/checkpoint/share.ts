@@ -1,4 +1,4 @@
-// What a checkpoint gives to peers: its index, its stored bytes, their hashes. Reads only what lies on this machine.
+// Serves a checkpoint to peers: its index, stored bytes, and hashes. Reads only local data.
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
@@ -11,7 +11,7 @@ import { sharedFiles } from '../peers/files.ts'
 import { chatTemplateFile, toolUseFile } from '../text/tokenizer.ts'
 import type { Checkpoint } from './checkpoint.ts'
 
-/** The bytes of one of `sharedFiles`; undefined where the model has none, and for any other file. */
+/** The bytes of one of `sharedFiles`; undefined if the model has none, and for any other file. */
 export async function readShared(
   { folder }: Checkpoint,
   file: string,
@@ -32,9 +32,9 @@ export interface SharedIndex {
   readonly tensors: readonly SharedTensor[]
 }
 
-/** Of the tensors that the model has, with what scales them; others in its files stay private. */
+/** The model's tensors with their scales; other tensors of its files stay private. */
 export function indexOf({ name, family, config, tensors }: Checkpoint): SharedIndex {
-  // a head that is stored though it should be the embedding, too: those who read it compare them
+  // also a stored head of a tied model: readers compare it with the embedding
   const expected = [...family.clientTensors({ ...config, tiedEmbeddings: false })]
   for (let block = 0; block < config.numBlocks; block++) expected.push(...family.blockTensors(config, block))
   return {
@@ -55,7 +55,9 @@ async function present({ tensors, folder }: Checkpoint, name: string): Promise<T
   return info
 }
 
-/** Stored bytes of a tensor. Throws NOT_FOUND where they are not here, INVALID_ARGUMENT for a range outside. */
+/**
+ * Stored bytes of a tensor. Throws NOT_FOUND if they are not local, INVALID_ARGUMENT for a range outside the tensor.
+ */
 export async function* readStored(
   checkpoint: Checkpoint,
   name: string,
@@ -87,7 +89,7 @@ async function hash(checkpoint: Checkpoint, info: TensorInfo): Promise<string> {
   return sum.digest('hex')
 }
 
-/** sha256 in hex of a tensor's stored bytes, made once; null where they are not here. */
+/** sha256 in hex of a tensor's stored bytes, computed once; null if they are not local. */
 export async function hashOfTensor(checkpoint: Checkpoint, name: string): Promise<string | null> {
   const info = checkpoint.tensors.get(name)
   if (info === undefined || !(await checkpoint.folder.holds(info))) return null

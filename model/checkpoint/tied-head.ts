@@ -11,7 +11,7 @@ import { decodeTensor } from './read-tensor.ts'
 /** Compared at a time. */
 const pieceBytes = 4 * MiB
 
-/** What the head is called where it is a tensor of its own. */
+/** Name of the head if it is a separate tensor. */
 export function headNameOf(family: Family, config: ModelConfig): string {
   return family.clientTensorNames({ ...config, tiedEmbeddings: false }).head
 }

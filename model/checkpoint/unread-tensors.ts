@@ -1,4 +1,4 @@
-// Tensors that a checkpoint may hold though nothing reads them. Any other one could change the answer. Names only.
+// Tensors that are known to be unused. Any other unread tensor could change the answer. Names only.
 import { SwarmError } from '../../common/errors.ts'
 import type { ModelConfig } from '../config/config.ts'
 import type { TensorInfo } from '../formats/tensor-info.ts'
@@ -33,7 +33,7 @@ const extrasOf: Readonly<Record<string, readonly RegExp[]>> = {
 
 const namedInErrors = 3
 
-/** Throws BAD_CHECKPOINT naming the tensors of a model's files that nothing reads and that are no known extras. */
+/** Throws BAD_CHECKPOINT with the names of unread tensors that are not known extras. */
 export function checkUnread({ modelType }: ModelConfig, unread: readonly TensorInfo[], path: string): void {
   const known = [...extras, ...(extrasOf[modelType] ?? [])]
   const strange = unread.filter(({ name }) => !known.some(pattern => pattern.test(name)))

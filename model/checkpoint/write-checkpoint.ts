@@ -34,7 +34,7 @@ function shardName(index: number, count: number): string {
   return count === 1 ? 'model.safetensors' : `model-${part(index + 1)}-of-${part(count)}.safetensors`
 }
 
-/** Makes a folder that holds nothing yet. Throws INVALID_ARGUMENT where it does, or cannot be made. */
+/** Creates an empty folder. Throws INVALID_ARGUMENT if it is not empty or cannot be created. */
 export async function makeEmptyFolder(path: string): Promise<void> {
   let names: string[]
   try {
@@ -64,8 +64,8 @@ export interface WrittenTensors {
 }
 
 /**
- * Writes the tensors to the folder, each loaded when its turn comes and let go after it. Nothing is left behind when it fails.
- * Throws DISK_FULL, and what loading throws.
+ * Writes the tensors to the folder, loading and releasing one at a time. Leaves no files if it fails. Throws DISK_FULL,
+ * and the errors of loading.
  */
 export async function writeTensors(
   folder: string,

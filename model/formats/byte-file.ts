@@ -4,7 +4,7 @@ import { SwarmError } from '../../common/errors.ts'
 import { foreignFileBytes } from '../../common/files/foreign-file.ts'
 
 export interface ByteFile extends AsyncDisposable {
-  /** absolute path of its bytes on this machine, where messages and tensors point to */
+  /** absolute local path of its bytes, for messages and tensors */
   readonly path: string
   /** bytes */
   readonly size: number
@@ -12,7 +12,10 @@ export interface ByteFile extends AsyncDisposable {
   read(into: Uint8Array, position: number): Promise<void>
 }
 
-/** Opens a file of a checkpoint. Throws BAD_CHECKPOINT naming it where it does not exist, is no file or cannot be read. */
+/**
+ * Opens a file of a checkpoint. Throws BAD_CHECKPOINT with its name if it does not exist, is not a file or cannot be
+ * read.
+ */
 export async function openCheckpointFile(path: string): Promise<FileHandle> {
   try {
     await foreignFileBytes(path)
@@ -39,7 +42,7 @@ export async function readExactly(handle: FileHandle, into: Uint8Array, position
   }
 }
 
-/** A file of this machine. Throws BAD_CHECKPOINT where it does not exist or cannot be read. */
+/** A local file. Throws BAD_CHECKPOINT if it does not exist or cannot be read. */
 export async function openLocalFile(path: string): Promise<ByteFile> {
   const handle = await openCheckpointFile(path)
   try {

@@ -28,7 +28,7 @@ const float8Table = Uint32Array.from({ length: 0x100 }, (_, code) => float8Bits(
 const single = new Float32Array(1)
 const singleBits = new Uint32Array(single.buffer)
 
-/** The number that the bits of a float16 stand for. */
+/** The number that a float16's bits represent. */
 export function float16Value(bits: number): number {
   singleBits[0] = float16Table()[bits]!
   return single[0]!

@@ -1,4 +1,4 @@
-// A model's folder, on this machine or elsewhere: what a format needs of it. Knows no format.
+// A model's folder, local or remote, as formats use it. Knows no format.
 import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { type JsonObject, readJsonObject } from '../json.ts'
@@ -12,17 +12,17 @@ export interface FolderOptions {
 export interface ModelFolder {
   /** absolute path on this machine; its small files (configuration, tokenizer) are there once the folder is open */
   readonly path: string
-  /** for people, and what its servers announce */
+  /** name for people; servers announce it */
   readonly name: string
   /** names of its files */
   readonly files: ReadonlySet<string>
-  /** undefined where there is no such file; throws BAD_CHECKPOINT where it is no JSON object */
+  /** undefined if there is no such file; throws BAD_CHECKPOINT if it is not a JSON object */
   json(file: string, options?: FolderOptions): Promise<JsonObject | undefined>
-  /** Throws BAD_CHECKPOINT where there is no such file. */
+  /** Throws BAD_CHECKPOINT if there is no such file. */
   open(file: string, options?: FolderOptions): Promise<ByteFile>
   /** Whether all of the tensor's data is on this machine. */
   holds(tensor: TensorInfo): Promise<boolean>
-  /** Brings the data of these tensors to this machine, to where they say that they lie. */
+  /** Downloads the data of these tensors to their stated local places. */
   provide(tensors: readonly TensorInfo[], options?: FolderOptions): Promise<void>
 }
 

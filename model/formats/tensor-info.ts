@@ -1,4 +1,4 @@
-// Where a checkpoint's tensor lies and how it is written there. Knows no file format's headers and reads nothing.
+// The place and the encoding of a checkpoint's tensor. Knows no file formats and reads nothing.
 import { SwarmError } from '../../common/errors.ts'
 import { quoteForeign } from '../../common/foreign-json.ts'
 import type { DType } from '../../common/tensor.ts'
@@ -27,7 +27,7 @@ export interface TensorInfo {
   readonly length: number
   /** absent: dense, little endian, row-major elements of `dtype` */
   readonly encoding?: TensorEncoding
-  /** what the elements are to be multiplied with */
+  /** scale of the elements */
   readonly scale?: TensorScale
 }
 

@@ -24,7 +24,7 @@ const smallFiles =
 /** The largest vocabularies take 40 MB of JSON. */
 const maxSmallFileBytes = 1 * GiB
 
-/** Headers are read a little at a time and lie together: what is asked for there is rounded to this. */
+/** Headers are read in small, adjacent pieces: requests there are rounded up to this size. */
 const headerBytes = 256 * KiB
 
 /** `org/name`, or `name` for the oldest models, as a path is not. */
@@ -93,7 +93,7 @@ class HubFolder implements ModelFolder {
     }
   }
 
-  /** Fetches configuration, tokenizer and indices. Throws BAD_CHECKPOINT where a checksum is wrong. */
+  /** Fetches configuration, tokenizer and indices. Throws BAD_CHECKPOINT for a wrong checksum. */
   async fetchSmallFiles(options: FolderOptions): Promise<void> {
     const missing: HubFile[] = []
     for (const file of this.#listed.values()) {
@@ -119,7 +119,7 @@ class HubFolder implements ModelFolder {
     })
   }
 
-  /** Where the file lies if all of it is here. */
+  /** Local path of the file if it is complete. */
   async #whole(file: string): Promise<string | undefined> {
     const path = join(this.path, file)
     return realpath(path).catch((error: NodeJS.ErrnoException) => {
@@ -136,7 +136,7 @@ class HubFolder implements ModelFolder {
     return partial
   }
 
-  /** Once a file is whole: checks it and gives it its place among the cache's blobs; paths to it go on to work. */
+  /** Verifies a complete file and moves it to the cache's blobs; paths to it stay valid. */
   async #adopt(file: HubFile, partial: PartialFile): Promise<void> {
     if ((await this.#whole(file.path)) !== undefined) return
     if ((await partial.missing([{ start: 0, end: file.size }])).length > 0) return

@@ -1,11 +1,11 @@
-// How the hub is asked over HTTP: what it answers with may not send us anywhere, nor fill the memory.
+// HTTP requests to the hub: restricts redirects and the size of answers.
 import { SwarmError } from '../../common/errors.ts'
 import { quoteForeign } from '../../common/foreign-json.ts'
 
 const maxRedirects = 10
 const isRedirect: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
-/** Asking again gives the same answer. */
+/** A retry would return the same answer. */
 const misled = (message: string): SwarmError => new SwarmError('UNREACHABLE', message, { retryable: false })
 
 /** Throws UNREACHABLE unless the address is on the hub's own host, or on any host by https. */

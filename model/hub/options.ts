@@ -1,4 +1,4 @@
-// What a caller may say about the Hugging Face Hub. The command line reads it from the environment, programs pass it.
+// Options for the Hugging Face Hub. The command line reads them from the environment, programs pass them.
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { checkOptions } from '../../common/options.ts'

@@ -7,7 +7,7 @@ import type { ByteSource } from '../partial/partial-file.ts'
 import { hubFetch } from './hub-fetch.ts'
 import type { HubSettings } from './options.ts'
 
-/** A connection that gives nothing for so long is taken for broken. */
+/** Time without data after which a connection counts as broken. */
 const stallMs = 30 * second
 
 function refused(url: string, status: number): SwarmError {
@@ -20,7 +20,7 @@ function refused(url: string, status: number): SwarmError {
   })
 }
 
-/** `size`: what the hub says of the whole file; an answer that says otherwise is of another revision. */
+/** `size`: the hub's size of the whole file; an answer with another size is of another revision. */
 export function hubSource(name: string, commit: string, file: string, size: number, settings: HubSettings): ByteSource {
   const { endpoint, token } = settings
   const url = `${endpoint}/${name}/resolve/${commit}/${file.split('/').map(encodeURIComponent).join('/')}`

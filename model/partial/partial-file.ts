@@ -18,15 +18,15 @@ import { diskFull } from '../formats/safetensors/file.ts'
 import { isJsonObject, readJsonObject } from '../json.ts'
 import { type ByteRange, mergeRanges, subtractRanges } from './ranges.ts'
 
-/** Bytes of a file that lies elsewhere. */
+/** The source of a remote file's bytes. */
 export interface ByteSource {
-  /** Those of a range, in order. May end early; throws retryable errors of ours where asking again may help. */
+  /** The bytes of a range, in order. May end early; throws our retryable errors if a retry may help. */
   read(range: ByteRange, options: { signal?: AbortSignal }): AsyncIterable<Uint8Array>
 }
 
 export interface FetchOptions {
   readonly signal?: AbortSignal
-  /** told of every run of bytes that arrived */
+  /** called for every run of received bytes */
   readonly onBytes?: (count: number) => void
 }
 
@@ -36,7 +36,7 @@ const formatVersion = 1
 const defaultGapBytes = 64 * KiB
 /** The list of ranges is saved at least once in this many bytes, so that a killed process loses no more. */
 const journalEveryBytes = 32 * MiB
-/** How often a source is asked in a row that gives nothing new, and the first wait between, which doubles. */
+/** Maximum retries in a row without new bytes, and the first backoff, which doubles. */
 const maxAttempts = 5
 const firstDelayMs = 0.2 * second
 
@@ -66,8 +66,8 @@ export class PartialFile {
   }
 
   /**
-   * Brings these ranges here; what is here already is not asked for again. Broken connections are taken up where they broke.
-   * Throws what the source throws once it gives nothing several times in a row, and DISK_FULL.
+   * Downloads the missing parts of these ranges. Interrupted connections resume. Throws the source's error after
+   * several retries without new bytes, and DISK_FULL.
    */
   fetch(wanted: readonly ByteRange[], options: FetchOptions = {}): Promise<void> {
     return this.#turns.run(() => this.#fetch(wanted, options))
@@ -100,7 +100,7 @@ export class PartialFile {
     await this.#replaceJournal(present)
   }
 
-  /** Forgets and removes what is here. */
+  /** Removes the local data. */
   async discard(): Promise<void> {
     this.#present = []
     await rm(this.path, { force: true })
@@ -131,7 +131,7 @@ export class PartialFile {
   }
 
   async #openForWriting(): Promise<FileHandle> {
-    // made where it is not there, never emptied
+    // created if missing, never truncated
     await (await open(this.path, 'a')).close()
     const handle = await open(this.path, 'r+')
     const { size } = await handle.stat()

@@ -17,7 +17,7 @@ export function mergeRanges(ranges: readonly ByteRange[], gap = 0): ByteRange[] 
   return merged
 }
 
-/** What of `wanted` is not in `present`; ranges that touch stay apart, those that overlap become one. */
+/** The parts of `wanted` that are not in `present`; ranges that touch stay apart, those that overlap become one. */
 export function subtractRanges(wanted: readonly ByteRange[], present: readonly ByteRange[]): ByteRange[] {
   const missing: ByteRange[] = []
   const there = mergeRanges(present)

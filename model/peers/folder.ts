@@ -22,7 +22,7 @@ export interface ModelPeers {
   readonly model: string
   /** peer ids, the best first */
   list(): Promise<readonly string[]>
-  /** a file of the model's folder, or `index.json`; undefined where the peer has none */
+  /** a file of the model's folder, or `index.json`; undefined if the peer has none */
   file(peer: string, name: string, options: FolderOptions): Promise<Uint8Array | undefined>
   /** sha256 of each tensor's stored bytes that the peer holds */
   hashes(peer: string, tensors: readonly string[], options: FolderOptions): Promise<ReadonlyMap<string, string>>
@@ -42,7 +42,7 @@ const verifiedFile = 'verified.json'
 
 export const peerFormatFile = 'index.json'
 
-/** The first peer's answer; what the others say only where it fails. */
+/** The first peer's answer; other peers are asked only if it fails. */
 async function firstOf<T>(peers: readonly string[], what: string, ask: (peer: string) => Promise<T>): Promise<T> {
   const failures: string[] = []
   for (const peer of peers) {
@@ -103,7 +103,7 @@ class PeerFolder implements ModelFolder {
       wanted.map(tensor => tensor.name),
       options
     )
-    // one peer that gives wrong bytes is asked for that tensor no more
+    // a peer that sends wrong bytes is not asked for that tensor again
     for (let remaining = wanted, round = 0; remaining.length > 0; round++) {
       const { onProgress } = this.#options
       await fetchTensors(remaining, () => this.#partial, { signal: options.signal, name: this.name, onProgress })
@@ -168,7 +168,7 @@ class PeerFolder implements ModelFolder {
     return new Map([...agreed].map(([name, { hash }]) => [name, hash]))
   }
 
-  /** Ranges of the file as ranges of tensors, each from the first peer that gives it. */
+  /** Translates ranges of the file to ranges of tensors; each comes from the first peer that sends it. */
   #source(): ByteSource {
     const tensors = [...this.layout.tensors.values()]
     const folder = this

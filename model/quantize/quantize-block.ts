@@ -87,7 +87,7 @@ export interface QuantizedLine {
   start: number
 }
 
-/** The whole zero that makes the offset of a line come nearest to the given one. */
+/** The integer zero whose line has the offset nearest to the given one. */
 function zeroOf({ step, start }: QuantizedLine, most: number, offset: number): number {
   return step === 0 ? 0 : Math.min(most, Math.max(0, Math.round((offset - start) / step)))
 }

@@ -91,7 +91,7 @@ export function quantize(
   return { values: values.bytes, scales, zeros: zeros.bytes, rowZeros: rowZeros?.bytes }
 }
 
-/** The matrix that the parts stand for, [rows, columns] row by row. */
+/** Dequantizes the parts to a matrix [rows, columns], row by row. */
 export function dequantize(parts: QuantizedParts, sizes: MatrixSizes, quantization: Quantization): Float32Array {
   const { columns } = sizes
   const { bits, block, offsets } = quantization

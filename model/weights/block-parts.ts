@@ -1,4 +1,4 @@
-// What a converted block's file holds: every tensor in float32, or the parts of those that are quantized.
+// The content of a converted block's file: tensors in float32, or the parts of quantized ones.
 import type { Float32Tensor } from '../../common/tensor.ts'
 import { type Checkpoint, readTensor } from '../checkpoint/checkpoint.ts'
 import type { ReadTensorOptions } from '../checkpoint/read-tensor.ts'

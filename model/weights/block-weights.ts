@@ -1,5 +1,5 @@
-// Weights of a range of blocks, float32 or quantized, in files that a session can map: the checkpoint's own, or converted copies.
-// Knows files; what a session does with them is the runtime's.
+// Weights of a range of blocks, float32 or quantized, in files that a session can map: the checkpoint's own, or
+// converted copies. Knows files; the runtime uses them.
 import { createHash } from 'node:crypto'
 import { realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
@@ -94,14 +94,14 @@ function makerOf({ maker }: WeightPacker): string {
 
 type ConvertOptions = Pick<BlockWeightsOptions, 'packer' | 'signal'> & {
   readonly precision: Precision
-  /** told how many more stored bytes are done */
+  /** called with the number of newly processed stored bytes */
   readonly onBytes: (count: number) => void
 }
 
 const bytesOf = ({ tensors }: Checkpoint, names: readonly string[]): number =>
   names.reduce((sum, name) => sum + tensors.get(name)!.length, 0)
 
-/** The path of a block's converted file, which is made where it is not there yet, and its header. */
+/** The path and header of a block's converted file, which is created if missing. */
 async function converted(
   checkpoint: Checkpoint,
   block: number,
@@ -137,7 +137,7 @@ export interface BlockWeightsOptions {
   readonly packer?: WeightPacker
   /** hears of the stage `convert` or `quantize`, in stored bytes, where weights are not used as they are stored */
   readonly onProgress?: OnProgress
-  /** told the paths of outdated conversions that were removed from the cache */
+  /** called with the paths of outdated conversions that were removed from the cache */
   readonly onRemoved?: (paths: readonly string[]) => void
   readonly signal?: AbortSignal
 }

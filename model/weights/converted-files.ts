@@ -1,4 +1,4 @@
-// The cache of converted blocks: what its files are called, and which of them are no longer needed.
+// The cache of converted blocks: names of its files, and clean-up of outdated ones.
 
 import { readdir, readFile, realpath, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,8 +8,8 @@ import { day } from '../../common/units.ts'
 import type { Precision } from '../quantize/precision.ts'
 
 /**
- * What a precision is called in the names of converted files. Its number goes up with every change of what is in them or how it is
- * chosen, so that no build takes over what another one made.
+ * Names of precisions in the names of converted files. The number increases with every change of content or method, so
+ * that no build uses another build's files.
  */
 const versions: Readonly<Record<Precision, string>> = { float32: 'float32', int8: 'int8-3', int4: 'int4-3' }
 
@@ -19,7 +19,7 @@ const versions: Readonly<Record<Precision, string>> = { float32: 'float32', int8
  */
 const unusedMs = { version: 7 * day, maker: 30 * day } as const
 
-/** A file's name; `maker` names what made the copies in it. */
+/** A file's name; `maker` identifies the creator of its copies. */
 export function convertedName(block: number, source: string, precision: Precision, maker?: string): string {
   const stem = `block-${String(block).padStart(3, '0')}.${source.slice(0, 8)}.${versions[precision]}`
   return `${maker === undefined ? stem : `${stem}.${maker}`}.safetensors`
@@ -34,8 +34,8 @@ function splitVersion(version: string): { precision: Precision; number: number }
 }
 
 /**
- * Why a file is no conversion that this build would take: an earlier version, or copies of another maker; null where it is one, and for
- * a conversion that a later release made, which is that release's to remove.
+ * Why this build would not use a converted file: an earlier version, or copies of another maker. null if it would, and
+ * for files of a later release, which removes them itself.
  */
 export function outdatedBy(name: string, maker?: string): keyof typeof unusedMs | null {
   const found = pattern.exec(name)
@@ -47,7 +47,7 @@ export function outdatedBy(name: string, maker?: string): keyof typeof unusedMs 
   return madeBy !== undefined && maker !== undefined && madeBy !== maker ? 'maker' : null
 }
 
-/** Says that a converted file is in use, for those that clean up. Never throws: a cache may be read only. */
+/** Marks a converted file as used, for the clean-up. Never throws: a cache may be read only. */
 export async function touch(path: string): Promise<void> {
   const now = new Date()
   await settled(utimes(path, now, now))
@@ -99,8 +99,8 @@ async function removeOutdated(folder: string, maker: string | undefined): Promis
 const cleaned = new Set<string>()
 
 /**
- * Removes from a cache folder what conversions that were cut off have left, and conversions of other builds that no process uses. Looks
- * once for each folder in a process. Never throws.
+ * Removes from a cache folder what conversions that were cut off have left, and conversions of other builds that no
+ * process uses. Runs once per folder and process. Never throws.
  * @param maker of the copies that this process makes
  * @returns paths that were removed
  */

@@ -20,7 +20,7 @@ const suffix = '.packed'
 /** Of each weight's copy, in the metadata of a file: the runtime's key, and its bytes without what is added behind them. */
 type CopyKeys = Readonly<Record<string, readonly [key: string, length: number]>>
 
-/** A tensor whose bytes lie in another file; zeros fill it up. */
+/** A tensor whose bytes are in another file, padded with zeros. */
 function sourceIn(
   path: string,
   spec: TensorSpec,

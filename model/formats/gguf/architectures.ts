@@ -132,7 +132,7 @@ const neutral: Readonly<Record<string, readonly unknown[]>> = {
   use_parallel_residual: [false]
 }
 
-/** Throws UNSUPPORTED for metadata that would change the answers and that nothing reads. */
+/** Throws UNSUPPORTED for unread metadata that would change the answers. */
 function refuseUnread(name: string, metadata: Metadata): void {
   for (const [end, values] of Object.entries(neutral)) {
     const key = `${name}.${end}`

@@ -119,7 +119,7 @@ async function readFloats(file: ByteFile, { name, dtype, encoding, offset, lengt
   return Array.from(new Float32Array(bytes.buffer))
 }
 
-/** Throws UNSUPPORTED for numbers that lie the other way round: their version would be one above 65,535. */
+/** Throws UNSUPPORTED for big-endian files: their version reads as a number above 65,535. */
 async function refuseBigEndian(file: ByteFile): Promise<void> {
   if (file.size < 8) return
   const start = new Uint8Array(8)

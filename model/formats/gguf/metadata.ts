@@ -1,4 +1,4 @@
-// What a GGUF file says of itself, as its readers ask for it.
+// Typed access to the metadata of a GGUF file.
 
 /** Metadata by key, read with its type checked. */
 export interface Metadata {

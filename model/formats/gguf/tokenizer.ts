@@ -165,14 +165,14 @@ function sentencePiece(metadata: Metadata, { tokens }: Vocabulary): JsonObject {
 
 const kinds = { gpt2: byteLevel, llama: sentencePiece }
 
-/** Whether texts begin with the first token, where the file does not say. */
+/** Whether texts start with the first token, if the file does not say. */
 function addsBos(metadata: Metadata): boolean {
   const said = metadata.get('tokenizer.ggml.add_bos_token')
   if (typeof said === 'boolean') return said
   return metadata.get('tokenizer.ggml.model') === 'llama' || ofLlama3.has(String(metadata.get('tokenizer.ggml.pre')))
 }
 
-/** Puts the first and the last token around a text, where the model wants them. */
+/** Adds the first and the last token to a text, if the model expects them. */
 function postProcessor(metadata: Metadata, tokens: readonly string[]): JsonObject | null {
   const ends = metadata.get('tokenizer.ggml.add_eos_token') === true
   const idOf = (name: string, wanted: boolean) =>

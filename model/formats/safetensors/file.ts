@@ -44,7 +44,7 @@ export interface TensorSource extends TensorSpec {
   load(): Promise<Tensor>
 }
 
-/** How systems say that a file found no room: on the disk, within a quota, within a limit of the process. */
+/** Error codes for a full disk, an exceeded quota, and a file limit of the process. */
 const fullCodes = ['ENOSPC', 'EDQUOT', 'EFBIG']
 
 /** The error of ours for a write that found no room, undefined for any other. */

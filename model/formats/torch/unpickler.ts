@@ -12,7 +12,7 @@ export interface UnpickleOptions {
   readonly file: string
   /** by `module.name`; any other is refused */
   readonly globals: Globals
-  /** what a persistent id stands for */
+  /** resolves a persistent id */
   readonly persistent: (id: unknown) => unknown
   readonly limits?: PickleLimits
 }

@@ -49,7 +49,7 @@ function wide(view: DataView, at: number, file: ByteFile): number {
   return value
 }
 
-/** Where the central directory lies. */
+/** Position of the central directory. */
 async function findDirectory(file: ByteFile): Promise<{ offset: number; length: number }> {
   const tail = Math.min(file.size, endBytes + maxCommentBytes)
   const view = await viewOf(file, file.size - tail, tail)
