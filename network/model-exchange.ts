@@ -36,7 +36,7 @@ function parseHashes(text: string, peer: string): object {
   }
 }
 
-export class ModelExchange {
+class ModelExchange {
   /** identity, hex */
   readonly model: string
   readonly #network: Network

@@ -2,7 +2,7 @@
 // element is its byte times the scale, the largest of a block ±127. Layout: docs/protocol.md, section 3. Knows no frames.
 
 /** elements that share a scale, along the last axis; a row's last block may have fewer */
-export const blockLength = 64
+const blockLength = 64
 /** Blocks that are smaller throughout are written as zeros: their scale would have lost bits. */
 const smallest = 2 ** -119
 /** bits of infinity; those of NaN lie above */

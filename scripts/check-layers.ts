@@ -1,5 +1,5 @@
 // Checks the architecture of layers.ts over every file: arrows between folders and between rooms, types included; no cycle of files;
-// one owner for each exported name; outside libraries in one folder each.
+// one owner for each exported name, and a reader; outside libraries in one folder each.
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { folders, owned, rooms } from './layers.ts'
@@ -33,6 +33,10 @@ const faults: string[] = []
 const graph = new Map<string, string[]>()
 /** exported name -> files that declare it */
 const owners = new Map<string, string[]>()
+/** exported functions, classes and constants, without types: they are part of what signatures say */
+const values = new Set<string>()
+/** word -> the first two files in which it stands */
+const readers = new Map<string, string[]>()
 
 function checkArrow(file: string, target: string): void {
   const [from, to] = [file.split('/')[0]!, target.split('/')[0]!]
@@ -81,6 +85,11 @@ for (const folder of Object.keys(folders)) {
     const isShipped = !['test', 'testing', 'bench', 'scripts', 'examples'].includes(folder)
     if (isShipped && file !== 'common/async.ts' && writtenOut.test(text))
       faults.push(`${file}: waits for a signal, delays, queues and ignored failures are written in common/async.ts`)
+    for (const word of new Set(text.match(/\w+/g))) {
+      const known = readers.get(word)
+      if (known === undefined) readers.set(word, [file])
+      else if (known.length < 2) known.push(file)
+    }
     for (const match of text.matchAll(importPattern)) {
       const name = (match[1] ?? match[2])!
       if (!name.startsWith('.')) {
@@ -92,7 +101,10 @@ for (const folder of Object.keys(folders)) {
       checkArrow(file, target)
     }
     if (['test', 'bench', 'scripts', 'examples'].includes(folder)) continue
-    for (const [, name] of text.matchAll(exportPattern)) owners.set(name!, [...(owners.get(name!) ?? []), file])
+    for (const [declaration, name] of text.matchAll(exportPattern)) {
+      owners.set(name!, [...(owners.get(name!) ?? []), file])
+      if (!/ (?:interface|type) \w+$/.test(declaration)) values.add(name!)
+    }
   }
 }
 
@@ -100,6 +112,8 @@ for (const [name, files] of owners) {
   // overloads are declared several times in one file
   if (new Set(files).size > 1)
     faults.push(`${name} is exported by ${[...new Set(files)].join(' and ')}: one owner a name`)
+  if (values.has(name) && readers.get(name)!.length === 1)
+    faults.push(`${files[0]}: exports ${name}, which no other file names: drop the export`)
 }
 
 const done = new Set<string>()

@@ -46,7 +46,7 @@ function setSystem({ conversation, say }: ChatContext, argument: string): undefi
   )
 }
 
-export const chatCommands: Readonly<Record<string, ChatCommand>> = {
+const chatCommands: Readonly<Record<string, ChatCommand>> = {
   help: { usage: '/help', help: 'show this list', run: ({ say }) => void say(chatHelp()) },
   system: {
     usage: '/system [text]',

@@ -74,7 +74,7 @@ export async function listenAddresses({
 }
 
 /** Addresses that other machines can try; those of the loopback interface where there are no others. */
-export function shareable(addresses: readonly string[]): readonly string[] {
+function shareable(addresses: readonly string[]): readonly string[] {
   const others = addresses.filter(address => !isLoopback(address))
   return others.length > 0 ? others : addresses
 }

@@ -7,7 +7,7 @@ import { isConnectionError, strayErrors } from '../../network/libp2p/stray-error
 import { screen } from './terminal.ts'
 
 /** BSD's EX_SOFTWARE: an error inside the program */
-export const internalErrorStatus = 70
+const internalErrorStatus = 70
 
 /** maximum kinds of reported errors, so that a stranger cannot fill the log */
 const maxTold = 100

@@ -246,7 +246,7 @@ export function showProgress({ json = false }: { json?: boolean } = {}, on: Scre
  * Says on a terminal what is waited for, and for how long; the returned function ends that.
  * @param title `waiting for the first token`
  */
-export function showWaiting(title: string, on: Screen = screen): () => void {
+function showWaiting(title: string, on: Screen = screen): () => void {
   const lines = liveLinesOf(on)
   const startedAt = performance.now()
   const entry: LiveEntry = {

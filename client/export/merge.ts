@@ -13,7 +13,7 @@ type Change = (weight: Float32Tensor) => void
 export type MergePlan = ReadonlyMap<string, Change>
 
 /** Adds `left` [rows, rank] times `right` [rank, columns] to a matrix [rows, columns]. Sums in double precision. */
-export function addProduct(matrix: Float32Tensor, left: Float32Tensor, right: Float32Tensor): void {
+function addProduct(matrix: Float32Tensor, left: Float32Tensor, right: Float32Tensor): void {
   const [rows, rank] = left.shape as [number, number]
   const columns = right.shape[1]!
   const sums = new Float64Array(columns)

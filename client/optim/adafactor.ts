@@ -34,7 +34,7 @@ function rootMeanSquare(values: Float32Array): number {
  * Divides by the root of the mean of squares. Of a matrix only the means of rows and columns are kept; a tensor of more
  * axes is a stack of matrices over its last two.
  */
-export function scaleByFactoredRms({ epsilon, decayRate }: { epsilon: number; decayRate: number }): Transform {
+function scaleByFactoredRms({ epsilon, decayRate }: { epsilon: number; decayRate: number }): Transform {
   return {
     init(shape): TransformState {
       if (shape.length < 2) return { count: 0, moments: { second: new Float32Array(sizeOf(shape)) } }
@@ -99,7 +99,7 @@ function factored(
 }
 
 /** Shortens an update whose root mean square is above the threshold to it. */
-export function clipByRms(threshold: number): Transform {
+function clipByRms(threshold: number): Transform {
   return {
     init: () => ({ count: 0, moments: {} }),
     update(gradient, state) {
@@ -110,7 +110,7 @@ export function clipByRms(threshold: number): Transform {
 }
 
 /** Multiplies by the root mean square of the parameter, at least `epsilon`. */
-export function scaleByParameterRms(epsilon: number): Transform {
+function scaleByParameterRms(epsilon: number): Transform {
   return {
     init: () => ({ count: 0, moments: {} }),
     update(gradient, state, parameter) {

@@ -18,7 +18,7 @@ export interface AdamMoments {
  * Adam's direction with bias correction (Kingma and Ba 2015, algorithm 1), in the form that torch computes:
  * `m / (1 - beta1^t) / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)`.
  */
-export function scaleByAdam({ beta1, beta2, epsilon }: AdamMoments): Transform {
+function scaleByAdam({ beta1, beta2, epsilon }: AdamMoments): Transform {
   return {
     init(shape) {
       const size = sizeOf(shape)

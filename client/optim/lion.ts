@@ -18,7 +18,7 @@ export interface LionOptions {
 }
 
 /** The sign of `beta1 * momentum + (1 - beta1) * gradient`; after it the momentum takes the gradient in by beta2. */
-export function scaleByLion({ beta1, beta2 }: { readonly beta1: number; readonly beta2: number }): Transform {
+function scaleByLion({ beta1, beta2 }: { readonly beta1: number; readonly beta2: number }): Transform {
   return {
     init: shape => ({ count: 0, moments: { momentum: new Float32Array(sizeOf(shape)) } }),
     update(gradient, { count, moments }) {

@@ -29,9 +29,7 @@ export interface Transform {
 }
 
 /** A transformation of every element by itself, without memory. */
-export function perElement(
-  compute: (gradient: number, parameter: number, settings: StepSettings) => number
-): Transform {
+function perElement(compute: (gradient: number, parameter: number, settings: StepSettings) => number): Transform {
   return {
     init: () => ({ count: 0, moments: {} }),
     update: (gradient, state, parameter, settings) => ({

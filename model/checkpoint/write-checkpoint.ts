@@ -13,7 +13,7 @@ const metadata = { format: 'pt' }
 const sizeOfTensor = ({ dtype, shape }: TensorSpec): number => bytesOf(dtype, shape)
 
 /** Tensors in their order, as many in each shard as fit in `maxBytes`; one that is larger is alone. */
-export function planShards<T extends TensorSpec>(tensors: readonly T[], maxBytes: number): T[][] {
+function planShards<T extends TensorSpec>(tensors: readonly T[], maxBytes: number): T[][] {
   const shards: T[][] = []
   let room = 0
   for (const tensor of tensors) {

@@ -157,7 +157,7 @@ export function readPositives(raw: RawConfig, field: string): readonly number[] 
 }
 
 /** Token ids written as a number or as a list of numbers. */
-export function readTokenIds(raw: RawConfig, field: string): number[] {
+function readTokenIds(raw: RawConfig, field: string): number[] {
   const value = fieldOf(raw, field) ?? []
   const ids: unknown[] = Array.isArray(value) ? value : [value]
   if (!ids.every(id => Number.isSafeInteger(id))) throw fault(field, 'a token id or a list of them', value)

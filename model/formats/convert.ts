@@ -4,7 +4,7 @@ import { float16Table } from '../../common/half.ts'
 import type { DType } from '../../common/tensor.ts'
 
 /** dtypes that weights may be stored in */
-export const weightDtypes = ['float32', 'float16', 'bfloat16', 'float8e4m3fn'] as const satisfies readonly DType[]
+const weightDtypes = ['float32', 'float16', 'bfloat16', 'float8e4m3fn'] as const satisfies readonly DType[]
 export type WeightDType = (typeof weightDtypes)[number]
 
 export function isWeightDtype(dtype: DType | null): dtype is WeightDType {

@@ -44,7 +44,7 @@ function dynamicTheta(length: number, dims: number, rope: RopeConfig & { type: '
 }
 
 /** Radians per position of each pair of dimensions, `[dims / 2]`, in a sequence of `length` positions. */
-export function rotaryFrequencies(rope: RopeConfig, dims: number, length = 1): Float32Array {
+function rotaryFrequencies(rope: RopeConfig, dims: number, length = 1): Float32Array {
   const theta = rope.type === 'dynamic' ? dynamicTheta(length, dims, rope) : rope.theta
   return Float32Array.from({ length: dims / 2 }, (_, pair) => {
     const frequency = round(1 / round(theta ** round((2 * pair) / dims)))

@@ -40,7 +40,7 @@ const witnesses = 3
 const dataFile = 'tensors.bin'
 const verifiedFile = 'verified.json'
 
-export const peerFormatFile = 'index.json'
+const peerFormatFile = 'index.json'
 
 /** The first peer's answer; other peers are asked only if it fails. */
 async function firstOf<T>(peers: readonly string[], what: string, ask: (peer: string) => Promise<T>): Promise<T> {

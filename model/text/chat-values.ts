@@ -22,7 +22,7 @@ function plainNumber(value: number): PythonValue {
  * A value of JSON as Python would have it. Numbers from `parseJson` keep whether they are floats; other whole numbers are ints.
  * Throws INVALID_ARGUMENT for what JSON does not have, and for values deeper than any template reads.
  */
-export function toValue(value: unknown, where: string, depth = 0): PythonValue {
+function toValue(value: unknown, where: string, depth = 0): PythonValue {
   if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value
   if (typeof value === 'number') return plainNumber(value)
   if (typeof value === 'bigint') return integer(value)

@@ -11,7 +11,7 @@ import { parseAddress } from '../addresses.ts'
 import type { PrivateKey } from '../private/identity.ts'
 
 /** names of the .proto's enum ServerState, in its order */
-export const serverStates = ['joining', 'online', 'draining', 'offline', 'paused'] as const
+const serverStates = ['joining', 'online', 'draining', 'offline', 'paused'] as const
 export type ServerState = (typeof serverStates)[number]
 
 type WireFields = Fields<swarmtune.v1.Announcement.$Properties>
@@ -49,13 +49,13 @@ export type AnnouncementFields = Omit<
 }
 
 /** separates these signatures from all others of a peer key */
-export const announcementDomain = 'swarmtune-announcement'
+const announcementDomain = 'swarmtune-announcement'
 const payloadType = new TextEncoder().encode('/swarmtune/announcement/1')
 
 /** a whole signed record; typical are 200 to 400 bytes */
 export const maxRecordBytes = 4 * KiB
 /** maximum validity of a record, so that no peer can leave one for ever */
-export const maxValidityMs = 60 * minute
+const maxValidityMs = 60 * minute
 /** allowed difference of clocks before a peer's maximum validity is refused */
 const clockToleranceMs = 5 * minute
 

@@ -11,7 +11,7 @@ const Wire = swarmtune.v1.Invite
 const prefix = 'swarm1'
 const checksumBytes = 4
 /** of a libp2p pre-shared key */
-export const secretBytes = 32
+const secretBytes = 32
 /** peers named by one invite; one that answers is enough */
 export const maxInvitePeers = 8
 /** characters; eight addresses of names and relays take less than half. Decoding takes the square of the length. */

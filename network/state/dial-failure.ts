@@ -44,7 +44,7 @@ const stepOfName: Readonly<Record<string, DialStep>> = {
 const order: readonly DialStep[] = ['dead', 'silent', 'handshake', 'excluded', 'identity', 'refused']
 
 /** The step at which a dial failed, by libp2p's error; of several addresses, the one that got furthest. */
-export function dialStep(error: unknown): DialStep {
+function dialStep(error: unknown): DialStep {
   if (error instanceof AggregateError && error.errors.length > 0) return furthest(error.errors.map(dialStep))
   if (!(error instanceof Error)) return 'dead'
   const { name, message, code, syscall } = error as NodeJS.ErrnoException

@@ -51,7 +51,7 @@ export function limitedPerPeer(
 }
 
 /** Returns when the stream is over. Never throws. */
-export async function serveStream(stream: Stream, handler: Handler, init: ServeInit): Promise<void> {
+async function serveStream(stream: Stream, handler: Handler, init: ServeInit): Promise<void> {
   const { peerId, host, remoteAddress, protocol, maxFrameBytes, admit, budget, logger } = init
   const source = { peerId, host }
   const account = budget.open(source, error => channel.refuse(error))

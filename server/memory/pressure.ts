@@ -17,7 +17,7 @@ export interface MemoryPressureComponents {
 }
 
 /** Whether to collect: memory is high, and has grown since the last collection left `settled` bytes. Pure. */
-export function mustCollect(rss: number, settled: number, memoryBytes: number): boolean {
+function mustCollect(rss: number, settled: number, memoryBytes: number): boolean {
   return rss > memoryBytes * highShare && rss > settled + leastGrowthBytes
 }
 

@@ -9,7 +9,7 @@ import { type MaxRate, restMs } from './rate-limit.ts'
 import { TrainingYield } from './training-yield.ts'
 
 /** Kinds of work, most urgent first: a user waits for each token. */
-export const priorities = ['decode', 'prefill', 'training'] as const
+const priorities = ['decode', 'prefill', 'training'] as const
 export type Priority = (typeof priorities)[number]
 
 /** Work that is batched with other work of the same key, in one call. */

@@ -50,11 +50,11 @@ export interface RouteOptions {
 }
 
 /** Assumed round trip, in ms, if none was measured. */
-export const unknownRoundTripMs = 150
+const unknownRoundTripMs = 150
 /** Maximum round trip, in ms, that counts. */
 export const maxRoundTripMs = 5 * second
 /** What a hop costs beside the network and the blocks: framing, feeding. */
-export const hopMs = 18
+const hopMs = 18
 /** Penalty of a server with too little free KV cache: it is used only if there is no other. */
 export const cacheShortageMs = 10 * second
 /** Rate that is assumed of a server that announces none. */
@@ -85,7 +85,7 @@ export function fixedMs(
  * One-way time from a server to the next. If it was not measured, it lies between half of the difference and half of
  * the sum of their round trips to us; the quarter of the sum is taken.
  */
-export function tripMs(from: RouteServer, to: RouteServer): number {
+function tripMs(from: RouteServer, to: RouteServer): number {
   const measured = from.trips?.get(to.peerId)
   return measured === undefined ? (roundTripOf(from) + roundTripOf(to)) / 4 : measuredTripMs(measured)
 }

@@ -7,8 +7,8 @@ import { fileHeader, scalarsRecord } from './event-file.ts'
 import { evaluationLine, formatMetrics, type MetricsLine, parseMetrics, series, trainingLine } from './metrics.ts'
 import { plot } from './plot.ts'
 
-export const metricsName = 'metrics.jsonl'
-export const plotName = 'loss.svg'
+const metricsName = 'metrics.jsonl'
+const plotName = 'loss.svg'
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 

@@ -12,7 +12,7 @@ import {
 } from '../../config/config.ts'
 import { checkQuantized } from '../../formats/scale.ts'
 
-export const bloomModules = [
+const bloomModules = [
   'self_attention.query_key_value',
   'self_attention.dense',
   'mlp.dense_h_to_4h',

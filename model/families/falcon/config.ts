@@ -18,7 +18,7 @@ import { readRope, stretchedPositions } from '../../config/rope-config.ts'
 import { checkQuantized } from '../../formats/scale.ts'
 import { type Activation, readActivation } from '../../layers/mlp.ts'
 
-export const falconModules = [
+const falconModules = [
   'self_attention.query_key_value',
   'self_attention.dense',
   'mlp.dense_h_to_4h',

@@ -20,12 +20,7 @@ import { fixedPositions, type RopeDefaults, readRope, ropeOf, stretchedPositions
 import { checkQuantized } from '../../formats/scale.ts'
 import { type Activation, readActivation } from '../../layers/mlp.ts'
 
-export const gemmaAttentionModules = [
-  'self_attn.q_proj',
-  'self_attn.k_proj',
-  'self_attn.v_proj',
-  'self_attn.o_proj'
-] as const
+const gemmaAttentionModules = ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj', 'self_attn.o_proj'] as const
 
 export interface GemmaConfig extends ModelConfig {
   readonly rope: RopeConfig

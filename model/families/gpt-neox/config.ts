@@ -16,8 +16,8 @@ import { readRope, readRotatedPart, stretchedPositions } from '../../config/rope
 import { checkQuantized } from '../../formats/scale.ts'
 import { type Activation, readActivation } from '../../layers/mlp.ts'
 
-export const gptNeoxAttentionModules = ['attention.query_key_value', 'attention.dense'] as const
-export const gptNeoxMlpModules = ['mlp.dense_h_to_4h', 'mlp.dense_4h_to_h'] as const
+const gptNeoxAttentionModules = ['attention.query_key_value', 'attention.dense'] as const
+const gptNeoxMlpModules = ['mlp.dense_h_to_4h', 'mlp.dense_4h_to_h'] as const
 
 export interface GptNeoXConfig extends ModelConfig {
   readonly rope: RopeConfig

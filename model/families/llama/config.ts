@@ -17,13 +17,8 @@ import { type LayerTypes, readWindows } from '../../config/layer-types.ts'
 import { readRope, stretchedPositions } from '../../config/rope-config.ts'
 import { checkQuantized } from '../../formats/scale.ts'
 
-export const llamaAttentionModules = [
-  'self_attn.q_proj',
-  'self_attn.k_proj',
-  'self_attn.v_proj',
-  'self_attn.o_proj'
-] as const
-export const llamaMlpModules = ['mlp.gate_proj', 'mlp.up_proj', 'mlp.down_proj'] as const
+const llamaAttentionModules = ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj', 'self_attn.o_proj'] as const
+const llamaMlpModules = ['mlp.gate_proj', 'mlp.up_proj', 'mlp.down_proj'] as const
 
 export type ModuleName = (typeof llamaAttentionModules)[number] | (typeof llamaMlpModules)[number]
 

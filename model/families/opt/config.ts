@@ -14,7 +14,7 @@ import { checkQuantized } from '../../formats/scale.ts'
 import { type Activation, readActivation } from '../../layers/mlp.ts'
 
 export const optAttention = ['self_attn.k_proj', 'self_attn.v_proj', 'self_attn.q_proj', 'self_attn.out_proj'] as const
-export const optModules = [...optAttention, 'fc1', 'fc2'] as const
+const optModules = [...optAttention, 'fc1', 'fc2'] as const
 
 export interface OptConfig extends ModelConfig {
   readonly traits: {

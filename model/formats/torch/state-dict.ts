@@ -102,7 +102,7 @@ function rebuildStorage(file: string) {
 }
 
 /** Row-major strides of a shape. */
-export function denseStrides(shape: readonly number[]): number[] {
+function denseStrides(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length)
   let step = 1
   for (let axis = shape.length - 1; axis >= 0; axis--) {

@@ -44,7 +44,7 @@ export function readVocabulary(settings: Settings): Map<string, number> {
   return idOf
 }
 
-export const hexToken = (byte: number): string => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`
+const hexToken = (byte: number): string => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`
 
 const encoder = new TextEncoder()
 
