@@ -17,6 +17,7 @@ import { createNetwork, type JoinResult, type Network } from '../../network/node
 import { SwarmStateError } from '../../network/state/error.ts'
 import { type ModelName, modelsOf, swarmState } from '../../network/state/swarm-state.ts'
 import { protocols } from '../../proto/protocols.ts'
+import { ortVersion } from '../../runtime/library.ts'
 import { blockBytes } from '../../server/memory/plan.ts'
 import {
   type Finding,
@@ -28,6 +29,7 @@ import {
   judgeModel,
   judgePeers,
   judgeReach,
+  judgeRuntime,
   judgeState,
   judgeVersions,
   ok
@@ -57,7 +59,7 @@ export function doctorCommand(): Command {
     'silent'
   )
     .description(
-      'check ports, reachability, multicast, clock, versions, model, disk and memory, and say how to mend them'
+      'check the runtime, ports, reachability, multicast, clock, versions, model, disk and memory; suggest fixes'
     )
     .argument('[model]', 'checkpoint to compare with what the swarm serves')
     .addOption(jsonOption())
@@ -191,6 +193,7 @@ async function doctor(path: string | undefined, flags: DoctorFlags): Promise<voi
   const opened = path === undefined ? undefined : await checkCheckpoint(path, signal)
   const checkpoint = opened !== undefined && 'identity' in opened ? opened : undefined
   const found: Finding[] = [
+    judgeRuntime(ortVersion),
     ...(finding ? [finding] : []),
     ...(opened !== undefined && 'status' in opened ? [opened] : []),
     ...(access ? await whileWaiting('checking the swarm', () => checkSwarm(flags, access, checkpoint, signal)) : []),

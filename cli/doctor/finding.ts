@@ -1,4 +1,5 @@
 // Findings of swarm doctor's checks, and the interpretation of measured values. Pure.
+import { messageOf } from '../../common/errors.ts'
 import { plural } from '../../common/plural.ts'
 import { formatBytes, GiB, minute, second } from '../../common/units.ts'
 import type { ProbeAnswer } from '../../network/discovery/probe.ts'
@@ -72,6 +73,20 @@ export function judgeReach(answers: readonly ProbeAnswer[], fixed: boolean): Fin
     `peers cannot connect to ${address.replace(/\/p2p\/.*/, '')} (${failure}): a firewall?`,
     mend
   )
+}
+
+/** Whether this machine can compute. @param read gives the version of ONNX Runtime; throws where it does not load */
+export function judgeRuntime(read: () => string): Finding {
+  try {
+    return ok('runtime', `ONNX Runtime ${read()}, Node ${process.versions.node}`)
+  } catch (error) {
+    const [, what, command] = /^(.*?)(?:\. Run: (.*))?$/s.exec(messageOf(error))!
+    return fail(
+      'runtime',
+      what!,
+      command === undefined ? 'use a platform and a Node of docs/platforms.md' : `run: ${command}`
+    )
+  }
 }
 
 const diskFailBytes = 1 * GiB

@@ -8,11 +8,14 @@ import {
   judgeModel,
   judgePeers,
   judgeReach,
+  judgeRuntime,
   judgeVersions
 } from '../../cli/doctor/finding.ts'
+import { installCommand } from '../../common/files/package-folder.ts'
 import { GiB, MiB, second } from '../../common/units.ts'
 import type { ServerState } from '../../network/discovery/announcement.ts'
 import { type SwarmKnowledge, swarmState } from '../../network/state/swarm-state.ts'
+import { unloadable } from '../../runtime/library.ts'
 
 const answer = (dialed: { address: string; failure: string }[], clockAheadMs = 0) => ({
   peerId: 'peer',
@@ -51,6 +54,31 @@ test('one address that a peer connects to is enough; a router and a firewall are
     [true, false].map(fixed => judgeReach([answer([])], fixed).status),
     ['fail', 'warn']
   )
+})
+
+test('a machine that cannot compute fails, with the command that installs the library where one does', () => {
+  assert.deepEqual(
+    judgeRuntime(() => '1.30.0'),
+    {
+      check: 'runtime',
+      status: 'ok',
+      message: `ONNX Runtime 1.30.0, Node ${process.versions.node}`
+    }
+  )
+  const failing = (error: Error) =>
+    judgeRuntime(() => {
+      throw error
+    })
+  const missing = Object.assign(new Error("Cannot find module 'onnxruntime-node'"), { code: 'MODULE_NOT_FOUND' })
+  assert.deepEqual(failing(unloadable(missing)), {
+    check: 'runtime',
+    status: 'fail',
+    message: 'ONNX Runtime is not installed (npm leaves it out when its download of GPU libraries fails)',
+    mend: `run: ${installCommand('onnxruntime-node')}`
+  })
+  const broken = failing(unloadable(new Error('invalid ELF header'), 'plan9 mips'))
+  assert.deepEqual([broken.status, broken.mend], ['fail', 'use a platform and a Node of docs/platforms.md'])
+  assert.match(broken.message, /^ONNX Runtime does not load on plan9 mips: invalid ELF header/)
 })
 
 test('disk, memory, versions and models are judged by their figures', () => {
