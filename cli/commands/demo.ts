@@ -15,10 +15,12 @@ import {
   train
 } from '../../client/index.ts'
 import { packageFolder } from '../../common/files/package-folder.ts'
+import { formatRange } from '../../common/range.ts'
 import { withResource } from '../../common/resource.ts'
 import { findServers } from '../../network/discovery/discovery.ts'
 import { parsePositive } from '../options/options.ts'
-import { startServers } from '../peer/local-swarm.ts'
+import { type OnlineEvent, startServers } from '../peer/local-swarm.ts'
+import { showProgress, whileWaiting } from '../terminal/progress.ts'
 import { interruptSignal, print, screen } from '../terminal/terminal.ts'
 import { showTraining } from '../train/run.ts'
 import { drawCoverage, toServerRow } from '../views/coverage.ts'
@@ -50,7 +52,8 @@ async function demo(flags: DemoFlags): Promise<void> {
   const { signal } = interrupt
   const started = performance.now()
   print('Starting three servers, each a process of its own, over models/tiny (12 blocks) …')
-  const servers = await startServers(model, ranges, { signal })
+  const onOnline = ({ blocks }: OnlineEvent): void => print(`  a server of ${formatRange(blocks!)} is online`)
+  const servers = await whileWaiting('waiting for the servers', () => startServers(model, ranges, { signal, onOnline }))
   try {
     await withResource(
       await AutoDistributedModelForCausalLM.fromPretrained(model, {
@@ -83,11 +86,13 @@ async function demo(flags: DemoFlags): Promise<void> {
     interrupt.release()
   }
   print(`\nAll servers stopped. ${((performance.now() - started) / 1000).toFixed(0)} seconds in all.`)
+  print('Next: three tutorials of ten minutes (README.md), or a server of your own: npx swarm serve --help')
 }
 
 async function teach(base: DistributedModelForCausalLM, flags: DemoFlags, signal: AbortSignal): Promise<void> {
   const pairs = await loadDataset(dataset, { signal })
-  const before = await answers(base, pairs, signal)
+  const asked = `answering ${pairs.length} questions`
+  const before = await whileWaiting(asked, () => answers(base, pairs, signal))
   print(
     `\nTeaching it the ${pairs.length} state capitals with a LoRA adapter; the gradients come back through the servers:`
   )
@@ -103,12 +108,13 @@ async function teach(base: DistributedModelForCausalLM, flags: DemoFlags, signal
     learningRate: 4e-3,
     lrSchedulerType: 'cosine',
     padTokenId: base.config.padTokenId ?? 0,
+    onProgress: showProgress(),
     signal
   })
   await showTraining(run)
   const output = flags.output === undefined ? await mkdtemp(join(tmpdir(), 'swarm-capitals-')) : resolve(flags.output)
   await tuned.savePretrained(output)
-  const after = await answers(tuned, pairs, signal)
+  const after = await whileWaiting(asked, () => answers(tuned, pairs, signal))
 
   print(`\nAdapter saved in ${output} (PEFT's format).\n`)
   for (const state of shown) {

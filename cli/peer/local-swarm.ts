@@ -35,6 +35,8 @@ export interface StartOptions {
   readonly signal?: AbortSignal
   /** where the peer's log lines go; default: kept, and shown if it does not come up */
   readonly onLog?: (line: string) => void
+  /** called when the peer is online */
+  readonly onOnline?: (event: OnlineEvent) => void
   /** what the peer says that it does once it is online: `paused`, `resumed` */
   readonly onEvent?: (event: string) => void
 }
@@ -84,6 +86,7 @@ export async function startPeer(args: readonly string[], options: StartOptions =
         )
       )
     })
+    options.onOnline?.(online)
     const address = online.addresses.find(text => text.includes('/127.0.0.1/')) ?? online.addresses[0]!
     return { process: child, online, address, stop, [Symbol.asyncDispose]: () => stop() }
   } catch (error) {
