@@ -157,7 +157,7 @@ function fill(
   }
 }
 
-/** Throws BAD_CHECKPOINT where the adapter was made for another task, UNSUPPORTED where that is none of ours. */
+/** Throws BAD_CHECKPOINT if the adapter is for another task, UNSUPPORTED for an unknown task. */
 function checkTask(found: unknown, task: TaskType, path: string): void {
   if (found === undefined || found === null || found === task) return
   if (!taskTypes.some(each => each === found)) {
@@ -188,8 +188,8 @@ interface LoadOptions extends Pick<TaskOptions, 'task'> {
 }
 
 /**
- * Reads an adapter that we or PEFT saved. As in PEFT it is not trainable unless `isTrainable` says so.
- * Throws NOT_FOUND, BAD_CHECKPOINT for files that contradict themselves or the model, UNSUPPORTED for other methods.
+ * Reads an adapter that we or PEFT saved. As in PEFT it is trainable only with `isTrainable`. Throws NOT_FOUND,
+ * BAD_CHECKPOINT for files that contradict themselves or the model, UNSUPPORTED for other methods.
  */
 export async function loadAdapter(
   directory: string,

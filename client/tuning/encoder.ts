@@ -89,7 +89,7 @@ export function normalValues(size: number, random: Random): DataOf<'float32'> {
   return Float32Array.from({ length: size }, () => random.normal())
 }
 
-/** What a method takes of vectors, and where the gradient of the vectors goes. */
+/** How a method uses the vectors, and takes their gradient. */
 export type PassOver = (
   values: Float32Tensor,
   accumulate: (gradient: Float32Tensor) => void

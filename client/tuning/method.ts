@@ -16,14 +16,14 @@ export interface TuningTarget {
   readonly modules: readonly LinearModule[]
   /** parameters of a block that LoRA can change beside them; default none */
   readonly blockParameters?: readonly BlockParameter[]
-  /** those that LoRA changes where nothing else is said, by the end of their names; default q_proj and v_proj */
+  /** LoRA's default modules, by the end of their names; default q_proj and v_proj */
   readonly defaultTargets?: readonly string[]
   /** `model_type` of its configuration */
   readonly modelType?: string
   readonly numBlocks: number
   /** of the embeddings */
   readonly hiddenSize: number
-  /** of hidden states between blocks, where that is another; default hiddenSize */
+  /** size of hidden states between blocks, if different; default hiddenSize */
   readonly blockWidth?: number
   readonly vocabSize: number
   readonly numHeads: number
@@ -45,7 +45,7 @@ export interface TuningTarget {
   readonly tokenizer?: Pick<Tokenizer, 'encode'>
 }
 
-/** What one forward pass takes of a method, and where its gradients go. */
+/** The inputs of one forward pass from a method, and the targets of its gradients. */
 export interface TuningPass {
   /** Tensors for the ports of blocks by their graph names. Their gradients are what `accumulatePorts` takes. */
   ports(): PortTensors
@@ -58,7 +58,7 @@ export interface TuningPass {
   accumulatePorts(gradients: Readonly<Record<string, Tensor>>): void
   /** Adds the gradient of the prompt embeddings of every row, `[batch, virtualTokens, hidden]`. */
   accumulatePrompt(gradient: Float32Tensor): void
-  /** Called once after the others, where gradients have a further way to go. */
+  /** Called once after the others, if gradients must be propagated further. */
   finish?(): Promise<void>
 }
 
@@ -77,19 +77,19 @@ export interface TuningState {
   readonly numbers: Readonly<Record<string, number>>
 }
 
-/** One adapter: owns its parameters, turns them into what a request carries, and gradients of that back into theirs. */
+/** One adapter: owns its parameters, converts them to tensors of requests, and converts gradients back. */
 export interface TuningMethod<Config = unknown> extends TuningPass {
   /** with every default filled in */
   readonly config: Config
   /** names are those of PEFT's adapter_model.safetensors */
   readonly parameters: readonly Parameter[]
-  /** those of them that training leaves as they are; default none */
+  /** parameters that training does not change; default none */
   readonly frozen?: readonly Parameter[]
   /** probability with which training drops inputs of adapters; 0: none */
   readonly dropout: number
   /** modules outside the blocks that are trained whole with it, by the end of their path; default none */
   readonly modulesToSave?: readonly string[]
-  /** a matrix that is embedding and head stays both where one of them is trained whole; default false */
+  /** keep embedding and head tied if one of them is trained whole; default false */
   readonly tiesWeights?: boolean
   /** every bias outside the blocks is trained with it; default false */
   readonly clientBiases?: boolean
@@ -103,9 +103,9 @@ export interface TuningMethod<Config = unknown> extends TuningPass {
   penalty?(): { readonly value: number; backward(scale: number): void }
   /** Called after an optimizer step, while its gradients are still available. */
   afterStep?(step: number): void
-  /** A copy of what the method keeps beside its parameters, to go on from; absent where it keeps nothing. */
+  /** A copy of the method's state beside its parameters, for resuming; absent without state. */
   exportState?(): TuningState
-  /** Goes on from such a copy; steps are counted on from there. Throws BAD_CHECKPOINT where it is of another adapter. */
+  /** Resumes from such a copy, with its step count. Throws BAD_CHECKPOINT if it is of another adapter. */
   importState?(state: TuningState): void
   /** What is saved under the names of PEFT's files; default: the parameters. */
   saved?(): Promise<PortTensors>
@@ -114,7 +114,7 @@ export interface TuningMethod<Config = unknown> extends TuningPass {
    * blocks cannot take. `path` is for messages.
    */
   fromSaved?(tensors: Readonly<Record<string, Tensor>>, path: string): Readonly<Record<string, Tensor>>
-  /** Frees what it holds beside its parameters; no pass can begin after that. */
+  /** Releases its memory beside its parameters; no pass can start afterwards. */
   close?(): Promise<void>
   /** The method's own fields of PEFT's adapter_config.json. */
   describe(context: { readonly baseModel: string }): Record<string, unknown>
@@ -134,7 +134,7 @@ export interface MethodDefinition {
   readonly isPromptLearning?: boolean
   /** of its configuration, with `peftType` */
   readonly schema: z.ZodObject
-  /** what becomes of each field of an adapter_config.json; checked before `read` */
+  /** treatment of each field of an adapter_config.json; checked before `read` */
   readonly fields: FieldTable
   /** Throws INVALID_ARGUMENT for a configuration that is wrong in itself or for this model. */
   create(config: unknown, target: TuningTarget, options: CreateOptions): Promise<TuningMethod>

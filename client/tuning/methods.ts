@@ -44,8 +44,8 @@ export function methodOf(peftType: unknown): MethodDefinition {
 }
 
 /**
- * A fresh adapter for the model. The same seed gives the same first values.
- * Throws INVALID_ARGUMENT for a configuration that is wrong in itself or for this model, UNSUPPORTED for an unknown method.
+ * A fresh adapter for the model. The same seed gives the same first values. Throws INVALID_ARGUMENT for a configuration
+ * that is invalid, or invalid for this model, UNSUPPORTED for an unknown method.
  */
 export async function createTuning(
   config: PeftConfig,

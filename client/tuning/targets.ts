@@ -70,8 +70,8 @@ const patienceMs = 2_000
 const isSimple = (pattern: string): boolean => !/[({]/.test(pattern) && (pattern.match(/[*+?]/g)?.length ?? 0) <= 2
 
 /**
- * Returns the result of `compute`, which applies regular expressions from untrusted files. Throws DEADLINE, naming the
- * field, where they do not end.
+ * Returns the result of `compute`, which applies regular expressions from untrusted files. Throws DEADLINE with the
+ * field's name if they do not end.
  */
 export function withPatterns<T>(
   field: string,
@@ -189,7 +189,7 @@ function findTargets(settings: TargetSettings, target: Model, strict: boolean): 
   return chosen
 }
 
-/** What to write to adapter_config.json: names instead of `all-linear`, as PEFT does, else what was configured. */
+/** The value for adapter_config.json: names instead of `all-linear`, as in PEFT, or the configured value. */
 export function targetNames(
   { targetModules }: TargetSettings,
   modules: readonly LinearModule[]

@@ -1,4 +1,5 @@
-// AdaLoRA (Zhang et al. 2023): LoRA as P Λ Q, whose ranks go where they count most. Knows no server and no optimizer.
+// AdaLoRA (Zhang et al. 2023): LoRA as P Λ Q, whose rank budget goes to the most important modules. Knows no server and
+// no optimizer.
 import { createRandom } from '../../../common/random.ts'
 import { type DataOf, type Float32Tensor, tensor } from '../../../common/tensor.ts'
 import { addGradient, parameter } from '../../local/parameter.ts'
@@ -54,7 +55,7 @@ export function createAdaLora(
       patternName
     }
   })
-  // what was saved has had its ranks allocated
+  // the ranks of a saved adapter are already allocated
   const allocator = rankPattern === undefined ? new RankAllocator(settings, triplets) : null
   const names = targetNames(lora, target.modules)
   const fanInFanOut = targets.every(({ module }) => module.transposed)

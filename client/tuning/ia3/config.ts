@@ -17,7 +17,7 @@ export const ia3Schema = z.strictObject({
   modulesToSave,
   /** of the target modules, those whose input is scaled instead of their output: ends of names, or a regular expression */
   feedforwardModules: z.union([z.string(), z.array(z.string()).readonly()]).optional(),
-  /** true: vectors begin at 1, which changes nothing; false: at random */
+  /** true: vectors start at 1, which changes nothing; false: at random */
   initIa3Weights: z.boolean().default(true)
 })
 
@@ -29,7 +29,7 @@ type ParsedIa3Config = z.output<typeof ia3Schema>
 /** With defaults. */
 export type Ia3Settings = ParsedIa3Config & Required<Pick<ParsedIa3Config, 'targetModules' | 'feedforwardModules'>>
 
-/** Throws INVALID_ARGUMENT naming every wrong field, and where PEFT knows no default for the type of model. */
+/** Throws INVALID_ARGUMENT with every wrong field, and if PEFT has no default for the model type. */
 export function parseIa3Config(config: unknown, { modelType }: Pick<TuningTarget, 'modelType'>): Ia3Settings {
   const what = 'IA3 configuration'
   const settings = parseBySchema(ia3Schema, config, what, 'INVALID_ARGUMENT')

@@ -1,4 +1,4 @@
-// IA3 (Liu et al. 2022, arXiv 2205.05638): vectors that scale what comes out of a module, or what goes into a feed-forward
+// IA3 (Liu et al. 2022, arXiv 2205.05638): vectors that scale the output of a module, or the input of a feed-forward
 // module. Knows no server and no optimizer.
 import { createRandom } from '../../../common/random.ts'
 import { tensor } from '../../../common/tensor.ts'

@@ -13,7 +13,9 @@ import { checkTargetFields, patternValue, targetFields } from '../targets.ts'
  */
 const initializations = ['gaussian', 'orthogonal', 'eva', 'mica'] as const
 
-/** Of PEFT's ways to begin, those that change the weights under the adapter: what it saves is no change of the model's own. */
+/**
+ * PEFT's initializations that change the base weights, so that the saved adapter does not apply to the original model.
+ */
 const changesBase = /^(?:pissa|corda|olora|loftq|lora_ga)/i
 
 /** Numbers by the end of a module's name, or a regular expression for it. */
@@ -39,7 +41,7 @@ export const loraSchema = z.strictObject({
   alphaPattern: byModule(z.number()).optional(),
   /** biases that are trained: none, all (those outside the blocks too), or those of modules with an adapter */
   bias: z.enum(['none', 'all', 'lora_only']).default('none'),
-  /** a matrix that is embedding and head stays both where `modulesToSave` names one of them; default false */
+  /** keep embedding and head tied if `modulesToSave` names one of them; default false */
   ensureWeightTying: z.boolean().optional(),
   /** scales by `loraAlpha / sqrt(r)` (Kalajdzievski 2023) */
   useRslora: z.boolean().default(false),
@@ -61,7 +63,7 @@ type ParsedLoraConfig = z.output<typeof loraSchema>
 /** With defaults. */
 export type LoraSettings = ParsedLoraConfig & Required<Pick<ParsedLoraConfig, 'targetModules'>>
 
-/** The settings with the modules that the model's family takes where none are named. */
+/** The settings, with the family's default modules if none are named. */
 export function withTargets(
   settings: ParsedLoraConfig,
   { defaultTargets = ['q_proj', 'v_proj'] }: Pick<TuningTarget, 'defaultTargets'>
@@ -79,7 +81,7 @@ export function parseLoraConfig(config: unknown): ParsedLoraConfig {
   return settings
 }
 
-/** Rank of a module, and what the product of its B and A is multiplied by. */
+/** Rank of a module, and the scaling of its product B A. */
 export function ranksOf(settings: LoraSettings, path: string): { r: number; scaling: number } {
   const { rankPattern = {}, alphaPattern = {}, useRslora } = settings
   const r = patternValue(rankPattern, path, 'rankPattern', settings.r)

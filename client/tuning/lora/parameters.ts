@@ -132,7 +132,7 @@ function accumulate({ block, of, rank, scaling, a, b }: ParameterAdapter, gradie
   })
 }
 
-/** The numbers of a tensor of a file; null where they are none. */
+/** The numbers of a tensor in a file; null if it has none. */
 function floats(tensor: Tensor): Float32Array | null {
   const { dtype } = tensor
   if (!isWeightDtype(dtype)) return null

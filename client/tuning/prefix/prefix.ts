@@ -39,7 +39,7 @@ function split(vectors: Float32Tensor, layout: Layout): PortTensors {
   return ports
 }
 
-/** The gradients of ports put together as the vectors are; null where there are none */
+/** The gradients of ports, combined like the vectors; null if there are none */
 function join(gradients: Readonly<Record<string, Tensor>>, layout: Layout): Float32Tensor | null {
   const { tokens, numBlocks, heads, headDim } = layout
   const size = heads * headDim

@@ -24,7 +24,7 @@ export function projectionGraph({ tokens, width, hidden, outputs }: ProjectionSi
   return g.build()
 }
 
-/** With PEFT's names and distributions; `zero`: what comes out is zero at first. */
+/** With PEFT's names and distributions; `zero`: the initial output is zero. */
 export function projectionParameters(sizes: ProjectionSizes, zero: boolean, seed: number): Parameter[] {
   const { tokens, width, hidden, outputs } = sizes
   const embedding = normalValues(tokens * width, createRandom(seed, 0))
