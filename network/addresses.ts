@@ -32,27 +32,47 @@ const hostPort = /^(?:\[(?<ip6>[0-9a-f:.]+)\]|(?<host>[^\s/:@[\]]+)):(?<port>\d{
  * Throws INVALID_ARGUMENT naming what the address is for.
  */
 export function toMultiaddr(text: string, what: string): string {
-  if (typeof text !== 'string' || text.startsWith('/')) return parseAddress(text, what).toString()
+  if (typeof text !== 'string' || text.startsWith('/')) return checkPeers(parseAddress(text, what), what).toString()
   const { ip6, host = '', port = '', peer = '' } = hostPort.exec(text.trim())?.groups ?? {}
   const isPort = Number(port) >= 1 && Number(port) <= 65535
+  let address: Multiaddr
   try {
     if (!isPort) throw new Error('no port')
     checkLength(text, maxAddressLength)
     const isIp4 = /^[\d.]+$/.test(host)
     // names outside ASCII become what DNS knows them by
     const where = ip6 ? `ip6/${ip6}` : isIp4 ? `ip4/${host}` : `dns/${encodeName(host)}`
-    return multiaddr(`/${where}/tcp/${port}${peer}`).toString()
+    address = multiaddr(`/${where}/tcp/${port}${peer}`)
   } catch (cause) {
     const examples =
       'host:port, such as 192.168.1.7:31330 or [fe80::1]:31330, or a multiaddr, such as /ip4/192.168.1.7/tcp/31330'
     throw new SwarmError('INVALID_ARGUMENT', `${what} '${text}': expected ${examples}`, { cause })
   }
+  return checkPeers(address, what).toString()
 }
+
+/** Throws INVALID_ARGUMENT where a peer id of the address is none: multiaddrs take any text there. */
+function checkPeers(address: Multiaddr, what: string): Multiaddr {
+  for (const { name, value = '' } of address.getComponents()) {
+    if (name !== 'p2p') continue
+    try {
+      parsePeerId(value)
+    } catch (cause) {
+      const expected = 'expected an id such as 12D3Koo…, or an address without its part /p2p/'
+      throw new SwarmError('INVALID_ARGUMENT', `${what} '${address}': '${value}' is no peer id: ${expected}`, { cause })
+    }
+  }
+  return address
+}
+
+/** Characters of host names: a URL ends a name at others, such as `?`, and drops what is invisible, except the joiners of some scripts. */
+const hostName = /^(?:[\p{L}\p{M}\p{N}\p{S}._。．-]|\u200c|\u200d)+$/u
 
 /** A host name in ASCII. Throws if it is invalid. */
 function encodeName(host: string): string {
+  if (!hostName.test(host)) throw new Error('no host name')
   const { hostname } = new URL(`http://${host}`)
-  if (!/^[\w.-]+$/.test(hostname)) throw new Error('no host name')
+  if (!/^(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?$/.test(hostname)) throw new Error('no host name')
   return hostname
 }
 

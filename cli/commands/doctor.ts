@@ -103,16 +103,16 @@ async function probePeers(network: Network, signal: AbortSignal): Promise<ProbeA
 
 /** The states of all models that are announced, and of the one that the user has. */
 function judgeModels(servers: readonly Announcement[], checkpoint: Checkpoint | undefined): Finding[] {
-  const stateOf = (model: ModelName, numBlocks?: number) => {
+  const stateOf = (model: ModelName, numBlocks: number) => {
     const seen = servers.filter(server => server.model === model.identity)
-    const blocks = { first: 0, end: numBlocks ?? seen[0]!.totalBlocks }
+    const blocks = { first: 0, end: numBlocks }
     return swarmState({ connected: 1, model, blocks, servers: seen, served: modelsOf(servers), needs: ['inference'] })
   }
   if (checkpoint) {
     const { identity, name, config } = checkpoint
     return [judgeModel({ identity, name }, stateOf({ identity, name }, config.numBlocks))]
   }
-  const states = modelsOf(servers).map(model => stateOf(model))
+  const states = modelsOf(servers).map(model => stateOf(model, model.totalBlocks))
   return states.filter(({ kind }) => kind !== 'complete').map(state => judgeState('model', state))
 }
 

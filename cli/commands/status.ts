@@ -13,7 +13,7 @@ import type { Network } from '../../network/network.ts'
 import { createNetwork } from '../../network/node.ts'
 import { SwarmStateError } from '../../network/state/error.ts'
 import { stateSentence } from '../../network/state/sentences.ts'
-import { type ModelName, modelsOf, type SwarmState, swarmState } from '../../network/state/swarm-state.ts'
+import { type AnnouncedModel, modelsOf, type SwarmState, swarmState } from '../../network/state/swarm-state.ts'
 import { type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../options/access.ts'
 import { hubOptions } from '../options/hub.ts'
 import { jsonOption, parsePositive } from '../options/options.ts'
@@ -80,9 +80,9 @@ async function status(path: string | undefined, flags: StatusFlags): Promise<voi
   )
 }
 
-async function modelOf(path: string, signal: AbortSignal): Promise<ModelName> {
-  const { identity, name } = await openCheckpoint(path, { signal, hub: hubOptions({}), blocksOnly: true })
-  return { identity, name }
+async function modelOf(path: string, signal: AbortSignal): Promise<AnnouncedModel> {
+  const { identity, name, config } = await openCheckpoint(path, { signal, hub: hubOptions({}), blocksOnly: true })
+  return { identity, name, totalBlocks: config.numBlocks }
 }
 
 /** One model of the swarm. */
@@ -105,7 +105,7 @@ interface View {
 }
 
 /** What the swarm announces, and what each server says when it is asked. */
-async function lookAround(network: Network, model: ModelName | undefined, signal: AbortSignal): Promise<View> {
+async function lookAround(network: Network, model: AnnouncedModel | undefined, signal: AbortSignal): Promise<View> {
   const found = model
     ? await findServers(network, model.identity, { signal, verify: false })
     : await surveySwarm(network, { signal })
@@ -116,10 +116,10 @@ async function lookAround(network: Network, model: ModelName | undefined, signal
     })
   )
   const models = [...Map.groupBy(rows, ({ server }) => server.model)].map(([identity, group]) => {
-    const { modelName: name, totalBlocks } = group[0]!.server
     const servers = group.map(({ row }) => row)
-    const blocks = { first: 0, end: totalBlocks }
     const seen = group.map(({ server }) => server)
+    const { name, totalBlocks } = model ?? modelsOf(seen)[0]!
+    const blocks = { first: 0, end: totalBlocks }
     const why = swarmState({ connected: 1, model: { identity, name }, blocks, servers: seen, needs: ['inference'] })
     const notServed = uncovered(totalBlocks, servers).map(formatRange)
     return { model: identity, name, totalBlocks, state: why.kind, notServed, servers, why }

@@ -18,10 +18,28 @@ export type SeenServer = Pick<Announcement, 'peerId' | 'state' | 'firstBlock' | 
   readonly protocols?: readonly string[]
 }
 
-/** The models of announcements, each once, in their order. */
-export function modelsOf(servers: readonly Pick<Announcement, 'model' | 'modelName'>[]): ModelName[] {
-  const models = new Map(servers.map(({ model, modelName }) => [model, modelName]))
-  return [...models].map(([identity, name]) => ({ identity, name }))
+/** A model as its servers announce it. */
+export interface AnnouncedModel extends ModelName {
+  readonly totalBlocks: number
+}
+
+/** The value that most have; of equals the one that comes first. */
+function mostCommon<T>(values: readonly T[], keyOf: (value: T) => string): T {
+  const groups = [...Map.groupBy(values, keyOf).values()]
+  return groups.reduce((most, group) => (group.length > most.length ? group : most))[0]!
+}
+
+/**
+ * The models of announcements, each once, in their order. Where servers contradict each other about a model, what most of them say
+ * holds: one that lies changes nothing.
+ */
+export function modelsOf(
+  servers: readonly Pick<Announcement, 'model' | 'modelName' | 'totalBlocks'>[]
+): AnnouncedModel[] {
+  return [...Map.groupBy(servers, ({ model }) => model)].map(([identity, all]) => {
+    const { modelName: name, totalBlocks } = mostCommon(all, each => `${each.totalBlocks} ${each.modelName}`)
+    return { identity, name, totalBlocks }
+  })
 }
 
 /** What a peer knows of its swarm at one moment. */

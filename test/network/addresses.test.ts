@@ -16,6 +16,8 @@ test('host and port are an address to join, of IPv4, IPv6 and names', () => {
     ['localhost:4001', '/dns/localhost/tcp/4001'],
     [' attic_2.example.org:65535 ', '/dns/attic_2.example.org/tcp/65535'],
     ['büro.example:1', '/dns/xn--bro-hoa.example/tcp/1'],
+    ['例え。jp:1', '/dns/xn--r8jz45g.jp/tcp/1'],
+    ['attic.example.:1', '/dns/attic.example./tcp/1'],
     [`10.0.0.1:4001/p2p/${peer}`, `/ip4/10.0.0.1/tcp/4001/p2p/${peer}`],
     ['/ip4/10.0.0.1/tcp/4001', '/ip4/10.0.0.1/tcp/4001']
   ]
@@ -33,11 +35,17 @@ test('what is no address is refused, with both forms that are one', () => {
     'attic:65536',
     'http://attic:80',
     'a b:1',
+    // each was taken for another name: a, a, a, ab
+    ...['a?b:1', 'a#b:1', 'a\\b:1', 'a\u200bb:1', '%61:1', 'a..b:1', `${'a'.repeat(64)}:1`],
     ''
   ]
   for (const text of wrong) {
     const expected =
       /^join address '.*': expected host:port, such as 192\.168\.1\.7:31330 or \[fe80::1\]:31330, or a multiaddr/
+    assert.throws(() => toMultiaddr(text, 'join address'), code('INVALID_ARGUMENT', expected), text)
+  }
+  for (const text of ['attic:1/p2p/xyz', '/ip4/10.0.0.1/tcp/1/p2p/12D3KooW']) {
+    const expected = /^join address '.*': '(xyz|12D3KooW)' is no peer id: expected an id such as 12D3Koo…/
     assert.throws(() => toMultiaddr(text, 'join address'), code('INVALID_ARGUMENT', expected), text)
   }
   const notList = 'attic:1' as unknown as string[]

@@ -8,7 +8,7 @@ import { createNetwork } from '../../../network/node.ts'
 import { type DialFailure, type DialStep, dialFailure, furthest } from '../../../network/state/dial-failure.ts'
 import { SwarmStateError } from '../../../network/state/error.ts'
 import { describeState, stateSentence } from '../../../network/state/sentences.ts'
-import { type SwarmKnowledge, type SwarmState, swarmState } from '../../../network/state/swarm-state.ts'
+import { modelsOf, type SwarmKnowledge, type SwarmState, swarmState } from '../../../network/state/swarm-state.ts'
 import { Swarm } from '../harness.ts'
 
 const model = { identity: 'ab'.repeat(32), name: 'tiny' }
@@ -205,5 +205,21 @@ test('a dial tells at which step it failed: real peers of another kind each', as
   assert.deepEqual(
     steps,
     tries.map(([step]) => [step])
+  )
+})
+
+test('what most servers say of a model holds: one that lies renames nothing and adds no blocks', () => {
+  const says = (identity: string, modelName: string, totalBlocks: number) => ({
+    model: identity,
+    modelName,
+    totalBlocks
+  })
+  const honest = says('aa', 'tiny', 12)
+  assert.deepEqual(
+    modelsOf([says('aa', 'evil', 12), honest, says('bb', 'other', 3), honest, says('aa', 'tiny', 9e4)]),
+    [
+      { identity: 'aa', name: 'tiny', totalBlocks: 12 },
+      { identity: 'bb', name: 'other', totalBlocks: 3 }
+    ]
   )
 })
