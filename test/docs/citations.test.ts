@@ -139,6 +139,23 @@ describe('documents', () => {
   })
 })
 
+test('entries of the changelog stand under Added, Changed or Fixed, each once', () => {
+  const [, ...releases] = read('CHANGELOG.md').split(/^## /m)
+  for (const release of releases) {
+    const [preface, ...areas] = release.split(/^### /m) as [string, ...string[]]
+    assert.deepEqual(preface.match(/^- .*/gm) ?? [], [])
+    assert.deepEqual(
+      areas.map(area => area.slice(0, area.indexOf('\n'))),
+      ['Added', 'Changed', 'Fixed']
+    )
+    const entries = release.match(/^- .*(?:\n {2}.*)*/gm)!
+    assert.deepEqual(
+      entries.filter((entry, index) => entries.indexOf(entry) !== index),
+      []
+    )
+  }
+})
+
 test('comments of the sources name files that exist', () => {
   const faults: string[] = []
   for (const file of files.filter(
