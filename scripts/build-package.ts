@@ -86,9 +86,36 @@ function published(manifest: Manifest): Manifest {
   }
 }
 
-/** Puts the clone's package.json back; does nothing where it is there. */
+const publishedText = (text: string): string => `${JSON.stringify(published(JSON.parse(text) as Manifest), null, 2)}\n`
+
+/** Puts the clone's package.json back; does nothing where it is there. Ends the process where that would undo a change. */
 function restore(): void {
-  if (existsSync(keptPath)) renameSync(keptPath, manifestPath)
+  if (!existsSync(keptPath)) return
+  const [kept, found] = [keptPath, manifestPath].map(path => readFileSync(path, 'utf8')) as [string, string]
+  if (found !== kept && found !== publishedText(kept)) {
+    console.error(
+      'swarmtune: package.json has changed since an npm pack that was interrupted. Make the change in package.json.clone, ' +
+        'then: mv package.json.clone package.json'
+    )
+    process.exit(1)
+  }
+  renameSync(keptPath, manifestPath)
+}
+
+/** Ends the process where the archive would hold files that are not in git: data, keys and models of whoever packs. */
+function refuseUntracked(): void {
+  const { files } = JSON.parse(readFileSync(manifestPath, 'utf8')) as Manifest & { files: readonly string[] }
+  const packed = files.filter(name => name !== 'dist')
+  const { status, stdout } = spawnSync('git', ['ls-files', '--others', '-z', '--', ...packed], { cwd: root })
+  if (status !== 0) return // no clone of git
+  const found = stdout.toString().split('\0').slice(0, -1)
+  if (found.length === 0) return
+  const rest = found.length > 5 ? `, and ${found.length - 5} more` : ''
+  console.error(
+    `swarmtune: the package would hold files that are not in git: ${found.slice(0, 5).join(', ')}${rest}. ` +
+      'Move them elsewhere, or git add them'
+  )
+  process.exit(1)
 }
 
 switch (process.argv[2]) {
@@ -97,10 +124,11 @@ switch (process.argv[2]) {
     break
   case 'prepack': {
     restore()
+    refuseUntracked()
     build()
     const text = readFileSync(manifestPath, 'utf8')
     writeFileSync(keptPath, text)
-    writeFileSync(manifestPath, `${JSON.stringify(published(JSON.parse(text) as Manifest), null, 2)}\n`)
+    writeFileSync(manifestPath, publishedText(text))
     break
   }
   case 'postpack':
