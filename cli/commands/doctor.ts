@@ -5,6 +5,7 @@ import { Command } from 'commander'
 import { pause, within } from '../../common/async.ts'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { makeFolder } from '../../common/files/folders.ts'
+import type { Logger } from '../../common/logger.ts'
 import { startOrStop } from '../../common/resource.ts'
 import { second } from '../../common/units.ts'
 import { version } from '../../common/version.ts'
@@ -47,6 +48,14 @@ import { createLogger, interruptSignal, paintState, print } from '../terminal/te
 interface DoctorFlags extends AccessFlags, ListenFlags {
   logLevel: LogLevel
   json?: boolean
+}
+
+interface SwarmToCheck {
+  readonly listen: readonly string[]
+  readonly entry: ReturnType<typeof networkAccess>
+  readonly checkpoint: Checkpoint | undefined
+  /** whether the user chose the port, so that it may be forwarded */
+  readonly isFixed: boolean
 }
 
 const maxProbed = 5
@@ -116,7 +125,7 @@ function judgeModels(servers: readonly Announcement[], checkpoint: Checkpoint | 
   return states.filter(({ kind }) => kind !== 'complete').map(state => judgeState('model', state))
 }
 
-/** Listens and joins as a server would. */
+/** Listens as a server would, then joins the swarm. */
 async function checkSwarm(
   flags: DoctorFlags,
   access: Access,
@@ -125,7 +134,7 @@ async function checkSwarm(
 ): Promise<Finding[]> {
   const logger = createLogger(flags.logLevel)
   let listen: string[]
-  let entry: ReturnType<typeof networkAccess>
+  let entry: SwarmToCheck['entry']
   try {
     listen = await listenAddresses(flags)
   } catch (error) {
@@ -146,11 +155,19 @@ async function checkSwarm(
   } finally {
     await alone.stop()
   }
-  const found: Finding[] = [ok('ports', `can listen on ${listen.join(', ')}`)]
-  if (entry.join?.length === 0 && entry.multicastTag === undefined) {
-    found.push(judgeState('swarm', swarmState({ connected: 0, swarm: entry.swarmName })))
-    return found
-  }
+  const swarm = { listen, entry, checkpoint, isFixed: flags.port !== 0 }
+  return [ok('ports', `can listen on ${listen.join(', ')}`), ...(await joinSwarm(swarm, logger, signal))]
+}
+
+/** Joins as a server would, and asks the peers that answer. Throws ABORTED. */
+async function joinSwarm(
+  { listen, entry, checkpoint, isFixed }: SwarmToCheck,
+  logger: Logger,
+  signal: AbortSignal
+): Promise<Finding[]> {
+  if (entry.join?.length === 0 && entry.multicastTag === undefined)
+    return [judgeState('swarm', swarmState({ connected: 0, swarm: entry.swarmName }))]
+  const found: Finding[] = []
   const tried = Promise.withResolvers<void>()
   const dials: JoinResult[] = []
   const onDialed = (result: JoinResult): void => {
@@ -173,7 +190,7 @@ async function checkSwarm(
     if (entry.join!.length > 0) await within(joinTimeoutMs, tried.promise, signal)
     found.push(judgePeers(answers.length, servers.length))
     found.push(...judgeAddresses(dials.flatMap(({ failure }) => failure ?? [])))
-    found.push(judgeReach(answers, flags.port !== 0), judgeClock(answers))
+    found.push(judgeReach(answers, isFixed), judgeClock(answers))
     const versions = [...answers, ...servers].map(peer => peer.version)
     found.push(judgeVersions(version, versions), ...judgeModels(servers, checkpoint))
   } catch (error) {

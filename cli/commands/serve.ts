@@ -248,11 +248,38 @@ function obeyOperator(server: BlockServer, started: Promise<void>, flags: ServeF
   }
 }
 
+/** What an operator wants to know of a server that is up. */
+function printOnline(server: BlockServer, checkpoint: Checkpoint, flags: ServeFlags, access: Access): void {
+  const { peerId, addresses, range } = server
+  if (flags.json) {
+    const invite = access.invite && { invite: inviteBy(access.invite, addresses) }
+    print(JSON.stringify({ event: 'online', peerId, addresses, blocks: range, ...invite }))
+    return
+  }
+  const { name, config } = checkpoint
+  print(`serving blocks ${range.first}..${range.end - 1}, ${rangeLength(range)} of ${config.numBlocks}, of ${name}`)
+  const [weights, cache] = [server.weightBytes, server.cacheBytesTotal].map(formatBytes)
+  print(`  weights ${weights} in ${server.precision}, KV cache up to ${cache}`)
+  print(`  ${describePlan(server.memory)}`)
+  for (const line of joinLines(addresses, access.invite)) print(`  ${line}`)
+  if (flags.metricsPort !== undefined) print(`  metrics on port ${flags.metricsPort}`)
+  print('  Ctrl-C drains and leaves; twice leaves at once')
+}
+
+/** A line about the server's work now and then, until the signal aborts. */
+function printActivity(server: BlockServer, flags: ServeFlags, signal: AbortSignal): void {
+  const statusSeconds = flags.statusInterval ?? (flags.json ? 0 : defaultStatusSeconds)
+  if (statusSeconds === 0 || (screen.quiet && !flags.json)) return
+  reportActivity(server, { intervalMs: statusSeconds * second, signal }, report => {
+    if (flags.json) print(JSON.stringify({ event: 'activity', ...report }))
+    else print(`${clockTime(new Date())}  ${describeActivity(report)}`)
+  })
+}
+
 async function serve(model: string, flags: ServeFlags): Promise<void> {
   const interrupt = interruptSignal(flags)
   const access = await readAccess(flags)
   const { checkpoint, release } = await openModel(model, flags, access, interrupt.signal)
-  const { numBlocks } = checkpoint.config
   const listen = await listenAddresses(flags)
   const { announce, relay, nat } = flags
   await withResource(
@@ -291,31 +318,8 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
         throw error
       })
 
-      if (flags.json) {
-        const { peerId, addresses, range: blocks } = server
-        const invite = access.invite && { invite: inviteBy(access.invite, addresses) }
-        print(JSON.stringify({ event: 'online', peerId, addresses, blocks, ...invite }))
-      } else {
-        const { first, end } = server.range
-        print(
-          `serving blocks ${first}..${end - 1}, ${rangeLength(server.range)} of ${numBlocks}, of ${checkpoint.name}`
-        )
-        print(
-          `  weights ${formatBytes(server.weightBytes)} in ${server.precision}, KV cache up to ${formatBytes(server.cacheBytesTotal)}`
-        )
-        print(`  ${describePlan(server.memory)}`)
-        for (const line of joinLines(server.addresses, access.invite)) print(`  ${line}`)
-        if (flags.metricsPort !== undefined) print(`  metrics on port ${flags.metricsPort}`)
-        print('  Ctrl-C drains and leaves; twice leaves at once')
-      }
-
-      const statusSeconds = flags.statusInterval ?? (flags.json ? 0 : defaultStatusSeconds)
-      if (statusSeconds > 0 && !(screen.quiet && !flags.json)) {
-        reportActivity(server, { intervalMs: statusSeconds * second, signal: interrupt.signal }, report => {
-          if (flags.json) print(JSON.stringify({ event: 'activity', ...report }))
-          else print(`${clockTime(new Date())}  ${describeActivity(report)}`)
-        })
-      }
+      printOnline(server, checkpoint, flags, access)
+      printActivity(server, flags, interrupt.signal)
       await aborted(interrupt.signal)
       ignoreOperator()
       if (!flags.json) print('draining: no new sessions, waiting for running ones')

@@ -88,15 +88,9 @@ export async function findResume(
   return (await loadFrom(checkpoints, options.resumeFromCheckpoint, total)).resumed
 }
 
-/** Throws INVALID_ARGUMENT where the options contradict each other or the folder holds another run's checkpoints. */
-export async function keepCheckpoints(
-  model: TrainableModel,
-  examples: readonly Example[],
-  options: TrainOptions,
-  { total, stepsPerEpoch }: Pick<TrainingPlan, 'total' | 'stepsPerEpoch'>
-): Promise<CheckpointKeeper> {
-  const { outputDir, saveSteps = defaultSaveSteps, saveTotalLimit: limit, resumeFromCheckpoint: from } = options
-  const { loadBestModelAtEnd = false, saveStrategy = 'steps', evaluate } = options
+/** Throws INVALID_ARGUMENT where the options contradict each other. */
+function checkCheckpointing(options: TrainOptions): void {
+  const { outputDir, saveSteps = defaultSaveSteps, saveTotalLimit: limit, evaluate } = options
   if (!(Number.isSafeInteger(limit ?? 1) && (limit ?? 1) > 0)) {
     throw new SwarmError('INVALID_ARGUMENT', `saveTotalLimit: expected a whole number above 0, found ${limit}`)
   }
@@ -105,16 +99,28 @@ export async function keepCheckpoints(
     const expected = 'a whole number of steps above 0, or a share of all steps below 1'
     throw new SwarmError('INVALID_ARGUMENT', `${name}: expected ${expected}, found ${value}`)
   }
-  if (saveStrategy === 'best' && evaluate === undefined) {
+  if (options.saveStrategy === 'best' && evaluate === undefined) {
     throw new SwarmError('INVALID_ARGUMENT', "saveStrategy 'best': expected an evaluation beside it")
   }
-  if (loadBestModelAtEnd && (evaluate === undefined || outputDir === undefined)) {
+  if (options.loadBestModelAtEnd && (evaluate === undefined || outputDir === undefined)) {
     throw new SwarmError('INVALID_ARGUMENT', 'loadBestModelAtEnd: expected an evaluation and an outputDir beside it')
   }
   if (options.earlyStoppingPatience !== undefined && evaluate === undefined) {
     throw new SwarmError('INVALID_ARGUMENT', 'earlyStoppingPatience: expected an evaluation beside it')
   }
   checkMeasure(options, evaluate?.measures)
+}
+
+/** Throws INVALID_ARGUMENT where the options contradict each other or the folder holds another run's checkpoints. */
+export async function keepCheckpoints(
+  model: TrainableModel,
+  examples: readonly Example[],
+  options: TrainOptions,
+  { total, stepsPerEpoch }: Pick<TrainingPlan, 'total' | 'stepsPerEpoch'>
+): Promise<CheckpointKeeper> {
+  const { outputDir, saveSteps = defaultSaveSteps, saveTotalLimit: limit, resumeFromCheckpoint: from } = options
+  const { loadBestModelAtEnd = false, saveStrategy = 'steps' } = options
+  checkCheckpointing(options)
   if (outputDir === undefined) {
     if (from === undefined) return nothing
     throw new SwarmError('INVALID_ARGUMENT', 'resumeFromCheckpoint: expected the run’s outputDir beside it')
