@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { arrangeArguments } from '../../cli/options/arguments.ts'
 import { createProgram } from '../../cli/program.ts'
 import { temporaryFolder } from '../model/support.ts'
+import { runHere } from './run.ts'
 
 const address = '/ip4/127.0.0.1/tcp/31330'
 
@@ -82,6 +83,54 @@ test('a value that cannot be of its option is an argument', async context => {
   assert.equal((await parsed('status', 'models/tiny', '--watch', '5')).options.watch, 5)
   const previewed = await parsed('train', '--preview', 'models/tiny', 'a.jsonl')
   assert.deepEqual([previewed.args, previewed.options.preview], [['models/tiny', ['a.jsonl']], true])
+})
+
+test('the values of options are what they stand for', async () => {
+  const args = { serve: ['m'], generate: ['m', 'p'], eval: ['m', 'd'], export: ['m'], status: ['m'], chat: ['m'] }
+  const rows: readonly [keyof typeof args, string, Record<string, unknown>][] = [
+    ['serve', '--max-rate 25%', { maxRate: { share: 0.25 } }],
+    ['serve', '--max-rate 40', { maxRate: { tokens: 40 } }],
+    ['serve', '--residuals 256MiB', { residuals: 256 * 2 ** 20 }],
+    ['serve', '--schedule 22:00-06:30', { schedule: [{ start: 1320, end: 390 }] }],
+    ['serve', '--log-format json', { logFormat: 'json' }],
+    ['serve', '', { prefixReuse: true, rebalance: true }],
+    ['serve', '--no-prefix-reuse --no-rebalance', { prefixReuse: false, rebalance: false }],
+    ['serve', '--nat --relay --until-eof', { nat: true, relay: true, untilEof: true }],
+    ['generate', '--length-penalty -0.5', { lengthPenalty: -0.5 }],
+    ['generate', '--require-dtype fp32 --codec int8', { requireDtype: 'float32', codec: 'int8' }],
+    ['eval', '--format text', { format: 'text' }],
+    ['eval', '--truncate --train-on-inputs', { truncate: true, trainOnInputs: true }],
+    ['export', '-a adapter -o out --shard-size 1.5GiB', { shardSize: 1.5 * 2 ** 30 }],
+    ['status', '--timeout 3', { timeout: 3 }],
+    ['chat', '', { history: true }],
+    ['chat', '--no-history', { history: false }]
+  ]
+  for (const [command, flags, expected] of rows) {
+    const argv = flags === '' ? [] : flags.split(' ')
+    const { options } = await parsed(command, ...args[command], ...argv)
+    const given = Object.fromEntries(Object.keys(expected).map(name => [name, options[name]]))
+    assert.deepEqual(given, expected, `${command} ${flags}`)
+  }
+})
+
+test('values that an option cannot have are usage errors that say what was expected', async () => {
+  const rows: readonly [string, string, RegExp][] = [
+    ['serve', '--max-rate 0%', /--max-rate.*share such as 25% or tokens per second such as 40/],
+    ['serve', '--residuals much', /--residuals.*a size such as 512MiB or 2GiB/],
+    ['serve', '--schedule 22:00', /--schedule.*hours such as 22:00-06:00, found '22:00'/],
+    ['serve', '--log-format xml', /--log-format.*pretty, json/],
+    ['generate', '--length-penalty long', /--length-penalty.*a number/],
+    ['generate', '--require-dtype fp64', /--require-dtype.*fp32, int8, int4, found 'fp64'/],
+    ['generate', '--codec zip', /--codec.*fp16/],
+    ['eval', '--format xml', /--format.*alpaca/],
+    ['export', '-a adapter -o out --shard-size 0x10', /--shard-size.*a size such as 512MiB or 2GiB/],
+    ['status', '--timeout 0', /--timeout.*a whole number above 0/]
+  ]
+  for (const [command, flags, expected] of rows) {
+    const { status, stderr } = await runHere(command, 'm', ...flags.split(' '))
+    assert.equal(status, 2, stderr)
+    assert.match(stderr, expected)
+  }
 })
 
 test('a prompt may begin with a minus', async () => {
