@@ -1,5 +1,6 @@
 // A server that computes and then says something else: a real one, whose answers are changed on their way out.
 
+import { delay } from '../common/async.ts'
 import { pickOptions } from '../common/options.ts'
 import { slicePositions } from '../common/rows.ts'
 import type { Float32Tensor } from '../common/tensor.ts'
@@ -79,7 +80,7 @@ export async function createLyingServer(
             if (state.held.includes(message.body.kind)) {
               state.lies += 1
               if (state.heldMs === Infinity) return
-              await new Promise(resolve => setTimeout(resolve, state.heldMs))
+              await delay(state.heldMs)
             }
             await target.send(change(message, peerId), sending)
           }

@@ -2,7 +2,8 @@
 import { stripVTControlCharacters } from 'node:util'
 import { type DestinationStream, pino, stdSerializers, stdTimeFunctions } from 'pino'
 import type { Logger } from '../../common/logger.ts'
-import { type LogFormat, oneLine, type Screen, type Style } from './screen.ts'
+import type { LogFormat, Screen, Style } from './screen.ts'
+import { oneLine } from './text.ts'
 
 /** How much is logged. */
 export const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const

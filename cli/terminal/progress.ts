@@ -2,8 +2,9 @@
 // no operation.
 import type { OnProgress, Progress, Stage } from '../../common/progress.ts'
 import { formatBytes, second } from '../../common/units.ts'
-import { type Answer, oneLine, type Screen } from './screen.ts'
+import type { Answer, Screen } from './screen.ts'
 import { screen } from './terminal.ts'
+import { oneLine } from './text.ts'
 
 /** Stages that are over sooner are not shown without a terminal … */
 const plainAfterMs = 1 * second

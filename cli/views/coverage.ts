@@ -5,7 +5,7 @@ import type { BlockRange } from '../../common/range.ts'
 import { formatBytes } from '../../common/units.ts'
 import { hostAndPort } from '../../network/addresses.ts'
 import type { Announcement } from '../../network/discovery/announcement.ts'
-import { fit } from '../terminal/screen.ts'
+import { fit } from '../terminal/text.ts'
 
 /** What a server says of its load when it is asked. */
 export interface ServerLoad {

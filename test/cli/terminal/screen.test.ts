@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { mock, test } from 'node:test'
 import { WriteStream } from 'node:tty'
-import { fit, oneLine, rowsBelow, Screen } from '../../../cli/terminal/screen.ts'
+import { Screen } from '../../../cli/terminal/screen.ts'
+import { fit, oneLine, rowsBelow } from '../../../cli/terminal/text.ts'
 import { shown } from '../../../testing/terminal.ts'
 
 /** A stream at the edge; several may write to one text, as to one terminal. */
