@@ -1,4 +1,5 @@
 // The SDK: what `import … from 'swarmtune'` gives.
+import '../common/platform/node-release.ts' // before all that a Node too old for it cannot load
 
 export type { ErrorCode } from '../common/errors.ts'
 export { SwarmError } from '../common/errors.ts'

@@ -24,6 +24,9 @@ export function parseAddress(text: string, what: string): Multiaddr {
   }
 }
 
+const examples =
+  'host:port, such as 192.168.1.7:31330 or [fe80::1]:31330, or a multiaddr, such as /ip4/192.168.1.7/tcp/31330'
+
 /** `host:port`, an IPv6 address in brackets, with or without a peer id after it. */
 const hostPort = /^(?:\[(?<ip6>[0-9a-f:.]+)\]|(?<host>[^\s/:@[\]]+)):(?<port>\d{1,5})(?<peer>\/p2p\/\w+)?$/i
 
@@ -32,7 +35,10 @@ const hostPort = /^(?:\[(?<ip6>[0-9a-f:.]+)\]|(?<host>[^\s/:@[\]]+)):(?<port>\d{
  * Throws INVALID_ARGUMENT naming what the address is for.
  */
 export function toMultiaddr(text: string, what: string): string {
-  if (typeof text !== 'string' || text.startsWith('/')) return checkPeers(parseAddress(text, what), what).toString()
+  if (typeof text !== 'string' || text.trim() === '') {
+    throw new SwarmError('INVALID_ARGUMENT', `${what} '${text}': expected ${examples} (is a variable not set?)`)
+  }
+  if (text.startsWith('/')) return checkPeers(parseAddress(text, what), what).toString()
   const { ip6, host = '', port = '', peer = '' } = hostPort.exec(text.trim())?.groups ?? {}
   const isPort = Number(port) >= 1 && Number(port) <= 65535
   let address: Multiaddr
@@ -44,8 +50,6 @@ export function toMultiaddr(text: string, what: string): string {
     const where = ip6 ? `ip6/${ip6}` : isIp4 ? `ip4/${host}` : `dns/${encodeName(host)}`
     address = multiaddr(`/${where}/tcp/${port}${peer}`)
   } catch (cause) {
-    const examples =
-      'host:port, such as 192.168.1.7:31330 or [fe80::1]:31330, or a multiaddr, such as /ip4/192.168.1.7/tcp/31330'
     throw new SwarmError('INVALID_ARGUMENT', `${what} '${text}': expected ${examples}`, { cause })
   }
   return checkPeers(address, what).toString()

@@ -1,6 +1,6 @@
 // How tensors get from one thread to another: shared memory as it is, memory that one side gives up without a copy, all else
 // copied, and of a buffer that holds more than the tensor only the tensor's part.
-import { isMarkedAsUntransferable } from 'node:worker_threads'
+import workerThreads from 'node:worker_threads'
 import { SwarmError } from '../common/errors.ts'
 import type { Tensor } from '../common/tensor.ts'
 import type { RunRequest } from './device-protocol.ts'
@@ -9,7 +9,8 @@ import type { RunRequest } from './device-protocol.ts'
 export function ownBuffers(tensors: Iterable<Tensor>): ArrayBuffer[] {
   const buffers = new Set<ArrayBuffer>()
   for (const { data } of tensors) {
-    if (data.buffer instanceof ArrayBuffer && !isMarkedAsUntransferable(data.buffer)) buffers.add(data.buffer)
+    if (data.buffer instanceof ArrayBuffer && !workerThreads.isMarkedAsUntransferable(data.buffer))
+      buffers.add(data.buffer)
   }
   return [...buffers]
 }

@@ -48,6 +48,11 @@ test('what is no address is refused, with both forms that are one', () => {
     const expected = /^join address '.*': '(xyz|12D3KooW)' is no peer id: expected an id such as 12D3Koo…/
     assert.throws(() => toMultiaddr(text, 'join address'), code('INVALID_ARGUMENT', expected), text)
   }
+  // initialPeers: [process.env.SWARM_JOIN], and the variable is not set
+  for (const unset of [undefined as unknown as string, '', ' ']) {
+    const expected = /^initialPeers '(undefined)? ?': expected host:port.*\(is a variable not set\?\)$/
+    assert.throws(() => toMultiaddrs([unset], 'initialPeers'), code('INVALID_ARGUMENT', expected))
+  }
   const notList = 'attic:1' as unknown as string[]
   assert.throws(() => toMultiaddrs(notList, 'join address'), code('INVALID_ARGUMENT', /expected a list/))
 })
