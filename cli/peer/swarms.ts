@@ -53,11 +53,10 @@ export async function readSwarm(name: string): Promise<StoredSwarm> {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
     const known = (await listSwarms()).join(', ') || 'none'
-    throw new SwarmError(
-      'NOT_FOUND',
-      `no swarm '${name}' on this machine (known: ${known}): make it with 'swarm init ${name}', or give an invite, swarm1…`,
-      { cause }
-    )
+    const next = /^swarm\d./.test(name)
+      ? 'an invite is longer than this; copy all of it again'
+      : `make it with 'swarm init ${name}', or give an invite, swarm1…`
+    throw new SwarmError('NOT_FOUND', `no swarm '${name}' on this machine (known: ${known}): ${next}`, { cause })
   }
   await checkPrivate(path, 'swarm file')
   try {

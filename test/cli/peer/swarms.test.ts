@@ -26,3 +26,12 @@ test('of commands that make one swarm at once one has made it, and the others sa
   await writeSwarm(rotated)
   assert.deepEqual((await readSwarm('lab')).invite.secret, rotated.invite.secret)
 })
+
+test('an invite that was cut is called so, and not a name to make', async context => {
+  process.env.SWARM_HOME = await temporaryFolder(context)
+  context.after(() => {
+    delete process.env.SWARM_HOME
+  })
+  await assert.rejects(readSwarm('swarm1APBzqRR4Vv'), /\(known: none\): an invite is longer than this; copy all of it/)
+  await assert.rejects(readSwarm('lab'), /make it with 'swarm init lab', or give an invite, swarm1…$/)
+})
