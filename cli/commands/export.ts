@@ -24,7 +24,7 @@ const dtypeNames = new Map<string, ExportDType>([
 ])
 
 function parseWeightDtype(text: string): ExportDType {
-  const found = dtypeNames.get(text)
+  const found = dtypeNames.get(text) ?? [...dtypeNames.values()].find(name => name === text)
   if (found !== undefined) return found
   throw new InvalidArgumentError(`expected ${[...dtypeNames.keys()].join(', ')}`)
 }

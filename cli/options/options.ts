@@ -24,7 +24,8 @@ const dtypeNames = { fp32: 'float32', int8: 'int8', int4: 'int4' } as const sati
 
 /** `fp32` -> `float32` */
 export function parseDtype(text: string): Precision {
-  const found = new Map<string, Precision>(Object.entries(dtypeNames)).get(text)
+  // `swarm status` and PyTorch say float32
+  const found = new Map<string, Precision>([...Object.entries(dtypeNames), ['float32', 'float32']]).get(text)
   if (found !== undefined) return found
   throw new InvalidArgumentError(`expected ${Object.keys(dtypeNames).join(', ')}, found '${text}'`)
 }

@@ -292,7 +292,7 @@ function describeParts(plan: MemoryPlan): string {
     `KV cache up to ${formatBytes(kvCacheBytes)}, residuals ${formatBytes(residualBytes)}, ` +
     `working memory ${formatBytes(workingBytes)}, frames of peers ${formatBytes(peerBytes)}`
   if (plan.isLimited) return `${weights} (this program ${formatBytes(programBytes)}, ${others})`
-  return `${weights}; filled as requests come, without a limit for all: ${others}`
+  return `${weights}; the rest grows with requests, each part to a limit of its own: ${others}`
 }
 
 /** How memory is divided and how much of it the weights take, for the operator. */

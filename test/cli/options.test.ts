@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { parseBlocks, parseBytes, parseNumber, parsePositive, parseTcpPort } from '../../cli/options/options.ts'
+import {
+  parseBlocks,
+  parseBytes,
+  parseDtype,
+  parseNumber,
+  parsePositive,
+  parseTcpPort
+} from '../../cli/options/options.ts'
 import { version } from '../../common/version.ts'
 
 test('--blocks is half-open', () => {
@@ -14,6 +21,11 @@ test('sizes are binary and need a unit that exists', () => {
   assert.equal(parseBytes('1.5g'), 1.5 * 2 ** 30)
   assert.equal(parseBytes('4096'), 4096)
   for (const wrong of ['12 parsecs', '', '-1G']) assert.throws(() => parseBytes(wrong), /512MiB/)
+})
+
+test('a precision goes by its flag and by the name that swarm status shows', () => {
+  assert.deepEqual(['fp32', 'float32', 'int8', 'int4'].map(parseDtype), ['float32', 'float32', 'int8', 'int4'])
+  assert.throws(() => parseDtype('fp16'), /expected fp32, int8, int4, found 'fp16'/)
 })
 
 test('numbers are checked', () => {

@@ -139,8 +139,8 @@ test('a limit is divided as docs/operating.md says, and without one each part ha
   )
   assert.equal(
     describePlan(free),
-    `12 of 12 blocks of ${formatBytes(one * MiB)} in float32: 13.8 GiB of 18.0 GiB are for weights; filled as requests come, without a ` +
-      'limit for all: KV cache up to 1.0 GiB, residuals 1.0 GiB, working memory 4.0 GiB, frames of peers 2.5 GiB'
+    `12 of 12 blocks of ${formatBytes(one * MiB)} in float32: 13.8 GiB of 18.0 GiB are for weights; the rest grows with requests, ` +
+      'each part to a limit of its own: KV cache up to 1.0 GiB, residuals 1.0 GiB, working memory 4.0 GiB, frames of peers 2.5 GiB'
   )
   assert.equal(planMemory({ checkpoint, prefixReuse: false, cacheSharePerPeer: 1 }, 1 * GiB).prefixBytes, 0)
   const small = planMemory({ checkpoint, memoryBytes: 300 * MiB }, 0)
