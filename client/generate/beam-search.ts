@@ -41,7 +41,7 @@ export async function searchBeams(
   plan: Plan
 ): Promise<Beam[][]> {
   if (model.reorder === undefined) {
-    throw new SwarmError('UNSUPPORTED', 'beam search: this model cannot reorder its rows')
+    throw new SwarmError('UNSUPPORTED', 'beam search: this model cannot reorder its rows (generate with numBeams: 1)')
   }
   const { signal } = options
   const { numBeams, numReturnSequences } = plan.beams

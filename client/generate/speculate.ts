@@ -12,7 +12,10 @@ import { createRow } from './row.ts'
 function checkSupport(model: GenerationModel, batch: number): Required<GenerationModel> {
   const { extend, retract } = model
   if (extend === undefined || retract === undefined) {
-    throw new SwarmError('UNSUPPORTED', 'speculative decoding: this model cannot remove tokens')
+    throw new SwarmError(
+      'UNSUPPORTED',
+      'speculative decoding: this model cannot remove tokens (generate without a draft)'
+    )
   }
   if (batch > 1) {
     throw new SwarmError(

@@ -68,7 +68,10 @@ async function loadFrom(checkpoints: Checkpoints, from: string | true, total: nu
   const state = await checkpoints.load(path)
   const { step, total: totalBefore } = state
   if (step > total) {
-    throw new SwarmError('INVALID_ARGUMENT', `${path}: ${step} steps are done, but the run has ${total} in all`)
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `${path}: ${step} steps are done, but the run has ${total} in all (raise maxSteps or numTrainEpochs)`
+    )
   }
   return { state: { ...state, total }, resumed: { path, step, total, totalBefore } }
 }

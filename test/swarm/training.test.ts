@@ -166,7 +166,10 @@ describe('training runs', { timeout: 240 * second }, () => {
         ['--model', otherModel],
         /another run \(model: the checkpoint has [0-9a-f]{8}, this run [0-9a-f]{8}\): resume with/
       ],
-      [['--max-steps', '19'], /checkpoint-20: 20 steps are done, and the run is to have 19/]
+      [
+        ['--max-steps', '19'],
+        /checkpoint-20: 20 steps are done, but the run has 19 in all \(raise --max-steps or --num-train-epochs\)/
+      ]
     ]
     for (const [args, message] of wrong) {
       const { code, stderr } = await swarm(['train', '--config', file, '--resume', ...args])

@@ -330,9 +330,10 @@ export class Peers {
         try {
           return find(new Set())
         } catch (missing) {
-          if (this.#leftOut > 0) throw this.#otherPrecision(missing as SwarmError)
-          if (this.#excluded.length > 0) throw this.#liarsLeftOut(missing as SwarmError)
-          throw await this.#explain(missing as SwarmError, wanted)
+          if (!(missing instanceof SwarmError)) throw missing
+          if (this.#leftOut > 0) throw this.#otherPrecision(missing)
+          if (this.#excluded.length > 0) throw this.#liarsLeftOut(missing)
+          throw await this.#explain(missing, wanted)
         }
       }
     }

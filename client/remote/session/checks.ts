@@ -46,7 +46,10 @@ export function checkStepOptions(
   }
   const longest = Math.max(...added.map((length, row) => held[row]! + length))
   if (longest > maxLength) {
-    throw new SwarmError('INVALID_ARGUMENT', `step: ${longest} positions, but the session was opened for ${maxLength}`)
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `step: ${longest} positions, but the session was opened for ${maxLength} (open one with a larger maxLength)`
+    )
   }
   return added
 }

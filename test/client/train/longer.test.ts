@@ -74,7 +74,7 @@ suite('a run that is resumed', () => {
     assert.deepEqual([again.progress, again.weights], [[], weights])
     await assert.rejects(run({ outputDir, maxSteps: 10, resumeFromCheckpoint: true }), {
       code: 'INVALID_ARGUMENT',
-      message: /checkpoint-11: 11 steps are done, and the run is to have 10$/
+      message: /checkpoint-11: 11 steps are done, but the run has 10 in all \(raise maxSteps or numTrainEpochs\)$/
     })
   })
 })
