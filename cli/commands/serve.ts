@@ -13,7 +13,7 @@ import { startOrStop, withResource } from '../../common/resource.ts'
 import { formatBytes, second } from '../../common/units.ts'
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { Precision } from '../../model/quantize/precision.ts'
-import { checkServerName } from '../../network/discovery/announcement.ts'
+import { checkServerName, maxValidityMs } from '../../network/discovery/announcement.ts'
 import { createNetwork } from '../../network/node.ts'
 import { SwarmStateError } from '../../network/state/error.ts'
 import { swarmState } from '../../network/state/swarm-state.ts'
@@ -38,6 +38,7 @@ import {
   parseDtype,
   parseMaxRate,
   parsePositive,
+  parseSeconds,
   parseTcpPort,
   parseWhole,
   untilEofOption
@@ -135,13 +136,23 @@ export function serveCommand(): Command {
         parseServerName
       )
     )
-    .option('--drain-timeout <seconds>', 'time that running sessions have after SIGTERM', parsePositive, 30)
-    .option('--expiry <seconds>', 'lifetime of an announcement; renewed after a third of it', parsePositive, 360)
+    .option(
+      '--drain-timeout <seconds>',
+      'time that running sessions have after SIGTERM',
+      text => parseSeconds(text),
+      30
+    )
+    .option(
+      '--expiry <seconds>',
+      'lifetime of an announcement; renewed after a third of it',
+      text => parseSeconds(text, maxValidityMs / second),
+      360
+    )
     .option('--metrics-port <port>', 'serve Prometheus /metrics and /health on this port (default: off)', parseTcpPort)
     .option(
       '--status-interval <seconds>',
       `print an activity line this often while in use; 0: never (default: ${defaultStatusSeconds}; never with --json)`,
-      parseWhole
+      text => (parseWhole(text) === 0 ? 0 : parseSeconds(text))
     )
     .addOption(untilEofOption())
   addAccessOptions(addListenOptions(command, { port: 0 }), { listens: true })

@@ -16,7 +16,7 @@ import { stateSentence } from '../../network/state/sentences.ts'
 import { type AnnouncedModel, modelsOf, type SwarmState, swarmState } from '../../network/state/swarm-state.ts'
 import { type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../options/access.ts'
 import { hubOptions } from '../options/hub.ts'
-import { jsonOption, parsePositive } from '../options/options.ts'
+import { jsonOption, parseSeconds } from '../options/options.ts'
 import type { LogLevel } from '../terminal/log.ts'
 import { addLogOptions } from '../terminal/log-options.ts'
 import { whileWaiting } from '../terminal/progress.ts'
@@ -37,10 +37,10 @@ export function statusCommand(): Command {
   const command = new Command('status')
     .description('show which servers host which blocks, and how each is doing')
     .argument('[model]', 'folder of a checkpoint: show only servers of exactly this model (default: every model)')
-    .option('--timeout <seconds>', 'how long to look', parsePositive, 20)
+    .option('--timeout <seconds>', 'how long to look', text => parseSeconds(text), 20)
     .addOption(
       new Option('--watch [seconds]', 'again and again, until it is interrupted (default: every 3 seconds)').argParser(
-        parsePositive
+        text => parseSeconds(text)
       )
     )
     .addOption(jsonOption())

@@ -1,7 +1,7 @@
 // Flags that several commands share, and the parsing of their values.
 import { InvalidArgumentError, Option } from 'commander'
 import type { BlockRange } from '../../common/range.ts'
-import { GiB, KiB, MiB } from '../../common/units.ts'
+import { GiB, KiB, MiB, second } from '../../common/units.ts'
 import type { Precision } from '../../model/quantize/precision.ts'
 import { codecNames } from '../../proto/codec.ts'
 import { completeWith } from './completion.ts'
@@ -45,13 +45,25 @@ export function requireDtypeOption(): Option {
 }
 
 export function parseWhole(text: string): number {
+  const value = Number(text)
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('expected a whole number')
-  return Number(text)
+  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError(`expected at most ${Number.MAX_SAFE_INTEGER}`)
+  return value
 }
 
 export function parsePositive(text: string): number {
   const value = parseWhole(text)
   if (value === 0) throw new InvalidArgumentError('expected a whole number above 0')
+  return value
+}
+
+/** What a timer of Node can wait, 24 days: it ends a longer one at once. */
+const maxSeconds = Math.floor((2 ** 31 - 1) / second)
+
+/** Seconds of a timer, whole ones above 0. */
+export function parseSeconds(text: string, most = maxSeconds): number {
+  const value = parsePositive(text)
+  if (value > most) throw new InvalidArgumentError(`expected at most ${most} seconds`)
   return value
 }
 

@@ -55,7 +55,7 @@ const payloadType = new TextEncoder().encode('/swarmtune/announcement/1')
 /** a whole signed record; typical are 200 to 400 bytes */
 export const maxRecordBytes = 4 * KiB
 /** maximum validity of a record, so that no peer can leave one for ever */
-const maxValidityMs = 60 * minute
+export const maxValidityMs = 60 * minute
 /** allowed difference of clocks before a peer's maximum validity is refused */
 const clockToleranceMs = 5 * minute
 

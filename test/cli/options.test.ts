@@ -7,6 +7,7 @@ import {
   parseDtype,
   parseNumber,
   parsePositive,
+  parseSeconds,
   parseTcpPort
 } from '../../cli/options/options.ts'
 import { version } from '../../common/version.ts'
@@ -32,6 +33,11 @@ test('numbers are checked', () => {
   assert.equal(parsePositive('3'), 3)
   assert.throws(() => parsePositive('0'), /above 0/)
   assert.throws(() => parseTcpPort('65536'), /65535/)
+  assert.throws(() => parsePositive('9007199254740992'), /at most 9007199254740991/)
+  // a timer that is longer ends at once: status --watch asked the swarm without a pause
+  assert.equal(parseSeconds('2147483'), 2_147_483)
+  assert.throws(() => parseSeconds('2147484'), /at most 2147483 seconds/)
+  assert.throws(() => parseSeconds('3601', 3600), /at most 3600 seconds/)
   assert.throws(() => parseNumber('warm'), /number/)
 })
 
