@@ -76,7 +76,8 @@ const quotedCharacters = 200
 
 /** A value that is not trusted, for a message: on one line, and short. */
 export function quoteForeign(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing'
+  // JSON has no infinity, but its 1e400 is one
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'nothing')
   return text.length > quotedCharacters ? `${text.slice(0, quotedCharacters)}…` : text
 }
 

@@ -1,6 +1,6 @@
 // Adapters on disk as PEFT keeps them: adapter_config.json and adapter_model.safetensors. Knows no single method.
 import { files } from '#files'
-import { SwarmError } from '../../common/errors.ts'
+import { messageOf, SwarmError } from '../../common/errors.ts'
 import { maxJsonBytes, parseForeignJson } from '../../common/foreign-json.ts'
 import { tensor } from '../../common/tensor.ts'
 import { convertToFloat32, isWeightDtype } from '../../model/formats/convert.ts'
@@ -93,7 +93,7 @@ export async function readAdapterConfig(path: string, signal?: AbortSignal): Pro
   try {
     fields = parseForeignJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (cause) {
-    throw new SwarmError('BAD_CHECKPOINT', `${path}: not JSON`, { cause })
+    throw new SwarmError('BAD_CHECKPOINT', `${path}: not JSON (${messageOf(cause)})`, { cause })
   }
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
     throw new SwarmError('BAD_CHECKPOINT', `${path}: expected a JSON object`)

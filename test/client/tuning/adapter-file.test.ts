@@ -220,7 +220,7 @@ suite('adapter files', () => {
     [
       'a configuration that is not JSON',
       'BAD_CHECKPOINT',
-      /not JSON/,
+      /not JSON \(.+\)/,
       f => writeFile(join(f, 'adapter_config.json'), '{')
     ],
     ['another method', 'UNSUPPORTED', /"VERA"/, f => edit(f, { peft_type: 'VERA' })],
