@@ -8,6 +8,7 @@ import type { AdaptOptions } from './models/adapted.ts'
 import type { DistributedModelForCausalLM } from './models/causal.ts'
 import type { ModelParts, TaskParts } from './models/model-parts.ts'
 import {
+  clientChanges,
   createTuning,
   loadAdapter,
   type PeftConfig,
@@ -45,9 +46,10 @@ function targetOf({ checkpoint, embeddings, tokenizer }: ModelParts, task: TaskT
   }
 }
 
-/** What a method trains of the model's own tensors. */
-export function chosenBy({ modulesToSave = [], clientBiases = false, tiesWeights }: TuningMethod): ModulesToSave {
-  return { modules: modulesToSave, biases: clientBiases, tied: tiesWeights }
+/** What a method trains or changes of the model's own tensors. */
+export function chosenBy(method: TuningMethod): ModulesToSave {
+  const { modulesToSave = [], clientBiases = false, tiesWeights } = method
+  return { modules: modulesToSave, biases: clientBiases, tied: tiesWeights, changes: clientChanges(method) }
 }
 
 /** The model under a method, which is freed with it. */

@@ -120,6 +120,8 @@ export interface Family {
   blockTensorNames(config: ModelConfig, block: number): string[]
   clientTensorNames(config: ModelConfig): ClientTensorNames
   linearModules(config: ModelConfig): readonly LinearModule[]
+  /** linear modules outside the blocks that adapters can change, by their whole paths; they have no bias, and the head is none of them */
+  clientLinearModules(config: ModelConfig): readonly LinearModule[]
   /** parameters that LoRA can change beside them, in the order in which transformers names them */
   blockParameters(config: ModelConfig): readonly BlockParameter[]
   /** what LoRA ports may name: linear modules, and the modules that parameters are made of */

@@ -4,7 +4,8 @@ import type { Float32Tensor } from '../../common/tensor.ts'
 import type { ModelConfig } from '../../model/config/config.ts'
 import type { Family } from '../../model/family.ts'
 import { parsePort } from '../../model/layers/ports.ts'
-import type { PortTensors, TuningMethod } from '../tuning/index.ts'
+import { addProduct, scaleAxis, transpose, type WeightParts } from '../local/changed-weight.ts'
+import { clientParts, type PortTensors, type TuningMethod } from '../tuning/index.ts'
 
 /** Changes a tensor in place. */
 type Change = (weight: Float32Tensor) => void
@@ -12,50 +13,12 @@ type Change = (weight: Float32Tensor) => void
 /** Changes by the names of the tensors, as the checkpoint's family names them. */
 export type MergePlan = ReadonlyMap<string, Change>
 
-/** Adds `left` [rows, rank] times `right` [rank, columns] to a matrix [rows, columns]. Sums in double precision. */
-function addProduct(matrix: Float32Tensor, left: Float32Tensor, right: Float32Tensor): void {
-  const [rows, rank] = left.shape as [number, number]
-  const columns = right.shape[1]!
-  const sums = new Float64Array(columns)
-  for (let row = 0; row < rows; row++) {
-    sums.fill(0)
-    for (let k = 0; k < rank; k++) {
-      const factor = left.data[row * rank + k]!
-      const from = right.data.subarray(k * columns, (k + 1) * columns)
-      for (let column = 0; column < columns; column++) sums[column]! += factor * from[column]!
-    }
-    const into = matrix.data.subarray(row * columns, (row + 1) * columns)
-    for (let column = 0; column < columns; column++) into[column]! += sums[column]!
-  }
-}
-
-function transpose({ shape, data }: Float32Tensor): Float32Tensor {
-  const [rows, columns] = shape as [number, number]
-  const out = new Float32Array(data.length)
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) out[column * rows + row] = data[row * columns + column]!
-  }
-  return { dtype: 'float32', shape: [columns, rows], data: out }
-}
-
-/** Multiplies the rows (axis 0) or columns (axis 1) of a matrix, or the elements of a vector, by those of `factors`. */
-function scaleAxis({ shape, data }: Float32Tensor, factors: Float32Tensor, axis: 0 | 1): void {
-  const columns = shape[1] ?? 1
-  for (let index = 0; index < data.length; index++) {
-    data[index]! *= factors.data[axis === 0 ? Math.floor(index / columns) : index % columns]!
-  }
-}
-
 /** A linear module, what its tensors are called, and what fills its ports. */
-interface Filled {
+interface Filled extends WeightParts {
   readonly path: string
   readonly transposed: boolean
   readonly hasBias: boolean
-  readonly a?: Float32Tensor
-  readonly b?: Float32Tensor
   readonly bias?: Float32Tensor
-  readonly input?: Float32Tensor
-  readonly output?: Float32Tensor
 }
 
 /** (W + B A) ∘ output ∘ input, W [out, in]; of weights that lie [in, out] the same the other way round. */
@@ -119,13 +82,16 @@ function filledModules(
 
 /** What an adapter does to the tensors of a model. Throws UNSUPPORTED, with `what` the adapter is, where it does more than that. */
 export function planMerge(
-  method: Pick<TuningMethod, 'ports' | 'virtualTokens' | 'prefixTokens'>,
+  method: Pick<TuningMethod, 'ports' | 'clientModules' | 'clientPorts' | 'virtualTokens' | 'prefixTokens'>,
   model: { family: Family; config: ModelConfig },
   what: string
 ): MergePlan {
   refuseVirtualTokens(method, what)
   const plan = new Map<string, Change>()
-  for (const module of filledModules(method.ports(), model, what)) {
+  const outside = (method.clientModules ?? []).map(({ name }): Filled => {
+    return { path: name, transposed: false, hasBias: false, ...clientParts(method, name) }
+  })
+  for (const module of [...filledModules(method.ports(), model, what), ...outside]) {
     const tensors = { weight: [...weightChanges(module)], bias: [...biasChanges(module)] }
     for (const [name, changes] of Object.entries(tensors)) {
       if (changes.length === 0) continue

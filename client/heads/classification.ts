@@ -86,13 +86,13 @@ export class ClassificationHead implements TaskHead<ClassificationHead> {
     }
   }
 
-  copy({ modules, biases }: ModulesToSave): ClassificationHead {
+  copy({ modules, biases, changes }: ModulesToSave): ClassificationHead {
     const { weight, bias } = this.#init
     const again = ({ name, shape, data }: Parameter) => parameter(name, shape, data.slice())
     const init = { ...this.#init, weight: again(weight), bias: bias && again(bias) }
     // its own layer is trained whether it is named or not
     const others = modules.filter(name => !classifierModules.includes(name))
-    const own = trainedModules(this.#components, { modules: others, biases }, 'SEQ_CLS')
+    const own = trainedModules(this.#components, { modules: others, biases, changes }, 'SEQ_CLS')
     return new ClassificationHead(this.#components, init, own)
   }
 

@@ -3,6 +3,7 @@
 import { SwarmError } from '../../common/errors.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { sharedTensor } from '../../runtime/session.ts'
+import { ChangedWeight, type WeightSource } from '../local/changed-weight.ts'
 import { type Parameter, parameter } from '../local/parameter.ts'
 import { modulePath, type TaskType } from '../tuning/index.ts'
 
@@ -17,6 +18,8 @@ export interface ModulesToSave {
   readonly biases: boolean
   /** embedding and head stay one matrix where they are one, whichever of them is chosen; default: each is trained by itself */
   readonly tied?: boolean
+  /** weights that the adapter changes and does not train whole, by the names of their tensors in the checkpoint; default none */
+  readonly changes?: ReadonlyMap<string, WeightSource>
 }
 
 /** A tensor outside the blocks. */
@@ -33,9 +36,9 @@ export interface ModuleTensor {
 }
 
 export interface OwnModules {
-  /** copies, by the names that PEFT gives the tensors */
+  /** copies of what is trained whole, by the names that PEFT gives the tensors */
   readonly parameters: readonly Parameter[]
-  /** all of the model's tensors with the copies in their places, for what comes before the blocks and for what comes after */
+  /** all of the model's tensors with the copies and the changed ones in their places, for what comes before the blocks and for what comes after */
   readonly before: ReadonlyMap<string, Parameter>
   readonly after: ReadonlyMap<string, Parameter>
 }
@@ -134,5 +137,10 @@ export function modulesToSaveOf(
     if (!isTied || isHead) after.set(tensor, own)
     return own
   })
+  for (const [tensor, source] of chosen.changes ?? []) {
+    const changed = new ChangedWeight(parameters.get(tensor)!, source)
+    before.set(tensor, changed)
+    after.set(tensor, changed)
+  }
   return { parameters: copies, before, after }
 }

@@ -15,14 +15,14 @@ export interface TrainedModules {
   close(): Promise<void>
 }
 
-/** Copies of what is chosen; null where that is nothing. Throws INVALID_ARGUMENT for modules that there are not. */
+/** Copies of what is chosen, and changed weights; null where that is nothing. Throws INVALID_ARGUMENT for modules that there are not. */
 export function trainedModules(
   { checkpoint, programs }: { checkpoint: Checkpoint; programs: LocalPrograms },
   chosen: ModulesToSave,
   task: TaskType
 ): TrainedModules | null {
   const { parameters, before, after } = modulesToSaveOf(checkpoint, programs.parameters, chosen, task)
-  if (parameters.length === 0) return null
+  if (parameters.length === 0 && (chosen.changes?.size ?? 0) === 0) return null
   const { threads } = programs
   const entering = new LocalPrograms(before, { threads })
   const leaving = new LocalPrograms(after, { threads })

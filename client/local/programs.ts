@@ -3,6 +3,7 @@ import { SwarmError } from '../../common/errors.ts'
 import { type Tensor, tensor } from '../../common/tensor.ts'
 import type { Graph } from '../../graph/graph.ts'
 import { createSession, type Session } from '../../runtime/session.ts'
+import { ChangedWeight } from './changed-weight.ts'
 import { addGradient, type Parameter } from './parameter.ts'
 
 /** The tensors are fed by their names, not bound: training changes them in place. */
@@ -49,11 +50,14 @@ export class LocalPrograms {
     return await session.run(Object.fromEntries(feeds))
   }
 
-  /** Adds every `grad.<input>` among the results to its parameter. */
+  /** Adds every `grad.<input>` among the results to its parameter, or to those that the parameter is computed from. */
   accumulate(results: Readonly<Record<string, Tensor>>): void {
     for (const [input, parameter] of this.parameters) {
       const gradient = results[`grad.${input}`]
-      if (gradient !== undefined) addGradient(parameter, gradient.data as Float32Array)
+      if (gradient === undefined) continue
+      const values = gradient.data as Float32Array
+      if (parameter instanceof ChangedWeight) parameter.passOn(values)
+      else addGradient(parameter, values)
     }
   }
 

@@ -152,7 +152,7 @@ function fill(
   if (name !== undefined) {
     throw new SwarmError(
       'BAD_CHECKPOINT',
-      `${path}: tensor '${name}' matches no module of ${configName} (only modules of blocks can be adapted; with PEFT, exclude_modules leaves others out of 'all-linear')`
+      `${path}: tensor '${name}' matches no module of ${configName} (only linear modules of blocks, and project_in and project_out of OPT, can be adapted; in PEFT, exclude_modules excludes others)`
     )
   }
 }

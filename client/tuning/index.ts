@@ -2,6 +2,7 @@
 export type { AdaLoraConfig, AdaLoraSettings } from './adalora/index.ts'
 export { classifierModules, loadAdapter, saveAdapter } from './adapter-file.ts'
 export { type AdapterInfo, readAdapterInfo, saveLabels } from './adapter-info.ts'
+export { clientChanges, clientParts } from './client-ports.ts'
 export type { DeepPromptConfig, DeepPromptSettings } from './deep-prompt/index.ts'
 export type { Ia3Config, Ia3Settings } from './ia3/index.ts'
 export type { LoraConfig, LoraSettings } from './lora/index.ts'

@@ -10,10 +10,18 @@ import type { FieldTable } from './fields.ts'
 /** Named tensors of ports, as `NamedTensors` of the wire. */
 export type PortTensors = Readonly<Record<string, Float32Tensor>>
 
+/** A linear module outside the blocks, by its path in the checkpoint. */
+export interface ClientModule extends LinearModule {
+  /** as PEFT sees it: without the name of the base model where the task's model lacks it */
+  readonly path: string
+}
+
 /** What a method may know of the model that it tunes. */
 export interface TuningTarget {
   /** linear modules of a block */
   readonly modules: readonly LinearModule[]
+  /** linear modules outside the blocks, which the client computes; default none */
+  readonly clientModules?: readonly ClientModule[]
   /** parameters of a block that LoRA can change beside them; default none */
   readonly blockParameters?: readonly BlockParameter[]
   /** LoRA's default modules, by the end of their names; default q_proj and v_proj */
@@ -93,6 +101,10 @@ export interface TuningMethod<Config = unknown> extends TuningPass {
   readonly tiesWeights?: boolean
   /** every bias outside the blocks is trained with it; default false */
   readonly clientBiases?: boolean
+  /** modules outside the blocks that it changes; default none */
+  readonly clientModules?: readonly LinearModule[]
+  /** Tensors for these modules by `clientPort`. Their gradients too are what `accumulatePorts` takes. */
+  clientPorts?(): PortTensors
   /** tokens put before every row's input */
   readonly virtualTokens: number
   /** positions that trained keys and values take before every row, as PEFT counts them; default 0 */

@@ -17,6 +17,9 @@ export function checkpointTarget(checkpoint: Checkpoint, task: TaskType = 'CAUSA
   const { family, config } = checkpoint
   return {
     modules: family.linearModules(config),
+    clientModules: family
+      .clientLinearModules(config)
+      .map(module => ({ ...module, path: modulePath(module.name, task) })),
     blockParameters: family.blockParameters(config),
     defaultTargets: family.defaultTargets,
     modelType: config.modelType,

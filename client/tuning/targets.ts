@@ -34,20 +34,25 @@ export interface TargetSettings {
   readonly excludeModules?: string | readonly string[]
   readonly layersToTransform?: number | readonly number[]
   readonly layersPattern?: string | readonly string[]
+  /** modules that are trained whole; those outside the blocks get no adapter then, as in PEFT */
+  readonly modulesToSave?: readonly string[]
 }
 
 const allLinear = 'all-linear'
 
 /** A linear module that gets an adapter. */
 export interface TargetModule {
-  readonly block: number
+  /** null: outside the blocks */
+  readonly block: number | null
   readonly module: LinearModule
   /** `model.layers.3.self_attn.q_proj` */
   readonly path: string
+  /** what makes its first values independent of which other modules have an adapter */
+  readonly stream: readonly [number, number]
 }
 
 type Matcher = (path: string) => boolean
-type Model = Pick<TuningTarget, 'modules' | 'numBlocks' | 'moduleWeightName'>
+type Model = Pick<TuningTarget, 'modules' | 'clientModules' | 'numBlocks' | 'moduleWeightName'>
 
 /** Throws INVALID_ARGUMENT for combinations that PEFT refuses as well. */
 export function checkTargetFields(fields: Partial<TargetSettings>, what: string): void {
@@ -145,11 +150,30 @@ function describeFailure(unmatched: readonly string[], settings: TargetSettings,
     unmatched.length > 0
       ? `no module matches ${unmatched.map(name => `'${name}'`).join(', ')}`
       : `${others} leave none of the modules`
-  return `${what}; a block has ${names} (in full: ${target.moduleWeightName(0, target.modules[0]!.name)})`
+  const outside = (target.clientModules ?? []).map(({ path }) => path)
+  const alsoOutside = outside.length === 0 ? '' : `; outside the blocks there are ${outside.join(', ')}`
+  return `${what}; a block has ${names} (in full: ${target.moduleWeightName(0, target.modules[0]!.name)})${alsoOutside}`
+}
+
+/** Every module that can have an adapter, those outside the blocks first. */
+function* candidates({ clientModules = [], modules, numBlocks, moduleWeightName }: Model): Generator<TargetModule> {
+  for (const [index, module] of clientModules.entries()) {
+    yield { block: null, module, path: module.path, stream: [numBlocks, index] }
+  }
+  for (let block = 0; block < numBlocks; block++) {
+    for (const [index, module] of modules.entries()) {
+      yield { block, module, path: moduleWeightName(block, module.name), stream: [block, index] }
+    }
+  }
+}
+
+/** Whether it is trained whole and so gets no adapter. */
+function isSavedWhole({ block, path }: TargetModule, { modulesToSave = [] }: TargetSettings): boolean {
+  return block === null && modulesToSave.some(name => `.${path}.`.includes(`.${name}.`))
 }
 
 /**
- * Every module that gets an adapter, in the order of blocks and of the modules in them.
+ * Every module that gets an adapter: those outside the blocks, then in the order of blocks and of the modules in them.
  * Throws INVALID_ARGUMENT, with the names there are, where nothing matches; if `strict`, also for a name among others that
  * matches nothing: in a new adapter that is a mistake, in a saved one PEFT tolerates it. DEADLINE for an expression that does not end.
  */
@@ -173,14 +197,12 @@ function findTargets(settings: TargetSettings, target: Model, strict: boolean): 
   const isInBlock = blockMatcher(settings, target.numBlocks)
   const chosen: TargetModule[] = []
   const used = new Set<string>()
-  for (let block = 0; block < target.numBlocks; block++) {
-    for (const module of target.modules) {
-      const path = target.moduleWeightName(block, module.name)
-      const matching = matchers.filter(([, matches]) => matches(path))
-      for (const [name] of matching) used.add(name)
-      if (matching.length === 0 || !isInBlock(path) || excluded.some(([, matches]) => matches(path))) continue
-      chosen.push({ block, module, path })
-    }
+  for (const candidate of candidates(target)) {
+    const { path } = candidate
+    const matching = matchers.filter(([, matches]) => matches(path))
+    for (const [name] of matching) used.add(name)
+    if (matching.length === 0 || !isInBlock(path) || excluded.some(([, matches]) => matches(path))) continue
+    if (!isSavedWhole(candidate, settings)) chosen.push(candidate)
   }
   const unmatched = matchers.map(([name]) => name).filter(name => !used.has(name))
   if ((strict && unmatched.length > 0) || chosen.length === 0) {
@@ -192,10 +214,10 @@ function findTargets(settings: TargetSettings, target: Model, strict: boolean): 
 /** The value for adapter_config.json: names instead of `all-linear`, as in PEFT, or the configured value. */
 export function targetNames(
   { targetModules }: TargetSettings,
-  modules: readonly LinearModule[]
+  { modules, clientModules = [] }: Pick<Model, 'modules' | 'clientModules'>
 ): string | readonly string[] {
   if (typeof targetModules !== 'string' || targetModules.toLowerCase() !== allLinear) return targetModules
-  return [...new Set(modules.map(({ name }) => name.slice(name.lastIndexOf('.') + 1)))]
+  return [...new Set([...modules, ...clientModules].map(({ name }) => name.slice(name.lastIndexOf('.') + 1)))]
 }
 
 /**
@@ -207,4 +229,9 @@ export function patternValue<T>(patterns: Readonly<Record<string, T>>, path: str
     withPatterns(field, [pattern], () => wholePattern(pattern, field, String.raw`(?:.*\.)?`).test(path))
   )
   return found === undefined ? otherwise : found[1]
+}
+
+/** The modules outside the blocks, which the client computes. */
+export function clientModulesOf(targets: readonly TargetModule[]): readonly LinearModule[] {
+  return targets.flatMap(({ block, module }) => (block === null ? [module] : []))
 }

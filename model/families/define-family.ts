@@ -30,6 +30,7 @@ export function defineFamily<C extends ModelConfig>(description: FamilyDescripti
     clientTensorNames: config => description.clientTensorNames(own(config)),
     defaultTargets: description.defaultTargets,
     linearModules: config => description.linearModules(own(config)),
+    clientLinearModules: config => description.clientLinearModules?.(own(config)) ?? [],
     blockParameters: config => description.blockParameters?.(own(config)) ?? [],
     portModules: config => portModulesOf(description, own(config)),
     blockBiases: (config, block) => blockBiasesOf(description, own(config), block),

@@ -35,6 +35,8 @@ export interface FamilyDescription<C extends ModelConfig = ModelConfig> {
   /** what names of a block's tensors begin with, without the last dot: `model.layers.3` */
   blockPath(block: number): string
   linearModules(config: C): readonly LinearModule[]
+  /** default none */
+  clientLinearModules?(config: C): readonly LinearModule[]
   /** default: none */
   blockParameters?(config: C): readonly BlockParameter[]
   /** of PEFT's utils/constants.py */

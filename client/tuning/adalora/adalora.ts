@@ -3,9 +3,10 @@
 import { createRandom } from '../../../common/random.ts'
 import { type DataOf, type Float32Tensor, tensor } from '../../../common/tensor.ts'
 import { addGradient, parameter } from '../../local/parameter.ts'
+import { checkClientDropout, clientDropoutCheck, targetPort } from '../client-ports.ts'
 import { writeLoraConfig } from '../lora/config.ts'
 import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'
-import { resolveTargets, targetNames } from '../targets.ts'
+import { clientModulesOf, resolveTargets, targetNames } from '../targets.ts'
 import { RankAllocator } from './allocator.ts'
 import { type AdaLoraSettings, loraSettings, writeAdaLoraConfig } from './config.ts'
 import { orthogonality, type Triplet } from './triplet.ts'
@@ -39,46 +40,54 @@ export function createAdaLora(
   const scaling = (loraAlpha > 0 ? loraAlpha : initR) / (initR + rankEpsilon)
   const lora = loraSettings(settings, target)
   const targets = resolveTargets(lora, target, initialize)
-  const triplets = targets.map(({ block, module, path: weightName }): Triplet => {
-    const { name, inFeatures, outFeatures } = module
+  const triplets = targets.map((each): Triplet => {
+    const { block, module, path: weightName, stream } = each
+    const { inFeatures, outFeatures } = module
     const path = `base_model.model.${weightName}`
     const patternName = `${weightName}.lora_E`
     const rank = rankPattern?.[patternName]?.filter(Boolean).length ?? initR
-    const random = createRandom(seed, block, target.modules.indexOf(module))
+    const random = createRandom(seed, ...stream)
     const normal = (size: number) => Float32Array.from({ length: size }, () => initialDeviation * random.normal())
     return {
       a: parameter(`${path}.lora_A`, [rank, inFeatures], initialize ? normal(rank * inFeatures) : undefined),
       e: parameter(`${path}.lora_E`, [rank, 1]),
       b: parameter(`${path}.lora_B`, [outFeatures, rank], initialize ? normal(outFeatures * rank) : undefined),
-      portA: `blocks.${block}.lora.${name}.A`,
-      portB: `blocks.${block}.lora.${name}.B`,
+      onClient: block === null,
+      portA: targetPort(each, 'A'),
+      portB: targetPort(each, 'B'),
       patternName
     }
   })
   // the ranks of a saved adapter are already allocated
   const allocator = rankPattern === undefined ? new RankAllocator(settings, triplets) : null
-  const names = targetNames(lora, target.modules)
+  const names = targetNames(lora, target)
   const fanInFanOut = targets.every(({ module }) => module.transposed)
+  const clientModules = clientModulesOf(targets)
+  if (initialize) checkClientDropout(settings.loraDropout, clientModules)
+  const fill = (onClient: boolean): PortTensors => {
+    const ports: Record<string, PortTensors[string]> = {}
+    for (const { a, e, b, portA, portB, onClient: isOnClient } of triplets) {
+      if (e.data.length === 0 || isOnClient !== onClient) continue
+      const inputs = a.shape[1]!
+      const scaledA = a.data.map((value, index) => value * e.data[Math.floor(index / inputs)]!)
+      ports[portA] = tensor('float32', a.shape, scaledA)
+      const scaledB = b.data.map(value => value * scaling)
+      ports[portB] = tensor('float32', b.shape, scaledB)
+    }
+    return ports
+  }
 
-  return {
+  const method: TuningMethod<AdaLoraSettings> = {
     config: settings,
     parameters: triplets.flatMap(({ e, a, b }) => [e, a, b]),
     dropout: settings.loraDropout,
     modulesToSave: settings.modulesToSave,
     tiesWeights: settings.ensureWeightTying,
     virtualTokens: 0,
-    ports() {
-      const ports: Record<string, PortTensors[string]> = {}
-      for (const { a, e, b, portA, portB } of triplets) {
-        if (e.data.length === 0) continue
-        const inputs = a.shape[1]!
-        const scaledA = a.data.map((value, index) => value * e.data[Math.floor(index / inputs)]!)
-        ports[portA] = tensor('float32', a.shape, scaledA)
-        const scaledB = b.data.map(value => value * scaling)
-        ports[portB] = tensor('float32', b.shape, scaledB)
-      }
-      return ports
-    },
+    begin: clientDropoutCheck(settings.loraDropout, clientModules, () => method),
+    ports: () => fill(false),
+    clientModules,
+    clientPorts: () => fill(true),
     promptEmbeddings: () => null,
     accumulatePorts(gradients) {
       for (const { a, e, b, portA, portB } of triplets) {
@@ -120,4 +129,5 @@ export function createAdaLora(
       return writeAdaLoraConfig(settings, fields, allocator?.pattern ?? rankPattern ?? null)
     }
   }
+  return method
 }

@@ -11,6 +11,8 @@ export interface Triplet {
   readonly b: Parameter
   readonly portA: string
   readonly portB: string
+  /** outside the blocks */
+  readonly onClient: boolean
   /** `model.layers.3.self_attn.q_proj.lora_E`, the module's name in a rank pattern */
   readonly patternName: string
 }

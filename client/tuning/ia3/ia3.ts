@@ -2,17 +2,19 @@
 // module. Knows no server and no optimizer.
 import { createRandom } from '../../../common/random.ts'
 import { tensor } from '../../../common/tensor.ts'
-import { portName } from '../../../model/layers/ports.ts'
 import { addGradient, type Parameter, parameter } from '../../local/parameter.ts'
+import { targetPort } from '../client-ports.ts'
 import { normalValues } from '../encoder.ts'
 import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'
-import { resolveTargets, targetNames } from '../targets.ts'
+import { clientModulesOf, resolveTargets, targetNames } from '../targets.ts'
 import { type Ia3Settings, isFeedforward, writeIa3Config } from './config.ts'
 
 interface Vector {
   /** `[out, 1]`; of a feed-forward module `[1, in]` */
   readonly parameter: Parameter
   readonly port: string
+  /** outside the blocks */
+  readonly onClient: boolean
 }
 
 /** One vector for every module that the settings choose. */
@@ -22,19 +24,27 @@ export function createIa3(
   { seed, initialize }: CreateOptions
 ): TuningMethod<Ia3Settings> {
   const targets = resolveTargets(settings, target, initialize)
-  const vectors = targets.map(({ block, module, path }): Vector => {
+  const vectors = targets.map((each): Vector => {
+    const { block, module, path, stream } = each
     const scalesInput = isFeedforward(settings, path)
     const size = scalesInput ? module.inFeatures : module.outFeatures
     const values = settings.initIa3Weights
       ? new Float32Array(size).fill(1)
-      : normalValues(size, createRandom(seed, block, target.modules.indexOf(module)))
+      : normalValues(size, createRandom(seed, ...stream))
     return {
       parameter: parameter(`base_model.model.${path}.ia3_l`, scalesInput ? [1, size] : [size, 1], values),
-      port: portName.scale(block, module.name, scalesInput ? 'input' : 'output')
+      port: targetPort(each, scalesInput ? 'input' : 'output'),
+      onClient: block === null
     }
   })
-  const names = targetNames(settings, target.modules)
+  const names = targetNames(settings, target)
   const fanInFanOut = targets.every(({ module }) => module.transposed)
+  const fill = (onClient: boolean): PortTensors =>
+    Object.fromEntries(
+      vectors
+        .filter(vector => vector.onClient === onClient)
+        .map(({ parameter: { data }, port }) => [port, tensor('float32', [data.length], data)])
+    )
 
   return {
     config: settings,
@@ -42,11 +52,9 @@ export function createIa3(
     dropout: 0,
     modulesToSave: settings.modulesToSave,
     virtualTokens: 0,
-    ports(): PortTensors {
-      return Object.fromEntries(
-        vectors.map(({ parameter: { data }, port }) => [port, tensor('float32', [data.length], data)])
-      )
-    },
+    ports: () => fill(false),
+    clientModules: clientModulesOf(targets),
+    clientPorts: () => fill(true),
     promptEmbeddings: () => null,
     accumulatePorts(gradients) {
       for (const { parameter: vector, port } of vectors) {

@@ -2,8 +2,9 @@
 import { SwarmError } from '../../../common/errors.ts'
 import { type DataOf, tensor } from '../../../common/tensor.ts'
 import { addGradient, type Parameter, parameter } from '../../local/parameter.ts'
+import { checkClientDropout, clientDropoutCheck, targetPort } from '../client-ports.ts'
 import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'
-import { resolveTargets, targetNames } from '../targets.ts'
+import { clientModulesOf, resolveTargets, targetNames } from '../targets.ts'
 import { trainedBiases } from './biases.ts'
 import { type LoraSettings, ranksOf, writeLoraConfig } from './config.ts'
 import { initializeA, initializeB } from './initialize.ts'
@@ -17,6 +18,8 @@ interface Adapter {
   readonly portA: string
   readonly portB: string
   readonly scaling: number
+  /** outside the blocks */
+  readonly onClient: boolean
 }
 
 /** The product of every element and `factor`. */
@@ -45,9 +48,9 @@ export async function createLora(
     )
   }
   const targets = settings.targetModules.length === 0 ? [] : resolveTargets(settings, target, initialize)
-  const adapters = targets.map(({ block, module, path }): Adapter => {
-    const { name, inFeatures, outFeatures } = module
-    const stream = [block, target.modules.indexOf(module)]
+  const adapters = targets.map((each): Adapter => {
+    const { block, module, path, stream } = each
+    const { inFeatures, outFeatures } = module
     const { r, scaling } = ranksOf(settings, path)
     if (initialize && initLoraWeights === 'orthogonal' && r % 2 !== 0) {
       throw new SwarmError('INVALID_ARGUMENT', `initLoraWeights: 'orthogonal' needs an even rank, found ${r} (${path})`)
@@ -59,17 +62,30 @@ export async function createLora(
       a: parameter(`base_model.model.${path}.lora_A.weight`, [r, inFeatures], a),
       b: parameter(`base_model.model.${path}.lora_B.weight`, [outFeatures, r], b),
       scaling,
-      portA: `blocks.${block}.lora.${name}.A`,
-      portB: `blocks.${block}.lora.${name}.B`
+      onClient: block === null,
+      portA: targetPort(each, 'A'),
+      portB: targetPort(each, 'B')
     }
   })
   const wholes = parameterAdapters(settings, target, options)
   const biases = await trainedBiases(settings.bias, targets, target, options)
-  const names = targetNames(settings, target.modules)
+  const names = targetNames(settings, target)
   // as PEFT sets it over Conv1D; how A and B lie does not depend on it
   const fanInFanOut = targets.length > 0 && targets.every(({ module }) => module.transposed)
 
-  return {
+  const clientModules = clientModulesOf(targets)
+  if (initialize) checkClientDropout(settings.loraDropout, clientModules)
+  const fill = (onClient: boolean): PortTensors => {
+    const ports: Record<string, PortTensors[string]> = {}
+    for (const { a, b, portA, portB, scaling, onClient: isOnClient } of adapters) {
+      if (isOnClient !== onClient) continue
+      ports[portA] = tensor('float32', a.shape, a.data)
+      ports[portB] = tensor('float32', b.shape, scaled(b.data, scaling))
+    }
+    return ports
+  }
+
+  const method: TuningMethod<LoraSettings> = {
     config: settings,
     parameters: [...adapters.flatMap(({ a, b }) => [a, b]), ...wholes.parameters, ...biases.parameters],
     // B stays at the singular vectors that it began as, as in PEFT
@@ -79,14 +95,10 @@ export async function createLora(
     clientBiases: settings.bias === 'all',
     tiesWeights: settings.ensureWeightTying,
     virtualTokens: 0,
-    ports() {
-      const ports: Record<string, PortTensors[string]> = { ...biases.ports(), ...wholes.ports() }
-      for (const { a, b, portA, portB, scaling } of adapters) {
-        ports[portA] = tensor('float32', a.shape, a.data)
-        ports[portB] = tensor('float32', b.shape, scaled(b.data, scaling))
-      }
-      return ports
-    },
+    begin: clientDropoutCheck(settings.loraDropout, clientModules, () => method),
+    ports: () => ({ ...biases.ports(), ...wholes.ports(), ...fill(false) }),
+    clientModules,
+    clientPorts: () => fill(true),
     promptEmbeddings: () => null,
     accumulatePorts(gradients) {
       for (const { a, b, portA, portB, scaling } of adapters) {
@@ -102,4 +114,5 @@ export async function createLora(
     fromSaved: tensors => wholes.fromSaved(tensors),
     describe: () => writeLoraConfig(settings, names, fanInFanOut)
   }
+  return method
 }

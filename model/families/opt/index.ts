@@ -4,7 +4,14 @@ import { layerNormTensors } from '../../layers/norms.ts'
 import { defineFamily } from '../define-family.ts'
 import { optBlock } from './block.ts'
 import { type OptConfig, parseOptConfig } from './config.ts'
-import { clientTensors, decoder, optClientTensorNames, optLinearModules, positionOffset } from './tensors.ts'
+import {
+  clientTensors,
+  decoder,
+  optClientTensorNames,
+  optLinearModules,
+  optProjections,
+  positionOffset
+} from './tensors.ts'
 
 const isNarrow = ({ hiddenSize, traits }: OptConfig): boolean => traits.embeddingWidth !== hiddenSize
 
@@ -13,6 +20,7 @@ export const opt = defineFamily({
   parseConfig: parseOptConfig,
   blockPath: block => `${decoder}.layers.${block}`,
   linearModules: optLinearModules,
+  clientLinearModules: optProjections,
   defaultTargets: ['q_proj', 'v_proj'],
   biasedModules: config => config.biasedModules,
   otherTensors: ({ hiddenSize }) => layerNormTensors(['self_attn_layer_norm', 'final_layer_norm'], hiddenSize),

@@ -32,15 +32,24 @@ export function optClientTensorNames({ tiedEmbeddings, traits }: OptConfig): Cli
   }
 }
 
-export function clientTensors({ hiddenSize, maxPositions, traits }: OptConfig): readonly ExpectedTensor[] {
-  const { embeddingWidth, finalNorm } = traits
-  const projections = [
-    { name: `${decoder}.project_in.weight`, shape: [hiddenSize, embeddingWidth] },
-    { name: `${decoder}.project_out.weight`, shape: [embeddingWidth, hiddenSize] }
+/** From embeddings to hidden states and back, where embeddings are narrower. */
+export function optProjections({ hiddenSize, traits: { embeddingWidth } }: OptConfig): readonly LinearModule[] {
+  if (embeddingWidth === hiddenSize) return []
+  return [
+    { name: `${decoder}.project_in`, inFeatures: embeddingWidth, outFeatures: hiddenSize },
+    { name: `${decoder}.project_out`, inFeatures: hiddenSize, outFeatures: embeddingWidth }
   ]
+}
+
+export function clientTensors(config: OptConfig): readonly ExpectedTensor[] {
+  const { hiddenSize, maxPositions, traits } = config
+  const { finalNorm } = traits
   return [
     { name: `${decoder}.embed_positions.weight`, shape: [maxPositions + positionOffset, hiddenSize] },
-    ...(embeddingWidth === hiddenSize ? [] : projections),
+    ...optProjections(config).map(({ name, inFeatures, outFeatures }) => ({
+      name: `${name}.weight`,
+      shape: [outFeatures, inFeatures]
+    })),
     ...(finalNorm ? layerNormTensors([`${decoder}.final_layer_norm`], hiddenSize) : [])
   ]
 }

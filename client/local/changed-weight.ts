@@ -1,0 +1,150 @@
+// A weight of the client's own graphs with an adapter's change in it: computed again where the adapter has changed, and its gradient
+// passed on to the adapter. Knows no tuning method.
+import { type DataOf, type Float32Tensor, tensor } from '../../common/tensor.ts'
+import { sharedTensor } from '../../runtime/session.ts'
+import type { Parameter } from './parameter.ts'
+
+/** What changes a weight W [out, in], or gradients of it: (W + b a) ∘ output ∘ input. */
+export interface WeightParts {
+  /** [rank, in] */
+  readonly a?: Float32Tensor
+  /** [out, rank] */
+  readonly b?: Float32Tensor
+  /** [in] */
+  readonly input?: Float32Tensor
+  /** [out] */
+  readonly output?: Float32Tensor
+}
+
+/** Where the change comes from, and where its gradients go. */
+export interface WeightSource {
+  parts(): WeightParts
+  requiresGrad(): boolean
+  accumulate(gradients: WeightParts): void
+}
+
+/** Adds `left` [rows, rank] times `right` [rank, columns] to a matrix [rows, columns]. Sums in double precision. */
+export function addProduct(matrix: Float32Tensor, left: Float32Tensor, right: Float32Tensor): void {
+  const [rows, rank] = left.shape as [number, number]
+  const columns = right.shape[1]!
+  const sums = new Float64Array(columns)
+  for (let row = 0; row < rows; row++) {
+    sums.fill(0)
+    for (let k = 0; k < rank; k++) {
+      const factor = left.data[row * rank + k]!
+      const from = right.data.subarray(k * columns, (k + 1) * columns)
+      for (let column = 0; column < columns; column++) sums[column]! += factor * from[column]!
+    }
+    const into = matrix.data.subarray(row * columns, (row + 1) * columns)
+    for (let column = 0; column < columns; column++) into[column]! += sums[column]!
+  }
+}
+
+export function transpose({ shape, data }: Float32Tensor): Float32Tensor {
+  const [rows, columns] = shape as [number, number]
+  const out = new Float32Array(data.length)
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) out[column * rows + row] = data[row * columns + column]!
+  }
+  return { dtype: 'float32', shape: [columns, rows], data: out }
+}
+
+/** Multiplies the rows (axis 0) or columns (axis 1) of a matrix, or the elements of a vector, by those of `factors`. */
+export function scaleAxis({ shape, data }: Float32Tensor, factors: Float32Tensor, axis: 0 | 1): void {
+  const columns = shape[1] ?? 1
+  for (let index = 0; index < data.length; index++) {
+    data[index]! *= factors.data[axis === 0 ? Math.floor(index / columns) : index % columns]!
+  }
+}
+
+/** Sums of the products of two matrices' elements, for each row (axis 0) or column (axis 1). */
+function sumProducts(left: Float32Tensor, right: Float32Tensor, axis: 0 | 1): Float32Tensor {
+  const columns = left.shape[1]!
+  const sums = new Float64Array(left.shape[axis]!)
+  for (let index = 0; index < left.data.length; index++) {
+    sums[axis === 0 ? Math.floor(index / columns) : index % columns]! += left.data[index]! * right.data[index]!
+  }
+  return tensor('float32', [sums.length], Float32Array.from(sums))
+}
+
+const copyOf = ({ shape, data }: Float32Tensor): Float32Tensor => tensor('float32', shape, data.slice())
+
+/** The gradients of the parts of a change from that of the changed weight; all matrices [out, in]. */
+function partGradients(own: Float32Tensor, gradient: Float32Tensor, { a, b, input, output }: WeightParts): WeightParts {
+  const inner = copyOf(own)
+  if (a !== undefined && b !== undefined) addProduct(inner, b, a)
+  const scaledBy = (matrix: Float32Tensor, rows?: Float32Tensor, columns?: Float32Tensor): Float32Tensor => {
+    const scaled = copyOf(matrix)
+    if (rows !== undefined) scaleAxis(scaled, rows, 0)
+    if (columns !== undefined) scaleAxis(scaled, columns, 1)
+    return scaled
+  }
+  const ofInner = scaledBy(gradient, output, input)
+  const product = (left: Float32Tensor, right: Float32Tensor): Float32Tensor => {
+    const shape = [left.shape[0]!, right.shape[1]!]
+    const out = tensor('float32', shape)
+    addProduct(out, left, right)
+    return out
+  }
+  return {
+    a: a && b && product(transpose(b), ofInner),
+    b: a && b && product(ofInner, transpose(a)),
+    input: input && sumProducts(gradient, scaledBy(inner, output), 1),
+    output: output && sumProducts(gradient, scaledBy(inner, undefined, input), 0)
+  }
+}
+
+const partNames = ['a', 'b', 'input', 'output'] as const
+
+function isSame(left: WeightParts, right: WeightParts): boolean {
+  return partNames.every(name => {
+    const [one, other] = [left[name]?.data, right[name]?.data]
+    if (one === undefined || other === undefined) return one === other
+    return one.length === other.length && one.every((value, index) => value === other[index])
+  })
+}
+
+/** Stands in the place of the model's own weight [out, in]. No optimizer sees it: it has no gradient of its own. */
+export class ChangedWeight implements Parameter {
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly grad = null
+  readonly #own: Parameter
+  readonly #source: WeightSource
+  readonly #changed: DataOf<'float32'>
+  /** that `#changed` was computed with */
+  #parts: WeightParts | null = null
+
+  constructor(own: Parameter, source: WeightSource) {
+    this.name = own.name
+    this.shape = own.shape
+    this.#own = own
+    this.#source = source
+    this.#changed = sharedTensor('float32', own.shape).data
+  }
+
+  get requiresGrad(): boolean {
+    return this.#source.requiresGrad()
+  }
+
+  /** computed again where the adapter has changed since the last time */
+  get data(): DataOf<'float32'> {
+    const { a, b, input, output } = this.#source.parts()
+    if (this.#parts !== null && isSame(this.#parts, { a, b, input, output })) return this.#changed
+    const weight = tensor('float32', this.shape, this.#changed)
+    weight.data.set(this.#own.data)
+    if (a !== undefined && b !== undefined) addProduct(weight, b, a)
+    if (output !== undefined) scaleAxis(weight, output, 0)
+    if (input !== undefined) scaleAxis(weight, input, 1)
+    const copy = (part?: Float32Tensor) => part && copyOf(part)
+    this.#parts = { a: copy(a), b: copy(b), input: copy(input), output: copy(output) }
+    return this.#changed
+  }
+
+  /** Passes the gradient of the changed weight on to the adapter. */
+  passOn(gradient: Float32Array): void {
+    const { shape, data } = this.#own
+    const [own, ofChanged] = [data, gradient as DataOf<'float32'>].map(values => tensor('float32', shape, values))
+    this.#source.accumulate(partGradients(own!, ofChanged!, this.#source.parts()))
+  }
+}
