@@ -179,7 +179,7 @@ describe('batches that are under way together', () => {
     const again = await getPeftModel(base, { peftType: 'LORA', r: 2, targetModules: ['q_proj'] }, { seed: 1 })
     const [alone] = await collectAll(train(again, [real], options))
     assert.deepEqual([both!.loss, both!.gradNorm], [alone!.loss, alone!.gradNorm])
-    const none = { code: 'INVALID_ARGUMENT', message: /no label (of the examples )?counts/ }
+    const none = { code: 'INVALID_ARGUMENT', message: /the (batch has|examples have) no labels/ }
     await assert.rejects(collectAll(train(again, [empty], options)), none)
     await again.unload()
     await assert.rejects(evaluateLoss(base, [empty], { padTokenId: 0 }), none)

@@ -83,7 +83,7 @@ describe('a model with an adapter', () => {
         code: 'INVALID_ARGUMENT',
         message: /the adapter is unloaded/
       })
-      await assert.rejects(model.generate(inputIds[0]!), { message: /use the model that unload\(\) has given/ })
+      await assert.rejects(model.generate(inputIds[0]!), { message: /use the model that unload\(\) returned/ })
       assert.deepEqual((await other.forward({ inputIds })).logits, expected)
       await other.unload()
       await other.unload()
