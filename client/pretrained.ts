@@ -147,7 +147,7 @@ async function loadTokenizerIfAny(path: string, signal?: AbortSignal): Promise<T
 async function joinSwarm(
   options: PretrainedOptions,
   model?: string
-): Promise<{ network: Network; leave: () => Promise<void> }> {
+): Promise<{ network: Network; leave: () => Promise<void>; swarmName?: string }> {
   if (options.network !== undefined) return { network: options.network, leave: async () => {} }
   const { swarm, initialPeers, multicast, onFound, allow, identityPath, logger } = options
   const access = membership({ swarm, join: initialPeers, multicast, model })
@@ -156,7 +156,7 @@ async function joinSwarm(
   }
   const network = await createNetwork({ listen: [], ...access, onFound, allow, identityPath, logger })
   await runStage(options.onProgress, { stage: 'connect' }, () => startOrStop(network, options.signal))
-  return { network, leave: () => network.stop() }
+  return { network, leave: () => network.stop(), swarmName: access.swarmName }
 }
 
 /** The models that the swarm serves. */
@@ -195,7 +195,7 @@ async function auditable(checkpoint: Checkpoint, { threads }: PretrainedOptions)
 
 async function assemble(
   checkpoint: Checkpoint,
-  { network, leave }: Awaited<ReturnType<typeof joinSwarm>>,
+  { network, leave, swarmName }: Awaited<ReturnType<typeof joinSwarm>>,
   languageHead: boolean,
   options: PretrainedOptions
 ): Promise<ModelParts> {
@@ -218,6 +218,7 @@ async function assemble(
     queueOf: (peerId, asking) => queueOf(network, peerId, peers.addressesOf(peerId), asking.signal),
     model: identity,
     modelName: checkpoint.name,
+    swarmName,
     blame,
     audited: (options.audit?.probability ?? 0) > 0,
     requireDtype: options.requireDtype,

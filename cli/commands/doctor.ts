@@ -111,11 +111,23 @@ async function probePeers(network: Network, signal: AbortSignal): Promise<ProbeA
 }
 
 /** The states of all models that are announced, and of the one that the user has. */
-function judgeModels(servers: readonly Announcement[], checkpoint: Checkpoint | undefined): Finding[] {
+function judgeModels(
+  servers: readonly Announcement[],
+  checkpoint: Checkpoint | undefined,
+  swarm: string | undefined
+): Finding[] {
   const stateOf = (model: ModelName, numBlocks: number) => {
     const seen = servers.filter(server => server.model === model.identity)
     const blocks = { first: 0, end: numBlocks }
-    return swarmState({ connected: 1, model, blocks, servers: seen, served: modelsOf(servers), needs: ['inference'] })
+    return swarmState({
+      connected: 1,
+      swarm,
+      model,
+      blocks,
+      servers: seen,
+      served: modelsOf(servers),
+      needs: ['inference']
+    })
   }
   if (checkpoint) {
     const { identity, name, config } = checkpoint
@@ -192,7 +204,7 @@ async function joinSwarm(
     found.push(...judgeAddresses(dials.flatMap(({ failure }) => failure ?? [])))
     found.push(judgeReach(answers, isFixed), judgeClock(answers))
     const versions = [...answers, ...servers].map(peer => peer.version)
-    found.push(judgeVersions(version, versions), ...judgeModels(servers, checkpoint))
+    found.push(judgeVersions(version, versions), ...judgeModels(servers, checkpoint, entry.swarmName))
   } catch (error) {
     if (error instanceof SwarmError && error.code === 'ABORTED') throw error
     if (error instanceof SwarmStateError) found.push(judgeState('swarm', error.state))

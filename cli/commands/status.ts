@@ -72,7 +72,12 @@ async function status(path: string | undefined, flags: StatusFlags): Promise<voi
         const asksAll = access.multicastTag !== undefined && model === undefined
         if (asksAll) await pause(multicastSettleMs, interrupt.signal)
       })
-      const look = () => lookAround(network, model, AbortSignal.any([interrupt.signal, AbortSignal.timeout(timeoutMs)]))
+      const look = () =>
+        lookAround(
+          network,
+          { model, swarm: access.swarmName },
+          AbortSignal.any([interrupt.signal, AbortSignal.timeout(timeoutMs)])
+        )
       if (flags.watch === undefined) show(await whileWaiting('looking for servers', look), flags)
       else await watch(look, { ...flags, signal: interrupt.signal })
       interrupt.release()
@@ -105,7 +110,11 @@ interface View {
 }
 
 /** What the swarm announces, and what each server says when it is asked. */
-async function lookAround(network: Network, model: AnnouncedModel | undefined, signal: AbortSignal): Promise<View> {
+async function lookAround(
+  network: Network,
+  { model, swarm }: { model?: AnnouncedModel; swarm?: string },
+  signal: AbortSignal
+): Promise<View> {
   const found = model
     ? await findServers(network, model.identity, { signal, verify: false })
     : await surveySwarm(network, { signal })
@@ -120,12 +129,19 @@ async function lookAround(network: Network, model: AnnouncedModel | undefined, s
     const seen = group.map(({ server }) => server)
     const { name, totalBlocks } = model ?? modelsOf(seen)[0]!
     const blocks = { first: 0, end: totalBlocks }
-    const why = swarmState({ connected: 1, model: { identity, name }, blocks, servers: seen, needs: ['inference'] })
+    const why = swarmState({
+      connected: 1,
+      swarm,
+      model: { identity, name },
+      blocks,
+      servers: seen,
+      needs: ['inference']
+    })
     const notServed = uncovered(totalBlocks, servers).map(formatRange)
     return { model: identity, name, totalBlocks, state: why.kind, notServed, servers, why }
   })
   const served = model && models.length === 0 ? modelsOf(await surveySwarm(network, { signal })) : []
-  return { models, nothing: swarmState({ connected: 1, ...(model && { model }), served }) }
+  return { models, nothing: swarmState({ connected: 1, swarm, ...(model && { model }), served }) }
 }
 
 function drawState(state: SwarmState): string[] {

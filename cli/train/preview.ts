@@ -124,17 +124,15 @@ async function inspectModel(init: PreviewInit, inspect: (tuned: TunedModel) => P
 /** Joins the swarm and looks for servers of the model. Throws UNREACHABLE, BLOCKS_UNAVAILABLE. */
 async function lookForServers({ config, model, access, signal }: PreviewInit): Promise<string> {
   const flags = { ...access, join: [...config.initial_peers] }
-  const network = await createNetwork({
-    listen: [],
-    ...networkAccess(await readAccess(flags), { model: model.identity })
-  })
+  const entry = networkAccess(await readAccess(flags), { model: model.identity })
+  const network = await createNetwork({ listen: [], ...entry })
   try {
     await startOrStop(network, signal)
     const servers = await findServers(network, model.identity, { signal })
     const blocks = { first: 0, end: model.config.numBlocks }
     const named = { identity: model.identity, name: config.model }
     const served = servers.length > 0 ? [] : modelsOf(await findServers(network, '', { signal }))
-    const state = swarmState({ connected: 1, model: named, blocks, servers, served })
+    const state = swarmState({ connected: 1, swarm: entry.swarmName, model: named, blocks, servers, served })
     if (state.kind !== 'complete') throw new SwarmStateError(state)
     return `reached, ${plural(servers.length, 'server')} ${servers.length === 1 ? 'holds' : 'hold'} all ${plural(blocks.end, 'block')}`
   } finally {

@@ -50,7 +50,14 @@ type Of<Kind extends SwarmStateKind, State = SwarmState> = State extends SwarmSt
 
 const describeModel = ({ name, identity }: ModelName): string => `${name} (${identity.slice(0, 8)})`
 
-const nameOf = (model: ModelName | undefined): string => model?.name ?? '<model>'
+/** The model as an argument: a name of the hub as it is; of other models only the name is known here, and not where they are. */
+function argumentOf(model: ModelName | undefined): string {
+  if (model === undefined) return '<model>'
+  return model.name.includes('/') ? model.name : `<path of ${model.name}>`
+}
+
+/** How another machine gets into the swarm. @param swarm name of the private swarm; undefined: an open one */
+const wayIn = (swarm: string | undefined): string => (swarm === undefined ? '--join <address>' : '--swarm <invite>')
 
 /** models and servers that a sentence names */
 const mostNamed = 4
@@ -72,12 +79,18 @@ const nameSwarm = (swarm: string): string => (swarm === '' ? 'this private swarm
 const blocksOf = (missing: readonly number[]): string =>
   `block${missing.length === 1 ? '' : 's'} ${formatBlocks(missing)}`
 
+/** The model, and the private swarm, of a state. */
+interface Where {
+  readonly model?: ModelName
+  readonly swarm?: string
+}
+
 /** The command that starts a server of the first run of missing blocks; servers are not started by the SDK. */
-export function startCommand(missing: readonly number[], model?: ModelName): string {
+export function startCommand(missing: readonly number[], { model, swarm }: Where = {}): string {
   const first = missing[0]!
   const past = missing.findIndex((block, index) => block !== first + index)
   const end = past === -1 ? missing.at(-1)! + 1 : first + past
-  return `swarm serve ${nameOf(model)} --blocks ${first}-${end} --join <address>`
+  return `swarm serve ${argumentOf(model)} --blocks ${first}-${end} ${wayIn(swarm)}`
 }
 
 const restingWords: Record<RestingState, string> = { paused: 'paused', joining: 'still loading', draining: 'leaving' }
@@ -118,7 +131,7 @@ const table = {
     const whose = swarm !== undefined ? ` of ${nameSwarm(swarm)}` : model ? ` that serves ${describeModel(model)}` : ''
     return {
       what: `no peer${whose} answers on this LAN (searched by multicast for ${Math.round(searchedMs / second)} s)`,
-      next: `start one with 'swarm serve ${nameOf(model)}', or name a peer elsewhere with ${join}; 'swarm doctor' checks multicast`
+      next: `start one with 'swarm serve ${argumentOf(model)}${swarm ? ` --swarm ${swarm}` : ''}', or name a peer elsewhere with ${join}; 'swarm doctor' checks multicast`
     }
   },
   unreachable: ({ dials }) => ({
@@ -147,15 +160,15 @@ const table = {
     what: `the allow-list of this peer does not name the peer to join:${lines(dials)}`,
     next: `add its peer id to ${allow}`
   }),
-  'no-server': ({ model }) => ({
+  'no-server': ({ model, swarm }) => ({
     what: model
       ? `no server of ${describeModel(model)} is known in the swarm, nor of another model`
       : 'no server is known in the swarm',
-    next: `start one with 'swarm serve ${nameOf(model)} --join <address>'`
+    next: `start one with 'swarm serve ${argumentOf(model)} ${wayIn(swarm)}'`
   }),
-  'other-model': ({ model, served }) => ({
+  'other-model': ({ model, served, swarm }) => ({
     what: `no server of ${describeModel(model)}; the swarm serves ${listed(served.map(describeModel))}`,
-    next: `use a model that the swarm serves, or start a server with 'swarm serve ${model.name} --join <address>'`
+    next: `use a model that the swarm serves, or start a server with 'swarm serve ${argumentOf(model)} ${wayIn(swarm)}'`
   }),
   'other-revision': ({ model, served }, { revision, fromPeers }) => ({
     what: `no server of ${describeModel(model)}; the swarm serves ${listed(served.map(describeModel))}: another revision or conversion`,
@@ -165,10 +178,10 @@ const table = {
     restingSentence(
       state,
       "wait for its schedule, resume it ('kill -USR2 <pid>' on its machine), or start another with " +
-        `'${startCommand(state.missing, state.model)}'`
+        `'${startCommand(state.missing, state)}'`
     ),
   joining: state => restingSentence(state, "try again in a minute; 'swarm status --watch' shows when it is online"),
-  draining: state => restingSentence(state, `start another server with '${startCommand(state.missing, state.model)}'`),
+  draining: state => restingSentence(state, `start another server with '${startCommand(state.missing, state)}'`),
   'other-version': ({ missing, others, needs, model }) => ({
     what: `no server of ${blocksOf(missing)}${model ? ` of ${describeModel(model)}` : ''} speaks a version of this build: ${listed(
       others.map(server => {
@@ -179,9 +192,9 @@ const table = {
     )}`,
     next: 'update the older of the two'
   }),
-  incomplete: ({ missing, online, resting, model }) => ({
+  incomplete: ({ missing, online, resting, ...where }) => ({
     what: `no server for ${blocksOf(missing)} (${plural(online, 'server')} of this model seen${alsoResting(resting)})`,
-    next: `start one with '${startCommand(missing, model)}'`
+    next: `start one with '${startCommand(missing, where)}'`
   }),
   complete: () => ({ what: 'every block is served', next: '' })
 } as const satisfies { [Kind in SwarmStateKind]: (state: Of<Kind>, words: Words) => StateSentence }

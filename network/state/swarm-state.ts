@@ -83,12 +83,13 @@ export type SwarmState =
       readonly self?: string
     }
   /** peers answer, and no server of any model is announced */
-  | { readonly kind: 'no-server'; readonly model?: ModelName }
+  | { readonly kind: 'no-server'; readonly model?: ModelName; readonly swarm?: string }
   /** the swarm serves other models, or another revision of a model with this name */
   | {
       readonly kind: 'other-model' | 'other-revision'
       readonly model: ModelName
       readonly served: readonly ModelName[]
+      readonly swarm?: string
     }
   /** every missing block is held by a server that does not serve now */
   | {
@@ -97,6 +98,7 @@ export type SwarmState =
       readonly resting: readonly SeenServer[]
       readonly online: number
       readonly model?: ModelName
+      readonly swarm?: string
     }
   /** every missing block is held by an online server that speaks another version of a protocol */
   | {
@@ -115,6 +117,7 @@ export type SwarmState =
       readonly resting: readonly SeenServer[]
       readonly online: number
       readonly model?: ModelName
+      readonly swarm?: string
     }
   | { readonly kind: 'complete' }
 
@@ -144,7 +147,7 @@ function missingBlocks(servers: readonly SeenServer[], blocks: BlockRange): numb
 function stateOfServers(
   servers: readonly SeenServer[],
   blocks: BlockRange,
-  { model, needs = [] }: Pick<SwarmKnowledge, 'model' | 'needs'>
+  { model, swarm, needs = [] }: Pick<SwarmKnowledge, 'model' | 'swarm' | 'needs'>
 ): SwarmState {
   const spoken = servers.filter(({ protocols }) => unspokenOf(needs, protocols).length === 0)
   const missing = missingBlocks(spoken, blocks)
@@ -159,7 +162,8 @@ function stateOfServers(
   const resting = servers.filter(
     server => (restingStates as readonly string[]).includes(server.state) && missing.some(block => holds(block)(server))
   )
-  const found = { missing, resting, online, ...(model && { model }) }
+  const named = { ...(model && { model }), ...(swarm !== undefined && { swarm }) }
+  const found = { missing, resting, online, ...named }
   if (!missing.every(block => resting.some(holds(block)))) return { kind: 'incomplete', ...found }
   // paused is the most informative state, because it lasts until an operator or a schedule ends it
   return { kind: restingStates.find(state => resting.some(server => server.state === state))!, ...found }
@@ -177,9 +181,9 @@ export function swarmState(known: SwarmKnowledge): SwarmState {
     if (searchedMs === undefined) return { kind: 'no-way-in', ...named }
     return { kind: 'none-found', searchedMs, ...named, ...(model && { model }) }
   }
-  if (servers.length > 0) return stateOfServers(servers, blocks ?? { first: 0, end: 0 }, { model, needs })
+  if (servers.length > 0) return stateOfServers(servers, blocks ?? { first: 0, end: 0 }, { model, swarm, needs })
   const others = served.filter(({ identity }) => identity !== model?.identity)
-  if (model === undefined || others.length === 0) return { kind: 'no-server', ...(model && { model }) }
+  if (model === undefined || others.length === 0) return { kind: 'no-server', ...(model && { model }), ...named }
   const isRevision = others.some(({ name }) => name === model.name)
-  return { kind: isRevision ? 'other-revision' : 'other-model', model, served: others }
+  return { kind: isRevision ? 'other-revision' : 'other-model', model, served: others, ...named }
 }

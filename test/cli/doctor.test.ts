@@ -117,7 +117,7 @@ test('a model is ok where every block is served; what one can wait for is a warn
     [incomplete.status, incomplete.message],
     ['fail', 'no server for blocks 6..11 (1 server of this model seen)']
   )
-  assert.equal(incomplete.mend, "start one with 'swarm serve tiny --blocks 6-12 --join <address>'")
+  assert.equal(incomplete.mend, "start one with 'swarm serve <path of tiny> --blocks 6-12 --join <address>'")
   const statuses = [
     { servers: [server(0, 12, 'paused')] },
     { served: [{ identity: 'cd'.repeat(32), name: 'tiny' }] },

@@ -120,7 +120,7 @@ describe('a swarm that cannot be used', { timeout: 240 * second }, () => {
       swarm('doctor', model, '--host', 'localhost', '--no-mdns', ...address)
     ])
     const sentence = /no server for blocks 6\.\.11 \(1 server of this model seen\)/
-    const next = "start one with 'swarm serve tiny --blocks 6-12 --join <address>'"
+    const next = "start one with 'swarm serve <path of tiny> --blocks 6-12 --join <address>'"
     assert.match(failed.stderr, new RegExp(`^swarm: ${sentence.source}; ${next}\n`))
     assert.match(shown.stdout, new RegExp(`\n {2}not served: 6\\.\\.11\n {2}→ ${next}\n$`))
     assert.match(found.stdout, new RegExp(`\nfail {2}model +${sentence.source}\n +→ ${next}\n`))

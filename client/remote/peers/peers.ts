@@ -60,6 +60,8 @@ export interface PeersComponents {
   readonly model?: string
   /** its name, for messages */
   readonly modelName?: string
+  /** name of the private swarm, for messages; undefined: an open swarm */
+  readonly swarmName?: string
   /** record of offences; default: empty, and lost with this object */
   readonly blame?: Blame
   /** first answers of servers that are not known are checked before they are used: one that lied long ago may be tried again. Default false */
@@ -404,10 +406,10 @@ export class Peers {
   async #explain(cause: SwarmError, { blocks, needs, signal }: Wanted): Promise<SwarmError> {
     const now = this.#now()
     const servers = this.#servers.filter(({ expiresAt }) => expiresAt > now)
-    const { model: identity, modelName: name } = this.#components
+    const { model: identity, modelName: name, swarmName: swarm } = this.#components
     const model = identity !== undefined && name !== undefined ? { model: { identity, name } } : {}
     const served = servers.length === 0 ? await this.#served(signal) : []
-    const state = swarmState({ connected: 1, ...model, blocks, servers, needs, served })
+    const state = swarmState({ connected: 1, swarm, ...model, blocks, servers, needs, served })
     return state.kind === 'complete' ? cause : new SwarmStateError(state, { cause })
   }
 

@@ -64,7 +64,7 @@ const cases: readonly { kind: SwarmState['kind']; known: SwarmKnowledge; cli: Re
   {
     kind: 'none-found',
     known: { connected: 0, searchedMs: 15_000, model },
-    cli: /^no peer that serves tiny \(abababab\) answers.*; start one with 'swarm serve tiny', or .*--join <host:port>/
+    cli: /^no peer that serves tiny \(abababab\) answers.*; start one with 'swarm serve <path of tiny>', or .*--join <host:port>/
   },
   {
     kind: 'unreachable',
@@ -101,7 +101,7 @@ const cases: readonly { kind: SwarmState['kind']; known: SwarmKnowledge; cli: Re
   {
     kind: 'no-server',
     known: known({}),
-    cli: /^no server of tiny \(abababab\) is known in the swarm, nor of another model; start one with 'swarm serve tiny --join <address>'$/
+    cli: /^no server of tiny \(abababab\) is known in the swarm, nor of another model; start one with 'swarm serve <path of tiny> --join <address>'$/
   },
   { kind: 'no-server', known: { connected: 2 }, cli: /^no server is known in the swarm; start one/ },
   {
@@ -133,12 +133,32 @@ const cases: readonly { kind: SwarmState['kind']; known: SwarmKnowledge; cli: Re
   {
     kind: 'draining',
     known: known({ servers: [server(0, 11), server(11, 12, 'draining')] }),
-    cli: /^the only server of block 11 of .* is leaving: .*; start another server with 'swarm serve tiny --blocks 11-12 --join <address>'$/
+    cli: /^the only server of block 11 of .* is leaving: .*; start another server with 'swarm serve <path of tiny> --blocks 11-12 --join <address>'$/
   },
   {
     kind: 'incomplete',
     known: known({ servers: [server(0, 4), server(8, 9), server(5, 6, 'paused')] }),
-    cli: /^no server for blocks 4\.\.7, 9\.\.11 \(2 servers of this model seen; of the servers that hold some of them …Wserver5 is paused\); start one with 'swarm serve tiny --blocks 4-8 --join <address>'$/
+    cli: /^no server for blocks 4\.\.7, 9\.\.11 \(2 servers of this model seen; of the servers that hold some of them …Wserver5 is paused\); start one with 'swarm serve <path of tiny> --blocks 4-8 --join <address>'$/
+  },
+  {
+    kind: 'incomplete',
+    known: known({ servers: [server(0, 4)], swarm: 'lab' }),
+    cli: /; start one with 'swarm serve <path of tiny> --blocks 4-12 --swarm <invite>'$/
+  },
+  {
+    kind: 'paused',
+    known: known({ servers: [server(0, 12, 'paused')], swarm: 'lab' }),
+    cli: /or start another with 'swarm serve <path of tiny> --blocks 0-12 --swarm <invite>'$/
+  },
+  {
+    kind: 'no-server',
+    known: known({ swarm: 'lab', model: { identity: 'ab'.repeat(32), name: 'Qwen/Qwen3-8B' } }),
+    cli: /; start one with 'swarm serve Qwen\/Qwen3-8B --swarm <invite>'$/
+  },
+  {
+    kind: 'none-found',
+    known: { connected: 0, searchedMs: 15_000, swarm: 'lab' },
+    cli: /^no peer of swarm 'lab' answers on this LAN .*; start one with 'swarm serve <model> --swarm lab', or/
   },
   { kind: 'complete', known: known({ servers: [server(0, 12)] }), cli: /^every block is served$/ }
 ]
