@@ -153,7 +153,10 @@ test('peers made up on one host share what the host may have stored, each key to
   }
   // one key, always another peer: providers of one model, say
   for (let i = 0; i < maxKeysPerHost; i++) await from('ip4/192.0.2.1', 'ADD_PROVIDER', 'model')
-  await assert.rejects(from('ip4/192.0.2.1', 'ADD_PROVIDER', 'model'), code('BUSY', /store too much/))
+  await assert.rejects(
+    from('ip4/192.0.2.1', 'ADD_PROVIDER', 'model'),
+    code('BUSY', /exceeds its quota of stored records/)
+  )
   await assert.rejects(from('ip4/192.0.2.1', 'PUT_VALUE', 'another'), code('BUSY'))
   await from('ip4/192.0.2.2', 'PUT_VALUE', 'of another host')
   assert.equal(stored.length, maxKeysPerHost + 1)
