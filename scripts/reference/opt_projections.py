@@ -2,6 +2,8 @@
 
 test/reference/opt-projections/<case>/: an adapter as PEFT saves it.
 test/reference/opt-projections/logits.safetensors: `ids`, `mask` and `<case>.logits`.
+test/reference/opt-projections/norm-first-base/: a small OPT with narrow embeddings and norms first, the last norm included.
+test/reference/opt-projections/others.safetensors: `ids` of one row; outputs of all-linear LoRA in `seq-cls`, `features` and `norm-first`.
 test/reference/opt-projections/<method>.safetensors: twenty steps of some of the cases, as tuning.py writes them.
 """
 import os
@@ -10,7 +12,7 @@ import shutil
 import torch
 from peft import AdaLoraConfig, IA3Config, LoraConfig, get_peft_model
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification, OPTConfig, OPTForCausalLM
 
 import tuning
 from common import REFERENCE, ROOT
@@ -48,6 +50,40 @@ def started(name):
     return model, config
 
 
+def write_others():
+    """The other tasks of OPT, and the other place of its norms."""
+    torch.manual_seed(9)
+    ids = torch.randint(3, 31, (1, 7))
+    norm_first = "test/reference/opt-projections/norm-first-base"
+    base = OPTForCausalLM(OPTConfig(hidden_size=16, num_attention_heads=2, num_hidden_layers=2, ffn_dim=24, word_embed_proj_dim=8, vocab_size=31,
+                                    max_position_embeddings=16, do_layer_norm_before=True, dropout=0.0))
+    for parameter in base.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    base.save_pretrained(norm_first)
+    (ROOT / norm_first / "model.safetensors").chmod(0o644)
+    models = {
+        "seq-cls": ("SEQ_CLS", BASE, AutoModelForSequenceClassification, dict(num_labels=3)),
+        "features": ("FEATURE_EXTRACTION", BASE, AutoModel, {}),
+        "norm-first": ("CAUSAL_LM", norm_first, AutoModelForCausalLM, {}),
+    }
+    tensors = {"ids": ids}
+    for name, (task, path, auto, options) in models.items():
+        model = get_peft_model(auto.from_pretrained(path, dtype=torch.float32, attn_implementation="eager", dropout=0.0, **options),
+                               LoraConfig(task_type=task, r=2, lora_alpha=6, target_modules="all-linear")).eval()
+        for parameter_name, parameter in model.named_parameters():
+            if "lora_B" in parameter_name:
+                torch.nn.init.normal_(parameter, std=0.2)
+        with torch.no_grad():
+            out = model(input_ids=ids)
+        tensors[name] = (out.logits if "logits" in out else out.last_hidden_state).contiguous()
+        model.save_pretrained(FOLDER / name)
+        (FOLDER / name / "README.md").unlink()
+        (FOLDER / name / "adapter_model.safetensors").chmod(0o644)
+    save_file(tensors, FOLDER / "others.safetensors")
+    (FOLDER / "others.safetensors").chmod(0o644)
+    print({name: value.shape for name, value in tensors.items()})
+
+
 def main():
     os.chdir(ROOT)  # so that base_model_name_or_path is relative
     shutil.rmtree(FOLDER, ignore_errors=True)
@@ -83,6 +119,7 @@ def main():
         run = tuning.follow(model, rate, config, batches, loss_of)
         save_file(run, FOLDER / f"{name}.safetensors")
         print(name, run["losses"].tolist())
+    write_others()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import {
+  AutoDistributedModel,
+  AutoDistributedModelForSequenceClassification,
   type DistributedModelForCausalLM,
   exportMerged,
   getPeftModel,
@@ -147,6 +149,32 @@ describe('adapters of the projections of OPT-350m', () => {
       assertClose(await logitsOf(model), referenceOf(name), 1e-4, 'logits')
     })
   }
+
+  it('gives what PEFT gives in the other tasks', async () => {
+    const others = readReferences(folder, 'others.safetensors')
+    const input = { inputIds: others.ids as Tensor<'int64'> }
+    const options = { initialPeers: swarm.join, home: null }
+    await using features = await AutoDistributedModel.fromPretrained(path, options)
+    const encoder = await PeftModel.fromPretrained(features, referencePath(folder, 'features'))
+    const { lastHiddenState } = await encoder.forward(input)
+    assertClose([...lastHiddenState.data], [...(others.features as Float32Tensor).data], 1e-4, 'features')
+    await using classes = await AutoDistributedModelForSequenceClassification.fromPretrained(path, {
+      ...options,
+      numLabels: 3
+    })
+    const classifier = await PeftModel.fromPretrained(classes, referencePath(folder, 'seq-cls'))
+    const { logits } = await classifier.forward(input)
+    assertClose([...logits.data], [...(others['seq-cls'] as Float32Tensor).data], 1e-4, 'classes')
+  })
+
+  it('gives what PEFT gives where a norm comes before project_out', async () => {
+    const others = readReferences(folder, 'others.safetensors')
+    await using other = await startSwarm([[0, 2]], { path: referencePath(folder, 'norm-first-base') })
+    await using model = await other.connect()
+    const adapted = await PeftModel.fromPretrained(model, referencePath(folder, 'norm-first'))
+    const { logits } = await adapted.forward({ inputIds: others.ids as Tensor<'int64'> })
+    assertClose([...logits.data], [...(others['norm-first'] as Float32Tensor).data], 1e-4, 'logits')
+  })
 
   it('refuses to train with dropout on them, and computes with such an adapter otherwise', async () => {
     const message =
