@@ -28,7 +28,7 @@ import {
 } from '../tuning/index.ts'
 import { checkpointTarget } from '../tuning/target.ts'
 import { type MergePlan, planMerge } from './merge.ts'
-import { type AddedTensor, type OwnReplacement, replaceOwn } from './own.ts'
+import { type AddedTensor, type ModulesReplacement, replaceModulesToSave } from './modules-to-save.ts'
 
 /** What weights of an exported model are written as. */
 export type ExportDType = Exclude<WeightDType, 'float8e4m3fn'>
@@ -217,11 +217,11 @@ export async function exportMerged(
   const { task, peftType } = info
   const head = info.head.map(({ name, shape }) => parameter(name, shape))
   const target = checkpointTarget(checkpoint, task)
-  let own: OwnReplacement | undefined
+  let own: ModulesReplacement | undefined
   const modulesOf = (method: TuningMethod) => {
     const { modules, biases, tied } = chosenBy(method)
     const chosen = { modules: modules.filter(name => !classifierModules.includes(name)), biases, tied }
-    own = replaceOwn(checkpoint, chosen, task, name => readTensor(checkpoint, name, { signal }))
+    own = replaceModulesToSave(checkpoint, chosen, task, name => readTensor(checkpoint, name, { signal }))
     return [...head, ...own.parameters]
   }
   const method = await loadAdapter(adapter, target, { task, modulesOf, signal })

@@ -1,4 +1,4 @@
-// Replaces tensors outside the blocks with those that an adapter has trained whole. Knows no files.
+// Merges tensors outside the blocks that an adapter trained whole (modules_to_save): they replace the model's own. Knows no files.
 import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { setField } from '../../model/config/config-text.ts'
@@ -16,7 +16,7 @@ export interface AddedTensor {
   load(): Promise<Float32Tensor>
 }
 
-export interface OwnReplacement {
+export interface ModulesReplacement {
   /** to be filled with what the adapter holds, by the names that PEFT gives them */
   readonly parameters: readonly Parameter[]
   /** what is overwritten, once they are filled */
@@ -27,12 +27,12 @@ export interface OwnReplacement {
 }
 
 /** `read` gives a tensor of the checkpoint as float32. Throws INVALID_ARGUMENT for modules that there are not. */
-export function replaceOwn(
+export function replaceModulesToSave(
   checkpoint: Pick<Checkpoint, 'family' | 'config' | 'tensors'>,
   chosen: ModulesToSave,
   task: TaskType,
   read: (name: string) => Promise<Float32Tensor>
-): OwnReplacement {
+): ModulesReplacement {
   const { family, config, tensors } = checkpoint
   const { embedding, head } = family.clientTensorNames(config)
   const own = chosenTensors(checkpoint, chosen, task).map(each => {
