@@ -69,26 +69,45 @@ function sumProducts(left: Float32Tensor, right: Float32Tensor, axis: 0 | 1): Fl
 
 const copyOf = ({ shape, data }: Float32Tensor): Float32Tensor => tensor('float32', shape, data.slice())
 
+/** `left` [rows, n] times `right` [columns, n] transposed. Sums in double precision. */
+function dotRows(left: Float32Tensor, right: Float32Tensor): Float32Tensor {
+  const [rows, size] = left.shape as [number, number]
+  const columns = right.shape[0]!
+  const out = tensor('float32', [rows, columns])
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      let sum = 0
+      for (let k = 0; k < size; k++) sum += left.data[row * size + k]! * right.data[column * size + k]!
+      out.data[row * columns + column] = sum
+    }
+  }
+  return out
+}
+
+/** A matrix with its rows and columns multiplied; itself where there are no factors. */
+function scaledBy(matrix: Float32Tensor, rows?: Float32Tensor, columns?: Float32Tensor): Float32Tensor {
+  if (rows === undefined && columns === undefined) return matrix
+  const scaled = copyOf(matrix)
+  if (rows !== undefined) scaleAxis(scaled, rows, 0)
+  if (columns !== undefined) scaleAxis(scaled, columns, 1)
+  return scaled
+}
+
+/** Those of a and b, from the gradient [out, in] of their product. */
+function pairGradients(gradient: Float32Tensor, a: Float32Tensor, b: Float32Tensor): WeightParts {
+  const ofA = tensor('float32', a.shape)
+  addProduct(ofA, transpose(b), gradient)
+  return { a: ofA, b: dotRows(gradient, a) }
+}
+
 /** The gradients of the parts of a change from that of the changed weight; all matrices [out, in]. */
 function partGradients(own: Float32Tensor, gradient: Float32Tensor, { a, b, input, output }: WeightParts): WeightParts {
+  const pair = a && b && pairGradients(scaledBy(gradient, output, input), a, b)
+  if (input === undefined && output === undefined) return { ...pair }
   const inner = copyOf(own)
   if (a !== undefined && b !== undefined) addProduct(inner, b, a)
-  const scaledBy = (matrix: Float32Tensor, rows?: Float32Tensor, columns?: Float32Tensor): Float32Tensor => {
-    const scaled = copyOf(matrix)
-    if (rows !== undefined) scaleAxis(scaled, rows, 0)
-    if (columns !== undefined) scaleAxis(scaled, columns, 1)
-    return scaled
-  }
-  const ofInner = scaledBy(gradient, output, input)
-  const product = (left: Float32Tensor, right: Float32Tensor): Float32Tensor => {
-    const shape = [left.shape[0]!, right.shape[1]!]
-    const out = tensor('float32', shape)
-    addProduct(out, left, right)
-    return out
-  }
   return {
-    a: a && b && product(transpose(b), ofInner),
-    b: a && b && product(ofInner, transpose(a)),
+    ...pair,
     input: input && sumProducts(gradient, scaledBy(inner, output), 1),
     output: output && sumProducts(gradient, scaledBy(inner, undefined, input), 0)
   }
