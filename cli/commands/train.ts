@@ -3,7 +3,6 @@
 import { Command, Option } from 'commander'
 import {
   AutoDistributedModel,
-  checkRunFolder,
   describeAudits,
   loadTokenizer,
   loadTrainingData,
@@ -19,6 +18,7 @@ import {
 } from '../../client/index.ts'
 import { namedLabels } from '../../client/local/labels.ts'
 import { dependsOnLength } from '../../client/optim/index.ts'
+import { probeRunFolder } from '../../client/train/index.ts'
 import { classifierModules } from '../../client/tuning/index.ts'
 import { plural } from '../../common/plural.ts'
 import { withResource } from '../../common/resource.ts'
@@ -93,7 +93,7 @@ async function train(model: string | undefined, files: string[], flags: TrainFla
     note: line => print(`note: ${inWordsOfFlags(line, command.parent!)}`),
     joinIsDefault: command.getOptionValueSource('join') === 'env'
   })
-  if (flags.preview === undefined) await checkRunFolder(config, { resume: resume !== undefined })
+  if (flags.preview === undefined) await probeRunFolder(config, { resume: resume !== undefined })
   const options = await openingOptions(config, flags, signal)
   const source = await openSource(config, options)
   const data = await loadData(source, config, options)

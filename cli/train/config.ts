@@ -57,6 +57,12 @@ async function readSource(path: string) {
 export async function resolveTrainConfig(invocation: TrainInvocation): Promise<TrainConfig> {
   const { model, trainFiles, join: peers, joinIsDefault, flags } = invocation
   const path = configFile(invocation)
+  if (model !== undefined && path === undefined && isDataFile(model)) {
+    const files = [model, ...trainFiles].join(' ')
+    throw new UsageError(
+      `no model: '${model}' is a file of examples; give the model before it: swarm train <model> ${files}`
+    )
+  }
   const source = path === undefined ? undefined : await readSource(path)
   const inFile = source?.values ?? {}
   const fromFlags: Record<string, unknown> = configFromFlags(flags)
@@ -71,6 +77,9 @@ export async function resolveTrainConfig(invocation: TrainInvocation): Promise<T
   if (path !== undefined) return parseTrainLayers(layers, invocation.note)
   return inWordsOfArguments(() => parseTrainLayers(layers, invocation.note))
 }
+
+/** Whether an argument names data, and no model: the model was left out. */
+const isDataFile = (path: string): boolean => /\.(?:jsonl?|ndjson|[ct]sv|txt)(?:\.gz)?$/i.test(path)
 
 /** What is missing where there is no file, and what to give. */
 const missing: Readonly<Record<string, string>> = {

@@ -67,6 +67,7 @@ export {
   type MetricsLine,
   plotRun,
   previewRun,
+  probeRunFolder,
   type RunOptions,
   type RunPreview,
   readMetrics,

@@ -90,7 +90,16 @@ test('a run in a folder that takes no files', { skip: process.platform !== 'linu
   const data = join(folder, 'data.jsonl')
   await writeFile(data, '{"prompt": "a", "completion": "b"}\n')
   const line = await lineOf('train', tinyPath, data, '--output-dir', '/proc/none')
-  assert.equal(line, 'swarm: /proc/none/config.yaml: cannot be written (ENOENT): choose another folder')
+  assert.equal(line, 'swarm: /proc/none: cannot be written (ENOENT): choose another folder')
+})
+
+test('a run whose data cannot be read leaves no folder', async () => {
+  const data = join(folder, 'faq.csv')
+  await writeFile(data, 'question,answer\nWhat?,That.\n')
+  const output = join(folder, 'unborn')
+  const line = await lineOf('train', tinyPath, data, '--output-dir', output)
+  assert.match(line, /found question, answer; rename question, answer to prompt and completion$/)
+  await assert.rejects(stat(output), { code: 'ENOENT' })
 })
 
 test('an output that is full, a folder, or under a file', { skip: process.platform !== 'linux' }, async () => {

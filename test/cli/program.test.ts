@@ -26,7 +26,8 @@ test('a wrong command line ends with 2 and says what was meant', async () => {
     ],
     [['init', 'bad name!'], /^swarm: swarm name 'bad name!': expected/],
     [['train', 'm'], /: no files of examples: swarm train <model> <files...>; no folder for the run: --output-dir/],
-    [['train', 'm', 'f', '-o', 'r', '--max-steps', 'x'], /: --max-steps: Invalid input: expected number/],
+    [['train', 'm', 'f', '-o', 'r', '--max-steps', 'x'], /: --max-steps: expected a number, found "x"$/m],
+    [['train', 'a.csv', '-o', 'r'], /: no model: 'a\.csv' is a file of examples; .*: swarm train <model> a\.csv$/m],
     [['serve', 'm', '--blocks', '0-2', '--num-blocks', '2'], /'-b, --blocks <first-end>' cannot be used with/]
   ]
   for (const [argv, said] of cases) {

@@ -37,8 +37,15 @@ function describe(issue: z.core.$ZodIssue, locate: Locate, nameOf: (path: readon
   }
   const name = nameOf(issue.path)
   if (issue.input === undefined) return `${name}: is needed`
-  return `${at(issue.path)}${name}: ${issue.message}`
+  const { code, message, input } = issue
+  if (code === 'invalid_type' && ['string', 'number', 'boolean'].includes(typeof input)) {
+    return `${at(issue.path)}${name}: expected ${withArticle(issue.expected)}, found ${JSON.stringify(input)}`
+  }
+  return `${at(issue.path)}${name}: ${message}`
 }
+
+/** `a number`, `an array` */
+const withArticle = (noun: string): string => `${/^[aeio]/.test(noun) ? 'an' : 'a'} ${noun}`
 
 /** What the schema cannot say of one key alone. */
 function contradictions(config: TrainConfig): string[] {

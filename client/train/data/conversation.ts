@@ -157,7 +157,7 @@ export function encodeConversation(row: DataRow, conversation: Conversation, con
   if (chatTemplate === null) {
     throw new SwarmError(
       'UNSUPPORTED',
-      `${row.where}: "${field}" need a chat template, and this model's tokenizer has none (use prompt and completion instead)`
+      `${row.where}: "${field}" need a chat template, and this model's tokenizer has none (train a chat model, put a chat_template.jinja into this model's folder, or give prompt and completion)`
     )
   }
   const variables = variablesOf(row, field)

@@ -82,7 +82,9 @@ function unread(file: string): SwarmError {
   const advice =
     kind === undefined
       ? ''
-      : `; convert ${kind} first, in Python: datasets.load_dataset(…)['train'].to_json('train.jsonl')`
+      : /xls|db|sqlite|doc|pdf/i.test(kind)
+        ? `; save it as CSV or JSON lines first`
+        : `; convert ${kind} first, in Python: datasets.load_dataset(…)['train'].to_json('train.jsonl')`
   return new SwarmError('INVALID_ARGUMENT', `${file}: expected a file ending in ${extensions}${advice}`)
 }
 

@@ -2,4 +2,4 @@
 export { plotRun, readMetrics } from './log.ts'
 export type { MetricsLine } from './metrics.ts'
 export { type DataSummary, previewRun, type RunPreview, summarizeData } from './preview.ts'
-export { checkRunFolder, configName, type RunOptions, runTraining } from './run.ts'
+export { checkRunFolder, configName, probeRunFolder, type RunOptions, runTraining } from './run.ts'

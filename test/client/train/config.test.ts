@@ -95,7 +95,7 @@ suite('a configuration', () => {
       ['optim_args:\n  momentun: 0.9', /run\.yaml:2: unknown key 'optim_args\.momentun' \(did you mean momentum\?\)/],
       ['peft: { peft_type: LORRA }', /run\.yaml:1: peft\.peft_type: .*'LORA'/],
       ['peft: { peft_type: PROMPT_TUNING }', /peft\.num_virtual_tokens: is needed/],
-      ['\n\nmax_steps: ten', /run\.yaml:3: max_steps: .*expected number/],
+      ['\n\nmax_steps: ten', /run\.yaml:3: max_steps: expected a number, found "ten"$/],
       ['optim: adam', /run\.yaml:1: optim: .*"adamw"/],
       ['max_steps: 0', /max_steps: expected a number above 0, or -1/],
       ['lr_scheduler_type: constant\nwarmup_steps: 3', /'constant' has no warm-up: take constant_with_warmup/],

@@ -396,6 +396,8 @@ suite('bad input', () => {
       load(join(folder, 'a.parquet')),
       /a\.parquet: expected a file ending in .*; convert \.parquet first/
     )
+    const sheet = join(await write(t, { 'a.xlsx': 'PK' }), 'a.xlsx')
+    await assert.rejects(load(sheet), /a\.xlsx: expected a file ending in .*; save it as CSV or JSON lines first$/)
     await assert.rejects(load(folder), /a\.parquet: expected a file ending in .*; convert \.parquet first/)
   })
 })
