@@ -1,10 +1,10 @@
 // The servers of one model as this client knows them: present servers, round trips, recent failures. Routing decides,
 // with this data.
-import { delay, pause, settled, throwIfAborted, unlessAborted, within } from '../../../common/async.ts'
+import { delay, within } from '../../../common/async.ts'
 import { messageOf, SwarmError } from '../../../common/errors.ts'
 import { type Logger, silent } from '../../../common/logger.ts'
 import type { BlockRange } from '../../../common/range.ts'
-import { minute, second } from '../../../common/units.ts'
+import { second } from '../../../common/units.ts'
 import type { Announcement } from '../../../network/discovery/announcement.ts'
 import { SwarmStateError } from '../../../network/state/error.ts'
 import { type ModelName, swarmState } from '../../../network/state/swarm-state.ts'
@@ -18,17 +18,8 @@ import { Experience } from './experience.ts'
 import { givenUp } from './given-up.ts'
 import { LatenessJudge, type QueueOf } from './lateness.ts'
 import { type Ping, RoundTrips } from './round-trips.ts'
+import { ServerList, type ServerSource } from './server-list.ts'
 
-/** The list of servers is refreshed when it is older. */
-const refreshMs = 1 * minute
-/** The first route waits at most so long for round trips; servers that have not answered count as unknown. */
-const firstPingsMs = 1 * second
-/** It waits less once servers of every block have answered: as long again as they took, and at least so long. */
-const leastPingsMs = 0.05 * second
-/** The first pings meet handshakes and compiling at this client: after so long, servers are pinged once more. */
-const secondPingsMs = 1 * second
-/** Where blocks are missing they are looked for thoroughly, but not more often. */
-const thoroughMs = 0.1 * second
 /** Distance that is added to an avoided server: it is used only if no other has the blocks. */
 const avoidedMs = 30 * second
 /** What is promised of servers whose announcements are gone. */
@@ -45,12 +36,7 @@ const lastJudgingMs = 0.5 * second
 const protocolsOf = ({ mode = 'latency' }: RouteOptions): readonly ProtocolName[] =>
   mode === 'latency' ? ['inference'] : ['forward', 'backward']
 
-export interface PeersComponents {
-  /** the model's servers as announced now; `enough` says whether more expensive look-ups are worthwhile */
-  findServers(options: {
-    signal?: AbortSignal
-    enough?: (servers: readonly Announcement[]) => boolean
-  }): Promise<readonly Announcement[]>
+export interface PeersComponents extends ServerSource {
   /** models that the swarm serves, for the message when it is not this one */
   modelsServed?(options: { signal?: AbortSignal }): Promise<readonly ModelName[]>
   readonly ping: Ping
@@ -66,8 +52,6 @@ export interface PeersComponents {
   readonly blame?: Blame
   /** first answers of servers that are not known are checked before they are used: one that lied long ago may be tried again. Default false */
   readonly audited?: boolean
-  /** servers whose blocks are of another precision are left out: `float32`, `int8`, `int4` */
-  readonly requireDtype?: string
   readonly logger?: Logger
   /** milliseconds since 1970; for tests */
   readonly now?: () => number
@@ -100,12 +84,7 @@ export class Peers {
   readonly #blame: Blame
   readonly #model: string
   readonly #lateness: LatenessJudge
-  #servers: readonly Announcement[] = []
-  /** servers of another precision than the one that is required, when last looked */
-  #leftOut = 0
-  #refreshedAt = -Infinity
-  #thoroughAt = -Infinity
-  #refreshing: Promise<void> | undefined
+  readonly #list: ServerList
 
   constructor(components: PeersComponents) {
     this.#components = components
@@ -117,16 +96,15 @@ export class Peers {
     this.#blame = components.blame ?? new Blame({ home: null, ...shared })
     this.#model = components.model ?? ''
     this.#roundTrips = new RoundTrips({ ...shared, ping: components.ping })
+    const list = { ...shared, source: components, roundTrips: this.#roundTrips, blame: this.#blame }
+    this.#list = new ServerList(list, { closing: this.#closing.signal })
     const accuse = (peerId: string, why: string) => this.accuse(peerId, 'late', why)
     this.#lateness = new LatenessJudge({ queueOf: components.queueOf, accuse }, { closing: this.#closing.signal })
   }
 
   /** Servers that announce themselves online, including banned ones but not liars. */
   get servers(): readonly Announcement[] {
-    const now = this.#now()
-    const isUsed = ({ peerId, state, expiresAt }: Announcement): boolean =>
-      state === 'online' && expiresAt > now && !this.#blame.isExcluded(peerId)
-    return this.#servers.filter(isUsed)
+    return this.#list.present
   }
 
   /** Peers that recently failed, are busy, or have offences: they are used only if no other has the blocks. */
@@ -136,17 +114,17 @@ export class Peers {
 
   /** Where the peer can be dialed. */
   addressesOf(peerId: string): readonly string[] {
-    return this.#servers.find(server => server.peerId === peerId)?.addresses ?? []
+    return this.#list.announced.find(server => server.peerId === peerId)?.addresses ?? []
   }
 
   /** Bytes of the largest request that the peer accepts, as announced; Infinity if not announced. */
   requestBytesOf(peerId: string): number {
-    return this.#servers.find(server => server.peerId === peerId)?.requestBytes ?? Infinity
+    return this.#list.announced.find(server => server.peerId === peerId)?.requestBytes ?? Infinity
   }
 
   /** The announced precision of the peer's blocks. */
   dtypeOf(peerId: string): string | undefined {
-    return this.#servers.find(server => server.peerId === peerId)?.dtype
+    return this.#list.announced.find(server => server.peerId === peerId)?.dtype
   }
 
   /**
@@ -218,7 +196,7 @@ export class Peers {
 
   /** Expected milliseconds of a route by announcements and measurements, without delays. */
   promisedMs(route: readonly Hop[], options: RouteOptions = {}): number {
-    const known = this.#servers.filter(server => route.some(({ peerId }) => peerId === server.peerId))
+    const known = this.#list.announced.filter(server => route.some(({ peerId }) => peerId === server.peerId))
     const servers = known.map(server => ({ ...this.#routeServer(server), lateMs: 0 }))
     return route.every(hop => servers.some(({ peerId }) => peerId === hop.peerId))
       ? routeCost(route, servers, options)
@@ -318,13 +296,13 @@ export class Peers {
     plan: (servers: readonly RouteServer[], excluded: ReadonlySet<string>) => T
   ): Promise<T> {
     const { blocks, needs, signal } = wanted
-    await this.#update(signal)
+    await this.#list.update(signal)
     const find = (excluded: ReadonlySet<string>) => plan(this.#routeServers(needs), excluded)
     try {
       return find(this.banned)
     } catch (error) {
       if (!(error instanceof SwarmError) || error.code !== 'BLOCKS_UNAVAILABLE') throw error
-      if (this.#now() - this.#thoroughAt > thoroughMs) await this.#refresh(signal, blocks)
+      await this.#list.completeFor(blocks, signal)
       try {
         return find(this.banned)
       } catch {
@@ -333,8 +311,8 @@ export class Peers {
           return find(new Set())
         } catch (missing) {
           if (!(missing instanceof SwarmError)) throw missing
-          if (this.#leftOut > 0) throw this.#otherPrecision(missing)
-          if (this.#excluded.length > 0) throw this.#liarsLeftOut(missing)
+          if (this.#list.leftOut > 0) throw this.#otherPrecision(missing)
+          if (this.#list.liars.length > 0) throw this.#liarsLeftOut(missing)
           throw await this.#explain(missing, wanted)
         }
       }
@@ -349,13 +327,8 @@ export class Peers {
     return true
   }
 
-  /** Online servers that were found to lie. */
-  get #excluded(): readonly Announcement[] {
-    return this.#servers.filter(({ peerId, state }) => state === 'online' && this.#blame.isExcluded(peerId))
-  }
-
   #liarsLeftOut({ code, message, retryable }: SwarmError): SwarmError {
-    const paths = this.#excluded.map(({ peerId }) => this.#blame.pathOf(peerId) ?? `…${peerId.slice(-8)}`)
+    const paths = this.#list.liars.map(({ peerId }) => this.#blame.pathOf(peerId) ?? `…${peerId.slice(-8)}`)
     const hint = `to trust one again, delete ${paths.slice(0, 2).join(', ')}`
     const kept = paths.some(path => path.endsWith('.json')) ? `; ${hint}` : ''
     return new SwarmError(code, `${message}; ${paths.length} excluded because an audit found that they lied${kept}`, {
@@ -365,7 +338,7 @@ export class Peers {
 
   #otherPrecision({ code, message, retryable }: SwarmError): SwarmError {
     const { requireDtype } = this.#components
-    const others = `${this.#leftOut} excluded because ${requireDtype} is required and they announce another dtype`
+    const others = `${this.#list.leftOut} excluded because ${requireDtype} is required and they announce another dtype`
     return new SwarmError(code, `${message}; ${others}`, { retryable })
   }
 
@@ -392,20 +365,10 @@ export class Peers {
     }
   }
 
-  /** Refreshes the list: before the caller continues the first time, later in the background. */
-  async #update(signal?: AbortSignal): Promise<void> {
-    throwIfAborted(signal)
-    if (this.#now() - this.#refreshedAt < refreshMs) return
-    if (this.servers.length === 0) await this.#refresh(signal)
-    else {
-      this.#refresh().catch(error => this.#logger.debug({ error }, `looking for servers failed: ${messageOf(error)}`))
-    }
-  }
-
   /** Why no chain of servers covers the blocks: the state of the swarm, or the error itself where that says nothing more. */
   async #explain(cause: SwarmError, { blocks, needs, signal }: Wanted): Promise<SwarmError> {
     const now = this.#now()
-    const servers = this.#servers.filter(({ expiresAt }) => expiresAt > now)
+    const servers = this.#list.announced.filter(({ expiresAt }) => expiresAt > now)
     const { model: identity, modelName: name, swarmName: swarm } = this.#components
     const model = identity !== undefined && name !== undefined ? { model: { identity, name } } : {}
     const served = servers.length === 0 ? await this.#served(signal) : []
@@ -422,63 +385,6 @@ export class Peers {
       return []
     }
   }
-
-  /**
-   * One look-up at a time; a caller that aborts does not stop it for the others. `blocks`: all of them should be
-   * served.
-   */
-  async #refresh(signal?: AbortSignal, blocks?: BlockRange): Promise<void> {
-    throwIfAborted(signal)
-    this.#refreshing ??= this.#look(blocks).finally(() => {
-      this.#refreshing = undefined
-    })
-    await unlessAborted(this.#refreshing, signal)
-  }
-
-  #wanted(servers: readonly Announcement[]): readonly Announcement[] {
-    const { requireDtype } = this.#components
-    return requireDtype === undefined ? servers : servers.filter(({ dtype }) => dtype === requireDtype)
-  }
-
-  async #look(blocks?: BlockRange): Promise<void> {
-    const { signal } = this.#closing
-    const enough = blocks && ((found: readonly Announcement[]) => covers(this.#wanted(found), blocks))
-    const found = await this.#components.findServers({ signal, enough })
-    const servers = this.#wanted(found)
-    this.#leftOut = found.length - servers.length
-    const first = this.#refreshedAt === -Infinity
-    this.#servers = servers
-    this.#refreshedAt = this.#now()
-    if (blocks !== undefined) this.#thoroughAt = this.#refreshedAt
-    this.#logger.debug({ servers: servers.length }, 'servers of the model found')
-    await this.#blame.load()
-    const online = servers.filter(server => server.state === 'online')
-    if (first) await this.#firstPings(online)
-    else void this.#roundTrips.measure(online, signal)
-  }
-
-  /** Waits for the round trips that the first route needs: one server that does not answer must not hold it up. */
-  async #firstPings(servers: readonly Announcement[]): Promise<void> {
-    const { signal } = this.#closing
-    const started = performance.now()
-    const reached = Promise.withResolvers<void>()
-    const answered: Announcement[] = []
-    const pings = this.#roundTrips.measure(servers, signal, server => {
-      answered.push(server)
-      if (servers.every(({ firstBlock: first, endBlock: end }) => covers(answered, { first, end }))) reached.resolve()
-    })
-    const enough = reached.promise.then(() => pause(Math.max(leastPingsMs, performance.now() - started), signal))
-    void settled(this.#remeasure(pings, servers))
-    await within(firstPingsMs, Promise.race([pings, enough]))
-  }
-
-  /** Pings the servers once more, a little after the first pings have ended. */
-  async #remeasure(pings: Promise<void>, servers: readonly Announcement[]): Promise<void> {
-    const { signal } = this.#closing
-    await pings
-    await pause(secondPingsMs, signal)
-    if (!signal.aborted) await this.#roundTrips.remeasure(servers, signal)
-  }
 }
 
 /** The servers, some of them as if they were far away. */
@@ -487,13 +393,4 @@ function away(servers: readonly RouteServer[], avoid: ReadonlySet<string> | unde
   return servers.map(server =>
     avoid.has(server.peerId) ? { ...server, lateMs: (server.lateMs ?? 0) + avoidedMs } : server
   )
-}
-
-/** Whether online servers host all of the blocks. */
-function covers(servers: readonly Announcement[], blocks: BlockRange): boolean {
-  for (let block = blocks.first; block < blocks.end; block++) {
-    const hosts = (server: Announcement) => server.firstBlock <= block && block < server.endBlock
-    if (!servers.some(server => server.state === 'online' && hosts(server))) return false
-  }
-  return true
 }
