@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
-import { stringify } from 'yaml'
+import { parse, stringify } from 'yaml'
 import { type PeerProcess, startPeer, startServers } from '../../cli/peer/local-swarm.ts'
 import { second } from '../../common/units.ts'
 
@@ -135,6 +135,9 @@ describe('training runs', { timeout: 240 * second }, () => {
       join(otherModel, 'config.json'),
       settings.replace(/"rms_norm_eps": [^,\n]*/, '"rms_norm_eps": 0.002')
     )
+    const prompts = join(home, 'prompts.yaml')
+    const config = parse(await readFile(file, 'utf8')) as object
+    await writeFile(prompts, stringify({ ...config, peft: { peft_type: 'PROMPT_TUNING', num_virtual_tokens: 4 } }))
     const otherData = join(home, 'other.jsonl')
     const rows = (await readFile(join(root, 'data/capitals.jsonl'), 'utf8')).split('\n')
     await writeFile(
@@ -154,10 +157,7 @@ describe('training runs', { timeout: 240 * second }, () => {
         ['--seed', '1', '--validation-split', '0.3'],
         /dataset\.examples: the checkpoint has 40, this run 35; .*training\.seed/
       ],
-      [
-        ['--peft-type', 'prompt-tuning', '--num-virtual-tokens', '4'],
-        /run \(peft\.peftType: the checkpoint has "LORA", this/
-      ],
+      [['--config', prompts], /run \(peft\.peftType: the checkpoint has "LORA", this/],
       [
         ['--train-file', otherData],
         /another run \(dataset\.sha256: the checkpoint has [0-9a-f]{8}, this run [0-9a-f]{8}\):/

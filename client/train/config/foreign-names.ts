@@ -392,7 +392,7 @@ const adapterFields: Readonly<Record<string, NameReader>> = {
   num_transformer_submodules: refused('encoder-decoder models are not implemented', 1),
   peft_version: noEffect('the adapter is saved in the format of PEFT 0.21'),
   qalora_group_size: refused('QALoRA is not implemented', 16),
-  r: refused('AdaLoRA has init_r and target_r instead', 8),
+  r: refused('r is a field of LORA; ADALORA has init_r and target_r', 8),
   rank: adapter('r'),
   rank_pattern: refused('rank_pattern is a field of LORA'),
   revision: use('revision outside of peft'),
