@@ -33,7 +33,8 @@ import {
   judgeRuntime,
   judgeState,
   judgeVersions,
-  ok
+  ok,
+  warn
 } from '../doctor/finding.ts'
 import { checkMulticast } from '../doctor/multicast.ts'
 import { type Access, type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../options/access.ts'
@@ -85,7 +86,12 @@ async function checkAccess(flags: DoctorFlags): Promise<{ access?: Access; findi
 }
 
 async function checkDisk(): Promise<Finding> {
-  const folder = homeFolder()
+  let folder: string
+  try {
+    folder = homeFolder()
+  } catch (error) {
+    return warn('disk', 'this user has no home folder', messageOf(error).replace(/^.*?: /, ''))
+  }
   try {
     await makeFolder(folder, { mode: 0o700 })
     const { bavail, bsize } = await statfs(folder)

@@ -26,11 +26,20 @@ export function peersSettings(): FromPeers {
   return { directory: join(homeFolder(), 'peers') }
 }
 
+/** The hub's cache by HF_HUB_CACHE, HF_HOME and the like; undefined for a user without a home, who may not need it. */
+function hubCacheFolder(): string | undefined {
+  try {
+    return getHFHubCachePath()
+  } catch {
+    return undefined // of the system: it knows no home folder
+  }
+}
+
 /** Hub settings from flags and environment. */
 export function hubOptions(flags: HubFlags): HubOptions {
   return {
     endpoint: process.env.HF_ENDPOINT || undefined,
-    cacheDir: getHFHubCachePath(),
+    cacheDir: hubCacheFolder(),
     token: process.env.HF_TOKEN || undefined,
     revision: flags.revision,
     offline: flags.offline ?? /^(1|true|yes|on)$/i.test(process.env.HF_HUB_OFFLINE ?? '')

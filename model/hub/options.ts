@@ -1,6 +1,7 @@
 // Options for the Hugging Face Hub. The command line reads them from the environment, programs pass them.
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { SwarmError } from '../../common/errors.ts'
 import { checkOptions } from '../../common/options.ts'
 import type { OnProgress } from '../../common/progress.ts'
 
@@ -37,11 +38,21 @@ export interface HubSettings extends HubOptions {
   readonly revision: string
 }
 
+function defaultCacheFolder(): string {
+  try {
+    return join(homedir(), '.cache', 'huggingface', 'hub')
+  } catch (cause) {
+    const next = 'set HF_HOME to a folder that it can write'
+    throw new SwarmError('NOT_FOUND', `this user has no home folder for the cache of the hub: ${next}`, { cause })
+  }
+}
+
+/** Throws NOT_FOUND where no cache is given and the user has no home folder. */
 export function withHubDefaults(options: HubOptions = {}): HubSettings {
   return {
     ...options,
     endpoint: (options.endpoint ?? 'https://huggingface.co').replace(/\/+$/, ''),
-    cacheDir: options.cacheDir ?? join(homedir(), '.cache', 'huggingface', 'hub'),
+    cacheDir: options.cacheDir ?? defaultCacheFolder(),
     revision: options.revision ?? 'main'
   }
 }

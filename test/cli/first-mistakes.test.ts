@@ -1,7 +1,9 @@
 // What new users get wrong first: each is one line that says what, and what to do, without a stack.
 import assert from 'node:assert/strict'
 import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { createServer } from 'node:net'
+import os from 'node:os'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { AutoDistributedModelForCausalLM } from '../../client/index.ts'
@@ -9,6 +11,9 @@ import { temporaryFolder, tinyPath } from '../model/support.ts'
 import { runHere } from './run.ts'
 
 const peer = ['--host', '127.0.0.1', '--no-mdns', '--no-identity']
+
+/** An address at which nothing listens. */
+const refused = ['--join', '127.0.0.1:1']
 
 /** Runs a command that fails, and gives the line that it says. */
 async function lineOf(...argv: string[]): Promise<string> {
@@ -84,6 +89,32 @@ test('a home folder that cannot be made', { skip: process.platform !== 'linux' }
   const bootstrap = await lineOf('bootstrap', '--host', '127.0.0.1', '--no-mdns', '--port', '0')
   assert.match(bootstrap, new RegExp(`^swarm: mkdir /proc/none.*\\(ENOENT\\): ${advice}$`))
   assert.match(await lineOf('init', 'name'), new RegExp(`${advice}$`))
+})
+
+test('a user whom the system knows no home of', async context => {
+  const names = ['SWARM_HOME', 'HF_HOME', 'HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE', 'XDG_CACHE_HOME']
+  const kept = names.map(name => [name, process.env[name]] as const)
+  const { homedir } = os
+  context.after(() => {
+    for (const [name, value] of kept) if (value !== undefined) process.env[name] = value
+    os.homedir = homedir
+    syncBuiltinESMExports()
+  })
+  for (const name of names) delete process.env[name]
+  os.homedir = () => {
+    throw new Error('uv_os_homedir returned ENOENT')
+  }
+  syncBuiltinESMExports()
+  const advice = /^swarm: this user has no home folder: set SWARM_HOME to a folder that it can write$/
+  assert.match(await lineOf('serve', tinyPath, '--host', '127.0.0.1', '--no-mdns'), advice)
+  assert.match(
+    await lineOf('generate', 'some/model', 'hi', ...refused),
+    /no folder some\/model here; .*: set HF_HOME to/
+  )
+  // a client of a folder needs none
+  assert.match(await lineOf('generate', tinyPath, 'hi', ...refused), /^swarm: no peer to join answers/)
+  const { stdout } = await runHere('doctor', '--no-mdns')
+  assert.match(stdout, /^warn +disk +this user has no home folder\n +→ set SWARM_HOME to a folder that it can write$/m)
 })
 
 test('a run in a folder that takes no files', { skip: process.platform !== 'linux' }, async () => {
