@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { multiaddr } from '@multiformats/multiaddr'
 import { base58btc } from 'multiformats/bases/base58'
 import { messageOf, SwarmError } from '../../common/errors.ts'
+import { escapeName } from '../../common/escape-controls.ts'
 import { swarmtune } from '../../proto/gen/swarmtune.js'
 import { toMultiaddr } from '../addresses.ts'
 
@@ -42,7 +43,7 @@ export function checkSwarmName(name: string): string {
   if (name.length <= maxNameLength && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) return name
   throw new SwarmError(
     'INVALID_ARGUMENT',
-    `swarm name '${name}': expected at most ${maxNameLength} letters, digits, '.', '_' or '-', a letter or digit first`
+    `swarm name '${escapeName(name)}': expected at most ${maxNameLength} letters, digits, '.', '_' or '-', a letter or digit first`
   )
 }
 
