@@ -88,7 +88,14 @@ export async function saveAdapter(
 }
 
 export async function readAdapterConfig(path: string, signal?: AbortSignal): Promise<Record<string, unknown>> {
-  const bytes = await files.readForeign(path, { signal, maxBytes: maxJsonBytes })
+  let bytes: Uint8Array
+  try {
+    bytes = await files.readForeign(path, { signal, maxBytes: maxJsonBytes })
+  } catch (cause) {
+    if (!(cause instanceof SwarmError) || cause.code !== 'NOT_FOUND') throw cause
+    const expected = 'expected the folder of an adapter, as swarm train or PEFT saves it'
+    throw new SwarmError('NOT_FOUND', `${cause.message}; ${expected}`, { cause })
+  }
   let fields: unknown
   try {
     fields = parseForeignJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes))

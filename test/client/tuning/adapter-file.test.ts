@@ -209,7 +209,12 @@ suite('adapter files', () => {
   })
 
   const faults: [string, ErrorCode, RegExp, (folder: string) => Promise<void>][] = [
-    ['no configuration', 'NOT_FOUND', /adapter_config.json: no such file/, f => rm(join(f, 'adapter_config.json'))],
+    [
+      'no configuration',
+      'NOT_FOUND',
+      /adapter_config.json: no such file; expected the folder of an adapter/,
+      f => rm(join(f, 'adapter_config.json'))
+    ],
     ['no tensors', 'NOT_FOUND', /adapter_model.safetensors: no such file/, f => rm(join(f, tensorsName))],
     [
       'tensors as a pickle',
