@@ -69,8 +69,8 @@ export const plants: readonly Plant[] = [
     name: 'retries-wait-too-long',
     kind: 'hang',
     file: 'common/async.ts',
-    find: '      resolve()\n    }, ms)\n',
-    replace: '      resolve()\n    }, 1000 * ms)\n'
+    find: '      resolve()\n    }, fromNow(ms))\n',
+    replace: '      resolve()\n    }, fromNow(1000 * ms))\n'
   },
   {
     name: 'liar-acquitted',
