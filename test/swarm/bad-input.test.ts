@@ -54,7 +54,7 @@ const cases: readonly [name: string, args: string[], message: RegExp, status?: n
       '--join',
       '/ip4/127.0.0.1/tcp/1'
     ],
-    /\/dev\/null\/x\/config\.yaml: cannot be written/
+    /\/dev\/null\/x: cannot be written \(ENOTDIR\): choose another folder/
   ],
   [
     'an adapter that no weights can hold',

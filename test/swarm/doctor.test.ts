@@ -56,7 +56,18 @@ describe('swarm doctor', { timeout: 240 * second }, () => {
       []
     )
     assert.deepEqual([report.code, report.ok], [0, true])
-    const checks = ['ports', 'swarm', 'reachability', 'clock', 'versions', 'model', 'multicast', 'disk', 'memory']
+    const checks = [
+      'runtime',
+      'ports',
+      'swarm',
+      'reachability',
+      'clock',
+      'versions',
+      'model',
+      'multicast',
+      'disk',
+      'memory'
+    ]
     assert.deepEqual(
       report.findings.map(({ check }) => check),
       checks
