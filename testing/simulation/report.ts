@@ -30,6 +30,9 @@ interface Operation {
 /** Codes of errors that say that the swarm could not be reached or had no room, and not that it is broken. */
 const legitimate = new Set(['BLOCKS_UNAVAILABLE', 'UNREACHABLE', 'DEADLINE', 'BUSY', 'DRAINING', 'BLOCKS_NOT_HOSTED'])
 
+/** A server that restarts answers that it does not speak a protocol until it has its blocks; that is worth another try later. */
+const isStarting = ({ code, retryable }: SwarmError): boolean => code === 'UNSUPPORTED' && retryable
+
 export class Report {
   readonly findings: SimulationFinding[] = []
   readonly troubles: Trouble[] = []
@@ -94,7 +97,7 @@ export class Report {
     const text =
       error instanceof SwarmError ? `${error.code}: ${error.message}` : String((error as Error)?.stack ?? error)
     if (!(error instanceof SwarmError)) this.find('error', `${what}: not a SwarmError: ${text}`)
-    else if (!legitimate.has(error.code)) this.find('error', `${what}: ${text}`)
+    else if (!legitimate.has(error.code) && !isStarting(error)) this.find('error', `${what}: ${text}`)
     else if (excuse === null) this.find('error', `${what}: nothing was wrong that excuses ${text}`)
     else this.#excused(what, error.code, excuse)
   }
