@@ -37,7 +37,7 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | u
   }
 }
 
-/** Node warns on standard error of what is less: a moment that has passed meanwhile. */
+/** At least zero: Node prints a warning for a negative delay, which a moment that has already passed gives. */
 const fromNow = (ms: number): number => Math.max(0, ms)
 
 /** Resolves after `ms` milliseconds, soon where that is negative; rejects as soon as the signal aborts, with its reason. */

@@ -78,7 +78,7 @@ test('less memory than the program takes', async () => {
   assert.ok(Number(least) > 256 && Number(least) < 300, least)
 })
 
-test('a home folder that cannot be made', { skip: process.platform !== 'linux' }, async context => {
+test('a home folder that cannot be made', { skip: process.platform !== 'linux' && 'needs /proc' }, async context => {
   const { SWARM_HOME } = process.env
   context.after(() => {
     if (SWARM_HOME === undefined) delete process.env.SWARM_HOME
@@ -117,7 +117,7 @@ test('a user whom the system knows no home of', async context => {
   assert.match(stdout, /^warn +disk +this user has no home folder\n +→ set SWARM_HOME to a folder that it can write$/m)
 })
 
-test('a run in a folder that takes no files', { skip: process.platform !== 'linux' }, async () => {
+test('a run in a folder that takes no files', { skip: process.platform !== 'linux' && 'needs /proc' }, async () => {
   const data = join(folder, 'data.jsonl')
   await writeFile(data, '{"prompt": "a", "completion": "b"}\n')
   const line = await lineOf('train', tinyPath, data, '--output-dir', '/proc/none')
@@ -133,7 +133,9 @@ test('a run whose data cannot be read leaves no folder', async () => {
   await assert.rejects(stat(output), { code: 'ENOENT' })
 })
 
-test('an output that is full, a folder, or under a file', { skip: process.platform !== 'linux' }, async () => {
+test('an output that is full, a folder, or under a file', {
+  skip: process.platform !== 'linux' && 'needs /dev/full'
+}, async () => {
   const run = join(folder, 'run')
   await mkdir(run)
   await writeFile(join(run, 'metrics.jsonl'), '{"step":1,"loss":2}\n{"step":2,"loss":1}\n')

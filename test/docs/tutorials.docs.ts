@@ -12,7 +12,10 @@ import { keepToLoopback, Machines, parseTutorial } from './tutorial.ts'
 const root = join(import.meta.dirname, '../..')
 const tutorials = globSync(join(root, 'docs/tutorials/*.md')).sort()
 
-describe('tutorials', { skip: process.platform === 'win32', timeout: 1500 * second }, () => {
+describe('tutorials', {
+  skip: process.platform === 'win32' && 'its commands are for a POSIX shell',
+  timeout: 1500 * second
+}, () => {
   let folder: string
   let archive: string
   let env: NodeJS.ProcessEnv

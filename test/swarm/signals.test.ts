@@ -23,7 +23,7 @@ async function ended(args: readonly string[], signal: NodeJS.Signals): Promise<u
 
 test('SIGINT ends with 130, SIGTERM with 143', {
   timeout: 60 * second,
-  skip: process.platform === 'win32'
+  skip: process.platform === 'win32' && 'Windows has no signals'
 }, async () => {
   const bootstrap = ['bootstrap', '--host', '127.0.0.1', '--port', '0', '--no-identity', '--no-mdns']
   const peer = await startPeer(bootstrap)
