@@ -2,6 +2,7 @@
 // through it, so that none of them cuts another. Knows nothing about their content.
 import { fstatSync } from 'node:fs'
 import type { Interface } from 'node:readline'
+import { WriteStream } from 'node:tty'
 import { styleText } from 'node:util'
 import stringWidth from 'string-width'
 import { escapeControls } from '../../common/escape-controls.ts'
@@ -47,6 +48,9 @@ const stallMs = 2 * second
 
 /** log lines that wait for the end of an answer; later ones are counted and dropped */
 const maxHeld = 1000
+
+/** colour depth, in bits, that Node gives a terminal without colours */
+const monochrome = 1
 
 /** columns of a terminal that does not tell */
 const defaultColumns = 80
@@ -140,9 +144,11 @@ export class Screen {
    * @param to where the text will be printed
    */
   style(style: Style, text: string, to: 'stdout' | 'stderr' = 'stdout'): string {
-    if (this.#env.NO_COLOR) return text
-    const stream = to === 'stdout' ? this.#stdout : this.#stderr
-    return styleText(style, text, { stream, validateStream: true })
+    const { isTTY } = to === 'stdout' ? this.#stdout : this.#stderr
+    const { NO_COLOR, FORCE_COLOR } = this.#env
+    const isColoured =
+      !NO_COLOR && (isTTY || FORCE_COLOR !== undefined) && WriteStream.prototype.getColorDepth(this.#env) > monochrome
+    return isColoured ? styleText(style, text, { validateStream: false }) : text
   }
 
   /** Prints a line of results on standard output. It ends an answer that is under way. */

@@ -39,7 +39,7 @@ test('an error of a connection that nobody took is told once and counted, and th
     }
     Promise.reject(Object.assign(new RangeError('Invalid WebSocket frame: RSV2 and RSV3 must be clear'), { code: 'WS_ERR_UNEXPECTED_RSV_2_3' }))
     await turn()
-    console.log('goes on after', strayErrors.count)`)
+    console.log('goes on after ' + strayErrors.count)`)
   assert.deepEqual([code, stdout], [0, 'goes on after 4\n'])
   assert.equal(stderr.match(/continues after an unhandled error of a connection/g)?.length, 2, stderr)
   assert.match(stderr, /ECONNRESET 1/)

@@ -4,7 +4,6 @@ import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { mock, test } from 'node:test'
-import { WriteStream } from 'node:tty'
 import { Screen } from '../../../cli/terminal/screen.ts'
 import { fit, oneLine, rowsBelow } from '../../../cli/terminal/text.ts'
 import { shown } from '../../../testing/terminal.ts'
@@ -18,8 +17,7 @@ function stream(text: { written: string }, { columns, rows = 24 }: { columns?: n
       done()
     }
   })
-  const { getColorDepth } = WriteStream.prototype
-  return Object.assign(end, columns === undefined ? {} : { isTTY: true, columns, rows, getColorDepth })
+  return Object.assign(end, columns === undefined ? {} : { isTTY: true, columns, rows })
 }
 
 function terminal(columns = 40, env: Record<string, string> = { TERM: 'xterm' }, rows = 24) {
@@ -287,11 +285,7 @@ test('log lines that wait are bounded', () => {
   assert.equal(text.written, `x\n${'failed\n'.repeat(1000)}5 more log lines were dropped\n`)
 })
 
-test('colours: NO_COLOR, TERM=dumb and a pipe turn them off, FORCE_COLOR on', context => {
-  const before = { ...process.env }
-  context.after(() => {
-    process.env = before
-  })
+test('colours: NO_COLOR, TERM=dumb and a pipe turn them off, FORCE_COLOR on', () => {
   const red = '\x1b[31mx\x1b[39m'
   for (const [env, onTerminal, onPipe] of [
     [{ TERM: 'xterm' }, red, 'x'],
@@ -299,12 +293,13 @@ test('colours: NO_COLOR, TERM=dumb and a pipe turn them off, FORCE_COLOR on', co
     [{ TERM: 'xterm', NO_COLOR: 'no' }, 'x', 'x'],
     [{ TERM: 'xterm', NO_COLOR: '' }, red, 'x'],
     [{ TERM: 'dumb' }, 'x', 'x'],
+    [{ TERM: 'xterm', CI: '1' }, 'x', 'x'],
     [{ TERM: 'xterm', FORCE_COLOR: '1' }, red, red],
     [{ TERM: 'xterm', FORCE_COLOR: '0' }, 'x', 'x'],
     [{ TERM: 'xterm', FORCE_COLOR: '1', NO_COLOR: '1' }, 'x', 'x']
   ] as const) {
-    process.env = { ...env }
-    const screen = new Screen({ stdout: stream({ written: '' }, { columns: 40 }), stderr: stream({ written: '' }) })
+    const [stdout, stderr] = [stream({ written: '' }, { columns: 40 }), stream({ written: '' })]
+    const screen = new Screen({ stdout, stderr, env })
     assert.deepEqual(
       [screen.style('red', 'x'), screen.style('red', 'x', 'stderr')],
       [onTerminal, onPipe],
