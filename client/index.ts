@@ -31,9 +31,11 @@ export {
   type GenerationOptions,
   type GenerationStep,
   type Guess,
+  type LogitsProcessor,
   promptLookup,
   type SamplingOptions,
-  type SpeculationPass
+  type SpeculationPass,
+  type TokenLogprobs
 } from './generate/index.ts'
 export type { Ids } from './local/inputs.ts'
 export { addGradient, clearGradients, type Parameter, parameter } from './local/parameter.ts'

@@ -8,7 +8,7 @@ import { advanceBeams, type Beam, type BeamSearch, beginBeams } from './beams.ts
 import { checkLogits } from './logits.ts'
 import type { GenerationModel, GenerationStep } from './model.ts'
 import type { BeamPlan, GenerationOptions, GenerationPlan } from './options.ts'
-import type { Processor } from './processors.ts'
+import type { LogitsProcessor } from './processors.ts'
 import { createRow } from './row.ts'
 import { argmax, createProcessors, scoresOf } from './sampling.ts'
 
@@ -26,7 +26,7 @@ function logProbabilities(logits: Float32Array): Float32Array {
 /** One prompt of the batch. */
 interface Item {
   readonly prompt: readonly number[]
-  readonly processors: readonly Processor[]
+  readonly processors: readonly LogitsProcessor[]
   search: BeamSearch
 }
 
@@ -49,9 +49,9 @@ export async function searchBeams(
   const { maxNewTokens } = plan
   const eosTokenIds = [...plan.eosTokenIds]
   const items = prompts.map(
-    (prompt): Item => ({
+    (prompt, row): Item => ({
       prompt,
-      processors: createProcessors(options, { promptLength: prompt.length, maxNewTokens, eosTokenIds }),
+      processors: createProcessors(options, { promptLength: prompt.length, maxNewTokens, eosTokenIds, row }),
       search: beginBeams()
     })
   )

@@ -1,6 +1,6 @@
 // What leaves out unlikely tokens before one is drawn, beside top-k and top-p. Each is the definition of Hugging Face's processor of
 // the same name (transformers/generation/logits_process.py). Pure; tokens that are left out get -Infinity.
-import type { Processor } from './processors.ts'
+import type { LogitsProcessor } from './processors.ts'
 
 /** The natural logarithm of the softmax of the scores. */
 function logSoftmax(scores: Float32Array): Float64Array {
@@ -25,7 +25,7 @@ function nthHighest(scores: Float32Array, count: number): number {
 }
 
 /** Leaves out tokens less likely than `limitOf` the distribution, but for the `keep` highest and what ties with them. */
-function cutoff(limitOf: (logarithms: Float64Array) => number, keep: number): Processor {
+function cutoff(limitOf: (logarithms: Float64Array) => number, keep: number): LogitsProcessor {
   return scores => {
     const logarithms = logSoftmax(scores)
     const limit = limitOf(logarithms)
@@ -37,20 +37,20 @@ function cutoff(limitOf: (logarithms: Float64Array) => number, keep: number): Pr
 }
 
 /** Leaves out tokens less likely than `share` of the likeliest one. */
-export function minP(share: number, keep: number): Processor {
+export function minP(share: number, keep: number): LogitsProcessor {
   return cutoff(logarithms => share * Math.exp(Math.max(...logarithms)), keep)
 }
 
 /** Leaves out tokens with a probability below `epsilon`. */
-export const epsilonCutoff = (epsilon: number, keep: number): Processor => cutoff(() => epsilon, keep)
+export const epsilonCutoff = (epsilon: number, keep: number): LogitsProcessor => cutoff(() => epsilon, keep)
 
 /** Leaves out tokens below a probability that falls with the entropy (Hewitt et al. 2022). */
-export function etaCutoff(epsilon: number, keep: number): Processor {
+export function etaCutoff(epsilon: number, keep: number): LogitsProcessor {
   return cutoff(logarithms => Math.min(epsilon, Math.sqrt(epsilon) * Math.exp(-entropyOf(logarithms))), keep)
 }
 
 /** Keeps the tokens whose information is nearest to the entropy until they have `mass` together (Meister et al. 2022). */
-export function typicalP(mass: number, keep: number): Processor {
+export function typicalP(mass: number, keep: number): LogitsProcessor {
   return scores => {
     const logarithms = logSoftmax(scores)
     const entropy = entropyOf(logarithms)

@@ -51,7 +51,12 @@ export async function* generate(
     const vocabulary = checkLogits(logits, rows.length)
     const taken = rows.map((row, index) => (row.finished ? null : row.advance(rowView(logits.data, vocabulary, index))))
     tokens = taken.map(result => result?.token ?? null)
-    yield { tokens, texts: taken.map(result => result?.text ?? ''), finished: rows.map(row => row.finished) }
+    yield {
+      tokens,
+      texts: taken.map(result => result?.text ?? ''),
+      finished: rows.map(row => row.finished),
+      ...(options.topLogprobs !== undefined && { logprobs: taken.map(result => result?.logprobs ?? null) })
+    }
   } while (rows.some(row => !row.finished))
 }
 

@@ -1,5 +1,6 @@
 // The interface of a model for generation, and the results of its steps.
 import type { Float32Tensor } from '../../common/tensor.ts'
+import type { TokenLogprobs } from './logprobs.ts'
 import type { FinishReason } from './row.ts'
 
 /** What the loop needs of a model and its caches. One object serves one generation. */
@@ -24,4 +25,6 @@ export interface GenerationStep {
   readonly texts: readonly string[]
   /** how the row ended, in this step or before */
   readonly finished: readonly (FinishReason | null)[]
+  /** only where `topLogprobs` is given; null: the row had finished before */
+  readonly logprobs?: readonly (TokenLogprobs | null)[]
 }

@@ -41,6 +41,8 @@ export interface GenerationOptions extends SamplingOptions {
   readonly draft?: Draft
   /** maximum tokens that `draft` proposes at a time; default 5 */
   readonly numAssistantTokens?: number
+  /** steps tell the probability of their token, and of this many likeliest tokens; from 0 to 100; default: they do not */
+  readonly topLogprobs?: number
   /** number of beams; beam search yields all tokens at the end; default 1: no beam search */
   readonly numBeams?: number
   /** scores of beams are divided by their length to this power; default 1 */
@@ -68,6 +70,7 @@ const generationKeys: OptionKeys<GenerationOptions> = {
   maxMatchingNgramSize: true,
   draft: true,
   numAssistantTokens: true,
+  topLogprobs: true,
   numBeams: true,
   lengthPenalty: true,
   earlyStopping: true,
@@ -106,6 +109,8 @@ export interface GenerationPlan {
 
 /** more than a server computes as fast as one */
 const mostGuesses = 64
+
+const mostLogprobs = 100
 
 function checkCount(name: string, value: number, most = Infinity): void {
   if (Number.isSafeInteger(value) && value >= 1 && value <= most) return
@@ -146,6 +151,12 @@ function planBeams(options: GenerationOptions): BeamPlan | null {
   if (options.doSample || options.draft !== undefined || options.promptLookupNumTokens !== undefined) {
     throw new SwarmError('UNSUPPORTED', 'beam search with sampling or speculative decoding (one of them at a time)')
   }
+  if (options.topLogprobs !== undefined) {
+    throw new SwarmError(
+      'UNSUPPORTED',
+      'topLogprobs: beam search chooses sequences, not single tokens (set numBeams to 1)'
+    )
+  }
   return { numBeams, lengthPenalty, earlyStopping, numReturnSequences }
 }
 
@@ -164,6 +175,11 @@ export function planGeneration(options: GenerationOptions): GenerationPlan {
   checkCount('maxNewTokens', maxNewTokens)
   if (options.seed !== undefined && (!Number.isSafeInteger(options.seed) || options.seed < 0)) {
     throw new SwarmError('INVALID_ARGUMENT', `seed: expected a whole number of at least 0, found ${options.seed}`)
+  }
+  const { topLogprobs = 0 } = options
+  if (!Number.isSafeInteger(topLogprobs) || topLogprobs < 0 || topLogprobs > mostLogprobs) {
+    const expected = `a whole number from 0 to ${mostLogprobs}`
+    throw new SwarmError('INVALID_ARGUMENT', `topLogprobs: expected ${expected}, found ${topLogprobs}`)
   }
   const stops = typeof stopStrings === 'string' ? [stopStrings] : stopStrings
   if (stops.length > 0 && tokenizer === undefined) {

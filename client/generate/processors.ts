@@ -2,10 +2,10 @@
 // the same name (transformers/generation/logits_process.py). Pure; one row at a time; filtered tokens get -Infinity.
 
 /** Scores of the whole vocabulary for one row, changed in place. `ids` are the row's tokens so far, prompt included. */
-export type Processor = (scores: Float32Array, ids: readonly number[]) => void
+export type LogitsProcessor = (scores: Float32Array, ids: readonly number[]) => void
 
 /** Divides the positive scores of tokens that already occur by `penalty`, multiplies the negative ones; once per token. */
-export function repetitionPenalty(penalty: number): Processor {
+export function repetitionPenalty(penalty: number): LogitsProcessor {
   return (scores, ids) => {
     for (const id of new Set(ids)) {
       const score = scores[id]
@@ -15,14 +15,14 @@ export function repetitionPenalty(penalty: number): Processor {
 }
 
 /** Divides every score: below 1 sharpens, above 1 flattens. */
-export function temperature(value: number): Processor {
+export function temperature(value: number): LogitsProcessor {
   return scores => {
     for (let id = 0; id < scores.length; id++) scores[id]! /= value
   }
 }
 
 /** Keeps the `k` highest scores, and whatever ties with the last of them. */
-export function topK(k: number, minTokensToKeep = 1): Processor {
+export function topK(k: number, minTokensToKeep = 1): LogitsProcessor {
   return scores => {
     const kept = Math.min(Math.max(k, minTokensToKeep), scores.length)
     const smallest = scores.toSorted()[scores.length - kept]!
@@ -34,7 +34,7 @@ export function topK(k: number, minTokensToKeep = 1): Processor {
  * Keeps the smallest set of likeliest tokens whose probabilities add up to `p` or more: from the least likely on, tokens
  * fall out while their summed probability is at most `1 - p`. Of equal scores the lower id falls out first.
  */
-export function topP(p: number, minTokensToKeep = 1): Processor {
+export function topP(p: number, minTokensToKeep = 1): LogitsProcessor {
   return scores => {
     const ascending = scores.filter(score => score > -Infinity).sort()
     const highest = ascending.at(-1)!
@@ -63,7 +63,7 @@ export function topP(p: number, minTokensToKeep = 1): Processor {
 }
 
 /** Makes the scores logarithms of probabilities that add up to 1, the last of the processors: log_softmax. */
-export function renormalize(): Processor {
+export function renormalize(): LogitsProcessor {
   return scores => {
     const highest = scores.reduce((most, score) => Math.max(most, score), -Infinity)
     let total = 0

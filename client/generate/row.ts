@@ -2,6 +2,7 @@
 import { createRandom, type Random } from '../../common/random.ts'
 import { createTextStream, type TextStream } from '../../model/text/text-stream.ts'
 import type { Guess } from './draft.ts'
+import { logprobsOf, type TokenLogprobs } from './logprobs.ts'
 import type { GenerationOptions, GenerationPlan } from './options.ts'
 import { chooseToken, createProcessors, scoresOf } from './sampling.ts'
 import { createStopFilter } from './stopping.ts'
@@ -10,19 +11,25 @@ import { verify } from './verify.ts'
 /** Why a row ended: an end token, the maximum length, or a stop string. */
 export type FinishReason = 'eos' | 'length' | 'stop'
 
+/** A token of a row. */
+export interface Taken {
+  readonly token: number
+  /** text that has become final with it */
+  readonly text: string
+  /** null where `topLogprobs` is not given */
+  readonly logprobs: TokenLogprobs | null
+}
+
 export interface GenerationRow {
   readonly finished: FinishReason | null
   /** its tokens so far, prompt included */
   readonly ids: readonly number[]
-  /** Chooses the next token from logits `[vocab]` and appends it. `text` is the newly final text. */
-  advance(logits: Float32Array): { readonly token: number; readonly text: string }
+  /** Chooses the next token from logits `[vocab]` and appends it. */
+  advance(logits: Float32Array): Taken
   /** Takes in a token that was chosen elsewhere. */
   take(token: number): { readonly token: number; readonly text: string }
   /** As `advance` for a proposed token: appends it, or another token if it is rejected. */
-  check(
-    logits: Float32Array,
-    guess: Guess
-  ): { readonly token: number; readonly text: string; readonly accepted: boolean }
+  check(logits: Float32Array, guess: Guess): Taken & { readonly accepted: boolean }
 }
 
 /** Row `index` of a generation over `prompt`. */
@@ -36,10 +43,11 @@ export function createRow(
   const processors = createProcessors(options, {
     promptLength: prompt.length,
     maxNewTokens: plan.maxNewTokens,
-    eosTokenIds: [...plan.eosTokenIds]
+    eosTokenIds: [...plan.eosTokenIds],
+    row: index
   })
   const random: Random | null = options.doSample ? createRandom(plan.seed, index) : null
-  const { tokenizer } = options
+  const { tokenizer, topLogprobs } = options
   const texts: TextStream | null = tokenizer ? createTextStream(tokenizer, { after: prompt }) : null
   const stops = createStopFilter(plan.stopStrings)
   let finished: FinishReason | null = null
@@ -66,16 +74,21 @@ export function createRow(
     return { token, text }
   }
 
+  const scored = (token: number, logits: Float32Array): Taken => {
+    const logprobs = topLogprobs === undefined ? null : logprobsOf(logits, token, topLogprobs)
+    return { ...take(token), logprobs }
+  }
+
   return {
     get finished() {
       return finished
     },
     ids,
     take,
-    advance: logits => take(chooseToken(logits, ids, processors, random)),
+    advance: logits => scored(chooseToken(logits, ids, processors, random), logits),
     check(logits, guess) {
       const { token, accepted } = verify(scoresOf(logits, ids, processors), guess, random)
-      return { ...take(token), accepted }
+      return { ...scored(token, logits), accepted }
     }
   }
 }

@@ -13,7 +13,7 @@ import {
   suppressTokens
 } from './constraints.ts'
 import { epsilonCutoff, etaCutoff, minP, typicalP } from './cutoffs.ts'
-import { type Processor, renormalize, repetitionPenalty, temperature, topK, topP } from './processors.ts'
+import { type LogitsProcessor, renormalize, repetitionPenalty, temperature, topK, topP } from './processors.ts'
 
 /**
  * Names, meanings and defaults of Hugging Face's GenerationConfig. Temperature and what cuts off
@@ -56,6 +56,11 @@ export interface SamplingOptions {
   readonly epsilonCutoff?: number
   /** with `doSample`: eta sampling, 0 to 1; default 0: off */
   readonly etaCutoff?: number
+  /**
+   * the caller's own, after the processors above and before temperature and what cuts tokens off, as in Hugging Face; a function makes
+   * those of each row, by its number
+   */
+  readonly logitsProcessors?: readonly LogitsProcessor[] | ((row: number) => readonly LogitsProcessor[])
   /** normalize scores after all processors, which changes the order of beams only; default false */
   readonly renormalizeLogits?: boolean
 }
@@ -80,6 +85,7 @@ export const samplingKeys: OptionKeys<SamplingOptions> = {
   typicalP: true,
   epsilonCutoff: true,
   etaCutoff: true,
+  logitsProcessors: true,
   renormalizeLogits: true
 }
 
@@ -89,6 +95,8 @@ export interface RowLimits {
   readonly promptLength: number
   readonly maxNewTokens: number
   readonly eosTokenIds: readonly number[]
+  /** its number in the batch; default 0 */
+  readonly row?: number
 }
 
 const noLimits: RowLimits = { promptLength: 0, maxNewTokens: Infinity, eosTokenIds: [] }
@@ -101,7 +109,7 @@ function check(valid: boolean, name: string, expected: string, found: unknown): 
  * The processors that the options ask for, in the order of Hugging Face's generate.
  * Throws INVALID_ARGUMENT for values outside their domain.
  */
-export function createProcessors(options: SamplingOptions, limits: RowLimits = noLimits): readonly Processor[] {
+export function createProcessors(options: SamplingOptions, limits: RowLimits = noLimits): readonly LogitsProcessor[] {
   const { doSample = false, minTokensToKeep = 1 } = options
   const { noRepeatNgramSize = 0, minLength: least = 0, minNewTokens = 0 } = options
   const { promptLength, maxNewTokens, eosTokenIds } = limits
@@ -130,8 +138,9 @@ export function createProcessors(options: SamplingOptions, limits: RowLimits = n
   const { badWordsIds, suppressTokens: suppressed, beginSuppressTokens: suppressedFirst } = options
   const { forcedBosTokenId, forcedEosTokenId } = options
 
-  const processors: Processor[] = []
-  const done = (): readonly Processor[] => (options.renormalizeLogits ? [...processors, renormalize()] : processors)
+  const processors: LogitsProcessor[] = []
+  const done = (): readonly LogitsProcessor[] =>
+    options.renormalizeLogits ? [...processors, renormalize()] : processors
   if (penalty !== 1) processors.push(repetitionPenalty(penalty))
   if (noRepeatNgramSize > 0) processors.push(noRepeatNgrams(noRepeatNgramSize))
   if (badWordsIds !== undefined) processors.push(noBadWords(badWordsIds, eosTokenIds))
@@ -147,6 +156,8 @@ export function createProcessors(options: SamplingOptions, limits: RowLimits = n
     const begin = promptLength > 1 || forcedBosTokenId === undefined ? promptLength : promptLength + 1
     processors.push(beginSuppressTokens(suppressedFirst, begin))
   }
+  const { logitsProcessors: own = [] } = options
+  processors.push(...(typeof own === 'function' ? own(limits.row ?? 0) : own))
   if (!doSample) return done()
   if (heat !== 1) processors.push(temperature(heat))
   if (k !== 0) processors.push(topK(k, minTokensToKeep))
@@ -190,7 +201,11 @@ export function sample(scores: Float32Array, random: Random): number {
  * Scores of the next token of one row, `[vocab]`. `logits` are left as they are.
  * Throws NON_FINITE where a logit is NaN or +Infinity.
  */
-export function scoresOf(logits: Float32Array, ids: readonly number[], processors: readonly Processor[]): Float32Array {
+export function scoresOf(
+  logits: Float32Array,
+  ids: readonly number[],
+  processors: readonly LogitsProcessor[]
+): Float32Array {
   const fault = logits.findIndex(logit => Number.isNaN(logit) || logit === Infinity)
   if (fault !== -1) {
     throw new SwarmError('NON_FINITE', `logit of token ${fault}: expected a finite number, found ${logits[fault]}`)
@@ -204,7 +219,7 @@ export function scoresOf(logits: Float32Array, ids: readonly number[], processor
 export function chooseToken(
   logits: Float32Array,
   ids: readonly number[],
-  processors: readonly Processor[],
+  processors: readonly LogitsProcessor[],
   random: Random | null
 ): number {
   const scores = scoresOf(logits, ids, processors)

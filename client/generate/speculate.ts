@@ -6,7 +6,7 @@ import { rowView } from '../../common/rows.ts'
 import { checkLogits } from './logits.ts'
 import type { GenerationModel, GenerationStep } from './model.ts'
 import type { GenerationOptions, GenerationPlan, SpeculationPlan } from './options.ts'
-import { createRow } from './row.ts'
+import { createRow, type Taken } from './row.ts'
 
 /** Throws UNSUPPORTED if speculation is not possible. */
 function checkSupport(model: GenerationModel, batch: number): Required<GenerationModel> {
@@ -41,10 +41,11 @@ export async function* speculate(
   const { draft, tokens: most } = plan.speculation
   const [prompt] = prompts as [readonly number[]]
   const row = createRow(prompt, 0, options, plan)
-  const stepOf = ({ token, text }: { token: number; text: string }): GenerationStep => ({
+  const stepOf = ({ token, text, logprobs }: Taken): GenerationStep => ({
     tokens: [token],
     texts: [text],
-    finished: [row.finished]
+    finished: [row.finished],
+    ...(logprobs !== null && { logprobs: [logprobs] })
   })
   const logits = await model.prefill(prompts, { signal })
   const vocabulary = checkLogits(logits, 1)

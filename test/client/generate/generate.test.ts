@@ -6,7 +6,8 @@ import {
   type GenerationOptions,
   type GenerationStep,
   generate,
-  generateIds
+  generateIds,
+  type TokenLogprobs
 } from '../../../client/generate/index.ts'
 import { type Float32Tensor, float32 } from '../../../common/tensor.ts'
 import { collectAll } from '../../../testing/references.ts'
@@ -43,6 +44,33 @@ function steps(prompts: number[][], options: GenerationOptions): Promise<Generat
 }
 
 suite('generate', () => {
+  test('steps tell the logarithm of the probability of their token and of the likeliest', async () => {
+    const options = { maxNewTokens: 2, eosTokenIds: [end], topLogprobs: 2, suppressTokens: [10] }
+    const [first, second] = await steps([[9], [3]], options)
+    const total =
+      Math.exp(4) +
+      Array.from({ length: vocabulary }, (_, id) => (id === 10 ? 0 : Math.exp(-id / 8))).reduce((a, b) => a + b)
+    // the token that a processor forbade stays the model's likeliest
+    const [{ logprob, top }] = first!.logprobs as [TokenLogprobs]
+    assert.ok(Math.abs(logprob + Math.log(total)) < 1e-6)
+    assert.deepEqual(
+      top.map(({ token }) => token),
+      [10, 0]
+    )
+    assert.ok(Math.abs(top[0]!.logprob - (4 - Math.log(total))) < 1e-6)
+    assert.deepEqual([first!.tokens[0], second!.logprobs?.length], [0, 2])
+    const speculative = await steps([[3]], { maxNewTokens: 3, topLogprobs: 1 })
+    assert.deepEqual(
+      speculative.map(step => step.logprobs![0]!.top[0]!.token),
+      [4, 5, 6]
+    )
+    await assert.rejects(steps([[3]], { topLogprobs: 101 }), {
+      code: 'INVALID_ARGUMENT',
+      message: /from 0 to 100, found 101/
+    })
+    await assert.rejects(steps([[3]], { topLogprobs: 1, numBeams: 2 }), { code: 'UNSUPPORTED', message: /topLogprobs/ })
+  })
+
   test('rows end at different steps and are padded to one length', async () => {
     const model = counting()
     const rows = await generateIds(model, [[8], [2, 5], [9]], { maxNewTokens: 5, eosTokenIds: [end], padTokenId: 0 })

@@ -4,6 +4,7 @@ import { suite, test } from 'node:test'
 import {
   chooseToken,
   createProcessors,
+  type LogitsProcessor,
   type RowLimits,
   type SamplingOptions,
   sample
@@ -46,6 +47,25 @@ suite('processors', () => {
       }
     })
   }
+
+  test("the caller's own stand after the penalties and before what sampling cuts off, those of a row by its number", () => {
+    const seen: number[][] = []
+    const own: LogitsProcessor = (scores, ids) => {
+      seen.push([...scores], [...ids])
+      scores.fill(-Infinity)
+      scores[3] = 1
+    }
+    const options = { repetitionPenalty: 2, doSample: true, temperature: 0.5 }
+    const logits = Float32Array.of(2, 1, 0, -1)
+    assert.equal(
+      chooseToken(logits, [0], createProcessors({ ...options, logitsProcessors: [own] }), createRandom(1)),
+      3
+    )
+    assert.deepEqual(seen, [[1, 1, 0, -1], [0]])
+    const byRow = (row: number): LogitsProcessor[] => [scores => scores.fill(9, row, row + 1)]
+    const limits = { promptLength: 1, maxNewTokens: 1, eosTokenIds: [], row: 2 }
+    assert.equal(chooseToken(logits, [0], createProcessors({ logitsProcessors: byRow }, limits), null), 2)
+  })
 
   test('greedy generation applies the repetition penalty only', () => {
     const all: SamplingOptions = { repetitionPenalty: 2, temperature: 0.5, topK: 3, topP: 0.5 }
