@@ -15,8 +15,8 @@ export const folders: Readonly<Record<string, readonly string[]>> = {
   // it starts peers as the program does
   testing: ['cli', 'gateway', 'client', 'server', 'model', 'runtime', 'graph', 'network', 'proto', 'common'],
   examples: ['client'],
-  bench: ['testing', 'cli', 'client', 'server', 'model', 'runtime', 'graph', 'network', 'proto', 'common'],
-  scripts: ['testing', 'cli', 'client', 'server', 'model', 'runtime', 'graph', 'network', 'proto', 'common'],
+  bench: ['testing', 'gateway', 'cli', 'client', 'server', 'model', 'runtime', 'graph', 'network', 'proto', 'common'],
+  scripts: ['testing', 'gateway', 'cli', 'client', 'server', 'model', 'runtime', 'graph', 'network', 'proto', 'common'],
   test: [
     ...[
       'scripts',
@@ -85,6 +85,10 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     ...['routing', 'passes/retry.ts', 'passes/codecs.ts', 'passes/span-request.ts', 'passes/hedge.ts'],
     ...['passes/punctuality.ts', 'audited.ts', 'peers', 'passes', 'session']
   ],
+  gateway: [
+    ...['errors.ts', 'storage', 'models', 'completion', 'grammar', 'chat', 'jobs', 'http', 'swarm'],
+    ...['openai', 'anthropic', 'ollama', 'console', 'app.ts', 'server.ts', 'ai-sdk']
+  ],
   cli: [
     ...[
       'errors',
@@ -107,5 +111,6 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
 export const owned: readonly { readonly pattern: RegExp; readonly folder: string }[] = [
   { pattern: /^onnxruntime/, folder: 'runtime' },
   { pattern: /^(libp2p|@libp2p\/|@chainsafe\/|@multiformats\/)/, folder: 'network' },
-  { pattern: /^commander$/, folder: 'cli' }
+  { pattern: /^commander$/, folder: 'cli' },
+  { pattern: /^(hono|@hono\/)/, folder: 'gateway' }
 ]

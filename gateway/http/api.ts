@@ -1,0 +1,47 @@
+// The router's types, what handlers are given, and how a body that does not fit its schema is answered.
+import { OpenAPIHono } from '@hono/zod-openapi'
+import type { Logger } from '../../client/index.ts'
+import { invalid } from '../errors.ts'
+import type { ModelRegistry } from '../models/registry.ts'
+
+/** Who asks. */
+export interface Caller {
+  /** id of the key; null where no key is needed */
+  readonly keyId: string | null
+}
+
+export interface ApiVariables {
+  readonly caller: Caller
+  readonly requestId: string
+}
+
+export type Api = OpenAPIHono<{ Variables: ApiVariables }>
+
+/** What the handlers of all dialects share. */
+export interface GatewayContext {
+  readonly models: ModelRegistry
+  readonly logger: Logger
+}
+
+/** Adds the routes of one noun of one dialect. */
+export type Routes = (api: Api, context: GatewayContext) => void
+
+/** `messages[1].content` */
+function pathOf(path: readonly PropertyKey[]): string {
+  return path.map((key, at) => (typeof key === 'number' ? `[${key}]` : `${at === 0 ? '' : '.'}${String(key)}`)).join('')
+}
+
+/** A router whose handlers get bodies that fit their schemas; others are an ApiError 400 that names the field. */
+export function createApi(): Api {
+  return new OpenAPIHono<{ Variables: ApiVariables }>({
+    defaultHook(result) {
+      if (result.success) return
+      const [issue] = result.error.issues
+      const keys = issue?.code === 'unrecognized_keys' ? issue.keys : []
+      const place = pathOf([...(issue?.path ?? []), ...keys.slice(0, 1)])
+      const found =
+        keys.length > 0 ? `unsupported field${keys.length > 1 ? 's' : ''} ${keys.join(', ')}` : issue?.message
+      throw invalid(`${place === '' ? 'body' : place}: ${found}`, place === '' ? null : place)
+    }
+  })
+}

@@ -1,0 +1,34 @@
+// The models that the gateway answers for, by name. Knows no dialect.
+import { suggestion } from '../../common/names.ts'
+import { ApiError } from '../errors.ts'
+import type { ServedModel } from './served-model.ts'
+
+export class ModelRegistry {
+  readonly #models = new Map<string, ServedModel>()
+
+  add(model: ServedModel): void {
+    this.#models.set(model.id, model)
+  }
+
+  remove(id: string): void {
+    this.#models.delete(id)
+  }
+
+  /** In the order in which they were added. */
+  list(): readonly ServedModel[] {
+    return [...this.#models.values()]
+  }
+
+  /** Throws ApiError 404 `model_not_found`, with the names that there are. */
+  get(id: string): ServedModel {
+    const model = this.#models.get(id)
+    if (model !== undefined) return model
+    const names = [...this.#models.keys()]
+    throw new ApiError(`model '${id}' is not served here${suggestion(id, names)}; GET /v1/models lists what is`, {
+      status: 404,
+      type: 'invalid_request_error',
+      code: 'model_not_found',
+      param: 'model'
+    })
+  }
+}

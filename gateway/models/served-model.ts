@@ -1,0 +1,19 @@
+// A model that the gateway answers for: a base model of the swarm, or an adapter over one.
+import type { CausalModel, ChatTemplate, Tokenizer } from '../../client/index.ts'
+
+export interface ServedModel {
+  /** as requests name it */
+  readonly id: string
+  /** id of the model under an adapter; null for a base model */
+  readonly baseId: string | null
+  readonly model: CausalModel
+  readonly tokenizer: Tokenizer
+  /** how conversations are written; null for a model that was not made for them */
+  readonly template: ChatTemplate | null
+  /** positions of prompt and answer together, virtual tokens of an adapter not counted */
+  readonly contextLength: number
+  /** Unix time, in seconds */
+  readonly created: number
+  /** folder of an adapter, PEFT's format; null for a base model */
+  readonly folder: string | null
+}

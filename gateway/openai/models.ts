@@ -1,0 +1,30 @@
+// OpenAI's list of models.
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Routes } from '../http/api.ts'
+import type { ServedModel } from '../models/served-model.ts'
+
+const model = z
+  .object({ id: z.string(), object: z.literal('model'), created: z.int(), owned_by: z.string() })
+  .openapi('Model')
+
+const toModel = ({ id, created }: ServedModel): z.infer<typeof model> => ({
+  id,
+  object: 'model',
+  created,
+  owned_by: 'swarmtune'
+})
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/v1/models',
+  responses: {
+    200: {
+      description: 'The models served here',
+      content: { 'application/json': { schema: z.object({ object: z.literal('list'), data: z.array(model) }) } }
+    }
+  }
+})
+
+export const modelRoutes: Routes = (api, { models }) => {
+  api.openapi(listRoute, c => c.json({ object: 'list' as const, data: models.list().map(toModel) }, 200))
+}

@@ -1,0 +1,39 @@
+// The API as a whole: what it lists, and what errors look like in each dialect.
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { answerChat } from '../../gateway/chat/chat.ts'
+import { gatewayOver, served } from '../../testing/gateway.ts'
+import { collectAll } from '../../testing/references.ts'
+import { useSwarm } from '../../testing/swarm.ts'
+
+describe('the API over a swarm', () => {
+  const used = useSwarm([
+    [0, 6],
+    [6, 12]
+  ])
+
+  it('lists the models', async () => {
+    const { api } = gatewayOver([served(used.model), served(used.model, { id: 'other', baseId: 'tiny' })])
+    const answer = await api.request('/v1/models')
+    assert.deepEqual(await answer.json(), {
+      object: 'list',
+      data: ['tiny', 'other'].map(id => ({ id, object: 'model', created: 1_780_000_000, owned_by: 'swarmtune' }))
+    })
+  })
+
+  it('answers a chat with the tokens of the prompt that its template writes', async () => {
+    const model = served(used.model)
+    const messages = [{ role: 'user', content: 'It was a dark' }]
+    const { signal } = new AbortController()
+    const sampling = { temperature: 0, maxTokens: 8 }
+    const events = await collectAll(answerChat({ model, messages, sampling, signal }))
+    const prompt = used.model.tokenizer.encode('<|im_start|>user\nIt was a dark<|im_end|>\n<|im_start|>assistant\n')
+    const rows = await used.model.generate(prompt, { maxNewTokens: 8 })
+    const expected = used.model.tokenizer.decode(rows[0]!.slice(prompt.length))
+    assert.equal(events.map(event => (event.type === 'content' ? event.text : '')).join(''), expected)
+    assert.deepEqual(events.at(-1), {
+      type: 'usage',
+      usage: { promptTokens: prompt.length, completionTokens: 8, reasoningTokens: 0 }
+    })
+  })
+})
