@@ -26,6 +26,10 @@ export interface ChatRequest {
   readonly model: ServedModel
   /** as chat templates read them: text parts are joined to one `content`; `tool_calls` have objects as `function.arguments` */
   readonly messages: readonly ChatMessage[]
+  /** the last message, an assistant's, is the beginning of the answer: the model continues it; default false */
+  readonly continueLast?: boolean
+  /** token ids to continue instead of what the template writes of `messages` */
+  readonly prompt?: readonly number[]
   readonly tools?: readonly Tool[]
   readonly toolChoice?: ToolChoice
   /** default true */

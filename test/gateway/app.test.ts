@@ -1,7 +1,7 @@
 // The API as a whole: what it lists, and what errors look like in each dialect.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { answerChat } from '../../gateway/chat/chat.ts'
+import { answerChat, promptOf } from '../../gateway/chat/chat.ts'
 import { gatewayOver, served } from '../../testing/gateway.ts'
 import { collectAll } from '../../testing/references.ts'
 import { useSwarm } from '../../testing/swarm.ts'
@@ -35,5 +35,22 @@ describe('the API over a swarm', () => {
       type: 'usage',
       usage: { promptTokens: prompt.length, completionTokens: 8, reasoningTokens: 0 }
     })
+  })
+
+  it('continues the last message, or token ids instead of messages', async () => {
+    const model = served(used.model)
+    const { signal } = new AbortController()
+    const sampling = { temperature: 0, maxTokens: 4 }
+    const messages = [
+      { role: 'user', content: 'It was a dark' },
+      { role: 'assistant', content: 'and stormy' }
+    ]
+    const written = '<|im_start|>user\nIt was a dark<|im_end|>\n<|im_start|>assistant\nand stormy'
+    const prompt = used.model.tokenizer.encode(written)
+    assert.deepEqual(promptOf({ model, messages, continueLast: true }), prompt)
+    const continued = await collectAll(answerChat({ model, messages, continueLast: true, sampling, signal }))
+    const given = await collectAll(answerChat({ model, messages: [], prompt, sampling, signal }))
+    assert.deepEqual(given, continued)
+    assert.throws(() => promptOf({ model, messages: messages.slice(0, 1), continueLast: true }), /'user'/)
   })
 })
