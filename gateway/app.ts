@@ -1,10 +1,11 @@
 // The whole API as one application: routes of all dialects over one context. Knows no socket.
 import { type ApiError, toApiError } from './errors.ts'
 import { type Api, createApi, type GatewayContext, type Routes } from './http/api.ts'
+import { chatRoutes } from './openai/chat.ts'
 import { modelRoutes } from './openai/models.ts'
 
 /** Every route, in one list. */
-const routes: readonly Routes[] = [modelRoutes]
+const routes: readonly Routes[] = [modelRoutes, chatRoutes]
 
 /** An error as each dialect writes it, by its path. */
 function bodyOf({ message, type, param, code }: ApiError, path: string): object {
