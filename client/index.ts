@@ -5,6 +5,7 @@ export type { ErrorCode } from '../common/errors.ts'
 export { SwarmError } from '../common/errors.ts'
 export type { Logger } from '../common/logger.ts'
 export type { OnProgress, Progress, ProgressUnit, Stage } from '../common/progress.ts'
+export type { BlockRange } from '../common/range.ts'
 export { type Float32Tensor, float32, int64, type Tensor, tensor } from '../common/tensor.ts'
 export {
   type CharacterRange,
@@ -17,6 +18,7 @@ export {
 } from '../model/text/chat-template.ts'
 export { parseJson } from '../model/text/exact-json.ts'
 export { loadTokenizer, type Tokenizer } from '../model/text/tokenizer.ts'
+export type { ServerState, Trip } from '../network/discovery/announcement.ts'
 export type { FoundPeer } from '../network/network.ts'
 export { SwarmStateError } from '../network/state/error.ts'
 export type { SwarmState } from '../network/state/swarm-state.ts'
@@ -37,11 +39,20 @@ export {
   type SpeculationPass,
   type TokenLogprobs
 } from './generate/index.ts'
+export type { JoinOptions } from './join.ts'
 export type { Ids } from './local/inputs.ts'
 export { addGradient, clearGradients, type Parameter, parameter } from './local/parameter.ts'
 export type { PassOptions } from './models/base-model.ts'
 export { AutoDistributedModelForCausalLM, DistributedModelForCausalLM, PeftModelForCausalLM } from './models/causal.ts'
-export type { CausalModel, CausalOutput, ForwardOptions, GenerateInput, StreamedTokens } from './models/causal-model.ts'
+export type {
+  CausalModel,
+  CausalOutput,
+  EmbedInput,
+  EmbedOptions,
+  ForwardOptions,
+  GenerateInput,
+  StreamedTokens
+} from './models/causal-model.ts'
 export type { CausalInput } from './models/causal-pass.ts'
 export {
   AutoDistributedModelForSequenceClassification,
@@ -57,6 +68,7 @@ export type { ClassificationOutput } from './models/classification-model.ts'
 export type { ClassificationInput } from './models/classification-pass.ts'
 export { type LocalDraft, type LocalDraftOptions, openLocalDraft } from './models/draft-model.ts'
 export type { FeatureGradients, FeatureInput, FeatureOptions, FeatureOutput } from './models/feature-model.ts'
+export type { PoolingKind } from './models/feature-pass.ts'
 export { AutoDistributedModel, DistributedModel, PeftModelForFeatureExtraction } from './models/features.ts'
 export type { ModelLoss } from './models/loss.ts'
 export {
@@ -85,6 +97,8 @@ export type { PretrainedOptions } from './pretrained.ts'
 export type { ForwardPass, RemoteBlocks, RemoteSequential } from './remote/chain.ts'
 export type { CodecOption, Codecs } from './remote/passes/codecs.ts'
 export type { InferenceSession } from './remote/session/session.ts'
+export type { ServerLoad, SurveyedModel, SurveyedServer } from './survey.ts'
+export { joinSwarm, Swarm, type SwarmModelOptions } from './swarm.ts'
 export {
   type Batch,
   type CheckpointOptions,

@@ -4,10 +4,9 @@
 import { files } from '#files'
 import { throwIfAborted } from '../common/async.ts'
 import { SwarmError } from '../common/errors.ts'
-import { type Logger, silent } from '../common/logger.ts'
+import { silent } from '../common/logger.ts'
 import { checkOptions, type OptionKeys } from '../common/options.ts'
-import { type OnProgress, runStage } from '../common/progress.ts'
-import { startOrStop } from '../common/resource.ts'
+import { runStage } from '../common/progress.ts'
 import { dtypes } from '../common/tensor.ts'
 import { second } from '../common/units.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../model/checkpoint/checkpoint.ts'
@@ -17,18 +16,15 @@ import { checkHubOptions, type HubOptions } from '../model/hub/options.ts'
 import type { Precision } from '../model/quantize/precision.ts'
 import { loadTokenizer, type Tokenizer } from '../model/text/tokenizer.ts'
 import { findServers } from '../network/discovery/discovery.ts'
-import { createNetwork, type FoundPeer, type Network } from '../network/node.ts'
-import type { AllowList } from '../network/private/allow-list.ts'
-import type { Invite } from '../network/private/invite.ts'
-import { membership } from '../network/private/membership.ts'
-import { SwarmStateError } from '../network/state/error.ts'
-import { type ModelName, modelsOf, swarmState } from '../network/state/swarm-state.ts'
+import type { Network } from '../network/node.ts'
+import { type ModelName, modelsOf } from '../network/state/swarm-state.ts'
 import { requestTimeoutMs } from '../proto/limits.ts'
 import { protocols } from '../proto/protocols.ts'
 import { sharedTensor } from '../runtime/session.ts'
 import { type AuditOptions, Auditor } from './audit/auditor.ts'
 import { OwnBlocks } from './audit/own-blocks.ts'
 import { type FromPeers, openFromPeers } from './from-peers.ts'
+import { type JoinOptions, joinKeys, joinNetwork } from './join.ts'
 import { Embeddings } from './local/embeddings.ts'
 import { type Parameter, parameter } from './local/parameter.ts'
 import { LocalPrograms } from './local/programs.ts'
@@ -39,19 +35,7 @@ import { sharedBlame } from './remote/peers/blame.ts'
 import { Peers } from './remote/peers/peers.ts'
 
 /** How a model is opened: which swarm, which checkpoint, how tensors travel. */
-export interface PretrainedOptions {
-  /** multiaddrs or `host:port` of peers of the swarm; one of them, or of `swarm`, must answer. None at all: who answers on the LAN */
-  readonly initialPeers?: readonly string[]
-  /** an invite to a private swarm, `swarm1…` */
-  readonly swarm?: string | Invite
-  /** the peers that are dealt with, and those of them that are believed to be servers; default: all */
-  readonly allow?: AllowList
-  /** file of the client's key, made where there is none; default: a new one each time */
-  readonly identityPath?: string
-  /** find peers on the LAN; default: with an invite, and where no address is named */
-  readonly multicast?: boolean
-  /** hears of each peer that was found on the LAN */
-  readonly onFound?: (peer: FoundPeer) => void
+export interface PretrainedOptions extends JoinOptions {
   /** how hidden states and their gradients travel, all alike or each its own way; default fp32, in generations fp16 */
   readonly codec?: CodecOption
   /** threads of the head; default: all cores */
@@ -68,27 +52,16 @@ export interface PretrainedOptions {
   readonly audit?: AuditOptions
   /** folder that keeps, between runs, which servers lied or failed badly; null: not kept. Default: `SWARM_HOME`, else ~/.swarmtune */
   readonly home?: string | null
-  /** default: silent */
-  readonly logger?: Logger
   /** of the Hugging Face Hub, for a model named instead of a path */
   readonly hub?: HubOptions
   /** the model's name in the swarm instead of a path: configuration, tokenizer and tensors come from its servers */
   readonly fromPeers?: FromPeers
-  /** hears of the stages `download`, `verify`, `connect` and `load` */
-  readonly onProgress?: OnProgress
-  /** ends the call with ABORTED */
-  readonly signal?: AbortSignal
 }
 
 /** For checkOptions. */
 export const pretrainedKeys: OptionKeys<PretrainedOptions> = {
-  initialPeers: true,
-  swarm: true,
-  allow: true,
-  identityPath: true,
-  multicast: true,
+  ...joinKeys,
   home: true,
-  onFound: true,
   codec: true,
   threads: true,
   seed: true,
@@ -96,11 +69,8 @@ export const pretrainedKeys: OptionKeys<PretrainedOptions> = {
   remote: true,
   requireDtype: true,
   audit: true,
-  logger: true,
   hub: true,
-  fromPeers: true,
-  onProgress: true,
-  signal: true
+  fromPeers: true
 }
 
 /** Throws INVALID_ARGUMENT for a name that no option has, also within options that have names of their own. */
@@ -144,21 +114,6 @@ async function loadTokenizerIfAny(path: string, signal?: AbortSignal): Promise<T
   }
 }
 
-async function joinSwarm(
-  options: PretrainedOptions,
-  model?: string
-): Promise<{ network: Network; leave: () => Promise<void>; swarmName?: string }> {
-  if (options.network !== undefined) return { network: options.network, leave: async () => {} }
-  const { swarm, initialPeers, multicast, onFound, allow, identityPath, logger } = options
-  const access = membership({ swarm, join: initialPeers, multicast, model })
-  if (access.join?.length === 0 && access.multicastTag === undefined) {
-    throw new SwarmStateError(swarmState({ connected: 0, swarm: access.swarmName }))
-  }
-  const network = await createNetwork({ listen: [], ...access, onFound, allow, identityPath, logger })
-  await runStage(options.onProgress, { stage: 'connect' }, () => startOrStop(network, options.signal))
-  return { network, leave: () => network.stop(), swarmName: access.swarmName }
-}
-
 /** The models that the swarm serves. */
 async function modelsServed(network: Network, signal?: AbortSignal): Promise<ModelName[]> {
   const limit = AbortSignal.timeout(othersTimeoutMs)
@@ -195,7 +150,7 @@ async function auditable(checkpoint: Checkpoint, { threads }: PretrainedOptions)
 
 async function assemble(
   checkpoint: Checkpoint,
-  { network, leave, swarmName }: Awaited<ReturnType<typeof joinSwarm>>,
+  { network, leave }: { readonly network: Network; leave(): Promise<void> },
   languageHead: boolean,
   options: PretrainedOptions
 ): Promise<ModelParts> {
@@ -218,7 +173,7 @@ async function assemble(
     queueOf: (peerId, asking) => queueOf(network, peerId, peers.addressesOf(peerId), asking.signal),
     model: identity,
     modelName: checkpoint.name,
-    swarmName,
+    swarmName: network.swarmName,
     blame,
     audited: (options.audit?.probability ?? 0) > 0,
     requireDtype: options.requireDtype,
@@ -290,7 +245,9 @@ export async function openModel<Model>(
     onProgress: options.fromPeers.onProgress ?? onProgress
   }
   const local = fromPeers === undefined ? await openCheckpoint(path, { signal, hub }) : undefined
-  const swarm = await joinSwarm(options, local?.identity)
+  const { network: given } = options
+  const network = given ?? (await joinNetwork(options, local?.identity)).network
+  const swarm = { network, leave: async () => (given === undefined ? await network.stop() : undefined) }
   try {
     const checkpoint = local ?? (await openFromPeers(path, swarm.network, fromPeers!, { signal }))
     return await finish(await assemble(checkpoint, swarm, languageHead, options))

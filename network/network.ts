@@ -91,6 +91,8 @@ export const networkKeys: OptionKeys<NetworkInit> = {
 export interface Network extends Peer {
   /** bytes of frames on the streams that this peer has opened, so far */
   readonly traffic: Readonly<ByteCount>
+  /** name of the private swarm; undefined: an open one */
+  readonly swarmName?: string
   /** Listens and joins. Throws ADDRESS_IN_USE, and UNREACHABLE when no address to join answers and this peer is not patient. */
   start(): Promise<void>
   stop(): Promise<void>

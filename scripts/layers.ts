@@ -75,6 +75,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
       'remote',
       'audit',
       'train',
+      'join.ts',
       'from-peers.ts',
       'models/model-parts.ts',
       'pretrained.ts'

@@ -13,6 +13,8 @@ import { tinyPath } from './references.ts'
 const cacheDir = join(tmpdir(), 'swarmtune-test-cache')
 
 export interface TestSwarm {
+  /** folder of the model */
+  readonly path: string
   readonly servers: readonly BlockServer[]
   /** an address of the first server that has not left */
   readonly join: readonly string[]
@@ -30,6 +32,7 @@ export async function startSwarm(
   const { path = tinyPath } = options
   const servers: BlockServer[] = []
   const swarm: TestSwarm = {
+    path,
     servers,
     get join() {
       return (servers.find(({ state }) => state !== 'offline') ?? servers[0]!).addresses.slice(0, 1)

@@ -1,13 +1,13 @@
 // swarm status: lists models, blocks and servers with their states; once, or repeatedly with --watch.
 
 import { Command, Option } from 'commander'
+import { type SurveyedServer, surveyModels } from '../../client/survey.ts'
 import { pause } from '../../common/async.ts'
 import { formatRange } from '../../common/range.ts'
 import { startOrStop, withResource } from '../../common/resource.ts'
 import { second } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { multicastSettleMs } from '../../network/constants.ts'
-import { findServers } from '../../network/discovery/discovery.ts'
 import { surveySwarm } from '../../network/discovery/survey.ts'
 import type { Network } from '../../network/network.ts'
 import { createNetwork } from '../../network/node.ts'
@@ -21,8 +21,7 @@ import type { LogLevel } from '../terminal/log.ts'
 import { addLogOptions } from '../terminal/log-options.ts'
 import { whileWaiting } from '../terminal/progress.ts'
 import { createLogger, interruptSignal, paintState, print, screen } from '../terminal/terminal.ts'
-import { drawCoverage, type ServerRow, toServerRow, uncovered } from '../views/coverage.ts'
-import { loadOf } from '../views/server-load.ts'
+import { drawCoverage } from '../views/coverage.ts'
 
 interface StatusFlags extends AccessFlags {
   timeout: number
@@ -99,7 +98,7 @@ interface ModelStatus {
   readonly state: SwarmState['kind']
   /** ranges that no online server hosts */
   readonly notServed: readonly string[]
-  readonly servers: readonly ServerRow[]
+  readonly servers: readonly SurveyedServer[]
 }
 
 /** The models that were found, each with its state, and the state of the one that was asked for. */
@@ -115,29 +114,9 @@ async function lookAround(
   { model, swarm }: { model?: AnnouncedModel; swarm?: string },
   signal: AbortSignal
 ): Promise<View> {
-  const found = model
-    ? await findServers(network, model.identity, { signal, verify: false })
-    : await surveySwarm(network, { signal })
-  const rows = await Promise.all(
-    found.map(async server => {
-      const load = await loadOf(network, server, signal)
-      return { server, row: { ...toServerRow(server, network.hostOf(server.peerId)), load } }
-    })
-  )
-  const models = [...Map.groupBy(rows, ({ server }) => server.model)].map(([identity, group]) => {
-    const servers = group.map(({ row }) => row)
-    const seen = group.map(({ server }) => server)
-    const { name, totalBlocks } = model ?? modelsOf(seen)[0]!
-    const blocks = { first: 0, end: totalBlocks }
-    const why = swarmState({
-      connected: 1,
-      swarm,
-      model: { identity, name },
-      blocks,
-      servers: seen,
-      needs: ['inference']
-    })
-    const notServed = uncovered(totalBlocks, servers).map(formatRange)
+  const found = await surveyModels(network, { model, signal })
+  const models = found.map(({ identity, name, totalBlocks, state: why, missing, servers }) => {
+    const notServed = missing.map(formatRange)
     return { model: identity, name, totalBlocks, state: why.kind, notServed, servers, why }
   })
   const served = model && models.length === 0 ? modelsOf(await surveySwarm(network, { signal })) : []

@@ -1,20 +1,12 @@
 // The map of a model: who serves which blocks, and how each server is doing, drawn in text. Pure.
 import stringWidth from 'string-width'
+import { missingRanges, type ServerLoad } from '../../client/survey.ts'
 import { plural } from '../../common/plural.ts'
 import type { BlockRange } from '../../common/range.ts'
 import { formatBytes } from '../../common/units.ts'
 import { hostAndPort } from '../../network/addresses.ts'
 import type { Announcement } from '../../network/discovery/announcement.ts'
 import { fit } from '../terminal/text.ts'
-
-/** What a server says of its load when it is asked. */
-export interface ServerLoad {
-  readonly sessions: number
-  /** requests that wait */
-  readonly queueLength: number
-  readonly cacheBytesUsed: number
-  readonly cacheBytesTotal: number
-}
 
 /** What the map needs to know of a server. */
 export interface ServerRow {
@@ -31,7 +23,7 @@ export interface ServerRow {
   readonly cacheBytesFree: number
   readonly version: string
   /** null: it did not answer; absent: it was not asked */
-  readonly load?: ServerLoad | null
+  readonly load?: Omit<ServerLoad, 'residualBytesUsed' | 'residualBytesTotal'> | null
 }
 
 /** @param host that the server is connected from, `ip4/192.0.2.1`: of several addresses the one there is shown */
@@ -47,18 +39,6 @@ export function toServerRow({ serverName, ...server }: Announcement, host?: stri
 
 const isServed = (block: number) => (server: Pick<ServerRow, 'blocks' | 'state'>) =>
   server.state === 'online' && server.blocks.first <= block && block < server.blocks.end
-
-/** Ranges of blocks that no online server hosts. */
-export function uncovered(totalBlocks: number, servers: readonly Pick<ServerRow, 'blocks' | 'state'>[]): BlockRange[] {
-  const ranges: BlockRange[] = []
-  for (let block = 0; block < totalBlocks; block++) {
-    if (servers.some(isServed(block))) continue
-    const last = ranges.at(-1)
-    if (last !== undefined && last.end === block) ranges[ranges.length - 1] = { first: last.first, end: block + 1 }
-    else ranges.push({ first: block, end: block + 1 })
-  }
-  return ranges
-}
 
 /** cells of the map, and the fewest that are worth drawing */
 const mostCells = 60
@@ -187,7 +167,7 @@ export function drawCoverage(
     ...drawLoad(row),
     row.version
   ])
-  const missing = uncovered(totalBlocks, sorted)
+  const missing = missingRanges(totalBlocks, sorted)
   const replicas = ['online', '', drawReplicas(totalBlocks, cells, sorted), ...columns.slice(3).map(() => '')]
   const titles = columns.map(({ title }) => title)
   return [

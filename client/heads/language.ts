@@ -5,6 +5,7 @@ import type { Session } from '../../runtime/session.ts'
 import type { Embeddings } from '../local/embeddings.ts'
 import type { Parameter } from '../local/parameter.ts'
 import type { LocalPrograms } from '../local/programs.ts'
+import { FeatureHead } from './features.ts'
 import type { ModulesToSave } from './modules-to-save.ts'
 import { type HeadLoss, HeadProgram, lossGradient, type TaskHead, type Wanted } from './program.ts'
 import { type TrainedModules, trainedModules } from './trained-modules.ts'
@@ -33,6 +34,11 @@ export class LanguageHead implements TaskHead<LanguageHead> {
   async logits(hidden: Float32Tensor): Promise<Float32Tensor> {
     const { logits } = await this.#programs.run(await this.prepare(), { hidden })
     return logits as Float32Tensor
+  }
+
+  /** The final norm alone, over the same tensors: hidden states as a base model gives them. */
+  features(): FeatureHead {
+    return new FeatureHead({ checkpoint: this.#checkpoint, programs: this.#programs })
   }
 
   /** Compiles what `logits` runs, where that was not done before. Throws what compiling throws. */

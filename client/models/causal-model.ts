@@ -6,10 +6,13 @@ import type { Float32Tensor } from '../../common/tensor.ts'
 import { withGenerationDefaults } from '../generate/defaults.ts'
 import type { GenerationOptions, GenerationStep } from '../generate/index.ts'
 import type { LanguageHead } from '../heads/language.ts'
-import { type Ids, type Prompts, parsePrompts } from '../local/inputs.ts'
+import { type Ids, idMatrix, maskMatrix, type Prompts, parsePrompts } from '../local/inputs.ts'
 import type { TrainableModel } from '../train/index.ts'
+import type { BackboneInput } from './backbone.ts'
 import { BaseModel, type PassOptions, passKeys } from './base-model.ts'
 import { type CausalInput, forwardCausal } from './causal-pass.ts'
+import type { FeatureInput } from './feature-model.ts'
+import { checkPooling, forwardFeatures, type PoolingKind } from './feature-pass.ts'
 import type { ModelLoss } from './loss.ts'
 import { generateRemote } from './remote-generation.ts'
 
@@ -29,6 +32,17 @@ export interface CausalOutput {
 
 /** Token ids with or without a mask, or a text. */
 export type GenerateInput = string | Ids | { readonly inputIds: Ids; readonly attentionMask?: Ids }
+
+/** Token ids, rows of different lengths too, or token ids with a mask. */
+export type EmbedInput = Ids | FeatureInput
+
+/** Of `embed`. */
+export interface EmbedOptions {
+  /** the state of a sequence's last token, or the mean over its tokens; default mean */
+  readonly pooling?: PoolingKind
+  /** ends the call with ABORTED */
+  readonly signal?: AbortSignal
+}
 
 /** One step of a streamed generation. */
 export interface StreamedTokens extends GenerationStep {
@@ -62,6 +76,23 @@ export class CausalModel extends BaseModel<LanguageHead> implements TrainableMod
     const logits = options.logits ?? options.training === undefined
     const { parts, tuning } = this.acting
     return await forwardCausal(parts, tuning, input, { ...this.planOf(options), logits })
+  }
+
+  /**
+   * One vector for each sequence, `[batch, width]`: its hidden states after the last norm, as Hugging Face's base model gives them, pooled.
+   * Rows of token ids may have different lengths. An adapter acts as in `generate`; its virtual tokens are not pooled. Throws
+   * INVALID_ARGUMENT, and what the way through the servers throws.
+   */
+  async embed(input: EmbedInput, options: EmbedOptions = {}): Promise<Float32Tensor> {
+    checkOptions('embed', options, { pooling: true, signal: true })
+    const { pooling = 'mean', signal } = options
+    checkPooling(pooling)
+    const { ids, mask } = isInputs(input) ? embedInputs(input) : embedRows(input, this.#padTokenId)
+    const { parts, tuning } = this.acting
+    const plan = this.planOf({ training: false, signal })
+    const over = { ...parts, head: parts.head.features() }
+    const pass = await forwardFeatures(over, tuning, { ids, mask }, { ...plan, pooling })
+    return pass.pooling!.pool(pass.states)
   }
 
   /**
@@ -120,6 +151,26 @@ export class CausalModel extends BaseModel<LanguageHead> implements TrainableMod
   }
 }
 
-function isInputs(input: Exclude<GenerateInput, string>): input is Exclude<GenerateInput, string | Ids> {
+function isInputs<Inputs extends object>(input: Inputs | Ids): input is Inputs {
   return !Array.isArray(input) && !('shape' in input)
+}
+
+function embedInputs(input: FeatureInput): BackboneInput {
+  checkOptions('embed: input', input, { inputIds: true, attentionMask: true })
+  const ids = idMatrix(input.inputIds, 'inputIds')
+  return { ids, mask: maskMatrix(input.attentionMask, ids.shape) }
+}
+
+/** Shorter rows are padded on the right. Throws INVALID_ARGUMENT for a row without a token. */
+function embedRows(input: Ids, padTokenId: number): BackboneInput {
+  const rows = Array.isArray(input) && Array.isArray(input[0]) ? (input as readonly (readonly number[])[]) : null
+  const longest = Math.max(0, ...(rows ?? []).map(row => row.length))
+  if (rows === null || rows.every(row => row.length === longest)) {
+    return { ids: idMatrix(input, 'inputIds'), mask: undefined }
+  }
+  const empty = rows.findIndex(row => row.length === 0)
+  if (empty >= 0) throw new SwarmError('INVALID_ARGUMENT', `inputIds: row ${empty} has no token`)
+  const ids = rows.map(row => [...row, ...Array<number>(longest - row.length).fill(padTokenId)])
+  const mask = rows.map(row => ids[0]!.map((_, place) => (place < row.length ? 1 : 0)))
+  return embedInputs({ inputIds: ids, attentionMask: mask })
 }

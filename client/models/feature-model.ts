@@ -1,13 +1,11 @@
 // Hidden states of a model, plain or with an adapter: what Hugging Face's base models give, pooled if asked for.
 
-import { SwarmError } from '../../common/errors.ts'
 import { checkOptions, checkSignal } from '../../common/options.ts'
-import { lastTokens, pickPositions, rowView, scatterPositions } from '../../common/rows.ts'
-import { type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import type { FeatureHead } from '../heads/features.ts'
 import { type Ids, idMatrix, maskMatrix } from '../local/inputs.ts'
-import { forwardBody } from './backbone.ts'
 import { BaseModel, type PassOptions, passKeys } from './base-model.ts'
+import { checkPooling, forwardFeatures, type PoolingKind } from './feature-pass.ts'
 import { ModelLoss } from './loss.ts'
 
 /** A batch for a model without a head. */
@@ -21,7 +19,7 @@ export interface FeatureInput {
 /** Of a pass of a model without a head. */
 export interface FeatureOptions extends PassOptions {
   /** one vector for each sequence: the state of its last token, or the mean over its tokens, virtual ones not counted */
-  readonly pooling?: 'last' | 'mean'
+  readonly pooling?: PoolingKind
 }
 
 /** Gradients of what came out, of one or both. */
@@ -47,67 +45,6 @@ export interface FeatureOutput {
   backward(gradients: FeatureGradients, options?: { signal?: AbortSignal }): Promise<void>
 }
 
-/** How [batch, seq, width] becomes [batch, width], and the way back. */
-interface Pooling {
-  pool(states: Float32Tensor): Float32Tensor
-  spread(gradient: Float32Tensor, shape: readonly number[]): Float32Tensor
-}
-
-function flattened({ data, shape }: Float32Tensor): Float32Tensor {
-  return { dtype: 'float32', shape: [shape[0]!, shape[2]!], data }
-}
-
-function lastPooling(at: readonly number[]): Pooling {
-  return {
-    pool: states => flattened(pickPositions(states, at, at.length)),
-    spread: ({ data }, shape) =>
-      scatterPositions({ dtype: 'float32', shape: [at.length, 1, shape[2]!], data }, at, shape)
-  }
-}
-
-/** `tokens`: the positions of each row that count. */
-function meanPooling(tokens: readonly (readonly number[])[]): Pooling {
-  return {
-    pool(states) {
-      const width = states.shape[2]!
-      const out = tensor('float32', [tokens.length, width])
-      for (const [row, at] of tokens.entries()) {
-        for (const position of at) {
-          for (let index = 0; index < width; index++) {
-            out.data[row * width + index]! += states.data[position * width + index]! / at.length
-          }
-        }
-      }
-      return out
-    },
-    spread(gradient, shape) {
-      const width = shape[2]!
-      const out = tensor('float32', shape)
-      for (const [row, at] of tokens.entries()) {
-        const share = rowView(gradient.data, width, row).map(value => value / at.length)
-        for (const position of at) out.data.set(share, position * width)
-      }
-      return out
-    }
-  }
-}
-
-function poolingOf(
-  kind: 'last' | 'mean',
-  mask: Tensor<'int64'> | undefined,
-  shape: readonly number[],
-  before: number
-): Pooling {
-  if (kind === 'last') return lastPooling(lastTokens(mask, shape, before))
-  const [batch, sequence] = shape as [number, number]
-  const tokens = Array.from({ length: batch }, (_, row) =>
-    Array.from({ length: sequence }, (_, position) => position)
-      .filter(position => mask === undefined || mask.data[row * sequence + position] === 1n)
-      .map(position => row * (before + sequence) + before + position)
-  )
-  return meanPooling(tokens)
-}
-
 function sum(a: Float32Tensor, b: Float32Tensor): Float32Tensor {
   return { ...a, data: a.data.map((value, index) => value + b.data[index]!) }
 }
@@ -122,19 +59,19 @@ export class FeatureModel extends BaseModel<FeatureHead> {
   async forward(input: FeatureInput, options: FeatureOptions = {}): Promise<FeatureOutput> {
     checkOptions('forward', options, { ...passKeys, pooling: true })
     checkOptions('forward: input', input, { inputIds: true, attentionMask: true })
-    if (options.pooling !== undefined && !['last', 'mean'].includes(options.pooling)) {
-      throw new SwarmError('INVALID_ARGUMENT', `pooling: expected 'last' or 'mean', found '${options.pooling}'`)
-    }
+    checkPooling(options.pooling)
     const { parts, tuning } = this.acting
     const ids = idMatrix(input.inputIds, 'inputIds')
     const mask = maskMatrix(input.attentionMask, ids.shape)
     const plan = this.planOf(options)
     const differentiate = plan.training
-    const body = await forwardBody(parts, tuning, { ids, mask }, { ...plan, differentiate })
-    const wanted = { hidden: body.differentiable, parameters: differentiate }
-    const pass = await parts.head.run(body.hidden, wanted)
-    const states = pass.results.states as Float32Tensor
-    const pooling = options.pooling && poolingOf(options.pooling, mask, ids.shape, body.before)
+    const pass = await forwardFeatures(
+      parts,
+      tuning,
+      { ids, mask },
+      { ...plan, differentiate, pooling: options.pooling }
+    )
+    const { body, head, states, pooling } = pass
 
     const differentiable = body.differentiable || (differentiate && parts.head.requiresGrad)
     const gradientOf = ({ lastHiddenState, pooled }: FeatureGradients): Float32Tensor => {
@@ -147,7 +84,7 @@ export class FeatureModel extends BaseModel<FeatureHead> {
       pooled: pooling?.pool(states) ?? null,
       penalty: body.penalty,
       backward: once(differentiable, async (gradients, signal) => {
-        const { hidden, add } = await pass.backward(gradientOf(gradients))
+        const { hidden, add } = await head.backward(gradientOf(gradients))
         add()
         if (hidden !== null) await body.backward(hidden, 1, { signal })
       })

@@ -110,6 +110,10 @@ export class Libp2pNetwork implements Network {
     this.onPeer(peer => void this.#noteRelease(peer))
   }
 
+  get swarmName(): string | undefined {
+    return this.#init.swarmName
+  }
+
   get addresses(): string[] {
     const suffix = `/p2p/${this.peerId}`
     return this.#libp2p.getMultiaddrs().map(address => {

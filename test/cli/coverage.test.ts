@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import stringWidth from 'string-width'
-import { drawCoverage, type ServerRow, uncovered } from '../../cli/views/coverage.ts'
+import { drawCoverage, type ServerRow } from '../../cli/views/coverage.ts'
+import { missingRanges } from '../../client/survey.ts'
 
 const row = (first: number, end: number, state = 'online'): ServerRow => ({
   peerId: `12D3KooWpeer${first}-${end}`,
@@ -16,11 +17,11 @@ const row = (first: number, end: number, state = 'online'): ServerRow => ({
 })
 
 test('a model without servers is one uncovered range', () => {
-  assert.deepEqual(uncovered(12, []), [{ first: 0, end: 12 }])
+  assert.deepEqual(missingRanges(12, []), [{ first: 0, end: 12 }])
 })
 
 test('only online servers cover, and neighbouring gaps are one range', () => {
-  assert.deepEqual(uncovered(12, [row(0, 4), row(4, 8, 'joining'), row(9, 10)]), [
+  assert.deepEqual(missingRanges(12, [row(0, 4), row(4, 8, 'joining'), row(9, 10)]), [
     { first: 4, end: 9 },
     { first: 10, end: 12 }
   ])

@@ -74,6 +74,11 @@ before(async () => {
   Object.assign(calls, {
     renderChat: ['add_generation_prompt', 'addGenerationPrompt', bogus => sdk.renderChat(template, [], bogus)],
     renderAssistantTurns: ['variabels', 'variables', bogus => sdk.renderAssistantTurns(template, [], bogus)],
+    joinSwarm: ['initial_peers', 'initialPeers', bogus => sdk.joinSwarm(bogus)],
+    'Swarm.survey': ['round_trips', 'roundTrips', bogus => new sdk.Swarm(base.network).survey(bogus)],
+    'Swarm.openModel': ['require_dtype', 'requireDtype', bogus => new sdk.Swarm(base.network).openModel(path, bogus)],
+    'DistributedModelForCausalLM.embed': ['poolling', 'pooling', bogus => base.embed(ids, bogus)],
+    'embed: input': ['attention_mask', 'attentionMask', bogus => base.embed({ inputIds: ids, ...bogus })],
     loadTokenizer: ['signl', 'signal', bogus => sdk.loadTokenizer(path, bogus)],
     'AutoDistributedModelForCausalLM.fromPretrained': [
       'initial_peers',
