@@ -17,6 +17,7 @@ export {
   renderChat
 } from '../model/text/chat-template.ts'
 export { parseJson } from '../model/text/exact-json.ts'
+export { decodeAfter } from '../model/text/text-stream.ts'
 export { loadTokenizer, type Tokenizer } from '../model/text/tokenizer.ts'
 export type { ServerState, Trip } from '../network/discovery/announcement.ts'
 export type { FoundPeer } from '../network/network.ts'

@@ -125,7 +125,8 @@ export async function* generateByBeams(
     yield {
       tokens: taken.map(result => result?.token ?? null),
       texts: taken.map(result => result?.text ?? ''),
-      finished: rows.map(({ row }) => row.finished)
+      finished: rows.map(({ row }) => row.finished),
+      stoppedBy: rows.map(({ row }) => row.stoppedBy)
     }
   }
 }

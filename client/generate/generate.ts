@@ -55,6 +55,7 @@ export async function* generate(
       tokens,
       texts: taken.map(result => result?.text ?? ''),
       finished: rows.map(row => row.finished),
+      stoppedBy: rows.map(row => row.stoppedBy),
       ...(options.topLogprobs !== undefined && { logprobs: taken.map(result => result?.logprobs ?? null) })
     }
   } while (rows.some(row => !row.finished))

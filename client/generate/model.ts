@@ -25,6 +25,8 @@ export interface GenerationStep {
   readonly texts: readonly string[]
   /** how the row ended, in this step or before */
   readonly finished: readonly (FinishReason | null)[]
+  /** the stop string that ended the row, in this step or before; null: none did */
+  readonly stoppedBy: readonly (string | null)[]
   /** only where `topLogprobs` is given; null: the row had finished before */
   readonly logprobs?: readonly (TokenLogprobs | null)[]
 }

@@ -27,6 +27,8 @@ export interface GenerationOptions extends SamplingOptions {
   readonly padTokenId?: number
   /** a row ends when its text contains one of these; its tokens include it, its streamed text does not */
   readonly stopStrings?: string | readonly string[]
+  /** special tokens that the text of steps shows; it leaves out the others; default none */
+  readonly shownTokens?: readonly number[]
   /** needed for stop strings and for the text of steps */
   readonly tokenizer?: Pick<Tokenizer, 'decode'> & Partial<Pick<Tokenizer, 'isSpecial' | 'cleansUp'>>
   /**
@@ -65,6 +67,7 @@ const generationKeys: OptionKeys<GenerationOptions> = {
   eosTokenIds: true,
   padTokenId: true,
   stopStrings: true,
+  shownTokens: true,
   tokenizer: true,
   promptLookupNumTokens: true,
   maxMatchingNgramSize: true,

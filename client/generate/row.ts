@@ -22,6 +22,8 @@ export interface Taken {
 
 export interface GenerationRow {
   readonly finished: FinishReason | null
+  /** the stop string that ended it; null before, and where something else did */
+  readonly stoppedBy: string | null
   /** its tokens so far, prompt included */
   readonly ids: readonly number[]
   /** Chooses the next token from logits `[vocab]` and appends it. */
@@ -47,8 +49,9 @@ export function createRow(
     row: index
   })
   const random: Random | null = options.doSample ? createRandom(plan.seed, index) : null
-  const { tokenizer, topLogprobs } = options
-  const texts: TextStream | null = tokenizer ? createTextStream(tokenizer, { after: prompt }) : null
+  const { tokenizer, topLogprobs, shownTokens } = options
+  const shown = new Set(shownTokens)
+  const texts: TextStream | null = tokenizer ? createTextStream(tokenizer, { after: prompt, shown }) : null
   const stops = createStopFilter(plan.stopStrings)
   let finished: FinishReason | null = null
 
@@ -58,10 +61,10 @@ export function createRow(
     const reason = plan.eosTokenIds.has(token) ? 'eos' : length ? 'length' : null
     const piece = `${texts?.push(token) ?? ''}${reason === null ? '' : (texts?.end() ?? '')}`
     // stop strings may name special tokens, which are no part of the text
-    const isSpecial = plan.stopStrings.length > 0 && tokenizer?.isSpecial?.(token)
-    const shown = isSpecial ? tokenizer!.decode([token]) : ''
+    const isHidden = plan.stopStrings.length > 0 && tokenizer?.isSpecial?.(token) && !shown.has(token)
+    const hidden = isHidden ? tokenizer!.decode([token]) : ''
     const before = stops.push(piece)
-    const found = before.stopped ? before : stops.push(shown, { hidden: true })
+    const found = before.stopped ? before : stops.push(hidden, { hidden: true })
     const text = before.stopped ? before.text : before.text + found.text
     if (found.stopped) return { reason: 'stop', text }
     return { reason, text: reason === null ? text : text + stops.end() }
@@ -82,6 +85,9 @@ export function createRow(
   return {
     get finished() {
       return finished
+    },
+    get stoppedBy() {
+      return stops.stop
     },
     ids,
     take,

@@ -45,6 +45,7 @@ export async function* speculate(
     tokens: [token],
     texts: [text],
     finished: [row.finished],
+    stoppedBy: [row.stoppedBy],
     ...(logprobs !== null && { logprobs: [logprobs] })
   })
   const logits = await model.prefill(prompts, { signal })

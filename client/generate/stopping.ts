@@ -9,6 +9,8 @@ export interface PieceOptions {
 export interface StopFilter {
   /** Takes the next piece in; returns the text that is now certain, and whether a stop string has appeared. */
   push(piece: string, options?: PieceOptions): { readonly text: string; readonly stopped: boolean }
+  /** the stop string that has appeared; null: none has */
+  readonly stop: string | null
   /** The text held back, when generation ended without a stop string. */
   end(): string
 }
@@ -21,17 +23,19 @@ function overlap(text: string, stop: string): number {
   return 0
 }
 
-/** Where the stop string begins that is complete first (of several the longest), or -1. So pieces may be cut anywhere. */
-function findStop(text: string, stopStrings: readonly string[]): number {
-  let begin = -1
+/** The stop string that is complete first (of several the longest), and where it begins. So pieces may be cut anywhere. */
+function findStop(text: string, stopStrings: readonly string[]): { begin: number; stop: string | null } {
+  let found: { begin: number; stop: string | null } = { begin: -1, stop: null }
   let end = Infinity
   for (const stop of stopStrings) {
-    const place = text.indexOf(stop)
-    if (place === -1) continue
-    const stopEnd = place + stop.length
-    if (stopEnd < end || (stopEnd === end && place < begin)) [begin, end] = [place, stopEnd]
+    const begin = text.indexOf(stop)
+    if (begin === -1) continue
+    const stopEnd = begin + stop.length
+    if (stopEnd > end || (stopEnd === end && begin >= found.begin)) continue
+    found = { begin, stop }
+    end = stopEnd
   }
-  return begin
+  return found
 }
 
 /**
@@ -44,7 +48,7 @@ export function createStopFilter(stopStrings: readonly string[]): StopFilter {
   let held = ''
   /** the parts of `held` that are not text, in order */
   let hidden: { start: number; end: number }[] = []
-  let stopped = false
+  let stop: string | null = null
 
   /** Removes the first units of the held text; returns their text. */
   const release = (count: number): string => {
@@ -64,15 +68,19 @@ export function createStopFilter(stopStrings: readonly string[]): StopFilter {
 
   return {
     push(piece, options = {}) {
-      if (stopped) return { text: '', stopped }
+      if (stop !== null) return { text: '', stopped: true }
       if (options.hidden && piece !== '') hidden.push({ start: held.length, end: held.length + piece.length })
       held += piece
-      const place = findStop(held, stopStrings)
-      stopped = place !== -1
-      const certain = stopped ? place : held.length - Math.max(0, ...stopStrings.map(stop => overlap(held, stop)))
+      const found = findStop(held, stopStrings)
+      stop = found.stop
+      const stopped = stop !== null
+      const certain = stopped ? found.begin : held.length - Math.max(0, ...stopStrings.map(one => overlap(held, one)))
       const text = release(certain)
       if (stopped) held = ''
       return { text, stopped }
+    },
+    get stop() {
+      return stop
     },
     end() {
       return release(held.length)

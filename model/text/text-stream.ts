@@ -16,6 +16,8 @@ export interface TextStreamOptions {
   readonly skipSpecialTokens?: boolean
   /** tokens that come before: their text is not given, but decides how the first token reads; default none */
   readonly after?: readonly number[]
+  /** special tokens that are shown all the same; default none */
+  readonly shown?: ReadonlySet<number>
 }
 
 type Decoder = Pick<Tokenizer, 'decode'> & Partial<Pick<Tokenizer, 'cleansUp'>>
@@ -64,7 +66,7 @@ export function decodeAfter(
  * start at the same earlier token.
  */
 export function createTextStream(tokenizer: Decoder, options: TextStreamOptions = {}): TextStream {
-  const { skipSpecialTokens = true, after = [] } = options
+  const { skipSpecialTokens = true, after = [], shown } = options
   let context: readonly number[] = contextOf(tokenizer, after, skipSpecialTokens)
   let pending: number[] = []
   const take = (final: boolean): string => {
@@ -80,8 +82,14 @@ export function createTextStream(tokenizer: Decoder, options: TextStreamOptions 
   }
   return {
     push(...ids) {
-      pending.push(...ids)
-      return take(false)
+      let text = ''
+      for (const id of ids) {
+        if (skipSpecialTokens && shown?.has(id)) {
+          text += take(true) + tokenizer.decode([id])
+          context = [...context, id]
+        } else pending.push(id)
+      }
+      return text + take(false)
     },
     end() {
       const text = take(true)

@@ -30,6 +30,13 @@ export interface Tokenizer {
   encode(text: string, options?: EncodeOptions): number[]
   /** Text of token ids; special tokens are shown unless skipped. Ids that the vocabulary does not have give nothing. */
   decode(ids: readonly number[], options?: { skipSpecialTokens?: boolean }): string
+  /**
+   * The bytes that a token of a byte-level vocabulary or of byte fallback (`<0x0A>`) stands for, maybe a part of a character.
+   * Null for a token that is nothing but its text, and for ids without a token.
+   */
+  bytesOf(id: number): readonly number[] | null
+  /** id of a token by its content, as `<|im_end|>`; undefined: no token has it */
+  idOf(token: string): number | undefined
   /** `decode` takes out spaces before punctuation, as tokenizer_config.json wants it */
   readonly cleansUp: boolean
   /** Whether it is a token that skipSpecialTokens leaves out. */
@@ -119,6 +126,8 @@ export async function loadTokenizer(path: string, options: { signal?: AbortSigna
       const text = rules.decode(ids, { skipSpecialTokens })
       return cleans ? cleanUpSpaces(text) : text
     },
+    bytesOf: rules.bytesOf,
+    idOf: rules.idOf,
     cleansUp: cleans,
     isSpecial: rules.isSpecial,
     bosTokenId: idOf('bos_token'),

@@ -10,6 +10,8 @@ export interface Decoder {
   decode(tokens: readonly string[], room: number): readonly string[]
   /** false where it has an expression that may take for ever */
   readonly isTrusted: boolean
+  /** The bytes that a token stands for; null where its text is all that it is. Absent: no token stands for bytes. */
+  bytesOf?(token: string): readonly number[] | null
 }
 
 type Step = (tokens: readonly string[]) => readonly string[]
@@ -21,21 +23,20 @@ const lossy = new TextDecoder('utf-8', { ignoreBOM: true })
 const strict = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
 const encoder = new TextEncoder()
 
+/** The bytes of a byte-level token; of another one those of its own text. */
+function bytesOfToken(token: string): readonly number[] {
+  const bytes: number[] = []
+  for (const character of token) {
+    const byte = bytesOfCharacters.get(character)
+    if (byte === undefined) return [...encoder.encode(token)]
+    bytes.push(byte)
+  }
+  return bytes
+}
+
 function fromByteCharacters(tokens: readonly string[]): readonly string[] {
   const bytes: number[] = []
-  for (const token of tokens) {
-    const from = bytes.length
-    for (const character of token) {
-      const byte = bytesOfCharacters.get(character)
-      if (byte === undefined) {
-        // no byte-level token: its own text
-        bytes.length = from
-        for (const own of encoder.encode(token)) bytes.push(own)
-        break
-      }
-      bytes.push(byte)
-    }
-  }
+  for (const token of tokens) for (const byte of bytesOfToken(token)) bytes.push(byte)
   return [lossy.decode(Uint8Array.from(bytes))]
 }
 
@@ -47,6 +48,11 @@ function byteOf(token: string): number | null {
   const digits = hex.exec(token)?.[1]
   if (digits === undefined) return null
   return Number.parseInt(digits.replace('+', ''), 16)
+}
+
+function bytesOfFallback(token: string): readonly number[] | null {
+  const byte = byteOf(token)
+  return byte === null ? null : [byte]
 }
 
 /** Bytes that are not UTF-8 become one U+FFFD each. */
@@ -181,14 +187,15 @@ function sequence(settings: Settings): Decoder {
   const steps = settings.parts('decoders').map(createDecoder)
   return {
     isTrusted: steps.every(({ isTrusted }) => isTrusted),
+    bytesOf: steps.find(step => step.bytesOf)?.bytesOf,
     decode: (tokens, room) => steps.reduce<readonly string[]>((texts, step) => step.decode(texts, room), tokens)
   }
 }
 
 const kinds: Readonly<Record<string, (settings: Settings) => Decoder>> = {
   BPEDecoder: bpe,
-  ByteFallback: () => trusted(byteFallback),
-  ByteLevel: () => trusted(fromByteCharacters),
+  ByteFallback: () => ({ ...trusted(byteFallback), bytesOf: bytesOfFallback }),
+  ByteLevel: () => ({ ...trusted(fromByteCharacters), bytesOf: bytesOfToken }),
   CTC: ctc,
   Fuse: () => trusted(tokens => [tokens.join('')]),
   Metaspace: metaspace,

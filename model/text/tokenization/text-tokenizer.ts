@@ -32,6 +32,8 @@ export interface TextTokenizer {
   encodeWithRanges(text: string, settings: TextEncodeSettings): EncodedText
   /** Ids that the vocabulary does not have give nothing. */
   decode(ids: readonly number[], settings: { readonly skipSpecialTokens: boolean }): string
+  /** The bytes that a token stands for; null where its text is all that it is, and for ids without a token. */
+  bytesOf(id: number): readonly number[] | null
   idOf(token: string): number | undefined
   isSpecial(id: number): boolean
   /** number of distinct tokens, added ones included */
@@ -213,6 +215,11 @@ export function createTextTokenizer(
       for (const token of tokens) length += token.length
       const texts = limited(decoder.isTrusted, length, () => decoder.decode(tokens, spaceFor(length)))
       return texts.length === 1 ? texts[0]! : texts.join('')
+    },
+
+    bytesOf(id) {
+      const token = tokenOf[id]
+      return token === undefined ? null : (decoder?.bytesOf?.(token) ?? null)
     },
 
     idOf: token => addedIds.get(token) ?? model.idOf.get(token),

@@ -27,6 +27,14 @@ suite('createStopFilter', () => {
     assert.deepEqual(createStopFilter(['bc', 'abc']).push('xabc'), { text: 'x', stopped: true })
   })
 
+  test('the filter names the stop string that ended the text', () => {
+    const filter = createStopFilter(['abc', 'bc', 'b'])
+    filter.push('xa')
+    assert.equal(filter.stop, null)
+    filter.push('bc')
+    assert.equal(filter.stop, 'b')
+  })
+
   test('an empty stop string is refused', () => {
     assert.throws(() => createStopFilter(['x', '']), { code: 'INVALID_ARGUMENT' })
   })
