@@ -83,6 +83,7 @@ export type ChatEvent =
     }
   /** a piece of the call's arguments, JSON as text */
   | { readonly type: 'tool_arguments'; readonly choice: number; readonly index: number; readonly text: string }
+  /** `stopText`: the stop text that ended it; without one, an end token or the limit did */
   | { readonly type: 'finish'; readonly choice: number; readonly reason: ChatFinish; readonly stopText?: string }
   /** last of all */
   | { readonly type: 'usage'; readonly usage: TokenUsage }

@@ -17,7 +17,7 @@ export interface Sampling {
   readonly frequencyPenalty?: number
   /** OpenAI's: added to the logits of these tokens */
   readonly logitBias?: ReadonlyMap<number, number>
-  /** the answer ends before one of these texts */
+  /** the answer ends before one of these texts, in thoughts too */
   readonly stop?: readonly string[]
   /** most tokens of an answer; default: what the context has room for */
   readonly maxTokens?: number
@@ -40,15 +40,26 @@ export interface CompletionRequest {
   /** probabilities of each token, and of this many likeliest */
   readonly topLogprobs?: number
   readonly constraint?: Constraint
+  /** special tokens that the text shows, such as those that mark calls of tools; it leaves out the others */
+  readonly shownTokens?: readonly number[]
   readonly signal: AbortSignal
 }
 
-/** One token as an answer's log probabilities show it. */
-export interface ScoredToken {
+/** One token and its probability. */
+export interface TokenScore {
   readonly id: number
+  /** its text; bytes that are no whole character are written as OpenAI writes them: `\\xf0\\x9f` */
   readonly text: string
+  /** the bytes of its text in UTF-8; those of all tokens joined are the answer */
+  readonly bytes: readonly number[]
+  /** natural logarithm of its probability, before penalties and temperature */
   readonly logprob: number
-  readonly top: readonly { readonly id: number; readonly text: string; readonly logprob: number }[]
+}
+
+/** One token as an answer's log probabilities show it. */
+export interface ScoredToken extends TokenScore {
+  /** the likeliest tokens, likeliest first */
+  readonly top: readonly TokenScore[]
 }
 
 /** What one step of the generation brought for one choice. */
@@ -59,7 +70,10 @@ export interface CompletionEvent {
   readonly text: string
   /** 1 token, with speculation as well */
   readonly tokens: number
+  readonly tokenIds: readonly number[]
   readonly logprobs: readonly ScoredToken[]
   /** the choice ended with this event: by an end token or a stop text, or because there was no more room */
   readonly finish: 'stop' | 'length' | null
+  /** the text of `stop` that ended the choice */
+  readonly stopText?: string
 }

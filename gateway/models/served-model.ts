@@ -1,5 +1,5 @@
 // A model that the gateway answers for: a base model of the swarm, or an adapter over one.
-import type { CausalModel, ChatTemplate, Tokenizer } from '../../client/index.ts'
+import type { CausalModel, ChatTemplate, GenerationOptions, Tokenizer } from '../../client/index.ts'
 
 export interface ServedModel {
   /** as requests name it */
@@ -14,6 +14,8 @@ export interface ServedModel {
   readonly contextLength: number
   /** Unix time, in seconds */
   readonly created: number
+  /** how answers are speculated, those to requests for one choice; default: they are not */
+  readonly speculation?: Pick<GenerationOptions, 'promptLookupNumTokens' | 'draft' | 'numAssistantTokens'>
   /** folder of an adapter, PEFT's format; null for a base model */
   readonly folder: string | null
 }
