@@ -41,13 +41,17 @@ import type { LogLevel } from './terminal/log.ts'
 import { showProgress } from './terminal/progress.ts'
 import { createLogger } from './terminal/terminal.ts'
 
-export interface ModelFlags extends AccessFlags, HubFlags {
+/** How a model without an adapter is opened. */
+export interface BaseModelFlags extends AccessFlags, HubFlags {
   codec?: Codec
   requireDtype?: Precision
-  adapter?: string
-  draft?: string
   audit?: number
   logLevel: LogLevel
+}
+
+export interface ModelFlags extends BaseModelFlags {
+  adapter?: string
+  draft?: string
 }
 
 export interface GenerationFlags {
@@ -93,9 +97,16 @@ function collectStops(text: string, before: readonly string[] = []): string[] {
 
 /** Adds the options that say which model is opened and how: --adapter, --codec, --require-dtype, --audit and those of the hub. */
 export function addModelOptions(command: Command): Command {
-  return command
+  command
     .optionsGroup('Model:')
     .option('-a, --adapter <folder>', 'adapter to use, as swarm train or PEFT saved it (default: none)')
+  return addBaseModelOptions(command)
+}
+
+/** The same without --adapter. */
+export function addBaseModelOptions(command: Command): Command {
+  return command
+    .optionsGroup('Model:')
     .addOption(fromPeersOption())
     .addOption(revisionOption())
     .addOption(offlineOption())
@@ -174,6 +185,35 @@ export interface OpenedModel {
   readonly draft: LocalDraft | null
 }
 
+/** Opens the model that the flags name, without adapter and draft. */
+export async function openBaseModel(
+  path: string,
+  flags: BaseModelFlags,
+  signal: AbortSignal
+): Promise<DistributedModelForCausalLM> {
+  return await AutoDistributedModelForCausalLM.fromPretrained(path, {
+    hub: hubOptions(flags),
+    fromPeers: flags.fromPeers ? peersSettings() : undefined,
+    ...(await clientAccess(flags)),
+    codec: flags.codec,
+    requireDtype: flags.requireDtype,
+    audit: flags.audit === undefined ? undefined : { probability: flags.audit },
+    logger: createLogger(flags.logLevel),
+    onProgress: showProgress(),
+    signal
+  })
+}
+
+/** Opens the small model that proposes tokens; null where the flags name none. */
+async function openDraft(
+  flags: Pick<ModelFlags, 'draft' | keyof HubFlags>,
+  signal: AbortSignal
+): Promise<LocalDraft | null> {
+  if (flags.draft === undefined) return null
+  const cacheDir = join(homeFolder(), 'cache')
+  return await openLocalDraft(flags.draft, { hub: hubOptions(flags), cacheDir, onProgress: showProgress(), signal })
+}
+
 /** Opens the model that the flags name, with adapter and draft, for as long as `use` runs. */
 export async function withModel(
   path: string,
@@ -181,23 +221,10 @@ export async function withModel(
   signal: AbortSignal,
   use: (opened: OpenedModel) => Promise<void>
 ): Promise<void> {
-  const hub = hubOptions(flags)
-  const onProgress = showProgress()
-  const options = {
-    hub,
-    fromPeers: flags.fromPeers ? peersSettings() : undefined,
-    ...(await clientAccess(flags)),
-    codec: flags.codec,
-    requireDtype: flags.requireDtype,
-    audit: flags.audit === undefined ? undefined : { probability: flags.audit },
-    logger: createLogger(flags.logLevel),
-    onProgress,
-    signal
-  }
-  await withResource(await AutoDistributedModelForCausalLM.fromPretrained(path, options), async base => {
+  await withResource(await openBaseModel(path, flags, signal), async base => {
     const model = flags.adapter === undefined ? base : await PeftModel.fromPretrained(base, resolve(flags.adapter))
-    if (flags.draft === undefined) return await use({ model, draft: null })
-    const draft = await openLocalDraft(flags.draft, { hub, cacheDir: join(homeFolder(), 'cache'), onProgress, signal })
+    const draft = await openDraft(flags, signal)
+    if (draft === null) return await use({ model, draft })
     try {
       await use({ model, draft })
     } finally {
@@ -207,7 +234,7 @@ export async function withModel(
 }
 
 /** A file of the user, which may be a pipe. Throws NOT_FOUND. */
-async function readTemplate(file: string): Promise<string> {
+export async function readTemplate(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {

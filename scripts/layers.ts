@@ -102,6 +102,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
       'train',
       'chat',
       'generation.ts',
+      'gateway',
       'doctor'
     ],
     ...['versions.ts', 'commands']

@@ -5,6 +5,7 @@ import { createApp } from '../gateway/app.ts'
 import type { Api, GatewayContext } from '../gateway/http/api.ts'
 import { ModelRegistry } from '../gateway/models/registry.ts'
 import type { ServedModel } from '../gateway/models/served-model.ts'
+import { memoryStore } from '../gateway/storage/store.ts'
 
 /** ChatML, as most small chat models write conversations; models/tiny has no template of its own. */
 export const chatTemplate: ChatTemplate = {
@@ -35,6 +36,6 @@ export function served(model: DistributedModelForCausalLM, init: Partial<ServedM
 export function gatewayOver(models: readonly ServedModel[]): { readonly api: Api; readonly context: GatewayContext } {
   const registry = new ModelRegistry()
   for (const model of models) registry.add(model)
-  const context: GatewayContext = { models: registry, logger: silent }
+  const context: GatewayContext = { models: registry, store: memoryStore(), logger: silent }
   return { api: createApp(context), context }
 }

@@ -86,7 +86,7 @@ async function demo(flags: DemoFlags): Promise<void> {
     interrupt.release()
   }
   print(`\nAll servers stopped. ${((performance.now() - started) / 1000).toFixed(0)} seconds in all.`)
-  print('Next: three tutorials of ten minutes (README.md), or a server of your own: npx swarm serve --help')
+  print('Next: an API and a page for your browser: npx swarm up models/tiny')
 }
 
 async function teach(base: DistributedModelForCausalLM, flags: DemoFlags, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,6 @@
 // Every command of `swarm`, in the order that --help lists them.
 import type { Command } from 'commander'
+import { apiCommand } from './api.ts'
 import { bootstrapCommand } from './bootstrap.ts'
 import { chatCommand } from './chat.ts'
 import { completionCommand } from './completion.ts'
@@ -14,8 +15,10 @@ import { plotCommand } from './plot.ts'
 import { serveCommand } from './serve.ts'
 import { statusCommand } from './status.ts'
 import { trainCommand } from './train.ts'
+import { upCommand } from './up.ts'
 
 export const commands: readonly (() => Command)[] = [
+  upCommand,
   initCommand,
   serveCommand,
   bootstrapCommand,
@@ -23,6 +26,7 @@ export const commands: readonly (() => Command)[] = [
   idCommand,
   generateCommand,
   chatCommand,
+  apiCommand,
   trainCommand,
   evalCommand,
   exportCommand,

@@ -39,6 +39,8 @@ export interface StartOptions {
   readonly onOnline?: (event: OnlineEvent) => void
   /** what the peer says that it does once it is online: `paused`, `resumed` */
   readonly onEvent?: (event: string) => void
+  /** the peer gets no Ctrl-C of this terminal: only `stop`, and the end of this process, end it. Default false */
+  readonly ownGroup?: boolean
 }
 
 /**
@@ -48,6 +50,7 @@ export interface StartOptions {
 export async function startPeer(args: readonly string[], options: StartOptions = {}): Promise<PeerProcess> {
   options.signal?.throwIfAborted()
   const child = spawn(process.execPath, [bin, ...args, '--json', '--until-eof'], {
+    detached: options.ownGroup,
     stdio: ['pipe', 'pipe', 'pipe'], // its end tells the peer that we are gone, however we went
     env: { ...process.env, ...options.env }
   })

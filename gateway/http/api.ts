@@ -3,6 +3,7 @@ import { OpenAPIHono, type z } from '@hono/zod-openapi'
 import type { Logger } from '../../client/index.ts'
 import { invalid } from '../errors.ts'
 import type { ModelRegistry } from '../models/registry.ts'
+import type { Store } from '../storage/store.ts'
 
 /** Who asks. */
 export interface Caller {
@@ -20,6 +21,7 @@ export type Api = OpenAPIHono<{ Variables: ApiVariables }>
 /** What the handlers of all dialects share. */
 export interface GatewayContext {
   readonly models: ModelRegistry
+  readonly store: Store
   readonly logger: Logger
 }
 

@@ -1,10 +1,10 @@
-// Answers that come piece by piece: server-sent events over hono's stream. Knows no dialect.
+// Answers that come piece by piece: server-sent events, or lines of JSON, over hono's streams. Knows no dialect.
 import type { Context } from 'hono'
-import { type SSEMessage, streamSSE } from 'hono/streaming'
+import { type SSEMessage, stream as streamBytes, streamSSE } from 'hono/streaming'
+import type { StreamingApi } from 'hono/utils/stream'
 import { settled, within } from '../../common/async.ts'
+import { minute, second } from '../../common/units.ts'
 import { type ApiError, toApiError } from '../errors.ts'
-
-const second = 1000
 
 /** Proxies cut connections that are silent for 30 to 60 seconds. */
 const heartbeatMs = 10 * second
@@ -12,25 +12,30 @@ const heartbeatMs = 10 * second
 /** An error that comes within this time is still an HTTP error, with its status. */
 const patienceMs = 2 * second
 
-export interface EventStreamInit {
+/** A reader that takes nothing for this long is given up: its generation holds memory of servers. */
+const stalledMs = 2 * minute
+
+export interface PieceStreamInit<Piece> {
   /** messages that come before anything is computed; an error after them may still become an HTTP error. Default 1 */
   readonly head?: number
   /** how the dialect tells an error when the answer has begun */
-  readonly onError: (error: ApiError) => SSEMessage
+  readonly onError: (error: ApiError) => Piece
   /** ends the generation; called when the client has gone */
   readonly abort: () => void
   readonly heartbeatMs?: number
   readonly patienceMs?: number
 }
 
-/** A message that has been asked for. */
-interface Pending {
-  readonly next: Promise<IteratorResult<SSEMessage>>
+export type EventStreamInit = PieceStreamInit<SSEMessage>
+
+/** A piece that has been asked for. */
+interface Pending<Piece> {
+  readonly next: Promise<IteratorResult<Piece>>
   isThere: boolean
 }
 
-function read(messages: AsyncGenerator<SSEMessage>): Pending {
-  const pending: Pending = { next: messages.next(), isThere: false }
+function read<Piece>(messages: AsyncGenerator<Piece>): Pending<Piece> {
+  const pending: Pending<Piece> = { next: messages.next(), isThere: false }
   // a failure is thrown where `next` is awaited
   void settled(pending.next).then(() => {
     pending.isThere = true
@@ -38,47 +43,95 @@ function read(messages: AsyncGenerator<SSEMessage>): Pending {
   return pending
 }
 
-/**
- * Streams the messages as server-sent events, with comments as heartbeats while none comes, and waits for slow readers. A client that goes
- * ends the generation. Rejects with the error of a message among the first ones, so that the answer has its status.
- */
-export async function streamEvents(
+/** Waits until the reader has taken what was written before; gives the stream up where it takes nothing. */
+async function writePatiently(stream: StreamingApi, written: Promise<unknown>): Promise<void> {
+  const timer = setTimeout(() => stream.abort(), stalledMs)
+  try {
+    await written
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** How pieces become bytes. */
+interface Form<Piece, Stream extends StreamingApi> {
+  open(c: Context, run: (stream: Stream) => Promise<void>): Response
+  write(stream: Stream, piece: Piece): Promise<unknown>
+  /** means nothing to clients; default: none is sent */
+  readonly heartbeat?: string
+}
+
+async function streamPieces<Piece, Stream extends StreamingApi>(
   c: Context,
-  messages: AsyncGenerator<SSEMessage>,
-  init: EventStreamInit
+  pieces: AsyncGenerator<Piece>,
+  init: PieceStreamInit<Piece>,
+  form: Form<Piece, Stream>
 ): Promise<Response> {
   const { head = 1, onError, abort } = init
-  const first: SSEMessage[] = []
-  let pending = read(messages)
+  const first: Piece[] = []
+  let pending = read(pieces)
   for (let count = 0; count < head; count++) {
     const { done, value } = await pending.next
     if (done) break
     first.push(value)
-    pending = read(messages)
+    pending = read(pieces)
   }
   await within(init.patienceMs ?? patienceMs, pending.next)
-  return streamSSE(c, async stream => {
+  c.header('X-Accel-Buffering', 'no') // nginx hands pieces on at once
+  return form.open(c, async stream => {
+    const write = (piece: Piece) => writePatiently(stream, form.write(stream, piece))
     stream.onAbort(abort)
     try {
-      for (const message of first) await stream.writeSSE(message)
+      for (const piece of first) await write(piece)
       for (;;) {
         await within(init.heartbeatMs ?? heartbeatMs, pending.next)
         if (stream.aborted) break
         if (!pending.isThere) {
-          await stream.write(': the answer is being computed\n\n')
+          if (form.heartbeat !== undefined) await writePatiently(stream, stream.write(form.heartbeat))
           continue
         }
         const { done, value } = await pending.next
         if (done) break
-        await stream.writeSSE(value)
-        pending = read(messages)
+        await write(value)
+        if (stream.aborted) break
+        pending = read(pieces)
       }
     } catch (error) {
-      if (!stream.aborted) await stream.writeSSE(onError(toApiError(error)))
+      if (!stream.aborted) await write(onError(toApiError(error)))
     } finally {
       abort()
-      await settled(messages.return(undefined))
+      await settled(pieces.return(undefined))
     }
+  })
+}
+
+/**
+ * Streams the messages as server-sent events, with comments as heartbeats while none comes, and waits for slow readers. A client that goes,
+ * or takes nothing for two minutes, ends the generation. Rejects with the error of a message among the first ones, so that the answer has
+ * its status.
+ */
+export function streamEvents(
+  c: Context,
+  messages: AsyncGenerator<SSEMessage>,
+  init: EventStreamInit
+): Promise<Response> {
+  return streamPieces(c, messages, init, {
+    open: streamSSE,
+    write: (stream, message) => stream.writeSSE(message),
+    heartbeat: ': the answer is being computed\n\n'
+  })
+}
+
+/** The same as one JSON object a line (`application/x-ndjson`), which has no heartbeats. */
+export function streamLines(
+  c: Context,
+  lines: AsyncGenerator<object>,
+  init: PieceStreamInit<object>
+): Promise<Response> {
+  c.header('Content-Type', 'application/x-ndjson')
+  return streamPieces(c, lines, init, {
+    open: streamBytes,
+    write: (stream, line) => stream.writeln(JSON.stringify(line))
   })
 }
 

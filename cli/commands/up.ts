@@ -1,0 +1,103 @@
+// swarm up: a whole swarm on this machine with its API and page: servers as processes of their own, the gateway in this one.
+import { Command, Option } from 'commander'
+import { plural } from '../../common/plural.ts'
+import { type BlockRange, formatRange } from '../../common/range.ts'
+import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
+import { type ApiFlags, addGatewayOptions } from '../gateway/options.ts'
+import { runGateway } from '../gateway/run.ts'
+import { completeWith } from '../options/completion.ts'
+import { hubOptions, offlineOption, revisionOption } from '../options/hub.ts'
+import { auditOption, codecOption, parsePositive } from '../options/options.ts'
+import { type OnlineEvent, type PeerProcess, startServers } from '../peer/local-swarm.ts'
+import { addLogOptions } from '../terminal/log-options.ts'
+import { showProgress, whileWaiting } from '../terminal/progress.ts'
+import { interruptSignal, screen } from '../terminal/terminal.ts'
+
+interface UpFlags extends Omit<ApiFlags, 'join' | 'swarm' | 'mdns'> {
+  servers: number
+  dtype: string
+}
+
+export function upCommand(): Command {
+  const command = new Command('up')
+    .description('start servers, the API and the web page on this machine')
+    .argument('<model>', 'folder of a Hugging Face checkpoint, GGUF file, or name of a model of the hub')
+    .action(up)
+    .optionsGroup('Servers:')
+    .option('--servers <count>', 'server processes; each hosts a share of the blocks', parsePositive, 2)
+    .addOption(
+      completeWith(
+        new Option('--dtype <dtype>', 'precision of the blocks: fp32, int8, int4; auto: fp32 if memory allows')
+          .choices(['auto', 'fp32', 'int8', 'int4'])
+          .default('auto'),
+        ['auto', 'fp32', 'int8', 'int4']
+      )
+    )
+    .optionsGroup('Model:')
+    .addOption(revisionOption())
+    .addOption(offlineOption())
+    .addOption(codecOption('fp16'))
+    .addOption(auditOption())
+  return addLogOptions(addGatewayOptions(command)).addHelpText(
+    'after',
+    `
+Examples:
+  $ swarm up models/tiny
+  $ swarm up Qwen/Qwen2.5-0.5B-Instruct --servers 1 --dtype int8`
+  )
+}
+
+/** Blocks in consecutive shares whose sizes differ by one at most; fewer shares where there are fewer blocks. */
+function blockShares(numBlocks: number, count: number): BlockRange[] {
+  const parts = Math.min(numBlocks, count)
+  const start = (part: number): number => Math.floor((part * numBlocks) / parts)
+  return Array.from({ length: parts }, (_, part) => ({ first: start(part), end: start(part + 1) }))
+}
+
+/** Flags of the model that servers understand as well. */
+function serverArguments({ dtype, revision, offline }: UpFlags): string[] {
+  return [
+    '--dtype',
+    dtype,
+    ...(revision === undefined ? [] : ['--revision', revision]),
+    ...(offline ? ['--offline'] : [])
+  ]
+}
+
+/** Says that a server ended while the gateway goes on. */
+function watch(servers: readonly PeerProcess[], signal: AbortSignal): void {
+  for (const { process: child, online } of servers) {
+    child.once('exit', () => {
+      if (signal.aborted) return
+      screen.error(
+        `swarm: the server of ${formatRange(online.blocks!)} has ended: its blocks are missing until the next start`
+      )
+    })
+  }
+}
+
+async function up(model: string, flags: UpFlags): Promise<void> {
+  const interrupt = interruptSignal(flags)
+  const { signal } = interrupt
+  const hub = { ...hubOptions(flags), onProgress: showProgress(flags) }
+  const { config } = await openCheckpoint(model, { signal, hub, blocksOnly: true })
+  const ranges = blockShares(config.numBlocks, flags.servers)
+  const onOnline = ({ blocks }: OnlineEvent): void => screen.notice(`a server of ${formatRange(blocks!)} is online`)
+  const servers = await whileWaiting(`starting ${plural(ranges.length, 'server')}`, () =>
+    startServers(model, ranges, {
+      signal,
+      onOnline,
+      args: serverArguments(flags),
+      // a swarm of its own, whatever the environment names; Ctrl-C reaches this process first, so that answers can end
+      env: { SWARM_JOIN: '', SWARM_INVITE: '' },
+      ownGroup: true
+    })
+  )
+  try {
+    watch(servers, signal)
+    await runGateway([model], { ...flags, join: servers.map(({ address }) => address), mdns: false }, signal)
+  } finally {
+    await Promise.all(servers.map(server => server.stop()))
+  }
+  interrupt.release()
+}
