@@ -6,11 +6,13 @@ import { messagesRoutes } from './anthropic/messages.ts'
 import { modelsInAnthropicsForm } from './anthropic/models.ts'
 import { type ApiError, toApiError } from './errors.ts'
 import { type Api, createApi, type GatewayContext, type Routes } from './http/api.ts'
+import { documentRoute } from './http/openapi.ts'
 import { chatRoutes } from './openai/chat.ts'
+import { completionRoutes } from './openai/completions.ts'
 import { modelRoutes } from './openai/models.ts'
 
 /** Every route, in one list. */
-const routes: readonly Routes[] = [modelsInAnthropicsForm, modelRoutes, chatRoutes, messagesRoutes]
+const routes: readonly Routes[] = [modelsInAnthropicsForm, modelRoutes, chatRoutes, completionRoutes, messagesRoutes]
 
 /** An error as each dialect writes it, by its path and the headers of its clients. */
 function answerError(error: ApiError, c: Context): Response {
@@ -33,5 +35,6 @@ export function createApp(context: GatewayContext): Api {
     return answerError(told, c)
   })
   for (const add of routes) add(api, context)
+  documentRoute(api)
   return api
 }

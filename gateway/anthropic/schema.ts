@@ -13,7 +13,7 @@ const textBlock = z.strictObject({
   type: z.literal('text'),
   text: z.string(),
   cache_control: cacheControl,
-  citations: refused('the model cites no documents', z.array(z.never()))
+  citations: refused('the model cites no documents', z.array(z.null()).max(0))
 })
 
 const imageBlock = refusedType('image', 'the models here read text only')
@@ -82,7 +82,7 @@ const tool = z
     allowed_callers: refused(serverTool, z.array(z.literal('direct'))),
     defer_loading: refused('all tools are always loaded', z.literal(false)),
     eager_input_streaming: noEffect(z.boolean(), 'arguments are streamed as they are generated'),
-    input_examples: refused('chat templates have no place for examples', z.array(z.never()))
+    input_examples: refused('chat templates have no place for examples', z.array(z.null()).max(0))
   })
   .openapi('AnthropicTool')
 
@@ -133,7 +133,7 @@ const promptFields = {
     .optional(),
   cache_control: cacheControl,
   context_management: refused('the gateway does not edit conversations'),
-  mcp_servers: refused(serverTool, z.array(z.never())),
+  mcp_servers: refused(serverTool, z.array(z.null()).max(0)),
   speed: refused('there is one speed', z.literal('standard')),
   user_profile_id: refused('the gateway knows no profiles'),
   workspace_id: refused('the gateway knows no workspaces')

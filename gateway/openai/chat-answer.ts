@@ -7,23 +7,19 @@ import type { ApiError } from '../errors.ts'
 
 const topLogprob = z.object({ token: z.string(), bytes: z.array(z.int()).nullable(), logprob: z.number() })
 
-const logprobs = z
-  .object({
-    content: z.array(topLogprob.extend({ top_logprobs: z.array(topLogprob) })).nullable(),
-    refusal: z.null()
-  })
-  .openapi('ChatLogprobs')
+const logprobs = z.object({
+  content: z.array(topLogprob.extend({ top_logprobs: z.array(topLogprob) })).nullable(),
+  refusal: z.null()
+})
 
 const finishReason = z.enum(['stop', 'length', 'tool_calls'])
 
-const usageSchema = z
-  .object({
-    prompt_tokens: z.int(),
-    completion_tokens: z.int(),
-    total_tokens: z.int(),
-    completion_tokens_details: z.object({ reasoning_tokens: z.int() })
-  })
-  .openapi('CompletionUsage')
+export const usageSchema = z.object({
+  prompt_tokens: z.int(),
+  completion_tokens: z.int(),
+  total_tokens: z.int(),
+  completion_tokens_details: z.object({ reasoning_tokens: z.int() })
+})
 
 const toolCall = z.object({
   id: z.string(),
@@ -109,7 +105,7 @@ export function newHead(prefix: string, model: string): AnswerHead {
   return { id: newId(prefix), created: Math.floor(Date.now() / 1000), model }
 }
 
-function toUsage({ promptTokens, completionTokens, reasoningTokens }: TokenUsage): z.infer<typeof usageSchema> {
+export function toUsage({ promptTokens, completionTokens, reasoningTokens }: TokenUsage): z.infer<typeof usageSchema> {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,

@@ -25,6 +25,17 @@ const listRoute = createRoute({
   }
 })
 
+const getRoute = createRoute({
+  method: 'get',
+  // clients encode the slash in names from the hub
+  path: '/v1/models/{id}',
+  request: { params: z.object({ id: z.string() }) },
+  responses: {
+    200: { description: 'One of the models served here', content: { 'application/json': { schema: model } } }
+  }
+})
+
 export const modelRoutes: Routes = (api, { models }) => {
   api.openapi(listRoute, c => c.json({ object: 'list' as const, data: models.list().map(toModel) }, 200))
+  api.openapi(getRoute, c => c.json(toModel(models.get(c.req.valid('param').id)), 200))
 }

@@ -1,26 +1,15 @@
 // Chat completions through OpenAI's own client, over a socket and a real swarm.
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { after, before, describe, it } from 'node:test'
-import { serve } from '@hono/node-server'
+import { describe, it } from 'node:test'
 import OpenAI from 'openai'
-import { gatewayOver, served } from '../../../testing/gateway.ts'
+import { served } from '../../../testing/gateway.ts'
+import { useGateway } from '../../../testing/gateway-server.ts'
 import { collectAll } from '../../../testing/references.ts'
 import { useSwarm } from '../../../testing/swarm.ts'
 
 describe('chat completions', () => {
   const used = useSwarm([[0, 12]])
-  let client: OpenAI
-  let server: ReturnType<typeof serve>
-  before(async () => {
-    const { api } = gatewayOver([served(used.model)])
-    server = serve({ fetch: api.fetch, port: 0, hostname: '127.0.0.1' })
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo
-    client = new OpenAI({ baseURL: `http://127.0.0.1:${port}/v1`, apiKey: 'none', maxRetries: 0 })
-  })
-  after(() => server.close())
+  const gateway = useGateway(() => [served(used.model)])
 
   const prompt = '<|im_start|>user\nIt was a dark<|im_end|>\n<|im_start|>assistant\n'
   const messages = [{ role: 'user' as const, content: 'It was a dark' }]
@@ -33,14 +22,19 @@ describe('chat completions', () => {
   }
 
   it('answers with the tokens of the SDK', async () => {
-    const answer = await client.chat.completions.create({ model: 'tiny', messages, temperature: 0, max_tokens: 8 })
+    const answer = await gateway.client.chat.completions.create({
+      model: 'tiny',
+      messages,
+      temperature: 0,
+      max_tokens: 8
+    })
     assert.equal(answer.choices[0]?.message.content, await expected(8))
     assert.equal(answer.choices[0]?.finish_reason, 'length')
     assert.equal(answer.usage?.completion_tokens, 8)
   })
 
   it('streams the same text, the role first and the usage last', async () => {
-    const stream = await client.chat.completions.create({
+    const stream = await gateway.client.chat.completions.create({
       model: 'tiny',
       messages,
       temperature: 0,
@@ -58,7 +52,7 @@ describe('chat completions', () => {
 
   it('names the field that it does not know or support', async () => {
     const create = (fields: object): Promise<unknown> =>
-      client.chat.completions.create({ model: 'tiny', messages, ...fields } as never)
+      gateway.client.chat.completions.create({ model: 'tiny', messages, ...fields } as never)
     await assert.rejects(create({ best_of: 2 }), (error: InstanceType<typeof OpenAI.BadRequestError>) => {
       assert.ok(error instanceof OpenAI.BadRequestError)
       assert.equal(error.param, 'best_of')

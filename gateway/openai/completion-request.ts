@@ -1,0 +1,94 @@
+// The body of /v1/completions, and the completions that it asks for: one a prompt.
+import { z } from '@hono/zod-openapi'
+import type { CompletionRequest } from '../completion/request.ts'
+import { invalid } from '../errors.ts'
+import type { ServedModel } from '../models/served-model.ts'
+import { refused, samplingFields, serviceFields, streamFields, toSampling } from './fields.ts'
+
+const tokenIds = z.array(z.int().min(0)).min(1)
+
+/** One text, several, one list of token ids, or several. */
+const textInput = z.union([z.string(), z.array(z.string()).min(1), tokenIds, z.array(tokenIds).min(1)])
+
+/** Texts and token ids, one an input. */
+const promptInputs = (input: z.infer<typeof textInput>): readonly (string | readonly number[])[] => {
+  if (typeof input === 'string') return [input]
+  return typeof input[0] === 'number' ? [input as number[]] : (input as string[] | number[][])
+}
+
+const mostChoices = 128
+
+export const completionBody = z
+  .strictObject({
+    model: z.string().describe('A name that GET /v1/models lists'),
+    prompt: textInput.describe('A text, several, token ids, or several lists of them'),
+    ...samplingFields,
+    max_tokens: z.int().min(1).nullish().describe('Most tokens of a choice; default 16'),
+    n: z
+      .int()
+      .min(1)
+      .max(mostChoices)
+      .nullish()
+      .describe(`Choices of each prompt; at most ${mostChoices} in all; default 1`),
+    echo: z.boolean().nullish().describe('The text of a choice begins with its prompt; not with logprobs'),
+    logprobs: z.int().min(0).max(20).nullish().describe('Log probabilities of the tokens, and of this many likeliest'),
+    ...streamFields,
+    best_of: refused('choices are not ranked; ask for n', z.literal(1)),
+    suffix: refused('the models write forwards only', z.literal('')),
+    ...serviceFields
+  })
+  .openapi('CompletionRequest')
+
+export type CompletionBody = z.infer<typeof completionBody>
+
+/** A prompt as token ids, and as text where the answer shows it. */
+export interface Prompt {
+  readonly ids: readonly number[]
+  readonly text: string
+}
+
+/** Throws ApiError 400 for token ids that the vocabulary does not have. */
+function toIds(input: string | readonly number[], { id, tokenizer }: ServedModel, param: string): readonly number[] {
+  if (typeof input === 'string') return tokenizer.encode(input)
+  const unknown = input.find(token => token >= tokenizer.vocabSize)
+  if (unknown === undefined) return input
+  const expected = `expected token ids below ${tokenizer.vocabSize}, the vocabulary of '${id}'`
+  throw invalid(`${param}: ${expected}, found ${unknown}`, param)
+}
+
+/** The prompts in the gateway's words. Throws ApiError 400 for fields that contradict each other. */
+export function toCompletionRequests(
+  body: CompletionBody,
+  model: ServedModel,
+  signal: AbortSignal
+): { readonly requests: readonly CompletionRequest[]; readonly prompts: readonly Prompt[] } {
+  if (body.stream_options && !body.stream) throw invalid('stream_options: only with stream: true', 'stream_options')
+  if (body.echo && typeof body.logprobs === 'number') {
+    throw invalid('echo: prompts have no log probabilities here; leave out echo or logprobs', 'echo')
+  }
+  const inputs = promptInputs(body.prompt)
+  const n = body.n ?? 1
+  if (inputs.length * n > mostChoices) {
+    throw invalid(
+      `n: expected at most ${mostChoices} choices in all, found ${inputs.length} prompts with ${n} each`,
+      'n'
+    )
+  }
+  const prompts = inputs.map((input): Prompt => {
+    const ids = toIds(input, model, 'prompt')
+    if (ids.length === 0) throw invalid('prompt: expected a text or token ids, found an empty text', 'prompt')
+    return { ids, text: typeof input === 'string' ? input : model.tokenizer.decode(ids) }
+  })
+  const sampling = toSampling(body, body.max_tokens ?? 16)
+  const requests = prompts.map(
+    ({ ids }): CompletionRequest => ({
+      model,
+      prompt: ids,
+      sampling,
+      n,
+      topLogprobs: body.logprobs ?? undefined,
+      signal
+    })
+  )
+  return { requests, prompts }
+}
