@@ -1,0 +1,14 @@
+// The API over a small swarm in this process, as the tests have it, for clients in other languages. Prints its URL; ends with its input.
+import { once } from 'node:events'
+import { served } from '../../testing/gateway.ts'
+import { listen } from '../../testing/gateway-server.ts'
+import { startSwarm } from '../../testing/swarm.ts'
+
+const swarm = await startSwarm([[0, 12]])
+const model = await swarm.connect()
+const { url, stop } = await listen([served(model)])
+console.log(url)
+await once(process.stdin.resume(), 'end')
+await stop()
+await model.close()
+await swarm[Symbol.asyncDispose]()

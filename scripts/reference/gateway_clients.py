@@ -1,0 +1,235 @@
+"""What the Python clients of the gateway's dialects send, and what they get -> test/reference/gateway-clients.json.
+
+    pip install openai anthropic ollama
+    python scripts/reference/gateway_clients.py [--url http://127.0.0.1:8000]
+
+The clients talk to the gateway through a proxy that writes down every request and answer. Without --url the script starts
+gateway-server.ts, which serves models/tiny as the tests do. A case is a function with the decorator `case(client)`; what it
+returns is what the client understood. Ids, times and durations change with every run: `masked` takes them out.
+test/gateway/python-clients.test.ts sends the requests again and expects the same answers; answers may have gained fields.
+"""
+import argparse
+import http.client
+import json
+import re
+import subprocess
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
+from urllib.parse import urlsplit
+
+from common import REFERENCE, ROOT
+
+OUT = REFERENCE / "gateway-clients.json"
+CASES: list[tuple[str, Callable]] = []
+
+# headers that belong to the connection, or to this machine
+LEFT_OUT = {"host", "connection", "content-length", "transfer-encoding", "x-stainless-arch", "x-stainless-os"}
+
+IDS = re.compile(r"\b(?:chatcmpl|cmpl|resp|msg|call|fc|rs|toolu|req|embd)[-_][0-9A-Za-z]{8,}")
+TIMES = re.compile(r'("(?:created|created_at|completed_at|expires_at|\w+_duration)": ?)(?:[0-9.]+|"[^"]*")')
+
+
+def case(client: str) -> Callable:
+    """Registers a case: it is given the client, and returns what that understood."""
+
+    def register(run: Callable) -> Callable:
+        CASES.append((client, run))
+        return run
+
+    return register
+
+
+# --- OpenAI -----------------------------------------------------------------------------------------------------------------
+
+MESSAGES = [{"role": "system", "content": "You tell stories."}, {"role": "user", "content": "It was a dark"}]
+
+
+def openai_client(url: str):
+    from openai import OpenAI
+
+    return OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+
+
+@case("openai")
+def models(client):
+    return [model.id for model in client.models.list()] + [client.models.retrieve("tiny").id]
+
+
+@case("openai")
+def chat(client):
+    answer = client.chat.completions.create(model="tiny", messages=MESSAGES, temperature=0, max_tokens=6)
+    choice = answer.choices[0]
+    return {"text": choice.message.content, "finish": choice.finish_reason, "tokens": answer.usage.completion_tokens}
+
+
+@case("openai")
+def chat_stream(client):
+    text, usage = "", None
+    stream = client.chat.completions.create(
+        model="tiny",
+        messages=MESSAGES,
+        temperature=0,
+        max_completion_tokens=6,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    for chunk in stream:
+        usage = chunk.usage or usage
+        for choice in chunk.choices:
+            text += choice.delta.content or ""
+    return {"text": text, "tokens": usage.completion_tokens}
+
+
+@case("openai")
+def chat_stream_helper(client):
+    with client.chat.completions.stream(model="tiny", messages=MESSAGES, temperature=0, stop="was") as stream:
+        for _ in stream:
+            pass
+        return {"text": stream.get_final_completion().choices[0].message.content}
+
+
+@case("openai")
+def chat_sampled(client):
+    answer = client.chat.completions.create(
+        model="tiny",
+        messages=MESSAGES,
+        n=2,
+        seed=7,
+        temperature=0.8,
+        top_p=0.9,
+        presence_penalty=0.5,
+        frequency_penalty=0.5,
+        logit_bias={"5": -100},
+        logprobs=True,
+        top_logprobs=2,
+        stop=["!!"],
+        max_tokens=4,
+        user="someone",
+        metadata={"run": "1"},
+        extra_body={"top_k": 20, "min_p": 0.01},
+    )
+    return [choice.message.content for choice in answer.choices]
+
+
+@case("openai")
+def completion(client):
+    answer = client.completions.create(model="tiny", prompt=["It was a dark", "Once"], temperature=0, max_tokens=4, logprobs=1)
+    return [choice.text for choice in answer.choices]
+
+
+@case("openai")
+def completion_stream(client):
+    stream = client.completions.create(model="tiny", prompt="It was a dark", temperature=0, max_tokens=4, stream=True)
+    return "".join(choice.text for chunk in stream for choice in chunk.choices)
+
+
+@case("openai")
+def errors(client):
+    from openai import BadRequestError, NotFoundError
+
+    told = []
+    for fields in ({"model": "none"}, {"audio": {"voice": "ash", "format": "wav"}}, {"temperature": 3}):
+        try:
+            client.chat.completions.create(**{"model": "tiny", "messages": MESSAGES, **fields})
+        except (BadRequestError, NotFoundError) as error:
+            told.append([type(error).__name__, error.code, error.param])
+    return told
+
+
+# --- recording --------------------------------------------------------------------------------------------------------------
+
+CLIENTS = {"openai": openai_client}
+
+
+class Recorder(BaseHTTPRequestHandler):
+    """Hands a request on, and keeps it with its answer."""
+
+    target = ""
+    exchanges: list[dict] = []
+
+    def handle_any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        target = urlsplit(self.target)
+        connection = http.client.HTTPConnection(target.hostname, target.port)
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in LEFT_OUT}
+        # answers are written down as they are
+        connection.request(self.command, self.path, body, {**headers, "accept-encoding": "identity"})
+        answer = connection.getresponse()
+        answered = answer.read()
+        kind = answer.headers.get("content-type", "")
+        self.exchanges.append({
+            "method": self.command,
+            "path": self.path,
+            "headers": {name.lower(): value for name, value in headers.items()},
+            "body": body.decode(),
+            "status": answer.status,
+            "contentType": kind,
+            "answer": answered.decode(),
+        })
+        self.send_response(answer.status)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(answered)))
+        self.end_headers()
+        self.wfile.write(answered)
+
+    do_GET = do_POST = do_DELETE = handle_any
+
+    def log_message(self, *_args) -> None:
+        pass
+
+
+def masked(text: str, ids: list[str]) -> str:
+    """Times become 0; ids their number among those of the case, in the order in which they appear."""
+
+    def number(found: re.Match) -> str:
+        if found[0] not in ids:
+            ids.append(found[0])
+        return f"<id {ids.index(found[0])}>"
+
+    return IDS.sub(number, TIMES.sub(r"\g<1>0", text))
+
+
+def record(url: str) -> None:
+    Recorder.target = url
+    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Recorder)
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    through = f"http://127.0.0.1:{proxy.server_port}"
+    recorded = []
+    for client, run in CASES:
+        Recorder.exchanges.clear()
+        result = run(CLIENTS[client](through))
+        ids: list[str] = []
+        exchanges = [
+            {**one, "body": masked(one["body"], ids), "path": masked(one["path"], ids), "answer": masked(one["answer"], ids)}
+            for one in Recorder.exchanges
+        ]
+        recorded.append({"client": client, "name": run.__name__, "exchanges": exchanges, "result": result})
+        print(f"{client} {run.__name__}: {json.dumps(result)[:100]}")
+    proxy.shutdown()
+    versions = {client: version(client) for client in CLIENTS}
+    masks = {"ids": IDS.pattern, "times": TIMES.pattern}
+    OUT.write_text(json.dumps({"versions": versions, "masks": masks, "cases": recorded}, indent=1) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--url", help="of a gateway that serves models/tiny as `tiny`; default: gateway-server.ts")
+    url = parser.parse_args().url
+    if url is not None:
+        record(url)
+        return
+    node = ROOT / "node_modules" / ".bin" / "node"
+    server = subprocess.Popen(
+        [node, ROOT / "scripts" / "reference" / "gateway-server.ts"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        record(server.stdout.readline().strip())
+    finally:
+        server.stdin.close()
+        server.wait()
+
+
+if __name__ == "__main__":
+    main()
