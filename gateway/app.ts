@@ -4,6 +4,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { toAnthropicError } from './anthropic/errors.ts'
 import { messagesRoutes } from './anthropic/messages.ts'
 import { modelsInAnthropicsForm } from './anthropic/models.ts'
+import { consoleRoutes } from './console/routes.ts'
 import { type ApiError, toApiError } from './errors.ts'
 import { type Api, createApi, type GatewayContext, type Routes } from './http/api.ts'
 import { documentRoute } from './http/openapi.ts'
@@ -12,7 +13,14 @@ import { completionRoutes } from './openai/completions.ts'
 import { modelRoutes } from './openai/models.ts'
 
 /** Every route, in one list. */
-const routes: readonly Routes[] = [modelsInAnthropicsForm, modelRoutes, chatRoutes, completionRoutes, messagesRoutes]
+const routes: readonly Routes[] = [
+  consoleRoutes,
+  modelsInAnthropicsForm,
+  modelRoutes,
+  chatRoutes,
+  completionRoutes,
+  messagesRoutes
+]
 
 /** An error as each dialect writes it, by its path and the headers of its clients. */
 function answerError(error: ApiError, c: Context): Response {

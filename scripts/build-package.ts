@@ -1,11 +1,12 @@
 // Builds what is published. `npm pack` and `npm publish` call it: Node strips types only outside node_modules, so an installed
 // package must be compiled JavaScript.
-//   node scripts/build-package.ts build       compiles into dist/
+//   node scripts/build-package.ts build       compiles into dist/, and bundles the console's page there
 //   node scripts/build-package.ts prepack     the same, and package.json names the compiled files
 //   node scripts/build-package.ts postpack    package.json is the clone's again
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { bundlePage } from '../gateway/console/bundle.ts'
 import { neededNode } from '../runtime/library.ts'
 
 type Manifest = Record<string, unknown> & { dependencies: Record<string, string> }
@@ -18,7 +19,7 @@ const keptPath = join(root, 'package.json.clone')
 const code = ['common', 'proto', 'graph', 'runtime', 'model', 'network', 'server', 'client', 'gateway', 'cli']
 
 /** Compiles the folders of code into dist/, in the same layout. */
-function build(): void {
+async function build(): Promise<void> {
   const compiler = join(root, 'node_modules/typescript/bin/tsc')
   if (!existsSync(compiler)) {
     console.error('swarmtune: the package cannot be built without its tools. Run: npm ci')
@@ -40,7 +41,7 @@ function build(): void {
         typeRoots: [join(root, 'node_modules/@types')]
       },
       include: code.filter(folder => existsSync(join(root, folder))).map(folder => join(root, folder)),
-      exclude: []
+      exclude: [join(root, 'gateway/console/page')]
     })
   )
   const { status } = spawnSync(process.execPath, [compiler, '-p', config], { stdio: 'inherit', cwd: root })
@@ -52,6 +53,9 @@ function build(): void {
   cpSync(join(root, 'cli/bin.js'), join(dist, 'cli/bin.js'))
   for (const file of readdirSync(join(root, 'proto/gen')))
     cpSync(join(root, 'proto/gen', file), join(dist, 'proto/gen', file))
+  const page = join(dist, 'gateway/console/built')
+  mkdirSync(page)
+  for (const { name, body } of await bundlePage()) writeFileSync(join(page, name), body)
   // an editor finds what the declarations need, whatever `lib` and `types` the user's tsconfig.json names
   const types = join(dist, 'client/index.d.ts')
   const references = '/// <reference types="node" />\n/// <reference lib="esnext.disposable" />\n'
@@ -120,12 +124,12 @@ function refuseUntracked(): void {
 
 switch (process.argv[2]) {
   case 'build':
-    build()
+    await build()
     break
   case 'prepack': {
     restore()
     refuseUntracked()
-    build()
+    await build()
     const text = readFileSync(manifestPath, 'utf8')
     writeFileSync(keptPath, text)
     writeFileSync(manifestPath, publishedText(text))

@@ -18,7 +18,7 @@ function* sources(folder: string): Generator<string> {
     const path = join(folder, entry.name)
     if (entry.name === 'node_modules') continue
     if (entry.isDirectory()) yield* sources(path)
-    else if (/\.(ts|js)$/.test(entry.name) && !path.includes('/gen/')) yield path
+    else if (/\.(tsx?|js)$/.test(entry.name) && !path.includes('/gen/')) yield path
   }
 }
 
@@ -82,7 +82,9 @@ for (const folder of Object.keys(folders)) {
     const text = readFileSync(join(root, file), 'utf8')
     if (!['test', 'testing', 'bench', 'scripts'].includes(folder) && /^\s*(await )?using \w+ =/m.test(text))
       faults.push(`${file}: Node 22 cannot parse "using": see common/resource.ts`)
-    const isShipped = !['test', 'testing', 'bench', 'scripts', 'examples'].includes(folder)
+    // the page runs in a browser, which has no node:timers
+    const isPage = file.startsWith('gateway/console/page/')
+    const isShipped = !isPage && !['test', 'testing', 'bench', 'scripts', 'examples'].includes(folder)
     if (isShipped && file !== 'common/async.ts' && writtenOut.test(text))
       faults.push(`${file}: waits for a signal, delays, queues and ignored failures are written in common/async.ts`)
     for (const word of new Set(text.match(/\w+/g))) {
@@ -102,8 +104,10 @@ for (const folder of Object.keys(folders)) {
     }
     if (['test', 'bench', 'scripts', 'examples'].includes(folder)) continue
     for (const [declaration, name] of text.matchAll(exportPattern)) {
-      owners.set(name!, [...(owners.get(name!) ?? []), file])
-      if (!/ (?:interface|type) \w+$/.test(declaration)) values.add(name!)
+      // the page is a program of its own, with names of its own
+      const owned = isPage ? `${name} of the page` : name!
+      owners.set(owned, [...(owners.get(owned) ?? []), file])
+      if (!/ (?:interface|type) \w+$/.test(declaration)) values.add(owned)
     }
   }
 }
@@ -112,7 +116,7 @@ for (const [name, files] of owners) {
   // overloads are declared several times in one file
   if (new Set(files).size > 1)
     faults.push(`${name} is exported by ${[...new Set(files)].join(' and ')}: one owner a name`)
-  if (values.has(name) && readers.get(name)!.length === 1)
+  if (values.has(name) && readers.get(name.split(' ')[0]!)!.length === 1)
     faults.push(`${files[0]}: exports ${name}, which no other file names: drop the export`)
 }
 

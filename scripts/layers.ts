@@ -87,7 +87,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     ...['passes/punctuality.ts', 'audited.ts', 'peers', 'passes', 'session']
   ],
   gateway: [
-    ...['errors.ts', 'storage', 'models', 'completion', 'grammar', 'chat', 'jobs', 'http', 'swarm'],
+    ...['errors.ts', 'storage', 'models', 'completion', 'grammar', 'chat', 'jobs', 'swarm', 'http'],
     ...['openai', 'anthropic', 'ollama', 'console', 'app.ts', 'server.ts', 'ai-sdk']
   ],
   cli: [

@@ -1,9 +1,11 @@
 // Runs a gateway in this process until the signal aborts: its store, its models, its socket.
+import { Swarm } from '../../client/index.ts'
 import { aborted } from '../../common/async.ts'
 import { startOrStop, withResource } from '../../common/resource.ts'
 import { ModelRegistry } from '../../gateway/models/registry.ts'
 import { createGateway, type Gateway } from '../../gateway/server.ts'
 import { openStore } from '../../gateway/storage/store.ts'
+import { SwarmWatch } from '../../gateway/swarm/watch.ts'
 import { homeFolder } from '../options/options.ts'
 import { createLogger, print } from '../terminal/terminal.ts'
 import type { ApiFlags } from './options.ts'
@@ -22,6 +24,12 @@ function printOnline({ url, context }: Gateway, flags: ApiFlags): void {
   print('  Ctrl-C lets running answers end and stops; twice stops at once')
 }
 
+/** What the console shows of the swarm, seen over the network of the first model. */
+function watchOver(models: ModelRegistry): SwarmWatch {
+  const swarm = new Swarm(models.list()[0]!.model.parts.network)
+  return new SwarmWatch(looking => swarm.survey(looking))
+}
+
 /** Serves the models until the signal aborts. Throws what opening the store or a model throws, ADDRESS_IN_USE. */
 export async function runGateway(paths: readonly string[], flags: ApiFlags, signal: AbortSignal): Promise<void> {
   const store = await openStore(homeFolder())
@@ -29,11 +37,14 @@ export async function runGateway(paths: readonly string[], flags: ApiFlags, sign
     store.claim(`process ${process.pid}`)
     const models = new ModelRegistry()
     await withResource(await openModels(paths, models, flags, signal), async () => {
-      const gateway = createGateway({ models, store, logger: createLogger(flags.logLevel) }, flags)
-      await withResource(gateway, async () => {
-        await startOrStop(gateway, signal)
-        printOnline(gateway, flags)
-        await aborted(signal)
+      await withResource(watchOver(models), async swarm => {
+        swarm.start()
+        const gateway = createGateway({ models, store, swarm, logger: createLogger(flags.logLevel) }, flags)
+        await withResource(gateway, async () => {
+          await startOrStop(gateway, signal)
+          printOnline(gateway, flags)
+          await aborted(signal)
+        })
       })
     })
   } finally {

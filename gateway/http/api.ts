@@ -4,6 +4,7 @@ import type { Logger } from '../../client/index.ts'
 import { invalid } from '../errors.ts'
 import type { ModelRegistry } from '../models/registry.ts'
 import type { Store } from '../storage/store.ts'
+import type { SwarmWatch } from '../swarm/watch.ts'
 
 /** Who asks. */
 export interface Caller {
@@ -23,6 +24,8 @@ export interface GatewayContext {
   readonly models: ModelRegistry
   readonly store: Store
   readonly logger: Logger
+  /** what the console shows of the swarm; who makes it stops it. Undefined: the console shows none */
+  readonly swarm?: SwarmWatch
 }
 
 /** Adds the routes of one noun of one dialect. */

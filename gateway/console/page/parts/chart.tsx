@@ -1,0 +1,111 @@
+// Curves by uPlot, in the colours of the page, as wide as their place.
+import type { JSX } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
+import uPlot from 'uplot'
+import { numberText } from '../format.ts'
+import { useStore } from '../store.ts'
+import { colour, palette } from '../theme.ts'
+
+export interface Curve {
+  readonly label: string
+  readonly values: readonly (number | null)[]
+  /** 1 to 5; curves of one chart differ in it */
+  readonly hue: number
+  /** curves of a second kind are dashed, points are not joined */
+  readonly look?: 'line' | 'dashed' | 'points'
+}
+
+interface ChartProps {
+  readonly title: string
+  /** Unix seconds, or steps */
+  readonly x: readonly number[]
+  readonly curves: readonly Curve[]
+  readonly isTime: boolean
+  readonly height?: number
+  /** default: linear */
+  readonly scale?: 'linear' | 'log'
+  readonly format?: (value: number) => string
+}
+
+const hueOf = ({ hue }: Curve): string => colour(`--curve-${((hue - 1) % 5) + 1}`)
+
+function seriesOf(curve: Curve, format: (value: number) => string): uPlot.Series {
+  const stroke = hueOf(curve)
+  const look = curve.look ?? 'line'
+  return {
+    label: curve.label,
+    stroke,
+    width: look === 'points' ? 0 : 1.5,
+    ...(look === 'dashed' && { dash: [6, 4] }),
+    points: { show: look === 'points', size: 7, fill: stroke, stroke },
+    spanGaps: look !== 'line',
+    value: (_, value) => (value === null || value === undefined ? '–' : format(value))
+  }
+}
+
+/** What a screen reader is told: the last value of each curve. */
+const described = (title: string, curves: readonly Curve[], format: (value: number) => string): string => {
+  const last = curves.map(({ label, values }) => {
+    const value = values.findLast(each => each !== null)
+    return value === undefined || value === null ? `${label}: no value` : `${label}: ${format(value)}`
+  })
+  return `${title}. Last values: ${last.join(', ')}`
+}
+
+export function Chart({
+  title,
+  x,
+  curves,
+  isTime,
+  height = 180,
+  scale = 'linear',
+  format = numberText
+}: ChartProps): JSX.Element {
+  const place = useRef<HTMLDivElement>(null)
+  const plot = useRef<uPlot>(undefined)
+  const shade = useStore(palette)
+  const shape = JSON.stringify([title, isTime, height, scale, shade, curves.map(({ values: _, ...rest }) => rest)])
+  const data = [x, ...curves.map(({ values }) => values)] as unknown as uPlot.AlignedData
+  useEffect(() => {
+    const element = place.current!
+    const axis: uPlot.Axis = {
+      stroke: colour('--muted'),
+      grid: { stroke: colour('--line'), width: 1 },
+      ticks: { stroke: colour('--line'), width: 1, size: 4 },
+      font: '11px system-ui, sans-serif'
+    }
+    const made = new uPlot(
+      {
+        width: Math.max(200, element.clientWidth),
+        height,
+        scales: { x: { time: isTime }, y: { distr: scale === 'log' ? 3 : 1 } },
+        series: [isTime ? {} : { label: 'step' }, ...curves.map(curve => seriesOf(curve, format))],
+        axes: [
+          axis,
+          { ...axis, size: 58, values: (_, values) => values.map(value => (value === null ? '' : format(value))) }
+        ],
+        legend: { live: true },
+        cursor: { drag: { x: true, y: false } }
+      },
+      data,
+      element
+    )
+    plot.current = made
+    const watch = new ResizeObserver(() => made.setSize({ width: Math.max(200, element.clientWidth), height }))
+    watch.observe(element)
+    return () => {
+      watch.disconnect()
+      made.destroy()
+      plot.current = undefined
+    }
+  }, [shape])
+  useEffect(() => {
+    plot.current?.setData(data)
+  }, [x, curves])
+  return (
+    <figure class="chart">
+      <figcaption>{title}</figcaption>
+      <div ref={place} role="img" aria-label={described(title, curves, format)} />
+    </figure>
+  )
+}

@@ -1,0 +1,130 @@
+// The swarm for the page: views as server-sent events, and columns of the last hour.
+import { createRoute, z } from '@hono/zod-openapi'
+import { streamSSE } from 'hono/streaming'
+import { ApiError } from '../errors.ts'
+import type { GatewayContext, Routes } from '../http/api.ts'
+import type { SwarmWatch } from '../swarm/watch.ts'
+
+function watchOf({ swarm }: GatewayContext): SwarmWatch {
+  if (swarm !== undefined) return swarm
+  throw new ApiError('this gateway shows no swarm: it was started over models that are open already', {
+    status: 404,
+    code: 'no_swarm'
+  })
+}
+
+const eventsRoute = createRoute({
+  method: 'get',
+  path: '/console/api/swarm/events',
+  responses: {
+    200: {
+      description: 'The swarm as the console draws it: an event for each look at it',
+      content: { 'text/event-stream': { schema: z.string() } }
+    }
+  }
+})
+
+const column = z.array(z.number())
+const gaps = z.array(z.number().nullable())
+
+const change = z.object({
+  at: z.number(),
+  peerId: z.string(),
+  name: z.string().nullable(),
+  model: z.string(),
+  from: z.string().nullable(),
+  to: z.string()
+})
+
+const historyRoute = createRoute({
+  method: 'get',
+  path: '/console/api/swarm/history',
+  responses: {
+    200: {
+      description: 'The last hour of the swarm as a whole',
+      content: {
+        'application/json': {
+          schema: z.object({
+            times: column,
+            online: column,
+            queue: column,
+            sessions: column,
+            changes: z.array(change)
+          })
+        }
+      }
+    }
+  }
+})
+
+const serverRoute = createRoute({
+  method: 'get',
+  path: '/console/api/swarm/history/{peerId}',
+  request: { params: z.object({ peerId: z.string().max(128) }) },
+  responses: {
+    200: {
+      description: 'The last hour of one server',
+      content: {
+        'application/json': {
+          schema: z.object({
+            times: column,
+            queue: gaps,
+            sessions: gaps,
+            cache: gaps,
+            roundTripMs: gaps,
+            decodeRate: gaps
+          })
+        }
+      }
+    }
+  }
+})
+
+/** a proxy in between closes a connection on which nothing happens */
+const heartbeatMs = 15_000
+
+export const swarmRoutes: Routes = (api, context) => {
+  api.openapi(eventsRoute, c => {
+    const watch = watchOf(context)
+    return streamSSE(c, async stream => {
+      const ended = new AbortController()
+      stream.onAbort(() => ended.abort())
+      const beat = setInterval(() => void stream.write(': still here\n\n'), heartbeatMs)
+      try {
+        for await (const view of watch.views(ended.signal)) {
+          await stream.writeSSE({ event: 'swarm', data: JSON.stringify(view) })
+        }
+      } finally {
+        clearInterval(beat)
+      }
+    })
+  })
+  api.openapi(historyRoute, c => {
+    const { changes, ...columns } = watchOf(context).history.whole()
+    return c.json(
+      {
+        times: [...columns.times],
+        online: [...columns.online],
+        queue: [...columns.queue],
+        sessions: [...columns.sessions],
+        changes: [...changes]
+      },
+      200
+    )
+  })
+  api.openapi(serverRoute, c => {
+    const { times, ...columns } = watchOf(context).history.ofServer(c.req.valid('param').peerId)
+    const { queue, sessions, cache, roundTripMs, decodeRate } = columns
+    return c.json(
+      {
+        times: [...times],
+        queue: [...queue],
+        sessions: [...sessions],
+        cache: [...cache],
+        roundTripMs: [...roundTripMs],
+        decodeRate: [...decodeRate]
+      },
+      200
+    )
+  })
+}
