@@ -8,12 +8,14 @@ import { consoleRoutes } from './console/routes.ts'
 import { type ApiError, toApiError } from './errors.ts'
 import { type Api, createApi, type GatewayContext, type Routes } from './http/api.ts'
 import { documentRoute } from './http/openapi.ts'
+import { ollamaRoutes } from './ollama/routes.ts'
 import { chatRoutes } from './openai/chat.ts'
 import { completionRoutes } from './openai/completions.ts'
 import { modelRoutes } from './openai/models.ts'
 
 /** Every route, in one list. */
 const routes: readonly Routes[] = [
+  ollamaRoutes,
   consoleRoutes,
   modelsInAnthropicsForm,
   modelRoutes,
