@@ -138,9 +138,160 @@ def errors(client):
     return told
 
 
+# --- Anthropic --------------------------------------------------------------------------------------------------------------
+
+TURNS = [{"role": "user", "content": "It was a dark"}]
+WEATHER = {
+    "name": "weather",
+    "description": "Tells the weather of a city",
+    "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+
+
+# the client has no argument for it
+GREEDY_BODY = {"temperature": 0}
+
+
+def anthropic_client(url: str):
+    from anthropic import Anthropic
+
+    return Anthropic(base_url=url, api_key="none", max_retries=0)
+
+
+def said(message) -> str:
+    return "".join(block.text for block in message.content if block.type == "text")
+
+
+@case("anthropic")
+def anthropic_models(client):
+    return [model.id for model in client.models.list()] + [client.models.retrieve("tiny").display_name]
+
+
+@case("anthropic")
+def message(client):
+    answer = client.messages.create(
+        model="tiny",
+        max_tokens=6,
+        extra_body=GREEDY_BODY,
+        system=[{"type": "text", "text": "You tell stories.", "cache_control": {"type": "ephemeral"}}],
+        messages=TURNS,
+        metadata={"user_id": "someone"},
+        stop_sequences=["!!"],
+    )
+    return {"text": said(answer), "reason": answer.stop_reason, "tokens": answer.usage.output_tokens}
+
+
+@case("anthropic")
+def message_stream(client):
+    with client.messages.stream(model="tiny", max_tokens=6, extra_body=GREEDY_BODY, messages=TURNS) as stream:
+        text = "".join(stream.text_stream)
+        answer = stream.get_final_message()
+    return {"text": text, "whole": said(answer), "reason": answer.stop_reason, "tokens": answer.usage.output_tokens}
+
+
+@case("anthropic")
+def message_prefilled(client):
+    messages = [*TURNS, {"role": "assistant", "content": [{"type": "text", "text": "and stormy"}]}]
+    return said(client.messages.create(model="tiny", max_tokens=4, extra_body=GREEDY_BODY, messages=messages))
+
+
+@case("anthropic")
+def message_tokens(client):
+    return client.messages.count_tokens(model="tiny", messages=TURNS, system="You tell stories.").input_tokens
+
+
+@case("anthropic")
+def message_errors(client):
+    from anthropic import BadRequestError, NotFoundError
+
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": ""}}
+    told = []
+    for fields in (
+        {"model": "none"},
+        {"messages": [{"role": "user", "content": [image]}]},
+        {"extra_body": {"temperature": 3}},
+        {"tools": [WEATHER], "tool_choice": {"type": "tool", "name": "other"}},
+    ):
+        try:
+            client.messages.create(**{"model": "tiny", "max_tokens": 4, "messages": TURNS, **fields})
+        except (BadRequestError, NotFoundError) as error:
+            told.append([type(error).__name__, error.body["error"]["type"], error.body["error"]["message"]])
+    return told
+
+
+# --- Ollama -----------------------------------------------------------------------------------------------------------------
+
+GREEDY = {"temperature": 0, "num_predict": 6}
+
+
+def ollama_client(url: str):
+    from ollama import Client
+
+    return Client(host=url)
+
+
+@case("ollama")
+def ollama_models(client):
+    shown = client.show("tiny")
+    listed = [model.model for model in client.list().models] + [model.model for model in client.ps().models]
+    return [listed, shown.details.family, shown.capabilities, shown.modelinfo["llama.block_count"]]
+
+
+@case("ollama")
+def ollama_chat(client):
+    answer = client.chat("tiny", messages=MESSAGES, options=GREEDY, keep_alive="5m")
+    return [answer.message.content, answer.done_reason, answer.prompt_eval_count, answer.eval_count]
+
+
+@case("ollama")
+def ollama_chat_stream(client):
+    parts = list(client.chat("tiny:latest", messages=MESSAGES, options=GREEDY, stream=True))
+    return ["".join(part.message.content for part in parts), parts[-1].eval_count]
+
+
+@case("ollama")
+def ollama_generate(client):
+    first = client.generate("tiny", "It was a dark", options=GREEDY)
+    second = client.generate("tiny", "Go on", context=first.context, options=GREEDY)
+    raw = client.generate("tiny", "It was a dark", raw=True, options=GREEDY, logprobs=True, top_logprobs=1)
+    return [first.response, second.response, raw.response, [one.token for one in raw.logprobs]]
+
+
+@case("ollama")
+def ollama_generate_stream(client):
+    parts = list(client.generate("tiny", "It was a dark", system="You tell stories.", options=GREEDY, stream=True))
+    return ["".join(part.response for part in parts), parts[-1].done_reason]
+
+
+@case("ollama")
+def ollama_embed(client):
+    vectors = client.embed("tiny", ["It was a dark", "Once"], dimensions=2).embeddings
+    return [[round(number, 3) for number in vector] for vector in vectors]
+
+
+@case("ollama")
+def ollama_errors(client):
+    from ollama import ResponseError
+
+    told = []
+    for run in (
+        lambda: client.chat("none", messages=MESSAGES),
+        lambda: client.chat("tiny", messages=MESSAGES, options={"mirostat": 1}),
+        lambda: client.generate("tiny", "a", suffix="b"),
+        lambda: client.chat("tiny", messages=[{"role": "user", "content": "a", "images": [b"a"]}]),
+        lambda: client.pull("tiny"),
+        lambda: client.delete("tiny"),
+    ):
+        try:
+            run()
+        except ResponseError as error:
+            told.append([error.status_code, error.error])
+    return told
+
+
 # --- recording --------------------------------------------------------------------------------------------------------------
 
-CLIENTS = {"openai": openai_client}
+CLIENTS = {"openai": openai_client, "anthropic": anthropic_client, "ollama": ollama_client}
 
 
 class Recorder(BaseHTTPRequestHandler):
