@@ -9,20 +9,10 @@ import { type ApiError, toApiError } from './errors.ts'
 import { type Api, createApi, type GatewayContext, type Routes } from './http/api.ts'
 import { documentRoute } from './http/openapi.ts'
 import { ollamaRoutes } from './ollama/routes.ts'
-import { chatRoutes } from './openai/chat.ts'
-import { completionRoutes } from './openai/completions.ts'
-import { modelRoutes } from './openai/models.ts'
+import { openaiRoutes } from './openai/routes.ts'
 
 /** Every route, in one list. */
-const routes: readonly Routes[] = [
-  ollamaRoutes,
-  consoleRoutes,
-  modelsInAnthropicsForm,
-  modelRoutes,
-  chatRoutes,
-  completionRoutes,
-  messagesRoutes
-]
+const routes: readonly Routes[] = [ollamaRoutes, consoleRoutes, modelsInAnthropicsForm, openaiRoutes, messagesRoutes]
 
 /** An error as each dialect writes it, by its path and the headers of its clients. */
 function answerError(error: ApiError, c: Context): Response {

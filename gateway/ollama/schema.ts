@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi'
 import { noEffect, refused } from '../openai/fields.ts'
 import { options } from './options.ts'
 
-const images = refused('the models here read text only', z.array(z.never()))
+const images = refused('the models here read text only', z.array(z.null()).max(0))
 
 /** Fields of all requests that name a model. */
 export const modelFields = {

@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi'
 import type { SSEMessage } from 'hono/streaming'
 import type { ChatEvent, TokenUsage } from '../chat/request.ts'
-import type { ScoredToken } from '../completion/request.ts'
+import type { ScoredToken, TokenScore } from '../completion/request.ts'
 import type { ApiError } from '../errors.ts'
 
 const topLogprob = z.object({ token: z.string(), bytes: z.array(z.int()).nullable(), logprob: z.number() })
@@ -114,14 +114,9 @@ export function toUsage({ promptTokens, completionTokens, reasoningTokens }: Tok
   }
 }
 
-const encoder = new TextEncoder()
-
-/** A token that is a part of a character has no text of its own, and so no bytes that we know. */
-const bytesOf = (text: string): number[] | null => (text.includes('\ufffd') ? null : [...encoder.encode(text)])
-
-const toLogprob = ({ text, logprob }: Pick<ScoredToken, 'text' | 'logprob'>): z.infer<typeof topLogprob> => ({
+const toLogprob = ({ text, bytes, logprob }: TokenScore): z.infer<typeof topLogprob> => ({
   token: text,
-  bytes: bytesOf(text),
+  bytes: [...bytes],
   logprob
 })
 

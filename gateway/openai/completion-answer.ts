@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi'
 import type { SSEMessage } from 'hono/streaming'
 import type { CompletionEvent, ScoredToken } from '../completion/request.ts'
 import { type AnswerHead, toUsage, usageSchema } from './chat-answer.ts'
-import type { Prompt } from './completion-request.ts'
+import type { TextInput } from './text-input.ts'
 
 const logprobs = z.object({
   tokens: z.array(z.string()),
@@ -70,7 +70,7 @@ function toLogprobs(scored: readonly ScoredToken[], offsets: Offsets): z.infer<t
 
 export interface CompletionForm {
   readonly head: AnswerHead
-  readonly prompts: readonly Prompt[]
+  readonly prompts: readonly TextInput[]
   /** choices of each prompt */
   readonly n: number
   readonly echo: boolean

@@ -4,17 +4,7 @@ import type { CompletionRequest } from '../completion/request.ts'
 import { invalid } from '../errors.ts'
 import type { ServedModel } from '../models/served-model.ts'
 import { refused, samplingFields, serviceFields, streamFields, toSampling } from './fields.ts'
-
-const tokenIds = z.array(z.int().min(0)).min(1)
-
-/** One text, several, one list of token ids, or several. */
-const textInput = z.union([z.string(), z.array(z.string()).min(1), tokenIds, z.array(tokenIds).min(1)])
-
-/** Texts and token ids, one an input. */
-const promptInputs = (input: z.infer<typeof textInput>): readonly (string | readonly number[])[] => {
-  if (typeof input === 'string') return [input]
-  return typeof input[0] === 'number' ? [input as number[]] : (input as string[] | number[][])
-}
+import { readInputs, type TextInput, textInput } from './text-input.ts'
 
 const mostChoices = 128
 
@@ -41,44 +31,24 @@ export const completionBody = z
 
 export type CompletionBody = z.infer<typeof completionBody>
 
-/** A prompt as token ids, and as text where the answer shows it. */
-export interface Prompt {
-  readonly ids: readonly number[]
-  readonly text: string
-}
-
-/** Throws ApiError 400 for token ids that the vocabulary does not have. */
-function toIds(input: string | readonly number[], { id, tokenizer }: ServedModel, param: string): readonly number[] {
-  if (typeof input === 'string') return tokenizer.encode(input)
-  const unknown = input.find(token => token >= tokenizer.vocabSize)
-  if (unknown === undefined) return input
-  const expected = `expected token ids below ${tokenizer.vocabSize}, the vocabulary of '${id}'`
-  throw invalid(`${param}: ${expected}, found ${unknown}`, param)
-}
-
 /** The prompts in the gateway's words. Throws ApiError 400 for fields that contradict each other. */
 export function toCompletionRequests(
   body: CompletionBody,
   model: ServedModel,
   signal: AbortSignal
-): { readonly requests: readonly CompletionRequest[]; readonly prompts: readonly Prompt[] } {
+): { readonly requests: readonly CompletionRequest[]; readonly prompts: readonly TextInput[] } {
   if (body.stream_options && !body.stream) throw invalid('stream_options: only with stream: true', 'stream_options')
   if (body.echo && typeof body.logprobs === 'number') {
     throw invalid('echo: prompts have no log probabilities here; leave out echo or logprobs', 'echo')
   }
-  const inputs = promptInputs(body.prompt)
+  const prompts = readInputs(body.prompt, model, 'prompt')
   const n = body.n ?? 1
-  if (inputs.length * n > mostChoices) {
+  if (prompts.length * n > mostChoices) {
     throw invalid(
-      `n: expected at most ${mostChoices} choices in all, found ${inputs.length} prompts with ${n} each`,
+      `n: expected at most ${mostChoices} choices in all, found ${prompts.length} prompts with ${n} each`,
       'n'
     )
   }
-  const prompts = inputs.map((input): Prompt => {
-    const ids = toIds(input, model, 'prompt')
-    if (ids.length === 0) throw invalid('prompt: expected a text or token ids, found an empty text', 'prompt')
-    return { ids, text: typeof input === 'string' ? input : model.tokenizer.decode(ids) }
-  })
   const sampling = toSampling(body, body.max_tokens ?? 16)
   const requests = prompts.map(
     ({ ids }): CompletionRequest => ({

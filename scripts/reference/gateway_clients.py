@@ -1,7 +1,7 @@
 """What the Python clients of the gateway's dialects send, and what they get -> test/reference/gateway-clients.json.
 
     pip install openai anthropic ollama
-    python scripts/reference/gateway_clients.py [--url http://127.0.0.1:8000]
+    python scripts/reference/gateway_clients.py [--url http://127.0.0.1:8000] [openai.chat …]
 
 The clients talk to the gateway through a proxy that writes down every request and answer. Without --url the script starts
 gateway-server.ts, which serves models/tiny as the tests do. A case is a function with the decorator `case(client)`; what it
@@ -123,6 +123,12 @@ def completion(client):
 def completion_stream(client):
     stream = client.completions.create(model="tiny", prompt="It was a dark", temperature=0, max_tokens=4, stream=True)
     return "".join(choice.text for chunk in stream for choice in chunk.choices)
+
+
+@case("openai")
+def embeddings(client):
+    answer = client.embeddings.create(model="tiny", input=["It was a dark", "Once"])
+    return [[round(value, 4) for value in one.embedding[:4]] for one in answer.data]
 
 
 @case("openai")
@@ -342,13 +348,17 @@ def masked(text: str, ids: list[str]) -> str:
     return IDS.sub(number, TIMES.sub(r"\g<1>0", text))
 
 
-def record(url: str) -> None:
+def record(url: str, only: list[str]) -> None:
+    kept = {(one["client"], one["name"]): one for one in json.loads(OUT.read_text())["cases"]} if only else {}
     Recorder.target = url
     proxy = ThreadingHTTPServer(("127.0.0.1", 0), Recorder)
     threading.Thread(target=proxy.serve_forever, daemon=True).start()
     through = f"http://127.0.0.1:{proxy.server_port}"
     recorded = []
     for client, run in CASES:
+        if only and f"{client}.{run.__name__}" not in only and (client, run.__name__) in kept:
+            recorded.append(kept[client, run.__name__])
+            continue
         Recorder.exchanges.clear()
         result = run(CLIENTS[client](through))
         ids: list[str] = []
@@ -367,16 +377,17 @@ def record(url: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--url", help="of a gateway that serves models/tiny as `tiny`; default: gateway-server.ts")
-    url = parser.parse_args().url
-    if url is not None:
-        record(url)
+    parser.add_argument("only", nargs="*", help="cases to record again, as `openai.chat`; default: all")
+    arguments = parser.parse_args()
+    if arguments.url is not None:
+        record(arguments.url, arguments.only)
         return
     node = ROOT / "node_modules" / ".bin" / "node"
     server = subprocess.Popen(
         [node, ROOT / "scripts" / "reference" / "gateway-server.ts"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
-        record(server.stdout.readline().strip())
+        record(server.stdout.readline().strip(), arguments.only)
     finally:
         server.stdin.close()
         server.wait()

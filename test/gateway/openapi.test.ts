@@ -16,6 +16,12 @@ interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly operationId?: string }>>>>
 }
 
+/** The page of the console, and routes that only say that they are not supported. */
+const untold = [
+  /^(get|head) \/(console\/?|assets\/.*)?$/,
+  /^\w+ \/api\/(blobs\/\{digest\}|copy|create|delete|pull|push)$/
+]
+
 describe('the OpenAPI document', () => {
   const { api } = gatewayOver([])
 
@@ -40,7 +46,15 @@ describe('the OpenAPI document', () => {
     const routes = api.routes
       .filter(({ method }) => method !== 'ALL')
       .map(({ method, path }) => `${method.toLowerCase()} ${path.replaceAll(/:(\w+)(\{[^}]*\})?/g, '{$1}')}`)
-    assert.deepEqual([...new Set(told)].sort(), [...new Set(routes)].sort())
+    const missing = [...new Set(routes)].filter(route => !told.includes(route))
+    assert.deepEqual(
+      missing.filter(route => !untold.some(pattern => pattern.test(route))),
+      []
+    )
+    assert.deepEqual(
+      told.filter(route => !routes.includes(route)),
+      []
+    )
     assert.ok(told.includes('post /v1/chat/completions'))
   })
 
