@@ -1,4 +1,5 @@
 // Training: examples, batches and the loop.
+export { checkpointsOf, type FoundCheckpoint } from './checkpoint/index.ts'
 export { type Batch, collate } from './collate.ts'
 export {
   parseTrainConfig,
@@ -21,9 +22,11 @@ export {
   loadDataset,
   loadTrainingData,
   type PreviewOptions,
+  type PreviewToken,
   type PromptCompletion,
   parseDataset,
   previewExample,
+  previewTokens,
   type TokenizeOptions,
   type TrainingData,
   taskOfData,

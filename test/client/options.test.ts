@@ -22,11 +22,13 @@ const takeNone = new Set([
   'addGradient',
   'clearGradients',
   'parameter',
+  'checkpointsOf',
   'collate',
   'parseDataset',
   'plotRun',
   'readConfigYaml',
   'readMetrics',
+  'summarizeData',
   'toPeftConfig',
   'toTrainOptions',
   'writeConfigYaml'
@@ -153,6 +155,11 @@ before(async () => {
       'lables',
       'labels',
       bogus => sdk.previewExample(examples[0]!, tokenizer, { task: 'CAUSAL_LM', ...bogus })
+    ],
+    previewTokens: [
+      'taks',
+      'task',
+      bogus => sdk.previewTokens(examples[0]!, tokenizer, { task: 'CAUSAL_LM', ...bogus })
     ],
     runTraining: [
       'on_resume',

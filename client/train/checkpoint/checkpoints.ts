@@ -36,6 +36,20 @@ export function superfluous(steps: readonly number[], limit: number, best: numbe
   return removable.slice(0, Math.max(0, Math.min(removable.length, ordered.length - limit)))
 }
 
+/** One checkpoint in a run's folder. */
+export interface FoundCheckpoint {
+  /** optimizer steps done */
+  readonly step: number
+  readonly path: string
+}
+
+/** The whole checkpoints in a run's folder, by ascending steps; none where there is no such folder. */
+export async function checkpointsOf(directory: string): Promise<FoundCheckpoint[]> {
+  const names = (await platformFiles.list(directory)) ?? []
+  const found = names.map(name => ({ step: stepOf(name), path: platformFiles.join(directory, name) }))
+  return found.filter((one): one is FoundCheckpoint => one.step !== null).sort((a, b) => a.step - b.step)
+}
+
 export class Checkpoints {
   readonly #model: TrainableModel
   readonly #files: Files

@@ -1,3 +1,3 @@
 // Checkpoints of a run.
-export { Checkpoints, type CheckpointsInit, lastGood } from './checkpoints.ts'
+export { Checkpoints, type CheckpointsInit, checkpointsOf, type FoundCheckpoint, lastGood } from './checkpoints.ts'
 export { hashExamples, type RunIdentity } from './identity.ts'

@@ -24,6 +24,8 @@ export interface DataEncodeSettings {
 
 interface Encoded {
   readonly examples: readonly Example[]
+  /** rows without a value, which are skipped */
+  readonly emptyRows: number
   readonly description: readonly string[]
 }
 
@@ -39,7 +41,7 @@ function encodeDocument({ file, document }: DocumentFile, { encoding, limit, str
   const examples = textWindows(ids, maxLength, stride ?? maxLength)
   if (examples.length === 0) throw new SwarmError('INVALID_ARGUMENT', `${file}: no tokens to train on`)
   const cut = `${plural(examples.length, stride === undefined ? 'piece' : 'window')} of up to ${maxLength}`
-  return { examples, description: [`${file}: plain text, ${plural(ids.length, 'token')} in ${cut}`] }
+  return { examples, emptyRows: 0, description: [`${file}: plain text, ${plural(ids.length, 'token')} in ${cut}`] }
 }
 
 /** All items, as the end of a pipe, with turns for the event loop between them. Throws ABORTED. */
@@ -94,7 +96,7 @@ async function encodeRows(
   if (emptyRows > 0) description.push(`  ${plural(emptyRows, 'empty row')} skipped`)
   if (cut + gone > 0) description.push(`  ${plural(cut, 'example')} cut to ${limit.maxLength} tokens`)
   if (gone > 0) description.push(`  ${plural(gone, 'example')} left out: cut so, nothing to learn is left`)
-  if (examples.length > 0) return { examples, description }
+  if (examples.length > 0) return { examples, emptyRows, description }
   const reason = gone > 0 ? `with at most ${limit.maxLength} tokens no example is left` : 'all rows are empty'
   throw new SwarmError('INVALID_ARGUMENT', `${file.file}: ${reason}`)
 }
@@ -115,6 +117,7 @@ export async function encodeFiles(files: readonly DataFile[], settings: DataEnco
   }
   return {
     examples: encoded.flatMap(({ examples }) => examples),
+    emptyRows: encoded.reduce((sum, { emptyRows }) => sum + emptyRows, 0),
     description: encoded.flatMap(({ description }) => description)
   }
 }

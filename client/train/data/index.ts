@@ -10,4 +10,11 @@ export { type Example, ignoredLabel } from './example.ts'
 export type { DataTask } from './format.ts'
 export { type DataFormatName, dataFormatNames } from './formats/index.ts'
 export { type DataContext, type DataSources, loadTrainingData, type TrainingData, taskOfData } from './load.ts'
-export { type PreviewOptions, type PreviewPart, previewExample, previewParts } from './preview.ts'
+export {
+  type PreviewOptions,
+  type PreviewPart,
+  type PreviewToken,
+  previewExample,
+  previewParts,
+  previewTokens
+} from './preview.ts'

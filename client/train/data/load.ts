@@ -67,6 +67,8 @@ export interface TrainingData {
   readonly validation: readonly Example[]
   /** names of the classes by their numbers; only of classification */
   readonly labels?: readonly string[]
+  /** rows of the training files without a value, which are skipped */
+  readonly emptyRows: number
   /** lines for the user: what was found, and how it was processed */
   readonly description: readonly string[]
 }
@@ -196,7 +198,8 @@ export async function loadTrainingData(sources: DataSources, context: DataContex
     sides = splitByRatio(trained.examples, validationSplit, seed)
     description.push(`split (seed ${seed}): ${sides.train.length} to train, ${sides.validation.length} for validation`)
   }
-  if (!packing) return { task, ...sides, labels, description }
+  const { emptyRows } = trained
+  if (!packing) return { task, ...sides, labels, emptyRows, description }
   if (task !== 'CAUSAL_LM') {
     throw new SwarmError('INVALID_ARGUMENT', `packing: only for language modelling, and this data is for ${task}`)
   }
@@ -205,5 +208,5 @@ export async function loadTrainingData(sources: DataSources, context: DataContex
     `packing: ${plural(sides.train.length, 'example')} in ${plural(packed.length, 'sequence')} of up to ${limit.maxLength} tokens; ` +
       'neighbours in a sequence see each other'
   )
-  return { task, train: packed, validation: sides.validation, labels, description }
+  return { task, train: packed, validation: sides.validation, labels, emptyRows, description }
 }

@@ -1,6 +1,6 @@
 // Prints an example for people: the text of its tokens, with marks around tokens without loss. Pure.
 import { checkOptions } from '../../../common/options.ts'
-import { decodeAfter } from '../../../model/text/text-stream.ts'
+import { createTextStream, decodeAfter } from '../../../model/text/text-stream.ts'
 import type { Tokenizer } from '../../../model/text/tokenizer.ts'
 import { type Example, ignoredLabel } from './example.ts'
 import type { DataTask } from './format.ts'
@@ -38,6 +38,34 @@ export function previewParts(
     parts.push(isAlone ? { text, learned, label: names[labels[start]!] ?? String(labels[start]) } : { text, learned })
   }
   return parts
+}
+
+/** One token of an example. */
+export interface PreviewToken {
+  readonly id: number
+  /** what it adds to the text; '' where a later token completes the character */
+  readonly text: string
+  /** a loss is taken of it */
+  readonly learned: boolean
+}
+
+/** The tokens of an example in order, with special tokens; their texts joined are the text. Of a text that is classified as a whole all are learned. */
+export function previewTokens(
+  { ids, labels }: Example,
+  tokenizer: Pick<Tokenizer, 'decode'>,
+  options: Pick<PreviewOptions, 'task'>
+): PreviewToken[] {
+  checkOptions('previewTokens', options, { task: true })
+  const { task } = options
+  const stream = createTextStream(tokenizer, { skipSpecialTokens: false })
+  const tokens = ids.map((id, place) => ({
+    id,
+    text: stream.push(id),
+    learned: task === 'SEQ_CLS' || labels[place] !== ignoredLabel
+  }))
+  const last = tokens.at(-1)
+  if (last !== undefined) last.text += stream.end()
+  return tokens
 }
 
 /** The example as text: masked tokens between ⟦ and ⟧, classes after their token or text as `/class`. */
