@@ -152,6 +152,7 @@ export {
   type TrainableModel,
   type TrainConfig,
   type TrainingData,
+  type TrainingPlan,
   type TrainingProgress,
   type TrainOptions,
   taskOfData,

@@ -9,10 +9,18 @@ import { type ApiError, toApiError } from './errors.ts'
 import { type Api, createApi, type GatewayContext, type Routes } from './http/api.ts'
 import { documentRoute } from './http/openapi.ts'
 import { ollamaRoutes } from './ollama/routes.ts'
+import { fineTuningRoutes } from './openai/fine-tuning/routes.ts'
 import { openaiRoutes } from './openai/routes.ts'
 
 /** Every route, in one list. */
-const routes: readonly Routes[] = [ollamaRoutes, consoleRoutes, modelsInAnthropicsForm, openaiRoutes, messagesRoutes]
+const routes: readonly Routes[] = [
+  ollamaRoutes,
+  consoleRoutes,
+  modelsInAnthropicsForm,
+  openaiRoutes,
+  fineTuningRoutes,
+  messagesRoutes
+]
 
 /** An error as each dialect writes it, by its path and the headers of its clients. */
 function answerError(error: ApiError, c: Context): Response {

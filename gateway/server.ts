@@ -46,6 +46,9 @@ class HttpGateway implements Gateway {
 
   async start(): Promise<void> {
     const { host, port } = this.#init
+    const { files, jobs } = this.context
+    await files.start()
+    await jobs.start()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#server.once('error', reject)
     try {
@@ -70,6 +73,7 @@ class HttpGateway implements Gateway {
     const closed = new Promise<void>(resolve => void this.#server.close(() => resolve()))
     this.#server.closeAllConnections()
     await closed
+    await this.context.jobs.stop()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,9 +3,10 @@ import type { ChatTemplate, DistributedModelForCausalLM } from '../client/index.
 import { silent } from '../common/logger.ts'
 import { createApp } from '../gateway/app.ts'
 import type { Api, GatewayContext } from '../gateway/http/api.ts'
+import { createFineTuning } from '../gateway/jobs/index.ts'
 import { ModelRegistry } from '../gateway/models/registry.ts'
 import type { ServedModel } from '../gateway/models/served-model.ts'
-import { memoryStore } from '../gateway/storage/store.ts'
+import { memoryStore, type Store } from '../gateway/storage/store.ts'
 
 /** ChatML, as most small chat models write conversations; models/tiny has no template of its own. */
 export const chatTemplate: ChatTemplate = {
@@ -33,9 +34,13 @@ export function served(model: DistributedModelForCausalLM, init: Partial<ServedM
 }
 
 /** The API over these models. */
-export function gatewayOver(models: readonly ServedModel[]): { readonly api: Api; readonly context: GatewayContext } {
+export function gatewayOver(
+  models: readonly ServedModel[],
+  store: Store = memoryStore()
+): { readonly api: Api; readonly context: GatewayContext } {
   const registry = new ModelRegistry()
   for (const model of models) registry.add(model)
-  const context: GatewayContext = { models: registry, store: memoryStore(), logger: silent }
+  const shared = { models: registry, store, logger: silent }
+  const context: GatewayContext = { ...shared, ...createFineTuning(shared) }
   return { api: createApp(context), context }
 }

@@ -2,6 +2,7 @@
 import { Swarm } from '../../client/index.ts'
 import { aborted } from '../../common/async.ts'
 import { startOrStop, withResource } from '../../common/resource.ts'
+import { createFineTuning } from '../../gateway/jobs/index.ts'
 import { ModelRegistry } from '../../gateway/models/registry.ts'
 import { createGateway, type Gateway } from '../../gateway/server.ts'
 import { openStore } from '../../gateway/storage/store.ts'
@@ -39,7 +40,8 @@ export async function runGateway(paths: readonly string[], flags: ApiFlags, sign
     await withResource(await openModels(paths, models, flags, signal), async () => {
       await withResource(watchOver(models), async swarm => {
         swarm.start()
-        const gateway = createGateway({ models, store, swarm, logger: createLogger(flags.logLevel) }, flags)
+        const shared = { models, store, logger: createLogger(flags.logLevel) }
+        const gateway = createGateway({ ...shared, ...createFineTuning(shared), swarm }, flags)
         await withResource(gateway, async () => {
           await startOrStop(gateway, signal)
           printOnline(gateway, flags)

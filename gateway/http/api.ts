@@ -2,6 +2,8 @@
 import { OpenAPIHono, type z } from '@hono/zod-openapi'
 import type { Logger } from '../../client/index.ts'
 import { invalid } from '../errors.ts'
+import type { FileKeeper } from '../jobs/file-keeper.ts'
+import type { JobRunner } from '../jobs/runner.ts'
 import type { ModelRegistry } from '../models/registry.ts'
 import type { Store } from '../storage/store.ts'
 import type { SwarmWatch } from '../swarm/watch.ts'
@@ -23,6 +25,8 @@ export type Api = OpenAPIHono<{ Variables: ApiVariables }>
 export interface GatewayContext {
   readonly models: ModelRegistry
   readonly store: Store
+  readonly files: FileKeeper
+  readonly jobs: JobRunner
   readonly logger: Logger
   /** what the console shows of the swarm; who makes it stops it. Undefined: the console shows none */
   readonly swarm?: SwarmWatch

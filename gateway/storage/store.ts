@@ -2,7 +2,9 @@
 import { join } from 'node:path'
 import { makeFolder } from '../../common/files/folders.ts'
 import { Database, type Migration } from './database.ts'
+import { FileStore, filesMigration } from './files.ts'
 import { takeLock } from './home-lock.ts'
+import { JobStore, jobsMigration } from './jobs.ts'
 import { KeyStore, keysMigration } from './keys.ts'
 import { RequestStore, requestsMigration } from './requests.ts'
 
@@ -10,13 +12,17 @@ import { RequestStore, requestsMigration } from './requests.ts'
 const migrations: readonly Migration[] = [
   keysMigration,
   requestsMigration,
-  { name: 'holder', sql: 'CREATE TABLE holder (text TEXT NOT NULL) STRICT' }
+  { name: 'holder', sql: 'CREATE TABLE holder (text TEXT NOT NULL) STRICT' },
+  filesMigration,
+  jobsMigration
 ]
 
 export class Store {
   readonly database: Database
   readonly keys: KeyStore
   readonly requests: RequestStore
+  readonly files: FileStore
+  readonly jobs: JobStore
   /** folder for files that are too large for a table; null: everything is in memory */
   readonly folder: string | null
   #unlock: (() => void) | null = null
@@ -26,6 +32,8 @@ export class Store {
     this.folder = folder
     this.keys = new KeyStore(database)
     this.requests = new RequestStore(database)
+    this.files = new FileStore(database)
+    this.jobs = new JobStore(database)
   }
 
   /**

@@ -1,0 +1,85 @@
+// The examples of a job's files for its base model, with errors that name files as their owner does.
+import {
+  DistributedModelForCausalLM,
+  loadTrainingData,
+  SwarmError,
+  type TrainConfig,
+  type TrainingData
+} from '../../client/index.ts'
+import { invalid } from '../errors.ts'
+import type { ModelRegistry } from '../models/registry.ts'
+import type { ServedModel } from '../models/served-model.ts'
+
+/** A model that can be trained over. */
+export interface TrainableBase extends ServedModel {
+  readonly model: DistributedModelForCausalLM
+}
+
+/** Throws ApiError 404 for a model that is not served, 400 for an adapter. */
+export function trainableBase(models: ModelRegistry, id: string): TrainableBase {
+  const served = models.get(id)
+  const { model } = served
+  if (model instanceof DistributedModelForCausalLM) return { ...served, model }
+  throw invalid(
+    `model '${id}' is an adapter over '${served.baseId}': fine-tune that one (adapters over adapters are not supported)`,
+    'model'
+  )
+}
+
+/** Positions that virtual tokens of an adapter take. */
+export function virtualTokensOf(peft: Readonly<Record<string, unknown>>): number {
+  const { num_virtual_tokens: count } = peft
+  return typeof count === 'number' ? count : 0
+}
+
+/** Paths of files -> names that their owners know. */
+export type FileNames = Readonly<Record<string, string>>
+
+/** The error with the names of files in place of paths. */
+function withNames(error: unknown, names: FileNames): unknown {
+  if (!(error instanceof SwarmError)) return error
+  const message = Object.entries(names).reduce((text, [path, name]) => text.replaceAll(path, name), error.message)
+  const { code, retryable, retryAfterMs } = error
+  return new SwarmError(code, message, { cause: error, retryable, retryAfterMs })
+}
+
+export interface LoadOptions {
+  readonly names: FileNames
+  readonly signal?: AbortSignal
+  /** no example is refused or cut for its length: to measure them */
+  readonly unlimited?: boolean
+}
+
+/** Throws INVALID_ARGUMENT with the file and line of what is wrong; ABORTED. */
+export async function loadJobData(
+  { tokenizer, template, model, contextLength }: TrainableBase,
+  config: TrainConfig,
+  { names, signal, unlimited = false }: LoadOptions
+): Promise<TrainingData> {
+  const room = contextLength - virtualTokensOf(config.peft)
+  try {
+    return await loadTrainingData(
+      {
+        train: config.train_file,
+        validation: config.validation_file,
+        validationSplit: unlimited ? undefined : config.validation_split,
+        seed: config.seed,
+        format: config.data_format
+      },
+      {
+        // conversations are learned as the gateway writes them
+        tokenizer: { encode: (...input) => tokenizer.encode(...input), chatTemplate: template },
+        maxPositions: unlimited ? Number.MAX_SAFE_INTEGER : room,
+        task: 'CAUSAL_LM',
+        maxSeqLength: unlimited ? undefined : config.max_seq_length,
+        truncate: config.truncate,
+        trainOnInputs: config.train_on_inputs,
+        packing: unlimited ? false : config.packing,
+        eosTokenId: model.config.eosTokenIds[0],
+        signal
+      }
+    )
+  } catch (error) {
+    throw withNames(error, names)
+  }
+}

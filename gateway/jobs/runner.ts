@@ -1,0 +1,420 @@
+// Fine-tuning jobs: made, queued, run a few at a time, paused, resumed, and kept over a restart. Knows no HTTP.
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { checkpointsOf, type Logger, SwarmError, writeConfigYaml } from '../../client/index.ts'
+import { SerialQueue } from '../../common/async.ts'
+import { messageOf } from '../../common/errors.ts'
+import { makeFolder } from '../../common/files/folders.ts'
+import { ApiError, invalid } from '../errors.ts'
+import type { ModelRegistry } from '../models/registry.ts'
+import type { JobStore } from '../storage/jobs.ts'
+import { type FileNames, loadJobData, trainableBase } from './data.ts'
+import type { FileKeeper } from './file-keeper.ts'
+import { newId, unixTime } from './ids.ts'
+import { endStates, faultOf, type Job, type JobRequest, wrongState } from './job.ts'
+import { JobLedger } from './ledger.ts'
+import { metricsCsv } from './results.ts'
+import { serveAdapter } from './serving.ts'
+import { planOf, type RunPlaces, runConfigOf } from './settings.ts'
+import { trainJob } from './training.ts'
+
+/** Why a running job is interrupted. */
+type Interruption = 'cancel' | 'pause' | 'stop'
+
+/** A job that is being validated or run. */
+interface Active {
+  readonly job: Job
+  readonly controller: AbortController
+  interruption: Interruption | null
+  /** settles once the job has left this state */
+  readonly ended: Promise<void>
+}
+
+export interface JobRunnerComponents {
+  readonly jobs: JobStore
+  readonly files: FileKeeper
+  readonly models: ModelRegistry
+  readonly logger: Logger
+}
+
+export interface JobRunnerInit {
+  /** for the folders of runs; null: this gateway runs no jobs */
+  readonly folder: string | null
+  /** jobs that train at once; default 1 */
+  readonly concurrency?: number
+}
+
+export class JobRunner {
+  /** the records of jobs and their events */
+  readonly ledger: JobLedger
+  readonly #files: FileKeeper
+  readonly #models: ModelRegistry
+  readonly #logger: Logger
+  readonly #place: string | null
+  readonly #concurrency: number
+  readonly #validations = new SerialQueue()
+  /** by id */
+  readonly #active = new Map<string, Active>()
+  #stopped = false
+
+  constructor(components: JobRunnerComponents, { folder, concurrency = 1 }: JobRunnerInit) {
+    this.ledger = new JobLedger(components)
+    this.#files = components.files
+    this.#models = components.models
+    this.#logger = components.logger
+    this.#place = folder
+    this.#concurrency = concurrency
+  }
+
+  /** Serves the adapters of earlier jobs, and goes on with the jobs that were not done when the process ended. Call it once the models are served. */
+  async start(): Promise<void> {
+    if (this.#place === null) return
+    await makeFolder(this.#place)
+    await this.#removeStrays()
+    for (const job of this.ledger.withModels()) {
+      const failure = await this.#serve(job)
+      if (failure !== null) this.#logger.warn({ job: job.id, err: failure }, 'an adapter of a job is not served')
+    }
+    for (const job of this.ledger.inStates('running')) {
+      this.ledger.event(
+        job,
+        'info',
+        'The gateway was restarted while the job ran; it goes on from its newest checkpoint'
+      )
+      this.ledger.enter(job, 'queued')
+    }
+    for (const job of this.ledger.inStates('validating_files')) this.#validate(job)
+    this.#pump()
+  }
+
+  /** Interrupts what runs, after a checkpoint; the next start goes on with it. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await Promise.all([...this.#active.values()].map(active => this.#interrupt(active, 'stop')))
+    await this.#validations.idle
+  }
+
+  /** Throws ApiError 400 for settings that make no sense, 404 for a model or file that is not here. */
+  async create(request: JobRequest): Promise<Job> {
+    const base = trainableBase(this.#models, request.model)
+    const training = this.#trainingFile(request.trainingFile, 'training_file')
+    const { validationFile } = request
+    const validation = validationFile === null ? null : this.#trainingFile(validationFile, 'validation_file')
+    const id = newId('ftjob')
+    const folder = this.folderOf(id)
+    const path = base.model.parts.checkpoint.path
+    // what is wrong whatever the data is
+    const places = { model: path, trainFile: training.filename, validationFile: validation?.filename ?? null, folder }
+    runConfigOf(request, places, 1)
+    await makeFolder(folder)
+    const job: Job = {
+      ...request,
+      id,
+      state: 'validating_files',
+      fineTunedModel: `ft:${request.model}:${request.suffix ?? ''}:${id.slice(-8)}`,
+      isServed: false,
+      created: unixTime(),
+      finished: null,
+      error: null,
+      config: null,
+      step: 0,
+      total: 0,
+      estimatedFinish: null,
+      trainedTokens: null,
+      resultFiles: [],
+      resumeStep: null
+    }
+    try {
+      await this.#files.lend(training, folder, 'training')
+      if (validation !== null) await this.#files.lend(validation, folder, 'validation')
+      this.ledger.add(job)
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true })
+      throw error
+    }
+    this.ledger.event(job, 'info', `Created fine-tuning job: ${id}`)
+    this.#validate(job)
+    return job
+  }
+
+  /** Ends a job within a step; its checkpoints stay. Throws ApiError 404, 409 for one that has ended. */
+  async cancel(id: string): Promise<Job> {
+    const job = this.ledger.get(id)
+    if (endStates.has(job.state)) throw wrongState(job, 'cancelled', 'it has ended')
+    await this.#leave(job, 'cancel')
+    return this.ledger.get(id)
+  }
+
+  /** Interrupts a job after a checkpoint. Throws ApiError 404, 409 for one that does not run and waits for no turn. */
+  async pause(id: string): Promise<Job> {
+    const job = this.ledger.get(id)
+    if (job.state !== 'running' && job.state !== 'queued') {
+      throw wrongState(job, 'paused', 'only one that is queued or running can be')
+    }
+    await this.#leave(job, 'pause')
+    return this.ledger.get(id)
+  }
+
+  /**
+   * Goes on with a job that is paused, has failed or was cancelled, from its newest checkpoint or that of a step.
+   * Throws ApiError 404, 409 for one in another state or that was never validated.
+   */
+  async resume(id: string, step: number | null = null): Promise<Job> {
+    const job = this.ledger.get(id)
+    if (!['paused', 'failed', 'cancelled'].includes(job.state)) {
+      throw wrongState(job, 'resumed', 'only one that is paused, failed or cancelled can be')
+    }
+    if (job.config === null) {
+      // its files were never found good: they are looked at again
+      Object.assign(job, { error: null, finished: null })
+      this.ledger.enter(job, 'validating_files')
+      this.#validate(job)
+      return job
+    }
+    const steps = (await checkpointsOf(this.folderOf(id))).map(found => found.step)
+    if (step !== null && !steps.includes(step)) {
+      const there = steps.length === 0 ? 'it has none' : `it has those of the steps ${steps.join(', ')}`
+      throw invalid(`step: job '${id}' has no checkpoint of step ${step}: ${there}`, 'step')
+    }
+    Object.assign(job, { error: null, finished: null, resumeStep: step })
+    this.ledger.enter(job, 'queued')
+    this.ledger.event(job, 'info', 'Job resumed; it is queued')
+    this.#pump()
+    return job
+  }
+
+  /** Removes a job that has ended, with its run's folder and its model. Throws ApiError 404, 409. */
+  async remove(id: string): Promise<void> {
+    const job = this.ledger.get(id)
+    if (!endStates.has(job.state)) throw wrongState(job, 'removed', 'cancel it first')
+    if (job.isServed) this.#models.remove(job.fineTunedModel)
+    this.ledger.remove(id)
+    await rm(this.folderOf(id), { recursive: true, force: true })
+  }
+
+  /** Takes a model that a job has made out of the list; its adapter can still be downloaded from the job. False for another model. */
+  removeModel(name: string): boolean {
+    const job = this.ledger.ofModel(name)
+    if (job === null) return false
+    this.#models.remove(name)
+    this.ledger.update(job, { isServed: false })
+    return true
+  }
+
+  /** Folder of a job's run. Throws ApiError 501 without a home folder. */
+  folderOf(id: string): string {
+    if (this.#place !== null) return join(this.#place, id)
+    throw new ApiError('this gateway runs no fine-tuning jobs: it was started without a home folder', { status: 501 })
+  }
+
+  /** The run for `swarm train --config`, with files called as their owner calls them. Throws ApiError 409 before it is known. */
+  yamlOf(job: Job): string {
+    if (job.config === null) throw wrongState(job, 'shown as YAML', 'its files are not validated')
+    const { trainingFile, validationFile, suffix } = job
+    return writeConfigYaml({
+      ...job.config,
+      train_file: this.#nameOf(trainingFile),
+      ...(validationFile !== null && { validation_file: this.#nameOf(validationFile) }),
+      output_dir: `runs/${suffix ?? job.id}`
+    })
+  }
+
+  /** Resolves once nothing is validated or trained. For tests and a stop that waits. */
+  async idle(): Promise<void> {
+    while (this.#active.size > 0) await Promise.all([...this.#active.values()].map(({ ended }) => ended))
+  }
+
+  #trainingFile(id: string, param: string) {
+    const file = this.#files.get(id, param)
+    if (file.purpose === 'fine-tune') return file
+    throw invalid(`${param}: expected a file with purpose 'fine-tune', '${id}' has '${file.purpose}'`, param)
+  }
+
+  /** Folders of jobs whose making was not finished. */
+  async #removeStrays(): Promise<void> {
+    const folder = this.#place!
+    for (const name of await readdir(folder)) {
+      if (/^ftjob-\w+$/.test(name) && !this.ledger.has(name)) {
+        await rm(join(folder, name), { recursive: true, force: true })
+      }
+    }
+  }
+
+  /** Names of a job's files by their paths. */
+  async #filesOf(job: Job): Promise<Pick<RunPlaces, 'trainFile' | 'validationFile'> & { names: FileNames }> {
+    const folder = this.folderOf(job.id)
+    const found = await readdir(folder)
+    const path = (name: string): string | null => {
+      const match = found.find(each => each.startsWith(`${name}.`))
+      return match === undefined ? null : join(folder, match)
+    }
+    const [trainFile, validationFile] = [path('training'), path('validation')]
+    if (trainFile === null) throw new SwarmError('NOT_FOUND', `${folder}: the training data is gone`)
+    const names = {
+      [trainFile]: this.#nameOf(job.trainingFile),
+      ...(validationFile !== null && { [validationFile]: this.#nameOf(job.validationFile!) })
+    }
+    return { trainFile, validationFile, names }
+  }
+
+  /** As its owner calls the file; its id where it was deleted meanwhile, of which the job has its own. */
+  #nameOf(id: string): string {
+    return this.#files.find(id)?.filename ?? id
+  }
+
+  /** Reads a job's files and settles its configuration, then queues it. */
+  #validate(job: Job): void {
+    this.#begin(job, async signal => {
+      await this.#validations.run(async () => {
+        signal.throwIfAborted()
+        this.ledger.event(job, 'info', `Validating training file: ${job.trainingFile}`)
+        const base = trainableBase(this.#models, job.model)
+        const { names, ...files } = await this.#filesOf(job)
+        const places = { ...files, model: base.model.parts.checkpoint.path, folder: this.folderOf(job.id) }
+        const data = await loadJobData(base, runConfigOf(job, places, 1), { names, signal })
+        const { config, plan } = planOf(job, places, data)
+        this.ledger.update(job, { config, total: plan.total })
+        this.ledger.event(job, 'info', 'Files validated, moving job to queued state')
+        this.ledger.enter(job, 'queued')
+      })
+    })
+  }
+
+  /** Starts the jobs that are next while there is room. */
+  #pump(): void {
+    if (this.#stopped) return
+    const isRunning = ({ job }: Active): boolean => job.state === 'running'
+    let room = this.#concurrency - [...this.#active.values()].filter(isRunning).length
+    for (const job of this.ledger.inStates('queued')) {
+      if (room <= 0) return
+      // a job that was just validated is still active for a moment; its end pumps again
+      if (this.#active.has(job.id)) continue
+      this.#run(job)
+      room -= 1
+    }
+  }
+
+  #run(job: Job): void {
+    this.ledger.enter(job, 'running')
+    this.ledger.event(job, 'info', 'Fine-tuning job started')
+    this.#begin(job, async signal => {
+      const folder = this.folderOf(job.id)
+      const base = trainableBase(this.#models, job.model)
+      const { names } = await this.#filesOf(job)
+      const { tokens, steps } = await trainJob({
+        base,
+        config: job.config!,
+        names,
+        resumeStep: job.resumeStep,
+        signal,
+        onResume: ({ step, total }) => {
+          this.ledger.update(job, { step, total })
+          this.ledger.event(job, 'info', `Resumed from the checkpoint of step ${step} of ${total}`)
+          this.ledger.tell(job.id, { type: 'resumed', step })
+        },
+        onStep: (progress, lines) => {
+          const { step, total, etaSeconds } = progress
+          Object.assign(job, { step, total, estimatedFinish: unixTime() + Math.ceil(etaSeconds), resumeStep: null })
+          for (const line of lines) this.ledger.metrics(job, line)
+          this.ledger.progress(job)
+        }
+      })
+      const csv = await this.#files.write(await metricsCsv(folder), 'step_metrics.csv', 'fine-tune-results')
+      const finished = unixTime()
+      this.ledger.update(job, {
+        step: steps,
+        trainedTokens: tokens,
+        resultFiles: [csv.id],
+        finished,
+        estimatedFinish: null
+      })
+      const failure = await this.#serve(job)
+      if (failure !== null) this.ledger.event(job, 'warn', `The adapter is not served: ${messageOf(failure)}`)
+      this.ledger.event(job, 'info', `New fine-tuned model created: ${job.fineTunedModel}`)
+      this.ledger.event(job, 'info', 'The job has successfully completed')
+      job.isServed = true
+      this.ledger.enter(job, 'succeeded')
+    })
+  }
+
+  /** Does a part of a job's life, and settles what its failure means. */
+  #begin(job: Job, work: (signal: AbortSignal) => Promise<void>): void {
+    const controller = new AbortController()
+    const { promise: ended, resolve } = Promise.withResolvers<void>()
+    const active: Active = { job, controller, interruption: null, ended }
+    this.#active.set(job.id, active)
+    this.ledger.open(job)
+    const settle = async (): Promise<void> => {
+      try {
+        await work(controller.signal)
+      } catch (error) {
+        this.#failed(active, error)
+      } finally {
+        this.#active.delete(job.id)
+        this.ledger.close(job)
+        resolve()
+        this.#pump()
+      }
+    }
+    void settle()
+  }
+
+  #failed({ job, interruption }: Active, error: unknown): void {
+    job.estimatedFinish = null
+    const isInterrupted = interruption !== null && error instanceof SwarmError && error.code === 'ABORTED'
+    if (isInterrupted) {
+      if (interruption !== 'stop') this.#interrupted(job, interruption)
+      else this.ledger.update(job, {})
+      return
+    }
+    const told = faultOf(error, job, this.folderOf(job.id))
+    job.error = told
+    const isSwarmGone = job.state === 'running' && error instanceof SwarmError && error.retryable
+    if (isSwarmGone) {
+      this.ledger.event(job, 'warn', `Paused: ${told.message}. Start the servers that are missing, then resume the job`)
+      this.ledger.enter(job, 'paused')
+      return
+    }
+    this.#logger.warn({ job: job.id, err: error }, 'a fine-tuning job failed')
+    this.ledger.event(job, 'error', told.message)
+    job.finished = unixTime()
+    this.ledger.enter(job, 'failed')
+  }
+
+  /** Cancels or pauses, whatever the job does at present. */
+  async #leave(job: Job, interruption: 'cancel' | 'pause'): Promise<void> {
+    const active = this.#active.get(job.id)
+    if (active !== undefined) await this.#interrupt(active, interruption)
+    const now = this.ledger.get(job.id)
+    // it was queued, or became so while it was asked to stop
+    if (now.state === 'queued' || now.state === 'paused') this.#interrupted(now, interruption)
+  }
+
+  #interrupted(job: Job, interruption: 'cancel' | 'pause'): void {
+    if (interruption === 'pause') {
+      if (job.state === 'paused') return
+      this.ledger.event(job, 'info', `Job paused after step ${job.step}`)
+      this.ledger.enter(job, 'paused')
+      return
+    }
+    this.ledger.event(job, 'info', 'Job cancelled')
+    job.finished = unixTime()
+    this.ledger.enter(job, 'cancelled')
+  }
+
+  async #interrupt(active: Active, interruption: Interruption): Promise<void> {
+    active.interruption ??= interruption
+    active.controller.abort(new SwarmError('ABORTED', `the job is to ${active.interruption}`))
+    await active.ended
+  }
+
+  /** @returns why it is not served; null: it is */
+  async #serve(job: Job): Promise<unknown> {
+    try {
+      await serveAdapter(this.#models, job, this.folderOf(job.id))
+      return null
+    } catch (error) {
+      return error
+    }
+  }
+}
