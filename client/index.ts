@@ -16,6 +16,7 @@ export {
   renderAssistantTurns,
   renderChat
 } from '../model/text/chat-template.ts'
+export { type EncodeChatOptions, type EncodedChat, encodeChat } from '../model/text/chat-tokens.ts'
 export { parseJson } from '../model/text/exact-json.ts'
 export { decodeAfter } from '../model/text/text-stream.ts'
 export { loadTokenizer, type Tokenizer } from '../model/text/tokenizer.ts'

@@ -21,7 +21,7 @@ export interface ChatLines {
 }
 
 export interface ChatInit {
-  readonly model: Pick<CausalModel, 'tokenizer' | 'generateStream' | 'config'>
+  readonly model: Pick<CausalModel, 'generateStream' | 'config'>
   readonly conversation: ChatHistory
   readonly input: ChatLines
   readonly screen: Screen
@@ -105,8 +105,7 @@ export class Chat {
 
   async #answer(message: string): Promise<void> {
     const { model, conversation, screen, options, signal } = this.#init
-    const { written, begun } = conversation.ask(message)
-    const ids = model.tokenizer.encode(written, { addSpecialTokens: false })
+    const { ids, begun } = conversation.ask(message)
     const { maxPositions } = model.config
     const room = maxPositions - ids.length + 1
     if (room < 1) {

@@ -1,8 +1,11 @@
-// A conversation: its messages, and the text that a model continues. Knows no terminal and no model.
-import { type ChatMessage, type ChatTemplate, renderChat } from '../../client/index.ts'
-
-/** The thoughts that a generation prompt begins: they are the answer's first text. */
-const begunThoughts = /(?:<(?:[\w-]+:)?think(?:ing)?>|\[THINK\])\s*$/i
+// A conversation: its messages, and the tokens that a model continues. Knows no terminal and no model.
+import {
+  type ChatMessage,
+  type ChatTemplate,
+  type EncodedChat,
+  encodeChat,
+  type Tokenizer
+} from '../../client/index.ts'
 
 /** Thoughts that begin and end; also those of nested names, as <seed:think>. */
 const wholeThoughts = /<((?:[\w-]+:)?think(?:ing)?)>[\s\S]*?<\/\1>|\[THINK\][\s\S]*?\[\/THINK\]/gi
@@ -14,10 +17,12 @@ export const isThinking = (text: string): boolean => openThoughts.test(text.repl
 export class ChatHistory {
   /** system message */
   system: string | undefined
+  readonly #tokenizer: Tokenizer
   readonly #template: ChatTemplate
   #turns: ChatMessage[] = []
 
-  constructor(template: ChatTemplate, system?: string) {
+  constructor({ tokenizer, template }: { tokenizer: Tokenizer; template: ChatTemplate }, system?: string) {
+    this.#tokenizer = tokenizer
     this.#template = template
     this.system = system
   }
@@ -33,15 +38,15 @@ export class ChatHistory {
 
   /**
    * Adds the user's message.
-   * @returns what the model is to continue, and how its answer begins already. Throws what `renderChat` throws, and adds
+   * @returns what the model is to continue, and how its answer begins already. Throws what `encodeChat` throws, and adds
    *   nothing then.
    */
-  ask(content: string): { written: string; begun: string } {
+  ask(content: string): EncodedChat {
     const turns = [...this.#turns, { role: 'user', content }]
     const system = this.messages.slice(0, this.messages.length - this.#turns.length)
-    const written = renderChat(this.#template, [...system, ...turns], { addGenerationPrompt: true })
+    const encoded = encodeChat(this.#tokenizer, this.#template, [...system, ...turns], { addGenerationPrompt: true })
     this.#turns = turns
-    return { written, begun: begunThoughts.exec(written)?.[0] ?? '' }
+    return encoded
   }
 
   /** Adds the model's answer to the last message. */

@@ -88,7 +88,7 @@ async function chat(path: string, flags: ChatFlags, command: Command): Promise<v
     const typed = isInteractive ? new ChatInput({ input: stdin, terminal: stdout, screen, history }) : undefined
     talk = new Chat({
       model,
-      conversation: new ChatHistory(template, flags.system),
+      conversation: new ChatHistory({ tokenizer: model.tokenizer, template }, flags.system),
       input: typed ?? new PipedLines(stdin),
       screen,
       isInteractive,

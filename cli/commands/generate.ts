@@ -1,7 +1,7 @@
 // swarm generate: continues a text through the swarm and streams the tokens.
 
 import { Command } from 'commander'
-import { describeAudits, renderChat, type StreamedTokens, type Tokenizer } from '../../client/index.ts'
+import { describeAudits, encodeChat, renderChat, type StreamedTokens, type Tokenizer } from '../../client/index.ts'
 import { plural } from '../../common/plural.ts'
 import {
   addGenerationOptions,
@@ -26,6 +26,7 @@ interface GenerateFlags extends ModelFlags, GenerationFlags {
   chat?: boolean
   system?: string
   chatTemplate?: string
+  specialTokens?: boolean
   stats?: boolean
   json?: boolean
 }
@@ -44,6 +45,8 @@ export function generateCommand(): Command {
     .option('--chat', "write the prompt as a user's message with the model's chat template")
     .option('--system <text>', 'system message; implies --chat (default: none)')
     .option('--chat-template <file>', "Jinja template; implies --chat (default: the model's own)")
+    .optionsGroup('Prompt:')
+    .option('--special-tokens', 'take control tokens in the prompt, as <|im_end|>, as tokens (default: as text)')
     .optionsGroup('Output:')
     .option('--stats', 'print tokens per second and bytes sent and received to stderr')
     .addOption(jsonOption())
@@ -66,7 +69,15 @@ async function chatPrompt(tokenizer: Tokenizer, message: string, flags: Generate
     ...(flags.system === undefined ? [] : [{ role: 'system', content: flags.system }]),
     { role: 'user', content: message }
   ]
-  return tokenizer.encode(renderChat(template, messages, { addGenerationPrompt: true }), { addSpecialTokens: false })
+  const options = { addGenerationPrompt: true }
+  if (!flags.specialTokens) return encodeChat(tokenizer, template, messages, options).ids
+  return tokenizer.encode(renderChat(template, messages, options), { addSpecialTokens: false })
+}
+
+/** The prompt as the model gets it: an empty one is the SDK's to refuse. */
+function textPrompt(tokenizer: Tokenizer, prompt: string, { specialTokens }: GenerateFlags): string | number[] {
+  if (specialTokens || prompt === '') return prompt
+  return tokenizer.encode(prompt, { plainText: true })
 }
 
 async function generate(path: string, argument: string | undefined, flags: GenerateFlags): Promise<void> {
@@ -90,7 +101,7 @@ async function answer(
   signal: AbortSignal
 ): Promise<void> {
   const chats = flags.chat || flags.system !== undefined || flags.chatTemplate !== undefined
-  const input = chats ? await chatPrompt(model.tokenizer, prompt, flags) : prompt
+  const input = chats ? await chatPrompt(model.tokenizer, prompt, flags) : textPrompt(model.tokenizer, prompt, flags)
   const guesses = { proposed: 0, accepted: 0 }
   const started = performance.now()
   const before = { ...model.network.traffic }

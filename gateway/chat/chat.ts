@@ -1,30 +1,8 @@
 // A chat over the swarm: messages become a prompt by the model's template, its completion becomes the events of an answer.
-import { type ChatMessage, type ChatTemplate, renderChat } from '../../client/index.ts'
+import { encodeChat } from '../../client/index.ts'
 import { complete } from '../completion/complete.ts'
 import { ApiError, invalid } from '../errors.ts'
 import type { ChatEvent, ChatRequest } from './request.ts'
-
-/** The text that the template writes up to the end of the last message, which the model is to continue. */
-function renderUnfinished(
-  template: ChatTemplate,
-  messages: readonly ChatMessage[],
-  variables: ChatRequest['templateVariables']
-): string {
-  const last = messages.at(-1)
-  if (last?.role !== 'assistant' || typeof last.content !== 'string') {
-    throw invalid(`only an assistant's text can be continued, found a message of '${last?.role}'`, 'messages')
-  }
-  const all = JSON.stringify(messages)
-  const mark = Array.from({ length: 64 }, (_, at) => String.fromCharCode(0xe0f0 + at)).find(one => !all.includes(one))
-  if (mark === undefined) throw invalid('the conversation uses all characters that could mark its end', 'messages')
-  const marked = [...messages.slice(0, -1), { ...last, content: last.content + mark }]
-  const parts = renderChat(template, marked, { variables }).split(mark)
-  if (parts.length === 2) return parts[0]!
-  throw invalid(
-    `the chat template does not write the last message as it is, so it cannot be continued: end with a message of 'user'`,
-    'messages'
-  )
-}
 
 /** Token ids of the prompt. Throws ApiError 400 where the model has no template or the template refuses the messages. */
 export function promptOf(request: Omit<ChatRequest, 'sampling' | 'signal'>): readonly number[] {
@@ -36,10 +14,14 @@ export function promptOf(request: Omit<ChatRequest, 'sampling' | 'signal'>): rea
       { status: 400, code: 'no_chat_template', param: 'model' }
     )
   }
-  const text = continueLast
-    ? renderUnfinished(model.template, messages, variables)
-    : renderChat(model.template, messages, { addGenerationPrompt: true, variables })
-  return model.tokenizer.encode(text, { addSpecialTokens: false })
+  if (continueLast && (messages.at(-1)?.role !== 'assistant' || typeof messages.at(-1)?.content !== 'string')) {
+    throw invalid(
+      `only an assistant's text can be continued, found a message of '${messages.at(-1)?.role}'`,
+      'messages'
+    )
+  }
+  return encodeChat(model.tokenizer, model.template, messages, { addGenerationPrompt: true, continueLast, variables })
+    .ids
 }
 
 /** Throws ApiError for what cannot be answered, before the first event. */

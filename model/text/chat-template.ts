@@ -4,7 +4,7 @@ import { checkOptions } from '../../common/options.ts'
 import type { JsonObject } from '../json.ts'
 import { hasCharacter, toMessages, toVariables } from './chat-values.ts'
 import { JinjaError } from './jinja/errors.ts'
-import type { Dict, PythonValue } from './jinja/python/values.ts'
+import { Dict, type PythonValue } from './jinja/python/values.ts'
 import { type RenderSettings, Template } from './jinja/template.ts'
 
 /** How a chat model wants a conversation written. */
@@ -63,6 +63,31 @@ const marksTurns = (source: string): boolean => generationTag.test(source)
 const firstMark = 0xe0f0
 const lastMark = 0xf8fe
 
+/** Where a text of a conversation stands. */
+export interface TextPlace {
+  /** role of the message; undefined in variables */
+  readonly role: string | undefined
+  /** field of the message, or name of the variable, that the text is in */
+  readonly field: string
+  /** the message's role, the name of an inner field, or a value */
+  readonly kind: 'role' | 'name' | 'value'
+}
+
+type ChangeText = (text: string, place: TextPlace) => string
+
+/** A value with its texts changed, names of inner fields too. */
+function changeTexts(value: PythonValue, change: ChangeText, place: TextPlace): PythonValue {
+  if (typeof value === 'string') return change(value, place)
+  if (Array.isArray(value)) return value.map((item: PythonValue) => changeTexts(item, change, place))
+  if (!(value instanceof Dict)) return value
+  const changed = new Dict()
+  for (const [name, item] of value.entries()) {
+    const written = typeof name === 'string' ? change(name, { ...place, kind: 'name' }) : name
+    changed.set(written, changeTexts(item, change, place))
+  }
+  return changed
+}
+
 /** The first pair that neither template nor conversation has. */
 function unusedMarks(source: string, values: readonly PythonValue[]): readonly [string, string] {
   for (let code = firstMark; code < lastMark; code += 2) {
@@ -117,31 +142,66 @@ function explained({ file }: ChatTemplate, cause: unknown): unknown {
   }
 }
 
+interface ConversationParts {
+  readonly template: ChatTemplate
+  readonly source: string
+  readonly program: Template
+  readonly messages: readonly Dict[]
+  /** variables of the caller */
+  readonly given: ReadonlyMap<string, PythonValue>
+  readonly now: (() => Date) | undefined
+}
+
+/** The conversation, ready to be written. Throws as `renderChat`, but for what rendering throws. */
+export function openConversation(
+  template: ChatTemplate,
+  messages: readonly ChatMessage[],
+  { variables = {}, now }: ChatOptions
+): Conversation {
+  const dicts = toMessages(messages)
+  const given = toVariables(variables)
+  const { source: plain, toolUse } = template
+  // as transformers: a list of tools, also an empty one, asks for the template called tool_use
+  const source = toolUse !== undefined && Array.isArray(given.get('tools')) ? toolUse : plain
+  return new Conversation({ template, source, program: compile(template, source), messages: dicts, given, now })
+}
+
 /** A conversation that is ready to be written by a template, as a whole or up to a message. */
-class Conversation {
+export class Conversation {
   readonly source: string
   readonly messages: readonly Dict[]
-  readonly #template: ChatTemplate
+  readonly #parts: ConversationParts
   readonly #variables: ReadonlyMap<string, PythonValue>
-  readonly #program: Template
 
-  readonly #now: (() => Date) | undefined
-
-  constructor(template: ChatTemplate, messages: readonly ChatMessage[], { variables = {}, now }: ChatOptions) {
-    this.#now = now
-    this.messages = toMessages(messages)
-    const given = toVariables(variables)
-    const { source, toolUse, specialTokens } = template
-    // as transformers: a list of tools, also an empty one, asks for the template called tool_use
-    this.source = toolUse !== undefined && Array.isArray(given.get('tools')) ? toolUse : source
-    this.#template = template
+  constructor(parts: ConversationParts) {
+    this.source = parts.source
+    this.messages = parts.messages
+    this.#parts = parts
     this.#variables = new Map<string, PythonValue>([
-      ...Object.entries(specialTokens),
+      ...Object.entries(parts.template.specialTokens),
       ['tools', null],
       ['documents', null],
-      ...given
+      ...parts.given
     ])
-    this.#program = compile(template, this.source)
+  }
+
+  /** The same conversation with other texts of the caller's: of messages and of variables. */
+  changed(change: ChangeText): Conversation {
+    const messages = this.messages.map(message => {
+      const role = String(message.get('role'))
+      const changed = new Dict()
+      for (const [name, value] of message.entries()) {
+        const field = String(name)
+        changed.set(name, changeTexts(value, change, { role, field, kind: field === 'role' ? 'role' : 'value' }))
+      }
+      return changed
+    })
+    const given = new Map(
+      [...this.#parts.given].map(
+        ([name, value]) => [name, changeTexts(value, change, { role: undefined, field: name, kind: 'value' })] as const
+      )
+    )
+    return new Conversation({ ...this.#parts, messages, given })
   }
 
   render(
@@ -153,15 +213,15 @@ class Conversation {
     variables.set('messages', messages)
     variables.set('add_generation_prompt', addGenerationPrompt)
     try {
-      return this.#program.render(variables, { ...settings, now: this.#now })
+      return this.#parts.program.render(variables, { ...settings, now: this.#parts.now })
     } catch (cause) {
-      throw explained(this.#template, cause)
+      throw explained(this.#parts.template, cause)
     }
   }
 
   /** How a conversation ends, and how its last turn may end where others follow: without the end token that closes the whole (Phi 3). */
   endings(text: string): readonly string[] {
-    const { eos_token: eos } = this.#template.specialTokens
+    const { eos_token: eos } = this.#parts.template.specialTokens
     return eos !== undefined && eos !== '' && text.endsWith(eos) ? [text, text.slice(0, -eos.length)] : [text]
   }
 
@@ -182,7 +242,7 @@ export function renderChat(
   options: ChatOptions = {}
 ): string {
   checkOptions('renderChat', options, { addGenerationPrompt: true, variables: true, now: true })
-  const conversation = new Conversation(template, messages, options)
+  const conversation = openConversation(template, messages, options)
   return conversation.render(conversation.messages, options.addGenerationPrompt ?? false)
 }
 
@@ -268,7 +328,7 @@ export function renderAssistantTurns(
   options: Pick<ChatOptions, 'variables' | 'now'> = {}
 ): RenderedChat {
   checkOptions('renderAssistantTurns', options, { variables: true, now: true })
-  const conversation = new Conversation(template, messages, options)
+  const conversation = openConversation(template, messages, options)
   if (marksTurns(conversation.source)) {
     const marks = conversation.marks()
     return withoutMarks(conversation.render(conversation.messages, false, { marks }), marks)

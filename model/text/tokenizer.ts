@@ -10,13 +10,18 @@ import { type ChatTemplate, chatTemplateOf, specialTokensOf, tokenContent } from
 import type { TextRange } from './tokenization/aligned-text.ts'
 import { withConfiguredTokens } from './tokenization/configured-tokens.ts'
 import { cleanUpSpaces } from './tokenization/decoders.ts'
-import { createTextTokenizer, type TextTokenizer } from './tokenization/text-tokenizer.ts'
+import { type ControlText, createTextTokenizer, type TextTokenizer } from './tokenization/text-tokenizer.ts'
 
 export interface EncodeOptions {
   /** the special tokens that the model expects are put around the text; default true */
   readonly addSpecialTokens?: boolean
   /** no token reaches across this place of the text, in UTF-16 units; default: tokens may reach anywhere */
   readonly cut?: number
+  /**
+   * Where control tokens are text like any other, because a user wrote it: true: everywhere; else ranges in UTF-16 units. Control tokens
+   * are special tokens and added ones that look like tags, as `<tool_call>`. Default: they are taken as tokens, as transformers does.
+   */
+  readonly plainText?: true | readonly TextRange[]
   /**
    * An empty list to be filled with what each token stands for in the text, in UTF-16 units; null for the special tokens around it.
    * An encoder that cannot tell leaves it empty.
@@ -39,6 +44,12 @@ export interface Tokenizer {
   idOf(token: string): number | undefined
   /** `decode` takes out spaces before punctuation, as tokenizer_config.json wants it */
   readonly cleansUp: boolean
+  /** The control tokens in a text, in order; those of `plainText` are left out as in `encode`. */
+  controlTexts(text: string, options?: Pick<EncodeOptions, 'plainText'>): ControlText[]
+  /** What the tokenizer's normalizer makes of a text before it looks for tokens. */
+  normalize(text: string): string
+  /** texts of the control tokens */
+  readonly controls: readonly string[]
   /** Whether it is a token that skipSpecialTokens leaves out. */
   isSpecial(id: number): boolean
   /** token that begins a text, if the model has one */
@@ -61,6 +72,19 @@ export interface Tokenizer {
 export const chatTemplateFile = 'chat_template.jinja'
 /** beside it, for conversations with tools, as transformers saves tokenizers with several templates */
 export const toolUseFile = 'additional_chat_templates/tool_use.jinja'
+
+/** The ranges sorted, those that overlap as one. */
+function plainRanges(text: string, plain: EncodeOptions['plainText']): readonly TextRange[] | undefined {
+  if (plain === undefined) return undefined
+  if (plain === true) return [{ start: 0, end: text.length }]
+  const joined: { start: number; end: number }[] = []
+  for (const { start, end } of plain.toSorted((a, b) => a.start - b.start)) {
+    const last = joined.at(-1)
+    if (last !== undefined && start <= last.end) last.end = Math.max(last.end, end)
+    else if (start < end) joined.push({ start, end })
+  }
+  return joined
+}
 
 /** The rules of a tokenizer.json, ready. Throws with the file's name what `createTextTokenizer` throws. */
 function readRules(json: JsonObject, config: JsonObject, file: string): TextTokenizer {
@@ -113,10 +137,11 @@ export async function loadTokenizer(path: string, options: { signal?: AbortSigna
 
   return {
     encode(text, options = {}) {
-      checkOptions('encode', options, { addSpecialTokens: true, cut: true, places: true })
-      const { addSpecialTokens = true, cut, places } = options
-      if (places === undefined) return rules.encode(text, { addSpecialTokens, cut })
-      const { ids, ranges } = rules.encodeWithRanges(text, { addSpecialTokens, cut })
+      checkOptions('encode', options, { addSpecialTokens: true, cut: true, plainText: true, places: true })
+      const { addSpecialTokens = true, cut, plainText, places } = options
+      const settings = { addSpecialTokens, cut, plain: plainRanges(text, plainText) }
+      if (places === undefined) return rules.encode(text, settings)
+      const { ids, ranges } = rules.encodeWithRanges(text, settings)
       for (const range of ranges) places.push(range)
       return [...ids]
     },
@@ -128,6 +153,12 @@ export async function loadTokenizer(path: string, options: { signal?: AbortSigna
     },
     bytesOf: rules.bytesOf,
     idOf: rules.idOf,
+    controlTexts(text, options = {}) {
+      checkOptions('controlTexts', options, { plainText: true })
+      return rules.controlTexts(text, plainRanges(text, options.plainText))
+    },
+    normalize: rules.normalize,
+    controls: rules.controls,
     cleansUp: cleans,
     isSpecial: rules.isSpecial,
     bosTokenId: idOf('bos_token'),

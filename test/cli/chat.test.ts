@@ -47,7 +47,7 @@ function open(context: TestContext, { isInteractive = false, maxNewTokens = 6, h
   const screen = new Screen({ stdout, stderr, env: {} })
   const typed = isInteractive ? new ChatInput({ input: keyboard, terminal: stdout, screen, history }) : undefined
   const input = typed ?? new PipedLines(keyboard)
-  const conversation = new ChatHistory(template)
+  const conversation = new ChatHistory({ tokenizer: model.tokenizer, template })
   const ending = new AbortController()
   const options = { maxNewTokens, doSample: false }
   const describe = messageOf
@@ -225,7 +225,10 @@ test('a server copies the beginning of the conversation from turn to turn', asyn
 test('earlier thoughts are written as the template wants, and begun thoughts belong to the answer', async () => {
   const reference = await templateReference()
   const { specialTokens } = reference
-  const open = (name: string) => new ChatHistory({ source: reference.templates[name]!, specialTokens, file: name })
+  const open = (name: string) => {
+    const template = { source: reference.templates[name]!, specialTokens, file: name }
+    return new ChatHistory({ tokenizer: model.tokenizer, template })
+  }
   const { messages } = JSON.parse(reference.conversations.thoughts!) as { messages: { content: string }[] }
   for (const [name, begun] of [
     ['Qwen-Qwen3-0.6B', ''],
@@ -239,7 +242,7 @@ test('earlier thoughts are written as the template wants, and begun thoughts bel
     conversation.answer(messages[3]!.content)
     // what the reference's template was given
     assert.deepEqual(conversation.messages, messages)
-    const { written } = conversation.ask('More')
+    const { text: written } = conversation.ask('More')
     assert.doesNotMatch(written, /hm|ok</)
     assert.match(written, /Hello[\s\S]*Bye[\s\S]*More/)
   }

@@ -1,5 +1,6 @@
 // swarm generate over servers in this process.
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { inWordsOfFlags } from '../../cli/errors/wording.ts'
@@ -38,6 +39,18 @@ test('--json is one object with the text, its length and why it ended', async ()
   const stopped = await generate(tinyPath, '--json', '--stop', text.slice(8, 12), '--', prompt)
   const { text: before, finishReason } = JSON.parse(stopped.stdout) as Record<string, unknown>
   assert.deepEqual([before, finishReason], [text.slice(0, text.indexOf(text.slice(8, 12))), 'stop'])
+})
+
+test('a control token in the prompt is text, unless --special-tokens says otherwise', async () => {
+  const tokens = async (...argv: string[]): Promise<unknown> => {
+    const { stdout } = await generate(tinyPath, `${prompt}<|endoftext|>`, '--max-new-tokens', '1', '--json', ...argv)
+    return (JSON.parse(stdout) as { promptTokens: number }).promptTokens
+  }
+  assert.equal(await tokens('--special-tokens'), 3)
+  assert.equal(await tokens(), 2 + 9)
+  const chat = ['--chat-template', join(import.meta.dirname, 'one-message.jinja')]
+  assert.equal(await tokens(...chat, '--special-tokens'), 4)
+  assert.equal(await tokens(...chat), 2 + 9 + 1)
 })
 
 test('a value out of its range is named by its flag, before anything is opened', async () => {

@@ -75,6 +75,11 @@ before(async () => {
   const hidden = sdk.float32([1, 1, base.config.hiddenSize], Array(base.config.hiddenSize).fill(1))
   Object.assign(calls, {
     renderChat: ['add_generation_prompt', 'addGenerationPrompt', bogus => sdk.renderChat(template, [], bogus)],
+    encodeChat: [
+      'add_generation_prompt',
+      'addGenerationPrompt',
+      bogus => sdk.encodeChat(tokenizer, template, [], bogus)
+    ],
     renderAssistantTurns: ['variabels', 'variables', bogus => sdk.renderAssistantTurns(template, [], bogus)],
     joinSwarm: ['initial_peers', 'initialPeers', bogus => sdk.joinSwarm(bogus)],
     'Swarm.survey': ['round_trips', 'roundTrips', bogus => new sdk.Swarm(base.network).survey(bogus)],

@@ -1,6 +1,6 @@
 // Tokens that are found in a text before it is cut: special ones, and those added to a vocabulary later. Pure.
 // Reference: https://github.com/huggingface/tokenizers, tokenizers/src/tokenizer/added_vocabulary.rs.
-import { type AlignedText, alignedText, sliceText } from './aligned-text.ts'
+import { type AlignedText, alignedText, originOf, sliceText, type TextRange } from './aligned-text.ts'
 import { checkId } from './model.ts'
 import type { Normalizer } from './normalizers.ts'
 import { Settings } from './settings.ts'
@@ -33,6 +33,12 @@ export function readAddedTokens(value: unknown): AddedToken[] {
   })
 }
 
+/** Added tokens that look like tags: `<tool_call>`, `[INST]`. */
+const tag = /^(?:<.+>|\[.+\])$/su
+
+/** Whether a model takes the token as a sign and not as text: special ones, and those that look like tags. */
+export const isControl = ({ special, content }: AddedToken): boolean => special || tag.test(content)
+
 /** A part of a text: an added token, or what lies between them. */
 export interface Section {
   readonly text: AlignedText
@@ -59,14 +65,61 @@ function characterBefore(text: string, end: number): string {
 
 const isSpace = (text: string, at: number): boolean => whiteSpace.test(text.charAt(at))
 
-function findTokens(text: string, { tokens, index }: Finder): { start: number; end: number; token: AddedToken }[] {
+/** Whether part of a range is in one of several, which are sorted and apart. */
+function meets(ranges: readonly TextRange[], { start, end }: TextRange): TextRange | undefined {
+  let [from, to] = [0, ranges.length]
+  while (from < to) {
+    const middle = (from + to) >>> 1
+    if (ranges[middle]!.end > start) to = middle
+    else from = middle + 1
+  }
+  const range = ranges[from]
+  return range !== undefined && range.start < end ? range : undefined
+}
+
+/**
+ * Length of the token at `at`, of `longest` characters or fewer, that is no control token within plain text; 0 where there is none, and
+ * how far a token that stands wholly in plain text hides what else begins in it, as in the reference.
+ */
+function allowed(
+  source: AlignedText,
+  at: number,
+  { tokens }: Finder,
+  longest: number,
+  plain: readonly TextRange[]
+): { length: number; skip: number } {
+  for (let length = longest; length > 0; length--) {
+    const token = tokens.get(source.text.slice(at, at + length))
+    if (token === undefined) continue
+    if (!isControl(token)) return { length, skip: 0 }
+    const origin = originOf(source, at, at + length)
+    const range = meets(plain, origin)
+    if (range === undefined) return { length, skip: 0 }
+    if (range.start <= origin.start && range.end >= origin.end) return { length: 0, skip: length }
+  }
+  return { length: 0, skip: 1 }
+}
+
+function findTokens(
+  source: AlignedText,
+  finder: Finder,
+  plain: readonly TextRange[]
+): { start: number; end: number; token: AddedToken }[] {
+  const { text } = source
+  const { tokens, index } = finder
   const found: { start: number; end: number; token: AddedToken }[] = []
   if (tokens.size === 0) return found
   let done = 0
   for (let at = 0; at < text.length; ) {
-    const length = index.longest(text, at)
-    if (length === 0) {
+    const longest = index.longest(text, at)
+    if (longest === 0) {
       at++
+      continue
+    }
+    const { length, skip } =
+      plain.length === 0 ? { length: longest, skip: 0 } : allowed(source, at, finder, longest, plain)
+    if (length === 0) {
+      at += skip
       continue
     }
     let [start, end] = [at, at + length]
@@ -85,10 +138,10 @@ function findTokens(text: string, { tokens, index }: Finder): { start: number; e
   return found
 }
 
-function sectionsOf(source: AlignedText, finder: Finder): Section[] {
+function sectionsOf(source: AlignedText, finder: Finder, plain: readonly TextRange[]): Section[] {
   const sections: Section[] = []
   let from = 0
-  for (const { start, end, token } of findTokens(source.text, finder)) {
+  for (const { start, end, token } of findTokens(source, finder, plain)) {
     if (start > from) sections.push({ text: sliceText(source, from, start), token: null })
     sections.push({ text: sliceText(source, start, end), token })
     from = end
@@ -99,7 +152,8 @@ function sectionsOf(source: AlignedText, finder: Finder): Section[] {
 
 /** Cuts texts at their added tokens and normalizes what lies between. */
 export interface Sectioner {
-  sectionsOf(text: string): Section[]
+  /** @param plain ranges of the text, sorted and apart, in which control tokens are text like any other */
+  sectionsOf(text: string, plain?: readonly TextRange[]): Section[]
   /** The added tokens with their contents as texts have them: normalized where the token is. */
   readonly written: readonly (readonly [string, AddedToken])[]
 }
@@ -112,9 +166,9 @@ export function createSectioner(added: readonly AddedToken[], normalizer: Normal
   const raw = createFinder(written.filter(([, token]) => !token.normalized))
   const normalized = createFinder(written.filter(([, token]) => token.normalized))
   return {
-    sectionsOf: text =>
-      sectionsOf(alignedText(text), raw).flatMap(section =>
-        section.token === null ? sectionsOf(normalize(section.text), normalized) : [section]
+    sectionsOf: (text, plain = []) =>
+      sectionsOf(alignedText(text), raw, plain).flatMap(section =>
+        section.token === null ? sectionsOf(normalize(section.text), normalized, plain) : [section]
       ),
     written
   }

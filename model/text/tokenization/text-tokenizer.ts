@@ -1,8 +1,8 @@
 // Text to token ids and back by the rules of a tokenizer.json, to the same ids as Hugging Face's Rust library. Knows no files.
 import { withinTimeLimit } from '#limits'
 import type { JsonObject } from '../../json.ts'
-import { type AddedToken, createSectioner, readAddedTokens, type Section } from './added-tokens.ts'
-import { type AlignedText, originOf, sliceText, spaceFor, type TextRange } from './aligned-text.ts'
+import { type AddedToken, createSectioner, isControl, readAddedTokens, type Section } from './added-tokens.ts'
+import { type AlignedText, alignedText, originOf, sliceText, spaceFor, type TextRange } from './aligned-text.ts'
 import { toByteCharacters } from './byte-characters.ts'
 import { createDecoder, type Decoder } from './decoders.ts'
 import type { WordTokens } from './model.ts'
@@ -24,12 +24,27 @@ export interface TextEncodeSettings {
   readonly addSpecialTokens: boolean
   /** no token reaches across this place, in UTF-16 units */
   readonly cut?: number
+  /** ranges, sorted and apart, in which control tokens are text like any other */
+  readonly plain?: readonly TextRange[]
+}
+
+/** Text that is a control token. */
+export interface ControlText extends TextRange {
+  readonly id: number
+  /** false: an added token that looks like a tag, as `<think>` */
+  readonly special: boolean
 }
 
 export interface TextTokenizer {
   /** Ids alone, which is faster than with their places. */
   encode(text: string, settings: TextEncodeSettings): number[]
   encodeWithRanges(text: string, settings: TextEncodeSettings): EncodedText
+  /** The control tokens in a text, in order: special tokens, and added ones that look like tags. */
+  controlTexts(text: string, plain?: readonly TextRange[]): ControlText[]
+  /** What the normalizer makes of a text. */
+  normalize(text: string): string
+  /** The texts of all control tokens. */
+  readonly controls: readonly string[]
   /** Ids that the vocabulary does not have give nothing. */
   decode(ids: readonly number[], settings: { readonly skipSpecialTokens: boolean }): string
   /** The bytes that a token stands for; null where its text is all that it is, and for ids without a token. */
@@ -140,11 +155,11 @@ export function createTextTokenizer(
   /** Calls `take` for every added token, and for every word with its tokens. */
   const walk = (
     text: string,
-    cut: number | undefined,
+    { cut, plain }: Pick<TextEncodeSettings, 'cut' | 'plain'>,
     takeAdded: (token: AddedToken, section: Section) => void,
     takeWord: (tokens: WordTokens, word: AlignedText) => void
   ): void => {
-    for (const section of sectionsOf(text)) {
+    for (const section of sectionsOf(text, plain)) {
       if (section.token !== null) {
         takeAdded(section.token, section)
         continue
@@ -156,12 +171,12 @@ export function createTextTokenizer(
   }
 
   return {
-    encode(text, { addSpecialTokens, cut }) {
+    encode(text, { addSpecialTokens, ...settings }) {
       const ids: number[] = addSpecialTokens ? [...surroundings.before] : []
       limited(isTrusted, text.length, () => {
         walk(
           text,
-          cut,
+          settings,
           ({ id }) => ids.push(id),
           tokens => {
             for (const id of tokens.ids) ids.push(id)
@@ -172,7 +187,7 @@ export function createTextTokenizer(
       return ids
     },
 
-    encodeWithRanges(text, { addSpecialTokens, cut }) {
+    encodeWithRanges(text, { addSpecialTokens, ...settings }) {
       const ids: number[] = []
       const ranges: (TextRange | null)[] = []
       const around = (special: readonly number[]): void => {
@@ -186,7 +201,7 @@ export function createTextTokenizer(
       limited(isTrusted, text.length, () => {
         walk(
           text,
-          cut,
+          settings,
           ({ id }, section) => {
             ids.push(id)
             ranges.push(originOf(section.text, 0, section.text.text.length))
@@ -222,6 +237,15 @@ export function createTextTokenizer(
       return token === undefined ? null : (decoder?.bytesOf?.(token) ?? null)
     },
 
+    controlTexts: (text, plain) =>
+      limited(isTrusted, text.length, () => sectionsOf(text, plain)).flatMap(({ token, text: part }) =>
+        token !== null && isControl(token)
+          ? [{ ...originOf(part, 0, part.text.length), id: token.id, special: token.special }]
+          : []
+      ),
+    normalize: text =>
+      normalizer === null ? text : limited(isTrusted, text.length, () => normalizer.normalize(alignedText(text)).text),
+    controls: written.filter(([, token]) => isControl(token)).map(([content]) => content),
     idOf: token => addedIds.get(token) ?? model.idOf.get(token),
     isSpecial: id => special.has(id),
     size: model.idOf.size + [...addedIds.keys()].filter(token => !model.idOf.has(token)).length,
