@@ -16,6 +16,13 @@ export interface ServedModel {
   readonly created: number
   /** how answers are speculated, those to requests for one choice; default: they are not */
   readonly speculation?: Pick<GenerationOptions, 'promptLookupNumTokens' | 'draft' | 'numAssistantTokens'>
+  /** control tokens in a raw prompt are tokens; default: they are encoded as text, like those of messages */
+  readonly promptControlTokens?: boolean
   /** folder of an adapter, PEFT's format; null for a base model */
   readonly folder: string | null
+}
+
+/** Token ids of a raw prompt, with the special tokens that the model expects around it. */
+export function encodePrompt({ tokenizer, promptControlTokens }: ServedModel, prompt: string): number[] {
+  return tokenizer.encode(prompt, promptControlTokens ? {} : { plainText: true })
 }

@@ -69,7 +69,7 @@ function idsOf(
   place: string,
   truncate: boolean
 ): number[] {
-  const ids = tokenizer.encode(text)
+  const ids = tokenizer.encode(text, { plainText: true })
   if (ids.length === 0) throw invalid(`${place}: expected a text, found an empty one`, place)
   if (ids.length <= contextLength) return ids
   if (truncate) return ids.slice(0, contextLength)

@@ -1,7 +1,7 @@
 // Inputs that OpenAI's older endpoints take as texts or token ids, one or several.
 import { z } from '@hono/zod-openapi'
 import { invalid } from '../errors.ts'
-import type { ServedModel } from '../models/served-model.ts'
+import { encodePrompt, type ServedModel } from '../models/served-model.ts'
 
 const tokenIds = z.array(z.int().min(0)).min(1)
 
@@ -18,17 +18,14 @@ export interface TextInput {
 }
 
 /** Throws ApiError 400 for an empty text, and for token ids that the vocabulary does not have. */
-export function readInputs(
-  input: z.infer<typeof textInput>,
-  { id, tokenizer }: ServedModel,
-  field: string
-): readonly TextInput[] {
+export function readInputs(input: z.infer<typeof textInput>, model: ServedModel, field: string): readonly TextInput[] {
+  const { id, tokenizer } = model
   const isOne = typeof input === 'string' || typeof input[0] === 'number'
   const inputs = (isOne ? [input] : input) as readonly (string | readonly number[])[]
   return inputs.map((one, at): TextInput => {
     const param = isOne ? field : `${field}[${at}]`
     if (typeof one === 'string') {
-      const ids = tokenizer.encode(one)
+      const ids = encodePrompt(model, one)
       if (one === '' || ids.length === 0) throw invalid(`${param}: expected a text, found an empty one`, param)
       return { ids, text: one, param }
     }

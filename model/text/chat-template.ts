@@ -157,17 +157,17 @@ export function openConversation(
   template: ChatTemplate,
   messages: readonly ChatMessage[],
   { variables = {}, now }: ChatOptions
-): Conversation {
+): TemplatedChat {
   const dicts = toMessages(messages)
   const given = toVariables(variables)
   const { source: plain, toolUse } = template
   // as transformers: a list of tools, also an empty one, asks for the template called tool_use
   const source = toolUse !== undefined && Array.isArray(given.get('tools')) ? toolUse : plain
-  return new Conversation({ template, source, program: compile(template, source), messages: dicts, given, now })
+  return new TemplatedChat({ template, source, program: compile(template, source), messages: dicts, given, now })
 }
 
 /** A conversation that is ready to be written by a template, as a whole or up to a message. */
-export class Conversation {
+export class TemplatedChat {
   readonly source: string
   readonly messages: readonly Dict[]
   readonly #parts: ConversationParts
@@ -186,7 +186,7 @@ export class Conversation {
   }
 
   /** The same conversation with other texts of the caller's: of messages and of variables. */
-  changed(change: ChangeText): Conversation {
+  changed(change: ChangeText): TemplatedChat {
     const messages = this.messages.map(message => {
       const role = String(message.get('role'))
       const changed = new Dict()
@@ -201,7 +201,7 @@ export class Conversation {
         ([name, value]) => [name, changeTexts(value, change, { role: undefined, field: name, kind: 'value' })] as const
       )
     )
-    return new Conversation({ ...this.#parts, messages, given })
+    return new TemplatedChat({ ...this.#parts, messages, given })
   }
 
   render(
@@ -268,7 +268,7 @@ const writtenContent = (message: Dict): string => {
  * Where the content of a message begins and its turn ends, where the template writes a part of the content (no thoughts of earlier turns):
  * told by what changes when another content stands there. Undefined where more than the content changes.
  */
-function placeByOtherContent(conversation: Conversation, index: number, text: string): CharacterRange | undefined {
+function placeByOtherContent(conversation: TemplatedChat, index: number, text: string): CharacterRange | undefined {
   const { messages } = conversation
   if (writtenContent(messages[index]!) === '') return undefined
   let word = 'Content'
@@ -286,7 +286,7 @@ function placeByOtherContent(conversation: Conversation, index: number, text: st
 }
 
 /** The turn of one message of the assistant, or undefined where it cannot be told. */
-function turnOf(conversation: Conversation, index: number, text: string): CharacterRange | undefined {
+function turnOf(conversation: TemplatedChat, index: number, text: string): CharacterRange | undefined {
   const { messages } = conversation
   const prompt = index === 0 ? '' : conversation.render(messages.slice(0, index), true)
   const start = prompt.length
@@ -304,7 +304,7 @@ function turnOf(conversation: Conversation, index: number, text: string): Charac
 }
 
 /** The turns of a template that does not mark them. */
-function foundTurns(template: ChatTemplate, conversation: Conversation, text: string): CharacterRange[] {
+function foundTurns(template: ChatTemplate, conversation: TemplatedChat, text: string): CharacterRange[] {
   return conversation.messages.flatMap((message, index): CharacterRange[] => {
     if (message.get('role') !== 'assistant') return []
     const turn = turnOf(conversation, index, text)

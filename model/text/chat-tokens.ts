@@ -10,8 +10,8 @@ import {
   type ChatMessage,
   type ChatOptions,
   type ChatTemplate,
-  type Conversation,
   openConversation,
+  type TemplatedChat,
   type TextPlace
 } from './chat-template.ts'
 import type { Tokenizer } from './tokenizer.ts'
@@ -225,7 +225,7 @@ class Suspicion {
   }
 }
 
-function allTexts(conversation: Conversation): string[] {
+function allTexts(conversation: TemplatedChat): string[] {
   const texts: string[] = [conversation.source]
   conversation.changed(text => {
     texts.push(text)

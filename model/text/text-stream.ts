@@ -1,4 +1,5 @@
 // Text as it becomes complete while token ids arrive. Pure; knows a decoder only.
+import { checkOptions } from '../../common/options.ts'
 import type { Tokenizer } from './tokenizer.ts'
 
 /** What a decoder puts where bytes are not (yet) a character. */
@@ -53,8 +54,10 @@ export function decodeAfter(
   tokenizer: Decoder,
   after: readonly number[],
   ids: readonly number[],
-  { skipSpecialTokens = false }: { readonly skipSpecialTokens?: boolean } = {}
+  options: { readonly skipSpecialTokens?: boolean } = {}
 ): string {
+  checkOptions('decodeAfter', options, { skipSpecialTokens: true })
+  const { skipSpecialTokens = false } = options
   const context = contextOf(tokenizer, after, skipSpecialTokens)
   const before = tokenizer.decode(context, { skipSpecialTokens })
   return addition(before, tokenizer.decode([...context, ...ids], { skipSpecialTokens }))

@@ -80,6 +80,7 @@ before(async () => {
       'addGenerationPrompt',
       bogus => sdk.encodeChat(tokenizer, template, [], bogus)
     ],
+    decodeAfter: ['skip_special_tokens', 'skipSpecialTokens', bogus => sdk.decodeAfter(tokenizer, [], [], bogus)],
     renderAssistantTurns: ['variabels', 'variables', bogus => sdk.renderAssistantTurns(template, [], bogus)],
     joinSwarm: ['initial_peers', 'initialPeers', bogus => sdk.joinSwarm(bogus)],
     'Swarm.survey': ['round_trips', 'roundTrips', bogus => new sdk.Swarm(base.network).survey(bogus)],
