@@ -77,6 +77,11 @@ export async function send<T>(
   return (response.status === 204 ? undefined : await response.json()) as T
 }
 
+/** The bytes of a file that the gateway keeps. */
+export async function getFile(path: string): Promise<Blob> {
+  return (await request(path)).blob()
+}
+
 /** The server-sent events of an answer; of a POST where there is a body. */
 export async function* events(path: string, signal: AbortSignal, body?: unknown): AsyncGenerator<EventSourceMessage> {
   const response = await request(path, { method: body === undefined ? 'GET' : 'POST', ...withBody(body), signal })

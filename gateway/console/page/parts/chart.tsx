@@ -2,7 +2,7 @@
 import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
-import { numberText } from '../format.ts'
+import { numberText, timeText } from '../format.ts'
 import { useStore } from '../store.ts'
 import { colour, palette } from '../theme.ts'
 
@@ -11,8 +11,8 @@ export interface Curve {
   readonly values: readonly (number | null)[]
   /** 1 to 5; curves of one chart differ in it */
   readonly hue: number
-  /** curves of a second kind are dashed, points are not joined */
-  readonly look?: 'line' | 'dashed' | 'points'
+  /** default: a line with gaps; `joined` leaves none, points are not joined at all */
+  readonly look?: 'line' | 'dashed' | 'joined' | 'points'
 }
 
 interface ChartProps {
@@ -22,8 +22,6 @@ interface ChartProps {
   readonly curves: readonly Curve[]
   readonly isTime: boolean
   readonly height?: number
-  /** default: linear */
-  readonly scale?: 'linear' | 'log'
   readonly format?: (value: number) => string
 }
 
@@ -43,6 +41,20 @@ function seriesOf(curve: Curve, format: (value: number) => string): uPlot.Series
   }
 }
 
+/** From zero where that is near; a curve that stays the same is in the middle. */
+function rangeOf(least: number | null, most: number | null): [number, number] {
+  if (least === null || most === null) return [0, 1]
+  const bottom = least >= 0 && least < most * 0.6 ? 0 : least
+  const span = most - bottom || Math.abs(most) || 1
+  return [bottom === 0 ? 0 : bottom - span * 0.08, most + span * 0.08]
+}
+
+/** 24 hours, whatever the browser's language is: the tables say so too. */
+const timeAxis: uPlot.Axis['values'] = (_, seconds) => {
+  const isFine = (seconds.at(-1) ?? 0) - (seconds[0] ?? 0) < 300
+  return seconds.map(each => timeText(each * 1000).slice(0, isFine ? 8 : 5))
+}
+
 /** What a screen reader is told: the last value of each curve. */
 const described = (title: string, curves: readonly Curve[], format: (value: number) => string): string => {
   const last = curves.map(({ label, values }) => {
@@ -52,19 +64,11 @@ const described = (title: string, curves: readonly Curve[], format: (value: numb
   return `${title}. Last values: ${last.join(', ')}`
 }
 
-export function Chart({
-  title,
-  x,
-  curves,
-  isTime,
-  height = 180,
-  scale = 'linear',
-  format = numberText
-}: ChartProps): JSX.Element {
+export function Chart({ title, x, curves, isTime, height = 180, format = numberText }: ChartProps): JSX.Element {
   const place = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot>(undefined)
   const shade = useStore(palette)
-  const shape = JSON.stringify([title, isTime, height, scale, shade, curves.map(({ values: _, ...rest }) => rest)])
+  const shape = JSON.stringify([title, isTime, height, shade, curves.map(({ values: _, ...rest }) => rest)])
   const data = [x, ...curves.map(({ values }) => values)] as unknown as uPlot.AlignedData
   useEffect(() => {
     const element = place.current!
@@ -78,10 +82,16 @@ export function Chart({
       {
         width: Math.max(200, element.clientWidth),
         height,
-        scales: { x: { time: isTime }, y: { distr: scale === 'log' ? 3 : 1 } },
-        series: [isTime ? {} : { label: 'step' }, ...curves.map(curve => seriesOf(curve, format))],
+        scales: { x: { time: isTime }, y: { range: (_, least, most) => rangeOf(least, most) } },
+        series: [
+          {
+            label: isTime ? 'time' : 'step',
+            value: (_, value) => (value === null ? '–' : isTime ? timeText(value * 1000) : String(value))
+          },
+          ...curves.map(curve => seriesOf(curve, format))
+        ],
         axes: [
-          axis,
+          { ...axis, ...(isTime && { values: timeAxis, space: 70 }) },
           { ...axis, size: 58, values: (_, values) => values.map(value => (value === null ? '' : format(value))) }
         ],
         legend: { live: true },

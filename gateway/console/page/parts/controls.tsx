@@ -84,6 +84,35 @@ export function NumberField({ label, help, value, onValue, step = 'any', ...rest
   )
 }
 
+interface SelectFieldProps {
+  readonly label: string
+  readonly help?: ComponentChildren
+  readonly value: string
+  readonly options: readonly { readonly value: string; readonly text: string }[]
+  readonly onValue: (value: string) => void
+}
+
+export function SelectField({ label, help, value, options, onValue }: SelectFieldProps): JSX.Element {
+  return (
+    <Field label={label} help={help}>
+      {(id, describedBy) => (
+        <select
+          id={id}
+          aria-describedby={describedBy}
+          value={value}
+          onChange={({ currentTarget }) => onValue(currentTarget.value)}
+        >
+          {options.map(option => (
+            <option key={option.value} value={option.value} selected={option.value === value}>
+              {option.text}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
+  )
+}
+
 /** A failure, and what to do about it. */
 export function Failure({ text, onRetry }: { readonly text: string; readonly onRetry?: () => void }): JSX.Element {
   return (

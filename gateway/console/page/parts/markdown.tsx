@@ -1,6 +1,6 @@
 // Markdown of a model, which is hostile text: what is drawn is only what the list below names.
 import DOMPurify, { type Config } from 'dompurify'
-import { marked } from 'marked'
+import { Marked, type Tokens } from 'marked'
 import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 
@@ -14,6 +14,20 @@ const allowed: Config & { RETURN_DOM_FRAGMENT: true } = {
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
   RETURN_DOM_FRAGMENT: true
 }
+
+const escaped = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+
+const marked = new Marked({
+  gfm: true,
+  breaks: true,
+  renderer: {
+    // tags that a model writes are part of its text; a line break is all that tables need
+    html: ({ text }: Tokens.HTML | Tokens.Tag) => (/^<br\s*\/?>$/i.test(text.trim()) ? '<br>' : escaped(text)),
+    // a picture is loaded only by a reader who follows its link
+    image: ({ href, text }: Tokens.Image) => `<a href="${escaped(href)}">${escaped(text || href)}</a>`
+  }
+})
 
 function codeTools(pre: HTMLPreElement): HTMLElement {
   const frame = document.createElement('div')
@@ -51,7 +65,7 @@ function lowerHeadings(fragment: DocumentFragment): void {
 }
 
 function rendered(source: string): DocumentFragment {
-  const html = marked.parse(source, { async: false, gfm: true, breaks: true })
+  const html = marked.parse(source, { async: false })
   const fragment = DOMPurify.sanitize(html, allowed)
   for (const link of fragment.querySelectorAll('a')) {
     link.target = '_blank'

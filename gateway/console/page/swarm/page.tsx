@@ -146,8 +146,8 @@ export function SwarmPage(): JSX.Element {
           </div>
           {model.problem && (
             <div class="notice warning">
-              <p>{model.problem.what}</p>
-              <p>{model.problem.next}</p>
+              <p>{sentenceOf(model.problem.what)}</p>
+              <p>{sentenceOf(model.problem.next)}</p>
             </div>
           )}
           <SwarmMap
