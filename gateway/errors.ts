@@ -1,7 +1,7 @@
 // The error that a client of the API gets: a status, a type and a code as OpenAI names them. Dialects write it in their own form.
 import { type ErrorCode, messageOf, SwarmError } from '../common/errors.ts'
 
-export type ApiStatus = 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 421 | 429 | 500 | 501 | 503 | 507
+export type ApiStatus = 400 | 401 | 403 | 404 | 405 | 408 | 409 | 413 | 415 | 421 | 429 | 500 | 501 | 503 | 507
 
 /** OpenAI's names of kinds of errors */
 export type ApiErrorType =
@@ -67,6 +67,8 @@ const statuses: Partial<Record<ErrorCode, ApiStatus>> = {
   DRAINING: 503,
   DEADLINE: 503,
   UNREACHABLE: 503,
+  /** the caller left, or the gateway stops */
+  ABORTED: 503,
   DISK_FULL: 507
 }
 

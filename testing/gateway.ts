@@ -2,7 +2,8 @@
 import type { ChatTemplate, DistributedModelForCausalLM } from '../client/index.ts'
 import { silent } from '../common/logger.ts'
 import { createApp } from '../gateway/app.ts'
-import type { Api, GatewayContext } from '../gateway/http/api.ts'
+import { type Api, createGatewayContext, type GatewayContext } from '../gateway/http/api.ts'
+import type { GatewaySettings } from '../gateway/http/settings.ts'
 import { createFineTuning } from '../gateway/jobs/index.ts'
 import { ModelRegistry } from '../gateway/models/registry.ts'
 import type { ServedModel } from '../gateway/models/served-model.ts'
@@ -36,11 +37,12 @@ export function served(model: DistributedModelForCausalLM, init: Partial<ServedM
 /** The API over these models. */
 export function gatewayOver(
   models: readonly ServedModel[],
-  store: Store = memoryStore()
+  store: Store = memoryStore(),
+  settings: Partial<GatewaySettings> = {}
 ): { readonly api: Api; readonly context: GatewayContext } {
   const registry = new ModelRegistry()
   for (const model of models) registry.add(model)
   const shared = { models: registry, store, logger: silent }
-  const context: GatewayContext = { ...shared, ...createFineTuning(shared) }
+  const context = createGatewayContext({ ...shared, ...createFineTuning(shared) }, settings)
   return { api: createApp(context), context }
 }

@@ -2,6 +2,7 @@
 import { Swarm } from '../../client/index.ts'
 import { aborted } from '../../common/async.ts'
 import { startOrStop, withResource } from '../../common/resource.ts'
+import { createGatewayContext } from '../../gateway/http/api.ts'
 import { createFineTuning } from '../../gateway/jobs/index.ts'
 import { ModelRegistry } from '../../gateway/models/registry.ts'
 import { createGateway, type Gateway } from '../../gateway/server.ts'
@@ -41,7 +42,8 @@ export async function runGateway(paths: readonly string[], flags: ApiFlags, sign
       await withResource(watchOver(models), async swarm => {
         swarm.start()
         const shared = { models, store, logger: createLogger(flags.logLevel) }
-        const gateway = createGateway({ ...shared, ...createFineTuning(shared), swarm }, flags)
+        const context = createGatewayContext({ ...shared, ...createFineTuning(shared), swarm })
+        const gateway = createGateway(context, flags)
         await withResource(gateway, async () => {
           await startOrStop(gateway, signal)
           printOnline(gateway, flags)

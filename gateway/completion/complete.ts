@@ -1,6 +1,7 @@
 // A completion over the swarm: the request in the SDK's words, its steps as events. Knows no HTTP and no chat.
 import type { GenerationOptions, LogitsProcessor } from '../../client/index.ts'
 import { ApiError, invalid } from '../errors.ts'
+import { currentMeter } from '../models/meter.ts'
 import type { ServedModel } from '../models/served-model.ts'
 import { logitBias, penalties } from './penalties.ts'
 import type { CompletionEvent, CompletionRequest, Constraint } from './request.ts'
@@ -112,6 +113,8 @@ export async function* complete(request: CompletionRequest): AsyncGenerator<Comp
     }
     return
   }
+  const meter = currentMeter()
+  meter?.prompt(prompt.length)
   const shown = new Set(shownTokens)
   const choices = Array.from({ length: n }, () => ({ ids: [...prompt], scores: new ScoreQueue() }))
   // a padding token within a prompt is a token of it
@@ -120,6 +123,7 @@ export async function* complete(request: CompletionRequest): AsyncGenerator<Comp
   for await (const step of model.model.generateStream(input, optionsOf(request, most))) {
     for (const [choice, token] of step.tokens.entries()) {
       if (token === null) continue
+      meter?.answered(1)
       const { ids, scores } = choices[choice]!
       const text = step.texts[choice]!
       const reason = step.finished[choice] ?? null

@@ -30,7 +30,7 @@ export const sessionRoutes: Routes = (api, { models }) => {
     c.json(
       {
         version,
-        isOperator: true,
+        isOperator: c.get('caller').isOperator,
         models: models.list().map(({ id, baseId, template, contextLength }) => ({
           id,
           baseId,

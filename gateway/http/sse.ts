@@ -5,6 +5,7 @@ import type { StreamingApi } from 'hono/utils/stream'
 import { settled, within } from '../../common/async.ts'
 import { minute, second } from '../../common/units.ts'
 import { type ApiError, toApiError } from '../errors.ts'
+import { currentMeter } from '../models/meter.ts'
 
 /** Proxies cut connections that are silent for 30 to 60 seconds. */
 const heartbeatMs = 10 * second
@@ -97,7 +98,9 @@ async function streamPieces<Piece, Stream extends StreamingApi>(
         pending = read(pieces)
       }
     } catch (error) {
-      if (!stream.aborted) await write(onError(toApiError(error)))
+      const told = toApiError(error)
+      currentMeter()?.failed(told.code ?? told.type)
+      if (!stream.aborted) await write(onError(told))
     } finally {
       abort()
       await settled(pieces.return(undefined))

@@ -1,6 +1,7 @@
 // The models that the gateway answers for, by name. Knows no dialect.
 import { suggestion } from '../../common/names.ts'
 import { ApiError } from '../errors.ts'
+import { currentMeter } from './meter.ts'
 import type { ServedModel } from './served-model.ts'
 
 export class ModelRegistry {
@@ -22,7 +23,10 @@ export class ModelRegistry {
   /** Throws ApiError 404 `model_not_found`, with the names that there are. */
   get(id: string): ServedModel {
     const model = this.#models.get(id)
-    if (model !== undefined) return model
+    if (model !== undefined) {
+      currentMeter()?.named(id)
+      return model
+    }
     const names = [...this.#models.keys()]
     throw new ApiError(`model '${id}' is not served here${suggestion(id, names)}; GET /v1/models lists what is`, {
       status: 404,

@@ -14,7 +14,8 @@ export const keysMigration: Migration = {
       revoked INTEGER,
       last_used INTEGER,
       requests_per_minute INTEGER,
-      tokens_per_minute INTEGER
+      tokens_per_minute INTEGER,
+      operator INTEGER NOT NULL
     ) STRICT`
 }
 
@@ -30,6 +31,17 @@ export interface ApiKey {
   /** limits of its own; null: those of the gateway */
   readonly requestsPerMinute: number | null
   readonly tokensPerMinute: number | null
+  /** it shows keys, requests of all keys, and metrics */
+  readonly operator: boolean
+}
+
+/** What a new key is to be. */
+export interface KeyInit {
+  readonly name: string
+  readonly requestsPerMinute?: number
+  readonly tokensPerMinute?: number
+  /** default false */
+  readonly operator?: boolean
 }
 
 interface KeyRow extends Record<string, string | number | Uint8Array | null> {
@@ -41,6 +53,7 @@ interface KeyRow extends Record<string, string | number | Uint8Array | null> {
   last_used: number | null
   requests_per_minute: number | null
   tokens_per_minute: number | null
+  operator: number
 }
 
 const keyPattern = /^sk-swarm-([0-9a-f]{12})-[\w-]{43}$/
@@ -63,7 +76,8 @@ const toKey = (row: KeyRow): ApiKey => ({
   revoked: row.revoked,
   lastUsed: row.last_used,
   requestsPerMinute: row.requests_per_minute,
-  tokensPerMinute: row.tokens_per_minute
+  tokensPerMinute: row.tokens_per_minute,
+  operator: row.operator === 1
 })
 
 export class KeyStore {
@@ -78,10 +92,7 @@ export class KeyStore {
    * @returns the key's record, and the key itself (`sk-swarm-…`), which nothing can show again
    * @throws SwarmError INVALID_ARGUMENT for a name that is empty, too long, or that a valid key has
    */
-  create(init: { readonly name: string; readonly requestsPerMinute?: number; readonly tokensPerMinute?: number }): {
-    readonly record: ApiKey
-    readonly key: string
-  } {
+  create(init: KeyInit): { readonly record: ApiKey; readonly key: string } {
     const name = init.name.trim()
     if (name === '' || name.length > maxNameLength) {
       throw new SwarmError(
@@ -100,13 +111,15 @@ export class KeyStore {
         )
       }
       this.#database.run(
-        'INSERT INTO keys (id, name, hash, created, requests_per_minute, tokens_per_minute) VALUES (?, ?, ?, ?, ?, ?)',
+        `INSERT INTO keys (id, name, hash, created, requests_per_minute, tokens_per_minute, operator)
+          VALUES (?, ?, ?, ?, ?, ?, ?)`,
         id,
         name,
         hashOf(key),
         now(),
         init.requestsPerMinute ?? null,
-        init.tokensPerMinute ?? null
+        init.tokensPerMinute ?? null,
+        init.operator ? 1 : 0
       )
     })
     return { record: this.list().find(each => each.id === id)!, key }
