@@ -91,12 +91,22 @@ function pathOf(path: readonly PropertyKey[]): string {
 
 type Issue = z.core.$ZodIssue
 
-/** Of a value that fits no branch of a union: what is wrong with the branch that it comes nearest to, by the depth of its first fault. */
+/** How near a value comes to the branch of a union that found this fault with it. */
+function nearness({ code, path, ...issue }: Issue): number {
+  // a rule of our own: the branch is the right one
+  if (code === 'custom') return 100 + path.length
+  if (code === 'unrecognized_keys') return path.length + 1
+  // the value has none of the types that the branch tells apart
+  const isNoType = code === 'invalid_union' && 'errors' in issue && issue.errors.length === 0
+  return isNoType ? path.length - 1 : path.length
+}
+
+/** Of a value that fits no branch of a union: what is wrong with the branch that it comes nearest to. */
 function innermost(issue: Issue): Issue {
   if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue
   const branches = issue.errors.flatMap(([first]) => (first === undefined ? [] : [innermost(first)]))
-  const [nearest] = branches.toSorted((a, b) => b.path.length - a.path.length)
-  if (nearest === undefined || (nearest.path.length === 0 && nearest.code !== 'unrecognized_keys')) return issue
+  const [nearest] = branches.toSorted((a, b) => nearness(b) - nearness(a))
+  if (nearest === undefined || nearness(nearest) === 0) return issue
   return { ...nearest, path: [...issue.path, ...nearest.path] }
 }
 

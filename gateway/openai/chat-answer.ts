@@ -5,10 +5,12 @@ import type { ChatEvent, TokenUsage } from '../chat/request.ts'
 import type { ScoredToken, TokenScore } from '../completion/request.ts'
 import type { ApiError } from '../errors.ts'
 
-const topLogprob = z.object({ token: z.string(), bytes: z.array(z.int()).nullable(), logprob: z.number() })
+const topLogprob = z.object({ token: z.string(), bytes: z.array(z.int()), logprob: z.number() })
+
+export const tokenLogprob = topLogprob.extend({ top_logprobs: z.array(topLogprob) })
 
 const logprobs = z.object({
-  content: z.array(topLogprob.extend({ top_logprobs: z.array(topLogprob) })).nullable(),
+  content: z.array(tokenLogprob).nullable(),
   refusal: z.null()
 })
 
@@ -99,10 +101,10 @@ export interface AnswerHead {
 }
 
 /** `chatcmpl-9c1e…` */
-const newId = (prefix: string): string => `${prefix}${crypto.randomUUID().replaceAll('-', '')}`
+export const answerId = (prefix: string): string => `${prefix}${crypto.randomUUID().replaceAll('-', '')}`
 
 export function newHead(prefix: string, model: string): AnswerHead {
-  return { id: newId(prefix), created: Math.floor(Date.now() / 1000), model }
+  return { id: answerId(prefix), created: Math.floor(Date.now() / 1000), model }
 }
 
 export function toUsage({ promptTokens, completionTokens, reasoningTokens }: TokenUsage): z.infer<typeof usageSchema> {
@@ -120,9 +122,9 @@ const toLogprob = ({ text, bytes, logprob }: TokenScore): z.infer<typeof topLogp
   logprob
 })
 
-export type TokenLogprob = NonNullable<z.infer<typeof logprobs>['content']>[number]
+export type TokenLogprob = z.infer<typeof tokenLogprob>
 
-const toLogprobs = (scored: readonly ScoredToken[]): TokenLogprob[] =>
+export const toLogprobs = (scored: readonly ScoredToken[]): TokenLogprob[] =>
   scored.map(token => ({ ...toLogprob(token), top_logprobs: token.top.map(toLogprob) }))
 
 interface Choice {

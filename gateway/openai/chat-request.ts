@@ -1,12 +1,22 @@
 // The body of /v1/chat/completions, and what the gateway's chat makes of it.
 import { z } from '@hono/zod-openapi'
 import type { ChatMessage } from '../../client/index.ts'
-import type { AnswerFormat, ChatRequest, Tool, ToolChoice } from '../chat/request.ts'
+import type { AnswerFormat, ChatRequest, Tool } from '../chat/request.ts'
 import { invalid } from '../errors.ts'
 import type { ServedModel } from '../models/served-model.ts'
+import {
+  effort,
+  type GivenChoice,
+  jsonObject,
+  systemRole,
+  templateFields,
+  textOnly,
+  toArguments,
+  toolName,
+  toTemplateVariables,
+  toTools
+} from './conversation.ts'
 import { noEffect, refused, refusedType, samplingFields, serviceFields, streamFields, toSampling } from './fields.ts'
-
-const textOnly = 'the models read text only'
 
 const cacheBreakpoint = noEffect(z.looseObject({}), 'prefixes are always kept and found again')
 
@@ -70,12 +80,10 @@ const message = z.discriminatedUnion('role', [
     .refine(() => false, { error: "role 'function' is not supported: use role 'tool' with a tool_call_id" })
 ])
 
-const jsonObject = z.record(z.string(), z.unknown())
-
 const functionTool = z.strictObject({
   type: z.literal('function'),
   function: z.strictObject({
-    name: z.string().regex(/^[\w.-]{1,64}$/, 'expected 1 to 64 letters, digits, _, - or .'),
+    name: toolName,
     description: z.string().nullish(),
     parameters: jsonObject.nullish().describe('JSON Schema of the arguments'),
     strict: z.boolean().nullish().describe('Arguments are constrained to the schema')
@@ -133,13 +141,10 @@ export const chatBody = z
     response_format: responseFormat
       .nullish()
       .describe('text, json_object or json_schema: the answer is constrained to it'),
-    reasoning_effort: z
-      .enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'])
+    reasoning_effort: effort
       .nullish()
       .describe('Given to chat templates that read it; none turns thoughts off where the template can'),
-    chat_template_kwargs: jsonObject
-      .nullish()
-      .describe('Variables of the chat template, such as enable_thinking. Beyond OpenAI'),
+    ...templateFields,
     truncation: z
       .enum(['auto', 'disabled'])
       .nullish()
@@ -169,21 +174,6 @@ function joinParts(content: string | readonly Part[] | null | undefined): string
   return content.map(part => (part.type === 'text' ? part.text : part.refusal)).join('\n')
 }
 
-/** Templates want objects; what a model wrote that is none stays a text. */
-function toArguments(text: string): unknown {
-  if (text.trim() === '') return {}
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : text
-  } catch {
-    return text
-  }
-}
-
-/** Whether a template reads a variable or a role of this name. */
-const readsName = ({ template }: ServedModel, name: string): boolean =>
-  template !== null && (template.source.includes(name) || (template.toolUse?.includes(name) ?? false))
-
 function toMessages(messages: readonly Message[], model: ServedModel): ChatMessage[] {
   const names = new Map<string, string>()
   return messages.map((message): ChatMessage => {
@@ -191,8 +181,7 @@ function toMessages(messages: readonly Message[], model: ServedModel): ChatMessa
     switch (message.role) {
       case 'developer':
       case 'system': {
-        const role = message.role === 'developer' && !readsName(model, 'developer') ? 'system' : message.role
-        return { role, content: joinParts(message.content), ...named }
+        return { role: systemRole(message.role, model), content: joinParts(message.content), ...named }
       }
       case 'user':
         return { role: 'user', content: joinParts(message.content as string | Part[]), ...named }
@@ -236,29 +225,6 @@ function toMessages(messages: readonly Message[], model: ServedModel): ChatMessa
   })
 }
 
-/** Throws ApiError 400 where the choice names a function that is not among the tools. */
-function toTools(
-  tools: readonly Tool[],
-  choice: ToolChoice | { readonly allowed: readonly string[]; readonly mode: 'auto' | 'required' } | undefined
-): Pick<ChatRequest, 'tools' | 'toolChoice'> {
-  const known = (name: string): void => {
-    if (tools.some(tool => tool.name === name)) return
-    const names = tools.map(tool => tool.name).join(', ')
-    throw invalid(
-      `tool_choice: expected one of the tools (${names || 'there are none'}), found '${name}'`,
-      'tool_choice'
-    )
-  }
-  if (choice === 'required' && tools.length === 0) throw invalid('tool_choice: required without tools', 'tool_choice')
-  if (typeof choice !== 'object') return { tools: tools.length > 0 ? tools : undefined, toolChoice: choice }
-  if ('name' in choice) {
-    known(choice.name)
-    return { tools, toolChoice: choice }
-  }
-  for (const name of choice.allowed) known(name)
-  return { tools: tools.filter(tool => choice.allowed.includes(tool.name)), toolChoice: choice.mode }
-}
-
 const toTool = (tool: NonNullable<ChatBody['tools']>[number]): Tool[] => {
   if (tool.type !== 'function') return []
   const { name, description, parameters, strict } = tool.function
@@ -267,7 +233,7 @@ const toTool = (tool: NonNullable<ChatBody['tools']>[number]): Tool[] => {
   ]
 }
 
-function toToolChoice(choice: ChatBody['tool_choice']): Parameters<typeof toTools>[1] {
+function toToolChoice(choice: ChatBody['tool_choice']): GivenChoice | undefined {
   if (choice === null || choice === undefined || typeof choice === 'string') return choice ?? undefined
   if (choice.type === 'function') return { name: choice.function.name }
   if (choice.type !== 'allowed_tools') return undefined
@@ -280,35 +246,6 @@ function toFormat(format: ChatBody['response_format']): AnswerFormat | undefined
   if (format.type !== 'json_schema') return format
   const { schema = {}, strict } = format.json_schema
   return { type: 'json_schema', schema, strict: strict ?? false }
-}
-
-/** Names that the gateway gives to templates itself. */
-const reserved = new Set(['messages', 'tools', 'add_generation_prompt', 'documents'])
-
-type Effort = NonNullable<ChatBody['reasoning_effort']>
-
-/** How much a model is to think, as its template reads it. Throws ApiError 400 for a model that cannot be told. */
-function effortVariables(
-  effort: Effort | null | undefined,
-  model: ServedModel,
-  param: string
-): Record<string, unknown> {
-  if (effort === null || effort === undefined) return {}
-  const thinking = readsName(model, 'enable_thinking') ? { enable_thinking: effort !== 'none' } : {}
-  if (readsName(model, 'reasoning_effort')) return { ...thinking, reasoning_effort: effort }
-  // a model without thoughts has none, and `medium` is the default of the API
-  if ('enable_thinking' in thinking || effort === 'none' || effort === 'medium') return thinking
-  throw invalid(`${param}: the chat template of '${model.id}' has no such setting; leave it out`, param)
-}
-
-/** The variables that the request gives to the template. */
-function toVariables(body: ChatBody, model: ServedModel): Record<string, unknown> {
-  const given = body.chat_template_kwargs ?? {}
-  for (const name of Object.keys(given)) {
-    const param = `chat_template_kwargs.${name}`
-    if (reserved.has(name)) throw invalid(`${param}: this variable is set by the request's own fields`, param)
-  }
-  return { ...effortVariables(body.reasoning_effort, model, 'reasoning_effort'), ...given }
 }
 
 /** The request in the gateway's words. Throws ApiError 400 for fields that contradict each other. */
@@ -325,7 +262,11 @@ export function toChatRequest(body: ChatBody, model: ServedModel, signal: AbortS
     ...toTools((body.tools ?? []).flatMap(toTool), toToolChoice(body.tool_choice)),
     parallelToolCalls: body.parallel_tool_calls ?? undefined,
     format: toFormat(body.response_format),
-    templateVariables: toVariables(body, model),
+    templateVariables: toTemplateVariables(
+      body.chat_template_kwargs,
+      { effort: body.reasoning_effort, param: 'reasoning_effort' },
+      model
+    ),
     sampling: toSampling(body, newer ?? older),
     n: body.n ?? undefined,
     topLogprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,

@@ -4,7 +4,8 @@ import { chatRoutes } from './chat.ts'
 import { completionRoutes } from './completions.ts'
 import { embeddingRoutes } from './embeddings.ts'
 import { modelRoutes } from './models.ts'
+import { responseRoutes } from './responses/routes.ts'
 
 export const openaiRoutes: Routes = (api, context) => {
-  for (const add of [modelRoutes, chatRoutes, completionRoutes, embeddingRoutes]) add(api, context)
+  for (const add of [modelRoutes, chatRoutes, completionRoutes, embeddingRoutes, responseRoutes]) add(api, context)
 }

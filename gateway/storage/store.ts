@@ -7,6 +7,7 @@ import { takeLock } from './home-lock.ts'
 import { JobStore, jobsMigration } from './jobs.ts'
 import { KeyStore, keysMigration } from './keys.ts'
 import { RequestStore, requestsMigration } from './requests.ts'
+import { ResponseStore, responsesMigration } from './responses.ts'
 
 /** Never change or reorder those that a release has: the file's version is how many of them it has seen. */
 const migrations: readonly Migration[] = [
@@ -14,7 +15,8 @@ const migrations: readonly Migration[] = [
   requestsMigration,
   { name: 'holder', sql: 'CREATE TABLE holder (text TEXT NOT NULL) STRICT' },
   filesMigration,
-  jobsMigration
+  jobsMigration,
+  responsesMigration
 ]
 
 export class Store {
@@ -23,6 +25,7 @@ export class Store {
   readonly requests: RequestStore
   readonly files: FileStore
   readonly jobs: JobStore
+  readonly responses: ResponseStore
   /** folder for files that are too large for a table; null: everything is in memory */
   readonly folder: string | null
   #unlock: (() => void) | null = null
@@ -34,6 +37,7 @@ export class Store {
     this.requests = new RequestStore(database)
     this.files = new FileStore(database)
     this.jobs = new JobStore(database)
+    this.responses = new ResponseStore(database)
   }
 
   /**
