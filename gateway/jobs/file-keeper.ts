@@ -1,5 +1,5 @@
 // Files that clients upload and that jobs make: bytes in a folder, rows in the store. Knows no HTTP.
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createReadStream, createWriteStream, rmSync } from 'node:fs'
 import { copyFile, link, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -189,7 +189,7 @@ export class FileKeeper {
     for (const id of this.#rows.expired(unixTime())) {
       const row = this.#rows.get(id)
       this.#rows.remove(id)
-      if (row !== null) void settled(rm(this.pathOf(row), { force: true }))
+      if (row !== null) rmSync(this.pathOf(row), { force: true })
     }
   }
 }

@@ -47,6 +47,8 @@ export async function readForm<Taken>(c: Context, { take, undo }: FormReader<Tak
     fields[name] = value
   }
   const onFile: BusboyEvents['file'] = (name, bytes, filename) => {
+    // told by the pipeline; without a listener it would end the process
+    bytes.on('error', () => {})
     if (name !== 'file') {
       bytes.resume()
       return fault(invalid(`unsupported field ${name}: the file's field is called file`, name))
@@ -57,6 +59,7 @@ export async function readForm<Taken>(c: Context, { take, undo }: FormReader<Tak
     taken.catch(fault)
     files.push({ filename, taken })
   }
+  parser.on('error', () => {})
   parser.on('field', onField)
   parser.on('file', onFile)
   parser.on('filesLimit', () => fault(invalid('expected one file, found several', 'file')))
