@@ -87,7 +87,11 @@ export function wrongState({ id, state }: Job, wanted: string, why: string): Api
 
 /** What a job's owner is told of its failure; paths on the server are none of their business. */
 export function faultOf(error: unknown, job: Job, folder: string): JobError {
-  const message = messageOf(error).replaceAll(`${folder}/`, '').replaceAll(folder, "the job's folder")
+  const message = messageOf(error)
+    .replaceAll(`${folder}/`, '')
+    .replaceAll(folder, "the job's folder")
+    // for the gateway's operator, whose log has it
+    .replace(/; step \d+ is kept in .*: make room, and resume from there/, '')
   if (error instanceof ApiError) return { code: error.code ?? error.type, message, param: error.param }
   if (!(error instanceof SwarmError)) return { code: 'server_error', message, param: null }
   if (job.config === null && error.code !== 'DISK_FULL') {

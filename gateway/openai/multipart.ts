@@ -76,6 +76,8 @@ export async function readForm<Taken>(c: Context, { take, undo }: FormReader<Tak
   )
   if (faults.length === 0) return { fields, file: file && settled && { filename: file.filename, taken: settled.taken } }
   if (settled !== undefined) await undo(settled.taken)
+  // what the client still sends is not read: it must not send another request after it
+  c.header('Connection', 'close')
   // an error of ours says more than what it did to the parser
   throw faults.find(found => found instanceof ApiError && found.status !== 400) ?? faults[0]
 }
