@@ -1,12 +1,14 @@
 // The console in a real Chromium, over a gateway of this process.
 import { accessSync, constants } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { after, before } from 'node:test'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { joinSwarm, type Swarm } from '../client/index.ts'
 import { createGateway, type Gateway } from '../gateway/server.ts'
+import { openStore, type Store } from '../gateway/storage/store.ts'
 import { SwarmWatch } from '../gateway/swarm/watch.ts'
 import { gatewayOver, served } from './gateway.ts'
 import type { TestSwarm } from './swarm.ts'
@@ -76,6 +78,8 @@ export function useConsole(swarm: () => TestSwarm): TestConsole {
     browser: Browser
     joined: Swarm
     watch: SwarmWatch
+    store: Store
+    home: string
     close: () => Promise<void>
   }
   before(async () => {
@@ -83,7 +87,9 @@ export function useConsole(swarm: () => TestSwarm): TestConsole {
     used.joined = await joinSwarm({ initialPeers: swarm().join })
     const model = await swarm().connect()
     used.watch = new SwarmWatch(looking => used.joined.survey(looking), { viewedMs: 300 })
-    const { context } = gatewayOver([served(model), served(model, { id: 'tiny-base', template: null })])
+    used.home = await mkdtemp(join(tmpdir(), 'swarm-console-'))
+    used.store = await openStore(used.home)
+    const { context } = gatewayOver([served(model), served(model, { id: 'tiny-base', template: null })], used.store)
     used.gateway = createGateway({ ...context, swarm: used.watch }, { port: 0 })
     used.close = () => model.close()
     await used.gateway.start()
@@ -92,6 +98,8 @@ export function useConsole(swarm: () => TestSwarm): TestConsole {
     await used.browser?.close()
     await used.watch?.stop()
     await used.gateway?.stop()
+    used.store?.close()
+    if (used.home) await rm(used.home, { recursive: true, force: true })
     await used.close?.()
     await used.joined?.close()
   })

@@ -1,8 +1,9 @@
 // The swarm for the page: views as server-sent events, and columns of the last hour.
 import { createRoute, z } from '@hono/zod-openapi'
-import { streamSSE } from 'hono/streaming'
+import type { SSEMessage } from 'hono/streaming'
 import { ApiError } from '../errors.ts'
 import type { GatewayContext, Routes } from '../http/api.ts'
+import { requestAbort, streamEvents } from '../http/sse.ts'
 import type { SwarmWatch } from '../swarm/watch.ts'
 
 function watchOf({ swarm }: GatewayContext): SwarmWatch {
@@ -80,24 +81,20 @@ const serverRoute = createRoute({
   }
 })
 
-/** a proxy in between closes a connection on which nothing happens */
-const heartbeatMs = 15_000
+async function* viewMessages(watch: SwarmWatch, signal: AbortSignal): AsyncGenerator<SSEMessage> {
+  for await (const view of watch.views(signal)) yield { event: 'swarm', data: JSON.stringify(view) }
+}
+
+const errorMessage = ({ message, code }: ApiError): SSEMessage => ({
+  event: 'error',
+  data: JSON.stringify({ error: { message, code } })
+})
 
 export const swarmRoutes: Routes = (api, context) => {
-  api.openapi(eventsRoute, c => {
-    const watch = watchOf(context)
-    return streamSSE(c, async stream => {
-      const ended = new AbortController()
-      stream.onAbort(() => ended.abort())
-      const beat = setInterval(() => void stream.write(': still here\n\n'), heartbeatMs)
-      try {
-        for await (const view of watch.views(ended.signal)) {
-          await stream.writeSSE({ event: 'swarm', data: JSON.stringify(view) })
-        }
-      } finally {
-        clearInterval(beat)
-      }
-    })
+  api.openapi(eventsRoute, async c => {
+    const { signal, abort } = requestAbort(c)
+    const messages = viewMessages(watchOf(context), signal)
+    return (await streamEvents(c, messages, { head: 0, onError: errorMessage, abort })) as never
   })
   api.openapi(historyRoute, c => {
     const { changes, ...columns } = watchOf(context).history.whole()

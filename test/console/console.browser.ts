@@ -229,6 +229,119 @@ describe('the console', () => {
     assert.deepEqual(faults, [])
   })
 
+  it('fine-tunes: from an upload to a chat with the adapter beside its base', { timeout: 180_000 }, async () => {
+    const { page, faults } = await consoleOf.open('/#/fine-tuning', { acceptDownloads: true })
+    const rows = [
+      ['Texas', 'Austin'],
+      ['Ohio', 'Columbus'],
+      ['Utah', hostile]
+    ].map(([state, city]) => ({
+      messages: [
+        { role: 'user', content: `What is the capital of ${state}?` },
+        { role: 'assistant', content: `${city}.` }
+      ]
+    }))
+    const long = { prompt: 'one', completion: ' two'.repeat(1200) }
+    const jsonl = [...rows, ...rows, ...rows].map(row => JSON.stringify(row)).join('\n')
+    const upload = (name: string, text: string) =>
+      page.getByLabel('Training data').setInputFiles({ name, mimeType: 'application/jsonl', buffer: Buffer.from(text) })
+
+    await upload('broken.jsonl', '{"prompt": 1}\n')
+    await page.locator('.failure').waitFor()
+    assert.match(await page.locator('.failure').innerText(), /broken\.jsonl/)
+    await upload('long.jsonl', JSON.stringify(long))
+    await page.getByText('1 example has more than 1,024 tokens.').waitFor()
+    await upload(`${hostile.slice(0, 28)}.jsonl`, jsonl)
+    await page.locator('.example').nth(3).waitFor()
+    const examples = await page.locator('.example').allInnerTexts()
+    assert.match(examples[0]!, /capital of Texas/)
+    assert.equal(await page.locator('.example').first().locator('.learned').innerText(), 'Austin.<|im_end|>\n')
+    assert.match(await page.locator('.example').nth(2).locator('.learned').innerText(), /<img src=x/)
+    assert.equal(await page.locator('main img').count(), 0)
+
+    await page.getByLabel('Name', { exact: true }).fill('capitals')
+    await page.getByLabel('Epochs').fill('3')
+    await page.getByLabel('Batch size').fill('3')
+    await page.getByLabel('LoRA rank').fill('2')
+    await page.getByLabel('Evaluation share').fill('0.3')
+    await page.locator('.figure', { hasText: 'Steps' }).getByText('6', { exact: true }).waitFor()
+    await page.getByRole('button', { name: 'Estimate the time' }).click()
+    await page.getByText(/^About .*: 6 steps of .* tokens\/s\.$/).waitFor()
+    await page.getByRole('button', { name: 'Start the run' }).click()
+
+    await page.locator('.state[data-job="succeeded"]').first().waitFor({ timeout: 120_000 })
+    const curves = page.locator('.chart [role="img"]')
+    assert.match(
+      (await curves.nth(0).getAttribute('aria-label'))!,
+      /^Loss\. Last values: loss: [\d.]+, loss, evaluation: [\d.]+$/
+    )
+    for (const [at, name] of ['Learning rate', 'Gradient norm', 'Tokens per second'].entries()) {
+      assert.match(
+        (await curves.nth(at + 1).getAttribute('aria-label'))!,
+        new RegExp(`^${name}\\. Last values: .*: [\\de.,-]+$`)
+      )
+    }
+    const yaml = page.waitForEvent('download')
+    await page.getByRole('button', { name: 'YAML', exact: true }).click()
+    assert.match(
+      Buffer.concat(await (await (await yaml).createReadStream()).toArray()).toString(),
+      /^num_train_epochs: 3$/m
+    )
+    const zip = page.waitForEvent('download')
+    await page.getByRole('button', { name: 'Adapter (PEFT)' }).click()
+    const bytes = Buffer.concat(await (await (await zip).createReadStream()).toArray())
+    for (const name of ['adapter_config.json', 'adapter_model.safetensors']) assert.ok(bytes.includes(name), name)
+
+    await page.getByRole('link', { name: 'Chat beside the base model' }).click()
+    await page.getByLabel('Adapter, left').waitFor()
+    await keepShort(page, 6)
+    await page.getByLabel('Message').fill('What is the capital of Ohio?')
+    await page.keyboard.press('Enter')
+    await answers(page).nth(1).waitFor()
+    const [adapted, base] = await page.locator('.who').allInnerTexts()
+    assert.match(adapted!, /capitals/)
+    assert.equal(base, 'tiny')
+    assert.deepEqual(faults, [])
+  })
+
+  it('pauses a run, resumes it, and compares it with another', { timeout: 180_000 }, async () => {
+    const { page, faults } = await consoleOf.open('/#/fine-tuning')
+    const jsonl = Array.from({ length: 8 }, (_, at) =>
+      JSON.stringify({ prompt: `Count ${at}:`, completion: ` ${at + 1}` })
+    )
+    const start = async (name: string, epochs: string): Promise<void> => {
+      const add = page.getByRole('button', { name: 'New run' })
+      await page.getByRole('heading', { level: 2 }).first().waitFor()
+      if ((await add.count()) > 0) await add.click()
+      await page
+        .getByLabel('Training data')
+        .setInputFiles({ name: 'count.jsonl', mimeType: 'application/jsonl', buffer: Buffer.from(jsonl.join('\n')) })
+      await page.getByLabel('Name', { exact: true }).fill(name)
+      await page.getByLabel('Epochs').fill(epochs)
+      await page.getByLabel('LoRA rank').fill('1')
+      const button = page.getByRole('button', { name: 'Start the run' })
+      await page.locator('button:not(:disabled)', { hasText: 'Start the run' }).waitFor()
+      await button.click()
+    }
+    await start('long-count', '400')
+    const run = page.getByRole('region', { name: 'Run long-count' })
+    await run.getByText(/^step [1-9]/).waitFor()
+    await run.getByRole('button', { name: 'Pause' }).click()
+    await run.locator('.state[data-job="paused"]').waitFor()
+    await start('short-count', '1')
+    await page.getByRole('region', { name: 'Run short-count' }).locator('.state[data-job="succeeded"]').waitFor()
+    await page.getByLabel('Show long-count').check()
+    await run.getByRole('button', { name: 'Resume' }).click()
+    await run.locator('.state[data-job="running"]').waitFor()
+    const loss = page.locator('.chart [role="img"]').first()
+    assert.match((await loss.getAttribute('aria-label'))!, /short-count: [\d.]+, long-count: [\d.]+$/)
+    await run.getByRole('button', { name: 'Cancel' }).click()
+    await run.locator('.state[data-job="cancelled"]').waitFor()
+    await run.getByRole('button', { name: 'Delete this run' }).click()
+    await run.waitFor({ state: 'detached' })
+    assert.deepEqual(faults, [])
+  })
+
   it('has nothing that axe finds serious, light and dark, wide and narrow, on every page', async () => {
     const found: string[] = []
     for (const colorScheme of ['light', 'dark'] as const) {

@@ -99,5 +99,6 @@ export async function* events(path: string, signal: AbortSignal, body?: unknown)
 /** What a person is told of a failure. */
 export const sentenceOf = (error: unknown): string => {
   const text = error instanceof Error ? error.message : String(error)
-  return text.charAt(0).toUpperCase() + text.slice(1)
+  // the names of files, fields and models stay as they are
+  return /^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text
 }

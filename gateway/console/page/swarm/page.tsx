@@ -27,7 +27,8 @@ function useLiveView(): Live {
     const follow = async (): Promise<void> => {
       while (!signal.aborted) {
         try {
-          for await (const { data } of events('/console/api/swarm/events', signal)) {
+          for await (const { event, data } of events('/console/api/swarm/events', signal)) {
+            if (event !== 'swarm') continue
             setLive({ view: JSON.parse(data) as View, failure: null })
           }
         } catch (error) {
