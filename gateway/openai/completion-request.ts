@@ -25,7 +25,7 @@ export const completionBody = z
     ...streamFields,
     best_of: refused('choices are not ranked; ask for n', z.literal(1)),
     suffix: refused('the models write forwards only', z.literal('')),
-    ...serviceFields
+    user: serviceFields.user
   })
   .openapi('CompletionRequest')
 

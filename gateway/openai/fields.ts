@@ -2,6 +2,17 @@
 import { z } from '@hono/zod-openapi'
 import type { Sampling } from '../completion/request.ts'
 
+/** `false`, `"auto" or "default"`: the values that such a schema lets pass, of those that stand for nothing. */
+function valuesOf(schema: z.core.$ZodType): string {
+  if (schema instanceof z.ZodLiteral) return [...schema.values].map(value => JSON.stringify(value)).join(' or ')
+  if (schema instanceof z.ZodEnum) return schema.options.map(value => JSON.stringify(value)).join(' or ')
+  if (schema instanceof z.ZodTuple) return `[${schema.def.items.map(valuesOf).join(', ')}]`
+  if (schema instanceof z.ZodArray) return '[]'
+  if (!(schema instanceof z.ZodObject)) return 'null'
+  const fields = Object.entries<z.core.$ZodType>(schema.shape).map(([name, value]) => `"${name}": ${valuesOf(value)}`)
+  return `{${fields.join(', ')}}`
+}
+
 /**
  * A field of OpenAI's API that we do not support: null and the values that change nothing pass, others are an error that names the field
  * and the reason.
@@ -11,9 +22,9 @@ export function refused<T extends z.ZodType>(
   harmless?: T
 ): z.ZodOptional<z.ZodType<z.infer<T> | null>> {
   const error = (): string => `not supported: ${reason}`
-  const schema: z.ZodType<z.infer<T> | null> =
-    harmless === undefined ? z.null({ error }) : z.union([z.null(), harmless], { error })
-  return schema.optional().describe(`Refused: ${reason}`)
+  if (harmless === undefined) return z.null({ error }).optional().describe(`Refused: ${reason}`)
+  const schema: z.ZodType<z.infer<T> | null> = z.union([z.null(), harmless], { error })
+  return schema.optional().describe(`Refused, except ${valuesOf(harmless)}: ${reason}`)
 }
 
 /** A field that cannot change the answer: any value of its type passes. */
@@ -36,7 +47,12 @@ const cacheHint = 'prefixes are always kept and found again'
 
 /** How tokens are chosen, in requests of all endpoints that generate. */
 export const samplingFields = {
-  temperature: z.number().min(0).max(2).nullish().describe('Divides the logits; 0 is greedy'),
+  temperature: z
+    .number()
+    .min(0)
+    .max(2)
+    .nullish()
+    .describe('Divides the logits; 0 is greedy. Default of all sampling: generation_config.json of the model'),
   top_p: z.number().min(0).max(1).nullish().describe('Keeps the smallest set of tokens whose probability reaches this'),
   top_k: z
     .int()

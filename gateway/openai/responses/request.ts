@@ -139,6 +139,7 @@ export const responseBody = z
       .nullish()
       .describe('Only with `stream: true`'),
     ...serviceFields,
+    metadata: serviceFields.metadata.describe('Up to 64 characters a key and 512 a value, kept with the response'),
     max_tool_calls: noEffect(z.int(), 'it limits tools that run at OpenAI'),
     background: refused('wait for the answer, or stream it', z.literal(false)),
     background_options: refused('there is no background mode'),
