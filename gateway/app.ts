@@ -43,6 +43,9 @@ function answerError(error: ApiError, c: Context): Response {
 /** An error as ours; hono throws its own for bodies that its validators cannot read. */
 function errorOf(error: unknown): ApiError {
   if (!(error instanceof HTTPException)) return toApiError(error)
+  // other bodies have been read before
+  if (error.status === 400)
+    return new ApiError('body: expected JSON, found none', { status: 400, code: 'invalid_json' })
   return new ApiError(error.message, { status: error.status as ApiStatus, cause: error })
 }
 

@@ -1,7 +1,7 @@
 // Ollama's endpoints about models: what there is, what each is, and what only Ollama itself can do to them.
 import { createRoute, z } from '@hono/zod-openapi'
 import { version } from '../../common/version.ts'
-import { ApiError } from '../errors.ts'
+import { ApiError, invalid } from '../errors.ts'
 import type { Routes } from '../http/api.ts'
 import type { ServedModel } from '../models/served-model.ts'
 import { refused } from '../openai/fields.ts'
@@ -217,7 +217,9 @@ export const modelsRoutes: Routes = (api, { models }) => {
   api.openapi(versionRoute, c => c.json({ version: ollamaVersion, swarmtune: version }, 200))
   api.openapi(showRoute, c => {
     const { model, name } = c.req.valid('json')
-    return c.json(describe(modelNamed(models, model ?? name ?? '')), 200)
+    const asked = model ?? name
+    if (asked === undefined) throw invalid('model: expected the name of a model, found none', 'model')
+    return c.json(describe(modelNamed(models, asked)), 200)
   })
   for (const [method, path, advice] of elsewhere) {
     api.on(method.toUpperCase(), path.replace('{digest}', ':digest'), () => {

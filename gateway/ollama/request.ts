@@ -140,7 +140,7 @@ export function contextAfter(request: ChatRequest, text: string, hasEnded: boole
   const [end] = model.config.eosTokenIds
   return [
     ...promptOf(request),
-    ...tokenizer.encode(text, { addSpecialTokens: false }),
+    ...tokenizer.encode(text, { addSpecialTokens: false, plainText: true }),
     ...(hasEnded && end !== undefined ? [end] : [])
   ]
 }
