@@ -1,6 +1,7 @@
 // Anthropic's Messages API: answers, streamed or whole, and the number of tokens of a prompt.
 import { createRoute, z } from '@hono/zod-openapi'
-import { answerChat, promptOf } from '../chat/chat.ts'
+import { answerChat } from '../chat/chat.ts'
+import { promptOf } from '../chat/prompt.ts'
 import type { Routes } from '../http/api.ts'
 import { requestAbort, streamEvents } from '../http/sse.ts'
 import { toMessage, toStream } from './answer.ts'

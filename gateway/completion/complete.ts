@@ -89,13 +89,15 @@ function answerRoom({ model, prompt, sampling }: Pick<CompletionRequest, 'model'
   return maxTokens ?? room
 }
 
-/** Throws ApiError 400 for tokens that the vocabulary does not have. */
-function checkBiases({ model, sampling }: CompletionRequest): void {
+/** Throws what `complete` throws before its first step. Returns the most tokens of an answer. */
+export function checkCompletion({ model, prompt, sampling }: CompletionRequest): number {
+  const most = answerRoom({ model, prompt, sampling })
   const { vocabSize } = model.model.config
   for (const id of sampling.logitBias?.keys() ?? []) {
     if (Number.isSafeInteger(id) && id >= 0 && id < vocabSize) continue
     throw invalid(`logit_bias: expected token ids from 0 to ${vocabSize - 1}, found ${id}`, 'logit_bias')
   }
+  return most
 }
 
 /**
@@ -105,8 +107,7 @@ function checkBiases({ model, sampling }: CompletionRequest): void {
 export async function* complete(request: CompletionRequest): AsyncGenerator<CompletionEvent> {
   const { model, prompt, n = 1, shownTokens } = request
   const { tokenizer } = model
-  const most = answerRoom(request)
-  checkBiases(request)
+  const most = checkCompletion(request)
   if (most === 0) {
     for (let choice = 0; choice < n; choice++) {
       yield { choice, text: '', tokens: 0, tokenIds: [], logprobs: [], finish: 'length' }

@@ -1,6 +1,6 @@
 // Requests of Ollama's /api/chat and /api/generate as the gateway's own. Knows no HTTP.
 import type { ChatMessage } from '../../client/index.ts'
-import { promptOf } from '../chat/chat.ts'
+import { promptOf } from '../chat/prompt.ts'
 import type { AnswerFormat, ChatRequest } from '../chat/request.ts'
 import { invalid } from '../errors.ts'
 import { encodePrompt, type ServedModel } from '../models/served-model.ts'

@@ -1,7 +1,8 @@
 // The API as a whole: what it lists, and what errors look like in each dialect.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { answerChat, promptOf } from '../../gateway/chat/chat.ts'
+import { answerChat } from '../../gateway/chat/chat.ts'
+import { promptOf } from '../../gateway/chat/prompt.ts'
 import { encodePrompt } from '../../gateway/models/served-model.ts'
 import { gatewayOver, served } from '../../testing/gateway.ts'
 import { collectAll } from '../../testing/references.ts'

@@ -1,6 +1,7 @@
 // OpenAI's responses: made, streamed, stored, read and deleted.
 import { createRoute, z } from '@hono/zod-openapi'
-import { answerChat, promptOf } from '../../chat/chat.ts'
+import { answerChat } from '../../chat/chat.ts'
+import { promptOf } from '../../chat/prompt.ts'
 import { ApiError } from '../../errors.ts'
 import type { GatewayContext, Routes } from '../../http/api.ts'
 import { requestAbort, streamEvents } from '../../http/sse.ts'

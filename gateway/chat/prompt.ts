@@ -1,0 +1,129 @@
+// The prompt of a chat: messages and tools as the model's template writes them, cut to the context where the request allows it.
+import { createHash } from 'node:crypto'
+import { type ChatMessage, type ChatTemplate, encodeChat } from '../../client/index.ts'
+import { ApiError, invalid } from '../errors.ts'
+import type { ServedModel } from '../models/served-model.ts'
+import { begunThoughts, openThoughts } from './answer/thoughts.ts'
+import { type TemplateCalls, templateCalls, toTemplateTools } from './calls/template-calls.ts'
+import type { ChatRequest } from './request.ts'
+
+type Asked = Omit<ChatRequest, 'sampling' | 'signal'>
+
+export interface ChatPrompt {
+  /** token ids */
+  readonly ids: readonly number[]
+  /** what ends the thoughts that the prompt has begun; null: it has begun none */
+  readonly thoughts: string | null
+  readonly droppedMessages: number
+}
+
+/** Throws ApiError 400 for a model without one. */
+export function templateOf({ id, template }: ServedModel): ChatTemplate {
+  if (template !== null) return template
+  throw new ApiError(
+    `model '${id}' has no chat template (a base model?): use /v1/completions, or give the gateway one with --chat-template`,
+    { status: 400, code: 'no_chat_template', param: 'model' }
+  )
+}
+
+/** The tools that the model is told of: none where it must not call any. */
+export const activeTools = ({ tools = [], toolChoice }: Asked): NonNullable<ChatRequest['tools']> =>
+  toolChoice === 'none' ? [] : tools
+
+interface MessageCall {
+  readonly id?: unknown
+  readonly function?: { readonly name?: unknown; readonly arguments?: unknown }
+}
+
+const shortId = /^[A-Za-z0-9]{9}$/
+
+/** An id of nine letters or digits for one that has another form. */
+function toShortId(id: unknown): unknown {
+  if (typeof id !== 'string' || shortId.test(id)) return id
+  return createHash('sha256').update(id).digest('hex').slice(0, 9)
+}
+
+/** Messages as this template takes them: ids and arguments of calls in its form, results with the names of their tools. */
+function toTemplateMessages(messages: readonly ChatMessage[], calls: TemplateCalls): readonly ChatMessage[] {
+  const names = new Map<unknown, unknown>()
+  const idOf = (id: unknown): unknown => (calls.wantsShortIds ? toShortId(id) : id)
+  const toCall = (call: MessageCall): object => {
+    const { name, arguments: given } = call.function ?? {}
+    names.set(call.id, name)
+    const wanted = calls.wantsText && typeof given !== 'string' ? JSON.stringify(given) : given
+    return { ...call, id: idOf(call.id), function: { ...call.function, arguments: wanted } }
+  }
+  return messages.map(message => {
+    const { tool_calls: made, tool_call_id: id } = message
+    if (Array.isArray(made) && made.length > 0) return { ...message, tool_calls: made.map(toCall) }
+    if (message.role !== 'tool' || id === undefined) return message
+    const name = message.name ?? names.get(id)
+    return { ...message, tool_call_id: idOf(id), ...(name !== undefined && { name }) }
+  })
+}
+
+/** Writes conversations of a request. */
+function writerOf(request: Asked): (messages: readonly ChatMessage[]) => Omit<ChatPrompt, 'droppedMessages'> {
+  const { model, continueLast = false, templateVariables } = request
+  const template = templateOf(model)
+  const calls = templateCalls(template)
+  const tools = activeTools(request)
+  const variables = { ...templateVariables, ...(tools.length > 0 && { tools: toTemplateTools(tools) }) }
+  return messages => {
+    const given = toTemplateMessages(messages, calls)
+    const last = given.at(-1)
+    if (continueLast && (last?.role !== 'assistant' || typeof last.content !== 'string')) {
+      throw invalid(`only an assistant's text can be continued, found a message of '${last?.role}'`, 'messages')
+    }
+    const options = { addGenerationPrompt: true, continueLast, variables }
+    const { ids, text, plainText } = encodeChat(model.tokenizer, template, given, options)
+    if (continueLast) return { ids, thoughts: openThoughts(String(last!.content)) }
+    // a text of the user at the end begins no thoughts
+    const end = text.trimEnd().length
+    return { ids, thoughts: plainText.some(range => range.end >= end) ? null : begunThoughts(text) }
+  }
+}
+
+/** Token ids of the whole prompt. Throws ApiError 400 where the model has no template or the template refuses the messages. */
+export function promptOf(request: Asked): readonly number[] {
+  return request.prompt ?? writerOf(request)(request.messages).ids
+}
+
+const isStanding = ({ role }: ChatMessage): boolean => role === 'system' || role === 'developer'
+
+/** Turns: a user's message and all up to the next one, so calls of tools stay with their results. */
+function turnsOf(messages: readonly ChatMessage[]): readonly (readonly ChatMessage[])[] {
+  const turns: ChatMessage[][] = []
+  for (const message of messages) {
+    const begins = message.role === 'user' && turns.at(-1)?.some(({ role }) => !isStanding({ role }))
+    if (turns.length === 0 || begins) turns.push([])
+    turns.at(-1)!.push(message)
+  }
+  return turns
+}
+
+/**
+ * The prompt with room for the answer; with `truncation: 'auto'` without the oldest turns, as few as possible. System messages and the last
+ * turn stay. A prompt that is still too long is returned as it is.
+ */
+export function fittingPrompt(request: ChatRequest): ChatPrompt {
+  const { prompt, messages, model, sampling, truncation = 'disabled' } = request
+  if (prompt !== undefined) return { ids: prompt, thoughts: null, droppedMessages: 0 }
+  const write = writerOf(request)
+  const whole = { ...write(messages), droppedMessages: 0 }
+  const most = model.contextLength - Math.max(1, sampling.maxTokens ?? 1)
+  if (truncation === 'disabled' || whole.ids.length <= most) return whole
+  const turns = turnsOf(messages)
+  const without = (count: number): ChatPrompt => {
+    const kept = turns.flatMap((turn, at) => (at < count ? turn.filter(isStanding) : turn))
+    return { ...write(kept), droppedMessages: messages.length - kept.length }
+  }
+  // the least number of turns without which the rest fits
+  let [least, greatest] = [1, turns.length - 1]
+  while (least < greatest) {
+    const middle = Math.floor((least + greatest) / 2)
+    if (without(middle).ids.length <= most) greatest = middle
+    else least = middle + 1
+  }
+  return greatest < 1 ? whole : without(least)
+}
