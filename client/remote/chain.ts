@@ -120,6 +120,11 @@ export class RemoteSequential implements RemoteBlocks {
     this.#passes = new Passes({ caller, peers, auditor }, { retryDelaysMs, logger })
   }
 
+  /** How hidden states and gradients travel. */
+  get codecs(): Codecs {
+    return this.#codecs
+  }
+
   /** number of blocks */
   get length(): number {
     return this.blocks.end - this.blocks.first

@@ -100,6 +100,12 @@ export class OpenRequests {
     return this.#until(() => [...this.#open].every(({ watches }) => watches))
   }
 
+  /** Resolves when the requests that use this model now have ended. */
+  async unused(model: string): Promise<void> {
+    const using = [...this.#open].filter(scope => scope.model === model)
+    await Promise.all(using.map(scope => new Promise<void>(resolve => scope.onEnd(resolve))))
+  }
+
   #until(isMet: () => boolean): Promise<void> {
     if (isMet()) return Promise.resolve()
     return new Promise(resolve => void this.#waiters.push({ isMet, resolve }))

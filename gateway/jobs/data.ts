@@ -6,7 +6,7 @@ import {
   type TrainConfig,
   type TrainingData
 } from '../../client/index.ts'
-import { invalid } from '../errors.ts'
+import { ApiError, invalid } from '../errors.ts'
 import type { ModelRegistry } from '../models/registry.ts'
 import type { ServedModel } from '../models/served-model.ts'
 
@@ -23,6 +23,27 @@ export function trainableBase(models: ModelRegistry, id: string): TrainableBase 
   throw invalid(
     `model '${id}' is an adapter over '${served.baseId}': fine-tune that one (adapters over adapters are not supported)`,
     'model'
+  )
+}
+
+/** How hidden states and gradients of a model's training travel, as a run's YAML has it. */
+function codecOf({ model }: TrainableBase): TrainConfig['codec'] {
+  const { activations, gradients } = model.parts.blocks.codecs
+  return activations === gradients ? activations : { activations, gradients }
+}
+
+/** What a run's settings say of its model. */
+export function placesOver(base: TrainableBase): Pick<TrainConfig, 'model' | 'codec'> {
+  return { model: base.model.parts.checkpoint.path, codec: codecOf(base) }
+}
+
+/** Throws ApiError 409 where the gateway was restarted with another codec than the run began with: its numbers would differ. */
+export function checkCodec(base: TrainableBase, { codec }: TrainConfig): void {
+  const [began, now] = [codec, codecOf(base)].map(each => (typeof each === 'string' ? each : JSON.stringify(each)))
+  if (began === now) return
+  throw new ApiError(
+    `the job began with the codec ${began}, and this gateway uses ${now}: start it with the same codec, then resume the job`,
+    { status: 409, code: 'codec_mismatch' }
   )
 }
 

@@ -35,7 +35,7 @@ export interface Received {
 export interface FileKeeperInit {
   /** where the bytes are; null: this gateway keeps none */
   readonly folder: string | null
-  /** largest file that is taken; default 512 MiB, as OpenAI's */
+  /** largest file that is taken; default 1 GiB */
   readonly maxBytes?: number
 }
 
@@ -59,7 +59,7 @@ export class FileKeeper {
   readonly #place: string | null
   readonly #maxBytes: number
 
-  constructor(components: { files: FileStore }, { folder, maxBytes = GiB / 2 }: FileKeeperInit) {
+  constructor(components: { files: FileStore }, { folder, maxBytes = GiB }: FileKeeperInit) {
     this.#rows = components.files
     this.#place = folder
     this.#maxBytes = maxBytes

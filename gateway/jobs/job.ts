@@ -64,6 +64,9 @@ export interface Job extends JobRequest {
   resumeStep: number | null
 }
 
+/** Name of the model that a checkpoint of a job is. */
+export const checkpointModel = ({ fineTunedModel }: Job, step: number): string => `${fineTunedModel}:ckpt-step-${step}`
+
 /** States that a job leaves only when it is asked to. */
 export const endStates: ReadonlySet<JobState> = new Set(['succeeded', 'failed', 'cancelled'])
 

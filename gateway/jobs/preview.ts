@@ -18,7 +18,7 @@ import { plural } from '../../common/plural.ts'
 import { second } from '../../common/units.ts'
 import { invalid } from '../errors.ts'
 import type { ModelRegistry } from '../models/registry.ts'
-import { loadJobData, type TrainableBase, trainableBase, virtualTokensOf } from './data.ts'
+import { loadJobData, placesOver, type TrainableBase, trainableBase, virtualTokensOf } from './data.ts'
 import type { FileKeeper } from './file-keeper.ts'
 import type { JobRequest } from './job.ts'
 import { planOf, runConfigOf } from './settings.ts'
@@ -185,7 +185,7 @@ export class JobPreviewer {
       ...(validation !== null && { [paths.validation!]: validation.filename })
     }
     const places = {
-      model: base.model.parts.checkpoint.path,
+      ...placesOver(base),
       trainFile: paths.train,
       validationFile: paths.validation,
       folder: 'runs'

@@ -8,13 +8,13 @@ import { makeFolder } from '../../common/files/folders.ts'
 import { ApiError, invalid } from '../errors.ts'
 import type { ModelRegistry } from '../models/registry.ts'
 import type { JobStore } from '../storage/jobs.ts'
-import { type FileNames, loadJobData, trainableBase } from './data.ts'
+import { type FileNames, loadJobData, placesOver, trainableBase } from './data.ts'
 import type { FileKeeper } from './file-keeper.ts'
 import { newId, unixTime } from './ids.ts'
 import { endStates, faultOf, type Job, type JobRequest, wrongState } from './job.ts'
 import { JobLedger } from './ledger.ts'
 import { metricsCsv } from './results.ts'
-import { serveAdapter } from './serving.ts'
+import { type ServedAdapter, serveAdapters } from './serving.ts'
 import { planOf, type RunPlaces, runConfigOf } from './settings.ts'
 import { trainJob } from './training.ts'
 
@@ -55,6 +55,8 @@ export class JobRunner {
   readonly #validations = new SerialQueue()
   /** by id */
   readonly #active = new Map<string, Active>()
+  /** by the id of the job that made them */
+  readonly #served = new Map<string, readonly ServedAdapter[]>()
   #stopped = false
 
   constructor(components: JobRunnerComponents, { folder, concurrency = 1 }: JobRunnerInit) {
@@ -102,10 +104,9 @@ export class JobRunner {
     const validation = validationFile === null ? null : this.#trainingFile(validationFile, 'validation_file')
     const id = newId('ftjob')
     const folder = this.folderOf(id)
-    const path = base.model.parts.checkpoint.path
     // what is wrong whatever the data is
-    const places = { model: path, trainFile: training.filename, validationFile: validation?.filename ?? null, folder }
-    runConfigOf(request, places, 1)
+    const names = { trainFile: training.filename, validationFile: validation?.filename ?? null }
+    runConfigOf(request, { ...placesOver(base), ...names, folder }, 1)
     await makeFolder(folder)
     const job: Job = {
       ...request,
@@ -183,22 +184,35 @@ export class JobRunner {
     return job
   }
 
-  /** Removes a job that has ended, with its run's folder and its model. Throws ApiError 404, 409. */
-  async remove(id: string): Promise<void> {
+  /**
+   * Removes a job that has ended, with its run's folder and its model. Throws ApiError 404, 409.
+   * @returns what is no longer served: to be unloaded once no request uses it
+   */
+  async remove(id: string): Promise<readonly ServedAdapter[]> {
     const job = this.ledger.get(id)
     if (!endStates.has(job.state)) throw wrongState(job, 'removed', 'cancel it first')
-    if (job.isServed) this.#models.remove(job.fineTunedModel)
+    const withdrawn = this.#withdraw(id)
     this.ledger.remove(id)
     await rm(this.folderOf(id), { recursive: true, force: true })
+    return withdrawn
   }
 
-  /** Takes a model that a job has made out of the list; its adapter can still be downloaded from the job. False for another model. */
-  removeModel(name: string): boolean {
+  /**
+   * Serves a model that a job has made, and its checkpoints, no longer; the adapter can still be downloaded from the job.
+   * @returns what is no longer served: to be unloaded once no request uses it; null for another model
+   */
+  removeModel(name: string): readonly ServedAdapter[] | null {
     const job = this.ledger.ofModel(name)
-    if (job === null) return false
-    this.#models.remove(name)
+    if (job === null) return null
     this.ledger.update(job, { isServed: false })
-    return true
+    return this.#withdraw(job.id)
+  }
+
+  #withdraw(id: string): readonly ServedAdapter[] {
+    const withdrawn = this.#served.get(id) ?? []
+    this.#served.delete(id)
+    for (const adapter of withdrawn) this.#models.remove(adapter.id)
+    return withdrawn
   }
 
   /** Folder of a job's run. Throws ApiError 501 without a home folder. */
@@ -270,7 +284,7 @@ export class JobRunner {
         this.ledger.event(job, 'info', `Validating training file: ${job.trainingFile}`)
         const base = trainableBase(this.#models, job.model)
         const { names, ...files } = await this.#filesOf(job)
-        const places = { ...files, model: base.model.parts.checkpoint.path, folder: this.folderOf(job.id) }
+        const places = { ...placesOver(base), ...files, folder: this.folderOf(job.id) }
         const data = await loadJobData(base, runConfigOf(job, places, 1), { names, signal })
         const { config, plan } = planOf(job, places, data)
         this.ledger.update(job, { config, total: plan.total })
@@ -411,7 +425,7 @@ export class JobRunner {
   /** @returns why it is not served; null: it is */
   async #serve(job: Job): Promise<unknown> {
     try {
-      await serveAdapter(this.#models, job, this.folderOf(job.id))
+      this.#served.set(job.id, await serveAdapters(this.#models, job, this.folderOf(job.id)))
       return null
     } catch (error) {
       return error

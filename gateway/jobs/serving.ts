@@ -1,15 +1,25 @@
 // Adapters that jobs have made, served beside their base models. Knows no queue.
 import { join } from 'node:path'
-import { PeftModel } from '../../client/index.ts'
+import { checkpointsOf, PeftModel, type PeftModelForCausalLM } from '../../client/index.ts'
 import type { ModelRegistry } from '../models/registry.ts'
+import type { ServedModel } from '../models/served-model.ts'
 import { trainableBase, virtualTokensOf } from './data.ts'
-import type { Job } from './job.ts'
+import { checkpointModel, type Job } from './job.ts'
 
-/** Opens the adapter of a job and adds it to the models. Throws where its base model is not served, and for a damaged adapter. */
-export async function serveAdapter(models: ModelRegistry, job: Job, folder: string): Promise<void> {
+/** An adapter that is served. */
+export interface ServedAdapter {
+  readonly id: string
+  readonly model: PeftModelForCausalLM
+}
+
+/**
+ * Opens the adapter of a job and those of its checkpoints, and adds them to the models; checkpoints are not listed. Throws where its base
+ * model is not served, and for a damaged adapter; nothing is added then.
+ */
+export async function serveAdapters(models: ModelRegistry, job: Job, folder: string): Promise<ServedAdapter[]> {
   const base = trainableBase(models, job.model)
   const model = await PeftModel.fromPretrained(base.model, folder)
-  models.add({
+  const served: ServedModel & ServedAdapter = {
     ...base,
     id: job.fineTunedModel,
     baseId: base.id,
@@ -17,7 +27,15 @@ export async function serveAdapter(models: ModelRegistry, job: Job, folder: stri
     contextLength: base.contextLength - virtualTokensOf(job.config?.peft ?? {}),
     created: job.finished ?? job.created,
     folder
-  })
+  }
+  const all = [served]
+  for (const { step, path } of await checkpointsOf(folder)) {
+    const isEnd = step === job.step && job.config?.load_best_model_at_end !== true
+    const opened = isEnd ? model : await PeftModel.fromPretrained(base.model, path)
+    all.push({ ...served, id: checkpointModel(job, step), model: opened, folder: path, isUnlisted: true })
+  }
+  for (const each of all) models.add(each)
+  return all
 }
 
 /** Files of an adapter in PEFT's format. */

@@ -54,6 +54,8 @@ export interface RunPlaces {
   readonly trainFile: string
   readonly validationFile: string | null
   readonly folder: string
+  /** how the base model's hidden states and gradients travel */
+  readonly codec: TrainConfig['codec']
 }
 
 /** Checkpoints: about ten in a run, never more than this many steps apart, the last ones and the best kept. */
@@ -99,6 +101,7 @@ export function runConfigOf(
     ...settings,
     peft: withTargets(settings.peft),
     model: places.model,
+    codec: places.codec,
     train_file: places.trainFile,
     ...(places.validationFile !== null && { validation_file: places.validationFile }),
     seed,

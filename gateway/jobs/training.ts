@@ -12,7 +12,7 @@ import {
   toPeftConfig,
   toTrainOptions
 } from '../../client/index.ts'
-import { type FileNames, loadJobData, type TrainableBase } from './data.ts'
+import { checkCodec, type FileNames, loadJobData, type TrainableBase } from './data.ts'
 import { MetricsTail } from './metrics-tail.ts'
 
 export interface JobTrainingInit {
@@ -39,6 +39,7 @@ export const padTokenIdOf = ({ model: { config } }: TrainableBase): number =>
 /** Trains, and leaves the adapter in the run's folder. Throws what `runTraining` throws; what it has learned is then in a checkpoint. */
 export async function trainJob(init: JobTrainingInit): Promise<Trained> {
   const { base, config, names, signal, onResume, onStep } = init
+  checkCodec(base, config)
   const data = await loadJobData(base, config, { names, signal })
   const lengths = data.train.map(({ ids }) => ids.length)
   const plan = planTraining(lengths, toTrainOptions(config))

@@ -15,9 +15,9 @@ export class ModelRegistry {
     this.#models.delete(id)
   }
 
-  /** In the order in which they were added. */
+  /** Those that are listed, in the order in which they were added. */
   list(): readonly ServedModel[] {
-    return [...this.#models.values()]
+    return [...this.#models.values()].filter(({ isUnlisted = false }) => !isUnlisted)
   }
 
   /** Throws ApiError 404 `model_not_found`, with the names that there are. */
@@ -27,7 +27,7 @@ export class ModelRegistry {
       currentMeter()?.named(id)
       return model
     }
-    const names = [...this.#models.keys()]
+    const names = this.list().map(served => served.id)
     throw new ApiError(`model '${id}' is not served here${suggestion(id, names)}; GET /v1/models lists what is`, {
       status: 404,
       type: 'invalid_request_error',

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Busboy, type BusboyEvents, type BusboyInstance } from '@fastify/busboy'
 import type { Context } from 'hono'
+import { messageOf } from '../../common/errors.ts'
 import { KiB } from '../../common/units.ts'
 import { ApiError, invalid } from '../errors.ts'
 
@@ -17,7 +18,7 @@ export interface Form<Taken> {
 
 export interface FormReader<Taken> {
   /** Consumes the bytes of the file. */
-  take(bytes: Readable): Promise<Taken>
+  take(bytes: AsyncIterable<Uint8Array>): Promise<Taken>
   /** Undoes it: the form turned out to be broken. */
   undo(taken: Taken): Promise<void>
 }
@@ -47,15 +48,15 @@ export async function readForm<Taken>(c: Context, { take, undo }: FormReader<Tak
     fields[name] = value
   }
   const onFile: BusboyEvents['file'] = (name, bytes, filename) => {
-    // told by the pipeline; without a listener it would end the process
+    // who takes the bytes gets it; without a listener it would end the process where they are not read yet
     bytes.on('error', () => {})
     if (name !== 'file') {
       bytes.resume()
       return fault(invalid(`unsupported field ${name}: the file's field is called file`, name))
     }
     // the parser tells its own end and failure on this stream, but not that it was destroyed
-    parser.once('close', () => bytes.destroy(parser.writableFinished ? undefined : new Error('the form ended')))
-    const taken = take(bytes)
+    parser.once('close', () => bytes.destroy(parser.writableFinished ? undefined : invalid('the form ended too early')))
+    const taken = take(whole(bytes))
     taken.catch(fault)
     files.push({ filename, taken })
   }
@@ -67,7 +68,7 @@ export async function readForm<Taken>(c: Context, { take, undo }: FormReader<Tak
   try {
     await pipeline(Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]), parser)
   } catch (cause) {
-    faults.push(invalid(`the form ended too early or is broken: ${cause instanceof Error ? cause.message : cause}`))
+    faults.push(broken(cause))
   }
   const [file] = files
   const settled = await file?.taken.then(
@@ -78,14 +79,28 @@ export async function readForm<Taken>(c: Context, { take, undo }: FormReader<Tak
   if (settled !== undefined) await undo(settled.taken)
   // what the client still sends is not read: it must not send another request after it
   c.header('Connection', 'close')
-  // an error of ours says more than what it did to the parser
-  throw faults.find(found => found instanceof ApiError && found.status !== 400) ?? faults[0]
+  // what was wrong first broke the form as well
+  throw faults.find(found => !(found instanceof ApiError) || found.status !== 400) ?? faults[0]
+}
+
+/** What a body that is no whole form means for its sender. */
+function broken(cause: unknown): ApiError {
+  return cause instanceof ApiError ? cause : invalid(`the form ended too early or is broken: ${messageOf(cause)}`)
+}
+
+/** The bytes of a file; throws ApiError 400 where the form ends before them. */
+async function* whole(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* bytes
+  } catch (cause) {
+    throw broken(cause)
+  }
 }
 
 function newParser(type: string, limits: object): BusboyInstance {
   try {
     return new Busboy({ headers: { 'content-type': type }, limits })
   } catch (cause) {
-    throw invalid(`the form cannot be read: ${cause instanceof Error ? cause.message : cause}`)
+    throw invalid(`the form cannot be read: ${messageOf(cause)}`)
   }
 }

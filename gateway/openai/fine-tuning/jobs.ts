@@ -6,6 +6,7 @@ import type { Routes } from '../../http/api.ts'
 import { requestAbort, streamEvents } from '../../http/sse.ts'
 import { jobCheckpoints } from '../../jobs/results.ts'
 import type { JobRunner } from '../../jobs/runner.ts'
+import type { ServedAdapter } from '../../jobs/serving.ts'
 import { errorMessage } from '../chat-answer.ts'
 import {
   checkpointId,
@@ -180,7 +181,16 @@ async function* eventMessages(
   }
 }
 
-export const fineTuningJobRoutes: Routes = (api, { jobs, models }) => {
+export const fineTuningJobRoutes: Routes = (api, { jobs, models, open, logger }) => {
+  /** Frees the memory of adapters once the requests that use them have ended. */
+  const release = (adapters: readonly ServedAdapter[]): void => {
+    const unload = async (): Promise<void> => {
+      await Promise.all(adapters.map(({ id }) => open.unused(id)))
+      for (const model of new Set(adapters.map(adapter => adapter.model))) await model.unload()
+    }
+    unload().catch(error => logger.warn({ err: error }, 'an adapter could not be released'))
+  }
+
   api.openapi(createJobRoute, async c => c.json(toJob(await jobs.create(toJobRequest(c.req.valid('json')))), 200))
 
   api.openapi(listRoute, c => {
@@ -208,7 +218,7 @@ export const fineTuningJobRoutes: Routes = (api, { jobs, models }) => {
 
   api.openapi(deleteRoute, async c => {
     const { fine_tuning_job_id: id } = c.req.valid('param')
-    await jobs.remove(id)
+    release(await jobs.remove(id))
     return c.json({ id, object: 'fine_tuning.job' as const, deleted: true as const }, 200)
   })
 
@@ -245,12 +255,14 @@ export const fineTuningJobRoutes: Routes = (api, { jobs, models }) => {
   api.openapi(deleteModelRoute, c => {
     const { model: id } = c.req.valid('param')
     models.get(id)
-    if (!jobs.removeModel(id)) {
+    const withdrawn = jobs.removeModel(id)
+    if (withdrawn === null) {
       throw new ApiError(`model '${id}' was not made by a fine-tuning job here: stop the gateway to stop serving it`, {
         status: 403,
         param: 'model'
       })
     }
+    release(withdrawn)
     return c.json({ id, object: 'model' as const, deleted: true as const }, 200)
   })
 }

@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi'
 import { trainConfigSchema } from '../../../client/index.ts'
 import { invalid } from '../../errors.ts'
-import type { Hyperparameters, Job, JobRequest } from '../../jobs/job.ts'
+import { checkpointModel, type Hyperparameters, type Job, type JobRequest } from '../../jobs/job.ts'
 import type { JobCheckpoint } from '../../jobs/results.ts'
 import { baseLearningRate, chosenHyperparameters, gatewayKeys } from '../../jobs/settings.ts'
 import { type EventRow, jobStates } from '../../storage/jobs.ts'
@@ -223,7 +223,7 @@ export const checkpointObject = z
     id: z.string(),
     object: z.literal('fine_tuning.job.checkpoint'),
     created_at: z.int(),
-    fine_tuned_model_checkpoint: z.string(),
+    fine_tuned_model_checkpoint: z.string().describe('a model that answers once the job has succeeded; not listed'),
     fine_tuning_job_id: z.string(),
     metrics: z.object({
       step: z.int(),
@@ -244,7 +244,7 @@ export function toCheckpoint(job: Job, { step, created, metrics }: JobCheckpoint
     id: checkpointId(job, step),
     object: 'fine_tuning.job.checkpoint',
     created_at: created,
-    fine_tuned_model_checkpoint: `${job.fineTunedModel}:ckpt-step-${step}`,
+    fine_tuned_model_checkpoint: checkpointModel(job, step),
     fine_tuning_job_id: job.id,
     metrics: {
       step,

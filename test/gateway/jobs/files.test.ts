@@ -112,9 +112,9 @@ describe('files', () => {
     const form = new FormData()
     form.set('purpose', 'fine-tune')
     form.set('data', new Blob([row]), 'a.jsonl')
-    const bodies: [FormData | URLSearchParams | string, number, RegExp][] = [
+    const bodies: [FormData | Blob | string, number, RegExp][] = [
       [form, 400, /unsupported field data/],
-      [new URLSearchParams({ purpose: 'fine-tune' }), 415, /expected a form \(multipart\/form-data\)/],
+      [new Blob([row], { type: 'application/octet-stream' }), 415, /expected a form \(multipart\/form-data\)/],
       ['{}', 415, /expected a form/]
     ]
     for (const [body, status, message] of bodies) {

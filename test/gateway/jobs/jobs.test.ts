@@ -206,8 +206,21 @@ describe('fine-tuning jobs', () => {
     await close()
     await open()
     assert.equal((await client.models.retrieve(name)).id, name)
+    // so are its checkpoints, which are not listed: the last is the model itself
+    const checkpoints = (await client.fineTuning.jobs.checkpoints.list(job!.id)).data
+    const checkpoint = checkpoints[0]!.fine_tuned_model_checkpoint
+    const asked = { prompt: 'The capital of Ohio is', max_tokens: 4, temperature: 0 }
+    const [one, other] = await Promise.all(
+      [name, checkpoint].map(model => client.completions.create({ model, ...asked }))
+    )
+    assert.equal(one!.choices[0]!.text, other!.choices[0]!.text)
+    assert.deepEqual(
+      (await client.models.list()).data.map(({ id }) => id),
+      ['tiny', name]
+    )
     assert.deepEqual(await client.models.delete(name), { id: name, object: 'model', deleted: true })
     await assert.rejects(client.models.retrieve(name), /is not served here/)
+    await assert.rejects(client.completions.create({ model: checkpoint, ...asked }), /is not served here/)
     await assert.rejects(client.models.delete('tiny'), /was not made by a fine-tuning job/)
     await close()
     await open()
