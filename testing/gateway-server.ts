@@ -5,6 +5,7 @@ import { after, before } from 'node:test'
 import { serve } from '@hono/node-server'
 import OpenAI from 'openai'
 import type { ServedModel } from '../gateway/models/served-model.ts'
+import type { Store } from '../gateway/storage/store.ts'
 import { gatewayOver } from './gateway.ts'
 
 export interface GatewayServer {
@@ -14,8 +15,8 @@ export interface GatewayServer {
 }
 
 /** Listens on a free port of loopback. */
-export async function listen(models: readonly ServedModel[]): Promise<GatewayServer> {
-  const { api } = gatewayOver(models)
+export async function listen(models: readonly ServedModel[], store?: Store): Promise<GatewayServer> {
+  const { api } = gatewayOver(models, store)
   const server = serve({ fetch: api.fetch, port: 0, hostname: '127.0.0.1' })
   await once(server, 'listening')
   return {

@@ -50,6 +50,43 @@ describe('chat completions', () => {
     assert.equal(chunks.at(-1)?.usage?.completion_tokens, 8)
   })
 
+  it('streams several choices, each with its role and its end', async () => {
+    const create = { model: 'tiny', messages, temperature: 0, max_tokens: 3, n: 2, stream: true } as const
+    const chunks = await collectAll(await gateway.client.chat.completions.create(create))
+    const roles = chunks[0]?.choices.map(({ index, delta }) => [index, delta.role])
+    assert.deepEqual(roles, [
+      [0, 'assistant'],
+      [1, 'assistant']
+    ])
+    const choices = chunks.flatMap(chunk => chunk.choices)
+    const text = await expected(3)
+    for (const index of [0, 1]) {
+      const own = choices.filter(choice => choice.index === index)
+      assert.equal(own.map(({ delta }) => delta.content ?? '').join(''), text)
+      assert.deepEqual(
+        own.map(choice => choice.finish_reason).filter(reason => reason !== null),
+        ['length']
+      )
+    }
+  })
+
+  it('tells log probabilities by token, in chunks as in the whole answer', async () => {
+    const create = { model: 'tiny', messages, temperature: 0, max_tokens: 4, logprobs: true, top_logprobs: 2 } as const
+    const answer = await gateway.client.chat.completions.create(create)
+    const { message, logprobs } = answer.choices[0]!
+    const bytes = logprobs!.content!.flatMap(token => token.bytes!)
+    assert.equal(Buffer.from(bytes).toString(), message.content)
+    assert.ok(
+      logprobs!.content!.every(({ logprob, top_logprobs: top }) => top.length === 2 && top[0]!.logprob === logprob)
+    )
+    const stream = await gateway.client.chat.completions.create({ ...create, stream: true })
+    const chunks = await collectAll(stream)
+    assert.deepEqual(
+      chunks.flatMap(chunk => chunk.choices[0]?.logprobs?.content ?? []).map(({ token }) => token),
+      logprobs!.content!.map(({ token }) => token)
+    )
+  })
+
   it('names the field that it does not know or support', async () => {
     const create = (fields: object): Promise<unknown> =>
       gateway.client.chat.completions.create({ model: 'tiny', messages, ...fields } as never)
