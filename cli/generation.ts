@@ -12,6 +12,7 @@ import {
   openLocalDraft,
   PeftModel,
   type PeftModelForCausalLM,
+  type Swarm,
   SwarmError,
   type Tokenizer
 } from '../client/index.ts'
@@ -115,6 +116,14 @@ export function addBaseModelOptions(command: Command): Command {
     .addOption(auditOption())
 }
 
+export const speculateOption = (): Option =>
+  new Option('--speculate <count>', 'speculative decoding: propose N tokens by prompt lookup (default: off)').argParser(
+    parseGuesses
+  )
+
+export const draftOption = (): Option =>
+  new Option('--draft <model>', 'speculative decoding with this small draft model, same tokenizer (default: off)')
+
 /**
  * Adds the options of a generation.
  * @param init.sampling what happens without --temperature, --top-k and --top-p
@@ -145,12 +154,8 @@ export function addGenerationOptions(
       parsePositive
     )
     .option('--length-penalty <power>', 'beam search: above 0 favours longer texts (default: 1)', parseNumber)
-    .option(
-      '--speculate <count>',
-      'speculative decoding: propose N tokens by prompt lookup (default: off)',
-      parseGuesses
-    )
-    .option('--draft <model>', 'speculative decoding with this small draft model, same tokenizer (default: off)')
+    .addOption(speculateOption())
+    .addOption(draftOption())
 }
 
 /** The flags as the SDK's options. Throws UsageError for flags that exclude each other. */
@@ -185,27 +190,29 @@ export interface OpenedModel {
   readonly draft: LocalDraft | null
 }
 
-/** Opens the model that the flags name, without adapter and draft. */
+/** Opens the model that the flags name, without adapter and draft. @param swarm joined already; default: as the flags say */
 export async function openBaseModel(
   path: string,
   flags: BaseModelFlags,
-  signal: AbortSignal
+  signal: AbortSignal,
+  swarm?: Swarm
 ): Promise<DistributedModelForCausalLM> {
-  return await AutoDistributedModelForCausalLM.fromPretrained(path, {
+  const options = {
     hub: hubOptions(flags),
     fromPeers: flags.fromPeers ? peersSettings() : undefined,
-    ...(await clientAccess(flags)),
     codec: flags.codec,
     requireDtype: flags.requireDtype,
     audit: flags.audit === undefined ? undefined : { probability: flags.audit },
     logger: createLogger(flags.logLevel),
     onProgress: showProgress(),
     signal
-  })
+  }
+  if (swarm !== undefined) return await swarm.openModel(path, options)
+  return await AutoDistributedModelForCausalLM.fromPretrained(path, { ...options, ...(await clientAccess(flags)) })
 }
 
 /** Opens the small model that proposes tokens; null where the flags name none. */
-async function openDraft(
+export async function openDraft(
   flags: Pick<ModelFlags, 'draft' | keyof HubFlags>,
   signal: AbortSignal
 ): Promise<LocalDraft | null> {

@@ -2,7 +2,7 @@
 import { Command, CommanderError, type OutputConfiguration } from 'commander'
 import { version } from '../common/version.ts'
 import { commands } from './commands/index.ts'
-import { inWordsOfFlags } from './errors/wording.ts'
+import { allCommands, inWordsOfFlags } from './errors/wording.ts'
 import { arrangeArguments } from './options/arguments.ts'
 import { exitStatus, reportError, signalStatus } from './terminal/terminal.ts'
 import { versionReport } from './versions.ts'
@@ -19,18 +19,21 @@ export function createProgram(output: OutputConfiguration = {}): Command {
     program.configureOutput().writeOut?.(`${versionReport()}\n`)
     throw new CommanderError(0, 'commander.version', version)
   })
-  for (const create of commands) {
-    const command = create()
-    program.addCommand(
-      command.copyInheritedSettings(program).showHelpAfterError(`Run 'swarm ${command.name()} --help' for usage.`)
-    )
-  }
+  for (const create of commands) program.addCommand(inherit(create(), program, 'swarm'))
   return program
+}
+
+/** Gives a command, and those below it, the settings of the program. */
+function inherit(command: Command, program: Command, path: string): Command {
+  const name = `${path} ${command.name()}`
+  for (const each of command.commands) inherit(each, program, name)
+  command.copyInheritedSettings(program).showHelpAfterError(`Run '${name} --help' for usage.`)
+  return command.enablePositionalOptions(command.commands.length > 0)
 }
 
 /** An option's variable that is empty is not set. So are those that the hub's library reads. */
 function unsetEmptyVariables(program: Command): void {
-  const named = program.commands.flatMap(({ options }) => options.flatMap(({ envVar }) => envVar ?? []))
+  const named = allCommands(program).flatMap(({ options }) => options.flatMap(({ envVar }) => envVar ?? []))
   for (const name of [...named, 'HF_HOME', 'HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE', 'XDG_CACHE_HOME']) {
     if (process.env[name]?.trim() === '') delete process.env[name]
   }
@@ -50,6 +53,8 @@ export async function runProgram(argv: readonly string[], program = createProgra
   if (first === 'help' && about !== undefined && !program.commands.some(each => each.name() === about)) {
     return await runProgram([about], program) // says that there is no such command, and which is near
   }
+  // options of `api keys` are its own, though `api` has some of the same names
+  program.enablePositionalOptions(program.commands.some(each => each.name() === first && each.commands.length > 0))
   unsetEmptyVariables(program)
   try {
     await program.parseAsync(arrangeArguments(program, argv), { from: 'user' })

@@ -6,12 +6,14 @@ import { addBaseModelOptions } from '../generation.ts'
 import { addAccessOptions } from '../options/access.ts'
 import { addLogOptions } from '../terminal/log-options.ts'
 import { interruptSignal } from '../terminal/terminal.ts'
+import { apiKeysCommand } from './api-keys.ts'
 
 export function apiCommand(): Command {
   const command = new Command('api')
     .description('serve an OpenAI-compatible API and a web page over models of a swarm')
     .argument('<model...>', 'folders, GGUF files or hub names; only embeddings, last norm and head are read')
     .action(api)
+  command.addCommand(apiKeysCommand())
   addAccessOptions(addBaseModelOptions(addGatewayOptions(command)))
   return addLogOptions(command).addHelpText(
     'after',

@@ -16,10 +16,15 @@ const others: readonly (readonly [name: string, flag: string])[] = [
 
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
+/** Every command of a program, also those below others. */
+export function allCommands(command: Command): Command[] {
+  return command.commands.flatMap(each => [each, ...allCommands(each)])
+}
+
 /** The message with each name that is an option of the SDK replaced by its flag. Parts of paths and of other names stay. */
 export function inWordsOfFlags(message: string, program: Command): string {
   const flags = new Map(others)
-  for (const option of program.commands.flatMap(({ options }) => options)) {
+  for (const option of allCommands(program).flatMap(({ options }) => options)) {
     const name = option.attributeName()
     if (/[a-z][A-Z]/.test(name) && option.long && !option.negate) flags.set(name, option.long)
   }

@@ -1,48 +1,85 @@
-// The models that a gateway serves, opened as the flags say.
-import type { DistributedModelForCausalLM } from '../../client/index.ts'
+// The models that a gateway serves, opened over one network as the flags say.
+import { joinSwarm, type Swarm } from '../../client/index.ts'
 import type { ModelRegistry } from '../../gateway/models/registry.ts'
+import type { ServedModel } from '../../gateway/models/served-model.ts'
 import { UsageError } from '../errors/usage.ts'
-import { openBaseModel, readTemplate } from '../generation.ts'
+import { openBaseModel, openDraft, readTemplate } from '../generation.ts'
+import { clientAccess } from '../options/access.ts'
+import { showProgress } from '../terminal/progress.ts'
+import { createLogger } from '../terminal/terminal.ts'
 import type { ApiFlags } from './options.ts'
 
-/** Opens the models one after the other and adds them to the registry. Those that are open are closed where one fails. */
+/** What is open, to be closed in the opposite order. */
+class Stack implements AsyncDisposable {
+  readonly #all: (() => Promise<void>)[] = []
+
+  add(close: () => Promise<void>): void {
+    this.#all.push(close)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const close of this.#all.splice(0).toReversed()) await close()
+  }
+}
+
+/** How the model answers, as the flags say. */
+async function speculationOf(flags: ApiFlags, signal: AbortSignal, open: Stack): Promise<ServedModel['speculation']> {
+  const { speculate } = flags
+  const draft = await openDraft(flags, signal)
+  if (draft !== null) {
+    open.add(() => draft.close())
+    return { draft, numAssistantTokens: speculate }
+  }
+  return speculate === undefined ? undefined : { promptLookupNumTokens: speculate }
+}
+
+/**
+ * Joins the swarm, opens the models one after the other, and adds them to the registry. What is open is closed where one fails.
+ * Throws UsageError for two models of one name, and for one draft beside several models.
+ */
 export async function openModels(
   paths: readonly string[],
   registry: ModelRegistry,
   flags: ApiFlags,
   signal: AbortSignal
-): Promise<AsyncDisposable> {
-  const source = flags.chatTemplate === undefined ? undefined : await readTemplate(flags.chatTemplate)
-  const opened: DistributedModelForCausalLM[] = []
-  const close = async (): Promise<void> => {
-    await Promise.all(opened.map(model => model.close()))
+): Promise<AsyncDisposable & { readonly swarm: Swarm }> {
+  if (flags.draft !== undefined && paths.length > 1) {
+    throw new UsageError(
+      `--draft proposes tokens for one model, found ${paths.length}: serve each by a gateway of its own`
+    )
   }
+  const source = flags.chatTemplate === undefined ? undefined : await readTemplate(flags.chatTemplate)
+  const open = new Stack()
   try {
+    const logger = createLogger(flags.logLevel)
+    const swarm = await joinSwarm({ ...(await clientAccess(flags)), logger, onProgress: showProgress(flags), signal })
+    open.add(() => swarm.close())
+    const speculation = await speculationOf(flags, signal, open)
     for (const path of paths) {
-      const model = await openBaseModel(path, flags, signal)
-      opened.push(model)
+      const model = await openBaseModel(path, flags, signal, swarm)
+      open.add(() => model.close())
       const { tokenizer, config } = model
       const { name } = model.parts.checkpoint
       if (registry.list().some(({ id }) => id === name)) {
         throw new UsageError(`${path}: another model is called '${name}': requests could not tell them apart`)
       }
+      const given = { specialTokens: tokenizer.specialTokens, file: flags.chatTemplate ?? '' }
       registry.add({
         id: name,
         baseId: null,
         model,
         tokenizer,
-        template:
-          source === undefined
-            ? tokenizer.chatTemplate
-            : { specialTokens: tokenizer.specialTokens, source, file: flags.chatTemplate! },
+        template: source === undefined ? tokenizer.chatTemplate : { ...given, source },
         contextLength: config.maxPositions,
         created: Math.floor(Date.now() / 1000),
+        ...(speculation !== undefined && { speculation }),
+        ...(flags.controlTokens && { promptControlTokens: true }),
         folder: null
       })
     }
-    return { [Symbol.asyncDispose]: close }
+    return { swarm, [Symbol.asyncDispose]: () => open[Symbol.asyncDispose]() }
   } catch (error) {
-    await close()
+    await open[Symbol.asyncDispose]()
     throw error
   }
 }

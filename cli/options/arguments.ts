@@ -1,6 +1,7 @@
 // Orders a command line: options first, each with its values, then `--` and the arguments. So options may stand before
 // arguments although some take several values, and a prompt may begin with a minus. Runs before commander parses.
 import { statSync } from 'node:fs'
+import { isIP } from 'node:net'
 import type { Command, Option } from 'commander'
 import { UsageError } from '../errors/usage.ts'
 
@@ -29,7 +30,10 @@ const isValueOf: Readonly<Record<string, (text: string) => boolean>> = {
   join: isAddress,
   announce: isAddress,
   peer: isAddress,
-  allow: isPeerOrFile
+  allow: isPeerOrFile,
+  cors: text => text === '*' || text.includes('://'),
+  trustedProxies: text => isIP(text.split('/')[0]!) !== 0,
+  allowedHosts: text => !/[/\\]/.test(text) && statSync(text, { throwIfNoEntry: false }) === undefined
 }
 
 /** Begins with a minus and is still no option: a number, or text with a space. */
@@ -131,10 +135,19 @@ function separate(command: Command, { options, rest, given }: Line): { options: 
   }
 }
 
+const subcommand = (command: Command, name: string): Command | undefined =>
+  command.commands.find(each => [each.name(), ...each.aliases()].includes(name))
+
 /** The same command line, in the order options, `--`, arguments. What names no command stays as it is. */
 export function arrangeArguments(program: Command, argv: readonly string[]): string[] {
-  const at = argv.findIndex(token => !token.startsWith('-'))
-  const command = program.commands.find(each => at !== -1 && [each.name(), ...each.aliases()].includes(argv[at]!))
+  let at = argv.findIndex(token => !token.startsWith('-'))
+  let command = at === -1 ? undefined : subcommand(program, argv[at]!)
+  for (let next = command; next !== undefined; ) {
+    next = argv[at + 1] === undefined ? undefined : subcommand(next, argv[at + 1]!)
+    if (next === undefined) break
+    command = next
+    at++
+  }
   const line = command && read(command, argv.slice(at + 1))
   if (command === undefined || line === undefined) return [...argv]
   const { options, operands } = separate(command, line)

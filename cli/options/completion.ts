@@ -20,6 +20,12 @@ const shown = (command: Command): readonly Option[] => command.options.filter(({
 
 const takesValue = ({ required, optional }: Option): boolean => required || optional
 
+/** What may stand first after a command: its commands, or the values of its first argument. */
+const firstWords = (command: Command): readonly string[] => [
+  ...command.commands.map(each => each.name()),
+  ...(command.registeredArguments[0]?.argChoices ?? [])
+]
+
 /** The start of a description, in one line. */
 function summary(description: string): string {
   const [first] = description.split(/[;(\n]/)
@@ -38,7 +44,7 @@ function bash(program: Command): string {
     const paths = options.filter(option => option.required && valuesOf(option).length === 0)
     const free = `        ${paths.flatMap(({ short, long }) => [short, long].filter(Boolean)).join('|')}) return ;;`
     const all = [...options.map(({ long, short }) => long ?? short), '--help'].join(' ')
-    const choices = command.registeredArguments[0]?.argChoices?.join(' ') ?? ''
+    const choices = firstWords(command).join(' ')
     return [
       `    ${command.name()})`,
       '      case "$previous" in',

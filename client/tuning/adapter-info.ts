@@ -25,6 +25,8 @@ export interface AdapterInfo {
   readonly task: TaskType
   /** tuning method, under its name in PEFT */
   readonly peftType: string
+  /** the model that it was trained over, as a path or a name of the hub; null: it names none */
+  readonly baseModel: string | null
   /** positions that the adapter takes before every input */
   readonly virtualTokens: number
   /** of the head that it brings; empty without one */
@@ -85,6 +87,7 @@ export async function readAdapterInfo(directory: string, options: { signal?: Abo
   return {
     task,
     peftType: String(fields.peft_type),
+    baseModel: typeof fields.base_model_name_or_path === 'string' ? fields.base_model_name_or_path : null,
     virtualTokens: typeof fields.num_virtual_tokens === 'number' ? fields.num_virtual_tokens : 0,
     head,
     numLabels,

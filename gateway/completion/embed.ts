@@ -1,6 +1,7 @@
 // Sequences of tokens as vectors of length 1. Knows no HTTP.
 import { rowView } from '../../common/rows.ts'
 import { ApiError } from '../errors.ts'
+import { currentMeter } from '../models/meter.ts'
 import type { ServedModel } from '../models/served-model.ts'
 
 /** positions of a batch, padding included: what servers compute and hold at once */
@@ -44,6 +45,7 @@ export async function embed(
     )
   }
   const vectors: Float32Array[] = []
+  currentMeter()?.prompt(rows.reduce((sum, row) => sum + row.length, 0))
   for (const places of batchesOf(rows)) {
     const { data, shape } = await model.embed(
       places.map(place => [...rows[place]!]),

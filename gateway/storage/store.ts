@@ -49,6 +49,11 @@ export class Store {
     if (this.folder === null) return
     const holder = (): string | undefined => this.database.get<{ text: string }>('SELECT text FROM holder')?.text
     this.#unlock = takeLock(join(this.folder, 'gateway.lock'), holder)
+    this.describe(description)
+  }
+
+  /** Says anew who this gateway is. */
+  describe(description: string): void {
     this.database.transaction(() => {
       this.database.run('DELETE FROM holder')
       this.database.run('INSERT INTO holder (text) VALUES (?)', description)

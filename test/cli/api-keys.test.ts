@@ -1,0 +1,75 @@
+// swarm api keys: what it prints, and what it keeps. One process for all.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openStore } from '../../gateway/storage/store.ts'
+import { temporaryFolder } from '../model/support.ts'
+import { runHere } from './run.ts'
+
+test('keys are made, shown once, listed without their text, and revoked', async context => {
+  const home = await temporaryFolder(context)
+  const before = process.env.SWARM_HOME
+  process.env.SWARM_HOME = home
+  context.after(() => {
+    if (before === undefined) delete process.env.SWARM_HOME
+    else process.env.SWARM_HOME = before
+  })
+  assert.match(
+    (await runHere('api', 'keys', 'list')).stdout,
+    /^no keys: make one with 'swarm api keys create <name>'\n$/
+  )
+
+  const made = await runHere('api', 'keys', 'create', 'my lab', '--requests-per-minute', '60', '--operator')
+  assert.equal(made.status, undefined)
+  const key = made.stdout.trim()
+  assert.match(key, /^sk-swarm-[0-9a-f]{12}-[\w-]{43}$/)
+  assert.match(made.stderr, /of 'my lab': keep it safe, it is not shown again/)
+
+  const listed = await runHere('api', 'keys', 'list')
+  assert.match(listed.stdout, /my lab +\d{4}-\d\d-\d\d +- +60 requests\/min +operator +valid\n/)
+  assert.equal(listed.stdout.includes(key), false)
+
+  const again = await runHere('api', 'keys', 'create', 'my lab')
+  assert.deepEqual([again.status, /a valid key named 'my lab' exists/.test(again.stderr)], [1, true])
+
+  const second = JSON.parse((await runHere('api', 'keys', 'create', 'ci', '--json', '--tokens-per-minute=1000')).stdout)
+  assert.deepEqual([second.name, second.tokensPerMinute, second.operator], ['ci', 1000, false])
+  assert.match((await runHere('api', 'keys', 'revoke', second.id)).stdout, /^revoked key \w+ of 'ci'\n$/)
+  assert.equal((await runHere('api', 'keys', 'revoke', 'ci')).status, 1)
+
+  const rows = JSON.parse((await runHere('api', 'keys', 'list', '--json')).stdout)
+  assert.deepEqual(
+    rows.map(({ name, revoked }: { name: string; revoked: number | null }) => [name, revoked !== null]),
+    [
+      ['my lab', false],
+      ['ci', true]
+    ]
+  )
+  const store = await openStore(home)
+  assert.equal(store.keys.recognize(key)?.name, 'my lab')
+  assert.equal(store.keys.recognize(second.key), null)
+  store.close()
+})
+
+test('what cannot be served safely or at all is said before anything is opened', async context => {
+  const home = await temporaryFolder(context)
+  const before = process.env.SWARM_HOME
+  process.env.SWARM_HOME = home
+  context.after(() => {
+    if (before === undefined) delete process.env.SWARM_HOME
+    else process.env.SWARM_HOME = before
+  })
+  const told = async (...argv: string[]) => {
+    const { status, stderr } = await runHere('api', 'models/tiny', '--join', '127.0.0.1:1', ...argv)
+    assert.equal(status, 2, stderr)
+    return stderr
+  }
+  const needsKey =
+    /the API needs a key, and there is none: make one with 'swarm api keys create <name>', or .*--no-auth/
+  for (const flags of [['--host', '0.0.0.0'], ['--host', '::'], ['--auth'], ['--trusted-proxies', '10.0.0.0/8']]) {
+    assert.match(await told(...flags), needsKey)
+  }
+  assert.match(await told('--cors', 'https://page.example/chat'), /--cors .*: expected an origin such as/)
+  assert.match(await told('--trusted-proxies', 'nginx', '--no-auth'), /expected addresses or ranges.*found 'nginx'/)
+  assert.match(await told('--tls-cert', 'a.pem'), /--tls-cert and --tls-key: expected both or none/)
+  assert.match(await told('models/other', '--draft', 'models/tiny'), /--draft proposes tokens for one model, found 2/)
+})
