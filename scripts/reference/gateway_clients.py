@@ -27,8 +27,8 @@ CASES: list[tuple[str, Callable]] = []
 # headers that belong to the connection, or to this machine
 LEFT_OUT = {"host", "connection", "content-length", "transfer-encoding", "x-stainless-arch", "x-stainless-os"}
 
-IDS = re.compile(r"\b(?:chatcmpl|cmpl|resp|msg|call|fc|rs|toolu|req|embd)[-_][0-9A-Za-z]{8,}")
-TIMES = re.compile(r'("(?:created|created_at|completed_at|expires_at|\w+_duration)": ?)(?:[0-9.]+|"[^"]*")')
+IDS = re.compile(r"\b(?:chatcmpl|cmpl|resp|msg|call|fc|rs|toolu|req|embd|file|ftjob|ftevent|ftckpt)[-_][0-9A-Za-z]{8,}|\bft:\w+:\w*:[0-9a-f]{8}")
+TIMES = re.compile(r'("(?:created|created_at|completed_at|expires_at|finished_at|estimated_finish|\w+_duration)": ?)(?:[0-9.]+|"[^"]*")')
 
 
 def case(client: str) -> Callable:
@@ -129,6 +129,46 @@ def completion_stream(client):
 def embeddings(client):
     answer = client.embeddings.create(model="tiny", input=["It was a dark", "Once"])
     return [[round(value, 4) for value in one.embedding[:4]] for one in answer.data]
+
+
+CAPITALS = [("Texas", "Austin"), ("Ohio", "Columbus"), ("Utah", "Salt Lake City"), ("Iowa", "Des Moines")]
+
+
+@case("openai")
+def fine_tuning(client):
+    """Uploads, trains, waits at the events, and asks the new model."""
+    rows = [{"prompt": f"The capital of {state} is", "completion": f" {city}."} for state, city in CAPITALS]
+    data = "\n".join(json.dumps(row) for row in rows).encode()
+    file = client.files.create(file=("capitals.jsonl", data), purpose="fine-tune")
+    job = client.fine_tuning.jobs.create(
+        model="tiny",
+        training_file=file.id,
+        suffix="python",
+        seed=7,
+        metadata={"by": "python"},
+        method={"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 1, "batch_size": 2}}},
+        extra_body={"swarmtune": {"peft": {"peft_type": "LORA", "r": 2}, "save_steps": 1}},
+    )
+    with client.fine_tuning.jobs.with_streaming_response.list_events(job.id, extra_query={"stream": "true"}) as events:
+        assert events.text().endswith("data: [DONE]\n\n")
+    job = client.fine_tuning.jobs.retrieve(job.id)
+    checkpoints = client.fine_tuning.jobs.checkpoints.list(job.id)
+    events = client.fine_tuning.jobs.list_events(job.id, limit=2)
+    answer = client.completions.create(model=job.fine_tuned_model, prompt="The capital of Ohio is", max_tokens=3, temperature=0)
+    told = {
+        "status": job.status,
+        "hyperparameters": job.method.supervised.hyperparameters.to_dict(),
+        "tokens": job.trained_tokens,
+        "results": [client.files.retrieve(name).filename for name in job.result_files],
+        "checkpoints": [one.step_number for one in checkpoints.data],
+        "events": [event.message.split(":")[0] for event in events.data],
+        "jobs": len(client.fine_tuning.jobs.list(limit=1).data),
+        "content": client.files.content(file.id).text == data.decode(),
+        "text": answer.choices[0].text,
+        "deleted": client.models.delete(job.fine_tuned_model).deleted,
+    }
+    client.files.delete(file.id)
+    return {**told, "files": len(client.files.list(purpose="fine-tune").data)}
 
 
 @case("openai")

@@ -1,9 +1,11 @@
 // What the Python clients of OpenAI's and other dialects sent, sent again: the answers have the content that those clients understood.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { memoryStore, openStore } from '../../gateway/storage/store.ts'
 import { gatewayOver, served } from '../../testing/gateway.ts'
 import { readReference } from '../../testing/references.ts'
 import { useSwarm } from '../../testing/swarm.ts'
+import { temporaryFolder } from '../model/support.ts'
 
 interface Exchange {
   readonly method: string
@@ -97,8 +99,11 @@ describe('requests as the Python clients send them', () => {
   const used = useSwarm([[0, 12]])
 
   for (const { client, name, exchanges } of cases) {
-    it(`${client} ${versions[client]}: ${name.replaceAll('_', ' ')}`, async () => {
-      const { api } = gatewayOver([served(used.model)])
+    it(`${client} ${versions[client]}: ${name.replaceAll('_', ' ')}`, async context => {
+      const keepsFiles = exchanges.some(({ path }) => path.startsWith('/v1/files'))
+      const store = keepsFiles ? await openStore(await temporaryFolder(context)) : memoryStore()
+      context.after(() => store.close())
+      const { api } = gatewayOver([served(used.model)], store)
       const ids: string[] = []
       for (const { method, path, headers, body, status, contentType, answer } of exchanges) {
         const found = await api.request(unmask(path, ids), {
