@@ -1,6 +1,7 @@
 // Ollama's embeddings: pooled hidden states.
 import { createRoute, z } from '@hono/zod-openapi'
-import { ApiError, invalid } from '../errors.ts'
+import { embed } from '../completion/embed.ts'
+import { invalid } from '../errors.ts'
 import type { Routes } from '../http/api.ts'
 import { requestAbort } from '../http/sse.ts'
 import type { ServedModel } from '../models/served-model.ts'
@@ -18,7 +19,7 @@ const embedBody = z
       .boolean()
       .nullish()
       .describe('false: a text that is too long is an error; default: its end is left out'),
-    dimensions: z.int().min(1).nullish().describe('Keeps this many numbers of each vector')
+    dimensions: z.int().min(1).nullish().describe('Numbers of a vector: only as many as the model has')
   })
   .openapi('OllamaEmbed')
 
@@ -62,29 +63,19 @@ const embeddingsRoute = createRoute({
   }
 })
 
-/** Token ids of a text. Throws ApiError 400 for none, and for too many where they are not to be left out. */
-function idsOf(
-  { id, tokenizer, contextLength }: ServedModel,
-  text: string,
-  place: string,
-  truncate: boolean
-): number[] {
-  const ids = tokenizer.encode(text, { plainText: true })
-  if (ids.length === 0) throw invalid(`${place}: expected a text, found an empty one`, place)
-  if (ids.length <= contextLength) return ids
-  if (truncate) return ids.slice(0, contextLength)
-  throw new ApiError(`${place}: takes ${ids.length} tokens, the model '${id}' has room for ${contextLength}`, {
-    status: 400,
-    code: 'context_length_exceeded',
-    param: place
+/** Token ids of texts, cut where they are to be. Throws ApiError 400 for an empty one. */
+function rowsOf(
+  { tokenizer, contextLength }: ServedModel,
+  texts: readonly string[],
+  params: (row: number) => string,
+  cut: boolean
+) {
+  return texts.map((text, row) => {
+    const ids = tokenizer.encode(text, { plainText: true })
+    const param = params(row)
+    if (ids.length === 0) throw invalid(`${param}: expected a text, found an empty one`, param)
+    return cut ? ids.slice(0, contextLength) : ids
   })
-}
-
-/** The first numbers of a vector, made to have length 1. */
-function normalized(vector: Float32Array, dimensions: number): number[] {
-  const kept = vector.subarray(0, dimensions)
-  const length = Math.hypot(...kept)
-  return Array.from(kept, value => (length === 0 ? 0 : value / length))
 }
 
 export const embedRoutes: Routes = (api, { models }) => {
@@ -93,24 +84,19 @@ export const embedRoutes: Routes = (api, { models }) => {
     const { model: name, input, truncate, dimensions } = c.req.valid('json')
     const served = modelNamed(models, name)
     const { hiddenSize } = served.model.config
-    if (dimensions && dimensions > hiddenSize) {
-      throw invalid(`dimensions: the model '${served.id}' has ${hiddenSize}, found ${dimensions}`, 'dimensions')
+    if (dimensions && dimensions !== hiddenSize) {
+      const found = `vectors of '${served.id}' have ${hiddenSize} numbers and mean nothing when cut, found ${dimensions}`
+      throw invalid(`dimensions: ${found}; leave it out`, 'dimensions')
     }
-    const texts = [input].flat()
-    const rows = texts.map((text, index) =>
-      idsOf(served, text, typeof input === 'string' ? 'input' : `input[${index}]`, truncate !== false)
-    )
+    const params = (row: number): string => (typeof input === 'string' ? 'input' : `input[${row}]`)
+    const rows = rowsOf(served, [input].flat(), params, truncate !== false)
     const readyAt = performance.now()
     const { signal } = requestAbort(c)
-    const pooled = rows.length === 0 ? null : await served.model.embed(rows, { signal })
-    const width = pooled?.shape[1] ?? 0
-    const embeddings = rows.map((_, row) =>
-      normalized(pooled!.data.subarray(row * width, (row + 1) * width), dimensions ?? width)
-    )
+    const vectors = await embed(served, rows, { signal, params })
     return c.json(
       {
         model: name,
-        embeddings,
+        embeddings: vectors.map(vector => [...vector]),
         total_duration: Math.round((performance.now() - startedAt) * 1e6),
         load_duration: Math.round((readyAt - startedAt) * 1e6),
         prompt_eval_count: rows.reduce((sum, ids) => sum + ids.length, 0)
@@ -123,7 +109,10 @@ export const embedRoutes: Routes = (api, { models }) => {
     const served = modelNamed(models, name)
     if (prompt === '') return c.json({ embedding: [] }, 200)
     const { signal } = requestAbort(c)
-    const { data } = await served.model.embed([idsOf(served, prompt, 'prompt', true)], { signal })
+    const { data } = await served.model.embed(
+      rowsOf(served, [prompt], () => 'prompt', true),
+      { signal }
+    )
     return c.json({ embedding: [...data] }, 200)
   })
 }

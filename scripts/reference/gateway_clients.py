@@ -311,8 +311,8 @@ def ollama_generate_stream(client):
 
 @case("ollama")
 def ollama_embed(client):
-    vectors = client.embed("tiny", ["It was a dark", "Once"], dimensions=2).embeddings
-    return [[round(number, 3) for number in vector] for vector in vectors]
+    vectors = client.embed("tiny", ["It was a dark", "Once"], truncate=False).embeddings
+    return [[round(number, 3) for number in vector[:2]] for vector in vectors]
 
 
 @case("ollama")
