@@ -10,6 +10,6 @@ RUN mkdir -p /data && chown node:node /data
 USER node
 ENV SWARM_HOME=/data ORT_DISABLE_TELEMETRY=1
 VOLUME /data
-EXPOSE 31330 9464
+EXPOSE 31330 9464 8000
 ENTRYPOINT ["node", "cli/bin.js"]
 CMD ["--help"]
