@@ -9,6 +9,7 @@ import type { FuzzTarget } from '../target.ts'
 /** So that the longest answers end soon. */
 const contextLength = 64
 const bodiesOfARoute = 2
+const origin = 'http://127.0.0.1'
 
 interface Operation {
   readonly requestBody?: { readonly content?: Readonly<Record<string, { readonly schema?: Schema }>> }
@@ -113,9 +114,9 @@ async function run(input: Uint8Array): Promise<void> {
   const { api } = await started
   const { line, body } = split(input)
   const [, method = '', path = ''] = /^([A-Z]+) (\/[!-~]*)$/.exec(line) ?? []
-  if (!/^(GET|POST|DELETE|PUT|PATCH|HEAD)$/.test(method) || !URL.canParse(path, 'http://127.0.0.1')) return
+  if (!/^(GET|POST|DELETE|PUT|PATCH|HEAD)$/.test(method) || !URL.canParse(`${origin}${path}`)) return
   const hasBody = method !== 'GET' && method !== 'HEAD'
-  const answer = await api.request(path, {
+  const answer = await api.request(`${origin}${path}`, {
     method,
     ...(hasBody && { body, headers: { 'content-type': 'application/json' } })
   })
@@ -128,7 +129,7 @@ async function run(input: Uint8Array): Promise<void> {
   }
   if (status >= 500 && status !== notImplemented) throw new Error(`a failure of ours: ${said}`)
   if (method === 'HEAD') return
-  const { pathname } = new URL(path, 'http://127.0.0.1')
+  const { pathname } = new URL(`${origin}${path}`)
   const { message, param } = errorOf(pathname, text)
   if (typeof message !== 'string' || message === '') throw new Error(`an error without a message: ${said}`)
   if (message.includes('\n')) throw new Error(`an error of several lines: ${said}`)
