@@ -36,6 +36,7 @@ export {
   type GenerationStep,
   type Guess,
   type LogitsProcessor,
+  logprobsOf,
   promptLookup,
   type SamplingOptions,
   type SpeculationPass,

@@ -1,7 +1,7 @@
 // Generation: options, the loop, and the pure pieces that it is made of.
 export { type Draft, type DraftOptions, type Guess, lookUp, promptLookup } from './draft.ts'
 export { generate, generateIds } from './generate.ts'
-export type { TokenLogprobs } from './logprobs.ts'
+export { logprobsOf, type TokenLogprobs } from './logprobs.ts'
 export type { GenerationModel, GenerationStep } from './model.ts'
 export type { GenerationOptions, SpeculationPass } from './options.ts'
 export { type LogitsProcessor, repetitionPenalty, temperature, topK, topP } from './processors.ts'

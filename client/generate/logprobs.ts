@@ -20,7 +20,11 @@ function highest(scores: Float32Array, count: number): number[] {
   return best
 }
 
-/** @param logits of the model, `[vocab]` */
+/**
+ * The probability of a token and of the likeliest ones, as natural logarithms.
+ * @param logits of the model, `[vocab]`
+ * @param count of the likeliest tokens
+ */
 export function logprobsOf(logits: Float32Array, token: number, count: number): TokenLogprobs {
   const most = logits.reduce((greatest, logit) => Math.max(greatest, logit), -Infinity)
   let total = 0

@@ -1,11 +1,13 @@
 // Completions over a swarm: how tokens are chosen, what the text is cut at, probabilities of tokens, and when a session ends.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { loadTokenizer } from '../../client/index.ts'
 import { complete } from '../../gateway/completion/complete.ts'
+import { scorePrompt } from '../../gateway/completion/prompt-scores.ts'
 import type { CompletionEvent, CompletionRequest, Sampling, ScoredToken } from '../../gateway/completion/request.ts'
-import { shownBytes } from '../../gateway/completion/token-scores.ts'
+import { scoredToken, shownBytes } from '../../gateway/completion/token-scores.ts'
 import { served } from '../../testing/gateway.ts'
-import { collectAll } from '../../testing/references.ts'
+import { collectAll, referencePath } from '../../testing/references.ts'
 import { until, useSwarm } from '../../testing/swarm.ts'
 
 /** Text of each choice. */
@@ -159,6 +161,49 @@ describe('completions', () => {
     const hidden = await answer({ ...sampling, stop: [] }, { constraint, topLogprobs: 0 })
     assert.equal(textsOf(hidden)[0], 'a 😀 b')
     assert.equal(bytesOf(hidden.flatMap(({ logprobs }) => logprobs)), 'a 😀 b')
+  })
+
+  it('scores the tokens of a prompt as an answer with the same tokens has scored them', async () => {
+    const { tokenizer } = used.model
+    const prompt = tokenizer.encode('It was a dark')
+    const { signal } = new AbortController()
+    const answered = await answer({ temperature: 0, maxTokens: 6 }, { prompt, topLogprobs: 2 })
+    const expected = answered.flatMap(({ logprobs }) => logprobs)
+    const model = served(used.model)
+    const whole = [...prompt, ...idsOf(answered)]
+    const [first, ...scores] = await scorePrompt({ model, prompt: whole, topLogprobs: 2, signal })
+    assert.equal(first!.logprob, null)
+    assert.equal(Buffer.from([first!, ...scores].flatMap(({ bytes }) => bytes)).toString(), tokenizer.decode(whole))
+    const found = scores.slice(prompt.length - 1)
+    assert.deepEqual(
+      found.map(({ id, text, top }) => [id, text, top.map(other => other.id)]),
+      expected.map(({ id, text, top }) => [id, text, top.map(other => other.id)])
+    )
+    for (const [at, { logprob }] of found.entries()) assert.ok(Math.abs(logprob! - expected[at]!.logprob) < 0.02)
+    const small = served(used.model, { contextLength: 4 })
+    await assert.rejects(scorePrompt({ model: small, prompt: whole, signal }), /at most 4 tokens, found/)
+  })
+
+  it('guesses tokens where the model says so, with the same answer', async () => {
+    const prompt = used.model.tokenizer.encode('the cat sat on the mat, the cat sat on the')
+    const sampling = { temperature: 0, maxTokens: 24, frequencyPenalty: 0.2, stop: ['!!'] }
+    const plain = await answer(sampling, { prompt, topLogprobs: 1 })
+    const model = served(used.model, { speculation: { promptLookupNumTokens: 3 } })
+    const guessed = await answer(sampling, { prompt, topLogprobs: 1, model })
+    assert.deepEqual(idsOf(guessed), idsOf(plain))
+    assert.equal(textsOf(guessed)[0], textsOf(plain)[0])
+    assert.equal((await answer(sampling, { prompt, model, n: 2 })).length, 48)
+  })
+
+  it('shows a token of SentencePiece with its space', async () => {
+    const tokenizer = await loadTokenizer(referencePath('sentence-piece'))
+    const ids = tokenizer.encode('Hello world, hello', { addSpecialTokens: false })
+    const texts = ids
+      .slice(1)
+      .map((id, at) => scoredToken(tokenizer, ids.slice(0, at + 1), id, { logprob: 0, top: [] }))
+    const joined = tokenizer.decode(ids.slice(0, 1)) + texts.map(({ text }) => text).join('')
+    assert.equal(joined, tokenizer.decode(ids))
+    assert.ok(texts.some(({ text }) => text.startsWith(' ')))
   })
 
   it('writes bytes that are no characters as OpenAI does', () => {

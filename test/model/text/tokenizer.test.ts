@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import fc from 'fast-check'
 import { createTextStream } from '../../../model/text/text-stream.ts'
+import { createTextTokenizer } from '../../../model/text/tokenization/text-tokenizer.ts'
 import { loadTokenizer, type Tokenizer } from '../../../model/text/tokenizer.ts'
 import { rejectsWith } from '../support.ts'
 
@@ -84,6 +85,31 @@ describe('text streamed while ids arrive', () => {
       }),
       { numRuns: 200 }
     )
+  })
+})
+
+describe('bytes of tokens', () => {
+  const bytesOf = (vocab: Readonly<Record<string, number>>, decoder: object): (readonly number[] | null)[] => {
+    const rules = createTextTokenizer({ model: { type: 'BPE', vocab, merges: [] }, decoder, added_tokens: [] }, 'test')
+    return [...Object.values(vocab), 99].map(id => rules.bytesOf(id))
+  }
+
+  test('are those of byte-level tokens, parts of characters too', () => {
+    const vocab = { a: 0, Ġb: 1, ðŁ: 2, '€': 3 }
+    assert.deepEqual(bytesOf(vocab, { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true }), [
+      [0x61],
+      [0x20, 0x62],
+      [0xf0, 0x9f],
+      // no character of such a vocabulary: its own text
+      [0xe2, 0x82, 0xac],
+      null
+    ])
+  })
+
+  test('are those of byte fallback, and of no other token beside it', () => {
+    const decoder = { type: 'Sequence', decoders: [{ type: 'ByteFallback' }, { type: 'Fuse' }] }
+    assert.deepEqual(bytesOf({ '▁a': 0, '<0xF0>': 1, '<0x0A>': 2 }, decoder), [null, [0xf0], [0x0a], null])
+    assert.deepEqual(bytesOf({ '▁a': 0 }, { type: 'Fuse' }), [null, null])
   })
 })
 
