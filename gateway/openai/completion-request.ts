@@ -13,7 +13,7 @@ export const completionBody = z
     model: z.string().describe('A name that GET /v1/models lists'),
     prompt: textInput.describe('A text, several, token ids, or several lists of them'),
     ...samplingFields,
-    max_tokens: z.int().min(1).nullish().describe('Most tokens of a choice; default 16'),
+    max_tokens: z.int().min(0).nullish().describe('Most tokens of a choice; default 16'),
     n: z
       .int()
       .min(1)

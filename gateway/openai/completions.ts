@@ -1,6 +1,6 @@
 // OpenAI's older completions of plain prompts, which base models are used with.
 import { createRoute } from '@hono/zod-openapi'
-import { complete } from '../completion/complete.ts'
+import { checkCompletion, complete } from '../completion/complete.ts'
 import type { CompletionRequest } from '../completion/request.ts'
 import type { Routes } from '../http/api.ts'
 import { requestAbort, streamEvents } from '../http/sse.ts'
@@ -13,6 +13,7 @@ import {
   toTextCompletion
 } from './completion-answer.ts'
 import { completionBody, toCompletionRequests } from './completion-request.ts'
+import { renameParam } from './fields.ts'
 
 const route = createRoute({
   method: 'post',
@@ -54,6 +55,12 @@ export const completionRoutes: Routes = (api, { models }) => {
     const model = models.get(body.model)
     const { signal, abort } = requestAbort(c)
     const { requests, prompts } = toCompletionRequests(body, model, signal)
+    // none is begun where one of them cannot be answered
+    try {
+      for (const request of requests) checkCompletion(request)
+    } catch (error) {
+      throw renameParam(error, { messages: 'prompt' })
+    }
     const form: CompletionForm = {
       head: newHead('cmpl-', model.id),
       prompts,

@@ -41,11 +41,13 @@ export const systemRole = (role: 'developer' | 'system', model: ServedModel): st
 /** Which tools may be called: as a dialect's choice, or some of them. */
 export type GivenChoice = ToolChoice | { readonly allowed: readonly string[]; readonly mode: 'auto' | 'required' }
 
-/** Throws ApiError 400 where the choice names a function that is not among the tools. */
+/** Throws ApiError 400 for tools of the same name, and where the choice names one that is not there. */
 export function toTools(
   tools: readonly Tool[],
   choice: GivenChoice | undefined
 ): Pick<ChatRequest, 'tools' | 'toolChoice'> {
+  const repeated = tools.find(({ name }, at) => tools.findIndex(other => other.name === name) !== at)
+  if (repeated !== undefined) throw invalid(`tools: two are called '${repeated.name}'; names must differ`, 'tools')
   const known = (name: string): void => {
     if (tools.some(tool => tool.name === name)) return
     const names = tools.map(tool => tool.name).join(', ')

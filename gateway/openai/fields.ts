@@ -1,6 +1,7 @@
 // Fields that OpenAI's endpoints share, and fields that are known but not supported.
 import { z } from '@hono/zod-openapi'
 import type { Sampling } from '../completion/request.ts'
+import { ApiError } from '../errors.ts'
 
 /** `false`, `"auto" or "default"`: the values that such a schema lets pass, of those that stand for nothing. */
 function valuesOf(schema: z.core.$ZodType): string {
@@ -138,4 +139,12 @@ export function toSampling(body: SamplingFields, maxTokens: number | null | unde
     stop: stop === null || stop === undefined ? undefined : typeof stop === 'string' ? [stop] : stop,
     maxTokens: maxTokens ?? undefined
   }
+}
+
+/** The error with the names that an endpoint gives to fields, where it is of one of these. */
+export function renameParam(error: unknown, names: Readonly<Record<string, string>>): unknown {
+  const name = error instanceof ApiError && error.param !== null ? names[error.param] : undefined
+  if (!(error instanceof ApiError) || name === undefined) return error
+  const { message, status, type, code, retryAfter } = error
+  return new ApiError(message, { status, type, code, param: name, retryAfter, cause: error })
 }

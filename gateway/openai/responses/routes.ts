@@ -6,7 +6,7 @@ import { ApiError } from '../../errors.ts'
 import type { GatewayContext, Routes } from '../../http/api.ts'
 import { requestAbort, streamEvents } from '../../http/sse.ts'
 import type { ItemRow } from '../../storage/responses.ts'
-import { refused } from '../fields.ts'
+import { refused, renameParam } from '../fields.ts'
 import {
   newResponse,
   ResponseBuilder,
@@ -151,10 +151,14 @@ export const responseRoutes: Routes = (api, { models, store }) => {
       })
     }
     async function* events() {
-      for await (const event of toResponseEvents(answerChat(request), builder)) {
-        // stored before the client knows that it is complete: its next request may continue it at once
-        if (event.type === 'response.completed' || event.type === 'response.incomplete') keep(event.response)
-        yield event
+      try {
+        for await (const event of toResponseEvents(answerChat(request), builder)) {
+          // stored before the client knows that it is complete: its next request may continue it at once
+          if (event.type === 'response.completed' || event.type === 'response.incomplete') keep(event.response)
+          yield event
+        }
+      } catch (error) {
+        throw renameParam(error, { messages: 'input', max_tokens: 'max_output_tokens' })
       }
     }
     if (!body.stream) {

@@ -105,4 +105,30 @@ describe('chat completions', () => {
       /messages\[0\]\.content\[0\]: type 'image_url' is not supported: the models read text only/
     )
   })
+
+  it('says how many tokens a prompt has that is too long, and how many there is room for', async () => {
+    const { maxPositions } = used.model.config
+    const text = 'It was a dark and stormy night. '.repeat(maxPositions / 8)
+    const { client } = gateway
+    const long = [{ role: 'user' as const, content: text }]
+    const plain = used.model.tokenizer.encode(text).length
+    const asks: readonly (readonly [string, number, () => Promise<unknown>])[] = [
+      ['messages', plain + 11, () => client.chat.completions.create({ model: 'tiny', messages: long })],
+      ['messages', plain + 11, () => client.chat.completions.create({ model: 'tiny', messages: long, stream: true })],
+      ['prompt', plain, () => client.completions.create({ model: 'tiny', prompt: text })],
+      ['prompt', plain, () => client.completions.create({ model: 'tiny', prompt: ['It', text], stream: true })],
+      ['input', plain + 11, () => client.responses.create({ model: 'tiny', input: text })],
+      ['input', plain + 11, () => client.responses.create({ model: 'tiny', input: text, stream: true })],
+      ['input', plain, () => client.embeddings.create({ model: 'tiny', input: text })]
+    ]
+    for (const [param, tokens, asked] of asks) {
+      await assert.rejects(asked(), (error: InstanceType<typeof OpenAI.APIError>) => {
+        assert.ok(error instanceof OpenAI.BadRequestError, String(error))
+        assert.deepEqual([error.code, error.param], ['context_length_exceeded', param])
+        assert.match(error.message, new RegExp(`\\b${tokens}\\b.*`))
+        assert.match(error.message, new RegExp(`\\b${maxPositions}\\b`))
+        return true
+      })
+    }
+  })
 })
