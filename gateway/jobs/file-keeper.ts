@@ -40,18 +40,15 @@ export interface FileKeeperInit {
 }
 
 /** What the file system says as what the caller is told. */
-function writeFault(cause: unknown): unknown {
+export function writeFault(cause: unknown): unknown {
   const { code } = cause as NodeJS.ErrnoException
   if (code !== 'ENOSPC' && code !== 'EDQUOT') return cause
-  return new ApiError(
-    'the disk of the gateway has no room for the file: nothing of it was kept; free some space there',
-    {
-      status: 507,
-      code: 'disk_full',
-      param: 'file',
-      cause
-    }
-  )
+  return new ApiError('the disk of the gateway has no room: nothing was kept; free some space there, then try again', {
+    status: 507,
+    code: 'disk_full',
+    param: 'file',
+    cause
+  })
 }
 
 export class FileKeeper {

@@ -54,6 +54,8 @@ export interface Job extends JobRequest {
   /** optimizer steps done, and of the whole run; 0 until it is known */
   step: number
   total: number
+  /** 0 until it is known */
+  stepsPerEpoch: number
   /** seconds since 1970; null while nothing is known */
   estimatedFinish: number | null
   /** tokens of the examples that were trained on, each as often as it was */
@@ -86,6 +88,13 @@ export function wrongState({ id, state }: Job, wanted: string, why: string): Api
     code: 'invalid_job_state',
     param: 'fine_tuning_job_id'
   })
+}
+
+/** What the operator is to start before a job can go on; null where that would not help. */
+export function whatToStart(error: unknown): string | null {
+  if (error instanceof SwarmError && error.retryable) return 'Start the servers that are missing'
+  const isElsewhere = error instanceof ApiError && ['model_not_found', 'codec_mismatch'].includes(error.code ?? '')
+  return isElsewhere ? 'Start the gateway as it was when the job began' : null
 }
 
 /** What a job's owner is told of its failure; paths on the server are none of their business. */

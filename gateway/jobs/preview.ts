@@ -14,6 +14,7 @@ import {
   train,
   writeConfigYaml
 } from '../../client/index.ts'
+import { SerialQueue, throwIfAborted } from '../../common/async.ts'
 import { plural } from '../../common/plural.ts'
 import { second } from '../../common/units.ts'
 import { invalid } from '../errors.ts'
@@ -88,6 +89,8 @@ interface Draft {
 export class JobPreviewer {
   readonly #models: ModelRegistry
   readonly #files: FileKeeper
+  /** files are read one at a time: a reader holds all examples in memory */
+  readonly #turns = new SerialQueue()
 
   constructor({ models, files }: { models: ModelRegistry; files: FileKeeper }) {
     this.#models = models
@@ -143,7 +146,7 @@ export class JobPreviewer {
         .reduce((sum, example) => sum + lengths[example]!, 0)
     const tuned = await getPeftModel(base.model, toPeftConfig(config.peft, plan.total), { seed: config.seed, signal })
     try {
-      const { outputDir, loadBestModelAtEnd, earlyStoppingPatience, ...options } = toTrainOptions(config)
+      const { outputDir, loadBestModelAtEnd, earlyStoppingPatience, saveStrategy, ...options } = toTrainOptions(config)
       const times: number[] = [performance.now()]
       const running = { ...options, maxSteps: 2, padTokenId: padTokenIdOf(base), signal }
       for await (const _ of train(tuned, examples, running)) times.push(performance.now())
@@ -174,7 +177,14 @@ export class JobPreviewer {
     }
   }
 
-  async #draft(request: JobRequest, signal: AbortSignal | undefined): Promise<Draft> {
+  #draft(request: JobRequest, signal: AbortSignal | undefined): Promise<Draft> {
+    return this.#turns.run(() => {
+      throwIfAborted(signal)
+      return this.#read(request, signal)
+    })
+  }
+
+  async #read(request: JobRequest, signal: AbortSignal | undefined): Promise<Draft> {
     const base = trainableBase(this.#models, request.model)
     const training = this.#files.get(request.trainingFile, 'training_file')
     const validation =

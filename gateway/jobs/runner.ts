@@ -9,9 +9,9 @@ import { ApiError, invalid } from '../errors.ts'
 import type { ModelRegistry } from '../models/registry.ts'
 import type { JobStore } from '../storage/jobs.ts'
 import { type FileNames, loadJobData, placesOver, trainableBase } from './data.ts'
-import type { FileKeeper } from './file-keeper.ts'
+import { type FileKeeper, writeFault } from './file-keeper.ts'
 import { newId, unixTime } from './ids.ts'
-import { endStates, faultOf, type Job, type JobRequest, wrongState } from './job.ts'
+import { endStates, faultOf, type Job, type JobRequest, whatToStart, wrongState } from './job.ts'
 import { JobLedger } from './ledger.ts'
 import { metricsCsv } from './results.ts'
 import { type ServedAdapter, serveAdapters } from './serving.ts'
@@ -107,7 +107,6 @@ export class JobRunner {
     // what is wrong whatever the data is
     const names = { trainFile: training.filename, validationFile: validation?.filename ?? null }
     runConfigOf(request, { ...placesOver(base), ...names, folder }, 1)
-    await makeFolder(folder)
     const job: Job = {
       ...request,
       id,
@@ -120,18 +119,20 @@ export class JobRunner {
       config: null,
       step: 0,
       total: 0,
+      stepsPerEpoch: 0,
       estimatedFinish: null,
       trainedTokens: null,
       resultFiles: [],
       resumeStep: null
     }
     try {
+      await makeFolder(folder)
       await this.#files.lend(training, folder, 'training')
       if (validation !== null) await this.#files.lend(validation, folder, 'validation')
       this.ledger.add(job)
     } catch (error) {
       await rm(folder, { recursive: true, force: true })
-      throw error
+      throw writeFault(error)
     }
     this.ledger.event(job, 'info', `Created fine-tuning job: ${id}`)
     this.#validate(job)
@@ -287,7 +288,7 @@ export class JobRunner {
         const places = { ...placesOver(base), ...files, folder: this.folderOf(job.id) }
         const data = await loadJobData(base, runConfigOf(job, places, 1), { names, signal })
         const { config, plan } = planOf(job, places, data)
-        this.ledger.update(job, { config, total: plan.total })
+        this.ledger.update(job, { config, total: plan.total, stepsPerEpoch: plan.stepsPerEpoch })
         this.ledger.event(job, 'info', 'Files validated, moving job to queued state')
         this.ledger.enter(job, 'queued')
       })
@@ -383,9 +384,9 @@ export class JobRunner {
     }
     const told = faultOf(error, job, this.folderOf(job.id))
     job.error = told
-    const isSwarmGone = job.state === 'running' && error instanceof SwarmError && error.retryable
-    if (isSwarmGone) {
-      this.ledger.event(job, 'warn', `Paused: ${told.message}. Start the servers that are missing, then resume the job`)
+    const advice = job.state === 'running' ? whatToStart(error) : null
+    if (advice !== null) {
+      this.ledger.event(job, 'warn', `Paused: ${told.message}. ${advice}, then resume the job`)
       this.ledger.enter(job, 'paused')
       return
     }

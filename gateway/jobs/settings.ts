@@ -136,13 +136,16 @@ function withTargets(peft: unknown): unknown {
 }
 
 /** The chosen hyperparameters of a run under OpenAI's names. */
-export function chosenHyperparameters(config: TrainConfig): {
+export function chosenHyperparameters(
+  config: TrainConfig,
+  { total, stepsPerEpoch }: { readonly total: number; readonly stepsPerEpoch: number }
+): {
   n_epochs: number
   batch_size: number
   learning_rate_multiplier: number
 } {
   return {
-    n_epochs: config.num_train_epochs,
+    n_epochs: config.max_steps > 0 ? total / stepsPerEpoch : config.num_train_epochs,
     batch_size: config.per_device_train_batch_size,
     learning_rate_multiplier: config.learning_rate / baseLearningRate
   }

@@ -159,7 +159,7 @@ export function toJob(job: Job): z.infer<typeof jobObject> {
           batch_size: asked.batchSize,
           learning_rate_multiplier: asked.learningRateMultiplier
         }
-      : chosenHyperparameters(config)
+      : chosenHyperparameters(config, job)
   return {
     id: job.id,
     object: 'fine_tuning.job',

@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import OpenAI, { type APIError, toFile } from 'openai'
 import {
   getPeftModel,
@@ -59,9 +60,9 @@ describe('fine-tuning jobs', () => {
   let client: OpenAI
 
   /** A gateway over this home folder, as after a restart. */
-  async function open(): Promise<void> {
+  async function open(models = [served(used.model)]): Promise<void> {
     const store = await openStore(home)
-    gateway = createGateway(gatewayOver([served(used.model)], store).context, { port: 0 })
+    gateway = createGateway(gatewayOver(models, store).context, { port: 0 })
     await gateway.start()
     client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'none', maxRetries: 0 })
   }
@@ -389,6 +390,68 @@ describe('fine-tuning jobs', () => {
     const { steps, seconds, tokens, seconds_per_step: each } = estimate as Record<string, number>
     assert.equal(steps, 20)
     assert.ok(seconds! > 0 && Math.abs(seconds! - steps! * each!) < 1e-6 && tokens! > 0)
+  })
+
+  it('evaluates by a validation file, and reads tables that are packed', async () => {
+    const table = `prompt,completion\n${capitals.map(([state, city]) => `The capital of ${state} is, ${city}.`).join('\n')}\n,\n`
+    const packed = await client.files.create({
+      file: await toFile(gzipSync(table), 'capitals.csv.gz'),
+      purpose: 'fine-tune'
+    })
+    const swarmtune = { peft, eval_steps: 1, save_steps: 1, max_steps: 3, per_device_train_batch_size: 2 }
+    const body = { model: 'tiny', training_file: packed.id, validation_file: (await upload()).id, swarmtune }
+    const headers = { 'Content-Type': 'application/json' }
+    const preview = await get('/v1/fine_tuning/preview', { method: 'POST', headers, body: JSON.stringify(body) })
+    const told = (await preview.json()) as { empty_rows: number; validation: { examples: number }; steps: number }
+    assert.deepEqual([told.empty_rows, told.validation.examples, told.steps], [1, 4, 3])
+    const job = await create(body as Partial<Body>)
+    const events = await eventsOf(await get(`/v1/fine_tuning/jobs/${job.id}/events?stream=true`))
+    assert.equal(events.at(-1)!.data, '[DONE]')
+    const done = await client.fineTuning.jobs.retrieve(job.id)
+    assert.equal(done.status, 'succeeded', JSON.stringify(done.error))
+    // three steps of two an epoch
+    assert.equal(done.hyperparameters.n_epochs, 1.5)
+    const csv = await (await client.files.content(done.result_files[0]!)).text()
+    const rows = csv.trimEnd().split('\n').slice(1)
+    const losses = rows.map(row => row.split(',').slice(1, 3).map(Number))
+    assert.ok(
+      losses.flat().every(loss => loss > 0),
+      csv
+    )
+    const checkpoints = (await client.fineTuning.jobs.checkpoints.list(job.id)).data
+    assert.deepEqual(
+      checkpoints.map(({ step_number, metrics }) => [step_number, metrics.train_loss, metrics.full_valid_loss]),
+      losses.map(([train, valid], index) => [index + 1, train, valid]).reverse()
+    )
+  })
+
+  it('does not go on with another codec, nor without its model, and waits for either', async () => {
+    const job = await create({ swarmtune: { peft, max_steps: 400, per_device_train_batch_size: 1 } })
+    await seen(job.id, step => step >= 1)
+    await client.fineTuning.jobs.pause(job.id)
+    await close()
+    const other = await used.swarm.connect({ codec: 'fp16' })
+    try {
+      await open([served(other)])
+      await client.fineTuning.jobs.resume(job.id)
+      await gateway.context.jobs.idle()
+      const { status, error } = await client.fineTuning.jobs.retrieve(job.id)
+      assert.deepEqual([status, error?.code], ['paused', 'codec_mismatch'])
+      assert.match(error!.message, /began with the codec fp32, and this gateway uses fp16/)
+      await close()
+      await open([served(other, { id: 'another' })])
+      await client.fineTuning.jobs.resume(job.id)
+      await gateway.context.jobs.idle()
+      const alone = await client.fineTuning.jobs.retrieve(job.id)
+      assert.deepEqual([alone.status, alone.error?.code], ['paused', 'model_not_found'])
+    } finally {
+      await close()
+      await other.close()
+      await open()
+    }
+    await client.fineTuning.jobs.resume(job.id)
+    await seen(job.id, step => step >= 3)
+    await client.fineTuning.jobs.cancel(job.id)
   })
 
   it('trains and answers at the same time', async () => {
