@@ -7,6 +7,7 @@ import { delimiter, join } from 'node:path'
 import { after, before } from 'node:test'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { joinSwarm, type Swarm } from '../client/index.ts'
+import type { GatewaySettings } from '../gateway/http/settings.ts'
 import { createGateway, type Gateway } from '../gateway/server.ts'
 import { openStore, type Store } from '../gateway/storage/store.ts'
 import { SwarmWatch } from '../gateway/swarm/watch.ts'
@@ -72,7 +73,7 @@ async function openPage(browser: Browser, url: string, options: BrowserContextOp
  * A gateway with the console and a browser, up for all tests of the `describe` that calls this, after its swarm. It serves `tiny` with a
  * chat template, and `tiny-base` without one.
  */
-export function useConsole(swarm: () => TestSwarm): TestConsole {
+export function useConsole(swarm: () => TestSwarm, settings: Partial<GatewaySettings> = {}): TestConsole {
   const used = {} as {
     gateway: Gateway
     browser: Browser
@@ -89,7 +90,11 @@ export function useConsole(swarm: () => TestSwarm): TestConsole {
     used.watch = new SwarmWatch(looking => used.joined.survey(looking), { viewedMs: 300 })
     used.home = await mkdtemp(join(tmpdir(), 'swarm-console-'))
     used.store = await openStore(used.home)
-    const { context } = gatewayOver([served(model), served(model, { id: 'tiny-base', template: null })], used.store)
+    const { context } = gatewayOver(
+      [served(model), served(model, { id: 'tiny-base', template: null })],
+      used.store,
+      settings
+    )
     used.gateway = createGateway({ ...context, swarm: used.watch }, { port: 0 })
     used.close = () => model.close()
     await used.gateway.start()

@@ -3,6 +3,7 @@ import { aborted } from '../../common/async.ts'
 import { startOrStop, withResource } from '../../common/resource.ts'
 import { second } from '../../common/units.ts'
 import { createGatewayContext } from '../../gateway/http/api.ts'
+import { RecentLogs } from '../../gateway/http/recent-logs.ts'
 import { createFineTuning } from '../../gateway/jobs/index.ts'
 import { AdapterFolder } from '../../gateway/models/adapter-folder.ts'
 import { ModelRegistry } from '../../gateway/models/registry.ts'
@@ -48,7 +49,7 @@ async function serve(paths: readonly string[], store: Store, flags: ApiFlags, si
   await withResource(await openModels(paths, models, flags, signal), async ({ swarm }) => {
     await withResource(new SwarmWatch(looking => swarm.survey(looking)), async watch => {
       watch.start()
-      const shared = { models, store, logger: createLogger(flags.logLevel) }
+      const shared = { models, store, logger: new RecentLogs(createLogger(flags.logLevel)) }
       const fineTuning = createFineTuning(shared)
       const context = createGatewayContext({ ...shared, ...fineTuning, swarm: watch }, settings)
       context.metrics.watchProcess()

@@ -11,6 +11,7 @@ import type { Store } from '../storage/store.ts'
 import type { SwarmWatch } from '../swarm/watch.ts'
 import { GatewayMetrics } from './metrics.ts'
 import { RateLimits } from './rate-limits.ts'
+import { RecentLogs } from './recent-logs.ts'
 import { OpenRequests, type RequestScope } from './scope.ts'
 import { defaultSettings, type GatewaySettings } from './settings.ts'
 import { TurnQueue } from './turns.ts'
@@ -57,6 +58,8 @@ export interface GatewayComponents {
 
 /** What the handlers of all dialects share. */
 export interface GatewayContext extends GatewayComponents {
+  /** keeps the latest lines for the operator */
+  readonly logger: RecentLogs
   readonly settings: GatewaySettings
   readonly admission: TurnQueue
   readonly limits: RateLimits
@@ -78,7 +81,8 @@ export function createGatewayContext(
     models: components.models.list().length,
     connections: open.size
   }))
-  return { ...components, settings, admission, limits: new RateLimits(), metrics, open }
+  const logger = components.logger instanceof RecentLogs ? components.logger : new RecentLogs(components.logger)
+  return { ...components, logger, settings, admission, limits: new RateLimits(), metrics, open }
 }
 
 /** Adds the routes of one noun of one dialect. */

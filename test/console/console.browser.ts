@@ -9,6 +9,50 @@ import { useSwarm } from '../../testing/swarm.ts'
 
 const hostile = '<img src=x onerror="globalThis.hit=1"><script>globalThis.hit=1</script>'
 
+describe('the console of a gateway with keys', () => {
+  const used = useSwarm([[0, 12]])
+  const consoleOf = useConsole(() => used.swarm, { auth: 'keys' })
+
+  it('asks for a key, keeps it in the tab, and shows an operator more than others', async () => {
+    const { keys } = consoleOf.gateway.context.store
+    const { page } = await consoleOf.open('/#/chat')
+    const enter = async (key: string): Promise<void> => {
+      await page.getByLabel('Key', { exact: true }).fill(key)
+      await page.getByRole('button', { name: 'Open' }).click()
+    }
+    assert.deepEqual(await seriousFaults(page), [])
+    await enter('sk-swarm-000000000000-0000000000000000000000000000000000000000000')
+    await page.getByText('The gateway refused this key.').waitFor()
+    await enter(keys.create({ name: 'user' }).key)
+    await page.getByLabel('Message').waitFor()
+    assert.equal(await page.getByRole('link', { name: 'Operator' }).count(), 0)
+    await page.reload()
+    await page.getByLabel('Message').waitFor()
+    assert.equal(await page.evaluate(() => JSON.stringify(localStorage).includes('sk-swarm')), false)
+    const refused = await page.evaluate(async () => {
+      const headers = { Authorization: `Bearer ${sessionStorage.getItem('swarmtune.key')}` }
+      const paths = ['keys', 'requests', 'logs'].map(name => `/console/api/${name}`)
+      const found = await Promise.all([
+        ...paths.map(path => fetch(path, { headers })),
+        ...paths.map(path => fetch(path)),
+        fetch('/console/api/keys', {
+          method: 'POST',
+          headers: { ...headers, 'Content-Type': 'application/json' },
+          body: JSON.stringify({ name: 'mine', operator: true })
+        })
+      ])
+      return found.map(({ status }) => status)
+    })
+    assert.deepEqual(refused, [403, 403, 403, 401, 401, 401, 403])
+    await page.getByRole('button', { name: 'Forget key' }).click()
+    await enter(keys.create({ name: 'boss', operator: true }).key)
+    await page.getByRole('link', { name: 'Operator' }).click()
+    await page.getByRole('region', { name: 'Keys' }).getByText('● operator').waitFor()
+    keys.revoke('boss')
+    await page.getByText('The gateway refused this key.').waitFor()
+  })
+})
+
 describe('the console', () => {
   const used = useSwarm(
     [
@@ -342,6 +386,39 @@ describe('the console', () => {
     assert.deepEqual(faults, [])
   })
 
+  it('shows the operator requests, usage, keys and logs, and no content', async () => {
+    await fetch(`${consoleOf.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({
+        model: 'tiny',
+        max_tokens: 3,
+        messages: [{ role: 'user', content: 'a secret of mine' }]
+      })
+    }).then(answer => answer.text())
+    consoleOf.gateway.context.logger.warn({ peer: hostile }, `a server failed ${hostile}`)
+    const { page, faults } = await consoleOf.open('/#/operator')
+    const requests = page.getByRole('region', { name: 'Requests' })
+    await requests.locator('tbody tr', { hasText: 'POST /v1/chat/completions' }).first().waitFor()
+    await requests.getByLabel('Filter').fill('nothing like this')
+    await requests.getByText('No request fits the filter.').waitFor()
+    await page.getByRole('region', { name: 'Logs' }).getByText(hostile).first().waitFor()
+    assert.doesNotMatch(await page.locator('main').innerText(), /secret of mine/)
+    const keys = page.getByRole('region', { name: 'Keys' })
+    await keys.getByLabel('Name').fill(hostile)
+    await keys.getByLabel('Requests a minute').fill('60')
+    await keys.getByRole('button', { name: 'Create a key' }).click()
+    const secret = await keys.locator('.secret').innerText()
+    assert.match(secret, /^sk-swarm-/)
+    assert.equal(consoleOf.gateway.context.store.keys.recognize(secret)?.requestsPerMinute, 60)
+    await keys.getByRole('button', { name: 'Done' }).click()
+    assert.doesNotMatch(await page.content(), new RegExp(secret))
+    await keys.getByRole('button', { name: 'Revoke' }).click()
+    await keys.getByText('✕ revoked').waitFor()
+    assert.equal(consoleOf.gateway.context.store.keys.recognize(secret), null)
+    assert.deepEqual(faults, [])
+  })
+
   it('has nothing that axe finds serious, light and dark, wide and narrow, on every page', async () => {
     const found: string[] = []
     for (const colorScheme of ['light', 'dark'] as const) {
@@ -355,8 +432,13 @@ describe('the console', () => {
         for (const width of [1280, 360]) {
           await page.setViewportSize({ width, height: 800 })
           found.push(...(await seriousFaults(page)).map(fault => `${what}, ${colorScheme}, ${width}: ${fault}`))
-          const wide = await page.evaluate(() => document.documentElement.scrollWidth)
-          if (wide > width) found.push(`${what}, ${colorScheme}: ${wide} pixels wide of ${width}`)
+          const wide = await page.evaluate(() =>
+            [...document.querySelectorAll('body *')]
+              .filter(element => element.getBoundingClientRect().right > innerWidth && !element.closest('.wide > *'))
+              .map(element => element.outerHTML.slice(0, 80))
+          )
+          const isWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)
+          if (isWide) found.push(`${what}, ${colorScheme}, ${width}: wider than the screen: ${wide.join('  ')}`)
         }
         await page.setViewportSize({ width: 1280, height: 800 })
       }

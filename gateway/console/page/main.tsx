@@ -103,7 +103,13 @@ function Frame(): JSX.Element {
         </nav>
         <div class="frame-end">
           {key !== null && (
-            <Button look="quiet" onClick={() => apiKey.set(null)}>
+            <Button
+              look="quiet"
+              onClick={() => {
+                apiKey.set(null)
+                keyRefused.set(true)
+              }}
+            >
               Forget key
             </Button>
           )}

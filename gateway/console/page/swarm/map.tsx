@@ -1,6 +1,7 @@
 // The map of a model: its blocks from left to right, a bar for each server.
 import type { JSX } from 'preact'
 import { bytesText, countText, durationText, numberText } from '../format.ts'
+import { Scroll } from '../parts/scroll.tsx'
 import { blocksText, type Model, nameOf, type Server, states } from './types.ts'
 
 /** marks under the map: at most this many */
@@ -100,7 +101,7 @@ interface MapProps {
 export function SwarmMap({ model, chosen, onChoose }: MapProps): JSX.Element {
   const { totalBlocks, servers } = model
   return (
-    <div class="wide">
+    <Scroll label={`Map of ${model.name}`}>
       <table class="map" aria-label={`Servers of ${model.name}`}>
         <thead>
           <tr>
@@ -203,6 +204,6 @@ export function SwarmMap({ model, chosen, onChoose }: MapProps): JSX.Element {
           })}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   )
 }

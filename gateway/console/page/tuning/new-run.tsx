@@ -161,7 +161,7 @@ export function NewRun({ onStarted }: NewRunProps): JSX.Element {
           onFile={setValidation}
         />
       </div>
-      <div class="pairs">
+      <div class="pairs broad">
         <SelectField
           label="Base model"
           value={choices.model}

@@ -3,6 +3,7 @@ import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { dateText } from '../format.ts'
 import { Button, Failure, Notice } from '../parts/controls.tsx'
+import { Scroll } from '../parts/scroll.tsx'
 import { Curves } from './curves.tsx'
 import { NewRun } from './new-run.tsx'
 import { JobState, RunView } from './run-view.tsx'
@@ -46,7 +47,7 @@ export function TuningPage(): JSX.Element {
       {jobs !== null && jobs.length > 0 && (
         <section class="card stack" aria-label="Runs">
           <h2>Runs</h2>
-          <div class="wide">
+          <Scroll label="Table of runs">
             <table>
               <thead>
                 <tr>
@@ -93,7 +94,7 @@ export function TuningPage(): JSX.Element {
                 })}
               </tbody>
             </table>
-          </div>
+          </Scroll>
           {ids.length >= mostShown && <Notice>Five runs can be compared at once. Untick one to show another.</Notice>}
         </section>
       )}

@@ -1,6 +1,7 @@
 // What a run would learn: counts, lengths, and examples whose tokens without loss are marked.
 import type { JSX } from 'preact'
 import { countText, numberText } from '../format.ts'
+import { Scroll } from '../parts/scroll.tsx'
 import type { Preview, PreviewToken } from './types.ts'
 
 /** Neighbouring tokens that are learned, or are not. */
@@ -27,7 +28,7 @@ function Example({
       <div class="muted small">
         Example {number}: {countText(tokens.length, 'token')}, {learned.toLocaleString('en')} learned
       </div>
-      <div class="plain tokens">
+      <Scroll class="plain tokens" label={`Tokens of example ${number}`}>
         {parts(tokens).map(({ text, trained }, at) =>
           trained ? (
             <span class="learned" key={at}>
@@ -40,7 +41,7 @@ function Example({
             </span>
           )
         )}
-      </div>
+      </Scroll>
     </li>
   )
 }

@@ -1,0 +1,38 @@
+// Something that is asked for again and again while it is shown.
+import { useEffect, useState } from 'preact/hooks'
+import { getJson, sentenceOf } from '../api.ts'
+
+const everyMs = 3000
+
+export interface Polled<T> {
+  readonly found: T | null
+  readonly failure: string | null
+  readonly again: () => void
+}
+
+export function usePolled<T>(path: string): Polled<T> {
+  const [found, setFound] = useState<T | null>(null)
+  const [failure, setFailure] = useState<string | null>(null)
+  const [round, setRound] = useState(0)
+  useEffect(() => {
+    const leaving = new AbortController()
+    const ask = (): void => {
+      getJson<T>(path, leaving.signal).then(
+        answer => {
+          setFound(answer)
+          setFailure(null)
+        },
+        (error: unknown) => {
+          if (!leaving.signal.aborted) setFailure(sentenceOf(error))
+        }
+      )
+    }
+    ask()
+    const timer = setInterval(ask, everyMs)
+    return () => {
+      clearInterval(timer)
+      leaving.abort()
+    }
+  }, [path, round])
+  return { found, failure, again: () => setRound(round + 1) }
+}
