@@ -172,6 +172,36 @@ def fine_tuning(client):
 
 
 @case("openai")
+def responses(client):
+    first = client.responses.create(
+        model="tiny", input="It was a dark", instructions="You tell stories.", temperature=0, max_output_tokens=4
+    )
+    second = client.responses.create(
+        model="tiny", input="Go on", previous_response_id=first.id, temperature=0, max_output_tokens=4
+    )
+    items = client.responses.input_items.list(second.id)
+    told = [first.output_text, second.output_text, [item.content[0].text for item in items]]
+    told.append(client.responses.retrieve(second.id).output_text)
+    client.responses.delete(second.id)
+    return told
+
+
+@case("openai")
+def responses_stream(client):
+    with client.responses.stream(
+        model="tiny",
+        input=[{"role": "user", "content": "It was a dark"}],
+        temperature=0,
+        max_output_tokens=4,
+        store=False,
+        include=["message.output_text.logprobs"],
+        top_logprobs=1,
+    ) as stream:
+        events = [event.type for event in stream]
+    return {"events": events, "numbers": len(events)}
+
+
+@case("openai")
 def errors(client):
     from openai import BadRequestError, NotFoundError
 

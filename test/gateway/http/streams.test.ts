@@ -48,6 +48,14 @@ describe('streamed answers', () => {
     }
     return streamLines(c, objects(), { ...init(c), onError: ({ message }) => ({ error: message }) })
   })
+  app.get('/slow', c => {
+    const messages = async function* () {
+      yield { data: 'first' }
+      await new Promise(resolve => setTimeout(resolve, 60))
+      yield { data: 'last' }
+    }
+    return streamEvents(c, messages(), { ...init(c), heartbeatMs: 10 })
+  })
   app.get('/large', c => {
     const messages = async function* () {
       try {
@@ -97,6 +105,12 @@ describe('streamed answers', () => {
     assert.deepEqual([early.status, await early.json()], [400, { error: 'no more' }])
     const late = await fetch(`${url}/failing/2`)
     assert.deepEqual([late.status, await late.text()], [200, 'data: 0\n\ndata: 1\n\nevent: error\ndata: no more\n\n'])
+  })
+
+  it('sends comments while no event comes, which clients pass over', async () => {
+    const answer = await fetch(`${url}/slow`)
+    const text = await answer.text()
+    assert.match(text, /^data: first\n\n(: [\w ]+\n\n)+data: last\n\n$/)
   })
 
   it('does the same for lines of JSON', async () => {
