@@ -21,6 +21,18 @@ export interface Command {
   readonly shown: readonly string[]
 }
 
+/** Whether the shell waits for the end of a command: a quote is open, or the line ends with a backslash. */
+function goesOn(typed: string): boolean {
+  let quote = ''
+  for (let at = 0; at < typed.length; at++) {
+    const char = typed[at]!
+    if (char === '\\' && quote !== "'") at++
+    else if (char === quote) quote = ''
+    else if (quote === '' && (char === "'" || char === '"')) quote = char
+  }
+  return quote !== '' || typed.endsWith('\\')
+}
+
 /** Commands of a `console` block with what is shown under each. */
 function parseConsole(lines: readonly string[]): Command[] {
   const commands: { typed: string; shown: string[] }[] = []
@@ -28,7 +40,7 @@ function parseConsole(lines: readonly string[]): Command[] {
     const last = commands.at(-1)
     if (line.startsWith('$ ')) commands.push({ typed: line.slice(2), shown: [] })
     else if (line === '^C') commands.push({ typed: line, shown: [] })
-    else if (last?.typed.endsWith('\\') && last.shown.length === 0) last.typed += `\n${line}`
+    else if (last !== undefined && last.shown.length === 0 && goesOn(last.typed)) last.typed += `\n${line}`
     else if (last !== undefined) last.shown.push(line)
     else throw new Error(`'${line}' is shown before any command`)
   }
@@ -250,7 +262,7 @@ export async function keepToLoopback(folder: string, path: string): Promise<stri
   assert.ok(npx, 'npx is on the PATH')
   const script = `#!/bin/sh
 case "$1 $2" in
-  'swarm serve'|'swarm bootstrap'|'swarm doctor') exec '${npx}' "$@" --host 127.0.0.1 ;;
+  'swarm serve'|'swarm bootstrap'|'swarm doctor'|'swarm up') exec '${npx}' "$@" --host 127.0.0.1 ;;
   *) exec '${npx}' "$@" ;;
 esac
 `

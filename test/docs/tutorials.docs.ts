@@ -39,7 +39,7 @@ describe('tutorials', {
 
   test('there is one for each kind of user', () => {
     const names = tutorials.map(path => basename(path))
-    assert.deepEqual(names, ['fine-tuning.md', 'javascript.md', 'lab.md'])
+    assert.deepEqual(names, ['chat-page.md', 'fine-tuning.md', 'javascript.md', 'lab.md'])
   })
 
   for (const path of tutorials) {
