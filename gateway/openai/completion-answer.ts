@@ -1,14 +1,15 @@
 // The events of completions as OpenAI's answer: one JSON object, or chunks.
 import { z } from '@hono/zod-openapi'
 import type { SSEMessage } from 'hono/streaming'
+import type { PromptToken } from '../completion/prompt-scores.ts'
 import type { CompletionEvent, ScoredToken } from '../completion/request.ts'
 import { type AnswerHead, toUsage, usageSchema } from './chat-answer.ts'
 import type { TextInput } from './text-input.ts'
 
 const logprobs = z.object({
   tokens: z.array(z.string()),
-  token_logprobs: z.array(z.number()),
-  top_logprobs: z.array(z.record(z.string(), z.number())),
+  token_logprobs: z.array(z.number().nullable()),
+  top_logprobs: z.array(z.record(z.string(), z.number()).nullable()),
   text_offset: z.array(z.int())
 })
 
@@ -46,7 +47,7 @@ class Offsets {
     this.#next = [...start].length
   }
 
-  of(scored: readonly ScoredToken[]): number[] {
+  of(scored: readonly PromptToken[]): number[] {
     return scored.map(({ text }) => {
       const offset = this.#next
       this.#next += [...text].length
@@ -59,11 +60,12 @@ class Offsets {
 const byText = (top: ScoredToken['top']): Record<string, number> =>
   Object.fromEntries(top.toReversed().map(({ text, logprob }) => [text, logprob]))
 
-function toLogprobs(scored: readonly ScoredToken[], offsets: Offsets): z.infer<typeof logprobs> {
+function toLogprobs(scored: readonly PromptToken[], offsets: Offsets): z.infer<typeof logprobs> {
   return {
     tokens: scored.map(token => token.text),
     token_logprobs: scored.map(token => token.logprob),
-    top_logprobs: scored.map(token => byText(token.top)),
+    // nothing comes before the first token of a prompt
+    top_logprobs: scored.map(token => (token.logprob === null ? null : byText(token.top))),
     text_offset: offsets.of(scored)
   }
 }
@@ -76,7 +78,12 @@ export interface CompletionForm {
   readonly echo: boolean
   /** tokens are shown with their log probabilities */
   readonly scored: boolean
+  /** those of each prompt's tokens, where the prompt is echoed; default none */
+  readonly promptTokens?: readonly (readonly PromptToken[])[]
 }
+
+const promptTokensOf = ({ promptTokens, n }: CompletionForm, index: number): readonly PromptToken[] =>
+  promptTokens?.[Math.floor(index / n)] ?? []
 
 const startOf = ({ prompts, n, echo }: CompletionForm, index: number): string =>
   echo ? prompts[Math.floor(index / n)]!.text : ''
@@ -93,7 +100,11 @@ export async function toTextCompletion(
 ): Promise<Completion> {
   const choices = Array.from({ length: form.prompts.length * form.n }, (_, index) => {
     const finish: Choice['finish_reason'] = 'stop'
-    return { text: startOf(form, index), scored: [] as ScoredToken[], finish: finish as Choice['finish_reason'] }
+    return {
+      text: startOf(form, index),
+      scored: [...promptTokensOf(form, index)],
+      finish: finish as Choice['finish_reason']
+    }
   })
   let tokens = 0
   for await (const { index, text, logprobs, finish, tokens: more } of events) {
@@ -132,7 +143,13 @@ export async function* toTextChunks(
   })
   const offsets = Array.from({ length: form.prompts.length * form.n }, () => new Offsets(''))
   // the head of the stream: nothing has been computed yet
-  yield chunk(offsets.map((_, index) => ({ index, text: startOf(form, index), logprobs: null, finish_reason: null })))
+  yield chunk(
+    offsets.map((offset, index) => {
+      const tokens = promptTokensOf(form, index)
+      const logprobs = tokens.length > 0 ? toLogprobs(tokens, offset) : null
+      return { index, text: startOf(form, index), logprobs, finish_reason: null }
+    })
+  )
   let tokens = 0
   for await (const { index, text, logprobs, finish, tokens: more } of events) {
     tokens += more

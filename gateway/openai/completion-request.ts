@@ -20,7 +20,10 @@ export const completionBody = z
       .max(mostChoices)
       .nullish()
       .describe(`Choices of each prompt; at most ${mostChoices} in all; default 1`),
-    echo: z.boolean().nullish().describe('The text of a choice begins with its prompt; not with logprobs'),
+    echo: z
+      .boolean()
+      .nullish()
+      .describe('The text of a choice begins with its prompt; with logprobs, its tokens have theirs too'),
     logprobs: z.int().min(0).max(20).nullish().describe('Log probabilities of the tokens, and of this many likeliest'),
     ...streamFields,
     best_of: refused('choices are not ranked; ask for n', z.literal(1)),
@@ -38,9 +41,6 @@ export function toCompletionRequests(
   signal: AbortSignal
 ): { readonly requests: readonly CompletionRequest[]; readonly prompts: readonly TextInput[] } {
   if (body.stream_options && !body.stream) throw invalid('stream_options: only with stream: true', 'stream_options')
-  if (body.echo && typeof body.logprobs === 'number') {
-    throw invalid('echo: prompts have no log probabilities here; leave out echo or logprobs', 'echo')
-  }
   const prompts = readInputs(body.prompt, model, 'prompt')
   const n = body.n ?? 1
   if (prompts.length * n > mostChoices) {

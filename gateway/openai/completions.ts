@@ -1,6 +1,7 @@
 // OpenAI's older completions of plain prompts, which base models are used with.
 import { createRoute } from '@hono/zod-openapi'
 import { checkCompletion, complete } from '../completion/complete.ts'
+import { type PromptToken, scorePrompt } from '../completion/prompt-scores.ts'
 import type { CompletionRequest } from '../completion/request.ts'
 import type { Routes } from '../http/api.ts'
 import { requestAbort, streamEvents } from '../http/sse.ts'
@@ -61,12 +62,16 @@ export const completionRoutes: Routes = (api, { models }) => {
     } catch (error) {
       throw renameParam(error, { messages: 'prompt' })
     }
+    const scored = typeof body.logprobs === 'number'
+    const promptTokens: (readonly PromptToken[])[] = []
+    if (scored && body.echo) for (const request of requests) promptTokens.push(await scorePrompt(request))
     const form: CompletionForm = {
       head: newHead('cmpl-', model.id),
       prompts,
       n: body.n ?? 1,
       echo: body.echo ?? false,
-      scored: typeof body.logprobs === 'number'
+      scored,
+      promptTokens
     }
     const events = completeAll(requests)
     if (!body.stream) {

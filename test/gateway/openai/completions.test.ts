@@ -89,6 +89,31 @@ describe('completions', () => {
     assert.ok(top?.every(scored => Object.keys(scored).length === 2))
   })
 
+  it('tells log probabilities of an echoed prompt, as evaluations ask for them', async () => {
+    const prompts = ['It was a dark', 'Once upon a time']
+    const asked = { model: 'tiny', prompt: prompts, echo: true, logprobs: 1, max_tokens: 0 }
+    const { choices } = await gateway.client.completions.create(asked)
+    for (const [at, prompt] of prompts.entries()) {
+      const { tokens, token_logprobs: scores, top_logprobs: top, text_offset: offsets } = choices[at]!.logprobs!
+      assert.equal(choices[at]!.text, prompt)
+      assert.equal(tokens!.join(''), prompt)
+      assert.deepEqual([scores![0], top![0], offsets![0]], [null, null, 0])
+      const ids = used.model.tokenizer.encode(prompt)
+      const { loss } = await used.model.forward({ inputIds: [ids], labels: [ids] }, { training: false })
+      const mean = scores!.slice(1).reduce((sum, score) => sum + score!, 0) / (ids.length - 1)
+      assert.ok(Math.abs(mean + loss!.value) < 1e-4, `${mean}, ${loss!.value}`)
+    }
+    const stream = await gateway.client.completions.create({
+      ...asked,
+      prompt: prompts[0]!,
+      max_tokens: 2,
+      stream: true
+    })
+    const chunks = await collectAll(stream)
+    const tokens = chunks.flatMap(chunk => chunk.choices[0]?.logprobs?.tokens ?? [])
+    assert.equal(tokens.join(''), chunks.map(chunk => chunk.choices[0]?.text).join(''))
+  })
+
   it('refuses what it cannot do, by name', async () => {
     const create = (fields: object): Promise<unknown> =>
       gateway.client.completions.create({ model: 'tiny', prompt: 'It', ...fields })
@@ -99,7 +124,6 @@ describe('completions', () => {
     )
     await assert.rejects(create({ suffix: 'end' }), /suffix: not supported/)
     await assert.rejects(create({ best_of: 2 }), /best_of: not supported/)
-    await assert.rejects(create({ echo: true, logprobs: 1 }), /echo: prompts have no log probabilities/)
     await assert.rejects(create({ prompt: ['a', 'b'], n: 65 }), /at most 128 choices in all/)
     await assert.rejects(create({ model: 'large' }), OpenAI.NotFoundError)
   })
