@@ -34,6 +34,8 @@ export interface GatewayFlags {
   requestsPerMinute?: number
   tokensPerMinute?: number
   maxBody: number
+  maxUpload: number
+  maxJobs: number
   adapters?: string
   chatTemplate?: string
   controlTokens?: boolean
@@ -78,6 +80,12 @@ export function addGatewayOptions(command: Command): Command {
         .argParser(parseBytes)
         .default(defaultSettings.maxBodyBytes, `${defaultSettings.maxBodyBytes / MiB}MiB`)
     )
+    .addOption(
+      new Option('--max-upload <size>', 'largest file of examples')
+        .argParser(parseBytes)
+        .default(defaultSettings.maxUploadBytes, `${defaultSettings.maxUploadBytes / MiB}MiB`)
+    )
+    .option('--max-jobs <count>', 'fine-tuning jobs that train at once; others wait', parsePositive, 1)
     .optionsGroup('Answers:')
     .option('--adapters <folder>', 'serve each adapter in this folder under its name, new ones too (default: none)')
     .option('--chat-template <file>', "Jinja template for all models (default: each model's own)")
@@ -145,6 +153,7 @@ export function settingsOf(flags: ApiFlags, keys: KeyStore): GatewaySettings {
     cors: flags.cors ?? [],
     trustedProxies: flags.trustedProxies ?? [],
     maxBodyBytes: flags.maxBody,
+    maxUploadBytes: flags.maxUpload,
     maxConcurrent: flags.maxConcurrent,
     maxQueued: flags.maxQueued,
     requestsPerMinute: flags.requestsPerMinute ?? null,

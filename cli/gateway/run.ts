@@ -50,7 +50,7 @@ async function serve(paths: readonly string[], store: Store, flags: ApiFlags, si
     await withResource(new SwarmWatch(looking => swarm.survey(looking)), async watch => {
       watch.start()
       const shared = { models, store, logger: new RecentLogs(createLogger(flags.logLevel)) }
-      const fineTuning = createFineTuning(shared)
+      const fineTuning = createFineTuning(shared, { maxBytes: settings.maxUploadBytes, concurrency: flags.maxJobs })
       const context = createGatewayContext({ ...shared, ...fineTuning, swarm: watch }, settings)
       context.metrics.watchProcess()
       const { host, port } = flags

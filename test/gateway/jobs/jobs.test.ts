@@ -18,6 +18,7 @@ import {
   toPeftConfig,
   toTrainOptions
 } from '../../../client/index.ts'
+import { createFineTuning } from '../../../gateway/jobs/index.ts'
 import { createGateway, type Gateway } from '../../../gateway/server.ts'
 import { openStore } from '../../../gateway/storage/store.ts'
 import { gatewayOver, served } from '../../../testing/gateway.ts'
@@ -83,6 +84,7 @@ describe('fine-tuning jobs', () => {
   }
   const get = (path: string, init?: RequestInit) => fetch(`${gateway.url}${path}`, init)
   const runFolder = (id: string): string => join(home, 'gateway', 'jobs', id)
+  const running = async () => (await client.fineTuning.jobs.list()).data.filter(({ status }) => status === 'running')
   /** Resolves at the first change of a job that fits. */
   async function seen(id: string, fits: (step: number, state: string) => boolean): Promise<void> {
     const { jobs } = gateway.context
@@ -452,6 +454,29 @@ describe('fine-tuning jobs', () => {
     await client.fineTuning.jobs.resume(job.id)
     await seen(job.id, step => step >= 3)
     await client.fineTuning.jobs.cancel(job.id)
+  })
+
+  it('trains as many at once as it is told, each to the bytes that it has alone', async () => {
+    const body = { seed: 3, swarmtune: { peft, max_steps: 6, per_device_train_batch_size: 2 } }
+    const alone = (await client.fineTuning.jobs.list()).data.filter(job => job.seed === 3 && job.status === 'succeeded')
+    await close()
+    const { context } = gatewayOver([served(used.model)], await openStore(home))
+    const parallel = { ...context, ...createFineTuning(context, { concurrency: 2 }) }
+    gateway = createGateway(parallel, { port: 0 })
+    await gateway.start()
+    client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'none', maxRetries: 0 })
+    const jobs = await Promise.all([create(body), create(body), create(body)])
+    let most = 0
+    for await (const change of parallel.jobs.ledger.watch(jobs[2]!.id, AbortSignal.timeout(20_000))) {
+      assert.ok(change)
+      most = Math.max(most, (await running()).length)
+    }
+    await parallel.jobs.idle()
+    assert.equal(most, 2)
+    const expected = await readFile(join(runFolder(alone[0]!.id), 'adapter_model.safetensors'))
+    for (const { id } of jobs) {
+      assert.deepEqual(await readFile(join(runFolder(id), 'adapter_model.safetensors')), expected)
+    }
   })
 
   it('trains and answers at the same time', async () => {
