@@ -1,6 +1,7 @@
 // The OpenAPI document: valid for a validator that nobody here wrote, and complete.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { gatewayOver } from '../../testing/gateway.ts'
 
 interface Validator {
@@ -13,6 +14,7 @@ const validatorPackage: string = '@seriousme/openapi-schema-validator'
 const { Validator } = (await import(validatorPackage)) as { Validator: new () => Validator }
 
 interface Document {
+  readonly components: object
   readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly operationId?: string }>>>>
 }
 
@@ -66,5 +68,41 @@ describe('the OpenAPI document', () => {
       ids.join(', ')
     )
     assert.equal(new Set(ids).size, ids.length)
+  })
+
+  it('describes the bodies that the API takes, and no others', async () => {
+    const ajv = new Ajv2020({ strict: false, allErrors: true })
+    ajv.addSchema({ $id: 'api', components: (await load()).components })
+    const fits = (name: string, body: object): boolean => ajv.validate(`api#/components/schemas/${name}`, body) === true
+    const user = { role: 'user', content: 'Hello' }
+    const chat = { model: 'tiny', messages: [user] }
+    const taken: readonly (readonly [string, object])[] = [
+      [
+        'ChatCompletionRequest',
+        { ...chat, temperature: null, stop: ['a'], stream: true, stream_options: { include_usage: true } }
+      ],
+      ['ChatCompletionRequest', { ...chat, store: false, modalities: ['text'], audio: null, tool_choice: 'auto' }],
+      [
+        'ChatCompletionRequest',
+        { model: 'tiny', messages: [{ role: 'user', content: [{ type: 'text', text: 'Hello' }] }] }
+      ],
+      ['CompletionRequest', { model: 'tiny', prompt: [[1, 2], [3]] }],
+      ['ResponseRequest', { model: 'tiny', input: [user, { type: 'message', ...user }] }],
+      ['ResponseRequest', { model: 'tiny', input: 'Hello', reasoning: { effort: 'low', summary: 'auto' } }],
+      ['EmbeddingRequest', { model: 'tiny', input: ['a', 'b'], encoding_format: 'base64' }]
+    ]
+    for (const [name, body] of taken)
+      assert.ok(fits(name, body), `${name} ${JSON.stringify(body)}: ${ajv.errorsText()}`)
+    const refused: readonly (readonly [string, object])[] = [
+      ['ChatCompletionRequest', { ...chat, best_of: 2 }],
+      ['ChatCompletionRequest', { ...chat, store: true }],
+      ['ChatCompletionRequest', { ...chat, temperature: 3 }],
+      ['ChatCompletionRequest', { ...chat, audio: { voice: 'ash', format: 'wav' } }],
+      ['ChatCompletionRequest', { ...chat, messages: [{ ...user, mood: 'good' }] }],
+      ['CompletionRequest', { model: 'tiny', prompt: 'a', suffix: 'b' }],
+      ['ResponseRequest', { model: 'tiny', input: 'Hello', background: true }],
+      ['EmbeddingRequest', { model: 'tiny', input: [] }]
+    ]
+    for (const [name, body] of refused) assert.ok(!fits(name, body), `${name} ${JSON.stringify(body)}`)
   })
 })
