@@ -19,24 +19,28 @@ export interface OnlineEvent {
   readonly invite?: string
 }
 
-export interface PeerProcess extends AsyncDisposable {
+/** A command that runs as a process of its own, and is online. */
+export interface OnlineProcess<Online> extends AsyncDisposable {
   readonly process: ChildProcess
-  readonly online: OnlineEvent
+  readonly online: Online
+  /** it drains; it is killed if it is not gone within the grace period */
+  stop(graceMs?: number): Promise<void>
+}
+
+export interface PeerProcess extends OnlineProcess<OnlineEvent> {
   /** an address of the peer on this machine, with its peer id */
   readonly address: string
-  /** the peer drains; it is killed if it is not gone within the grace period */
-  stop(graceMs?: number): Promise<void>
 }
 
 const bin = join(import.meta.dirname, '../bin.js')
 
-export interface StartOptions {
+export interface StartOptions<Online = OnlineEvent> {
   readonly env?: Record<string, string>
   readonly signal?: AbortSignal
   /** where the peer's log lines go; default: kept, and shown if it does not come up */
   readonly onLog?: (line: string) => void
   /** called when the peer is online */
-  readonly onOnline?: (event: OnlineEvent) => void
+  readonly onOnline?: (event: Online) => void
   /** what the peer says that it does once it is online: `paused`, `resumed` */
   readonly onEvent?: (event: string) => void
   /** the peer gets no Ctrl-C of this terminal: only `stop`, and the end of this process, end it. Default false */
@@ -44,10 +48,13 @@ export interface StartOptions {
 }
 
 /**
- * Starts `swarm <args…> --json` as a process of its own and waits until it is online.
+ * Starts `swarm <args…> --json` as a process of its own and waits until it says that it is online.
  * @throws SwarmError what the process said on stderr, if it ended before that
  */
-export async function startPeer(args: readonly string[], options: StartOptions = {}): Promise<PeerProcess> {
+export async function startOnline<Online extends { readonly event: string }>(
+  args: readonly string[],
+  options: StartOptions<Online> = {}
+): Promise<OnlineProcess<Online>> {
   options.signal?.throwIfAborted()
   const child = spawn(process.execPath, [bin, ...args, '--json', '--until-eof'], {
     detached: options.ownGroup,
@@ -74,10 +81,10 @@ export async function startPeer(args: readonly string[], options: StartOptions =
   const ignore = onAbort(options.signal, () => void stop())
 
   try {
-    const online = await new Promise<OnlineEvent>((resolve, reject) => {
+    const online = await new Promise<Online>((resolve, reject) => {
       createInterface({ input: child.stdout }).on('line', line => {
         const event = JSON.parse(line) as { event: string }
-        if (event.event === 'online') resolve(event as OnlineEvent)
+        if (event.event === 'online') resolve(event as Online)
         else options.onEvent?.(event.event)
       })
       void gone.then(([code, signal]) =>
@@ -90,8 +97,7 @@ export async function startPeer(args: readonly string[], options: StartOptions =
       )
     })
     options.onOnline?.(online)
-    const address = online.addresses.find(text => text.includes('/127.0.0.1/')) ?? online.addresses[0]!
-    return { process: child, online, address, stop, [Symbol.asyncDispose]: () => stop() }
+    return { process: child, online, stop, [Symbol.asyncDispose]: () => stop() }
   } catch (error) {
     await stop()
     options.signal?.throwIfAborted() // it ended because we stopped it
@@ -99,6 +105,13 @@ export async function startPeer(args: readonly string[], options: StartOptions =
   } finally {
     ignore()
   }
+}
+
+/** The same for a peer: `swarm serve`, `swarm bootstrap`. */
+export async function startPeer(args: readonly string[], options: StartOptions = {}): Promise<PeerProcess> {
+  const started = await startOnline<OnlineEvent>(args, options)
+  const { addresses } = started.online
+  return { ...started, address: addresses.find(text => text.includes('/127.0.0.1/')) ?? addresses[0]! }
 }
 
 /**

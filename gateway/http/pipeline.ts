@@ -48,7 +48,9 @@ function keep(
   context: GatewayContext
 ) {
   const { id, time, keyId, model, promptTokens, completionTokens, firstTokenMs, elapsedMs: durationMs } = scope
-  const code = scope.code ?? (status === clientLeft ? 'client_left' : null)
+  // what a generation says when its signal aborts
+  const hasLeft = status === clientLeft && (scope.code ?? 'aborted') === 'aborted'
+  const code = hasLeft ? 'client_left' : scope.code
   const dialect = dialectOf(path)
   context.limits.spend(scope.caller, promptTokens + completionTokens)
   context.metrics.count({
