@@ -3,9 +3,11 @@ import { checkCompletion, complete } from '../completion/complete.ts'
 import type { CompletionEvent, ScoredToken } from '../completion/request.ts'
 import { ScoreQueue } from '../completion/token-scores.ts'
 import { invalid } from '../errors.ts'
+import { constraintOf } from '../grammar/constraint.ts'
 import type { ServedModel } from '../models/served-model.ts'
 import { AnswerParser, type AnswerPiece, type ParserSettings } from './answer/parser.ts'
 import { thoughtsMarks } from './answer/thoughts.ts'
+import { answerForm } from './answer-form.ts'
 import type { CallFormat } from './calls/format.ts'
 import { type TemplateCalls, templateCalls } from './calls/template-calls.ts'
 import { activeTools, fittingPrompt, templateOf } from './prompt.ts'
@@ -152,7 +154,16 @@ export async function* answerChat(request: ChatRequest): AsyncGenerator<ChatEven
     const parser: ParserSettings = { begun: thoughts, mayThink: mayThink(model), format, tools }
     return new ChoiceReader({ choice, calls, parser, parallelCalls, scores: topLogprobs !== undefined })
   })
-  const completion = { model, prompt, sampling, n, topLogprobs, shownTokens: shownTokens(model, format), signal }
+  const shown = shownTokens(model, format)
+  const form = answerForm(request, {
+    calls,
+    tools: [...tools.values()],
+    thoughts,
+    mayThink: model.tokenizer.idOf('<think>') !== undefined
+  })
+  const param = request.format === undefined || request.format.type === 'text' ? 'tools' : 'response_format'
+  const constraint = form === null ? undefined : await constraintOf(model, form, { shownTokens: shown, param })
+  const completion = { model, prompt, sampling, n, topLogprobs, constraint, shownTokens: shown, signal }
   checkCompletion(completion)
   yield { type: 'start', promptTokens: prompt.length, droppedMessages }
   let completionTokens = 0

@@ -1,5 +1,6 @@
 // The form of an answer, as it is asked for, and its grammar in EBNF. Pure.
 import {
+  type CodeRange,
   characters,
   choice,
   empty,
@@ -12,7 +13,7 @@ import {
   sequence
 } from './ebnf.ts'
 import { isSchema, schemaGrammar } from './json-schema.ts'
-import { anyObject, complement, everything } from './json-text.ts'
+import { anyObject, complement } from './json-text.ts'
 import { SchemaError } from './schema.ts'
 
 /** What an answer may be: JSON, or a text with JSON in it, such as a call of a tool. */
@@ -20,11 +21,17 @@ export type AnswerGrammar =
   /** any object of JSON */
   | { readonly type: 'json_object' }
   /** a value that is valid; `strict`: keywords that cannot be enforced are an error, else they are left out */
-  | { readonly type: 'json_schema'; readonly schema: unknown; readonly strict: boolean }
+  | {
+      readonly type: 'json_schema'
+      readonly schema: unknown
+      readonly strict: boolean
+      /** for messages, as `tool 'add'` */
+      readonly name?: string
+    }
   /** this text */
   | { readonly type: 'text'; readonly text: string }
-  /** any text that has none of these, the empty one too */
-  | { readonly type: 'any'; readonly without: readonly string[] }
+  /** any text that has none of these and does not begin with the one character, the empty one too */
+  | { readonly type: 'any'; readonly without: readonly string[]; readonly notFirst?: string }
   | { readonly type: 'sequence'; readonly parts: readonly AnswerGrammar[] }
   | { readonly type: 'choice'; readonly options: readonly AnswerGrammar[] }
   /** `max`: default no limit */
@@ -37,7 +44,7 @@ export interface WrittenGrammar {
 }
 
 /** A text without these: the state is what of them stands at its end. */
-function anyWithout(rules: Rules, without: readonly string[]): GrammarPiece {
+function anyWithout(rules: Rules, without: readonly string[], notFirst: string | undefined): GrammarPiece {
   const stops = without.filter(stop => stop !== '')
   const states = new Set([''])
   for (const stop of stops) {
@@ -56,18 +63,24 @@ function anyWithout(rules: Rules, without: readonly string[]): GrammarPiece {
     }
     return ''
   }
+  const options = (state: string, left: readonly CodeRange[], taken: readonly string[]): GrammarPiece =>
+    choice([
+      empty,
+      sequence(characters(left), after('')),
+      ...taken.flatMap(letter => {
+        const next = follow(state + letter)
+        return next === null ? [] : [sequence(literal(letter), after(next))]
+      })
+    ])
   const after = (state: string): GrammarPiece =>
-    rules.rule(`any ${JSON.stringify([stops, state])}`, () =>
-      choice([
-        empty,
-        sequence(characters(letters.length === 0 ? everything : others), after('')),
-        ...letters.flatMap(letter => {
-          const next = follow(state + letter)
-          return next === null ? [] : [sequence(literal(letter), after(next))]
-        })
-      ])
-    )
-  return after('')
+    rules.rule(`any ${JSON.stringify([stops, state])}`, () => options(state, others, letters))
+  if (notFirst === undefined) return after('')
+  const excluded = [...new Set([...letters, notFirst])].map(one => [one.codePointAt(0)!, one.codePointAt(0)!] as const)
+  return options(
+    '',
+    complement(excluded),
+    letters.filter(letter => letter !== notFirst)
+  )
 }
 
 function expressionOf(rules: Rules, grammar: AnswerGrammar, relaxed: Set<string>, path: string): GrammarPiece {
@@ -76,16 +89,22 @@ function expressionOf(rules: Rules, grammar: AnswerGrammar, relaxed: Set<string>
     case 'json_object':
       return anyObject(rules)
     case 'json_schema': {
-      const { schema, strict } = grammar
-      if (!isSchema(schema)) throw new SchemaError('expected a schema of JSON: an object')
-      const written = schemaGrammar(rules, schema, { strict, prefix: path })
+      const { schema, strict, name } = grammar
+      const of = name === undefined ? '' : `${name}: `
+      if (!isSchema(schema)) throw new SchemaError(`${of}expected a schema of JSON: an object`)
+      let written: ReturnType<typeof schemaGrammar>
+      try {
+        written = schemaGrammar(rules, schema, { strict, prefix: path })
+      } catch (error) {
+        throw error instanceof SchemaError ? new SchemaError(of + error.message) : error
+      }
       for (const place of written.relaxed) relaxed.add(place)
       return written.expression
     }
     case 'text':
       return literal(grammar.text)
     case 'any':
-      return anyWithout(rules, grammar.without)
+      return anyWithout(rules, grammar.without, grammar.notFirst)
     case 'sequence':
       return sequence(...grammar.parts.map(inner))
     case 'choice':
