@@ -25,6 +25,8 @@ export const errorCodes = {
   BLOCKS_UNAVAILABLE: { retryable: true },
   /** kept activations are gone: send the backward request again with the span's input */
   RESIDUALS_EVICTED: { retryable: true },
+  /** an adapter that was named by its hash is not kept: open the session again with its tensors */
+  PORTS_EVICTED: { retryable: true },
   /** a bounded queue or cache is full */
   BUSY: { retryable: true },
   /** the server is leaving */

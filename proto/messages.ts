@@ -15,10 +15,15 @@ type Field<V> = V extends string | number | boolean | Uint8Array
     ? readonly Field<E>[]
     : Fields<V> | null
 
-/** All fields of a message, present. Numbers of 64 bits are numbers up to 2^53. */
+/** fields that release 0.1.0 did not have: absent means their default */
+type Later = 'portsHash'
+
+/** All fields of a message, present but for later ones. Numbers of 64 bits are numbers up to 2^53. */
 export type Fields<M> = {
-  readonly [K in keyof M as K extends `$${string}` ? never : K]-?: K extends 'codec' ? Codec : Field<NonNullable<M[K]>>
-}
+  readonly [K in keyof M as K extends `$${string}` | Later ? never : K]-?: K extends 'codec'
+    ? Codec
+    : Field<NonNullable<M[K]>>
+} & { readonly [K in keyof M as K extends Later ? K : never]?: Field<NonNullable<M[K]>> }
 
 export type BodyKind = NonNullable<Wire['body']>
 

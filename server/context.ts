@@ -45,6 +45,7 @@ export interface ServerContext {
   readonly scheduler: Scheduler
   readonly kvCache: Stores['kvCache']
   readonly residuals: Stores['residuals']
+  readonly adapters: Stores['adapters']
   readonly metrics: ServerMetrics
   readonly logger: Logger
   /** counts a request or session as running until the returned function is called; throws BUSY, DRAINING */
@@ -111,6 +112,7 @@ export function createContext(
     maxFrameBytes: plan.maxFrameBytes,
     kvCache: stores.kvCache,
     residuals: stores.residuals,
+    adapters: stores.adapters,
     registry: new SessionRegistry(),
     enter: visit => admission.enter(visit),
     onDraining: (listener, signal) => admission.onClosed(listener, signal),

@@ -23,6 +23,7 @@ import type { PassGradients } from './passes/span-request.ts'
 import type { Peers, ReservedRoute } from './peers/peers.ts'
 import type { Hop } from './routing/routing.ts'
 import { openInferenceSession, type SessionNetwork } from './session/inference-session.ts'
+import { KeptPorts } from './session/kept-ports.ts'
 import type { InferenceSession, SessionOptions } from './session/session.ts'
 
 export interface RemoteForwardOptions {
@@ -62,6 +63,8 @@ export interface RemoteComponents {
   readonly peers: Peers
   /** absent: no audits */
   readonly auditor?: ResultAuditor
+  /** what servers keep of adapters; default: nothing is known */
+  readonly kept?: KeptPorts
   readonly logger?: Logger
 }
 
@@ -98,14 +101,14 @@ export class RemoteSequential implements RemoteBlocks {
   /** the blocks that this object passes through */
   readonly blocks: BlockRange
 
-  readonly #components: RemoteComponents
+  readonly #components: RemoteComponents & { readonly kept: KeptPorts }
   readonly #init: RemoteInit
   readonly #passes: Passes
   readonly #codecs: Codecs
 
   constructor(components: RemoteComponents, init: RemoteInit, blocks?: BlockRange) {
     this.blocks = blocks ?? { first: 0, end: init.numBlocks }
-    this.#components = components
+    this.#components = { ...components, kept: components.kept ?? new KeptPorts() }
     this.#init = init
     const { network, peers, auditor, logger = silent } = components
     this.#codecs = resolveCodecs(init.codec)
@@ -208,11 +211,11 @@ export class RemoteSequential implements RemoteBlocks {
   /** A session with KV caches on a chain of servers. Throws as `forward` does. */
   async openSession(options: SessionOptions): Promise<InferenceSession> {
     checkOptions('openSession', options, { batch: true, maxLength: true, ports: true, signal: true })
-    const { logger = silent, network, peers, auditor } = this.#components
+    const { logger = silent, network, peers, auditor, kept } = this.#components
     const { retryDelaysMs = defaultRetryDelaysMs, ...init } = this.#init
     const codec = this.#codecs.generation
     return await openInferenceSession(
-      { network, peers, auditor, logger },
+      { network, peers, auditor, kept, logger },
       { ...init, codec, retryDelaysMs, blocks: this.blocks },
       options
     )

@@ -1471,6 +1471,9 @@ export namespace swarmtune {
             /** InferenceOpen next. */
             next?: (swarmtune.v1.NextHop.$Properties|null);
 
+            /** InferenceOpen portsHash. */
+            portsHash: Uint8Array;
+
             /**
              * Creates a new InferenceOpen instance using the specified properties.
              * @param [properties] Properties to set
@@ -1541,6 +1544,9 @@ export namespace swarmtune {
 
                 /** InferenceOpen next */
                 next?: (swarmtune.v1.NextHop.$Properties|null);
+
+                /** InferenceOpen portsHash */
+                portsHash?: (Uint8Array|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
@@ -1670,6 +1676,9 @@ export namespace swarmtune {
             /** InferenceReady cacheBytes. */
             cacheBytes: number;
 
+            /** InferenceReady portsHash. */
+            portsHash: Uint8Array;
+
             /**
              * Creates a new InferenceReady instance using the specified properties.
              * @param [properties] Properties to set
@@ -1725,6 +1734,9 @@ export namespace swarmtune {
 
                 /** InferenceReady cacheBytes */
                 cacheBytes?: (number|null);
+
+                /** InferenceReady portsHash */
+                portsHash?: (Uint8Array|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

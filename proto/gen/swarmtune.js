@@ -2592,6 +2592,7 @@ export const swarmtune = $root.swarmtune = (() => {
             InferenceOpen.prototype.session = $util.newBuffer([]);
             InferenceOpen.prototype.previous = "";
             InferenceOpen.prototype.next = null;
+            InferenceOpen.prototype.portsHash = $util.newBuffer([]);
 
             InferenceOpen.create = function(properties) {
                 return new InferenceOpen(properties);
@@ -2616,6 +2617,8 @@ export const swarmtune = $root.swarmtune = (() => {
                     writer.uint32(42).string(message.previous);
                 if (message.next != null && $Object.hasOwnProperty.call(message, "next"))
                     $root.swarmtune.v1.NextHop.encode(message.next, writer.uint32(50).fork(), _depth + 1).ldelim();
+                if (message.portsHash != null && $Object.hasOwnProperty.call(message, "portsHash") && message.portsHash.length)
+                    writer.uint32(58).bytes(message.portsHash);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -2697,6 +2700,15 @@ export const swarmtune = $root.swarmtune = (() => {
                             message.next = $root.swarmtune.v1.NextHop.decode(reader, reader.size(), $undefined, _depth + 1, message.next);
                             continue;
                         }
+                    case 7: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.portsHash = value;
+                            else
+                                delete message.portsHash;
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -2749,6 +2761,12 @@ export const swarmtune = $root.swarmtune = (() => {
                         throw $TypeError(".swarmtune.v1.InferenceOpen.next: object expected");
                     message.next = $root.swarmtune.v1.NextHop.fromObject(object.next, _depth + 1);
                 }
+                if (object.portsHash != null)
+                    if (object.portsHash.length)
+                        if (typeof object.portsHash === "string")
+                            $util.base64.decode(object.portsHash, message.portsHash = $util.newBuffer($util.base64.length(object.portsHash)), 0);
+                        else if (object.portsHash.length >= 0)
+                            message.portsHash = object.portsHash;
                 return message;
             };
 
@@ -2773,6 +2791,13 @@ export const swarmtune = $root.swarmtune = (() => {
                     }
                     object.previous = "";
                     object.next = null;
+                    if (options.bytes === $String)
+                        object.portsHash = "";
+                    else {
+                        object.portsHash = [];
+                        if (options.bytes !== $Array)
+                            object.portsHash = $util.newBuffer(object.portsHash);
+                    }
                 }
                 if (message.span != null && $Object.hasOwnProperty.call(message, "span"))
                     object.span = $root.swarmtune.v1.Span.toObject(message.span, options, _depth + 1);
@@ -2786,6 +2811,8 @@ export const swarmtune = $root.swarmtune = (() => {
                     object.previous = message.previous;
                 if (message.next != null && $Object.hasOwnProperty.call(message, "next"))
                     object.next = $root.swarmtune.v1.NextHop.toObject(message.next, options, _depth + 1);
+                if (message.portsHash != null && $Object.hasOwnProperty.call(message, "portsHash"))
+                    object.portsHash = options.bytes === $String ? $util.base64.encode(message.portsHash, 0, message.portsHash.length) : options.bytes === $Array ? $Array.prototype.slice.call(message.portsHash) : message.portsHash;
                 return object;
             };
 
@@ -2973,6 +3000,7 @@ export const swarmtune = $root.swarmtune = (() => {
             };
 
             InferenceReady.prototype.cacheBytes = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            InferenceReady.prototype.portsHash = $util.newBuffer([]);
 
             InferenceReady.create = function(properties) {
                 return new InferenceReady(properties);
@@ -2987,6 +3015,8 @@ export const swarmtune = $root.swarmtune = (() => {
                     throw $Error("max depth exceeded");
                 if (message.cacheBytes != null && $Object.hasOwnProperty.call(message, "cacheBytes") && (typeof message.cacheBytes === "object" ? message.cacheBytes.low || message.cacheBytes.high : message.cacheBytes !== 0))
                     writer.uint32(8).uint64(message.cacheBytes);
+                if (message.portsHash != null && $Object.hasOwnProperty.call(message, "portsHash") && message.portsHash.length)
+                    writer.uint32(18).bytes(message.portsHash);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -3029,6 +3059,15 @@ export const swarmtune = $root.swarmtune = (() => {
                                 delete message.cacheBytes;
                             continue;
                         }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.portsHash = value;
+                            else
+                                delete message.portsHash;
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -3066,6 +3105,12 @@ export const swarmtune = $root.swarmtune = (() => {
                             message.cacheBytes = object.cacheBytes;
                         else if (typeof object.cacheBytes === "object")
                             message.cacheBytes = new $util.LongBits(object.cacheBytes.low >>> 0, object.cacheBytes.high >>> 0).toNumber(true);
+                if (object.portsHash != null)
+                    if (object.portsHash.length)
+                        if (typeof object.portsHash === "string")
+                            $util.base64.decode(object.portsHash, message.portsHash = $util.newBuffer($util.base64.length(object.portsHash)), 0);
+                        else if (object.portsHash.length >= 0)
+                            message.portsHash = object.portsHash;
                 return message;
             };
 
@@ -3077,12 +3122,20 @@ export const swarmtune = $root.swarmtune = (() => {
                 if (_depth > $util.recursionLimit)
                     throw $Error("max depth exceeded");
                 let object = {};
-                if (options.defaults)
+                if (options.defaults) {
                     if ($util.Long) {
                         let long = new $util.Long(0, 0, true);
                         object.cacheBytes = options.longs === $String ? long.toString() : options.longs === $Number ? long.toNumber() : typeof $BigInt !== "undefined" && options.longs === $BigInt ? long.toBigInt() : long;
                     } else
                         object.cacheBytes = options.longs === $String ? "0" : typeof $BigInt !== "undefined" && options.longs === $BigInt ? $BigInt("0") : 0;
+                    if (options.bytes === $String)
+                        object.portsHash = "";
+                    else {
+                        object.portsHash = [];
+                        if (options.bytes !== $Array)
+                            object.portsHash = $util.newBuffer(object.portsHash);
+                    }
+                }
                 if (message.cacheBytes != null && $Object.hasOwnProperty.call(message, "cacheBytes"))
                     if (typeof $BigInt !== "undefined" && options.longs === $BigInt)
                         object.cacheBytes = typeof message.cacheBytes === "number" ? $BigInt(message.cacheBytes) : $util.Long.fromBits(message.cacheBytes.low >>> 0, message.cacheBytes.high >>> 0, true).toBigInt();
@@ -3090,6 +3143,8 @@ export const swarmtune = $root.swarmtune = (() => {
                         object.cacheBytes = options.longs === $String ? $String(message.cacheBytes) : message.cacheBytes;
                     else
                         object.cacheBytes = options.longs === $String ? $util.Long.prototype.toString.call(message.cacheBytes) : options.longs === $Number ? new $util.LongBits(message.cacheBytes.low >>> 0, message.cacheBytes.high >>> 0).toNumber(true) : message.cacheBytes;
+                if (message.portsHash != null && $Object.hasOwnProperty.call(message, "portsHash"))
+                    object.portsHash = options.bytes === $String ? $util.base64.encode(message.portsHash, 0, message.portsHash.length) : options.bytes === $Array ? $Array.prototype.slice.call(message.portsHash) : message.portsHash;
                 return object;
             };
 

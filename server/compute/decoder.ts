@@ -6,6 +6,7 @@ import { copyPositions } from '../../common/rows.ts'
 import { type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
 import { parsePort, portName } from '../../model/layers/ports.ts'
 import { sharedTensor } from '../../runtime/session.ts'
+import type { Adapter } from '../memory/adapter-store.ts'
 import type { SessionCache } from '../memory/kv/kv-cache.ts'
 import { cacheParts } from '../memory/kv/slab.ts'
 import { type DecodeRun, planRuns, type RowStep } from './decode-plan.ts'
@@ -14,12 +15,8 @@ import type { ProgramKey, SpanPrograms } from './programs.ts'
 import type { RotaryTables } from './rotary.ts'
 
 /** What one session holds. */
-export interface DecodeSession {
+export interface DecodeSession extends Adapter {
   readonly cache: SessionCache
-  /** in memory that the device sees, so that no step copies them */
-  readonly ports: SpanCall['ports']
-  /** trained keys and values that come before the sequence; written by the first step */
-  readonly prefix: SpanCall['ports']
 }
 
 /** New positions of every row of a session. */
@@ -29,24 +26,6 @@ export interface DecodeStep {
   readonly hidden: Float32Tensor
   /** how many of the seq positions of each row are tokens; the rest, on the right, is padding */
   readonly lengths: readonly number[]
-}
-
-/** A new session over empty rows. */
-export function openSession(cache: SessionCache, ports: SpanCall['ports']): DecodeSession {
-  const isPrefix = (name: string): boolean => parsePort(name).kind === 'prefix'
-  const entries = Object.entries(ports)
-  const held = entries
-    .filter(([name]) => !isPrefix(name))
-    .map(([name, { shape, data }]) => {
-      const copy = sharedTensor('float32', shape)
-      copy.data.set(data)
-      return [name, copy] as const
-    })
-  return {
-    cache,
-    ports: Object.fromEntries(held),
-    prefix: Object.fromEntries(entries.filter(([name]) => isPrefix(name)))
-  }
 }
 
 /** Number of positions of a session's trained keys and values. */
@@ -80,7 +59,7 @@ interface Row extends RowStep {
   readonly row: number
 }
 
-/** Sessions whose steps one run can compute: of the same blocks, and none with adapters but the same session. */
+/** Sessions whose steps one run can compute: of the same blocks and the same adapter. */
 export function batchKey({ cache, ports }: DecodeSession): object | string {
   const { first, end } = cache.shape.blocks
   return Object.keys(ports).length > 0 ? ports : `${first}-${end}`

@@ -39,16 +39,10 @@ export interface PrefixPlan {
 }
 
 /** Key of a session's blocks and adapter; null if its results are not shared. */
-function rootKey({ cache, ports, prefix }: DecodeSession): string | null {
-  const names = Object.keys(ports).toSorted()
-  if (Object.keys(prefix).length > 0 || names.some(name => parsePort(name).kind === 'prompt')) return null
+function rootKey({ cache, ports, prefix, hash }: DecodeSession): string | null {
+  if (Object.keys(prefix).length > 0 || Object.keys(ports).some(name => parsePort(name).kind === 'prompt')) return null
   const { first, end } = cache.shape.blocks
-  const hash = createHash('sha256').update(`blocks ${first} ${end}\n`)
-  for (const name of names) {
-    const { shape, data } = ports[name]!
-    hash.update(`${name} ${shape.join(' ')}\n`).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
-  }
-  return hash.digest('hex')
+  return createHash('sha256').update(`blocks ${first} ${end}\n`).update(hash).digest('hex')
 }
 
 export class PrefixReuse {

@@ -3,6 +3,7 @@ import { type BlockRange, rangeLength } from '../../common/range.ts'
 import { tensor } from '../../common/tensor.ts'
 import { second } from '../../common/units.ts'
 import type { ModelConfig } from '../../model/config/config.ts'
+import { noAdapter } from '../memory/adapter-store.ts'
 import { KvCache } from '../memory/kv/kv-cache.ts'
 import type { SpanDecoder } from './decoder.ts'
 import type { SpanExecutor } from './executor.ts'
@@ -61,7 +62,7 @@ export async function measureThroughput(
   const decodeMs = await medianOf(async () => {
     const [row] = cache.rows
     if (row!.length === maxLength) row!.length = 0
-    await decoder.step([{ session: { cache, ports: {}, prefix: {} }, hidden: token, lengths: [1] }])
+    await decoder.step([{ session: { cache, ...noAdapter }, hidden: token, lengths: [1] }])
   }, options.signal)
   return { forwardRate: (bulk * count * second) / forwardMs, decodeRate: (count * second) / decodeMs }
 }

@@ -8,13 +8,15 @@ import type { MessageStream } from '../../network/streams/message-stream.ts'
 import type { Message } from '../../proto/messages.ts'
 import type { ServerContext } from '../context.ts'
 import { sessionIdleMs } from '../limits.ts'
-import { bytesOfAll, observe, type RequestLog } from '../observe/request-log.ts'
+import { observe, type RequestLog } from '../observe/request-log.ts'
 import { checkOpen } from '../requests/sessions.ts'
 import { ServedSession, type SessionContext } from '../sessions/served-session.ts'
 
 type InferenceContext = RequestLog &
   SessionContext &
   Pick<ServerContext, 'enter' | 'evicted' | 'onDraining'> & {
+    readonly adapters: Pick<ServerContext['adapters'], 'find' | 'hold'>
+  } & {
     readonly registry: Pick<ServerContext['registry'], 'add'>
     readonly kvCache: Pick<ServerContext['kvCache'], 'bytesFree'>
   }
@@ -31,18 +33,12 @@ export function inferenceHandler(context: InferenceContext): Handler {
     let started: Promise<void> = Promise.resolve()
     try {
       await observe(context, { kind: 'inferenceOpen', peerId, received: first.tensors }, async () => {
-        const request = checkOpen(first, context)
-        session = new ServedSession(context, {
-          request,
-          portBytes: bytesOfAll(request.ports),
-          peerId,
-          stream,
-          signal: alive
-        })
+        const request = checkOpen(first, context, context.adapters)
+        session = new ServedSession(context, { request, peerId, stream, signal: alive })
         started = session.start()
         void settled(started) // it is waited for below
         if (request.session.length > 0) forget = context.registry.add(request.session, session)
-        await ready(context, stream, signal)
+        await ready(context, stream, { portsHash: session.keptAdapter, signal })
       })
       context.onDraining(error => void settled(session!.notify(error)), alive)
       await started
@@ -60,9 +56,10 @@ export function inferenceHandler(context: InferenceContext): Handler {
 async function ready(
   { kvCache }: Pick<InferenceContext, 'kvCache'>,
   stream: MessageStream,
-  signal: AbortSignal
+  { portsHash, signal }: { portsHash: Uint8Array; signal: AbortSignal }
 ): Promise<void> {
-  await stream.send({ body: { kind: 'inferenceReady', cacheBytes: kvCache.bytesFree }, tensors: {} }, { signal })
+  const body = { kind: 'inferenceReady', cacheBytes: kvCache.bytesFree, portsHash } as const
+  await stream.send({ body, tensors: {} }, { signal })
 }
 
 interface Served {
@@ -92,7 +89,7 @@ async function serve(
         await session.accept(message as Message<'inferenceStep'>, signal)
       } else if (message.body.kind === 'inferenceRoute') {
         await session.route(message.body)
-        await ready(context, stream, signal)
+        await ready(context, stream, { portsHash: session.keptAdapter, signal })
       } else {
         throw new SwarmError('BAD_FRAME', `expected inferenceStep, found ${message.body.kind}`)
       }

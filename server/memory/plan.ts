@@ -46,7 +46,7 @@ export interface MemoryInit {
   readonly maxConnections?: number
   /** share of the KV cache for the sessions of one peer; default 0.75 */
   readonly cacheSharePerPeer?: number
-  /** cache prefixes in the free part of the KV cache, for sessions with the same prefix; default true */
+  /** keep prefixes and adapters in the free part of the KV cache, for sessions with the same ones; default true */
   readonly prefixReuse?: boolean
 }
 
@@ -80,6 +80,8 @@ export interface MemoryPlan {
   readonly kvCacheBytesPerPeer: number
   /** of those, the limit for cached prefixes in the free part; 0: no prefixes are cached */
   readonly prefixBytes: number
+  /** of those, the limit for adapters that no session uses, in the free part; 0: none is kept */
+  readonly adapterBytes: number
   /** activations kept from forward to backward */
   readonly residualBytes: number
   /** activations of the one request that is computed */
@@ -111,6 +113,8 @@ const leastConnections = 128
 const defaultWorkingBytes = 4 * GiB
 /** maximum share of the KV cache for prefixes */
 const prefixShare = 0.5
+/** maximum share of the KV cache for adapters that no session uses */
+const adapterShare = 0.25
 /** share of the KV cache for the sessions of one peer, if the operator sets none */
 const defaultShareOfPeer = 0.75
 /** the largest frame as a share of one peer's limit, so that small ones fit beside it */
@@ -225,6 +229,7 @@ export function planMemory(init: MemoryInit, available: number): MemoryPlan {
     // angles of dynamic rope and longrope, and keys with them, depend on the length of the whole sequence
     prefixBytes:
       prefixReuse && fixedPositions(checkpoint.config.rope) === undefined ? limits.kvCacheBytes * prefixShare : 0,
+    adapterBytes: prefixReuse ? limits.kvCacheBytes * adapterShare : 0,
     bytesPerPeer,
     maxFrameBytes: largestFrame(checkpoint, bytesPerPeer),
     maxConnections: init.maxConnections ?? Math.min(connectionLimits.connections, affordable)
@@ -280,6 +285,7 @@ export function memoryParts(plan: MemoryPlan) {
     budget: plan.budgetBytes,
     kv_cache_per_peer: plan.kvCacheBytesPerPeer,
     prefixes: plan.prefixBytes,
+    adapters: plan.adapterBytes,
     frames_per_peer: plan.bytesPerPeer,
     largest_frame: plan.maxFrameBytes
   }

@@ -55,7 +55,7 @@ function numbersOf({ kvHeads, headDim }: HeadShape, blocks: BlockRange): number 
 }
 
 export class PrefixStore implements Spare {
-  readonly #kvCache: Pick<KvCache, 'bytesBesideSessions'>
+  readonly #kvCache: Pick<KvCache, 'roomFor'>
   /** maximum bytes, even if sessions leave more */
   readonly maxBytes: number
   /** most recently used last */
@@ -65,7 +65,7 @@ export class PrefixStore implements Spare {
   constructor({ kvCache }: { kvCache: KvCache }, init: { readonly maxBytes: number }) {
     this.#kvCache = kvCache
     this.maxBytes = init.maxBytes
-    kvCache.spare = this
+    kvCache.addSpare(this)
   }
 
   get bytes(): number {
@@ -86,7 +86,7 @@ export class PrefixStore implements Spare {
   /** Stores a block if it fits after evicting the least recently used ones. */
   add(block: PrefixBlock): void {
     const bytes = bytesOfBlock(block)
-    const most = Math.min(this.maxBytes, this.#kvCache.bytesBesideSessions)
+    const most = Math.min(this.maxBytes, this.#kvCache.roomFor(this))
     if (bytes > most || this.#blocks.has(block.key)) return
     // the predecessors of the block are evicted last
     this.#use(block)

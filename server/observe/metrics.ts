@@ -7,6 +7,7 @@ export interface GaugeReadings {
   readonly cacheBytesUsed: number
   readonly cacheBytesTotal: number
   readonly prefixBytesUsed: number
+  readonly adapterBytesUsed: number
   readonly residualBytesUsed: number
   readonly residualBytesTotal: number
   readonly sessions: number
@@ -19,6 +20,10 @@ const gauges = {
   cacheBytesUsed: ['swarm_kv_cache_bytes', 'KV cache reserved by sessions'],
   cacheBytesTotal: ['swarm_kv_cache_limit_bytes', 'KV cache budget'],
   prefixBytesUsed: ['swarm_prefix_bytes', 'Bytes of cached prefixes, in the free part of the KV cache budget'],
+  adapterBytesUsed: [
+    'swarm_adapter_bytes',
+    'Bytes of adapters that no session uses, in the free part of the KV cache budget'
+  ],
   residualBytesUsed: ['swarm_residual_bytes', 'Activations kept between forward and backward'],
   residualBytesTotal: ['swarm_residual_limit_bytes', 'Budget of activations kept between forward and backward'],
   sessions: ['swarm_sessions', 'Open inference sessions'],

@@ -19,7 +19,7 @@ export interface Observed {
 }
 
 /** Bytes of tensors in memory; on the wire they may be fewer. */
-export function bytesOfAll(tensors: NamedTensors): number {
+function bytesOfAll(tensors: NamedTensors): number {
   return Object.values(tensors).reduce((sum, { dtype, shape }) => sum + bytesOf(dtype, shape), 0)
 }
 

@@ -26,6 +26,8 @@ export interface SessionRequest {
   readonly next: NextHop | null
 }
 
+/** Bytes of a hash. */
+const hashBytes = 32
 /** Bytes of a session's name. */
 const nameBytes = 16
 
@@ -39,7 +41,12 @@ const invalid = (message: string): never => {
  */
 export function checkOpenShapes(body: BodyOf<'inferenceOpen'>, tensors: NamedShapes, hosted: Hosted): BlockRange {
   const blocks = checkSpan(body.span, hosted)
-  const { batch, maxLength } = body
+  const { batch, maxLength, portsHash } = body
+  if (portsHash?.length) {
+    if (portsHash.length !== hashBytes)
+      invalid(`ports_hash: expected ${hashBytes} bytes or none, found ${portsHash.length}`)
+    if (Object.keys(tensors).length > 0) invalid('ports_hash: it stands for the ports, found tensors beside it')
+  }
   const { maxPositions } = hosted.checkpoint.config
   if (batch < 1 || batch > maxBatch) invalid(`batch: expected 1 to ${maxBatch} rows, found ${batch}`)
   if (maxLength < 1 || maxLength > maxPositions) {
@@ -62,15 +69,30 @@ export function checkOpenShapes(body: BodyOf<'inferenceOpen'>, tensors: NamedSha
   return blocks
 }
 
-/** @throws SwarmError BAD_FRAME, and the errors of `checkOpenShapes` */
-export function checkOpen({ body, tensors }: Message, hosted: Hosted): SessionRequest {
+/** Adapters that the server keeps. */
+export interface KeptAdapters {
+  find(hash: Uint8Array): SpanCall['ports'] | undefined
+}
+
+/** @throws SwarmError BAD_FRAME, PORTS_EVICTED, and the errors of `checkOpenShapes` */
+export function checkOpen({ body, tensors: given }: Message, hosted: Hosted, adapters: KeptAdapters): SessionRequest {
   if (body.kind !== 'inferenceOpen') throw new SwarmError('BAD_FRAME', `expected inferenceOpen, found ${body.kind}`)
-  const blocks = checkOpenShapes(body, tensors, hosted)
+  checkOpenShapes(body, given, hosted)
+  const tensors = body.portsHash?.length ? keptPorts(body.portsHash, adapters) : given
+  // those that are kept may be of other blocks
+  const blocks = checkOpenShapes({ ...body, portsHash: new Uint8Array() }, tensors, hosted)
   const { batch, maxLength, session, previous, next } = body
   const { numKeyValueHeads: kvHeads, headDim } = hosted.checkpoint.config
   const shape = { blocks, batch, maxLength, kvHeads, headDim, besideBytes: 0 }
-  const ports = checkPorts(tensors, [], hosted.checkpoint, blocks)
+  const checked = checkPorts(tensors, [], hosted.checkpoint, blocks)
+  const ports = body.portsHash?.length ? (tensors as SpanCall['ports']) : checked
   return { shape, ports, codec: body.span!.codec, session, previous, next }
+}
+
+function keptPorts(hash: Uint8Array, adapters: KeptAdapters): SpanCall['ports'] {
+  const kept = adapters.find(hash)
+  if (kept !== undefined) return kept
+  throw new SwarmError('PORTS_EVICTED', 'no adapter with this hash is kept here: open the session with its tensors')
 }
 
 export interface StepRequest {

@@ -14,8 +14,9 @@ import type { MessageStream } from '../../network/streams/message-stream.ts'
 import { fittingCodec } from '../../proto/fitting-codec.ts'
 import { replayPositions } from '../../proto/limits.ts'
 import type { BodyOf, Message } from '../../proto/messages.ts'
-import { type DecodeSession, openSession, prefixOf } from '../compute/decoder.ts'
+import { type DecodeSession, prefixOf } from '../compute/decoder.ts'
 import { withoutFirst } from '../compute/prefix-reuse.ts'
+import { type AdapterStore, type HeldAdapter, noAdapter } from '../memory/adapter-store.ts'
 import type { KvCache } from '../memory/kv/kv-cache.ts'
 import type { ServerMetrics } from '../observe/metrics.ts'
 import { type Hosted, timeoutOf } from '../requests/passes.ts'
@@ -30,6 +31,7 @@ type StepBody = BodyOf<'inferenceStep'>
 export interface SessionContext extends Hosted {
   readonly network: Pick<Network, 'directory' | 'open' | 'ping'>
   readonly kvCache: Pick<KvCache, 'open'>
+  readonly adapters: Pick<AdapterStore, 'hold'>
   readonly scheduler: Pick<Scheduler, 'between'>
   readonly engine: Pick<DecodeEngine, 'step'>
   readonly metrics: Pick<ServerMetrics, 'tokens'>
@@ -38,7 +40,6 @@ export interface SessionContext extends Hosted {
 
 export interface ServedInit {
   readonly request: SessionRequest
-  readonly portBytes: number
   /** who opened it */
   readonly peerId: string
   /** of the caller, for results */
@@ -52,6 +53,7 @@ export class ServedSession {
   previous: string
   readonly #context: SessionContext
   readonly #init: ServedInit
+  readonly #adapter: HeldAdapter | null
   readonly #decode: DecodeSession
   readonly #failed = Promise.withResolvers<never>()
   /** outputs sent to the next server, if there is one */
@@ -70,8 +72,21 @@ export class ServedSession {
     this.previous = previous
     if (next !== null) this.#history = new HiddenHistory(shape.batch, context.checkpoint.config.hiddenSize)
     const besideBytes = next === null ? 0 : 4 * context.checkpoint.config.hiddenSize
-    this.#decode = openSession(context.kvCache.open({ ...shape, besideBytes }, init.portBytes, init.peerId), ports)
+    this.#adapter = Object.keys(ports).length === 0 ? null : context.adapters.hold(ports, init.peerId)
+    try {
+      const cache = context.kvCache.open({ ...shape, besideBytes }, 0, init.peerId, this.#adapter?.bytes)
+      const { hash, ports: held, prefix } = this.#adapter ?? noAdapter
+      this.#decode = { cache, hash, ports: held, prefix }
+    } catch (error) {
+      this.#adapter?.release()
+      throw error
+    }
     void settled(this.#failed.promise)
+  }
+
+  /** Hash of its adapter where that is kept for other sessions; else empty. */
+  get keptAdapter(): Uint8Array {
+    return this.#adapter?.isKept ? this.#adapter.hash : noAdapter.hash
   }
 
   /** Rejects when the session cannot continue. */
@@ -123,6 +138,7 @@ export class ServedSession {
   release(): void {
     this.#link?.close()
     this.#decode.cache.release()
+    this.#adapter?.release()
   }
 
   async #connect(next: NextHop): Promise<void> {

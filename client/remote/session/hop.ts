@@ -5,6 +5,7 @@ import { withResource } from '../../../common/resource.ts'
 import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
 import { minute } from '../../../common/units.ts'
 import { portsOf } from '../../../model/layers/ports.ts'
+import { type Digests, hashPorts } from '../../../model/layers/ports-hash.ts'
 import type { Network } from '../../../network/network.ts'
 import { startDeadline } from '../../../network/streams/deadline.ts'
 import type { MessageStream } from '../../../network/streams/message-stream.ts'
@@ -14,6 +15,7 @@ import { protocols } from '../../../proto/protocols.ts'
 import { answered, answeredBody, describeHop, hopError, isPeersFault, spanOf } from '../passes/span-request.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Hop } from '../routing/routing.ts'
+import type { KeptPorts, PortsOpening } from './kept-ports.ts'
 import { isAlive, type LivenessPing, type Watch, whileAlive } from './liveness.ts'
 import type { StepTensors } from './pending.ts'
 
@@ -42,6 +44,8 @@ export interface HopComponents {
   readonly peers: Pick<Peers, 'addressesOf' | 'fail'>
   /** absent: servers that are silent are waited for */
   readonly ping?: LivenessPing
+  /** absent: ports are sent each time */
+  readonly kept?: KeptPorts
 }
 
 export interface HopInit {
@@ -50,7 +54,20 @@ export interface HopInit {
   readonly batch: number
   readonly maxLength: number
   readonly ports: NamedTensors
+  /** of the ports' tensors; default: they are computed each time */
+  readonly digests?: Digests
 }
+
+/** A stream whose session the server has opened. */
+interface Opened {
+  readonly stream: MessageStream
+  readonly ready: BodyOf<'inferenceReady'>
+}
+
+const none = new Uint8Array()
+
+const isSame = (a: Uint8Array, b: Uint8Array = none): boolean =>
+  a.length === b.length && a.every((byte, at) => byte === b[at])
 
 interface OpenedHop {
   readonly hop: Hop
@@ -58,6 +75,34 @@ interface OpenedHop {
   readonly stream: MessageStream
   readonly codec: Codec
   readonly ping: LivenessPing | undefined
+}
+
+/** Opens a session with the ports of its blocks: by their hash where the server keeps them, else with their tensors. */
+async function openWithPorts(
+  { init, kept, hop, signal }: { init: HopInit; kept: KeptPorts | undefined; hop: Hop; signal: AbortSignal },
+  ask: (tensors: NamedTensors, portsHash?: Uint8Array) => Promise<Opened>
+): Promise<Opened> {
+  const { peerId, blocks } = hop
+  // adapters travel exactly, whatever the codec of hidden states
+  const ports = portsOf(init.ports, blocks)
+  if (kept === undefined || Object.keys(ports).length === 0) return await ask(ports)
+  const hash = hashPorts(ports as Readonly<Record<string, Float32Tensor>>, init.digests)
+  const opening: PortsOpening<Opened> = {
+    async byHash() {
+      try {
+        const opened = await ask({}, hash)
+        if (isSame(hash, opened.ready.portsHash)) return opened
+        // a build that does not know hashes answers at this peer id now: it has opened a session without the adapter
+        opened.stream.abort(new SwarmError('ABORTED', 'the session was opened without its adapter'))
+      } catch (error) {
+        if (toSwarmError(error).code !== 'PORTS_EVICTED') throw error
+      }
+      return null
+    },
+    byTensors: () => ask(ports),
+    isKept: ({ ready }) => isSame(hash, ready.portsHash)
+  }
+  return await kept.open(peerId, hash, opening, signal)
 }
 
 export class SessionHop {
@@ -93,7 +138,7 @@ export class SessionHop {
 
   /** Throws the server's error with its hop; a failed server is excluded for a while. */
   static async open(
-    { network, peers, ping }: HopComponents,
+    { network, peers, ping, kept }: HopComponents,
     init: HopInit,
     { hop, place, session, signal }: { hop: Hop; place: HopPlace; session: Uint8Array; signal?: AbortSignal }
   ): Promise<SessionHop> {
@@ -106,16 +151,19 @@ export class SessionHop {
           { hop, ping, activeAt: () => stream?.activeAt ?? started },
           async alive => {
             const addresses = peers.addressesOf(hop.peerId)
-            stream = await network.open(hop.peerId, protocols.inference, { addresses, signal: alive })
             const { batch, maxLength, codec } = init
             const span = spanOf({ model: init.model, timeoutMs: openTimeoutMs }, hop, codec)
             const body = { kind: 'inferenceOpen', span, batch, maxLength, session, ...place } as const
-            // adapters travel exactly, whatever the codec of hidden states
-            await stream.send({ body, tensors: portsOf(init.ports, hop.blocks) }, { signal: alive })
-            const answer = await stream.receive({ signal: alive })
-            if (answer === null) throw new SwarmError('UNREACHABLE', 'the server ended the session')
-            answeredBody(answer, 'inferenceReady')
-            const opened = new SessionHop({ hop, place, stream, codec, ping })
+            const ask = async (tensors: NamedTensors, portsHash?: Uint8Array): Promise<Opened> => {
+              const own = await network.open(hop.peerId, protocols.inference, { addresses, signal: alive })
+              stream = own
+              await own.send({ body: { ...body, ...(portsHash && { portsHash }) }, tensors }, { signal: alive })
+              const answer = await own.receive({ signal: alive })
+              if (answer === null) throw new SwarmError('UNREACHABLE', 'the server ended the session')
+              return { stream: own, ready: answeredBody(answer, 'inferenceReady') }
+            }
+            const found = await openWithPorts({ init, kept, hop, signal: alive }, ask)
+            const opened = new SessionHop({ hop, place, stream: found.stream, codec, ping })
             void opened.#read()
             return opened
           },

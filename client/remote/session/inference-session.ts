@@ -11,6 +11,7 @@ import type { Peers } from '../peers/peers.ts'
 import type { Hop } from '../routing/routing.ts'
 import { ChainBuilder } from './chain-builder.ts'
 import { ChainSession } from './chain-session.ts'
+import type { KeptPorts } from './kept-ports.ts'
 import type { LivenessPing } from './liveness.ts'
 import { SessionRecorder } from './recorder.ts'
 import type { InferenceSession, SessionOptions } from './session.ts'
@@ -19,6 +20,8 @@ interface Components {
   readonly network: SessionNetwork
   readonly peers: Peers
   readonly auditor?: ResultAuditor | null
+  /** shared by all sessions */
+  readonly kept: KeptPorts
   readonly logger: Logger
 }
 
@@ -41,7 +44,7 @@ interface SessionInit {
 
 /** Opens a session on the fastest chain with memory for its cache; on another one if a server fails. */
 export async function openInferenceSession(
-  { network, peers, auditor, logger }: Components,
+  { network, peers, auditor, kept, logger }: Components,
   init: SessionInit,
   options: SessionOptions
 ): Promise<InferenceSession> {
@@ -58,8 +61,8 @@ export async function openInferenceSession(
   const ping: LivenessPing | undefined =
     network.ping && ((peerId, limit) => network.ping!(peerId, { addresses: peers.addressesOf(peerId), signal: limit }))
   const builder = new ChainBuilder(
-    { network, peers, logger, recordOf, ping, relays: () => auditor?.relays ?? false },
-    { ...init, batch, maxLength, ports, cacheBytesPerBlock }
+    { network, peers, kept, logger, recordOf, ping, relays: () => auditor?.relays ?? false },
+    { ...init, batch, maxLength, ports, digests: { of: ports }, cacheBytesPerBlock }
   )
   const building = retry(() => builder.build(signal), { delaysMs: retryDelaysMs, logger, signal })
   const chain = await building.catch(error => {

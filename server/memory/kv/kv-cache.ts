@@ -35,9 +35,9 @@ export class KvCache {
   readonly maxBytes: number
   /** called when a session waits for memory that `compact` could free */
   onShortage: () => void = () => {}
-  /** its bytes count as free */
-  spare: Spare = { bytes: 0, evict: () => {} }
   readonly #waitMs: number
+  /** their bytes count as free; those added first are released first */
+  readonly #spares: Spare[] = []
   readonly #slabs = new Set<Slab>()
   readonly #waiting: Waiting[] = []
   #sessions = 0
@@ -79,6 +79,37 @@ export class KvCache {
     return Math.max(0, this.maxBytes - this.#slabBytes - this.#otherBytes)
   }
 
+  /** From now on this user gets what no session needs. */
+  addSpare(spare: Spare): void {
+    this.#spares.push(spare)
+  }
+
+  /** Most bytes that a spare user may hold now. */
+  roomFor(spare: Spare): number {
+    const others = this.#spares.reduce((sum, other) => sum + (other === spare ? 0 : other.bytes), 0)
+    return Math.max(0, this.bytesBesideSessions - others)
+  }
+
+  /**
+   * Takes memory beside the rows, for what several sessions of a peer use together. Returns what gives it back, once.
+   * @throws SwarmError BUSY where it does not fit now
+   */
+  take(bytes: number, peerId: string): () => void {
+    if (bytes > this.bytesFree || !this.#shares.fits(peerId, bytes)) {
+      const what = `KV cache: an adapter of ${formatBytes(bytes)} does not fit, ${this.#usage()}`
+      throw new SwarmError('BUSY', `${what} (try again later, or another server)`, { retryAfterMs: retryMs })
+    }
+    this.#otherBytes += bytes
+    this.#shares.change(peerId, bytes)
+    this.#takeBack()
+    return () => {
+      this.#otherBytes -= bytes
+      this.#shares.change(peerId, -bytes)
+      this.#pump()
+      this.#checkShortage()
+    }
+  }
+
   /** Requests that wait for memory. */
   get waiting(): number {
     return this.#waiting.length
@@ -88,10 +119,12 @@ export class KvCache {
    * A session's rows, empty.
    * @param portBytes of adapter tensors that the session holds: memory of the session like its keys and values
    * @param peerId the peer whose quota it counts towards
+   * @param besideBytes of what it shares with other sessions, see `take`: they are counted already
    * @throws SwarmError BUSY for a session that would not fit if it were alone, or whose adapters do not fit now
    */
-  open(shape: CacheShape, portBytes = 0, peerId = ''): SessionCache {
-    const most = shape.batch * cacheBytes(shape, rangeLength(shape.blocks), shape.maxLength) + portBytes
+  open(shape: CacheShape, portBytes = 0, peerId = '', besideBytes = 0): SessionCache {
+    const rows = shape.batch * cacheBytes(shape, rangeLength(shape.blocks), shape.maxLength)
+    const most = rows + portBytes + besideBytes
     const { mostBytes } = this.#shares
     if (most > mostBytes || portBytes > this.bytesFree || !this.#shares.fits(peerId, portBytes)) {
       const fault = most > mostBytes ? `${formatBytes(mostBytes)} are all there is for one peer` : this.#usage()
@@ -186,7 +219,13 @@ export class KvCache {
   }
 
   #takeBack(): void {
-    this.spare.evict(this.spare.bytes - this.bytesBesideSessions)
+    let over = this.#spares.reduce((sum, { bytes }) => sum + bytes, 0) - this.bytesBesideSessions
+    for (const spare of this.#spares) {
+      if (over <= 0) return
+      const before = spare.bytes
+      spare.evict(Math.min(over, before))
+      over -= before - spare.bytes
+    }
   }
 
   #usage(): string {

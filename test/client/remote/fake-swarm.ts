@@ -1,8 +1,10 @@
 // Servers without a network: block i multiplies (hidden + prompt) by i + 2, so that every result can be told in advance.
+
 import { type RemoteInit, RemoteSequential } from '../../../client/remote/chain.ts'
 import { Peers, type PeersComponents } from '../../../client/remote/peers/peers.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import { type Float32Tensor, float32, tensor } from '../../../common/tensor.ts'
+import { hashPorts } from '../../../model/layers/ports-hash.ts'
 import type { Announcement } from '../../../network/discovery/announcement.ts'
 import type { Directory } from '../../../network/discovery/directory.ts'
 import type { OpenOptions, RequestOptions } from '../../../network/network.ts'
@@ -44,7 +46,7 @@ export interface Call {
 }
 
 export const failure = (
-  code: 'UNREACHABLE' | 'BUSY' | 'INVALID_ARGUMENT' | 'RESIDUALS_EVICTED',
+  code: 'UNREACHABLE' | 'BUSY' | 'INVALID_ARGUMENT' | 'RESIDUALS_EVICTED' | 'PORTS_EVICTED',
   message = 'on purpose'
 ) => new SwarmError(code, message)
 
@@ -65,7 +67,14 @@ function promptGradient(gradient: Float32Tensor): Float32Tensor {
   return sum
 }
 
+interface KeptAdapter {
+  readonly hash: Uint8Array
+  readonly ports: NamedTensors
+}
+
 export class FakeSwarm {
+  /** adapters that each server keeps; null: servers of a release that keeps none and knows no hashes */
+  kept: Map<string, KeptAdapter> | null = null
   readonly calls: Call[] = []
   readonly announcements: Announcement[]
   /** thrown or awaited before a call is answered */
@@ -116,6 +125,15 @@ export class FakeSwarm {
     return body.kind === 'forwardRequest' ? this.#forward(call, body, inputs) : this.#backward(call, body, inputs)
   }
 
+  /** The adapter of an opening; null: it is named and not kept; undefined: none, or the server knows no hashes. */
+  keep(peerId: string, named: Uint8Array | undefined, ports: NamedTensors): KeptAdapter | null | undefined {
+    if (this.kept === null || (!named?.length && Object.keys(ports).length === 0)) return undefined
+    const hash = named?.length ? named : hashPorts(ports as Readonly<Record<string, Float32Tensor>>)
+    const key = `${peerId} ${Buffer.from(hash).toString('hex')}`
+    if (!named?.length) this.kept.set(key, { hash, ports })
+    return this.kept.get(key) ?? null
+  }
+
   async open(peerId: string, _protocol: string, _options?: OpenOptions): Promise<MessageStream> {
     return new FakeStream(this, peerId)
   }
@@ -157,6 +175,7 @@ class FakeStream implements MessageStream {
   readonly #swarm: FakeSwarm
   #span: { first: number; end: number } = { first: 0, end: 0 }
   #ports: NamedTensors = {}
+  #kept: KeptAdapter | null | undefined
   #place: BodyOf<'inferenceRoute'>['next'] = null
   readonly #results: Message<'inferenceStep'>[] = []
   readonly #answers: Promise<Message | null>[] = []
@@ -171,8 +190,10 @@ class FakeStream implements MessageStream {
   async send(message: Message): Promise<void> {
     const { body } = message
     if (body.kind === 'inferenceOpen') {
+      // a build that does not know hashes has no ports then
+      this.#kept = this.#swarm.keep(this.peerId, body.portsHash, message.tensors)
       this.#span = { first: body.span!.firstBlock, end: body.span!.endBlock }
-      this.#ports = message.tensors
+      this.#ports = this.#kept?.ports ?? message.tensors
       this.#place = body.next
     }
     if (body.kind === 'inferenceStep') this.#take(message as Message<'inferenceStep'>)
@@ -241,7 +262,11 @@ class FakeStream implements MessageStream {
       this.#place = body.next
       if (body.replay) for (const each of this.#results) this.#handOn({ ...each, body: { ...each.body, replay: true } })
     }
-    if (body.kind !== 'inferenceStep') return { body: { kind: 'inferenceReady', cacheBytes: 1 }, tensors: {} }
+    if (this.#kept === null) throw failure('PORTS_EVICTED')
+    if (body.kind !== 'inferenceStep') {
+      const portsHash = this.#kept?.hash
+      return { body: { kind: 'inferenceReady', cacheBytes: 1, ...(portsHash && { portsHash }) }, tensors: {} }
+    }
     let hidden = tensors.hidden as Float32Tensor
     for (let block = this.#span.first; block < this.#span.end; block++) {
       hidden = forwardBlock(block, hidden, this.#ports)

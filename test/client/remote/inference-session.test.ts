@@ -101,4 +101,59 @@ describe('an inference session', () => {
     await assert.rejects(swarm.blocks().openSession({ batch: 0, maxLength: 1 }), { code: 'INVALID_ARGUMENT' })
     await assert.rejects(swarm.blocks().openSession({ batch: 1, maxLength: 1.5 }), { code: 'INVALID_ARGUMENT' })
   })
+
+  describe('with an adapter', () => {
+    const ports = { 'blocks.0.prompt': float32([1, 2], [1, 1]), 'blocks.2.prompt': float32([1, 2], [1, 1]) }
+    /** What a step gives with these ports, and which tensors the openings since the last call brought, by server. */
+    const session = async (swarm: FakeSwarm, blocks: ReturnType<FakeSwarm['blocks']>) => {
+      const from = swarm.calls.length
+      await using opened = await blocks.openSession({ ...options, ports })
+      const { data } = await opened.step(states())
+      assert.deepEqual(
+        [...data],
+        [...states().data].map(value => ((value + 1) * 6 + 1) * 20)
+      )
+      const openings = swarm.calls.slice(from).filter(({ kind }) => kind === 'inferenceOpen')
+      return openings.map(({ peerId, message }) => `${peerId} ${Object.keys(message.tensors)}`).toSorted()
+    }
+    const sent = ['a blocks.0.prompt', 'b blocks.2.prompt']
+
+    it('sends its tensors once to servers that keep them, and names them by their hash then', async () => {
+      const swarm = new FakeSwarm(['a', 0, 1], ['b', 1, 4])
+      swarm.kept = new Map()
+      const blocks = swarm.blocks()
+      assert.deepEqual(await session(swarm, blocks), sent)
+      assert.deepEqual(await session(swarm, blocks), ['a ', 'b '])
+      const both = await Promise.all([session(swarm, blocks), session(swarm, blocks)])
+      assert.ok(both.flat().every(each => ['a ', 'b '].includes(each)))
+      // what a server does not keep any more it is sent again
+      for (const key of swarm.kept.keys()) if (key.startsWith('b ')) swarm.kept.delete(key)
+      assert.deepEqual(await session(swarm, blocks), ['a ', 'b ', 'b blocks.2.prompt'])
+      assert.deepEqual(await session(swarm, blocks), ['a ', 'b '])
+    })
+
+    it('sends them once where several sessions open at the same time', async () => {
+      const swarm = new FakeSwarm(['a', 0, 4])
+      swarm.kept = new Map()
+      const blocks = swarm.blocks()
+      const opened = await Promise.all([1, 2, 3].map(() => blocks.openSession({ ...options, ports })))
+      const brought = swarm.calls.map(({ message }) => Object.keys(message.tensors).length)
+      assert.deepEqual(brought.toSorted(), [0, 0, 2])
+      for (const each of opened) await each.close()
+    })
+
+    it('sends them each time to servers of a release that knows no hashes, also where one answers in place of a newer', async () => {
+      const swarm = new FakeSwarm(['a', 0, 1], ['b', 1, 4])
+      const blocks = swarm.blocks()
+      assert.deepEqual(await session(swarm, blocks), sent)
+      assert.deepEqual(await session(swarm, blocks), sent)
+      swarm.kept = new Map()
+      await session(swarm, blocks)
+      const before = openStreams.size
+      swarm.kept = null
+      assert.deepEqual(await session(swarm, blocks), ['a ', ...sent.slice(0, 1), 'b ', ...sent.slice(1)])
+      assert.equal(openStreams.size, before)
+      assert.deepEqual(await session(swarm, blocks), sent)
+    })
+  })
 })

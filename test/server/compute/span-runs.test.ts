@@ -7,6 +7,7 @@ import type { NamedTensors } from '../../../proto/messages.ts'
 import type { SpanCall } from '../../../server/compute/executor.ts'
 import { loadSpan } from '../../../server/compute/span.ts'
 import { backward, forward, forwardKeeping, recomputeRuns, runsOf } from '../../../server/compute/span-runs.ts'
+import { noAdapter } from '../../../server/memory/adapter-store.ts'
 import { KvCache } from '../../../server/memory/kv/kv-cache.ts'
 import { type Runs, Scheduler } from '../../../server/schedule/scheduler.ts'
 import { DecodeEngine } from '../../../server/sessions/engine.ts'
@@ -98,7 +99,7 @@ test('whoever waits for a token has a step between any two runs of a long pass, 
   const kvCache = new KvCache(1e6)
   const engine = new DecodeEngine({ decoder, scheduler, kvCache }, { pieceTokens: 32 })
   const cache = kvCache.open({ blocks, batch: 1, kvHeads, headDim, maxLength: 32 })
-  const session = { cache, ports: {}, prefix: {} }
+  const session = { cache, ...noAdapter }
   const token = randomTensor(3, [1, 1, 32])
   const order: string[] = []
   const steps: Promise<unknown>[] = []

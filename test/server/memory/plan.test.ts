@@ -107,6 +107,7 @@ test('a limit is divided as docs/operating.md says, and without one each part ha
     budget: 8192 + 256,
     kv_cache_per_peer: 768,
     prefixes: 512,
+    adapters: 256,
     frames_per_peer: 256,
     largest_frame: 224
   })
@@ -133,6 +134,7 @@ test('a limit is divided as docs/operating.md says, and without one each part ha
       budget: 18 * 1024,
       kv_cache_per_peer: 768,
       prefixes: 512,
+      adapters: 256,
       frames_per_peer: 1024,
       largest_frame: (65_536 * (8 * 192 + 8)) / MiB + 512
     }
@@ -171,6 +173,7 @@ test('a running server has the numbers of its plan: stores, requests, frames, me
     assert.equal(stores.kvCache.maxBytes, plan.kvCacheBytes)
     assert.equal(stores.kvCache.bytesPerPeer, plan.kvCacheBytesPerPeer)
     assert.equal(stores.prefixes?.maxBytes ?? 0, plan.prefixBytes)
+    assert.equal(stores.adapters.maxBytes, plan.adapterBytes)
     assert.equal(stores.residuals.maxBytes, plan.residualBytes)
     const { cacheBytesTotal, residualBytesTotal } = await remote.info()
     assert.deepEqual([cacheBytesTotal, residualBytesTotal], [plan.kvCacheBytes, plan.residualBytes])
