@@ -1,20 +1,13 @@
 // The records of jobs and what happens to them: kept in the store, told to those who watch. Knows no training.
-import { EventEmitter, on } from 'node:events'
 import type { Logger, MetricsLine } from '../../client/index.ts'
+import { onAbort } from '../../common/async.ts'
 import { second } from '../../common/units.ts'
 import { ApiError } from '../errors.ts'
 import type { EventRow, JobState, JobStore } from '../storage/jobs.ts'
 import type { Page, PageRequest } from '../storage/pages.ts'
+import { type JobChange, JobWatcher } from './changes.ts'
 import { newId, unixTime } from './ids.ts'
 import { endStates, fromRow, type Job, toRow } from './job.ts'
-
-/** What happens to a job, for those who watch it. */
-export type JobChange =
-  | { readonly type: 'job'; readonly job: Job }
-  | { readonly type: 'event'; readonly event: EventRow }
-  | { readonly type: 'metrics'; readonly line: MetricsLine }
-  /** lines after this step are made anew */
-  | { readonly type: 'resumed'; readonly step: number }
 
 /** The step of a running job is written to the store this often; a restart asks its checkpoints, not the store. */
 const saveIntervalMs = second
@@ -22,7 +15,8 @@ const saveIntervalMs = second
 export class JobLedger {
   readonly #jobs: JobStore
   readonly #logger: Logger
-  readonly #changes = new EventEmitter().setMaxListeners(0)
+  /** by the job's id */
+  readonly #watchers = new Map<string, Set<JobWatcher>>()
   /** jobs that something is done with, by id: their records change */
   readonly #live = new Map<string, Job>()
   /** records that the store has not, since its disk was full */
@@ -108,10 +102,19 @@ export class JobLedger {
    * What happens to a job from this call on, until it has ended or the signal aborts. Throws ApiError 404.
    */
   watch(id: string, signal: AbortSignal): AsyncGenerator<JobChange> {
-    const hasEnded = endStates.has(this.get(id).state)
-    // listens now, not when the first change is asked for
-    const changes = on(this.#changes, id, { signal }) as AsyncIterableIterator<[JobChange]>
-    return untilEnded(changes, hasEnded, signal)
+    const watcher = new JobWatcher()
+    if (endStates.has(this.get(id).state)) watcher.end()
+    else this.#watchOver(id, watcher, signal)
+    return watcher.read(signal)
+  }
+
+  #watchOver(id: string, watcher: JobWatcher, signal: AbortSignal): void {
+    const watchers = this.#watchers.get(id) ?? new Set()
+    this.#watchers.set(id, watchers.add(watcher))
+    onAbort(signal, () => {
+      watchers.delete(watcher)
+      if (watchers.size === 0) this.#watchers.delete(id)
+    })
   }
 
   /** Puts a job into a state. */
@@ -175,24 +178,11 @@ export class JobLedger {
   }
 
   tell(id: string, change: JobChange): void {
-    this.#changes.emit(id, change)
-  }
-}
-
-async function* untilEnded(
-  changes: AsyncIterableIterator<[JobChange]>,
-  hasEnded: boolean,
-  signal: AbortSignal
-): AsyncGenerator<JobChange> {
-  try {
-    if (hasEnded) return
-    for await (const [change] of changes) {
-      yield change
-      if (change.type === 'job' && endStates.has(change.job.state)) return
+    const hasEnded = change.type === 'job' && endStates.has(change.job.state)
+    for (const watcher of this.#watchers.get(id) ?? []) {
+      watcher.push(change)
+      if (hasEnded) watcher.end()
     }
-  } catch (error) {
-    if (!signal.aborted) throw error
-  } finally {
-    await changes.return?.()
+    if (hasEnded) this.#watchers.delete(id)
   }
 }
