@@ -28,6 +28,8 @@ interface Dialect {
   readonly body: (user: string) => Json
   /** the field of an answer, or of its events, that has the text */
   readonly field: string
+  /** the field of its events, where it has another name */
+  readonly streamed?: string
 }
 
 const messages = (user: string) => [
@@ -50,6 +52,12 @@ const dialects: Readonly<Record<string, Dialect>> = {
     model: 'raw',
     body: user => ({ prompt: written(user), temperature: 0, max_tokens: tokens }),
     field: 'text'
+  },
+  responses: {
+    path: '/v1/responses',
+    body: user => ({ instructions: system, input: user, temperature: 0, max_output_tokens: tokens }),
+    field: 'text',
+    streamed: 'delta'
   },
   messages: {
     path: '/v1/messages',
@@ -99,7 +107,7 @@ describe('greedy answers are those of swarm generate', () => {
   }
 
   async function answerOf(
-    { path, model = 'tiny', body, field }: Dialect,
+    { path, model = 'tiny', body, field, streamed = field }: Dialect,
     user: string,
     stream: boolean
   ): Promise<string> {
@@ -109,7 +117,7 @@ describe('greedy answers are those of swarm generate', () => {
       body: JSON.stringify({ model, stream, ...body(user) })
     })
     const objects = await objectsOf(answer)
-    const texts = objects.flatMap(object => valuesOf(object, field))
+    const texts = objects.flatMap(object => valuesOf(object, stream ? streamed : field))
     return texts.filter(value => typeof value === 'string').join('')
   }
 
