@@ -34,7 +34,9 @@ function answerError(error: ApiError, c: Context): Response {
   const { path } = c.req
   if (path.startsWith('/api/')) return c.json({ error: message }, status)
   if (path.startsWith('/v1/messages') || c.req.header('anthropic-version') !== undefined) {
-    const told = toAnthropicError(error, c.get('requestId') ?? null)
+    const requestId = c.get('requestId') ?? null
+    const told = toAnthropicError(error, requestId)
+    if (requestId !== null) c.header('request-id', requestId)
     return c.json(told.body, told.status as ContentfulStatusCode)
   }
   return c.json({ error: { message, type, param, code } }, status)

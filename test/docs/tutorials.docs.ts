@@ -46,13 +46,17 @@ describe('tutorials', {
     test(basename(path), async context => {
       const place = await mkdtemp(join(folder, 'machines-'))
       const machines = new Machines({ folder: place, archive, env, log: line => context.diagnostic(line) })
-      for (const step of parseTutorial(readFileSync(path, 'utf8'))) {
-        await machines.run(step).catch(error => {
-          error.message = `${basename(path)}, line ${step.line}: ${error.message}`
-          throw error
-        })
+      try {
+        for (const step of parseTutorial(readFileSync(path, 'utf8'))) {
+          await machines.run(step).catch(error => {
+            error.message = `${basename(path)}, line ${step.line}: ${error.message}`
+            throw error
+          })
+        }
+      } finally {
+        // what it started would hold its port
+        await machines[Symbol.asyncDispose]()
       }
-      await machines[Symbol.asyncDispose]()
       await rm(place, { recursive: true, force: true, maxRetries: 3 })
     })
   }

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
 import { serve } from '@hono/node-server'
 import { gatewayOver, served } from '../../../testing/gateway.ts'
-import { useSwarm } from '../../../testing/swarm.ts'
+import { until, useSwarm } from '../../../testing/swarm.ts'
 
 describe('messages', () => {
   const used = useSwarm([[0, 12]])
@@ -111,6 +111,26 @@ describe('messages', () => {
     const result = { type: 'tool_result', tool_use_id: 'none', content: '' }
     assert.match((await told({ messages: [{ role: 'user', content: [result] }] })).message, /tool_use_id: no tool_use/)
     assert.match((await told({ tool_choice: { type: 'any' } })).message, /tool_choice: there are no tools/)
+  })
+
+  it('tells the id of a request, with its error too', async () => {
+    const { _request_id: id } = await client.messages.create({ ...request, max_tokens: 1 })
+    assert.match(String(id), /^[\w-]{8,}$/)
+    const error: unknown = await client.messages.create({ ...request, model: 'none' }).catch((error: unknown) => error)
+    assert.ok(error instanceof Anthropic.NotFoundError)
+    assert.match(String(error.requestID), /^[\w-]{8,}$/)
+    assert.equal((error.error as { request_id?: string }).request_id, error.requestID)
+    const models: unknown = await client.models.retrieve('none').catch((error: unknown) => error)
+    assert.ok(models instanceof Anthropic.NotFoundError && models.requestID)
+  })
+
+  it('answers a client that leaves in the middle with the end of its generation', async () => {
+    const stream = client.messages.stream({ ...request, max_tokens: 200 })
+    let count = 0
+    await assert.rejects(async () => {
+      for await (const event of stream) if (event.type === 'content_block_delta' && ++count === 2) stream.abort()
+    }, Anthropic.APIUserAbortError)
+    await until(() => used.swarm.servers.every(server => server.sessions === 0))
   })
 
   it("lists models in Anthropic's form to Anthropic's clients", async () => {
