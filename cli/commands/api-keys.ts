@@ -2,7 +2,7 @@
 import { Command } from 'commander'
 import { withResource } from '../../common/resource.ts'
 import type { ApiKey } from '../../gateway/storage/keys.ts'
-import { openStore, type Store } from '../../gateway/storage/store.ts'
+import type { Store } from '../../gateway/storage/store.ts'
 import { homeFolder, jsonOption, parsePositive } from '../options/options.ts'
 import { print, screen } from '../terminal/terminal.ts'
 
@@ -37,6 +37,7 @@ export function apiKeysCommand(): Command {
 }
 
 async function withStore(use: (store: Store) => void): Promise<void> {
+  const { openStore } = await import('../../gateway/storage/store.ts')
   const store = await openStore(homeFolder())
   await withResource({ [Symbol.dispose]: () => store.close() }, async () => use(store))
 }

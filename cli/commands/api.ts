@@ -1,7 +1,6 @@
 // swarm api: serves models of a swarm to programs that speak OpenAI's, Anthropic's or Ollama's API, and a page to people.
 import { Command } from 'commander'
 import { type ApiFlags, addGatewayOptions } from '../gateway/options.ts'
-import { runGateway } from '../gateway/run.ts'
 import { addBaseModelOptions } from '../generation.ts'
 import { addAccessOptions } from '../options/access.ts'
 import { addLogOptions } from '../terminal/log-options.ts'
@@ -26,6 +25,8 @@ Examples:
 
 async function api(models: string[], flags: ApiFlags): Promise<void> {
   const interrupt = interruptSignal(flags)
+  // node:sqlite and the router only where they are used: Node 22 warns of the first
+  const { runGateway } = await import('../gateway/run.ts')
   await runGateway(models, flags, interrupt.signal)
   interrupt.release()
 }

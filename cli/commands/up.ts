@@ -4,7 +4,6 @@ import { plural } from '../../common/plural.ts'
 import { type BlockRange, formatRange } from '../../common/range.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { type ApiFlags, addGatewayOptions } from '../gateway/options.ts'
-import { runGateway } from '../gateway/run.ts'
 import { completeWith } from '../options/completion.ts'
 import { hubOptions, offlineOption, revisionOption } from '../options/hub.ts'
 import { auditOption, codecOption, parsePositive } from '../options/options.ts'
@@ -77,6 +76,7 @@ function watch(servers: readonly PeerProcess[], signal: AbortSignal): void {
 }
 
 async function up(model: string, flags: UpFlags): Promise<void> {
+  const { runGateway } = await import('../gateway/run.ts')
   const interrupt = interruptSignal(flags)
   const { signal } = interrupt
   const hub = { ...hubOptions(flags), onProgress: showProgress(flags) }

@@ -75,12 +75,15 @@ export function createGatewayContext(
   const settings = { ...defaultSettings, ...given }
   const admission = new TurnQueue(settings)
   const open = new OpenRequests()
-  const metrics = new GatewayMetrics(() => ({
-    running: admission.running,
-    queued: admission.queued,
-    models: components.models.list().length,
-    connections: open.size
-  }))
+  const metrics = new GatewayMetrics(
+    () => ({
+      running: admission.running,
+      queued: admission.queued,
+      models: components.models.list().length,
+      connections: open.size
+    }),
+    () => components.store.jobs.counts()
+  )
   const logger = components.logger instanceof RecentLogs ? components.logger : new RecentLogs(components.logger)
   return { ...components, logger, settings, admission, limits: new RateLimits(), metrics, open }
 }

@@ -107,10 +107,10 @@ const metricsRoute = createRoute({
   method: 'get',
   path: '/metrics',
   tags,
-  summary: 'Metrics for Prometheus; without keys, for this machine only',
+  summary: 'Metrics for Prometheus: for keys of operators; without keys, for this machine',
   responses: {
     200: { description: "Prometheus' text format", content: { 'text/plain': { schema: z.string() } } },
-    403: { description: 'The gateway has no keys, and the request comes from another machine' }
+    403: { description: 'The caller is no operator' }
   }
 })
 
@@ -151,13 +151,12 @@ export const healthRoutes: Routes = (api, context) => {
   })
 
   api.openapi(metricsRoute, async c => {
-    if (settings.auth === 'none' && !c.get('caller').isOperator) {
-      throw new ApiError(
-        'metrics are shown to this machine only: start the gateway with keys to read them from another',
-        {
-          status: 403
-        }
-      )
+    if (!c.get('caller').isOperator) {
+      const who =
+        settings.auth === 'keys'
+          ? "metrics are shown to operators: use a key of 'swarm api keys create --operator'"
+          : 'metrics are shown to this machine only: start the gateway with keys to read them from another'
+      throw new ApiError(who, { status: 403, code: 'operators_only' })
     }
     return c.text(await metrics.page(), 200, { 'content-type': metrics.registry.contentType })
   })

@@ -78,8 +78,21 @@ export class GatewayMetrics {
     registers: [this.registry]
   })
 
-  /** @param read is asked for the gauges at each scrape */
-  constructor(read: () => GatewayReadings) {
+  /**
+   * @param read is asked for the gauges at each scrape
+   * @param jobs the same for fine-tuning jobs, by state
+   */
+  constructor(read: () => GatewayReadings, jobs: () => ReadonlyMap<string, number> = () => new Map()) {
+    new Gauge({
+      name: 'swarm_gateway_jobs',
+      help: 'Fine-tuning jobs, by state',
+      labelNames: ['state'] as const,
+      registers: [this.registry],
+      collect() {
+        this.reset()
+        for (const [state, count] of jobs()) this.set({ state }, count)
+      }
+    })
     for (const [key, [name, help]] of Object.entries(gauges)) {
       new Gauge({
         name,

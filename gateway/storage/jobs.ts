@@ -100,6 +100,14 @@ export class JobStore {
     return found === undefined ? null : toJob(found)
   }
 
+  /** Number of jobs by state; states without any are left out. */
+  counts(): ReadonlyMap<string, number> {
+    const rows = this.#database.all<{ state: string; jobs: number }>(
+      'SELECT state, count(*) AS jobs FROM jobs GROUP BY state'
+    )
+    return new Map(rows.map(({ state, jobs }) => [state, jobs]))
+  }
+
   /** In the order in which they were made. */
   inStates(states: readonly JobState[]): readonly JobRow[] {
     const marks = states.map(() => '?').join(', ')

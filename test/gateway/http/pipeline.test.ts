@@ -134,6 +134,25 @@ describe('keys', () => {
   })
 })
 
+describe('metrics', () => {
+  it('are for keys of operators', async () => {
+    const { ask, context } = gateway({ auth: 'keys' })
+    const [user, operator] = [false, true].map(is => context.store.keys.create({ name: `${is}`, operator: is }))
+    const statusOf = async ({ key }: { key: string }) =>
+      (await ask('/metrics', { headers: { 'x-api-key': key } })).status
+    assert.deepEqual([await statusOf(user!), await statusOf(operator!)], [403, 200])
+  })
+
+  it('count fine-tuning jobs by state', async () => {
+    const { context } = gateway()
+    const job = { state: 'queued' as const, model: null, record: '{}' }
+    for (const id of ['a', 'b']) context.store.jobs.put({ ...job, id })
+    assert.match(await context.metrics.page(), /^swarm_gateway_jobs\{state="queued"\} 2$/m)
+    context.store.jobs.put({ ...job, id: 'a', state: 'cancelled' })
+    assert.match(await context.metrics.page(), /^swarm_gateway_jobs\{state="queued"\} 1$/m)
+  })
+})
+
 describe('limits', () => {
   it('refuses more requests a minute than a key has, and says when to come again', async () => {
     const { post, context } = gateway({ auth: 'keys', requestsPerMinute: 1 })
@@ -153,6 +172,15 @@ describe('limits', () => {
     isUnderstood(await ask(two!.key))
     isUnderstood(await ask(two!.key))
     assert.equal((await ask(two!.key)).status, 429)
+  })
+
+  it('answers when its disk is full, though requests cannot be recorded', async () => {
+    const { post, context } = gateway()
+    const { database, requests } = context.store
+    database.get('PRAGMA max_page_count = 1') // never below what there is
+    for (let number = 0; number < 300; number++) isUnderstood(await post(body))
+    assert.throws(() => database.run('INSERT INTO holder (text) VALUES (?)', 'x'.repeat(10_000)), { code: 'DISK_FULL' })
+    assert.ok(requests.recent(1000).length < 300)
   })
 
   it('records requests without their content, with the code of their error', async () => {
