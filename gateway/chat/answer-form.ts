@@ -7,10 +7,8 @@ export interface FormSettings {
   readonly calls: TemplateCalls | null
   /** tools that may be called */
   readonly tools: readonly Tool[]
-  /** what ends the thoughts that the prompt has begun; null: it has begun none */
-  readonly thoughts: string | null
-  /** whether thoughts may come first: the model's vocabulary has marks for them */
-  readonly mayThink: boolean
+  /** thoughts may come first: the form follows them, maybe after line ends */
+  readonly thinks: boolean
 }
 
 const sequence = (...parts: readonly AnswerGrammar[]): AnswerGrammar => ({ type: 'sequence', parts })
@@ -36,8 +34,8 @@ function callsGrammar({ format, sample }: TemplateCalls, tools: readonly Tool[],
   return sequence(text(begin), one, ...more, text(end))
 }
 
-/** The answer without thoughts; null: anything. */
-function bodyGrammar(request: ChatRequest, { calls, tools }: FormSettings): AnswerGrammar | null {
+/** The form without line ends before it; null: anything. */
+function bodyGrammar(request: ChatRequest, { calls, tools }: Omit<FormSettings, 'thinks'>): AnswerGrammar | null {
   const { format = { type: 'text' }, toolChoice = 'auto', parallelToolCalls = true } = request
   const json = format.type === 'text' ? null : format
   if (calls === null || calls.format === null || tools.length === 0) return json
@@ -51,13 +49,8 @@ function bodyGrammar(request: ChatRequest, { calls, tools }: FormSettings): Answ
   return bare === undefined ? sequence(free, choice(text(''), written)) : choice(free, written)
 }
 
-/** The form of the whole answer; null where any text will do. */
-export function answerForm(request: ChatRequest, settings: FormSettings): AnswerGrammar | null {
-  const { thoughts, mayThink } = settings
+/** The form of the answer after its thoughts; null where any text will do. */
+export function answerForm(request: ChatRequest, { thinks, ...settings }: FormSettings): AnswerGrammar | null {
   const body = bodyGrammar(request, settings)
-  if (body === null) return null
-  const afterThoughts = (close: string): AnswerGrammar =>
-    sequence({ type: 'any', without: [close] }, text(close), choice(...['', '\n', '\n\n', ' '].map(text)), body)
-  if (thoughts !== null) return afterThoughts(thoughts)
-  return mayThink ? choice(body, sequence(text('<think>'), afterThoughts('</think>'))) : body
+  return body === null || !thinks ? body : sequence(choice(...['', '\n', '\n\n', ' '].map(text)), body)
 }

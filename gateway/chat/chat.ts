@@ -6,12 +6,12 @@ import { invalid } from '../errors.ts'
 import { constraintOf } from '../grammar/constraint.ts'
 import type { ServedModel } from '../models/served-model.ts'
 import { AnswerParser, type AnswerPiece, type ParserSettings } from './answer/parser.ts'
-import { thoughtsMarks } from './answer/thoughts.ts'
+import { thoughtsMarks, thoughtsPairs } from './answer/thoughts.ts'
 import { answerForm } from './answer-form.ts'
-import type { CallFormat } from './calls/format.ts'
 import { type TemplateCalls, templateCalls } from './calls/template-calls.ts'
 import { activeTools, fittingPrompt, templateOf } from './prompt.ts'
 import type { ChatEvent, ChatFinish, ChatRequest } from './request.ts'
+import { afterThoughts } from './thinking-constraint.ts'
 
 /** How the model writes calls; null where the request has no tools. Throws ApiError 400 for tools that it cannot be asked for. */
 function callsOf(request: ChatRequest): TemplateCalls | null {
@@ -38,16 +38,24 @@ function callsOf(request: ChatRequest): TemplateCalls | null {
   )
 }
 
-/** Special tokens that the answer's text must show, so that thoughts and calls are found. */
-function shownTokens({ tokenizer }: ServedModel, format: CallFormat | null): readonly number[] {
-  const texts = [...thoughtsMarks, ...(format === null ? [] : [...format.openings, ...format.marks])]
+/** Special tokens of these texts. */
+function specialTokens({ tokenizer }: ServedModel, texts: readonly string[]): readonly number[] {
   const ids = texts.map(text => tokenizer.idOf(text)).filter(id => id !== undefined)
   return [...new Set(ids)].filter(id => tokenizer.isSpecial(id))
 }
 
 /** Whether the model is one that thinks: by its template and its vocabulary. */
-const mayThink = ({ template, tokenizer }: ServedModel): boolean =>
+const isThinker = ({ template, tokenizer }: ServedModel): boolean =>
   /think|thought/i.test(`${template?.source ?? ''}`) || tokenizer.idOf('<think>') !== undefined
+
+/** Tokens with which an answer may begin thoughts, and what ends those. */
+const thoughtsTokens = ({ tokenizer }: ServedModel): ReadonlyMap<number, string> =>
+  new Map(
+    thoughtsPairs.flatMap(([open, close]) => {
+      const id = tokenizer.idOf(open)
+      return id === undefined ? [] : [[id, close] as const]
+    })
+  )
 
 const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
 
@@ -148,23 +156,39 @@ export async function* answerChat(request: ChatRequest): AsyncGenerator<ChatEven
   const { model, sampling, n = 1, topLogprobs, signal, parallelToolCalls: parallelCalls = true } = request
   const calls = callsOf(request)
   const format = calls?.format ?? null
-  const { ids: prompt, thoughts, droppedMessages } = fittingPrompt(request)
+  const { ids: prompt, thoughts, mayThink, droppedMessages } = fittingPrompt(request)
   const tools = new Map(activeTools(request).map(tool => [tool.name, tool]))
-  const choices = Array.from({ length: n }, (_, choice) => {
-    const parser: ParserSettings = { begun: thoughts, mayThink: mayThink(model), format, tools }
-    return new ChoiceReader({ choice, calls, parser, parallelCalls, scores: topLogprobs !== undefined })
-  })
-  const shown = shownTokens(model, format)
+  const callMarks = specialTokens(model, format === null ? [] : [...format.openings, ...format.marks])
+  const openings = mayThink && isThinker(model) ? thoughtsTokens(model) : new Map<number, string>()
   const form = answerForm(request, {
     calls,
     tools: [...tools.values()],
-    thoughts,
-    mayThink: model.tokenizer.idOf('<think>') !== undefined
+    thinks: thoughts !== null || openings.size > 0
   })
+  const choices = Array.from({ length: n }, (_, choice) => {
+    const parser: ParserSettings = {
+      begun: thoughts,
+      mayThink: mayThink && isThinker(model),
+      format,
+      tools,
+      // what a grammar holds, turns out to be nothing else
+      ...(form !== null && { commitAfter: 0 })
+    }
+    return new ChoiceReader({ choice, calls, parser, parallelCalls, scores: topLogprobs !== undefined })
+  })
+  checkCompletion({ model, prompt, sampling, signal })
   const param = request.format === undefined || request.format.type === 'text' ? 'tools' : 'response_format'
-  const constraint = form === null ? undefined : await constraintOf(model, form, { shownTokens: shown, param })
-  const completion = { model, prompt, sampling, n, topLogprobs, constraint, shownTokens: shown, signal }
-  checkCompletion(completion)
+  const constraint =
+    form === null
+      ? undefined
+      : afterThoughts(await constraintOf(model, form, { shownTokens: callMarks, param }), {
+          tokenizer: model.tokenizer,
+          begun: thoughts,
+          openings,
+          endTokens: model.model.config.eosTokenIds
+        })
+  const shownTokens = [...new Set([...callMarks, ...specialTokens(model, thoughtsMarks)])]
+  const completion = { model, prompt, sampling, n, topLogprobs, constraint, shownTokens, signal }
   yield { type: 'start', promptTokens: prompt.length, droppedMessages }
   let completionTokens = 0
   for await (const event of complete(completion)) {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { type ChatMessage, type ChatTemplate, encodeChat } from '../../client/index.ts'
 import { ApiError, invalid } from '../errors.ts'
 import type { ServedModel } from '../models/served-model.ts'
-import { begunThoughts, openThoughts } from './answer/thoughts.ts'
+import { begunThoughts, endsThoughts, openThoughts } from './answer/thoughts.ts'
 import { type TemplateCalls, templateCalls, toTemplateTools } from './calls/template-calls.ts'
 import type { ChatRequest } from './request.ts'
 
@@ -14,6 +14,8 @@ export interface ChatPrompt {
   readonly ids: readonly number[]
   /** what ends the thoughts that the prompt has begun; null: it has begun none */
   readonly thoughts: string | null
+  /** the answer may begin thoughts: the prompt neither begins nor ends them */
+  readonly mayThink: boolean
   readonly droppedMessages: number
 }
 
@@ -77,10 +79,12 @@ function writerOf(request: Asked): (messages: readonly ChatMessage[]) => Omit<Ch
     }
     const options = { addGenerationPrompt: true, continueLast, variables }
     const { ids, text, plainText } = encodeChat(model.tokenizer, template, given, options)
-    if (continueLast) return { ids, thoughts: openThoughts(String(last!.content)) }
+    if (continueLast) return { ids, thoughts: openThoughts(String(last!.content)), mayThink: false }
     // a text of the user at the end begins no thoughts
     const end = text.trimEnd().length
-    return { ids, thoughts: plainText.some(range => range.end >= end) ? null : begunThoughts(text) }
+    const isWritten = !plainText.some(range => range.end >= end)
+    const thoughts = isWritten ? begunThoughts(text) : null
+    return { ids, thoughts, mayThink: thoughts === null && !(isWritten && endsThoughts(text)) }
   }
 }
 
@@ -108,7 +112,7 @@ function turnsOf(messages: readonly ChatMessage[]): readonly (readonly ChatMessa
  */
 export function fittingPrompt(request: ChatRequest): ChatPrompt {
   const { prompt, messages, model, sampling, truncation = 'disabled' } = request
-  if (prompt !== undefined) return { ids: prompt, thoughts: null, droppedMessages: 0 }
+  if (prompt !== undefined) return { ids: prompt, thoughts: null, mayThink: true, droppedMessages: 0 }
   const write = writerOf(request)
   const whole = { ...write(messages), droppedMessages: 0 }
   const most = model.contextLength - Math.max(1, sampling.maxTokens ?? 1)

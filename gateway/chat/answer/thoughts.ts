@@ -48,8 +48,16 @@ export function begunThoughts(prompt: string): string | null {
   return tag === undefined ? null : `</${tag}>`
 }
 
-/** Texts of marks, which vocabularies may have special tokens for. */
-export const thoughtsMarks: readonly string[] = [
-  ...Object.entries(marks).flat(),
-  ...['<|channel>', '<think>', '</think>', '<thinking>', '</thinking>', '<seed:think>', '</seed:think>']
+/** Whether a text ends with the end of thoughts, so that no more come. */
+export const endsThoughts = (text: string): boolean =>
+  Object.values(marks).some(last => text.trimEnd().endsWith(last)) ||
+  /<\/(?:[\w-]+:)?(?:think(?:ing)?|thoughts?)>\s*$/i.test(text.slice(-2 * longestName))
+
+/** What begins thoughts and what ends them, of those that vocabularies may have a token for. */
+export const thoughtsPairs: readonly (readonly [open: string, close: string])[] = [
+  ...Object.entries(marks),
+  ...['think', 'thinking', 'seed:think'].map(tag => [`<${tag}>`, `</${tag}>`] as const)
 ]
+
+/** Texts of marks, which vocabularies may have special tokens for. */
+export const thoughtsMarks: readonly string[] = ['<|channel>', ...thoughtsPairs.flat()]

@@ -1,7 +1,7 @@
 // Chats over a swarm: prompts by the template with tools, and answers that are forced to be thoughts and calls.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type ChatTemplate, renderChat } from '../../../client/index.ts'
+import { type ChatTemplate, type GenerationOptions, type LogitsProcessor, renderChat } from '../../../client/index.ts'
 import { answerChat } from '../../../gateway/chat/chat.ts'
 import { fittingPrompt, promptOf } from '../../../gateway/chat/prompt.ts'
 import type { ChatEvent, ChatRequest, Tool } from '../../../gateway/chat/request.ts'
@@ -36,20 +36,26 @@ describe('chats', () => {
   const used = useSwarm([[0, 12]])
   const signal = new AbortController().signal
 
-  /** The model, whose answers begin with this text whatever it is asked: by biases towards the text's tokens, one after the other. */
-  function saying(text: string, init: Partial<ServedModel> = {}): ServedModel {
-    const model = served(used.model, { template: toolTemplate, ...init })
+  /**
+   * The model, whose answers begin with this text whatever it is asked: all other tokens are forbidden. Then they end, or with `goesOn` they
+   * are what the model and the request make of them.
+   */
+  function saying(text: string, goesOn = false): ServedModel {
+    const model = served(used.model, { template: toolTemplate })
     const ids = used.model.tokenizer.encode(text, { addSpecialTokens: false })
     const end = used.model.config.eosTokenIds[0]!
     const forced = Object.create(used.model, {
       generateStream: {
-        value: (input: { inputIds: number[][] }, options: object) => {
+        value: (input: { inputIds: number[][] }, options: GenerationOptions) => {
           const begin = input.inputIds[0]!.length
-          const processor = (scores: Float32Array, row: readonly number[]) => {
+          const only: LogitsProcessor = (scores, row) => {
             const wanted = ids[row.length - begin] ?? end
+            if (goesOn && row.length - begin >= ids.length) return
             for (let id = 0; id < scores.length; id++) if (id !== wanted) scores[id] = -Infinity
           }
-          return used.model.generateStream(input, { ...options, logitsProcessors: [processor] })
+          const { logitsProcessors: own = [] } = options
+          const logitsProcessors = (row: number) => [...(typeof own === 'function' ? own(row) : own), only]
+          return used.model.generateStream(input, { ...options, logitsProcessors })
         }
       }
     }) as typeof used.model
@@ -175,6 +181,78 @@ describe('chats', () => {
     assert.equal(reasonings(await answer({ model, messages, continueLast: true })), 'hm')
   })
 
+  /** Arguments of the calls of a choice, by name. */
+  function callsOf(events: readonly ChatEvent[], choice = 0): [name: string, input: unknown][] {
+    const calls: [string, string][] = []
+    for (const event of events) {
+      if (!('choice' in event) || event.choice !== choice) continue
+      if (event.type === 'tool_call') calls.push([event.name, ''])
+      else if (event.type === 'tool_arguments') calls.at(-1)![1] += event.text
+    }
+    return calls.map(([name, written]) => [name, JSON.parse(written) as unknown])
+  }
+  const textOf = (events: readonly ChatEvent[], type: 'content' | 'reasoning' = 'content') =>
+    events.map(event => (event.type === type ? event.text : '')).join('')
+
+  const pick: Tool = {
+    name: 'pick',
+    parameters: {
+      type: 'object',
+      properties: { fruit: { enum: ['apple', 'pear'] }, count: { type: 'integer', minimum: 1, maximum: 9 } },
+      required: ['fruit', 'count'],
+      additionalProperties: false
+    }
+  }
+
+  it('calls a tool where one is required, with valid arguments, whatever the model would say', async () => {
+    const sampling = { temperature: 1, seed: 5, maxTokens: 200 }
+    const common = { tools: [pick, now], sampling, parallelToolCalls: false }
+    const events = await answer({ ...common, toolChoice: 'required', n: 3 })
+    assert.equal(textOf(events), '')
+    for (const choice of [0, 1, 2]) {
+      const [[name, input] = ['', null], ...more] = callsOf(events, choice)
+      assert.deepEqual(more, [])
+      if (name === 'now') assert.deepEqual(input, {})
+      else {
+        const { fruit, count, ...rest } = input as { fruit: string; count: number }
+        assert.ok(['apple', 'pear'].includes(fruit) && Number.isInteger(count) && count >= 1 && count <= 9)
+        assert.deepEqual(rest, {})
+      }
+    }
+    const finishes = events.filter(event => event.type === 'finish')
+    assert.deepEqual(new Set(finishes.map(({ reason }) => reason)), new Set(['tool_calls']))
+    const named = await answer({ ...common, toolChoice: { name: 'pick' } })
+    assert.equal(callsOf(named)[0]![0], 'pick')
+  })
+
+  it('holds an answer to a schema, after thoughts that the prompt or the model begins', async () => {
+    const format = { type: 'json_schema', schema: pick.parameters, strict: true } as const
+    const plain = await answer({ format })
+    assert.deepEqual(Object.keys(JSON.parse(textOf(plain)) as object).toSorted(), ['count', 'fruit'])
+    const variables = { enable_thinking: true }
+    const thought = await answer({ model: saying('It was</think>', true), format, templateVariables: variables })
+    assert.equal(textOf(thought, 'reasoning'), 'It was')
+    assert.deepEqual(Object.keys(JSON.parse(textOf(thought)) as object).toSorted(), ['count', 'fruit'])
+    assert.deepEqual(told(thought).at(-1), { type: 'finish', choice: 0, reason: 'stop' })
+    const required = await answer({
+      model: saying('It was</think>', true),
+      tools: [pick],
+      toolChoice: 'required',
+      parallelToolCalls: false,
+      templateVariables: variables
+    })
+    assert.equal(textOf(required, 'reasoning'), 'It was')
+    assert.equal(callsOf(required)[0]![0], 'pick')
+  })
+
+  it('lets a model speak before calls whose arguments are strict', async () => {
+    const strict = { ...pick, strict: true }
+    const model = saying('I pick one.\n<tool_call>\n{"name": "', true)
+    const events = await answer({ model, tools: [strict], parallelToolCalls: false })
+    assert.equal(textOf(events), 'I pick one.')
+    assert.equal(callsOf(events)[0]![0], 'pick')
+  })
+
   it('names the stop text that ended a choice', async () => {
     const sampling = { temperature: 0, maxTokens: 50, stop: ['dog'] }
     const events = await answer({ model: saying('a cat, a dog, a cow'), sampling })
@@ -228,6 +306,7 @@ describe('chats', () => {
     assert.deepEqual(fit(lengthOf(messages) + 3), {
       ids: promptOf(requestOf({ messages: withoutFirst })),
       thoughts: null,
+      mayThink: true,
       droppedMessages: 4
     })
     assert.equal(fit(lengthOf(withoutFirst) + 4).droppedMessages, 4)
