@@ -33,6 +33,9 @@ const contentPart = z.discriminatedUnion('type', [
   refusedType('file', 'put the text of the file into a text part')
 ])
 
+/** What helpers of OpenAI's clients add to answers, and send back. */
+const ofClient = noEffect(z.unknown(), 'the client made it of the text')
+
 const texts = z.union([z.string(), z.array(textPart)])
 const name = z.string().optional().describe('Given to the chat template, which may leave it out')
 
@@ -40,7 +43,7 @@ const toolCall = z.discriminatedUnion('type', [
   z.strictObject({
     id: z.string(),
     type: z.literal('function'),
-    function: z.strictObject({ name: z.string(), arguments: z.string() }),
+    function: z.strictObject({ name: z.string(), arguments: z.string(), parsed_arguments: ofClient }),
     // positions of streamed calls, which clients send back
     index: z.int().optional()
   }),
@@ -72,7 +75,8 @@ const message = z.discriminatedUnion('role', [
     audio: refused(textOnly),
     function_call: refused('use tool_calls'),
     // fields of answers, which clients send back
-    annotations: noEffect(z.array(z.unknown()), 'answers have none')
+    annotations: noEffect(z.array(z.unknown()), 'answers have none'),
+    parsed: ofClient
   }),
   z.strictObject({ role: z.literal('tool'), content: texts, tool_call_id: z.string(), name }),
   z

@@ -13,6 +13,9 @@ const status = itemStatus.nullish()
 const phase = noEffect(z.string(), 'templates know no phases')
 const cacheBreakpoint = noEffect(z.looseObject({}), 'prefixes are always kept and found again')
 
+/** What helpers of OpenAI's clients add to answers, and send back. */
+const ofClient = noEffect(z.unknown(), 'the client made it of the text')
+
 const inputText = z.strictObject({
   type: z.literal('input_text'),
   text: z.string(),
@@ -22,7 +25,8 @@ const outputText = z.strictObject({
   type: z.literal('output_text'),
   text: z.string(),
   annotations: noEffect(z.array(z.unknown()), 'answers have none'),
-  logprobs: noEffect(z.array(z.unknown()), 'they belong to the answer')
+  logprobs: noEffect(z.array(z.unknown()), 'they belong to the answer'),
+  parsed: ofClient
 })
 const refusal = z.strictObject({ type: z.literal('refusal'), refusal: z.string() })
 const contentPart = z.discriminatedUnion('type', [
@@ -48,6 +52,7 @@ const functionCall = z.strictObject({
   call_id: z.string(),
   name: z.string(),
   arguments: z.string(),
+  parsed_arguments: ofClient,
   id,
   status,
   async: refused('calls are not asynchronous', z.literal(false)),
