@@ -33,8 +33,11 @@ export function prefixOf({ prefix }: DecodeSession): number {
   return prefixLength(prefix)
 }
 
-/** They count as positions, as in PEFT. */
-function writePrefix({ cache, prefix }: DecodeSession, length: number): void {
+/** Writes the trained keys and values into rows that are still empty. They count as positions, as in PEFT. */
+export function writePrefix(session: DecodeSession): void {
+  const { cache, prefix } = session
+  const length = prefixOf(session)
+  if (length === 0 || cache.rows.some(row => row.length > 0)) return
   const { blocks, kvHeads, headDim } = cache.shape
   for (const row of cache.rows) {
     for (let block = blocks.first; block < blocks.end; block++) {
@@ -86,8 +89,7 @@ export class SpanDecoder {
   async step(steps: readonly DecodeStep[]): Promise<Float32Tensor[]> {
     const rows: Row[] = []
     for (const [step, { session, lengths }] of steps.entries()) {
-      const prefix = prefixOf(session)
-      if (prefix > 0 && session.cache.rows.every(({ length }) => length === 0)) writePrefix(session, prefix)
+      writePrefix(session)
       for (const [row, { slab, slot, length: past }] of session.cache.rows.entries()) {
         if (lengths[row]! > 0) rows.push({ slab, slot, past, added: lengths[row]!, step, row })
       }

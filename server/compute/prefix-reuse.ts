@@ -4,11 +4,10 @@
 import { createHash } from 'node:crypto'
 import { copyPositions, positionsView, writePositions } from '../../common/rows.ts'
 import { type Float32Tensor, tensor } from '../../common/tensor.ts'
-import { parsePort } from '../../model/layers/ports.ts'
 import type { CacheRow } from '../memory/kv/slab.ts'
 import { type PrefixBlock, type PrefixStore, prefixPositions, readStates, writeStates } from '../memory/prefix-store.ts'
 import type { ServerMetrics } from '../observe/metrics.ts'
-import type { DecodeSession, DecodeStep } from './decoder.ts'
+import { type DecodeSession, type DecodeStep, prefixOf, writePrefix } from './decoder.ts'
 
 export interface PrefixComponents {
   readonly store: PrefixStore
@@ -38,16 +37,15 @@ export interface PrefixPlan {
   keep(output: Float32Tensor): void
 }
 
-/** Key of a session's blocks and adapter; null if its results are not shared. */
-function rootKey({ cache, ports, prefix, hash }: DecodeSession): string | null {
-  if (Object.keys(prefix).length > 0 || Object.keys(ports).some(name => parsePort(name).kind === 'prompt')) return null
+/** Key of a session's blocks and adapter; the latter also decides where its positions begin. */
+function rootKey({ cache, hash }: DecodeSession): string {
   const { first, end } = cache.shape.blocks
   return createHash('sha256').update(`blocks ${first} ${end}\n`).update(hash).digest('hex')
 }
 
 export class PrefixReuse {
   readonly #components: PrefixComponents
-  readonly #roots = new WeakMap<DecodeSession, string | null>()
+  readonly #roots = new WeakMap<DecodeSession, string>()
 
   constructor(components: PrefixComponents) {
     this.#components = components
@@ -62,7 +60,6 @@ export class PrefixReuse {
     }
     if (Math.max(...lengths) < prefixPositions) return null
     const root = this.#rootOf(session)
-    if (root === null) return null
     const rows = lengths.map((length, index) => this.#planRow(step, root, index, length))
     if (rows.every(({ keys }) => keys.length < 2)) return null
     const { store, metrics } = this.#components
@@ -73,6 +70,7 @@ export class PrefixReuse {
     return {
       skips: rows.map(({ known }) => known.length * prefixPositions),
       restore() {
+        writePrefix(session)
         for (const { row, start, known } of rows) {
           for (const [index, { states }] of known.entries()) writeStates(row, start + index * prefixPositions, states)
           row.length = start + known.length * prefixPositions
@@ -100,7 +98,7 @@ export class PrefixReuse {
     }
   }
 
-  #rootOf(session: DecodeSession): string | null {
+  #rootOf(session: DecodeSession): string {
     let root = this.#roots.get(session)
     if (root === undefined) {
       root = rootKey(session)
@@ -111,8 +109,10 @@ export class PrefixReuse {
 
   #planRow({ session, hidden }: DecodeStep, root: string, index: number, length: number): RowPlan {
     const row = session.cache.rows[index]!
-    const start = row.length
-    const before = start === 0 ? root : row.hashed?.length === start ? row.hashed.key : null
+    // trained keys and values come before the first position
+    const prefix = prefixOf(session)
+    const start = Math.max(row.length, prefix)
+    const before = start === prefix ? root : row.hashed?.length === start ? row.hashed.key : null
     if (before === null) return { row, start, keys: [], known: [] }
     const keys = [before]
     const known: PrefixBlock[] = []

@@ -64,8 +64,9 @@ export class DecodeEngine {
     const { skips } = plan
     if (Math.max(...skips) === 0) return await this.#compute(step, options)
     const { session, hidden } = step
+    const prefix = prefixOf(session)
     await session.cache.reserve(
-      session.cache.rows.map(({ length }, row) => length + skips[row]!),
+      session.cache.rows.map(({ length }, row) => Math.max(length, prefix) + skips[row]!),
       options.signal
     )
     await this.#components.scheduler.between(() => plan.restore())

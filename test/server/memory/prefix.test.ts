@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { suite, type TestContext, test } from 'node:test'
 import { type Float32Tensor, int64, tensor } from '../../../common/tensor.ts'
+import { portName } from '../../../model/layers/ports.ts'
 import type { NamedTensors } from '../../../proto/messages.ts'
 import { KvCache } from '../../../server/memory/kv/kv-cache.ts'
 import { cacheBytes } from '../../../server/memory/kv/slab.ts'
@@ -122,6 +123,38 @@ suite('a session that begins like one before', () => {
       (ports[name] as Float32Tensor).data.map((x, i) => (i === 0 ? x + 1 : x))
     )
     assert.equal(await run(input, { ports: { ...ports, [name]: other } }), 0)
+  })
+
+  test('with trained prompts or prefixes shares what has the same ones, behind them', async context => {
+    const remote = await startTiny(context)
+    const { config } = await openModel('tiny')
+    const kvShape = (tokens: number) => [tokens, config.numKeyValueHeads, config.headDim]
+    const each = (port: (block: number) => Record<string, Float32Tensor>): NamedTensors =>
+      Object.assign({}, ...Array.from({ length: blocks.end - blocks.first }, (_, at) => port(blocks.first + at)))
+    const prefixes = (tokens: number, seed: number) =>
+      each(block => ({
+        [portName.prefix(block, 'key')]: randomTensor(seed + block, kvShape(tokens), 0.5),
+        [portName.prefix(block, 'value')]: randomTensor(seed + 100 + block, kvShape(tokens), 0.5)
+      }))
+    // longer than a block, so that some of it is added behind what is copied
+    const prompts = each(block => ({ [portName.prompt(block)]: randomTensor(block, [70, config.hiddenSize], 0.3) }))
+    const cases = [prefixes(5, 1), prefixes(64, 1), prefixes(5, 2), prompts]
+    for (const ports of cases) {
+      const { hidden: expected } = await remote.forward({ hidden: input, ...ports })
+      const before = await counted(remote)
+      assertClose(await openStep(remote, positionsOf(input, 0, 150), { ports }), positionsOf(expected, 0, 150), 1e-5)
+      assert.equal((await counted(remote)).reused, before.reused)
+      const session = await remote.open({ maxLength: 270, ports })
+      assertClose(await session.step(positionsOf(input, 0, 197)), positionsOf(expected, 0, 197), 1e-5)
+      assert.equal((await counted(remote)).reused, before.reused + 128)
+      for (let at = 197; at < 200; at++) {
+        const found = await session.step(positionsOf(input, at, at + 1))
+        assertClose(found, positionsOf(expected, at, at + 1), 1e-5, `position ${at}`)
+      }
+      await session.close()
+      // nothing is left to compute
+      assertClose(await openStep(remote, positionsOf(input, 0, 192), { ports }), positionsOf(expected, 0, 192), 1e-5)
+    }
   })
 
   test('may do so in some rows of a batch, and in steps one after the other', async context => {
