@@ -11,7 +11,7 @@ import type { GatewaySettings } from '../gateway/http/settings.ts'
 import { createGateway, type Gateway } from '../gateway/server.ts'
 import { openStore, type Store } from '../gateway/storage/store.ts'
 import { SwarmWatch } from '../gateway/swarm/watch.ts'
-import { gatewayOver, served } from './gateway.ts'
+import { chatTemplate, gatewayOver, served } from './gateway.ts'
 import type { TestSwarm } from './swarm.ts'
 
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
@@ -90,11 +90,10 @@ export function useConsole(swarm: () => TestSwarm, settings: Partial<GatewaySett
     used.watch = new SwarmWatch(looking => used.joined.survey(looking), { viewedMs: 300 })
     used.home = await mkdtemp(join(tmpdir(), 'swarm-console-'))
     used.store = await openStore(used.home)
-    const { context } = gatewayOver(
-      [served(model), served(model, { id: 'tiny-base', template: null })],
-      used.store,
-      settings
-    )
+    const { name } = model.parts.checkpoint
+    const template = model.tokenizer.chatTemplate ?? chatTemplate
+    const models = [served(model, { id: name, template }), served(model, { id: `${name}-base`, template: null })]
+    const { context } = gatewayOver(models, used.store, settings)
     used.gateway = createGateway({ ...context, swarm: used.watch }, { port: 0 })
     used.close = () => model.close()
     await used.gateway.start()

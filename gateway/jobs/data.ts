@@ -56,10 +56,14 @@ export function virtualTokensOf(peft: Readonly<Record<string, unknown>>): number
 /** Paths of files -> names that their owners know. */
 export type FileNames = Readonly<Record<string, string>>
 
+/** A text with the names of files in place of paths. */
+const named = (text: string, names: FileNames): string =>
+  Object.entries(names).reduce((changed, [path, name]) => changed.replaceAll(path, name), text)
+
 /** The error with the names of files in place of paths. */
 function withNames(error: unknown, names: FileNames): unknown {
   if (!(error instanceof SwarmError)) return error
-  const message = Object.entries(names).reduce((text, [path, name]) => text.replaceAll(path, name), error.message)
+  const message = named(error.message, names)
   const { code, retryable, retryAfterMs } = error
   return new SwarmError(code, message, { cause: error, retryable, retryAfterMs })
 }
@@ -79,7 +83,7 @@ export async function loadJobData(
 ): Promise<TrainingData> {
   const room = contextLength - virtualTokensOf(config.peft)
   try {
-    return await loadTrainingData(
+    const data = await loadTrainingData(
       {
         train: config.train_file,
         validation: config.validation_file,
@@ -100,6 +104,7 @@ export async function loadJobData(
         signal
       }
     )
+    return { ...data, description: data.description.map(line => named(line, names)) }
   } catch (error) {
     throw withNames(error, names)
   }

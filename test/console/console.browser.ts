@@ -298,6 +298,7 @@ describe('the console', () => {
     await upload(`${hostile.slice(0, 28)}.jsonl`, jsonl)
     await page.locator('.example').nth(3).waitFor()
     const examples = await page.locator('.example').allInnerTexts()
+    assert.match(await page.locator('.described').innerText(), /^<img src=x onerror=.*globalTh\.jsonl: chat/)
     assert.match(examples[0]!, /capital of Texas/)
     assert.equal(await page.locator('.example').first().locator('.learned').innerText(), 'Austin.<|im_end|>\n')
     assert.match(await page.locator('.example').nth(2).locator('.learned').innerText(), /<img src=x/)

@@ -15,7 +15,7 @@ export function bytesText(bytes: number): string {
 export function numberText(value: number): string {
   if (!Number.isFinite(value)) return '–'
   const size = Math.abs(value)
-  if (size !== 0 && size < 0.001) return value.toExponential(1)
+  if (size !== 0 && size < 0.0001) return value.toExponential(1)
   if (size >= 1000) return Math.round(value).toLocaleString('en')
   return String(Number(value.toPrecision(3)))
 }

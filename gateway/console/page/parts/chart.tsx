@@ -21,6 +21,8 @@ interface ChartProps {
   readonly x: readonly number[]
   readonly curves: readonly Curve[]
   readonly isTime: boolean
+  /** the values are counts: the axis begins at zero and has whole numbers */
+  readonly isCount?: boolean
   readonly height?: number
   readonly format?: (value: number) => string
 }
@@ -42,12 +44,17 @@ function seriesOf(curve: Curve, format: (value: number) => string): uPlot.Series
 }
 
 /** From zero where that is near; a curve that stays the same is in the middle. */
-function rangeOf(least: number | null, most: number | null): [number, number] {
-  if (least === null || most === null) return [0, 1]
-  const bottom = least >= 0 && least < most * 0.6 ? 0 : least
+function rangeOf(least: number | null, most: number | null, isCount: boolean): [number, number] {
+  if (least === null || most === null || (least === 0 && most === 0)) return [0, 1]
+  const bottom = isCount || (least >= 0 && least < most * 0.6) ? 0 : least
   const span = most - bottom || Math.abs(most) || 1
   return [bottom === 0 ? 0 : bottom - span * 0.08, most + span * 0.08]
 }
+
+/** distances of marks on an axis of whole numbers */
+const wholeSteps = [1, 2, 5]
+  .flatMap(digit => [1, 10, 100, 1000, 10_000, 100_000].map(size => digit * size))
+  .toSorted((a, b) => a - b)
 
 /** 24 hours, whatever the browser's language is: the tables say so too. */
 const timeAxis: uPlot.Axis['values'] = (_, seconds) => {
@@ -64,11 +71,19 @@ const described = (title: string, curves: readonly Curve[], format: (value: numb
   return `${title}. Last values: ${last.join(', ')}`
 }
 
-export function Chart({ title, x, curves, isTime, height = 180, format = numberText }: ChartProps): JSX.Element {
+export function Chart({
+  title,
+  x,
+  curves,
+  isTime,
+  isCount = false,
+  height = 180,
+  format = numberText
+}: ChartProps): JSX.Element {
   const place = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot>(undefined)
   const shade = useStore(palette)
-  const shape = JSON.stringify([title, isTime, height, shade, curves.map(({ values: _, ...rest }) => rest)])
+  const shape = JSON.stringify([title, isTime, isCount, height, shade, curves.map(({ values: _, ...rest }) => rest)])
   const data = [x, ...curves.map(({ values }) => values)] as unknown as uPlot.AlignedData
   useEffect(() => {
     const element = place.current!
@@ -82,7 +97,7 @@ export function Chart({ title, x, curves, isTime, height = 180, format = numberT
       {
         width: Math.max(200, element.clientWidth),
         height,
-        scales: { x: { time: isTime }, y: { range: (_, least, most) => rangeOf(least, most) } },
+        scales: { x: { time: isTime }, y: { range: (_, least, most) => rangeOf(least, most, isCount) } },
         series: [
           {
             label: isTime ? 'time' : 'step',
@@ -91,8 +106,13 @@ export function Chart({ title, x, curves, isTime, height = 180, format = numberT
           ...curves.map(curve => seriesOf(curve, format))
         ],
         axes: [
-          { ...axis, ...(isTime && { values: timeAxis, space: 70 }) },
-          { ...axis, size: 58, values: (_, values) => values.map(value => (value === null ? '' : format(value))) }
+          { ...axis, ...(isTime ? { values: timeAxis, space: 70 } : { incrs: wholeSteps }) },
+          {
+            ...axis,
+            ...(isCount && { incrs: wholeSteps }),
+            size: 58,
+            values: (_, values) => values.map(value => (value === null ? '' : format(value)))
+          }
         ],
         legend: { live: true },
         cursor: { drag: { x: true, y: false } }

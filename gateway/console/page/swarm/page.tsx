@@ -77,6 +77,7 @@ function Hour({ history }: { readonly history: History }): JSX.Element {
           <Chart
             title="Servers online"
             isTime
+            isCount
             height={150}
             x={history.times}
             curves={[{ label: 'servers', values: history.online, hue: 1 }]}
@@ -84,6 +85,7 @@ function Hour({ history }: { readonly history: History }): JSX.Element {
           <Chart
             title="Load of all servers"
             isTime
+            isCount
             height={150}
             x={history.times}
             curves={[

@@ -102,6 +102,7 @@ export function ServerPanel({ server, model, servers, at, onClose }: ServerPanel
           <Chart
             title="Load, last hour"
             isTime
+            isCount
             height={150}
             x={history.times}
             curves={[
