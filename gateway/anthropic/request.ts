@@ -147,7 +147,8 @@ export function toPrompt(body: CountBody, model: ServedModel): Omit<ChatRequest,
       format: { type: 'json_schema' as const, schema: output.format.schema, strict: true }
     }),
     // as the model's template has it where the request says nothing
-    ...(thinking !== undefined && { templateVariables: { enable_thinking: thinking.type !== 'disabled' } })
+    ...(thinking !== undefined && { templateVariables: { enable_thinking: thinking.type !== 'disabled' } }),
+    ...(thinking?.type === 'enabled' && { maxThoughtTokens: thinking.budget_tokens })
   }
 }
 

@@ -106,7 +106,7 @@ const thinking = z
   .discriminatedUnion('type', [
     z.strictObject({
       type: z.literal('enabled'),
-      budget_tokens: z.int().min(1).describe('No effect: max_tokens bounds thoughts and answer together'),
+      budget_tokens: z.int().min(1).describe('Most tokens of thoughts: then they are ended'),
       display
     }),
     z.strictObject({ type: z.literal('adaptive'), display }),

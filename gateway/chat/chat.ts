@@ -178,15 +178,14 @@ export async function* answerChat(request: ChatRequest): AsyncGenerator<ChatEven
   })
   checkCompletion({ model, prompt, sampling, signal })
   const param = request.format === undefined || request.format.type === 'text' ? 'tools' : 'response_format'
-  const constraint =
-    form === null
-      ? undefined
-      : afterThoughts(await constraintOf(model, form, { shownTokens: callMarks, param }), {
-          tokenizer: model.tokenizer,
-          begun: thoughts,
-          openings,
-          endTokens: model.model.config.eosTokenIds
-        })
+  const held = form === null ? undefined : await constraintOf(model, form, { shownTokens: callMarks, param })
+  const constraint = afterThoughts(held, {
+    tokenizer: model.tokenizer,
+    begun: thoughts,
+    openings,
+    endTokens: model.model.config.eosTokenIds,
+    most: request.maxThoughtTokens
+  })
   const shownTokens = [...new Set([...callMarks, ...specialTokens(model, thoughtsMarks)])]
   const completion = { model, prompt, sampling, n, topLogprobs, constraint, shownTokens, signal }
   yield { type: 'start', promptTokens: prompt.length, droppedMessages }

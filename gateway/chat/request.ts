@@ -38,6 +38,8 @@ export interface ChatRequest {
   /** variables of the template, such as `enable_thinking` */
   readonly templateVariables?: Readonly<Record<string, unknown>>
   readonly sampling: Sampling
+  /** most tokens of thoughts: then they are ended, and the answer begins; default: no limit of their own */
+  readonly maxThoughtTokens?: number
   readonly n?: number
   readonly topLogprobs?: number
   /** a conversation that is too long: an error, or the oldest turns are left out (never the system message and the last turn); default error */

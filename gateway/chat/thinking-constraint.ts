@@ -1,31 +1,42 @@
-// A constraint that waits: thoughts come before the part of an answer that has a form. Knows no grammar.
+// What holds the thoughts of an answer: a constraint waits until they end, and a limit ends them. Knows no grammar.
 import type { LogitsProcessor, Tokenizer } from '../../client/index.ts'
 import type { Constraint } from '../completion/request.ts'
 
 export interface ThinkingSettings {
-  readonly tokenizer: Pick<Tokenizer, 'decode'>
+  readonly tokenizer: Pick<Tokenizer, 'decode' | 'encode'>
   /** what ends the thoughts that the prompt has begun; null: it has begun none */
   readonly begun: string | null
   /** tokens with which an answer may begin thoughts, and what ends those */
   readonly openings: ReadonlyMap<number, string>
-  /** tokens that end an answer: thoughts are no answer */
+  /** tokens that end an answer: before a constraint, thoughts are no answer */
   readonly endTokens: readonly number[]
+  /** tokens of thoughts after which they are ended; default no limit */
+  readonly most?: number
 }
 
 /** tokens that the mark at the end of thoughts may have, with what stands before it in the same tokens */
 const markTokens = 16
 
-/** The constraint for what follows the thoughts, if there are any. */
-export function afterThoughts(constraint: Constraint, settings: ThinkingSettings): Constraint {
-  const { tokenizer, begun, openings, endTokens } = settings
+/** Leaves only this token. */
+function only(scores: Float32Array, token: number): void {
+  const score = scores[token]!
+  scores.fill(-Infinity)
+  scores[token] = Number.isFinite(score) ? score : 0
+}
+
+/** The constraint for what follows the thoughts, if there are any; undefined where nothing holds the answer. */
+export function afterThoughts(constraint: Constraint | undefined, settings: ThinkingSettings): Constraint | undefined {
+  const { tokenizer, begun, openings, endTokens, most = Infinity } = settings
   if (begun === null && openings.size === 0) return constraint
+  if (constraint === undefined && most === Infinity) return undefined
   return {
     processor(promptLength) {
       let isThinking = begun !== null
       let close = begun
       let thoughtsBegin = promptLength
       let seen = promptLength
-      let inner: LogitsProcessor | null = isThinking ? null : constraint.processor(promptLength)
+      const processorFrom = (place: number): LogitsProcessor => constraint?.processor(place) ?? (() => {})
+      let inner: LogitsProcessor | null = isThinking ? null : processorFrom(promptLength)
 
       const look = (ids: readonly number[]): void => {
         for (; seen < ids.length; seen++) {
@@ -39,7 +50,7 @@ export function afterThoughts(constraint: Constraint, settings: ThinkingSettings
             const tail = ids.slice(Math.max(thoughtsBegin, seen + 1 - markTokens), seen + 1)
             if (!tokenizer.decode(tail).includes(close!)) continue
             isThinking = false
-            inner = constraint.processor(seen + 1)
+            inner = processorFrom(seen + 1)
           }
         }
       }
@@ -47,7 +58,9 @@ export function afterThoughts(constraint: Constraint, settings: ThinkingSettings
       return (scores, ids) => {
         look(ids)
         if (isThinking) {
-          for (const id of endTokens) scores[id] = -Infinity
+          const closing = tokenizer.encode(close!, { addSpecialTokens: false })[ids.length - thoughtsBegin - most]
+          if (closing !== undefined) only(scores, closing)
+          else if (constraint !== undefined) for (const id of endTokens) scores[id] = -Infinity
           return
         }
         const kept = ids.length === promptLength ? [...openings.keys()].map(id => [id, scores[id]!] as const) : []

@@ -107,7 +107,9 @@ describe('chats', () => {
       /one of the tools \(now\), found 'later'/
     )
     await assert.rejects(answer({ toolChoice: 'required' }), /expected tools/)
-    assert.equal((await answer({ model: plain, tools: [now], toolChoice: 'none' })).at(-1)!.type, 'usage')
+    const few = { temperature: 0, maxTokens: 2 }
+    const none = await answer({ model: plain, tools: [now], toolChoice: 'none', sampling: few })
+    assert.equal(none.at(-1)!.type, 'usage')
   })
 
   it('tells thoughts, text and calls apart, with scores of the text alone', async () => {
@@ -243,6 +245,23 @@ describe('chats', () => {
     })
     assert.equal(textOf(required, 'reasoning'), 'It was')
     assert.equal(callsOf(required)[0]![0], 'pick')
+  })
+
+  it('ends thoughts at their limit, with a form after them and without', async () => {
+    const sampling = { temperature: 0, maxTokens: 60 }
+    const common = { sampling, maxThoughtTokens: 5, templateVariables: { enable_thinking: true } }
+    const free = await answer(common)
+    const { tokenizer } = used.model
+    const unlimited = await answer({ ...common, maxThoughtTokens: undefined })
+    assert.equal(textOf(unlimited), '')
+    const thoughts = textOf(free, 'reasoning')
+    assert.ok(textOf(unlimited, 'reasoning').startsWith(thoughts))
+    assert.ok(tokenizer.encode(thoughts).length <= 5)
+    assert.ok(textOf(free).length > 0)
+    const format = { type: 'json_schema', schema: pick.parameters, strict: true } as const
+    const held = await answer({ ...common, format })
+    assert.equal(textOf(held, 'reasoning'), thoughts)
+    assert.deepEqual(Object.keys(JSON.parse(textOf(held)) as object).toSorted(), ['count', 'fruit'])
   })
 
   it('lets a model speak before calls whose arguments are strict', async () => {
