@@ -4,13 +4,14 @@ import { plural } from '../../common/plural.ts'
 import { type BlockRange, formatRange } from '../../common/range.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { type ApiFlags, addGatewayOptions } from '../gateway/options.ts'
+import type { Prepared } from '../gateway/run.ts'
 import { completeWith } from '../options/completion.ts'
 import { hubOptions, offlineOption, revisionOption } from '../options/hub.ts'
 import { auditOption, codecOption, parsePositive } from '../options/options.ts'
 import { type OnlineEvent, type PeerProcess, startServers } from '../peer/local-swarm.ts'
 import { addLogOptions } from '../terminal/log-options.ts'
 import { showProgress, whileWaiting } from '../terminal/progress.ts'
-import { interruptSignal, screen } from '../terminal/terminal.ts'
+import { interruptSignal, print, screen } from '../terminal/terminal.ts'
 
 interface UpFlags extends Omit<ApiFlags, 'join' | 'swarm' | 'mdns'> {
   servers: number
@@ -64,21 +65,22 @@ function serverArguments({ dtype, revision, offline }: UpFlags): string[] {
 }
 
 /** Says that a server ended while the gateway goes on. */
-function watch(servers: readonly PeerProcess[], signal: AbortSignal): void {
+function watch(servers: readonly PeerProcess[], { json }: UpFlags, signal: AbortSignal): void {
   for (const { process: child, online } of servers) {
     child.once('exit', () => {
       if (signal.aborted) return
-      screen.error(
-        `swarm: the server of ${formatRange(online.blocks!)} has ended: its blocks are missing until the next start`
-      )
+      const { blocks } = online
+      if (json) print(JSON.stringify({ event: 'serverEnded', peerId: online.peerId, blocks }))
+      else
+        screen.error(
+          `swarm: the server of ${formatRange(blocks!)} has ended: its blocks are missing until the next start`
+        )
     })
   }
 }
 
-async function up(model: string, flags: UpFlags): Promise<void> {
-  const { runGateway } = await import('../gateway/run.ts')
-  const interrupt = interruptSignal(flags)
-  const { signal } = interrupt
+/** Servers of all blocks on this machine, and the flags of a gateway over them. */
+async function startSwarmHere(model: string, flags: UpFlags, signal: AbortSignal): Promise<Prepared> {
   const hub = { ...hubOptions(flags), onProgress: showProgress(flags) }
   const { config } = await openCheckpoint(model, { signal, hub, blocksOnly: true })
   const ranges = blockShares(config.numBlocks, flags.servers)
@@ -93,11 +95,19 @@ async function up(model: string, flags: UpFlags): Promise<void> {
       ownGroup: true
     })
   )
-  try {
-    watch(servers, signal)
-    await runGateway([model], { ...flags, join: servers.map(({ address }) => address), mdns: false }, signal)
-  } finally {
-    await Promise.all(servers.map(server => server.stop()))
+  watch(servers, flags, signal)
+  return {
+    flags: { ...flags, join: servers.map(({ address }) => address), mdns: false },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(servers.map(server => server.stop()))
+    }
   }
+}
+
+async function up(model: string, flags: UpFlags): Promise<void> {
+  const { runGateway } = await import('../gateway/run.ts')
+  const interrupt = interruptSignal(flags)
+  const { signal } = interrupt
+  await runGateway([model], { ...flags, mdns: false }, signal, () => startSwarmHere(model, flags, signal))
   interrupt.release()
 }

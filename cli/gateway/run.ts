@@ -4,6 +4,7 @@ import { startOrStop, withResource } from '../../common/resource.ts'
 import { second } from '../../common/units.ts'
 import { createGatewayContext } from '../../gateway/http/api.ts'
 import { RecentLogs } from '../../gateway/http/recent-logs.ts'
+import type { GatewaySettings } from '../../gateway/http/settings.ts'
 import { createFineTuning } from '../../gateway/jobs/index.ts'
 import { AdapterFolder } from '../../gateway/models/adapter-folder.ts'
 import { ModelRegistry } from '../../gateway/models/registry.ts'
@@ -42,8 +43,13 @@ async function withAdapters(gateway: Gateway, flags: ApiFlags, use: () => Promis
   })
 }
 
-async function serve(paths: readonly string[], store: Store, flags: ApiFlags, signal: AbortSignal): Promise<void> {
-  const settings = settingsOf(flags, store.keys)
+async function serve(
+  paths: readonly string[],
+  store: Store,
+  settings: GatewaySettings,
+  flags: ApiFlags,
+  signal: AbortSignal
+): Promise<void> {
   const tls = await readTls(flags)
   const models = new ModelRegistry()
   await withResource(await openModels(paths, models, flags, signal), async ({ swarm }) => {
@@ -69,16 +75,28 @@ async function serve(paths: readonly string[], store: Store, flags: ApiFlags, si
   })
 }
 
+/** The flags of a gateway, and servers that are started for it. */
+export interface Prepared extends AsyncDisposable {
+  readonly flags: ApiFlags
+}
+
 /**
  * Serves the models until the signal aborts, and lets running answers end. Throws what opening the store or a model throws,
  * ADDRESS_IN_USE, and UsageError where keys are needed and there is none.
+ * @param prepare starts what the models need, once it is certain that a gateway may run here; it is disposed of at the end
  */
-export async function runGateway(paths: readonly string[], flags: ApiFlags, signal: AbortSignal): Promise<void> {
+export async function runGateway(
+  paths: readonly string[],
+  flags: ApiFlags,
+  signal: AbortSignal,
+  prepare: () => Promise<Prepared> = async () => ({ flags, async [Symbol.asyncDispose]() {} })
+): Promise<void> {
   await checkGatewayFlags(flags)
   const store = await openStore(homeFolder())
   try {
     store.claim(`process ${process.pid}`)
-    await serve(paths, store, flags, signal)
+    const settings = settingsOf(flags, store.keys)
+    await withResource(await prepare(), prepared => serve(paths, store, settings, prepared.flags, signal))
   } finally {
     store.close()
   }

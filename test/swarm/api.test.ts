@@ -182,7 +182,8 @@ test('swarm up: servers, API and page of one process, all of which end with it',
   skip: process.platform === 'win32' && 'its signals are those of POSIX'
 }, async context => {
   const home = await temporaryFolder(context)
-  const options = { env: { SWARM_HOME: home } }
+  const events: string[] = []
+  const options = { env: { SWARM_HOME: home }, onEvent: (event: string) => void events.push(event) }
   const args = ['up', tinyPath, '--port', '0']
   const up = await startOnline<ApiOnline>(args, options)
   context.after(() => up.stop())
@@ -194,6 +195,9 @@ test('swarm up: servers, API and page of one process, all of which end with it',
   // its servers end with it, however it ends
   const servers = serversOf(up.process.pid!)
   assert.equal(servers.length, 2)
+  await assert.rejects(startOnline(args, options), /another gateway uses this home folder/)
+  process.kill(servers[0]!, 'SIGKILL')
+  await until(() => events.includes('serverEnded'))
   up.process.kill('SIGKILL')
   await gone(up)
   await until(() => !servers.some(isRunning))
