@@ -63,13 +63,18 @@ export interface PreviewSettings {
 
 const bins = 20
 
-/** Examples by their lengths, in ranges of the same width. */
+/** Examples by their lengths, in ranges of the same width from the shortest to the longest. */
 function histogram(lengths: readonly number[]): LengthBin[] {
+  const shortest = lengths.reduce((least, length) => Math.min(least, length), Infinity)
   const longest = lengths.reduce((most, length) => Math.max(most, length), 0)
-  const width = Math.max(1, Math.ceil((longest + 1) / bins))
-  const counts = Array.from({ length: Math.floor(longest / width) + 1 }, () => 0)
-  for (const length of lengths) counts[Math.floor(length / width)]! += 1
-  return counts.map((count, index) => ({ from: index * width, to: (index + 1) * width, count }))
+  if (lengths.length === 0) return []
+  const width = Math.max(1, Math.ceil((longest - shortest + 1) / bins))
+  const counts = Array.from({ length: Math.floor((longest - shortest) / width) + 1 }, () => 0)
+  for (const length of lengths) counts[Math.floor((length - shortest) / width)]! += 1
+  return counts.map((count, index) => {
+    const from = shortest + index * width
+    return { from, to: from + width, count }
+  })
 }
 
 interface Draft {

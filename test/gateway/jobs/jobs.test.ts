@@ -385,6 +385,7 @@ describe('fine-tuning jobs', () => {
       lengths.reduce((sum, { count }) => sum + count, 0),
       2
     )
+    assert.ok(lengths[0]!.count > 0 && lengths.at(-1)!.count > 0)
     assert.equal(config.num_train_epochs, 10)
     assert.equal(parseTrainConfig(readConfigYaml(yaml, 'run.yaml').values).train_file, 'chat.jsonl')
 
@@ -404,7 +405,17 @@ describe('fine-tuning jobs', () => {
     const body = { model: 'tiny', training_file: packed.id, validation_file: (await upload()).id, swarmtune }
     const headers = { 'Content-Type': 'application/json' }
     const preview = await get('/v1/fine_tuning/preview', { method: 'POST', headers, body: JSON.stringify(body) })
-    const told = (await preview.json()) as { empty_rows: number; validation: { examples: number }; steps: number }
+    const told = (await preview.json()) as {
+      description: string[]
+      empty_rows: number
+      validation: { examples: number }
+      steps: number
+    }
+    assert.deepEqual(told.description, [
+      'capitals.csv.gz: completion (separated by commas, by its fields), 4 examples, 51 tokens, 25 labels',
+      '  1 empty row skipped',
+      'validation: capitals.jsonl: completion (by its fields), 4 examples, 51 tokens, 25 labels'
+    ])
     assert.deepEqual([told.empty_rows, told.validation.examples, told.steps], [1, 4, 3])
     const job = await create(body as Partial<Body>)
     const events = await eventsOf(await get(`/v1/fine_tuning/jobs/${job.id}/events?stream=true`))
