@@ -18,6 +18,20 @@ export const chatTemplate: ChatTemplate = {
   file: 'testing/gateway.ts'
 }
 
+/** The same with tools, as Hermes and Qwen write them. */
+export const toolTemplate: ChatTemplate = {
+  ...chatTemplate,
+  source:
+    "{% if tools %}{{ '<|im_start|>system\\n<tools>\\n' }}{% for tool in tools %}{{ (tool | tojson) + '\\n' }}{% endfor %}" +
+    "{{ '</tools><|im_end|>\\n' }}{% endif %}" +
+    "{% for message in messages %}{% if message.role == 'tool' %}" +
+    "{{ '<|im_start|>user\\n<tool_response>\\n' + message.content + '\\n</tool_response><|im_end|>\\n' }}" +
+    "{% else %}{{ '<|im_start|>' + message.role + '\\n' + message.content }}{% for call in message.tool_calls or [] %}" +
+    '{{ \'\\n<tool_call>\\n{"name": "\' + call.function.name + \'", "arguments": \' + (call.function.arguments | tojson) ' +
+    "+ '}\\n</tool_call>' }}{% endfor %}{{ '<|im_end|>\\n' }}{% endif %}{% endfor %}" +
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+}
+
 /** The model as the gateway serves it. */
 export function served(model: DistributedModelForCausalLM, init: Partial<ServedModel> = {}): ServedModel {
   const { tokenizer } = model

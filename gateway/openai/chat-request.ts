@@ -263,8 +263,8 @@ export function toChatRequest(body: ChatBody, model: ServedModel, signal: AbortS
   return {
     model,
     messages: toMessages(body.messages, model),
-    ...toTools((body.tools ?? []).flatMap(toTool), toToolChoice(body.tool_choice)),
     parallelToolCalls: body.parallel_tool_calls ?? undefined,
+    ...toTools((body.tools ?? []).flatMap(toTool), toToolChoice(body.tool_choice)),
     format: toFormat(body.response_format),
     templateVariables: toTemplateVariables(
       body.chat_template_kwargs,

@@ -45,7 +45,7 @@ export type GivenChoice = ToolChoice | { readonly allowed: readonly string[]; re
 export function toTools(
   tools: readonly Tool[],
   choice: GivenChoice | undefined
-): Pick<ChatRequest, 'tools' | 'toolChoice'> {
+): Pick<ChatRequest, 'tools' | 'toolChoice' | 'parallelToolCalls'> {
   const repeated = tools.find(({ name }, at) => tools.findIndex(other => other.name === name) !== at)
   if (repeated !== undefined) throw invalid(`tools: two are called '${repeated.name}'; names must differ`, 'tools')
   const known = (name: string): void => {
@@ -60,7 +60,8 @@ export function toTools(
   if (typeof choice !== 'object') return { tools: tools.length > 0 ? tools : undefined, toolChoice: choice }
   if ('name' in choice) {
     known(choice.name)
-    return { tools, toolChoice: choice }
+    // OpenAI's words: call exactly one specific function
+    return { tools, toolChoice: choice, parallelToolCalls: false }
   }
   for (const name of choice.allowed) known(name)
   return { tools: tools.filter(tool => choice.allowed.includes(tool.name)), toolChoice: choice.mode }

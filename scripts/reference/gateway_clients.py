@@ -113,6 +113,57 @@ def chat_sampled(client):
     return [choice.message.content for choice in answer.choices]
 
 
+CITY = {
+    "type": "object",
+    "properties": {"city": {"enum": ["Bern", "Basel"]}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": CITY, "strict": True}}]
+
+
+@case("openai")
+def chat_tools(client):
+    asked = {"model": "tiny", "temperature": 0, "max_tokens": 120, "tools": TOOLS}
+    answer = client.chat.completions.create(
+        messages=MESSAGES, tool_choice={"type": "function", "function": {"name": "weather"}}, **asked
+    )
+    message = answer.choices[0].message
+    call = message.tool_calls[0]
+    result = {"role": "tool", "tool_call_id": call.id, "content": "sunny"}
+    after = client.chat.completions.create(
+        messages=[*MESSAGES, message, result], tool_choice="none", **{**asked, "max_tokens": 4}
+    )
+    return [call.function.name, call.function.arguments, after.choices[0].message.content]
+
+
+@case("openai")
+def chat_tools_stream(client):
+    with client.chat.completions.stream(
+        model="tiny", messages=MESSAGES, temperature=0, max_tokens=120, tools=TOOLS, tool_choice="required", parallel_tool_calls=False
+    ) as stream:
+        deltas = [event.arguments_delta for event in stream if event.type == "tool_calls.function.arguments.delta"]
+        call = stream.get_final_completion().choices[0].message.tool_calls[0]
+    return {"arguments": call.function.parsed_arguments, "same": "".join(deltas) == call.function.arguments}
+
+
+@case("openai")
+def structured(client):
+    from typing import Annotated, Literal
+
+    from pydantic import BaseModel, Field
+
+    class Story(BaseModel):
+        mood: Literal["dark", "bright"]
+        chapters: Annotated[list[Literal[1, 2]], Field(max_length=2)]
+
+    answer = client.chat.completions.parse(model="tiny", messages=MESSAGES, temperature=0, max_tokens=200, response_format=Story)
+    response = client.responses.parse(
+        model="tiny", input=MESSAGES, temperature=0, max_output_tokens=200, text_format=Story, store=False
+    )
+    return [answer.choices[0].message.parsed.model_dump(), response.output_parsed.model_dump()]
+
+
 @case("openai")
 def completion(client):
     answer = client.completions.create(model="tiny", prompt=["It was a dark", "Once"], temperature=0, max_tokens=4, logprobs=1)

@@ -188,8 +188,8 @@ export function toChatPrompt(
   return {
     model,
     messages: toConversation(body.instructions, items, model),
-    ...toTools((body.tools ?? []).flatMap(toTool), toChoice(body.tool_choice)),
     parallelToolCalls: body.parallel_tool_calls ?? undefined,
+    ...toTools((body.tools ?? []).flatMap(toTool), toChoice(body.tool_choice)),
     format: toFormat(body.text),
     templateVariables: toTemplateVariables(
       body.chat_template_kwargs,

@@ -127,6 +127,9 @@ describe('chat completions', () => {
     assert.deepEqual(asked(), [given, undefined])
     assert.deepEqual(asked('required'), [given, 'required'])
     assert.deepEqual(asked({ type: 'function', function: { name: 'time' } }), [given, { name: 'time' }])
+    const named = { tools, tool_choice: { type: 'function', function: { name: 'time' } }, parallel_tool_calls: true }
+    assert.equal(chat(named).parallelToolCalls, false)
+    assert.equal(chat({ tools, parallel_tool_calls: false }).parallelToolCalls, false)
     const allowed = (mode: string, ...names: string[]) => ({
       type: 'allowed_tools',
       allowed_tools: { mode, tools: names.map(name => ({ type: 'function', function: { name } })) }

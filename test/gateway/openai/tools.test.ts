@@ -3,23 +3,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { zodResponseFormat, zodTextFormat } from 'openai/helpers/zod'
 import { z } from 'zod'
-import { chatTemplate, served } from '../../../testing/gateway.ts'
+import { served, toolTemplate } from '../../../testing/gateway.ts'
 import { useGateway } from '../../../testing/gateway-server.ts'
 import { useSwarm } from '../../../testing/swarm.ts'
-
-/** Conversations with tools as Hermes and Qwen write them. */
-const toolTemplate = {
-  ...chatTemplate,
-  source:
-    "{% if tools %}{{ '<|im_start|>system\\n<tools>\\n' }}{% for tool in tools %}{{ (tool | tojson) + '\\n' }}{% endfor %}" +
-    "{{ '</tools><|im_end|>\\n' }}{% endif %}" +
-    "{% for message in messages %}{% if message.role == 'tool' %}" +
-    "{{ '<|im_start|>user\\n<tool_response>\\n' + message.content + '\\n</tool_response><|im_end|>\\n' }}" +
-    "{% else %}{{ '<|im_start|>' + message.role + '\\n' + message.content }}{% for call in message.tool_calls or [] %}" +
-    '{{ \'\\n<tool_call>\\n{"name": "\' + call.function.name + \'", "arguments": \' + (call.function.arguments | tojson) ' +
-    "+ '}\\n</tool_call>' }}{% endfor %}{{ '<|im_end|>\\n' }}{% endif %}{% endfor %}" +
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-}
 
 const city = z.strictObject({ city: z.enum(['Bern', 'Basel']), days: z.int().min(1).max(9) })
 const parameters = z.toJSONSchema(city) as Record<string, unknown>
