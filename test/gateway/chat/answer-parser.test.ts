@@ -249,6 +249,44 @@ describe('answers', () => {
     }
   })
 
+  it('are read with certainty in the layout that a grammar holds them to', () => {
+    const samples: Readonly<Record<FormatName, readonly string[]>> = {
+      tagged: ['<tool_call>', '<tool_calls>', '<seed:tool_call>', '<|tool_call|>'],
+      mistral: ['[TOOL_CALLS][{', '[TOOL_CALLS]f[ARGS]'],
+      llama: [''],
+      pythonic: [''],
+      lfm: [''],
+      'gemma-code': [''],
+      gemma: ['<|tool_call>', '<start_function_call>'],
+      deepseek: ['```json', ''],
+      invoke: ['<function ', '<minimax:tool_call>', '<atem:function_calls>', '<｜DSML｜function_calls>']
+    }
+    const calls: Call[] = [
+      ['get_weather', reference.calls.quotes![0]![1]],
+      ['now', { zone: '</tool_call> ]} \n\u0000\ud83d "' }],
+      ['get_weather', { city: 'x', where: { lat: -1.5e-7, in: [null, true, {}] }, tags: [] }],
+      ['now', {}]
+    ]
+    for (const [name, texts] of Object.entries(samples) as [FormatName, readonly string[]][]) {
+      for (const sample of texts) {
+        const { begin, call, between, end } = callFormats[name].layout(sample)
+        for (const spaces of [undefined, 1]) {
+          const written = calls.map(([tool, input]) => {
+            const [before, after] = call(tool)
+            return `${before}${JSON.stringify(input, null, spaces)}${after}`
+          })
+          const many = between === null ? written.slice(0, 1) : written
+          const text = `${begin}${many.join(between ?? '')}${end}`
+          for (const settings of [name, { format: callFormats[name], tools, commitAfter: 0 }] as const) {
+            const found = read(text, settings)
+            assert.deepEqual(parsed(found), calls.slice(0, many.length), `${name} ${sample}: ${text}`)
+            assert.equal(found.content, '', `${name} ${sample}: ${text}`)
+          }
+        }
+      }
+    }
+  })
+
   it('keep what is no call as text, whole', () => {
     const texts: [FormatName, string][] = [
       ['tagged', '<tool_call>\n{"name": "now", "arguments": {bad}}\n</tool_call>'],
