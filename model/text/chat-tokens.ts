@@ -83,8 +83,12 @@ class Disguise {
   over(text: string, hidden: ReadonlySet<number>): string {
     if (hidden.size === 0) return text
     let out = ''
-    for (let at = 0; at < text.length; at++) out += hidden.has(at) ? this.#standIn(text[at]!) : text[at]!
-    return out
+    let from = 0
+    for (const at of [...hidden].sort((a, b) => a - b)) {
+      out += text.slice(from, at) + this.#standIn(text[at]!)
+      from = at + 1
+    }
+    return out + text.slice(from)
   }
 
   /** A disguised text as it is, and the ranges that were disguised. */
@@ -126,6 +130,8 @@ const letterDigitOrSpace = /[\p{L}\p{N}\s]/u
 const lettersAndDigits = (text: string): string => text.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, '')
 /** tags as templates look for them in texts */
 const tags = /<\/?[\w:-]+>|\[\/?\w+\]/g
+/** units that may begin or end a control token: no letters, digits and spaces of ASCII */
+const signs = /[^\w\s]|_/g
 /** longer texts are no part of a control token */
 const longestPart = 64
 
@@ -180,7 +186,9 @@ class Suspicion {
     const places = new Set(certain)
     if (place.kind === 'role' && knownRoles.has(text)) return places
     const kept = this.#kept(text, place, certain)
-    for (let at = 0; at < text.length; at++) if (this.#isEdge(text[at]!) && !kept.has(at)) places.add(at)
+    for (const { 0: character, index: at } of text.matchAll(signs)) {
+      if (this.#isEdge(character) && !kept.has(at)) places.add(at)
+    }
     if (this.#couldBeWithin(text)) {
       for (let at = 0; at < text.length; at++) if (!/\s/.test(text[at]!)) places.add(at)
     }
