@@ -13,6 +13,7 @@ import { startSwarm, type TestSwarm } from '../../testing/swarm.ts'
 /** Functions and methods whose parameters are no options. */
 const takeNone = new Set([
   'parseJson',
+  'logprobsOf',
   'float32',
   'int64',
   'tensor',
