@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { after, before } from 'node:test'
 import { serve } from '@hono/node-server'
 import OpenAI from 'openai'
+import type { GatewaySettings } from '../gateway/http/settings.ts'
 import type { ServedModel } from '../gateway/models/served-model.ts'
 import type { Store } from '../gateway/storage/store.ts'
 import { gatewayOver } from './gateway.ts'
@@ -15,8 +16,12 @@ export interface GatewayServer {
 }
 
 /** Listens on a free port of loopback. */
-export async function listen(models: readonly ServedModel[], store?: Store): Promise<GatewayServer> {
-  const { api } = gatewayOver(models, store)
+export async function listen(
+  models: readonly ServedModel[],
+  store?: Store,
+  settings?: Partial<GatewaySettings>
+): Promise<GatewayServer> {
+  const { api } = gatewayOver(models, store, settings)
   const server = serve({ fetch: api.fetch, port: 0, hostname: '127.0.0.1' })
   await once(server, 'listening')
   return {
