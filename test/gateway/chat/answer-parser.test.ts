@@ -90,6 +90,11 @@ describe('calls as templates write them', () => {
   it('are understood in the form that each template has', () => {
     const silent = reference.cases.filter(({ template }) => unknown.has(template))
     for (const { template } of silent) assert.equal(formatOf(template), null, template)
+    const openingsOf = (template: string) =>
+      templateCalls({ source: templates[template]!, specialTokens, file: template }).format!.openings
+    assert.deepEqual(openingsOf('Qwen-Qwen3-0.6B'), ['<tool_call>'])
+    assert.deepEqual(openingsOf('Qwen3-Coder'), ['<tool_call>', '<function='])
+    assert.deepEqual(openingsOf('ibm-granite-granite-3.3-2B-Instruct'), ['<|tool_call|>'])
     assert.ok(new Set(known.map(({ template }) => template)).size > 40)
   })
 
