@@ -40,6 +40,10 @@ export interface SurveyedServer {
   readonly blocks: BlockRange
   /** as announced: `joining`, `online`, `draining`, `paused` */
   readonly state: ServerState
+  /** what computes, `CPU, 8 threads`; undefined: it does not say */
+  readonly device?: string
+  /** where it is, in its operator's words; undefined: it does not say */
+  readonly region?: string
   /** precision of its weights */
   readonly dtype: string
   /** decode steps per second through one block */

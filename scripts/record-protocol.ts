@@ -146,7 +146,9 @@ const announcement: Announcement = {
   sequence: now - 1000,
   expiresAt: now + 240_000,
   requestBytes: 2 ** 30,
-  serverName: 'attic'
+  serverName: 'attic',
+  device: 'CPU, 8 threads',
+  region: 'attic, left'
 }
 writeFileSync(join(folder, 'announcement.bin'), await seal(announcement, key))
 const invite: Invite = {

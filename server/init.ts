@@ -13,6 +13,8 @@ export interface ServerInit extends NetworkInit, SpanHostInit {
   readonly checkpoint: SpanHostInit['checkpoint']
   /** name of this server in lists: at most 64 printable characters; default: lists show its peer id */
   readonly name?: string
+  /** where the server is, as lists show it: at most 64 printable characters; default: they show none */
+  readonly region?: string
   /** approximate maximum time of one run of a forward pass, which delays decode steps; default a quarter of a second */
   readonly passRunMs?: number
   /** 0: any free one */
@@ -25,6 +27,7 @@ const serverKeys: OptionKeys<ServerInit> = {
   ...networkKeys,
   checkpoint: true,
   name: true,
+  region: true,
   blocks: true,
   numBlocks: true,
   cacheDir: true,
@@ -50,6 +53,7 @@ const serverKeys: OptionKeys<ServerInit> = {
 export function checkServerInit(init: ServerInit): void {
   checkOptions('createServer', init, serverKeys)
   if (init.name !== undefined) checkServerName(init.name)
+  if (init.region !== undefined) checkServerName(init.region, 'region')
   const { blocks, maxRate, rebalancing, announcing, loadReporter } = init
   checkOptions('createServer: blocks', blocks, { first: true, end: true })
   checkOptions('createServer: maxRate', maxRate, { share: true, tokens: true })

@@ -1,9 +1,11 @@
 // A server: hosts a range of blocks, announces it, computes requests of peers, and leaves in order.
 
+import { availableParallelism } from 'node:os'
 import { within } from '../common/async.ts'
 import { messageOf, SwarmError } from '../common/errors.ts'
 import { type Logger, silent } from '../common/logger.ts'
 import { pickOptions } from '../common/options.ts'
+import { plural } from '../common/plural.ts'
 import { runStage } from '../common/progress.ts'
 import { type BlockRange, formatRange } from '../common/range.ts'
 import { second } from '../common/units.ts'
@@ -315,9 +317,11 @@ export class BlockServer {
   }
 
   #describe(): AnnouncementFields {
-    const { checkpoint, name: serverName } = this.#init
+    const { checkpoint, name: serverName, region, threads = availableParallelism() } = this.#init
     return {
       ...(serverName !== undefined && { serverName }),
+      ...(region !== undefined && { region }),
+      device: `CPU, ${plural(threads, 'thread')}`,
       model: checkpoint.identity,
       modelName: checkpoint.name,
       totalBlocks: checkpoint.config.numBlocks,

@@ -53,6 +53,7 @@ import { createLogger, interruptSignal, print, screen } from '../terminal/termin
 
 interface ServeFlags extends AccessFlags, HubFlags, ListenFlags {
   name?: string
+  region?: string
   blocks?: BlockRange
   numBlocks?: number
   threads?: number
@@ -136,6 +137,11 @@ export function serveCommand(): Command {
         parseServerName
       )
     )
+    .addOption(
+      new Option('--region <text>', 'where this server is, as lists show it (default: they show none)').argParser(
+        parseRegion
+      )
+    )
     .option(
       '--drain-timeout <seconds>',
       'time that running sessions have after SIGTERM',
@@ -171,6 +177,14 @@ Examples:
 function parseServerName(text: string): string {
   try {
     return checkServerName(text)
+  } catch (error) {
+    throw new InvalidArgumentError(messageOf(error))
+  }
+}
+
+function parseRegion(text: string): string {
+  try {
+    return checkServerName(text, 'region')
   } catch (error) {
     throw new InvalidArgumentError(messageOf(error))
   }
@@ -297,6 +311,7 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
     await createServer({
       checkpoint,
       name: flags.name ?? hostName(),
+      region: flags.region,
       blocks: flags.blocks,
       numBlocks: flags.numBlocks,
       rebalancing: flags.rebalance ? {} : undefined,

@@ -19,10 +19,14 @@ type WireFields = Fields<swarmtune.v1.Announcement.$Properties>
 /** An announcement as on the wire, with the peer id and the state as texts. */
 export type Announcement = Omit<
   WireFields,
-  'peerId' | 'state' | 'trips' | 'requestBytes' | 'serverName' | 'protocols'
+  'peerId' | 'state' | 'trips' | 'requestBytes' | 'serverName' | 'protocols' | 'device' | 'region'
 > & {
   /** the operator's name for the server; absent: not announced */
   readonly serverName?: string
+  /** what computes, `CPU, 8 threads`; absent: not announced */
+  readonly device?: string
+  /** where the server is, in its operator's words; absent: not announced */
+  readonly region?: string
   /** bytes of the largest accepted frame; absent: not announced */
   readonly requestBytes?: number
   /** ids such as `inference/3.0.0` of protocols whose versions differ from release 0.1.0; absent: none */
@@ -73,11 +77,11 @@ const maxServerNameLength = 64
 /** Anything but letters, digits, punctuation, symbols and spaces within. */
 const noServerName = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]|^ | $/u
 
-/** Throws INVALID_ARGUMENT for an invalid server name. */
-export function checkServerName(name: string): string {
+/** Throws INVALID_ARGUMENT for an invalid name of a server or of its region. */
+export function checkServerName(name: string, what: 'server name' | 'region' = 'server name'): string {
   if (name.length >= 1 && name.length <= maxServerNameLength && !noServerName.test(name)) return name
   const expected = `1 to ${maxServerNameLength} printable characters, no space at either end`
-  throw new SwarmError('INVALID_ARGUMENT', `server name '${name}': expected ${expected}`)
+  throw new SwarmError('INVALID_ARGUMENT', `${what} '${name}': expected ${expected}`)
 }
 
 const Wire = swarmtune.v1.Announcement
@@ -113,7 +117,9 @@ function checkFields(announcement: Announcement, now: number): void {
     announcement.modelName,
     announcement.dtype,
     announcement.version,
-    announcement.serverName ?? ''
+    announcement.serverName ?? '',
+    announcement.device ?? '',
+    announcement.region ?? ''
   ]) {
     if (text.length > maxTextLength) reject(`a text of ${text.length} characters`)
   }
@@ -149,7 +155,7 @@ function decode(payload: Uint8Array): Omit<Announcement, 'peerId'> & { readonly 
   } catch (error) {
     reject(`it does not decode (${messageOf(error)})`)
   }
-  const { peerId, requestBytes, serverName, modelName, dtype, version, protocols, ...fields } = plain
+  const { peerId, requestBytes, serverName, device, region, modelName, dtype, version, protocols, ...fields } = plain
   const state = serverStates[fields.state] ?? reject(`unknown state ${fields.state}`)
   for (const key of ['sequence', 'expiresAt', 'cacheBytesFree', 'requestBytes'] as const) {
     if (!Number.isSafeInteger(plain[key])) reject(`${key} is above 2^53 - 1`)
@@ -162,6 +168,8 @@ function decode(payload: Uint8Array): Omit<Announcement, 'peerId'> & { readonly 
     version: escapeName(version),
     ...(requestBytes > 0 && { requestBytes }),
     ...(serverName !== '' && { serverName: escapeName(serverName) }),
+    ...(device !== '' && { device: escapeName(device) }),
+    ...(region !== '' && { region: escapeName(region) }),
     ...(protocols.length > 0 && { protocols: protocols.map(escapeName) }),
     state,
     trips: fields.trips as readonly Trip[],

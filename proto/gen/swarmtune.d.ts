@@ -2527,6 +2527,12 @@ export namespace swarmtune {
             /** Announcement protocols. */
             protocols: string[];
 
+            /** Announcement device. */
+            device: string;
+
+            /** Announcement region. */
+            region: string;
+
             /**
              * Creates a new Announcement instance using the specified properties.
              * @param [properties] Properties to set
@@ -2642,6 +2648,12 @@ export namespace swarmtune {
 
                 /** Announcement protocols */
                 protocols?: (string[]|null);
+
+                /** Announcement device */
+                device?: (string|null);
+
+                /** Announcement region */
+                region?: (string|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

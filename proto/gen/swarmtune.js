@@ -4341,6 +4341,8 @@ export const swarmtune = $root.swarmtune = (() => {
             Announcement.prototype.requestBytes = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             Announcement.prototype.serverName = "";
             Announcement.prototype.protocols = $util.emptyArray;
+            Announcement.prototype.device = "";
+            Announcement.prototype.region = "";
 
             Announcement.create = function(properties) {
                 return new Announcement(properties);
@@ -4398,6 +4400,10 @@ export const swarmtune = $root.swarmtune = (() => {
                 if (message.protocols != null && message.protocols.length)
                     for (let i = 0; i < message.protocols.length; ++i)
                         writer.uint32(170).string(message.protocols[i]);
+                if (message.device != null && $Object.hasOwnProperty.call(message, "device") && message.device !== "")
+                    writer.uint32(178).string(message.device);
+                if (message.region != null && $Object.hasOwnProperty.call(message, "region") && message.region !== "")
+                    writer.uint32(186).string(message.region);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -4617,6 +4623,24 @@ export const swarmtune = $root.swarmtune = (() => {
                             message.protocols.push(reader.stringVerify());
                             continue;
                         }
+                    case 22: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.device = value;
+                            else
+                                delete message.device;
+                            continue;
+                        }
+                    case 23: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.region = value;
+                            else
+                                delete message.region;
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -4776,6 +4800,12 @@ export const swarmtune = $root.swarmtune = (() => {
                     for (let i = 0; i < object.protocols.length; ++i)
                         message.protocols[i] = $String(object.protocols[i]);
                 }
+                if (object.device != null)
+                    if (typeof object.device !== "string" || object.device.length)
+                        message.device = $String(object.device);
+                if (object.region != null)
+                    if (typeof object.region !== "string" || object.region.length)
+                        message.region = $String(object.region);
                 return message;
             };
 
@@ -4833,6 +4863,8 @@ export const swarmtune = $root.swarmtune = (() => {
                     } else
                         object.requestBytes = options.longs === $String ? "0" : typeof $BigInt !== "undefined" && options.longs === $BigInt ? $BigInt("0") : 0;
                     object.serverName = "";
+                    object.device = "";
+                    object.region = "";
                 }
                 if (message.peerId != null && $Object.hasOwnProperty.call(message, "peerId"))
                     object.peerId = options.bytes === $String ? $util.base64.encode(message.peerId, 0, message.peerId.length) : options.bytes === $Array ? $Array.prototype.slice.call(message.peerId) : message.peerId;
@@ -4905,6 +4937,10 @@ export const swarmtune = $root.swarmtune = (() => {
                     for (let j = 0; j < message.protocols.length; ++j)
                         object.protocols[j] = message.protocols[j];
                 }
+                if (message.device != null && $Object.hasOwnProperty.call(message, "device"))
+                    object.device = message.device;
+                if (message.region != null && $Object.hasOwnProperty.call(message, "region"))
+                    object.region = message.region;
                 return object;
             };
 

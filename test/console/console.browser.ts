@@ -254,12 +254,14 @@ describe('the console', () => {
     await page.getByText('✓ complete').waitFor()
     assert.equal(await page.locator('table.map tbody tr:not(.sum)').count(), 2)
     const [victim] = await startServers(tinyPath, [{ first: 3, end: 9 }], {
-      args: ['--join', used.swarm.join[0]!, '--name', 'victim', '--threads', '1']
+      args: ['--join', used.swarm.join[0]!, '--name', 'victim', '--threads', '1', '--region', 'Zürich, attic']
     })
     try {
       const row = page.locator('table.map tbody tr', { hasText: 'victim' })
       await row.getByText('online').waitFor()
       assert.equal(await row.locator('.bar-of-server').innerText(), '3–8')
+      await row.getByText('CPU, 1 thread').waitFor()
+      await row.getByText('Zürich, attic').waitFor()
       assert.deepEqual(await page.locator('.stretch').allInnerTexts(), ['1', '2', '1'])
       await row.getByRole('button').click()
       await page.getByRole('heading', { level: 2, name: 'victim' }).waitFor()

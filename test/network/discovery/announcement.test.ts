@@ -119,6 +119,8 @@ test('what is expired, valid for too long, or makes no sense is refused', async 
     [{ trips: [{ peerId: 'x'.repeat(200), ms: 1 }] }, /peer id that is too long/],
     [{ modelName: 'x'.repeat(200) }, /text of 200/],
     [{ serverName: 'x'.repeat(200) }, /text of 200/],
+    [{ device: 'x'.repeat(200) }, /text of 200/],
+    [{ region: 'x'.repeat(200) }, /text of 200/],
     [{ addresses: ['nowhere'] }, /'nowhere' is not a multiaddr/],
     [{ addresses: Array(17).fill('/ip4/1.2.3.4/tcp/1') }, /17 addresses/],
     [{ sequence: 2 ** 60 }, /sequence is above/]
@@ -134,6 +136,10 @@ test('a server may say its name; texts that would steer a terminal are shown esc
   assert.equal('serverName' in (await open(await seal(announcement, key), now)), false)
   const named = await open(await seal({ ...announcement, serverName: 'attic 2' }, key), now)
   assert.deepEqual([named.serverName, named.modelName], ['attic 2', announcement.modelName])
+  const plain = await open(await seal(announcement, key), now)
+  assert.deepEqual(['device' in plain, 'region' in plain], [false, false])
+  const placed = await open(await seal({ ...announcement, device: 'CPU, 8 threads', region: 'a\x1b[2Jb' }, key), now)
+  assert.deepEqual([placed.device, placed.region], ['CPU, 8 threads', 'a\\u001b[2Jb'])
   const steering = { serverName: 'a\x1b[2Jb', modelName: 'm\u202e', dtype: '\x07', version: '1\u0085' }
   const { serverName, modelName, dtype, version } = await open(await seal({ ...announcement, ...steering }, key), now)
   const shown = ['a\\u001b[2Jb', 'm\\u202e', '\\u0007', '1\\u0085']
