@@ -1,6 +1,7 @@
 // What happens to every request before its route: an id, where it comes from, who asks, how much, its body, its turn.
 import type { Context, Next } from 'hono'
 import { cors } from 'hono/cors'
+import { onAbort } from '../../common/async.ts'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { second } from '../../common/units.ts'
 import { ApiError } from '../errors.ts'
@@ -67,6 +68,11 @@ function keep(
   }
 }
 
+/** A request with another body, or none, that ends with its scope: a signal of its own would outlive it by its listeners. */
+function requestIn({ abort }: RequestScope, url: string, init: RequestInit): Request {
+  return Object.defineProperty(new Request(url, init), 'signal', { value: abort.signal })
+}
+
 /** Follows a request to the end of its answer, which for a stream is long after its handler has returned. */
 function observe(context: GatewayContext) {
   const trusted = addressList(context.settings.trustedProxies)
@@ -83,11 +89,14 @@ function observe(context: GatewayContext) {
     c.set('requestId', scope.id)
     c.set('caller', { keyId: null, isOperator: false })
     context.open.add(scope)
-    c.req.raw.signal.addEventListener(
-      'abort',
-      () => scope.abort.abort(new SwarmError('ABORTED', 'the client has left')),
-      { once: true }
-    )
+    const leave = (): void => scope.abort.abort(new SwarmError('ABORTED', 'the client has left'))
+    // Node keeps a signal that follows others for as long as it has listeners
+    if (outgoing === undefined) scope.onEnd(onAbort(c.req.raw.signal, leave))
+    else {
+      outgoing.once('close', () => {
+        if (!outgoing.writableFinished) leave()
+      })
+    }
     let status: number | undefined
     scope.onEnd(() => keep(scope, { method, path }, status ?? c.res.status, context))
     try {
@@ -197,14 +206,14 @@ function readBodies({ settings }: GatewayContext) {
   return async (c: Context<ApiEnv>, next: Next): Promise<void> => {
     const { raw } = c.req
     const { method, url, headers, body } = raw
-    const { signal } = c.get('scope').abort
+    const scope = c.get('scope')
     if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return await next()
     const length = headers.get('content-length') ?? undefined
     const kind = kindOfBody(headers.get('content-type') ?? undefined, headers.get('content-encoding') ?? undefined)
     if (kind === 'raw') {
       checkLength(length, settings.maxUploadBytes)
-      c.req.raw = new Request(url, {
-        ...{ method, headers, signal, duplex: 'half' },
+      c.req.raw = requestIn(scope, url, {
+        ...{ method, headers, duplex: 'half' },
         body: body?.pipeThrough(atMost(settings.maxUploadBytes)) ?? null
       } as RequestInit)
       return await next()
@@ -212,10 +221,10 @@ function readBodies({ settings }: GatewayContext) {
     checkLength(length, settings.maxBodyBytes)
     const bytes = body === null ? new Uint8Array() : await readBody(body, settings)
     const own = new Headers(headers)
-    c.req.raw = new Request(url, { method, headers: own, signal })
+    c.req.raw = requestIn(scope, url, { method, headers: own })
     if (bytes.length > 0) {
       own.set('content-type', 'application/json')
-      c.req.raw = new Request(url, { method, headers: own, signal })
+      c.req.raw = requestIn(scope, url, { method, headers: own })
       const value = parseBody(bytes)
       // it has been read: what handlers ask for is its value
       c.req.json = async <Value>() => value as Value

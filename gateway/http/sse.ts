@@ -3,9 +3,11 @@ import type { Context } from 'hono'
 import { type SSEMessage, stream as streamBytes, streamSSE } from 'hono/streaming'
 import type { StreamingApi } from 'hono/utils/stream'
 import { settled, within } from '../../common/async.ts'
+import { SwarmError } from '../../common/errors.ts'
 import { minute, second } from '../../common/units.ts'
 import { type ApiError, toApiError } from '../errors.ts'
 import { currentMeter } from '../models/meter.ts'
+import type { RequestScope } from './scope.ts'
 
 /** Proxies cut connections that are silent for 30 to 60 seconds. */
 const heartbeatMs = 10 * second
@@ -140,9 +142,9 @@ export function streamLines(
 
 /** A signal that ends with the request's own, or when `abort` is called. */
 export function requestAbort(c: Context): { readonly signal: AbortSignal; readonly abort: () => void } {
-  const controller = new AbortController()
-  return {
-    signal: AbortSignal.any([c.req.raw.signal, controller.signal]),
-    abort: () => controller.abort()
-  }
+  const scope: RequestScope | undefined = c.get('scope')
+  // a signal that follows others stays in memory for as long as it has listeners
+  const controller = scope?.abort ?? new AbortController()
+  const signal = scope === undefined ? AbortSignal.any([c.req.raw.signal, controller.signal]) : controller.signal
+  return { signal, abort: () => controller.abort(new SwarmError('ABORTED', 'the answer has ended')) }
 }

@@ -5,6 +5,8 @@ import { request as requestTls } from 'node:https'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { GatewaySettings } from '../../gateway/http/settings.ts'
 import { createGateway, type Gateway, type GatewayInit } from '../../gateway/server.ts'
 import { memoryStore } from '../../gateway/storage/store.ts'
@@ -70,6 +72,33 @@ describe('a gateway on a socket', () => {
       // nothing goes on behind it: the servers have no session left
       await until(() => used.swarm.servers.every(({ sessions }) => sessions === 0))
     }
+  })
+
+  it('keeps nothing of a request that has ended', async context => {
+    const gateway = await start(context)
+    const { open } = gateway.context
+    const scopes: WeakRef<object>[] = []
+    const add = open.add.bind(open)
+    open.add = scope => {
+      scopes.push(new WeakRef(scope))
+      add(scope)
+    }
+    for (let round = 0; round < 10; round++) {
+      await (await fetch(`${gateway.url}/v1/models`)).text()
+      await (await ask(gateway, { max_tokens: 2 })).text()
+      await (await ask(gateway, { max_tokens: 2, stream: true })).text()
+      await (await ask(gateway, { unknown: 1 })).text()
+    }
+    await until(() => open.size === 0)
+    setFlagsFromString('--expose-gc')
+    const collect: () => void = runInNewContext('gc')
+    // the last requests of each connection are held until the next
+    const kept = () => scopes.filter(scope => scope.deref() !== undefined).length
+    await until(() => {
+      collect()
+      return kept() <= 4
+    })
+    assert.equal(scopes.length, 40)
   })
 
   it('lets keys take turns, whoever has sent more', async context => {
