@@ -107,7 +107,7 @@ export class KeyStore {
       if (other !== undefined) {
         throw new SwarmError(
           'INVALID_ARGUMENT',
-          `a valid key named '${name}' exists (${other.id}): revoke it, or choose another name`
+          `name: a valid key named '${name}' exists (${other.id}): revoke it, or choose another name`
         )
       }
       this.#database.run(
