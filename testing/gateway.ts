@@ -32,6 +32,12 @@ export const toolTemplate: ChatTemplate = {
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 }
 
+/** The same with thoughts where they are asked for. */
+export const agentTemplate: ChatTemplate = {
+  ...toolTemplate,
+  source: `${toolTemplate.source}{% if add_generation_prompt and enable_thinking %}{{ '<think>\\n' }}{% endif %}`
+}
+
 /** The model as the gateway serves it. */
 export function served(model: DistributedModelForCausalLM, init: Partial<ServedModel> = {}): ServedModel {
   const { tokenizer } = model

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore } from '../../gateway/storage/store.ts'
-import { served, toolTemplate } from '../../testing/gateway.ts'
+import { agentTemplate, served, toolTemplate } from '../../testing/gateway.ts'
 import { listen } from '../../testing/gateway-server.ts'
 import { startSwarm } from '../../testing/swarm.ts'
 
@@ -12,7 +12,8 @@ const home = await mkdtemp(join(tmpdir(), 'swarm-gateway-'))
 const store = await openStore(home)
 const swarm = await startSwarm([[0, 12]])
 const model = await swarm.connect()
-const { url, stop } = await listen([served(model, { template: toolTemplate })], store)
+const models = [served(model, { template: toolTemplate }), served(model, { id: 'agent', template: agentTemplate })]
+const { url, stop } = await listen(models, store)
 console.log(url)
 await once(process.stdin.resume(), 'end')
 await stop()

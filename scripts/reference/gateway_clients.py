@@ -328,6 +328,59 @@ def message_tokens(client):
 
 
 @case("anthropic")
+def message_tools(client):
+    choice = {"type": "any", "disable_parallel_tool_use": True}
+    tool = {**WEATHER, "input_schema": {**WEATHER["input_schema"], "properties": {"city": {"enum": ["Ulm", "Bonn"]}}}}
+    asking = {"model": "agent", "tools": [tool], "extra_body": GREEDY_BODY}
+    called = client.messages.create(messages=TURNS, max_tokens=200, tool_choice=choice, **asking)
+    (call,) = called.content
+    messages = [
+        *TURNS,
+        {"role": "assistant", "content": called.content},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "Rain."}]},
+    ]
+    answer = client.messages.create(messages=messages, max_tokens=4, tool_choice={"type": "none"}, **asking)
+    return [called.stop_reason, call.name, call.input, said(answer)]
+
+
+@case("anthropic")
+def message_tools_stream(client):
+    tool_choice = {"type": "tool", "name": "weather", "disable_parallel_tool_use": True}
+    tool = {**WEATHER, "input_schema": {**WEATHER["input_schema"], "properties": {"city": {"enum": ["Ulm", "Bonn"]}}}}
+    with client.messages.stream(
+        model="agent", max_tokens=200, messages=TURNS, tools=[tool], tool_choice=tool_choice, extra_body=GREEDY_BODY
+    ) as stream:
+        kinds = [event.type for event in stream if event.type in ("input_json", "content_block_stop")]
+        answer = stream.get_final_message()
+    return [answer.stop_reason, answer.content[0].input, sorted(set(kinds))]
+
+
+@case("anthropic")
+def message_schema(client):
+    schema = {"type": "object", "properties": {"city": {"enum": ["Ulm", "Bonn"]}}, "required": ["city"], "additionalProperties": False}
+    answer = client.messages.create(
+        model="tiny",
+        max_tokens=200,
+        messages=TURNS,
+        output_config={"format": {"type": "json_schema", "schema": schema}},
+        extra_body=GREEDY_BODY,
+    )
+    return json.loads(said(answer))
+
+
+@case("anthropic")
+def message_thinking(client):
+    answer = client.messages.create(
+        model="agent",
+        max_tokens=4,
+        messages=TURNS,
+        thinking={"type": "enabled", "budget_tokens": 1024},
+        extra_body=GREEDY_BODY,
+    )
+    return [[block.type for block in answer.content], answer.content[0].thinking]
+
+
+@case("anthropic")
 def message_errors(client):
     from anthropic import BadRequestError, NotFoundError
 
@@ -388,6 +441,33 @@ def ollama_generate(client):
 def ollama_generate_stream(client):
     parts = list(client.generate("tiny", "It was a dark", system="You tell stories.", options=GREEDY, stream=True))
     return ["".join(part.response for part in parts), parts[-1].done_reason]
+
+
+@case("ollama")
+def ollama_schema(client):
+    schema = {"type": "object", "properties": {"city": {"enum": ["Ulm", "Bonn"]}}, "required": ["city"], "additionalProperties": False}
+    answer = client.chat("tiny", messages=MESSAGES, format=schema, options={"temperature": 0, "num_predict": 200})
+    return json.loads(answer.message.content)
+
+
+@case("ollama")
+def ollama_tools(client):
+    def weather(city: str) -> str:
+        """Tells the weather.
+
+        Args:
+            city: where
+        """
+        return "Rain."
+
+    call = {"function": {"name": "weather", "arguments": {"city": "Ulm"}}}
+    messages = [
+        {"role": "user", "content": "Weather?"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "tool_name": "weather", "content": weather("Ulm")},
+    ]
+    answer = client.chat("agent", messages=messages, tools=[weather], think=False, options=GREEDY)
+    return [answer.message.content, answer.message.tool_calls]
 
 
 @case("ollama")

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { memoryStore, openStore } from '../../gateway/storage/store.ts'
-import { gatewayOver, served, toolTemplate } from '../../testing/gateway.ts'
+import { agentTemplate, gatewayOver, served, toolTemplate } from '../../testing/gateway.ts'
 import { readReference } from '../../testing/references.ts'
 import { useSwarm } from '../../testing/swarm.ts'
 import { temporaryFolder } from '../model/support.ts'
@@ -103,7 +103,13 @@ describe('requests as the Python clients send them', () => {
       const keepsFiles = exchanges.some(({ path }) => path.startsWith('/v1/files'))
       const store = keepsFiles ? await openStore(await temporaryFolder(context)) : memoryStore()
       context.after(() => store.close())
-      const { api } = gatewayOver([served(used.model, { template: toolTemplate })], store)
+      const { api } = gatewayOver(
+        [
+          served(used.model, { template: toolTemplate }),
+          served(used.model, { id: 'agent', template: agentTemplate })
+        ],
+        store
+      )
       const ids: string[] = []
       for (const { method, path, headers, body, status, contentType, answer } of exchanges) {
         const found = await api.request(unmask(path, ids), {

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
 import { serve } from '@hono/node-server'
-import { gatewayOver, served } from '../../../testing/gateway.ts'
+import { agentTemplate, gatewayOver, served } from '../../../testing/gateway.ts'
 import { until, useSwarm } from '../../../testing/swarm.ts'
 
 describe('messages', () => {
@@ -14,7 +14,9 @@ describe('messages', () => {
   let server: ReturnType<typeof serve>
   before(async () => {
     const { api } = gatewayOver(
-      ['tiny', 'second', 'third'].map(id => served(used.model, { id, baseId: id === 'tiny' ? null : 'tiny' }))
+      ['tiny', 'second', 'agent'].map(id =>
+        served(used.model, { id, ...(id === 'agent' && { template: agentTemplate }) })
+      )
     )
     server = serve({ fetch: api.fetch, port: 0, hostname: '127.0.0.1' })
     await once(server, 'listening')
@@ -110,7 +112,90 @@ describe('messages', () => {
     assert.match((await told({ nonsense: 1 })).message, /nonsense: unsupported field/)
     const result = { type: 'tool_result', tool_use_id: 'none', content: '' }
     assert.match((await told({ messages: [{ role: 'user', content: [result] }] })).message, /tool_use_id: no tool_use/)
-    assert.match((await told({ tool_choice: { type: 'any' } })).message, /tool_choice: there are no tools/)
+    assert.match(
+      (await told({ tool_choice: { type: 'any', disable_parallel_tool_use: true } })).message,
+      /tool_choice: there are no tools/
+    )
+  })
+
+  const weather: Anthropic.Tool = {
+    name: 'weather',
+    description: 'Tells the weather',
+    input_schema: { type: 'object', properties: { city: { enum: ['Ulm', 'Bonn'] } }, required: ['city'] },
+    strict: true
+  }
+
+  it('calls a tool that it must call, whole and streamed, and reads its result', async () => {
+    const asking = { ...request, model: 'agent', max_tokens: 200, tools: [weather] }
+    const whole = await client.messages.create({
+      ...asking,
+      tool_choice: { type: 'any', disable_parallel_tool_use: true }
+    })
+    assert.equal(whole.stop_reason, 'tool_use')
+    const [call] = whole.content
+    assert.ok(call?.type === 'tool_use' && call.name === 'weather', JSON.stringify(whole.content))
+    assert.ok(['Ulm', 'Bonn'].includes((call.input as { city: string }).city))
+
+    const stream = client.messages.stream({
+      ...asking,
+      tool_choice: { type: 'tool', name: 'weather', disable_parallel_tool_use: true }
+    })
+    let json = ''
+    for await (const event of stream) {
+      if (event.type === 'content_block_delta' && event.delta.type === 'input_json_delta')
+        json += event.delta.partial_json
+    }
+    assert.deepEqual(JSON.parse(json), call.input)
+    const { content } = await stream.finalMessage()
+    assert.deepEqual(
+      content.map(block => (block.type === 'tool_use' ? block.input : block.type)),
+      [call.input]
+    )
+
+    const result = { type: 'tool_result' as const, tool_use_id: call.id, content: 'Rain.' }
+    const history = [
+      ...messages,
+      { role: 'assistant' as const, content: whole.content },
+      { role: 'user' as const, content: [result] }
+    ]
+    const { input_tokens } = await client.messages.countTokens({ model: 'agent', messages: history, tools: [weather] })
+    const fewer = await client.messages.countTokens({ model: 'agent', messages, tools: [weather] })
+    assert.ok(input_tokens > fewer.input_tokens)
+    const answer = await client.messages.create({
+      ...asking,
+      messages: history,
+      max_tokens: 2,
+      tool_choice: { type: 'none' }
+    })
+    assert.equal(answer.usage.output_tokens, 2)
+  })
+
+  it('answers in the form of a schema, and ends before a stop sequence', async () => {
+    const schema = {
+      type: 'object',
+      properties: { city: { enum: ['Ulm', 'Bonn'] } },
+      required: ['city'],
+      additionalProperties: false
+    }
+    const format = { type: 'json_schema' as const, schema }
+    const answer = await client.messages.create({ ...request, max_tokens: 200, output_config: { format } })
+    assert.ok(['Ulm', 'Bonn'].includes((JSON.parse(textOf(answer)) as { city: string }).city))
+    const whole = await expected(prompt, 8)
+    const stop = whole.slice(3, 5)
+    const stopped = await client.messages.create({ ...request, stop_sequences: [stop] })
+    assert.deepEqual([stopped.stop_reason, stopped.stop_sequence], ['stop_sequence', stop])
+    assert.equal(textOf(stopped), whole.slice(0, whole.indexOf(stop)))
+  })
+
+  it('tells thoughts apart from the answer, and leaves their text out where it is asked to', async () => {
+    const thinking = { type: 'enabled' as const, budget_tokens: 1024 }
+    const think = (more: object) =>
+      client.messages.create({ ...request, model: 'agent', thinking: { ...thinking, ...more } })
+    const [thoughts] = (await think({})).content
+    assert.ok(thoughts?.type === 'thinking')
+    assert.equal(thoughts.thinking.trim(), (await expected(`${prompt}<think>\n`, 8)).trim())
+    const [hidden] = (await think({ display: 'omitted' })).content
+    assert.deepEqual(hidden, { type: 'thinking', thinking: '', signature: '' })
   })
 
   it('tells the id of a request, with its error too', async () => {
@@ -141,8 +226,8 @@ describe('messages', () => {
     )
     const all: string[] = []
     for await (const model of first) all.push(model.id)
-    assert.deepEqual(all, ['tiny', 'second', 'third'])
-    const before = await client.models.list({ before_id: 'third', limit: 1 })
+    assert.deepEqual(all, ['tiny', 'second', 'agent'])
+    const before = await client.models.list({ before_id: 'agent', limit: 1 })
     assert.deepEqual([before.data.map(({ id }) => id), before.has_more], [['second'], true])
     assert.equal((await client.models.retrieve('second')).created_at, '2026-05-28T20:26:40Z')
     await assert.rejects(client.models.retrieve('nothing'), Anthropic.NotFoundError)

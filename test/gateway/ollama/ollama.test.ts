@@ -95,6 +95,22 @@ describe("Ollama's API", () => {
     assert.notEqual(await draw(7), await draw(8))
   })
 
+  it('answers in the form of a JSON Schema', async () => {
+    const format = {
+      type: 'object',
+      properties: { city: { enum: ['Ulm', 'Bonn'] } },
+      required: ['city'],
+      additionalProperties: false
+    }
+    const { message } = await client.chat({
+      model: 'tiny',
+      messages,
+      format,
+      options: { temperature: 0, num_predict: 200 }
+    })
+    assert.ok(['Ulm', 'Bonn'].includes((JSON.parse(message.content) as { city: string }).city))
+  })
+
   it('embeds texts as vectors of length 1, like the SDK', async () => {
     const texts = ['It was a dark night', 'Hello']
     const { embeddings, prompt_eval_count } = await client.embed({ model: 'tiny', input: texts })
