@@ -81,6 +81,11 @@ function assertWithin(actual: unknown, recorded: unknown, place: string): void {
     assert.ok(typeof actual === 'object' && actual !== null, `${place}: expected an object, found ${actual}`)
     for (const [key, value] of Object.entries(recorded)) {
       const [found, expected]: readonly unknown[] = [(actual as Record<string, unknown>)[key], value]
+      // a table of measured speeds has no fixed length
+      if (key === 'bytes' && 'purpose' in recorded && recorded.purpose === 'fine-tune-results') {
+        assert.ok(typeof found === 'number' && found > 0, `${place}.${key}`)
+        continue
+      }
       // the words of an error may change
       if (['message', 'error'].includes(key) && typeof expected === 'string') {
         assert.equal(typeof found, 'string', `${place}.${key}`)
