@@ -194,6 +194,12 @@ describe('messages', () => {
     const [thoughts] = (await think({})).content
     assert.ok(thoughts?.type === 'thinking')
     assert.equal(thoughts.thinking.trim(), (await expected(`${prompt}<think>\n`, 8)).trim())
+    const asked = { ...thinking, budget_tokens: 3 }
+    const limited = await client.messages.create({ ...request, model: 'agent', max_tokens: 40, thinking: asked })
+    assert.deepEqual(
+      limited.content.map(({ type }) => type),
+      ['thinking', 'text']
+    )
     const [hidden] = (await think({ display: 'omitted' })).content
     assert.deepEqual(hidden, { type: 'thinking', thinking: '', signature: '' })
   })
