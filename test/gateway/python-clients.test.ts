@@ -109,10 +109,7 @@ describe('requests as the Python clients send them', () => {
       const store = keepsFiles ? await openStore(await temporaryFolder(context)) : memoryStore()
       context.after(() => store.close())
       const { api } = gatewayOver(
-        [
-          served(used.model, { template: toolTemplate }),
-          served(used.model, { id: 'agent', template: agentTemplate })
-        ],
+        [served(used.model, { template: toolTemplate }), served(used.model, { id: 'agent', template: agentTemplate })],
         store
       )
       const ids: string[] = []
