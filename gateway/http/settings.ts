@@ -30,7 +30,7 @@ export interface GatewaySettings {
   readonly maxUploadBytes: number
   /** how long a JSON body may take to arrive */
   readonly bodyTimeoutMs: number
-  /** generations at once */
+  /** generations at once. A server takes 32 sessions of one peer, which the whole gateway is: more need replicas */
   readonly maxConcurrent: number
   /** requests that wait for one of them to end */
   readonly maxQueued: number
@@ -48,7 +48,7 @@ export const defaultSettings: GatewaySettings = {
   maxBodyBytes: 32 * MiB,
   maxUploadBytes: 1 * GiB,
   bodyTimeoutMs: 60 * second,
-  maxConcurrent: 128,
+  maxConcurrent: 32,
   maxQueued: 1024,
   requestsPerMinute: null,
   tokensPerMinute: null,

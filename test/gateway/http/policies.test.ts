@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { addressList, arrivalOrigin } from '../../../gateway/http/origin.ts'
 import { formatReset, RateLimits } from '../../../gateway/http/rate-limits.ts'
+import { defaultSettings } from '../../../gateway/http/settings.ts'
 import { TurnQueue } from '../../../gateway/http/turns.ts'
+import { maxSessionsPerPeer } from '../../../server/limits.ts'
 
 const forever = new AbortController().signal
 
@@ -110,4 +112,8 @@ test('forwarded headers count from trusted proxies only, and only what they wrot
   for (const text of ['10.0.0.0/33', 'proxy.example', '10.0.0.0/8/9', '']) {
     assert.throws(() => addressList([text]), { code: 'INVALID_ARGUMENT' })
   }
+})
+
+test('generates by default no more answers at once than a server takes sessions of one peer', () => {
+  assert.ok(defaultSettings.maxConcurrent <= maxSessionsPerPeer)
 })
