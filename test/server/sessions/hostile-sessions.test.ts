@@ -118,7 +118,8 @@ describe('a server among strangers', { timeout: 120_000 }, () => {
   }
 
   it('answers openings of every kind with a session or a typed error', async () => {
-    const fields = fc.record({ batch: chaos, maxLength: chaos, session: name, previous: text, next })
+    const hash = fc.oneof(fc.constant(new Uint8Array()), fc.uint8Array({ minLength: 32, maxLength: 32 }), name)
+    const fields = fc.record({ batch: chaos, maxLength: chaos, session: name, previous: text, next, portsHash: hash })
     await fc.assert(
       fc.asyncProperty(fields, async given => {
         check(await answers(protocols.inference, [{ body: opening(given), tensors: {} }]))
