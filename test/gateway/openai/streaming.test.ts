@@ -87,15 +87,17 @@ describe('streams of the API', () => {
       for await (const _ of stream as AsyncIterable<unknown>) pieces++
       return pieces
     })
-    await until(() => swarm.servers[0]!.sessions === 2)
-    await swarm.servers[0]!.stop()
-    for (const ended of read) {
-      await assert.rejects(ended, (error: InstanceType<typeof OpenAI.APIError>) => {
+    // each is awaited before it can fail
+    const failed = read.map(ended =>
+      assert.rejects(ended, (error: InstanceType<typeof OpenAI.APIError>) => {
         assert.ok(error instanceof OpenAI.APIError)
         assert.equal(error.code, 'blocks_unavailable')
         return true
       })
-    }
+    )
+    await until(() => swarm.servers[0]!.sessions === 2)
+    await swarm.servers[0]!.stop()
+    await Promise.all(failed)
   })
 
   it('answer 503 where no server has the blocks before anything is sent', async () => {
