@@ -29,9 +29,21 @@ const given = (type: z.ZodType): z.ZodType => {
 const own: ReadonlySet<string> = new Set(gatewayKeys)
 const runKeys = Object.entries(trainConfigSchema.shape).filter(([key]) => !own.has(key))
 
+/** As in a run's YAML, where a section without `peft_type` is LoRA's. */
+function peftSection(): z.ZodType {
+  const methods = trainConfigSchema.shape.peft.unwrap()
+  const lora = methods.options.find(({ shape }) => shape.peft_type.safeParse('LORA').success)!
+  const names = methods.options.map(({ shape }) => `'${(shape.peft_type as unknown as z.ZodLiteral<string>).value}'`)
+  const type = z.literal('LORA', { error: `Expected ${names.join(' | ')}` })
+  return z.union([methods, lora.extend({ peft_type: type.optional() })])
+}
+
 /** The keys of a run's YAML (docs/training.md) that the gateway does not set itself. */
 const settings = z
-  .strictObject(Object.fromEntries(runKeys.map(([key, type]) => [key, given(type as z.ZodType)])))
+  .strictObject({
+    ...Object.fromEntries(runKeys.map(([key, type]) => [key, given(type as z.ZodType)])),
+    peft: peftSection().optional().describe(trainConfigSchema.shape.peft.description!)
+  })
   .openapi('FineTuningSettings')
 
 const metadata = z

@@ -261,7 +261,8 @@ describe('fine-tuning jobs', () => {
   })
 
   it('goes on after the gateway was stopped in the middle, to the same bytes', async () => {
-    const body = { seed: 3, swarmtune: { peft, max_steps: 6, per_device_train_batch_size: 2 } }
+    const { peft_type: _, ...lora } = peft // the same without its type, as in YAML
+    const body = { seed: 3, swarmtune: { peft: lora, max_steps: 6, per_device_train_batch_size: 2 } }
     const job = await create(body)
     await seen(job.id, step => step >= 3)
     await close()
@@ -328,6 +329,8 @@ describe('fine-tuning jobs', () => {
       [{ swarmtune: { codec: 'fp16' } }, /unsupported field codec/, 'swarmtune.codec'],
       [{ swarmtune: { output_dir: '/etc' } }, /unsupported field output_dir/, 'swarmtune.output_dir'],
       [{ swarmtune: { peft: { peft_type: 'LORA', r: 0 } } }, /swarmtune.peft.r: /, 'swarmtune.peft.r'],
+      [{ swarmtune: { peft: { peft_type: 'IA3', r: 2 } } }, /unsupported field r$/, 'swarmtune.peft.r'],
+      [{ swarmtune: { peft: { peft_type: 'QLORA' } } }, /Expected .*'IA3'/, 'swarmtune.peft.peft_type'],
       [{ swarmtune: { eval_steps: 2 } }, /eval_steps: needs a validation_file/, 'swarmtune'],
       [
         { hyperparameters: { n_epochs: 1 }, swarmtune: { max_steps: 2 } },
