@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { parse } from 'yaml'
 import { commands } from '../../cli/commands/index.ts'
+import { GatewayMetrics } from '../../gateway/http/metrics.ts'
 import { ServerMetrics } from '../../server/observe/metrics.ts'
-import { gatewayOver } from '../../testing/gateway.ts'
 
 const root = join(import.meta.dirname, '../..')
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -113,7 +113,10 @@ describe('the dashboard', () => {
     for (const pass of ['forward', 'backward', 'inference'] as const) server.tokens(pass, 1, 'peer')
     server.prefix('reused', 1)
     server.bytes('sent', 1)
-    const { metrics } = gatewayOver([]).context
+    const metrics = new GatewayMetrics(
+      () => ({ running: 1, queued: 0, models: 1, connections: 1 }),
+      () => new Map([['running', 1]])
+    )
     metrics.watchProcess()
     metrics.count({
       ...{ dialect: 'openai', model: 'tiny', status: 200, code: 'invalid', promptTokens: 1, completionTokens: 2 },
@@ -146,7 +149,7 @@ describe('the dashboard', () => {
 
   test('has panels for latency, tokens, the queue, the cache, failures and training', () => {
     const titles = dashboard.panels.map(({ title }) => title)
-    const wanted = ['Time to first token', 'Tokens', 'Queue', 'KV cache', 'Failures', 'Forward and backward']
+    const wanted = ['Time to first token', 'Tokens', 'Queue', 'KV cache', 'Failures', 'Forward and backward', 'Jobs']
     assert.deepEqual(
       wanted.filter(title => !titles.includes(title)),
       []

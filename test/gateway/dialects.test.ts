@@ -4,6 +4,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { generateText } from 'ai'
+import { createSwarm } from '../../gateway/ai-sdk/index.ts'
 import { chatTemplate, served } from '../../testing/gateway.ts'
 import { useGateway } from '../../testing/gateway-server.ts'
 import { tinyPath } from '../../testing/references.ts'
@@ -127,6 +129,17 @@ describe('greedy answers are those of swarm generate', () => {
       for (const stream of [false, true]) {
         assert.equal(await answerOf(dialect, 'It was a dark', stream), expected, `${name}, streamed: ${stream}`)
       }
+    }
+  })
+
+  it('through the AI SDK, without HTTP', async () => {
+    const provider = createSwarm({ tiny: { model: used.model, chatTemplate } })
+    for (const prompt of ['It was a dark', '<|im_end|> and <|endoftext|>']) {
+      const { text } = await generateText({
+        model: provider('tiny'),
+        ...{ system, prompt, temperature: 0, maxOutputTokens: tokens }
+      })
+      assert.equal(text, await generated(prompt))
     }
   })
 
