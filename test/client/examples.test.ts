@@ -22,3 +22,14 @@ it('examples/generate.ts continues a text', async () => {
   assert.ok(`${prompt}${text}`.startsWith(first!.trimEnd()), stdout)
   assert.equal(stdout.split(prompt).length, 3)
 })
+
+it('examples/ai-sdk.ts streams a text, writes an object of its schema and embeds', async () => {
+  await using swarm = await startSwarm([[0, 12]])
+  const command = [join('examples', 'ai-sdk.ts'), swarm.join[0]!]
+  const { stdout } = await promisify(execFile)(process.execPath, command, { cwd: root })
+  const [object, vector] = stdout.trimEnd().split('\n').slice(-2) as [string, string]
+  const { name, age, ...rest } = JSON.parse(object) as { name: string; age: number }
+  assert.ok([...name].length <= 20 && Number.isInteger(age) && age >= 0 && age <= 120, object)
+  assert.deepEqual(rest, {})
+  assert.equal(vector, 'a vector of 192 numbers')
+})
