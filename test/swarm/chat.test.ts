@@ -30,7 +30,8 @@ test('swarm generate --chat answers a message as its template writes it', { time
   const [server] = await startServers(model, [{ first: 0, end: 12 }], { env })
   try {
     const text = '<|im_start|>system\nShort.<|im_end|>\n<|im_start|>user\nCall me<|im_end|>\n<|im_start|>assistant\n'
-    const plain = await generate(model, text)
+    const plain = await generate(model, text, '--special-tokens')
+    assert.notEqual(await generate(model, text), plain)
     assert.ok(plain.trim().length > 0)
     assert.equal(await generate(model, 'Call me', '--chat', '--system', 'Short.'), plain)
     assert.notEqual(await generate(model, 'Call me', '--chat'), plain)
