@@ -1,5 +1,6 @@
 // OpenAI's older completions of plain prompts, which base models are used with.
 import { createRoute } from '@hono/zod-openapi'
+import { settled } from '../../common/async.ts'
 import { checkCompletion, complete } from '../completion/complete.ts'
 import { type PromptToken, scorePrompt } from '../completion/prompt-scores.ts'
 import type { CompletionRequest } from '../completion/request.ts'
@@ -31,7 +32,13 @@ const route = createRoute({
 /** The completions of all prompts at once, their events as they come. */
 async function* completeAll(requests: readonly CompletionRequest[]): AsyncGenerator<NumberedEvent> {
   const running = requests.map(request => complete(request))
-  const next = async (at: number) => ({ at, result: await running[at]!.next() })
+  const take = async (at: number) => ({ at, result: await running[at]!.next() })
+  const next = (at: number): ReturnType<typeof take> => {
+    const taken = take(at)
+    // it may fail while an event before it waits for its reader; the failure is thrown where it is awaited
+    void settled(taken)
+    return taken
+  }
   const waiting = new Map(running.map((_, at) => [at, next(at)]))
   try {
     while (waiting.size > 0) {
