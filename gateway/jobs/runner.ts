@@ -1,21 +1,19 @@
 // Fine-tuning jobs: made, queued, run a few at a time, paused, resumed, and kept over a restart. Knows no HTTP.
-import { readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { checkpointsOf, type Logger, SwarmError, writeConfigYaml } from '../../client/index.ts'
+import { checkpointsOf, type Logger, SwarmError } from '../../client/index.ts'
 import { SerialQueue } from '../../common/async.ts'
 import { messageOf } from '../../common/errors.ts'
-import { makeFolder } from '../../common/files/folders.ts'
-import { ApiError, invalid } from '../errors.ts'
+import { invalid } from '../errors.ts'
 import type { ModelRegistry } from '../models/registry.ts'
 import type { JobStore } from '../storage/jobs.ts'
-import { type FileNames, loadJobData, placesOver, trainableBase } from './data.ts'
+import { loadJobData, placesOver, trainableBase } from './data.ts'
 import { type FileKeeper, writeFault } from './file-keeper.ts'
+import { JobFolders } from './folders.ts'
 import { newId, unixTime } from './ids.ts'
 import { endStates, faultOf, type Job, type JobRequest, whatToStart, wrongState } from './job.ts'
 import { JobLedger } from './ledger.ts'
 import { metricsCsv } from './results.ts'
-import { type ServedAdapter, serveAdapters } from './serving.ts'
-import { planOf, type RunPlaces, runConfigOf } from './settings.ts'
+import { JobAdapters, type ServedAdapter } from './serving.ts'
+import { planOf, runConfigOf } from './settings.ts'
 import { trainJob } from './training.ts'
 
 /** Why a running job is interrupted. */
@@ -47,34 +45,33 @@ export interface JobRunnerInit {
 export class JobRunner {
   /** the records of jobs and their events */
   readonly ledger: JobLedger
+  /** what is on the disk of each job */
+  readonly folders: JobFolders
   readonly #files: FileKeeper
   readonly #models: ModelRegistry
   readonly #logger: Logger
-  readonly #place: string | null
+  readonly #adapters: JobAdapters
   readonly #concurrency: number
   readonly #validations = new SerialQueue()
   /** by id */
   readonly #active = new Map<string, Active>()
-  /** by the id of the job that made them */
-  readonly #served = new Map<string, readonly ServedAdapter[]>()
   #stopped = false
 
   constructor(components: JobRunnerComponents, { folder, concurrency = 1 }: JobRunnerInit) {
     this.ledger = new JobLedger(components)
+    this.folders = new JobFolders(components.files, folder)
+    this.#adapters = new JobAdapters(components.models)
     this.#files = components.files
     this.#models = components.models
     this.#logger = components.logger
-    this.#place = folder
     this.#concurrency = concurrency
   }
 
   /** Serves the adapters of earlier jobs, and goes on with the jobs that were not done when the process ended. Call it once the models are served. */
   async start(): Promise<void> {
-    if (this.#place === null) return
-    await makeFolder(this.#place)
-    await this.#removeStrays()
+    if (!(await this.folders.open(id => this.ledger.has(id)))) return
     for (const job of this.ledger.withModels()) {
-      const failure = await this.#serve(job)
+      const failure = await this.#adapters.serve(job, this.folders.of(job.id))
       if (failure !== null) this.#logger.warn({ job: job.id, err: failure }, 'an adapter of a job is not served')
     }
     for (const job of this.ledger.inStates('running')) {
@@ -99,14 +96,9 @@ export class JobRunner {
   /** Throws ApiError 400 for settings that make no sense, 404 for a model or file that is not here. */
   async create(request: JobRequest): Promise<Job> {
     const base = trainableBase(this.#models, request.model)
-    const training = this.#trainingFile(request.trainingFile, 'training_file')
-    const { validationFile } = request
-    const validation = validationFile === null ? null : this.#trainingFile(validationFile, 'validation_file')
     const id = newId('ftjob')
-    const folder = this.folderOf(id)
-    // what is wrong whatever the data is
-    const names = { trainFile: training.filename, validationFile: validation?.filename ?? null }
-    runConfigOf(request, { ...placesOver(base), ...names, folder }, 1)
+    // settings that are wrong whatever the data is
+    runConfigOf(request, { ...placesOver(base), ...this.folders.namesOf(request), folder: this.folders.of(id) }, 1)
     const job: Job = {
       ...request,
       id,
@@ -126,12 +118,10 @@ export class JobRunner {
       resumeStep: null
     }
     try {
-      await makeFolder(folder)
-      await this.#files.lend(training, folder, 'training')
-      if (validation !== null) await this.#files.lend(validation, folder, 'validation')
+      await this.folders.make(job)
       this.ledger.add(job)
     } catch (error) {
-      await rm(folder, { recursive: true, force: true })
+      await this.folders.remove(id)
       throw writeFault(error)
     }
     this.ledger.event(job, 'info', `Created fine-tuning job: ${id}`)
@@ -173,7 +163,7 @@ export class JobRunner {
       this.#validate(job)
       return job
     }
-    const steps = (await checkpointsOf(this.folderOf(id))).map(found => found.step)
+    const steps = (await checkpointsOf(this.folders.of(id))).map(found => found.step)
     if (step !== null && !steps.includes(step)) {
       const there = steps.length === 0 ? 'it has none' : `it has those of the steps ${steps.join(', ')}`
       throw invalid(`step: job '${id}' has no checkpoint of step ${step}: ${there}`, 'step')
@@ -192,9 +182,9 @@ export class JobRunner {
   async remove(id: string): Promise<readonly ServedAdapter[]> {
     const job = this.ledger.get(id)
     if (!endStates.has(job.state)) throw wrongState(job, 'removed', 'cancel it first')
-    const withdrawn = this.#withdraw(id)
+    const withdrawn = this.#adapters.withdraw(id)
     this.ledger.remove(id)
-    await rm(this.folderOf(id), { recursive: true, force: true })
+    await this.folders.remove(id)
     return withdrawn
   }
 
@@ -206,75 +196,12 @@ export class JobRunner {
     const job = this.ledger.ofModel(name)
     if (job === null) return null
     this.ledger.update(job, { isServed: false })
-    return this.#withdraw(job.id)
-  }
-
-  #withdraw(id: string): readonly ServedAdapter[] {
-    const withdrawn = this.#served.get(id) ?? []
-    this.#served.delete(id)
-    for (const adapter of withdrawn) this.#models.remove(adapter.id)
-    return withdrawn
-  }
-
-  /** Folder of a job's run. Throws ApiError 501 without a home folder. */
-  folderOf(id: string): string {
-    if (this.#place !== null) return join(this.#place, id)
-    throw new ApiError('this gateway runs no fine-tuning jobs: it was started without a home folder', { status: 501 })
-  }
-
-  /** The run for `swarm train --config`, with files called as their owner calls them. Throws ApiError 409 before it is known. */
-  yamlOf(job: Job): string {
-    if (job.config === null) throw wrongState(job, 'shown as YAML', 'its files are not validated')
-    const { trainingFile, validationFile, suffix } = job
-    return writeConfigYaml({
-      ...job.config,
-      train_file: this.#nameOf(trainingFile),
-      ...(validationFile !== null && { validation_file: this.#nameOf(validationFile) }),
-      output_dir: `runs/${suffix ?? job.id}`
-    })
+    return this.#adapters.withdraw(job.id)
   }
 
   /** Resolves once nothing is validated or trained. For tests and a stop that waits. */
   async idle(): Promise<void> {
     while (this.#active.size > 0) await Promise.all([...this.#active.values()].map(({ ended }) => ended))
-  }
-
-  #trainingFile(id: string, param: string) {
-    const file = this.#files.get(id, param)
-    if (file.purpose === 'fine-tune') return file
-    throw invalid(`${param}: expected a file with purpose 'fine-tune', '${id}' has '${file.purpose}'`, param)
-  }
-
-  /** Folders of jobs whose making was not finished. */
-  async #removeStrays(): Promise<void> {
-    const folder = this.#place!
-    for (const name of await readdir(folder)) {
-      if (/^ftjob-\w+$/.test(name) && !this.ledger.has(name)) {
-        await rm(join(folder, name), { recursive: true, force: true })
-      }
-    }
-  }
-
-  /** Names of a job's files by their paths. */
-  async #filesOf(job: Job): Promise<Pick<RunPlaces, 'trainFile' | 'validationFile'> & { names: FileNames }> {
-    const folder = this.folderOf(job.id)
-    const found = await readdir(folder)
-    const path = (name: string): string | null => {
-      const match = found.find(each => each.startsWith(`${name}.`))
-      return match === undefined ? null : join(folder, match)
-    }
-    const [trainFile, validationFile] = [path('training'), path('validation')]
-    if (trainFile === null) throw new SwarmError('NOT_FOUND', `${folder}: the training data is gone`)
-    const names = {
-      [trainFile]: this.#nameOf(job.trainingFile),
-      ...(validationFile !== null && { [validationFile]: this.#nameOf(job.validationFile!) })
-    }
-    return { trainFile, validationFile, names }
-  }
-
-  /** As its owner calls the file; its id where it was deleted meanwhile, of which the job has its own. */
-  #nameOf(id: string): string {
-    return this.#files.find(id)?.filename ?? id
   }
 
   /** Reads a job's files and settles its configuration, then queues it. */
@@ -284,8 +211,8 @@ export class JobRunner {
         signal.throwIfAborted()
         this.ledger.event(job, 'info', `Validating training file: ${job.trainingFile}`)
         const base = trainableBase(this.#models, job.model)
-        const { names, ...files } = await this.#filesOf(job)
-        const places = { ...placesOver(base), ...files, folder: this.folderOf(job.id) }
+        const { names, ...files } = await this.folders.filesOf(job)
+        const places = { ...placesOver(base), ...files, folder: this.folders.of(job.id) }
         const data = await loadJobData(base, runConfigOf(job, places, 1), { names, signal })
         const { config, plan } = planOf(job, places, data)
         this.ledger.update(job, { config, total: plan.total, stepsPerEpoch: plan.stepsPerEpoch })
@@ -313,9 +240,9 @@ export class JobRunner {
     this.ledger.enter(job, 'running')
     this.ledger.event(job, 'info', 'Fine-tuning job started')
     this.#begin(job, async signal => {
-      const folder = this.folderOf(job.id)
+      const folder = this.folders.of(job.id)
       const base = trainableBase(this.#models, job.model)
-      const { names } = await this.#filesOf(job)
+      const { names } = await this.folders.filesOf(job)
       const { tokens, steps } = await trainJob({
         base,
         config: job.config!,
@@ -343,7 +270,7 @@ export class JobRunner {
         finished,
         estimatedFinish: null
       })
-      const failure = await this.#serve(job)
+      const failure = await this.#adapters.serve(job, this.folders.of(job.id))
       if (failure !== null) this.ledger.event(job, 'warn', `The adapter is not served: ${messageOf(failure)}`)
       this.ledger.event(job, 'info', `New fine-tuned model created: ${job.fineTunedModel}`)
       this.ledger.event(job, 'info', 'The job has successfully completed')
@@ -382,7 +309,7 @@ export class JobRunner {
       else this.ledger.update(job, {})
       return
     }
-    const told = faultOf(error, job, this.folderOf(job.id))
+    const told = faultOf(error, job, this.folders.of(job.id))
     job.error = told
     const advice = job.state === 'running' ? whatToStart(error) : null
     if (advice !== null) {
@@ -421,15 +348,5 @@ export class JobRunner {
     active.interruption ??= interruption
     active.controller.abort(new SwarmError('ABORTED', `the job is to ${active.interruption}`))
     await active.ended
-  }
-
-  /** @returns why it is not served; null: it is */
-  async #serve(job: Job): Promise<unknown> {
-    try {
-      this.#served.set(job.id, await serveAdapters(this.#models, job, this.folderOf(job.id)))
-      return null
-    } catch (error) {
-      return error
-    }
   }
 }

@@ -16,7 +16,7 @@ export interface ServedAdapter {
  * Opens the adapter of a job and those of its checkpoints, and adds them to the models; checkpoints are not listed. Throws where its base
  * model is not served, and for a damaged adapter; nothing is added then.
  */
-export async function serveAdapters(models: ModelRegistry, job: Job, folder: string): Promise<ServedAdapter[]> {
+async function serveAdapters(models: ModelRegistry, job: Job, folder: string): Promise<ServedAdapter[]> {
   const base = trainableBase(models, job.model)
   const model = await PeftModel.fromPretrained(base.model, folder)
   const served: ServedModel & ServedAdapter = {
@@ -36,6 +36,35 @@ export async function serveAdapters(models: ModelRegistry, job: Job, folder: str
   }
   for (const each of all) models.add(each)
   return all
+}
+
+/** The adapters of jobs among the models of a gateway. */
+export class JobAdapters {
+  readonly #models: ModelRegistry
+  /** by the id of the job that made them */
+  readonly #served = new Map<string, readonly ServedAdapter[]>()
+
+  constructor(models: ModelRegistry) {
+    this.#models = models
+  }
+
+  /** @returns why the adapters in a job's folder are not served; null: they are */
+  async serve(job: Job, folder: string): Promise<unknown> {
+    try {
+      this.#served.set(job.id, await serveAdapters(this.#models, job, folder))
+      return null
+    } catch (error) {
+      return error
+    }
+  }
+
+  /** @returns the adapters that are no longer served */
+  withdraw(id: string): readonly ServedAdapter[] {
+    const withdrawn = this.#served.get(id) ?? []
+    this.#served.delete(id)
+    for (const adapter of withdrawn) this.#models.remove(adapter.id)
+    return withdrawn
+  }
 }
 
 /** Files of an adapter in PEFT's format. */

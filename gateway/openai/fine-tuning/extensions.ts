@@ -161,7 +161,7 @@ async function* metricsMessages(jobs: JobRunner, id: string, signal: AbortSignal
   try {
     yield message('job', toJob(jobs.ledger.get(id)))
     const told = new Set<string>()
-    for (const line of await metricsOf(jobs.folderOf(id))) {
+    for (const line of await metricsOf(jobs.folders.of(id))) {
       told.add(keyOf(line))
       yield message('metrics', line)
     }
@@ -225,7 +225,7 @@ export const fineTuningExtensionRoutes: Routes = (api, { jobs, files, models }) 
 
   api.openapi(metricsRoute, async c => {
     const { fine_tuning_job_id: id } = c.req.valid('param')
-    const folder = jobs.folderOf(jobs.ledger.get(id).id)
+    const folder = jobs.folders.of(jobs.ledger.get(id).id)
     if (c.req.valid('query').stream === 'true') {
       const { signal, abort } = requestAbort(c)
       return (await streamEvents(c, metricsMessages(jobs, id, signal), { onError: errorMessage, abort })) as never
@@ -235,13 +235,13 @@ export const fineTuningExtensionRoutes: Routes = (api, { jobs, files, models }) 
 
   api.openapi(configRoute, c => {
     const job = jobs.ledger.get(c.req.valid('param').fine_tuning_job_id)
-    return c.body(jobs.yamlOf(job), 200, downloadHeaders('config.yaml', 'application/yaml'))
+    return c.body(jobs.folders.yamlOf(job), 200, downloadHeaders('config.yaml', 'application/yaml'))
   })
 
   api.openapi(adapterRoute, async c => {
     const job = jobs.ledger.get(c.req.valid('param').fine_tuning_job_id)
     const { step } = c.req.valid('query')
-    const folder = jobs.folderOf(job.id)
+    const folder = jobs.folders.of(job.id)
     const { stream, bytes } = await adapterZip(step === undefined ? folder : join(folder, `checkpoint-${step}`))
     const name = job.fineTunedModel.replaceAll(/[^\w.-]+/g, '-')
     const filename = `${name}${step === undefined ? '' : `-step-${step}`}.zip`
@@ -250,7 +250,7 @@ export const fineTuningExtensionRoutes: Routes = (api, { jobs, files, models }) 
 
   api.openapi(adapterFileRoute, async c => {
     const { fine_tuning_job_id: id, name } = c.req.valid('param')
-    const path = join(jobs.folderOf(jobs.ledger.get(id).id), name)
+    const path = join(jobs.folders.of(jobs.ledger.get(id).id), name)
     const found = await stat(path).catch((cause: unknown) => {
       throw new ApiError('the job has no adapter yet: wait until it has succeeded', { status: 404, cause })
     })

@@ -237,7 +237,7 @@ export const fineTuningJobRoutes: Routes = (api, { jobs, models, open, logger })
   api.openapi(checkpointsRoute, async c => {
     const job = jobs.ledger.get(c.req.valid('param').fine_tuning_job_id)
     const { after, limit: most } = c.req.valid('query')
-    const all = await jobCheckpoints(jobs.folderOf(job.id))
+    const all = await jobCheckpoints(jobs.folders.of(job.id))
     const at = after === undefined ? -1 : all.findIndex(({ step }) => checkpointId(job, step) === after)
     if (after !== undefined && at === -1) {
       throw new ApiError(`after: job '${job.id}' has no checkpoint '${after}'`, { status: 404, param: 'after' })
