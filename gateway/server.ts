@@ -1,7 +1,7 @@
 // The API on a socket: listens, serves the application, and stops so that running answers can end.
 import type { Server } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createNetServer, type Server as NetServer } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { within } from '../common/async.ts'
 import { messageOf, SwarmError } from '../common/errors.ts'
@@ -32,6 +32,35 @@ const keepAliveTimeoutMs = 75 * second
 
 /** How long aborted answers have to tell their clients. */
 const abortMs = 2 * second
+
+/** Throws ADDRESS_IN_USE, INVALID_ARGUMENT for an address that this machine does not have. */
+async function listen(server: NetServer, { host, port }: { host: string; port: number }): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', reject)
+  try {
+    server.listen(port, host, resolve)
+    await promise
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'EADDRINUSE') {
+      const next = 'stop the program that uses it, or choose another port (0 takes any free one)'
+      throw new SwarmError('ADDRESS_IN_USE', `port ${port} of ${host} is taken: ${next}`, { cause })
+    }
+    throw new SwarmError('INVALID_ARGUMENT', `cannot listen on ${host}, port ${port}: ${messageOf(cause)}`, { cause })
+  } finally {
+    server.off('error', reject)
+  }
+}
+
+/**
+ * Listens for a moment, so that an address that cannot be had is known before models are opened. Throws ADDRESS_IN_USE,
+ * INVALID_ARGUMENT for an address that this machine does not have.
+ */
+export async function probeAddress(address: { host: string; port: number }): Promise<void> {
+  const server = createNetServer()
+  await listen(server, address)
+  await new Promise(resolve => server.close(resolve))
+}
 
 export class Gateway implements AsyncDisposable {
   readonly context: GatewayContext
@@ -84,21 +113,7 @@ export class Gateway implements AsyncDisposable {
     const { files, jobs } = this.context
     await files.start()
     await jobs.start()
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#server.once('error', reject)
-    try {
-      this.#server.listen(port, host, resolve)
-      await promise
-    } catch (cause) {
-      const { code } = cause as NodeJS.ErrnoException
-      if (code === 'EADDRINUSE') {
-        const next = 'stop the program that uses it, or choose another port (0 takes any free one)'
-        throw new SwarmError('ADDRESS_IN_USE', `port ${port} of ${host} is taken: ${next}`, { cause })
-      }
-      throw new SwarmError('INVALID_ARGUMENT', `cannot listen on ${host}, port ${port}: ${messageOf(cause)}`, { cause })
-    } finally {
-      this.#server.off('error', reject)
-    }
+    await listen(this.#server, { host, port })
     // a connection that cannot be accepted later, without descriptors say, ends no gateway
     this.#server.on('error', error => this.context.logger.warn({ err: error }, 'the HTTP server reports an error'))
   }

@@ -8,7 +8,7 @@ import type { GatewaySettings } from '../../gateway/http/settings.ts'
 import { createFineTuning } from '../../gateway/jobs/index.ts'
 import { AdapterFolder } from '../../gateway/models/adapter-folder.ts'
 import { ModelRegistry } from '../../gateway/models/registry.ts'
-import { createGateway, type Gateway } from '../../gateway/server.ts'
+import { createGateway, type Gateway, probeAddress } from '../../gateway/server.ts'
 import { openStore, type Store } from '../../gateway/storage/store.ts'
 import { SwarmWatch } from '../../gateway/swarm/watch.ts'
 import { homeFolder } from '../options/options.ts'
@@ -96,6 +96,7 @@ export async function runGateway(
   try {
     store.claim(`process ${process.pid}`)
     const settings = settingsOf(flags, store.keys)
+    await probeAddress(flags)
     await withResource(await prepare(), prepared => serve(paths, store, settings, prepared.flags, signal))
   } finally {
     store.close()

@@ -48,6 +48,15 @@ test('a port in use', async context => {
     await lineOf('bootstrap', ...peer, '--port', String(port)),
     new RegExp(`^swarm: cannot listen on /ip4/127\\.0\\.0\\.1/tcp/${port}: the port is taken; .* or listen on port 0`)
   )
+  // before any server is started or model opened
+  for (const command of ['up', 'api']) {
+    assert.match(
+      await lineOf(command, tinyPath, '--port', String(port), ...(command === 'api' ? refused : [])),
+      new RegExp(
+        `^swarm: port ${port} of 127\\.0\\.0\\.1 is taken: stop the program that uses it, or choose another port`
+      )
+    )
+  }
 })
 
 test('what is no model', async () => {
