@@ -1,7 +1,6 @@
 // The chat: conversations at the left, one of them in the middle, its settings at the right.
 import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { dateText } from '../format.ts'
 import { Announcer } from '../parts/announcer.tsx'
 import { Button, Notice } from '../parts/controls.tsx'
 import { Icon } from '../parts/icons.tsx'
@@ -9,15 +8,16 @@ import { type PageModel, session } from '../session.ts'
 import { useStore } from '../store.ts'
 import { AnswerView } from './answer-view.tsx'
 import { ask } from './ask.ts'
+import { Composer, TurnEditor } from './composer.tsx'
 import {
   type Answer,
   type Conversation,
   loadConversations,
   newConversation,
   saveConversations,
-  type Turn,
-  titleOf
+  type Turn
 } from './conversation.ts'
+import { ConversationList } from './conversation-list.tsx'
 import { ModelPicker } from './model-picker.tsx'
 import { SettingsPanel } from './settings-panel.tsx'
 
@@ -33,24 +33,14 @@ function askedLanes(models: readonly PageModel[]): string[] | null {
 const modeOf = (lanes: readonly string[], models: readonly PageModel[]): Conversation['mode'] =>
   lanes.every(id => models.find(model => model.id === id)?.hasChatTemplate !== false) ? 'chat' : 'complete'
 
-/** Where the reader goes on writing. */
-function focusOnce(element: HTMLElement | null): void {
-  element?.focus()
-}
-
-interface Editing {
-  readonly turn: number
-  readonly text: string
-}
-
 export function ChatPage(): JSX.Element {
   const { models } = useStore(session)!
   const fresh = (lanes: readonly string[] = models.slice(0, 1).map(({ id }) => id)): Conversation =>
     newConversation(lanes, modeOf(lanes, models))
   const [all, setAll] = useState<readonly Conversation[]>(loadConversations)
   const [current, setCurrent] = useState<Conversation>(() => fresh(askedLanes(models) ?? undefined))
-  const [draft, setDraft] = useState('')
-  const [editing, setEditing] = useState<Editing | null>(null)
+  /** index of the turn that is being edited */
+  const [editing, setEditing] = useState<number | null>(null)
   const [hasSettings, setHasSettings] = useState(false)
   const [hasList, setHasList] = useState(false)
   const [stops, setStops] = useState<ReadonlyMap<string, AbortController>>(new Map())
@@ -171,51 +161,18 @@ export function ChatPage(): JSX.Element {
   return (
     <div class={`chat ${hasSettings ? 'with-settings' : ''} ${hasList ? 'with-list' : ''}`}>
       <h1 class="unseen">Chat</h1>
-      <aside class="conversations" aria-label="Conversations">
-        <Button icon="add" onClick={() => open(fresh(current.lanes))}>
-          New
-        </Button>
-        <ul>
-          {all.map(each => (
-            <li key={each.id} class={each.id === current.id ? 'current' : ''}>
-              <button
-                type="button"
-                class="open"
-                aria-current={each.id === current.id ? 'true' : undefined}
-                onClick={() => open(each)}
-              >
-                <span class="cut">{titleOf(each)}</span>
-                <span class="muted small">{dateText(each.changed)}</span>
-              </button>
-              <Button
-                icon="remove"
-                name={`Delete “${titleOf(each)}”`}
-                look="quiet"
-                onClick={() => {
-                  const rest = all.filter(({ id }) => id !== each.id)
-                  setAll(rest)
-                  saveConversations(rest)
-                  if (each.id === current.id) open(fresh(current.lanes))
-                }}
-              />
-            </li>
-          ))}
-        </ul>
-        {all.length > 0 && (
-          <Button
-            look="quiet"
-            onClick={() => {
-              if (!confirm('Delete all conversations of this browser?')) return
-              setAll([])
-              saveConversations([])
-              open(fresh(current.lanes))
-            }}
-          >
-            Delete all
-          </Button>
-        )}
-        <p class="help">Conversations are kept in this browser only.</p>
-      </aside>
+      <ConversationList
+        all={all}
+        current={current.id}
+        onNew={() => open(fresh(current.lanes))}
+        onOpen={open}
+        onDelete={gone => {
+          const rest = all.filter(({ id }) => !gone.includes(id))
+          setAll(rest)
+          saveConversations(rest)
+          if (gone.includes(current.id)) open(fresh(current.lanes))
+        }}
+      />
       <section class="thread" aria-label="Conversation">
         <div class="bar row wrap">
           <Button
@@ -276,33 +233,17 @@ export function ChatPage(): JSX.Element {
           )}
           {turns.map((turn, at) => (
             <div class="turn" key={`${current.id}/${at}`}>
-              {editing?.turn === at ? (
-                <form
-                  class="edit stack"
-                  onSubmit={event => {
-                    event.preventDefault()
+              {editing === at ? (
+                <TurnEditor
+                  text={turn.text}
+                  busy={busy}
+                  isLast={at === turns.length - 1}
+                  onText={text => {
                     setEditing(null)
-                    submit(editing.text, at)
+                    submit(text, at)
                   }}
-                >
-                  <textarea
-                    aria-label="Edit the message"
-                    rows={3}
-                    value={editing.text}
-                    ref={focusOnce}
-                    onInput={event => setEditing({ turn: at, text: event.currentTarget.value })}
-                    onKeyDown={event => {
-                      if (event.key === 'Escape') setEditing(null)
-                    }}
-                  />
-                  <div class="row">
-                    <Button type="submit" look="primary" disabled={busy}>
-                      Ask again
-                    </Button>
-                    <Button onClick={() => setEditing(null)}>Cancel</Button>
-                    {at < turns.length - 1 && <span class="help">The turns after it are removed.</span>}
-                  </div>
-                </form>
+                  onCancel={() => setEditing(null)}
+                />
               ) : (
                 <div class="said">
                   {mode === 'chat' && <div class="bubble plain">{turn.text}</div>}
@@ -311,7 +252,7 @@ export function ChatPage(): JSX.Element {
                     name="Edit this message"
                     look="quiet"
                     disabled={busy}
-                    onClick={() => setEditing({ turn: at, text: turn.text })}
+                    onClick={() => setEditing(at)}
                   />
                 </div>
               )}
@@ -348,38 +289,7 @@ export function ChatPage(): JSX.Element {
           ))}
           <div ref={end} />
         </div>
-        <form
-          class="composer"
-          onSubmit={event => {
-            event.preventDefault()
-            if (draft.trim() === '' || busy) return
-            submit(draft)
-            setDraft('')
-          }}
-        >
-          <label class="unseen" for="composer">
-            {mode === 'chat' ? 'Message' : 'Text to continue'}
-          </label>
-          <textarea
-            id="composer"
-            ref={composer}
-            rows={Math.min(8, draft.split('\n').length)}
-            placeholder={mode === 'chat' ? 'Message' : 'Text to continue'}
-            value={draft}
-            onInput={event => setDraft(event.currentTarget.value)}
-            onKeyDown={event => {
-              if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
-                event.preventDefault()
-                event.currentTarget.form?.requestSubmit()
-              }
-            }}
-          />
-          {busy ? (
-            <Button icon="stop" name="Stop" look="primary" onClick={stopAll} />
-          ) : (
-            <Button type="submit" icon="send" name="Send" look="primary" disabled={draft.trim() === ''} />
-          )}
-        </form>
+        <Composer mode={mode} busy={busy} area={composer} onSend={text => submit(text)} onStop={stopAll} />
         <Announcer id={`${current.id}/${turns.length}`} text={spoken?.text ?? ''} ended={spoken?.state !== 'running'} />
       </section>
       {hasSettings && (
