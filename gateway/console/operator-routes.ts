@@ -2,50 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { ApiError } from '../errors.ts'
 import type { ApiVariables, Routes } from '../http/api.ts'
-
-const key = z.object({
-  id: z.string(),
-  name: z.string(),
-  created: z.int(),
-  revoked: z.int().nullable(),
-  lastUsed: z.int().nullable(),
-  requestsPerMinute: z.int().nullable(),
-  tokensPerMinute: z.int().nullable(),
-  operator: z.boolean()
-})
-
-const request = z.object({
-  id: z.string(),
-  time: z.int(),
-  keyId: z.string().nullable(),
-  model: z.string().nullable(),
-  method: z.string(),
-  path: z.string(),
-  status: z.int(),
-  code: z.string().nullable(),
-  promptTokens: z.int(),
-  completionTokens: z.int(),
-  firstTokenMs: z.number().nullable(),
-  durationMs: z.number()
-})
-
-const usage = z.object({
-  day: z.string(),
-  keyId: z.string().nullable(),
-  model: z.string().nullable(),
-  requests: z.int(),
-  errors: z.int(),
-  promptTokens: z.int(),
-  completionTokens: z.int()
-})
-
-const logLine = z.object({
-  number: z.int(),
-  time: z.int(),
-  level: z.enum(['debug', 'info', 'warn', 'error']),
-  message: z.string(),
-  fields: z.string()
-})
+import { dailyUsageSchema, keySchema, logLineSchema, requestSchema } from './operator-schema.ts'
 
 const json = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
   description,
@@ -57,7 +14,7 @@ const keysRoute = createRoute({
   path: '/console/api/keys',
   responses: {
     200: json(
-      z.object({ needed: z.boolean().describe('whether requests need a key'), keys: z.array(key) }),
+      z.object({ needed: z.boolean().describe('whether requests need a key'), keys: z.array(keySchema) }),
       'All keys, also revoked ones; none shows its secret'
     )
   }
@@ -81,14 +38,14 @@ const createKeyRoute = createRoute({
       }
     }
   },
-  responses: { 200: json(z.object({ record: key, key: z.string() }), 'The key, which is shown this once') }
+  responses: { 200: json(z.object({ record: keySchema, key: z.string() }), 'The key, which is shown this once') }
 })
 
 const revokeKeyRoute = createRoute({
   method: 'delete',
   path: '/console/api/keys/{id}',
   request: { params: z.object({ id: z.string() }) },
-  responses: { 200: json(key, 'The key, which is not valid any more') }
+  responses: { 200: json(keySchema, 'The key, which is not valid any more') }
 })
 
 const requestsRoute = createRoute({
@@ -96,14 +53,17 @@ const requestsRoute = createRoute({
   path: '/console/api/requests',
   request: { query: z.strictObject({ limit: z.coerce.number().int().min(1).max(1000).default(200) }) },
   responses: {
-    200: json(z.object({ requests: z.array(request), usage: z.array(usage) }), 'The latest requests, and usage by day')
+    200: json(
+      z.object({ requests: z.array(requestSchema), usage: z.array(dailyUsageSchema) }),
+      'The latest requests, and usage by day'
+    )
   }
 })
 
 const logsRoute = createRoute({
   method: 'get',
   path: '/console/api/logs',
-  responses: { 200: json(z.object({ lines: z.array(logLine) }), 'The latest log lines, the oldest first') }
+  responses: { 200: json(z.object({ lines: z.array(logLineSchema) }), 'The latest log lines, the oldest first') }
 })
 
 /** @throws ApiError 403 */

@@ -1,12 +1,12 @@
 // Keys: made, shown once, revoked.
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import type { Key } from '../../operator-schema.ts'
 import { send, sentenceOf } from '../api.ts'
 import { dateText } from '../format.ts'
 import { Button, Failure, Field, Notice, NumberField } from '../parts/controls.tsx'
 import { Scroll } from '../parts/scroll.tsx'
 import { usePolled } from './poll.ts'
-import type { Key } from './types.ts'
 
 function NewKey({ onMade }: { readonly onMade: () => void }): JSX.Element {
   const [name, setName] = useState('')

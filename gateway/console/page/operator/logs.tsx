@@ -1,17 +1,17 @@
 // The gateway's latest log lines.
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import type { ShownLogLine } from '../../operator-schema.ts'
 import { timeText } from '../format.ts'
 import { Failure, SelectField } from '../parts/controls.tsx'
 import { Scroll } from '../parts/scroll.tsx'
 import { usePolled } from './poll.ts'
-import type { LogLine } from './types.ts'
 
 const levels = ['info', 'warn', 'error'] as const
 const marks = { debug: '·', info: '·', warn: '▲', error: '✕' } as const
 
 export function Logs(): JSX.Element {
-  const { found, failure, again } = usePolled<{ lines: LogLine[] }>('/console/api/logs')
+  const { found, failure, again } = usePolled<{ lines: ShownLogLine[] }>('/console/api/logs')
   const [least, setLeast] = useState<string>('info')
   const shown = levels.slice(levels.indexOf(least as (typeof levels)[number])) as readonly string[]
   const lines = (found?.lines ?? []).filter(({ level }) => shown.includes(level)).toReversed()

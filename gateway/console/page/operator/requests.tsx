@@ -1,11 +1,11 @@
 // The latest requests, and usage by day. No content of any request is kept.
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import type { AnsweredRequest, DailyUsage, Key } from '../../operator-schema.ts'
 import { durationText, timeText } from '../format.ts'
 import { Failure, Field } from '../parts/controls.tsx'
 import { Scroll } from '../parts/scroll.tsx'
 import { usePolled } from './poll.ts'
-import type { Key, RequestRow, UsageRow } from './types.ts'
 
 /** how many are drawn */
 const mostRows = 100
@@ -16,7 +16,9 @@ function statusText(status: number): string {
 }
 
 export function Requests(): JSX.Element {
-  const { found, failure, again } = usePolled<{ requests: RequestRow[]; usage: UsageRow[] }>('/console/api/requests')
+  const { found, failure, again } = usePolled<{ requests: AnsweredRequest[]; usage: DailyUsage[] }>(
+    '/console/api/requests'
+  )
   const { found: known } = usePolled<{ keys: Key[] }>('/console/api/keys')
   const [filter, setFilter] = useState('')
   const nameOf = (id: string | null): string =>
