@@ -14,6 +14,8 @@ export interface JsonLimits {
   readonly containers?: number
   /** entries of all of them, less one each; default 8 million */
   readonly entries?: number
+  /** keys of all objects; a key takes microseconds where an object has very many. Default: any number */
+  readonly keys?: number
 }
 
 interface Extent {
@@ -21,12 +23,13 @@ interface Extent {
   readonly depth: number
   readonly containers: number
   readonly entries: number
+  readonly keys: number
 }
 
 /** What a JSON text holds, by its punctuation. Takes no memory. */
 function extentOf(text: string): Extent {
   let level = 0
-  let [depth, containers, entries] = [0, 0, 0]
+  let [depth, containers, entries, keys] = [0, 0, 0, 0]
   for (let at = 0; at < text.length; at++) {
     const char = text.charCodeAt(at)
     if (char === 0x22) {
@@ -37,8 +40,9 @@ function extentOf(text: string): Extent {
       if (++level > depth) depth = level
     } else if (char === 0x5d || char === 0x7d) level--
     else if (char === 0x2c) entries++
+    else if (char === 0x3a) keys++
   }
-  return { depth, containers, entries }
+  return { depth, containers, entries, keys }
 }
 
 /** Where a string of a JSON text that begins at `start` ends: at its closing quotation mark; -1 where it has none. */
@@ -56,11 +60,12 @@ function isEscaped(text: string, at: number): boolean {
 
 /** As JSON.parse. Throws a SyntaxError of one line, also for a text that nests deeper or holds more than real ones do. */
 export function parseForeignJson(text: string, limits: JsonLimits = {}): unknown {
-  const { depth, containers, entries } = extentOf(text)
+  const { depth, containers, entries, keys } = extentOf(text)
   for (const [found, most, what] of [
     [depth, maxJsonDepth, 'levels of arrays and objects'],
     [containers, limits.containers ?? 2_000_000, 'arrays and objects'],
-    [entries, limits.entries ?? 8_000_000, 'entries']
+    [entries, limits.entries ?? 8_000_000, 'entries'],
+    [keys, limits.keys ?? Number.POSITIVE_INFINITY, 'keys']
   ] as const) {
     if (found > most) throw new SyntaxError(`expected at most ${most} ${what}, found ${found}`)
   }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { type ChatMessage, type ChatTemplate, encodeChat } from '../../client/index.ts'
 import { ApiError, invalid } from '../errors.ts'
+import { farTooLong, isFarTooLong } from '../models/prompt-room.ts'
 import type { ServedModel } from '../models/served-model.ts'
 import { begunThoughts, endsThoughts, openThoughts } from './answer/thoughts.ts'
 import { type TemplateCalls, templateCalls, toTemplateTools } from './calls/template-calls.ts'
@@ -64,7 +65,25 @@ function toTemplateMessages(messages: readonly ChatMessage[], calls: TemplateCal
   })
 }
 
-/** Writes conversations of a request. */
+/** Templates leave out old thoughts, and tools that they do not know: a conversation may be longer than its prompt, not this many times. */
+const timesContext = 8
+
+/** All texts that a conversation is written from. */
+function* textsOf(request: Asked, messages: readonly ChatMessage[]): Generator<string> {
+  for (const tool of activeTools(request)) yield JSON.stringify(tool)
+  if (request.templateVariables !== undefined) yield JSON.stringify(request.templateVariables)
+  for (const message of messages) {
+    for (const value of Object.values(message)) {
+      if (typeof value === 'string') yield value
+      else if (value !== undefined) yield JSON.stringify(value)
+    }
+  }
+}
+
+const isHopeless = (request: Asked, messages: readonly ChatMessage[]): boolean =>
+  isFarTooLong(request.model, textsOf(request, messages), timesContext)
+
+/** Writes conversations of a request. Throws ApiError 400 for one that is far too long. */
 function writerOf(request: Asked): (messages: readonly ChatMessage[]) => Omit<ChatPrompt, 'droppedMessages'> {
   const { model, continueLast = false, templateVariables } = request
   const template = templateOf(model)
@@ -72,6 +91,7 @@ function writerOf(request: Asked): (messages: readonly ChatMessage[]) => Omit<Ch
   const tools = activeTools(request)
   const variables = { ...templateVariables, ...(tools.length > 0 && { tools: toTemplateTools(tools) }) }
   return messages => {
+    if (isHopeless(request, messages)) throw farTooLong(model, 'messages', timesContext)
     const given = toTemplateMessages(messages, calls)
     const last = given.at(-1)
     if (continueLast && (last?.role !== 'assistant' || typeof last.content !== 'string')) {
@@ -114,20 +134,28 @@ export function fittingPrompt(request: ChatRequest): ChatPrompt {
   const { prompt, messages, model, sampling, truncation = 'disabled' } = request
   if (prompt !== undefined) return { ids: prompt, thoughts: null, mayThink: true, droppedMessages: 0 }
   const write = writerOf(request)
-  const whole = { ...write(messages), droppedMessages: 0 }
   const most = model.contextLength - Math.max(1, sampling.maxTokens ?? 1)
-  if (truncation === 'disabled' || whole.ids.length <= most) return whole
+  const whole =
+    truncation === 'auto' && isHopeless(request, messages) ? null : { ...write(messages), droppedMessages: 0 }
+  if (whole !== null && (truncation === 'disabled' || whole.ids.length <= most)) return whole
   const turns = turnsOf(messages)
+  const restOf = (count: number): readonly ChatMessage[] =>
+    turns.flatMap((turn, at) => (at < count ? turn.filter(isStanding) : turn))
   const without = (count: number): ChatPrompt => {
-    const kept = turns.flatMap((turn, at) => (at < count ? turn.filter(isStanding) : turn))
+    const kept = restOf(count)
     return { ...write(kept), droppedMessages: messages.length - kept.length }
   }
   // the least number of turns without which the rest fits
   let [least, greatest] = [1, turns.length - 1]
+  const fits = (count: number): boolean => {
+    const rest = restOf(count)
+    return !isHopeless(request, rest) && write(rest).ids.length <= most
+  }
   while (least < greatest) {
     const middle = Math.floor((least + greatest) / 2)
-    if (without(middle).ids.length <= most) greatest = middle
+    if (fits(middle)) greatest = middle
     else least = middle + 1
   }
-  return greatest < 1 ? whole : without(least)
+  if (greatest >= 1) return without(least)
+  return whole ?? { ...write(messages), droppedMessages: 0 }
 }

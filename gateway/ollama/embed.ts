@@ -1,9 +1,12 @@
 // Ollama's embeddings: pooled hidden states.
+import { setImmediate } from 'node:timers/promises'
 import { createRoute, z } from '@hono/zod-openapi'
+import { KiB } from '../../common/units.ts'
 import { embed } from '../completion/embed.ts'
 import { invalid } from '../errors.ts'
 import type { Routes } from '../http/api.ts'
 import { requestAbort } from '../http/sse.ts'
+import { beginningOf, farTooLong, isFarTooLong } from '../models/prompt-room.ts'
 import type { ServedModel } from '../models/served-model.ts'
 import { modelNamed } from './names.ts'
 import { modelFields } from './schema.ts'
@@ -63,19 +66,26 @@ const embeddingsRoute = createRoute({
   }
 })
 
+/** Characters after which others have their turn: hundreds of texts take seconds. */
+const charactersATurn = 64 * KiB
+
 /** Token ids of texts, cut where they are to be. Throws ApiError 400 for an empty one. */
-function rowsOf(
-  { tokenizer, contextLength }: ServedModel,
-  texts: readonly string[],
-  params: (row: number) => string,
-  cut: boolean
-) {
-  return texts.map((text, row) => {
-    const ids = tokenizer.encode(text, { plainText: true })
+async function rowsOf(served: ServedModel, texts: readonly string[], params: (row: number) => string, cut: boolean) {
+  const { tokenizer, contextLength } = served
+  const rows: (readonly number[])[] = []
+  let characters = 0
+  for (const [row, text] of texts.entries()) {
     const param = params(row)
+    if (!cut && isFarTooLong(served, [text])) throw farTooLong(served, param)
+    const ids = tokenizer.encode(cut ? beginningOf(served, text) : text, { plainText: true })
     if (ids.length === 0) throw invalid(`${param}: expected a text, found an empty one`, param)
-    return cut ? ids.slice(0, contextLength) : ids
-  })
+    rows.push(cut ? ids.slice(0, contextLength) : ids)
+    characters += text.length
+    if (characters < charactersATurn) continue
+    characters = 0
+    await setImmediate()
+  }
+  return rows
 }
 
 export const embedRoutes: Routes = (api, { models }) => {
@@ -89,7 +99,7 @@ export const embedRoutes: Routes = (api, { models }) => {
       throw invalid(`dimensions: ${found}; leave it out`, 'dimensions')
     }
     const params = (row: number): string => (typeof input === 'string' ? 'input' : `input[${row}]`)
-    const rows = rowsOf(served, [input].flat(), params, truncate !== false)
+    const rows = await rowsOf(served, [input].flat(), params, truncate !== false)
     const readyAt = performance.now()
     const { signal } = requestAbort(c)
     const vectors = await embed(served, rows, { signal, params })
@@ -109,10 +119,7 @@ export const embedRoutes: Routes = (api, { models }) => {
     const served = modelNamed(models, name)
     if (prompt === '') return c.json({ embedding: [] }, 200)
     const { signal } = requestAbort(c)
-    const { data } = await served.model.embed(
-      rowsOf(served, [prompt], () => 'prompt', true),
-      { signal }
-    )
+    const { data } = await served.model.embed(await rowsOf(served, [prompt], () => 'prompt', true), { signal })
     return c.json({ embedding: [...data] }, 200)
   })
 }

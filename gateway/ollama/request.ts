@@ -3,6 +3,7 @@ import type { ChatMessage } from '../../client/index.ts'
 import { promptOf } from '../chat/prompt.ts'
 import type { AnswerFormat, ChatRequest } from '../chat/request.ts'
 import { invalid } from '../errors.ts'
+import { farTooLong, isFarTooLong } from '../models/prompt-room.ts'
 import { encodePrompt, type ServedModel } from '../models/served-model.ts'
 import { samplingOf } from './options.ts'
 import type { OllamaChatBody, OllamaGenerateBody } from './schema.ts'
@@ -127,6 +128,7 @@ export function generateRequestOf(body: OllamaGenerateBody, model: ServedModel, 
       const reason = raw ? 'a raw prompt is continued as it is' : `model '${model.id}' has no chat template to write it`
       throw invalid(`system: ${reason}: put it into the prompt`, 'system')
     }
+    if (isFarTooLong(model, [prompt])) throw farTooLong(model, 'prompt')
     return { ...answer, messages: [], prompt: after(encodePrompt(model, prompt)) }
   }
   const messages = [...(system ? [{ role: 'system', content: system }] : []), { role: 'user', content: prompt }]

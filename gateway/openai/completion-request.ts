@@ -35,13 +35,13 @@ export const completionBody = z
 export type CompletionBody = z.infer<typeof completionBody>
 
 /** The prompts in the gateway's words. Throws ApiError 400 for fields that contradict each other. */
-export function toCompletionRequests(
+export async function toCompletionRequests(
   body: CompletionBody,
   model: ServedModel,
   signal: AbortSignal
-): { readonly requests: readonly CompletionRequest[]; readonly prompts: readonly TextInput[] } {
+): Promise<{ readonly requests: readonly CompletionRequest[]; readonly prompts: readonly TextInput[] }> {
   if (body.stream_options && !body.stream) throw invalid('stream_options: only with stream: true', 'stream_options')
-  const prompts = readInputs(body.prompt, model, 'prompt')
+  const prompts = await readInputs(body.prompt, model, 'prompt')
   const n = body.n ?? 1
   if (prompts.length * n > mostChoices) {
     throw invalid(

@@ -62,7 +62,7 @@ export const completionRoutes: Routes = (api, { models }) => {
     const body = c.req.valid('json')
     const model = models.get(body.model)
     const { signal, abort } = requestAbort(c)
-    const { requests, prompts } = toCompletionRequests(body, model, signal)
+    const { requests, prompts } = await toCompletionRequests(body, model, signal)
     // none is begun where one of them cannot be answered
     try {
       for (const request of requests) checkCompletion(request)

@@ -70,7 +70,7 @@ export const embeddingRoutes: Routes = (api, { models }) => {
       const found = `vectors of '${served.id}' have ${hiddenSize} numbers and mean nothing when cut, found ${body.dimensions}`
       throw invalid(`dimensions: ${found}; leave it out`, 'dimensions')
     }
-    const inputs = readInputs(body.input, served, 'input')
+    const inputs = await readInputs(body.input, served, 'input')
     if (inputs.length > mostInputs) {
       throw invalid(`input: expected at most ${mostInputs} inputs, found ${inputs.length}`, 'input')
     }

@@ -1,6 +1,9 @@
 // Inputs that OpenAI's older endpoints take as texts or token ids, one or several.
+import { setImmediate } from 'node:timers/promises'
 import { z } from '@hono/zod-openapi'
+import { KiB } from '../../common/units.ts'
 import { invalid } from '../errors.ts'
+import { farTooLong, isFarTooLong } from '../models/prompt-room.ts'
 import { encodePrompt, type ServedModel } from '../models/served-model.ts'
 
 const tokenIds = z.array(z.int().min(0)).min(1)
@@ -17,14 +20,22 @@ export interface TextInput {
   readonly param: string
 }
 
-/** Throws ApiError 400 for an empty text, and for token ids that the vocabulary does not have. */
-export function readInputs(input: z.infer<typeof textInput>, model: ServedModel, field: string): readonly TextInput[] {
+/** Characters after which others have their turn: hundreds of texts take seconds. */
+const charactersATurn = 64 * KiB
+
+/** Throws ApiError 400 for an empty text, one that is far too long, and for token ids that the vocabulary does not have. */
+export async function readInputs(
+  input: z.infer<typeof textInput>,
+  model: ServedModel,
+  field: string
+): Promise<readonly TextInput[]> {
   const { id, tokenizer } = model
   const isOne = typeof input === 'string' || typeof input[0] === 'number'
   const inputs = (isOne ? [input] : input) as readonly (string | readonly number[])[]
-  return inputs.map((one, at): TextInput => {
+  const read = (one: string | readonly number[], at: number): TextInput => {
     const param = isOne ? field : `${field}[${at}]`
     if (typeof one === 'string') {
+      if (isFarTooLong(model, [one])) throw farTooLong(model, param)
       const ids = encodePrompt(model, one)
       if (one === '' || ids.length === 0) throw invalid(`${param}: expected a text, found an empty one`, param)
       return { ids, text: one, param }
@@ -35,5 +46,15 @@ export function readInputs(input: z.infer<typeof textInput>, model: ServedModel,
       `${param}: expected token ids below ${tokenizer.vocabSize}, the vocabulary of '${id}', found ${unknown}`,
       param
     )
-  })
+  }
+  const all: TextInput[] = []
+  let characters = 0
+  for (const [at, one] of inputs.entries()) {
+    all.push(read(one, at))
+    characters += one.length
+    if (characters < charactersATurn) continue
+    characters = 0
+    await setImmediate()
+  }
+  return all
 }
