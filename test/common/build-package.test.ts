@@ -10,7 +10,8 @@ const root = join(import.meta.dirname, '../..')
 
 test('npm pack ships no file that git does not know, and undoes no change of package.json', async context => {
   const clone = await temporaryFolder(context)
-  for (const name of ['scripts', 'runtime', 'common', 'node_modules']) symlinkSync(join(root, name), join(clone, name))
+  for (const name of ['scripts', 'runtime', 'gateway', 'common', 'node_modules'])
+    symlinkSync(join(root, name), join(clone, name))
   const manifest = join(clone, 'package.json')
   writeFileSync(manifest, readFileSync(join(root, 'package.json')))
   const run = (step: string) => {
