@@ -1,10 +1,12 @@
 // swarm api keys: makes, lists and revokes keys of the API. A gateway that runs takes notice at once.
 import { Command } from 'commander'
+import stringWidth from 'string-width'
 import { withResource } from '../../common/resource.ts'
 import type { ApiKey } from '../../gateway/storage/keys.ts'
 import type { Store } from '../../gateway/storage/store.ts'
 import { homeFolder, jsonOption, parsePositive } from '../options/options.ts'
 import { print, screen } from '../terminal/terminal.ts'
+import { oneLine, padTo } from '../terminal/text.ts'
 
 interface CreateFlags {
   requestsPerMinute?: number
@@ -63,10 +65,10 @@ const limitOf = ({ requestsPerMinute, tokensPerMinute }: ApiKey): string =>
 
 /** Rows under their heads, in columns. */
 function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map(row => row[column]!.length)))
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map(row => stringWidth(row[column]!))))
   return rows.map(row =>
     row
-      .map((cell, column) => cell.padEnd(widths[column]!))
+      .map((cell, column) => padTo(cell, widths[column]!))
       .join('  ')
       .trimEnd()
   )
@@ -79,7 +81,7 @@ async function list({ json }: { json?: boolean }): Promise<void> {
     else if (all.length === 0) print("no keys: make one with 'swarm api keys create <name>'")
     else {
       const rows = all.map(key => [
-        ...[key.id, key.name, day(key.created), day(key.lastUsed), limitOf(key)],
+        ...[key.id, oneLine(key.name), day(key.created), day(key.lastUsed), limitOf(key)],
         ...[key.operator ? 'operator' : 'user', key.revoked === null ? 'valid' : `revoked ${day(key.revoked)}`]
       ])
       for (const line of table([['id', 'name', 'created', 'last used', 'limits', 'role', 'state'], ...rows]))
@@ -91,6 +93,6 @@ async function list({ json }: { json?: boolean }): Promise<void> {
 async function revoke(idOrName: string, { json }: { json?: boolean }): Promise<void> {
   await withStore(({ keys }) => {
     const record = keys.revoke(idOrName)
-    print(json ? JSON.stringify(record) : `revoked key ${record.id} of '${record.name}'`)
+    print(json ? JSON.stringify(record) : `revoked key ${record.id} of '${oneLine(record.name)}'`)
   })
 }

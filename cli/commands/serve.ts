@@ -20,7 +20,6 @@ import { swarmState } from '../../network/state/swarm-state.ts'
 import { describePlan } from '../../server/memory/plan.ts'
 import { type BlockServer, createServer } from '../../server/server.ts'
 import { type Access, type AccessFlags, addAccessOptions, networkAccess, readAccess } from '../options/access.ts'
-import { completeWith } from '../options/completion.ts'
 import {
   fromPeersOption,
   type HubFlags,
@@ -31,11 +30,11 @@ import {
 } from '../options/hub.ts'
 import { addListenOptions, inviteBy, joinLines, type ListenFlags, listenAddresses } from '../options/listening.ts'
 import {
+  dtypeOption,
   homeFolder,
   jsonOption,
   parseBlocks,
   parseBytes,
-  parseDtype,
   parseMaxRate,
   parsePositive,
   parseSeconds,
@@ -93,17 +92,7 @@ export function serveCommand(): Command {
       ).argParser(parsePositive)
     )
     .option('--no-rebalance', 'never move to other blocks (default: move when the swarm needs them more)')
-    .addOption(
-      completeWith(
-        new Option(
-          '--dtype <dtype>',
-          'precision of the blocks: fp32, int8, int4; auto: fp32 if memory allows, else int8. Quantizes once, into the cache'
-        )
-          .argParser((text: string) => (text === 'auto' ? text : parseDtype(text)))
-          .default('auto'),
-        ['auto', 'fp32', 'int8', 'int4']
-      )
-    )
+    .addOption(dtypeOption())
     .addOption(
       new Option(
         '--weights <storage>',

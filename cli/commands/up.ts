@@ -1,13 +1,12 @@
 // swarm up: a whole swarm on this machine with its API and page: servers as processes of their own, the gateway in this one.
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { plural } from '../../common/plural.ts'
 import { type BlockRange, formatRange } from '../../common/range.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { type ApiFlags, addGatewayOptions } from '../gateway/options.ts'
 import type { Prepared } from '../gateway/run.ts'
-import { completeWith } from '../options/completion.ts'
 import { hubOptions, offlineOption, revisionOption } from '../options/hub.ts'
-import { auditOption, codecOption, parsePositive } from '../options/options.ts'
+import { auditOption, codecOption, dtypeOption, parsePositive } from '../options/options.ts'
 import { type OnlineEvent, type PeerProcess, startServers } from '../peer/local-swarm.ts'
 import { addLogOptions } from '../terminal/log-options.ts'
 import { showProgress, whileWaiting } from '../terminal/progress.ts'
@@ -25,14 +24,7 @@ export function upCommand(): Command {
     .action(up)
     .optionsGroup('Servers:')
     .option('--servers <count>', 'server processes; each hosts a share of the blocks', parsePositive, 2)
-    .addOption(
-      completeWith(
-        new Option('--dtype <dtype>', 'precision of the blocks: fp32, int8, int4; auto: fp32 if memory allows')
-          .choices(['auto', 'fp32', 'int8', 'int4'])
-          .default('auto'),
-        ['auto', 'fp32', 'int8', 'int4']
-      )
-    )
+    .addOption(dtypeOption())
     .optionsGroup('Model:')
     .addOption(revisionOption())
     .addOption(offlineOption())

@@ -30,6 +30,17 @@ export function parseDtype(text: string): Precision {
   throw new InvalidArgumentError(`expected ${Object.keys(dtypeNames).join(', ')}, found '${text}'`)
 }
 
+/** Precision of a server's blocks; flags have 'auto' or a Precision. */
+export function dtypeOption(): Option {
+  const option = new Option(
+    '--dtype <dtype>',
+    'precision of the blocks: fp32, int8, int4; auto: fp32 if memory allows, else int8. Quantizes once, into the cache'
+  )
+    .argParser((text: string) => (text === 'auto' ? text : parseDtype(text)))
+    .default('auto')
+  return completeWith(option, ['auto', ...Object.keys(dtypeNames)])
+}
+
 export function codecOption(fallback: string): Option {
   return new Option('--codec <codec>', `encoding of hidden states on the wire (default: ${fallback})`).choices(
     codecNames

@@ -31,6 +31,12 @@ export function fit(text: string, columns: number): string {
   return columns < 1 ? '' : `${cut}…`
 }
 
+/** Fills a text with spaces to a number of terminal columns; numbers stand at the right. */
+export function padTo(text: string, columns: number, isNumber = false): string {
+  const spaces = ' '.repeat(Math.max(0, columns - stringWidth(text)))
+  return isNumber ? spaces + text : text + spaces
+}
+
 /**
  * Rows below the first that a text without newlines takes on a terminal, or null where that cannot be told: a control
  * character other than a tab moves the cursor.

@@ -6,7 +6,7 @@ import type { BlockRange } from '../../common/range.ts'
 import { formatBytes } from '../../common/units.ts'
 import { hostAndPort } from '../../network/addresses.ts'
 import type { Announcement } from '../../network/discovery/announcement.ts'
-import { fit } from '../terminal/text.ts'
+import { fit, padTo } from '../terminal/text.ts'
 
 /** What the map needs to know of a server. */
 export interface ServerRow {
@@ -96,11 +96,6 @@ const gap = 2
 /** names are cut to a quarter of the terminal, and to no less than this */
 const shortName = 12
 
-const pad = (text: string, width: number, isNumber = false): string => {
-  const spaces = ' '.repeat(Math.max(0, width - stringWidth(text)))
-  return isNumber ? spaces + text : text + spaces
-}
-
 /** Columns as wide as their widest cell; those without any are left out, and the least needed where `width` is too little. */
 function alignTable(rows: readonly (readonly string[])[], { width, paint }: Required<DrawOptions>): string[] {
   const widths = columns.map((_, column) => Math.max(...rows.map(row => stringWidth(row[column]!))))
@@ -120,7 +115,7 @@ function alignTable(rows: readonly (readonly string[])[], { width, paint }: Requ
       const { title, isNumber } = columns[column]!
       const text = fit(row[column]!, widths[column]!)
       const cell = title === 'state' && index > 0 ? paint(row[column]!, text) : text
-      return pad(cell, widths[column]!, isNumber)
+      return padTo(cell, widths[column]!, isNumber)
     })
     return `  ${cells.join(' '.repeat(gap))}`.trimEnd()
   })

@@ -86,13 +86,23 @@ test('a value that cannot be of its option is an argument', async context => {
 })
 
 test('the values of options are what they stand for', async () => {
-  const args = { serve: ['m'], generate: ['m', 'p'], eval: ['m', 'd'], export: ['m'], status: ['m'], chat: ['m'] }
+  const args = {
+    serve: ['m'],
+    up: ['m'],
+    generate: ['m', 'p'],
+    eval: ['m', 'd'],
+    export: ['m'],
+    status: ['m'],
+    chat: ['m']
+  }
   const rows: readonly [keyof typeof args, string, Record<string, unknown>][] = [
     ['serve', '--max-rate 25%', { maxRate: { share: 0.25 } }],
     ['serve', '--max-rate 40', { maxRate: { tokens: 40 } }],
     ['serve', '--residuals 256MiB', { residuals: 256 * 2 ** 20 }],
     ['serve', '--schedule 22:00-06:30', { schedule: [{ start: 1320, end: 390 }] }],
     ['serve', '--log-format json', { logFormat: 'json' }],
+    ['serve', '--dtype fp32', { dtype: 'float32' }],
+    ['up', '--dtype float32', { dtype: 'float32' }],
     ['serve', '', { prefixReuse: true, rebalance: true }],
     ['serve', '--no-prefix-reuse --no-rebalance', { prefixReuse: false, rebalance: false }],
     ['serve', '--nat --relay --until-eof', { nat: true, relay: true, untilEof: true }],

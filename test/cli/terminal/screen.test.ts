@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { mock, test } from 'node:test'
 import { Screen } from '../../../cli/terminal/screen.ts'
-import { fit, oneLine, rowsBelow } from '../../../cli/terminal/text.ts'
+import { fit, oneLine, padTo, rowsBelow } from '../../../cli/terminal/text.ts'
 import { shown } from '../../../testing/terminal.ts'
 
 /** A stream at the edge; several may write to one text, as to one terminal. */
@@ -313,6 +313,7 @@ test('texts are cut and measured by the columns that they take', () => {
     [fit('swarm', 5), fit('swarms', 5), fit('日本語モデル', 6), fit('x', 0)],
     ['swarm', 'swar…', '日本…', '']
   )
+  assert.deepEqual([padTo('語', 4), padTo('7', 3, true), padTo('long', 2)], ['語  ', '  7', 'long'])
   assert.equal(rowsBelow('', 10), 0)
   assert.equal(rowsBelow('0123456789', 10), 0)
   assert.equal(rowsBelow('0123456789a', 10), 1)
