@@ -4,27 +4,17 @@ import { describe, it } from 'node:test'
 import { APICallError } from '@ai-sdk/provider'
 import { embedMany, generateText, NoSuchModelError, Output, stepCountIs, streamText, tool } from 'ai'
 import { z } from 'zod'
-import type { ChatTemplate } from '../../../client/index.ts'
 import { createSwarm } from '../../../gateway/ai-sdk/index.ts'
-import { chatTemplate } from '../../../testing/gateway.ts'
+import { agentTemplate, chatTemplate } from '../../../testing/gateway.ts'
 import { until, useSwarm } from '../../../testing/swarm.ts'
-
-const tools: ChatTemplate = {
-  ...chatTemplate,
-  source: `{% for tool in tools or [] %}{{ tool | tojson }}{% endfor %}{% for message in messages %}<|im_start|>{{ message.role }}
-{{ message.content or '' }}{% for call in message.tool_calls or [] %}
-<tool_call>
-{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}
-</tool_call>{% endfor %}<|im_end|>
-{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
-{% if enable_thinking %}<think>
-{% endif %}{% endif %}`
-}
 
 describe('the provider of the AI SDK', () => {
   const used = useSwarm([[0, 12]])
   const swarm = () =>
-    createSwarm({ tiny: { model: used.model, chatTemplate }, tools: { model: used.model, chatTemplate: tools } })
+    createSwarm({
+      tiny: { model: used.model, chatTemplate },
+      tools: { model: used.model, chatTemplate: agentTemplate }
+    })
 
   /** What the SDK's own model says of the same messages. */
   async function expected(length: number): Promise<string> {

@@ -1,24 +1,11 @@
 // Chats whose answers have a form: JSON, and calls of tools that are wanted or strict. The model is one that knows nothing of either.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { ChatTemplate } from '../../../client/index.ts'
 import { answerChat } from '../../../gateway/chat/chat.ts'
 import type { ChatEvent, ChatRequest, Tool } from '../../../gateway/chat/request.ts'
-import { chatTemplate, gatewayOver, served } from '../../../testing/gateway.ts'
+import { agentTemplate, gatewayOver, served } from '../../../testing/gateway.ts'
 import { collectAll } from '../../../testing/references.ts'
 import { useSwarm } from '../../../testing/swarm.ts'
-
-const toolTemplate: ChatTemplate = {
-  ...chatTemplate,
-  source: `{% for tool in tools or [] %}{{ tool | tojson }}{% endfor %}{% for message in messages %}<|im_start|>{{ message.role }}
-{{ message.content or '' }}{% for call in message.tool_calls or [] %}
-<tool_call>
-{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}
-</tool_call>{% endfor %}<|im_end|>
-{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
-{% if think %}<think>
-{% endif %}{% endif %}`
-}
 
 const count: Tool = {
   name: 'count',
@@ -49,7 +36,7 @@ describe('the form of an answer', () => {
   const ask = async (init: Partial<ChatRequest>): Promise<ChatEvent[]> =>
     await collectAll(
       answerChat({
-        model: served(used.model, { template: toolTemplate }),
+        model: served(used.model, { template: agentTemplate }),
         messages: [{ role: 'user', content: 'It was a dark' }],
         sampling: { temperature: 1, seed: 4, maxTokens: 200 },
         signal: new AbortController().signal,
@@ -70,7 +57,7 @@ describe('the form of an answer', () => {
     // a model of random thoughts is ended by its length: no JSON begins before they end
     const thinking = await ask({
       format,
-      templateVariables: { think: true },
+      templateVariables: { enable_thinking: true },
       sampling: { temperature: 0, maxTokens: 12 }
     })
     assert.equal(textOf(thinking, 'content'), '')
@@ -97,7 +84,7 @@ describe('the form of an answer', () => {
   })
 
   it('is told over HTTP, with the keyword that a strict schema may not have', async () => {
-    const { api } = gatewayOver([served(used.model, { template: toolTemplate })])
+    const { api } = gatewayOver([served(used.model, { template: agentTemplate })])
     const post = async (
       more: object
     ): Promise<{ status: number; body: { error?: { message: string; param: string } } }> => {
