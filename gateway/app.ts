@@ -67,7 +67,7 @@ export function createApp(context: GatewayContext): Api {
     const scope = c.get('scope')
     scope?.failed(told.code ?? told.type)
     const hasLeft = scope?.abort.signal.aborted ?? false
-    if (told.status >= 500 && told.status !== 503 && !hasLeft) {
+    if (told.status >= 500 && told.status !== 501 && told.status !== 503 && !hasLeft) {
       context.logger.warn({ err: error, id: scope?.id, path: c.req.path }, 'a request failed')
     }
     if (told.retryAfter !== undefined) c.header('Retry-After', String(told.retryAfter))

@@ -4,6 +4,7 @@ import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { invalid } from '../errors.ts'
 import type { Routes } from '../http/api.ts'
+import { bodyFault } from '../http/body-fault.ts'
 import type { ServedModel } from '../models/served-model.ts'
 
 interface ModelInfo {
@@ -33,10 +34,7 @@ const pageQuery = z.object({
 /** A page of the list: models after one, or before one, or from the first on. */
 function pageOf(models: readonly ServedModel[], query: Record<string, string>): object {
   const { data, error } = pageQuery.safeParse(query)
-  if (error !== undefined) {
-    const [{ path, message }] = error.issues as [z.core.$ZodIssue]
-    throw invalid(`${String(path[0])}: ${message}`, String(path[0]))
-  }
+  if (error !== undefined) throw bodyFault(error, query)
   const { limit, after_id: after, before_id: before } = data
   const placeOf = (field: 'after_id' | 'before_id', id: string): number => {
     const place = models.findIndex(model => model.id === id)

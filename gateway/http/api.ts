@@ -1,14 +1,14 @@
 // The router's types, what handlers are given, and how a body that does not fit its schema is answered.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { OpenAPIHono, type z } from '@hono/zod-openapi'
+import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Logger } from '../../client/index.ts'
-import { invalid } from '../errors.ts'
 import type { FileKeeper } from '../jobs/file-keeper.ts'
 import type { JobRunner } from '../jobs/runner.ts'
 import type { ModelRegistry } from '../models/registry.ts'
 import type { ApiKey } from '../storage/keys.ts'
 import type { Store } from '../storage/store.ts'
 import type { SwarmWatch } from '../swarm/watch.ts'
+import { bodyFault } from './body-fault.ts'
 import { GatewayMetrics } from './metrics.ts'
 import { RateLimits } from './rate-limits.ts'
 import { RecentLogs } from './recent-logs.ts'
@@ -91,44 +91,12 @@ export function createGatewayContext(
 /** Adds the routes of one noun of one dialect. */
 export type Routes = (api: Api, context: GatewayContext) => void
 
-/** `messages[1].content` */
-function pathOf(path: readonly PropertyKey[]): string {
-  return path.map((key, at) => (typeof key === 'number' ? `[${key}]` : `${at === 0 ? '' : '.'}${String(key)}`)).join('')
-}
-
-type Issue = z.core.$ZodIssue
-
-/** How near a value comes to the branch of a union that found this fault with it. */
-function nearness({ code, path, ...issue }: Issue): number {
-  // a rule of our own: the branch is the right one
-  if (code === 'custom') return 100 + path.length
-  if (code === 'unrecognized_keys') return path.length + 1
-  // the value has none of the types that the branch tells apart
-  const isNoType = code === 'invalid_union' && 'errors' in issue && issue.errors.length === 0
-  return isNoType ? path.length - 1 : path.length
-}
-
-/** Of a value that fits no branch of a union: what is wrong with the branch that it comes nearest to. */
-function innermost(issue: Issue): Issue {
-  if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue
-  const branches = issue.errors.flatMap(([first]) => (first === undefined ? [] : [innermost(first)]))
-  const [nearest] = branches.toSorted((a, b) => nearness(b) - nearness(a))
-  if (nearest === undefined || nearness(nearest) === 0) return issue
-  return { ...nearest, path: [...issue.path, ...nearest.path] }
-}
-
 /** A router whose handlers get bodies that fit their schemas; others are an ApiError 400 that names the field. */
 export function createApi(): Api {
   return new OpenAPIHono<ApiEnv>({
     defaultHook(result) {
-      if (result.success) return
-      const [outer] = result.error.issues
-      const issue = outer === undefined ? undefined : innermost(outer)
-      const keys = issue?.code === 'unrecognized_keys' ? issue.keys : []
-      const place = pathOf([...(issue?.path ?? []), ...keys.slice(0, 1)])
-      const found =
-        keys.length > 0 ? `unsupported field${keys.length > 1 ? 's' : ''} ${keys.join(', ')}` : issue?.message
-      throw invalid(`${place === '' ? 'body' : place}: ${found}`, place === '' ? null : place)
+      // the validator passes what it checked, but its types leave that out where it did not fit
+      if (!result.success) throw bodyFault(result.error, (result as { data?: unknown }).data)
     }
   })
 }

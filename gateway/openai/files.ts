@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { createRoute, z } from '@hono/zod-openapi'
 import { invalid } from '../errors.ts'
 import type { Routes } from '../http/api.ts'
+import { bodyFault } from '../http/body-fault.ts'
 import type { Received } from '../jobs/file-keeper.ts'
 import { type FilePurpose, type FileRow, filePurposes } from '../storage/files.ts'
 import { readForm } from './multipart.ts'
@@ -156,11 +157,7 @@ export const fileRoutes: Routes = (api, { files }) => {
     try {
       const purpose = checkPurpose(fields.purpose)
       const form = uploadForm.safeParse(fields)
-      if (!form.success) {
-        const [issue] = form.error.issues
-        const name = issue!.code === 'unrecognized_keys' ? issue!.keys[0]! : issue!.path.join('.')
-        throw invalid(`${name}: ${issue!.code === 'unrecognized_keys' ? 'unsupported field' : issue!.message}`, name)
-      }
+      if (!form.success) throw bodyFault(form.error, fields)
       if (file === undefined) throw invalid('file: is needed: the field has the bytes and a filename', 'file')
       const expiresAfter = expiryOf(form.data)
       return c.json(toFile(await file.taken.keep({ filename: file.filename, purpose, expiresAfter })), 200)

@@ -148,7 +148,10 @@ export class KeyStore {
       idOrName
     )
     if (row === undefined) {
-      throw new SwarmError('NOT_FOUND', `no valid key has the id or name '${idOrName}': list the keys to see them`)
+      throw new SwarmError(
+        'NOT_FOUND',
+        `no valid key has the id or name '${idOrName}': 'swarm api keys list' shows them`
+      )
     }
     const revoked = now()
     this.#database.run('UPDATE keys SET revoked = ? WHERE id = ?', revoked, row.id)

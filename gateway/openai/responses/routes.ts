@@ -96,7 +96,7 @@ const itemsRoute = createRoute({
 
 const notFound = (id: string, param: string): ApiError =>
   new ApiError(
-    `response '${id}' is not stored: it was deleted, made 30 days ago, made with store: false, or with another key`,
+    `response '${id}' is not stored: it was deleted, is older than 30 days, was made with store: false, or with another key`,
     {
       status: 404,
       type: 'invalid_request_error',

@@ -256,6 +256,24 @@ describe('bodies', () => {
     assert.match(unknown.message, /unsupported fields constructor, toString/)
   })
 
+  it('says what was expected and what was found, without the words of a text', async () => {
+    const { post } = gateway()
+    const faults: Record<string, string> = {
+      '{}': 'model: is needed: expected a string',
+      '{"model": 7, "prompt": "x"}': 'model: expected a string, found 7',
+      '{"model": "none", "prompt": "x", "temperature": 3}': 'temperature: expected at most 2, found 3',
+      '{"model": "none", "prompt": "x", "temperature": "a secret"}': 'temperature: expected a number, found a string',
+      '{"model": "none", "prompt": "x", "n": 1.5}': 'n: expected a whole number, found 1.5',
+      '{"model": "none", "prompt": "x", "stream": "yes"}': 'stream: expected true or false, found a string',
+      '{"model": "none", "prompt": "x", "stop": [{"a": 1}]}': 'stop[0]: expected a string, found an object',
+      '{"model": "none", "prompt": "x", "stop": 5}': 'stop: expected a string or a list, found 5',
+      '[]': 'body: expected an object, found a list'
+    }
+    for (const [body, message] of Object.entries(faults)) {
+      assert.equal((await post(body, { 'content-type': 'application/json' })).message, message, body)
+    }
+  })
+
   it('refuses a body that is too large, by its length or once it is', async () => {
     const { post, api } = gateway({ maxBodyBytes: 1000 })
     const large = `{"model": "none", "prompt": "${'x'.repeat(2000)}"}`
