@@ -1,4 +1,5 @@
 // The examples of a job's files for its base model, with errors that name files as their owner does.
+import { getHeapStatistics } from 'node:v8'
 import {
   DistributedModelForCausalLM,
   loadTrainingData,
@@ -75,6 +76,9 @@ export interface LoadOptions {
   readonly unlimited?: boolean
 }
 
+/** A preview, a validation and a running job may each hold their data: beyond the heap the process would end, with all that it serves. */
+const mostMemory = Math.floor(getHeapStatistics().heap_size_limit * 0.3)
+
 /** Throws INVALID_ARGUMENT with the file and line of what is wrong; ABORTED. */
 export async function loadJobData(
   { tokenizer, template, model, contextLength }: TrainableBase,
@@ -101,6 +105,7 @@ export async function loadJobData(
         trainOnInputs: config.train_on_inputs,
         packing: unlimited ? false : config.packing,
         eosTokenId: model.config.eosTokenIds[0],
+        maxMemory: mostMemory,
         signal
       }
     )

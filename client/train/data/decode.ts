@@ -4,6 +4,7 @@ import { files } from '#files'
 import { messageOf, SwarmError } from '../../../common/errors.ts'
 import { type Bytes, joinBytes } from '../../../common/files/byte-stages.ts'
 import { quoteForeign } from '../../../common/foreign-json.ts'
+import { formatBytes } from '../../../common/units.ts'
 import { isJsonObject } from '../../../model/json.ts'
 import { parseJson } from '../../../model/text/exact-json.ts'
 import type { DataRow } from './format.ts'
@@ -21,6 +22,36 @@ const maxCharacters = 2 ** 29 - 24
 
 /** What a list that fills one string may hold, where its objects take 25 bytes and more; they take some GB of memory. */
 const listLimits = { containers: 20_000_000, entries: 80_000_000 } as const
+
+/** What data takes in memory while it becomes examples, measured: of each byte, and of each row beside. */
+const [bytesPerByte, bytesPerRow] = [4, 1000]
+
+/** What the rows and texts of all files may take in memory. A small packed file, or one of very short rows, may take a thousand times its size. */
+export class DataBudget {
+  readonly #limit: number
+  #left: number
+
+  /** @param limit bytes of memory; default: any number */
+  constructor(limit: number = Number.POSITIVE_INFINITY) {
+    this.#limit = limit
+    this.#left = limit
+  }
+
+  /** Throws INVALID_ARGUMENT where there is no room for so many bytes and rows more. */
+  take(file: string, bytes: number, rows: number): void {
+    this.#left -= bytes * bytesPerByte + rows * bytesPerRow
+    if (this.#left >= 0) return
+    throw wrong(
+      `${file}: unpacked, the data would take more than the ${formatBytes(this.#limit)} of memory that it may ` +
+        `(${bytesPerByte} bytes for each byte, ${bytesPerRow} for each row): give less of it, or use a machine with more memory`
+    )
+  }
+
+  /** Rows for which there is room. */
+  get rows(): number {
+    return Math.floor(this.#left / bytesPerRow)
+  }
+}
 
 const wrong = (message: string, cause?: unknown): SwarmError => new SwarmError('INVALID_ARGUMENT', message, { cause })
 
@@ -76,16 +107,18 @@ function decodeLines(bytes: Uint8Array, file: string, first: number): DataLine[]
  * Lines of strict UTF-8 as they arrive, many together; the byte order mark is left out. Throws INVALID_ARGUMENT with the line that is
  * not UTF-8.
  */
-export function toLines(file: string) {
+export function toLines(file: string, budget: DataBudget = new DataBudget()) {
   return async function* (source: Bytes): AsyncGenerator<readonly DataLine[]> {
     let parts: Uint8Array[] = []
     /** bytes of a line whose end has not come */
     let open = 0
     let number = 1
     for await (const bytes of source) {
+      budget.take(file, bytes.length, 0)
       const end = bytes.lastIndexOf(newline)
       if (end !== -1) {
         const lines = decodeLines(joinBytes([...parts, bytes.subarray(0, end)]), file, number)
+        budget.take(file, 0, lines.length)
         number += lines.length
         parts = []
         open = 0
@@ -158,10 +191,10 @@ export function parseJsonLines(text: string, file: string): DataRow[] {
   return lines.filter(line => line.text.trim() !== '').map(line => parseLine(line, file))
 }
 
-function parseJsonList(text: string, file: string): DataRow[] {
+function parseJsonList(text: string, file: string, budget: DataBudget): DataRow[] {
   let value: unknown
   try {
-    value = parseJson(text, listLimits)
+    value = parseJson(text, { ...listLimits, containers: Math.min(listLimits.containers, budget.rows) })
   } catch (cause) {
     throw wrong(`${file}: not JSON: ${messageOf(cause)}`, cause)
   }
@@ -185,7 +218,7 @@ function isObjectLine(text: string): boolean {
  * Rows of JSON lines, or of one JSON list of objects: told by how the text begins, as Hugging Face's `load_dataset('json')` does.
  * Throws INVALID_ARGUMENT with file and line, or place in the list.
  */
-export function jsonRows(file: string, kind: 'lines' | 'either') {
+export function jsonRows(file: string, kind: 'lines' | 'either', budget: DataBudget = new DataBudget()) {
   return async (source: AsyncIterable<readonly DataLine[]>): Promise<DataRow[]> => {
     const rows: DataRow[] = []
     const list = new TextOfLines(file)
@@ -201,7 +234,7 @@ export function jsonRows(file: string, kind: 'lines' | 'either') {
         rows.push(parseLine(line, file))
       }
     }
-    return isList ? parseJsonList(list.toString(), file) : rows
+    return isList ? parseJsonList(list.toString(), file, budget) : rows
   }
 }
 

@@ -5,6 +5,7 @@ import { checkOptions, checkSignal, type OptionKeys } from '../../../common/opti
 import { plural } from '../../../common/plural.ts'
 import type { OnProgress } from '../../../common/progress.ts'
 import type { Tokenizer } from '../../../model/text/tokenizer.ts'
+import { DataBudget } from './decode.ts'
 import { encodeFiles } from './encode.ts'
 import type { Example } from './example.ts'
 import type { LengthLimit } from './fit.ts'
@@ -51,6 +52,8 @@ export interface DataContext {
   readonly labels?: readonly string[]
   /** tokens from one window of a .txt file to the next; default: pieces that do not overlap, with an end token after the last */
   readonly stride?: number
+  /** bytes of memory that the data may take while it becomes examples, about; more is refused. Default: any number */
+  readonly maxMemory?: number
   /** hears of the stage `tokenize` of each file, in examples */
   readonly onProgress?: OnProgress
   /** ends the call with ABORTED */
@@ -92,6 +95,7 @@ const contextKeys: OptionKeys<DataContext> = {
   eosTokenId: true,
   labels: true,
   stride: true,
+  maxMemory: true,
   onProgress: true,
   signal: true
 }
@@ -168,7 +172,7 @@ function labelsOf(files: readonly DataFile[]): string[] {
  * The examples in files, for training and validation. The same files and options give the same examples in the same order.
  * Throws NOT_FOUND for a path where nothing is, and INVALID_ARGUMENT, with file and line, for whatever is wrong with the data: bytes
  * that are not UTF-8, broken JSON, rows of no format or of a format for another task, labels that are mixed or unknown, examples that
- * are too long or have nothing to learn, chats that the template refuses (UNSUPPORTED where there is none).
+ * are too long or have nothing to learn, more of it than `maxMemory` allows, chats that the template refuses (UNSUPPORTED where there is none).
  */
 export async function loadTrainingData(sources: DataSources, context: DataContext): Promise<TrainingData> {
   checkOptions('loadTrainingData: sources', sources, sourceKeys)
@@ -179,8 +183,9 @@ export async function loadTrainingData(sources: DataSources, context: DataContex
     throw new SwarmError('INVALID_ARGUMENT', 'validation: expected files or a share of the training data, found both')
   }
   const limit = limitOf(context)
-  const trainFiles = await readData(listOf(sources.train), { format, signal })
-  const validationFiles = validation === undefined ? [] : await readData(listOf(validation), { format, signal })
+  const reading = { format, signal, budget: new DataBudget(context.maxMemory) }
+  const trainFiles = await readData(listOf(sources.train), reading)
+  const validationFiles = validation === undefined ? [] : await readData(listOf(validation), reading)
   const files = [...trainFiles, ...validationFiles]
   const task = taskOf(files, context.task)
   const labels = task === 'CAUSAL_LM' ? undefined : (context.labels ?? labelsOf(files))

@@ -2,7 +2,7 @@
 import { pipe } from 'it-pipe'
 import { files } from '#files'
 import { SwarmError } from '../../../common/errors.ts'
-import { type DataLine, jsonRows, parseTable, toLines, toText, unzip } from './decode.ts'
+import { DataBudget, type DataLine, jsonRows, parseTable, toLines, toText, unzip } from './decode.ts'
 import type { DataRow } from './format.ts'
 import { type DataFormatName, dataFormatNames, detectFormat } from './formats/index.ts'
 
@@ -30,6 +30,8 @@ export type DataFile = RowsFile | DocumentFile
 export interface ReadDataOptions {
   /** default: by the fields of each file's first row */
   readonly format?: DataFormatName
+  /** memory that it may take, with what else is read on the same budget; default: any */
+  readonly budget?: DataBudget
   readonly signal?: AbortSignal
 }
 
@@ -38,11 +40,12 @@ type Found = Pick<RowsFile, 'rows'> & Partial<RowsFile>
 /** What a kind of file holds: rows, or one text. */
 type Reader = (
   lines: AsyncIterable<readonly DataLine[]>,
-  file: string
+  file: string,
+  budget: DataBudget
 ) => Promise<Found | { readonly document: string }>
 
 const json = (kind: 'lines' | 'either'): Reader => {
-  return async (lines, file) => ({ rows: await pipe(lines, jsonRows(file, kind)) })
+  return async (lines, file, budget) => ({ rows: await pipe(lines, jsonRows(file, kind, budget)) })
 }
 
 const separatorNames: Readonly<Record<string, string>> = { ',': 'commas', '\t': 'tabs', ';': 'semicolons', '|': 'bars' }
@@ -124,12 +127,15 @@ function toRowsFile(
   return { file, format: format ?? detectFormat(first), isDetected: format === undefined, rows, emptyRows, layout }
 }
 
-async function readFile(file: string, { format, signal }: ReadDataOptions): Promise<DataFile> {
+async function readFile(
+  file: string,
+  { format, signal, budget = new DataBudget() }: ReadDataOptions
+): Promise<DataFile> {
   const read = readerOf(file)
   if (read === undefined) throw unread(file)
   const bytes = files.stream(file, { signal })
   const plain = file.toLowerCase().endsWith(zipped) ? pipe(bytes, unzip(file)) : bytes
-  const found = await read(pipe(plain, toLines(file)), file)
+  const found = await read(pipe(plain, toLines(file, budget)), file, budget)
   if ('rows' in found) return toRowsFile(found, file, format)
   const { document } = found
   if (document.trim() === '') throw new SwarmError('INVALID_ARGUMENT', `${file}: expected a text, found none`)

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, type TestContext, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { type DataContext, type Example, loadTrainingData } from '../../../../client/train/index.ts'
 import type { Progress } from '../../../../common/progress.ts'
+import { MiB } from '../../../../common/units.ts'
 import { readReference, temporaryFolder } from '../../../../testing/references.ts'
 
 /** One token per letter; a special token 1 in front. */
@@ -198,6 +200,34 @@ suite('formats, told by the fields of the first row', () => {
     const { task, description } = await loadTrainingData({ train: path, format: 'text' }, context)
     assert.equal(task, 'CAUSAL_LM')
     assert.match(description[0]!, /text \(as told\)/)
+  })
+})
+
+suite('data for which there is no memory', () => {
+  const row = JSON.stringify({ text: 'A' })
+  /** rows of 13 bytes take 1052 */
+  const maxMemory = 100 * 1052 + 999
+  const load = async (t: TestContext, name: string, bytes: Uint8Array, of = maxMemory) =>
+    await loadTrainingData({ train: await write(t, { [name]: bytes }) }, { ...context, maxMemory: of })
+  const tooMuch = { code: 'INVALID_ARGUMENT', message: /would take more than the .* of memory that it may/ }
+  const lines = (count: number) => Buffer.from(Array.from({ length: count }, () => row).join('\n'))
+
+  test('is refused while it is unpacked: gzip of a thousandth of its size', async t => {
+    const bomb = gzipSync(lines(200_000))
+    assert.ok(bomb.length < 20_000)
+    await assert.rejects(load(t, 'a.jsonl.gz', bomb), tooMuch)
+    await assert.rejects(load(t, 'a.txt.gz', gzipSync(Buffer.alloc(MiB, 'a')), MiB), tooMuch)
+    await assert.rejects(load(t, 'a.csv', Buffer.from('text\n'.repeat(1000))), tooMuch)
+    const list = Buffer.from(`[${Array.from({ length: 1000 }, () => row).join(',')}]`)
+    await assert.rejects(load(t, 'a.json', list), /at most \d+ arrays and objects, found 1001/)
+  })
+
+  test('is counted over training and validation, and read where there is room', async t => {
+    assert.equal((await load(t, 'a.jsonl', lines(100))).train.length, 100)
+    const folder = await write(t, { 'a.jsonl': lines(60) })
+    const both = { train: folder, validation: folder }
+    await assert.rejects(loadTrainingData(both, { ...context, maxMemory }), tooMuch)
+    assert.equal((await loadTrainingData(both, { ...context, maxMemory: 2 * maxMemory })).validation.length, 60)
   })
 })
 
