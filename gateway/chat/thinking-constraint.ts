@@ -14,7 +14,7 @@ export interface ThinkingSettings {
   readonly most?: number
 }
 
-/** tokens that the mark at the end of thoughts may have, with what stands before it in the same tokens */
+/** most tokens of the closing mark, including text that shares a token with it */
 const markTokens = 16
 
 /** Leaves only this token. */

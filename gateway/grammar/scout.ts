@@ -1,4 +1,4 @@
-// The main file of the thread that tries a grammar out: a schema that is made to take for ever takes this thread, which is ended then.
+// Main file of the thread that tries a grammar: a schema that takes too long blocks only this thread, which is then ended.
 import { parentPort } from 'node:worker_threads'
 import { messageOf } from '../../common/errors.ts'
 import { type AnswerGrammar, writeGrammar } from './answer-grammar.ts'

@@ -91,7 +91,7 @@ export function createGatewayContext(
 /** Adds the routes of one noun of one dialect. */
 export type Routes = (api: Api, context: GatewayContext) => void
 
-/** A router whose handlers get bodies that fit their schemas; others are an ApiError 400 that names the field. */
+/** A router that checks bodies by their schemas: one that does not fit is an ApiError 400 that names the field. */
 export function createApi(): Api {
   return new OpenAPIHono<ApiEnv>({
     defaultHook(result) {

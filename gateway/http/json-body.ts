@@ -1,4 +1,4 @@
-// Bodies of JSON as strangers send them: so many bytes, in time, UTF-8, not too deep, each key once.
+// JSON bodies from strangers: limits on their bytes, time and depth; UTF-8; each key once.
 import { messageOf } from '../../common/errors.ts'
 import { parseForeignJson, stringEnd } from '../../common/foreign-json.ts'
 import { formatBytes, second } from '../../common/units.ts'
@@ -109,7 +109,7 @@ function ambiguousKey(text: string): string | null {
   return null
 }
 
-/** A bias for each token of the largest vocabulary (262,144), and a conversation. Each takes 10 µs until its schema has seen it. */
+/** Room for a bias for each token of the largest vocabulary (262,144), and a conversation. Validation takes 10 µs a key. */
 const maxKeys = 400_000
 
 /** The value of a body. Throws ApiError 400 that says what is wrong with it. */

@@ -62,7 +62,7 @@ const last = (values: readonly string[]): string | undefined => values.at(-1)
 
 const listOf = (text: string | undefined): string[] => (text ?? '').split(',').map(part => part.trim())
 
-/** The right-most address that no trusted proxy has: what stands left of it anyone can write. */
+/** The right-most address that is no trusted proxy's: clients can write anything to the left of it. */
 function clientOf(peer: string, forwarded: readonly string[], trusted: BlockList): string {
   let client = peer
   for (const address of forwarded.toReversed()) {

@@ -1,4 +1,4 @@
-// What happens to every request before its route: an id, where it comes from, who asks, how much, its body, its turn.
+// The steps of every request before its route: id, origin, key, rate limits, body, turn.
 import type { Context, Next } from 'hono'
 import { cors } from 'hono/cors'
 import { onAbort } from '../../common/async.ts'
@@ -68,7 +68,7 @@ function keep(
   }
 }
 
-/** A request with another body, or none, that ends with its scope: a signal of its own would outlive it by its listeners. */
+/** A request with another body, or none. It has the signal of its scope: listeners of a signal of its own would stay. */
 function requestIn({ abort }: RequestScope, url: string, init: RequestInit): Request {
   return Object.defineProperty(new Request(url, init), 'signal', { value: abort.signal })
 }
@@ -120,7 +120,7 @@ function observe(context: GatewayContext) {
   }
 }
 
-/** Refuses requests that pages of other sites send by a browser of ours: through a name of their own, or straight from the page. */
+/** Refuses requests of other sites' pages, sent directly or through a host name of theirs. */
 function guard({ settings }: GatewayContext) {
   const { allowedHosts, cors: origins } = settings
   return async (c: Context<ApiEnv>, next: Next): Promise<void> => {
@@ -201,7 +201,7 @@ function limit({ settings, limits }: GatewayContext) {
   }
 }
 
-/** Reads a body whole, so that a slow sender takes no one's turn; leaves files to their routes. */
+/** Reads a whole body first, so that a slow sender holds no turn; routes read uploaded files themselves. */
 function readBodies({ settings }: GatewayContext) {
   return async (c: Context<ApiEnv>, next: Next): Promise<void> => {
     const { raw } = c.req
@@ -234,7 +234,7 @@ function readBodies({ settings }: GatewayContext) {
   }
 }
 
-/** Lets so many bytes pass. */
+/** Passes bytes on, up to a limit. */
 function atMost(most: number): TransformStream<Uint8Array, Uint8Array> {
   let length = 0
   return new TransformStream({

@@ -24,7 +24,7 @@ export interface RateState {
   readonly tokens: LimitState | null
 }
 
-/** A quantity that fills up again by its limit a minute. It may be below zero: the size of an answer is known at its end. */
+/** A bucket of requests or tokens that refills by its limit each minute. It may go below zero: an answer's size is known at its end. */
 interface Bucket {
   level: number
   at: number

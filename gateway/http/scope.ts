@@ -1,4 +1,4 @@
-// One request from its arrival to the end of its answer: what it used, and what is to be done when it ends. Knows no framework.
+// One request from its arrival to the end of its answer: what it used, and the callbacks at its end. Knows no framework.
 import { randomUUID } from 'node:crypto'
 import type { Meter } from '../models/meter.ts'
 import type { Origin } from './origin.ts'
@@ -95,7 +95,7 @@ export class OpenRequests {
     return this.#until(() => this.#open.size === 0)
   }
 
-  /** Resolves when none is left that does work: pages that only watch (a live map) never end by themselves. */
+  /** Resolves when no request does work any more. Pages that only watch (a live map) do not count: they never end. */
   settled(): Promise<void> {
     return this.#until(() => [...this.#open].every(({ watches }) => watches))
   }

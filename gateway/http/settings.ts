@@ -1,7 +1,7 @@
 // Settings of a gateway: who may use it, how much, and what it tells of how it generates.
 import { GiB, MiB, second } from '../../common/units.ts'
 
-/** How answers are generated, for its status. Every field is told as its operator gave it; null: not set. */
+/** How answers are generated, as the status shows it: each field as the operator gave it; null: not set. */
 export interface GenerationSettings {
   /** tokens proposed by prompt lookup or by the draft model */
   readonly speculate: number | null

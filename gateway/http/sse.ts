@@ -15,7 +15,7 @@ const heartbeatMs = 10 * second
 /** An error that comes within this time is still an HTTP error, with its status. */
 const patienceMs = 2 * second
 
-/** A reader that takes nothing for this long is given up: its generation holds memory of servers. */
+/** Gives up a reader that takes nothing for this long: its generation holds memory of servers. */
 const stalledMs = 2 * minute
 
 export interface PieceStreamInit<Piece> {

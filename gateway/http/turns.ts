@@ -1,4 +1,4 @@
-// Who generates next: so many generations at once, the others wait their turn, one of each caller after the other. Pure but for promises.
+// Decides who generates next: a limited number at once; the others wait, and callers take turns. Pure except for promises.
 import { onAbort } from '../../common/async.ts'
 import { ApiError } from '../errors.ts'
 
@@ -22,7 +22,7 @@ const overloaded = (message: string, status: 429 | 503): ApiError =>
 
 export class TurnQueue {
   readonly #init: TurnQueueInit
-  /** by caller, in the order of their turns: the first caller is next, and goes to the end once it had its turn */
+  /** by caller, in the order of turns: the first caller is next, then moves to the end */
   readonly #waiting = new Map<string, Waiter[]>()
   #running = 0
   #queued = 0

@@ -1,4 +1,4 @@
-// What happens to a job, handed to those who watch it: in order, none twice, and never more of it in memory than a few hundred. Knows no store.
+// Changes of a job for one watcher: in order, each once, at most a few hundred in memory. Knows no store.
 import type { MetricsLine } from '../../client/index.ts'
 import { onAbort } from '../../common/async.ts'
 import { ApiError } from '../errors.ts'
@@ -23,7 +23,7 @@ export class JobWatcher {
   #isOver = false
   #isLate = false
 
-  /** Takes a change. Of states that nobody has read yet only the last is kept. */
+  /** Takes a change. Keeps only the newest of the job's unread states. */
   push(change: JobChange): void {
     if (this.#isLate) return
     if (change.type === 'job') this.#waiting = this.#waiting.filter(({ type }) => type !== 'job')
@@ -64,7 +64,7 @@ export class JobWatcher {
       }
     } finally {
       stop()
-      // nobody reads any more
+      // the reader has left
       this.#isLate = true
       this.#waiting = []
     }

@@ -38,7 +38,7 @@ export function placesOver(base: TrainableBase): Pick<TrainConfig, 'model' | 'co
   return { model: base.model.parts.checkpoint.path, codec: codecOf(base) }
 }
 
-/** Throws ApiError 409 where the gateway was restarted with another codec than the run began with: its numbers would differ. */
+/** Throws ApiError 409 if the gateway now uses another codec than the run began with: its numbers would differ. */
 export function checkCodec(base: TrainableBase, { codec }: TrainConfig): void {
   const [began, now] = [codec, codecOf(base)].map(each => (typeof each === 'string' ? each : JSON.stringify(each)))
   if (began === now) return

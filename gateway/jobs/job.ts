@@ -97,7 +97,7 @@ export function whatToStart(error: unknown): string | null {
   return isElsewhere ? 'Start the gateway as it was when the job began' : null
 }
 
-/** What a job's owner is told of its failure; paths on the server are none of their business. */
+/** A failure as the job's owner sees it, without paths of the gateway's machine. */
 export function faultOf(error: unknown, job: Job, folder: string): JobError {
   const message = messageOf(error)
     .replaceAll(`${folder}/`, '')

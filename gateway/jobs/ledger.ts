@@ -1,4 +1,4 @@
-// The records of jobs and what happens to them: kept in the store, told to those who watch. Knows no training.
+// The records and events of jobs: written to the store, sent to watchers. Knows no training.
 import type { Logger, MetricsLine } from '../../client/index.ts'
 import { onAbort } from '../../common/async.ts'
 import { second } from '../../common/units.ts'
@@ -135,7 +135,7 @@ export class JobLedger {
     this.tell(job.id, { type: 'job', job: { ...job } })
   }
 
-  /** A disk that is full must not end the process, nor lose what is known: memory keeps it until there is room. */
+  /** A full disk must neither end the process nor lose a record: memory keeps it until there is room. */
   #save(job: Job): void {
     this.#savedAt = performance.now()
     for (const each of [...this.#unsaved.values(), job]) {

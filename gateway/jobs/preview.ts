@@ -1,4 +1,4 @@
-// What a job would learn and how long it would take, before it is made. Knows no HTTP and no queue.
+// Previews a job before it exists: what it would learn, and how long that would take. Knows no HTTP and no queue.
 import { join } from 'node:path'
 import {
   type DataSummary,
@@ -103,7 +103,7 @@ export class JobPreviewer {
   }
 
   /**
-   * Throws ApiError 400 for settings that make no sense, 404 for a model or file that is not here; INVALID_ARGUMENT with the file's name
+   * Throws ApiError 400 for invalid settings, 404 for an unknown model or file; INVALID_ARGUMENT with the file's name
    * and line for what is wrong with the data.
    */
   async preview(request: JobRequest, { examples: shown, signal }: PreviewSettings): Promise<JobPreview> {
@@ -172,7 +172,7 @@ export class JobPreviewer {
     }
   }
 
-  /** The run's YAML, with its files called as their owner calls them, and the folder that `swarm train` is to write. */
+  /** The run's YAML, with the owner's names of files and the output folder for `swarm train`. */
   #shown(config: TrainConfig, { trainingFile, validationFile, suffix }: JobRequest): TrainConfig {
     return {
       ...config,

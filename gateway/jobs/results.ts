@@ -9,7 +9,7 @@ import { second } from '../../common/units.ts'
 import { metricsOf } from './metrics-tail.ts'
 import { adapterPaths } from './serving.ts'
 
-/** One row for each step, OpenAI's columns first. Where there is nothing to say, the cell is empty. */
+/** One row for each step, OpenAI's columns first. Missing values are empty cells. */
 export async function metricsCsv(folder: string): Promise<string> {
   const rows = new Map<number, Record<string, unknown>>()
   for (const { step, loss, eval_loss, learning_rate, grad_norm, tokens_per_second, ...rest } of await metricsOf(

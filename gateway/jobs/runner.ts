@@ -1,4 +1,4 @@
-// Fine-tuning jobs: made, queued, run a few at a time, paused, resumed, and kept over a restart. Knows no HTTP.
+// Creates fine-tuning jobs, queues them, runs a few at a time, pauses and resumes them, also over a restart. Knows no HTTP.
 import { checkpointsOf, type Logger, SwarmError } from '../../client/index.ts'
 import { SerialQueue } from '../../common/async.ts'
 import { messageOf } from '../../common/errors.ts'
@@ -67,7 +67,7 @@ export class JobRunner {
     this.#concurrency = concurrency
   }
 
-  /** Serves the adapters of earlier jobs, and goes on with the jobs that were not done when the process ended. Call it once the models are served. */
+  /** Serves the adapters of earlier jobs and continues unfinished ones. Call it once the models are served. */
   async start(): Promise<void> {
     if (!(await this.folders.open(id => this.ledger.has(id)))) return
     for (const job of this.ledger.withModels()) {
@@ -93,7 +93,7 @@ export class JobRunner {
     await this.#validations.idle
   }
 
-  /** Throws ApiError 400 for settings that make no sense, 404 for a model or file that is not here. */
+  /** Throws ApiError 400 for invalid settings, 404 for an unknown model or file. */
   async create(request: JobRequest): Promise<Job> {
     const base = trainableBase(this.#models, request.model)
     const id = newId('ftjob')
@@ -137,7 +137,7 @@ export class JobRunner {
     return this.ledger.get(id)
   }
 
-  /** Interrupts a job after a checkpoint. Throws ApiError 404, 409 for one that does not run and waits for no turn. */
+  /** Interrupts a job after a checkpoint. Throws ApiError 404, 409 for a job that is neither running nor queued. */
   async pause(id: string): Promise<Job> {
     const job = this.ledger.get(id)
     if (job.state !== 'running' && job.state !== 'queued') {
@@ -148,7 +148,7 @@ export class JobRunner {
   }
 
   /**
-   * Goes on with a job that is paused, has failed or was cancelled, from its newest checkpoint or that of a step.
+   * Continues a paused, failed or cancelled job from its newest checkpoint, or from that of `step`.
    * Throws ApiError 404, 409 for one in another state or that was never validated.
    */
   async resume(id: string, step: number | null = null): Promise<Job> {
@@ -177,7 +177,7 @@ export class JobRunner {
 
   /**
    * Removes a job that has ended, with its run's folder and its model. Throws ApiError 404, 409.
-   * @returns what is no longer served: to be unloaded once no request uses it
+   * @returns the adapters to unload once no request uses them
    */
   async remove(id: string): Promise<readonly ServedAdapter[]> {
     const job = this.ledger.get(id)
@@ -189,8 +189,8 @@ export class JobRunner {
   }
 
   /**
-   * Serves a model that a job has made, and its checkpoints, no longer; the adapter can still be downloaded from the job.
-   * @returns what is no longer served: to be unloaded once no request uses it; null for another model
+   * Stops serving a job's model and its checkpoints; the adapter can still be downloaded from the job.
+   * @returns the adapters to unload once no request uses them; null if no job made this model
    */
   removeModel(name: string): readonly ServedAdapter[] | null {
     const job = this.ledger.ofModel(name)

@@ -1,4 +1,4 @@
-// From what a job asks for to the settings of its run: OpenAI's hyperparameters, `auto` from the data, and the keys of a run's YAML. Pure.
+// The settings of a job's run: OpenAI's hyperparameters, `auto` values from the data, and keys of a run's YAML. Pure.
 import {
   parseTrainConfig,
   planTraining,
@@ -28,11 +28,11 @@ const meaning = {
 /** The default of a run's YAML, which a multiplier of 1 means; suits adapters. */
 export const baseLearningRate = trainConfigSchema.shape.learning_rate.parse(undefined)
 
-/** Small sets are passed over more often: about this many examples are seen in all, but between 3 and 10 times each. */
+/** Small data sets get more epochs: about this many examples in all, within 3 to 10 epochs. */
 const examplesSeen = 600
 const [leastEpochs, mostEpochs] = [3, 10]
 
-/** A step for every so many examples of an epoch, up to the default of a run's YAML. */
+/** An `auto` batch size gives at least this many steps an epoch; the largest is the default of a run's YAML. */
 const stepsPerEpoch = 8
 const mostRows = trainConfigSchema.shape.per_device_train_batch_size.parse(undefined)
 

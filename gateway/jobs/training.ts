@@ -36,7 +36,7 @@ export interface Trained {
 export const padTokenIdOf = ({ model: { config } }: TrainableBase): number =>
   config.padTokenId ?? config.eosTokenIds[0] ?? 0
 
-/** Trains, and leaves the adapter in the run's folder. Throws what `runTraining` throws; what it has learned is then in a checkpoint. */
+/** Trains and writes the adapter to the run's folder. Throws what `runTraining` throws, after a checkpoint. */
 export async function trainJob(init: JobTrainingInit): Promise<Trained> {
   const { base, config, names, signal, onResume, onStep } = init
   checkCodec(base, config)

@@ -37,7 +37,7 @@ interface Known {
 export interface AdapterFolderComponents {
   readonly models: ModelRegistry
   readonly logger: Logger
-  /** Resolves when no request uses the model any more that has been served under this id until now. */
+  /** Resolves when no request uses the model that this id has named until now. */
   readonly unused: (id: string) => Promise<void>
   /** hears of adapters that are served, changed, gone, or that cannot be served and why */
   readonly tell: (line: string) => void
@@ -95,7 +95,7 @@ export class AdapterFolder implements AsyncDisposable {
     this.#folder = resolve(folder)
   }
 
-  /** Serves what is there now, and from now on what comes. Throws NOT_FOUND where there is no such folder. */
+  /** Serves the adapters that are there, and later ones as they come. Throws NOT_FOUND for a missing folder. */
   async start(): Promise<void> {
     const found = await stat(this.#folder).catch(() => null)
     if (!found?.isDirectory()) throw new SwarmError('NOT_FOUND', `${this.#folder}: no such folder of adapters`)

@@ -1,4 +1,4 @@
-// What a request uses, told by the parts that use it to whoever counts it. Knows no HTTP: without a meter nothing is counted.
+// Counts what a request uses: the parts that use it report to the request's meter, if there is one. Knows no HTTP.
 import { AsyncLocalStorage } from 'node:async_hooks'
 
 /** Counts one request. */

@@ -1,5 +1,5 @@
 // Whether a text is far too long for a model, told without making all of its tokens: that takes a second for each megabyte, in which
-// nobody else is answered.
+// no other request is answered.
 import type { Tokenizer } from '../../client/index.ts'
 import { KiB } from '../../common/units.ts'
 import { type ApiError, invalid } from '../errors.ts'
@@ -8,7 +8,7 @@ import type { ServedModel } from './served-model.ts'
 /** Texts with fewer characters for each token of the context are encoded as they are. */
 const charactersPerToken = 8
 
-/** Texts of so many characters are encoded as they are, whatever the context. */
+/** Texts up to this many characters are always encoded. */
 const alwaysRead = 64 * KiB
 
 /** Characters that are encoded at once; a token more or less at each cut changes nothing. */

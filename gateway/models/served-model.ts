@@ -18,7 +18,7 @@ export interface ServedModel {
   readonly speculation?: Pick<GenerationOptions, 'promptLookupNumTokens' | 'draft' | 'numAssistantTokens'>
   /** control tokens in a raw prompt are tokens; default: they are encoded as text, like those of messages */
   readonly promptControlTokens?: boolean
-  /** it answers, and lists of models leave it out: a checkpoint beside the model that its run made */
+  /** served but not listed: a checkpoint of a run whose final model is listed */
   readonly isUnlisted?: boolean
   /** folder of an adapter, PEFT's format; null for a base model */
   readonly folder: string | null

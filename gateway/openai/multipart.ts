@@ -1,4 +1,4 @@
-// A form with one file, read as it comes: the file's bytes go to who wants them, never into memory as a whole. Knows no route.
+// A form with one file, read as it arrives: its bytes go to a callback, never into memory as a whole. Knows no route.
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Busboy, type BusboyEvents, type BusboyInstance } from '@fastify/busboy'
@@ -48,7 +48,7 @@ export async function readForm<Taken>(c: Context, { take, undo }: FormReader<Tak
     fields[name] = value
   }
   const onFile: BusboyEvents['file'] = (name, bytes, filename) => {
-    // who takes the bytes gets it; without a listener it would end the process where they are not read yet
+    // the reader of the bytes gets the error; without a listener it would end the process before they are read
     bytes.on('error', () => {})
     if (name !== 'file') {
       bytes.resume()

@@ -137,7 +137,7 @@ export class Database {
       )
     }
     if (found === migrations.length) return
-    // IMMEDIATE: of two processes that open a new file at once, the second waits and finds the work done
+    // IMMEDIATE: if two processes open a new file at once, the second waits and finds the work done
     this.transaction(() => {
       const from = read()
       for (const { sql } of migrations.slice(from)) this.#database.exec(sql)
@@ -177,7 +177,7 @@ export class Database {
     return this.#guard(() => this.#prepare(sql).all(...parameters) as Found[])
   }
 
-  /** Runs the work as one: all of its changes are kept, or, where it throws, none. A transaction within another belongs to it. */
+  /** Commits all changes of the work, or none if it throws. A nested transaction belongs to the outer one. */
   transaction<T>(work: () => T): T {
     if (this.#depth > 0) return work()
     return this.#guard(() => {

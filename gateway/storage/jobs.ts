@@ -1,4 +1,4 @@
-// Rows of fine-tuning jobs and of their events. What a job's record holds beside its state is the business of gateway/jobs.
+// Rows of fine-tuning jobs and of their events. Only gateway/jobs reads the JSON record of a job.
 import type { Database, Migration, Row } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './pages.ts'
 

@@ -158,7 +158,7 @@ export class KeyStore {
     return { ...toKey(row), revoked }
   }
 
-  /** The record of a valid key; null for any other text. Takes the same time for a wrong secret as for a right one. */
+  /** The record of a valid key; null for any other text. Compares secrets in constant time. */
   recognize(key: string): ApiKey | null {
     const id = keyPattern.exec(key)?.[1]
     if (id === undefined) return null

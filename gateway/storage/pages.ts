@@ -16,7 +16,7 @@ export interface Page<Row> {
   readonly hasMore: boolean
 }
 
-/** A page of rows of which one more than the limit was looked for. */
+/** A page from a query that asked for one row more than the limit. */
 export function pageOf<Row>(found: readonly Row[], limit: number): Page<Row> {
   return { data: found.slice(0, limit), hasMore: found.length > limit }
 }

@@ -9,7 +9,7 @@ import { KeyStore, keysMigration } from './keys.ts'
 import { RequestStore, requestsMigration } from './requests.ts'
 import { ResponseStore, responsesMigration } from './responses.ts'
 
-/** Never change or reorder those that a release has: the file's version is how many of them it has seen. */
+/** Never change or reorder released migrations: a file's version is the number of those that it has run. */
 const migrations: readonly Migration[] = [
   keysMigration,
   requestsMigration,

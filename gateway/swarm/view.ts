@@ -63,7 +63,7 @@ function missingText(replicas: readonly number[]): string {
   return runs.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(', ')
 }
 
-/** What is wrong with a model whose announcements are in order while its servers do not answer. */
+/** The problem of a model whose servers announce all blocks but do not answer. */
 function silence(replicas: readonly number[]): ViewModel['problem'] {
   return {
     what: `No server that answers hosts blocks ${missingText(replicas)}.`,

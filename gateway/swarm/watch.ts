@@ -1,4 +1,4 @@
-// Looks at the swarm for all viewers at once: often while the page is open somewhere, seldom for the history otherwise.
+// Surveys the swarm once for all viewers: often while a page is open, otherwise seldom, for the history.
 import type { SurveyedModel } from '../../client/index.ts'
 import { onAbort, pause } from '../../common/async.ts'
 import { messageOf } from '../../common/errors.ts'
@@ -57,7 +57,7 @@ export class SwarmWatch {
     return this.stop()
   }
 
-  /** The view now, and each that follows, until the signal aborts; of a viewer who is slow the newest only. */
+  /** The current view and each later one until the signal aborts; a slow viewer gets only the newest. */
   async *views(signal: AbortSignal): AsyncGenerator<SwarmView> {
     const ended = AbortSignal.any([signal, this.#stopping.signal])
     let newest: SwarmView | null = this.#view

@@ -43,7 +43,7 @@ export function* readString(reader: Reader, give: (text: string) => void): TextR
 }
 
 const number = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
-/** longer ones are none that anybody writes */
+/** longer numbers are refused: no model means them */
 const longestNumber = 400
 
 function* readNumber(reader: Reader, give: (text: string) => void): TextReading<boolean> {

@@ -21,7 +21,7 @@ export interface ParserSettings {
   /** null: calls are not looked for */
   readonly format?: CallFormat | null
   readonly tools?: ReadonlyMap<string, Tool>
-  /** a call is given once it is whole, or its arguments are longer than this, in UTF-16 units; until then it may turn out to be text */
+  /** emits a call once it is complete or its arguments exceed this many UTF-16 units; until then it may be text */
   readonly commitAfter?: number
 }
 

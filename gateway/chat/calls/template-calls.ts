@@ -1,4 +1,4 @@
-// Which way of writing calls a chat template has: told from the template itself, by a conversation with a call that is made up.
+// Finds how a chat template writes calls: renders a made-up call and reads it back.
 import { type ChatMessage, type ChatTemplate, renderChat } from '../../../client/index.ts'
 import { AnswerParser } from '../answer/parser.ts'
 import type { Tool } from '../request.ts'
