@@ -262,6 +262,10 @@ describe('chats', () => {
     const held = await answer({ ...common, format })
     assert.equal(textOf(held, 'reasoning'), thoughts)
     assert.deepEqual(Object.keys(JSON.parse(textOf(held)) as object).toSorted(), ['count', 'fruit'])
+    // thoughts that the length of the answer cuts off: no JSON begins before they end
+    const cut = await answer({ ...common, format, maxThoughtTokens: undefined })
+    assert.equal(textOf(cut), '')
+    assert.equal(textOf(cut, 'reasoning'), textOf(unlimited, 'reasoning'))
   })
 
   it('lets a model speak before calls whose arguments are strict', async () => {

@@ -98,6 +98,22 @@ describe('tools and structured outputs', () => {
     assert.deepEqual(parsed, choices[0]?.message.parsed)
   })
 
+  it('refuse a strict schema with a keyword that cannot be enforced, by its place', async () => {
+    const { completions } = gateway.client.chat
+    const schema = { type: 'object', properties: { a: { type: 'array', uniqueItems: true } } }
+    const format = { type: 'json_schema' as const, json_schema: { name: 'x', strict: true, schema } }
+    await assert.rejects(completions.create({ ...greedy, messages, response_format: format }), {
+      status: 400,
+      param: 'response_format',
+      message: /\/properties\/a: keyword 'uniqueItems' is not supported/
+    })
+    const tools = [{ type: 'function' as const, function: { name: 'f', strict: true, parameters: schema } }]
+    await assert.rejects(completions.create({ ...greedy, messages, tools, tool_choice: 'required' }), {
+      status: 400,
+      message: /tool 'f': at \/properties\/a: keyword 'uniqueItems'/
+    })
+  })
+
   it('call functions in responses, and read their results', async () => {
     const { responses } = gateway.client
     const tools = [{ type: 'function' as const, name: 'weather', parameters, strict: true }]
