@@ -11,6 +11,7 @@ import { consoleRoutes } from './console/routes.ts'
 import { ApiError, type ApiStatus, toApiError } from './errors.ts'
 import { type Api, createApi, type GatewayContext, type Routes } from './http/api.ts'
 import { healthRoutes } from './http/health.ts'
+import { bodiesFull } from './http/json-body.ts'
 import { documentRoute } from './http/openapi.ts'
 import { usePipeline } from './http/pipeline.ts'
 import { ollamaRoutes } from './ollama/routes.ts'
@@ -73,7 +74,7 @@ export function createApp(context: GatewayContext): Api {
     if (told.retryAfter !== undefined) c.header('Retry-After', String(told.retryAfter))
     if (told.status === 401) c.header('WWW-Authenticate', 'Bearer')
     // what is left of its body is not read
-    if (told.status === 413 || told.status === 408) c.header('Connection', 'close')
+    if (told.status === 413 || told.status === 408 || told.code === bodiesFull) c.header('Connection', 'close')
     return answerError(told, c)
   })
   const paths = (): string[] => [

@@ -20,10 +20,39 @@ export function checkLength(contentLength: string | undefined, most: number): vo
   if (contentLength !== undefined && Number(contentLength) > most) throw tooLarge(most)
 }
 
-/** All bytes of a body. Throws ApiError 413, 408 for one that does not arrive in time, 400 for one that is cut off. */
+/** Bytes of bodies of all requests that are not answered yet: a thousand slow or waiting ones must not fill the memory. */
+export class BodyBudget {
+  readonly #most: number
+  #held = 0
+
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  /** Throws ApiError 503 where others hold too much; a body that is alone is always taken. */
+  take(bytes: number, own: number): void {
+    if (this.#held > own && this.#held + bytes > this.#most) {
+      const message = `requests of others that are not answered yet hold ${formatBytes(this.#held - own)}: try again`
+      throw new ApiError(message, { status: 503, code: bodiesFull, retryAfter: retryAfterSeconds })
+    }
+    this.#held += bytes
+  }
+
+  free(bytes: number): void {
+    this.#held -= bytes
+  }
+}
+
+const retryAfterSeconds = 2
+
+/** Code of the error for a body that was not read to its end, for want of memory. */
+export const bodiesFull = 'bodies_full'
+
+/** All bytes of a body. Throws what `onBytes` throws of each piece's length; ApiError 413, 408 for one that does not arrive in time, 400 for one that is cut off. */
 export async function readBody(
   body: ReadableStream<Uint8Array>,
-  { maxBodyBytes, bodyTimeoutMs }: BodyLimits
+  { maxBodyBytes, bodyTimeoutMs }: BodyLimits,
+  onBytes: (length: number) => void = () => {}
 ): Promise<Uint8Array> {
   const reader = body.getReader()
   const late = Promise.withResolvers<never>()
@@ -39,6 +68,7 @@ export async function readBody(
       if (done) return Buffer.concat(pieces, length)
       length += value.length
       if (length > maxBodyBytes) throw tooLarge(maxBodyBytes)
+      onBytes(value.length)
       pieces.push(value)
     }
   } catch (error) {

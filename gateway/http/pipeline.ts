@@ -8,7 +8,7 @@ import { ApiError } from '../errors.ts'
 import { withMeter } from '../models/meter.ts'
 import type { Api, ApiEnv, GatewayContext } from './api.ts'
 import { apiKeyOf, authenticate, isOperator, isPublic } from './auth.ts'
-import { checkLength, kindOfBody, parseBody, readBody } from './json-body.ts'
+import { BodyBudget, checkLength, kindOfBody, parseBody, readBody } from './json-body.ts'
 import { addressList, arrivalOrigin, isAllowedOrigin, isOwnHost, nameOfHost } from './origin.ts'
 import { formatReset, type LimitState } from './rate-limits.ts'
 import { RequestScope } from './scope.ts'
@@ -126,6 +126,10 @@ function guard({ settings }: GatewayContext) {
   return async (c: Context<ApiEnv>, next: Next): Promise<void> => {
     const { origin } = c.get('scope')
     const { host } = origin
+    // the web's Request knows none of these
+    if (/^(?:TRACE|TRACK|CONNECT)$/i.test(c.req.method)) {
+      throw new ApiError(`${c.req.method} is not possible here`, { status: 405, code: 'method_not_allowed' })
+    }
     if (allowedHosts !== null && !(host !== null && isOwnHost(host, allowedHosts))) {
       const name = host === null ? '' : nameOfHost(host)
       throw new ApiError(
@@ -203,6 +207,7 @@ function limit({ settings, limits }: GatewayContext) {
 
 /** Reads a whole body first, so that a slow sender holds no turn; routes read uploaded files themselves. */
 function readBodies({ settings }: GatewayContext) {
+  const budget = new BodyBudget(settings.maxBodiesBytes)
   return async (c: Context<ApiEnv>, next: Next): Promise<void> => {
     const { raw } = c.req
     const { method, url, headers, body } = raw
@@ -219,7 +224,15 @@ function readBodies({ settings }: GatewayContext) {
       return await next()
     }
     checkLength(length, settings.maxBodyBytes)
-    const bytes = body === null ? new Uint8Array() : await readBody(body, settings)
+    let held = 0
+    scope.onEnd(() => budget.free(held))
+    const bytes =
+      body === null
+        ? new Uint8Array()
+        : await readBody(body, settings, length => {
+            budget.take(length, held)
+            held += length
+          })
     const own = new Headers(headers)
     c.req.raw = requestIn(scope, url, { method, headers: own })
     if (bytes.length > 0) {

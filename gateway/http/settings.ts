@@ -26,6 +26,8 @@ export interface GatewaySettings {
   readonly trustedProxies: readonly string[]
   /** most bytes of a JSON body */
   readonly maxBodyBytes: number
+  /** most bytes of the JSON bodies of all requests that are not answered yet */
+  readonly maxBodiesBytes: number
   /** most bytes of an uploaded file with its form */
   readonly maxUploadBytes: number
   /** how long a JSON body may take to arrive */
@@ -46,6 +48,7 @@ export const defaultSettings: GatewaySettings = {
   cors: [],
   trustedProxies: [],
   maxBodyBytes: 32 * MiB,
+  maxBodiesBytes: 512 * MiB,
   maxUploadBytes: 1 * GiB,
   bodyTimeoutMs: 60 * second,
   maxConcurrent: 32,

@@ -1,6 +1,7 @@
 // The gateway on a real socket over a real swarm: clients that leave, turns of keys, stops, TLS, broken connections.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { request } from 'node:http'
 import { request as requestTls } from 'node:https'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -183,6 +184,17 @@ describe('a gateway on a socket', () => {
       socket.destroy()
     }
     assert.equal((await ask(gateway, { max_tokens: 1 })).status, 200)
+  })
+
+  it('refuses methods that no route can have', async context => {
+    const gateway = await start(context)
+    for (const method of ['TRACE', 'PROPFIND']) {
+      const { promise, resolve, reject } = Promise.withResolvers<number | undefined>()
+      request(`${gateway.url}/v1/models`, { method }, answer => resolve(answer.resume().statusCode))
+        .on('error', reject)
+        .end()
+      assert.equal(await promise, 405, method)
+    }
   })
 
   it('serves HTTPS with the given certificate, and refuses files that are none', async context => {

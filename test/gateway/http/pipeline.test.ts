@@ -304,6 +304,36 @@ describe('bodies', () => {
     assert.deepEqual(await send(() => {}), [408, 'body_timeout'])
     assert.deepEqual(await send(controller => controller.error(new Error('reset'))), [400, 'body_cut_off'])
   })
+
+  it('takes no more bytes than its memory has room for while others send slowly, and takes them once those have ended', async () => {
+    const { api, post } = gateway({ maxBodiesBytes: 100 })
+    const sender = Promise.withResolvers<ReadableStreamDefaultController<Uint8Array>>()
+    const taken = Promise.withResolvers<void>()
+    const slow = new ReadableStream<Uint8Array>(
+      {
+        start: controller => {
+          controller.enqueue(new Uint8Array(80).fill(0x20))
+          sender.resolve(controller)
+        },
+        // asked for more once the first piece was read
+        pull: () => taken.resolve()
+      },
+      { highWaterMark: 0 }
+    )
+    const init = { method: 'POST', headers: json, body: slow, duplex: 'half' } as RequestInit
+    const first = api.request('/v1/completions', init)
+    await taken.promise
+    const refused = await post(body, json)
+    assert.deepEqual([refused.status, refused.code], [503, 'bodies_full'])
+    assert.deepEqual([refused.headers.get('retry-after'), refused.headers.get('connection')], ['2', 'close'])
+    const controller = await sender.promise
+    controller.enqueue(new TextEncoder().encode(body))
+    controller.close()
+    assert.equal((await first).status, 404)
+    isUnderstood(await post(body, json))
+    // one that is alone may be larger
+    isUnderstood(await post(`${' '.repeat(200)}${body}`, json))
+  })
 })
 
 describe('paths', () => {
