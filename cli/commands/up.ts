@@ -87,10 +87,12 @@ async function startSwarmHere(model: string, flags: UpFlags, signal: AbortSignal
       ownGroup: true
     })
   )
-  watch(servers, flags, signal)
+  const stopping = new AbortController()
+  watch(servers, flags, AbortSignal.any([signal, stopping.signal]))
   return {
     flags: { ...flags, join: servers.map(({ address }) => address), mdns: false },
     async [Symbol.asyncDispose]() {
+      stopping.abort()
       await Promise.all(servers.map(server => server.stop()))
     }
   }

@@ -1,16 +1,18 @@
 // Options that `swarm api` and `swarm up` share: where the API listens, who may use it, how much, and how it generates.
 import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { SwarmError } from '../../common/errors.ts'
 import { MiB } from '../../common/units.ts'
 import { addressList, isLoopbackAddress } from '../../gateway/http/origin.ts'
 import { defaultSettings, type GatewaySettings } from '../../gateway/http/settings.ts'
+import { checkAdapterFolder } from '../../gateway/models/adapter-folder.ts'
 import type { GatewayTls } from '../../gateway/server.ts'
 import type { KeyStore } from '../../gateway/storage/keys.ts'
 import { asUsage, UsageError } from '../errors/usage.ts'
 import type { BaseModelFlags } from '../generation.ts'
-import { draftOption, speculateOption } from '../generation.ts'
+import { draftOption, readTemplate, speculateOption } from '../generation.ts'
 import {
   jsonOption,
   parseBytes,
@@ -126,18 +128,22 @@ export async function readTls({ tlsCert, tlsKey }: GatewayFlags): Promise<Gatewa
   if (tlsCert === undefined || tlsKey === undefined) {
     throw new UsageError('--tls-cert and --tls-key: expected both or none')
   }
-  const [cert, key] = await Promise.all([readNamed('--tls-cert', tlsCert), readNamed('--tls-key', tlsKey)])
-  return { cert, key }
+  const cert = await readNamed('--tls-cert', tlsCert)
+  return { cert, key: await readNamed('--tls-key', tlsKey) }
 }
 
-/** What is wrong with the flags, before anything is opened. */
-export async function checkGatewayFlags({ trustedProxies = [], cors = [] }: GatewayFlags): Promise<void> {
+/** What is wrong with the flags and the files that they name, before any server is started or model opened. */
+export async function checkGatewayFlags(flags: ApiFlags): Promise<void> {
+  const { trustedProxies = [], cors = [], chatTemplate, adapters } = flags
   await asUsage(async () => void addressList(trustedProxies))
   for (const origin of cors) {
     if (origin !== '*' && URL.parse(origin)?.origin !== origin) {
       throw new UsageError(`--cors ${origin}: expected an origin such as https://page.example, without a path, or *`)
     }
   }
+  await readTls(flags)
+  if (chatTemplate !== undefined) await readTemplate(chatTemplate)
+  if (adapters !== undefined) await checkAdapterFolder(resolve(adapters))
 }
 
 /** The settings that the flags mean. Throws UsageError where keys are needed and there is none. */

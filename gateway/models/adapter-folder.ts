@@ -80,6 +80,12 @@ function baseOf(
   throw new SwarmError('MODEL_MISMATCH', `${found}; served are ${bases.map(({ id }) => id).join(', ')}`)
 }
 
+/** Throws NOT_FOUND where there is no such folder. */
+export async function checkAdapterFolder(folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => null)
+  if (!found?.isDirectory()) throw new SwarmError('NOT_FOUND', `${folder}: no such folder of adapters`)
+}
+
 /** The adapters of a folder: its subfolders in PEFT's format, or the folder itself where it is an adapter. */
 export class AdapterFolder implements AsyncDisposable {
   readonly #components: AdapterFolderComponents
@@ -97,8 +103,7 @@ export class AdapterFolder implements AsyncDisposable {
 
   /** Serves the adapters that are there, and later ones as they come. Throws NOT_FOUND for a missing folder. */
   async start(): Promise<void> {
-    const found = await stat(this.#folder).catch(() => null)
-    if (!found?.isDirectory()) throw new SwarmError('NOT_FOUND', `${this.#folder}: no such folder of adapters`)
+    await checkAdapterFolder(this.#folder)
     await this.look({ isFirst: true })
     void this.#watch()
   }

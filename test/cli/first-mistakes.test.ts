@@ -59,6 +59,24 @@ test('a port in use', async context => {
   }
 })
 
+test('files and folders that the flags of a gateway name', async () => {
+  const missing = join(folder, 'missing')
+  const faults: [flags: string[], line: string][] = [
+    [['--adapters', missing], `${missing}: no such folder of adapters`],
+    [['--chat-template', missing], `--chat-template ${missing}: no such file`],
+    [['--tls-cert', missing, '--tls-key', missing], `--tls-cert ${missing}: no such file`]
+  ]
+  for (const [flags, line] of faults) {
+    // before servers are started, and before the swarm is looked for at an address at which nothing listens
+    for (const start of [
+      ['up', tinyPath],
+      ['api', tinyPath, ...refused]
+    ]) {
+      assert.equal(await lineOf(...start, '--port', '0', ...flags), `swarm: ${line}`)
+    }
+  }
+})
+
 test('what is no model', async () => {
   const expected =
     'expected a folder with config.json and weights, a .gguf file, or a name of the hub such as Qwen/Qwen2.5-0.5B'
