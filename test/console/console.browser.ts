@@ -263,6 +263,10 @@ describe('the console', () => {
       await row.getByText('CPU, 1 thread').waitFor()
       await row.getByText('Zürich, attic').waitFor()
       assert.deepEqual(await page.locator('.stretch').allInnerTexts(), ['1', '2', '1'])
+      // servers of one machine have its name: the end of the id tells them apart
+      const names = await page.locator('table.map tbody tr:not(.sum) th').allInnerTexts()
+      assert.equal(new Set(names).size, 3, names.join())
+      assert.ok(names.includes(`victim …${victim!.online.peerId.slice(-4)}`), names.join())
       await row.getByRole('button').click()
       await page.getByRole('heading', { level: 2, name: 'victim' }).waitFor()
       victim!.process.kill('SIGKILL')

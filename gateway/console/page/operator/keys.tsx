@@ -48,7 +48,7 @@ function NewKey({ onMade }: { readonly onMade: () => void }): JSX.Element {
           label="Requests a minute"
           min={1}
           step={1}
-          placeholder="as the gateway"
+          placeholder="default"
           value={requests}
           onValue={setRequests}
         />
@@ -56,7 +56,7 @@ function NewKey({ onMade }: { readonly onMade: () => void }): JSX.Element {
           label="Tokens a minute"
           min={1}
           step={1}
-          placeholder="as the gateway"
+          placeholder="default"
           value={tokens}
           onValue={setTokens}
         />

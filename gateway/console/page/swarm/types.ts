@@ -75,9 +75,9 @@ export interface History {
   readonly changes: readonly Change[]
 }
 
-/** What a person calls a server. */
+/** What a person calls a server: its name, and the end of its id, since servers of one machine share a name. */
 export const nameOf = ({ name, peerId }: { readonly name: string | null; readonly peerId: string }): string =>
-  name ?? `…${peerId.slice(-8)}`
+  name === null ? `…${peerId.slice(-8)}` : `${name} …${peerId.slice(-4)}`
 
 export const blocksText = ({ first, end }: Server['blocks']): string =>
   end - first === 1 ? `${first}` : `${first}–${end - 1}`

@@ -150,7 +150,7 @@ export function NewRun({ onStarted }: NewRunProps): JSX.Element {
       <div class="two">
         <FileField
           label="Training data"
-          help="JSONL: a row an example, with “messages”, “prompt” and “completion”, or “text”."
+          help="JSONL, JSON, CSV or text. Each row is an example: “messages”, “prompt” and “completion”, or “text”."
           file={file}
           onFile={setFile}
         />
