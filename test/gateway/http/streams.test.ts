@@ -17,6 +17,8 @@ describe('streamed answers', () => {
   let port: number
   const ended: string[] = []
   let given = 0
+  /** settled once the reader of /slow has a comment */
+  const commented = Promise.withResolvers<void>()
   const app = new Hono()
   app.onError((error, c) => c.json({ error: error.message }, toApiError(error).status))
 
@@ -51,7 +53,7 @@ describe('streamed answers', () => {
   app.get('/slow', c => {
     const messages = async function* () {
       yield { data: 'first' }
-      await new Promise(resolve => setTimeout(resolve, 60))
+      await commented.promise
       yield { data: 'last' }
     }
     return streamEvents(c, messages(), { ...init(c), heartbeatMs: 10 })
@@ -109,7 +111,11 @@ describe('streamed answers', () => {
 
   it('sends comments while no event comes, which clients pass over', async () => {
     const answer = await fetch(`${url}/slow`)
-    const text = await answer.text()
+    let text = ''
+    for await (const piece of answer.body!.pipeThrough(new TextDecoderStream())) {
+      text += piece
+      if (/^: /m.test(text)) commented.resolve()
+    }
     assert.match(text, /^data: first\n\n(: [\w ]+\n\n)+data: last\n\n$/)
   })
 
