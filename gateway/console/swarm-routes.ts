@@ -5,6 +5,7 @@ import { ApiError } from '../errors.ts'
 import type { GatewayContext, Routes } from '../http/api.ts'
 import { requestAbort, streamEvents } from '../http/sse.ts'
 import type { SwarmWatch } from '../swarm/watch.ts'
+import type { History, ServerHistory, View } from './page/swarm/types.ts'
 
 function watchOf({ swarm }: GatewayContext): SwarmWatch {
   if (swarm !== undefined) return swarm
@@ -82,7 +83,7 @@ const serverRoute = createRoute({
 })
 
 async function* viewMessages(watch: SwarmWatch, signal: AbortSignal): AsyncGenerator<SSEMessage> {
-  for await (const view of watch.views(signal)) yield { event: 'swarm', data: JSON.stringify(view) }
+  for await (const view of watch.views(signal)) yield { event: 'swarm', data: JSON.stringify(view satisfies View) }
 }
 
 const errorMessage = ({ message, code }: ApiError): SSEMessage => ({
@@ -105,7 +106,7 @@ export const swarmRoutes: Routes = (api, context) => {
         queue: [...columns.queue],
         sessions: [...columns.sessions],
         changes: [...changes]
-      },
+      } satisfies History,
       200
     )
   })
@@ -120,7 +121,7 @@ export const swarmRoutes: Routes = (api, context) => {
         cache: [...cache],
         roundTripMs: [...roundTripMs],
         decodeRate: [...decodeRate]
-      },
+      } satisfies ServerHistory,
       200
     )
   })

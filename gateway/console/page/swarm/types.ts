@@ -1,4 +1,4 @@
-// The swarm as the gateway tells it: gateway/swarm/view.ts in the page's words.
+// The swarm as the gateway sends it: what the page reads of gateway/swarm/view.ts. The routes check that it fits.
 
 export type ServerState = 'joining' | 'online' | 'draining' | 'offline' | 'paused' | 'silent' | 'gone'
 
