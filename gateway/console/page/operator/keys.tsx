@@ -5,8 +5,8 @@ import type { Key } from '../../operator-schema.ts'
 import { send, sentenceOf } from '../api.ts'
 import { dateText } from '../format.ts'
 import { Button, Failure, Field, Notice, NumberField } from '../parts/controls.tsx'
+import { usePolled } from '../parts/poll.ts'
 import { Scroll } from '../parts/scroll.tsx'
-import { usePolled } from './poll.ts'
 
 function NewKey({ onMade }: { readonly onMade: () => void }): JSX.Element {
   const [name, setName] = useState('')

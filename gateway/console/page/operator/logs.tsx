@@ -4,8 +4,8 @@ import { useState } from 'preact/hooks'
 import type { ShownLogLine } from '../../operator-schema.ts'
 import { timeText } from '../format.ts'
 import { Failure, SelectField } from '../parts/controls.tsx'
+import { usePolled } from '../parts/poll.ts'
 import { Scroll } from '../parts/scroll.tsx'
-import { usePolled } from './poll.ts'
 
 const levels = ['info', 'warn', 'error'] as const
 const marks = { debug: '·', info: '·', warn: '▲', error: '✕' } as const

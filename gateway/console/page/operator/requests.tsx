@@ -4,8 +4,8 @@ import { useState } from 'preact/hooks'
 import type { AnsweredRequest, DailyUsage, Key } from '../../operator-schema.ts'
 import { durationText, timeText } from '../format.ts'
 import { Failure, Field } from '../parts/controls.tsx'
+import { usePolled } from '../parts/poll.ts'
 import { Scroll } from '../parts/scroll.tsx'
-import { usePolled } from './poll.ts'
 
 /** how many are drawn */
 const mostRows = 100

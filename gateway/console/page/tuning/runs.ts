@@ -1,10 +1,10 @@
 // The runs, and the metrics of those that are shown, live.
 import { useEffect, useState } from 'preact/hooks'
-import { events, getJson, sentenceOf } from '../api.ts'
+import { events } from '../api.ts'
+import { usePolled } from '../parts/poll.ts'
 import { isOver, type Job, type MetricsLine } from './types.ts'
 
-/** the list is asked for again after this time, in milliseconds */
-const listMs = 4000
+/** pause before a stream that broke off is opened again, in milliseconds */
 const againMs = 3000
 
 export interface Jobs {
@@ -16,34 +16,12 @@ export interface Jobs {
 }
 
 export function useJobs(): Jobs {
-  const [jobs, setJobs] = useState<readonly Job[] | null>(null)
-  const [failure, setFailure] = useState<string | null>(null)
-  const [round, setRound] = useState(0)
-  useEffect(() => {
-    const leaving = new AbortController()
-    const load = (): void => {
-      getJson<{ data: Job[] }>('/v1/fine_tuning/jobs?limit=100', leaving.signal).then(
-        ({ data }) => {
-          setJobs(data)
-          setFailure(null)
-        },
-        (error: unknown) => {
-          if (!leaving.signal.aborted) setFailure(sentenceOf(error))
-        }
-      )
-    }
-    load()
-    const timer = setInterval(load, listMs)
-    return () => {
-      clearInterval(timer)
-      leaving.abort()
-    }
-  }, [round])
+  const { found, failure, again, change } = usePolled<{ data: readonly Job[] }>('/v1/fine_tuning/jobs?limit=100')
   return {
-    jobs,
+    jobs: found?.data ?? null,
     failure,
-    reload: () => setRound(round + 1),
-    put: job => setJobs(known => [job, ...(known ?? []).filter(({ id }) => id !== job.id)])
+    reload: again,
+    put: job => change(known => ({ data: [job, ...(known?.data ?? []).filter(({ id }) => id !== job.id)] }))
   }
 }
 

@@ -1,4 +1,4 @@
-// Something that is asked for again and again while it is shown.
+// A JSON answer that the page asks for again every few seconds while it is shown.
 import { useEffect, useState } from 'preact/hooks'
 import { getJson, sentenceOf } from '../api.ts'
 
@@ -7,7 +7,10 @@ const everyMs = 3000
 export interface Polled<T> {
   readonly found: T | null
   readonly failure: string | null
+  /** asks at once */
   readonly again: () => void
+  /** puts a change that was made here into the answer, until the next one comes */
+  readonly change: (by: (known: T | null) => T) => void
 }
 
 export function usePolled<T>(path: string): Polled<T> {
@@ -34,5 +37,5 @@ export function usePolled<T>(path: string): Polled<T> {
       leaving.abort()
     }
   }, [path, round])
-  return { found, failure, again: () => setRound(round + 1) }
+  return { found, failure, again: () => setRound(round + 1), change: setFound }
 }
