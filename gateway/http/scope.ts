@@ -1,5 +1,6 @@
 // One request from its arrival to the end of its answer: what it used, and the callbacks at its end. Knows no framework.
 import { randomUUID } from 'node:crypto'
+import { sourceOfIp } from '../../common/ip-source.ts'
 import type { Meter } from '../models/meter.ts'
 import type { Origin } from './origin.ts'
 
@@ -18,7 +19,7 @@ export class RequestScope implements Meter {
   readonly watches: boolean
   model: string | null = null
   keyId: string | null = null
-  /** who shares turns and limits: the key, or the client's address */
+  /** who shares turns and limits: the key, or the client's address, of IPv6 its /64 network */
   caller: string
   promptTokens = 0
   completionTokens = 0
@@ -34,7 +35,7 @@ export class RequestScope implements Meter {
     this.watches = watches
     this.id = givenId !== undefined && idPattern.test(givenId) ? givenId : `req_${randomUUID().replaceAll('-', '')}`
     this.origin = origin
-    this.caller = origin.client
+    this.caller = sourceOfIp(origin.client)
   }
 
   get elapsedMs(): number {

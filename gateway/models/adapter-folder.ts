@@ -10,6 +10,7 @@ import {
 } from '../../client/index.ts'
 import { pause, SerialQueue } from '../../common/async.ts'
 import { messageOf, SwarmError } from '../../common/errors.ts'
+import { escapeName } from '../../common/escape-controls.ts'
 import { second } from '../../common/units.ts'
 import type { ModelRegistry } from './registry.ts'
 import type { ServedModel } from './served-model.ts'
@@ -97,7 +98,8 @@ export class AdapterFolder implements AsyncDisposable {
   readonly #stopped = new AbortController()
 
   constructor(components: AdapterFolderComponents, folder: string) {
-    this.#components = components
+    // names of folders that were copied from elsewhere steer no terminal, and begin no line
+    this.#components = { ...components, tell: line => components.tell(escapeName(line)) }
     this.#folder = resolve(folder)
   }
 

@@ -3,7 +3,8 @@
 import type { Server } from 'node:net'
 import type { Connection, Listener, MultiaddrConnection, PeerId, Transport } from '@libp2p/interface'
 import { SwarmError } from '../../common/errors.ts'
-import { sourceOf, sourceOfIp } from './source.ts'
+import { sourceOfIp } from '../../common/ip-source.ts'
+import { sourceOf } from './source.ts'
 
 /** What the guard needs of a socket. */
 export interface PendingSocket {

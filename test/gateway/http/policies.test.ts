@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { addressList, arrivalOrigin } from '../../../gateway/http/origin.ts'
 import { formatReset, RateLimits } from '../../../gateway/http/rate-limits.ts'
+import { RequestScope } from '../../../gateway/http/scope.ts'
 import { defaultSettings } from '../../../gateway/http/settings.ts'
 import { TurnQueue } from '../../../gateway/http/turns.ts'
 import { maxSessionsPerPeer } from '../../../server/limits.ts'
@@ -87,6 +88,14 @@ test('times are written as OpenAI writes them', () => {
     '1m0s',
     '6m6s'
   ])
+})
+
+test('addresses of one network of IPv6 share turns and limits: they are free', () => {
+  const callerOf = (client: string) =>
+    new RequestScope(undefined, { client, host: null, protocol: 'http', isForwarded: false }).caller
+  assert.equal(callerOf('2001:db8:0:7::1'), callerOf('2001:db8:0:7:ffff::2'))
+  assert.notEqual(callerOf('2001:db8:0:7::1'), callerOf('2001:db8:0:8::1'))
+  assert.notEqual(callerOf('10.0.0.1'), callerOf('10.0.0.2'))
 })
 
 test('forwarded headers count from trusted proxies only, and only what they wrote', () => {
