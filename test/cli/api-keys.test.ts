@@ -1,18 +1,24 @@
 // swarm api keys: what it prints, and what it keeps. One process for all.
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { openStore } from '../../gateway/storage/store.ts'
 import { temporaryFolder } from '../model/support.ts'
 import { runHere } from './run.ts'
 
-test('keys are made, shown once, listed without their text, and revoked', async context => {
-  const home = await temporaryFolder(context)
+/** A home folder for this process until the test has ended. */
+async function useHome(context: TestContext): Promise<string> {
   const before = process.env.SWARM_HOME
+  const home = await temporaryFolder(context)
   process.env.SWARM_HOME = home
   context.after(() => {
     if (before === undefined) delete process.env.SWARM_HOME
     else process.env.SWARM_HOME = before
   })
+  return home
+}
+
+test('keys are made, shown once, listed without their text, and revoked', async context => {
+  const home = await useHome(context)
   assert.match(
     (await runHere('api', 'keys', 'list')).stdout,
     /^no keys: make one with 'swarm api keys create <name>'\n$/
@@ -51,13 +57,7 @@ test('keys are made, shown once, listed without their text, and revoked', async 
 })
 
 test('what cannot be served safely or at all is said before anything is opened', async context => {
-  const home = await temporaryFolder(context)
-  const before = process.env.SWARM_HOME
-  process.env.SWARM_HOME = home
-  context.after(() => {
-    if (before === undefined) delete process.env.SWARM_HOME
-    else process.env.SWARM_HOME = before
-  })
+  await useHome(context)
   const told = async (...argv: string[]) => {
     const { status, stderr } = await runHere('api', 'models/tiny', '--join', '127.0.0.1:1', ...argv)
     assert.equal(status, 2, stderr)
