@@ -12,21 +12,21 @@ import { swarmState } from '../network/state/swarm-state.ts'
 
 /** Which swarm a client joins, and as which peer. */
 export interface JoinOptions {
-  /** multiaddrs or `host:port` of peers of the swarm; one of them, or of `swarm`, must answer. None at all: who answers on the LAN */
+  /** multiaddrs or `host:port` of peers; one of these or of `swarm` must answer. Without any, peers on the LAN are asked */
   readonly initialPeers?: readonly string[]
   /** an invite to a private swarm, `swarm1…` */
   readonly swarm?: string | Invite
-  /** the peers that are dealt with, and those of them that are believed to be servers; default: all */
+  /** peers to connect to, and peers to trust as servers; default: all */
   readonly allow?: AllowList
-  /** file of the client's key, made where there is none; default: a new one each time */
+  /** file of the client's private key, created if missing; default: a new key each time */
   readonly identityPath?: string
-  /** find peers on the LAN; default: with an invite, and where no address is named */
+  /** find peers on the LAN; default: only with an invite or without addresses */
   readonly multicast?: boolean
-  /** hears of each peer that was found on the LAN */
+  /** called for each peer found on the LAN */
   readonly onFound?: (peer: FoundPeer) => void
   /** default: silent */
   readonly logger?: Logger
-  /** hears of the stage `connect`, and where a model is opened of `download`, `verify` and `load` */
+  /** called in the stage `connect`, and while a model opens in `download`, `verify` and `load` */
   readonly onProgress?: OnProgress
   /** ends the call with ABORTED */
   readonly signal?: AbortSignal
@@ -47,7 +47,7 @@ export const joinKeys: OptionKeys<JoinOptions> = {
 
 /**
  * Starts a network that only dials, and joins the swarm. Throws UNREACHABLE when no initial peer answers or none is named, and
- * INVALID_ARGUMENT for addresses or an invite that are none.
+ * INVALID_ARGUMENT for a malformed address or invite.
  * @returns `multicast`: peers are looked for on the LAN
  * @param model identity of the model to use; `any`: peers of open swarms on the LAN are found whatever they serve
  */

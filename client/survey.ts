@@ -1,4 +1,4 @@
-// What a swarm serves just now: the models, each with its servers as they announce themselves and as they answer. Draws nothing.
+// A survey of a swarm: its models, and what their servers announce and answer. Draws nothing.
 import type { BlockRange } from '../common/range.ts'
 import { hostAndPort } from '../network/addresses.ts'
 import type { Announcement, ServerState, Trip } from '../network/discovery/announcement.ts'
@@ -9,22 +9,22 @@ import { stateSentence } from '../network/state/sentences.ts'
 import { type AnnouncedModel, modelsOf, type SwarmState, swarmState } from '../network/state/swarm-state.ts'
 import { protocols } from '../proto/protocols.ts'
 
-/** A server that takes longer has no answer. */
+/** A server that takes longer counts as silent. */
 const answerTimeoutMs = 5000
 
-/** What a server says of its load when it is asked. */
+/** A server's answer about its load. */
 export interface ServerLoad {
-  /** generations that it has open */
+  /** open generations */
   readonly sessions: number
-  /** requests that wait */
+  /** waiting requests */
   readonly queueLength: number
   /** KV cache in use */
   readonly cacheBytesUsed: number
-  /** KV cache in all */
+  /** size of the KV cache */
   readonly cacheBytesTotal: number
   /** activations kept from forward to backward */
   readonly residualBytesUsed: number
-  /** most bytes of them */
+  /** most bytes of such activations */
   readonly residualBytesTotal: number
 }
 
@@ -92,7 +92,7 @@ export interface SurveyedModel {
   readonly servers: readonly SurveyedServer[]
 }
 
-/** What a survey is to do. */
+/** Which servers a survey asks, and for what. */
 export interface LookOptions {
   /** false: no pings; default true */
   readonly roundTrips?: boolean
@@ -173,8 +173,8 @@ export function missingRanges(
 }
 
 /**
- * The models that the swarm serves, in the order of their names, each with its servers, which are asked all at once: one that does not
- * answer within five seconds has no load and no round trip. Throws when `signal` aborts.
+ * The models that the swarm serves, sorted by name, each with its servers. Asks all servers at once: one that does not answer within five
+ * seconds has no load and no round trip. Throws when `signal` aborts.
  */
 export async function surveyModels(network: Network, options: LookOptions = {}): Promise<SurveyedModel[]> {
   const { model, signal } = options

@@ -1,5 +1,5 @@
-// Adapters by the hash of their tensors. Sessions with the same adapter share its memory, and one that no session uses is kept as long as
-// there is room, so that a client need not send it again. The hash is computed here, so no peer can plant another adapter's tensors.
+// Adapters by the hash of their tensors. Sessions with the same adapter share its memory. An unused adapter stays as long as there is
+// room, so that clients need not send it again. The server computes the hash, so no peer can plant another adapter's tensors.
 // Knows no session and no device.
 import type { Float32Tensor } from '../../common/tensor.ts'
 import { parsePort } from '../../model/layers/ports.ts'
@@ -13,7 +13,7 @@ type Ports = Readonly<Record<string, Float32Tensor>>
 export interface Adapter {
   /** hash of all of them, 32 bytes; of no adapter: empty */
   readonly hash: Uint8Array
-  /** all of them but prefixes, in memory that the device sees, so that no step copies them. The same object for the same adapter */
+  /** all except prefixes, in memory that the device sees, so that no step copies them. One object for each adapter */
   readonly ports: Ports
   /** trained keys and values that come before the sequence; written by the first step */
   readonly prefix: Ports
@@ -33,10 +33,10 @@ export interface HeldAdapter extends Adapter {
 
 interface Entry {
   readonly adapter: Adapter
-  /** as they came */
+  /** as received */
   readonly given: Ports
   readonly bytes: number
-  /** sessions of each peer, and what gives back the memory that counts towards its quota */
+  /** sessions of each peer, and a callback that frees its share of the quota */
   readonly users: Map<string, { count: number; release(): void }>
 }
 
