@@ -6,7 +6,7 @@ import { send, sentenceOf } from '../api.ts'
 import { dateText } from '../format.ts'
 import { Button, Failure, Field, Notice, NumberField } from '../parts/controls.tsx'
 import { usePolled } from '../parts/poll.ts'
-import { Scroll } from '../parts/scroll.tsx'
+import { Scroll, TableHead } from '../parts/table.tsx'
 
 function NewKey({ onMade }: { readonly onMade: () => void }): JSX.Element {
   const [name, setName] = useState('')
@@ -115,19 +115,17 @@ export function Keys(): JSX.Element {
       {found !== null && found.keys.length > 0 && (
         <Scroll label="Table of keys">
           <table>
-            <thead>
-              <tr>
-                <th scope="col">Name</th>
-                <th scope="col">Id</th>
-                <th scope="col">State</th>
-                <th scope="col">Limits a minute</th>
-                <th scope="col">Created</th>
-                <th scope="col">Last used</th>
-                <th scope="col">
-                  <span class="unseen">Revoke</span>
-                </th>
-              </tr>
-            </thead>
+            <TableHead
+              columns={[
+                'Name',
+                'Id',
+                'State',
+                'Limits a minute',
+                'Created',
+                'Last used',
+                { title: 'Revoke', look: 'unseen' }
+              ]}
+            />
             <tbody>
               {found.keys.map(key => {
                 const { id, name, revoked, created, lastUsed, operator, requestsPerMinute, tokensPerMinute } = key

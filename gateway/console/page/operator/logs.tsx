@@ -5,7 +5,7 @@ import type { ShownLogLine } from '../../operator-schema.ts'
 import { timeText } from '../format.ts'
 import { Failure, SelectField } from '../parts/controls.tsx'
 import { usePolled } from '../parts/poll.ts'
-import { Scroll } from '../parts/scroll.tsx'
+import { Scroll } from '../parts/table.tsx'
 
 const levels = ['info', 'warn', 'error'] as const
 const marks = { debug: '·', info: '·', warn: '▲', error: '✕' } as const

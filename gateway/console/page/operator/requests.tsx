@@ -5,7 +5,7 @@ import type { AnsweredRequest, DailyUsage, Key } from '../../operator-schema.ts'
 import { durationText, timeText } from '../format.ts'
 import { Failure, Field } from '../parts/controls.tsx'
 import { usePolled } from '../parts/poll.ts'
-import { Scroll } from '../parts/scroll.tsx'
+import { Scroll, TableHead } from '../parts/table.tsx'
 
 /** how many are drawn */
 const mostRows = 100
@@ -49,27 +49,19 @@ export function Requests(): JSX.Element {
         {rows.length > 0 && (
           <Scroll label="Table of requests">
             <table>
-              <thead>
-                <tr>
-                  <th scope="col">Time</th>
-                  <th scope="col">Key</th>
-                  <th scope="col">Request</th>
-                  <th scope="col">Model</th>
-                  <th scope="col">Status</th>
-                  <th scope="col" class="number">
-                    Tokens in
-                  </th>
-                  <th scope="col" class="number">
-                    Out
-                  </th>
-                  <th scope="col" class="number">
-                    First token
-                  </th>
-                  <th scope="col" class="number">
-                    Whole
-                  </th>
-                </tr>
-              </thead>
+              <TableHead
+                columns={[
+                  'Time',
+                  'Key',
+                  'Request',
+                  'Model',
+                  'Status',
+                  { title: 'Tokens in', look: 'number' },
+                  { title: 'Out', look: 'number' },
+                  { title: 'First token', look: 'number' },
+                  { title: 'Whole', look: 'number' }
+                ]}
+              />
               <tbody>
                 {rows.slice(0, mostRows).map(row => (
                   <tr key={row.id} data-failed={row.status >= 400 && row.status !== 499}>
@@ -98,25 +90,17 @@ export function Requests(): JSX.Element {
           <h2>Usage by day</h2>
           <Scroll label="Table of usage">
             <table>
-              <thead>
-                <tr>
-                  <th scope="col">Day</th>
-                  <th scope="col">Key</th>
-                  <th scope="col">Model</th>
-                  <th scope="col" class="number">
-                    Requests
-                  </th>
-                  <th scope="col" class="number">
-                    Errors
-                  </th>
-                  <th scope="col" class="number">
-                    Tokens in
-                  </th>
-                  <th scope="col" class="number">
-                    Out
-                  </th>
-                </tr>
-              </thead>
+              <TableHead
+                columns={[
+                  'Day',
+                  'Key',
+                  'Model',
+                  { title: 'Requests', look: 'number' },
+                  { title: 'Errors', look: 'number' },
+                  { title: 'Tokens in', look: 'number' },
+                  { title: 'Out', look: 'number' }
+                ]}
+              />
               <tbody>
                 {found.usage.map(({ day, keyId, model, requests, errors, promptTokens, completionTokens }) => (
                   <tr key={`${day}/${keyId}/${model}`}>

@@ -1,7 +1,7 @@
 // The map of a model: its blocks from left to right, a bar for each server.
 import type { JSX } from 'preact'
 import { bytesText, countText, durationText, numberText } from '../format.ts'
-import { Scroll } from '../parts/scroll.tsx'
+import { Scroll } from '../parts/table.tsx'
 import { blocksText, type Model, nameOf, type Server, states } from './types.ts'
 
 /** marks under the map: at most this many */

@@ -3,7 +3,7 @@ import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { dateText } from '../format.ts'
 import { Button, Failure, Notice } from '../parts/controls.tsx'
-import { Scroll } from '../parts/scroll.tsx'
+import { Scroll, TableHead } from '../parts/table.tsx'
 import { Curves } from './curves.tsx'
 import { NewRun } from './new-run.tsx'
 import { JobState, RunView } from './run-view.tsx'
@@ -49,18 +49,9 @@ export function TuningPage(): JSX.Element {
           <h2>Runs</h2>
           <Scroll label="Table of runs">
             <table>
-              <thead>
-                <tr>
-                  <th scope="col">Show</th>
-                  <th scope="col">Run</th>
-                  <th scope="col">State</th>
-                  <th scope="col">Base model</th>
-                  <th scope="col" class="number">
-                    Steps
-                  </th>
-                  <th scope="col">Started</th>
-                </tr>
-              </thead>
+              <TableHead
+                columns={['Show', 'Run', 'State', 'Base model', { title: 'Steps', look: 'number' }, 'Started']}
+              />
               <tbody>
                 {jobs.map(job => {
                   const at = ids.indexOf(job.id)

@@ -1,7 +1,7 @@
 // What a run would learn: counts, lengths, and examples whose tokens without loss are marked.
 import type { JSX } from 'preact'
 import { countText, numberText } from '../format.ts'
-import { Scroll } from '../parts/scroll.tsx'
+import { Scroll } from '../parts/table.tsx'
 import type { Preview, PreviewToken } from './types.ts'
 
 /** Neighbouring tokens that are learned, or are not. */
