@@ -1,8 +1,8 @@
 // swarm id: the peer id that a server or client of this machine has, as allow-lists name it.
-import { networkInterfaces } from 'node:os'
 import { Command } from 'commander'
 import { loadIdentity, peerIdOfKey } from '../../network/private/identity.ts'
 import { isLocked } from '../../network/private/identity-lock.ts'
+import { ownAddresses } from '../options/listening.ts'
 import { jsonOption, parseTcpPort } from '../options/options.ts'
 import { identityFile, listIdentities } from '../peer/identity.ts'
 import { print } from '../terminal/terminal.ts'
@@ -34,15 +34,6 @@ interface Identity {
 async function readIdentity(file: string): Promise<Identity> {
   const peerId = peerIdOfKey(await loadIdentity(file))
   return { peerId, file, isRunning: await isLocked(file) }
-}
-
-/** Addresses of this machine that others can reach, as --join takes them where the port is known. */
-function ownAddresses(port: number): string[] {
-  const found = Object.values(networkInterfaces()).flatMap(addresses => addresses ?? [])
-  return found
-    .filter(({ internal, scopeid }) => !internal && !scopeid)
-    .map(({ address, family }) => (family === 'IPv6' ? `[${address}]` : address))
-    .map(host => (port === 0 ? host : `${host}:${port}`))
 }
 
 async function id(flags: IdFlags): Promise<void> {

@@ -11,6 +11,7 @@ import { ModelRegistry } from '../../gateway/models/registry.ts'
 import { createGateway, type Gateway, probeAddress } from '../../gateway/server.ts'
 import { openStore, type Store } from '../../gateway/storage/store.ts'
 import { SwarmWatch } from '../../gateway/swarm/watch.ts'
+import { urlsForOthers } from '../options/listening.ts'
 import { homeFolder } from '../options/options.ts'
 import { createLogger, print, screen } from '../terminal/terminal.ts'
 import { type ApiFlags, checkGatewayFlags, readTls, settingsOf } from './options.ts'
@@ -26,6 +27,7 @@ function printOnline({ url, context }: Gateway, flags: ApiFlags): void {
   }
   print(`serving ${models.join(', ')}`)
   print(`  page  ${url}`)
+  for (const other of urlsForOthers(url, flags.host)) print(`        ${other} from other machines`)
   print(`  API   ${url}/v1 (OpenAI and Anthropic), ${url}/api (Ollama)`)
   print(auth === 'keys' ? "  keys  needed: 'swarm api keys create <name>' makes one" : '  keys  not needed')
   print('  Ctrl-C lets running answers end and stops; twice stops at once')

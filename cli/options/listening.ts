@@ -1,6 +1,7 @@
 // Flags of listening peers, and the addresses that they print.
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { type Command, Option } from 'commander'
 import { messageOf, SwarmError } from '../../common/errors.ts'
 import { isLoopback } from '../../network/addresses.ts'
@@ -102,4 +103,23 @@ export function joinLines(addresses: readonly string[], invite: Invite | undefin
     `${who} joins with${shared.length === 1 ? '' : ' one of'}:`,
     ...shared.map(address => `  --join ${address}`)
   ]
+}
+
+/** Addresses of this machine that others can reach, as --join takes them where the port is known. */
+export function ownAddresses(port: number): string[] {
+  const found = Object.values(networkInterfaces()).flatMap(addresses => addresses ?? [])
+  return found
+    .filter(({ internal, scopeid }) => !internal && !scopeid)
+    .map(({ address, family }) => (family === 'IPv6' ? `[${address}]` : address))
+    .map(host => (port === 0 ? host : `${host}:${port}`))
+}
+
+/** URLs at which other machines reach what listens on all addresses of this one; none where it listens on one. */
+export function urlsForOthers(url: string, host: string): string[] {
+  const { protocol, port } = new URL(url)
+  if (host !== '0.0.0.0' && host !== '::') return []
+  const isReached = (address: string): boolean => host === '::' || !address.startsWith('[')
+  return ownAddresses(Number(port))
+    .filter(isReached)
+    .map(address => `${protocol}//${address}`)
 }

@@ -1,6 +1,9 @@
 // swarm api keys: what it prints, and what it keeps. One process for all.
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { syncBuiltinESMExports } from 'node:module'
+import os from 'node:os'
+import { mock, type TestContext, test } from 'node:test'
+import { urlsForOthers } from '../../cli/options/listening.ts'
 import { openStore } from '../../gateway/storage/store.ts'
 import { temporaryFolder } from '../model/support.ts'
 import { runHere } from './run.ts'
@@ -72,4 +75,26 @@ test('what cannot be served safely or at all is said before anything is opened',
   assert.match(await told('--trusted-proxies', 'nginx', '--no-auth'), /expected addresses or ranges.*found 'nginx'/)
   assert.match(await told('--tls-cert', 'a.pem'), /--tls-cert and --tls-key: expected both or none/)
   assert.match(await told('models/other', '--draft', 'models/tiny'), /--draft proposes tokens for one model, found 2/)
+})
+
+test('a gateway on all addresses tells those that other machines reach', () => {
+  const interfaces = {
+    lo: [{ address: '127.0.0.1', family: 'IPv4', internal: true }],
+    eth0: [
+      { address: '192.168.1.5', family: 'IPv4', internal: false },
+      { address: 'fd00::5', family: 'IPv6', internal: false, scopeid: 0 },
+      { address: 'fe80::5', family: 'IPv6', internal: false, scopeid: 2 }
+    ]
+  }
+  const found = mock.method(os, 'networkInterfaces', () => interfaces)
+  syncBuiltinESMExports()
+  try {
+    assert.deepEqual(urlsForOthers('http://127.0.0.1:8000', '0.0.0.0'), ['http://192.168.1.5:8000'])
+    assert.deepEqual(urlsForOthers('https://[::1]:8443', '::'), ['https://192.168.1.5:8443', 'https://[fd00::5]:8443'])
+    assert.deepEqual(urlsForOthers('http://127.0.0.1:8000', '127.0.0.1'), [])
+    assert.deepEqual(urlsForOthers('http://192.168.1.5:8000', '192.168.1.5'), [])
+  } finally {
+    found.mock.restore()
+    syncBuiltinESMExports()
+  }
 })
