@@ -79,12 +79,31 @@ export interface LoadOptions {
 /** A preview, a validation and a running job may each hold their data: beyond the heap the process would end, with all that it serves. */
 const mostMemory = Math.floor(getHeapStatistics().heap_size_limit * 0.3)
 
-/** Throws INVALID_ARGUMENT with the file and line of what is wrong; ABORTED. */
+/** Throws ApiError 400 for an adapter of a size that no model needs: making it would fill the memory, and keep all others waiting. */
+export function checkSizes({ model: { config } }: TrainableBase, { peft }: Pick<TrainConfig, 'peft'>): void {
+  // an update of a matrix has no higher rank than the matrix
+  const widest = Math.max(config.hiddenSize, config.intermediateSize)
+  const most = { r: widest, init_r: widest, target_r: widest, encoder_hidden_size: 8 * widest, encoder_num_layers: 64 }
+  const { rank_pattern: ranks, ...fields } = peft as Readonly<Record<string, unknown>>
+  const sizes = [
+    ...Object.entries(most).map(([name, limit]) => [name, fields[name], limit] as const),
+    ...Object.entries(ranks ?? {}).map(([name, rank]) => [`rank_pattern.${name}`, rank, widest] as const)
+  ]
+  for (const [name, found, limit] of sizes) {
+    if (typeof found !== 'number' || found <= limit) continue
+    const param = `swarmtune.peft.${name}`
+    throw invalid(`${param}: expected at most ${limit} for this model, found ${found}`, param)
+  }
+}
+
+/** Throws INVALID_ARGUMENT with the file and line of what is wrong; ABORTED; as `checkSizes`. */
 export async function loadJobData(
-  { tokenizer, template, model, contextLength }: TrainableBase,
+  base: TrainableBase,
   config: TrainConfig,
   { names, signal, unlimited = false }: LoadOptions
 ): Promise<TrainingData> {
+  checkSizes(base, config)
+  const { tokenizer, template, model, contextLength } = base
   const room = contextLength - virtualTokensOf(config.peft)
   try {
     const data = await loadTrainingData(

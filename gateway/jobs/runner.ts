@@ -5,7 +5,7 @@ import { messageOf } from '../../common/errors.ts'
 import { invalid } from '../errors.ts'
 import type { ModelRegistry } from '../models/registry.ts'
 import type { JobStore } from '../storage/jobs.ts'
-import { loadJobData, placesOver, trainableBase } from './data.ts'
+import { checkSizes, loadJobData, placesOver, trainableBase } from './data.ts'
 import { type FileKeeper, writeFault } from './file-keeper.ts'
 import { JobFolders } from './folders.ts'
 import { newId, unixTime } from './ids.ts'
@@ -98,7 +98,8 @@ export class JobRunner {
     const base = trainableBase(this.#models, request.model)
     const id = newId('ftjob')
     // settings that are wrong whatever the data is
-    runConfigOf(request, { ...placesOver(base), ...this.folders.namesOf(request), folder: this.folders.of(id) }, 1)
+    const places = { ...placesOver(base), ...this.folders.namesOf(request), folder: this.folders.of(id) }
+    checkSizes(base, runConfigOf(request, places, 1))
     const job: Job = {
       ...request,
       id,

@@ -329,6 +329,12 @@ describe('fine-tuning jobs', () => {
       [{ swarmtune: { codec: 'fp16' } }, /unsupported field codec/, 'swarmtune.codec'],
       [{ swarmtune: { output_dir: '/etc' } }, /unsupported field output_dir/, 'swarmtune.output_dir'],
       [{ swarmtune: { peft: { peft_type: 'LORA', r: 0 } } }, /swarmtune.peft.r: /, 'swarmtune.peft.r'],
+      [{ swarmtune: { peft: { r: 1_000_000 } } }, /peft.r: expected at most \d+ for this model/, 'swarmtune.peft.r'],
+      [
+        { swarmtune: { peft: { peft_type: 'LORA', rank_pattern: { q_proj: 1e6 } } } },
+        /rank_pattern.q_proj: expected at most/,
+        'swarmtune.peft.rank_pattern.q_proj'
+      ],
       [{ swarmtune: { peft: { peft_type: 'IA3', r: 2 } } }, /unsupported field r$/, 'swarmtune.peft.r'],
       [{ swarmtune: { peft: { peft_type: 'QLORA' } } }, /Expected .*'IA3'/, 'swarmtune.peft.peft_type'],
       [{ swarmtune: { eval_steps: 2 } }, /eval_steps: needs a validation_file/, 'swarmtune'],
