@@ -1,10 +1,12 @@
 // Does what is published work? `npm pack` in the clone, then what a user does with the archive in empty folders: install without
 // flags where the GPU libraries of ONNX Runtime cannot be downloaded, import, type-check, run the command, install with -g.
 import assert from 'node:assert/strict'
-import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
+import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
 
 const root = resolve(import.meta.dirname, '..')
 const folder = mkdtempSync(join(tmpdir(), 'swarm package-')) // with a space, as users' folders have
@@ -101,19 +103,59 @@ console.log(logits, wrong)
       noEmit: true,
       skipLibCheck: false
     }
-    const examples = { allowImportingTsExtensions: true, types: ['node'] }
-    for (const [name, include, options] of [
-      ['typed', ['typed.ts'], compilerOptions],
-      ['examples', ['examples'], { ...compilerOptions, ...examples }]
+    const examples = { ...compilerOptions, allowImportingTsExtensions: true, types: ['node'] }
+    for (const [name, include, exclude, options] of [
+      ['typed', ['typed.ts'], [], compilerOptions],
+      ['examples', ['examples'], ['examples/ai-sdk.ts'], examples]
     ] as const) {
       const project = join(user, `tsconfig.${name}.${module}.json`)
-      writeFileSync(project, JSON.stringify({ compilerOptions: options, include }))
+      writeFileSync(project, JSON.stringify({ compilerOptions: options, include, exclude }))
       succeeds(process.execPath, [compiler, '-p', project], user)
     }
   }
 }
 
-function installLocally(archive: string): void {
+/** The example of the AI SDK, which is a package of the user's. Types of its own dependencies are incomplete. */
+function checkAiSdk(user: string): void {
+  succeeds('npm', ['install', '--ignore-scripts', 'ai', 'zod'], user)
+  const { compilerOptions } = JSON.parse(readFileSync(join(user, 'tsconfig.examples.nodenext.json'), 'utf8')) as {
+    compilerOptions: object
+  }
+  const project = join(user, 'tsconfig.ai-sdk.json')
+  const options = { ...compilerOptions, skipLibCheck: true }
+  writeFileSync(project, JSON.stringify({ compilerOptions: options, include: ['examples/ai-sdk.ts'] }))
+  succeeds(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project], user)
+}
+
+/** The API and the page that the archive brings, over a swarm on this machine. */
+async function serveThePage(user: string): Promise<void> {
+  const args = ['swarm', 'up', 'node_modules/swarmtune/models/tiny', '--port', '0', '--json', '--until-eof']
+  console.log(`$ npx ${args.join(' ')}`)
+  const env = { ...environment, SWARM_HOME: join(folder, 'home') }
+  const up = spawn('npx', args, { cwd: user, env, shell: isWindows, stdio: ['pipe', 'pipe', 'inherit'] })
+  try {
+    let url: string | undefined
+    for await (const line of createInterface({ input: up.stdout })) {
+      url = (JSON.parse(line) as { url?: string }).url
+      if (url !== undefined) break
+    }
+    assert.ok(url, 'swarm up ended before it was online')
+    const page = await (await fetch(url, { headers: { accept: 'text/html' } })).text()
+    const files = [...page.matchAll(/"(\/console\/[^"]+\.(?:js|css))"/g)].map(([, path]) => path)
+    assert.equal(files.length, 2, page)
+    for (const file of files) assert.equal((await fetch(new URL(file!, url))).status, 200, file)
+    const body = JSON.stringify({ model: 'tiny', prompt: 'It was a dark', max_tokens: 4 })
+    const headers = { 'content-type': 'application/json' }
+    const answer = await fetch(new URL('/v1/completions', url), { method: 'POST', headers, body })
+    assert.equal(answer.status, 200, await answer.text())
+  } finally {
+    const ended = once(up, 'exit')
+    up.stdin.end()
+    await ended
+  }
+}
+
+async function installLocally(archive: string): Promise<void> {
   const user = join(folder, 'user')
   mkdirSync(user)
   writeFileSync(join(user, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }))
@@ -139,6 +181,8 @@ function installLocally(archive: string): void {
     runAdvice(stderr, user)
   }
   assert.match(succeeds('npx', ['swarm', 'demo', '--epochs', '1'], user), /Vermont/)
+  await serveThePage(user)
+  checkAiSdk(user)
 }
 
 /** `npm install -g`: the command is on the PATH, and the advice is for a global installation. */
@@ -184,7 +228,7 @@ try {
   packTooEarly()
   packWithoutScripts()
   const archive = pack()
-  installLocally(archive)
+  await installLocally(archive)
   installGlobally(archive)
   console.log('the package installs and runs')
 } finally {
