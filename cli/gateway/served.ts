@@ -2,9 +2,11 @@
 import { joinSwarm, type Swarm } from '../../client/index.ts'
 import type { ModelRegistry } from '../../gateway/models/registry.ts'
 import type { ServedModel } from '../../gateway/models/served-model.ts'
+import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { UsageError } from '../errors/usage.ts'
 import { openBaseModel, openDraft, readTemplate } from '../generation.ts'
 import { clientAccess } from '../options/access.ts'
+import { hubOptions } from '../options/hub.ts'
 import { showProgress } from '../terminal/progress.ts'
 import { createLogger } from '../terminal/terminal.ts'
 import type { ApiFlags } from './options.ts'
@@ -49,6 +51,9 @@ export async function openModels(
     )
   }
   const source = flags.chatTemplate === undefined ? undefined : await readTemplate(flags.chatTemplate)
+  // a wrong name is told before peers are looked for
+  const hub = { ...hubOptions(flags), onProgress: showProgress(flags) }
+  for (const path of flags.fromPeers ? [] : paths) await openCheckpoint(path, { hub, signal })
   const open = new Stack()
   try {
     const logger = createLogger(flags.logLevel)

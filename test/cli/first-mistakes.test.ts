@@ -96,6 +96,8 @@ test('what is no model', async () => {
   ]) {
     assert.equal(await lineOf('serve', path!, ...peer), `swarm: ${what}${expected}`)
   }
+  // before the swarm is looked for: a command that is misspelt reads as names of models
+  assert.match(await lineOf('api', 'key', 'list', ...refused), /^swarm: model key: no folder or file here /)
 })
 
 test('less memory than the program takes', async () => {
