@@ -1,5 +1,6 @@
 // A half-open range of blocks, `first..end-1`, as `--blocks 0-12` means it.
 
+/** A half-open range of blocks. */
 export interface BlockRange {
   /** first block, 0-based */
   readonly first: number

@@ -3,6 +3,7 @@ import { SwarmError } from '../../common/errors.ts'
 import { checkTrainOptions, type TrainingPlanOptions } from './options.ts'
 import { epochOrder, groupedByLength } from './order.ts'
 
+/** How a run goes through its data. */
 export interface TrainingPlan {
   /** steps of the whole run */
   readonly total: number

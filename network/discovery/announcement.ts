@@ -12,6 +12,7 @@ import type { PrivateKey } from '../private/identity.ts'
 
 /** names of the .proto's enum ServerState, in its order */
 const serverStates = ['joining', 'online', 'draining', 'offline', 'paused'] as const
+/** What a server does: it loads, serves, finishes its last requests, has left, or makes a pause. */
 export type ServerState = (typeof serverStates)[number]
 
 type WireFields = Fields<swarmtune.v1.Announcement.$Properties>

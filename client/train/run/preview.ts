@@ -23,7 +23,10 @@ export interface DataSummary {
   readonly classes?: readonly number[]
 }
 
-/** @param classes names of the classes, where the data has some */
+/**
+ * Numbers of the data set: examples, tokens, lengths, and of a classification its classes.
+ * @param classes names of the classes, where the data has some
+ */
 export function summarizeData(examples: readonly Example[], classes?: readonly string[]): DataSummary {
   const lengths = examples.map(({ ids }) => ids.length).sort((a, b) => a - b)
   const counts = classes?.map(() => 0)
