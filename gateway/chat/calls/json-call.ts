@@ -1,6 +1,7 @@
 // A call as a JSON object: `{"name": …, "arguments": {…}}`, with the fields in any order. Pure.
 import { readJson, readValue } from '../answer/json.ts'
 import type { TextReading } from '../answer/reader.ts'
+import { readCallList } from './call-list.ts'
 import type { CallContext } from './format.ts'
 
 const argumentKeys = ['arguments', 'parameters', 'args', 'input']
@@ -73,14 +74,6 @@ export function* readJsonCall(context: CallContext, { isMarked }: JsonCallRules)
 }
 
 /** Reads a list of such objects, from its bracket on. */
-export function* readJsonCalls(context: CallContext, rules: JsonCallRules): TextReading<boolean> {
-  const { reader } = context
-  if (!(yield* reader.take('['))) return false
-  for (;;) {
-    yield* reader.space()
-    if (!(yield* readJsonCall(context, rules))) return false
-    yield* reader.space()
-    if (yield* reader.take(']')) return true
-    if (!(yield* reader.take(','))) return false
-  }
+export function readJsonCalls(context: CallContext, rules: JsonCallRules): TextReading<boolean> {
+  return readCallList(context.reader, () => readJsonCall(context, rules))
 }

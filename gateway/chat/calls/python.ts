@@ -1,6 +1,7 @@
 // Calls as Python writes them, `f(city="Rome", days=3)`, and its literals as JSON. Pure.
 import { escaped, stringContent } from '../answer/json.ts'
 import type { Reader, TextReading } from '../answer/reader.ts'
+import { readCallList } from './call-list.ts'
 import type { CallContext } from './format.ts'
 
 const longestName = 256
@@ -192,14 +193,6 @@ export function* readPythonCall(context: CallContext, isKnown: (name: string) =>
 }
 
 /** `[f(city="Rome"), g()]`, from its bracket on. */
-export function* readPythonCalls(context: CallContext, isKnown: (name: string) => boolean): TextReading<boolean> {
-  const { reader } = context
-  if (!(yield* reader.take('['))) return false
-  for (;;) {
-    yield* reader.space()
-    if (!(yield* readPythonCall(context, isKnown))) return false
-    yield* reader.space()
-    if (yield* reader.take(']')) return true
-    if (!(yield* reader.take(','))) return false
-  }
+export function readPythonCalls(context: CallContext, isKnown: (name: string) => boolean): TextReading<boolean> {
+  return readCallList(context.reader, () => readPythonCall(context, isKnown))
 }
