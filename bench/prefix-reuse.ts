@@ -2,7 +2,7 @@
 // system prompt of 512 tokens with a question of 16, new and known, in turns.
 //   node bench/prefix-reuse.ts /tmp/llama-24x1024 [system=512] [question=16] [rounds=5]
 import { resolve } from 'node:path'
-import { type PeerProcess, startPeer } from '../cli/peer/local-swarm.ts'
+import { startServers } from '../cli/peer/local-swarm.ts'
 import { AutoDistributedModelForCausalLM } from '../client/index.ts'
 import { createRandom } from '../common/random.ts'
 import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
@@ -16,12 +16,11 @@ const random = createRandom(Date.now())
 const ids = (count: number): number[] => Array.from({ length: count }, () => random.integer(config.vocabSize))
 
 const half = config.numBlocks >> 1
-const peers: PeerProcess[] = []
+const peers = await startServers(model, [
+  { first: 0, end: half },
+  { first: half, end: config.numBlocks }
+])
 try {
-  for (const blocks of [`0-${half}`, `${half}-${config.numBlocks}`]) {
-    const join = peers.length === 0 ? [] : ['--join', peers[0]!.address]
-    peers.push(await startPeer(['serve', model, '--blocks', blocks, ...join, '--host', '127.0.0.1']))
-  }
   await using client = await AutoDistributedModelForCausalLM.fromPretrained(model, {
     initialPeers: [peers[0]!.address]
   })

@@ -2,7 +2,7 @@
 // the history's keys and values, and the adapter's tensors. Two servers; a first turn of 1000 tokens, an answer, and a question.
 //   node bench/second-turn.ts /tmp/llama-24x1024 [history=1000] [question=24] [answer=16] [rounds=3]
 import { resolve } from 'node:path'
-import { type PeerProcess, startPeer } from '../cli/peer/local-swarm.ts'
+import { startServers } from '../cli/peer/local-swarm.ts'
 import { AutoDistributedModelForCausalLM, type CausalModel, getPeftModel } from '../client/index.ts'
 import { createRandom } from '../common/random.ts'
 import { formatBytes } from '../common/units.ts'
@@ -30,12 +30,11 @@ async function turn(over: CausalModel, prompt: readonly number[]) {
 }
 
 const half = config.numBlocks >> 1
-const peers: PeerProcess[] = []
+const peers = await startServers(model, [
+  { first: 0, end: half },
+  { first: half, end: config.numBlocks }
+])
 try {
-  for (const blocks of [`0-${half}`, `${half}-${config.numBlocks}`]) {
-    const join = peers.length === 0 ? [] : ['--join', peers[0]!.address]
-    peers.push(await startPeer(['serve', model, '--blocks', blocks, ...join, '--host', '127.0.0.1']))
-  }
   await using base = await AutoDistributedModelForCausalLM.fromPretrained(model, { initialPeers: [peers[0]!.address] })
   const tuned = (await getPeftModel(base, { peftType: 'LORA', r: 16, targetModules: 'all-linear' })).eval()
   for (const { name, data } of tuned.parameters()) {
