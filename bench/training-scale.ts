@@ -39,7 +39,7 @@ function randomTensor(shape: readonly number[], scale: number): Float32Tensor {
 const ports: Record<string, Float32Tensor> = {}
 for (let block = 0; block < blocks; block++) {
   for (const module of ['self_attn.q_proj', 'self_attn.v_proj']) {
-    const { inFeatures, outFeatures } = family.linearModules(config).find(({ name }) => name === module)!
+    const { inFeatures, outFeatures } = family.linearModules(config, 0).find(({ name }) => name === module)!
     ports[portName.lora(block, module, 'A')] = randomTensor([8, inFeatures], 0.03)
     ports[portName.lora(block, module, 'B')] = randomTensor([outFeatures, 8], 0.03)
   }

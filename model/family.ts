@@ -1,8 +1,9 @@
 // What a folder of a model family offers: its configuration, its tensors, and its block, embedding and head as graphs.
 import type { BlockRange } from '../common/range.ts'
 import type { Float32Tensor } from '../common/tensor.ts'
-import type { Graph } from '../graph/graph.ts'
-import type { ModelConfig, RawConfig } from './config/config.ts'
+import type { GraphBuilder } from '../graph/builder.ts'
+import type { Graph, Value } from '../graph/graph.ts'
+import type { ModelConfig, RawConfig, Stack } from './config/config.ts'
 import type { Precision } from './quantize/precision.ts'
 
 /** A linear module of a block that an adapter may change. Its weight is `[outFeatures, inFeatures]`. */
@@ -108,6 +109,46 @@ export interface TokenHead {
   readonly dropout: number
 }
 
+/** Tasks whose heads differ by family. */
+export type HeadTask = 'SEQ_CLS' | 'TOKEN_CLS' | 'QUESTION_ANS' | 'MASKED_LM'
+
+/** Which state of a sequence a head takes: every one, the first token's, the last token's, that of the last end token, or the mean over all tokens. */
+export type HeadPosition = 'every' | 'first' | 'last' | 'end' | 'mean'
+
+/** Layers over the client's tensors and the head's, by their whole names. */
+export interface HeadLayers {
+  tensor(name: string): Value
+  /** x times the module's matrix, with its bias where it has one */
+  project(x: Value, module: string): Value
+  layerNorm(x: Value, module: string, options: { readonly epsilon: number }): Value
+  rmsNorm(x: Value, module: string, options: { readonly epsilon: number }): Value
+}
+
+export interface HeadContext {
+  readonly g: GraphBuilder
+  readonly config: ModelConfig
+  readonly scope: HeadLayers
+  /** classes of the task: labels; 2 for QUESTION_ANS; the vocabulary for MASKED_LM */
+  readonly classes: number
+  /** x with the head's dropout, where the pass has some; each call is a place of its own */
+  drop(x: Value): Value
+}
+
+/** The head of a Hugging Face class `…For<Task>` of a family. */
+export interface HeadDescription {
+  /** of which stack the states are; default the last one */
+  readonly stack?: Stack['name']
+  readonly takes: HeadPosition
+  /** tensors of the head that the body does not have, as the class's checkpoints name them: `classifier.weight`, `pre_classifier.bias` */
+  tensors(config: ModelConfig, classes: number): readonly ExpectedTensor[]
+  /** fields of config.json with the probability of the dropout; the first that is there counts */
+  readonly dropoutFields: readonly string[]
+  /** where none is there */
+  readonly dropout: number
+  /** states [batch, positions, width], after the last norm -> logits [batch, positions, classes] */
+  logits(context: HeadContext, states: Value): Value
+}
+
 export interface Family {
   /** values of `model_type` in config.json */
   readonly modelTypes: readonly string[]
@@ -119,23 +160,33 @@ export interface Family {
   clientTensors(config: ModelConfig): readonly ExpectedTensor[]
   blockTensorNames(config: ModelConfig, block: number): string[]
   clientTensorNames(config: ModelConfig): ClientTensorNames
-  linearModules(config: ModelConfig): readonly LinearModule[]
+  /** of a block; blocks of different stacks have different ones */
+  linearModules(config: ModelConfig, block: number): readonly LinearModule[]
   /** linear modules outside the blocks that adapters can change, by their whole paths; they have no bias, and the head is none of them */
   clientLinearModules(config: ModelConfig): readonly LinearModule[]
   /** parameters that LoRA can change beside them, in the order in which transformers names them */
   blockParameters(config: ModelConfig): readonly BlockParameter[]
   /** what LoRA ports may name: linear modules, and the modules that parameters are made of */
-  portModules(config: ModelConfig): readonly LinearModule[]
+  portModules(config: ModelConfig, block: number): readonly LinearModule[]
   /** the block's tensors that are added to something */
   blockBiases(config: ModelConfig, block: number): readonly BlockBias[]
   /** modules that LoRA changes where nothing else is said, by the end of their names, as in PEFT */
   readonly defaultTargets: readonly string[]
   /** `model.layers.3.self_attn.q_proj`: PEFT's module path, and with `.weight` the checkpoint's tensor */
-  moduleWeightName(block: number, module: string): string
-  /** hidden, mask, cos, sin, ports -> hidden_out; differentiable */
+  moduleWeightName(config: ModelConfig, block: number, module: string): string
+  /**
+   * hidden, mask, cos, sin, ports -> hidden_out; differentiable. Blocks that cross-attend also take in `encoder_hidden` [batch, source,
+   * hidden] and `encoder_mask` int64 [batch, source]. The blocks are of one stack.
+   */
   forwardSpan(config: ModelConfig, options: SpanOptions): Graph
-  /** hidden, seqlens_k, total_sequence_length, cos, sin, past.*, ports -> hidden_out, present.* */
+  /**
+   * hidden, seqlens_k, total_sequence_length, cos, sin, past.*, ports -> hidden_out, present.*. Blocks that cross-attend also take in
+   * what `crossSpan` made, `cross.<i>.key|value` [batch, heads, source, headDim], and `encoder_mask` int64 [batch, source]. The blocks
+   * are of the decoder's stack: others have no cache.
+   */
   decodeSpan(config: ModelConfig, options: DecodeOptions): Graph
+  /** encoder_hidden [batch, source, hidden], ports -> cross.<i>.key|value [batch, heads, source, headDim], once a session; null where no block cross-attends */
+  crossSpan(config: ModelConfig, options: SpanOptions): Graph | null
   /** ids int64 [batch, seq], positions int64 [batch, seq] where the family has some -> hidden [batch, seq, hidden] */
   embed(config: ModelConfig, options?: ClientOptions): Graph
   /** what rows of the embedding matrix are multiplied with as they are looked up */
@@ -153,6 +204,8 @@ export interface Family {
   /** hidden [batch, seq, hidden] -> logits [batch, seq, numLabels]; every tensor an input, so that gradients can be wanted */
   classifier(config: ModelConfig, options: ClassifierGraphOptions): Graph
   readonly tokenHead: TokenHead
+  /** the head of a task, as transformers has it for this family; null where it has no class for the task */
+  taskHead(config: ModelConfig, task: HeadTask): HeadDescription | null
   /**
    * cos and sin of every angle, [positions, rotated / 2]; empty where nothing is rotated. `length` is that of the whole sequence: angles
    * that depend on it (dynamic scaling) are, without it, those of a sequence that ends with the position.

@@ -9,6 +9,7 @@ import { plural } from '../common/plural.ts'
 import { runStage } from '../common/progress.ts'
 import { type BlockRange, formatRange } from '../common/range.ts'
 import { second } from '../common/units.ts'
+import { stackNamed } from '../model/config/config.ts'
 import type { Precision } from '../model/quantize/precision.ts'
 import type { AnnouncementFields, ServerState } from '../network/discovery/announcement.ts'
 import { Announcer } from '../network/discovery/announcer.ts'
@@ -318,6 +319,7 @@ export class BlockServer {
 
   #describe(): AnnouncementFields {
     const { checkpoint, name: serverName, region, threads = availableParallelism() } = this.#init
+    const encoder = stackNamed(checkpoint.config, 'encoder')
     return {
       ...(serverName !== undefined && { serverName }),
       ...(region !== undefined && { region }),
@@ -325,6 +327,7 @@ export class BlockServer {
       model: checkpoint.identity,
       modelName: checkpoint.name,
       totalBlocks: checkpoint.config.numBlocks,
+      ...(encoder && { encoderBlocks: encoder.blocks.end }),
       firstBlock: this.range.first,
       endBlock: this.range.end,
       state: this.state,

@@ -120,7 +120,7 @@ export function forwardFrame(
     hidden: float32([1, seq, config.hiddenSize], new Float32Array(seq * config.hiddenSize).fill(0.1))
   }
   for (let block = blocks.first; block < blocks.end && rank > 0; block++) {
-    const { name, inFeatures, outFeatures } = family.linearModules(config)[0]!
+    const { name, inFeatures, outFeatures } = family.linearModules(config, 0)[0]!
     tensors[portName.lora(block, name, 'A')] = float32([rank, inFeatures], new Float32Array(rank * inFeatures))
     tensors[portName.lora(block, name, 'B')] = float32([outFeatures, rank], new Float32Array(rank * outFeatures))
   }

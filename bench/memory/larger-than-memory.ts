@@ -67,7 +67,7 @@ async function measure(): Promise<Times> {
   const executor = new SpanExecutor({ programs, rotary: new RotaryTables(checkpoint) })
   const ports: Record<string, Float32Tensor> = {}
   for (let block = 0; block < config.numBlocks; block++) {
-    for (const { name, inFeatures, outFeatures } of family.linearModules(config)) {
+    for (const { name, inFeatures, outFeatures } of family.linearModules(config, block)) {
       if (!family.defaultTargets.some(target => name.endsWith(target))) continue
       ports[portName.lora(block, name, 'A')] = states([8, inFeatures])
       ports[portName.lora(block, name, 'B')] = tensor('float32', [outFeatures, 8])

@@ -59,7 +59,6 @@ function filledModules(
   { family, config }: { family: Family; config: ModelConfig },
   what: string
 ): Filled[] {
-  const transposed = new Set(family.linearModules(config).flatMap(module => (module.transposed ? [module.name] : [])))
   const filled = new Map<string, Filled>()
   for (const [name, tensor] of Object.entries(ports)) {
     const { kind, block, module, part = 'bias' } = parsePort(name)
@@ -69,10 +68,10 @@ function filledModules(
         `${what}: its ${kind} acts on hidden states: it cannot be merged into weights`
       )
     }
-    const path = family.moduleWeightName(block, module)
+    const path = family.moduleWeightName(config, block, module)
     const known = filled.get(path) ?? {
       path,
-      transposed: transposed.has(module),
+      transposed: family.linearModules(config, block).some(({ name, transposed }) => name === module && transposed),
       hasBias: family.blockBiases(config, block).some(bias => bias.name === module)
     }
     filled.set(path, { ...known, [part.toLowerCase()]: tensor })

@@ -16,6 +16,7 @@ import type { Dropout, NamedTensors } from '../../proto/frame.ts'
 import { requestTimeoutMs } from '../../proto/limits.ts'
 import type { AuditReport, ResultAuditor } from './audited.ts'
 import { type CodecOption, type Codecs, resolveCodecs } from './passes/codecs.ts'
+import type { EncoderStates } from './passes/encoder-states.ts'
 import { Passes, type RemoteBackwardOptions } from './passes/passes.ts'
 import { sumPorts } from './passes/ports.ts'
 import { defaultRetryDelaysMs, retry } from './passes/retry.ts'
@@ -27,6 +28,8 @@ import { KeptPorts } from './session/kept-ports.ts'
 import type { InferenceSession, SessionOptions } from './session/session.ts'
 
 export interface RemoteForwardOptions {
+  /** what blocks of a decoder attend to; needed for those that cross-attend */
+  readonly encoder?: EncoderStates
   /** int64 [batch, seq], 1 = token, 0 = padding; absent: all are tokens */
   readonly mask?: Tensor<'int64'>
   /** `blocks.<i>.…`; ports of other blocks are ignored */
@@ -154,6 +157,7 @@ export class RemoteSequential implements RemoteBlocks {
    */
   async forward(hidden: Float32Tensor, options: RemoteForwardOptions = {}): Promise<ForwardPass> {
     checkOptions('blocks.forward', options, {
+      encoder: true,
       mask: true,
       ports: true,
       dropout: true,
@@ -210,7 +214,7 @@ export class RemoteSequential implements RemoteBlocks {
 
   /** A session with KV caches on a chain of servers. Throws as `forward` does. */
   async openSession(options: SessionOptions): Promise<InferenceSession> {
-    checkOptions('openSession', options, { batch: true, maxLength: true, ports: true, signal: true })
+    checkOptions('openSession', options, { batch: true, maxLength: true, encoder: true, ports: true, signal: true })
     const { logger = silent, network, peers, auditor, kept } = this.#components
     const { retryDelaysMs = defaultRetryDelaysMs, ...init } = this.#init
     const codec = this.#codecs.generation

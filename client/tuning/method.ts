@@ -18,8 +18,10 @@ export interface ClientModule extends LinearModule {
 
 /** What a method may know of the model that it tunes. */
 export interface TuningTarget {
-  /** linear modules of a block */
+  /** linear modules of any block, each name once */
   readonly modules: readonly LinearModule[]
+  /** those of one block; blocks of different stacks have different ones */
+  modulesOf(block: number): readonly LinearModule[]
   /** linear modules outside the blocks, which the client computes; default none */
   readonly clientModules?: readonly ClientModule[]
   /** parameters of a block that LoRA can change beside them; default none */

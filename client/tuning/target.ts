@@ -15,8 +15,11 @@ function cachedHeadsOf({ modelType, raw, numHeads, numKeyValueHeads }: ModelConf
 /** A target for adapters that are loaded: where first values would need embeddings there are none. */
 export function checkpointTarget(checkpoint: Checkpoint, task: TaskType = 'CAUSAL_LM'): TuningTarget {
   const { family, config } = checkpoint
+  const blocks = Array.from({ length: config.numBlocks }, (_, block) => block)
+  const modulesOf = (block: number) => family.linearModules(config, block)
   return {
-    modules: family.linearModules(config),
+    modules: [...new Map(blocks.flatMap(modulesOf).map(module => [module.name, module])).values()],
+    modulesOf,
     clientModules: family
       .clientLinearModules(config)
       .map(module => ({ ...module, path: modulePath(module.name, task) })),
@@ -31,8 +34,8 @@ export function checkpointTarget(checkpoint: Checkpoint, task: TaskType = 'CAUSA
     keyValue: { heads: config.numKeyValueHeads, headDim: config.headDim, cachedHeads: cachedHeadsOf(config) },
     blockBiases: block => family.blockBiases(config, block),
     readBias: (block, module, options) =>
-      readTensor(checkpoint, `${family.moduleWeightName(block, module)}.bias`, options),
-    moduleWeightName: (block, module) => modulePath(family.moduleWeightName(block, module), task),
+      readTensor(checkpoint, `${family.moduleWeightName(config, block, module)}.bias`, options),
+    moduleWeightName: (block, module) => modulePath(family.moduleWeightName(config, block, module), task),
     async embedRows() {
       throw new SwarmError('INTERNAL', 'embedRows: asked for by an adapter that is only loaded')
     }

@@ -52,7 +52,7 @@ export interface TargetModule {
 }
 
 type Matcher = (path: string) => boolean
-type Model = Pick<TuningTarget, 'modules' | 'clientModules' | 'numBlocks' | 'moduleWeightName'>
+type Model = Pick<TuningTarget, 'modules' | 'modulesOf' | 'clientModules' | 'numBlocks' | 'moduleWeightName'>
 
 /** Throws INVALID_ARGUMENT for combinations that PEFT refuses as well. */
 export function checkTargetFields(fields: Partial<TargetSettings>, what: string): void {
@@ -152,16 +152,16 @@ function describeFailure(unmatched: readonly string[], settings: TargetSettings,
       : `${others} leave none of the modules`
   const outside = (target.clientModules ?? []).map(({ path }) => path)
   const alsoOutside = outside.length === 0 ? '' : `; outside the blocks there are ${outside.join(', ')}`
-  return `${what}; a block has ${names} (in full: ${target.moduleWeightName(0, target.modules[0]!.name)})${alsoOutside}`
+  return `${what}; a block has ${names} (in full: ${target.moduleWeightName(0, target.modulesOf(0)[0]!.name)})${alsoOutside}`
 }
 
 /** Every module that can have an adapter, those outside the blocks first. */
-function* candidates({ clientModules = [], modules, numBlocks, moduleWeightName }: Model): Generator<TargetModule> {
+function* candidates({ clientModules = [], modulesOf, numBlocks, moduleWeightName }: Model): Generator<TargetModule> {
   for (const [index, module] of clientModules.entries()) {
     yield { block: null, module, path: module.path, stream: [numBlocks, index] }
   }
   for (let block = 0; block < numBlocks; block++) {
-    for (const [index, module] of modules.entries()) {
+    for (const [index, module] of modulesOf(block).entries()) {
       yield { block, module, path: moduleWeightName(block, module.name), stream: [block, index] }
     }
   }

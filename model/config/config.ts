@@ -2,6 +2,7 @@
 
 import { SwarmError } from '../../common/errors.ts'
 import { quoteForeign } from '../../common/foreign-json.ts'
+import type { BlockRange } from '../../common/range.ts'
 import { isJsonObject, type JsonObject } from '../json.ts'
 
 /** Rotary position embedding: how the angle of a position is scaled. */
@@ -57,11 +58,23 @@ export type RopeConfig =
       readonly originalMaxPositions: number
     }
 
+/** Blocks that hidden states pass one after the other: what reads the input, or what writes the answer. */
+export interface Stack {
+  readonly name: 'encoder' | 'decoder'
+  /** half-open, in the model's one numbering of blocks: those of an encoder come first */
+  readonly blocks: BlockRange
+  /** its blocks attend to the hidden states that leave the encoder. Default false */
+  readonly crosses?: boolean
+}
+
 export interface ModelConfig {
   /** `model_type` of config.json */
   readonly modelType: string
   readonly hiddenSize: number
+  /** of all stacks */
   readonly numBlocks: number
+  /** default: one decoder of all blocks */
+  readonly stacks?: readonly Stack[]
   readonly numHeads: number
   readonly numKeyValueHeads: number
   readonly headDim: number
@@ -211,4 +224,21 @@ export function withGenerationConfig(config: ModelConfig, raw: RawConfig): Model
   const [bosTokenId = config.bosTokenId] = readTokenIds(raw, 'bos_token_id')
   const [padTokenId = config.padTokenId] = readTokenIds(raw, 'pad_token_id')
   return { ...config, bosTokenId, padTokenId, eosTokenIds: eosTokenIds.length > 0 ? eosTokenIds : config.eosTokenIds }
+}
+
+/** The stacks of a model, in the order in which hidden states pass them. */
+function stacksOf({ stacks, numBlocks }: Pick<ModelConfig, 'stacks' | 'numBlocks'>): readonly Stack[] {
+  return stacks ?? [{ name: 'decoder', blocks: { first: 0, end: numBlocks } }]
+}
+
+/** The stack that a block belongs to. */
+export function stackOf(config: Pick<ModelConfig, 'stacks' | 'numBlocks'>, block: number): Stack {
+  const found = stacksOf(config).find(({ blocks: { first, end } }) => first <= block && block < end)
+  if (found === undefined) throw new SwarmError('INTERNAL', `no stack has block ${block}`)
+  return found
+}
+
+/** The stack of this name, if the model has one. */
+export function stackNamed(config: Pick<ModelConfig, 'stacks' | 'numBlocks'>, name: Stack['name']): Stack | undefined {
+  return stacksOf(config).find(stack => stack.name === name)
 }

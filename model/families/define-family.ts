@@ -4,6 +4,7 @@ import type { ModelConfig } from '../config/config.ts'
 import type { Family, TokenHead } from '../family.ts'
 import { portModulesOf } from '../spans/blocks.ts'
 import { clientGraphs } from '../spans/client-graphs.ts'
+import { crossSpan } from '../spans/cross-span.ts'
 import { decodeSpan } from '../spans/decode-span.ts'
 import type { FamilyDescription } from '../spans/description.ts'
 import { blockBiasesOf, blockTensorsOf, clientTensorsOf } from '../spans/expected-tensors.ts'
@@ -29,14 +30,15 @@ export function defineFamily<C extends ModelConfig>(description: FamilyDescripti
     clientTensors: config => clientTensorsOf(description, own(config)),
     clientTensorNames: config => description.clientTensorNames(own(config)),
     defaultTargets: description.defaultTargets,
-    linearModules: config => description.linearModules(own(config)),
+    linearModules: (config, block) => description.linearModules(own(config), block),
     clientLinearModules: config => description.clientLinearModules?.(own(config)) ?? [],
     blockParameters: config => description.blockParameters?.(own(config)) ?? [],
-    portModules: config => portModulesOf(description, own(config)),
+    portModules: (config, block) => portModulesOf(description, own(config), block),
     blockBiases: (config, block) => blockBiasesOf(description, own(config), block),
-    moduleWeightName: (block, module) => `${description.blockPath(block)}.${module}`,
+    moduleWeightName: (config, block, module) => `${description.blockPath(block, own(config))}.${module}`,
     forwardSpan: (config, options) => forwardSpan(description, own(config), options),
     decodeSpan: (config, options) => decodeSpan(description, own(config), options),
+    crossSpan: (config, options) => crossSpan(description, own(config), options),
     embed: (config, options) => client.embed(own(config), options),
     embeddingScale: config => description.embeddingScale?.(own(config)) ?? 1,
     enter: (config, options) => client.enter(own(config), options),
@@ -46,6 +48,7 @@ export function defineFamily<C extends ModelConfig>(description: FamilyDescripti
     featureWidth: config => description.embeddingWidth?.(own(config)) ?? config.hiddenSize,
     classifier: (config, options) => client.classifier(own(config), options),
     tokenHead: description.tokenHead ?? genericTokenHead,
+    taskHead: (config, task) => description.taskHead?.(own(config), task) ?? null,
     rotaryTables: (config, positions, length) => description.rotaryTables(own(config), positions, length)
   }
 }

@@ -16,8 +16,10 @@ export interface AttentionKind {
   readonly scale?: number
   /** scores become softcap * tanh(score / softcap) (Gemma 2, arXiv 2408.00118, section 2) */
   readonly softcap?: number
-  /** tokens that a token sees, itself and those before it; default all */
+  /** tokens that a token sees, itself and those before it; with `bothWays` those at most this far away on either side. Default all */
   readonly window?: number
+  /** tokens see those after them too, as in an encoder. Default false */
+  readonly bothWays?: boolean
   /** one key/value head for each head; what counts is the key's position */
   readonly alibi?: Alibi
   /** default none */
@@ -82,8 +84,8 @@ export function positionBias(g: GraphBuilder, alibi: Alibi, positions: Value): V
 }
 
 /** The same for all kinds of attention that see the same and are biased the same way. */
-export function biasKey({ window, alibi }: AttentionKind): string {
-  return JSON.stringify([window, alibi])
+export function biasKey({ window, alibi, bothWays }: AttentionKind): string {
+  return JSON.stringify([window, alibi, bothWays])
 }
 
 /**

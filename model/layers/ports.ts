@@ -99,14 +99,14 @@ export interface BlockPorts {
 
 /** What ports of a model's blocks may name. */
 export interface PortSites {
-  readonly modules: readonly LinearModule[]
+  modulesOf(block: number): readonly LinearModule[]
   biasesOf(block: number): readonly BlockBias[]
 }
 
 /** Throws INVALID_ARGUMENT, with the names there are, for a module that is none of the block or has no bias. */
-function checkModule(name: string, { kind, block, module }: ParsedPort, { modules, biasesOf }: PortSites): void {
+function checkModule(name: string, { kind, block, module }: ParsedPort, { modulesOf, biasesOf }: PortSites): void {
   if (module === undefined) return
-  const known = (kind === 'bias' ? biasesOf(block) : modules).map(each => each.name)
+  const known = (kind === 'bias' ? biasesOf(block) : modulesOf(block)).map(each => each.name)
   if (known.includes(module)) return
   const what = kind === 'bias' ? 'a module with a bias' : 'a module'
   throw new SwarmError('INVALID_ARGUMENT', `port '${name}': expected ${what} of ${known.join(', ') || 'none'}`)
@@ -150,7 +150,7 @@ export function declarePorts(
   options: SpanOptions
 ): (block: number) => BlockPorts {
   const groups = groupPorts(options.ports, options.blocks, sites)
-  const { modules, biasesOf } = sites
+  const { modulesOf, biasesOf } = sites
   const declared = new Map<number, BlockPorts>()
   for (let block = options.blocks.first; block < options.blocks.end; block++) {
     const ports = groups.get(block) ?? []
@@ -158,7 +158,7 @@ export function declarePorts(
       ports.some(port => port.kind === kind && port.module === name && (part ?? port.part) === port.part)
     const lora = new Map<string, LoraPort>()
     const scale = new Map<string, ScalePort>()
-    for (const { name, inFeatures, outFeatures, undropped } of modules) {
+    for (const { name, inFeatures, outFeatures, undropped } of modulesOf(block)) {
       if (isFilled('scale', name)) {
         const vector = (part: 'input' | 'output', size: number): Value | undefined =>
           isFilled('scale', name, part) ? g.input(portName.scale(block, name, part), 'float32', [size]) : undefined

@@ -41,6 +41,20 @@ export function causal(g: GraphBuilder, query: Value, key: Value, window?: numbe
   return g.And(before, g.Less(g.Sub(query, key), g.constant(window, 'int64')))
 }
 
+/** Whether a query may see a key where tokens see both ways: at most `window` places away. Both broadcast. */
+export function near(g: GraphBuilder, query: Value, key: Value, window: number): Value {
+  const away = g.Sub(query, key)
+  const limit = g.constant(window, 'int64')
+  return g.And(g.LessOrEqual(away, limit), g.GreaterOrEqual(away, g.Neg(limit)))
+}
+
+/** Bias of attention both ways over unpadded tokens, [batch, 1, 1 or seq, seq]. */
+export function openBias(g: GraphBuilder, mask: Value, window?: number): Value {
+  const tokens = g.Unsqueeze(g.Cast(mask, { to: 'bool' }), [1, 2])
+  if (window === undefined) return scoreBias(g, tokens)
+  return scoreBias(g, g.And(near(g, g.Unsqueeze(indices(g, 'seq'), [1]), indices(g, 'seq'), window), tokens))
+}
+
 /**
  * Bias of causal attention over unpadded tokens, [batch, 1, rows, seq], rows ordered by token, then by repetition.
  */

@@ -1,4 +1,5 @@
 // The blocks of a span one after the other, whatever attention they are given.
+import { SwarmError } from '../../common/errors.ts'
 import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import type { ModelConfig } from '../config/config.ts'
@@ -13,6 +14,8 @@ export interface SpanContext {
   readonly portsOf: (block: number) => BlockPorts
   /** attention of a block */
   readonly attend: (block: number) => Attend
+  /** of blocks that cross-attend: queries [batch, seq, heads * headDim] to the mixed states of the encoder */
+  readonly cross?: (block: number, scope: BlockScope) => (query: Value) => Value
   /** index of every token in its sequence, int64 [seq] or [batch, seq]: prompts go to the first */
   readonly tokenIndices: () => Value
   /** see QuantizedWeight */
@@ -22,16 +25,17 @@ export interface SpanContext {
 /** Linear modules of a block, and the modules that its parameters are made of. */
 export function portModulesOf<C extends ModelConfig>(
   description: FamilyDescription<C>,
-  config: C
+  config: C,
+  block: number
 ): readonly LinearModule[] {
   const parameters = description.blockParameters?.(config) ?? []
-  return [...description.linearModules(config), ...parameters.flatMap(({ experts }) => experts.flat())]
+  return [...description.linearModules(config, block), ...parameters.flatMap(({ experts }) => experts.flat())]
 }
 
 /** What ports of this model's blocks may name. */
 export function portSites<C extends ModelConfig>(description: FamilyDescription<C>, config: C): PortSites {
   return {
-    modules: portModulesOf(description, config),
+    modulesOf: block => portModulesOf(description, config, block),
     biasesOf: block => blockBiasesOf(description, config, block)
   }
 }
@@ -43,9 +47,8 @@ export function throughBlocks<C extends ModelConfig>(
   config: C,
   { blocks, precision = 'float32' }: Pick<SpanOptions, 'blocks' | 'precision'>,
   hidden: Value,
-  { portsOf, attend, tokenIndices, packed }: SpanContext
+  { portsOf, attend, cross, tokenIndices, packed }: SpanContext
 ): Value {
-  const modules = portModulesOf(description, config)
   let selector: Value | undefined
   const prompted = (x: Value, { prompt }: BlockPorts): Value => {
     if (prompt === undefined) return x
@@ -56,10 +59,15 @@ export function throughBlocks<C extends ModelConfig>(
   for (let block = blocks.first; block < blocks.end; block++) {
     const ports = portsOf(block)
     x = g.scoped(`block.${block}`, () => {
-      const prefix = `${description.blockPath(block)}.`
+      const modules = portModulesOf(description, config, block)
+      const prefix = `${description.blockPath(block, config)}.`
       const tensors = blockTensorsOf(description, config, block)
       const scope = new BlockScope(g, tensors, { block, prefix, modules, ports, precision, packed })
-      return description.block({ g, config, scope, attend: attend(block) }, prompted(x, ports))
+      const attendCross = (query: Value): Value => {
+        if (cross === undefined) throw new SwarmError('INTERNAL', `block ${block} has no encoder to attend to`)
+        return cross(block, scope)(query)
+      }
+      return description.block({ g, config, scope, attend: attend(block), attendCross }, prompted(x, ports))
     })
   }
   return x

@@ -6,6 +6,8 @@ import type {
   BlockParameter,
   ClientTensorNames,
   ExpectedTensor,
+  HeadDescription,
+  HeadTask,
   LinearModule,
   PositionTables,
   TokenHead
@@ -21,6 +23,8 @@ export interface BlockContext<C extends ModelConfig> {
   readonly config: C
   readonly scope: BlockScope
   readonly attend: Attend
+  /** Mixes the encoder's states into queries [batch, seq, heads * headDim]; only for blocks that cross-attend. */
+  readonly attendCross: (query: Value) => Value
 }
 
 export interface ClientContext<C extends ModelConfig> {
@@ -32,9 +36,9 @@ export interface ClientContext<C extends ModelConfig> {
 export interface FamilyDescription<C extends ModelConfig = ModelConfig> {
   readonly modelTypes: readonly string[]
   parseConfig(raw: RawConfig): C
-  /** what names of a block's tensors begin with, without the last dot: `model.layers.3` */
-  blockPath(block: number): string
-  linearModules(config: C): readonly LinearModule[]
+  /** what names of a block's tensors begin with, without the last dot: `model.layers.3`, `encoder.block.3` */
+  blockPath(block: number, config: C): string
+  linearModules(config: C, block: number): readonly LinearModule[]
   /** default none */
   clientLinearModules?(config: C): readonly LinearModule[]
   /** default: none */
@@ -42,13 +46,20 @@ export interface FamilyDescription<C extends ModelConfig = ModelConfig> {
   /** of PEFT's utils/constants.py */
   readonly defaultTargets: readonly string[]
   /** linear modules that have a bias, by name */
-  biasedModules(config: C): readonly string[]
+  biasedModules(config: C, block: number): readonly string[]
   /** tensors of a block beside those of its linear modules, by their path in it */
   otherTensors(config: C, block: number): readonly ExpectedTensor[]
+  /** tensors that all blocks of a stack use, by their whole names: a table of biases that one block owns. Default none */
+  sharedTensors?(config: C, block: number): readonly ExpectedTensor[]
   /** how a block attends */
   attention(config: C, block: number): AttentionKind
   /** hidden [batch, seq, hidden] -> the same */
   block(context: BlockContext<C>, hidden: Value): Value
+  /** Keys and values of a block's cross attention from the encoder's hidden states [batch, source, hidden], each [batch, source, heads * headDim]. */
+  crossProjections?(
+    context: Pick<BlockContext<C>, 'g' | 'config' | 'scope'>,
+    encoderHidden: Value
+  ): Pick<Projections, 'key' | 'value'>
   clientTensorNames(config: C): ClientTensorNames
   /** tensors of the client beside embedding and head */
   clientTensors(config: C): readonly ExpectedTensor[]
@@ -63,6 +74,8 @@ export interface FamilyDescription<C extends ModelConfig = ModelConfig> {
   leave(context: ClientContext<C>, hidden: Value): Value
   /** What becomes of the product. */
   finish?(context: ClientContext<C>, logits: Value): Value
+  /** heads of tasks, where transformers has a class of the family for them */
+  taskHead?(config: C, task: HeadTask): HeadDescription | null
   /** default: as Hugging Face's GenericForTokenClassification */
   readonly tokenHead?: TokenHead
   rotaryTables(config: C, positions: number, length?: number): PositionTables

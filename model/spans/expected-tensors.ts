@@ -9,17 +9,19 @@ export function blockTensorsOf<C extends ModelConfig>(
   config: C,
   block: number
 ): readonly ExpectedTensor[] {
-  const biased = description.biasedModules(config)
-  const linears = description.linearModules(config).flatMap(({ name, inFeatures, outFeatures, transposed }) => {
+  const biased = description.biasedModules(config, block)
+  const linears = description.linearModules(config, block).flatMap(({ name, inFeatures, outFeatures, transposed }) => {
     const shape = transposed ? [inFeatures, outFeatures] : [outFeatures, inFeatures]
     const weight = { name: `${name}.weight`, shape }
     return biased.includes(name) ? [weight, { name: `${name}.bias`, shape: [outFeatures] }] : [weight]
   })
-  const path = description.blockPath(block)
-  return [...description.otherTensors(config, block), ...linears].map(({ name, shape }) => ({
+  const path = description.blockPath(block, config)
+  const own = [...description.otherTensors(config, block), ...linears].map(({ name, shape }) => ({
     name: `${path}.${name}`,
     shape
   }))
+  const shared = description.sharedTensors?.(config, block) ?? []
+  return [...own, ...shared.filter(({ name }) => !own.some(each => each.name === name))]
 }
 
 const biasEnd = '.bias'
@@ -30,9 +32,9 @@ export function blockBiasesOf<C extends ModelConfig>(
   config: C,
   block: number
 ): readonly BlockBias[] {
-  const prefix = `${description.blockPath(block)}.`
+  const prefix = `${description.blockPath(block, config)}.`
   return blockTensorsOf(description, config, block)
-    .filter(({ name }) => name.endsWith(biasEnd))
+    .filter(({ name }) => name.startsWith(prefix) && name.endsWith(biasEnd))
     .map(({ name, shape }) => ({ name: name.slice(prefix.length, -biasEnd.length), size: shape[0]! }))
 }
 

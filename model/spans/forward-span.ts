@@ -13,7 +13,7 @@ import {
 } from '../layers/attention.ts'
 import { declarePorts, type PrefixPort } from '../layers/ports.ts'
 import { rotaryInputs, rotate } from '../layers/rotary.ts'
-import { causal, causalBias, indices, maskedPositions, rowIndices, scoreBias } from '../layers/sequence.ts'
+import { causal, causalBias, indices, maskedPositions, openBias, rowIndices, scoreBias } from '../layers/sequence.ts'
 import { portSites, throughBlocks } from './blocks.ts'
 import type { Attend, FamilyDescription } from './description.ts'
 
@@ -40,9 +40,9 @@ class Biases {
     return bias
   }
 
-  #plain({ window, alibi }: AttentionKind, positions = this.#positions): Value {
+  #plain({ window, alibi, bothWays }: AttentionKind, positions = this.#positions): Value {
     const g = this.#g
-    const bias = causalBias(g, this.#mask, this.#repeat, window)
+    const bias = bothWays ? openBias(g, this.#mask, window) : causalBias(g, this.#mask, this.#repeat, window)
     return alibi === undefined ? bias : g.Add(bias, positionBias(g, alibi, g.Unsqueeze(positions, [1, 2])))
   }
 
@@ -55,7 +55,8 @@ class Biases {
     const bias = alibi === undefined ? this.of(kind, false) : this.#plain(kind, g.Add(this.#positions, first))
     const places = g.Sub(indices(g, 'prefix'), first)
     const rows = g.Unsqueeze(rowIndices(g, this.#repeat), [1])
-    const visible = kind.window === undefined ? g.constant(0) : scoreBias(g, causal(g, rows, places, kind.window))
+    const visible =
+      kind.window === undefined || kind.bothWays ? g.constant(0) : scoreBias(g, causal(g, rows, places, kind.window))
     const before = alibi === undefined ? visible : g.Add(visible, positionBias(g, alibi, indices(g, 'prefix')))
     return g.Concat([g.Expand(before, ['batch', bias.shape[1]!, bias.shape[2]!, 'prefix']), bias], { axis: 3 })
   }

@@ -25,9 +25,9 @@ function quantizable(
   precision: Precision
 ): (tensor: ExpectedTensor, block: number) => Quantizable | null {
   const { config, family } = checkpoint
-  const modules = family.linearModules(config)
   return (tensor, block) => {
-    const module = modules.find(({ name }) => `${family.moduleWeightName(block, name)}.weight` === tensor.name)
+    const modules = family.linearModules(config, block)
+    const module = modules.find(({ name }) => `${family.moduleWeightName(config, block, name)}.weight` === tensor.name)
     const transposed = module?.transposed ?? false
     const sizes = matrixSizes(tensor, transposed)
     const quantization = sizes && quantizationOf(precision, sizes, module)

@@ -20,8 +20,10 @@ type WireFields = Fields<swarmtune.v1.Announcement.$Properties>
 /** An announcement as on the wire, with the peer id and the state as texts. */
 export type Announcement = Omit<
   WireFields,
-  'peerId' | 'state' | 'trips' | 'requestBytes' | 'serverName' | 'protocols' | 'device' | 'region'
+  'peerId' | 'state' | 'trips' | 'requestBytes' | 'serverName' | 'protocols' | 'device' | 'region' | 'encoderBlocks'
 > & {
+  /** so many of the model's blocks, the first ones, are an encoder's; absent: none */
+  readonly encoderBlocks?: number
   /** the operator's name for the server; absent: not announced */
   readonly serverName?: string
   /** what computes, `CPU, 8 threads`; absent: not announced */
@@ -127,6 +129,8 @@ function checkFields(announcement: Announcement, now: number): void {
   for (const rate of [announcement.forwardRate, announcement.decodeRate]) {
     if (!(rate >= 0 && Number.isFinite(rate))) reject(`a rate of ${rate}`)
   }
+  const { encoderBlocks = 0 } = announcement
+  if (encoderBlocks > totalBlocks) reject(`${encoderBlocks} blocks of an encoder in ${totalBlocks}`)
   const { queueMs, trainingQueueMs, trips } = announcement
   for (const ms of [queueMs, trainingQueueMs]) if (!(ms >= 0 && Number.isFinite(ms))) reject(`a queue of ${ms} ms`)
   if (trips.length > maxTrips) reject(`${trips.length} round trips`)
@@ -156,7 +160,8 @@ function decode(payload: Uint8Array): Omit<Announcement, 'peerId'> & { readonly 
   } catch (error) {
     reject(`it does not decode (${messageOf(error)})`)
   }
-  const { peerId, requestBytes, serverName, device, region, modelName, dtype, version, protocols, ...fields } = plain
+  const { peerId, requestBytes, serverName, device, region, modelName, dtype, version, protocols, ...others } = plain
+  const { encoderBlocks, ...fields } = others
   const state = serverStates[fields.state] ?? reject(`unknown state ${fields.state}`)
   for (const key of ['sequence', 'expiresAt', 'cacheBytesFree', 'requestBytes'] as const) {
     if (!Number.isSafeInteger(plain[key])) reject(`${key} is above 2^53 - 1`)
@@ -167,6 +172,7 @@ function decode(payload: Uint8Array): Omit<Announcement, 'peerId'> & { readonly 
     modelName: escapeName(modelName),
     dtype: escapeName(dtype),
     version: escapeName(version),
+    ...(encoderBlocks > 0 && { encoderBlocks }),
     ...(requestBytes > 0 && { requestBytes }),
     ...(serverName !== '' && { serverName: escapeName(serverName) }),
     ...(device !== '' && { device: escapeName(device) }),

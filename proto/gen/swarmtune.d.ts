@@ -2533,6 +2533,9 @@ export namespace swarmtune {
             /** Announcement region. */
             region: string;
 
+            /** Announcement encoderBlocks. */
+            encoderBlocks: number;
+
             /**
              * Creates a new Announcement instance using the specified properties.
              * @param [properties] Properties to set
@@ -2654,6 +2657,9 @@ export namespace swarmtune {
 
                 /** Announcement region */
                 region?: (string|null);
+
+                /** Announcement encoderBlocks */
+                encoderBlocks?: (number|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

@@ -4343,6 +4343,7 @@ export const swarmtune = $root.swarmtune = (() => {
             Announcement.prototype.protocols = $util.emptyArray;
             Announcement.prototype.device = "";
             Announcement.prototype.region = "";
+            Announcement.prototype.encoderBlocks = 0;
 
             Announcement.create = function(properties) {
                 return new Announcement(properties);
@@ -4404,6 +4405,8 @@ export const swarmtune = $root.swarmtune = (() => {
                     writer.uint32(178).string(message.device);
                 if (message.region != null && $Object.hasOwnProperty.call(message, "region") && message.region !== "")
                     writer.uint32(186).string(message.region);
+                if (message.encoderBlocks != null && $Object.hasOwnProperty.call(message, "encoderBlocks") && message.encoderBlocks !== 0)
+                    writer.uint32(192).uint32(message.encoderBlocks);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -4641,6 +4644,15 @@ export const swarmtune = $root.swarmtune = (() => {
                                 delete message.region;
                             continue;
                         }
+                    case 24: {
+                            if (wireType !== 0)
+                                break;
+                            if (value = reader.uint32())
+                                message.encoderBlocks = value;
+                            else
+                                delete message.encoderBlocks;
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -4806,6 +4818,9 @@ export const swarmtune = $root.swarmtune = (() => {
                 if (object.region != null)
                     if (typeof object.region !== "string" || object.region.length)
                         message.region = $String(object.region);
+                if (object.encoderBlocks != null)
+                    if ($Number(object.encoderBlocks) !== 0)
+                        message.encoderBlocks = object.encoderBlocks >>> 0;
                 return message;
             };
 
@@ -4865,6 +4880,7 @@ export const swarmtune = $root.swarmtune = (() => {
                     object.serverName = "";
                     object.device = "";
                     object.region = "";
+                    object.encoderBlocks = 0;
                 }
                 if (message.peerId != null && $Object.hasOwnProperty.call(message, "peerId"))
                     object.peerId = options.bytes === $String ? $util.base64.encode(message.peerId, 0, message.peerId.length) : options.bytes === $Array ? $Array.prototype.slice.call(message.peerId) : message.peerId;
@@ -4941,6 +4957,8 @@ export const swarmtune = $root.swarmtune = (() => {
                     object.device = message.device;
                 if (message.region != null && $Object.hasOwnProperty.call(message, "region"))
                     object.region = message.region;
+                if (message.encoderBlocks != null && $Object.hasOwnProperty.call(message, "encoderBlocks"))
+                    object.encoderBlocks = message.encoderBlocks;
                 return object;
             };
 

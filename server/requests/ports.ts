@@ -29,7 +29,7 @@ function expectedShape(port: ParsedPort, { config, family }: Model): readonly Si
   if (port.kind === 'bias') {
     return [family.blockBiases(config, port.block).find(({ name }) => name === port.module)!.size]
   }
-  const { inFeatures, outFeatures } = family.portModules(config).find(({ name }) => name === port.module)!
+  const { inFeatures, outFeatures } = family.portModules(config, port.block).find(({ name }) => name === port.module)!
   if (port.kind === 'scale') return [port.part === 'input' ? inFeatures : outFeatures]
   const rank = { name: 'rank', most: maxLoraRank }
   return port.part === 'A' ? [rank, inFeatures] : [outFeatures, rank]
@@ -57,7 +57,7 @@ export function checkPorts<T extends Shaped>(
   const names = entries.map(([name]) => name)
   const { config, family } = model
   groupPorts(names, blocks, {
-    modules: family.portModules(config),
+    modulesOf: block => family.portModules(config, block),
     biasesOf: block => family.blockBiases(config, block)
   })
   for (const [name, { dtype, shape }] of entries) {

@@ -138,7 +138,7 @@ suite('families', () => {
       await saveAdapter(method, adapter, { baseModel: base.path })
       const { folder, merged } = await exported(t, base.path, adapter, { dtype: 'float32' })
       const outside = base.family.clientLinearModules(base.config).length
-      assert.equal(merged, base.config.numBlocks * base.family.portModules(base.config).length + outside)
+      assert.equal(merged, base.config.numBlocks * base.family.portModules(base.config, 0).length + outside)
       const expected = await logitsOf(base.path, adapter)
       assert.ok(difference(expected, await logitsOf(base.path)) > 1e-2)
       assert.ok(difference(await logitsOf(folder), expected) < 1e-4)
@@ -168,7 +168,7 @@ suite('every kind of port that changes weights', () => {
           Float32Array.from({ length: size }, (_, i) => 1 + Math.cos(i) / 2)
         )
       const ports: Record<string, Float32Tensor> = {}
-      for (const { name, inFeatures, outFeatures } of family.linearModules(config)) {
+      for (const { name, inFeatures, outFeatures } of family.linearModules(config, 0)) {
         ports[portName.lora(1, name, 'A')] = float32([1, inFeatures], vector(inFeatures).data)
         ports[portName.lora(1, name, 'B')] = float32(
           [outFeatures, 1],
@@ -178,7 +178,7 @@ suite('every kind of port that changes weights', () => {
         ports[portName.scale(1, name, 'output')] = vector(outFeatures)
       }
       for (const { name, size } of family.blockBiases(config, 0)) ports[portName.bias(0, name)] = vector(size)
-      const [first] = family.linearModules(config)
+      const [first] = family.linearModules(config, 0)
       ports[portName.scale(0, first!.name, 'output')] = vector(first!.outFeatures)
       const folder = join(await temporaryFolder(t), 'merged')
       const method = { virtualTokens: 0, ports: () => ports }

@@ -77,7 +77,7 @@ export function loraPorts(
   const ports: Record<string, Float32Tensor> = {}
   for (let block = blocks.first; block < blocks.end; block++) {
     for (const [index, module] of modules.entries()) {
-      const { inFeatures, outFeatures } = family.linearModules(config).find(({ name }) => name === module)!
+      const { inFeatures, outFeatures } = family.linearModules(config, 0).find(({ name }) => name === module)!
       const seed = 1000 * block + index
       ports[portName.lora(block, module, 'A')] = randomTensor(seed, [rank, inFeatures], 0.3)
       ports[portName.lora(block, module, 'B')] = randomTensor(seed + 500, [outFeatures, rank], 0.3)

@@ -37,6 +37,8 @@ export interface PassGradients {
   readonly hidden: Float32Tensor
   /** of each port, under the port's name */
   readonly ports: NamedTensors
+  /** of the encoder's hidden states, [batch, source, hidden], where the blocks attended to them */
+  readonly encoder?: Float32Tensor
 }
 
 export interface SpanCaller {

@@ -1,12 +1,15 @@
 // The session of a generation: its path through the swarm, as the generating code sees it.
 import type { Float32Tensor } from '../../../common/tensor.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
+import type { EncoderStates } from '../passes/encoder-states.ts'
 import type { Hop } from '../routing/routing.ts'
 
 export interface SessionOptions {
   readonly batch: number
   /** most positions that a row may reach, prompts included */
   readonly maxLength: number
+  /** what blocks of a decoder attend to, held by the servers for the session; needed for those that cross-attend */
+  readonly encoder?: EncoderStates
   /** of adapters, held by the servers for the session */
   readonly ports?: NamedTensors
   readonly signal?: AbortSignal

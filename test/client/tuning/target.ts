@@ -2,13 +2,16 @@
 import type { TuningTarget } from '../../../client/tuning/index.ts'
 import { float32 } from '../../../common/tensor.ts'
 
+const modules = [
+  { name: 'self_attn.q_proj', inFeatures: 64, outFeatures: 64 },
+  { name: 'self_attn.v_proj', inFeatures: 64, outFeatures: 16 },
+  { name: 'mlp.up_proj', inFeatures: 64, outFeatures: 96 },
+  { name: 'mlp.down_proj', inFeatures: 96, outFeatures: 64 }
+]
+
 export const target: TuningTarget = {
-  modules: [
-    { name: 'self_attn.q_proj', inFeatures: 64, outFeatures: 64 },
-    { name: 'self_attn.v_proj', inFeatures: 64, outFeatures: 16 },
-    { name: 'mlp.up_proj', inFeatures: 64, outFeatures: 96 },
-    { name: 'mlp.down_proj', inFeatures: 96, outFeatures: 64 }
-  ],
+  modules,
+  modulesOf: () => modules,
   numBlocks: 12,
   hiddenSize: 64,
   vocabSize: 10,

@@ -90,7 +90,7 @@ for (const [family, models] of Object.entries(familyModels)) {
       test('every adapter port with its gradients, also over a span split in two', async context => {
         const { checkpoint, feeds, ports, expected } = await readFamilyCase(model, 'ports')
         const { config, family } = checkpoint
-        const modules = family.linearModules(config).length
+        const modules = family.linearModules(config, 0).length
         assert.equal(ports.length, config.numBlocks * (2 * modules + 1 + 2))
         const run = await runner(context, checkpoint)
         const whole = family.forwardSpan(config, { blocks: blocksOf(checkpoint), ports })
@@ -116,7 +116,7 @@ for (const [family, models] of Object.entries(familyModels)) {
       test('vectors multiplied onto and added to modules, with their gradients, also while decoding', async context => {
         const { checkpoint, feeds, ports, expected } = await readFamilyCase(model, 'vectors')
         const { config, family } = checkpoint
-        const modules = config.numBlocks * family.linearModules(config).length
+        const modules = config.numBlocks * family.linearModules(config, 0).length
         const biases = Array.from({ length: config.numBlocks }, (_, block) => family.blockBiases(config, block)).flat()
         assert.equal(ports.length, 2 * modules + biases.length)
         const run = await runner(context, checkpoint)
@@ -138,9 +138,11 @@ for (const [family, models] of Object.entries(familyModels)) {
         const { config, family } = await openCheckpoint(familyPath(model))
         const names = Array.from({ length: config.numBlocks }, (_, block) =>
           family
-            .linearModules(config)
+            .linearModules(config, 0)
             .flatMap(({ name }) =>
-              ['A', 'B'].map(part => `base_model.model.${family.moduleWeightName(block, name)}.lora_${part}.weight`)
+              ['A', 'B'].map(
+                part => `base_model.model.${family.moduleWeightName(config, block, name)}.lora_${part}.weight`
+              )
             )
         )
         assert.deepEqual(names.flat().sort(), (await readPeftNames(model)).sort())

@@ -35,7 +35,7 @@ function vectorPorts({ family, config }: Checkpoint, block: number): Tensors {
       Float32Array.from({ length: size }, () => mean + 0.3 * numbers.next().value!)
     )
   const scales = family
-    .linearModules(config)
+    .linearModules(config, 0)
     .flatMap(({ name, inFeatures, outFeatures }) => [
       [portName.scale(block, name, 'input'), vector(inFeatures, 1)] as const,
       [portName.scale(block, name, 'output'), vector(outFeatures, 1)] as const
