@@ -193,6 +193,7 @@ async function assemble(
     {
       model: identity,
       numBlocks: config.numBlocks,
+      stacks: config.stacks,
       hiddenSize: config.hiddenSize,
       // angles that depend on a sequence's length: its prompt must stay together
       wholeSteps: fixedPositions(config.rope) !== undefined,

@@ -83,7 +83,8 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     ...['models', 'peft.ts', 'export']
   ],
   'client/remote': [
-    ...['routing', 'passes/retry.ts', 'passes/codecs.ts', 'passes/span-request.ts', 'passes/hedge.ts'],
+    ...['routing', 'passes/retry.ts', 'passes/codecs.ts', 'passes/finite.ts', 'passes/encoder-states.ts'],
+    ...['passes/span-request.ts', 'passes/hedge.ts'],
     ...['passes/punctuality.ts', 'audited.ts', 'peers', 'passes', 'session']
   ],
   gateway: [

@@ -4,7 +4,7 @@ import { throwIfAborted } from '../../common/async.ts'
 import { SwarmError, toSwarmError } from '../../common/errors.ts'
 import { type Logger, silent } from '../../common/logger.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
-import type { Codec } from '../../proto/frame.ts'
+import type { Codec, NamedTensors } from '../../proto/frame.ts'
 import type { AuditedRequest, AuditedSession, AuditKind, AuditReport, Lie, ResultAuditor } from '../remote/audited.ts'
 import { describeHop, type PassGradients, type SpanRequest } from '../remote/passes/span-request.ts'
 import type { Peers } from '../remote/peers/peers.ts'
@@ -133,7 +133,9 @@ export class Auditor implements ResultAuditor {
         const wider = { ...ports, update: Math.max(ports.update, hidden.update) }
         return Math.max(
           hiddenDeviation(states, { ...wider, whole: hidden.whole + ports.whole }),
-          portsDeviation(claimed.ports, reference.ports, wider)
+          portsDeviation(claimed.ports, reference.ports, wider),
+          // apart from the ports: beside its length theirs could be too small to count
+          portsDeviation(ofEncoder(claimed), ofEncoder(reference), wider)
         )
       }
     }
@@ -357,6 +359,11 @@ export class Auditor implements ResultAuditor {
 
 function isLie(verdict: Examination['verdict'] | null): boolean {
   return verdict === 'lied' || verdict === 'both lied'
+}
+
+/** The gradient of the encoder's hidden states by a name, as those of ports are compared. */
+function ofEncoder({ encoder }: PassGradients): NamedTensors {
+  return encoder === undefined ? {} : { encoder_hidden: encoder }
 }
 
 /** Values at padding are undefined. */

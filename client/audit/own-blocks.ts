@@ -6,7 +6,11 @@ import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { portsOf } from '../../model/layers/ports.ts'
 import { blockWeights } from '../../model/weights/block-weights.ts'
 import { createSession } from '../../runtime/session.ts'
+import { encoderOfRows } from '../remote/passes/encoder-states.ts'
 import type { SpanRequest } from '../remote/passes/span-request.ts'
+
+const ones = (shape: readonly [number, number]): Tensor<'int64'> =>
+  int64(shape, new Array<number>(shape[0] * shape[1]).fill(1))
 
 export class OwnBlocks {
   readonly #checkpoint: Checkpoint
@@ -25,7 +29,7 @@ export class OwnBlocks {
   async forward(
     blocks: BlockRange,
     hidden: Float32Tensor,
-    { mask, ports, signal }: SpanRequest
+    { mask, encoder, ports, signal }: SpanRequest
   ): Promise<Float32Tensor> {
     const { config, family } = this.#checkpoint
     const [batch, seq] = hidden.shape as [number, number]
@@ -34,6 +38,7 @@ export class OwnBlocks {
     const tables = Object.entries(family.rotaryTables(config, before + seq)).map(([name, { shape, data }]) => {
       return [name, float32([seq, shape[1]!], data.subarray(before * shape[1]!))] as const
     })
+    const attended = encoder && encoderOfRows(encoder, batch)
     let current = hidden
     for (let block = blocks.first; block < blocks.end; block++) {
       signal?.throwIfAborted()
@@ -50,7 +55,11 @@ export class OwnBlocks {
       const known: Readonly<Record<string, Tensor>> = {
         ...Object.fromEntries(tables),
         ...own,
-        mask: mask ?? int64([batch, seq], new Array<number>(batch * seq).fill(1)),
+        mask: mask ?? ones([batch, seq]),
+        ...(attended && {
+          encoder_hidden: attended.hidden,
+          encoder_mask: attended.mask ?? ones([batch, attended.hidden.shape[1]!])
+        }),
         hidden: current
       }
       const feeds = graph.inputs.map(({ name }) => [name, known[name]!] as const)

@@ -4,6 +4,7 @@ import { type Float32Tensor, int64 } from '../../common/tensor.ts'
 import { portsOf } from '../../model/layers/ports.ts'
 import type { Network } from '../../network/network.ts'
 import type { Codec, NamedTensors } from '../../proto/frame.ts'
+import { addEncoderGradients } from '../remote/passes/encoder-states.ts'
 import {
   type PassGradients,
   requestBackward,
@@ -43,13 +44,15 @@ export async function recomputeBackward(
   for (const hop of route.slice(0, -1)) inputs.push(await recomputeForward(caller, [hop], inputs.at(-1)!, request))
   let hidden = gradient
   let ports: NamedTensors = {}
+  let encoder: Float32Tensor | undefined
   for (const [index, hop] of [...route.entries()].reverse()) {
     const pass = { hidden: inputs[index]!, residualId: '', request: ownOf(request, hop) }
     const result = await requestBackward(caller, hop, pass, hidden, request.signal)
     hidden = result.hidden
     ports = { ...ports, ...result.ports }
+    encoder = addEncoderGradients(encoder, result.encoder)
   }
-  return { hidden, ports }
+  return { hidden, ports, ...(encoder && { encoder }) }
 }
 
 /** Asks for passes and opens sessions. */
@@ -75,13 +78,13 @@ async function throughSession(
   { network, model, timeoutMs, addressesOf }: AuditCaller,
   hop: Hop,
   hidden: Float32Tensor,
-  { mask, ports, signal = new AbortController().signal }: SpanRequest,
+  { mask, encoder, ports, signal = new AbortController().signal }: SpanRequest,
   codec: Codec
 ): Promise<Float32Tensor> {
   const [batch, seq] = hidden.shape as [number, number, number]
   const lengths = tokensOfRows(mask, batch, seq)
   const session = crypto.getRandomValues(new Uint8Array(16))
-  const init = { model, codec, batch, maxLength: seq, ports }
+  const init = { model, codec, batch, maxLength: seq, encoder, ports }
   // an audit's failures are the examiner's to judge
   const peers = { addressesOf, fail() {} }
   const place = { previous: '', next: null }

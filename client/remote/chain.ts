@@ -10,13 +10,14 @@ import type { BlockRange } from '../../common/range.ts'
 import { joinRows, rowsOf, splitRows } from '../../common/rows.ts'
 import { bytesOf, type Float32Tensor, type Tensor } from '../../common/tensor.ts'
 import { KiB } from '../../common/units.ts'
+import { type Stack, stackNamed, stackOf } from '../../model/config/config.ts'
 import { portsOf } from '../../model/layers/ports.ts'
 import type { Network } from '../../network/network.ts'
 import type { Dropout, NamedTensors } from '../../proto/frame.ts'
 import { requestTimeoutMs } from '../../proto/limits.ts'
 import type { AuditReport, ResultAuditor } from './audited.ts'
 import { type CodecOption, type Codecs, resolveCodecs } from './passes/codecs.ts'
-import type { EncoderStates } from './passes/encoder-states.ts'
+import { checkEncoder, type EncoderStates, encoderRows } from './passes/encoder-states.ts'
 import { Passes, type RemoteBackwardOptions } from './passes/passes.ts'
 import { sumPorts } from './passes/ports.ts'
 import { defaultRetryDelaysMs, retry } from './passes/retry.ts'
@@ -75,6 +76,8 @@ export interface RemoteInit {
   /** identity of the model */
   readonly model: string
   readonly numBlocks: number
+  /** default: one decoder of all blocks */
+  readonly stacks?: readonly Stack[]
   readonly hiddenSize: number
   /** bytes of KV cache that one position of one row takes in one block */
   readonly cacheBytesPerPosition: number
@@ -91,6 +94,15 @@ export interface RemoteInit {
 }
 
 const defaultSubBatchTokens = 1024
+
+/** What is sent of a batch. */
+interface BatchShape {
+  readonly batch: number
+  readonly sequence: number
+  /** positions of the encoder that each row attends to; 0: none */
+  readonly source: number
+  readonly ports: NamedTensors
+}
 
 /** Dropout of one part of a batch: its own seed, since masks are made by position within a request. */
 function dropoutOf(dropout: RemoteForwardOptions['dropout'], part: number): Dropout | null {
@@ -150,10 +162,24 @@ export class RemoteSequential implements RemoteBlocks {
   }
 
   /**
+   * The blocks of one stack: `encoder`, or `decoder`. Throws INVALID_ARGUMENT if these blocks have none of it.
+   */
+  stack(name: Stack['name']): RemoteSequential {
+    const found = stackNamed(this.#init, name)
+    const first = Math.max(this.blocks.first, found?.blocks.first ?? 0)
+    const end = Math.min(this.blocks.end, found?.blocks.end ?? 0)
+    if (first >= end) {
+      throw new SwarmError('INVALID_ARGUMENT', `blocks.stack: these blocks have no ${name}`)
+    }
+    return new RemoteSequential(this.#components, this.#init, { first, end })
+  }
+
+  /**
    * Hidden states [batch, seq, hidden] through the blocks, in parts of about `subBatchTokens` tokens that are in flight
    * together, over all servers that help. How a batch is cut, and the order in which its parts' gradients are added,
    * depend on the batch alone: if servers compute alike, results depend neither on the servers nor on timing. A failed
-   * server is replaced, a few times. Throws BLOCKS_UNAVAILABLE, the last server's error, ABORTED.
+   * server is replaced, a few times. The blocks are of one stack; those of a decoder that cross-attends need `encoder`, whose
+   * gradient `backward` then gives too. Throws BLOCKS_UNAVAILABLE, the last server's error, ABORTED.
    */
   async forward(hidden: Float32Tensor, options: RemoteForwardOptions = {}): Promise<ForwardPass> {
     checkOptions('blocks.forward', options, {
@@ -170,10 +196,15 @@ export class RemoteSequential implements RemoteBlocks {
     if (mask !== undefined && mask.shape.join() !== [batch, sequence].join()) {
       throw new SwarmError('INVALID_ARGUMENT', `mask: expected [${batch}, ${sequence}], found [${mask.shape}]`)
     }
-    const { parts, routes } = await this.#plan({ batch, sequence, ports }, signal)
+    const { encoder } = options
+    this.#checkStack(encoder, 'forward')
+    if (encoder) checkEncoder(encoder, { batch, hiddenSize: this.#init.hiddenSize, shared: false })
+    const source = encoder?.hidden.shape[1] ?? 0
+    const { parts, routes } = await this.#plan({ batch, sequence, source, ports }, signal)
     const results = await runTogether(parts, signal, async ({ first, end }, part, cancelled) => {
       const request = {
         mask: mask && rowsOf(mask, first, end),
+        encoder: encoder && encoderRows(encoder, first, end),
         ports,
         dropout: dropoutOf(options.dropout, part),
         keepResiduals,
@@ -189,7 +220,7 @@ export class RemoteSequential implements RemoteBlocks {
     return {
       hidden: joinRows(results.map(result => result.hidden)),
       backward: async (gradient, backwardOptions = {}) => {
-        checkOptions('blocks.backward', backwardOptions, { inputGradient: true, signal: true })
+        checkOptions('blocks.backward', backwardOptions, { inputGradient: true, encoderGradient: true, signal: true })
         if (gradient.shape.join() !== hidden.shape.join()) {
           throw new SwarmError('INVALID_ARGUMENT', `gradient: expected [${hidden.shape}], found [${gradient.shape}]`)
         }
@@ -199,9 +230,11 @@ export class RemoteSequential implements RemoteBlocks {
             signal: cancelled
           })
         )
+        const ofEncoder = gradients.flatMap(result => result.encoder ?? [])
         return {
           hidden: joinRows(gradients.map(result => result.hidden)),
-          ports: sumPorts(gradients.map(result => result.ports))
+          ports: sumPorts(gradients.map(result => result.ports)),
+          ...(ofEncoder.length > 0 && { encoder: joinRows(ofEncoder) })
         }
       }
     }
@@ -215,6 +248,12 @@ export class RemoteSequential implements RemoteBlocks {
   /** A session with KV caches on a chain of servers. Throws as `forward` does. */
   async openSession(options: SessionOptions): Promise<InferenceSession> {
     checkOptions('openSession', options, { batch: true, maxLength: true, encoder: true, ports: true, signal: true })
+    const { batch, encoder } = options
+    if (stackOf(this.#init, this.blocks.first).name === 'encoder') {
+      throw new SwarmError('UNSUPPORTED', 'openSession: blocks of an encoder have no KV cache (use forward)')
+    }
+    this.#checkStack(encoder, 'openSession')
+    if (encoder) checkEncoder(encoder, { batch, hiddenSize: this.#init.hiddenSize, shared: true })
     const { logger = silent, network, peers, auditor, kept } = this.#components
     const { retryDelaysMs = defaultRetryDelaysMs, ...init } = this.#init
     const codec = this.#codecs.generation
@@ -242,33 +281,39 @@ export class RemoteSequential implements RemoteBlocks {
    * limit.
    */
   async #plan(
-    { batch, sequence, ports }: { batch: number; sequence: number; ports: NamedTensors },
+    { batch, sequence, source, ports }: BatchShape,
     signal?: AbortSignal
   ): Promise<{ parts: readonly { first: number; end: number }[]; routes: readonly ReservedRoute[] }> {
     let tokens = this.#init.subBatchTokens ?? defaultSubBatchTokens
     for (;;) {
-      const parts = splitRows(batch, sequence, tokens)
+      const parts = splitRows(batch, sequence + source, tokens)
       const sizes = parts.map(({ first, end }) => (end - first) * sequence)
       const routes = await this.#routes(sizes, signal)
-      const fitting = Math.min(...routes.flatMap(({ hops }) => hops.map(hop => this.#tokensFor(hop, ports))))
-      const largest = Math.max(...sizes)
+      const row = this.#rowBytes(sequence, source)
       // whole rows; one that fits nowhere is refused when it is sent
-      const rows = Math.max(1, Math.floor(fitting / sequence))
-      if (largest <= fitting || largest <= rows * sequence) return { parts, routes }
+      const rows = Math.max(
+        1,
+        Math.min(...routes.flatMap(({ hops }) => hops.map(hop => Math.floor(this.#roomFor(hop, ports) / row))))
+      )
+      if (parts.every(({ first, end }) => end - first <= rows)) return { parts, routes }
       for (const { done } of routes) done()
-      tokens = rows * sequence
+      tokens = rows * (sequence + source)
     }
   }
 
-  /**
-   * Maximum tokens of a backward request (the largest kind) that a hop's server accepts beside the ports of its blocks.
-   */
-  #tokensFor({ peerId, blocks }: Hop, ports: NamedTensors): number {
+  /** Bytes of one row in a backward request, the largest kind: input and gradient, and what the row attends to. */
+  #rowBytes(sequence: number, source: number): number {
+    const { hiddenSize } = this.#init
+    return sequence * (8 * hiddenSize + 8) + source * (4 * hiddenSize + 8)
+  }
+
+  /** Bytes that a hop's server accepts in a request beside the ports of its blocks. */
+  #roomFor({ peerId, blocks }: Hop, ports: NamedTensors): number {
     const most = this.#components.peers.requestBytesOf(peerId)
     if (most === Infinity) return Infinity
     const own = Object.values(portsOf(ports, blocks)).reduce((sum, { dtype, shape }) => sum + bytesOf(dtype, shape), 0)
     const headerBytes = 64 * KiB
-    return Math.floor((most - own - headerBytes) / (8 * this.#init.hiddenSize + 8))
+    return most - own - headerBytes
   }
 
   /** A route for each part, over all servers that help. */
@@ -276,6 +321,25 @@ export class RemoteSequential implements RemoteBlocks {
     const { peers, logger } = this.#components
     const { retryDelaysMs: delaysMs = defaultRetryDelaysMs } = this.#init
     return retry(() => peers.reserveRoutes(this.blocks, tokens, { signal }), { delaysMs, logger, signal })
+  }
+
+  /** Throws INVALID_ARGUMENT for blocks of two stacks, and unless there is an encoder where the blocks attend to one. */
+  #checkStack(encoder: EncoderStates | undefined, what: string): void {
+    const { name, blocks, crosses = false } = stackOf(this.#init, this.blocks.first)
+    const range = `${this.blocks.first}:${this.blocks.end}`
+    if (this.blocks.end > blocks.end) {
+      throw new SwarmError(
+        'INVALID_ARGUMENT',
+        `${what}: blocks ${range} are of two stacks (pass through stack('encoder') and stack('decoder') one after the other)`
+      )
+    }
+    if (crosses && encoder === undefined) {
+      const message = `${what}: blocks ${range} attend to an encoder (give its hidden states as \`encoder\`)`
+      throw new SwarmError('INVALID_ARGUMENT', message)
+    }
+    if (!crosses && encoder !== undefined) {
+      throw new SwarmError('INVALID_ARGUMENT', `${what}: blocks ${range} of the ${name} attend to no encoder`)
+    }
   }
 
   #checkHidden(hidden: Float32Tensor): void {

@@ -11,6 +11,7 @@ import type { NamedTensors } from '../../../proto/frame.ts'
 import type { ResultAuditor } from '../audited.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Hop, RouteOptions } from '../routing/routing.ts'
+import { addEncoderGradients, encoderGradientFinite, encoderTensors } from './encoder-states.ts'
 import { mayOverflow, namedFinite, tokensFinite } from './finite.ts'
 import { hedge } from './hedge.ts'
 import { Punctuality, passBytesMs } from './punctuality.ts'
@@ -45,6 +46,8 @@ export interface RemotePassOptions {
 export interface RemoteBackwardOptions {
   /** false: the gradient of the input is not wanted; spans before the first port are then left out. Default true */
   readonly inputGradient?: boolean
+  /** false: that of the encoder's hidden states is not wanted. Default true, where blocks attend to them */
+  readonly encoderGradient?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -135,7 +138,10 @@ export class Passes {
           audit: found => this.#auditForward(hop, hidden, request, found.hidden),
           elsewhere: (other, own) => this.#forwardOver(other, hidden, { ...request, signal: own }),
           isSound: found => tokensFinite(found?.hidden ?? hidden, tokensOf(request)),
-          isExplained: () => this.#caller.codecs.activations === 'fp16' || mayOverflow({ hidden, ...request.ports })
+          isExplained: () => {
+            const given = { hidden, ...encoderTensors(request.encoder), ...request.ports }
+            return this.#caller.codecs.activations === 'fp16' || mayOverflow(given)
+          }
         })
         route = later
         return result
@@ -146,22 +152,29 @@ export class Passes {
     return { hidden, passes }
   }
 
-  /** The gradient of the last pass's output back through all of them. */
+  /**
+   * The gradient of the last pass's output back through all of them. Those of the encoder's hidden states are added from the last span to
+   * the first.
+   */
   async backward(
     passes: readonly SpanPass[],
     gradient: Float32Tensor,
     options: RemoteBackwardOptions = {}
   ): Promise<PassGradients> {
-    const { inputGradient = true, signal } = options
-    const firstWanted = inputGradient ? 0 : passes.findIndex(pass => Object.keys(pass.request.ports).length > 0)
+    const { inputGradient = true, encoderGradient = true, signal } = options
+    const isWanted = ({ request }: SpanPass): boolean =>
+      Object.keys(request.ports).length > 0 || (encoderGradient && request.encoder !== undefined)
+    const firstWanted = inputGradient ? 0 : passes.findIndex(isWanted)
     let hidden = gradient
     let ports: NamedTensors = {}
+    let encoder: Float32Tensor | undefined
     for (const pass of passes.slice(firstWanted === -1 ? passes.length : firstWanted).reverse()) {
       const result = await this.#backwardOne(pass, hidden, signal)
       hidden = result.hidden
       ports = { ...ports, ...result.ports }
+      encoder = addEncoderGradients(encoder, result.encoder)
     }
-    return { hidden, ports }
+    return { hidden, ports, ...(encoder && { encoder }) }
   }
 
   /**
@@ -193,10 +206,13 @@ export class Passes {
           audit: found => this.#auditBackward(tried.hop, pass, gradient, found, signal),
           elsewhere: (route, own) => this.#backwardOver(route, pass, gradient, own),
           isSound: found =>
-            tokensFinite(found?.hidden ?? gradient, tokensOf(pass.request)) && namedFinite(found?.ports ?? {}),
+            tokensFinite(found?.hidden ?? gradient, tokensOf(pass.request)) &&
+            namedFinite(found?.ports ?? {}) &&
+            encoderGradientFinite(found?.encoder, pass.request.encoder?.mask),
           isExplained: () => {
             const { activations, gradients } = this.#caller.codecs
-            const given = { gradient, hidden: pass.input, ...pass.request.ports }
+            const { encoder, ports } = pass.request
+            const given = { gradient, hidden: pass.input, ...encoderTensors(encoder), ...ports }
             return activations === 'fp16' || gradients === 'fp16' || mayOverflow(given)
           }
         })

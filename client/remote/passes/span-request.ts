@@ -17,6 +17,7 @@ import type {
 import { protocols } from '../../../proto/protocols.ts'
 import type { Hop } from '../routing/routing.ts'
 import type { Codecs } from './codecs.ts'
+import { type EncoderStates, encoderTensors } from './encoder-states.ts'
 
 /** A wrong alarm costs a request that took seconds: longer than in a session. */
 const silence: Silence = { patienceMs: 1 * second, answerMs: 3 * second }
@@ -25,6 +26,8 @@ const silence: Silence = { patienceMs: 1 * second, answerMs: 3 * second }
 export interface SpanRequest {
   /** int64 [batch, seq], 1 = token; absent: all are */
   readonly mask?: Tensor<'int64'>
+  /** what blocks that cross-attend attend to, [batch, source, hidden]; in a session rows may share an input */
+  readonly encoder?: EncoderStates
   readonly ports: NamedTensors
   readonly dropout: Dropout | null
   readonly keepResiduals: boolean
@@ -118,7 +121,7 @@ async function send(
 }
 
 function inputs(hidden: Float32Tensor, request: SpanRequest): NamedTensors {
-  return { hidden, ...(request.mask && { mask: request.mask }), ...request.ports }
+  return { hidden, ...(request.mask && { mask: request.mask }), ...encoderTensors(request.encoder), ...request.ports }
 }
 
 /** `hidden` [batch, seq, hidden] through the hop's blocks. `request.ports` are those of the hop. */
@@ -136,7 +139,8 @@ export async function requestForward(
     tensors: inputs(hidden, request)
   }
   try {
-    const answer = await send(caller, hop, protocols.forward, message, { codec: { hidden: activations }, signal })
+    const codec = { hidden: activations, encoder_hidden: activations }
+    const answer = await send(caller, hop, protocols.forward, message, { codec, signal })
     const { residualId } = answeredBody(answer, 'forwardResponse')
     return { hidden: answered(answer.tensors, 'hidden', hidden.shape), residualId }
   } catch (error) {
@@ -161,13 +165,18 @@ export async function requestBackward(
   const body = { kind: 'backwardRequest', span, residualId, dropout: request.dropout } as const
   const tensors = { 'grad.hidden': gradient, ...(residualId === '' ? inputs(hidden, request) : {}) }
   try {
-    const codec = { hidden: activations, 'grad.hidden': gradients }
+    const codec = { hidden: activations, encoder_hidden: activations, 'grad.hidden': gradients }
     const answer = await send(caller, hop, protocols.backward, { body, tensors }, { codec, signal })
     answeredBody(answer, 'backwardResponse')
     const ports = Object.entries(request.ports).map(
       ([name, { shape }]) => [name, answered(answer.tensors, `grad.${name}`, shape)] as const
     )
-    return { hidden: answered(answer.tensors, 'grad.hidden', hidden.shape), ports: Object.fromEntries(ports) }
+    const { encoder } = request
+    return {
+      hidden: answered(answer.tensors, 'grad.hidden', hidden.shape),
+      ports: Object.fromEntries(ports),
+      ...(encoder && { encoder: answered(answer.tensors, 'grad.encoder_hidden', encoder.hidden.shape) })
+    }
   } catch (error) {
     throw hopError(error, hop, 'backward')
   }

@@ -7,6 +7,7 @@ import type { BlockRange } from '../../../common/range.ts'
 import { type Float32Tensor, int64 } from '../../../common/tensor.ts'
 import { minute, second } from '../../../common/units.ts'
 import { replayPositions } from '../../../proto/limits.ts'
+import { encoderTensors } from '../passes/encoder-states.ts'
 import { allFinite, mayOverflow } from '../passes/finite.ts'
 import { patience } from '../passes/hedge.ts'
 import { describeHop, hopError, isPeersFault, notFinite } from '../passes/span-request.ts'
@@ -70,6 +71,7 @@ export interface ChainBuilderComponents extends HopComponents {
 export interface ChainBuilderInit extends HopInit {
   readonly blocks: BlockRange
   readonly hiddenSize: number
+  /** of the KV cache, and of keys and values of what the block attends to */
   readonly cacheBytesPerBlock: number
 }
 
@@ -118,7 +120,7 @@ export class ChainBuilder {
 
   /** Whether the session's input explains an answer that is not finite. */
   mayOverflow(hidden: Float32Tensor): boolean {
-    return mayOverflow({ hidden, ...this.#init.ports })
+    return mayOverflow({ hidden, ...encoderTensors(this.#init.encoder), ...this.#init.ports })
   }
 
   /** From now on hidden states go through the client, which sees the result of each server. */

@@ -12,6 +12,7 @@ import type { MessageStream } from '../../../network/streams/message-stream.ts'
 import { fittingCodec } from '../../../proto/fitting-codec.ts'
 import type { BodyOf, Codec, Message, NamedTensors } from '../../../proto/frame.ts'
 import { protocols } from '../../../proto/protocols.ts'
+import { type EncoderStates, encoderTensors } from '../passes/encoder-states.ts'
 import { answered, answeredBody, describeHop, hopError, isPeersFault, spanOf } from '../passes/span-request.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Hop } from '../routing/routing.ts'
@@ -53,6 +54,8 @@ export interface HopInit {
   readonly codec: Codec
   readonly batch: number
   readonly maxLength: number
+  /** what the blocks attend to; every server of the chain gets it, replacements too */
+  readonly encoder?: EncoderStates
   readonly ports: NamedTensors
   /** of the ports' tensors; default: they are computed each time */
   readonly digests?: Digests
@@ -151,13 +154,16 @@ export class SessionHop {
           { hop, ping, activeAt: () => stream?.activeAt ?? started },
           async alive => {
             const addresses = peers.addressesOf(hop.peerId)
-            const { batch, maxLength, codec } = init
+            const { batch, maxLength, encoder, codec } = init
+            const sent = encoderTensors(encoder)
+            const codecs = { encoder_hidden: encoder ? fittingCodec(codec, encoder.hidden) : codec }
             const span = spanOf({ model: init.model, timeoutMs: openTimeoutMs }, hop, codec)
             const body = { kind: 'inferenceOpen', span, batch, maxLength, session, ...place } as const
-            const ask = async (tensors: NamedTensors, portsHash?: Uint8Array): Promise<Opened> => {
+            const ask = async (ports: NamedTensors, portsHash?: Uint8Array): Promise<Opened> => {
               const own = await network.open(hop.peerId, protocols.inference, { addresses, signal: alive })
               stream = own
-              await own.send({ body: { ...body, ...(portsHash && { portsHash }) }, tensors }, { signal: alive })
+              const message = { body: { ...body, ...(portsHash && { portsHash }) }, tensors: { ...sent, ...ports } }
+              await own.send(message, { signal: alive, codec: codecs })
               const answer = await own.receive({ signal: alive })
               if (answer === null) throw new SwarmError('UNREACHABLE', 'the server ended the session')
               return { stream: own, ready: answeredBody(answer, 'inferenceReady') }

@@ -48,21 +48,23 @@ export async function openInferenceSession(
   init: SessionInit,
   options: SessionOptions
 ): Promise<InferenceSession> {
-  const { batch, maxLength, ports = {}, signal } = options
+  const { batch, maxLength, encoder, ports = {}, signal } = options
   for (const [name, value] of Object.entries({ batch, maxLength })) {
     if (!Number.isInteger(value) || value < 1) {
       throw new SwarmError('INVALID_ARGUMENT', `${name}: expected a whole number above 0, found ${value}`)
     }
   }
   const { retryDelaysMs, hiddenSize, wholeSteps = false } = init
-  const cacheBytesPerBlock = batch * maxLength * init.cacheBytesPerPosition
+  // keys and values of the encoder's states are held once for each input, whatever number of rows shares it
+  const [inputs = 0, source = 0] = encoder?.hidden.shape ?? []
+  const cacheBytesPerBlock = (batch * maxLength + inputs * source) * init.cacheBytesPerPosition
   const { directory } = network
   const recordOf = directory && ((peerId: string) => directory.recordOf(peerId))
   const ping: LivenessPing | undefined =
     network.ping && ((peerId, limit) => network.ping!(peerId, { addresses: peers.addressesOf(peerId), signal: limit }))
   const builder = new ChainBuilder(
     { network, peers, kept, logger, recordOf, ping, relays: () => auditor?.relays ?? false },
-    { ...init, batch, maxLength, ports, digests: { of: ports }, cacheBytesPerBlock }
+    { ...init, batch, maxLength, encoder, ports, digests: { of: ports }, cacheBytesPerBlock }
   )
   const building = retry(() => builder.build(signal), { delaysMs: retryDelaysMs, logger, signal })
   const chain = await building.catch(error => {
@@ -72,7 +74,7 @@ export async function openInferenceSession(
   const audit = auditor && {
     isDrawn: auditor.drawSession(),
     isFirst: (hops: readonly Hop[]) => auditor.isFirstSession(hops),
-    record: () => new SessionRecorder({ auditor }, { batch, hiddenSize, ports })
+    record: () => new SessionRecorder({ auditor }, { batch, hiddenSize, encoder, ports })
   }
   return new ChainSession(
     { builder, chain, logger, audit },

@@ -5,6 +5,7 @@ import { spreadLast } from '../../../common/rows.ts'
 import { type Float32Tensor, int64 } from '../../../common/tensor.ts'
 import type { NamedTensors } from '../../../proto/frame.ts'
 import type { AuditedSession, ResultAuditor } from '../audited.ts'
+import type { EncoderStates } from '../passes/encoder-states.ts'
 import type { SessionHop } from './hop.ts'
 import type { Step } from './pending.ts'
 import type { Chain } from './session-chain.ts'
@@ -12,6 +13,7 @@ import type { Chain } from './session-chain.ts'
 export interface RecorderInit {
   readonly batch: number
   readonly hiddenSize: number
+  readonly encoder?: EncoderStates
   readonly ports: NamedTensors
 }
 
@@ -93,13 +95,13 @@ export class SessionRecorder {
       const [output] = outputs.history.parts(longest, lengths)
       if (input === undefined || output === undefined) continue
       const mask = lengths.flatMap(length => Array.from({ length: longest }, (_, at) => (at < length ? 1 : 0)))
-      const { ports } = this.#init
+      const { encoder, ports } = this.#init
       all.push({
         hops: hops.slice(index, last + 1).map(({ hop }) => hop),
         input: input.hidden,
         output: output.hidden,
         isKnown: (row, position) => known[row]!.has(position),
-        request: { mask: int64([lengths.length, longest], mask), ports, dropout: null, keepResiduals: false }
+        request: { mask: int64([lengths.length, longest], mask), encoder, ports, dropout: null, keepResiduals: false }
       })
     }
     return all

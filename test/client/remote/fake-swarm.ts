@@ -1,4 +1,5 @@
-// Servers without a network: block i multiplies (hidden + prompt) by i + 2, so that every result can be told in advance.
+// Servers without a network: block i multiplies (hidden + prompt) by i + 2, so that every result can be told in advance. Where
+// there is an encoder, a block first adds the sum of the states that the row attends to.
 
 import { type RemoteInit, RemoteSequential } from '../../../client/remote/chain.ts'
 import { Peers, type PeersComponents } from '../../../client/remote/peers/peers.ts'
@@ -52,12 +53,46 @@ export const failure = (
 
 const scale = (block: number) => block + 2
 
-function forwardBlock(block: number, hidden: Float32Tensor, ports: NamedTensors): Float32Tensor {
-  const prompt = ports[`blocks.${block}.prompt`]?.data as Float32Array | undefined
+/** The sum of the encoder's unmasked states for each of `batch` rows, [batch, hidden]; zeros without an encoder. */
+function attended({ encoder_hidden: states, encoder_mask: mask }: NamedTensors, batch: number): Float32Array {
+  const sums = new Float32Array(batch * hiddenSize)
+  if (states === undefined) return sums
+  const [inputs, source] = states.shape as [number, number]
+  for (let row = 0; row < batch; row++) {
+    const first = Math.floor((row * inputs) / batch) * source
+    for (let place = first; place < first + source; place++) {
+      if (mask?.data[place] === 0n) continue
+      for (let at = 0; at < hiddenSize; at++) {
+        sums[row * hiddenSize + at]! += (states.data as Float32Array)[place * hiddenSize + at]!
+      }
+    }
+  }
+  return sums
+}
+
+function forwardBlock(block: number, hidden: Float32Tensor, given: NamedTensors): Float32Tensor {
+  const prompt = given[`blocks.${block}.prompt`]?.data as Float32Array | undefined
+  const [batch, seq] = hidden.shape as [number, number]
+  const sums = attended(given, batch)
+  const added = (index: number): number =>
+    (prompt?.[index % hiddenSize] ?? 0) +
+    sums[Math.floor(index / (seq * hiddenSize)) * hiddenSize + (index % hiddenSize)]!
   return float32(
     hidden.shape,
-    hidden.data.map((value, index) => (value + (prompt?.[index % hiddenSize] ?? 0)) * scale(block))
+    hidden.data.map((value, index) => (value + added(index)) * scale(block))
   )
+}
+
+/** Adds the gradient of the states that each row attends to: that of the row's positions, at every unmasked state. */
+function addAttended(sum: Float32Tensor, mask: NamedTensors[string] | undefined, gradient: Float32Tensor): void {
+  const [, source] = sum.shape as [number, number]
+  const seq = gradient.shape[1]!
+  for (const [index, value] of gradient.data.entries()) {
+    const row = Math.floor(index / (seq * hiddenSize))
+    for (let place = row * source; place < (row + 1) * source; place++) {
+      if (mask?.data[place] !== 0n) sum.data[place * hiddenSize + (index % hiddenSize)]! += value
+    }
+  }
 }
 
 /** Gradient of the prompt: of all rows and positions. */
@@ -156,13 +191,16 @@ export class FakeSwarm {
     if (kept.hidden === undefined) throw failure('INVALID_ARGUMENT', 'no hidden states')
     let gradient = tensors['grad.hidden'] as Float32Tensor
     const ports: Record<string, Float32Tensor> = {}
+    const ofEncoder = kept.encoder_hidden && tensor('float32', kept.encoder_hidden.shape)
     for (let block = endBlock - 1; block >= firstBlock; block--) {
       gradient = float32(
         gradient.shape,
         gradient.data.map(value => value * scale(block))
       )
       if (`blocks.${block}.prompt` in kept) ports[`grad.blocks.${block}.prompt`] = promptGradient(gradient)
+      if (ofEncoder) addAttended(ofEncoder, kept.encoder_mask, gradient)
     }
+    if (ofEncoder) ports['grad.encoder_hidden'] = ofEncoder
     return { body: { kind: 'backwardResponse' }, tensors: { 'grad.hidden': this.answer(call, gradient), ...ports } }
   }
 }
@@ -191,9 +229,14 @@ class FakeStream implements MessageStream {
     const { body } = message
     if (body.kind === 'inferenceOpen') {
       // a build that does not know hashes has no ports then
-      this.#kept = this.#swarm.keep(this.peerId, body.portsHash, message.tensors)
+      const { encoder_hidden, encoder_mask, ...ports } = message.tensors
+      this.#kept = this.#swarm.keep(this.peerId, body.portsHash, ports)
       this.#span = { first: body.span!.firstBlock, end: body.span!.endBlock }
-      this.#ports = this.#kept?.ports ?? message.tensors
+      this.#ports = {
+        ...(this.#kept?.ports ?? ports),
+        ...(encoder_hidden && { encoder_hidden }),
+        ...(encoder_mask && { encoder_mask })
+      }
       this.#place = body.next
     }
     if (body.kind === 'inferenceStep') this.#take(message as Message<'inferenceStep'>)
