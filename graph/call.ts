@@ -18,6 +18,8 @@ export interface Call {
   readonly attributes: Attributes
   /** the shape that the builder asked for, where inputs do not tell (Reshape, Expand, Slice, Concat of symbols) */
   readonly shape?: Shape
+  /** the axis of that shape whose size the run works out */
+  readonly rest?: string
   /** numbers of an input that is a constant (axes, sizes); null for any other */
   constantOf(input: number): readonly number[] | null
 }

@@ -207,6 +207,15 @@ export class OperatorBuilder extends Recorder {
 
   ReshapeLike = (x: Value, like: Value): Value => this.Reshape(x, like.shape)
 
+  /**
+   * x in a shape whose sizes do not follow from its own symbols: the run works out how long the axis `rest` is. No gradient: its way back
+   * would need such a shape again.
+   */
+  Regroup = (x: Value, dims: Shape, { rest }: { rest: string }): Value => {
+    const sizes = dims.map(dim => (dim === rest ? this.constant([-1], 'int64') : this.sizes([dim])))
+    return this.#one('Reshape', [x, this.Concat(sizes, { axis: 0 })], { shape: dims, rest })
+  }
+
   Transpose = (x: Value, { perm }: { perm: readonly number[] }): Value =>
     perm.length === x.shape.length && perm.every((from, to) => from === to)
       ? x

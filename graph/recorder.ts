@@ -11,6 +11,8 @@ export interface EmitOptions {
   attributes?: Record<string, Attribute | boolean | undefined>
   /** the result's shape, for operators whose inputs do not tell */
   shape?: Shape
+  /** the axis of that shape whose size the run works out from the others */
+  rest?: string
 }
 
 /** A tensor from numbers: a scalar from one, a vector from several. */
@@ -181,7 +183,8 @@ export class Recorder {
       if (value !== undefined) attributes[name] = typeof value === 'boolean' ? Number(value) : value
     }
     const shape = options.shape?.map(canonical)
-    const call: Call = { op, inputs, attributes, shape, constantOf: input => this.constantNumbers(inputs[input]) }
+    const { rest } = options
+    const call: Call = { op, inputs, attributes, shape, rest, constantOf: input => this.constantNumbers(inputs[input]) }
     const types = this.#operatorOf(call).infer(call)
     const known = this.#known.get(computationKey({ op, inputs, attributes }, types))
     if (known !== undefined) return known

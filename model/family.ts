@@ -18,6 +18,8 @@ export interface LinearModule {
   readonly sensitive?: boolean
   /** its LoRA takes no dropout: it is part of a parameter */
   readonly undropped?: boolean
+  /** its input are the encoder's hidden states [batch, source, in]: keys and values of cross attention */
+  readonly fromEncoder?: boolean
 }
 
 /** A parameter of a block that LoRA changes although it is no linear module in transformers: PEFT's `target_parameters`. */

@@ -18,7 +18,8 @@ function inferAsked(call: Call): ValueType[] {
 function inferReshape(call: Call): ValueType[] {
   const shape = asked(call)
   const [from, to] = [productOf(required(call, 0).shape), productOf(shape)]
-  if (from !== to) reject(call, `as many elements as ${formatShape(shape)} (${to}, not ${from})`)
+  if (from !== to && (call.rest === undefined || !shape.includes(call.rest)))
+    reject(call, `as many elements as ${formatShape(shape)} (${to}, not ${from})`)
   return inferAsked(call)
 }
 

@@ -2,6 +2,7 @@
 // become rows of one product, so that keys and values are never repeated.
 import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Dim, Value } from '../../graph/graph.ts'
+import type { RelativeBias } from './relative-bias.ts'
 import { rowsSymbol } from './sequence.ts'
 
 export interface HeadSizes {
@@ -22,6 +23,8 @@ export interface AttentionKind {
   readonly bothWays?: boolean
   /** one key/value head for each head; what counts is the key's position */
   readonly alibi?: Alibi
+  /** one key/value head for each head; what counts is how far the key is from the query. Default none */
+  readonly relative?: RelativeBias
   /** default none */
   readonly rotary?: RotaryKind
 }
@@ -53,7 +56,7 @@ export interface Projections {
 
 /** [batch, seq, kvHeads * width] -> [batch, kvHeads, seq, width] */
 export function splitHeads(g: GraphBuilder, x: Value, heads: number, width: number): Value {
-  return g.Transpose(g.Reshape(x, ['batch', 'seq', heads, width]), { perm: [0, 2, 1, 3] })
+  return g.Transpose(g.Reshape(x, [x.shape[0]!, x.shape[1]!, heads, width]), { perm: [0, 2, 1, 3] })
 }
 
 /**
@@ -84,14 +87,14 @@ export function positionBias(g: GraphBuilder, alibi: Alibi, positions: Value): V
 }
 
 /** The same for all kinds of attention that see the same and are biased the same way. */
-export function biasKey({ window, alibi, bothWays }: AttentionKind): string {
-  return JSON.stringify([window, alibi, bothWays])
+export function biasKey({ window, alibi, relative, bothWays }: AttentionKind): string {
+  return JSON.stringify([window, alibi, relative, bothWays])
 }
 
 /**
  * Softmax(cap(Q Kᵀ scale) + bias) V.
  * `query` [batch, seq, numHeads * headDim]; `key`, `value` [batch, kvHeads, keys, headDim]; `bias` [batch, 1 or kvHeads, rows,
- * keys] with numHeads / kvHeads rows per token. Returns [batch, seq, numHeads * headDim].
+ * keys] with numHeads / kvHeads rows per token. Returns [batch, seq, numHeads * headDim]. The first two axes may have other names.
  */
 export function groupedAttention(
   g: GraphBuilder,
@@ -101,13 +104,14 @@ export function groupedAttention(
 ): Value {
   const repeat = numHeads / numKeyValueHeads
   const width = repeat * headDim
-  const rows: Dim = rowsSymbol(repeat)
+  const [batch, seq] = [query.shape[0]!, query.shape[1]!]
+  const rows: Dim = rowsSymbol(repeat, seq)
   const regroup = (x: Value, shape: readonly Dim[]): Value => (repeat === 1 ? x : g.Reshape(x, shape))
-  const grouped = regroup(splitHeads(g, query, numKeyValueHeads, width), ['batch', numKeyValueHeads, rows, headDim])
+  const grouped = regroup(splitHeads(g, query, numKeyValueHeads, width), [batch, numKeyValueHeads, rows, headDim])
   const alpha = softcap === undefined ? scale : scale / softcap
   const product = g.FusedMatMul(grouped, key, { transB: true, alpha })
   const scores = softcap === undefined ? product : g.Mul(g.Tanh(product), g.constant(softcap))
   const weights = g.Softmax(g.Add(scores, bias), { axis: -1 })
-  const mixed = regroup(g.MatMul(weights, value), ['batch', numKeyValueHeads, 'seq', width])
-  return g.Reshape(g.Transpose(mixed, { perm: [0, 2, 1, 3] }), ['batch', 'seq', numHeads * headDim])
+  const mixed = regroup(g.MatMul(weights, value), [batch, numKeyValueHeads, seq, width])
+  return g.Reshape(g.Transpose(mixed, { perm: [0, 2, 1, 3] }), [batch, seq, numHeads * headDim])
 }

@@ -10,6 +10,7 @@ import {
   positionBias,
   splitHeads
 } from './attention.ts'
+import { relativeBias } from './relative-bias.ts'
 import { causal, indices, rowIndices, scoreBias } from './sequence.ts'
 
 /** Lengths as the fused operator takes them. */
@@ -52,7 +53,7 @@ export function cacheStep(
   g: GraphBuilder,
   lengths: StepLengths,
   sizes: HeadSizes,
-  { window, alibi }: AttentionKind
+  { window, alibi, relative }: AttentionKind
 ): CacheStep {
   const { numHeads, numKeyValueHeads } = sizes
   const positions = tokenIndices(g, lengths)
@@ -71,6 +72,10 @@ export function cacheStep(
   const keys = cachedIndices(g, lengths)
   const visible = scoreBias(g, causal(g, g.Unsqueeze(rows, [1, 3]), keys, window))
   const bias = alibi === undefined ? visible : g.Add(visible, positionBias(g, alibi, keys))
+  if (relative !== undefined) {
+    const near = relativeBias(g, relative, { heads: numHeads }, g.Sub(keys, g.Unsqueeze(rows, [2])))
+    return { places, bias: g.Add(bias, g.Transpose(near, { perm: [1, 0, 2, 3] })), total: g.Unsqueeze(total, [0]) }
+  }
   return { places, bias, total: g.Unsqueeze(total, [0]) }
 }
 

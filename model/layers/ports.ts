@@ -66,7 +66,7 @@ export interface LoraPort {
   readonly a: Value
   /** [out, rank], scaling folded in */
   readonly b: Value
-  /** dropout: [batch, seq, in] */
+  /** dropout: [batch, seq, in], or [batch, source, in] of modules whose input are the encoder's states */
   readonly mask?: Value
 }
 
@@ -158,7 +158,7 @@ export function declarePorts(
       ports.some(port => port.kind === kind && port.module === name && (part ?? port.part) === port.part)
     const lora = new Map<string, LoraPort>()
     const scale = new Map<string, ScalePort>()
-    for (const { name, inFeatures, outFeatures, undropped } of modulesOf(block)) {
+    for (const { name, inFeatures, outFeatures, undropped, fromEncoder } of modulesOf(block)) {
       if (isFilled('scale', name)) {
         const vector = (part: 'input' | 'output', size: number): Value | undefined =>
           isFilled('scale', name, part) ? g.input(portName.scale(block, name, part), 'float32', [size]) : undefined
@@ -172,7 +172,7 @@ export function declarePorts(
         b: g.input(portName.lora(block, name, 'B'), 'float32', [outFeatures, rank]),
         mask:
           options.dropout && !undropped
-            ? g.input(portName.loraMask(block, name), 'float32', ['batch', 'seq', inFeatures])
+            ? g.input(portName.loraMask(block, name), 'float32', ['batch', fromEncoder ? 'source' : 'seq', inFeatures])
             : undefined
       })
     }

@@ -1,18 +1,19 @@
 // What the blocks of a span share about the sequence: sizes, positions, who may see whom. Computed once per graph.
 import type { GraphBuilder } from '../../graph/builder.ts'
-import type { Value } from '../../graph/graph.ts'
+import { multiplyDims } from '../../graph/dim.ts'
+import type { Dim, Value } from '../../graph/graph.ts'
 
 /** Added to the scores of what must not be seen. Finite, so that a row that sees nothing stays finite too. */
 const unseen = -3.4e38
 
 /** 0, 1, 2, … int64 [dim]. `limit` int64 scalar says how many where no input has an axis of this size. */
-export function indices(g: GraphBuilder, dim: string, limit: Value = g.size(dim)): Value {
+export function indices(g: GraphBuilder, dim: Dim, limit: Value = g.size(dim)): Value {
   return g.Range(g.constant(0, 'int64'), limit, g.constant(1, 'int64'), dim)
 }
 
-/** Size of an axis where every token has `repeat` rows. */
-export function rowsSymbol(repeat: number): string {
-  return repeat === 1 ? 'seq' : `${repeat}*seq`
+/** Size of an axis where every token of `seq` has `repeat` rows. */
+export function rowsSymbol(repeat: number, seq: Dim = 'seq'): Dim {
+  return repeat === 1 ? seq : multiplyDims(repeat, seq)
 }
 
 /**

@@ -1,12 +1,13 @@
 // The blocks of a span one after the other, whatever attention they are given.
 import { SwarmError } from '../../common/errors.ts'
 import type { GraphBuilder } from '../../graph/builder.ts'
-import type { Value } from '../../graph/graph.ts'
+import type { Dim, Value } from '../../graph/graph.ts'
 import type { ModelConfig } from '../config/config.ts'
 import type { LinearModule, SpanOptions } from '../family.ts'
+import { type AttentionKind, groupedAttention, type HeadSizes } from '../layers/attention.ts'
 import type { BlockPorts, PortSites } from '../layers/ports.ts'
 import { BlockScope } from '../layers/scope.ts'
-import { promptSelector } from '../layers/sequence.ts'
+import { promptSelector, scoreBias } from '../layers/sequence.ts'
 import type { Attend, FamilyDescription } from './description.ts'
 import { blockBiasesOf, blockTensorsOf } from './expected-tensors.ts'
 
@@ -20,6 +21,34 @@ export interface SpanContext {
   readonly tokenIndices: () => Value
   /** see QuantizedWeight */
   readonly packed: boolean
+}
+
+/** Keys and values of the encoder's states, [inputs, kvHeads, source, headDim], and which of them are tokens, int64 [inputs, source]. */
+export interface CrossStates {
+  readonly key: Value
+  readonly value: Value
+  readonly mask: Value
+}
+
+/**
+ * Queries [batch, seq, numHeads * headDim] mixed with what the encoder says. Where `inputs` is another symbol than `batch`, each input is
+ * that of equally many rows, one after the other.
+ */
+export function attendEncoder(
+  g: GraphBuilder,
+  query: Value,
+  { key, value, mask }: CrossStates,
+  sizes: HeadSizes,
+  { scale, softcap }: Pick<AttentionKind, 'scale' | 'softcap'>
+): Value {
+  const [inputs] = key.shape as [Dim]
+  const [batch, seq, width] = query.shape as [Dim, Dim, Dim]
+  const bias = scoreBias(g, g.Unsqueeze(g.Cast(mask, { to: 'bool' }), [1, 2]))
+  const attend = (rows: Value): Value =>
+    groupedAttention(g, { query: rows, key, value, bias }, sizes, { scale, softcap })
+  if (inputs === batch) return attend(query)
+  const mixed = attend(g.Regroup(query, [inputs, 'rows', width], { rest: 'rows' }))
+  return g.Regroup(mixed, [batch, seq, width], { rest: batch as string })
 }
 
 /** Linear modules of a block, and the modules that its parameters are made of. */

@@ -11,7 +11,7 @@ import type { FamilyDescription } from './description.ts'
 import { blockTensorsOf } from './expected-tensors.ts'
 
 /**
- * Inputs: `encoder_hidden` [batch, source, hidden], and the ports of linear modules. Outputs: `cross.<i>.key|value` [batch, heads,
+ * Inputs: `encoder_hidden` [inputs, source, hidden], and the ports of linear modules. Outputs: `cross.<i>.key|value` [inputs, heads,
  * source, headDim]. Null where the span's blocks do not cross-attend.
  */
 export function crossSpan<C extends ModelConfig>(
@@ -21,7 +21,7 @@ export function crossSpan<C extends ModelConfig>(
 ): Graph | null {
   if (!stackOf(config, blocks.first).crosses || description.crossProjections === undefined) return null
   const g = new GraphBuilder(`cross.${blocks.first}-${blocks.end}`)
-  const states = g.input('encoder_hidden', 'float32', ['batch', 'seq', config.hiddenSize])
+  const states = g.input('encoder_hidden', 'float32', ['inputs', 'source', config.hiddenSize])
   const used = ports.filter(name => ['lora', 'scale', 'bias'].includes(parsePort(name).kind))
   const portsOf = declarePorts(g, config, portSites(description, config), { blocks, ports: used })
   for (let block = blocks.first; block < blocks.end; block++) {

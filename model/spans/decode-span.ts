@@ -2,13 +2,14 @@
 import { SwarmError } from '../../common/errors.ts'
 import { GraphBuilder } from '../../graph/builder.ts'
 import type { Graph, Value } from '../../graph/graph.ts'
-import type { ModelConfig } from '../config/config.ts'
+import { type ModelConfig, stackOf } from '../config/config.ts'
 import type { DecodeOptions } from '../family.ts'
 import { type AttentionKind, biasKey, positionBias } from '../layers/attention.ts'
 import { type CacheStep, cachedAttention, cachedIndices, cacheStep, tokenIndices } from '../layers/cached-attention.ts'
 import { declarePorts, parsePort } from '../layers/ports.ts'
+import { relativeBias } from '../layers/relative-bias.ts'
 import { rotaryInputs, rotate } from '../layers/rotary.ts'
-import { portSites, throughBlocks } from './blocks.ts'
+import { attendEncoder, type CrossStates, portSites, throughBlocks } from './blocks.ts'
 import type { Attend, FamilyDescription } from './description.ts'
 
 /** ONNX Runtime 1.30 on CPU: "head_size must be a multiple of 8", */
@@ -44,7 +45,9 @@ function shared<T>(make: (kind: AttentionKind) => T): (kind: AttentionKind) => T
 /**
  * Inputs: `hidden` [batch, seq, hidden]; `seqlens_k` int32 [batch], a row's length with this step's tokens minus 1;
  * `total_sequence_length` int32 scalar, the longest of these lengths; the family's tables of angles;
- * `past.<i>.key|value` [batch, kvHeads, capacity, headDim]; ports of every kind but prefixes, which lie in the cache.
+ * `past.<i>.key|value` [batch, kvHeads, capacity, headDim]; ports of every kind but prefixes, which lie in the cache. Blocks that
+ * cross-attend take in `cross.<i>.key|value` [inputs, kvHeads, source, headDim] and `encoder_mask` int64 [inputs, source] too: rows
+ * i * batch / inputs and the next ones attend to input i.
  * Outputs: `hidden_out` [batch, seq, hidden], `present.<i>.key|value` as past; both may be one buffer.
  * An empty cache is filled by a step with total_sequence_length = seq, rows padded on the right. Further steps add seq tokens to
  * every row; in the fused graph with seq > 1 only for a batch of 1 (a limit of ONNX Runtime), with `fused: false` for any.
@@ -70,12 +73,27 @@ export function decodeSpan<C extends ModelConfig>(
     const key = g.input(`past.${block}.key`, 'float32', cacheShape)
     pasts.set(block, { key, value: g.input(`past.${block}.value`, 'float32', cacheShape) })
   }
+  const encoderMask = stackOf(config, blocks.first).crosses
+    ? g.input('encoder_mask', 'int64', ['inputs', 'source'])
+    : null
+  const crossed = new Map<number, CrossStates>()
+  for (let block = blocks.first; encoderMask !== null && block < blocks.end; block++) {
+    const [key, value] = ['key', 'value'].map(part =>
+      g.input(`cross.${block}.${part}`, 'float32', ['inputs', numKeyValueHeads, 'source', headDim])
+    )
+    crossed.set(block, { key: key!, value: value!, mask: encoderMask })
+  }
   const ports = inputPorts(options.ports)
   const portsOf = declarePorts(g, config, portSites(description, config), { blocks, ports })
 
   const lengths = { seqlensK, totalSequenceLength }
   const presents = new Map<number, Cache>()
-  const fusedBias = shared(({ alibi }) => {
+  const fusedBias = shared(({ alibi, relative }) => {
+    if (relative !== undefined) {
+      const rows = g.Unsqueeze(tokenIndices(g, lengths), [2])
+      const bias = relativeBias(g, relative, { heads: numHeads }, g.Sub(cachedIndices(g, lengths), rows))
+      return g.Transpose(bias, { perm: [1, 0, 2, 3] })
+    }
     if (alibi === undefined) return undefined
     return g.Expand(positionBias(g, alibi, cachedIndices(g, lengths)), [1, numHeads, 'seq', 'total'])
   })
@@ -119,6 +137,7 @@ export function decodeSpan<C extends ModelConfig>(
     portsOf,
     packed: true,
     attend: block => (fused ? attendFused : attendPlain)(block, description.attention(config, block)),
+    cross: block => query => attendEncoder(g, query, crossed.get(block)!, config, description.attention(config, block)),
     tokenIndices: () => tokenIndices(g, lengths)
   })
   g.output('hidden_out', out)
