@@ -79,6 +79,8 @@ export type PositionTables = Readonly<Record<string, Float32Tensor>>
 interface ClientOptions {
   /** the tensors are inputs named as in the checkpoint, so that gradients can be wanted; else weights of a file */
   readonly trainable?: boolean
+  /** which stack the states enter or have left; default: the first for `embed` and `enter`, the last for the others */
+  readonly stack?: Stack['name']
 }
 
 export interface LossOptions extends ClientOptions {

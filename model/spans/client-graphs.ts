@@ -1,7 +1,7 @@
 // The graphs that a client computes itself: embedding before the first block; norm, head and loss after the last.
 import { GraphBuilder } from '../../graph/builder.ts'
 import type { Graph, Value } from '../../graph/graph.ts'
-import type { ModelConfig } from '../config/config.ts'
+import { type ModelConfig, type Stack, stackNamed } from '../config/config.ts'
 import type { ClassifierGraphOptions, LossOptions } from '../family.ts'
 import { TensorScope } from '../layers/scope.ts'
 import type { ClientContext, FamilyDescription } from './description.ts'
@@ -10,7 +10,15 @@ import { crossEntropy, nextTokenLoss } from './loss.ts'
 
 interface ClientOptions {
   readonly trainable?: boolean
+  readonly stack?: Stack['name']
 }
+
+/** Where hidden states enter a model, and where they leave it. */
+const firstStack = (config: ModelConfig): Stack['name'] => (stackNamed(config, 'encoder') ? 'encoder' : 'decoder')
+const lastStack = (config: ModelConfig): Stack['name'] => (stackNamed(config, 'decoder') ? 'decoder' : 'encoder')
+
+/** Graphs are told apart by their names. */
+const stackName = ({ stack }: ClientOptions): string => (stack === undefined ? '' : ` ${stack}`)
 
 interface ClientGraphs<C extends ModelConfig> {
   embed(config: C, options?: ClientOptions): Graph
@@ -25,14 +33,18 @@ const smoothingName = (share: number): string => (share === 0 ? '' : ` smoothed 
 
 export function clientGraphs<C extends ModelConfig>(description: FamilyDescription<C>): ClientGraphs<C> {
   /** Tensors become weights, or inputs where they are first used. */
-  const contextOf = (g: GraphBuilder, config: C, { trainable = false }: ClientOptions): ClientContext<C> => {
+  const contextOf = (
+    g: GraphBuilder,
+    config: C,
+    { trainable = false, stack = lastStack(config) }: ClientOptions
+  ): ClientContext<C> => {
     const known = new Map<string, Value>()
     const bind = (name: string, shape: readonly number[]): Value => {
       const value = known.get(name) ?? (trainable ? g.input(name, 'float32', shape) : g.weight(name, 'float32', shape))
       known.set(name, value)
       return value
     }
-    return { g, config, scope: new TensorScope(g, clientTensorsOf(description, config), '', bind) }
+    return { g, config, stack, scope: new TensorScope(g, clientTensorsOf(description, config), '', bind) }
   }
 
   const entered = (context: ClientContext<C>, states: Value): Value => {
@@ -58,9 +70,9 @@ export function clientGraphs<C extends ModelConfig>(description: FamilyDescripti
 
   return {
     embed(config, options = {}) {
-      const g = new GraphBuilder('embed')
+      const g = new GraphBuilder(`embed${stackName(options)}`)
       const ids = g.input('ids', 'int64', ['batch', 'seq'])
-      const context = contextOf(g, config, options)
+      const context = contextOf(g, config, { stack: firstStack(config), ...options })
       const { embedding } = description.clientTensorNames(config)
       const rows = g.Gather(context.scope.tensor(embedding), ids, { axis: 0 })
       const scale = description.embeddingScale?.(config) ?? 1
@@ -68,10 +80,10 @@ export function clientGraphs<C extends ModelConfig>(description: FamilyDescripti
       return g.build()
     },
     enter(config, options = {}) {
-      const g = new GraphBuilder('enter')
+      const g = new GraphBuilder(`enter${stackName(options)}`)
       const width = description.embeddingWidth?.(config) ?? config.hiddenSize
       const states = g.input('states', 'float32', ['batch', 'seq', width])
-      const hidden = entered(contextOf(g, config, options), states)
+      const hidden = entered(contextOf(g, config, { stack: firstStack(config), ...options }), states)
       if (hidden === states) return null
       g.output('hidden', hidden)
       return g.build()
@@ -91,7 +103,7 @@ export function clientGraphs<C extends ModelConfig>(description: FamilyDescripti
       return g.build()
     },
     features(config, options = {}) {
-      const g = new GraphBuilder('features')
+      const g = new GraphBuilder(`features${stackName(options)}`)
       g.output('states', g.Identity(left(contextOf(g, config, options))))
       return g.build()
     },

@@ -1,7 +1,7 @@
 // The description of a family; define-family.ts derives the rest of the Family contract.
 import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
-import type { ModelConfig, RawConfig } from '../config/config.ts'
+import type { ModelConfig, RawConfig, Stack } from '../config/config.ts'
 import type {
   BlockParameter,
   ClientTensorNames,
@@ -30,6 +30,8 @@ export interface BlockContext<C extends ModelConfig> {
 export interface ClientContext<C extends ModelConfig> {
   readonly g: GraphBuilder
   readonly config: C
+  /** what the hidden states enter or have left */
+  readonly stack: Stack['name']
   readonly scope: TensorScope
 }
 
