@@ -25,7 +25,9 @@ function unbroadcast(g: GraphBuilder, grad: Value, value: Value): Value {
 /** Values that a change of the wanted ones reaches: frozen weights are not among them, nor whole numbers and truth values. */
 function reachedFrom(wanted: readonly Value[], nodes: readonly GraphNode[]): Set<Value> {
   const reached = new Set(wanted)
-  for (const { inputs, outputs } of nodes) {
+  for (const node of nodes) {
+    const { inputs, outputs } = node
+    if (operatorOf(node).detaches) continue
     if (!inputs.some(input => input !== null && reached.has(input))) continue
     for (const output of outputs) if (output.dtype === 'float32') reached.add(output)
   }

@@ -70,6 +70,8 @@ export class OperatorBuilder extends Recorder {
   }
 
   Identity = (x: Value): Value => this.#one('Identity', [x])
+  /** x, to which no gradient flows */
+  Detach = (x: Value): Value => this.#one('Detach', [x])
   Neg = (x: Value): Value => this.#one('Neg', [x])
   Exp = (x: Value): Value => this.#one('Exp', [x])
   Log = (x: Value): Value => this.#one('Log', [x])
@@ -121,6 +123,7 @@ export class OperatorBuilder extends Recorder {
     this.#one('DequantizeLinear', [x, scales, zeros], { attributes: { axis: 1, block_size: block } })
 
   ReduceSum = (x: Value, options: ReduceOptions = {}): Value => this.#reduce('ReduceSum', x, options)
+  ReduceSumSquare = (x: Value, options: ReduceOptions = {}): Value => this.#reduce('ReduceSumSquare', x, options)
   ReduceMean = (x: Value, options: ReduceOptions = {}): Value => this.#reduce('ReduceMean', x, options)
   Softmax = (x: Value, { axis }: { axis: number }): Value => this.#one('Softmax', [x], { attributes: { axis } })
   LogSoftmax = (x: Value, { axis }: { axis: number }): Value => this.#one('LogSoftmax', [x], { attributes: { axis } })
@@ -144,7 +147,11 @@ export class OperatorBuilder extends Recorder {
   /** Where x [n] is true, int64 [count]; `count` names how many. */
   NonZero = (x: Value, count: string): Value => this.Squeeze(this.#one('NonZero', [x], { shape: [count] }), [0])
 
-  #reduce(op: 'ReduceSum' | 'ReduceMean', x: Value, { axes, keepdims = true }: ReduceOptions): Value {
+  #reduce(
+    op: 'ReduceSum' | 'ReduceSumSquare' | 'ReduceMean',
+    x: Value,
+    { axes, keepdims = true }: ReduceOptions
+  ): Value {
     return this.#one(op, axes === undefined ? [x] : [x, this.constant(axes, 'int64')], { attributes: { keepdims } })
   }
 

@@ -24,6 +24,10 @@ export interface Operator {
   readonly infer: (call: Call) => readonly ValueType[]
   /** null: carries no gradient, said on purpose; a graph where one would have to pass is refused */
   readonly gradient: GradientRule | null
+  /** its name in ONNX, where that is another */
+  readonly onnxName?: string
+  /** its outputs count as constants where gradients are taken: none flows to what it is computed from */
+  readonly detaches?: true
   /** unused outputs after the first may be omitted from the model */
   readonly optionalOutputs?: true
   /** one pass over the elements or less: a backward pass may compute it again rather than keep its result */

@@ -42,11 +42,11 @@ interface Names {
 }
 
 function nodeProto(node: GraphNode, index: number, names: Names): onnx.INodeProto {
-  const { domain = '', attributes = {}, optionalOutputs = false } = operatorOf(node)
+  const { domain = '', attributes = {}, optionalOutputs = false, onnxName = node.op } = operatorOf(node)
   const isLeftOut = (output: Value, i: number): boolean => i > 0 && optionalOutputs && !names.isUsed(output)
   return {
     name: `${node.op}.${index}`,
-    opType: node.op,
+    opType: onnxName,
     domain,
     input: node.inputs.map(input => (input === null ? '' : names.of(input))),
     output: node.outputs.map((output, i) => (isLeftOut(output, i) ? '' : names.of(output))),

@@ -41,7 +41,7 @@ export interface BlockBias {
 }
 
 /** Kinds of inputs by which a request changes a block (docs/architecture.md, "Train"). */
-export type PortKind = 'lora' | 'scale' | 'bias' | 'prompt' | 'prefix'
+export type PortKind = 'lora' | 'base' | 'scale' | 'bias' | 'prompt' | 'prefix'
 
 export interface SpanOptions {
   /** half-open, absolute block numbers; they name weights, ports and caches */
@@ -191,6 +191,12 @@ export interface Family {
   decodeSpan(config: ModelConfig, options: DecodeOptions): Graph
   /** encoder_hidden [batch, source, hidden], ports -> cross.<i>.key|value [batch, heads, source, headDim], once a session; null where no block cross-attends */
   crossSpan(config: ModelConfig, options: SpanOptions): Graph | null
+  /**
+   * lora and base ports -> `gain.<port>` [out] of every `blocks.<i>.lora.<module>.magnitude`: the magnitude divided by the norms of the
+   * changed weight's rows. `decodeSpan` and `crossSpan` take in these gains under the names of the magnitudes, so that a session computes
+   * the norms once. Null where no port is a magnitude.
+   */
+  gainSpan(config: ModelConfig, options: SpanOptions): Graph | null
   /** ids int64 [batch, seq], positions int64 [batch, seq] where the family has some -> hidden [batch, seq, hidden] */
   embed(config: ModelConfig, options?: ClientOptions): Graph
   /** what rows of the embedding matrix are multiplied with as they are looked up */

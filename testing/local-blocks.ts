@@ -6,6 +6,7 @@ import { cut } from '../graph/cut.ts'
 import { differentiate } from '../graph/gradient.ts'
 import type { Graph } from '../graph/graph.ts'
 import type { Checkpoint } from '../model/checkpoint/checkpoint.ts'
+import { isTrained } from '../model/layers/ports.ts'
 import { blockWeights } from '../model/weights/block-weights.ts'
 import { createSession, type Session } from '../runtime/session.ts'
 
@@ -97,7 +98,8 @@ export class LocalBlocks implements Pick<RemoteBlocks, 'forward'>, AsyncDisposab
         for (const { span, own, results } of passes.toReversed()) {
           const feeds = { ...results, 'grad.hidden_out': received }
           const found = await span.backward.run(feedsOf(span.backward.graph, feeds))
-          for (const name of Object.keys(own)) gradients[name] = found[`grad.${name}`] as Float32Tensor
+          for (const name of Object.keys(own).filter(isTrained))
+            gradients[name] = found[`grad.${name}`] as Float32Tensor
           received = found['grad.hidden'] as Float32Tensor
         }
         return { hidden: received, ports: gradients }
@@ -112,7 +114,7 @@ export class LocalBlocks implements Pick<RemoteBlocks, 'forward'>, AsyncDisposab
     const { config, family } = this.#checkpoint
     const graph = family.forwardSpan(config, { blocks: range, ports })
     const weights = await blockWeights(this.#checkpoint, range, { cacheDir: this.#cacheDir })
-    const sessions = await createTrainingSessions(graph, ['hidden', ...ports], weights)
+    const sessions = await createTrainingSessions(graph, ['hidden', ...ports.filter(isTrained)], weights)
     this.#sessions.set(key, sessions)
     return sessions
   }

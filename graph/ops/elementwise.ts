@@ -65,6 +65,14 @@ export const elementwise = {
     cheap: true,
     gradient: (_, __, [grad]) => [grad!]
   },
+  /** x, which counts as a constant where gradients are taken */
+  Detach: {
+    onnxName: 'Identity',
+    infer: call => [required(call, 0)],
+    cheap: true,
+    detaches: true,
+    gradient: null
+  },
   Neg: {
     infer: call => (required(call, 0).dtype === 'bool' ? reject(call, 'numbers') : [required(call, 0)]),
     cheap: true,

@@ -96,6 +96,14 @@ export const reduce = {
     infer: inferReduce,
     gradient: (g, call, [grad]) => [spread(g, call, grad!), null]
   },
+  ReduceSumSquare: {
+    attributes: { keepdims: 'int' },
+    infer: call => {
+      requiredFloat(call)
+      return inferReduce(call)
+    },
+    gradient: (g, call, [grad]) => [g.Mul(spread(g, call, grad!), g.Mul(call.inputs[0]!, g.constant(2))), null]
+  },
   ReduceMean: {
     attributes: { keepdims: 'int' },
     infer: call => {

@@ -9,6 +9,7 @@ import { decodeSpan } from '../spans/decode-span.ts'
 import type { FamilyDescription } from '../spans/description.ts'
 import { blockBiasesOf, blockTensorsOf, clientTensorsOf } from '../spans/expected-tensors.ts'
 import { forwardSpan } from '../spans/forward-span.ts'
+import { gainSpan } from '../spans/gain-span.ts'
 
 /** Of GenericForTokenClassification in Hugging Face transformers. */
 const genericTokenHead: TokenHead = {
@@ -39,6 +40,7 @@ export function defineFamily<C extends ModelConfig>(description: FamilyDescripti
     forwardSpan: (config, options) => forwardSpan(description, own(config), options),
     decodeSpan: (config, options) => decodeSpan(description, own(config), options),
     crossSpan: (config, options) => crossSpan(description, own(config), options),
+    gainSpan: (config, options) => gainSpan(description, own(config), options),
     embed: (config, options) => client.embed(own(config), options),
     embeddingScale: config => description.embeddingScale?.(own(config)) ?? 1,
     enter: (config, options) => client.enter(own(config), options),

@@ -1,10 +1,11 @@
 // Linear modules with the adapter ports that every one of them has. LoRA: arXiv 2106.09685, section 4.1; scales: 2205.05638,
-// section 3.3.
+// section 3.3; magnitudes: 2402.09353, section 4.
+import { SwarmError } from '../../common/errors.ts'
 import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import type { QuantizedMatrix } from '../../graph/operator-builder.ts'
 import { hasRowZeros, type MatrixSizes, partName, type Quantization, storedColumns } from '../quantize/precision.ts'
-import type { LoraPort, ScalePort } from './ports.ts'
+import type { BasePort, LoraPort, ScalePort } from './ports.ts'
 
 /** Queries, keys and values have one input: its sums are taken once. */
 const made = new WeakMap<Value, Value>()
@@ -73,23 +74,72 @@ function product(g: GraphBuilder, x: Value, { weight, transposed }: LinearWeight
 /** What a request changes in one module. */
 export interface ModulePorts {
   readonly lora?: LoraPort
+  readonly base?: BasePort
   readonly scale?: ScalePort
 }
 
-/** (x Aᵀ) Bᵀ: the scaling of LoRA is part of B; a dropout mask is multiplied onto the input. */
-function loraProduct(g: GraphBuilder, x: Value, { a, b, mask }: LoraPort): Value {
-  const input = mask === undefined ? x : g.Mul(x, mask)
-  return g.FusedMatMul(g.FusedMatMul(input, a, { transB: true }), b, { transB: true })
+/** (x Aᵀ) Bᵀ: the scaling of LoRA is part of B. */
+function lowRank(g: GraphBuilder, x: Value, { a, b }: BasePort): Value {
+  return g.FusedMatMul(g.FusedMatMul(x, a, { transB: true }), b, { transB: true })
+}
+
+/** x times the weight with what it is changed by. */
+function baseProduct(g: GraphBuilder, x: Value, weights: LinearWeights, base?: BasePort): Value {
+  const plain = product(g, x, weights)
+  return base === undefined ? plain : g.Add(plain, lowRank(g, x, base))
+}
+
+/** Sums of the squares of the weight's rows, [out]. */
+function squaredNorms(g: GraphBuilder, { weight, transposed }: LinearWeights): Value {
+  if (!('values' in weight)) return g.ReduceSumSquare(weight, { axes: [transposed ? 0 : 1], keepdims: false })
+  const { values, scales, zeros, sizes, block, offsets } = weight
+  if (weight.packed) throw new SwarmError('INTERNAL', 'norms of packed weights: they come as gains')
+  const { rows, columns } = sizes
+  const stored = g.DequantizeLinear(values, scales, zeros, { block })
+  if (offsets === 0) return g.ReduceSumSquare(stored, { axes: [1], keepdims: false })
+  const blocks = columns / block
+  const own = g.Reshape(g.Slice(stored, { axis: 1, end: columns }), [rows, blocks, block])
+  // each offset is added to all elements of its block; those after the blocks' own are 0
+  const added = g.Unsqueeze(g.Slice(stored, { axis: 1, start: columns, end: columns + blocks }), [2])
+  return g.ReduceSumSquare(g.Add(own, added), { axes: [1, 2], keepdims: false })
 }
 
 /**
- * (x' Wᵀ + b + (x' Aᵀ) Bᵀ) ∘ output with x' = x ∘ input: [..., in] -> [..., out]; A and B lie the same way whichever way W
- * lies, as in PEFT.
+ * The magnitude divided by the norms of the rows of W + B A, [out], which count as constants. From the rows' own norms,
+ * |w + b A|² = |w|² + 2 b (A wᵀ) + b (A Aᵀ) bᵀ, so that the changed weight is nowhere in memory. Undefined without a magnitude.
  */
-export function linear(g: GraphBuilder, x: Value, weights: LinearWeights, { lora, scale }: ModulePorts = {}): Value {
+export function gainOf(g: GraphBuilder, weights: LinearWeights, lora: LoraPort, base?: BasePort): Value | undefined {
+  const { magnitude } = lora
+  if (magnitude === undefined) return undefined
+  const a = g.Detach(base === undefined ? lora.a : g.Concat([lora.a, base.a], { axis: 0 }))
+  const b = g.Detach(base === undefined ? lora.b : g.Concat([lora.b, base.b], { axis: 1 }))
+  const across = g.Transpose(product(g, a, weights), { perm: [1, 0] })
+  const half = g.FusedMatMul(b, g.FusedMatMul(a, a, { transB: true }))
+  const twice = g.Add(g.Mul(across, g.constant(2)), half)
+  const changed = g.ReduceSum(g.Mul(b, twice), { axes: [1], keepdims: false })
+  const squares = g.Max(g.Add(squaredNorms(g, weights), changed), g.constant(0))
+  return g.Div(magnitude, g.Sqrt(squares))
+}
+
+/**
+ * (x' W'ᵀ + b + (m ∘ x') Aᵀ Bᵀ) ∘ output with x' = x ∘ input, W' = W + the base's B A, and a dropout mask m: [..., in] -> [..., out]; A and
+ * B lie the same way whichever way W lies, as in PEFT. With a magnitude, the part that has dropout includes W', and counts `gain` times:
+ * without dropout (W' x' + B A x') ∘ gain + b.
+ */
+export function linear(g: GraphBuilder, x: Value, weights: LinearWeights, ports: ModulePorts = {}): Value {
+  const { lora, base, scale } = ports
   const input = scale?.input === undefined ? x : g.Mul(x, scale.input)
-  const plain = product(g, input, weights)
-  const base = weights.bias === undefined ? plain : g.Add(plain, weights.bias)
-  const sum = lora === undefined ? base : g.Add(base, loraProduct(g, input, lora))
-  return scale?.output === undefined ? sum : g.Mul(sum, scale.output)
+  const withBias = (y: Value): Value => (weights.bias === undefined ? y : g.Add(y, weights.bias))
+  const sum = (): Value => {
+    const plain = baseProduct(g, input, weights, base)
+    if (lora === undefined) return withBias(plain)
+    const dropped = lora.mask === undefined ? input : g.Mul(input, lora.mask)
+    const gain = lora.gain ?? gainOf(g, weights, lora, base)
+    if (gain === undefined) return g.Add(withBias(plain), lowRank(g, dropped, lora))
+    if (lora.mask === undefined) return withBias(g.Mul(g.Add(plain, lowRank(g, input, lora)), gain))
+    const kept = baseProduct(g, dropped, weights, base)
+    const adapted = g.Mul(g.Add(kept, lowRank(g, dropped, lora)), gain)
+    return g.Add(withBias(g.Sub(plain, kept)), adapted)
+  }
+  return scale?.output === undefined ? sum() : g.Mul(sum(), scale.output)
 }

@@ -10,15 +10,17 @@ import type { BlockBias, LinearModule, PortKind, SpanOptions } from '../family.t
 export interface ParsedPort {
   readonly kind: PortKind
   readonly block: number
-  /** of LoRA, scale and bias: `self_attn.q_proj` */
+  /** of LoRA, base, scale and bias: `self_attn.q_proj` */
   readonly module?: string
   /** none of a prompt and a bias */
-  readonly part?: 'A' | 'B' | 'input' | 'output' | 'key' | 'value'
+  readonly part?: 'A' | 'B' | 'magnitude' | 'input' | 'output' | 'key' | 'value'
 }
 
 /** Names as they are on the wire and in graphs. */
 export const portName = {
-  lora: (block: number, module: string, part: 'A' | 'B') => `blocks.${block}.lora.${module}.${part}`,
+  lora: (block: number, module: string, part: 'A' | 'B' | 'magnitude') => `blocks.${block}.lora.${module}.${part}`,
+  /** what the weight itself is changed by, which no dropout reaches and which is not trained */
+  base: (block: number, module: string, part: 'A' | 'B') => `blocks.${block}.base.${module}.${part}`,
   /** values 0 or 1 / (1 - p), multiplied onto the module's LoRA input */
   loraMask: (block: number, module: string) => `blocks.${block}.lora.${module}.mask`,
   scale: (block: number, module: string, part: 'input' | 'output') => `blocks.${block}.scale.${module}.${part}`,
@@ -28,7 +30,8 @@ export const portName = {
 }
 
 const patterns: readonly { kind: PortKind; pattern: RegExp }[] = [
-  { kind: 'lora', pattern: /^blocks\.(?<block>0|[1-9]\d{0,5})\.lora\.(?<module>[\w.]+)\.(?<part>[AB])$/ },
+  { kind: 'lora', pattern: /^blocks\.(?<block>0|[1-9]\d{0,5})\.lora\.(?<module>[\w.]+)\.(?<part>A|B|magnitude)$/ },
+  { kind: 'base', pattern: /^blocks\.(?<block>0|[1-9]\d{0,5})\.base\.(?<module>[\w.]+)\.(?<part>[AB])$/ },
   { kind: 'scale', pattern: /^blocks\.(?<block>0|[1-9]\d{0,5})\.scale\.(?<module>[\w.]+)\.(?<part>input|output)$/ },
   { kind: 'bias', pattern: /^blocks\.(?<block>0|[1-9]\d{0,5})\.bias\.(?<module>[\w.]+)$/ },
   { kind: 'prompt', pattern: /^blocks\.(?<block>0|[1-9]\d{0,5})\.prompt$/ },
@@ -43,9 +46,14 @@ export function parsePort(name: string): ParsedPort {
   }
   throw new SwarmError(
     'INVALID_ARGUMENT',
-    `unknown port '${name}': expected blocks.<i>.lora.<module>.A|B, blocks.<i>.scale.<module>.input|output, ` +
+    `unknown port '${name}': expected blocks.<i>.lora.<module>.A|B|magnitude, blocks.<i>.base.<module>.A|B, blocks.<i>.scale.<module>.input|output, ` +
       'blocks.<i>.bias.<module>, blocks.<i>.prompt or blocks.<i>.prefix.key|value'
   )
+}
+
+/** Whether a backward pass gives the gradient of a port: all but what weights are changed by. */
+export function isTrained(name: string): boolean {
+  return parsePort(name).kind !== 'base'
 }
 
 const blockPattern = /^blocks\.(\d+)\./
@@ -68,6 +76,18 @@ export interface LoraPort {
   readonly b: Value
   /** dropout: [batch, seq, in], or [batch, source, in] of modules whose input are the encoder's states */
   readonly mask?: Value
+  /** [out], of DoRA: the norms that the rows of the changed weight get (arXiv 2402.09353, section 4) */
+  readonly magnitude?: Value
+  /** [out], in its place: the magnitude divided by the norms */
+  readonly gain?: Value
+}
+
+/** A low-rank change of the weight of one linear module: constants of a pass. */
+export interface BasePort {
+  /** [rank, in] */
+  readonly a: Value
+  /** [out, rank] */
+  readonly b: Value
 }
 
 /** Vectors multiplied onto what goes into a linear module and what comes out of it, its LoRA included. */
@@ -88,6 +108,8 @@ export interface PrefixPort {
 export interface BlockPorts {
   /** by module name */
   readonly lora: ReadonlyMap<string, LoraPort>
+  /** by module name */
+  readonly base: ReadonlyMap<string, BasePort>
   /** by module name */
   readonly scale: ReadonlyMap<string, ScalePort>
   /** [size], added to the bias of a module, by its path */
@@ -114,6 +136,7 @@ function checkModule(name: string, { kind, block, module }: ParsedPort, { module
 
 /** The port without which this one means nothing. */
 function partnerOf({ kind, block, module, part }: ParsedPort): string | null {
+  if (kind === 'base') return portName.base(block, module!, part === 'A' ? 'B' : 'A')
   if (kind === 'lora') return portName.lora(block, module!, part === 'A' ? 'B' : 'A')
   if (kind === 'prefix') return portName.prefix(block, part === 'key' ? 'value' : 'key')
   return null
@@ -142,12 +165,15 @@ export function groupPorts(
   return groups
 }
 
-/** Declares the inputs of a span's ports, block by block in the order of the modules. Throws INVALID_ARGUMENT (see `groupPorts`). */
+/**
+ * Declares the inputs of a span's ports, block by block in the order of the modules. With `gains`, what comes under the name of a
+ * magnitude is divided by the norms already. Throws INVALID_ARGUMENT (see `groupPorts`).
+ */
 export function declarePorts(
   g: GraphBuilder,
   config: ModelConfig,
   sites: PortSites,
-  options: SpanOptions
+  options: SpanOptions & { readonly gains?: boolean }
 ): (block: number) => BlockPorts {
   const groups = groupPorts(options.ports, options.blocks, sites)
   const { modulesOf, biasesOf } = sites
@@ -157,6 +183,7 @@ export function declarePorts(
     const isFilled = (kind: PortKind, name: string, part?: ParsedPort['part']): boolean =>
       ports.some(port => port.kind === kind && port.module === name && (part ?? port.part) === port.part)
     const lora = new Map<string, LoraPort>()
+    const base = new Map<string, BasePort>()
     const scale = new Map<string, ScalePort>()
     for (const { name, inFeatures, outFeatures, undropped, fromEncoder } of modulesOf(block)) {
       if (isFilled('scale', name)) {
@@ -164,10 +191,21 @@ export function declarePorts(
           isFilled('scale', name, part) ? g.input(portName.scale(block, name, part), 'float32', [size]) : undefined
         scale.set(name, { input: vector('input', inFeatures), output: vector('output', outFeatures) })
       }
+      if (isFilled('base', name)) {
+        const rank = `base.rank.${block}.${name}`
+        base.set(name, {
+          a: g.input(portName.base(block, name, 'A'), 'float32', [rank, inFeatures]),
+          b: g.input(portName.base(block, name, 'B'), 'float32', [outFeatures, rank])
+        })
+      }
       if (!isFilled('lora', name)) continue
       // Ranks may differ by module.
       const rank = `rank.${block}.${name}`
+      const magnitude = isFilled('lora', name, 'magnitude')
+        ? g.input(portName.lora(block, name, 'magnitude'), 'float32', [outFeatures])
+        : undefined
       lora.set(name, {
+        ...(options.gains ? { gain: magnitude } : { magnitude }),
         a: g.input(portName.lora(block, name, 'A'), 'float32', [rank, inFeatures]),
         b: g.input(portName.lora(block, name, 'B'), 'float32', [outFeatures, rank]),
         mask:
@@ -184,6 +222,7 @@ export function declarePorts(
     const prefixShape = ['prefix', config.numKeyValueHeads, config.headDim]
     declared.set(block, {
       lora,
+      base,
       scale,
       bias,
       prompt: ports.some(port => port.kind === 'prompt')

@@ -4,7 +4,7 @@ import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import type { ExpectedTensor, LinearModule } from '../family.ts'
 import { matrixSizes, type Precision, quantizationOf } from '../quantize/precision.ts'
-import { linear, type QuantizedWeight, quantizedWeight } from './linear.ts'
+import { gainOf, linear, type QuantizedWeight, quantizedWeight } from './linear.ts'
 import type { BlockPorts } from './ports.ts'
 
 /** How a tensor enters a graph: as a weight of a file, or as an input. */
@@ -86,7 +86,7 @@ export class BlockScope extends TensorScope {
   /** its number in the model */
   readonly block: number
   readonly #modules: ReadonlyMap<string, LinearModule>
-  readonly #ports: Pick<BlockPorts, 'lora' | 'scale' | 'bias'>
+  readonly #ports: Pick<BlockPorts, 'lora' | 'base' | 'scale' | 'bias'>
   readonly #precision: Precision
   readonly #packed: boolean
 
@@ -97,7 +97,7 @@ export class BlockScope extends TensorScope {
       readonly block: number
       readonly prefix: string
       readonly modules: readonly LinearModule[]
-      readonly ports: Pick<BlockPorts, 'lora' | 'scale' | 'bias'>
+      readonly ports: Pick<BlockPorts, 'lora' | 'base' | 'scale' | 'bias'>
       readonly precision: Precision
       /** see QuantizedWeight */
       readonly packed: boolean
@@ -127,11 +127,19 @@ export class BlockScope extends TensorScope {
     return quantizedWeight(this.g, expected.name, { sizes, ...quantization, packed: this.#packed })
   }
 
+  /** A magnitude divided by the norms of the changed weight's rows, [out]; undefined where the module has none. */
+  gain(name: string): Value | undefined {
+    const { transposed } = this.#modules.get(name)!
+    const lora = this.#ports.lora.get(name)
+    return lora && gainOf(this.g, { weight: this.matrix(name), transposed }, lora, this.#ports.base.get(name))
+  }
+
   /** A linear module of the block with its bias, if it has one, and those of its ports that are filled. */
   linear(x: Value, name: string): Value {
     const weight = this.matrix(name)
     const { transposed } = this.#modules.get(name)!
-    const ports = { lora: this.#ports.lora.get(name), scale: this.#ports.scale.get(name) }
+    const { lora, base, scale } = this.#ports
+    const ports = { lora: lora.get(name), base: base.get(name), scale: scale.get(name) }
     return linear(this.g, x, { weight, bias: this.optional(`${name}.bias`), transposed }, ports)
   }
 }

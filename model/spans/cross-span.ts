@@ -22,8 +22,8 @@ export function crossSpan<C extends ModelConfig>(
   if (!stackOf(config, blocks.first).crosses || description.crossProjections === undefined) return null
   const g = new GraphBuilder(`cross.${blocks.first}-${blocks.end}`)
   const states = g.input('encoder_hidden', 'float32', ['inputs', 'source', config.hiddenSize])
-  const used = ports.filter(name => ['lora', 'scale', 'bias'].includes(parsePort(name).kind))
-  const portsOf = declarePorts(g, config, portSites(description, config), { blocks, ports: used })
+  const used = ports.filter(name => ['lora', 'base', 'scale', 'bias'].includes(parsePort(name).kind))
+  const portsOf = declarePorts(g, config, portSites(description, config), { blocks, ports: used, gains: true })
   for (let block = blocks.first; block < blocks.end; block++) {
     const scope = new BlockScope(g, blockTensorsOf(description, config, block), {
       block,

@@ -84,7 +84,7 @@ export function decodeSpan<C extends ModelConfig>(
     crossed.set(block, { key: key!, value: value!, mask: encoderMask })
   }
   const ports = inputPorts(options.ports)
-  const portsOf = declarePorts(g, config, portSites(description, config), { blocks, ports })
+  const portsOf = declarePorts(g, config, portSites(description, config), { blocks, ports, gains: true })
 
   const lengths = { seqlensK, totalSequenceLength }
   const presents = new Map<number, Cache>()

@@ -71,6 +71,8 @@ export function batchKey({ cache, ports }: DecodeSession): object | string {
 export class SpanDecoder {
   readonly #programs: SpanPrograms
   readonly #rotary: RotaryTables
+  /** by the ports of an adapter, which is one object for all its sessions */
+  readonly #gains = new WeakMap<SpanCall['ports'], Promise<SpanCall['ports']>>()
 
   constructor(components: { programs: SpanPrograms; rotary: RotaryTables }) {
     this.#programs = components.programs
@@ -106,9 +108,38 @@ export class SpanDecoder {
     return outputs
   }
 
-  async #run({ cache, ports }: DecodeSession, run: DecodeRun<Row>, hidden: Float32Tensor): Promise<Float32Tensor> {
+  /**
+   * The ports as programs of sessions take them in: magnitudes divided by the norms of the weights that the adapter changes, which
+   * are computed once for each adapter.
+   */
+  async sessionPorts(ports: SpanCall['ports'], blocks: BlockRange): Promise<SpanCall['ports']> {
+    const names = Object.keys(ports)
+    if (!names.some(name => parsePort(name).part === 'magnitude')) return ports
+    const known = this.#gains.get(ports)
+    if (known !== undefined) return await known
+    const key: ProgramKey = { purpose: 'gains', blocks, ports: names, dropout: false }
+    const computed = this.#programs.use(key, async session => {
+      const outputs = await session.run(pickTensors(ports, session.graph.inputs))
+      const gains = Object.entries(outputs).map(([name, { shape, data }]) => {
+        const gain = sharedTensor('float32', shape)
+        gain.data.set(data as Float32Array)
+        return [name.slice('gain.'.length), gain] as const
+      })
+      return { ...ports, ...Object.fromEntries(gains) }
+    })
+    this.#gains.set(ports, computed)
+    computed.catch(() => this.#gains.delete(ports))
+    return await computed
+  }
+
+  async #run(
+    { cache, ports: given }: DecodeSession,
+    run: DecodeRun<Row>,
+    hidden: Float32Tensor
+  ): Promise<Float32Tensor> {
     const { blocks } = cache.shape
     const { slab, first, end, seq, steps } = run
+    const ports = await this.sessionPorts(given, blocks)
     // rows in between, which compute rubbish behind their end: the next token will be written over it
     const totals = slab.rows.slice(first, end).map(row => (row?.length ?? 0) + seq)
     for (const { slot, past, added } of steps) totals[slot - first] = past + added

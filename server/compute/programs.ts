@@ -6,13 +6,14 @@ import { cut, recompute } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
 import type { Graph } from '../../graph/graph.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import { isTrained } from '../../model/layers/ports.ts'
 import type { Precision } from '../../model/quantize/precision.ts'
 import type { BlockWeights } from '../../model/weights/block-weights.ts'
 import { createSession, type Session } from '../../runtime/session.ts'
 import { leastProgramShare } from '../limits.ts'
 
-/** forward keeps nothing; residual also returns the inputs of backward; recompute is a backward without residuals */
-export type Purpose = 'decode' | 'forward' | 'residual' | 'backward' | 'recompute'
+/** gains: of the ports of magnitudes, for decode; forward keeps nothing; residual also returns the inputs of backward; recompute is a backward without residuals */
+export type Purpose = 'decode' | 'gains' | 'forward' | 'residual' | 'backward' | 'recompute'
 
 export interface ProgramKey {
   readonly purpose: Purpose
@@ -158,10 +159,17 @@ export class SpanPrograms {
     const precision = this.#precision
     const { purpose, blocks, ports, dropout } = key
     if (purpose === 'decode') return family.decodeSpan(config, { blocks, ports, precision })
+    if (purpose === 'gains') {
+      const gains = family.gainSpan(config, { blocks, ports, precision })
+      if (gains === null) throw new SwarmError('INTERNAL', 'gains: no port is a magnitude')
+      return gains
+    }
     if (purpose === 'residual') return this.#cut(key).forward
     if (purpose === 'backward') return this.#cut(key).backward
     const forward = family.forwardSpan(config, { blocks, ports, dropout, precision })
-    return purpose === 'forward' ? forward : recompute(differentiate(forward, { wanted: ['hidden', ...ports] }))
+    return purpose === 'forward'
+      ? forward
+      : recompute(differentiate(forward, { wanted: ['hidden', ...ports.filter(isTrained)] }))
   }
 
   /** What a program counts for: threads, and memory that grows with its blocks. */
@@ -180,7 +188,10 @@ export class SpanPrograms {
     const precision = this.#precision
     const make = () => {
       const forward = family.forwardSpan(config, { blocks, ports, dropout, precision })
-      return { ...cut(differentiate(forward, { wanted: ['hidden', ...ports] })), share: this.#share(key) }
+      return {
+        ...cut(differentiate(forward, { wanted: ['hidden', ...ports.filter(isTrained)] })),
+        share: this.#share(key)
+      }
     }
     const made = this.#cuts.get(text) ?? make()
     this.#cuts.delete(text)

@@ -31,6 +31,7 @@ function expectedShape(port: ParsedPort, { config, family }: Model): readonly Si
   }
   const { inFeatures, outFeatures } = family.portModules(config, port.block).find(({ name }) => name === port.module)!
   if (port.kind === 'scale') return [port.part === 'input' ? inFeatures : outFeatures]
+  if (port.part === 'magnitude') return [outFeatures]
   const rank = { name: 'rank', most: maxLoraRank }
   return port.part === 'A' ? [rank, inFeatures] : [outFeatures, rank]
 }
@@ -77,8 +78,8 @@ export function checkPorts<T extends Shaped>(
 function checkRanks(names: readonly string[], ports: NamedShapes): void {
   for (const name of names) {
     const { kind, part, block, module } = parsePort(name)
-    if (kind !== 'lora' || part !== 'A') continue
-    const b = portName.lora(block, module!, 'B')
+    if ((kind !== 'lora' && kind !== 'base') || part !== 'A') continue
+    const b = portName[kind](block, module!, 'B')
     const [rankOfA, rankOfB] = [ports[name]!.shape[0], ports[b]!.shape[1]]
     if (rankOfA !== rankOfB) invalid(`port '${name}': expected one rank in A and B, found ${rankOfA} and ${rankOfB}`)
   }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { float32, sizeOf } from '../../common/tensor.ts'
 import { GraphBuilder } from '../../graph/builder.ts'
 import { differentiate } from '../../graph/gradient.ts'
-import type { Graph } from '../../graph/graph.ts'
+import type { Graph, Value } from '../../graph/graph.ts'
 import { printGraph } from '../../graph/print.ts'
 import { createSession } from '../../runtime/session.ts'
 import { checkGradients, type GradientCase, graphOf } from './support.ts'
@@ -113,6 +113,14 @@ describe('differentiate', () => {
         'grad.b': float32([3, 0], [])
       }
     )
+  })
+
+  it('takes what is detached for a constant', async () => {
+    const build = (g: GraphBuilder, { x }: Record<string, Value>) => g.Mul(x!, g.Detach(g.Mul(x!, x!)))
+    const joint = differentiate(graphOf({ name: 'held', inputs: { x: [2] }, build }), { wanted: ['x'] })
+    await using session = await createSession(joint, { inline: true })
+    const results = await session.run({ x: float32([2], [2, 3]), 'grad.y0': float32([2], [1, 1]) })
+    assert.deepEqual(results, { y0: float32([2], [8, 27]), 'grad.x': float32([2], [4, 9]) })
   })
 
   it('can be applied to its own result', async () => {

@@ -65,7 +65,7 @@ const indices = (g: GraphBuilder, shape: number[], values: number[]): Value => g
 
 const x = { x: ['batch', 'seq', 4] } as const
 
-function reductions(op: 'ReduceSum' | 'ReduceMean'): GradientCase[] {
+function reductions(op: 'ReduceSum' | 'ReduceSumSquare' | 'ReduceMean'): GradientCase[] {
   return [
     { name: `${op} of all`, inputs: x, build: (g, { x }) => g[op](x!, { keepdims: false }) },
     { name: `${op} of one axis`, inputs: x, build: (g, { x }) => g[op](x!, { axes: [-1] }) },
@@ -110,6 +110,7 @@ export const gradientCases: Partial<Record<OpName, readonly GradientCase[]>> = {
   MatMul: products().filter(({ name }) => name.startsWith('MatMul')),
   FusedMatMul: products().filter(({ name }) => name.startsWith('FusedMatMul')),
   ReduceSum: reductions('ReduceSum'),
+  ReduceSumSquare: reductions('ReduceSumSquare'),
   ReduceMean: reductions('ReduceMean'),
   Softmax: [
     { name: 'Softmax of the last axis', inputs: x, build: (g, { x }) => g.Softmax(x!, { axis: -1 }) },

@@ -2,6 +2,7 @@
 import { SwarmError, toSwarmError } from '../../../common/errors.ts'
 import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
 import { second } from '../../../common/units.ts'
+import { isTrained } from '../../../model/layers/ports.ts'
 import type { Network } from '../../../network/network.ts'
 import type { Silence } from '../../../network/streams/silence.ts'
 import type {
@@ -38,7 +39,7 @@ export interface SpanRequest {
 export interface PassGradients {
   /** of the input, [batch, seq, hidden] */
   readonly hidden: Float32Tensor
-  /** of each port, under the port's name */
+  /** of each trained port, under the port's name */
   readonly ports: NamedTensors
   /** of the encoder's hidden states, [batch, source, hidden], where the blocks attended to them */
   readonly encoder?: Float32Tensor
@@ -168,9 +169,8 @@ export async function requestBackward(
     const codec = { hidden: activations, encoder_hidden: activations, 'grad.hidden': gradients }
     const answer = await send(caller, hop, protocols.backward, { body, tensors }, { codec, signal })
     answeredBody(answer, 'backwardResponse')
-    const ports = Object.entries(request.ports).map(
-      ([name, { shape }]) => [name, answered(answer.tensors, `grad.${name}`, shape)] as const
-    )
+    const trained = Object.entries(request.ports).filter(([name]) => isTrained(name))
+    const ports = trained.map(([name, { shape }]) => [name, answered(answer.tensors, `grad.${name}`, shape)] as const)
     const { encoder } = request
     return {
       hidden: answered(answer.tensors, 'grad.hidden', hidden.shape),

@@ -109,6 +109,41 @@ for (const precision of ['int8', 'int4'] as const) {
       })
     }
 
+    test("a magnitude is divided by the norms of the dequantized matrix's rows", async context => {
+      const { checkpoint, all, family, config } = await open()
+      const run = await runner(context, checkpoint, precision)
+      const magnitudes = ['blocks.3.lora.self_attn.q_proj', 'blocks.2.lora.mlp.down_proj'].flatMap((path, index) => {
+        const [inputs, outputs] = index === 0 ? [192, 192] : [512, 192]
+        return [
+          [`${path}.A`, normal([4, inputs], 20 + index, 0.1)],
+          [`${path}.B`, normal([outputs, 4], 30 + index, 0.1)],
+          [`${path}.magnitude`, normal([outputs], 40 + index)],
+          [`${path.replace('lora', 'base')}.A`, normal([2, inputs], 50 + index, 0.1)],
+          [`${path.replace('lora', 'base')}.B`, normal([outputs, 2], 60 + index, 0.1)]
+        ] as const
+      })
+      const given = { ...all, ...Object.fromEntries(magnitudes) }
+      const span = { blocks, ports: magnitudes.map(([name]) => name) }
+      const gains = await run(family.gainSpan(config, { ...span, precision })!, given)
+      const expectedGains = await dequantizedRunner(checkpoint, precision)(family.gainSpan(config, span)!, given)
+      assert.deepEqual(
+        Object.keys(gains).sort(),
+        span.ports.flatMap(name => (name.endsWith('magnitude') ? [`gain.${name}`] : [])).sort()
+      )
+      for (const [name, gain] of Object.entries(gains)) {
+        const error = relativeError(gain, expectedGains[name]!)
+        assert.ok(error < 1e-5, `${name}: relative error ${error}`)
+      }
+      const wanted = ['hidden', ...span.ports.filter(name => !name.includes('.base.'))]
+      const found = await runBackward(family.forwardSpan(config, { ...span, precision }), wanted, given, run)
+      const reference = dequantizedRunner(checkpoint, precision)
+      const expected = await runBackward(family.forwardSpan(config, span), wanted, given, reference)
+      for (const name of ['hidden_out', ...wanted.map(port => `grad.${port}`)]) {
+        const error = relativeError(found[name]!, expected[name]!)
+        assert.ok(error < 1e-5, `${name}: relative error ${error}`)
+      }
+    })
+
     test('gradients agree with finite differences', async context => {
       const { checkpoint, all, family, config } = await open()
       const run = await runner(context, checkpoint, precision)

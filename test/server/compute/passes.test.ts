@@ -111,6 +111,9 @@ test('backward from kept activations and from the input give the same bytes, and
   const remote = await startRemote(context, { checkpoint })
   const ports = {
     ...loraPorts(checkpoint, { first: 0, end: 4 }, ['self_attn.q_proj', 'mlp.down_proj']),
+    [portName.lora(2, 'self_attn.q_proj', 'magnitude')]: randomTensor(11, [32]),
+    [portName.base(2, 'self_attn.q_proj', 'A')]: randomTensor(12, [3, 32]),
+    [portName.base(2, 'self_attn.q_proj', 'B')]: randomTensor(13, [32, 3]),
     [portName.scale(1, 'mlp.down_proj', 'input')]: randomTensor(6, [48]),
     [portName.scale(3, 'self_attn.k_proj', 'output')]: randomTensor(7, [16]),
     [portName.prompt(2)]: randomTensor(5, [3, 32])
@@ -125,7 +128,8 @@ test('backward from kept activations and from the input give the same bytes, and
     const gradients = await remote.backward({ 'grad.hidden': gradient }, { residualId: kept.residualId })
     assert.deepEqual(
       Object.keys(gradients).sort(),
-      ['grad.hidden', ...Object.keys(ports).map(name => `grad.${name}`)].sort()
+      ['grad.hidden', ...Object.keys(ports).flatMap(name => (name.includes('.base.') ? [] : `grad.${name}`))].sort(),
+      'what the weight is changed by is a constant'
     )
     assertSame(await remote.backward({ ...call, 'grad.hidden': gradient }, { dropout: masks }), gradients)
     assert.equal(remote.server.residualBytes, 0)
