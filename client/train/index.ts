@@ -41,16 +41,41 @@ export {
   type LossScaleState
 } from './loss-scale.ts'
 export {
+  type AnswerScores,
+  type AverageScores,
+  answerScores,
+  areEntityTags,
+  type BleuScore,
+  bleuScore,
   type ClassificationMeasures,
   type ClassificationReport,
+  type ClassScores,
   type ConfusionMatrix,
+  chrfScore,
   classificationReport,
   confusionMatrix,
+  type EntityMode,
+  type EntityReport,
   type ExactMatch,
+  entitiesOf,
+  entityReport,
   type LanguageMeasures,
   measureClassification,
   measureExactMatch,
-  measureLanguage
+  measureLanguage,
+  multiLabelReport,
+  normalizeAnswer,
+  pearson,
+  type RegressionReport,
+  type RougeScore,
+  type RougeScores,
+  type RougeType,
+  regressionReport,
+  rougeOf,
+  rougeScores,
+  rougeTypes,
+  type SquadVersion,
+  tokenize13a
 } from './metrics/index.ts'
 export type { BackwardOptions, Loss, Traffic, TrainableModel, TrainingForwardOptions } from './model.ts'
 export type {
