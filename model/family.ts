@@ -153,6 +153,15 @@ export interface HeadDescription {
   logits(context: HeadContext, states: Value): Value
 }
 
+/**
+ * How a client numbers the tokens of a row for its embeddings: `tokens`, those that the mask keeps (padding gets 0); `places`, every
+ * place of the row, padding too; `ids`, those whose id is not `padTokenId`, whatever the mask says (others get -1). Rows that begin
+ * with virtual tokens have no ids there: `ids` then counts places, as transformers does with `inputs_embeds`.
+ */
+export type PositionRule =
+  | { readonly counts: 'tokens' | 'places' }
+  | { readonly counts: 'ids'; readonly padTokenId: number }
+
 export interface Family {
   /** values of `model_type` in config.json */
   readonly modelTypes: readonly string[]
@@ -197,11 +206,11 @@ export interface Family {
    * the norms once. Null where no port is a magnitude.
    */
   gainSpan(config: ModelConfig, options: SpanOptions): Graph | null
-  /** ids int64 [batch, seq], positions int64 [batch, seq] where the family has some -> hidden [batch, seq, hidden] */
+  /** ids int64 [batch, seq], positions and token types int64 [batch, seq] where the family has some -> hidden [batch, seq, hidden] */
   embed(config: ModelConfig, options?: ClientOptions): Graph
   /** what rows of the embedding matrix are multiplied with as they are looked up */
   embeddingScale(config: ModelConfig): number
-  /** what `embed` does after that: states [batch, seq, width], positions -> hidden; null where that is nothing */
+  /** what `embed` does after that: states [batch, seq, width], positions, types -> hidden; null where that is nothing */
   enter(config: ModelConfig, options?: ClientOptions): Graph | null
   /** hidden [batch, seq, hidden] -> logits [batch, seq, vocab] */
   head(config: ModelConfig, options?: ClientOptions): Graph
@@ -214,6 +223,11 @@ export interface Family {
   /** hidden [batch, seq, hidden] -> logits [batch, seq, numLabels]; every tensor an input, so that gradients can be wanted */
   classifier(config: ModelConfig, options: ClassifierGraphOptions): Graph
   readonly tokenHead: TokenHead
+  positionRule(config: ModelConfig): PositionRule
+  /** number of token types that `embed` and `enter` know by an input `types`; 0 where they take none */
+  tokenTypes(config: ModelConfig): number
+  /** from the first token's state to a vector for the whole sequence, as transformers' `pooler_output`; null where its class has none */
+  pooler(config: ModelConfig): HeadDescription | null
   /** the head of a task, as transformers has it for this family; null where it has no class for the task */
   taskHead(config: ModelConfig, task: HeadTask): HeadDescription | null
   /**

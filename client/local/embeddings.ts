@@ -6,6 +6,7 @@ import { recompute } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
 import type { Graph } from '../../graph/graph.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import type { PositionRule } from '../../model/family.ts'
 import { checkVocabulary } from './inputs.ts'
 import type { Parameter } from './parameter.ts'
 import type { LocalPrograms } from './programs.ts'
@@ -59,15 +60,20 @@ export class Embeddings {
 
   /**
    * Token ids [batch, seq] as hidden states, with `prompt` [prompt, width], or [batch, prompt, width], before every row. `positions` int64
-   * [batch, prompt + seq] says how many tokens come before each in its row. Throws INVALID_ARGUMENT for ids outside
-   * the vocabulary.
+   * [batch, prompt + seq] is each token's number as the family counts; `types` int64 [batch, prompt + seq] its type, default 0.
+   * Throws INVALID_ARGUMENT for ids outside the vocabulary.
    */
-  async enter(ids: Tensor<'int64'>, positions: Tensor<'int64'>, prompt: Float32Tensor | null = null): Promise<Entered> {
+  async enter(
+    ids: Tensor<'int64'>,
+    positions: Tensor<'int64'>,
+    prompt: Float32Tensor | null = null,
+    types: Tensor<'int64'> = tensor('int64', positions.shape)
+  ): Promise<Entered> {
     const states = this.#embed(ids, prompt)
     const graph = this.#enter
     if (graph === null) return { hidden: states, backward: async gradient => gradient }
     const session = await this.#programs.compile('enter', () => graph)
-    const { hidden } = await this.#programs.run(session, { states, positions })
+    const { hidden } = await this.#programs.run(session, { states, positions, types })
     return {
       hidden: hidden as Float32Tensor,
       backward: async gradient => {
@@ -75,7 +81,7 @@ export class Embeddings {
         const back = await this.#programs.compile(`enter backward ${wanted.join()}`, () =>
           recompute(differentiate(graph, { wanted }))
         )
-        const gradients = await this.#programs.run(back, { states, positions, 'grad.hidden': gradient })
+        const gradients = await this.#programs.run(back, { states, positions, types, 'grad.hidden': gradient })
         this.#programs.accumulate(gradients)
         return gradients['grad.states'] as Float32Tensor
       }
@@ -136,5 +142,31 @@ export function positionsOf(mask: Tensor<'int64'> | undefined, shape: readonly n
       if (mask === undefined || mask.data[index] === 1n) positions.data[index] = count++
     }
   }
+  return positions
+}
+
+/** A batch whose tokens are numbered. */
+interface NumberedRows {
+  /** [batch, seq] */
+  readonly ids: Tensor<'int64'>
+  /** [batch, before + seq]; undefined: no padding */
+  readonly mask: Tensor<'int64'> | undefined
+  /** virtual tokens in front of every row */
+  readonly before: number
+  /** positions that trained keys and values take before them; default 0 */
+  readonly first?: number
+}
+
+/** The number of every token as the family counts, int64 [batch, before + seq]. */
+export function numberTokens(rule: PositionRule, { ids, mask, before, first = 0 }: NumberedRows): Tensor<'int64'> {
+  const [batch, sequence] = ids.shape as [number, number]
+  const shape = [batch, before + sequence]
+  if (rule.counts === 'tokens') return positionsOf(mask, shape, first)
+  if (rule.counts !== 'ids' || before > 0) return positionsOf(undefined, shape, first)
+  const padding = BigInt(rule.padTokenId)
+  const counted = tensor('int64', shape)
+  for (const [index, id] of ids.data.entries()) counted.data[index] = id === padding ? 0n : 1n
+  const positions = positionsOf(counted, shape, first)
+  for (const [index, id] of ids.data.entries()) if (id === padding) positions.data[index] = -1n
   return positions
 }

@@ -59,6 +59,25 @@ export function maskMatrix(mask: Ids | undefined, shape: readonly number[]): Ten
   return matrix.data.every(value => value === 1n) ? undefined : matrix
 }
 
+/**
+ * Token types of this shape, below `known`; undefined where all are 0. Models without types (`known` 0) ignore them, as Hugging Face's
+ * do. Throws INVALID_ARGUMENT for others.
+ */
+export function typeMatrix(
+  types: Ids | undefined,
+  shape: readonly number[],
+  known: number
+): Tensor<'int64'> | undefined {
+  if (types === undefined) return undefined
+  const matrix = idMatrix(types, 'tokenTypeIds', shape)
+  if (known === 0) return undefined
+  const odd = matrix.data.find(type => type < 0n || type >= BigInt(known))
+  if (odd !== undefined) {
+    throw invalid(`tokenTypeIds: expected ${known === 1 ? 'nothing but 0' : `0 to ${known - 1}`}, found ${odd}`)
+  }
+  return matrix.data.every(type => type === 0n) ? undefined : matrix
+}
+
 /** What Hugging Face takes for tokens where no mask says so: all that are not the padding token. */
 export function impliedMask(ids: Tensor<'int64'>, padTokenId: number | undefined): Tensor<'int64'> | undefined {
   if (padTokenId === undefined) return undefined

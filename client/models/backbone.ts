@@ -1,7 +1,7 @@
 // Everything of a model before its head: embeddings, prompts, remote blocks, and their backward pass.
 import { slicePositions } from '../../common/rows.ts'
 import type { Float32Tensor, Tensor } from '../../common/tensor.ts'
-import { type Entered, positionsOf } from '../local/embeddings.ts'
+import { type Entered, numberTokens } from '../local/embeddings.ts'
 import { prependColumns } from '../local/inputs.ts'
 import type { ForwardPass } from '../remote/chain.ts'
 import type { BackwardOptions } from '../train/index.ts'
@@ -13,6 +13,8 @@ export interface BackboneInput {
   readonly ids: Tensor<'int64'>
   /** [batch, seq]; undefined: no padding */
   readonly mask: Tensor<'int64'> | undefined
+  /** of the tokens, [batch, seq]; default 0 each, as those of virtual tokens are */
+  readonly types?: Tensor<'int64'>
 }
 
 export interface PassPlan {
@@ -48,7 +50,7 @@ export interface BackbonePass {
 export async function forwardBody(
   parts: ModelParts,
   tuning: TuningMethod | null,
-  { ids, mask }: BackboneInput,
+  { ids, mask, types }: BackboneInput,
   plan: PassPlan
 ): Promise<BackbonePass> {
   const tuned = (await tuning?.begin?.({ training: plan.training, seed: plan.seed, rows: ids.shape[0] })) ?? tuning
@@ -59,9 +61,10 @@ export async function forwardBody(
   const differentiable = trainsEmbeddings || trainsTuning
 
   const wholeMask = mask && prependColumns(mask, before, 1)
-  const [batch, sequence] = ids.shape as [number, number]
-  const positions = positionsOf(wholeMask, [batch, before + sequence], tuning?.prefixTokens)
-  const entered = await parts.embeddings.enter(ids, positions, prompt)
+  const { family, config } = parts.checkpoint
+  const numbered = { ids, mask: wholeMask, before, first: tuning?.prefixTokens }
+  const positions = numberTokens(family.positionRule(config), numbered)
+  const entered = await parts.embeddings.enter(ids, positions, prompt, types && prependColumns(types, before, 0))
   const pass = await parts.blocks.forward(entered.hidden, {
     mask: wholeMask,
     ports: tuned?.ports() ?? {},

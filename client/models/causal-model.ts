@@ -155,7 +155,7 @@ function isInputs<Inputs extends object>(input: Inputs | Ids): input is Inputs {
   return !Array.isArray(input) && !('shape' in input)
 }
 
-function embedInputs(input: FeatureInput): BackboneInput {
+function embedInputs(input: Pick<FeatureInput, 'inputIds' | 'attentionMask'>): BackboneInput {
   checkOptions('embed: input', input, { inputIds: true, attentionMask: true })
   const ids = idMatrix(input.inputIds, 'inputIds')
   return { ids, mask: maskMatrix(input.attentionMask, ids.shape) }

@@ -1,5 +1,8 @@
 // A causal language model whose blocks are computed by the swarm, under Petals' names.
 
+import { SwarmError } from '../../common/errors.ts'
+import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import { stackNamed } from '../../model/config/config.ts'
 import { generationFault } from '../generate/defaults.ts'
 import { LanguageHead } from '../heads/language.ts'
 import type { Parameter } from '../local/parameter.ts'
@@ -59,12 +62,22 @@ export class PeftModelForCausalLM extends CausalModel {
   }
 }
 
+/** Throws UNSUPPORTED for a model that does not predict the next token. */
+function checkDecoder({ name, config }: Checkpoint): void {
+  if (stackNamed(config, 'decoder') !== undefined) return
+  throw new SwarmError(
+    'UNSUPPORTED',
+    `${name}: ${config.modelType} is an encoder, which predicts no next token (open it with AutoDistributedModel, or for classification)`
+  )
+}
+
 /** Opens causal language models. */
 export const AutoDistributedModelForCausalLM = {
   /** As `openModel`, with the language head. Warns where `generate` would refuse the model's generation_config.json. */
   async fromPretrained(path: string, options: PretrainedOptions = {}): Promise<DistributedModelForCausalLM> {
     checkPretrainedOptions(options, pretrainedKeys)
     return await openModel(path, { ...options, languageHead: true }, parts => {
+      checkDecoder(parts.checkpoint)
       const head = new LanguageHead(parts)
       const fault = generationFault(parts.checkpoint.generationConfig)
       if (fault !== null) parts.logger.warn({ model: path }, `generate() will fail: ${fault}`)

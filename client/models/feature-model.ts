@@ -3,7 +3,7 @@
 import { checkOptions, checkSignal } from '../../common/options.ts'
 import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import type { FeatureHead } from '../heads/features.ts'
-import { type Ids, idMatrix, maskMatrix } from '../local/inputs.ts'
+import { type Ids, idMatrix, maskMatrix, typeMatrix } from '../local/inputs.ts'
 import { BaseModel, type PassOptions, passKeys } from './base-model.ts'
 import { checkPooling, forwardFeatures, type PoolingKind } from './feature-pass.ts'
 import { ModelLoss } from './loss.ts'
@@ -14,6 +14,8 @@ export interface FeatureInput {
   readonly inputIds: Ids
   /** `[batch, seq]`: 1 = token, 0 = padding on the left or the right */
   readonly attentionMask?: Ids
+  /** `[batch, seq]`: which text of a pair each token is of, 0 or 1, for models with token types; default 0 each */
+  readonly tokenTypeIds?: Ids
 }
 
 /** Of a pass of a model without a head. */
@@ -58,17 +60,19 @@ export class FeatureModel extends BaseModel<FeatureHead> {
    */
   async forward(input: FeatureInput, options: FeatureOptions = {}): Promise<FeatureOutput> {
     checkOptions('forward', options, { ...passKeys, pooling: true })
-    checkOptions('forward: input', input, { inputIds: true, attentionMask: true })
+    checkOptions('forward: input', input, { inputIds: true, attentionMask: true, tokenTypeIds: true })
     checkPooling(options.pooling)
     const { parts, tuning } = this.acting
     const ids = idMatrix(input.inputIds, 'inputIds')
     const mask = maskMatrix(input.attentionMask, ids.shape)
+    const { family, config } = parts.checkpoint
+    const types = typeMatrix(input.tokenTypeIds, ids.shape, family.tokenTypes(config))
     const plan = this.planOf(options)
     const differentiate = plan.training
     const pass = await forwardFeatures(
       parts,
       tuning,
-      { ids, mask },
+      { ids, mask, types },
       { ...plan, differentiate, pooling: options.pooling }
     )
     const { body, head, states, pooling } = pass

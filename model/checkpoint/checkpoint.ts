@@ -6,12 +6,12 @@ import { SwarmError } from '../../common/errors.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
 import { type ModelConfig, type RawConfig, withGenerationConfig } from '../config/config.ts'
 import { familyOf } from '../families/families.ts'
-import type { ExpectedTensor, Family } from '../family.ts'
+import type { ExpectedTensor, Family, HeadTask } from '../family.ts'
 import type { ModelFolder } from '../formats/folder.ts'
 import { openModelFolder } from '../formats/open-folder.ts'
 import { isScaleOf, scaleBlockOf, withScale } from '../formats/scale.ts'
 import type { ReadLog, TensorInfo } from '../formats/tensor-info.ts'
-import { alignNames } from '../formats/tensor-names.ts'
+import { alignNames, withNormNames } from '../formats/tensor-names.ts'
 import { isHubName, openHubFolder } from '../hub/folder.ts'
 import type { HubOptions } from '../hub/options.ts'
 import { isJsonObject } from '../json.ts'
@@ -69,9 +69,16 @@ function checkTensor(
 /** Whether the class that saved the checkpoint has a language head; classes of other tasks have none. */
 function isLanguageModel({ architectures }: RawConfig): boolean {
   const [name] = Array.isArray(architectures) ? architectures : []
-  return (
-    typeof name !== 'string' || !/(Model|For(Sequence|Token)Classification)$/.test(name) || name.endsWith('LMHeadModel')
-  )
+  if (typeof name !== 'string' || name.endsWith('LMHeadModel')) return true
+  return !/(Model|For\w*Classification|ForQuestionAnswering|ForMultipleChoice|ForNextSentencePrediction)$/.test(name)
+}
+
+const headTasks: readonly HeadTask[] = ['SEQ_CLS', 'TOKEN_CLS', 'QUESTION_ANS', 'MASKED_LM']
+
+/** Names of tensors that a checkpoint of the model may have for a task. */
+function taskTensors(family: Family, config: ModelConfig): string[] {
+  const heads = [...headTasks.map(task => family.taskHead(config, task)), family.pooler(config)]
+  return heads.flatMap(head => head?.tensors(config, 1).map(({ name }) => name) ?? [])
 }
 
 /** Everything that changes what a block computes, in one fixed order. */
@@ -168,11 +175,12 @@ function modelTensors(
   for (let block = 0; block < config.numBlocks; block++) all.push(...family.blockTensors(config, block))
   const { embedding } = family.clientTensorNames(config)
   const head = headNameOf(family, config)
-  const wanted = new Set([...all.map(({ name }) => name), head])
+  const optional = new Set([head, ...taskTensors(family, config)])
+  const wanted = new Set([...all.map(({ name }) => name), ...optional])
   const named = alignNames(
-    stored,
+    withNormNames(stored),
     all.map(({ name }) => name),
-    name => name === head || isScaleOf(name, each => wanted.has(each))
+    name => optional.has(name) || isScaleOf(name, each => wanted.has(each))
   )
   const aligned = config.tiedEmbeddings ? tieByName(named, { embedding, head }) : named
   const scaleBlock = scaleBlockOf(raw)

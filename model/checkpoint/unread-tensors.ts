@@ -27,6 +27,8 @@ const extrasOf: Readonly<Record<string, readonly RegExp[]>> = {
   // causal masks
   gpt2: [/(^|\.)attn\.(bias|masked_bias)$/],
   gpt_neox: [/\.attention\.(bias|masked_bias)$/],
+  // whether two sentences follow each other; the bias of the masked head under the name that its class does not read
+  bert: [/^cls\.seq_relationship\.(weight|bias)$/, /^cls\.predictions\.(decoder\.)?bias$/],
   // what sees images
   gemma3_text: [/(^|\.)(vision_tower|multi_modal_projector)\./]
 }

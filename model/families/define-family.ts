@@ -47,9 +47,13 @@ export function defineFamily<C extends ModelConfig>(description: FamilyDescripti
     head: (config, options) => client.head(own(config), options),
     headLoss: (config, options) => client.headLoss(own(config), options),
     features: (config, options) => client.features(own(config), options),
-    featureWidth: config => description.embeddingWidth?.(own(config)) ?? config.hiddenSize,
+    featureWidth: config =>
+      description.featureWidth?.(own(config)) ?? description.embeddingWidth?.(own(config)) ?? config.hiddenSize,
     classifier: (config, options) => client.classifier(own(config), options),
     tokenHead: description.tokenHead ?? genericTokenHead,
+    positionRule: config => description.positionRule?.(own(config)) ?? { counts: 'tokens' },
+    tokenTypes: config => description.tokenTypes?.(own(config)) ?? 0,
+    pooler: config => description.pooler?.(own(config)) ?? null,
     taskHead: (config, task) => description.taskHead?.(own(config), task) ?? null,
     rotaryTables: (config, positions, length) => description.rotaryTables(own(config), positions, length)
   }

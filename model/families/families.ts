@@ -4,6 +4,7 @@ import { SwarmError } from '../../common/errors.ts'
 import { quoteForeign } from '../../common/foreign-json.ts'
 import type { RawConfig } from '../config/config.ts'
 import type { Family } from '../family.ts'
+import { bert } from './bert/index.ts'
 import { bloom } from './bloom/index.ts'
 import { falcon } from './falcon/index.ts'
 import { gemma } from './gemma/index.ts'
@@ -13,7 +14,7 @@ import { llama } from './llama/index.ts'
 import { mixtral } from './mixtral/index.ts'
 import { opt } from './opt/index.ts'
 
-const families: readonly Family[] = [llama, gpt2, bloom, opt, gptNeoX, falcon, gemma, mixtral]
+const families: readonly Family[] = [llama, gpt2, bloom, opt, gptNeoX, falcon, gemma, mixtral, bert]
 
 /** Values of `model_type` that this build runs. */
 export function supportedModelTypes(): string[] {

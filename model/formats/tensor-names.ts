@@ -50,3 +50,19 @@ export function alignNames(
   }
   return aligned
 }
+
+const oldNorm = /(^|\.)LayerNorm\.(gamma|beta)$/
+
+/** The tensors with the scales and biases of norms under today's names: BERT's first files, written by TensorFlow, say gamma and beta. */
+export function withNormNames(tensors: ReadonlyMap<string, TensorInfo>): ReadonlyMap<string, TensorInfo> {
+  const renamed = new Map(tensors)
+  for (const [stored, info] of tensors) {
+    const part = oldNorm.exec(stored)?.[2]
+    if (part === undefined) continue
+    const name = `${stored.slice(0, -part.length)}${part === 'gamma' ? 'weight' : 'bias'}`
+    if (tensors.has(name)) continue
+    renamed.set(name, { ...info, name })
+    renamed.delete(stored)
+  }
+  return renamed
+}

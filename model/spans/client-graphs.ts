@@ -49,13 +49,14 @@ export function clientGraphs<C extends ModelConfig>(description: FamilyDescripti
 
   const entered = (context: ClientContext<C>, states: Value): Value => {
     const { g, config } = context
-    let positions: Value | undefined
-    const declared = (): Value => {
-      positions ??= g.input('positions', 'int64', ['batch', 'seq'])
-      return positions
+    const declared = new Map<string, Value>()
+    const input = (name: string) => (): Value => {
+      const value = declared.get(name) ?? g.input(name, 'int64', ['batch', 'seq'])
+      declared.set(name, value)
+      return value
     }
     if (description.enter === undefined || description.enters?.(config) === false) return states
-    return description.enter(context, states, declared)
+    return description.enter(context, states, input('positions'), input('types'))
   }
 
   const left = (context: ClientContext<C>): Value =>

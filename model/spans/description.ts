@@ -9,6 +9,7 @@ import type {
   HeadDescription,
   HeadTask,
   LinearModule,
+  PositionRule,
   PositionTables,
   TokenHead
 } from '../family.ts'
@@ -68,14 +69,22 @@ export interface FamilyDescription<C extends ModelConfig = ModelConfig> {
   /** shape of the embedding matrix where its rows are not as wide as hidden states */
   embeddingWidth?(config: C): number
   embeddingScale?(config: C): number
-  /** What follows the lookup, where something does; `positions()` int64 [batch, seq]. */
-  enter?(context: ClientContext<C>, states: Value, positions: () => Value): Value
+  /** numbers of a state after the last norm. Default: `embeddingWidth`, as a tied head needs it */
+  featureWidth?(config: C): number
+  /** default: tokens that the mask keeps */
+  positionRule?(config: C): PositionRule
+  /** default: 0 */
+  tokenTypes?(config: C): number
+  /** What follows the lookup, where something does; `positions()` and `types()` int64 [batch, seq]. */
+  enter?(context: ClientContext<C>, states: Value, positions: () => Value, types: () => Value): Value
   /** whether `enter` does anything for this configuration; default true where it is there */
   enters?(config: C): boolean
   /** From the last block's output to what is multiplied with the head's matrix. */
   leave(context: ClientContext<C>, hidden: Value): Value
   /** What becomes of the product. */
   finish?(context: ClientContext<C>, logits: Value): Value
+  /** see Family; default: none */
+  pooler?(config: C): HeadDescription | null
   /** heads of tasks, where transformers has a class of the family for them */
   taskHead?(config: C, task: HeadTask): HeadDescription | null
   /** default: as Hugging Face's GenericForTokenClassification */

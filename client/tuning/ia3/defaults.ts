@@ -13,9 +13,17 @@ const projections = (query: string, value: string, down: string): Ia3Modules => 
   feedforward: [down]
 })
 
+/** The last layers of attention and of the MLP, and keys and values. */
+const encoder = (key: string, value: string): Ia3Modules => ({
+  targets: [key, value, 'output.dense'],
+  feedforward: ['output.dense']
+})
+
 /** By `model_type`. */
 export const ia3Modules: Readonly<Record<string, Ia3Modules>> = {
+  bert: encoder('key', 'value'),
   bloom: fused('mlp.dense_4h_to_h'),
+  'deberta-v2': encoder('key_proj', 'value_proj'),
   falcon: fused('dense_4h_to_h'),
   gemma: projections('q_proj', 'v_proj', 'down_proj'),
   gemma2: projections('q_proj', 'v_proj', 'down_proj'),
@@ -27,5 +35,6 @@ export const ia3Modules: Readonly<Record<string, Ia3Modules>> = {
   mixtral: { targets: ['k_proj', 'v_proj'], feedforward: [] },
   opt: projections('q_proj', 'k_proj', 'fc2'),
   qwen2: projections('q_proj', 'v_proj', 'down_proj'),
-  qwen3: projections('q_proj', 'v_proj', 'down_proj')
+  qwen3: projections('q_proj', 'v_proj', 'down_proj'),
+  roberta: encoder('key', 'value')
 }

@@ -18,6 +18,7 @@ import {
   type Tensors
 } from '../spans.ts'
 import { largestDifference, relativeError, temporaryFolder } from '../support.ts'
+import { encoderModels } from './encoders.ts'
 import {
   familyModels,
   familyPath,
@@ -304,7 +305,7 @@ async function greedy(context: TestContext, checkpoint: Checkpoint, prompt: read
 describe('the table of families', () => {
   test('has models of every family', async () => {
     const types = new Set<string>()
-    for (const model of Object.values(familyModels).flat())
+    for (const model of [...Object.values(familyModels).flat(), ...Object.values(encoderModels).flat()])
       types.add((await openCheckpoint(familyPath(model))).config.modelType)
     // of which 'gemma3' is 'gemma3_text' with eyes (gemma3.test.ts)
     assert.deepEqual(

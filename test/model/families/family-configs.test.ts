@@ -243,7 +243,8 @@ describe('what a family does not do', () => {
       'gemma2',
       'gemma3_text',
       'gemma3',
-      'mixtral'
+      'mixtral',
+      'bert'
     ]
     assert.deepEqual(supportedModelTypes(), wanted)
   })
