@@ -5,7 +5,7 @@ import { type Activation, activate } from './mlp.ts'
 import { layerNormTensors } from './norms.ts'
 
 /** Matrix and bias of linear layers. */
-export function linearTensors(name: string, outFeatures: number, inFeatures: number): readonly ExpectedTensor[] {
+function linearTensors(name: string, outFeatures: number, inFeatures: number): readonly ExpectedTensor[] {
   return [
     { name: `${name}.weight`, shape: [outFeatures, inFeatures] },
     { name: `${name}.bias`, shape: [outFeatures] }
