@@ -41,7 +41,17 @@ export interface BlockBias {
 }
 
 /** Kinds of inputs by which a request changes a block (docs/architecture.md, "Train"). */
-export type PortKind = 'lora' | 'base' | 'scale' | 'bias' | 'prompt' | 'prefix'
+export type PortKind =
+  | 'lora'
+  | 'base'
+  | 'scale'
+  | 'hadamard'
+  | 'kronecker'
+  | 'rotation'
+  | 'bias'
+  | 'norm'
+  | 'prompt'
+  | 'prefix'
 
 export interface SpanOptions {
   /** half-open, absolute block numbers; they name weights, ports and caches */
@@ -183,6 +193,8 @@ export interface Family {
   portModules(config: ModelConfig, block: number): readonly LinearModule[]
   /** the block's tensors that are added to something */
   blockBiases(config: ModelConfig, block: number): readonly BlockBias[]
+  /** the block's norms that have a weight, by the paths of their modules */
+  blockNorms(config: ModelConfig, block: number): readonly BlockBias[]
   /** modules that LoRA changes where nothing else is said, by the end of their names, as in PEFT */
   readonly defaultTargets: readonly string[]
   /** `model.layers.3.self_attn.q_proj`: PEFT's module path, and with `.weight` the checkpoint's tensor */

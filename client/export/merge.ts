@@ -2,7 +2,7 @@
 import { SwarmError } from '../../common/errors.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
 import type { ModelConfig } from '../../model/config/config.ts'
-import type { Family } from '../../model/family.ts'
+import type { Family, PortKind } from '../../model/family.ts'
 import { parsePort } from '../../model/layers/ports.ts'
 import { addProduct, scaleAxis, transpose, type WeightParts } from '../local/changed-weight.ts'
 import { clientParts, type PortTensors, type TuningMethod } from '../tuning/index.ts'
@@ -53,6 +53,8 @@ function refuseVirtualTokens(
   )
 }
 
+const mergeable: readonly PortKind[] = ['lora', 'scale', 'bias']
+
 /** Filled ports by the paths of their modules. Throws UNSUPPORTED for ports that act on hidden states. */
 function filledModules(
   ports: PortTensors,
@@ -67,6 +69,9 @@ function filledModules(
         'UNSUPPORTED',
         `${what}: its ${kind} acts on hidden states: it cannot be merged into weights`
       )
+    }
+    if (!mergeable.includes(kind) || part === 'product') {
+      throw new SwarmError('UNSUPPORTED', `${what}: its ${kind} of ${module} cannot be merged into weights here`)
     }
     const path = family.moduleWeightName(config, block, module)
     const known = filled.get(path) ?? {

@@ -7,7 +7,7 @@ import { clientGraphs } from '../spans/client-graphs.ts'
 import { crossSpan } from '../spans/cross-span.ts'
 import { decodeSpan } from '../spans/decode-span.ts'
 import type { FamilyDescription } from '../spans/description.ts'
-import { blockBiasesOf, blockTensorsOf, clientTensorsOf } from '../spans/expected-tensors.ts'
+import { blockBiasesOf, blockNormsOf, blockTensorsOf, clientTensorsOf } from '../spans/expected-tensors.ts'
 import { forwardSpan } from '../spans/forward-span.ts'
 import { gainSpan } from '../spans/gain-span.ts'
 
@@ -36,6 +36,7 @@ export function defineFamily<C extends ModelConfig>(description: FamilyDescripti
     blockParameters: config => description.blockParameters?.(own(config)) ?? [],
     portModules: (config, block) => portModulesOf(description, own(config), block),
     blockBiases: (config, block) => blockBiasesOf(description, own(config), block),
+    blockNorms: (config, block) => blockNormsOf(description, own(config), block),
     moduleWeightName: (config, block, module) => `${description.blockPath(block, own(config))}.${module}`,
     forwardSpan: (config, options) => forwardSpan(description, own(config), options),
     decodeSpan: (config, options) => decodeSpan(description, own(config), options),

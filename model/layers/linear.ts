@@ -5,7 +5,8 @@ import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import type { QuantizedMatrix } from '../../graph/operator-builder.ts'
 import { hasRowZeros, type MatrixSizes, partName, type Quantization, storedColumns } from '../quantize/precision.ts'
-import type { BasePort, LoraPort, ScalePort } from './ports.ts'
+import { hadamardProduct, kroneckerProduct, rotated } from './factors.ts'
+import type { BasePort, LoraPort, ModulePorts } from './ports.ts'
 
 /** Queries, keys and values have one input: its sums are taken once. */
 const made = new WeakMap<Value, Value>()
@@ -71,13 +72,6 @@ function product(g: GraphBuilder, x: Value, { weight, transposed }: LinearWeight
     : g.FusedMatMul(input, g.DequantizeLinear(values, scales, zeros, { block }), { transB: true })
 }
 
-/** What a request changes in one module. */
-export interface ModulePorts {
-  readonly lora?: LoraPort
-  readonly base?: BasePort
-  readonly scale?: ScalePort
-}
-
 /** (x Aᵀ) Bᵀ: the scaling of LoRA is part of B. */
 function lowRank(g: GraphBuilder, x: Value, { a, b }: BasePort): Value {
   return g.FusedMatMul(g.FusedMatMul(x, a, { transB: true }), b, { transB: true })
@@ -122,24 +116,30 @@ export function gainOf(g: GraphBuilder, weights: LinearWeights, lora: LoraPort, 
 }
 
 /**
- * (x' W'ᵀ + b + (m ∘ x') Aᵀ Bᵀ) ∘ output with x' = x ∘ input, W' = W + the base's B A, and a dropout mask m: [..., in] -> [..., out]; A and
- * B lie the same way whichever way W lies, as in PEFT. With a magnitude, the part that has dropout includes W', and counts `gain` times:
- * without dropout (W' x' + B A x') ∘ gain + b.
+ * (((x' R) W'ᵀ) ∘ product + b + (m ∘ x') Aᵀ Bᵀ + …) ∘ output with x' = x ∘ input, W' = W + the base's B A, R a rotation, and a dropout mask
+ * m: [..., in] -> [..., out]; what is added to W, and R, lie the same way whichever way W lies, as in PEFT. With a magnitude, the part that
+ * has dropout includes W', and counts `gain` times: without dropout (W' x' + B A x') ∘ gain + b.
  */
 export function linear(g: GraphBuilder, x: Value, weights: LinearWeights, ports: ModulePorts = {}): Value {
-  const { lora, base, scale } = ports
+  const { lora, base, scale, hadamard, kronecker, rotation } = ports
   const input = scale?.input === undefined ? x : g.Mul(x, scale.input)
-  const withBias = (y: Value): Value => (weights.bias === undefined ? y : g.Add(y, weights.bias))
+  const times = (y: Value, factor: Value | undefined): Value => (factor === undefined ? y : g.Mul(y, factor))
+  const plus = (y: Value, term: Value | undefined): Value => (term === undefined ? y : g.Add(y, term))
+  const weighted = (y: Value): Value =>
+    times(baseProduct(g, rotation === undefined ? y : rotated(g, y, rotation), weights, base), scale?.product)
   const sum = (): Value => {
-    const plain = baseProduct(g, input, weights, base)
-    if (lora === undefined) return withBias(plain)
+    const plain = weighted(input)
+    if (lora === undefined) return plus(plain, weights.bias)
     const dropped = lora.mask === undefined ? input : g.Mul(input, lora.mask)
     const gain = lora.gain ?? gainOf(g, weights, lora, base)
-    if (gain === undefined) return g.Add(withBias(plain), lowRank(g, dropped, lora))
-    if (lora.mask === undefined) return withBias(g.Mul(g.Add(plain, lowRank(g, input, lora)), gain))
-    const kept = baseProduct(g, dropped, weights, base)
+    if (gain === undefined) return g.Add(plus(plain, weights.bias), lowRank(g, dropped, lora))
+    if (lora.mask === undefined) return plus(g.Mul(g.Add(plain, lowRank(g, input, lora)), gain), weights.bias)
+    const kept = weighted(dropped)
     const adapted = g.Mul(g.Add(kept, lowRank(g, dropped, lora)), gain)
-    return g.Add(withBias(g.Sub(plain, kept)), adapted)
+    return g.Add(plus(g.Sub(plain, kept), weights.bias), adapted)
   }
-  return scale?.output === undefined ? sum() : g.Mul(sum(), scale.output)
+  const withPair = sum()
+  const withHadamard = hadamard === undefined ? withPair : g.Add(withPair, hadamardProduct(g, input, hadamard))
+  const whole = kronecker === undefined ? withHadamard : g.Add(withHadamard, kroneckerProduct(g, input, kronecker))
+  return times(whole, scale?.output)
 }

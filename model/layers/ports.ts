@@ -6,14 +6,41 @@ import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import type { ModelConfig } from '../config/config.ts'
 import type { BlockBias, LinearModule, PortKind, SpanOptions } from '../family.ts'
+import type { HadamardPort, KroneckerPort, RotationPort } from './factors.ts'
+
+/** Factors of a Hadamard product: (B1 A1) ∘ (B2 A2). */
+const hadamardParts = ['A1', 'B1', 'A2', 'B2'] as const
+
+/** Factors of a Kronecker product, each a matrix or, where that is smaller, a pair B A. */
+const kroneckerParts = ['left', 'leftA', 'leftB', 'right', 'rightA', 'rightB'] as const
+
+export type HadamardPart = (typeof hadamardParts)[number]
+export type KroneckerPart = (typeof kroneckerParts)[number]
+
+/** Rows and columns of a Kronecker product's left factor; number and size of a rotation's blocks. Names of ports say them: `4x8`. */
+export type PortSizes = readonly [number, number]
 
 export interface ParsedPort {
   readonly kind: PortKind
   readonly block: number
-  /** of LoRA, base, scale and bias: `self_attn.q_proj` */
+  /** of every kind but prompt and prefix: `self_attn.q_proj` */
   readonly module?: string
-  /** none of a prompt and a bias */
-  readonly part?: 'A' | 'B' | 'magnitude' | 'input' | 'output' | 'key' | 'value'
+  /** none of a prompt, a bias, a norm and a rotation */
+  readonly part?:
+    | 'A'
+    | 'B'
+    | 'magnitude'
+    | 'input'
+    | 'product'
+    | 'output'
+    | 'key'
+    | 'value'
+    | HadamardPart
+    | KroneckerPart
+  /** of a Kronecker product and a rotation */
+  readonly sizes?: PortSizes
+  /** of a rotation */
+  readonly factor?: number
 }
 
 /** Names as they are on the wire and in graphs. */
@@ -23,37 +50,74 @@ export const portName = {
   base: (block: number, module: string, part: 'A' | 'B') => `blocks.${block}.base.${module}.${part}`,
   /** values 0 or 1 / (1 - p), multiplied onto the module's LoRA input */
   loraMask: (block: number, module: string) => `blocks.${block}.lora.${module}.mask`,
-  scale: (block: number, module: string, part: 'input' | 'output') => `blocks.${block}.scale.${module}.${part}`,
+  scale: (block: number, module: string, part: 'input' | 'product' | 'output') =>
+    `blocks.${block}.scale.${module}.${part}`,
+  hadamard: (block: number, module: string, part: HadamardPart) => `blocks.${block}.hadamard.${module}.${part}`,
+  kronecker: (block: number, [rows, columns]: PortSizes, module: string, part: KroneckerPart) =>
+    `blocks.${block}.kronecker.${rows}x${columns}.${module}.${part}`,
+  rotation: (block: number, [count, size]: PortSizes, module: string, factor: number) =>
+    `blocks.${block}.rotation.${count}x${size}.${module}.${factor}`,
   bias: (block: number, module: string) => `blocks.${block}.bias.${module}`,
+  norm: (block: number, module: string) => `blocks.${block}.norm.${module}`,
   prompt: (block: number) => `blocks.${block}.prompt`,
   prefix: (block: number, part: 'key' | 'value') => `blocks.${block}.prefix.${part}`
 }
 
-const patterns: readonly { kind: PortKind; pattern: RegExp }[] = [
-  { kind: 'lora', pattern: /^blocks\.(?<block>0|[1-9]\d{0,5})\.lora\.(?<module>[\w.]+)\.(?<part>A|B|magnitude)$/ },
-  { kind: 'base', pattern: /^blocks\.(?<block>0|[1-9]\d{0,5})\.base\.(?<module>[\w.]+)\.(?<part>[AB])$/ },
-  { kind: 'scale', pattern: /^blocks\.(?<block>0|[1-9]\d{0,5})\.scale\.(?<module>[\w.]+)\.(?<part>input|output)$/ },
-  { kind: 'bias', pattern: /^blocks\.(?<block>0|[1-9]\d{0,5})\.bias\.(?<module>[\w.]+)$/ },
-  { kind: 'prompt', pattern: /^blocks\.(?<block>0|[1-9]\d{0,5})\.prompt$/ },
-  { kind: 'prefix', pattern: /^blocks\.(?<block>0|[1-9]\d{0,5})\.prefix\.(?<part>key|value)$/ }
-]
+/** What follows `blocks.<i>.` in the names of each kind, for people and as a pattern. */
+const forms = {
+  lora: ['lora.<module>.A|B|magnitude', String.raw`lora\.(?<module>[\w.]+)\.(?<part>A|B|magnitude)`],
+  base: ['base.<module>.A|B', String.raw`base\.(?<module>[\w.]+)\.(?<part>[AB])`],
+  scale: ['scale.<module>.input|output|product', String.raw`scale\.(?<module>[\w.]+)\.(?<part>input|output|product)`],
+  hadamard: ['hadamard.<module>.A1|B1|A2|B2', String.raw`hadamard\.(?<module>[\w.]+)\.(?<part>[AB][12])`],
+  kronecker: [
+    'kronecker.<rows>x<columns>.<module>.left|leftA|leftB|right|rightA|rightB',
+    String.raw`kronecker\.(?<sizes>[1-9]\d{0,6}x[1-9]\d{0,6})\.(?<module>[\w.]+)\.(?<part>(?:left|right)[AB]?)`
+  ],
+  rotation: [
+    'rotation.<count>x<size>.<module>.<factor>',
+    String.raw`rotation\.(?<sizes>[1-9]\d{0,6}x[1-9]\d{0,6})\.(?<module>[\w.]+)\.(?<factor>0|[1-9]\d?)`
+  ],
+  bias: ['bias.<module>', String.raw`bias\.(?<module>[\w.]+)`],
+  norm: ['norm.<norm>', String.raw`norm\.(?<module>[\w.]+)`],
+  prompt: ['prompt', 'prompt'],
+  prefix: ['prefix.key|value', String.raw`prefix\.(?<part>key|value)`]
+} as const satisfies Record<PortKind, readonly [form: string, pattern: string]>
+
+const patterns = Object.entries(forms).map(([kind, [, pattern]]) => ({
+  kind: kind as PortKind,
+  pattern: new RegExp(String.raw`^blocks\.(?<block>0|[1-9]\d{0,5})\.${pattern}$`)
+}))
 
 /** Throws INVALID_ARGUMENT for a name that is no port's. */
 export function parsePort(name: string): ParsedPort {
   for (const { kind, pattern } of patterns) {
-    const { block, module, part } = pattern.exec(name)?.groups ?? {}
-    if (block !== undefined) return { kind, block: Number(block), module, part: part as ParsedPort['part'] }
+    const groups = pattern.exec(name)?.groups
+    if (groups === undefined) continue
+    const { block, module, part, sizes, factor } = groups
+    return {
+      kind,
+      block: Number(block),
+      module,
+      part: part as ParsedPort['part'],
+      ...(sizes !== undefined && { sizes: sizes.split('x').map(Number) as [number, number] }),
+      ...(factor !== undefined && { factor: Number(factor) })
+    }
   }
+  const known = Object.values(forms).map(([form]) => `blocks.<i>.${form}`)
   throw new SwarmError(
     'INVALID_ARGUMENT',
-    `unknown port '${name}': expected blocks.<i>.lora.<module>.A|B|magnitude, blocks.<i>.base.<module>.A|B, blocks.<i>.scale.<module>.input|output, ` +
-      'blocks.<i>.bias.<module>, blocks.<i>.prompt or blocks.<i>.prefix.key|value'
+    `unknown port '${name}': expected ${known.slice(0, -1).join(', ')} or ${known.at(-1)}`
   )
 }
 
 /** Whether a backward pass gives the gradient of a port: all but what weights are changed by. */
 export function isTrained(name: string): boolean {
   return parsePort(name).kind !== 'base'
+}
+
+/** Whether ports of this kind change a linear module or a norm, rather than hidden states. */
+export function changesModules(kind: PortKind): boolean {
+  return kind !== 'prompt' && kind !== 'prefix'
 }
 
 const blockPattern = /^blocks\.(\d+)\./
@@ -94,8 +158,20 @@ export interface BasePort {
 export interface ScalePort {
   /** [in] */
   readonly input?: Value
+  /** [out], onto the product with the weight, before bias and LoRA are added */
+  readonly product?: Value
   /** [out] */
   readonly output?: Value
+}
+
+/** What a request changes in one linear module. */
+export interface ModulePorts {
+  readonly lora?: LoraPort
+  readonly base?: BasePort
+  readonly scale?: ScalePort
+  readonly hadamard?: HadamardPort
+  readonly kronecker?: KroneckerPort
+  readonly rotation?: RotationPort
 }
 
 export interface PrefixPort {
@@ -106,14 +182,12 @@ export interface PrefixPort {
 
 /** What a request changes in one block. */
 export interface BlockPorts {
-  /** by module name */
-  readonly lora: ReadonlyMap<string, LoraPort>
-  /** by module name */
-  readonly base: ReadonlyMap<string, BasePort>
-  /** by module name */
-  readonly scale: ReadonlyMap<string, ScalePort>
+  /** by the name of the linear module; those without a port are not there */
+  readonly modules: ReadonlyMap<string, ModulePorts>
   /** [size], added to the bias of a module, by its path */
   readonly bias: ReadonlyMap<string, Value>
+  /** [size], added to the weight of a norm, by its path */
+  readonly norm: ReadonlyMap<string, Value>
   /** [prompt, hidden] */
   readonly prompt?: Value
   readonly prefix?: PrefixPort
@@ -123,23 +197,80 @@ export interface BlockPorts {
 export interface PortSites {
   modulesOf(block: number): readonly LinearModule[]
   biasesOf(block: number): readonly BlockBias[]
+  /** norms with a weight */
+  normsOf(block: number): readonly BlockBias[]
+}
+
+const invalid = (message: string): never => {
+  throw new SwarmError('INVALID_ARGUMENT', message)
 }
 
 /** Throws INVALID_ARGUMENT, with the names there are, for a module that is none of the block or has no bias. */
-function checkModule(name: string, { kind, block, module }: ParsedPort, { modulesOf, biasesOf }: PortSites): void {
+function checkModule(name: string, { kind, block, module }: ParsedPort, sites: PortSites): void {
   if (module === undefined) return
-  const known = (kind === 'bias' ? biasesOf(block) : modulesOf(block)).map(each => each.name)
-  if (known.includes(module)) return
-  const what = kind === 'bias' ? 'a module with a bias' : 'a module'
-  throw new SwarmError('INVALID_ARGUMENT', `port '${name}': expected ${what} of ${known.join(', ') || 'none'}`)
+  const [places, what] =
+    kind === 'bias'
+      ? [sites.biasesOf(block), 'a module with a bias']
+      : kind === 'norm'
+        ? [sites.normsOf(block), 'a norm']
+        : [sites.modulesOf(block), 'a module']
+  const known = places.map(each => each.name)
+  if (!known.includes(module)) invalid(`port '${name}': expected ${what} of ${known.join(', ') || 'none'}`)
 }
 
-/** The port without which this one means nothing. */
-function partnerOf({ kind, block, module, part }: ParsedPort): string | null {
-  if (kind === 'base') return portName.base(block, module!, part === 'A' ? 'B' : 'A')
-  if (kind === 'lora') return portName.lora(block, module!, part === 'A' ? 'B' : 'A')
-  if (kind === 'prefix') return portName.prefix(block, part === 'key' ? 'value' : 'key')
-  return null
+/** Throws INVALID_ARGUMENT for sizes that the module's do not divide into. */
+function checkSizes(name: string, { kind, block, module, sizes, factor }: ParsedPort, { modulesOf }: PortSites): void {
+  if (sizes === undefined) return
+  const { inFeatures, outFeatures } = modulesOf(block).find(each => each.name === module)!
+  const [first, second] = sizes
+  if (kind === 'kronecker' && (outFeatures % first !== 0 || inFeatures % second !== 0)) {
+    invalid(`port '${name}': expected sizes that divide [${outFeatures}, ${inFeatures}], found [${first}, ${second}]`)
+  }
+  if (kind !== 'rotation') return
+  const count = inFeatures / second
+  if (count !== first && !(first === 1 && Number.isInteger(count))) {
+    invalid(`port '${name}': expected blocks for ${inFeatures} numbers, found ${first} of ${second}`)
+  }
+  if (factor! > 0 && (first % 2 ** factor! !== 0 || second % 2 !== 0)) {
+    invalid(
+      `port '${name}': expected a multiple of ${2 ** factor!} blocks of an even size, found ${first} of ${second}`
+    )
+  }
+}
+
+/** Ports without which this one means nothing: of each list, all those of one entry. */
+function partnersOf({ kind, block, module, part, sizes, factor }: ParsedPort): readonly (readonly string[])[] {
+  if (kind === 'lora' || kind === 'base') return [[portName[kind](block, module!, part === 'A' ? 'B' : 'A')]]
+  if (kind === 'prefix') return [[portName.prefix(block, part === 'key' ? 'value' : 'key')]]
+  if (kind === 'hadamard') return hadamardParts.map(other => [portName.hadamard(block, module!, other)])
+  if (kind === 'rotation' && factor! > 0) return [[portName.rotation(block, sizes!, module!, factor! - 1)]]
+  if (kind !== 'kronecker') return []
+  const named = (other: string) => portName.kronecker(block, sizes!, module!, other as KroneckerPart)
+  const side = part!.startsWith('left') ? 'left' : 'right'
+  const opposite = side === 'left' ? 'right' : 'left'
+  const own = part === side ? [] : [[named(`${side}A`)], [named(`${side}B`)]]
+  return [...own, [named(opposite), named(`${opposite}A`)]]
+}
+
+/** Throws INVALID_ARGUMENT where two ports say the same of one module in different ways. */
+function checkRivals(ports: readonly ParsedPort[]): void {
+  const known = new Map<string, string>()
+  for (const { kind, block, module, part = '', sizes } of ports) {
+    if (sizes === undefined) continue
+    const what = `blocks.${block}: ${kind} of ${module}`
+    const shape = sizes.join('x')
+    const ways = [
+      [what, shape],
+      ...(kind === 'kronecker'
+        ? [[`${what}, ${part.replace(/[AB]$/, '')}`, /[AB]$/.test(part) ? 'a pair' : 'a matrix']]
+        : [])
+    ] as const
+    for (const [place, way] of ways) {
+      const other = known.get(place!) ?? way!
+      if (other !== way) invalid(`${place}: expected one form, found ${other} and ${way}`)
+      known.set(place!, way!)
+    }
+  }
 }
 
 /** Port names grouped by block, checked to be known, within `blocks`, and in whole pairs. Throws INVALID_ARGUMENT. */
@@ -157,12 +288,107 @@ export function groupPorts(
       throw new SwarmError('INVALID_ARGUMENT', `port '${name}': expected a block within ${blocks.first}-${blocks.end}`)
     }
     checkModule(name, port, sites)
-    const other = partnerOf(port)
-    if (other !== null && !given.has(other))
-      throw new SwarmError('INVALID_ARGUMENT', `port '${name}' needs '${other}' beside it`)
+    checkSizes(name, port, sites)
+    const missing = partnersOf(port).find(choices => !choices.some(other => given.has(other)))
+    if (missing !== undefined) invalid(`port '${name}' needs '${missing.join("' or '")}' beside it`)
     groups.set(block, [...(groups.get(block) ?? []), port])
   }
+  for (const ports of groups.values()) checkRivals(ports)
   return groups
+}
+
+type PortShape = readonly (number | string)[]
+
+/** Shape of a module's port; sizes that the request chooses are names. Throws INTERNAL for kinds that change no module. */
+export function modulePortShape(
+  { kind, block, part, sizes }: ParsedPort,
+  { name, inFeatures, outFeatures }: LinearModule
+): PortShape {
+  // ranks may differ by module
+  const rank = `rank.${block}.${name}`
+  if (part === 'magnitude') return [outFeatures]
+  if (kind === 'lora') return part === 'A' ? [rank, inFeatures] : [outFeatures, rank]
+  if (kind === 'base') return part === 'A' ? [`base.${rank}`, inFeatures] : [outFeatures, `base.${rank}`]
+  if (kind === 'scale') return [part === 'input' ? inFeatures : outFeatures]
+  if (kind === 'hadamard') {
+    const own = `${rank}.${part!.slice(1)}`
+    return part!.startsWith('A') ? [own, inFeatures] : [outFeatures, own]
+  }
+  const [first, second] = sizes ?? [1, 1]
+  if (kind === 'rotation') return [first, second, second]
+  if (kind !== 'kronecker') throw new SwarmError('INTERNAL', `a port of kind ${kind} changes no linear module`)
+  const side = part!.startsWith('left') ? 'left' : 'right'
+  const [rows, columns] = side === 'left' ? [first, second] : [outFeatures / first, inFeatures / second]
+  if (part === side) return [rows, columns]
+  return part!.endsWith('A') ? [`${rank}.${side}`, columns] : [rows, `${rank}.${side}`]
+}
+
+/** The ports of one linear module as inputs of a graph, if it has any. */
+function declareModule(
+  g: GraphBuilder,
+  ports: readonly ParsedPort[],
+  module: LinearModule,
+  { dropout, gains }: Pick<SpanOptions, 'dropout'> & { readonly gains?: boolean }
+): ModulePorts | undefined {
+  const own = ports.filter(port => port.module === module.name && port.kind !== 'bias' && port.kind !== 'norm')
+  if (own.length === 0) return undefined
+  const { name, inFeatures, undropped, fromEncoder } = module
+  const declare = (
+    kind: PortKind,
+    part: ParsedPort['part'],
+    named: (port: ParsedPort) => string
+  ): Value | undefined => {
+    const port = own.find(each => each.kind === kind && each.part === part)
+    return port && g.input(named(port), 'float32', modulePortShape(port, module))
+  }
+  const has = (kind: PortKind): boolean => own.some(port => port.kind === kind)
+  const scale = (part: 'input' | 'product' | 'output') =>
+    declare('scale', part, ({ block }) => portName.scale(block, name, part))
+  const lora = (part: 'A' | 'B' | 'magnitude') => declare('lora', part, ({ block }) => portName.lora(block, name, part))
+  const base = (part: 'A' | 'B') => declare('base', part, ({ block }) => portName.base(block, name, part))!
+  const hadamard = (part: HadamardPart) =>
+    declare('hadamard', part, ({ block }) => portName.hadamard(block, name, part))!
+  const kronecker = (part: KroneckerPart) =>
+    declare('kronecker', part, ({ block, sizes }) => portName.kronecker(block, sizes!, name, part))
+  const side = (of: 'left' | 'right') => ({ matrix: kronecker(of), a: kronecker(`${of}A`), b: kronecker(`${of}B`) })
+  const rotations = own.filter(({ kind }) => kind === 'rotation').sort((one, other) => one.factor! - other.factor!)
+  return {
+    scale: has('scale') ? { input: scale('input'), product: scale('product'), output: scale('output') } : undefined,
+    lora: has('lora')
+      ? {
+          [gains ? 'gain' : 'magnitude']: lora('magnitude'),
+          a: lora('A')!,
+          b: lora('B')!,
+          mask:
+            dropout && !undropped
+              ? g.input(portName.loraMask(own[0]!.block, name), 'float32', [
+                  'batch',
+                  fromEncoder ? 'source' : 'seq',
+                  inFeatures
+                ])
+              : undefined
+        }
+      : undefined,
+    base: has('base') ? { a: base('A'), b: base('B') } : undefined,
+    hadamard: has('hadamard')
+      ? { first: { a: hadamard('A1'), b: hadamard('B1') }, second: { a: hadamard('A2'), b: hadamard('B2') } }
+      : undefined,
+    kronecker: has('kronecker')
+      ? {
+          sizes: own.find(({ kind }) => kind === 'kronecker')!.sizes!,
+          out: module.outFeatures,
+          left: side('left'),
+          right: side('right')
+        }
+      : undefined,
+    rotation:
+      rotations.length === 0
+        ? undefined
+        : rotations.map(port => {
+            const { block, sizes, factor } = port
+            return g.input(portName.rotation(block, sizes!, name, factor!), 'float32', modulePortShape(port, module))
+          })
+  }
 }
 
 /**
@@ -176,55 +402,25 @@ export function declarePorts(
   options: SpanOptions & { readonly gains?: boolean }
 ): (block: number) => BlockPorts {
   const groups = groupPorts(options.ports, options.blocks, sites)
-  const { modulesOf, biasesOf } = sites
   const declared = new Map<number, BlockPorts>()
   for (let block = options.blocks.first; block < options.blocks.end; block++) {
     const ports = groups.get(block) ?? []
-    const isFilled = (kind: PortKind, name: string, part?: ParsedPort['part']): boolean =>
-      ports.some(port => port.kind === kind && port.module === name && (part ?? port.part) === port.part)
-    const lora = new Map<string, LoraPort>()
-    const base = new Map<string, BasePort>()
-    const scale = new Map<string, ScalePort>()
-    for (const { name, inFeatures, outFeatures, undropped, fromEncoder } of modulesOf(block)) {
-      if (isFilled('scale', name)) {
-        const vector = (part: 'input' | 'output', size: number): Value | undefined =>
-          isFilled('scale', name, part) ? g.input(portName.scale(block, name, part), 'float32', [size]) : undefined
-        scale.set(name, { input: vector('input', inFeatures), output: vector('output', outFeatures) })
-      }
-      if (isFilled('base', name)) {
-        const rank = `base.rank.${block}.${name}`
-        base.set(name, {
-          a: g.input(portName.base(block, name, 'A'), 'float32', [rank, inFeatures]),
-          b: g.input(portName.base(block, name, 'B'), 'float32', [outFeatures, rank])
-        })
-      }
-      if (!isFilled('lora', name)) continue
-      // Ranks may differ by module.
-      const rank = `rank.${block}.${name}`
-      const magnitude = isFilled('lora', name, 'magnitude')
-        ? g.input(portName.lora(block, name, 'magnitude'), 'float32', [outFeatures])
-        : undefined
-      lora.set(name, {
-        ...(options.gains ? { gain: magnitude } : { magnitude }),
-        a: g.input(portName.lora(block, name, 'A'), 'float32', [rank, inFeatures]),
-        b: g.input(portName.lora(block, name, 'B'), 'float32', [outFeatures, rank]),
-        mask:
-          options.dropout && !undropped
-            ? g.input(portName.loraMask(block, name), 'float32', ['batch', fromEncoder ? 'source' : 'seq', inFeatures])
-            : undefined
-      })
+    const modules = new Map<string, ModulePorts>()
+    for (const module of sites.modulesOf(block)) {
+      const filled = declareModule(g, ports, module, options)
+      if (filled !== undefined) modules.set(module.name, filled)
     }
-    const bias = new Map(
-      biasesOf(block)
-        .filter(({ name }) => isFilled('bias', name))
-        .map(({ name, size }) => [name, g.input(portName.bias(block, name), 'float32', [size])])
-    )
+    const vectors = (kind: 'bias' | 'norm', places: readonly BlockBias[]) =>
+      new Map(
+        places
+          .filter(({ name }) => ports.some(port => port.kind === kind && port.module === name))
+          .map(({ name, size }) => [name, g.input(portName[kind](block, name), 'float32', [size])])
+      )
     const prefixShape = ['prefix', config.numKeyValueHeads, config.headDim]
     declared.set(block, {
-      lora,
-      base,
-      scale,
-      bias,
+      modules,
+      bias: vectors('bias', sites.biasesOf(block)),
+      norm: vectors('norm', sites.normsOf(block)),
       prompt: ports.some(port => port.kind === 'prompt')
         ? g.input(portName.prompt(block), 'float32', ['prompt', config.hiddenSize])
         : undefined,

@@ -86,7 +86,7 @@ export class BlockScope extends TensorScope {
   /** its number in the model */
   readonly block: number
   readonly #modules: ReadonlyMap<string, LinearModule>
-  readonly #ports: Pick<BlockPorts, 'lora' | 'base' | 'scale' | 'bias'>
+  readonly #ports: Pick<BlockPorts, 'modules' | 'bias' | 'norm'>
   readonly #precision: Precision
   readonly #packed: boolean
 
@@ -97,7 +97,7 @@ export class BlockScope extends TensorScope {
       readonly block: number
       readonly prefix: string
       readonly modules: readonly LinearModule[]
-      readonly ports: Pick<BlockPorts, 'lora' | 'base' | 'scale' | 'bias'>
+      readonly ports: Pick<BlockPorts, 'modules' | 'bias' | 'norm'>
       readonly precision: Precision
       /** see QuantizedWeight */
       readonly packed: boolean
@@ -111,10 +111,13 @@ export class BlockScope extends TensorScope {
     this.#packed = init.packed
   }
 
-  /** A bias with what its port adds to it. */
+  /** A bias, or the weight of a norm, with what its port adds to it. */
   override optional(path: string): Value | undefined {
     const value = super.optional(path)
-    const added = path.endsWith('.bias') ? this.#ports.bias.get(path.slice(0, -'.bias'.length)) : undefined
+    const dot = path.lastIndexOf('.')
+    const [module, part] = [path.slice(0, dot), path.slice(dot + 1)]
+    const added =
+      part === 'bias' ? this.#ports.bias.get(module) : part === 'weight' ? this.#ports.norm.get(module) : undefined
     return value === undefined || added === undefined ? value : this.g.Add(value, added)
   }
 
@@ -130,16 +133,15 @@ export class BlockScope extends TensorScope {
   /** A magnitude divided by the norms of the changed weight's rows, [out]; undefined where the module has none. */
   gain(name: string): Value | undefined {
     const { transposed } = this.#modules.get(name)!
-    const lora = this.#ports.lora.get(name)
-    return lora && gainOf(this.g, { weight: this.matrix(name), transposed }, lora, this.#ports.base.get(name))
+    const { lora, base } = this.#ports.modules.get(name) ?? {}
+    return lora && gainOf(this.g, { weight: this.matrix(name), transposed }, lora, base)
   }
 
   /** A linear module of the block with its bias, if it has one, and those of its ports that are filled. */
   linear(x: Value, name: string): Value {
     const weight = this.matrix(name)
     const { transposed } = this.#modules.get(name)!
-    const { lora, base, scale } = this.#ports
-    const ports = { lora: lora.get(name), base: base.get(name), scale: scale.get(name) }
-    return linear(this.g, x, { weight, bias: this.optional(`${name}.bias`), transposed }, ports)
+    const bias = this.optional(`${name}.bias`)
+    return linear(this.g, x, { weight, bias, transposed }, this.#ports.modules.get(name))
   }
 }

@@ -9,7 +9,7 @@ import type { BlockPorts, PortSites } from '../layers/ports.ts'
 import { BlockScope } from '../layers/scope.ts'
 import { promptSelector, scoreBias } from '../layers/sequence.ts'
 import type { Attend, FamilyDescription } from './description.ts'
-import { blockBiasesOf, blockTensorsOf } from './expected-tensors.ts'
+import { blockBiasesOf, blockNormsOf, blockTensorsOf } from './expected-tensors.ts'
 
 export interface SpanContext {
   readonly portsOf: (block: number) => BlockPorts
@@ -65,7 +65,8 @@ export function portModulesOf<C extends ModelConfig>(
 export function portSites<C extends ModelConfig>(description: FamilyDescription<C>, config: C): PortSites {
   return {
     modulesOf: block => portModulesOf(description, config, block),
-    biasesOf: block => blockBiasesOf(description, config, block)
+    biasesOf: block => blockBiasesOf(description, config, block),
+    normsOf: block => blockNormsOf(description, config, block)
   }
 }
 

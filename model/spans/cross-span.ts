@@ -4,7 +4,7 @@ import type { Graph } from '../../graph/graph.ts'
 import { type ModelConfig, stackOf } from '../config/config.ts'
 import type { SpanOptions } from '../family.ts'
 import { splitHeads } from '../layers/attention.ts'
-import { declarePorts, parsePort } from '../layers/ports.ts'
+import { changesModules, declarePorts, parsePort } from '../layers/ports.ts'
 import { BlockScope } from '../layers/scope.ts'
 import { portModulesOf, portSites } from './blocks.ts'
 import type { FamilyDescription } from './description.ts'
@@ -22,7 +22,7 @@ export function crossSpan<C extends ModelConfig>(
   if (!stackOf(config, blocks.first).crosses || description.crossProjections === undefined) return null
   const g = new GraphBuilder(`cross.${blocks.first}-${blocks.end}`)
   const states = g.input('encoder_hidden', 'float32', ['inputs', 'source', config.hiddenSize])
-  const used = ports.filter(name => ['lora', 'base', 'scale', 'bias'].includes(parsePort(name).kind))
+  const used = ports.filter(name => changesModules(parsePort(name).kind))
   const portsOf = declarePorts(g, config, portSites(description, config), { blocks, ports: used, gains: true })
   for (let block = blocks.first; block < blocks.end; block++) {
     const scope = new BlockScope(g, blockTensorsOf(description, config, block), {

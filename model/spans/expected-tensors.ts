@@ -24,7 +24,18 @@ export function blockTensorsOf<C extends ModelConfig>(
   return [...own, ...shared.filter(({ name }) => !own.some(each => each.name === name))]
 }
 
-const biasEnd = '.bias'
+/** The vectors of a block whose names end so, by the paths of their modules. */
+function vectorsOf<C extends ModelConfig>(
+  description: FamilyDescription<C>,
+  config: C,
+  block: number,
+  end: '.bias' | '.weight'
+): readonly BlockBias[] {
+  const prefix = `${description.blockPath(block, config)}.`
+  return blockTensorsOf(description, config, block)
+    .filter(({ name, shape }) => name.startsWith(prefix) && name.endsWith(end) && shape.length === 1)
+    .map(({ name, shape }) => ({ name: name.slice(prefix.length, -end.length), size: shape[0]! }))
+}
 
 /** The biases of a block by the paths of their modules. */
 export function blockBiasesOf<C extends ModelConfig>(
@@ -32,10 +43,16 @@ export function blockBiasesOf<C extends ModelConfig>(
   config: C,
   block: number
 ): readonly BlockBias[] {
-  const prefix = `${description.blockPath(block, config)}.`
-  return blockTensorsOf(description, config, block)
-    .filter(({ name }) => name.startsWith(prefix) && name.endsWith(biasEnd))
-    .map(({ name, shape }) => ({ name: name.slice(prefix.length, -biasEnd.length), size: shape[0]! }))
+  return vectorsOf(description, config, block, '.bias')
+}
+
+/** The norms of a block that have a weight: no other module's weight is a vector. */
+export function blockNormsOf<C extends ModelConfig>(
+  description: FamilyDescription<C>,
+  config: C,
+  block: number
+): readonly BlockBias[] {
+  return vectorsOf(description, config, block, '.weight')
 }
 
 /** Names and shapes of the client's tensors, tied ones once. */

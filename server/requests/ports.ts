@@ -3,7 +3,14 @@ import { SwarmError } from '../../common/errors.ts'
 import type { BlockRange } from '../../common/range.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
-import { groupPorts, type ParsedPort, parsePort, portName } from '../../model/layers/ports.ts'
+import {
+  changesModules,
+  groupPorts,
+  modulePortShape,
+  type ParsedPort,
+  parsePort,
+  portName
+} from '../../model/layers/ports.ts'
 import { maxLoraRank } from '../limits.ts'
 
 /** A tensor as its header describes it. */
@@ -26,14 +33,13 @@ function expectedShape(port: ParsedPort, { config, family }: Model): readonly Si
   const tokens = { name: 'tokens', most: config.maxPositions }
   if (port.kind === 'prompt') return [tokens, config.hiddenSize]
   if (port.kind === 'prefix') return [tokens, config.numKeyValueHeads, config.headDim]
-  if (port.kind === 'bias') {
-    return [family.blockBiases(config, port.block).find(({ name }) => name === port.module)!.size]
-  }
-  const { inFeatures, outFeatures } = family.portModules(config, port.block).find(({ name }) => name === port.module)!
-  if (port.kind === 'scale') return [port.part === 'input' ? inFeatures : outFeatures]
-  if (port.part === 'magnitude') return [outFeatures]
-  const rank = { name: 'rank', most: maxLoraRank }
-  return port.part === 'A' ? [rank, inFeatures] : [outFeatures, rank]
+  const { kind, block, module } = port
+  const vectors = kind === 'bias' ? family.blockBiases : kind === 'norm' ? family.blockNorms : null
+  if (vectors !== null) return [vectors(config, block).find(({ name }) => name === module)!.size]
+  const site = family.portModules(config, block).find(({ name }) => name === module)!
+  return modulePortShape(port, site).map(size =>
+    typeof size === 'number' ? size : { name: 'rank', most: maxLoraRank }
+  )
 }
 
 const matches = (size: Size, found: number | undefined): boolean =>
@@ -59,7 +65,8 @@ export function checkPorts<T extends Shaped>(
   const { config, family } = model
   groupPorts(names, blocks, {
     modulesOf: block => family.portModules(config, block),
-    biasesOf: block => family.blockBiases(config, block)
+    biasesOf: block => family.blockBiases(config, block),
+    normsOf: block => family.blockNorms(config, block)
   })
   for (const [name, { dtype, shape }] of entries) {
     const expected = expectedShape(parsePort(name), model)
@@ -74,12 +81,18 @@ export function checkPorts<T extends Shaped>(
   return ports
 }
 
-/** A and B of a module have one rank. */
+/** A and B of a pair have one rank, and a Hadamard product, whose rank is the product of two, no higher one than a single pair. */
 function checkRanks(names: readonly string[], ports: NamedShapes): void {
   for (const name of names) {
-    const { kind, part, block, module } = parsePort(name)
-    if ((kind !== 'lora' && kind !== 'base') || part !== 'A') continue
-    const b = portName[kind](block, module!, 'B')
+    const { kind, part = '' } = parsePort(name)
+    if (part === 'A1') {
+      const second = name.replace(/A1$/, 'A2')
+      const rank = ports[name]!.shape[0]! * ports[second]!.shape[0]!
+      if (rank > maxLoraRank)
+        invalid(`port '${name}': expected ranks whose product is 1 to ${maxLoraRank}, found ${rank}`)
+    }
+    if (!changesModules(kind) || !/A\d?$/.test(part)) continue
+    const b = name.slice(0, -part.length) + part.replace('A', 'B')
     const [rankOfA, rankOfB] = [ports[name]!.shape[0], ports[b]!.shape[1]]
     if (rankOfA !== rankOfB) invalid(`port '${name}': expected one rank in A and B, found ${rankOfA} and ${rankOfB}`)
   }

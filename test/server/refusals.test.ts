@@ -114,6 +114,66 @@ const refusals: readonly Refusal[] = [
     message: /unknown port .*scale\.<module>\.input\|output/
   },
   {
+    what: 'a Hadamard product without one of its factors',
+    tensors: {
+      hidden,
+      'blocks.0.hadamard.mlp.up_proj.A1': randomTensor(1, [2, 32]),
+      'blocks.0.hadamard.mlp.up_proj.B1': randomTensor(1, [48, 2]),
+      'blocks.0.hadamard.mlp.up_proj.A2': randomTensor(1, [2, 32])
+    },
+    message: /needs 'blocks\.0\.hadamard\.mlp\.up_proj\.B2' beside it/
+  },
+  {
+    what: 'a Hadamard product of a rank that no pair may have',
+    tensors: {
+      hidden,
+      'blocks.0.hadamard.mlp.up_proj.A1': randomTensor(1, [65, 32]),
+      'blocks.0.hadamard.mlp.up_proj.B1': randomTensor(1, [48, 65]),
+      'blocks.0.hadamard.mlp.up_proj.A2': randomTensor(1, [64, 32]),
+      'blocks.0.hadamard.mlp.up_proj.B2': randomTensor(1, [48, 64])
+    },
+    message: /ranks whose product is 1 to 4096, found 4160/
+  },
+  {
+    what: 'a Kronecker product that does not divide the module',
+    tensors: {
+      hidden,
+      'blocks.0.kronecker.5x4.mlp.up_proj.left': randomTensor(1, [5, 4]),
+      'blocks.0.kronecker.5x4.mlp.up_proj.right': randomTensor(1, [9, 8])
+    },
+    message: /expected sizes that divide \[48, 32\], found \[5, 4\]/
+  },
+  {
+    what: 'a Kronecker product with one factor in two forms',
+    tensors: {
+      hidden,
+      'blocks.0.kronecker.6x4.mlp.up_proj.left': randomTensor(1, [6, 4]),
+      'blocks.0.kronecker.6x4.mlp.up_proj.leftA': randomTensor(1, [2, 4]),
+      'blocks.0.kronecker.6x4.mlp.up_proj.leftB': randomTensor(1, [6, 2]),
+      'blocks.0.kronecker.6x4.mlp.up_proj.right': randomTensor(1, [8, 8])
+    },
+    message: /left: expected one form, found a matrix and a pair/
+  },
+  {
+    what: 'a rotation that leaves some of the input out',
+    tensors: { hidden, 'blocks.0.rotation.7x4.mlp.up_proj.0': randomTensor(1, [7, 4, 4]) },
+    message: /expected blocks for 32 numbers, found 7 of 4/
+  },
+  {
+    what: 'a butterfly of too few blocks',
+    tensors: {
+      hidden,
+      'blocks.0.rotation.1x32.mlp.up_proj.0': randomTensor(1, [1, 32, 32]),
+      'blocks.0.rotation.1x32.mlp.up_proj.1': randomTensor(1, [1, 32, 32])
+    },
+    message: /expected a multiple of 2 blocks of an even size, found 1 of 32/
+  },
+  {
+    what: 'a norm of what is no norm',
+    tensors: { hidden, 'blocks.0.norm.mlp.up_proj': randomTensor(1, [48]) },
+    message: /expected a norm of input_layernorm, post_attention_layernorm/
+  },
+  {
     what: 'a bias of a module that has none',
     tensors: { hidden, 'blocks.0.bias.mlp.up_proj': randomTensor(1, [48]) },
     message: /expected a module with a bias of none/
