@@ -29,10 +29,21 @@ export interface EncodeOptions {
   readonly places?: (TextRange | null)[]
 }
 
+/** Two texts in one sequence. */
+export interface TokenPair {
+  readonly ids: number[]
+  /** of each token: which text it belongs to, as the model's token types have it */
+  readonly typeIds: number[]
+  /** where the tokens of each text begin */
+  readonly starts: readonly [number, number]
+}
+
 /** Between text and token ids, as the model's tokenizer.json says. */
 export interface Tokenizer {
   /** Token ids of a text, with the special tokens that the model expects around it unless told otherwise. */
   encode(text: string, options?: EncodeOptions): number[]
+  /** Ids of two texts, encoded without special tokens, as one sequence with those that the model expects around a pair. */
+  joinPair(first: readonly number[], second: readonly number[]): TokenPair
   /** Text of token ids; special tokens are shown unless skipped. Ids that the vocabulary does not have give nothing. */
   decode(ids: readonly number[], options?: { skipSpecialTokens?: boolean }): string
   /**
@@ -144,6 +155,20 @@ export async function loadTokenizer(path: string, options: { signal?: AbortSigna
       const { ids, ranges } = rules.encodeWithRanges(text, settings)
       for (const range of ranges) places.push(range)
       return [...ids]
+    },
+    joinPair(first, second) {
+      const ids: number[] = []
+      const typeIds: number[] = []
+      const starts: [number, number] = [0, 0]
+      for (const piece of rules.pair) {
+        if ('text' in piece) starts[piece.text] = ids.length
+        const added = 'text' in piece ? [first, second][piece.text]! : piece.ids
+        for (const id of added) {
+          ids.push(id)
+          typeIds.push(piece.type)
+        }
+      }
+      return { ids, typeIds, starts }
     },
     decode(ids, options = {}) {
       checkOptions('decode', options, { skipSpecialTokens: true })

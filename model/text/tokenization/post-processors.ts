@@ -1,15 +1,20 @@
 // Post-processors of tokenizer.json: the special tokens that a model expects around a text. Pure.
-// Reference: https://github.com/huggingface/tokenizers, tokenizers/src/processors. A single text only: nothing here encodes pairs.
+// Reference: https://github.com/huggingface/tokenizers, tokenizers/src/processors.
 import { SwarmError } from '../../../common/errors.ts'
 import { quoteForeign } from '../../../common/foreign-json.ts'
 import { isJsonObject } from '../../json.ts'
 import { checkId } from './model.ts'
 import type { Settings } from './settings.ts'
 
+/** A piece of a pair of texts: one of the two, or special tokens; `type` is the token type of its tokens. */
+export type PairPiece = { readonly type: number } & ({ readonly text: 0 | 1 } | { readonly ids: readonly number[] })
+
 /** Ids of special tokens before and after a text. */
 export interface Surroundings {
   readonly before: readonly number[]
   readonly after: readonly number[]
+  /** two texts in one sequence; null where the rules say nothing of pairs */
+  readonly pair: readonly PairPiece[] | null
 }
 
 function template(settings: Settings): Surroundings {
@@ -33,7 +38,23 @@ function template(settings: Settings): Surroundings {
   }
   if (seen !== 1)
     throw new SwarmError('UNSUPPORTED', `${settings.where}.single: expected the text once, found it ${seen} times`)
-  return { before, after }
+  const stated = settings.fields.pair
+  if (!Array.isArray(stated) || stated.length === 0) return { before, after, pair: null }
+  const pair = settings.parts('pair').map((item): PairPiece => {
+    const { Sequence: sequence, SpecialToken: token } = item.fields
+    const of = isJsonObject(sequence) ? sequence : isJsonObject(token) ? token : {}
+    const type = of.type_id ?? 0
+    const text = of.id === 'A' ? 0 : of.id === 'B' ? 1 : undefined
+    const isKnown = isJsonObject(sequence) ? text !== undefined : isJsonObject(token)
+    if (!isKnown || typeof type !== 'number') {
+      throw new SwarmError(
+        'BAD_CHECKPOINT',
+        `${item.where}: expected {"Sequence": {"id": "A" or "B", "type_id": …}} or {"SpecialToken": …}`
+      )
+    }
+    return isJsonObject(sequence) ? { text: text!, type } : { ids: idsOf(String(of.id), item.where), type }
+  })
+  return { before, after, pair }
 }
 
 /** `[token, id]` */
@@ -42,26 +63,47 @@ function pairId(settings: Settings, field: string): number {
   return checkId(pair[1], `${settings.where}.${field}[1]`)
 }
 
-const classic = (settings: Settings): Surroundings => ({
-  before: [pairId(settings, 'cls')],
-  after: [pairId(settings, 'sep')]
-})
+const bert = (settings: Settings): Surroundings => {
+  const [cls, sep] = [pairId(settings, 'cls'), pairId(settings, 'sep')]
+  const second = { ids: [sep], type: 1 }
+  return {
+    before: [cls],
+    after: [sep],
+    pair: [{ ids: [cls], type: 0 }, { text: 0, type: 0 }, { ids: [sep], type: 0 }, { text: 1, type: 1 }, second]
+  }
+}
+
+/** Two tokens between the texts, and one type for all. */
+const roberta = (settings: Settings): Surroundings => {
+  const [cls, sep] = [pairId(settings, 'cls'), pairId(settings, 'sep')]
+  const end = { ids: [sep], type: 0 }
+  return {
+    before: [cls],
+    after: [sep],
+    pair: [{ ids: [cls], type: 0 }, { text: 0, type: 0 }, end, end, { text: 1, type: 0 }, end]
+  }
+}
 
 /** Each puts its tokens around what the ones before it made. */
 function sequence(settings: Settings): Surroundings {
   return settings.parts('processors').reduce<Surroundings>(
-    ({ before, after }, part) => {
+    ({ before, after, pair }, part) => {
       const outer = surroundingsOf(part)
-      return { before: [...outer.before, ...before], after: [...after, ...outer.after] }
+      return {
+        before: [...outer.before, ...before],
+        after: [...after, ...outer.after],
+        // only one of several knows pairs: others (ByteLevel) change no tokens
+        pair: outer.pair ?? pair
+      }
     },
-    { before: [], after: [] }
+    { before: [], after: [], pair: null }
   )
 }
 
 const kinds: Readonly<Record<string, (settings: Settings) => Surroundings>> = {
-  BertProcessing: classic,
-  ByteLevel: () => ({ before: [], after: [] }),
-  RobertaProcessing: classic,
+  BertProcessing: bert,
+  ByteLevel: () => ({ before: [], after: [], pair: null }),
+  RobertaProcessing: roberta,
   Sequence: sequence,
   TemplateProcessing: template
 }

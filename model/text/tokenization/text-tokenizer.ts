@@ -8,7 +8,7 @@ import { createDecoder, type Decoder } from './decoders.ts'
 import type { WordTokens } from './model.ts'
 import { createModel } from './models.ts'
 import { createNormalizer } from './normalizers.ts'
-import { surroundingsOf } from './post-processors.ts'
+import { type PairPiece, surroundingsOf } from './post-processors.ts'
 import { createPreTokenizer } from './pre-tokenizers.ts'
 import { Settings } from './settings.ts'
 
@@ -39,6 +39,8 @@ export interface TextTokenizer {
   /** Ids alone, which is faster than with their places. */
   encode(text: string, settings: TextEncodeSettings): number[]
   encodeWithRanges(text: string, settings: TextEncodeSettings): EncodedText
+  /** two texts in one sequence, with the special tokens that the model expects */
+  readonly pair: readonly PairPiece[]
   /** The control tokens in a text, in order: special tokens, and added ones that look like tags. */
   controlTexts(text: string, plain?: readonly TextRange[]): ControlText[]
   /** What the normalizer makes of a text. */
@@ -114,6 +116,12 @@ function cutWord(word: AlignedText, cut: number | undefined): readonly AlignedTe
   return [sliceText(word, 0, at), sliceText(word, at, word.text.length)]
 }
 
+/** Without rules for pairs one text follows the other. */
+const plainPair: readonly PairPiece[] = [
+  { text: 0, type: 0 },
+  { text: 1, type: 1 }
+]
+
 const optional = <T>(json: JsonObject, field: string, create: (settings: Settings) => T): T | null =>
   json[field] === undefined || json[field] === null ? null : create(new Settings(json[field], field))
 
@@ -139,7 +147,7 @@ export function createTextTokenizer(
   const preTokenizer = optional(json, 'pre_tokenizer', settings => createPreTokenizer(settings))
   const model = createModel(new Settings(json.model, 'model'))
   const decoder: Decoder | null = optional(json, 'decoder', createDecoder)
-  const surroundings = optional(json, 'post_processor', surroundingsOf) ?? { before: [], after: [] }
+  const surroundings = optional(json, 'post_processor', surroundingsOf) ?? { before: [], after: [], pair: null }
   const added = readAddedTokens(json.added_tokens)
   const isTrusted = (normalizer?.isTrusted ?? true) && (preTokenizer?.isTrusted ?? true) && model.isTrusted
   const { sectionsOf, written } = limited(isTrusted, 0, () => createSectioner(added, normalizer))
@@ -217,6 +225,8 @@ export function createTextTokenizer(
       around(surroundings.after)
       return { ids, ranges }
     },
+
+    pair: surroundings.pair ?? plainPair,
 
     decode(ids, { skipSpecialTokens }) {
       const tokens: string[] = []
