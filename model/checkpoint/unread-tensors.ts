@@ -29,6 +29,11 @@ const extrasOf: Readonly<Record<string, readonly RegExp[]>> = {
   gpt_neox: [/\.attention\.(bias|masked_bias)$/],
   // whether two sentences follow each other; the bias of the masked head under the name that its class does not read
   bert: [/^cls\.seq_relationship\.(weight|bias)$/, /^cls\.predictions\.(decoder\.)?bias$/],
+  roberta: [/^lm_head\.(decoder\.)?bias$/],
+  'xlm-roberta': [/^lm_head\.(decoder\.)?bias$/],
+  mpnet: [/^lm_head\.(decoder\.)?bias$/],
+  // which tokens are the generator's
+  electra: [/^discriminator_predictions\./],
   // what sees images
   gemma3_text: [/(^|\.)(vision_tower|multi_modal_projector)\./]
 }

@@ -6,15 +6,33 @@ import type { RawConfig } from '../config/config.ts'
 import type { Family } from '../family.ts'
 import { bert } from './bert/index.ts'
 import { bloom } from './bloom/index.ts'
+import { distilBert } from './distilbert/index.ts'
+import { electra } from './electra/index.ts'
 import { falcon } from './falcon/index.ts'
 import { gemma } from './gemma/index.ts'
 import { gptNeoX } from './gpt-neox/index.ts'
 import { gpt2 } from './gpt2/index.ts'
 import { llama } from './llama/index.ts'
 import { mixtral } from './mixtral/index.ts'
+import { mpnet } from './mpnet/index.ts'
 import { opt } from './opt/index.ts'
+import { roberta } from './roberta/index.ts'
 
-const families: readonly Family[] = [llama, gpt2, bloom, opt, gptNeoX, falcon, gemma, mixtral, bert]
+const families: readonly Family[] = [
+  llama,
+  gpt2,
+  bloom,
+  opt,
+  gptNeoX,
+  falcon,
+  gemma,
+  mixtral,
+  bert,
+  roberta,
+  electra,
+  distilBert,
+  mpnet
+]
 
 /** Values of `model_type` that this build runs. */
 export function supportedModelTypes(): string[] {

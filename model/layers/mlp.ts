@@ -29,7 +29,8 @@ const activations = {
   gelu_new: tanhGelu,
   gelu_fast: tanhGelu,
   gelu_pytorch_tanh: tanhGelu,
-  relu: (g: GraphBuilder, x: Value) => g.Relu(x)
+  relu: (g: GraphBuilder, x: Value) => g.Relu(x),
+  tanh: (g: GraphBuilder, x: Value) => g.Tanh(x)
 } as const
 
 export type Activation = keyof typeof activations

@@ -8,6 +8,8 @@ export interface RelativeBias {
   /** whole name of the table in the checkpoint, [buckets, heads] */
   readonly table: string
   readonly buckets: number
+  /** of the table, where there are more than buckets; default as many */
+  readonly rows?: number
   /** keys that are this far away or farther share a bucket */
   readonly maxDistance: number
 }
@@ -60,8 +62,8 @@ export function relativeBias(
   { heads, bothWays = false }: { heads: number; bothWays?: boolean },
   distances: Value
 ): Value {
-  const { table, buckets, maxDistance } = relative
-  const weight = g.weight(table, 'float32', [buckets, heads])
+  const { table, buckets, rows: stored = buckets, maxDistance } = relative
+  const weight = g.weight(table, 'float32', [stored, heads])
   const rows = g.Gather(weight, g.constant(relativeBuckets(relative, bothWays), 'int64'), { axis: 0 })
   const limit = g.constant(maxDistance, 'int64')
   const index = g.Add(g.Max(g.Min(distances, limit), g.Neg(limit)), limit)

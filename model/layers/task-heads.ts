@@ -5,7 +5,7 @@ import { type Activation, activate } from './mlp.ts'
 import { layerNormTensors } from './norms.ts'
 
 /** Matrix and bias of linear layers. */
-function linearTensors(name: string, outFeatures: number, inFeatures: number): readonly ExpectedTensor[] {
+export function linearTensors(name: string, outFeatures: number, inFeatures: number): readonly ExpectedTensor[] {
   return [
     { name: `${name}.weight`, shape: [outFeatures, inFeatures] },
     { name: `${name}.bias`, shape: [outFeatures] }
@@ -50,6 +50,33 @@ export function pooledLayer(pooler: HeadDescription, name: string, dropout: Requ
       ...linearTensors(name, classes, config.hiddenSize)
     ],
     logits: (context, states) => context.scope.project(context.drop(pooler.logits(context, states)), name)
+  }
+}
+
+export interface DenseHead {
+  readonly dense: string
+  readonly activation: Activation
+  readonly out: string
+  /** whether dropout comes before the first layer too; default true */
+  readonly dropsFirst?: boolean
+}
+
+/** A linear layer, an activation and one more over the first state, with dropout before them. */
+export function denseLayer(
+  { dense, activation, out, dropsFirst = true }: DenseHead,
+  dropout: Required<Dropout>
+): HeadDescription {
+  return {
+    ...dropout,
+    takes: 'first',
+    tensors: ({ hiddenSize }, classes) => [
+      ...linearTensors(dense, hiddenSize, hiddenSize),
+      ...linearTensors(out, classes, hiddenSize)
+    ],
+    logits({ g, scope, drop }, states) {
+      const inner = scope.project(dropsFirst ? drop(states) : states, dense)
+      return scope.project(drop(activate(g, activation, inner)), out)
+    }
   }
 }
 

@@ -66,6 +66,11 @@ def build(name, spec, family):
             tensors = load_file(Path(saved) / "model.safetensors") | tensors
             if task == family.tasks[0]:
                 shutil.copy(Path(saved) / "config.json", folder / "config.json")
+    # the pooler of the base model, where no task has one
+    base = AutoModel.from_config(config)
+    fill(base)
+    prefix = TASKS[family.tasks[0]].from_config(config).base_model_prefix
+    tensors = {f"{prefix}.{name}": value for name, value in base.state_dict().items() if name.startswith("pooler.")} | tensors
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     written = json.loads((folder / "config.json").read_text()) | spec.get("config", {})
     (folder / "config.json").write_text(json.dumps(written, indent=2) + "\n")
@@ -219,7 +224,7 @@ def takes_types(config):
 
 def task_cases(folder, family, config):
     """The whole model from ids for each task: logits, and gradients of everything outside the blocks from one of the logits."""
-    tensors = {}
+    tensors, stored = {}, load_file(folder / "model.safetensors")
     for task in family.tasks:
         model = load(TASKS[task], folder, family)
         ids, mask, types = batch(config)
@@ -230,8 +235,9 @@ def task_cases(folder, family, config):
             grad = grad * mask[..., None]
         logits.backward(grad)
         values = dict(ids=ids, mask=mask, types=types, logits=logits, grad_logits=grad)
-        for name, parameter in model.named_parameters():
-            if f"{family.blocks}." not in name and parameter.grad is not None:
+        for name, parameter in model.named_parameters(remove_duplicate=False):
+            # a tied head counts as the embedding
+            if f"{family.blocks}." not in name and parameter.grad is not None and name in stored:
                 values[f"grad.{name}"] = parameter.grad
         tensors |= {f"{task}.{name}": value for name, value in values.items()}
     return tensors

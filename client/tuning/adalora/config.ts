@@ -63,7 +63,10 @@ export function parseAdaLoraConfig(config: unknown): AdaLoraSettings {
 }
 
 /** What chooses the modules, as LoRA's settings. */
-export function loraSettings(settings: AdaLoraSettings, target: Pick<TuningTarget, 'defaultTargets'>): LoraSettings {
+export function loraSettings(
+  settings: AdaLoraSettings,
+  target: Pick<TuningTarget, 'defaultTargets' | 'modelType'>
+): LoraSettings {
   const { loraAlpha, loraDropout, targetModules, excludeModules, layersToTransform, layersPattern } = settings
   const shared = { peftType: 'LORA', r: 8, bias: 'none', useRslora: false, initLoraWeights: true } as const
   const { modulesToSave, ensureWeightTying } = settings

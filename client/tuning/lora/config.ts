@@ -63,11 +63,17 @@ type ParsedLoraConfig = z.output<typeof loraSchema>
 /** With defaults. */
 export type LoraSettings = ParsedLoraConfig & Required<Pick<ParsedLoraConfig, 'targetModules'>>
 
-/** The settings, with the family's default modules if none are named. */
+/** The settings, with the family's default modules if none are named. Throws INVALID_ARGUMENT where PEFT has no default either. */
 export function withTargets(
   settings: ParsedLoraConfig,
-  { defaultTargets = ['q_proj', 'v_proj'] }: Pick<TuningTarget, 'defaultTargets'>
+  { defaultTargets = ['q_proj', 'v_proj'], modelType }: Pick<TuningTarget, 'defaultTargets' | 'modelType'>
 ): LoraSettings {
+  if (settings.targetModules === undefined && defaultTargets.length === 0) {
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `targetModules: expected names of modules, found none, and '${modelType}' has no default (set them, or 'all-linear')`
+    )
+  }
   return { ...settings, targetModules: settings.targetModules ?? defaultTargets }
 }
 

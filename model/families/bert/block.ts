@@ -5,16 +5,31 @@ import { activate } from '../../layers/mlp.ts'
 import type { BlockContext } from '../../spans/description.ts'
 import type { BertConfig } from './config.ts'
 
+/** What a model calls the parts of such a block. */
+export interface BlockNames {
+  readonly query: string
+  readonly key: string
+  readonly value: string
+  readonly mixed: string
+  readonly attentionNorm: string
+  readonly up: string
+  readonly down: string
+  readonly outputNorm: string
+}
+
 /** hidden [batch, seq, hidden] -> the same */
-export function bertBlock({ g, config, scope, attend }: BlockContext<BertConfig>, hidden: Value): Value {
+export function bertBlock(
+  names: BlockNames,
+  { g, config, scope, attend }: BlockContext<BertConfig>,
+  hidden: Value
+): Value {
   const { normEpsilon: epsilon, traits } = config
   const mixed = attend({
-    query: scope.linear(hidden, 'attention.self.query'),
-    key: scope.linear(hidden, 'attention.self.key'),
-    value: scope.linear(hidden, 'attention.self.value')
+    query: scope.linear(hidden, names.query),
+    key: scope.linear(hidden, names.key),
+    value: scope.linear(hidden, names.value)
   })
-  const sum = g.Add(scope.linear(mixed, 'attention.output.dense'), hidden)
-  const attended = scope.layerNorm(sum, 'attention.output.LayerNorm', { epsilon })
-  const inner = activate(g, traits.activation, scope.linear(attended, 'intermediate.dense'))
-  return scope.layerNorm(g.Add(scope.linear(inner, 'output.dense'), attended), 'output.LayerNorm', { epsilon })
+  const attended = scope.layerNorm(g.Add(scope.linear(mixed, names.mixed), hidden), names.attentionNorm, { epsilon })
+  const inner = activate(g, traits.activation, scope.linear(attended, names.up))
+  return scope.layerNorm(g.Add(scope.linear(inner, names.down), attended), names.outputNorm, { epsilon })
 }

@@ -1,17 +1,32 @@
-// What BERT, RoBERTa and ELECTRA have in common: blocks, embeddings with positions and token types, names of tensors.
+// What BERT and the encoders with its blocks have in common: blocks, embeddings with positions and token types, names of tensors.
 import type { ExpectedTensor, LinearModule } from '../../family.ts'
 import { layerNormTensors } from '../../layers/norms.ts'
+import { linearTensors } from '../../layers/task-heads.ts'
 import type { FamilyDescription } from '../../spans/description.ts'
-import { bertBlock } from './block.ts'
-import { type BertConfig, bertModules } from './config.ts'
+import { type BlockNames, bertBlock } from './block.ts'
+import type { BertConfig } from './config.ts'
 
-/** The linear modules of a block. */
-function linearModules({ hiddenSize, intermediateSize }: BertConfig): readonly LinearModule[] {
-  return bertModules.map(name => ({
-    name,
-    inFeatures: name === 'output.dense' ? intermediateSize : hiddenSize,
-    outFeatures: name === 'intermediate.dense' ? intermediateSize : hiddenSize
-  }))
+/** As BERT's block calls its parts. */
+export const bertNames: BlockNames = {
+  query: 'attention.self.query',
+  key: 'attention.self.key',
+  value: 'attention.self.value',
+  mixed: 'attention.output.dense',
+  attentionNorm: 'attention.output.LayerNorm',
+  up: 'intermediate.dense',
+  down: 'output.dense',
+  outputNorm: 'output.LayerNorm'
+}
+
+interface EncoderNames {
+  /** what names of the body's tensors begin with: `bert` */
+  readonly path: string
+  /** of the list of blocks in the body; default `encoder.layer` */
+  readonly blocks?: string
+  /** default: BERT's */
+  readonly names?: BlockNames
+  /** name of the head's matrix in a model for masked tokens whose head is not the embedding */
+  readonly head: string
 }
 
 type Shared =
@@ -25,55 +40,68 @@ type Shared =
   | 'clientTensors'
   | 'embeddingWidth'
   | 'featureWidth'
+  | 'positionRule'
   | 'tokenTypes'
   | 'enter'
   | 'leave'
   | 'rotaryTables'
 
-/**
- * A description without what differs. `path`: what names of the body's tensors begin with; `head`: name of the head's matrix in a model
- * for masked tokens whose head is not the embedding.
- */
-export function bertEncoder(path: string, head: string): Pick<FamilyDescription<BertConfig>, Shared> {
-  const embedding = `${path}.embeddings.word_embeddings.weight`
-  const [positionMatrix, typeMatrix] = ['position', 'token_type'].map(
-    kind => `${path}.embeddings.${kind}_embeddings.weight`
-  )
+const isNarrow = ({ hiddenSize, traits }: BertConfig): boolean => traits.embeddingWidth !== hiddenSize
+
+/** Name of the embedding matrix. */
+export const wordMatrix = (path: string): string => `${path}.embeddings.word_embeddings.weight`
+
+/** A description without what differs: positions are places of the row. */
+export function bertEncoder({
+  path,
+  blocks = 'encoder.layer',
+  names = bertNames,
+  head
+}: EncoderNames): Pick<FamilyDescription<BertConfig>, Shared> {
+  const positionMatrix = `${path}.embeddings.position_embeddings.weight`
+  const typeMatrix = `${path}.embeddings.token_type_embeddings.weight`
+  const norm = `${path}.embeddings.LayerNorm`
   const projection = `${path}.embeddings_project`
-  const isNarrow = ({ hiddenSize, traits }: BertConfig): boolean => traits.embeddingWidth !== hiddenSize
+  const modules = [names.query, names.key, names.value, names.mixed, names.up, names.down]
+  const linearModules = ({ hiddenSize, intermediateSize }: BertConfig): readonly LinearModule[] =>
+    modules.map(name => ({
+      name,
+      inFeatures: name === names.down ? intermediateSize : hiddenSize,
+      outFeatures: name === names.up ? intermediateSize : hiddenSize
+    }))
   const clientTensors = (config: BertConfig): readonly ExpectedTensor[] => {
     const { hiddenSize, maxPositions, traits } = config
     const { embeddingWidth: width, positionOffset, tokenTypes } = traits
     return [
-      { name: positionMatrix!, shape: [maxPositions + positionOffset, width] },
-      { name: typeMatrix!, shape: [tokenTypes, width] },
-      ...layerNormTensors([`${path}.embeddings.LayerNorm`], width),
-      ...(isNarrow(config)
-        ? [
-            { name: `${projection}.weight`, shape: [hiddenSize, width] },
-            { name: `${projection}.bias`, shape: [hiddenSize] }
-          ]
-        : [])
+      { name: positionMatrix, shape: [maxPositions + positionOffset, width] },
+      ...(tokenTypes > 0 ? [{ name: typeMatrix, shape: [tokenTypes, width] }] : []),
+      ...layerNormTensors([norm], width),
+      ...(isNarrow(config) ? linearTensors(projection, hiddenSize, width) : [])
     ]
   }
   return {
-    blockPath: block => `${path}.encoder.layer.${block}`,
+    blockPath: block => `${path}.${blocks}.${block}`,
     linearModules,
-    biasedModules: config => config.biasedModules,
-    otherTensors: ({ hiddenSize }) => layerNormTensors(['attention.output.LayerNorm', 'output.LayerNorm'], hiddenSize),
+    biasedModules: () => modules,
+    otherTensors: ({ hiddenSize }) => layerNormTensors([names.attentionNorm, names.outputNorm], hiddenSize),
     attention: () => ({ bothWays: true }),
-    block: bertBlock,
-    clientTensorNames: ({ tiedEmbeddings }) => ({ embedding, norm: null, head: tiedEmbeddings ? embedding : head }),
+    block: (context, hidden) => bertBlock(names, context, hidden),
+    clientTensorNames: ({ tiedEmbeddings }) => ({
+      embedding: wordMatrix(path),
+      norm: null,
+      head: tiedEmbeddings ? wordMatrix(path) : head
+    }),
     clientTensors,
     embeddingWidth: ({ traits }) => traits.embeddingWidth,
     featureWidth: ({ hiddenSize }) => hiddenSize,
+    positionRule: () => ({ counts: 'places' }),
     tokenTypes: ({ traits }) => traits.tokenTypes,
     enter({ g, config, scope }, states, positions, types) {
-      const { positionOffset } = config.traits
-      const rows = positionOffset === 0 ? positions() : g.Add(positions(), g.constant(positionOffset, 'int64'))
-      const typed = g.Add(states, g.Gather(scope.tensor(typeMatrix!), types(), { axis: 0 }))
-      const placed = g.Add(typed, g.Gather(scope.tensor(positionMatrix!), rows, { axis: 0 }))
-      const normed = scope.layerNorm(placed, `${path}.embeddings.LayerNorm`, { epsilon: config.normEpsilon })
+      const { positionOffset: offset, tokenTypes } = config.traits
+      const rows = offset === 0 ? positions() : g.Add(positions(), g.constant(offset, 'int64'))
+      const typed = tokenTypes === 0 ? states : g.Add(states, g.Gather(scope.tensor(typeMatrix), types(), { axis: 0 }))
+      const placed = g.Add(typed, g.Gather(scope.tensor(positionMatrix), rows, { axis: 0 }))
+      const normed = scope.layerNorm(placed, norm, { epsilon: config.normEpsilon })
       return isNarrow(config) ? scope.project(normed, projection) : normed
     },
     leave: (_, hidden) => hidden,

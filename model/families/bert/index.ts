@@ -3,10 +3,10 @@ import type { HeadDescription, HeadTask } from '../../family.ts'
 import { maskedHead, pooledLayer, tanhPooler, tokenLayer } from '../../layers/task-heads.ts'
 import { defineFamily } from '../define-family.ts'
 import { type BertConfig, parseBertConfig } from './config.ts'
-import { bertEncoder } from './encoder.ts'
+import { bertEncoder, wordMatrix } from './encoder.ts'
 
 const path = 'bert'
-const decoder = 'cls.predictions.decoder.weight'
+const decoder = 'cls.predictions.decoder'
 const pooler = tanhPooler(`${path}.pooler.dense`)
 const dropout = { dropoutFields: ['classifier_dropout', 'hidden_dropout_prob'], dropout: 0.1 }
 
@@ -22,20 +22,19 @@ function taskHead({ tiedEmbeddings, traits }: BertConfig, task: HeadTask): HeadD
       return maskedHead({
         dense: 'cls.predictions.transform.dense',
         norm: 'cls.predictions.transform.LayerNorm',
+        activation: traits.activation,
+        matrix: tiedEmbeddings ? wordMatrix(path) : `${decoder}.weight`,
         // without ties the matrix has a bias of its own, and the other is not read
-        bias: tiedEmbeddings ? 'cls.predictions.bias' : 'cls.predictions.decoder.bias',
-        matrix: tiedEmbeddings ? `${path}.embeddings.word_embeddings.weight` : decoder,
-        activation: traits.activation
+        bias: tiedEmbeddings ? 'cls.predictions.bias' : `${decoder}.bias`
       })
   }
 }
 
 export const bert = defineFamily({
-  ...bertEncoder(path, decoder),
+  ...bertEncoder({ path, head: `${decoder}.weight` }),
   modelTypes: ['bert'],
-  parseConfig: raw => parseBertConfig(raw, { modelType: 'bert', tokenTypes: 2, padTokenId: 0 }),
+  parseConfig: raw => parseBertConfig(raw, { modelType: 'bert', padTokenId: 0 }),
   defaultTargets: ['query', 'value'],
-  positionRule: () => ({ counts: 'places' }),
   pooler: () => pooler,
   taskHead
 })

@@ -1,7 +1,10 @@
-// Expressions in adapters that never end.
+// Which modules adapters change: PEFT's defaults, and expressions that never end.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { parseLoraConfig, withTargets } from '../../../client/tuning/lora/config.ts'
 import { patternValue, resolveTargets, withPatterns } from '../../../client/tuning/targets.ts'
+import { familyOf, supportedModelTypes } from '../../../model/families/families.ts'
+import { readReference } from '../../../testing/references.ts'
 import { target } from './target.ts'
 
 const endless = String.raw`(.*?[\w.]+)+\d\w$`
@@ -23,4 +26,20 @@ test('expressions with groups and repetitions that end are taken', () => {
   const found = resolveTargets({ targetModules: unsloth }, target, true)
   assert.deepEqual([...new Set(found.map(({ module }) => module.name.split('.').at(-1)))], ['q_proj', 'v_proj'])
   assert.equal(patternValue({ '(q|k)_proj': 4 }, found[0]!.path, 'rankPattern', 8), 4)
+})
+
+test('LoRA without modules changes those of PEFT, and where PEFT has none asks for them', () => {
+  const { lora: theirs } = readReference<Record<'lora' | 'adalora', Record<string, string[]>>>('lora-modules.json')
+  const parsed = parseLoraConfig({ peftType: 'LORA' })
+  for (const modelType of supportedModelTypes()) {
+    const { defaultTargets } = familyOf({ model_type: modelType })
+    // its text model is 'gemma3_text'
+    const expected = theirs[modelType === 'gemma3' ? 'gemma3_text' : modelType] ?? []
+    assert.deepEqual(defaultTargets, expected, modelType)
+    if (expected.length > 0) continue
+    assert.throws(() => withTargets(parsed, { defaultTargets, modelType }), {
+      code: 'INVALID_ARGUMENT',
+      message: `targetModules: expected names of modules, found none, and '${modelType}' has no default (set them, or 'all-linear')`
+    })
+  }
 })

@@ -8,7 +8,11 @@ import { TensorScope } from '../../../model/layers/scope.ts'
 
 /** By family: names under test/reference/families. A new family is a row. */
 export const encoderModels = {
-  bert: ['bert', 'bert-odd']
+  bert: ['bert', 'bert-odd'],
+  roberta: ['roberta', 'roberta-odd', 'xlm-roberta'],
+  electra: ['electra', 'electra-odd'],
+  distilbert: ['distilbert', 'distilbert-odd'],
+  mpnet: ['mpnet', 'mpnet-odd']
 } as const
 
 export const headTasks: readonly HeadTask[] = ['MASKED_LM', 'SEQ_CLS', 'TOKEN_CLS', 'QUESTION_ANS']

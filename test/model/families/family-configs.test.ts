@@ -244,7 +244,12 @@ describe('what a family does not do', () => {
       'gemma3_text',
       'gemma3',
       'mixtral',
-      'bert'
+      'bert',
+      'roberta',
+      'xlm-roberta',
+      'electra',
+      'distilbert',
+      'mpnet'
     ]
     assert.deepEqual(supportedModelTypes(), wanted)
   })
