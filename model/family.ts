@@ -1,6 +1,6 @@
 // What a folder of a model family offers: its configuration, its tensors, and its block, embedding and head as graphs.
 import type { BlockRange } from '../common/range.ts'
-import type { Float32Tensor } from '../common/tensor.ts'
+import type { Float32Tensor, Tensor } from '../common/tensor.ts'
 import type { GraphBuilder } from '../graph/builder.ts'
 import type { Graph, Value } from '../graph/graph.ts'
 import type { ModelConfig, RawConfig, Stack } from './config/config.ts'
@@ -73,6 +73,8 @@ export interface DecodeOptions extends SpanOptions {
 export interface ExpectedTensor {
   readonly name: string
   readonly shape: readonly number[]
+  /** looked up or added, not multiplied: it stays float32 whatever the precision of matrices */
+  readonly isTable?: boolean
 }
 
 export interface ClientTensorNames {
@@ -182,6 +184,8 @@ export interface Family {
   /** everything before the first block and after the last, with the shapes that the configuration implies; tied ones once */
   clientTensors(config: ModelConfig): readonly ExpectedTensor[]
   blockTensorNames(config: ModelConfig, block: number): string[]
+  /** other names under which files may hold a client's tensor, with its own name: `encoder.embed_tokens.weight` for `shared.weight` */
+  clientAliases(config: ModelConfig): Readonly<Record<string, string>>
   clientTensorNames(config: ModelConfig): ClientTensorNames
   /** of a block; blocks of different stacks have different ones */
   linearModules(config: ModelConfig, block: number): readonly LinearModule[]
@@ -226,7 +230,15 @@ export interface Family {
   enter(config: ModelConfig, options?: ClientOptions): Graph | null
   /** hidden [batch, seq, hidden] -> logits [batch, seq, vocab] */
   head(config: ModelConfig, options?: ClientOptions): Graph
-  /** hidden, labels int64 [batch, seq] -> loss [], logits; mean over labels != -100 of next-token cross entropy */
+  /**
+   * What a decoder reads while it learns to write labels int64 [batch, seq] (-100: none): the same, one place to the right, behind the
+   * token that the model's class puts first. Throws INVALID_ARGUMENT where the configuration names no such token, or no padding.
+   */
+  decoderInputs(config: ModelConfig, labels: Tensor<'int64'>): Tensor<'int64'>
+  /**
+   * hidden, labels int64 [batch, seq] -> loss [], logits; mean over labels != -100 of cross entropy. A label is the next token of a decoder
+   * alone; behind an encoder it is what stands at the state's own place, since `decoderInputs` are shifted.
+   */
   headLoss(config: ModelConfig, options?: LossOptions): Graph
   /** hidden [batch, seq, hidden] -> states [batch, seq, width], after the last norm */
   features(config: ModelConfig, options?: ClientOptions): Graph

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { SwarmError } from '../../common/errors.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
-import { type ModelConfig, type RawConfig, withGenerationConfig } from '../config/config.ts'
+import { type ModelConfig, type RawConfig, savedClass, withGenerationConfig } from '../config/config.ts'
 import { familyOf } from '../families/families.ts'
 import type { ExpectedTensor, Family, HeadTask } from '../family.ts'
 import type { ModelFolder } from '../formats/folder.ts'
@@ -17,7 +17,7 @@ import type { HubOptions } from '../hub/options.ts'
 import { isJsonObject } from '../json.ts'
 import { readTensorIndex } from './formats.ts'
 import { checkReadable, decodeTensor, isStoredAsKnown, type ReadTensorOptions, visitBytes } from './read-tensor.ts'
-import { headNameOf, holdSameNumbers, tieByName } from './tied-head.ts'
+import { headNameOf, holdSameNumbers, tieByName, withoutAliases } from './tied-head.ts'
 import { checkUnread } from './unread-tensors.ts'
 
 export type { ReadLog, TensorInfo } from '../formats/tensor-info.ts'
@@ -67,9 +67,9 @@ function checkTensor(
 }
 
 /** Whether the class that saved the checkpoint has a language head; classes of other tasks have none. */
-function isLanguageModel({ architectures }: RawConfig): boolean {
-  const [name] = Array.isArray(architectures) ? architectures : []
-  if (typeof name !== 'string' || name.endsWith('LMHeadModel')) return true
+function isLanguageModel(raw: RawConfig): boolean {
+  const name = savedClass(raw)
+  if (name === undefined || name.endsWith('LMHeadModel')) return true
   return !/(Model|For\w*Classification|ForQuestionAnswering|ForMultipleChoice|ForNextSentencePrediction)$/.test(name)
 }
 
@@ -84,11 +84,12 @@ function taskTensors(family: Family, config: ModelConfig): string[] {
 /** Everything that changes what a block computes, in one fixed order. */
 function canonicalConfig(config: ModelConfig): string {
   const { modelType, hiddenSize, numBlocks, numHeads, numKeyValueHeads, headDim, intermediateSize, vocabSize } = config
-  const { normEpsilon, tiedEmbeddings, rope, biasedModules, traits } = config
+  const { normEpsilon, tiedEmbeddings, rope, biasedModules, traits, stacks } = config
   const sizes = [hiddenSize, numBlocks, numHeads, numKeyValueHeads, headDim, intermediateSize, vocabSize]
   const sortedRope = Object.entries(rope ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
   const all = [modelType, sizes, normEpsilon, tiedEmbeddings, sortedRope, [...biasedModules].sort(), traits ?? null]
-  return JSON.stringify(all)
+  const ranges = stacks?.map(({ name, blocks: { first, end }, crosses = false }) => [name, first, end, crosses])
+  return JSON.stringify(ranges === undefined ? all : [...all, ranges])
 }
 
 function tensorInfo(tensors: ReadonlyMap<string, TensorInfo>, name: string, path: string): TensorInfo {
@@ -163,6 +164,15 @@ async function openLocalOrHub(pathOrName: string, { hub, signal }: OpenCheckpoin
   }
 }
 
+/** Everything that the family expects, tensors that several blocks use once. */
+export function modelTensorsOf(family: Family, config: ModelConfig): readonly ExpectedTensor[] {
+  const all = new Map(family.clientTensors(config).map(tensor => [tensor.name, tensor]))
+  for (let block = 0; block < config.numBlocks; block++) {
+    for (const tensor of family.blockTensors(config, block)) all.set(tensor.name, tensor)
+  }
+  return [...all.values()]
+}
+
 /** The tensors of a folder under the names that the model's family gives them. Throws BAD_CHECKPOINT, UNSUPPORTED. */
 function modelTensors(
   raw: RawConfig,
@@ -171,17 +181,18 @@ function modelTensors(
   stored: ReadonlyMap<string, TensorInfo>,
   path: string
 ): { tensors: Map<string, TensorInfo>; expected: readonly ExpectedTensor[] } {
-  const all = [...family.clientTensors(config)]
-  for (let block = 0; block < config.numBlocks; block++) all.push(...family.blockTensors(config, block))
+  const all = modelTensorsOf(family, config)
   const { embedding } = family.clientTensorNames(config)
   const head = headNameOf(family, config)
-  const optional = new Set([head, ...taskTensors(family, config)])
+  const aliases = family.clientAliases(config)
+  const optional = new Set([head, ...Object.keys(aliases), ...taskTensors(family, config)])
   const wanted = new Set([...all.map(({ name }) => name), ...optional])
-  const named = alignNames(
+  const found = alignNames(
     withNormNames(stored),
     all.map(({ name }) => name),
     name => optional.has(name) || isScaleOf(name, each => wanted.has(each))
   )
+  const named = withoutAliases(found, aliases)
   const aligned = config.tiedEmbeddings ? tieByName(named, { embedding, head }) : named
   const scaleBlock = scaleBlockOf(raw)
   const tensors = new Map([...aligned].map(([name, info]) => [name, withScale(info, aligned, scaleBlock)]))
@@ -226,6 +237,27 @@ async function withStoredHead(
   return untied
 }
 
+/** Throws UNSUPPORTED where a client's tensor is stored under two names with different numbers. */
+async function checkAliases(
+  config: ModelConfig,
+  { family, tensors, reads, provide }: Sources,
+  options: { signal?: AbortSignal }
+): Promise<void> {
+  for (const [alias, name] of Object.entries(family.clientAliases(config))) {
+    const [again, own] = [tensors.get(alias), tensors.get(name)]
+    if (again === undefined) continue
+    checkReadable(again)
+    await provide([alias, name], options)
+    if (!(await holdSameNumbers(again, own!, reads, options))) {
+      throw new SwarmError(
+        'UNSUPPORTED',
+        `${again.file}: tensors '${alias}' and '${name}' differ: models with several embeddings are not supported`
+      )
+    }
+    tensors.delete(alias)
+  }
+}
+
 async function openFolder(folder: ModelFolder, options: OpenCheckpointOptions): Promise<Checkpoint> {
   const raw = await folder.json('config.json', options)
   if (raw === undefined) {
@@ -265,8 +297,10 @@ async function openFolder(folder: ModelFolder, options: OpenCheckpointOptions): 
   await provide([norm.name], options)
   await visitBytes(norm, reads, bytes => hash.update(bytes))
   const identity = hash.digest('hex')
+  const sources = { family, tensors, reads, provide }
+  if (options.blocksOnly !== true) await checkAliases(said, sources, options)
   const isWanted = options.blocksOnly !== true && isLanguageModel(raw)
-  const config = isWanted ? await withStoredHead(said, { family, tensors, reads, provide }, options) : said
+  const config = isWanted ? await withStoredHead(said, sources, options) : said
   return {
     path: folder.path,
     name: folder.name,

@@ -9,7 +9,7 @@ import { readTextIfAny } from '../json.ts'
 import type { ByteRange } from '../partial/ranges.ts'
 import { sharedFiles } from '../peers/files.ts'
 import { chatTemplateFile, toolUseFile } from '../text/tokenizer.ts'
-import type { Checkpoint } from './checkpoint.ts'
+import { type Checkpoint, modelTensorsOf } from './checkpoint.ts'
 
 /** The bytes of one of `sharedFiles`; undefined if the model has none, and for any other file. */
 export async function readShared(
@@ -35,8 +35,7 @@ export interface SharedIndex {
 /** The model's tensors with their scales; other tensors of its files stay private. */
 export function indexOf({ name, family, config, tensors }: Checkpoint): SharedIndex {
   // also a stored head of a tied model: readers compare it with the embedding
-  const expected = [...family.clientTensors({ ...config, tiedEmbeddings: false })]
-  for (let block = 0; block < config.numBlocks; block++) expected.push(...family.blockTensors(config, block))
+  const expected = modelTensorsOf(family, { ...config, tiedEmbeddings: false })
   return {
     name,
     tensors: expected

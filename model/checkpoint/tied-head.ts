@@ -36,6 +36,24 @@ export function tieByName(
   return tied
 }
 
+/**
+ * The tensors with those of other names under their own name. An alias that is stored elsewhere than the tensor stays, to be compared.
+ */
+export function withoutAliases(
+  tensors: ReadonlyMap<string, TensorInfo>,
+  aliases: Readonly<Record<string, string>>
+): Map<string, TensorInfo> {
+  const named = new Map(tensors)
+  for (const [alias, name] of Object.entries(aliases)) {
+    const [again, own] = [named.get(alias), named.get(name)]
+    if (again === undefined) continue
+    if (own === undefined) named.set(name, { ...again, name })
+    else if (placeOf(again) !== placeOf(own)) continue
+    named.delete(alias)
+  }
+  return named
+}
+
 async function sameBytes(a: ByteFile, b: ByteFile, [one, other]: readonly TensorInfo[], reads: ReadLog) {
   const { length } = one!
   const pieces = [a, b].map(() => Buffer.alloc(Math.min(pieceBytes, length)))

@@ -11,7 +11,7 @@ const extras: readonly RegExp[] = [
   // rows of a table from 0 on
   /(^|\.)position_ids$/,
   // heads of other tasks over the same model: classification, choice, reward and value models (TRL)
-  /(^|\.)(score|classifier|qa_outputs)\.(weight|bias)$/,
+  /(^|\.)(score|classifier|qa_outputs|classification_head\.(dense|out_proj))\.(weight|bias)$/,
   /(^|\.)multiple_choice_head\.summary\.(weight|bias)$/,
   /^v_head\.(summary\.)?(weight|bias)$/,
   // ranges for rounding activations and caches to 8 bits, which is not done here
@@ -21,6 +21,9 @@ const extras: readonly RegExp[] = [
   // of llama.cpp's older conversions
   /^blk\.\d+\.attn_rot_embd\.weight$/
 ]
+
+/** T5's cross attention has no positions; the first files had a table of them. */
+const unusedTable = /(^|\.)decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight$/
 
 /** Of one model type. */
 const extrasOf: Readonly<Record<string, readonly RegExp[]>> = {
@@ -35,7 +38,10 @@ const extrasOf: Readonly<Record<string, readonly RegExp[]>> = {
   // which tokens are the generator's
   electra: [/^discriminator_predictions\./],
   // what sees images
-  gemma3_text: [/(^|\.)(vision_tower|multi_modal_projector)\./]
+  gemma3_text: [/(^|\.)(vision_tower|multi_modal_projector)\./],
+  t5: [unusedTable],
+  mt5: [unusedTable],
+  umt5: [unusedTable]
 }
 
 const namedInErrors = 3

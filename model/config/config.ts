@@ -89,6 +89,8 @@ export interface ModelConfig {
   /** any of these ends a generation; may be empty */
   readonly eosTokenIds: readonly number[]
   readonly padTokenId?: number
+  /** what a decoder behind an encoder begins with */
+  readonly decoderStartTokenId?: number
   /** null where positions are not told by rotation */
   readonly rope: RopeConfig | null
   /** linear modules of a block that have a bias, by their name in the block: `self_attn.q_proj` */
@@ -177,6 +179,17 @@ function readTokenIds(raw: RawConfig, field: string): number[] {
   return ids as number[]
 }
 
+/** A token id, undefined where the field is missing; of a list the first. */
+export function readTokenId(raw: RawConfig, field: string): number | undefined {
+  return readTokenIds(raw, field)[0]
+}
+
+/** Name of the class that saved the model, `T5ForConditionalGeneration`; undefined where config.json names none. */
+export function savedClass({ architectures }: RawConfig): string | undefined {
+  const [name] = Array.isArray(architectures) ? architectures : []
+  return typeof name === 'string' ? name : undefined
+}
+
 export function readObject(raw: RawConfig, field: string): RawConfig | undefined {
   const value = fieldOf(raw, field)
   if (value !== undefined && !isJsonObject(value)) throw fault(field, 'an object', value)
@@ -223,7 +236,9 @@ export function withGenerationConfig(config: ModelConfig, raw: RawConfig): Model
   const eosTokenIds = readTokenIds(raw, 'eos_token_id')
   const [bosTokenId = config.bosTokenId] = readTokenIds(raw, 'bos_token_id')
   const [padTokenId = config.padTokenId] = readTokenIds(raw, 'pad_token_id')
-  return { ...config, bosTokenId, padTokenId, eosTokenIds: eosTokenIds.length > 0 ? eosTokenIds : config.eosTokenIds }
+  const given = { bosTokenId, padTokenId, eosTokenIds: eosTokenIds.length > 0 ? eosTokenIds : config.eosTokenIds }
+  const decoderStartTokenId = config.decoderStartTokenId ?? readTokenId(raw, 'decoder_start_token_id')
+  return { ...config, ...given, ...(decoderStartTokenId !== undefined && { decoderStartTokenId }) }
 }
 
 /** The stacks of a model, in the order in which hidden states pass them. */

@@ -6,6 +6,7 @@ import { portModulesOf } from '../spans/blocks.ts'
 import { clientGraphs } from '../spans/client-graphs.ts'
 import { crossSpan } from '../spans/cross-span.ts'
 import { decodeSpan } from '../spans/decode-span.ts'
+import { decoderInputs } from '../spans/decoder-inputs.ts'
 import type { FamilyDescription } from '../spans/description.ts'
 import { blockBiasesOf, blockNormsOf, blockTensorsOf, clientTensorsOf } from '../spans/expected-tensors.ts'
 import { forwardSpan } from '../spans/forward-span.ts'
@@ -29,6 +30,7 @@ export function defineFamily<C extends ModelConfig>(description: FamilyDescripti
     blockTensors: (config, block) => blockTensorsOf(description, own(config), block),
     blockTensorNames: (config, block) => blockTensorsOf(description, own(config), block).map(({ name }) => name),
     clientTensors: config => clientTensorsOf(description, own(config)),
+    clientAliases: config => description.aliases?.(own(config)) ?? {},
     clientTensorNames: config => description.clientTensorNames(own(config)),
     defaultTargets: description.defaultTargets,
     linearModules: (config, block) => description.linearModules(own(config), block),
@@ -46,6 +48,7 @@ export function defineFamily<C extends ModelConfig>(description: FamilyDescripti
     embeddingScale: config => description.embeddingScale?.(own(config)) ?? 1,
     enter: (config, options) => client.enter(own(config), options),
     head: (config, options) => client.head(own(config), options),
+    decoderInputs: (config, labels) => decoderInputs(config, labels, description.startsWithLast),
     headLoss: (config, options) => client.headLoss(own(config), options),
     features: (config, options) => client.features(own(config), options),
     featureWidth: config =>

@@ -17,6 +17,7 @@ import { mixtral } from './mixtral/index.ts'
 import { mpnet } from './mpnet/index.ts'
 import { opt } from './opt/index.ts'
 import { roberta } from './roberta/index.ts'
+import { t5 } from './t5/index.ts'
 
 const families: readonly Family[] = [
   llama,
@@ -27,6 +28,7 @@ const families: readonly Family[] = [
   falcon,
   gemma,
   mixtral,
+  t5,
   bert,
   roberta,
   electra,

@@ -65,7 +65,9 @@ export function clientGraphs<C extends ModelConfig>(description: FamilyDescripti
   const logitsOf = (context: ClientContext<C>): Value => {
     const { g, config, scope } = context
     const { head } = description.clientTensorNames(config)
-    const logits = g.FusedMatMul(left(context), scope.tensor(head), { transB: true })
+    const states = left(context)
+    const scaled = description.beforeHead?.(context, states) ?? states
+    const logits = g.FusedMatMul(scaled, scope.tensor(head), { transB: true })
     return description.finish?.(context, logits) ?? logits
   }
 
@@ -99,7 +101,8 @@ export function clientGraphs<C extends ModelConfig>(description: FamilyDescripti
       const g = new GraphBuilder(`head-loss${smoothingName(labelSmoothing)}`)
       const logits = logitsOf(contextOf(g, config, options))
       const labels = g.input('labels', 'int64', ['batch', 'seq'])
-      g.output('loss', nextTokenLoss(g, logits, labels, labelSmoothing))
+      const loss = stackNamed(config, 'decoder')?.crosses ? crossEntropy : nextTokenLoss
+      g.output('loss', loss(g, logits, labels, labelSmoothing))
       g.output('logits', logits)
       return g.build()
     },

@@ -66,6 +66,10 @@ export interface FamilyDescription<C extends ModelConfig = ModelConfig> {
   clientTensorNames(config: C): ClientTensorNames
   /** tensors of the client beside embedding and head */
   clientTensors(config: C): readonly ExpectedTensor[]
+  /** other names under which files may hold a client's tensor. Default none */
+  aliases?(config: C): Readonly<Record<string, string>>
+  /** whether the last label of a row is what its decoder begins with (mBART: the language). Default: `decoderStartTokenId` is */
+  readonly startsWithLast?: boolean
   /** shape of the embedding matrix where its rows are not as wide as hidden states */
   embeddingWidth?(config: C): number
   embeddingScale?(config: C): number
@@ -81,6 +85,8 @@ export interface FamilyDescription<C extends ModelConfig = ModelConfig> {
   enters?(config: C): boolean
   /** From the last block's output to what is multiplied with the head's matrix. */
   leave(context: ClientContext<C>, hidden: Value): Value
+  /** From what `leave` gives to what is multiplied with the head's matrix, where heads of tasks take it as it leaves. */
+  beforeHead?(context: ClientContext<C>, states: Value): Value
   /** What becomes of the product. */
   finish?(context: ClientContext<C>, logits: Value): Value
   /** see Family; default: none */

@@ -29,7 +29,7 @@ function quantizable(
     const modules = family.linearModules(config, block)
     const module = modules.find(({ name }) => `${family.moduleWeightName(config, block, name)}.weight` === tensor.name)
     const transposed = module?.transposed ?? false
-    const sizes = matrixSizes(tensor, transposed)
+    const sizes = tensor.isTable ? null : matrixSizes(tensor, transposed)
     const quantization = sizes && quantizationOf(precision, sizes, module)
     return sizes && quantization && { sizes, ...quantization, transposed }
   }

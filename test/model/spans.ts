@@ -4,6 +4,7 @@ import { cut, recompute } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
 import type { Graph } from '../../graph/graph.ts'
 import { type Checkpoint, readTensor } from '../../model/checkpoint/checkpoint.ts'
+import { stackNamed } from '../../model/config/config.ts'
 import { blockWeights } from '../../model/weights/block-weights.ts'
 import { createSession } from '../../runtime/session.ts'
 
@@ -49,11 +50,12 @@ export async function runBackward(
   return { ...outputs, ...gradients }
 }
 
-/** Zeroed caches of every block, as feeds of a decode graph. */
+/** Zeroed caches of every block of the decoder, as feeds of a decode graph. */
 export function emptyCaches({ config }: Checkpoint, batch: number, capacity: number): Tensors {
   const shape = [batch, config.numKeyValueHeads, capacity, config.headDim]
   const caches: Tensors = {}
-  for (let block = 0; block < config.numBlocks; block++) {
+  const { first, end } = stackNamed(config, 'decoder')!.blocks
+  for (let block = first; block < end; block++) {
     caches[`past.${block}.key`] = tensor('float32', shape)
     caches[`past.${block}.value`] = tensor('float32', shape)
   }

@@ -25,7 +25,8 @@ import {
   positionsOf,
   readFamilyCase,
   readFamilyReference,
-  readPeftNames
+  readPeftNames,
+  stackModels
 } from './families.ts'
 
 /** Of blocks and gradients, relative to the largest number. */
@@ -305,7 +306,7 @@ async function greedy(context: TestContext, checkpoint: Checkpoint, prompt: read
 describe('the table of families', () => {
   test('has models of every family', async () => {
     const types = new Set<string>()
-    for (const model of [...Object.values(familyModels).flat(), ...Object.values(encoderModels).flat()])
+    for (const model of [familyModels, encoderModels, stackModels].flatMap(table => Object.values(table).flat()))
       types.add((await openCheckpoint(familyPath(model))).config.modelType)
     // of which 'gemma3' is 'gemma3_text' with eyes (gemma3.test.ts)
     assert.deepEqual(

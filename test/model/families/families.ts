@@ -19,6 +19,11 @@ export const familyModels = {
   mixtral: ['mixtral', 'mixtral-odd']
 } as const
 
+/** Models with an encoder and a decoder, by family. */
+export const stackModels = {
+  t5: ['t5', 't5-gated', 'mt5', 'umt5']
+} as const
+
 export function familyPath(model: string): string {
   return referencePath(`families/${model}`)
 }

@@ -1,6 +1,7 @@
 // config.json as the hub has it, of one model of each family, and what is refused.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { modelTensorsOf } from '../../../model/checkpoint/checkpoint.ts'
 import { familyOf, supportedModelTypes } from '../../../model/families/families.ts'
 
 type Fields = Record<string, unknown>
@@ -124,6 +125,57 @@ const published = {
     sliding_window: 4096,
     vocab_size: 32000
   },
+  'google-t5/t5-small': {
+    model_type: 't5',
+    architectures: ['T5ForConditionalGeneration'],
+    d_ff: 2048,
+    d_kv: 64,
+    d_model: 512,
+    decoder_start_token_id: 0,
+    eos_token_id: 1,
+    num_heads: 8,
+    num_layers: 6,
+    pad_token_id: 0,
+    relative_attention_num_buckets: 32,
+    vocab_size: 32128
+  },
+  'google/flan-t5-base': {
+    model_type: 't5',
+    architectures: ['T5ForConditionalGeneration'],
+    d_ff: 2048,
+    d_kv: 64,
+    d_model: 768,
+    decoder_start_token_id: 0,
+    feed_forward_proj: 'gated-gelu',
+    num_decoder_layers: 12,
+    num_heads: 12,
+    num_layers: 12,
+    tie_word_embeddings: false,
+    vocab_size: 32128
+  },
+  'google/mt5-small': {
+    model_type: 'mt5',
+    d_ff: 1024,
+    d_kv: 64,
+    d_model: 512,
+    feed_forward_proj: 'gated-gelu',
+    num_decoder_layers: 8,
+    num_heads: 6,
+    num_layers: 8,
+    tie_word_embeddings: false,
+    vocab_size: 250112
+  },
+  'google/umt5-small': {
+    model_type: 'umt5',
+    d_ff: 1024,
+    d_kv: 64,
+    d_model: 512,
+    feed_forward_proj: 'gated-gelu',
+    num_decoder_layers: 8,
+    num_heads: 6,
+    num_layers: 8,
+    vocab_size: 256384
+  },
   'Qwen/Qwen3-0.6B': {
     model_type: 'qwen3',
     head_dim: 128,
@@ -144,13 +196,13 @@ const published = {
 
 const parse = (raw: Fields) => familyOf(raw).parseConfig(raw)
 
-/** Numbers of a block's and the client's tensors, as the family expects them. */
-function sizesOf(raw: Fields): { block: number; client: number } {
+/** Numbers of all tensors that the family expects. */
+function sizeOf(raw: Fields): number {
   const family = familyOf(raw)
-  const config = family.parseConfig(raw)
-  const count = (tensors: readonly { shape: readonly number[] }[]) =>
-    tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
-  return { block: count(family.blockTensors(config, 0)), client: count(family.clientTensors(config)) }
+  return modelTensorsOf(family, family.parseConfig(raw)).reduce(
+    (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
+    0
+  )
 }
 
 describe('configurations of published models', () => {
@@ -166,14 +218,18 @@ describe('configurations of published models', () => {
     'google/gemma-3-270m': 268098176,
     'mistralai/Mixtral-8x7B-v0.1': 46702792704,
     'mistralai/Mistral-7B-v0.1': 7241732096,
-    'Qwen/Qwen3-0.6B': 596049920
+    'Qwen/Qwen3-0.6B': 596049920,
+    // AutoModelForSeq2SeqLM, whose heads are tied
+    'google-t5/t5-small': 60506624,
+    'google/flan-t5-base': 222903552,
+    'google/mt5-small': 172119424,
+    'google/umt5-small': 175333376
   } as const
 
   for (const [name, total] of Object.entries(parameters)) {
     test(`'${name}' has ${total} parameters`, () => {
       const raw = published[name as keyof typeof parameters]
-      const { block, client } = sizesOf(raw)
-      assert.equal(client + block * parse(raw).numBlocks, total)
+      assert.equal(sizeOf(raw), total)
     })
   }
 
@@ -185,6 +241,29 @@ describe('configurations of published models', () => {
     assert.deepEqual(heads(published['tiiuae/falcon-7b']), [71, 1, 64])
     assert.deepEqual(heads(published['tiiuae/falcon-40b']), [128, 8, 64])
     assert.deepEqual(heads(published['Qwen/Qwen3-0.6B']), [16, 8, 128])
+  })
+
+  test('say which blocks are those of an encoder', () => {
+    assert.deepEqual(parse({ ...published['google/flan-t5-base'], num_decoder_layers: 4 }).stacks, [
+      { name: 'encoder', blocks: { first: 0, end: 12 } },
+      { name: 'decoder', blocks: { first: 12, end: 16 }, crosses: true }
+    ])
+    const alone = parse({ ...published['google-t5/t5-small'], architectures: ['T5EncoderModel'] })
+    assert.deepEqual(alone.stacks, [{ name: 'encoder', blocks: { first: 0, end: 6 } }])
+    assert.equal(alone.numBlocks, 6)
+  })
+
+  test('say whether T5 scales what its head takes', () => {
+    const scales = (raw: Fields) => (parse(raw).traits as { scalesOutputs: boolean }).scalesOutputs
+    assert.equal(scales(published['google-t5/t5-small']), true)
+    assert.equal(scales(published['google/flan-t5-base']), false)
+    // as transformers 5 writes them
+    assert.equal(
+      scales({ ...published['google/flan-t5-base'], tie_word_embeddings: true, scale_decoder_outputs: false }),
+      false
+    )
+    assert.equal(scales({ ...published['google/mt5-small'], tie_word_embeddings: true }), false)
+    assert.equal(scales(published['google/umt5-small']), true)
   })
 
   test('say which blocks are local', () => {
@@ -205,6 +284,14 @@ describe('what a family does not do', () => {
     ['tiiuae/falcon-40b', { parallel_attn: false }, 'UNSUPPORTED', /parallel_attn/],
     ['google/gemma-3-270m', { use_bidirectional_attention: true }, 'UNSUPPORTED', /bidirectional/],
     ['mistralai/Mixtral-8x7B-v0.1', { num_experts_per_tok: 9 }, 'BAD_CHECKPOINT', /at most 8, found 9/],
+    [
+      'google-t5/t5-small',
+      { feed_forward_proj: 'gated-relu-x' },
+      'BAD_CHECKPOINT',
+      /feed_forward_proj: expected an activ/
+    ],
+    ['google-t5/t5-small', { feed_forward_proj: 'gated-mish' }, 'UNSUPPORTED', /feed_forward_proj 'mish' is not/],
+    ['google-t5/t5-small', { relative_attention_num_buckets: 2 }, 'BAD_CHECKPOINT', /2 buckets up to distance 128/],
     ['Qwen/Qwen3-0.6B', { rope_scaling: { rope_type: 'yarn', factor: 'x' } }, 'BAD_CHECKPOINT', /factor/]
   ]
   for (const [name, fields, code, message] of refusals) {
@@ -215,12 +302,14 @@ describe('what a family does not do', () => {
 
   test('more blocks or experts than any model has are refused before anything is made of them', () => {
     for (const [name, fields] of Object.entries(published)) {
-      const counts = ['num_hidden_layers', 'n_layer'].filter(field => field in fields)
+      const counts = ['num_hidden_layers', 'n_layer', 'num_layers'].filter(field => field in fields)
       assert.equal(counts.length, 1, name)
-      const message = /(num_hidden_layers|n_layer): expected at most 1024, found 1000000000/
+      const message = /(num_hidden_layers|n_layer|num_layers): expected at most 1024, found 1000000000/
       assert.throws(() => parse({ ...fields, [counts[0]!]: 1e9 }), { code: 'BAD_CHECKPOINT', message })
     }
     const mixtral = { ...published['mistralai/Mixtral-8x7B-v0.1'], num_local_experts: 1e9 }
+    const deep = { ...published['google/flan-t5-base'], num_decoder_layers: 1e9 }
+    assert.throws(() => parse(deep), { code: 'BAD_CHECKPOINT', message: /num_decoder_layers: expected at most 1024/ })
     assert.throws(() => parse(mixtral), { code: 'BAD_CHECKPOINT', message: /num_local_experts: expected at most 1024/ })
   })
 
@@ -244,6 +333,9 @@ describe('what a family does not do', () => {
       'gemma3_text',
       'gemma3',
       'mixtral',
+      't5',
+      'mt5',
+      'umt5',
       'bert',
       'roberta',
       'xlm-roberta',
