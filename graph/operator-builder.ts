@@ -112,6 +112,9 @@ export class OperatorBuilder extends Recorder {
       }
     })
 
+  /** of square matrices [..., n, n], each by itself */
+  Inverse = (x: Value): Value => this.#one('Inverse', [x])
+
   /** x times a quantized matrix of the model, transposed; see the operator's row for how it lies */
   MatMulNBits = (x: Value, matrix: QuantizedMatrix, sizes: QuantizedProductSizes): Value =>
     this.#one('MatMulNBits', [x, matrix.values, matrix.scales, matrix.zeros], {

@@ -2,34 +2,49 @@
 import { SwarmError } from '../../common/errors.ts'
 import { checkSpelling } from '../../common/options.ts'
 import { type AdaLoraConfig, adaLora } from './adalora/index.ts'
+import { type BoftConfig, boft } from './boft/index.ts'
 import { type DeepPromptConfig, deepPrompt } from './deep-prompt/index.ts'
 import { type Ia3Config, ia3 } from './ia3/index.ts'
+import { type LoHaConfig, loha } from './loha/index.ts'
+import { type LoKrConfig, lokr } from './lokr/index.ts'
 import { type LoraConfig, lora } from './lora/index.ts'
 import type { MethodDefinition, TuningMethod, TuningTarget } from './method.ts'
+import { type OftConfig, oft } from './oft/index.ts'
 import { type PTuningConfig, pTuning } from './p-tuning/index.ts'
 import { type PrefixTuningConfig, prefix } from './prefix/index.ts'
 import { type PromptTuningConfig, prompt } from './prompt/index.ts'
+import { type VeraConfig, vera } from './vera/index.ts'
 
 /** The configuration of a method; `peftType` says which. */
 export type PeftConfig =
   | AdaLoraConfig
+  | BoftConfig
   | DeepPromptConfig
   | Ia3Config
+  | LoHaConfig
+  | LoKrConfig
   | LoraConfig
+  | OftConfig
   | PrefixTuningConfig
   | PromptTuningConfig
   | PTuningConfig
+  | VeraConfig
 /** Tuning methods under PEFT's names. */
 export type PeftType = PeftConfig['peftType']
 
 const methods = {
   ADALORA: adaLora,
+  BOFT: boft,
   DEEP_PROMPT_TUNING: deepPrompt,
   IA3: ia3,
+  LOHA: loha,
+  LOKR: lokr,
   LORA: lora,
+  OFT: oft,
   PREFIX_TUNING: prefix,
   PROMPT_TUNING: prompt,
-  P_TUNING: pTuning
+  P_TUNING: pTuning,
+  VERA: vera
 } as const satisfies Record<PeftType, MethodDefinition>
 
 /** Of the configurations of all methods. */

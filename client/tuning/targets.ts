@@ -28,6 +28,14 @@ export const targetFields = {
   modulesToSave: names.optional()
 }
 
+/** The settings, with the modules that LoRA changes in the model's family where none are named: PEFT's tables are the same. */
+export function withDefaultTargets<T extends { readonly targetModules?: string | readonly string[] }>(
+  settings: T,
+  { defaultTargets = ['q_proj', 'v_proj'] }: Pick<TuningTarget, 'defaultTargets'>
+): T & Required<Pick<T, 'targetModules'>> {
+  return { ...settings, targetModules: settings.targetModules ?? defaultTargets }
+}
+
 /** What chooses modules, with the family's default filled in. */
 export interface TargetSettings {
   readonly targetModules: string | readonly string[]

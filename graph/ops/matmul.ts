@@ -54,6 +54,12 @@ const gradient: GradientRule = (g, call, [grad], needs) => {
   return [needs(0) ? gradA() : null, needs(1) ? gradB() : null]
 }
 
+function inferInverse(call: Call): ValueType[] {
+  const { dtype, shape } = requiredFloat(call)
+  if (shape.length < 2 || shape.at(-1) !== shape.at(-2)) reject(call, 'square matrices')
+  return [{ dtype, shape }]
+}
+
 export const matmul = {
   MatMul: { infer, gradient },
   FusedMatMul: {
@@ -61,5 +67,13 @@ export const matmul = {
     attributes: { transA: 'int', transB: 'int', alpha: 'float' },
     infer,
     gradient
+  },
+  // with Y the inverse of X: grad X = -Yᵀ grad Yᵀ
+  Inverse: {
+    domain: 'com.microsoft',
+    infer: inferInverse,
+    gradient: (g, { outputs: [y] }, [grad]) => [
+      g.FusedMatMul(y!, g.FusedMatMul(grad!, y!, { transB: true }), { transA: true, alpha: -1 })
+    ]
   }
 } satisfies Record<string, Operator>

@@ -1,5 +1,5 @@
 // One or more graphs for every operator that has a gradient rule.
-import { int64 } from '../../common/tensor.ts'
+import { float32, int64 } from '../../common/tensor.ts'
 import type { GraphBuilder } from '../../graph/builder.ts'
 import type { Value } from '../../graph/graph.ts'
 import type { OpName } from '../../graph/ops/index.ts'
@@ -13,6 +13,12 @@ const apart = (normal: number): number => normal + Math.sign(normal) * 0.5
 /** numbers of `a` at least a quarter from those of `b` */
 const distinct = (normal: number, input: string): number => Math.round(normal * 2) / 2 + (input === 'a' ? 0 : 0.25)
 const positive = (normal: number): number => Math.abs(normal) + 0.5
+
+const identity = (size: number) =>
+  float32(
+    [size, size],
+    Array.from({ length: size * size }, (_, i) => (i % (size + 1) === 0 ? 1 : 0))
+  )
 
 function unary(op: Unary, values?: GradientCase['values']): GradientCase {
   return { name: op, inputs: { x: ['batch', 3] }, values, build: (g, { x }) => g[op](x!) }
@@ -109,6 +115,14 @@ export const gradientCases: Partial<Record<OpName, readonly GradientCase[]>> = {
   ],
   MatMul: products().filter(({ name }) => name.startsWith('MatMul')),
   FusedMatMul: products().filter(({ name }) => name.startsWith('FusedMatMul')),
+  Inverse: [
+    {
+      name: 'Inverse of batches of matrices',
+      inputs: { x: ['batch', 3, 3] },
+      // I + A - Aᵀ is never singular
+      build: (g, { x }) => g.Inverse(g.Add(g.constant(identity(3)), g.Sub(x!, g.Transpose(x!, { perm: [0, 2, 1] }))))
+    }
+  ],
   ReduceSum: reductions('ReduceSum'),
   ReduceSumSquare: reductions('ReduceSumSquare'),
   ReduceMean: reductions('ReduceMean'),

@@ -1,4 +1,4 @@
-// Biases of blocks that LoRA trains beside its matrices. A parameter is the whole bias, as in PEFT's files; a port carries
+// Biases of blocks that LoRA, and methods like it, train beside their matrices. A parameter is the whole bias, as in PEFT's files; a port carries
 // what was added to the model's own.
 import { SwarmError } from '../../../common/errors.ts'
 import { type DataOf, type Tensor, tensor } from '../../../common/tensor.ts'
@@ -6,7 +6,6 @@ import { portName } from '../../../model/layers/ports.ts'
 import { addGradient, type Parameter, parameter } from '../../local/parameter.ts'
 import type { CreateOptions, PortTensors, TuningTarget } from '../method.ts'
 import type { TargetModule } from '../targets.ts'
-import type { LoraSettings } from './config.ts'
 
 interface TrainedBias {
   readonly parameter: Parameter
@@ -26,7 +25,7 @@ export interface TrainedBiases {
  * the blocks are the client's own. Throws what reading throws.
  */
 export async function trainedBiases(
-  bias: LoraSettings['bias'],
+  bias: 'none' | 'all' | `${string}_only`,
   targets: readonly TargetModule[],
   target: TuningTarget,
   { signal }: Pick<CreateOptions, 'signal'>
@@ -38,7 +37,7 @@ export async function trainedBiases(
     for (const { name, size } of blockBiases(block)) {
       const path = target.moduleWeightName(block, name)
       const isAdapted = adapted.has(path)
-      if (bias === 'lora_only' && !isAdapted) continue
+      if (bias !== 'all' && !isAdapted) continue
       if (target.readBias === undefined) throw new SwarmError('INTERNAL', 'biases: the checkpoint cannot be read')
       const { data } = await target.readBias(block, name, { signal })
       biases.push({

@@ -119,9 +119,9 @@ suite('the configuration of LoRA', () => {
     ]
     for (const [config, message] of wrong) await assert.rejects(create(config), { code: 'INVALID_ARGUMENT', message })
     // @ts-expect-error no such method
-    await assert.rejects(createTuning({ peftType: 'VERA' }, target), {
+    await assert.rejects(createTuning({ peftType: 'HRA' }, target), {
       code: 'UNSUPPORTED',
-      message: /"VERA".*LORA, .*PROMPT_TUNING/
+      message: /"HRA".*LORA, .*PROMPT_TUNING/
     })
   })
 
