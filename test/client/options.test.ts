@@ -295,7 +295,12 @@ before(async () => {
         [
           [lora, 'lora_alpha', 'loraAlpha'],
           [{ peftType: 'ADALORA', totalStep: 9 }, 'init_r', 'initR'],
+          [{ peftType: 'BOFT' }, 'boft_block_size', 'boftBlockSize'],
           [{ peftType: 'IA3' }, 'feedforward_modules', 'feedforwardModules'],
+          [{ peftType: 'LOHA' }, 'rank_dropout', 'rankDropout'],
+          [{ peftType: 'LOKR' }, 'decompose_both', 'decomposeBoth'],
+          [{ peftType: 'OFT' }, 'block_share', 'blockShare'],
+          [{ peftType: 'VERA' }, 'save_projection', 'saveProjection'],
           [{ peftType: 'PROMPT_TUNING', numVirtualTokens: 2 }, 'prompt_tuning_init', 'promptTuningInit'],
           [{ peftType: 'PREFIX_TUNING', numVirtualTokens: 2 }, 'prefix_projection', 'prefixProjection'],
           [{ peftType: 'P_TUNING', numVirtualTokens: 2 }, 'encoder_hidden_size', 'encoderHiddenSize'],

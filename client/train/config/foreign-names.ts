@@ -403,6 +403,7 @@ const adapterFields: Readonly<Record<string, NameReader>> = {
   tokenizer_kwargs: refused('the tokenizer is that of the model'),
   tokenizer_name_or_path: noEffect('the tokenizer is that of the model'),
   trainable_token_indices: refused('single tokens cannot be trained; modules_to_save: [embed_tokens] trains all'),
+  use_effective_conv2d: noEffect('models of language have no convolutions'),
   use_bdlora: refused('BD-LoRA is not implemented'),
   use_dora: switches.use_dora,
   use_qalora: refused('QALoRA is not implemented'),

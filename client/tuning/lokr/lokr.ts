@@ -12,7 +12,7 @@ import { targetNames } from '../targets.ts'
 import { type LoKrSettings, writeLoKrConfig } from './config.ts'
 
 /** Two factors of a size, the smaller first, near `factor` or else near each other (peft/tuners/lokr/layer.py, factorization). */
-export function factorization(size: number, factor: number): [number, number] {
+function factorization(size: number, factor: number): [number, number] {
   if (factor > 0 && size % factor === 0) return [factor, size / factor]
   const most = factor === -1 ? size : factor
   let [small, large] = [1, size]

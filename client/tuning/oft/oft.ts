@@ -12,10 +12,10 @@ import { targetNames } from '../targets.ts'
 import { type OftSettings, writeOftConfig } from './config.ts'
 
 /** Standard deviation of first values at random (peft/tuners/oft/layer.py, reset_oft_parameters). */
-export const initialDeviation = 0.1
+const initialDeviation = 0.1
 
 /** The divisor of a size that is nearest to what was asked for, the lower one of two (adjust_oft_parameters). */
-export function nearestDivisor(size: number, wanted: number): number {
+function nearestDivisor(size: number, wanted: number): number {
   if (wanted >= size) return size
   let [higher, lower] = [wanted, wanted]
   while (higher <= size && size % higher !== 0) higher++

@@ -228,7 +228,7 @@ suite('adapter files', () => {
       /not JSON \(.+\)/,
       f => writeFile(join(f, 'adapter_config.json'), '{')
     ],
-    ['another method', 'UNSUPPORTED', /"VERA"/, f => edit(f, { peft_type: 'VERA' })],
+    ['another method', 'UNSUPPORTED', /"HRA"/, f => edit(f, { peft_type: 'HRA' })],
     ['a rank of text', 'BAD_CHECKPOINT', /adapter_config.json: r: /, f => edit(f, { r: 'four' })],
     ['another rank', 'BAD_CHECKPOINT', /lora_A.weight': expected \[5,32\], found \[4,32\]/, f => edit(f, { r: 5 })],
     [
