@@ -4,7 +4,7 @@ import type { Float32Tensor } from '../../common/tensor.ts'
 import type { ModelConfig } from '../../model/config/config.ts'
 import type { Family, PortKind } from '../../model/family.ts'
 import { parsePort } from '../../model/layers/ports.ts'
-import { addProduct, scaleAxis, transpose, type WeightParts } from '../local/changed-weight.ts'
+import { addProduct, gains, scaleAxis, transpose, type WeightParts } from '../local/changed-weight.ts'
 import { clientParts, type PortTensors, type TuningMethod } from '../tuning/index.ts'
 
 /** Changes a tensor in place. */
@@ -19,12 +19,25 @@ interface Filled extends WeightParts {
   readonly transposed: boolean
   readonly hasBias: boolean
   readonly bias?: Float32Tensor
+  /** of the weight itself: [rank, in], [out, rank] */
+  readonly baseA?: Float32Tensor
+  readonly baseB?: Float32Tensor
 }
 
-/** (W + B A) ∘ output ∘ input, W [out, in]; of weights that lie [in, out] the same the other way round. */
-function* weightChanges({ transposed, a, b, input, output }: Filled): Generator<Change> {
-  if (a !== undefined && b !== undefined) {
-    yield weight => (transposed ? addProduct(weight, transpose(a), transpose(b)) : addProduct(weight, b, a))
+/** (W + B A) ∘ output ∘ input, W [out, in], its rows brought to the magnitudes; of weights that lie [in, out] the same the other way round. */
+function* weightChanges(filled: Filled): Generator<Change> {
+  const { transposed, a, b, baseA, baseB, magnitude, input, output } = filled
+  for (const [left, right] of [
+    [baseB, baseA],
+    [b, a]
+  ]) {
+    if (left === undefined || right === undefined) continue
+    yield weight =>
+      transposed ? addProduct(weight, transpose(right), transpose(left)) : addProduct(weight, left, right)
+  }
+  if (magnitude !== undefined) {
+    const axis = transposed ? 1 : 0
+    yield weight => scaleAxis(weight, gains(weight, magnitude, axis), axis)
   }
   if (input !== undefined) yield weight => scaleAxis(weight, input, transposed ? 0 : 1)
   if (output !== undefined) yield weight => scaleAxis(weight, output, transposed ? 1 : 0)
@@ -53,7 +66,7 @@ function refuseVirtualTokens(
   )
 }
 
-const mergeable: readonly PortKind[] = ['lora', 'scale', 'bias']
+const mergeable: readonly PortKind[] = ['lora', 'base', 'scale', 'bias']
 
 /** Filled ports by the paths of their modules. Throws UNSUPPORTED for ports that act on hidden states. */
 function filledModules(
@@ -79,7 +92,7 @@ function filledModules(
       transposed: family.linearModules(config, block).some(({ name, transposed }) => name === module && transposed),
       hasBias: family.blockBiases(config, block).some(bias => bias.name === module)
     }
-    filled.set(path, { ...known, [part.toLowerCase()]: tensor })
+    filled.set(path, { ...known, [kind === 'base' ? `base${part}` : part.toLowerCase()]: tensor })
   }
   return [...filled.values()]
 }
@@ -97,6 +110,12 @@ export function planMerge(
   })
   for (const module of [...filledModules(method.ports(), model, what), ...outside]) {
     const tensors = { weight: [...weightChanges(module)], bias: [...biasChanges(module)] }
+    if (module.bias !== undefined && !module.hasBias) {
+      throw new SwarmError(
+        'UNSUPPORTED',
+        `${what}: its bias of ${module.path} has no place in the model, whose module has none: it cannot be merged (use it as an adapter)`
+      )
+    }
     for (const [name, changes] of Object.entries(tensors)) {
       if (changes.length === 0) continue
       plan.set(`${module.path}.${name}`, tensor => {

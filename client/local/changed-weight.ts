@@ -4,12 +4,14 @@ import { type DataOf, type Float32Tensor, tensor } from '../../common/tensor.ts'
 import { sharedTensor } from '../../runtime/session.ts'
 import type { Parameter } from './parameter.ts'
 
-/** What changes a weight W [out, in], or gradients of it: (W + b a) ∘ output ∘ input. */
+/** What changes a weight W [out, in], or gradients of it: (W + b a) ∘ output ∘ input, its rows brought to the magnitudes before. */
 export interface WeightParts {
   /** [rank, in] */
   readonly a?: Float32Tensor
   /** [out, rank] */
   readonly b?: Float32Tensor
+  /** [out], norms of the rows of W + b a; these norms have no gradient, as in DoRA */
+  readonly magnitude?: Float32Tensor
   /** [in] */
   readonly input?: Float32Tensor
   /** [out] */
@@ -57,6 +59,16 @@ export function scaleAxis({ shape, data }: Float32Tensor, factors: Float32Tensor
   }
 }
 
+/** Magnitudes divided by the norms of a matrix's rows (axis 0) or columns (axis 1). */
+export function gains(matrix: Float32Tensor, magnitude: Float32Tensor, axis: 0 | 1): Float32Tensor {
+  const squares = sumProducts(matrix, matrix, axis)
+  return tensor(
+    'float32',
+    squares.shape,
+    magnitude.data.map((value, index) => value / Math.sqrt(Math.max(squares.data[index]!, 1e-30)))
+  )
+}
+
 /** Sums of the products of two matrices' elements, for each row (axis 0) or column (axis 1). */
 function sumProducts(left: Float32Tensor, right: Float32Tensor, axis: 0 | 1): Float32Tensor {
   const columns = left.shape[1]!
@@ -101,19 +113,31 @@ function pairGradients(gradient: Float32Tensor, a: Float32Tensor, b: Float32Tens
 }
 
 /** The gradients of the parts of a change from that of the changed weight; all matrices [out, in]. */
-function partGradients(own: Float32Tensor, gradient: Float32Tensor, { a, b, input, output }: WeightParts): WeightParts {
-  const pair = a && b && pairGradients(scaledBy(gradient, output, input), a, b)
-  if (input === undefined && output === undefined) return { ...pair }
+function partGradients(own: Float32Tensor, gradient: Float32Tensor, parts: WeightParts): WeightParts {
+  const { a, b, magnitude, input, output } = parts
+  const isPair = a !== undefined && b !== undefined
+  if (magnitude === undefined && input === undefined && output === undefined) {
+    return isPair ? pairGradients(gradient, a, b) : {}
+  }
   const inner = copyOf(own)
-  if (a !== undefined && b !== undefined) addProduct(inner, b, a)
+  if (isPair) addProduct(inner, b, a)
+  // of the matrix that the scales act on
+  const outer = scaledBy(gradient, output, input)
+  const gain = magnitude && gains(inner, magnitude, 0)
+  const pair = isPair ? pairGradients(scaledBy(outer, gain), a, b) : {}
+  const turned = scaledBy(inner, gain)
   return {
     ...pair,
-    input: input && sumProducts(gradient, scaledBy(inner, output), 1),
-    output: output && sumProducts(gradient, scaledBy(inner, undefined, input), 0)
+    magnitude: magnitude && sumProducts(outer, scaledBy(inner, gains(inner, ones(magnitude), 0)), 0),
+    input: input && sumProducts(gradient, scaledBy(turned, output), 1),
+    output: output && sumProducts(gradient, scaledBy(turned, undefined, input), 0)
   }
 }
 
-const partNames = ['a', 'b', 'input', 'output'] as const
+const ones = ({ shape, data }: Float32Tensor): Float32Tensor =>
+  tensor('float32', shape, new Float32Array(data.length).fill(1))
+
+const partNames = ['a', 'b', 'magnitude', 'input', 'output'] as const
 
 function isSame(left: WeightParts, right: WeightParts): boolean {
   return partNames.every(name => {
@@ -148,15 +172,23 @@ export class ChangedWeight implements Parameter {
 
   /** computed again where the adapter has changed since the last time */
   get data(): DataOf<'float32'> {
-    const { a, b, input, output } = this.#source.parts()
-    if (this.#parts !== null && isSame(this.#parts, { a, b, input, output })) return this.#changed
+    const parts = this.#source.parts()
+    const { a, b, magnitude, input, output } = parts
+    if (this.#parts !== null && isSame(this.#parts, parts)) return this.#changed
     const weight = tensor('float32', this.shape, this.#changed)
     weight.data.set(this.#own.data)
     if (a !== undefined && b !== undefined) addProduct(weight, b, a)
+    if (magnitude !== undefined) scaleAxis(weight, gains(weight, magnitude, 0), 0)
     if (output !== undefined) scaleAxis(weight, output, 0)
     if (input !== undefined) scaleAxis(weight, input, 1)
     const copy = (part?: Float32Tensor) => part && copyOf(part)
-    this.#parts = { a: copy(a), b: copy(b), input: copy(input), output: copy(output) }
+    this.#parts = {
+      a: copy(a),
+      b: copy(b),
+      magnitude: copy(magnitude),
+      input: copy(input),
+      output: copy(output)
+    }
     return this.#changed
   }
 

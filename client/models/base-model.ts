@@ -1,7 +1,7 @@
 // The surface that models of every task share, plain or with an adapter. Knows no task.
 
 import { SwarmError } from '../../common/errors.ts'
-import { checkSignal, type OptionKeys } from '../../common/options.ts'
+import { checkOptions, type OptionKeys } from '../../common/options.ts'
 import { createRandom, type Random } from '../../common/random.ts'
 import type { ModelConfig } from '../../model/config/config.ts'
 import type { Tokenizer } from '../../model/text/tokenizer.ts'
@@ -9,7 +9,7 @@ import type { Network } from '../../network/network.ts'
 import type { AuditReport } from '../audit/report.ts'
 import type { TaskHead } from '../heads/program.ts'
 import { clearGradients, type Parameter } from '../local/parameter.ts'
-import { saveAdapter, type TaskType, type TuningMethod, type TuningState } from '../tuning/index.ts'
+import { type SavedForm, saveAdapter, type TaskType, type TuningMethod, type TuningState } from '../tuning/index.ts'
 import type { PassPlan } from './backbone.ts'
 import type { TaskParts } from './model-parts.ts'
 
@@ -30,6 +30,11 @@ export interface PassOptions {
 
 /** For checkOptions. */
 export const passKeys: OptionKeys<PassOptions> = { training: true, seed: true, labelSmoothing: true, signal: true }
+
+/** Of `savePretrained`. */
+export interface SaveOptions extends SavedForm {
+  readonly signal?: AbortSignal
+}
 
 /** What a model with an adapter is over. */
 interface Under<Head> {
@@ -184,10 +189,11 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
 
   /**
    * Writes the adapter, and the head of a classification, so that PEFT loads them: `adapter_config.json`,
-   * `adapter_model.safetensors`. Throws INVALID_ARGUMENT without an adapter.
+   * `adapter_model.safetensors`. An adapter that began from the weights (PiSSA, OLoRA) is written as plain LoRA of twice the rank, which
+   * needs no other base; `initialization: 'kept'` writes it as it is. Throws INVALID_ARGUMENT without an adapter.
    */
-  async savePretrained(directory: string, options: { signal?: AbortSignal } = {}): Promise<void> {
-    checkSignal('savePretrained', options)
+  async savePretrained(directory: string, options: SaveOptions = {}): Promise<void> {
+    checkOptions('savePretrained', options, { initialization: true, signal: true })
     const { checkpoint, head } = this.parts
     if (this.tuning === null) {
       throw new SwarmError('INVALID_ARGUMENT', 'savePretrained: the model has no adapter (add one with getPeftModel)')

@@ -5,7 +5,7 @@ import type { ClassificationHead } from '../heads/classification.ts'
 import type { Ids } from '../local/inputs.ts'
 import type { TrainableModel } from '../train/index.ts'
 import { saveLabels, type TuningMethod } from '../tuning/index.ts'
-import { BaseModel, type ModelOptions, type PassOptions, passKeys } from './base-model.ts'
+import { BaseModel, type ModelOptions, type PassOptions, passKeys, type SaveOptions } from './base-model.ts'
 import { type ClassificationInput, type ClassificationParts, forwardClassification } from './classification-pass.ts'
 import type { ModelLoss } from './loss.ts'
 
@@ -38,7 +38,7 @@ abstract class ClassificationModel extends BaseModel<ClassificationHead> impleme
   }
 
   /** As the others; with the names of the labels, for which PEFT's files have no place, in `labels.json`. */
-  override async savePretrained(directory: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+  override async savePretrained(directory: string, options: SaveOptions = {}): Promise<void> {
     await super.savePretrained(directory, options)
     await saveLabels(directory, this.id2label, options)
   }

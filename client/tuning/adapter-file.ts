@@ -7,7 +7,7 @@ import { convertToFloat32, isWeightDtype } from '../../model/formats/convert.ts'
 import { dataBytes, decodeSafetensors, encodeSafetensors } from '../../model/formats/safetensors/encoding.ts'
 import type { Parameter } from '../local/parameter.ts'
 import { checkFields, checkModelFields } from './fields.ts'
-import type { TuningMethod, TuningTarget } from './method.ts'
+import type { SavedForm, TuningMethod, TuningTarget } from './method.ts'
 import { methodOf } from './methods.ts'
 import { type TaskType, taskTypes } from './task.ts'
 
@@ -48,7 +48,7 @@ function namesOf({ name, alias }: Parameter): readonly string[] {
   return alias === undefined ? [name] : [name, alias]
 }
 
-interface TaskOptions {
+interface TaskOptions extends SavedForm {
   /** default CAUSAL_LM */
   readonly task?: TaskType
   /** tensors beside the method's, by their names in the model: `score.weight` */
@@ -64,8 +64,8 @@ export async function saveAdapter(
   directory: string,
   options: TaskOptions & { baseModel: string; signal?: AbortSignal }
 ): Promise<void> {
-  const { baseModel, task = 'CAUSAL_LM', modules = [], signal } = options
-  const fields = method.describe({ baseModel })
+  const { baseModel, task = 'CAUSAL_LM', modules = [], initialization, signal } = options
+  const fields = method.describe({ baseModel, initialization })
   const config = {
     auto_mapping: null,
     base_model_name_or_path: baseModel,
@@ -77,7 +77,7 @@ export async function saveAdapter(
     ...(isClassification(task) ? { modules_to_save: withClassifier(fields.modules_to_save) } : {})
   }
   const own =
-    (await method.saved?.()) ??
+    (await method.saved?.({ initialization })) ??
     Object.fromEntries(method.parameters.map(({ name, shape, data }) => [name, tensor('float32', shape, data)]))
   const others = modules.flatMap(each =>
     namesOf(each).map(name => [moduleTensorName(name, fields.peft_type), tensor('float32', each.shape, each.data)])

@@ -7,14 +7,14 @@ import { portName } from '../../model/layers/ports.ts'
 import type { WeightParts, WeightSource } from '../local/changed-weight.ts'
 import type { PortTensors, TuningMethod, TuningPass, TuningPassOptions } from './method.ts'
 
-type Part = 'A' | 'B' | 'input' | 'output'
+type Part = 'A' | 'B' | 'magnitude' | 'input' | 'output'
 
 const clientPort = (module: string, part: Part): string => `client.${module}.${part}`
 
 /** The port of a module in a block, or of one outside the blocks (null). */
 export function targetPort({ block, module }: { block: number | null; module: LinearModule }, part: Part): string {
   if (block === null) return clientPort(module.name, part)
-  return part === 'A' || part === 'B'
+  return part === 'A' || part === 'B' || part === 'magnitude'
     ? portName.lora(block, module.name, part)
     : portName.scale(block, module.name, part)
 }
@@ -25,7 +25,7 @@ type Changing = Pick<TuningMethod, 'clientModules' | 'clientPorts' | 'parameters
 export function clientParts({ clientPorts }: Pick<Changing, 'clientPorts'>, module: string): WeightParts {
   const ports = clientPorts?.() ?? {}
   const of = (part: Part) => ports[clientPort(module, part)]
-  return { a: of('A'), b: of('B'), input: of('input'), output: of('output') }
+  return { a: of('A'), b: of('B'), magnitude: of('magnitude'), input: of('input'), output: of('output') }
 }
 
 /** Changes of weights outside the blocks, by the names of their tensors in the checkpoint. */
@@ -37,8 +37,8 @@ export function clientChanges(method: Changing): ReadonlyMap<string, WeightSourc
       {
         parts: () => clientParts(method, name),
         requiresGrad: () => parameters.some(({ requiresGrad }) => requiresGrad),
-        accumulate({ a, b, input, output }) {
-          const named: Record<string, Float32Tensor | undefined> = { A: a, B: b, input, output }
+        accumulate({ a, b, magnitude, input, output }) {
+          const named: Record<string, Float32Tensor | undefined> = { A: a, B: b, magnitude, input, output }
           const gradients = Object.entries(named).flatMap(([part, gradient]) =>
             gradient === undefined ? [] : [[clientPort(name, part as Part), gradient] as const]
           )

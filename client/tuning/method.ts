@@ -48,6 +48,8 @@ export interface TuningTarget {
   blockBiases?(block: number): readonly BlockBias[]
   /** a module's bias from the checkpoint; needed to train those of blocks */
   readBias?(block: number, module: string, options?: { signal?: AbortSignal }): Promise<Float32Tensor>
+  /** a linear module's weight from the checkpoint, as it lies there, by the range of bytes; `block` null: outside the blocks. Needed by adapters that begin from it */
+  readWeight?(block: number | null, module: string, options?: { signal?: AbortSignal }): Promise<Float32Tensor>
   /** `model.layers.3.self_attn.q_proj` */
   moduleWeightName(block: number, module: string): string
   /** rows of the embedding matrix, `[ids, hidden]` */
@@ -122,7 +124,7 @@ export interface TuningMethod<Config = unknown> extends TuningPass {
   /** Resumes from such a copy, with its step count. Throws BAD_CHECKPOINT if it is of another adapter. */
   importState?(state: TuningState): void
   /** What is saved under the names of PEFT's files; default: the parameters. */
-  saved?(): Promise<PortTensors>
+  saved?(options?: SavedForm): Promise<PortTensors>
   /**
    * The parameters' tensors from those of a file; default: they are the same. Throws UNSUPPORTED where the file holds what the
    * blocks cannot take. `path` is for messages.
@@ -131,7 +133,16 @@ export interface TuningMethod<Config = unknown> extends TuningPass {
   /** Releases its memory beside its parameters; no pass can start afterwards. */
   close?(): Promise<void>
   /** The method's own fields of PEFT's adapter_config.json. */
-  describe(context: { readonly baseModel: string }): Record<string, unknown>
+  describe(context: SavedForm & { readonly baseModel: string }): Record<string, unknown>
+}
+
+/** How an adapter is written whose first values were taken out of the weights under it. */
+export interface SavedForm {
+  /**
+   * 'converted': as a plain adapter of twice the rank, as PEFT writes it with `path_initial_model_for_weight_conversion`; 'kept': as it is,
+   * for programs that take the first values out again. Default 'converted'
+   */
+  readonly initialization?: 'converted' | 'kept'
 }
 
 export interface CreateOptions {

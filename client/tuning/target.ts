@@ -35,6 +35,12 @@ export function checkpointTarget(checkpoint: Checkpoint, task: TaskType = 'CAUSA
     blockBiases: block => family.blockBiases(config, block),
     readBias: (block, module, options) =>
       readTensor(checkpoint, `${family.moduleWeightName(config, block, module)}.bias`, options),
+    readWeight: (block, module, options) =>
+      readTensor(
+        checkpoint,
+        `${block === null ? module : family.moduleWeightName(config, block, module)}.weight`,
+        options
+      ),
     moduleWeightName: (block, module) => modulePath(family.moduleWeightName(config, block, module), task),
     async embedRows() {
       throw new SwarmError('INTERNAL', 'embedRows: asked for by an adapter that is only loaded')

@@ -111,7 +111,8 @@ export function gainOf(g: GraphBuilder, weights: LinearWeights, lora: LoraPort, 
   const half = g.FusedMatMul(b, g.FusedMatMul(a, a, { transB: true }))
   const twice = g.Add(g.Mul(across, g.constant(2)), half)
   const changed = g.ReduceSum(g.Mul(b, twice), { axes: [1], keepdims: false })
-  const squares = g.Max(g.Add(squaredNorms(g, weights), changed), g.constant(0))
+  // a row of zeros gives zeros
+  const squares = g.Max(g.Add(squaredNorms(g, weights), changed), g.constant(1e-30))
   return g.Div(magnitude, g.Sqrt(squares))
 }
 

@@ -184,7 +184,7 @@ export interface PrefixPort {
 export interface BlockPorts {
   /** by the name of the linear module; those without a port are not there */
   readonly modules: ReadonlyMap<string, ModulePorts>
-  /** [size], added to the bias of a module, by its path */
+  /** [size], added to the bias of a module, by its path; a linear module without one gets it */
   readonly bias: ReadonlyMap<string, Value>
   /** [size], added to the weight of a norm, by its path */
   readonly norm: ReadonlyMap<string, Value>
@@ -201,6 +201,15 @@ export interface PortSites {
   normsOf(block: number): readonly BlockBias[]
 }
 
+/** Where biases can be added: what has one, and every linear module. */
+export function biasPlaces(
+  { modulesOf, biasesOf }: Pick<PortSites, 'modulesOf' | 'biasesOf'>,
+  block: number
+): BlockBias[] {
+  const linears = modulesOf(block).map(({ name, outFeatures }) => ({ name, size: outFeatures }))
+  return [...new Map([...linears, ...biasesOf(block)].map(each => [each.name, each])).values()]
+}
+
 const invalid = (message: string): never => {
   throw new SwarmError('INVALID_ARGUMENT', message)
 }
@@ -210,7 +219,7 @@ function checkModule(name: string, { kind, block, module }: ParsedPort, sites: P
   if (module === undefined) return
   const [places, what] =
     kind === 'bias'
-      ? [sites.biasesOf(block), 'a module with a bias']
+      ? [biasPlaces(sites, block), 'a linear module or one with a bias']
       : kind === 'norm'
         ? [sites.normsOf(block), 'a norm']
         : [sites.modulesOf(block), 'a module']
@@ -419,7 +428,7 @@ export function declarePorts(
     const prefixShape = ['prefix', config.numKeyValueHeads, config.headDim]
     declared.set(block, {
       modules,
-      bias: vectors('bias', sites.biasesOf(block)),
+      bias: vectors('bias', biasPlaces(sites, block)),
       norm: vectors('norm', sites.normsOf(block)),
       prompt: ports.some(port => port.kind === 'prompt')
         ? g.input(portName.prompt(block), 'float32', ['prompt', config.hiddenSize])

@@ -111,14 +111,15 @@ export class BlockScope extends TensorScope {
     this.#packed = init.packed
   }
 
-  /** A bias, or the weight of a norm, with what its port adds to it. */
+  /** A bias, or the weight of a norm, with what its port adds to it; a linear module without a bias has the port's alone. */
   override optional(path: string): Value | undefined {
     const value = super.optional(path)
     const dot = path.lastIndexOf('.')
     const [module, part] = [path.slice(0, dot), path.slice(dot + 1)]
     const added =
       part === 'bias' ? this.#ports.bias.get(module) : part === 'weight' ? this.#ports.norm.get(module) : undefined
-    return value === undefined || added === undefined ? value : this.g.Add(value, added)
+    if (value === undefined || added === undefined) return value ?? added
+    return this.g.Add(value, added)
   }
 
   override matrix(path: string): Value | QuantizedWeight {

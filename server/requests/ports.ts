@@ -4,10 +4,12 @@ import type { BlockRange } from '../../common/range.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import {
+  biasPlaces,
   changesModules,
   groupPorts,
   modulePortShape,
   type ParsedPort,
+  type PortSites,
   parsePort,
   portName
 } from '../../model/layers/ports.ts'
@@ -29,13 +31,20 @@ const invalid = (message: string): never => {
   throw new SwarmError('INVALID_ARGUMENT', message)
 }
 
+const sitesOf = ({ config, family }: Model): PortSites => ({
+  modulesOf: block => family.portModules(config, block),
+  biasesOf: block => family.blockBiases(config, block),
+  normsOf: block => family.blockNorms(config, block)
+})
+
 function expectedShape(port: ParsedPort, { config, family }: Model): readonly Size[] {
   const tokens = { name: 'tokens', most: config.maxPositions }
   if (port.kind === 'prompt') return [tokens, config.hiddenSize]
   if (port.kind === 'prefix') return [tokens, config.numKeyValueHeads, config.headDim]
   const { kind, block, module } = port
-  const vectors = kind === 'bias' ? family.blockBiases : kind === 'norm' ? family.blockNorms : null
-  if (vectors !== null) return [vectors(config, block).find(({ name }) => name === module)!.size]
+  const sites = sitesOf({ config, family })
+  const vectors = kind === 'bias' ? biasPlaces(sites, block) : kind === 'norm' ? sites.normsOf(block) : null
+  if (vectors !== null) return [vectors.find(({ name }) => name === module)!.size]
   const site = family.portModules(config, block).find(({ name }) => name === module)!
   return modulePortShape(port, site).map(size =>
     typeof size === 'number' ? size : { name: 'rank', most: maxLoraRank }
@@ -62,12 +71,7 @@ export function checkPorts<T extends Shaped>(
 ): Record<string, Extract<T, Float32Tensor>> {
   const entries = Object.entries(tensors).filter(([name]) => !reserved.includes(name))
   const names = entries.map(([name]) => name)
-  const { config, family } = model
-  groupPorts(names, blocks, {
-    modulesOf: block => family.portModules(config, block),
-    biasesOf: block => family.blockBiases(config, block),
-    normsOf: block => family.blockNorms(config, block)
-  })
+  groupPorts(names, blocks, sitesOf(model))
   for (const [name, { dtype, shape }] of entries) {
     const expected = expectedShape(parsePort(name), model)
     const fits = shape.length === expected.length && expected.every((size, axis) => matches(size, shape[axis]))

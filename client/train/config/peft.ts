@@ -38,12 +38,15 @@ const meanings: Readonly<Record<string, string>> = {
   exclude_modules: 'modules to leave out, by ends of names or a regular expression; default: none',
   feedforward_modules: "of target_modules, those whose input is scaled; default: PEFT's for the model type",
   init_ia3_weights: 'start from ones, which change nothing; false: at random',
-  init_lora_weights: 'start from an adapter that changes nothing; false: at random, gaussian and others as PEFT',
+  init_lora_weights:
+    'start from an adapter that changes nothing; false: at random; gaussian, orthogonal, pissa, pissa_niter_<n>, olora, mica, loftq as PEFT',
   init_r: 'rank of every module at the start',
   init_weights: 'zero: start the vectors of the blocks at zero; default: at random',
   layers_pattern: 'name of the list of blocks, for layers_to_transform; default: found by itself',
   layers_to_transform: 'numbers of the blocks to adapt; default: all',
   lora_alpha: 'scale of the update: lora_alpha / r',
+  loftq_config: 'loftq_bits: bits of the servers, 4 or 8, for init_lora_weights loftq; default: none',
+  lora_bias: 'train a bias of every B; default: off',
   lora_dropout: 'dropout before the adapter',
   module_dropout: 'probability that training leaves a module as it is',
   modules_to_save: 'modules outside the blocks to train whole, such as lm_head; default: none',
@@ -68,6 +71,7 @@ const meanings: Readonly<Record<string, string>> = {
   tinit: 'steps at the start without allocation of ranks',
   total_step: 'steps of the whole training; default: those of the run',
   use_cayley_neumann: 'make rotations by a series; false: by an exact inverse',
+  use_dora: 'bring the rows of changed weights to trained magnitudes; default: off',
   use_rslora: 'scale by lora_alpha / sqrt(r)',
   vera_dropout: 'dropout before the projections'
 }

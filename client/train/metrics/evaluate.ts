@@ -45,7 +45,7 @@ export interface LanguageMeasures {
 
 /** Perplexity, every token weighing the same. Throws INVALID_ARGUMENT without examples. */
 export async function measureLanguage(
-  model: Pick<TrainableModel, 'forward' | 'firstLabelCounts' | 'task'>,
+  model: Pick<TrainableModel, 'forward' | 'firstLabelCounts'>,
   examples: readonly Example[],
   options: EvaluateOptions
 ): Promise<LanguageMeasures> {

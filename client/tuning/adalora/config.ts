@@ -92,6 +92,7 @@ export const adaLoraFields = {
   tfinal: 'read',
   tinit: 'read',
   total_step: 'read',
+  use_dora: { only: false },
   use_rslora: 'idle'
 } as const satisfies FieldTable
 

@@ -8,15 +8,18 @@ import { parseBySchema } from '../parse.ts'
 import { checkTargetFields, patternValue, targetFields } from '../targets.ts'
 
 /**
- * Ways to begin. Of 'eva', which needs the inputs of the modules, and 'mica', which needs the modules' singular vectors, only adapters
- * that PEFT began so are loaded.
+ * Ways to begin beside PEFT's `pissa_niter_<n>`. Of 'eva', which needs the inputs of the modules, only adapters that PEFT began so are
+ * loaded.
  */
-const initializations = ['gaussian', 'orthogonal', 'eva', 'mica'] as const
+const initializations = ['gaussian', 'orthogonal', 'eva', 'mica', 'pissa', 'olora', 'loftq'] as const
 
-/**
- * PEFT's initializations that change the base weights, so that the saved adapter does not apply to the original model.
- */
-const changesBase = /^(?:pissa|corda|olora|loftq|lora_ga)/i
+/** PEFT's initializations that change the base weights in a way that the saved adapter does not tell, with the reason. */
+const changesBase: readonly (readonly [RegExp, string])[] = [
+  [/^pissa_niter_/i, 'by a random approximation of their singular vectors, which no file has'],
+  [/^corda/i, 'by statistics of their inputs, which no file has'],
+  [/^lora_ga/i, 'by gradients, which no file has'],
+  [/^loftq/i, 'to those of a quantization of its own']
+]
 
 /** Numbers by the end of a module's name, or a regular expression for it. */
 const byModule = <T extends z.ZodType>(value: T) => z.record(z.string(), value)
@@ -45,13 +48,25 @@ export const loraSchema = z.strictObject({
   ensureWeightTying: z.boolean().optional(),
   /** scales by `loraAlpha / sqrt(r)` (Kalajdzievski 2023) */
   useRslora: z.boolean().default(false),
-  /** true: A uniform, B zero; 'gaussian': A normal, B zero; false: both uniform, which changes the model at once; 'orthogonal': both normal over halves of an orthogonal basis, so that B A is zero (for even ranks) */
+  /** brings the rows of the changed weights to trained magnitudes (DoRA, Liu et al. 2024) */
+  useDora: z.boolean().optional(),
+  /** trains a bias of every B; of modules in blocks, and beside the first two ways to begin */
+  loraBias: z.boolean().optional(),
+  /**
+   * true: A uniform, B zero; 'gaussian': A normal, B zero; false: both uniform, which changes the model at once; 'orthogonal': both normal over halves of an orthogonal basis, so that B A is zero (for even ranks).
+   * From the weights' singular vectors: 'pissa' and 'pissa_niter_<n>' (the largest, which are taken out of the weights), 'mica' (the
+   * smallest, as a B that stays), 'olora' (a QR decomposition, taken out), 'loftq' (what servers of 8 or 4 bits round away)
+   */
   initLoraWeights: z
-    .union([z.boolean(), z.enum(initializations)], {
+    .union([z.boolean(), z.enum(initializations), z.templateLiteral(['pissa_niter_', z.int().min(0)])], {
       error: ({ input }) =>
-        `${JSON.stringify(input)} is not supported (supported: true, false, 'gaussian', 'orthogonal')`
+        `${JSON.stringify(input)} is not supported (supported: true, false, 'gaussian', 'orthogonal', 'pissa', 'pissa_niter_<n>', 'olora', 'mica', 'loftq')`
     })
-    .default(true)
+    .default(true),
+  /** of 'loftq': the bits of the servers' weights; one iteration, as theirs stay as they are */
+  loftqConfig: z
+    .strictObject({ loftqBits: z.union([z.literal(4), z.literal(8)]).default(4), loftqIter: z.literal(1).default(1) })
+    .optional()
 })
 
 /** What a user writes: PEFT's names in camel case, PEFT's defaults. */
@@ -84,7 +99,60 @@ export function parseLoraConfig(config: unknown): ParsedLoraConfig {
   if (settings.targetModules?.length === 0 && settings.targetParameters === undefined) {
     throw new SwarmError('INVALID_ARGUMENT', 'LORA configuration: targetModules: expected names of modules, found none')
   }
+  const fault = initializationFault(settings)
+  if (fault !== null) throw new SwarmError('INVALID_ARGUMENT', `LORA configuration: ${fault}`)
   return settings
+}
+
+/** `pissa_niter_4` asks torch for an approximation; here the vectors are exact. */
+const approximate = /^pissa_niter_\d+$/
+
+type Init = LoraSettings['initLoraWeights']
+
+/** Whether the first values come from the weight under the adapter. */
+export function beginsFromWeight(init: Init): boolean {
+  return typeof init === 'string' && (takesOut(init) || init === 'mica' || init === 'loftq')
+}
+
+/** Whether PEFT takes the first values out of the weight under the adapter. */
+export function takesOut(init: Init): boolean {
+  return typeof init === 'string' && (init === 'pissa' || init === 'olora' || approximate.test(init))
+}
+
+/** What contradicts itself in the ways to begin, as PEFT refuses it. */
+function initializationFault({
+  initLoraWeights: init,
+  loraBias,
+  useDora,
+  loftqConfig,
+  targetParameters
+}: ParsedLoraConfig): string | null {
+  if (loraBias && typeof init === 'string') return `loraBias needs initLoraWeights true or false, found '${init}'`
+  if (loraBias && useDora) return 'loraBias cannot be combined with useDora'
+  if (init === 'loftq' && loftqConfig === undefined)
+    return "initLoraWeights: 'loftq' needs loftqConfig: { loftqBits: 4 or 8 }, the bits of the servers' weights"
+  if (init !== 'loftq' && loftqConfig !== undefined) return "loftqConfig needs initLoraWeights 'loftq'"
+  const refused = [useDora && 'useDora', loraBias && 'loraBias'].find(Boolean)
+  if (targetParameters !== undefined && refused) return `${refused} cannot be combined with targetParameters`
+  if (targetParameters !== undefined && beginsFromWeight(init))
+    return `initLoraWeights: '${init}' begins no targetParameters`
+  return null
+}
+
+/** The settings under which the same adapter, its first values beside it, is plain LoRA: twice the ranks with the same scalings. */
+export function asPlainLora(settings: LoraSettings): LoraSettings {
+  const { r, loraAlpha, rankPattern, alphaPattern, useRslora } = settings
+  const factor = useRslora ? Math.SQRT2 : 2
+  const multiplied = (pattern: Readonly<Record<string, number>>, by: number) =>
+    Object.fromEntries(Object.entries(pattern).map(([name, value]) => [name, value * by]))
+  return {
+    ...settings,
+    initLoraWeights: true,
+    r: 2 * r,
+    loraAlpha: factor * loraAlpha,
+    rankPattern: rankPattern && multiplied(rankPattern, 2),
+    alphaPattern: alphaPattern && multiplied(alphaPattern, factor)
+  }
 }
 
 /** Rank of a module, and the scaling of its product B A. */
@@ -104,8 +172,6 @@ const unused = {
   fan_in_fan_out: false,
   kasa_config: null,
   layer_replication: null,
-  loftq_config: {},
-  lora_bias: false,
   lora_ga_config: null,
   megatron_config: null,
   megatron_core: 'megatron.core',
@@ -114,7 +180,6 @@ const unused = {
   target_parameters: null,
   trainable_token_indices: null,
   use_bdlora: null,
-  use_dora: false,
   use_qalora: false,
   velora_config: null
 } as const
@@ -122,9 +187,9 @@ const unused = {
 /** What becomes of each field of LoRA's configuration. */
 export const loraFields = {
   ...commonFields,
-  alora_invocation_tokens: { only: null },
+  alora_invocation_tokens: { only: null, why: 'ports act on whole sequences, not from an invocation on' },
   alpha_pattern: 'read',
-  arrow_config: { only: null },
+  arrow_config: { only: null, why: 'routing among adapters by token is no port of servers' },
   bias: 'read',
   corda_config: 'idle',
   ensure_weight_tying: 'read',
@@ -134,12 +199,12 @@ export const loraFields = {
   fan_in_fan_out: 'idle',
   init_lora_weights: 'read',
   kasa_config: { only: null },
-  layer_replication: { only: null },
+  layer_replication: { only: null, why: 'servers hold each block of the model once' },
   layers_pattern: 'read',
   layers_to_transform: 'read',
   loftq_config: 'idle',
   lora_alpha: 'read',
-  lora_bias: { only: false },
+  lora_bias: 'read',
   lora_dropout: 'read',
   lora_ga_config: 'idle',
   megatron_config: 'idle',
@@ -155,8 +220,8 @@ export const loraFields = {
   target_parameters: 'read',
   trainable_token_indices: { only: null, why: "modules_to_save ['embed_tokens'] trains the whole matrix" },
   use_bdlora: { only: null },
-  use_dora: { only: false },
-  use_qalora: { only: false },
+  use_dora: 'read',
+  use_qalora: { only: false, why: 'pooling of inputs in groups is no port of servers' },
   use_rslora: 'read',
   velora_config: { only: null },
   // of PEFT before 0.3
@@ -180,10 +245,13 @@ export function writeLoraConfig(
     ensure_weight_tying: settings.ensureWeightTying ?? false,
     exclude_modules: settings.excludeModules ?? null,
     fan_in_fan_out: fanInFanOut,
-    init_lora_weights: settings.initLoraWeights,
+    // what is left of it is a plain adapter, over weights that servers round themselves
+    init_lora_weights: settings.initLoraWeights === 'loftq' ? true : settings.initLoraWeights,
     layers_pattern: settings.layersPattern ?? null,
     layers_to_transform: settings.layersToTransform ?? null,
+    loftq_config: {},
     lora_alpha: settings.loraAlpha,
+    lora_bias: settings.loraBias ?? false,
     lora_dropout: settings.loraDropout,
     modules_to_save: settings.modulesToSave ?? null,
     peft_type: 'LORA',
@@ -191,17 +259,21 @@ export function writeLoraConfig(
     rank_pattern: settings.rankPattern ?? {},
     target_modules: targetModules,
     target_parameters: settings.targetParameters ?? null,
+    use_dora: settings.useDora ?? false,
     use_rslora: settings.useRslora
   }
 }
 
 /** The configuration in an adapter_config.json. Throws UNSUPPORTED for variants that are not done here, BAD_CHECKPOINT. */
 export function readLoraConfig(fields: Readonly<Record<string, unknown>>, file: string): ParsedLoraConfig {
-  const init = fields.init_lora_weights ?? true
-  if (typeof init === 'string' && changesBase.test(init)) {
+  const named = fields.init_lora_weights ?? true
+  // PEFT reads these two in any case
+  const init = typeof named === 'string' && /^(?:olora|mica)$/i.test(named) ? named.toLowerCase() : named
+  const [, reason] = (typeof init === 'string' && changesBase.find(([pattern]) => pattern.test(init))) || []
+  if (reason !== undefined) {
     throw new SwarmError(
       'UNSUPPORTED',
-      `${file}: init_lora_weights = '${init}' changed the weights under the adapter, which servers hold as they were ` +
+      `${file}: init_lora_weights = '${init}' changed the weights under the adapter, which servers hold as they were, ${reason} ` +
         '(save it with PEFT’s path_initial_model_for_weight_conversion, which makes it plain LoRA)'
     )
   }
@@ -228,6 +300,8 @@ export function readLoraConfig(fields: Readonly<Record<string, unknown>>, file: 
     bias: fields.bias ?? undefined,
     ensureWeightTying: fields.ensure_weight_tying || undefined,
     useRslora: fields.use_rslora,
+    useDora: fields.use_dora || undefined,
+    loraBias: fields.lora_bias || undefined,
     initLoraWeights: init
   }
   return parseBySchema(loraSchema, settings, file, 'BAD_CHECKPOINT')

@@ -1,30 +1,174 @@
 // LoRA (Hu et al. 2021): a linear module's output gets `scaling * B A x` added. Knows no server and no optimizer.
 import { SwarmError } from '../../../common/errors.ts'
-import { type DataOf, tensor } from '../../../common/tensor.ts'
+import { type DataOf, type Float32Tensor, tensor } from '../../../common/tensor.ts'
+import { portName } from '../../../model/layers/ports.ts'
 import { addGradient, type Parameter, parameter } from '../../local/parameter.ts'
 import { checkClientDropout, clientDropoutCheck, targetPort } from '../client-ports.ts'
 import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'
-import { clientModulesOf, resolveTargets, targetNames } from '../targets.ts'
+import { clientModulesOf, resolveTargets, type TargetModule, targetNames } from '../targets.ts'
+import { begin, rowNorms, weightOf } from './begin.ts'
 import { trainedBiases } from './biases.ts'
-import { type LoraSettings, ranksOf, writeLoraConfig } from './config.ts'
+import { asPlainLora, beginsFromWeight, type LoraSettings, ranksOf, takesOut, writeLoraConfig } from './config.ts'
 import { initializeA, initializeB } from './initialize.ts'
 import { withParameters } from './parameter-targets.ts'
 import { parameterAdapters } from './parameters.ts'
 
-/** The two matrices of one module and the names of the ports that they fill. */
+/** The tensors of one module. */
 interface Adapter {
+  readonly target: TargetModule
   readonly a: Parameter
   readonly b: Parameter
-  readonly portA: string
-  readonly portB: string
+  /** of DoRA */
+  readonly magnitude: Parameter | null
+  /** of B */
+  readonly bias: Parameter | null
   readonly scaling: number
-  /** outside the blocks */
-  readonly onClient: boolean
+  /** first values whose product the weight has lost, as PEFT changes it; null where it is as it was */
+  readonly first: { readonly a: DataOf<'float32'>; readonly b: DataOf<'float32'> } | null
 }
 
 /** The product of every element and `factor`. */
 function scaled(values: DataOf<'float32'>, factor: number): DataOf<'float32'> {
   return values.map(value => value * factor)
+}
+
+/** Rows of two matrices [., columns], those of the second after those of the first. */
+function stacked(columns: number, upper: DataOf<'float32'>, lower: DataOf<'float32'>): Float32Tensor {
+  const data = new Float32Array(upper.length + lower.length)
+  data.set(upper)
+  data.set(lower, upper.length)
+  return tensor('float32', [data.length / columns, columns], data)
+}
+
+/** Columns of two matrices [rows, .] beside each other. */
+function beside(rows: number, left: DataOf<'float32'>, right: DataOf<'float32'>): Float32Tensor {
+  const widths = [left.length / rows, right.length / rows] as const
+  const width = widths[0] + widths[1]
+  const data = new Float32Array(rows * width)
+  for (let row = 0; row < rows; row++) {
+    data.set(left.subarray(row * widths[0], (row + 1) * widths[0]), row * width)
+    data.set(right.subarray(row * widths[1], (row + 1) * widths[1]), row * width + widths[0])
+  }
+  return tensor('float32', [rows, width], data)
+}
+
+/** Throws INVALID_ARGUMENT, UNSUPPORTED for what a module of this kind cannot begin with. */
+function checkModule({ block, path }: TargetModule, r: number, { initLoraWeights, loraBias }: LoraSettings): void {
+  if (initLoraWeights === 'orthogonal' && r % 2 !== 0) {
+    throw new SwarmError('INVALID_ARGUMENT', `initLoraWeights: 'orthogonal' needs an even rank, found ${r} (${path})`)
+  }
+  if (loraBias && block === null) {
+    throw new SwarmError(
+      'UNSUPPORTED',
+      `loraBias: ${path} is outside the blocks, where adapters have no bias (leave it out with excludeModules)`
+    )
+  }
+}
+
+/** The adapter of one module: with first values, or to be filled from a file. */
+async function createAdapter(
+  target: TargetModule,
+  settings: LoraSettings,
+  model: TuningTarget,
+  { seed, initialize, signal }: CreateOptions
+): Promise<Adapter> {
+  const { module, path, stream } = target
+  const { inFeatures, outFeatures } = module
+  const { initLoraWeights, useDora, loraBias } = settings
+  const { r, scaling } = ranksOf(settings, path)
+  if (initialize) checkModule(target, r, settings)
+  // a loaded adapter needs the weight only where its first values were taken out of it
+  const fromWeight = initialize ? beginsFromWeight(initLoraWeights) : takesOut(initLoraWeights)
+  const weight = fromWeight || (initialize && useDora) ? await weightOf(target, model, { signal }) : null
+  const beginning = fromWeight ? begin(weight!, { target, r, scaling, settings }) : null
+  const values = { r, initLoraWeights }
+  const a = initialize ? (beginning?.a.slice() ?? initializeA(values, inFeatures, seed, ...stream)) : undefined
+  const b = initialize ? (beginning?.b.slice() ?? initializeB(values, outFeatures, seed, ...stream)) : undefined
+  const first = beginning?.takesOut ? { a: beginning.a, b: beginning.b } : null
+  const norms = (): DataOf<'float32'> | undefined => {
+    if (!initialize) return undefined
+    const changes = [{ a: a!, b: b!, factor: scaling }, ...(first === null ? [] : [{ ...first, factor: -scaling }])]
+    return rowNorms(beginning?.held ?? weight!, changes)
+  }
+  const name = `base_model.model.${path}`
+  return {
+    target,
+    a: parameter(`${name}.lora_A.weight`, [r, inFeatures], a),
+    b: parameter(`${name}.lora_B.weight`, [outFeatures, r], b),
+    magnitude: useDora ? parameter(`${name}.lora_magnitude_vector`, [outFeatures], norms()) : null,
+    bias: loraBias ? parameter(`${name}.lora_B.bias`, [outFeatures]) : null,
+    scaling,
+    first
+  }
+}
+
+/** The ports that an adapter fills. */
+function* portsOf({ target, a, b, magnitude, bias, scaling, first }: Adapter): Generator<[string, Float32Tensor]> {
+  const { block, module } = target
+  const { inFeatures, outFeatures } = module
+  const scaledB = scaled(b.data, scaling)
+  if (first !== null && block === null) {
+    // the client knows no dropout here: the pair holds what the weight has lost as well
+    yield [targetPort(target, 'A'), stacked(inFeatures, a.data, first.a)]
+    yield [targetPort(target, 'B'), beside(outFeatures, scaledB, scaled(first.b, -scaling))]
+  } else {
+    yield [targetPort(target, 'A'), tensor('float32', a.shape, a.data)]
+    yield [targetPort(target, 'B'), tensor('float32', b.shape, scaledB)]
+  }
+  if (first !== null && block !== null) {
+    yield [portName.base(block, module.name, 'A'), tensor('float32', a.shape, first.a)]
+    yield [portName.base(block, module.name, 'B'), tensor('float32', b.shape, scaled(first.b, -scaling))]
+  }
+  if (magnitude !== null) yield [targetPort(target, 'magnitude'), tensor('float32', magnitude.shape, magnitude.data)]
+  if (bias !== null)
+    yield [portName.bias(block!, module.name), tensor('float32', bias.shape, scaled(bias.data, scaling))]
+}
+
+/** Adds what came back to the gradients. */
+function accumulate(
+  { target, a, b, magnitude, bias, scaling, first }: Adapter,
+  gradients: Readonly<Record<string, { data: unknown }>>
+): void {
+  const of = (name: string) => gradients[name]?.data as Float32Array | undefined
+  const [ofA, ofB] = [of(targetPort(target, 'A')), of(targetPort(target, 'B'))]
+  const isJoined = first !== null && target.block === null
+  const rank = a.shape[0]!
+  if (ofA && a.requiresGrad) addGradient(a, isJoined ? ofA.subarray(0, a.data.length) : ofA)
+  if (ofB && b.requiresGrad) {
+    const own = isJoined ? ofB.filter((_, index) => index % (2 * rank) < rank) : ofB
+    addGradient(b, own, scaling)
+  }
+  const ofMagnitude = of(targetPort(target, 'magnitude'))
+  if (ofMagnitude && magnitude?.requiresGrad) addGradient(magnitude, ofMagnitude)
+  const ofBias = bias && of(portName.bias(target.block!, target.module.name))
+  if (ofBias && bias.requiresGrad) addGradient(bias, ofBias, scaling)
+}
+
+/** Ports of the same name added: a module's own bias and that of its B are one port. */
+function joined(parts: Iterable<readonly [string, Float32Tensor]>): PortTensors {
+  const ports: Record<string, Float32Tensor> = {}
+  for (const [name, port] of parts) {
+    const known = ports[name]
+    ports[name] =
+      known === undefined
+        ? port
+        : tensor(
+            'float32',
+            port.shape,
+            port.data.map((value, index) => value + known.data[index]!)
+          )
+  }
+  return ports
+}
+
+/** Throws UNSUPPORTED for first values that need what servers do not give. */
+function checkInitialization({ initLoraWeights: init }: LoraSettings): void {
+  if (init !== 'eva') return
+  throw new SwarmError(
+    'UNSUPPORTED',
+    `initLoraWeights: '${init}' needs the inputs of the modules, which servers do not provide ` +
+      '(begin the adapter with PEFT and load it)'
+  )
 }
 
 /**
@@ -38,56 +182,31 @@ export async function createLora(
 ): Promise<TuningMethod<LoraSettings>> {
   const settings = withParameters(given, target)
   const { initLoraWeights } = settings
-  const { seed, initialize } = options
-  if (initialize && (initLoraWeights === 'eva' || initLoraWeights === 'mica')) {
-    const needs = initLoraWeights === 'eva' ? 'inputs' : 'singular vectors'
-    throw new SwarmError(
-      'UNSUPPORTED',
-      `initLoraWeights: '${initLoraWeights}' needs the ${needs} of the modules, which servers do not provide ` +
-        '(begin the adapter with PEFT and load it)'
-    )
-  }
+  const { initialize } = options
+  if (initialize) checkInitialization(settings)
   const targets = settings.targetModules.length === 0 ? [] : resolveTargets(settings, target, initialize)
-  const adapters = targets.map((each): Adapter => {
-    const { block, module, path, stream } = each
-    const { inFeatures, outFeatures } = module
-    const { r, scaling } = ranksOf(settings, path)
-    if (initialize && initLoraWeights === 'orthogonal' && r % 2 !== 0) {
-      throw new SwarmError('INVALID_ARGUMENT', `initLoraWeights: 'orthogonal' needs an even rank, found ${r} (${path})`)
-    }
-    const values = { r, initLoraWeights }
-    const a = initialize ? initializeA(values, inFeatures, seed, ...stream) : undefined
-    const b = initialize ? initializeB(values, outFeatures, seed, ...stream) : undefined
-    return {
-      a: parameter(`base_model.model.${path}.lora_A.weight`, [r, inFeatures], a),
-      b: parameter(`base_model.model.${path}.lora_B.weight`, [outFeatures, r], b),
-      scaling,
-      onClient: block === null,
-      portA: targetPort(each, 'A'),
-      portB: targetPort(each, 'B')
-    }
-  })
+  const adapters: Adapter[] = []
+  // one after the other: one weight is in memory at a time
+  for (const each of targets) adapters.push(await createAdapter(each, settings, target, options))
   const wholes = parameterAdapters(settings, target, options)
   const biases = await trainedBiases(settings.bias, targets, target, options)
   const names = targetNames(settings, target)
   // as PEFT sets it over Conv1D; how A and B lie does not depend on it
   const fanInFanOut = targets.length > 0 && targets.every(({ module }) => module.transposed)
+  const isChanged = adapters.some(({ first }) => first !== null)
 
   const clientModules = clientModulesOf(targets)
   if (initialize) checkClientDropout(settings.loraDropout, clientModules)
-  const fill = (onClient: boolean): PortTensors => {
-    const ports: Record<string, PortTensors[string]> = {}
-    for (const { a, b, portA, portB, scaling, onClient: isOnClient } of adapters) {
-      if (isOnClient !== onClient) continue
-      ports[portA] = tensor('float32', a.shape, a.data)
-      ports[portB] = tensor('float32', b.shape, scaled(b.data, scaling))
-    }
-    return ports
-  }
+  const fill = (onClient: boolean) =>
+    adapters.filter(({ target: { block } }) => (block === null) === onClient).flatMap(adapter => [...portsOf(adapter)])
 
   const method: TuningMethod<LoraSettings> = {
     config: settings,
-    parameters: [...adapters.flatMap(({ a, b }) => [a, b]), ...wholes.parameters, ...biases.parameters],
+    parameters: [
+      ...adapters.flatMap(({ a, b, magnitude, bias }) => [a, b, magnitude ?? [], bias ?? []].flat()),
+      ...wholes.parameters,
+      ...biases.parameters
+    ],
     // B stays at the singular vectors that it began as, as in PEFT
     frozen: initLoraWeights === 'mica' ? adapters.map(({ b }) => b) : undefined,
     dropout: settings.loraDropout,
@@ -96,23 +215,35 @@ export async function createLora(
     tiesWeights: settings.ensureWeightTying,
     virtualTokens: 0,
     begin: clientDropoutCheck(settings.loraDropout, clientModules, () => method),
-    ports: () => ({ ...biases.ports(), ...wholes.ports(), ...fill(false) }),
+    ports: () => joined([...Object.entries(biases.ports()), ...Object.entries(wholes.ports()), ...fill(false)]),
     clientModules,
-    clientPorts: () => fill(true),
+    clientPorts: () => joined(fill(true)),
     promptEmbeddings: () => null,
     accumulatePorts(gradients) {
-      for (const { a, b, portA, portB, scaling } of adapters) {
-        const gradientA = gradients[portA]
-        const gradientB = gradients[portB]
-        if (gradientA && a.requiresGrad) addGradient(a, gradientA.data as Float32Array)
-        if (gradientB && b.requiresGrad) addGradient(b, gradientB.data as Float32Array, scaling)
-      }
+      for (const adapter of adapters) accumulate(adapter, gradients)
       wholes.accumulate(gradients)
       biases.accumulate(gradients)
     },
     accumulatePrompt() {},
+    async saved({ initialization = 'converted' } = {}) {
+      const own = method.parameters.map(({ name, shape, data }) => [name, tensor('float32', shape, data)] as const)
+      const tensors: Record<string, Float32Tensor> = Object.fromEntries(own)
+      if (initialization === 'kept') return tensors
+      for (const { target, a, b, first } of adapters) {
+        if (first === null) continue
+        tensors[a.name] = stacked(target.module.inFeatures, a.data, first.a)
+        tensors[b.name] = beside(target.module.outFeatures, b.data, scaled(first.b, -1))
+      }
+      return tensors
+    },
     fromSaved: tensors => wholes.fromSaved(tensors),
-    describe: () => writeLoraConfig(settings, names, fanInFanOut)
+    describe: ({ initialization = 'converted' }) =>
+      writeLoraConfig(
+        isChanged && initialization === 'converted' ? asPlainLora(settings) : settings,
+        names,
+        fanInFanOut
+      )
   }
+  if (initLoraWeights === 'mica' && initialize) for (const frozen of method.frozen!) frozen.requiresGrad = false
   return method
 }

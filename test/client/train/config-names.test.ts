@@ -176,13 +176,13 @@ deepspeed: null
 
   test('are answered where they stand, all at once', () => {
     const { values, locate } = readConfigYaml(
-      'bf16: true\nlora_r: many\nr: 3\nreport_to: [wandb]\npeft:\n  use_dora: true\n',
+      'bf16: true\nlora_r: many\nr: 3\nreport_to: [wandb]\npeft:\n  use_bdlora: true\n',
       'run.yaml'
     )
     assert.throws(() => parseTrainConfig({ ...needed, ...values }, locate), {
       code: 'INVALID_ARGUMENT',
       message:
-        /run\.yaml:1: bf16: the client trains in float32, .*run\.yaml:4: report_to: wandb: not implemented; .*run\.yaml:6: peft\.use_dora: DoRA is not implemented.*run\.yaml:2: lora_r: .*run\.yaml:3: unknown key 'r'/
+        /run\.yaml:1: bf16: the client trains in float32, .*run\.yaml:4: report_to: wandb: not implemented; .*run\.yaml:6: peft\.use_bdlora: BD-LoRA is not implemented.*run\.yaml:2: lora_r: .*run\.yaml:3: unknown key 'r'/
     })
     assert.throws(() => parseTrainConfig({ ...needed, lora_r: 4, peft: { r: 8 } }), {
       message: /peft\.r: says another value than lora_r \(both mean peft\.r\)/

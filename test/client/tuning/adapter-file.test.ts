@@ -133,12 +133,18 @@ suite('adapter files', () => {
 
   test('variants of LoRA that we do not do are refused by name', async context => {
     const variants: [field: string, value: unknown, fault: string][] = [
-      ['use_dora', true, 'expected false (this variant of LORA is not supported)'],
-      ['layer_replication', [[0, 2]], 'expected null (this variant of LORA is not supported)'],
+      ['layer_replication', [[0, 2]], 'expected null (servers hold each block of the model once)'],
+      ['use_qalora', true, 'expected false (pooling of inputs in groups is no port of servers)'],
+      ['arrow_config', { top_k: 2 }, 'expected null (routing among adapters by token is no port of servers)'],
+      ['alora_invocation_tokens', [1, 2], 'expected null (ports act on whole sequences, not from an invocation on)'],
       ['use_bdlora', true, 'expected null (this variant of LORA is not supported)'],
       ['velora_config', { num_groups: 4 }, 'expected null (this variant of LORA is not supported)'],
       ['enable_lora', [true, false], 'expected null (this variant of LORA is not supported)'],
-      ['init_lora_weights', 'new', "expected true, false, 'gaussian', 'orthogonal', 'eva', 'mica'"]
+      [
+        'init_lora_weights',
+        'new',
+        "expected true, false, 'gaussian', 'orthogonal', 'eva', 'mica', 'pissa', 'olora', 'loftq'"
+      ]
     ]
     for (const [field, value, fault] of variants) {
       const folder = await copy(context, 'lora')
@@ -178,13 +184,13 @@ suite('adapter files', () => {
       const frozen = plain.parameters.map(({ name }) => name).filter(name => name.includes('lora_B'))
       assert.deepEqual(left, init === 'mica' ? frozen : [])
     }
-    for (const init of ['pissa', 'pissa_niter_16', 'corda', 'olora', 'OLoRA', 'loftq', 'lora_ga']) {
+    for (const init of ['pissa_niter_16', 'corda', 'loftq', 'lora_ga']) {
       const folder = await copy(context, 'lora')
       await edit(folder, { init_lora_weights: init })
       await assert.rejects(loadAdapter(folder, target), {
         code: 'UNSUPPORTED',
         message:
-          /init_lora_weights = '.*' changed the weights under the adapter.*path_initial_model_for_weight_conversion/
+          /init_lora_weights = '.*' changed the weights under the adapter, .*, .*path_initial_model_for_weight_conversion/
       })
     }
   })

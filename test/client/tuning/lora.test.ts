@@ -107,9 +107,19 @@ suite('the configuration of LoRA', () => {
       [{ lora_alpha: 4 }, /"lora_alpha"/],
       [{ bias: 'some' }, /bias/],
       [
-        { initLoraWeights: 'pissa' },
-        /initLoraWeights: "pissa" is not supported \(supported: true, false, 'gaussian', 'orthogonal'\)/
+        { initLoraWeights: 'pisa' },
+        /initLoraWeights: "pisa" is not supported \(supported: true, false, 'gaussian', 'orthogonal', 'pissa', /
       ],
+      [{ initLoraWeights: 'corda' }, /initLoraWeights: "corda" is not supported/],
+      [{ initLoraWeights: 'loftq' }, /'loftq' needs loftqConfig: { loftqBits: 4 or 8 }/],
+      [{ loftqConfig: { loftqBits: 4 } }, /loftqConfig needs initLoraWeights 'loftq'/],
+      [{ initLoraWeights: 'loftq', loftqConfig: { loftqIter: 2 } }, /loftqConfig.loftqIter/],
+      [{ useDora: true, loraBias: true }, /loraBias cannot be combined with useDora/],
+      [
+        { loraBias: true, initLoraWeights: 'gaussian' },
+        /loraBias needs initLoraWeights true or false, found 'gaussian'/
+      ],
+      [{ useDora: true, targetParameters: ['x'] }, /useDora cannot be combined with targetParameters/],
       [{ layersPattern: 'layers' }, /layersPattern says which blocks layersToTransform counts/],
       [{ rankPattern: { '(': 2 } }, /rankPattern: '\(' is not a regular expression/],
       [{ targetModules: [] }, /targetModules/],

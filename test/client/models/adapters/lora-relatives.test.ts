@@ -1,0 +1,3 @@
+import { describeRelatives, usual } from './lora-relatives.ts'
+
+describeRelatives(usual)
