@@ -6,6 +6,7 @@ import { type LoraSettings, loraFields, readLoraConfig, withTargets, type writeL
 import type { TuningTarget } from '../method.ts'
 import { parseBySchema } from '../parse.ts'
 import { checkTargetFields, targetFields } from '../targets.ts'
+import { adaLoraModules } from './defaults.ts'
 
 export const adaloraSchema = z.strictObject({
   peftType: z.literal('ADALORA'),
@@ -70,7 +71,16 @@ export function loraSettings(
   const { loraAlpha, loraDropout, targetModules, excludeModules, layersToTransform, layersPattern } = settings
   const shared = { peftType: 'LORA', r: 8, bias: 'none', useRslora: false, initLoraWeights: true } as const
   const { modulesToSave, ensureWeightTying } = settings
-  const choice = { modulesToSave, ensureWeightTying, targetModules, excludeModules, layersToTransform, layersPattern }
+  const { modelType } = target
+  const own = modelType === undefined ? undefined : adaLoraModules[modelType]
+  const choice = {
+    modulesToSave,
+    ensureWeightTying,
+    targetModules: targetModules ?? own,
+    excludeModules,
+    layersToTransform,
+    layersPattern
+  }
   return withTargets({ ...shared, loraAlpha, loraDropout, ...choice }, target)
 }
 

@@ -21,6 +21,7 @@ const encoder = (key: string, value: string): Ia3Modules => ({
 
 /** By `model_type`. */
 export const ia3Modules: Readonly<Record<string, Ia3Modules>> = {
+  bart: projections('q_proj', 'v_proj', 'fc2'),
   bert: encoder('key', 'value'),
   bloom: fused('mlp.dense_4h_to_h'),
   'deberta-v2': encoder('key_proj', 'value_proj'),
@@ -33,8 +34,10 @@ export const ia3Modules: Readonly<Record<string, Ia3Modules>> = {
   llama: projections('k_proj', 'v_proj', 'down_proj'),
   mistral: projections('k_proj', 'v_proj', 'down_proj'),
   mixtral: { targets: ['k_proj', 'v_proj'], feedforward: [] },
+  mt5: { targets: ['k', 'v', 'wi_1'], feedforward: [] },
   opt: projections('q_proj', 'k_proj', 'fc2'),
   qwen2: projections('q_proj', 'v_proj', 'down_proj'),
   qwen3: projections('q_proj', 'v_proj', 'down_proj'),
-  roberta: encoder('key', 'value')
+  roberta: encoder('key', 'value'),
+  t5: projections('k', 'v', 'wo')
 }
