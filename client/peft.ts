@@ -48,8 +48,14 @@ function targetOf({ checkpoint, embeddings, tokenizer }: ModelParts, task: TaskT
 
 /** What a method trains or changes of the model's own tensors. */
 export function chosenBy(method: TuningMethod): ModulesToSave {
-  const { modulesToSave = [], clientBiases = false, tiesWeights } = method
-  return { modules: modulesToSave, biases: clientBiases, tied: tiesWeights, changes: clientChanges(method) }
+  const { modulesToSave = [], wholeModules, clientBiases = false, tiesWeights } = method
+  return {
+    modules: modulesToSave,
+    paths: wholeModules,
+    biases: clientBiases,
+    tied: tiesWeights,
+    changes: clientChanges(method)
+  }
 }
 
 /** The model under a method, which is freed with it. */

@@ -14,6 +14,8 @@ const headModule = 'lm_head'
 export interface ModulesToSave {
   /** whole modules, by the end of their path */
   readonly modules: readonly string[]
+  /** and these, by their whole paths; default none */
+  readonly paths?: readonly string[]
   /** every bias */
   readonly biases: boolean
   /** embedding and head stay one matrix where they are one, whichever of them is chosen; default: each is trained by itself */
@@ -83,7 +85,7 @@ function refuseBlocks(name: string, { family, config }: Pick<Checkpoint, 'family
  */
 export function chosenTensors(
   checkpoint: Pick<Checkpoint, 'family' | 'config'>,
-  { modules: names, biases, tied }: ModulesToSave,
+  { modules: names, paths = [], biases, tied }: ModulesToSave,
   task: TaskType
 ): readonly ModuleTensor[] {
   const tensors = moduleTensors(checkpoint, task)
@@ -97,7 +99,8 @@ export function chosenTensors(
     )
   }
   const chosen = tensors.filter(
-    ({ module, name }) => names.some(end => module.endsWith(end)) || (biases && name.endsWith('.bias'))
+    ({ module, name }) =>
+      names.some(end => module.endsWith(end)) || paths.includes(module) || (biases && name.endsWith('.bias'))
   )
   if (!tied) return chosen
   const { embedding: matrix } = checkpoint.family.clientTensorNames(checkpoint.config)

@@ -39,7 +39,9 @@ function withClassifier(modules: unknown): readonly string[] {
 }
 
 /** The name of a module's tensor in the file: PEFT wraps a model once more where it changes its modules. */
-function moduleTensorName(name: string, peftType: unknown): string {
+function moduleTensorName(name: string, { tensorName }: Pick<TuningMethod, 'tensorName'>, peftType: unknown): string {
+  const own = tensorName?.(name)
+  if (own !== undefined) return own
   return methodOf(peftType).isPromptLearning ? `base_model.${name}` : `base_model.model.${name}`
 }
 
@@ -80,7 +82,10 @@ export async function saveAdapter(
     (await method.saved?.({ initialization })) ??
     Object.fromEntries(method.parameters.map(({ name, shape, data }) => [name, tensor('float32', shape, data)]))
   const others = modules.flatMap(each =>
-    namesOf(each).map(name => [moduleTensorName(name, fields.peft_type), tensor('float32', each.shape, each.data)])
+    namesOf(each).map(name => [
+      moduleTensorName(name, method, fields.peft_type),
+      tensor('float32', each.shape, each.data)
+    ])
   )
   const bytes = encodeSafetensors({ ...own, ...Object.fromEntries(others) }, { format: 'pt' })
   await files.write(adapterTensorsPath(directory), bytes, { signal })
@@ -212,14 +217,15 @@ export async function loadAdapter(
   checkFields(definition.fields, fields, path)
   const method = await definition.create(definition.read(fields, path), target, { seed: 0, initialize: false, signal })
   checkModelFields(definition.fields, fields, method.describe({ baseModel: '' }), path)
-  const { modulesToSave: whole = [], frozen = [] } = method
+  const { modulesToSave = [], wholeModules = [], frozen = [] } = method
+  const whole = [...modulesToSave, ...wholeModules]
   if (modulesOf === undefined && whole.length > 0) {
     throw new SwarmError('UNSUPPORTED', `${path}: modules_to_save ${whole.join(', ')}: only models read whole modules`)
   }
   const named = [
     ...method.parameters.map(each => [each.name, each] as const),
     ...(modulesOf?.(method) ?? []).flatMap(each =>
-      namesOf(each).map(name => [moduleTensorName(name, fields.peft_type), each] as const)
+      namesOf(each).map(name => [moduleTensorName(name, method, fields.peft_type), each] as const)
     )
   ]
   const read = await readAdapterTensors(directory, signal)

@@ -46,6 +46,12 @@ export interface TuningTarget {
   }
   /** what is added in a block; default nothing */
   blockBiases?(block: number): readonly BlockBias[]
+  /** norms of a block that have a weight; default none */
+  blockNorms?(block: number): readonly BlockBias[]
+  /** a norm's weight from the checkpoint; needed to train those of blocks */
+  readNorm?(block: number, module: string, options?: { signal?: AbortSignal }): Promise<Float32Tensor>
+  /** paths of the modules outside the blocks, as PEFT sees them, without the head; default none */
+  readonly outsideModules?: readonly string[]
   /** a module's bias from the checkpoint; needed to train those of blocks */
   readBias?(block: number, module: string, options?: { signal?: AbortSignal }): Promise<Float32Tensor>
   /** a linear module's weight from the checkpoint, as it lies there, by the range of bytes; `block` null: outside the blocks. Needed by adapters that begin from it */
@@ -101,6 +107,10 @@ export interface TuningMethod<Config = unknown> extends TuningPass {
   readonly dropout: number
   /** modules outside the blocks that are trained whole with it, by the end of their path; default none */
   readonly modulesToSave?: readonly string[]
+  /** the same by whole paths, which the method's own files have under names of its own (`tensorName`); default none */
+  readonly wholeModules?: readonly string[]
+  /** What the file calls a tensor of a module that is trained whole; undefined: as PEFT's modules_to_save. */
+  tensorName?(name: string): string | undefined
   /** keep embedding and head tied if one of them is trained whole; default false */
   readonly tiesWeights?: boolean
   /** every bias outside the blocks is trained with it; default false */

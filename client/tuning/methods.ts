@@ -5,6 +5,7 @@ import { type AdaLoraConfig, adaLora } from './adalora/index.ts'
 import { type BoftConfig, boft } from './boft/index.ts'
 import { type DeepPromptConfig, deepPrompt } from './deep-prompt/index.ts'
 import { type Ia3Config, ia3 } from './ia3/index.ts'
+import { type LnTuningConfig, lnTuning } from './ln-tuning/index.ts'
 import { type LoHaConfig, loha } from './loha/index.ts'
 import { type LoKrConfig, lokr } from './lokr/index.ts'
 import { type LoraConfig, lora } from './lora/index.ts'
@@ -21,6 +22,7 @@ export type PeftConfig =
   | BoftConfig
   | DeepPromptConfig
   | Ia3Config
+  | LnTuningConfig
   | LoHaConfig
   | LoKrConfig
   | LoraConfig
@@ -37,6 +39,7 @@ const methods = {
   BOFT: boft,
   DEEP_PROMPT_TUNING: deepPrompt,
   IA3: ia3,
+  LN_TUNING: lnTuning,
   LOHA: loha,
   LOKR: lokr,
   LORA: lora,

@@ -12,6 +12,13 @@ function cachedHeadsOf({ modelType, raw, numHeads, numKeyValueHeads }: ModelConf
   return isRepeated ? numHeads : numKeyValueHeads
 }
 
+/** Paths of modules outside the blocks; the head is none of the base model. */
+function outsideModules({ family, config }: Checkpoint, task: TaskType): readonly string[] {
+  const { head, embedding } = family.clientTensorNames(config)
+  const tensors = family.clientTensors(config).filter(({ name }) => name === embedding || name !== head)
+  return [...new Set(tensors.map(({ name }) => modulePath(name.slice(0, name.lastIndexOf('.')), task)))]
+}
+
 /** A target for adapters that are loaded: where first values would need embeddings there are none. */
 export function checkpointTarget(checkpoint: Checkpoint, task: TaskType = 'CAUSAL_LM'): TuningTarget {
   const { family, config } = checkpoint
@@ -33,6 +40,10 @@ export function checkpointTarget(checkpoint: Checkpoint, task: TaskType = 'CAUSA
     numHeads: config.numHeads,
     keyValue: { heads: config.numKeyValueHeads, headDim: config.headDim, cachedHeads: cachedHeadsOf(config) },
     blockBiases: block => family.blockBiases(config, block),
+    blockNorms: block => family.blockNorms(config, block),
+    outsideModules: outsideModules(checkpoint, task),
+    readNorm: (block, module, options) =>
+      readTensor(checkpoint, `${family.moduleWeightName(config, block, module)}.weight`, options),
     readBias: (block, module, options) =>
       readTensor(checkpoint, `${family.moduleWeightName(config, block, module)}.bias`, options),
     readWeight: (block, module, options) =>

@@ -219,6 +219,37 @@ function findTargets(settings: TargetSettings, target: Model, strict: boolean): 
   return chosen
 }
 
+/** Anything with a path. */
+export type Choice<T> = T & { readonly path: string }
+
+/**
+ * Those of the candidates that `targetModules` and `excludeModules` choose, in their order. Throws as `resolveTargets`.
+ */
+export function chooseModules<T>(
+  settings: Pick<TargetSettings, 'targetModules' | 'excludeModules'>,
+  candidates: readonly Choice<T>[],
+  strict: boolean
+): readonly Choice<T>[] {
+  const { targetModules, excludeModules } = settings
+  const given = [targetModules, excludeModules].filter(value => typeof value === 'string')
+  return withPatterns('targetModules and excludeModules', given, () => {
+    const matchers = matchersOf(targetModules, 'targetModules')
+    const excluded = matchersOf(excludeModules ?? [], 'excludeModules')
+    const isChosen = ({ path }: Choice<T>): boolean =>
+      matchers.some(([, matches]) => matches(path)) && !excluded.some(([, matches]) => matches(path))
+    const chosen = candidates.filter(isChosen)
+    const unmatched = matchers
+      .filter(([, matches]) => !candidates.some(({ path }) => matches(path)))
+      .map(([name]) => name)
+    if ((strict && unmatched.length > 0) || chosen.length === 0) {
+      const names = (unmatched.length > 0 ? unmatched : [targetModules].flat()).map(name => `'${name}'`).join(', ')
+      const known = [...new Set(candidates.map(({ path }) => path.replace(/\.\d+\./, '.<i>.')))].join(', ')
+      throw new SwarmError('INVALID_ARGUMENT', `targetModules: no module matches ${names}; there are ${known}`)
+    }
+    return chosen
+  })
+}
+
 /** The value for adapter_config.json: names instead of `all-linear`, as in PEFT, or the configured value. */
 export function targetNames(
   { targetModules }: TargetSettings,

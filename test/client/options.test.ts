@@ -297,6 +297,7 @@ before(async () => {
           [{ peftType: 'ADALORA', totalStep: 9 }, 'init_r', 'initR'],
           [{ peftType: 'BOFT' }, 'boft_block_size', 'boftBlockSize'],
           [{ peftType: 'IA3' }, 'feedforward_modules', 'feedforwardModules'],
+          [{ peftType: 'LN_TUNING' }, 'exclude_modules', 'excludeModules'],
           [{ peftType: 'LOHA' }, 'rank_dropout', 'rankDropout'],
           [{ peftType: 'LOKR' }, 'decompose_both', 'decomposeBoth'],
           [{ peftType: 'OFT' }, 'block_share', 'blockShare'],

@@ -3,88 +3,15 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { loadAdapter, type PeftConfig, saveAdapter } from '../../../client/tuning/index.ts'
+import { loadAdapter, saveAdapter } from '../../../client/tuning/index.ts'
 import type { Float32Tensor, Tensor } from '../../../common/tensor.ts'
 import { type Checkpoint, openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
 import { decodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import { followPeft } from '../../../testing/follow-peft.ts'
 import { LocalBlocks } from '../../../testing/local-blocks.ts'
 import { createLocalModel } from '../../../testing/local-model.ts'
+import { methodBase, methodRuns } from '../../../testing/method-runs.ts'
 import { assertClose, referencePath, temporaryFolder, tuningTarget } from '../../../testing/references.ts'
-
-const some = ['q_proj', 'v_proj', 'down_proj']
-
-const methods: readonly (readonly [name: string, learningRate: number, config: PeftConfig])[] = [
-  [
-    'loha',
-    2e-2,
-    {
-      peftType: 'LOHA',
-      r: 3,
-      alpha: 6,
-      targetModules: some,
-      rankPattern: { down_proj: 2 },
-      alphaPattern: { v_proj: 9 }
-    }
-  ],
-  ['lokr', 2e-2, { peftType: 'LOKR', r: 2, alpha: 4, targetModules: some }],
-  [
-    'lokr-both',
-    2e-2,
-    {
-      peftType: 'LOKR',
-      r: 1,
-      alpha: 2,
-      decomposeBoth: true,
-      decomposeFactor: 8,
-      initWeights: 'lycoris',
-      targetModules: some
-    }
-  ],
-  ['vera', 5e-2, { peftType: 'VERA', r: 8, targetModules: some }],
-  [
-    'vera-key',
-    5e-2,
-    {
-      peftType: 'VERA',
-      r: 6,
-      projectionPrngKey: 2 ** 33 + 7,
-      saveProjection: false,
-      dInitial: 0.3,
-      bias: 'vera_only',
-      targetModules: ['q_proj', 'up_proj']
-    }
-  ],
-  ['oft', 2e-2, { peftType: 'OFT', oftBlockSize: 4, targetModules: some }],
-  ['oft-share', 2e-2, { peftType: 'OFT', r: 6, blockShare: true, useCayleyNeumann: false, targetModules: some }],
-  [
-    'oft-constrained',
-    2e-2,
-    {
-      peftType: 'OFT',
-      oftBlockSize: 8,
-      coft: true,
-      eps: 0.3,
-      bias: 'oft_only',
-      numCayleyNeumannTerms: 4,
-      targetModules: ['q_proj', 'up_proj']
-    }
-  ],
-  ['boft', 2e-2, { peftType: 'BOFT', boftBlockSize: 4, targetModules: some }],
-  [
-    'boft-butterfly',
-    2e-2,
-    {
-      peftType: 'BOFT',
-      boftBlockNum: 8,
-      boftNButterflyFactor: 3,
-      bias: 'boft_only',
-      targetModules: ['q_proj', 'up_proj']
-    }
-  ]
-]
-
-const baseOf = (config: PeftConfig): string => ('bias' in config ? 'adapters/biased' : 'adapters/base')
 
 /** As PEFT writes sets: in no order. */
 function comparable(text: string): Record<string, unknown> {
@@ -109,9 +36,9 @@ suite('methods of PEFT', () => {
     for (const each of Object.values(blocks)) await each[Symbol.asyncDispose]()
   })
 
-  for (const [name, learningRate, config] of methods) {
+  for (const [name, learningRate, config] of methodRuns) {
     test(`'${name}' of PEFT is loaded, gives its logits, and saved again it is the same`, async context => {
-      const base = baseOf(config)
+      const base = methodBase(config)
       const checkpoint = checkpoints[base]!
       const original = referencePath('methods', name)
       const method = await loadAdapter(original, await tuningTarget(checkpoint))
@@ -143,7 +70,7 @@ suite('methods of PEFT', () => {
     test(`twenty steps of '${name}' are those of PEFT`, async () => {
       const path = referencePath('methods', 'runs', `${name}.safetensors`)
       const { tensors } = decodeSafetensors(await readFile(path), path)
-      await followPeft(checkpoints[baseOf(config)]!, config, tensors, { learningRate, spanLength: 2 })
+      await followPeft(checkpoints[methodBase(config)]!, config, tensors, { learningRate, spanLength: 2 })
     })
   }
 })
