@@ -179,6 +179,10 @@ export interface Family {
   readonly modelTypes: readonly string[]
   /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the family's graphs do not do. */
   parseConfig(raw: RawConfig): ModelConfig
+  /** the configuration as the names of the stored tensors complete it: those that a model may have or not */
+  withStored(config: ModelConfig, isStored: (name: string) => boolean): ModelConfig
+  /** fields of generation_config.json that the model's class adds where its folder has none */
+  generationDefaults(config: ModelConfig): RawConfig
   /** tensors of one block with the shapes that the configuration implies */
   blockTensors(config: ModelConfig, block: number): readonly ExpectedTensor[]
   /** everything before the first block and after the last, with the shapes that the configuration implies; tied ones once */

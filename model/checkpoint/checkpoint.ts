@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { SwarmError } from '../../common/errors.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
-import { type ModelConfig, type RawConfig, savedClass, withGenerationConfig } from '../config/config.ts'
+import { type ModelConfig, type RawConfig, savedClass, stackNamed, withGenerationConfig } from '../config/config.ts'
+import { generationFieldsOf } from '../config/generation-fields.ts'
 import { familyOf } from '../families/families.ts'
 import type { ExpectedTensor, Family, HeadTask } from '../family.ts'
 import type { ModelFolder } from '../formats/folder.ts'
@@ -264,10 +265,13 @@ async function openFolder(folder: ModelFolder, options: OpenCheckpointOptions): 
     throw new SwarmError('NOT_FOUND', `${folder.path}: no config.json; expected ${kinds}`)
   }
   const family = familyOf(raw)
-  const generationConfig = (await folder.json('generation_config.json', options)) ?? {}
-  const said = withGenerationConfig(family.parseConfig(raw), generationConfig)
+  const parsed = family.parseConfig(raw)
+  const generationConfig =
+    (await folder.json('generation_config.json', options)) ??
+    (stackNamed(parsed, 'decoder')?.crosses ? { ...family.generationDefaults(parsed), ...generationFieldsOf(raw) } : {})
   const reads: ReadLog = { bytesRead: 0, tensorsRead: new Set(), tensorsMapped: new Set() }
   const stored = await readTensorIndex(folder, { reads, signal: options.signal })
+  const said = family.withStored(withGenerationConfig(parsed, generationConfig), name => stored.has(name))
   const { tensors, expected } = modelTensors(raw, family, said, stored, folder.path)
   const names = expected.map(tensor => tensor.name)
   const head = headNameOf(family, said)

@@ -27,6 +27,8 @@ export function defineFamily<C extends ModelConfig>(description: FamilyDescripti
   return {
     modelTypes: description.modelTypes,
     parseConfig: raw => description.parseConfig(raw),
+    withStored: (config, isStored) => description.withStored?.(own(config), isStored) ?? config,
+    generationDefaults: config => description.generationDefaults?.(own(config)) ?? {},
     blockTensors: (config, block) => blockTensorsOf(description, own(config), block),
     blockTensorNames: (config, block) => blockTensorsOf(description, own(config), block).map(({ name }) => name),
     clientTensors: config => clientTensorsOf(description, own(config)),
@@ -48,7 +50,7 @@ export function defineFamily<C extends ModelConfig>(description: FamilyDescripti
     embeddingScale: config => description.embeddingScale?.(own(config)) ?? 1,
     enter: (config, options) => client.enter(own(config), options),
     head: (config, options) => client.head(own(config), options),
-    decoderInputs: (config, labels) => decoderInputs(config, labels, description.startsWithLast),
+    decoderInputs: (config, labels) => decoderInputs(config, labels, description.startsWithLast?.(own(config))),
     headLoss: (config, options) => client.headLoss(own(config), options),
     features: (config, options) => client.features(own(config), options),
     featureWidth: config =>

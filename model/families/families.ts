@@ -4,6 +4,7 @@ import { SwarmError } from '../../common/errors.ts'
 import { quoteForeign } from '../../common/foreign-json.ts'
 import type { RawConfig } from '../config/config.ts'
 import type { Family } from '../family.ts'
+import { bart } from './bart/index.ts'
 import { bert } from './bert/index.ts'
 import { bloom } from './bloom/index.ts'
 import { distilBert } from './distilbert/index.ts'
@@ -29,6 +30,7 @@ const families: readonly Family[] = [
   gemma,
   mixtral,
   t5,
+  bart,
   bert,
   roberta,
   electra,

@@ -69,7 +69,11 @@ export interface FamilyDescription<C extends ModelConfig = ModelConfig> {
   /** other names under which files may hold a client's tensor. Default none */
   aliases?(config: C): Readonly<Record<string, string>>
   /** whether the last label of a row is what its decoder begins with (mBART: the language). Default: `decoderStartTokenId` is */
-  readonly startsWithLast?: boolean
+  startsWithLast?(config: C): boolean
+  /** the configuration as the names of the stored tensors complete it. Default: as config.json says */
+  withStored?(config: C, isStored: (name: string) => boolean): C
+  /** what the model's class adds to a generation where its folder has no generation_config.json. Default nothing */
+  generationDefaults?(config: C): RawConfig
   /** shape of the embedding matrix where its rows are not as wide as hidden states */
   embeddingWidth?(config: C): number
   embeddingScale?(config: C): number

@@ -295,7 +295,7 @@ def task_cases(model, family, folder):
                 value.copy_(0.5 * torch.randn_like(value))
         states = []
         norm = family.states(own, task)
-        hook = norm.register_forward_hook(lambda _, __, out: states.append(out))
+        hook = norm.register_forward_hook(lambda _, __, out: states.append(out if isinstance(out, torch.Tensor) else out[0]))
         ids = torch.randint(3, model.config.vocab_size, (BATCH, LENGTH))
         ids[0, 4], ids[1, -1] = model.config.eos_token_id, model.config.eos_token_id
         with torch.no_grad():

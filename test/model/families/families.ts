@@ -21,7 +21,8 @@ export const familyModels = {
 
 /** Models with an encoder and a decoder, by family. */
 export const stackModels = {
-  t5: ['t5', 't5-gated', 'mt5', 'umt5']
+  t5: ['t5', 't5-gated', 'mt5', 'umt5'],
+  bart: ['bart', 'mbart']
 } as const
 
 export function familyPath(model: string): string {

@@ -176,6 +176,31 @@ const published = {
     num_layers: 8,
     vocab_size: 256384
   },
+  'facebook/bart-base': {
+    model_type: 'bart',
+    d_model: 768,
+    decoder_attention_heads: 12,
+    decoder_ffn_dim: 3072,
+    decoder_layers: 6,
+    encoder_attention_heads: 12,
+    encoder_ffn_dim: 3072,
+    encoder_layers: 6,
+    max_position_embeddings: 1024,
+    vocab_size: 50265
+  },
+  'facebook/mbart-large-cc25': {
+    model_type: 'mbart',
+    d_model: 1024,
+    decoder_attention_heads: 16,
+    decoder_ffn_dim: 4096,
+    decoder_layers: 12,
+    encoder_attention_heads: 16,
+    encoder_ffn_dim: 4096,
+    encoder_layers: 12,
+    max_position_embeddings: 1024,
+    scale_embedding: true,
+    vocab_size: 250027
+  },
   'Qwen/Qwen3-0.6B': {
     model_type: 'qwen3',
     head_dim: 128,
@@ -223,7 +248,9 @@ describe('configurations of published models', () => {
     'google-t5/t5-small': 60506624,
     'google/flan-t5-base': 222903552,
     'google/mt5-small': 172119424,
-    'google/umt5-small': 175333376
+    'google/umt5-small': 175333376,
+    'facebook/bart-base': 139420416,
+    'facebook/mbart-large-cc25': 610851840
   } as const
 
   for (const [name, total] of Object.entries(parameters)) {
@@ -290,6 +317,18 @@ describe('what a family does not do', () => {
       'BAD_CHECKPOINT',
       /feed_forward_proj: expected an activ/
     ],
+    [
+      'facebook/bart-base',
+      { decoder_attention_heads: 6 },
+      'UNSUPPORTED',
+      /encoder_attention_heads 12 and decoder_attention_heads 6/
+    ],
+    [
+      'facebook/bart-base',
+      { architectures: ['BartForCausalLM'] },
+      'UNSUPPORTED',
+      /BartForCausalLM is a decoder without/
+    ],
     ['google-t5/t5-small', { feed_forward_proj: 'gated-mish' }, 'UNSUPPORTED', /feed_forward_proj 'mish' is not/],
     ['google-t5/t5-small', { relative_attention_num_buckets: 2 }, 'BAD_CHECKPOINT', /2 buckets up to distance 128/],
     ['Qwen/Qwen3-0.6B', { rope_scaling: { rope_type: 'yarn', factor: 'x' } }, 'BAD_CHECKPOINT', /factor/]
@@ -302,12 +341,14 @@ describe('what a family does not do', () => {
 
   test('more blocks or experts than any model has are refused before anything is made of them', () => {
     for (const [name, fields] of Object.entries(published)) {
-      const counts = ['num_hidden_layers', 'n_layer', 'num_layers'].filter(field => field in fields)
+      const counts = ['num_hidden_layers', 'n_layer', 'num_layers', 'encoder_layers'].filter(field => field in fields)
       assert.equal(counts.length, 1, name)
-      const message = /(num_hidden_layers|n_layer|num_layers): expected at most 1024, found 1000000000/
+      const message = /(num_hidden_layers|n_layer|num_layers|encoder_layers): expected at most 1024, found 1000000000/
       assert.throws(() => parse({ ...fields, [counts[0]!]: 1e9 }), { code: 'BAD_CHECKPOINT', message })
     }
     const mixtral = { ...published['mistralai/Mixtral-8x7B-v0.1'], num_local_experts: 1e9 }
+    const bart = { ...published['facebook/bart-base'], decoder_layers: 1e9 }
+    assert.throws(() => parse(bart), { code: 'BAD_CHECKPOINT', message: /decoder_layers: expected at most 1024/ })
     const deep = { ...published['google/flan-t5-base'], num_decoder_layers: 1e9 }
     assert.throws(() => parse(deep), { code: 'BAD_CHECKPOINT', message: /num_decoder_layers: expected at most 1024/ })
     assert.throws(() => parse(mixtral), { code: 'BAD_CHECKPOINT', message: /num_local_experts: expected at most 1024/ })
@@ -336,6 +377,8 @@ describe('what a family does not do', () => {
       't5',
       'mt5',
       'umt5',
+      'bart',
+      'mbart',
       'bert',
       'roberta',
       'xlm-roberta',
