@@ -1,7 +1,14 @@
 // swarm eval: measures a model, with an adapter or without, over data, through the swarm.
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { type Codec, type DataFormatName, dataFormatNames, readAdapterInfo, taskOfData } from '../../client/index.ts'
+import {
+  type Codec,
+  type DataFormatName,
+  type DataTask,
+  dataFormatNames,
+  readAdapterInfo,
+  taskOfData
+} from '../../client/index.ts'
 import type { Precision } from '../../model/quantize/precision.ts'
 import { type AccessFlags, addAccessOptions, clientAccess } from '../options/access.ts'
 import {
@@ -72,7 +79,7 @@ async function evaluate(path: string, data: string[], flags: EvalFlags): Promise
   const source = { train: data, format: flags.format }
   const adapter = flags.adapter === undefined ? undefined : resolve(flags.adapter)
   const info = adapter === undefined ? undefined : await readAdapterInfo(adapter, { signal })
-  const task = info?.task ?? (await taskOfData(source, { signal }))
+  const task: DataTask = info?.task ?? (await taskOfData(source, { signal }))
   const options = {
     hub: hubOptions(flags),
     fromPeers: flags.fromPeers ? peersSettings() : undefined,

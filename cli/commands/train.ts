@@ -107,24 +107,19 @@ async function train(model: string | undefined, files: string[], flags: TrainFla
 
   const lengths = data.train.map(({ ids }) => ids.length)
   const { total } = planTraining(lengths, toTrainOptions(config))
-  const labelled = { ...options, id2label: data.labels }
-  await withResource(
-    await openTuned(data.task, config.model, labelled, toPeftConfig(config.peft, total)),
-    async tuned => {
-      const trained = tuned.parameters().reduce((sum, parameter) => sum + parameter.data.length, 0)
-      print(`${plural(total, 'step')}, ${plural(trained, 'parameter')} to train`)
-      const { padTokenId = source.config.eosTokenIds[0] ?? 0 } = source.config
-      const onResume = (resumed: Resumed) => print(describeResume(resumed, config))
-      const running = { padTokenId, resume, onResume, onProgress: options.onProgress, signal }
-      const last = await showTraining(runTraining(tuned, data, config, running))
-      if (last?.stopsEarly)
-        print(`stopped early after step ${last.step} of ${last.total}: evaluations no longer improve`)
-      print(`adapter saved in ${config.output_dir}`)
-      const audits = await tuned.audits()
-      if (audits !== null) for (const line of describeAudits(audits)) print(line)
-      interrupt.release()
-    }
-  )
+  await withResource(await openTuned(data, config.model, options, toPeftConfig(config.peft, total)), async tuned => {
+    const trained = tuned.parameters().reduce((sum, parameter) => sum + parameter.data.length, 0)
+    print(`${plural(total, 'step')}, ${plural(trained, 'parameter')} to train`)
+    const { padTokenId = source.config.eosTokenIds[0] ?? 0 } = source.config
+    const onResume = (resumed: Resumed) => print(describeResume(resumed, config))
+    const running = { padTokenId, resume, onResume, onProgress: options.onProgress, signal }
+    const last = await showTraining(runTraining(tuned, data, config, running))
+    if (last?.stopsEarly) print(`stopped early after step ${last.step} of ${last.total}: evaluations no longer improve`)
+    print(`adapter saved in ${config.output_dir}`)
+    const audits = await tuned.audits()
+    if (audits !== null) for (const line of describeAudits(audits)) print(line)
+    interrupt.release()
+  })
 }
 
 /** The step at which a run resumes, and the change of its learning rate if its length changed. */
@@ -202,6 +197,10 @@ async function loadData(
     task: config.task_type,
     labels: config.labels ?? source.labels,
     maxSeqLength: config.max_seq_length,
+    problemType: config.problem_type,
+    sourcePrefix: config.source_prefix,
+    maxTargetLength: config.max_target_length,
+    docStride: config.doc_stride,
     truncate: config.truncate,
     trainOnInputs: config.train_on_inputs,
     packing: config.packing,

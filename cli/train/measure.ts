@@ -7,6 +7,7 @@ import {
   type CausalModel,
   type DataContext,
   type DataFormatName,
+  type DataTask,
   loadTrainingData,
   measureClassification,
   measureExactMatch,
@@ -14,7 +15,6 @@ import {
   PeftModel,
   type PretrainedOptions,
   SwarmError,
-  type TaskType,
   type TrainingData
 } from '../../client/index.ts'
 import { withResource } from '../../common/resource.ts'
@@ -49,11 +49,11 @@ export interface Measured {
   readonly json: Record<string, unknown>
 }
 
-export async function measure(task: TaskType, run: Measurement): Promise<Measured> {
+export async function measure(task: DataTask, run: Measurement): Promise<Measured> {
   if (task === 'CAUSAL_LM') return await measureText(run)
   if (task === 'SEQ_CLS') return await measureClasses(run, task, AutoDistributedModelForSequenceClassification)
   if (task === 'TOKEN_CLS') return await measureClasses(run, task, AutoDistributedModelForTokenClassification)
-  throw new SwarmError('UNSUPPORTED', `${run.adapter}: adapters for ${task} cannot be evaluated`)
+  throw new SwarmError('UNSUPPORTED', `${run.adapter ?? run.path}: models for ${task} cannot be evaluated yet`)
 }
 
 async function load(

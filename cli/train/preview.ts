@@ -114,8 +114,8 @@ async function inspectModel(init: PreviewInit, inspect: (tuned: TunedModel) => P
   // never started: nothing of a preview is sent
   const network = config.from_peers ? undefined : await createNetwork({ listen: [] })
   try {
-    const opening = { ...options, network, id2label: data.labels, signal }
-    await withResource(await openTuned(data.task, config.model, opening, toPeftConfig(config.peft, total)), inspect)
+    const opening = { ...options, network, signal }
+    await withResource(await openTuned(data, config.model, opening, toPeftConfig(config.peft, total)), inspect)
   } finally {
     await network?.stop()
   }

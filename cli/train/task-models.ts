@@ -1,24 +1,26 @@
 // The models that `swarm train` trains, one for each task, with the adapter that a configuration describes.
 import {
   type AuditReport,
+  AutoDistributedModel,
   AutoDistributedModelForCausalLM,
   AutoDistributedModelForSequenceClassification,
   AutoDistributedModelForTokenClassification,
   getPeftModel,
   type PeftConfig,
   type PretrainedOptions,
-  type TrainableModel
+  SwarmError,
+  type TrainableModel,
+  type TrainingData
 } from '../../client/index.ts'
-import type { DataTask } from '../../client/train/index.ts'
+import { type DataTask, SimilarityModel } from '../../client/train/index.ts'
 
 /** What is trained, ready to be; the model under it is closed with it. */
 export type TunedModel = TrainableModel & AsyncDisposable & { audits(): Promise<AuditReport | null> }
 
-type Open = (
-  path: string,
-  options: PretrainedOptions & { readonly id2label?: readonly string[] },
-  peft: PeftConfig
-) => Promise<TunedModel>
+/** What a model must be for its data. */
+export type DataShape = Pick<TrainingData, 'task' | 'labels' | 'problemType' | 'similarityLoss'>
+
+type Open = (path: string, options: PretrainedOptions, peft: PeftConfig, data: DataShape) => Promise<TunedModel>
 
 /** What `tune` makes of the model; where it throws, the model is closed: its connections would keep the process. */
 async function closedOnFailure<Base extends AsyncDisposable, Tuned>(
@@ -33,23 +35,41 @@ async function closedOnFailure<Base extends AsyncDisposable, Tuned>(
   }
 }
 
+const missing = (task: DataTask): Open => {
+  return async () => {
+    throw new SwarmError('UNSUPPORTED', `${task}: no model can be trained for it yet`)
+  }
+}
+
 const openers = {
-  CAUSAL_LM: async (path, { id2label: _, ...options }, peft) =>
+  CAUSAL_LM: async (path, options, peft) =>
     closedOnFailure(await AutoDistributedModelForCausalLM.fromPretrained(path, options), base =>
       getPeftModel(base, peft, { seed: options.seed, signal: options.signal })
     ),
-  SEQ_CLS: async (path, options, peft) =>
-    closedOnFailure(await AutoDistributedModelForSequenceClassification.fromPretrained(path, options), base =>
-      getPeftModel(base, peft, { seed: options.seed, signal: options.signal })
+  SEQ_2_SEQ_LM: missing('SEQ_2_SEQ_LM'),
+  SEQ_CLS: async (path, options, peft, { labels }) =>
+    closedOnFailure(
+      await AutoDistributedModelForSequenceClassification.fromPretrained(path, { ...options, id2label: labels }),
+      base => getPeftModel(base, peft, { seed: options.seed, signal: options.signal })
     ),
-  TOKEN_CLS: async (path, options, peft) =>
-    closedOnFailure(await AutoDistributedModelForTokenClassification.fromPretrained(path, options), base =>
-      getPeftModel(base, peft, { seed: options.seed, signal: options.signal })
-    )
+  TOKEN_CLS: async (path, options, peft, { labels }) =>
+    closedOnFailure(
+      await AutoDistributedModelForTokenClassification.fromPretrained(path, { ...options, id2label: labels }),
+      base => getPeftModel(base, peft, { seed: options.seed, signal: options.signal })
+    ),
+  QUESTION_ANS: missing('QUESTION_ANS'),
+  FEATURE_EXTRACTION: async (path, options, peft, { similarityLoss = 'multiple_negatives' }) =>
+    closedOnFailure(await AutoDistributedModel.fromPretrained(path, options), async base => {
+      const tuned = await getPeftModel(base, peft, { seed: options.seed, signal: options.signal })
+      return new SimilarityModel(tuned, { loss: similarityLoss })
+    })
 } as const satisfies Record<DataTask, Open>
 
 /** Opens a model and puts a new adapter over it; `seed` decides the first values. Throws as `fromPretrained` and `getPeftModel`. */
-export async function openTuned(task: DataTask, ...rest: Parameters<Open>): Promise<TunedModel> {
-  const open: Open = openers[task]
-  return await open(...rest)
+export async function openTuned(
+  data: DataShape,
+  ...rest: [string, PretrainedOptions, PeftConfig]
+): Promise<TunedModel> {
+  const open: Open = openers[data.task]
+  return await open(...rest, data)
 }

@@ -5,6 +5,7 @@ import { checkOptions, type OptionKeys } from '../../common/options.ts'
 import { type OnProgress, runStage } from '../../common/progress.ts'
 import { collate, countLabels } from './collate.ts'
 import { type Example, ignoredLabel } from './data/example.ts'
+import { forwardBatch } from './inputs.ts'
 import type { TrainableModel } from './model.ts'
 import type { EvaluationHook } from './options.ts'
 
@@ -30,7 +31,7 @@ export const evaluateKeys: OptionKeys<EvaluateOptions> = {
 
 /** Mean loss per label over all examples, whatever the batches. Throws INVALID_ARGUMENT without examples. */
 export async function evaluateLoss(
-  model: Pick<TrainableModel, 'forward' | 'firstLabelCounts'>,
+  model: Pick<TrainableModel, 'forward' | 'firstLabelCounts' | 'task'>,
   examples: readonly Example[],
   options: EvaluateOptions
 ): Promise<number> {
@@ -48,7 +49,7 @@ export async function evaluateLoss(
       const batch = examples.slice(first, first + batchSize)
       const count = countLabels(batch, model)
       if (count > 0) {
-        const { loss } = await model.forward(collate(batch, padTokenId), { training: false, signal })
+        const { loss } = await forwardBatch(model, collate(batch, padTokenId), { training: false, signal })
         sum += loss.value * count
       }
       running.add(batch.length)
@@ -59,7 +60,7 @@ export async function evaluateLoss(
 
 /** The loss over validation examples as what a run measures now and then; without label smoothing, so that runs compare. */
 export function lossEvaluation(
-  model: Pick<TrainableModel, 'forward' | 'firstLabelCounts'>,
+  model: Pick<TrainableModel, 'forward' | 'firstLabelCounts' | 'task'>,
   examples: readonly Example[],
   { everySteps, ...options }: Omit<EvaluateOptions, 'signal' | 'onProgress'> & { readonly everySteps?: number }
 ): EvaluationHook {

@@ -12,21 +12,26 @@ export {
   writeConfigYaml
 } from './config/index.ts'
 export {
+  type AskedQuestion,
   type DataContext,
   type DataFormatName,
   type DataSources,
   type DataTask,
+  type DataTokenizer,
   dataFormatNames,
+  dataTasks,
   type Example,
   ignoredLabel,
   loadDataset,
   loadTrainingData,
   type PreviewOptions,
   type PreviewToken,
+  type ProblemType,
   type PromptCompletion,
   parseDataset,
   previewExample,
   previewTokens,
+  problemTypes,
   type TokenizeOptions,
   type TrainingData,
   taskOfData,
@@ -102,4 +107,11 @@ export {
   runTraining,
   summarizeData
 } from './run/index.ts'
+export {
+  measureSimilarity,
+  type PooledModel,
+  type SimilarityLoss,
+  SimilarityModel,
+  similarityLosses
+} from './similarity.ts'
 export { train } from './trainer.ts'

@@ -42,6 +42,8 @@ export interface Traffic {
 
 /** What `train` asks of a model. */
 export interface TrainableModel {
+  /** what it is for, as PEFT names it: decides how batches are passed to it */
+  readonly task?: string
   /** The loss is the mean over the labels that count; `logits` where the model gives them. */
   forward(
     batch: Batch,

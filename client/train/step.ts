@@ -5,9 +5,10 @@ import { createRandom } from '../../common/random.ts'
 import { clearGradients } from '../local/parameter.ts'
 import { clipGradNorm, createOptimizer, learningRateAt, warmupStepsOf } from '../optim/index.ts'
 import { applyUpdates } from '../optim/optimizer.ts'
-import { collate, countLabels, countTokens } from './collate.ts'
+import { collate, countLabels, countTokens, exampleLength } from './collate.ts'
 import { type Example, ignoredLabel } from './data/example.ts'
 import { inOrder } from './in-order.ts'
+import { forwardBatch } from './inputs.ts'
 import { createLossScale, unscaleGradients } from './loss-scale.ts'
 import type { Traffic, TrainableModel } from './model.ts'
 import { defaultLearningRate, type TrainOptions } from './options.ts'
@@ -58,10 +59,7 @@ export class Steps {
     const { optim, weightDecay, adamBeta1, adamBeta2, adamEpsilon, optimArgs } = options
     this.#optimizer = createOptimizer({ optim, weightDecay, adamBeta1, adamBeta2, adamEpsilon, optimArgs })
     this.#lossScale = createLossScale(options.lossScale)
-    this.plan = planTraining(
-      examples.map(({ ids }) => ids.length),
-      options
-    )
+    this.plan = planTraining(examples.map(exampleLength), options)
     if (this.#parameters.length === 0)
       throw new SwarmError('INVALID_ARGUMENT', 'training: the model has no trainable parameter')
   }
@@ -143,7 +141,7 @@ export class Steps {
       if (counts[index] === 0) return 0
       const dropoutSeed = createRandom(seed, step, index).uint32()
       const forward = { training: true, seed: dropoutSeed, labelSmoothing, signal }
-      const { loss } = await this.#model.forward(collate(batch, padTokenId), forward)
+      const { loss } = await forwardBatch(this.#model, collate(batch, padTokenId), forward)
       checkFinite(loss.value, 'the loss', step)
       const share = counts[index]! / total
       throwIfAborted(signal)

@@ -11,12 +11,18 @@ const hex = (bytes: ArrayBuffer): string =>
 /** Examples that are hashed together: bounds the memory that a large dataset takes. */
 const hashedTogether = 4096
 
+/** An example as whole numbers; only what it has beside ids and labels comes after them. */
+function wordsOf({ ids, labels, areNumbers, typeIds = [], others = [] }: Example): number[] {
+  const known = areNumbers ? [...new Int32Array(new Float64Array(labels).buffer)] : labels
+  return [ids.length, ...ids, labels.length, ...known, ...typeIds, ...others.flatMap(other => [other.length, ...other])]
+}
+
 /** SHA-256 in hex over token ids and labels of all examples in their order: a hash over the hashes of every few thousand. */
 export async function hashExamples(examples: readonly Example[]): Promise<string> {
   const hashes: string[] = []
   for (let first = 0; first < examples.length; first += hashedTogether) {
     const part = examples.slice(first, first + hashedTogether)
-    const words = part.flatMap(({ ids, labels }) => [ids.length, ...ids, labels.length, ...labels])
+    const words = part.flatMap(wordsOf)
     hashes.push(hex(await crypto.subtle.digest('SHA-256', Int32Array.from(words))))
   }
   return hex(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(hashes.join('\n'))))

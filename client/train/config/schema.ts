@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { codecNames } from '../../../proto/frame.ts'
 import { optimizerNames, scheduleNames } from '../../optim/index.ts'
-import { dataFormatNames } from '../data/index.ts'
+import { dataFormatNames, dataTasks, problemTypes } from '../data/index.ts'
 import { defaultLearningRate } from '../options.ts'
 import { peftSection } from './peft.ts'
 
@@ -33,15 +33,16 @@ const model = {
     .enum(['fp32', 'int8', 'int4'])
     .optional()
     .describe('use only servers with this precision; default: any'),
-  task_type: z
-    .enum(['CAUSAL_LM', 'SEQ_CLS', 'TOKEN_CLS'])
-    .optional()
-    .describe('task; default: the one that the data is for'),
+  task_type: z.enum(dataTasks).optional().describe('task; default: the one that the data is for'),
   labels: z
     .array(z.string())
     .min(2)
     .optional()
     .describe('names of the classes in their order; default: those in the data'),
+  problem_type: z
+    .enum(problemTypes)
+    .optional()
+    .describe('what the labels of texts are; default: by the labels in the data'),
   codec: z
     .union([codec, z.strictObject({ activations: codec.optional(), gradients: codec.optional() })])
     .default('fp32')
@@ -73,6 +74,11 @@ const data = {
     .optional()
     .describe('format of every file; default: detected from its first row'),
   max_seq_length: count.optional().describe("longest example in tokens; default: the model's positions"),
+  max_target_length: count
+    .optional()
+    .describe("longest text to be written, in tokens, with SEQ_2_SEQ_LM; default: the model's positions"),
+  source_prefix: z.string().default('').describe('text before every source with SEQ_2_SEQ_LM, such as "summarize: "'),
+  doc_stride: count.optional().describe('tokens that pieces of a long context share, with QUESTION_ANS; default: 128'),
   truncate: z.boolean().default(false).describe('cut longer examples at their end instead of refusing them'),
   train_on_inputs: z.boolean().default(false).describe('compute the loss over prompts, too'),
   packing: z.boolean().default(false).describe('pack short examples into sequences of full length'),
@@ -145,6 +151,12 @@ const run = {
   eval_steps: steps
     .optional()
     .describe('steps between two evaluations, or a share of all steps below 1; default: once an epoch'),
+  predict_with_generate: z
+    .boolean()
+    .default(false)
+    .describe('evaluations also write texts and measure them, with SEQ_2_SEQ_LM: ROUGE, BLEU, exact match'),
+  generation_max_length: count.optional().describe('longest written text in tokens; default: max_target_length'),
+  generation_num_beams: count.default(1).describe('beams of written texts'),
   save_strategy: z
     .enum(['no', 'steps', 'epoch', 'best'])
     .default('steps')
@@ -155,7 +167,7 @@ const run = {
   metric_for_best_model: z
     .string()
     .default('loss')
-    .describe('measure that ranks evaluations: loss; for classes also accuracy, f1'),
+    .describe('measure that ranks evaluations: loss, or another of the task (docs/evaluation.md)'),
   greater_is_better: z.boolean().default(false).describe('a greater metric_for_best_model is better'),
   early_stopping_patience: count
     .optional()

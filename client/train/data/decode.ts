@@ -199,10 +199,91 @@ function parseJsonList(text: string, file: string, budget: DataBudget): DataRow[
     throw wrong(`${file}: not JSON: ${messageOf(cause)}`, cause)
   }
   if (Array.isArray(value)) return value.map((item, index) => toRow(item, `${file}[${index}]`))
+  const questions = squadRows(value, file)
+  if (questions !== null) return questions
   const lists = isJsonObject(value) ? Object.keys(value).filter(name => Array.isArray(value[name])) : []
   const hint =
     lists.length > 0 ? `: write the list in ${lists.map(name => JSON.stringify(name)).join(' or ')} alone` : ''
   throw wrong(`${file}: expected a list of objects, or one object on each line; found a single value${hint}`)
+}
+
+/** One question of SQuAD's nested files, with the context that it is about. */
+function squadQuestion(question: unknown, context: string, where: string): DataRow {
+  const { fields } = toRow(question, where)
+  const answers = fields.answers ?? []
+  if (typeof fields.question !== 'string' || !Array.isArray(answers)) {
+    throw wrong(`${where}: expected a "question" (a text) and "answers" (a list), found ${quoteForeign(question)}`)
+  }
+  return { fields: { ...fields, context, answers: fields.is_impossible === true ? [] : answers }, where }
+}
+
+/** The questions of SQuAD's files, 1.1 and 2.0: `data[].paragraphs[].qas[]`. Null for another value. */
+function squadRows(value: unknown, file: string): DataRow[] | null {
+  const articles = isJsonObject(value) ? value.data : undefined
+  if (!Array.isArray(articles) || !isJsonObject(articles[0]) || !('paragraphs' in articles[0])) return null
+  return articles.flatMap((article, index) => {
+    const where = `${file}: data[${index}]`
+    const { paragraphs } = toRow(article, where).fields
+    if (!Array.isArray(paragraphs))
+      throw wrong(`${where}: expected a list "paragraphs", found ${quoteForeign(paragraphs)}`)
+    return paragraphs.flatMap((paragraph, at) => {
+      const place = `${where}.paragraphs[${at}]`
+      const { context, qas } = toRow(paragraph, place).fields
+      if (typeof context !== 'string' || !Array.isArray(qas)) {
+        throw wrong(`${place}: expected a "context" (a text) and "qas" (a list), found ${quoteForeign(paragraph)}`)
+      }
+      return qas.map((question, number) => squadQuestion(question, context, `${place}.qas[${number}]`))
+    })
+  })
+}
+
+/** A tag of IOB1 as IOB2 has it: a span begins with `B-`, also where no other of its type goes before. */
+function toIob2(tags: readonly string[]): string[] {
+  return tags.map((tag, index) => {
+    const before = tags[index - 1] ?? 'O'
+    return tag.startsWith('I-') && (before === 'O' || before.slice(2) !== tag.slice(2)) ? `B-${tag.slice(2)}` : tag
+  })
+}
+
+/**
+ * Sentences of a CoNLL file as rows of `tokens` and `tags`: a word on each line, its tag in the last column, columns between tabs or
+ * spaces, an empty line after each sentence. `-DOCSTART-` lines are passed over; IOB1 is read as IOB2. Throws INVALID_ARGUMENT.
+ */
+export function conllRows(file: string) {
+  return async (source: AsyncIterable<readonly DataLine[]>): Promise<DataRow[]> => {
+    const rows: DataRow[] = []
+    let [tokens, tags]: [string[], string[]] = [[], []]
+    let start = 0
+    let columns: number | undefined
+    const end = (): void => {
+      if (tokens.length > 0) rows.push({ fields: { tokens, tags }, where: `${file}:${start}` })
+      ;[tokens, tags] = [[], []]
+    }
+    for await (const lines of source) {
+      for (const { text, number } of lines) {
+        const parts = (text.includes('\t') ? text.split('\t') : text.split(' ')).map(part => part.trim())
+        const cells = text.includes('\t') ? parts : parts.filter(part => part !== '')
+        if (text.trim() === '' || cells[0] === '-DOCSTART-') {
+          end()
+          continue
+        }
+        columns ??= cells.length
+        if (cells.length < 2 || cells.length !== columns || cells[0] === '' || cells.at(-1) === '') {
+          const expected =
+            columns < 2 ? 'a word and its tag in columns' : `${columns} columns, the word first and its tag last`
+          throw wrong(`${file}:${number}: expected ${expected}, found ${quoteForeign(text)}`)
+        }
+        if (tokens.length === 0) start = number
+        tokens.push(cells[0]!)
+        tags.push(cells.at(-1)!)
+      }
+    }
+    end()
+    const tagsOf = (row: DataRow): string[] => row.fields.tags as string[]
+    // other schemes (IOE, IOBES) mark ends, and begin with I- too
+    if (rows.some(row => tagsOf(row).some(tag => /^[^OBI]-/.test(tag)))) return rows
+    return rows.map(({ fields, where }) => ({ fields: { ...fields, tags: toIob2(fields.tags as string[]) }, where }))
+  }
 }
 
 /** Whether a line is an object by itself, as each line of JSON lines is. */
@@ -234,7 +315,8 @@ export function jsonRows(file: string, kind: 'lines' | 'either', budget: DataBud
         rows.push(parseLine(line, file))
       }
     }
-    return isList ? parseJsonList(list.toString(), file, budget) : rows
+    if (isList) return parseJsonList(list.toString(), file, budget)
+    return (rows.length === 1 && squadRows(rows[0]!.fields, file)) || rows
   }
 }
 
@@ -248,6 +330,13 @@ function separatorOf(header: string): string {
 
 const isWholeNumber = (text: unknown): text is string => typeof text === 'string' && /^(?:0|[1-9]\d{0,14})$/.test(text)
 
+/** As a measured value is written: `-0.5`, `3.20`, `1e-3`. */
+const isDecimal = (text: unknown): text is string =>
+  typeof text === 'string' && /^-?(?:0|[1-9]\d{0,14})(?:\.\d+)?(?:[eE][-+]?\d{1,3})?$/.test(text)
+
+/** Columns that hold labels or scores. */
+const numberColumns = ['label', 'score'] as const
+
 /** Rows of a table whose first line names the columns. */
 export interface Table {
   readonly rows: readonly DataRow[]
@@ -257,8 +346,8 @@ export interface Table {
 }
 
 /**
- * The rows of CSV (RFC 4180: quoted fields may hold separators, line ends and doubled quotes). Every value is a text, but for a column
- * `label` of whole numbers only. `separator`: default: the one of `, tab ; |` by which the first line has the most columns.
+ * The rows of CSV (RFC 4180: quoted fields may hold separators, line ends and doubled quotes). Every value is a text, but for columns
+ * `label` and `score` of numbers only. `separator`: default: the one of `, tab ; |` by which the first line has the most columns.
  * Throws INVALID_ARGUMENT with file and line.
  */
 export function parseTable(text: string, file: string, separator?: string): Table {
@@ -297,7 +386,13 @@ function columnsOf(values: readonly string[], where: string): readonly string[] 
   return names
 }
 
+/** Whole numbers are classes, others are measured values (docs/training-data.md). */
 function withNumbers(rows: readonly DataRow[]): readonly DataRow[] {
-  if (!rows.every(({ fields }) => isWholeNumber(fields.label))) return rows
-  return rows.map(({ fields, where }) => ({ fields: { ...fields, label: Number(fields.label) }, where }))
+  let read = rows
+  for (const column of numberColumns) {
+    const isWhole = read.every(({ fields }) => isWholeNumber(fields[column]))
+    if (!isWhole && !read.every(({ fields }) => isDecimal(fields[column]))) continue
+    read = read.map(({ fields, where }) => ({ fields: { ...fields, [column]: Number(fields[column]) }, where }))
+  }
+  return read
 }

@@ -67,7 +67,7 @@ async function encodeRows(
   const { format, isDetected, rows, layout } = file
   const { isEmpty = () => false, encode } = dataFormats[format]
   let { emptyRows } = file
-  let [cut, gone] = [0, 0]
+  let [cut, gone, pieces] = [0, 0, 0]
 
   function* filled(found: Iterable<DataRow>): Generator<DataRow> {
     for (const row of found) {
@@ -79,11 +79,15 @@ async function encodeRows(
 
   function* tokenized(found: Iterable<DataRow>): Generator<Example> {
     for (const row of found) {
-      const whole = encode(row, encoding)
-      const example = fitExample(whole, row.where, limit)
-      if (example === null) gone += 1
-      else if (example !== whole) cut += 1
-      if (example !== null) yield example
+      const made = encode(row, encoding)
+      const wholes: readonly Example[] = Array.isArray(made) ? made : [made as Example]
+      pieces += wholes.length - 1
+      for (const whole of wholes) {
+        const example = fitExample(whole, row.where, limit)
+        if (example === null) gone += 1
+        else if (example !== whole) cut += 1
+        if (example !== null) yield example
+      }
     }
   }
 
@@ -94,6 +98,7 @@ async function encodeRows(
       `${plural(countTokens(examples), 'token')}, ${plural(countLabels(examples), 'label')}`
   ]
   if (emptyRows > 0) description.push(`  ${plural(emptyRows, 'empty row')} skipped`)
+  if (pieces > 0) description.push(`  ${plural(pieces, 'example')} more: long contexts in overlapping pieces`)
   if (cut + gone > 0) description.push(`  ${plural(cut, 'example')} cut to ${limit.maxLength} tokens`)
   if (gone > 0) description.push(`  ${plural(gone, 'example')} left out: cut so, nothing to learn is left`)
   if (examples.length > 0) return { examples, emptyRows, description }

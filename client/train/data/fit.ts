@@ -12,8 +12,16 @@ export interface LengthLimit {
 }
 
 /** Cuts an example at its end; labels of a whole sequence stay. */
-function cut({ ids, labels }: Example, length: number): Example {
-  return { ids: ids.slice(0, length), labels: labels.length === ids.length ? labels.slice(0, length) : labels }
+function cut({ ids, labels, ...rest }: Example, length: number): Example {
+  return { ...rest, ids: ids.slice(0, length), labels: labels.length === ids.length ? labels.slice(0, length) : labels }
+}
+
+/** INVALID_ARGUMENT for a text that is too long. */
+export function tooLong(where: string, { maxLength, reason }: LengthLimit, found: number, what = ''): SwarmError {
+  return new SwarmError(
+    'INVALID_ARGUMENT',
+    `${where}: ${what}expected at most ${maxLength} tokens (${reason}), found ${found} (set truncate to cut the end)`
+  )
 }
 
 /**
@@ -21,14 +29,9 @@ function cut({ ids, labels }: Example, length: number): Example {
  * Throws INVALID_ARGUMENT where it is too long and may not be cut.
  */
 export function fitExample(example: Example, where: string, limit: LengthLimit): Example | null {
-  const { maxLength, reason, truncate } = limit
+  const { maxLength, truncate } = limit
   if (example.ids.length <= maxLength) return example
-  if (!truncate) {
-    throw new SwarmError(
-      'INVALID_ARGUMENT',
-      `${where}: expected at most ${maxLength} tokens (${reason}), found ${example.ids.length} (set truncate to cut the end)`
-    )
-  }
+  if (!truncate) throw tooLong(where, limit, example.ids.length)
   const shorter = cut(example, maxLength)
   return hasLabels(shorter) ? shorter : null
 }

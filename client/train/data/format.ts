@@ -5,9 +5,24 @@ import type { JsonObject } from '../../../model/json.ts'
 import type { ChatTemplate } from '../../../model/text/chat-template.ts'
 import type { Tokenizer } from '../../../model/text/tokenizer.ts'
 import type { Example } from './example.ts'
+import type { LengthLimit } from './fit.ts'
 
 /** What a model is trained for, as PEFT names it. */
-export type DataTask = 'CAUSAL_LM' | 'SEQ_CLS' | 'TOKEN_CLS'
+export const dataTasks = [
+  'CAUSAL_LM',
+  'SEQ_2_SEQ_LM',
+  'SEQ_CLS',
+  'TOKEN_CLS',
+  'QUESTION_ANS',
+  'FEATURE_EXTRACTION'
+] as const
+
+export type DataTask = (typeof dataTasks)[number]
+
+/** What the labels of texts are: one of several, any number of them, or measured values. */
+export const problemTypes = ['single_label_classification', 'multi_label_classification', 'regression'] as const
+
+export type ProblemType = (typeof problemTypes)[number]
 
 /** A class as data names it. */
 export type Label = string | number
@@ -19,8 +34,11 @@ export interface DataRow {
   readonly where: string
 }
 
+/** What formats need of a tokenizer; two texts need `joinPair`. */
+export type DataTokenizer = Pick<Tokenizer, 'encode'> & Partial<Pick<Tokenizer, 'joinPair'>>
+
 export interface EncodeContext {
-  readonly tokenizer: Pick<Tokenizer, 'encode'>
+  readonly tokenizer: DataTokenizer
   /** appended to the trained text, so that the model learns to stop */
   readonly eosTokenId?: number
   /** the loss is taken of prompts too */
@@ -29,18 +47,39 @@ export interface EncodeContext {
   readonly chatTemplate: ChatTemplate | null
   /** number of a class, if the format has classes */
   readonly classOf: (label: Label, where: string) => number
+  /** number of classes */
+  readonly numClasses: number
+  /** what labels of texts are */
+  readonly problem: ProblemType
+  /** of examples; special tokens at the end of a text stay where it is cut */
+  readonly limit: LengthLimit
+  /** of what is written from a text */
+  readonly targetLimit: LengthLimit
+  /** text before every source, as T5's `summarize: ` */
+  readonly sourcePrefix: string
+  /** tokens that neighbouring pieces of a long context share */
+  readonly docStride: number
 }
 
 export interface DataFormat {
   readonly task: DataTask
   /** A row that has all of these is of this format. */
   readonly fields: readonly string[]
-  /** The example of a row, of any length. Throws INVALID_ARGUMENT naming the row and the field. */
-  encode(row: DataRow, context: EncodeContext): Example
+  /** other names for the same fields: a row with all of one list is of this format, too */
+  readonly otherFields?: readonly (readonly string[])[]
+  /** the same, where the task is known to be this format's */
+  readonly taskFields?: readonly (readonly string[])[]
+  /**
+   * The example of a row, of any length; several of a row that is longer than one may be. Throws INVALID_ARGUMENT naming the row and the
+   * field.
+   */
+  encode(row: DataRow, context: EncodeContext): Example | readonly Example[]
   /** Whether a row is empty, so that it is skipped and counted. */
   isEmpty?(row: DataRow): boolean
   /** The classes of a row, if the format has classes. */
   classes?(row: DataRow): readonly Label[]
+  /** What the labels of a row can be, if they are of texts. */
+  problem?(row: DataRow): ProblemType
 }
 
 /** INVALID_ARGUMENT about a field of a row. */
@@ -58,4 +97,9 @@ export function textField(row: DataRow, field: string): string {
 
 export function isLabel(value: unknown): value is Label {
   return typeof value === 'string' || (Number.isSafeInteger(value) && (value as number) >= 0)
+}
+
+/** The first list of which a row has all fields. */
+export function fieldsIn(row: DataRow, lists: readonly (readonly string[])[]): readonly string[] | undefined {
+  return lists.find(fields => fields.every(field => row.fields[field] !== undefined))
 }

@@ -5,11 +5,12 @@ import { checkOptions, checkSignal, type OptionKeys } from '../../../common/opti
 import { plural } from '../../../common/plural.ts'
 import type { OnProgress } from '../../../common/progress.ts'
 import type { Tokenizer } from '../../../model/text/tokenizer.ts'
+import type { SimilarityLoss } from '../similarity.ts'
 import { DataBudget } from './decode.ts'
 import { encodeFiles } from './encode.ts'
 import type { Example } from './example.ts'
 import type { LengthLimit } from './fit.ts'
-import type { DataTask, EncodeContext } from './format.ts'
+import { type DataTask, type DataTokenizer, type EncodeContext, type ProblemType, problemTypes } from './format.ts'
 import { type DataFormatName, dataFormats } from './formats/index.ts'
 import { classNumbers, labelList } from './labels.ts'
 import { packExamples } from './pack.ts'
@@ -33,7 +34,7 @@ export interface DataSources {
 /** What the examples are for. */
 export interface DataContext {
   /** of the model that learns */
-  readonly tokenizer: Pick<Tokenizer, 'encode' | 'chatTemplate'>
+  readonly tokenizer: DataTokenizer & Pick<Tokenizer, 'chatTemplate'>
   /** maximum sequence length of the model, minus virtual tokens */
   readonly maxPositions: number
   /** default: the task of the files' formats */
@@ -50,6 +51,16 @@ export interface DataContext {
   readonly eosTokenId?: number
   /** names of the classes, of a trained head; default: those in the data */
   readonly labels?: readonly string[]
+  /** what labels of texts are; default: measured values where one is no whole number, any number of labels where they are lists, else one of several */
+  readonly problemType?: ProblemType
+  /** text before every source of sequence to sequence; default none */
+  readonly sourcePrefix?: string
+  /** longest text to be written, in tokens, of sequence to sequence; default `maxPositions` */
+  readonly maxTargetLength?: number
+  /** tokens that pieces of a long context share with their neighbours; default 128, or a quarter of a shorter length */
+  readonly docStride?: number
+  /** kinds of token types that the model knows; below 2 pairs have none. Default: pairs have those of the tokenizer */
+  readonly tokenTypes?: number
   /** tokens from one window of a .txt file to the next; default: pieces that do not overlap, with an end token after the last */
   readonly stride?: number
   /** bytes of memory that the data may take while it becomes examples, about; more is refused. Default: any number */
@@ -70,6 +81,10 @@ export interface TrainingData {
   readonly validation: readonly Example[]
   /** names of the classes by their numbers; only of classification */
   readonly labels?: readonly string[]
+  /** what labels of texts are; only of their classification */
+  readonly problemType?: ProblemType
+  /** how texts are compared, by their formats; only of FEATURE_EXTRACTION */
+  readonly similarityLoss?: SimilarityLoss
   /** rows of the training files without a value, which are skipped */
   readonly emptyRows: number
   /** lines for the user: what was found, and how it was processed */
@@ -94,6 +109,11 @@ const contextKeys: OptionKeys<DataContext> = {
   packing: true,
   eosTokenId: true,
   labels: true,
+  problemType: true,
+  sourcePrefix: true,
+  maxTargetLength: true,
+  docStride: true,
+  tokenTypes: true,
   stride: true,
   maxMemory: true,
   onProgress: true,
@@ -102,8 +122,9 @@ const contextKeys: OptionKeys<DataContext> = {
 
 const listOf = (paths: string | readonly string[]): readonly string[] => (typeof paths === 'string' ? [paths] : paths)
 
-function limitOf({ maxPositions, maxSeqLength, truncate = false, stride }: DataContext): LengthLimit {
-  for (const [name, value] of Object.entries({ maxSeqLength, stride })) {
+function limitOf(context: DataContext): LengthLimit {
+  const { maxPositions, maxSeqLength, truncate = false, stride, maxTargetLength, docStride } = context
+  for (const [name, value] of Object.entries({ maxSeqLength, stride, maxTargetLength, docStride })) {
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
       throw new SwarmError('INVALID_ARGUMENT', `${name}: expected a whole number above 0, found ${value}`)
     }
@@ -134,6 +155,7 @@ const formatOf = (file: DataFile): DataFormatName => ('document' in file ? 'text
 /** The one task of all files. Throws INVALID_ARGUMENT if tasks differ, or if it is not the requested one. */
 function taskOf(files: readonly DataFile[], wanted: DataTask | undefined): DataTask {
   const expected = wanted ?? dataFormats[formatOf(files[0]!)].task
+  const isCausalOnly = expected === 'CAUSAL_LM' ? ' (rename source and target to prompt and completion)' : ''
   for (const file of files) {
     const name = formatOf(file)
     const { task } = dataFormats[name]
@@ -141,7 +163,8 @@ function taskOf(files: readonly DataFile[], wanted: DataTask | undefined): DataT
     const all = Object.entries(dataFormats).filter(([, format]) => format.task === expected)
     throw new SwarmError(
       'INVALID_ARGUMENT',
-      `${file.file}: expected data for ${expected} (${all.map(([other]) => other).join(', ')}), found ${name}, which is for ${task}`
+      `${file.file}: expected data for ${expected} (${all.map(([other]) => other).join(', ')}), found ${name}, which is for ${task}` +
+        (task === 'SEQ_2_SEQ_LM' ? isCausalOnly : '')
     )
   }
   return expected
@@ -168,6 +191,62 @@ function labelsOf(files: readonly DataFile[]): string[] {
   return labelList(places)
 }
 
+/** What the labels of texts are, by all rows: one measured value makes whole numbers measured values as well. */
+function problemOf(files: readonly DataFile[], { task, problemType }: Pick<DataContext, 'task' | 'problemType'>) {
+  if (task !== 'SEQ_CLS') {
+    if (problemType === undefined) return undefined
+    throw new SwarmError('INVALID_ARGUMENT', `problemType: only for SEQ_CLS, and this data is for ${task}`)
+  }
+  if (problemType !== undefined && !problemTypes.includes(problemType)) {
+    throw new SwarmError('INVALID_ARGUMENT', `problemType: expected ${problemTypes.join(', ')}, found '${problemType}'`)
+  }
+  if (problemType !== undefined) return problemType
+  const found = new Set<ProblemType>()
+  for (const file of files) {
+    if ('document' in file) continue
+    const { problem } = dataFormats[file.format]
+    for (const row of file.rows) found.add(problem?.(row) ?? 'single_label_classification')
+  }
+  return (
+    (['regression', 'multi_label_classification'] as const).find(problem => found.has(problem)) ??
+    'single_label_classification'
+  )
+}
+
+/** How texts are compared. Throws INVALID_ARGUMENT for files with scores beside files without. */
+function similarityLossOf(files: readonly DataFile[]): SimilarityLoss {
+  const losses = files.map(file => (formatOf(file) === 'similarity' ? 'cosine' : 'multiple_negatives'))
+  const other = losses.findIndex(loss => loss !== losses[0])
+  if (other === -1) return losses[0]!
+  throw new SwarmError(
+    'INVALID_ARGUMENT',
+    `${files[other]!.file}: expected pairs ${losses[0] === 'cosine' ? 'with' : 'without'} scores as in ${files[0]!.file}`
+  )
+}
+
+const hasClasses = (task: DataTask): boolean => task === 'SEQ_CLS' || task === 'TOKEN_CLS'
+
+/** Shared by neighbouring pieces of a context, as run_qa.py has it. */
+const defaultDocStride = 128
+
+interface Sides {
+  readonly train: readonly Example[]
+  readonly validation: readonly Example[]
+}
+
+function withoutTypes({ train, validation }: Sides): Sides {
+  const [first, second] = [train, validation].map(side => side.map(({ typeIds: _, ...example }) => example))
+  return { train: first!, validation: second! }
+}
+
+/** As `splitByRatio`; pieces of one context go to the same side. */
+function splitByQuestion(examples: readonly Example[], ratio: number, seed: number) {
+  if (!examples.some(({ question }) => question !== undefined)) return splitByRatio(examples, ratio, seed)
+  const groups = [...Map.groupBy(examples, ({ question }) => question?.id).values()]
+  const { train, validation } = splitByRatio(groups, ratio, seed)
+  return { train: train.flat(), validation: validation.flat() }
+}
+
 /**
  * The examples in files, for training and validation. The same files and options give the same examples in the same order.
  * Throws NOT_FOUND for a path where nothing is, and INVALID_ARGUMENT, with file and line, for whatever is wrong with the data: bytes
@@ -183,28 +262,51 @@ export async function loadTrainingData(sources: DataSources, context: DataContex
     throw new SwarmError('INVALID_ARGUMENT', 'validation: expected files or a share of the training data, found both')
   }
   const limit = limitOf(context)
-  const reading = { format, signal, budget: new DataBudget(context.maxMemory) }
+  const reading = { format, task: context.task, signal, budget: new DataBudget(context.maxMemory) }
   const trainFiles = await readData(listOf(sources.train), reading)
   const validationFiles = validation === undefined ? [] : await readData(listOf(validation), reading)
   const files = [...trainFiles, ...validationFiles]
   const task = taskOf(files, context.task)
-  const labels = task === 'CAUSAL_LM' ? undefined : (context.labels ?? labelsOf(files))
+  const problemType = problemOf(files, { ...context, task })
+  const labels = hasClasses(task) && problemType !== 'regression' ? (context.labels ?? labelsOf(files)) : undefined
   const { chatTemplate } = tokenizer
-  const classOf = classNumbers(labels ?? [])
-  const encoding: EncodeContext = { tokenizer, eosTokenId, trainOnInputs, chatTemplate, classOf }
+  const targetLength = context.maxTargetLength ?? context.maxPositions
+  const encoding: EncodeContext = {
+    tokenizer,
+    eosTokenId,
+    trainOnInputs,
+    chatTemplate,
+    classOf: classNumbers(labels ?? []),
+    numClasses: labels?.length ?? 0,
+    problem: problemType ?? 'single_label_classification',
+    limit,
+    targetLimit: {
+      ...limit,
+      maxLength: targetLength,
+      reason: context.maxTargetLength === undefined ? "the model's positions" : 'max_target_length'
+    },
+    sourcePrefix: context.sourcePrefix ?? '',
+    docStride: context.docStride ?? Math.min(defaultDocStride, Math.floor(limit.maxLength / 4))
+  }
 
   const settings = { encoding, limit, stride: context.stride, onProgress: context.onProgress, signal }
   const trained = await encodeFiles(trainFiles, settings)
   const validated = await encodeFiles(validationFiles, settings)
   const description = [...trained.description, ...validated.description.map(line => `validation: ${line}`)]
-  if (labels !== undefined) description.push(`labels: ${labels.join(', ')}`)
-  let sides = { train: trained.examples, validation: validated.examples }
+  if (labels !== undefined) {
+    const kind = problemType === 'multi_label_classification' ? ' (any number for each text)' : ''
+    description.push(`labels: ${labels.join(', ')}${kind}`)
+  }
+  if (problemType === 'regression') description.push('labels: measured values (a regression)')
+  let sides: Sides = { train: trained.examples, validation: validated.examples }
   if (validationSplit !== undefined) {
-    sides = splitByRatio(trained.examples, validationSplit, seed)
+    sides = splitByQuestion(trained.examples, validationSplit, seed)
     description.push(`split (seed ${seed}): ${sides.train.length} to train, ${sides.validation.length} for validation`)
   }
   const { emptyRows } = trained
-  if (!packing) return { task, ...sides, labels, emptyRows, description }
+  if (context.tokenTypes !== undefined && context.tokenTypes < 2) sides = withoutTypes(sides)
+  const similarityLoss = task === 'FEATURE_EXTRACTION' ? similarityLossOf(files) : undefined
+  if (!packing) return { task, ...sides, similarityLoss, labels, problemType, emptyRows, description }
   if (task !== 'CAUSAL_LM') {
     throw new SwarmError('INVALID_ARGUMENT', `packing: only for language modelling, and this data is for ${task}`)
   }

@@ -19,14 +19,44 @@ export interface PreviewOptions {
   readonly labels?: readonly string[]
 }
 
+/** What is learned of a whole text: its class, the classes whose flag is set, or a number. */
+function textLabel({ labels, areNumbers }: Example, names: readonly string[]): string {
+  if (areNumbers && names.length > 0) return names.filter((_, index) => labels[index] === 1).join('+') || 'none'
+  return areNumbers ? String(labels[0]) : (names[labels[0]!] ?? String(labels[0]))
+}
+
+/** A question with its context: the answer's tokens are learned, or that there is none. */
+function answerParts({ ids, labels }: Example, tokenizer: Pick<Tokenizer, 'decode'>): PreviewPart[] {
+  const [first, last] = labels as [number, number]
+  const whole = tokenizer.decode(ids)
+  if (first === 0 && last === 0) return [{ text: whole, learned: false, label: 'no answer' }]
+  const cuts = [0, first, last + 1, ids.length]
+  return [0, 1, 2].map(part => ({
+    text: decodeAfter(tokenizer, ids.slice(0, cuts[part]), ids.slice(cuts[part], cuts[part + 1])),
+    learned: part === 1
+  }))
+}
+
 /** The parts of an example in order. Of a text that is classified as a whole no token is masked. */
 export function previewParts(
-  { ids, labels }: Example,
+  example: Example,
   tokenizer: Pick<Tokenizer, 'decode'>,
   { task, labels: names = [] }: PreviewOptions
 ): PreviewPart[] {
+  const { ids, labels, others = [] } = example
   if (task === 'SEQ_CLS') {
-    return [{ text: tokenizer.decode(ids), learned: true, label: names[labels[0]!] ?? String(labels[0]) }]
+    return [{ text: tokenizer.decode(ids), learned: true, label: textLabel(example, names) }]
+  }
+  if (task === 'QUESTION_ANS') return answerParts(example, tokenizer)
+  if (task === 'SEQ_2_SEQ_LM') {
+    return [
+      { text: tokenizer.decode(ids), learned: false },
+      { text: ` ${tokenizer.decode(labels)}`, learned: true }
+    ]
+  }
+  if (task === 'FEATURE_EXTRACTION') {
+    const texts = [ids, ...others].map(each => tokenizer.decode(each)).join(' | ')
+    return [{ text: texts, learned: true, ...(labels[0] === 1 ? {} : { label: String(labels[0]) }) }]
   }
   const parts: PreviewPart[] = []
   for (let start = 0, end: number; start < ids.length; start = end) {
@@ -39,6 +69,9 @@ export function previewParts(
   }
   return parts
 }
+
+/** Their labels are not of single tokens. */
+const wholeTasks: ReadonlySet<DataTask> = new Set(['SEQ_CLS', 'SEQ_2_SEQ_LM', 'QUESTION_ANS', 'FEATURE_EXTRACTION'])
 
 /** One token of an example. */
 export interface PreviewToken {
@@ -61,7 +94,7 @@ export function previewTokens(
   const tokens = ids.map((id, place) => ({
     id,
     text: stream.push(id),
-    learned: task === 'SEQ_CLS' || labels[place] !== ignoredLabel
+    learned: wholeTasks.has(task) || labels[place] !== ignoredLabel
   }))
   const last = tokens.at(-1)
   if (last !== undefined) last.text += stream.end()
@@ -76,6 +109,6 @@ export function previewExample(
 ): string {
   checkOptions('previewExample', options, { task: true, labels: true })
   return previewParts(example, tokenizer, options)
-    .map(({ text, learned, label }) => (learned ? text + (label === undefined ? '' : `/${label}`) : `⟦${text}⟧`))
+    .map(({ text, learned, label }) => `${learned ? text : `⟦${text}⟧`}${label === undefined ? '' : `/${label}`}`)
     .join('')
 }

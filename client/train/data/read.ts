@@ -2,8 +2,8 @@
 import { pipe } from 'it-pipe'
 import { files } from '#files'
 import { SwarmError } from '../../../common/errors.ts'
-import { DataBudget, type DataLine, jsonRows, parseTable, toLines, toText, unzip } from './decode.ts'
-import type { DataRow } from './format.ts'
+import { conllRows, DataBudget, type DataLine, jsonRows, parseTable, toLines, toText, unzip } from './decode.ts'
+import type { DataRow, DataTask } from './format.ts'
 import { type DataFormatName, dataFormatNames, detectFormat } from './formats/index.ts'
 
 /** Rows of one format. */
@@ -30,6 +30,8 @@ export type DataFile = RowsFile | DocumentFile
 export interface ReadDataOptions {
   /** default: by the fields of each file's first row */
   readonly format?: DataFormatName
+  /** what the rows are for, where their fields suit several tasks */
+  readonly task?: DataTask
   /** memory that it may take, with what else is read on the same budget; default: any */
   readonly budget?: DataBudget
   readonly signal?: AbortSignal
@@ -57,6 +59,12 @@ const table = (separator?: string): Reader => {
   }
 }
 
+const conll: Reader = async (lines, file) => ({
+  rows: await pipe(lines, conllRows(file)),
+  format: 'tokens-tags',
+  layout: 'CoNLL columns'
+})
+
 /** by the end of a file's name */
 const readers: Readonly<Record<string, Reader>> = {
   '.jsonl': json('lines'),
@@ -64,6 +72,10 @@ const readers: Readonly<Record<string, Reader>> = {
   '.json': json('either'),
   '.csv': table(),
   '.tsv': table('\t'),
+  '.conll': conll,
+  '.iob': conll,
+  '.iob2': conll,
+  '.bio': conll,
   '.txt': async (lines, file) => ({ document: await pipe(lines, toText(file)) })
 }
 
@@ -116,29 +128,39 @@ async function filesOf(path: string): Promise<string[]> {
 }
 
 function toRowsFile(
-  { rows, emptyRows = 0, layout }: Found,
+  { rows, emptyRows = 0, layout, format: own }: Found,
   file: string,
-  format: DataFormatName | undefined
+  { format, task }: ReadDataOptions
 ): RowsFile {
   const [first] = rows
   if (first === undefined) {
     throw new SwarmError('INVALID_ARGUMENT', `${file}: expected at least one example, found none`)
   }
-  return { file, format: format ?? detectFormat(first), isDetected: format === undefined, rows, emptyRows, layout }
+  const found = format ?? own ?? detectFormat(first, task)
+  return { file, format: found, isDetected: format === undefined, rows, emptyRows, layout }
 }
 
-async function readFile(
-  file: string,
-  { format, signal, budget = new DataBudget() }: ReadDataOptions
-): Promise<DataFile> {
+/** Words with their tags, one on each line: in a .txt file only where it is told, or begins as CoNLL's files do. */
+const isConll = (document: string, format: DataFormatName | undefined): boolean =>
+  format === 'tokens-tags' || (format === undefined && /^\s*-DOCSTART-/.test(document))
+
+async function* linesOf(document: string): AsyncGenerator<readonly DataLine[]> {
+  yield document.split('\n').map((text, index) => ({ text, number: index + 1 }))
+}
+
+async function readFile(file: string, options: ReadDataOptions): Promise<DataFile> {
+  const { format, signal, budget = new DataBudget() } = options
   const read = readerOf(file)
   if (read === undefined) throw unread(file)
   const bytes = files.stream(file, { signal })
   const plain = file.toLowerCase().endsWith(zipped) ? pipe(bytes, unzip(file)) : bytes
   const found = await read(pipe(plain, toLines(file, budget)), file, budget)
-  if ('rows' in found) return toRowsFile(found, file, format)
+  if ('rows' in found) return toRowsFile(found, file, options)
   const { document } = found
   if (document.trim() === '') throw new SwarmError('INVALID_ARGUMENT', `${file}: expected a text, found none`)
+  if (isConll(document, format)) {
+    return toRowsFile((await conll(linesOf(document), file, budget)) as Found, file, options)
+  }
   if (format === undefined || format === 'text') return { file, document }
   throw new SwarmError('INVALID_ARGUMENT', `${file}: a .txt file is one text, not ${format} (write those as .jsonl)`)
 }

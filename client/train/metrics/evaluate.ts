@@ -45,7 +45,7 @@ export interface LanguageMeasures {
 
 /** Perplexity, every token weighing the same. Throws INVALID_ARGUMENT without examples. */
 export async function measureLanguage(
-  model: Pick<TrainableModel, 'forward' | 'firstLabelCounts'>,
+  model: Pick<TrainableModel, 'forward' | 'firstLabelCounts' | 'task'>,
   examples: readonly Example[],
   options: EvaluateOptions
 ): Promise<LanguageMeasures> {

@@ -5,6 +5,7 @@ import { type EvaluateOptions, lossEvaluation } from '../evaluate.ts'
 import { measureClassification } from '../metrics/index.ts'
 import type { TrainableModel } from '../model.ts'
 import type { EvaluationHook } from '../options.ts'
+import { SimilarityModel, similarityEvaluation } from '../similarity.ts'
 
 /** Undefined where there is nothing to measure by. Measures: `loss`, and of classes `accuracy` and `f1` (macro). */
 export function validationOf(
@@ -13,6 +14,7 @@ export function validationOf(
   options: Omit<EvaluateOptions, 'signal' | 'onProgress'> & { readonly everySteps?: number }
 ): EvaluationHook | undefined {
   if (validation.length === 0) return undefined
+  if (model instanceof SimilarityModel) return similarityEvaluation(model, validation, options)
   if (labels === undefined) return lossEvaluation(model, validation, options)
   const classifier = {
     async forward(...parameters: Parameters<TrainableModel['forward']>) {

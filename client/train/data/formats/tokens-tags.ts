@@ -6,6 +6,7 @@ import type { Tokenizer } from '../../../../model/text/tokenizer.ts'
 import { jsonField } from '../conversation.ts'
 import { type Example, hasLabels, ignoredLabel } from '../example.ts'
 import { type DataFormat, type DataRow, isLabel, type Label, wrongField } from '../format.ts'
+import { specialsAround } from '../texts.ts'
 
 function wordsOf(row: DataRow): readonly string[] {
   const tokens = jsonField(row, 'tokens')
@@ -26,14 +27,6 @@ function tagsOf(row: DataRow): readonly Label[] {
     'INVALID_ARGUMENT',
     `${row.where}: expected one tag for each of ${words} tokens, found ${tags.length}`
   )
-}
-
-/** How many special tokens a model expects before and after a text. */
-function specialsAround(tokenizer: Pick<Tokenizer, 'encode'>): { before: number[]; after: number[] } {
-  const whole = tokenizer.encode('a')
-  const alone = tokenizer.encode('a', { addSpecialTokens: false })
-  const start = whole.findIndex((_, place) => alone.every((id, index) => whole[place + index] === id))
-  return { before: whole.slice(0, start), after: whole.slice(start + alone.length) }
 }
 
 /** Ids of every word, in a text where a space lies between words; null where a token belongs to two of them. */
@@ -69,18 +62,16 @@ export const tokensTags: DataFormat = {
   task: 'TOKEN_CLS',
   fields: ['tokens', 'tags'],
   classes: tagsOf,
-  encode(row, { tokenizer, classOf }): Example {
+  encode(row, { tokenizer, classOf, limit }): Example {
     const tags = tagsOf(row).map(tag => classOf(tag, row.where))
     const { before, after } = specialsAround(tokenizer)
     const words = encodeWords(wordsOf(row), tokenizer)
     const ignored = (ids: readonly number[]): number[] => ids.map(() => ignoredLabel)
+    const room = limit.truncate ? Math.max(0, limit.maxLength - before.length - after.length) : Number.POSITIVE_INFINITY
+    const labels = words.flatMap((ids, index) => ids.map((_, place) => (place === 0 ? tags[index]! : ignoredLabel)))
     const example = {
-      ids: [...before, ...words.flat(), ...after],
-      labels: [
-        ...ignored(before),
-        ...words.flatMap((ids, index) => ids.map((_, place) => (place === 0 ? tags[index]! : ignoredLabel))),
-        ...ignored(after)
-      ]
+      ids: [...before, ...words.flat().slice(0, room), ...after],
+      labels: [...ignored(before), ...labels.slice(0, room), ...ignored(after)]
     }
     if (!hasLabels(example)) throw new SwarmError('INVALID_ARGUMENT', `${row.where}: none of its words has a token`)
     return example
