@@ -4,14 +4,15 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import {
-  AutoDistributedModelForCausalLM,
   type Codec,
-  type DistributedModelForCausalLM,
   type GenerationOptions,
+  type LanguageModel,
   type LocalDraft,
+  openLanguageModel,
   openLocalDraft,
   PeftModel,
   type PeftModelForCausalLM,
+  type PeftModelForSeq2SeqLM,
   type Swarm,
   SwarmError,
   type Tokenizer
@@ -186,7 +187,7 @@ export function toGenerationOptions(
 }
 
 export interface OpenedModel {
-  readonly model: DistributedModelForCausalLM | PeftModelForCausalLM
+  readonly model: LanguageModel | PeftModelForCausalLM | PeftModelForSeq2SeqLM
   readonly draft: LocalDraft | null
 }
 
@@ -196,7 +197,7 @@ export async function openBaseModel(
   flags: BaseModelFlags,
   signal: AbortSignal,
   swarm?: Swarm
-): Promise<DistributedModelForCausalLM> {
+): Promise<LanguageModel> {
   const options = {
     hub: hubOptions(flags),
     fromPeers: flags.fromPeers ? peersSettings() : undefined,
@@ -207,8 +208,8 @@ export async function openBaseModel(
     onProgress: showProgress(),
     signal
   }
-  if (swarm !== undefined) return await swarm.openModel(path, options)
-  return await AutoDistributedModelForCausalLM.fromPretrained(path, { ...options, ...(await clientAccess(flags)) })
+  if (swarm !== undefined) return await swarm.openLanguageModel(path, options)
+  return await openLanguageModel(path, { ...options, ...(await clientAccess(flags)) })
 }
 
 /** Opens the small model that proposes tokens; null where the flags name none. */
@@ -221,6 +222,31 @@ export async function openDraft(
   return await openLocalDraft(flags.draft, { hub: hubOptions(flags), cacheDir, onProgress: showProgress(), signal })
 }
 
+/** The model with a saved adapter over it. */
+async function overAdapter(base: LanguageModel, folder: string): Promise<PeftModelForCausalLM | PeftModelForSeq2SeqLM> {
+  return base.task === 'CAUSAL_LM'
+    ? await PeftModel.fromPretrained(base, folder)
+    : await PeftModel.fromPretrained(base, folder)
+}
+
+/** A draft continues one text, which an encoder-decoder model has two of. Throws UNSUPPORTED. */
+function refuseDraft({ task, config }: LanguageModel, { draft }: Pick<ModelFlags, 'draft'>): void {
+  if (draft === undefined || task === 'CAUSAL_LM') return
+  throw new SwarmError(
+    'UNSUPPORTED',
+    `--draft: ${config.modelType} is an encoder-decoder model, and a draft model reads only what it has written (--speculate <count> looks in the input too)`
+  )
+}
+
+/** The model for conversations. Throws UNSUPPORTED for one with an encoder, which answers single inputs. */
+export function chatModel(model: OpenedModel['model']): Exclude<OpenedModel['model'], { task: 'SEQ_2_SEQ_LM' }> {
+  if (model.task === 'CAUSAL_LM') return model
+  throw new SwarmError(
+    'UNSUPPORTED',
+    `${model.config.modelType} is an encoder-decoder model: it answers one input and has no conversation (use swarm generate without --chat)`
+  )
+}
+
 /** Opens the model that the flags name, with adapter and draft, for as long as `use` runs. */
 export async function withModel(
   path: string,
@@ -229,7 +255,8 @@ export async function withModel(
   use: (opened: OpenedModel) => Promise<void>
 ): Promise<void> {
   await withResource(await openBaseModel(path, flags, signal), async base => {
-    const model = flags.adapter === undefined ? base : await PeftModel.fromPretrained(base, resolve(flags.adapter))
+    const model = flags.adapter === undefined ? base : await overAdapter(base, resolve(flags.adapter))
+    refuseDraft(base, flags)
     const draft = await openDraft(flags, signal)
     if (draft === null) return await use({ model, draft })
     try {

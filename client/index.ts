@@ -53,7 +53,6 @@ export type {
   EmbedInput,
   EmbedOptions,
   ForwardOptions,
-  GenerateInput,
   StreamedTokens
 } from './models/causal-model.ts'
 export type { CausalInput } from './models/causal-pass.ts'
@@ -73,7 +72,16 @@ export { type LocalDraft, type LocalDraftOptions, openLocalDraft } from './model
 export type { FeatureGradients, FeatureInput, FeatureOptions, FeatureOutput } from './models/feature-model.ts'
 export type { PoolingKind } from './models/feature-pass.ts'
 export { AutoDistributedModel, DistributedModel, PeftModelForFeatureExtraction } from './models/features.ts'
+export { type LanguageModel, openLanguageModel } from './models/language-model.ts'
 export type { ModelLoss } from './models/loss.ts'
+export type { GenerateInput } from './models/prompts.ts'
+export {
+  AutoDistributedModelForSeq2SeqLM,
+  DistributedModelForSeq2SeqLM,
+  PeftModelForSeq2SeqLM
+} from './models/seq2seq.ts'
+export type { Seq2SeqGenerateInput, Seq2SeqOutput } from './models/seq2seq-model.ts'
+export type { Seq2SeqInput } from './models/seq2seq-pass.ts'
 export {
   type AdafactorOptions,
   type AdamWOptions,
@@ -99,6 +107,7 @@ export { getPeftModel, PeftModel, type TunableModel } from './peft.ts'
 export type { PretrainedOptions } from './pretrained.ts'
 export type { ForwardPass, RemoteBlocks, RemoteSequential } from './remote/chain.ts'
 export type { CodecOption, Codecs } from './remote/passes/codecs.ts'
+export type { EncoderStates } from './remote/passes/encoder-states.ts'
 export type { InferenceSession } from './remote/session/session.ts'
 export type { ServerLoad, SurveyedModel, SurveyedServer } from './survey.ts'
 export { joinSwarm, Swarm, type SwarmModelOptions } from './swarm.ts'

@@ -5,6 +5,7 @@ import { multicastSettleMs } from '../network/constants.ts'
 import type { Network } from '../network/network.ts'
 import { type JoinOptions, joinKeys, joinNetwork } from './join.ts'
 import { AutoDistributedModelForCausalLM, type DistributedModelForCausalLM } from './models/causal.ts'
+import { type LanguageModel, openLanguageModel } from './models/language-model.ts'
 import type { PretrainedOptions } from './pretrained.ts'
 import { type SurveyedModel, surveyModels } from './survey.ts'
 
@@ -46,6 +47,11 @@ export class Swarm {
   /** A causal language model over this network, as AutoDistributedModelForCausalLM opens it; closing it leaves the swarm joined. */
   async openModel(path: string, options: SwarmModelOptions = {}): Promise<DistributedModelForCausalLM> {
     return await AutoDistributedModelForCausalLM.fromPretrained(path, { ...options, network: this.network })
+  }
+
+  /** The same of either kind of language model, as `openLanguageModel` opens it. */
+  async openLanguageModel(path: string, options: SwarmModelOptions = {}): Promise<LanguageModel> {
+    return await openLanguageModel(path, { ...options, network: this.network })
   }
 
   /** Leaves the swarm. Models that are open over it must be closed before. */

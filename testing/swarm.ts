@@ -3,7 +3,12 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before } from 'node:test'
-import { AutoDistributedModelForCausalLM, type DistributedModelForCausalLM } from '../client/index.ts'
+import {
+  AutoDistributedModelForCausalLM,
+  AutoDistributedModelForSeq2SeqLM,
+  type DistributedModelForCausalLM,
+  type DistributedModelForSeq2SeqLM
+} from '../client/index.ts'
 import type { PretrainedOptions } from '../client/pretrained.ts'
 import { openCheckpoint } from '../model/checkpoint/checkpoint.ts'
 import { type BlockServer, createServer, type ServerInit } from '../server/server.ts'
@@ -21,6 +26,8 @@ export interface TestSwarm {
   /** Another server of the same swarm. */
   add(range: readonly [number, number], init?: Partial<ServerInit>): Promise<BlockServer>
   connect(options?: Partial<PretrainedOptions>): Promise<DistributedModelForCausalLM>
+  /** The same of an encoder-decoder model. */
+  connectSeq2Seq(options?: Partial<PretrainedOptions>): Promise<DistributedModelForSeq2SeqLM>
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -55,6 +62,8 @@ export async function startSwarm(
     },
     connect: (more = {}) =>
       AutoDistributedModelForCausalLM.fromPretrained(path, { initialPeers: swarm.join, home: null, ...more }),
+    connectSeq2Seq: (more = {}) =>
+      AutoDistributedModelForSeq2SeqLM.fromPretrained(path, { initialPeers: swarm.join, home: null, ...more }),
     async [Symbol.asyncDispose]() {
       await Promise.all(servers.map(server => server.stop()))
     }

@@ -13,6 +13,7 @@ import { inWordsOfFlags } from '../errors/wording.ts'
 import {
   addGenerationOptions,
   addModelOptions,
+  chatModel,
   chatTemplateFor,
   type GenerationFlags,
   type ModelFlags,
@@ -79,7 +80,8 @@ async function chat(path: string, flags: ChatFlags, command: Command): Promise<v
   const interrupt = interruptSignal({ takesInterrupt: () => talk?.interrupt() ?? false })
   const { signal } = interrupt
   toGenerationOptions(flags, { draft: null, greedy: false }) // what contradicts itself is said before anything is opened
-  await withModel(path, flags, signal, async ({ model, draft }) => {
+  await withModel(path, flags, signal, async ({ model: opened, draft }) => {
+    const model = chatModel(opened)
     const { stdin, stdout } = process
     const isInteractive = Boolean(stdin.isTTY && stdout.isTTY)
     const template = await chatTemplateFor(model.tokenizer, flags.chatTemplate, 'use swarm generate')

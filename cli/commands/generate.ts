@@ -6,6 +6,7 @@ import { plural } from '../../common/plural.ts'
 import {
   addGenerationOptions,
   addModelOptions,
+  chatModel,
   chatTemplateFor,
   type GenerationFlags,
   type ModelFlags,
@@ -33,12 +34,12 @@ interface GenerateFlags extends ModelFlags, GenerationFlags {
 
 export function generateCommand(): Command {
   const command = new Command('generate')
-    .description('continue a text through the swarm')
+    .description('continue a text, or answer one with an encoder-decoder model, through the swarm')
     .argument(
       '<model>',
       'folder, GGUF file or hub name of the checkpoint; only embeddings, last norm and head are read'
     )
-    .argument('[prompt]', 'the text to continue; - or none: standard input')
+    .argument('[prompt]', 'the text to continue or to answer; - or none: standard input')
     .action(generate)
   addGenerationOptions(command, { maxNewTokens: 64, sampling: 'greedy' })
     .optionsGroup('Chat:')
@@ -58,6 +59,7 @@ export function generateCommand(): Command {
 Examples:
   $ swarm generate models/tiny "Call me" --max-new-tokens 40
   $ git diff | swarm generate Qwen/Qwen2.5-0.5B-Instruct --system "Describe this change." -
+  $ swarm generate google/flan-t5-small "translate English to German: How old are you?" --num-beams 4
   $ swarm generate models/tiny -- --a-prompt-that-looks-like-an-option`
   )
 }
@@ -101,6 +103,7 @@ async function answer(
   signal: AbortSignal
 ): Promise<void> {
   const chats = flags.chat || flags.system !== undefined || flags.chatTemplate !== undefined
+  if (chats) chatModel(model)
   const input = chats ? await chatPrompt(model.tokenizer, prompt, flags) : textPrompt(model.tokenizer, prompt, flags)
   const guesses = { proposed: 0, accepted: 0 }
   const started = performance.now()

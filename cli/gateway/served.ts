@@ -1,5 +1,11 @@
 // The models that a gateway serves, opened over one network as the flags say.
-import { joinSwarm, type Swarm } from '../../client/index.ts'
+import {
+  type DistributedModelForCausalLM,
+  joinSwarm,
+  type LanguageModel,
+  type Swarm,
+  SwarmError
+} from '../../client/index.ts'
 import type { ModelRegistry } from '../../gateway/models/registry.ts'
 import type { ServedModel } from '../../gateway/models/served-model.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
@@ -35,6 +41,15 @@ async function speculationOf(flags: ApiFlags, signal: AbortSignal, open: Stack):
   return speculate === undefined ? undefined : { promptLookupNumTokens: speculate }
 }
 
+/** A model that the API can serve. Throws UNSUPPORTED for an encoder-decoder model: prompt and answer of the API are one text. */
+function servedModel(model: LanguageModel): DistributedModelForCausalLM {
+  if (model.task === 'CAUSAL_LM') return model
+  throw new SwarmError(
+    'UNSUPPORTED',
+    `${model.parts.checkpoint.name}: ${model.config.modelType} is an encoder-decoder model, which the API does not serve (use swarm generate, or the SDK's generate)`
+  )
+}
+
 /**
  * Joins the swarm, opens the models one after the other, and adds them to the registry. What is open is closed where one fails.
  * Throws UsageError for two models of one name, and for one draft beside several models.
@@ -61,8 +76,9 @@ export async function openModels(
     open.add(() => swarm.close())
     const speculation = await speculationOf(flags, signal, open)
     for (const path of paths) {
-      const model = await openBaseModel(path, flags, signal, swarm)
-      open.add(() => model.close())
+      const opened = await openBaseModel(path, flags, signal, swarm)
+      open.add(() => opened.close())
+      const model = servedModel(opened)
       const { tokenizer, config } = model
       const { name } = model.parts.checkpoint
       if (registry.list().some(({ id }) => id === name)) {

@@ -64,7 +64,7 @@ function moduleTensors(
   const tensors = family
     .clientTensors(config)
     .map(({ name }) => named(name, head !== embedding && pathOf(name) === headPath))
-  if (task !== 'CAUSAL_LM') return tensors.filter(({ isHead }) => !isHead)
+  if (task !== 'CAUSAL_LM' && task !== 'SEQ_2_SEQ_LM') return tensors.filter(({ isHead }) => !isHead)
   return head === embedding ? [...tensors, named(head, true)] : tensors
 }
 

@@ -10,6 +10,8 @@ export interface TrainedModules {
   /** by the names that PEFT gives the tensors */
   readonly parameters: readonly Parameter[]
   readonly embeddings: Embeddings
+  /** Of tokens that enter the decoder, where the model has two stacks. */
+  decoderEmbeddings(): Embeddings
   /** for the head */
   readonly programs: LocalPrograms
   close(): Promise<void>
@@ -27,9 +29,11 @@ export function trainedModules(
   const entering = new LocalPrograms(before, { threads })
   const leaving = new LocalPrograms(after, { threads })
   const weight = before.get(checkpoint.family.clientTensorNames(checkpoint.config).embedding)!
+  const over = { checkpoint, weight, programs: entering }
   return {
     parameters,
-    embeddings: new Embeddings({ checkpoint, weight, programs: entering }),
+    embeddings: new Embeddings(over),
+    decoderEmbeddings: () => new Embeddings(over, { stack: 'decoder' }),
     programs: leaving,
     async close() {
       await Promise.all([entering.close(), leaving.close()])

@@ -6,6 +6,7 @@ import { recompute } from '../../graph/cut.ts'
 import { differentiate } from '../../graph/gradient.ts'
 import type { Graph } from '../../graph/graph.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import type { Stack } from '../../model/config/config.ts'
 import type { PositionRule } from '../../model/family.ts'
 import { checkVocabulary } from './inputs.ts'
 import type { Parameter } from './parameter.ts'
@@ -31,12 +32,16 @@ export class Embeddings {
   /** from embedded rows to hidden states; null where they are the same */
   readonly #enter: Graph | null
 
-  constructor(components: { checkpoint: Checkpoint; weight: Parameter; programs: LocalPrograms }) {
+  /** @param options `stack`: which one the tokens enter, where a model has two; default the first */
+  constructor(
+    components: { checkpoint: Checkpoint; weight: Parameter; programs: LocalPrograms },
+    options: { readonly stack?: Stack['name'] } = {}
+  ) {
     const { family, config } = components.checkpoint
     this.weight = components.weight
     this.#programs = components.programs
     this.#scale = family.embeddingScale(config)
-    this.#enter = family.enter(config, { trainable: true })
+    this.#enter = family.enter(config, { trainable: true, ...options })
   }
 
   /** numbers of one token's row: those of a hidden state, in most families */
@@ -72,13 +77,13 @@ export class Embeddings {
     const states = this.#embed(ids, prompt)
     const graph = this.#enter
     if (graph === null) return { hidden: states, backward: async gradient => gradient }
-    const session = await this.#programs.compile('enter', () => graph)
+    const session = await this.#programs.compile(graph.name, () => graph)
     const { hidden } = await this.#programs.run(session, { states, positions, types })
     return {
       hidden: hidden as Float32Tensor,
       backward: async gradient => {
         const wanted = ['states', ...this.#programs.trainedInputs(graph)]
-        const back = await this.#programs.compile(`enter backward ${wanted.join()}`, () =>
+        const back = await this.#programs.compile(`${graph.name} backward ${wanted.join()}`, () =>
           recompute(differentiate(graph, { wanted }))
         )
         const gradients = await this.#programs.run(back, { states, positions, types, 'grad.hidden': gradient })

@@ -52,10 +52,14 @@ export function idMatrix(ids: Ids, what: string, shape?: readonly number[]): Ten
 }
 
 /** A mask of zeros and ones of this shape; undefined where it hides nothing. */
-export function maskMatrix(mask: Ids | undefined, shape: readonly number[]): Tensor<'int64'> | undefined {
+export function maskMatrix(
+  mask: Ids | undefined,
+  shape: readonly number[],
+  what = 'attentionMask'
+): Tensor<'int64'> | undefined {
   if (mask === undefined) return undefined
-  const matrix = idMatrix(mask, 'attentionMask', shape)
-  if (matrix.data.some(value => value !== 0n && value !== 1n)) throw invalid('attentionMask: expected zeros and ones')
+  const matrix = idMatrix(mask, what, shape)
+  if (matrix.data.some(value => value !== 0n && value !== 1n)) throw invalid(`${what}: expected zeros and ones`)
   return matrix.data.every(value => value === 1n) ? undefined : matrix
 }
 

@@ -6,7 +6,7 @@ import type { Float32Tensor } from '../../common/tensor.ts'
 import { withGenerationDefaults } from '../generate/defaults.ts'
 import type { GenerationOptions, GenerationStep } from '../generate/index.ts'
 import type { LanguageHead } from '../heads/language.ts'
-import { type Ids, idMatrix, maskMatrix, type Prompts, parsePrompts } from '../local/inputs.ts'
+import { type Ids, idMatrix, maskMatrix } from '../local/inputs.ts'
 import type { TrainableModel } from '../train/index.ts'
 import type { BackboneInput } from './backbone.ts'
 import { BaseModel, type PassOptions, passKeys } from './base-model.ts'
@@ -14,6 +14,7 @@ import { type CausalInput, forwardCausal } from './causal-pass.ts'
 import type { FeatureInput } from './feature-model.ts'
 import { checkPooling, forwardFeatures, type PoolingKind } from './feature-pass.ts'
 import type { ModelLoss } from './loss.ts'
+import { fillOf, type GenerateInput, isInputs, paddingOf, promptsOf } from './prompts.ts'
 import { generateRemote } from './remote-generation.ts'
 
 /** Of a pass of a causal language model. */
@@ -29,9 +30,6 @@ export interface CausalOutput {
   /** [batch, seq, vocab]; null where `logits` is false */
   readonly logits: Float32Tensor | null
 }
-
-/** Token ids with or without a mask, or a text. */
-export type GenerateInput = string | Ids | { readonly inputIds: Ids; readonly attentionMask?: Ids }
 
 /** Token ids, rows of different lengths too, or token ids with a mask. */
 export type EmbedInput = Ids | FeatureInput
@@ -87,7 +85,7 @@ export class CausalModel extends BaseModel<LanguageHead> implements TrainableMod
     checkOptions('embed', options, { pooling: true, signal: true })
     const { pooling = 'mean', signal } = options
     checkPooling(pooling)
-    const { ids, mask } = isInputs(input) ? embedInputs(input) : embedRows(input, this.#padTokenId)
+    const { ids, mask } = isInputs(input) ? embedInputs(input) : embedRows(input, paddingOf(this.config))
     const { parts, tuning } = this.acting
     const plan = this.planOf({ training: false, signal })
     const over = { ...parts, head: parts.head.features() }
@@ -102,20 +100,20 @@ export class CausalModel extends BaseModel<LanguageHead> implements TrainableMod
    * Throws INVALID_ARGUMENT, NON_FINITE, ABORTED, and what the session throws.
    */
   async generate(input: GenerateInput, given: GenerationOptions = {}): Promise<number[][]> {
-    const { padded, rows } = this.#prompts(input)
+    const { padded, rows } = promptsOf(this, input)
     const options = this.#withDefaults(given, padded)
-    const padTokenId = options.padTokenId ?? this.#padTokenId
+    const fill = fillOf(this.config, options)
     const out = padded.flatMap(row => Array.from({ length: options.numReturnSequences ?? 1 }, () => [...row]))
     const { parts, tuning } = this.acting
     for await (const { tokens } of generateRemote(parts, tuning, rows, options)) {
-      for (const [row, token] of tokens.entries()) out[row]!.push(token ?? padTokenId)
+      for (const [row, token] of tokens.entries()) out[row]!.push(token ?? fill)
     }
     return out
   }
 
   /** The same, step by step as the tokens come. Leaving the loop ends the generation. */
   async *generateStream(input: GenerateInput, given: GenerationOptions = {}): AsyncGenerator<StreamedTokens> {
-    const { rows, padded } = this.#prompts(input)
+    const { rows, padded } = promptsOf(this, input)
     const options = this.#withDefaults(given, padded)
     const { parts, tuning } = this.acting
     for await (const step of generateRemote(parts, tuning, rows, options)) {
@@ -127,32 +125,6 @@ export class CausalModel extends BaseModel<LanguageHead> implements TrainableMod
   #withDefaults(given: GenerationOptions, padded: readonly (readonly number[])[]): GenerationOptions {
     return withGenerationDefaults(given, this.parts.checkpoint.generationConfig, padded[0]!.length)
   }
-
-  get #padTokenId(): number {
-    return this.config.padTokenId ?? this.config.eosTokenIds[0] ?? 0
-  }
-
-  #prompts(input: GenerateInput): Prompts {
-    if (typeof input === 'string') {
-      const ids = this.tokenizer.encode(input)
-      if (ids.length === 0)
-        throw new SwarmError('INVALID_ARGUMENT', 'the prompt is empty: this model starts from a text')
-      return this.#prompts(ids)
-    }
-    const { vocabSize, padTokenId, eosTokenIds } = this.config
-    const rules = {
-      vocabSize,
-      padTokenId: this.#padTokenId,
-      impliedPadding: padTokenId === undefined || eosTokenIds.includes(padTokenId) ? null : padTokenId
-    }
-    if (!isInputs(input)) return parsePrompts(input, undefined, rules)
-    checkOptions('generate: input', input, { inputIds: true, attentionMask: true })
-    return parsePrompts(input.inputIds, input.attentionMask, rules)
-  }
-}
-
-function isInputs<Inputs extends object>(input: Inputs | Ids): input is Inputs {
-  return !Array.isArray(input) && !('shape' in input)
 }
 
 function embedInputs(input: Pick<FeatureInput, 'inputIds' | 'attentionMask'>): BackboneInput {

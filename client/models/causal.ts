@@ -1,8 +1,5 @@
 // A causal language model whose blocks are computed by the swarm, under Petals' names.
 
-import { SwarmError } from '../../common/errors.ts'
-import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
-import { stackNamed } from '../../model/config/config.ts'
 import { generationFault } from '../generate/defaults.ts'
 import { LanguageHead } from '../heads/language.ts'
 import type { Parameter } from '../local/parameter.ts'
@@ -11,7 +8,8 @@ import type { RemoteSequential } from '../remote/chain.ts'
 import type { TuningMethod } from '../tuning/index.ts'
 import { type AdaptOptions, partsOf, underOf } from './adapted.ts'
 import { CausalModel } from './causal-model.ts'
-import type { AdaptedParts, CausalParts } from './model-parts.ts'
+import { expectKind } from './kind.ts'
+import type { AdaptedParts, CausalParts, ModelParts } from './model-parts.ts'
 
 /** What Petals calls a model's inner part, with its names. */
 export interface Transformer {
@@ -62,26 +60,29 @@ export class PeftModelForCausalLM extends CausalModel {
   }
 }
 
-/** Throws UNSUPPORTED for a model that does not predict the next token. */
-function checkDecoder({ name, config }: Checkpoint): void {
-  if (stackNamed(config, 'decoder') !== undefined) return
-  throw new SwarmError(
-    'UNSUPPORTED',
-    `${name}: ${config.modelType} is an encoder, which predicts no next token (open it with AutoDistributedModel, or for classification)`
-  )
-}
-
 /** Opens causal language models. */
 export const AutoDistributedModelForCausalLM = {
-  /** As `openModel`, with the language head. Warns where `generate` would refuse the model's generation_config.json. */
+  /**
+   * As `openModel`, with the language head. Warns where `generate` would refuse the model's generation_config.json. Throws UNSUPPORTED for
+   * a model with an encoder.
+   */
   async fromPretrained(path: string, options: PretrainedOptions = {}): Promise<DistributedModelForCausalLM> {
     checkPretrainedOptions(options, pretrainedKeys)
     return await openModel(path, { ...options, languageHead: true }, parts => {
-      checkDecoder(parts.checkpoint)
-      const head = new LanguageHead(parts)
-      const fault = generationFault(parts.checkpoint.generationConfig)
-      if (fault !== null) parts.logger.warn({ model: path }, `generate() will fail: ${fault}`)
-      return new DistributedModelForCausalLM({ ...parts, head }, { seed: options.seed })
+      expectKind(path, parts.checkpoint.config, 'causal')
+      return causalModel(path, parts, options)
     })
   }
+}
+
+/** A causal model of these parts. Warns where `generate` would refuse the model's generation_config.json. */
+export function causalModel(
+  path: string,
+  parts: ModelParts,
+  { seed }: { readonly seed?: number }
+): DistributedModelForCausalLM {
+  const head = new LanguageHead(parts)
+  const fault = generationFault(parts.checkpoint.generationConfig)
+  if (fault !== null) parts.logger.warn({ model: path }, `generate() will fail: ${fault}`)
+  return new DistributedModelForCausalLM({ ...parts, head }, { seed })
 }

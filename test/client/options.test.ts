@@ -55,6 +55,7 @@ let swarm: TestSwarm
 let base: sdk.DistributedModelForCausalLM
 let tuned: sdk.PeftModelForCausalLM
 let classifier: sdk.DistributedModelForSequenceClassification
+let writer: sdk.DistributedModelForSeq2SeqLM
 let features: InstanceType<typeof sdk.DistributedModel>
 
 before(async () => {
@@ -65,6 +66,8 @@ before(async () => {
   const { AutoDistributedModelForSequenceClassification: sequences, AutoDistributedModel: plain } = sdk
   classifier = await sequences.fromPretrained(path, { ...connection, numLabels: 3 })
   features = await plain.fromPretrained(path, connection)
+  const { AutoDistributedModelForSeq2SeqLM: writers } = sdk
+  writer = await writers.fromPretrained(referencePath('families', 't5'), connection)
   const tokenizer = { encode: () => [1], decode: () => '' } as never
   const examples = [{ ids: [5, 6, 7], labels: [-100, 6, 7] }]
   const settings = { learningRate: 1, padTokenId: 0 }
@@ -85,6 +88,38 @@ before(async () => {
     renderAssistantTurns: ['variabels', 'variables', bogus => sdk.renderAssistantTurns(template, [], bogus)],
     joinSwarm: ['initial_peers', 'initialPeers', bogus => sdk.joinSwarm(bogus)],
     'Swarm.survey': ['round_trips', 'roundTrips', bogus => new sdk.Swarm(base.network).survey(bogus)],
+    'Swarm.openLanguageModel': [
+      'require_dtype',
+      'requireDtype',
+      bogus => new sdk.Swarm(base.network).openLanguageModel(path, bogus)
+    ],
+    openLanguageModel: ['initial_peers', 'initialPeers', bogus => sdk.openLanguageModel(path, bogus)],
+    'AutoDistributedModelForSeq2SeqLM.fromPretrained': [
+      'initial_peers',
+      'initialPeers',
+      bogus => writers.fromPretrained(path, bogus)
+    ],
+    'DistributedModelForSeq2SeqLM.forward': [
+      'label_smoothing',
+      'labelSmoothing',
+      bogus => writer.forward({ inputIds: ids, decoderInputIds: ids }, bogus)
+    ],
+    'DistributedModelForSeq2SeqLM.generate': ['num_beams', 'numBeams', bogus => writer.generate(ids, bogus)],
+    'DistributedModelForSeq2SeqLM.generateStream': [
+      'do_sample',
+      'doSample',
+      bogus => collectAll(writer.generateStream(ids, bogus))
+    ],
+    'seq2seq generate: input': [
+      'decoder_input_ids',
+      'decoderInputIds',
+      bogus => writer.generate({ inputIds: ids, ...bogus })
+    ],
+    'seq2seq forward: input': [
+      'decoder_attention_mask',
+      'decoderAttentionMask',
+      bogus => writer.forward({ inputIds: ids, labels: ids, ...bogus })
+    ],
     'Swarm.openModel': ['require_dtype', 'requireDtype', bogus => new sdk.Swarm(base.network).openModel(path, bogus)],
     'DistributedModelForCausalLM.embed': ['poolling', 'pooling', bogus => base.embed(ids, bogus)],
     'embed: input': ['attention_mask', 'attentionMask', bogus => base.embed({ inputIds: ids, ...bogus })],
@@ -324,7 +359,7 @@ before(async () => {
   } satisfies typeof calls)
 })
 after(async () => {
-  await Promise.all([base.close(), classifier.close(), features.close()])
+  await Promise.all([base.close(), classifier.close(), features.close(), writer.close()])
   await swarm[Symbol.asyncDispose]()
 })
 
