@@ -166,7 +166,7 @@ export interface HeadDescription {
 }
 
 /**
- * How a client numbers the tokens of a row for its embeddings: `tokens`, those that the mask keeps (padding gets 0); `places`, every
+ * How the tokens of a row are numbered for embeddings, and for angles where blocks turn queries and keys: `tokens`, those that the mask keeps (padding gets 0); `places`, every
  * place of the row, padding too; `ids`, those whose id is not `padTokenId`, whatever the mask says (others get -1). Rows that begin
  * with virtual tokens have no ids there: `ids` then counts places, as transformers does with `inputs_embeds`.
  */

@@ -224,7 +224,7 @@ async function withStoredHead(
 ): Promise<ModelConfig> {
   const head = headNameOf(family, config)
   const [own, embedding] = [head, family.clientTensorNames(config).embedding].map(name => tensors.get(name))
-  if (!config.tiedEmbeddings || own === undefined) return config
+  if (!config.tiedEmbeddings || own === undefined || own === embedding) return config
   checkReadable(own)
   await provide([own.name, embedding!.name], options)
   if (await holdSameNumbers(own, embedding!, reads, options)) {
@@ -276,7 +276,7 @@ async function openFolder(folder: ModelFolder, options: OpenCheckpointOptions): 
   const names = expected.map(tensor => tensor.name)
   const head = headNameOf(family, said)
   // of a tied model with a head of its own: whether they differ is seen by those who read them
-  if (said.tiedEmbeddings && tensors.has(head)) names.push(head)
+  if (said.tiedEmbeddings && tensors.has(head) && !names.includes(head)) names.push(head)
 
   const hash = createHash('sha256').update('swarmtune model identity 1\n').update(canonicalConfig(said)).update('\n')
   const merged = isJsonObject(raw) ? raw[mergedField] : undefined

@@ -28,6 +28,8 @@ export function tieByName(
   { embedding, head }: { embedding: string; head: string }
 ): Map<string, TensorInfo> {
   const tied = new Map(tensors)
+  // of a family whose head is the embedding whatever config.json says
+  if (head === embedding) return tied
   const found = { head: tensors.get(head), embedding: tensors.get(embedding) }
   if (found.head === undefined) return tied
   if (found.embedding === undefined) tied.set(embedding, { ...found.head, name: embedding })

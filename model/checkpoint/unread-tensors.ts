@@ -37,6 +37,8 @@ const extrasOf: Readonly<Record<string, readonly RegExp[]>> = {
   mpnet: [/^lm_head\.(decoder\.)?bias$/],
   // which tokens are the generator's
   electra: [/^discriminator_predictions\./],
+  // which tokens were replaced, and the head of the other way to predict; positions where only distances count
+  'deberta-v2': [/^(mask_predictions|lm_predictions|cls\.predictions)\./, /(^|\.)embeddings\.position_embeddings\./],
   // what sees images
   gemma3_text: [/(^|\.)(vision_tower|multi_modal_projector)\./],
   t5: [unusedTable],

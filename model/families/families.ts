@@ -7,6 +7,7 @@ import type { Family } from '../family.ts'
 import { bart } from './bart/index.ts'
 import { bert } from './bert/index.ts'
 import { bloom } from './bloom/index.ts'
+import { debertaV2 } from './deberta-v2/index.ts'
 import { distilBert } from './distilbert/index.ts'
 import { electra } from './electra/index.ts'
 import { falcon } from './falcon/index.ts'
@@ -15,6 +16,7 @@ import { gptNeoX } from './gpt-neox/index.ts'
 import { gpt2 } from './gpt2/index.ts'
 import { llama } from './llama/index.ts'
 import { mixtral } from './mixtral/index.ts'
+import { modernBert } from './modernbert/index.ts'
 import { mpnet } from './mpnet/index.ts'
 import { opt } from './opt/index.ts'
 import { roberta } from './roberta/index.ts'
@@ -35,7 +37,9 @@ const families: readonly Family[] = [
   roberta,
   electra,
   distilBert,
-  mpnet
+  mpnet,
+  modernBert,
+  debertaV2
 ]
 
 /** Values of `model_type` that this build runs. */

@@ -52,6 +52,8 @@ export interface Projections {
   readonly query: Value
   readonly key: Value
   readonly value: Value
+  /** added to the scores, [batch or 1, heads, seq, seq]; keys before the sequence get none. Default none */
+  readonly bias?: Value
 }
 
 /** [batch, seq, kvHeads * width] -> [batch, kvHeads, seq, width] */

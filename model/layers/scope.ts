@@ -60,10 +60,15 @@ export class TensorScope {
     return linear(this.g, x, { weight: this.matrix(path), bias: this.optional(`${path}.bias`) })
   }
 
-  /** Norm with mean, scale and bias over the last axis. */
+  /** Norm with mean, scale and, where the model has one, bias over the last axis. */
   layerNorm(x: Value, path: string, { epsilon }: NormOptions): Value {
-    const [scale, bias] = [this.tensor(`${path}.weight`), this.tensor(`${path}.bias`)]
+    const scale = this.tensor(`${path}.weight`)
+    const bias = this.optional(`${path}.bias`) ?? this.#zeros(scale.shape[0] as number)
     return this.g.LayerNormalization(x, scale, bias, { epsilon })
+  }
+
+  #zeros(size: number): Value {
+    return this.g.constant({ dtype: 'float32', shape: [size], data: new Float32Array(size) })
   }
 
   /** Norm by the root mean square over the last axis. */
@@ -83,6 +88,7 @@ export class TensorScope {
 
 /** What a family's description of a block works with. */
 export class BlockScope extends TensorScope {
+  readonly #shared: ReadonlyMap<string, ExpectedTensor>
   /** its number in the model */
   readonly block: number
   readonly #modules: ReadonlyMap<string, LinearModule>
@@ -105,6 +111,7 @@ export class BlockScope extends TensorScope {
   ) {
     super(g, tensors, init.prefix, (name, shape) => g.weight(name, 'float32', shape))
     this.block = init.block
+    this.#shared = new Map(tensors.map(tensor => [tensor.name, tensor]))
     this.#modules = new Map(init.modules.map(module => [module.name, module]))
     this.#ports = init.ports
     this.#precision = init.precision
@@ -120,6 +127,12 @@ export class BlockScope extends TensorScope {
       part === 'bias' ? this.#ports.bias.get(module) : part === 'weight' ? this.#ports.norm.get(module) : undefined
     if (value === undefined || added === undefined) return value ?? added
     return this.g.Add(value, added)
+  }
+
+  /** A tensor that all blocks of the stack use, by its whole name. */
+  shared(name: string): Value {
+    const { shape } = this.#shared.get(name)!
+    return this.g.weight(name, 'float32', shape)
   }
 
   override matrix(path: string): Value | QuantizedWeight {
@@ -138,11 +151,17 @@ export class BlockScope extends TensorScope {
     return lora && gainOf(this.g, { weight: this.matrix(name), transposed }, lora, base)
   }
 
-  /** A linear module of the block with its bias, if it has one, and those of its ports that are filled. */
-  linear(x: Value, name: string): Value {
+  /**
+   * A linear module of the block with its bias, if it has one, and those of its ports that are filled. `dropped` false: x is not the
+   * sequence, so that dropout's masks, which are as long as the sequence, do not fit it.
+   */
+  linear(x: Value, name: string, { dropped = true }: { readonly dropped?: boolean } = {}): Value {
     const weight = this.matrix(name)
     const { transposed } = this.#modules.get(name)!
     const bias = this.optional(`${name}.bias`)
-    return linear(this.g, x, { weight, bias, transposed }, this.#ports.modules.get(name))
+    const ports = this.#ports.modules.get(name)
+    const lora = ports?.lora
+    const own = dropped || lora === undefined ? ports : { ...ports, lora: { ...lora, mask: undefined } }
+    return linear(this.g, x, { weight, bias, transposed }, own)
   }
 }

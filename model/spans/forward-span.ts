@@ -104,7 +104,8 @@ export function forwardSpan<C extends ModelConfig>(
     if (rotary !== undefined) tablesOf(rotary)
   }
   const portsOf = declarePorts(g, config, portSites(description, config), options)
-  const positions = maskedPositions(g, mask)
+  const byPlace = description.positionRule?.(config).counts === 'places'
+  const positions = byPlace ? g.Expand(indices(g, 'seq'), ['batch', 'seq']) : maskedPositions(g, mask)
   const biases = new Biases(g, { mask, positions }, config)
 
   /** [prefix, kvHeads, headDim] before [batch, kvHeads, seq, headDim] */
@@ -113,13 +114,20 @@ export function forwardSpan<C extends ModelConfig>(
     const rows = g.Unsqueeze(g.Transpose(prefix, { perm: [1, 0, 2] }), [0])
     return g.Concat([g.Expand(rows, ['batch', numKeyValueHeads, 'prefix', headDim]), x], { axis: 2 })
   }
+  /** A block's own bias, with nothing for a prefix in front. */
+  const widened = (bias: Value, prefix: PrefixPort | undefined): Value => {
+    if (prefix === undefined) return bias
+    const nothing = g.Expand(g.constant(0), [...bias.shape.slice(0, 3), 'prefix'])
+    return g.Concat([nothing, bias], { axis: 3 })
+  }
   const attendWith = (kind: AttentionKind, prefix: PrefixPort | undefined): Attend => {
     const { rotary } = kind
     return projections => {
       const turned = rotary ? rotate(g, projections, tablesOf(rotary), rotary, positions, config) : projections
       const key = splitHeads(g, turned.key, numKeyValueHeads, headDim)
       const value = splitHeads(g, turned.value, numKeyValueHeads, headDim)
-      const bias = biases.of(kind, prefix !== undefined)
+      const shared = biases.of(kind, prefix !== undefined)
+      const bias = projections.bias === undefined ? shared : g.Add(shared, widened(projections.bias, prefix))
       const joinedInputs = {
         query: turned.query,
         key: joined(key, prefix?.key),

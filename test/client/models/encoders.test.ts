@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { AutoDistributedModel, AutoDistributedModelForCausalLM, type DistributedModel } from '../../../client/index.ts'
 import type { Tensor } from '../../../common/tensor.ts'
+import { openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
 import { relative, startSwarm, type TestSwarm } from '../../../testing/swarm.ts'
 import { encoderModels } from '../../model/families/encoders.ts'
 import { familyPath, readFamilyReference } from '../../model/families/families.ts'
@@ -16,13 +17,12 @@ for (const [name] of Object.values(encoderModels)) {
     const value = (field: string) => expected[`body.${field}`] as Tensor<'int64'>
     before(async () => {
       expected = await readFamilyReference(name)
-      swarm = await startSwarm(
-        [
-          [0, 1],
-          [1, 2]
-        ],
-        { path: familyPath(name) }
-      )
+      const { config } = await openCheckpoint(familyPath(name))
+      const ranges = [
+        [0, 1],
+        [1, config.numBlocks]
+      ] as const
+      swarm = await startSwarm(ranges, { path: familyPath(name) })
       model = await AutoDistributedModel.fromPretrained(familyPath(name), { initialPeers: swarm.join, home: null })
     })
     after(async () => {

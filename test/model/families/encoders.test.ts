@@ -8,7 +8,7 @@ import { type Tensor, tensor } from '../../../common/tensor.ts'
 import type { Graph } from '../../../graph/graph.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../../../model/checkpoint/checkpoint.ts'
 import { stackNamed } from '../../../model/config/config.ts'
-import type { HeadTask } from '../../../model/family.ts'
+import type { HeadPosition, HeadTask } from '../../../model/family.ts'
 import { decodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import { withoutPadding } from '../reference-cases.ts'
 import { fullMask, rotaryFeeds, runBackward, runClient, runSpan, sliceTokens, type Tensors } from '../spans.ts'
@@ -72,6 +72,42 @@ async function embed(checkpoint: Checkpoint, ids: Ids, types: Ids, mask?: Ids, p
   const states = tensor('float32', [ids.shape[0]!, before + ids.shape[1]!, width], rows)
   const feeds = { states, ...entering }
   return { graph, feeds, hidden: (await runClient(checkpoint, graph, feeds)).hidden! }
+}
+
+/** What a head takes of the states [2, seq, width], and the way back of its gradient. */
+function poolingOf(takes: HeadPosition, mask: Ids) {
+  const weights = (row: number, seq: number): number[] => {
+    const tokens = Array.from({ length: seq }, (_, place) => Number(mask.data[row * seq + place]))
+    if (takes === 'first') return tokens.map((_, place) => (place === 0 ? 1 : 0))
+    const count = tokens.reduce((sum, each) => sum + each)
+    return tokens.map(each => each / count)
+  }
+  return {
+    pool(states: Tensor): Tensor {
+      if (takes === 'every') return states
+      const [rows, seq, width] = states.shape as [number, number, number]
+      const out = tensor('float32', [rows, 1, width])
+      const from = states.data as Float32Array
+      for (let row = 0; row < rows; row++) {
+        for (const [place, weight] of weights(row, seq).entries()) {
+          for (let i = 0; i < width; i++) out.data[row * width + i]! += weight * from[(row * seq + place) * width + i]!
+        }
+      }
+      return out
+    },
+    spread(gradient: Tensor, shape: readonly number[]): Tensor {
+      if (takes === 'every') return gradient
+      const [rows, seq, width] = shape as [number, number, number]
+      const out = tensor('float32', shape)
+      const from = gradient.data as Float32Array
+      for (let row = 0; row < rows; row++) {
+        for (const [place, weight] of weights(row, seq).entries()) {
+          for (let i = 0; i < width; i++) out.data[(row * seq + place) * width + i] = weight * from[row * width + i]!
+        }
+      }
+      return out
+    }
+  }
 }
 
 for (const [family, models] of Object.entries(encoderModels)) {
@@ -183,35 +219,22 @@ for (const [family, models] of Object.entries(encoderModels)) {
             assert.deepEqual(checkpoint.tensors.get(name)?.shape, shape, name)
           }
 
-          const takesFirst = head.takes === 'first'
-          const taken = takesFirst ? sliceTokens(states.states!, 0, 1) : states.states!
+          const { pool, spread } = poolingOf(head.takes, mask)
           const gradient = value('grad_logits')
-          const shaped = takesFirst
-            ? tensor('float32', [2, 1, 2], gradient.data as Float32Array<ArrayBuffer>)
-            : gradient
-          const back = await runBackward(
-            graph,
-            ['hidden', ...trained(graph)],
-            { hidden: taken, 'grad.logits': shaped },
-            onClient
-          )
+          const isPooled = head.takes !== 'every'
+          const shaped = isPooled ? tensor('float32', [2, 1, 2], gradient.data as Float32Array<ArrayBuffer>) : gradient
+          const feeds = { hidden: pool(states.states!), 'grad.logits': shaped }
+          const back = await runBackward(graph, ['hidden', ...trained(graph)], feeds, onClient)
           const [found, wanted] = [back.logits!, value('logits')].map(all =>
-            takesFirst ? { ...all, shape: [2, 2] } : withoutPadding(all, mask)
+            isPooled ? { ...all, shape: [2, 2] } : withoutPadding(all, mask)
           )
           assert.ok(largestDifference(found!, wanted!) < 1e-4)
-
-          const spread = tensor('float32', states.states!.shape)
-          const width = spread.shape[2]!
-          const from = back['grad.hidden']!.data as Float32Array
-          if (takesFirst)
-            for (const row of [0, 1])
-              spread.data.set(from.subarray(row * width, (row + 1) * width), row * spread.shape[1]! * width)
-          else spread.data.set(from)
+          const below = spread(back['grad.hidden']!, states.states!.shape)
           const features = family.features(config, { trainable: true })
           const left = await runBackward(
             features,
             ['hidden', ...trained(features)],
-            { hidden: hidden_out!, 'grad.states': spread },
+            { hidden: hidden_out!, 'grad.states': below },
             onClient
           )
           const through = await runBackward(

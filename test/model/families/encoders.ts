@@ -12,7 +12,9 @@ export const encoderModels = {
   roberta: ['roberta', 'roberta-odd', 'xlm-roberta'],
   electra: ['electra', 'electra-odd'],
   distilbert: ['distilbert', 'distilbert-odd'],
-  mpnet: ['mpnet', 'mpnet-odd']
+  mpnet: ['mpnet', 'mpnet-odd'],
+  modernbert: ['modernbert', 'modernbert-odd'],
+  'deberta-v2': ['deberta-v3', 'deberta-v2-own', 'deberta-v2-one', 'deberta-v2-none']
 } as const
 
 export const headTasks: readonly HeadTask[] = ['MASKED_LM', 'SEQ_CLS', 'TOKEN_CLS', 'QUESTION_ANS']

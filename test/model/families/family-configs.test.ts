@@ -384,7 +384,9 @@ describe('what a family does not do', () => {
       'xlm-roberta',
       'electra',
       'distilbert',
-      'mpnet'
+      'mpnet',
+      'modernbert',
+      'deberta-v2'
     ]
     assert.deepEqual(supportedModelTypes(), wanted)
   })
