@@ -31,7 +31,8 @@ export function crossSpan<C extends ModelConfig>(
       modules: portModulesOf(description, config, block),
       ports: portsOf(block),
       precision,
-      packed: true
+      // as in whole sequences: a session computes them once, over all of its source
+      packed: false
     })
     const { key, value } = g.scoped(`block.${block}`, () => description.crossProjections!({ g, config, scope }, states))
     g.output(`cross.${block}.key`, splitHeads(g, key, config.numKeyValueHeads, config.headDim))

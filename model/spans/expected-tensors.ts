@@ -16,9 +16,9 @@ export function blockTensorsOf<C extends ModelConfig>(
     return biased.includes(name) ? [weight, { name: `${name}.bias`, shape: [outFeatures] }] : [weight]
   })
   const path = description.blockPath(block, config)
-  const own = [...description.otherTensors(config, block), ...linears].map(({ name, shape }) => ({
-    name: `${path}.${name}`,
-    shape
+  const own = [...description.otherTensors(config, block), ...linears].map(tensor => ({
+    ...tensor,
+    name: `${path}.${tensor.name}`
   }))
   const shared = description.sharedTensors?.(config, block) ?? []
   return [...own, ...shared.filter(({ name }) => !own.some(each => each.name === name))]

@@ -10,6 +10,7 @@ import type { BlockRange } from '../../common/range.ts'
 import { KiB } from '../../common/units.ts'
 import type { WeightLocation, WeightPacker } from '../../graph/packed-weights.ts'
 import { type Checkpoint, readSample } from '../checkpoint/checkpoint.ts'
+import { stackOf } from '../config/config.ts'
 import type { SafetensorsHeader, TensorSpec } from '../formats/safetensors/encoding.ts'
 import { readSafetensorsHeader, writeSafetensorsFrom } from '../formats/safetensors/file.ts'
 import type { Precision } from '../quantize/precision.ts'
@@ -106,9 +107,11 @@ async function converted(
   checkpoint: Checkpoint,
   block: number,
   folder: string,
-  { precision, packer, signal, onBytes }: ConvertOptions
+  { precision, signal, onBytes, ...options }: ConvertOptions
 ): Promise<{ file: string; header: SafetensorsHeader }> {
   const { config, family } = checkpoint
+  // the products of decode steps are those that take copies: an encoder has none
+  const packer = stackOf(config, block).name === 'encoder' ? undefined : options.packer
   const names = family.blockTensorNames(config, block).sort()
   const source = await fingerprint(checkpoint, names)
   const file = convertedName(block, source, precision, packer && makerOf(packer))
@@ -162,7 +165,7 @@ export async function blockWeights(
       `blocks ${range.first}-${range.end}: expected a range within 0-${config.numBlocks}`
     )
   }
-  const names = blocksOf(range).flatMap(block => family.blockTensorNames(config, block))
+  const names = [...new Set(blocksOf(range).flatMap(block => family.blockTensorNames(config, block)))]
   await checkpoint.provide(names, { signal })
   const own = precision === 'float32' ? await inPlace(checkpoint, names) : null
   if (own !== null) return own
