@@ -34,7 +34,7 @@ export const promptFields = {
   modules_to_save: 'read',
   num_attention_heads: 'idle',
   num_layers: 'idle',
-  num_transformer_submodules: { only: 1 },
+  num_transformer_submodules: 'model',
   num_virtual_tokens: 'read',
   token_dim: 'model'
 } as const satisfies FieldTable

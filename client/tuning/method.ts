@@ -1,6 +1,7 @@
 // The interface of a tuning method: parameters, the ports that they fill, and their gradients. Knows no single method.
 // Servers know ports only (docs/architecture.md, "Train").
 import type { z } from 'zod'
+import type { BlockRange } from '../../common/range.ts'
 import type { Float32Tensor, Tensor } from '../../common/tensor.ts'
 import type { BlockBias, BlockParameter, LinearModule } from '../../model/family.ts'
 import type { Tokenizer } from '../../model/text/tokenizer.ts'
@@ -31,6 +32,12 @@ export interface TuningTarget {
   /** `model_type` of its configuration */
   readonly modelType?: string
   readonly numBlocks: number
+  /** blocks of the encoder, whose input virtual tokens stand before; default none */
+  readonly encoder?: BlockRange
+  /** blocks of the decoder; default all, where there is no encoder */
+  readonly decoder?: BlockRange
+  /** PEFT's num_transformer_submodules: 2 for SEQ_2_SEQ_LM; default 1 */
+  readonly submodules?: 1 | 2
   /** of the embeddings */
   readonly hiddenSize: number
   /** size of hidden states between blocks, if different; default hiddenSize */

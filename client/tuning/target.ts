@@ -1,7 +1,7 @@
 // What a tuning method may know about a model, from its checkpoint only.
 import { SwarmError } from '../../common/errors.ts'
 import { type Checkpoint, readTensor } from '../../model/checkpoint/checkpoint.ts'
-import type { ModelConfig } from '../../model/config/config.ts'
+import { type ModelConfig, stackNamed } from '../../model/config/config.ts'
 import { isJsonObject } from '../../model/json.ts'
 import type { TuningTarget } from './method.ts'
 import { modulePath, type TaskType } from './task.ts'
@@ -34,6 +34,9 @@ export function checkpointTarget(checkpoint: Checkpoint, task: TaskType = 'CAUSA
     defaultTargets: family.defaultTargets,
     modelType: config.modelType,
     numBlocks: config.numBlocks,
+    encoder: stackNamed(config, 'encoder')?.blocks,
+    decoder: stackNamed(config, 'decoder')?.blocks,
+    submodules: (task as string) === 'SEQ_2_SEQ_LM' ? 2 : 1,
     hiddenSize: config.hiddenSize,
     blockWidth: config.hiddenSize,
     vocabSize: config.vocabSize,

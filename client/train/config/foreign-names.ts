@@ -409,7 +409,7 @@ const adapterFields: Readonly<Record<string, NameReader>> = {
   monteclora_config: refused('MonteCLoRA is not implemented'),
   num_attention_heads: noEffect('it is read from the model'),
   num_layers: noEffect('it is read from the model'),
-  num_transformer_submodules: refused('encoder-decoder models are not implemented', 1),
+  num_transformer_submodules: noEffect('it follows from the task'),
   peft_version: noEffect('the adapter is saved in the format of PEFT 0.21'),
   qalora_group_size: refused('QALoRA is not implemented', 16),
   r: refused('r is a field of LORA; ADALORA has init_r and target_r', 8),

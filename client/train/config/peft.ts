@@ -55,6 +55,7 @@ const meanings: Readonly<Record<string, string>> = {
   oft_block_size: 'size of the blocks that turn the input, instead of r; default: 32',
   orth_reg_weight: 'weight of the orthogonality penalty',
   prefix_projection: 'compute the prefix by a trained projection',
+  prefix_stack: 'stack of an encoder-decoder model that gets the prefix; default: the decoder, as PEFT',
   projection_prng_key: 'seed of the projections that all modules share',
   prompt_tuning_init: 'where trained tokens start from',
   prompt_tuning_init_text: 'text to start from, with prompt_tuning_init TEXT; default: none',

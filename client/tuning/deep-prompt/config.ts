@@ -5,6 +5,7 @@ import { type FieldTable, promptFields } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
 import { parseBySchema } from '../parse.ts'
 import { targetFields } from '../targets.ts'
+import { layersOf } from '../virtual-tokens.ts'
 
 export const deepPromptSchema = z.strictObject({
   peftType: z.literal('DEEP_PROMPT_TUNING'),
@@ -37,14 +38,14 @@ export const deepPromptFields = {
 /** The fields of adapter_config.json. */
 export function writeDeepPromptConfig(
   settings: DeepPromptSettings,
-  target: Pick<TuningTarget, 'hiddenSize' | 'numBlocks' | 'numHeads'>
+  target: Pick<TuningTarget, 'hiddenSize' | 'numBlocks' | 'numHeads' | 'encoder' | 'decoder' | 'submodules'>
 ): Record<string, unknown> {
   return {
     init_weights: settings.initWeights ?? null,
     modules_to_save: settings.modulesToSave ?? null,
     num_attention_heads: target.numHeads,
-    num_layers: target.numBlocks,
-    num_transformer_submodules: 1,
+    num_layers: layersOf(target),
+    num_transformer_submodules: target.submodules ?? 1,
     num_virtual_tokens: settings.numVirtualTokens,
     peft_type: 'DEEP_PROMPT_TUNING',
     token_dim: target.hiddenSize

@@ -8,6 +8,7 @@ import { portName } from '../../../model/layers/ports.ts'
 import { addGradient, parameter } from '../../local/parameter.ts'
 import { normalValues } from '../encoder.ts'
 import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'
+import { layersOf, promptedBlocks } from '../virtual-tokens.ts'
 import { type DeepPromptSettings, writeDeepPromptConfig } from './config.ts'
 
 /**
@@ -20,7 +21,9 @@ export function createDeepPrompt(
   { seed, initialize }: CreateOptions
 ): TuningMethod<DeepPromptSettings> {
   const { numVirtualTokens: tokens, initWeights } = settings
-  const { numBlocks, hiddenSize, blockWidth: width = hiddenSize } = target
+  const { hiddenSize, blockWidth: width = hiddenSize } = target
+  const { first } = promptedBlocks(target)
+  const numBlocks = layersOf(target)
   const random = (stream: number, size: number) =>
     initialize ? normalValues(size, createRandom(seed, stream)) : undefined
   const row = numBlocks * width
@@ -30,7 +33,7 @@ export function createDeepPrompt(
     [tokens, row],
     initWeights === 'zero' ? undefined : random(1, tokens * row)
   )
-  const blocks = Array.from({ length: numBlocks }, (_, block) => ({ block, port: portName.prompt(block) }))
+  const blocks = Array.from({ length: numBlocks }, (_, block) => ({ block, port: portName.prompt(first + block) }))
 
   return {
     config: settings,
@@ -48,7 +51,7 @@ export function createDeepPrompt(
     },
     promptEmbeddings: () => tensor('float32', prompt.shape, prompt.data),
     accumulatePorts(gradients) {
-      if (!deep.requiresGrad || !(portName.prompt(0) in gradients)) return
+      if (!deep.requiresGrad || !(blocks[0]!.port in gradients)) return
       const joined = new Float32Array(deep.data.length)
       for (const { block, port } of blocks) {
         writeColumns({ shape: deep.shape, data: joined }, block * width, gradients[port]!.data as Float32Array, width)

@@ -5,6 +5,7 @@ import { type FieldTable, promptFields } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
 import { parseBySchema } from '../parse.ts'
 import { targetFields } from '../targets.ts'
+import { layersOf } from '../virtual-tokens.ts'
 
 export const pTuningSchema = z.strictObject({
   peftType: z.literal('P_TUNING'),
@@ -44,7 +45,7 @@ export const pTuningFields = {
 /** The fields of adapter_config.json. */
 export function writePTuningConfig(
   settings: PTuningSettings,
-  target: Pick<TuningTarget, 'hiddenSize' | 'numBlocks' | 'numHeads'>
+  target: Pick<TuningTarget, 'hiddenSize' | 'numBlocks' | 'numHeads' | 'encoder' | 'decoder' | 'submodules'>
 ): Record<string, unknown> {
   return {
     encoder_dropout: settings.encoderDropout,
@@ -53,8 +54,8 @@ export function writePTuningConfig(
     encoder_reparameterization_type: settings.encoderReparameterizationType,
     modules_to_save: settings.modulesToSave ?? null,
     num_attention_heads: target.numHeads,
-    num_layers: target.numBlocks,
-    num_transformer_submodules: 1,
+    num_layers: layersOf(target),
+    num_transformer_submodules: target.submodules ?? 1,
     num_virtual_tokens: settings.numVirtualTokens,
     peft_type: 'P_TUNING',
     token_dim: target.hiddenSize

@@ -2,8 +2,9 @@
 // and no optimizer.
 import { type Float32Tensor, tensor } from '../../../common/tensor.ts'
 import { addGradient, parameter } from '../../local/parameter.ts'
-import { Encoder, encodedBy } from '../encoder.ts'
+import { Encoder, encodedBy, type PassOver } from '../encoder.ts'
 import type { CreateOptions, TuningMethod, TuningTarget } from '../method.ts'
+import { keptTokens } from '../virtual-tokens.ts'
 import { type PTuningSettings, writePTuningConfig } from './config.ts'
 import {
   type PromptEncoderSizes,
@@ -13,15 +14,39 @@ import {
 } from './prompt-encoder.ts'
 
 /** The vectors before every row; the gradients of the rows of a batch add up, unless each row has vectors of its own. */
-function passOver(values: Float32Tensor, accumulate: (gradient: Float32Tensor) => void) {
-  return {
-    ports: () => ({}),
-    promptEmbeddings: () => values,
-    accumulatePorts() {},
-    accumulatePrompt({ data }: Float32Tensor) {
-      const size = values.data.length
-      for (let row = 0; row < data.length; row += size) {
-        accumulate({ dtype: 'float32', shape: values.shape, data: data.subarray(row, row + size) })
+function passOver(used: number): PassOver {
+  return (values, accumulate) => {
+    const rows = values.shape.at(-2)!
+    if (used === rows) {
+      return {
+        ports: () => ({}),
+        promptEmbeddings: () => values,
+        accumulatePorts() {},
+        accumulatePrompt({ data }) {
+          const size = values.data.length
+          for (let row = 0; row < data.length; row += size) {
+            accumulate({ dtype: 'float32', shape: values.shape, data: data.subarray(row, row + size) })
+          }
+        }
+      }
+    }
+    // of vectors for encoder and decoder the encoder's; each of the batch has its own where dropout makes them differ
+    const width = values.shape.at(-1)!
+    const [own, size] = [used * width, rows * width]
+    const sets = values.data.length / size
+    const kept = new Float32Array(sets * own)
+    for (let set = 0; set < sets; set++) kept.set(values.data.subarray(set * size, set * size + own), set * own)
+    return {
+      ports: () => ({}),
+      promptEmbeddings: () => tensor('float32', values.shape.with(-2, used), kept),
+      accumulatePorts() {},
+      accumulatePrompt({ data }) {
+        const sum = new Float32Array(values.data.length)
+        for (let row = 0; row * own < data.length; row++) {
+          const at = (row % sets) * size
+          for (let index = 0; index < own; index++) sum[at + index]! += data[row * own + index]!
+        }
+        accumulate(tensor('float32', values.shape, sum))
       }
     }
   }
@@ -34,12 +59,14 @@ export function createPTuning(
   { seed, initialize }: CreateOptions
 ): TuningMethod<PTuningSettings> {
   const { hiddenSize } = target
-  const tokens = settings.numVirtualTokens
+  const { numVirtualTokens } = settings
+  const tokens = keptTokens(numVirtualTokens, target)
+  const over = passOver(numVirtualTokens)
   const common = {
     config: settings,
     dropout: 0,
     modulesToSave: settings.modulesToSave,
-    virtualTokens: tokens,
+    virtualTokens: numVirtualTokens,
     describe: () => writePTuningConfig(settings, target)
   }
   if (!initialize) {
@@ -47,7 +74,7 @@ export function createPTuning(
     const accumulate = ({ data }: Float32Tensor): void => {
       if (prompt.requiresGrad) addGradient(prompt, data)
     }
-    return { ...common, parameters: [prompt], ...passOver(tensor('float32', prompt.shape, prompt.data), accumulate) }
+    return { ...common, parameters: [prompt], ...over(tensor('float32', prompt.shape, prompt.data), accumulate) }
   }
   const sizes: PromptEncoderSizes = {
     kind: settings.encoderReparameterizationType,
@@ -59,5 +86,5 @@ export function createPTuning(
   }
   const parameters = promptEncoderParameters(sizes, seed)
   const encoder = new Encoder(promptEncoderGraph(sizes), parameters)
-  return { ...common, parameters, ...encodedBy(encoder, passOver, pass => promptEncoderMasks(sizes, pass)) }
+  return { ...common, parameters, ...encodedBy(encoder, over, pass => promptEncoderMasks(sizes, pass)) }
 }

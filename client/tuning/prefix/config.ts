@@ -16,6 +16,11 @@ export const prefixSchema = z.strictObject({
   prefixProjection: z.boolean().default(false),
   /** between the two Linear; default: the size of a block's keys */
   encoderHiddenSize: z.int().min(1).optional(),
+  /**
+   * of encoder-decoder models, the stack that gets keys and values: the decoder, as in PEFT, where decoder block i takes those of number
+   * 2i, counted around; or the encoder, or both, each block its own, which PEFT does not read
+   */
+  prefixStack: z.enum(['decoder', 'encoder', 'both']).optional(),
   /** 'zero': keys and values begin at zero; default: at random */
   initWeights: z.literal('zero').optional()
 })
@@ -38,13 +43,16 @@ export const prefixFields = {
   init_weights: 'read',
   num_attention_heads: 'model',
   num_layers: 'model',
-  prefix_projection: 'read'
+  prefix_projection: 'read',
+  // ours
+  prefix_stack: 'read'
 } as const satisfies FieldTable
 
 /** The fields of adapter_config.json. PEFT counts heads and sizes of keys and values, not of queries. */
 export function writePrefixTuningConfig(
   settings: PrefixTuningSettings,
-  { numBlocks }: Pick<TuningTarget, 'numBlocks'>,
+  target: Pick<TuningTarget, 'submodules'>,
+  layers: number,
   { heads: own, headDim, cachedHeads: heads = own }: NonNullable<TuningTarget['keyValue']>
 ): Record<string, unknown> {
   return {
@@ -52,11 +60,12 @@ export function writePrefixTuningConfig(
     init_weights: settings.initWeights ?? null,
     modules_to_save: settings.modulesToSave ?? null,
     num_attention_heads: heads,
-    num_layers: numBlocks,
-    num_transformer_submodules: 1,
+    num_layers: layers,
+    num_transformer_submodules: target.submodules ?? 1,
     num_virtual_tokens: settings.numVirtualTokens,
     peft_type: 'PREFIX_TUNING',
     prefix_projection: settings.prefixProjection,
+    ...(settings.prefixStack !== undefined && { prefix_stack: settings.prefixStack }),
     token_dim: heads * headDim
   }
 }
@@ -68,6 +77,7 @@ export function readPrefixTuningConfig(fields: Readonly<Record<string, unknown>>
     numVirtualTokens: fields.num_virtual_tokens,
     ...(isInactive(fields.modules_to_save) ? {} : { modulesToSave: fields.modules_to_save }),
     prefixProjection: fields.prefix_projection ?? undefined,
+    prefixStack: fields.prefix_stack ?? undefined,
     encoderHiddenSize: fields.encoder_hidden_size ?? undefined,
     initWeights: fields.init_weights ?? undefined
   }

@@ -3,7 +3,8 @@
 
 import { SwarmError } from '../../../common/errors.ts'
 import { createRandom } from '../../../common/random.ts'
-import { sliceColumns, writeColumns } from '../../../common/rows.ts'
+import { rangeLength } from '../../../common/range.ts'
+import { sliceColumns } from '../../../common/rows.ts'
 import { type Float32Tensor, type Tensor, tensor } from '../../../common/tensor.ts'
 import { addGradient, parameter } from '../../local/parameter.ts'
 import { Encoder, encodedBy, normalValues } from '../encoder.ts'
@@ -11,21 +12,58 @@ import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../
 import { type PrefixTuningSettings, writePrefixTuningConfig } from './config.ts'
 import { projectionGraph, projectionParameters } from './projection.ts'
 
-/** Where keys and values lie in a row of `prompt_embeddings`: key and value of block 0, of block 1, … */
+/** Where keys and values lie in a row of `prompt_embeddings`: key and value of place 0, of place 1, … */
 interface Layout {
   readonly tokens: number
-  readonly numBlocks: number
+  /** keys and values in a row */
+  readonly places: number
+  /** the place of each block that has a prefix; several may have one */
+  readonly blocks: readonly (readonly [block: number, place: number])[]
   readonly heads: number
   readonly headDim: number
 }
 
 /** Calls back with every port and where in a row of the vectors its part begins. */
-function eachPort({ numBlocks, heads, headDim }: Layout, visit: (name: string, start: number) => void): void {
-  for (let block = 0; block < numBlocks; block++) {
+function eachPort({ blocks, heads, headDim }: Layout, visit: (name: string, start: number) => void): void {
+  for (const [block, place] of blocks) {
     for (const [index, part] of (['key', 'value'] as const).entries()) {
-      visit(`blocks.${block}.prefix.${part}`, (2 * block + index) * heads * headDim)
+      visit(`blocks.${block}.prefix.${part}`, (2 * place + index) * heads * headDim)
     }
   }
+}
+
+/**
+ * Which blocks have a prefix, and at which place. PEFT cuts what it keeps for both submodules of an encoder-decoder model into four parts a
+ * block and uses the first two: block i of the decoder has place 2i, counted around (peft/peft_model.py, get_prompt). Throws
+ * INVALID_ARGUMENT for a stack that the model lacks, UNSUPPORTED for what PEFT has no keys and values for.
+ */
+function placesOf(
+  { prefixStack }: Pick<PrefixTuningSettings, 'prefixStack'>,
+  target: TuningTarget
+): Pick<Layout, 'places' | 'blocks'> {
+  const { numBlocks, encoder, decoder } = target
+  const whole = { first: 0, end: numBlocks }
+  const isBoth = encoder !== undefined && decoder !== undefined
+  if (!isBoth && prefixStack !== undefined) {
+    throw new SwarmError('INVALID_ARGUMENT', 'prefixStack: expected none for a model of one stack')
+  }
+  const ranges = !isBoth
+    ? [encoder ?? decoder ?? whole]
+    : prefixStack === 'both'
+      ? [encoder, decoder]
+      : [prefixStack === 'encoder' ? encoder : decoder]
+  const blocks = ranges.flatMap(({ first, end }) => Array.from({ length: end - first }, (_, index) => first + index))
+  if (!isBoth || prefixStack === 'encoder' || prefixStack === 'both') {
+    return { places: blocks.length, blocks: blocks.map((block, place) => [block, place]) }
+  }
+  const places = rangeLength(encoder)
+  if (blocks.length > places) {
+    throw new SwarmError(
+      'UNSUPPORTED',
+      `prefix tuning: PEFT keeps ${places} keys and values, as many as the encoder has blocks, for the decoder's ${blocks.length} (set prefixStack to 'both')`
+    )
+  }
+  return { places, blocks: blocks.map((block, index) => [block, (2 * index) % places]) }
 }
 
 /** `[tokens, blocks * 2 * heads * headDim]` to a tensor `[tokens, heads, headDim]` for each port */
@@ -39,17 +77,24 @@ function split(vectors: Float32Tensor, layout: Layout): PortTensors {
   return ports
 }
 
+/** Adds rows of `size` numbers to as many columns of a matrix. */
+function addColumns({ shape, data }: Float32Tensor, start: number, values: Float32Array, size: number): void {
+  const width = shape[1]!
+  for (const [index, value] of values.entries())
+    data[Math.floor(index / size) * width + start + (index % size)]! += value
+}
+
 /** The gradients of ports, combined like the vectors; null if there are none */
 function join(gradients: Readonly<Record<string, Tensor>>, layout: Layout): Float32Tensor | null {
-  const { tokens, numBlocks, heads, headDim } = layout
+  const { tokens, places, heads, headDim } = layout
   const size = heads * headDim
-  const joined = tensor('float32', [tokens, numBlocks * 2 * size])
+  const joined = tensor('float32', [tokens, places * 2 * size])
   let found = false
   eachPort(layout, (name, start) => {
     const gradient = gradients[name]
     if (gradient === undefined) return
     found = true
-    writeColumns(joined, start, gradient.data as Float32Array, size)
+    addColumns(joined, start, gradient.data as Float32Array, size)
   })
   return found ? joined : null
 }
@@ -115,12 +160,13 @@ export function createPrefix(
   const { keyValue } = target
   if (keyValue === undefined) throw new SwarmError('INTERNAL', 'prefix tuning: the size of keys and values is unknown')
   const { numVirtualTokens: tokens, prefixProjection, encoderHiddenSize, initWeights } = settings
-  const { numBlocks } = target
+  const { places, blocks } = placesOf(settings, target)
+  const isInDecoder = settings.prefixStack !== 'encoder'
   const { heads, headDim, cachedHeads = heads } = keyValue
-  const layout = { tokens, numBlocks, heads, headDim }
+  const layout = { tokens, places, blocks, heads, headDim }
   const repeats = cachedHeads / heads
   const width = heads * headDim
-  const outputs = numBlocks * 2 * width
+  const outputs = places * 2 * width
   const passOver = (values: Float32Tensor, accumulate: (gradient: Float32Tensor) => void) => ({
     ports: () => split(values, layout),
     promptEmbeddings: () => null,
@@ -135,8 +181,8 @@ export function createPrefix(
     dropout: 0,
     modulesToSave: settings.modulesToSave,
     virtualTokens: 0,
-    prefixTokens: tokens,
-    describe: () => writePrefixTuningConfig(settings, target, keyValue),
+    prefixTokens: isInDecoder ? tokens : 0,
+    describe: () => writePrefixTuningConfig(settings, target, places, keyValue),
     fromSaved: (tensors: Readonly<Record<string, Tensor>>, path: string) =>
       repeats === 1 ? tensors : mergeHeads(tensors, { repeats, headDim, outputs }, path)
   }

@@ -6,6 +6,7 @@ import { type FieldTable, promptFields } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
 import { parseBySchema } from '../parse.ts'
 import { targetFields } from '../targets.ts'
+import { layersOf } from '../virtual-tokens.ts'
 
 export const promptSchema = z.strictObject({
   peftType: z.literal('PROMPT_TUNING'),
@@ -48,14 +49,14 @@ export const promptTuningFields = {
 /** The fields of adapter_config.json. PEFT insists on a tokenizer beside a text: the base model's. */
 export function writePromptTuningConfig(
   settings: PromptTuningSettings,
-  target: Pick<TuningTarget, 'hiddenSize' | 'numBlocks' | 'numHeads'>,
+  target: Pick<TuningTarget, 'hiddenSize' | 'numBlocks' | 'numHeads' | 'encoder' | 'decoder' | 'submodules'>,
   baseModel: string
 ): Record<string, unknown> {
   return {
     modules_to_save: settings.modulesToSave ?? null,
     num_attention_heads: target.numHeads,
-    num_layers: target.numBlocks,
-    num_transformer_submodules: 1,
+    num_layers: layersOf(target),
+    num_transformer_submodules: target.submodules ?? 1,
     num_virtual_tokens: settings.numVirtualTokens,
     peft_type: 'PROMPT_TUNING',
     prompt_tuning_init: settings.promptTuningInit,

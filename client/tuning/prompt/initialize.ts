@@ -3,11 +3,14 @@ import { SwarmError } from '../../../common/errors.ts'
 import { createRandom } from '../../../common/random.ts'
 import type { DataOf } from '../../../common/tensor.ts'
 import type { CreateOptions, TuningTarget } from '../method.ts'
+import { keptTokens } from '../virtual-tokens.ts'
 import type { PromptTuningSettings } from './config.ts'
 
 /** The text's tokens, repeated or cut to the number of virtual tokens. */
-function textIds(settings: PromptTuningSettings, { tokenizer }: TuningTarget): number[] {
-  const { numVirtualTokens: count, promptTuningInitText: text = '' } = settings
+function textIds(settings: PromptTuningSettings, target: TuningTarget): number[] {
+  const { tokenizer } = target
+  const { numVirtualTokens, promptTuningInitText: text = '' } = settings
+  const count = keptTokens(numVirtualTokens, target)
   if (tokenizer === undefined) {
     throw new SwarmError('INVALID_ARGUMENT', "promptTuningInit 'TEXT' needs a tokenizer, and the model has none")
   }
@@ -16,13 +19,14 @@ function textIds(settings: PromptTuningSettings, { tokenizer }: TuningTarget): n
   return Array.from({ length: count }, (_, index) => ids[index % ids.length]!)
 }
 
-/** `[numVirtualTokens, hidden]`, row-major. */
+/** `[numVirtualTokens, hidden]`, of SEQ_2_SEQ_LM twice as many rows, row-major. */
 export async function initializePrompt(
   settings: PromptTuningSettings,
   target: TuningTarget,
   { seed, signal }: CreateOptions
 ): Promise<DataOf<'float32'>> {
-  const { numVirtualTokens: count, promptTuningInit: kind } = settings
+  const { numVirtualTokens, promptTuningInit: kind } = settings
+  const count = keptTokens(numVirtualTokens, target)
   const random = createRandom(seed)
   if (kind === 'RANDOM') return Float32Array.from({ length: count * target.hiddenSize }, () => random.normal())
   const ids =
