@@ -43,7 +43,8 @@ export {
   type TokenLogprobs
 } from './generate/index.ts'
 export type { JoinOptions } from './join.ts'
-export type { Ids } from './local/inputs.ts'
+export type { Ids, Numbers } from './local/inputs.ts'
+export type { ProblemType } from './local/labels.ts'
 export { addGradient, clearGradients, type Parameter, parameter } from './local/parameter.ts'
 export type { PassOptions } from './models/base-model.ts'
 export { AutoDistributedModelForCausalLM, DistributedModelForCausalLM, PeftModelForCausalLM } from './models/causal.ts'
@@ -66,8 +67,7 @@ export {
   PeftModelForTokenClassification,
   type TokenClassifierOptions
 } from './models/classification.ts'
-export type { ClassificationOutput } from './models/classification-model.ts'
-export type { ClassificationInput } from './models/classification-pass.ts'
+export type { ClassificationInput, ClassificationOutput } from './models/classification-model.ts'
 export { type LocalDraft, type LocalDraftOptions, openLocalDraft } from './models/draft-model.ts'
 export type { FeatureGradients, FeatureInput, FeatureOptions, FeatureOutput } from './models/feature-model.ts'
 export type { PoolingKind } from './models/feature-pass.ts'

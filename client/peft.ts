@@ -94,7 +94,7 @@ export async function getPeftModel<Head extends TaskHead<Head>, Tuned extends { 
 ): Promise<Tuned> {
   checkOptions('getPeftModel', options, { seed: true, signal: true })
   const method = await createTuning(config, targetOf(base.parts, base.task), options)
-  const model = adapted(base, method, base.parts.head.copy(chosenBy(method)), options)
+  const model = adapted(base, method, base.parts.head.copy({ ...chosenBy(method), head: 'fresh' }), options)
   model.train()
   return model
 }
@@ -113,11 +113,12 @@ export const PeftModel = {
     checkOptions('PeftModel.fromPretrained', options, { isTrainable: true, seed: true, signal: true })
     const { parts, task } = base
     let head = parts.head
-    const modulesOf = (method: TuningMethod) => {
-      head = parts.head.copy(chosenBy(method))
+    const modulesOf = (method: TuningMethod, headModules: readonly string[]) => {
+      head = parts.head.copy({ ...chosenBy(method), head: headModules })
       return head.parameters
     }
-    const method = await loadAdapter(directory, targetOf(parts, task), { ...options, task, modulesOf })
+    const isOfHead = (name: string) => parts.head.hasModule?.(name) ?? false
+    const method = await loadAdapter(directory, targetOf(parts, task), { ...options, task, modulesOf, isOfHead })
     return adapted(base, method, head, options)
   }
 }

@@ -100,33 +100,30 @@ export interface LossOptions extends ClientOptions {
   readonly labelSmoothing?: number
 }
 
-/** The linear layer of a classification, over the states after the last norm. Its tensors are inputs of these names. */
-export interface ClassifierGraphOptions {
-  /** [numLabels, width] */
-  readonly weight: string
-  /** [numLabels] */
-  readonly bias?: string
-  readonly numLabels: number
-  /** adds an input `dropout` [batch, seq, width] that the states are multiplied with */
-  readonly dropout?: boolean
-  /** adds an input `labels` int64 [batch, seq] and an output `loss`, the mean cross entropy over labels != -100 */
-  readonly loss?: boolean
-  /** of the loss; default 0 */
-  readonly labelSmoothing?: number
-}
-
-/** The head of Hugging Face's ForTokenClassification class of a family. */
-export interface TokenHead {
-  /** what its tensors are called: `score.weight`, `score.bias` */
-  readonly name: string
-  /** fields of config.json with the probability of the dropout before it; the first that is there counts */
-  readonly dropoutFields: readonly string[]
-  /** where none is there */
-  readonly dropout: number
-}
-
 /** Tasks whose heads differ by family. */
 export type HeadTask = 'SEQ_CLS' | 'TOKEN_CLS' | 'QUESTION_ANS' | 'MASKED_LM'
+
+/**
+ * What a head's loss compares logits [batch, positions, classes] with:
+ * `classes`: `labels` int64 [batch, positions], mean cross entropy over those that are not -100;
+ * `flags`: `targets` float32 like the logits, mean binary cross entropy of their sigmoids;
+ * `numbers`: `targets` float32 like the logits, mean squared distance;
+ * `spans`: `labels` int64 [batch, 2], the positions of a first and a last token, mean of the two cross entropies over the positions,
+ * each over the labels that are not -100.
+ */
+export type HeadLossKind = 'classes' | 'flags' | 'numbers' | 'spans'
+
+export interface TaskGraphOptions {
+  readonly task: HeadTask
+  /** classes of the task: labels; 2 for QUESTION_ANS; the vocabulary for MASKED_LM */
+  readonly classes: number
+  /** adds inputs `dropout`, `dropout.1`, … that states are multiplied with, one for each place of the head where transformers drops */
+  readonly dropout?: boolean
+  /** adds an input `labels` or `targets` and an output `loss` */
+  readonly loss?: HeadLossKind
+  /** of a loss over classes; default 0 */
+  readonly labelSmoothing?: number
+}
 
 /** Which state of a sequence a head takes: every one, the first token's, the last token's, that of the last end token, or the mean over all tokens. */
 export type HeadPosition = 'every' | 'first' | 'last' | 'end' | 'mean'
@@ -248,9 +245,6 @@ export interface Family {
   features(config: ModelConfig, options?: ClientOptions): Graph
   /** numbers of such a state: of a hidden state, in most families */
   featureWidth(config: ModelConfig): number
-  /** hidden [batch, seq, hidden] -> logits [batch, seq, numLabels]; every tensor an input, so that gradients can be wanted */
-  classifier(config: ModelConfig, options: ClassifierGraphOptions): Graph
-  readonly tokenHead: TokenHead
   positionRule(config: ModelConfig): PositionRule
   /** number of token types that `embed` and `enter` know by an input `types`; 0 where they take none */
   tokenTypes(config: ModelConfig): number
@@ -258,6 +252,14 @@ export interface Family {
   pooler(config: ModelConfig): HeadDescription | null
   /** the head of a task, as transformers has it for this family; null where it has no class for the task */
   taskHead(config: ModelConfig, task: HeadTask): HeadDescription | null
+  /**
+   * hidden [batch, seq, hidden] -> logits [batch, positions, classes]; every tensor an input, so that gradients can be wanted. Where the head
+   * takes one state of a sequence, `hidden` is [batch, 1, hidden]; where it takes their mean, an input `share` [batch, 1, seq] says what
+   * each counts. Throws INTERNAL where there is no head for the task.
+   */
+  taskGraph(config: ModelConfig, options: TaskGraphOptions): Graph
+  /** path of a module or tensor in transformers' class for a task: a base model lacks its own name, some classes call it otherwise */
+  pathIn(config: ModelConfig, task: string, path: string): string
   /**
    * cos and sin of every angle, [positions, rotated / 2]; empty where nothing is rotated. `length` is that of the whole sequence: angles
    * that depend on it (dynamic scaling) are, without it, those of a sequence that ends with the position.

@@ -19,7 +19,7 @@ import {
 import { namedLabels } from '../../client/local/labels.ts'
 import { dependsOnLength } from '../../client/optim/index.ts'
 import { probeRunFolder } from '../../client/train/index.ts'
-import { classifierModules } from '../../client/tuning/index.ts'
+import { taskModules } from '../../client/tuning/index.ts'
 import { plural } from '../../common/plural.ts'
 import { withResource } from '../../common/resource.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
@@ -168,7 +168,7 @@ async function openSource({ model, from_peers }: TrainConfig, options: Pretraine
     signal,
     hub: { ...options.hub, onProgress }
   })
-  const hasHead = classifierModules.some(name => tensors.has(`${name}.weight`))
+  const hasHead = taskModules('SEQ_CLS').some(name => tensors.has(`${name}.weight`))
   const labels = hasHead ? namedLabels(config.raw) : undefined
   return { config, tokenizer: await loadTokenizer(path, { signal }), identity, labels }
 }

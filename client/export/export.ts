@@ -9,22 +9,24 @@ import { copyCompanions, copyConfig } from '../../model/checkpoint/companion-fil
 import { readTensorIndex } from '../../model/checkpoint/formats.ts'
 import type { ReadTensorOptions } from '../../model/checkpoint/read-tensor.ts'
 import { makeEmptyFolder, type WrittenTensors, writeTensors } from '../../model/checkpoint/write-checkpoint.ts'
-import { setField, withClasses, withDtype } from '../../model/config/config-text.ts'
+import { setField, withClass, withClasses, withDtype } from '../../model/config/config-text.ts'
+import type { ExpectedTensor } from '../../model/family.ts'
 import { isWeightDtype, type WeightDType } from '../../model/formats/convert.ts'
 import type { TensorSource } from '../../model/formats/safetensors/file.ts'
 import type { TensorInfo } from '../../model/formats/tensor-info.ts'
 import { isJsonObject, type JsonObject } from '../../model/json.ts'
 import { encodePieces } from '../../proto/codec.ts'
-import { parameter } from '../local/parameter.ts'
+import { isModuleOf } from '../heads/modules-to-save.ts'
+import { type Parameter, parameter } from '../local/parameter.ts'
 import { chosenBy } from '../peft.ts'
 import { adapterConfigPath, adapterTensorsPath } from '../tuning/adapter-file.ts'
 import {
   type AdapterInfo,
-  classifierModules,
   loadAdapter,
   readAdapterInfo,
   type TaskType,
-  type TuningMethod
+  type TuningMethod,
+  taskModules
 } from '../tuning/index.ts'
 import { checkpointTarget } from '../tuning/target.ts'
 import { type MergePlan, planMerge } from './merge.ts'
@@ -90,7 +92,7 @@ async function storedNames(
 }
 
 /** The tensors of an exported model: those of the checkpoint, and those that take the place of others or are new. */
-interface WrittenParts {
+interface WrittenParts extends Required<Pick<Additions, 'rename'>> {
   readonly kept: readonly TensorInfo[]
   readonly added: readonly AddedTensor[]
 }
@@ -99,10 +101,11 @@ interface WrittenParts {
 async function sourcesOf(
   checkpoint: Checkpoint,
   plan: MergePlan,
-  { kept, added: others }: WrittenParts,
+  { kept, added: others, rename }: WrittenParts,
   { dtype, onTensor, onBytes, signal }: ExportOptions & ReadTensorOptions
 ): Promise<TensorSource[]> {
-  const nameOf = await storedNames(checkpoint, signal)
+  const stored = await storedNames(checkpoint, signal)
+  const nameOf = (info: TensorInfo): string => rename(stored(info))
   const total = checkpoint.tensors.size
   let done = 0
   /** How a tensor that is changed, or was never there, is stored. */
@@ -151,6 +154,8 @@ interface Additions {
   readonly added: readonly AddedTensor[]
   /** of the text of config.json */
   readonly editConfig: (text: string) => string
+  /** what a tensor is called in the files; default: as in those of the checkpoint */
+  readonly rename?: (name: string) => string
 }
 
 /**
@@ -162,7 +167,7 @@ export async function writeMerged(
   plan: MergePlan,
   output: string,
   options: ExportOptions = {},
-  { added, editConfig }: Additions = { added: [], editConfig: text => text }
+  { added, editConfig, rename = name => name }: Additions = { added: [], editConfig: text => text }
 ): Promise<Exported> {
   const { shardBytes = 5 * GiB, dtype, onProgress, signal } = options
   await makeEmptyFolder(output)
@@ -171,7 +176,7 @@ export async function writeMerged(
   const total = kept.reduce((sum, { length }) => sum + length, 0)
   const about = { stage: 'export', name: checkpoint.name, unit: 'bytes', total } as const
   const written = await runStage(onProgress, about, async ({ add: onBytes }) => {
-    const sources = await sourcesOf(checkpoint, plan, { kept, added }, { ...options, onBytes })
+    const sources = await sourcesOf(checkpoint, plan, { kept, added, rename }, { ...options, onBytes })
     return await writeTensors(output, sources, { shardBytes, signal })
   })
   await copyCompanions(checkpoint.folder, output, { signal })
@@ -185,13 +190,23 @@ export async function writeMerged(
 /** Ends of the names of transformers' classes. */
 const classEndings: Partial<Record<TaskType, string>> = {
   SEQ_CLS: 'ForSequenceClassification',
-  TOKEN_CLS: 'ForTokenClassification'
+  TOKEN_CLS: 'ForTokenClassification',
+  QUESTION_ANS: 'ForQuestionAnswering'
 }
 
 /** What config.json says of the head that an adapter of a classification brings. */
-function withHead({ task, labels, numLabels }: AdapterInfo, text: string): string {
+function withHead({ task, labels, numLabels, problemType }: AdapterInfo, text: string): string {
   const ending = classEndings[task]
-  return ending === undefined ? text : withClasses(text, ending, labels ?? numLabels ?? 0)
+  if (ending === undefined) return text
+  if (task === 'QUESTION_ANS') return withClass(text, ending)
+  const named = withClasses(text, ending, labels ?? numLabels ?? 0)
+  return problemType === null ? named : setField(named, 'problem_type', problemType)
+}
+
+/** The tensors of a task's head as the family's class has them, for as many classes as the adapter has. */
+function headTensors({ family, config }: Checkpoint, { task, numLabels }: AdapterInfo): readonly ExpectedTensor[] {
+  if (task !== 'SEQ_CLS' && task !== 'TOKEN_CLS' && task !== 'QUESTION_ANS') return []
+  return family.taskHead(config, task)?.tensors(config, task === 'QUESTION_ANS' ? 2 : (numLabels ?? 0)) ?? []
 }
 
 /**
@@ -215,16 +230,21 @@ export async function exportMerged(
   const { signal } = options
   const info = await readAdapterInfo(adapter, { signal })
   const { task, peftType } = info
-  const head = info.head.map(({ name, shape }) => parameter(name, shape))
   const target = checkpointTarget(checkpoint, task)
   let own: ModulesReplacement | undefined
-  const modulesOf = (method: TuningMethod) => {
+  let head: readonly Parameter[] = []
+  const isOfHead = (name: string): boolean =>
+    taskModules(task).includes(name) || headTensors(checkpoint, info).some(tensor => isModuleOf(tensor.name, name))
+  const modulesOf = (method: TuningMethod, headModules: readonly string[]) => {
     const { modules, biases, tied } = chosenBy(method)
-    const chosen = { modules: modules.filter(name => !classifierModules.includes(name)), biases, tied }
+    const chosen = { modules: modules.filter(name => !isOfHead(name)), biases, tied }
+    head = headTensors(checkpoint, info)
+      .filter(({ name }) => [...taskModules(task), ...headModules].some(module => isModuleOf(name, module)))
+      .map(({ name, shape }) => parameter(name, shape))
     own = replaceModulesToSave(checkpoint, chosen, task, name => readTensor(checkpoint, name, { signal }))
     return [...head, ...own.parameters]
   }
-  const method = await loadAdapter(adapter, target, { task, modulesOf, signal })
+  const method = await loadAdapter(adapter, target, { task, modulesOf, isOfHead, signal })
   const mark = await markMerged(checkpoint, adapter, { signal })
   const plan = new Map([...planMerge(method, checkpoint, `${adapter}: ${peftType}`), ...own!.plan])
   const added = head.map(({ name, shape, data }) => ({
@@ -234,7 +254,9 @@ export async function exportMerged(
   }))
   return await writeMerged(checkpoint, plan, output, options, {
     added: [...added, ...own!.added],
-    editConfig: text => mark(own!.editConfig(withHead(info, text)))
+    editConfig: text => mark(own!.editConfig(withHead(info, text))),
+    // transformers reads a base model for these classes under its name in them
+    rename: name => (task === 'QUESTION_ANS' ? checkpoint.family.pathIn(checkpoint.config, task, name) : name)
   })
 }
 

@@ -5,7 +5,7 @@ import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { sharedTensor } from '../../runtime/session.ts'
 import { ChangedWeight, type WeightSource } from '../local/changed-weight.ts'
 import { type Parameter, parameter } from '../local/parameter.ts'
-import { modulePath, type TaskType } from '../tuning/index.ts'
+import type { TaskType } from '../tuning/index.ts'
 
 /** What transformers calls the module of the scores, whatever the checkpoint calls it. */
 const headModule = 'lm_head'
@@ -22,6 +22,19 @@ export interface ModulesToSave {
   readonly tied?: boolean
   /** weights that the adapter changes and does not train whole, by the names of their tensors in the checkpoint; default none */
   readonly changes?: ReadonlyMap<string, WeightSource>
+  /** modules of the task's head: 'fresh' of a new adapter, else those that its file names; default none but those of the task */
+  readonly head?: 'fresh' | readonly string[]
+}
+
+/** Whether a tensor lies in a module that a name means, as PEFT matches it: by the end of the path of any module around it. */
+export function isModuleOf(tensor: string, name: string): boolean {
+  const parts = tensor.split('.').slice(0, -1)
+  return parts.some((_, index) =>
+    parts
+      .slice(0, index + 1)
+      .join('.')
+      .endsWith(name)
+  )
 }
 
 /** A tensor outside the blocks. */
@@ -58,7 +71,7 @@ function moduleTensors(
   const { embedding, head } = family.clientTensorNames(config)
   const headPath = pathOf(head)
   const named = (tensor: string, isHead: boolean): ModuleTensor => {
-    const name = isHead ? `${headModule}${tensor.slice(headPath.length)}` : modulePath(tensor, task)
+    const name = isHead ? `${headModule}${tensor.slice(headPath.length)}` : family.pathIn(config, task, tensor)
     return { module: pathOf(name), name, tensor, isHead }
   }
   const tensors = family
@@ -70,13 +83,21 @@ function moduleTensors(
 
 /** Throws INVALID_ARGUMENT where a name means modules of blocks as well, as PEFT would have it: those stay on the servers. */
 function refuseBlocks(name: string, { family, config }: Pick<Checkpoint, 'family' | 'config'>, names: string): void {
-  const inBlocks = family.blockTensorNames(config, 0).map(pathOf)
+  const blocks = Array.from({ length: config.numBlocks }, (_, block) => block)
+  const inBlocks = blocks.flatMap(block => family.blockTensorNames(config, block)).map(pathOf)
   const found = inBlocks.find(path => path.endsWith(name))
   if (found === undefined) return
   throw new SwarmError(
     'INVALID_ARGUMENT',
     `modulesToSave: '${name}' also names modules of blocks (${found}), which are not trained whole; outside them there are ${names}`
   )
+}
+
+/** Whether a name means a module outside the blocks that is none of a task's head. Throws INVALID_ARGUMENT where it means modules of blocks. */
+export function isOfBody(name: string, checkpoint: Pick<Checkpoint, 'family' | 'config'>, task: TaskType): boolean {
+  const modules = moduleTensors(checkpoint, task).map(({ module }) => module)
+  refuseBlocks(name, checkpoint, [...new Set(modules)].join(', '))
+  return modules.some(module => module.endsWith(name))
 }
 
 /**

@@ -21,6 +21,10 @@ export interface TaskHead<Self> {
    * tensors. Throws INVALID_ARGUMENT for modules that there are not.
    */
   copy(chosen: ModulesToSave): Self
+  /** modules of its own that are saved beside those that PEFT saves for the task, by the end of their path; default none */
+  readonly savedModules?: readonly string[]
+  /** Whether a name of PEFT's modules_to_save means modules of the head. Default: none does. */
+  hasModule?(name: string): boolean
   close(): Promise<void>
 }
 
@@ -73,6 +77,11 @@ export class HeadProgram {
     this.#programs = components.programs
     this.#build = init.build
     this.#output = init.output
+  }
+
+  /** The graph, built anew. */
+  get graph(): Graph {
+    return this.#build()
   }
 
   /** Whether any tensor of the graph requires a gradient. */

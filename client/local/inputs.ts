@@ -2,7 +2,7 @@
 
 import { SwarmError } from '../../common/errors.ts'
 import { rowView } from '../../common/rows.ts'
-import { int64, type Tensor, tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, int64, type Tensor, tensor } from '../../common/tensor.ts'
 
 /** Whole numbers by row: [batch, seq], or one row. */
 export type Ids = Tensor<'int64'> | readonly number[] | readonly (readonly number[])[]
@@ -100,6 +100,43 @@ export function sequenceLabels(labels: Ids, batch: number): Tensor<'int64'> {
     throw invalid(`labels: expected one label for each of ${batch} sequences, found ${found}`)
   }
   return int64([batch, 1], numbers)
+}
+
+/** Numbers by row: [batch, numLabels], or one for each row. */
+export type Numbers = Float32Tensor | readonly number[] | readonly (readonly number[])[]
+
+const isNumbersTensor = (values: Ids | Numbers): values is Tensor<'int64'> | Float32Tensor => !Array.isArray(values)
+
+/**
+ * A number for each label of each of `batch` sequences, as [batch, 1, numLabels]; with one label, numbers in one row or one below the
+ * other. Throws INVALID_ARGUMENT for another number of them, and for what is no finite number.
+ */
+export function labelNumbers(labels: Ids | Numbers, batch: number, numLabels: number): Float32Tensor {
+  const shape = isNumbersTensor(labels) ? labels.shape : shapeOf(labels)
+  const isOneEach = numLabels === 1 && (shape.join() === `${batch}` || shape.join() === `1,${batch}`)
+  if (shape.join() !== `${batch},${numLabels}` && !isOneEach) {
+    throw invalid(
+      `labels: expected ${numLabels} ${numLabels === 1 ? 'number' : 'numbers'} for each of ${batch} sequences, found [${shape}]`
+    )
+  }
+  const numbers = Float32Array.from(isNumbersTensor(labels) ? labels.data : labels.flat(), Number)
+  const wrong = numbers.findIndex(value => !Number.isFinite(value))
+  if (wrong !== -1)
+    throw invalid(`labels, row ${Math.floor(wrong / numLabels)}: expected numbers, found ${numbers[wrong]}`)
+  return { dtype: 'float32', shape: [batch, 1, numLabels], data: numbers }
+}
+
+/** Of rows of one length; of others the lengths, for a message. */
+function shapeOf(rows: readonly number[] | readonly (readonly number[])[]): readonly (number | string)[] {
+  if (!Array.isArray(rows[0])) return [rows.length]
+  const lengths = [...new Set((rows as readonly (readonly number[])[]).map(row => row.length))]
+  return [rows.length, lengths.join(' or ')]
+}
+
+/** Whether labels are a flag or a number for each label of a sequence, not the number of one label. */
+export function areNumbersOfLabels(labels: Ids | Numbers, numLabels: number): boolean {
+  if (isNumbersTensor(labels)) return labels.dtype === 'float32'
+  return numLabels > 1 && labels.every(row => Array.isArray(row) && row.length === numLabels)
 }
 
 /** `count` more columns of `value` before the first. */

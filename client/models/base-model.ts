@@ -203,6 +203,7 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
       baseModel: checkpoint.path,
       task,
       modules: head.parameters,
+      headModules: head.savedModules,
       ...options
     })
   }

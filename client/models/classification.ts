@@ -2,102 +2,62 @@
 
 import { SwarmError } from '../../common/errors.ts'
 import type { OptionKeys } from '../../common/options.ts'
-import { createRandom } from '../../common/random.ts'
-import { sizeOf } from '../../common/tensor.ts'
-import { type Checkpoint, readTensor } from '../../model/checkpoint/checkpoint.ts'
-import { isJsonObject } from '../../model/json.ts'
-import { ClassificationHead } from '../heads/classification.ts'
-import { type LabelOptions, resolveLabels } from '../local/labels.ts'
-import { type Parameter, parameter } from '../local/parameter.ts'
+import type { ClassificationHead } from '../heads/classification.ts'
+import { type LabelOptions, type ResolvedLabels, resolveLabels } from '../local/labels.ts'
 import { checkPretrainedOptions, openModel, type PretrainedOptions, pretrainedKeys } from '../pretrained.ts'
 import type { TuningMethod } from '../tuning/index.ts'
 import { type AdaptOptions, partsOf, underOf } from './adapted.ts'
-import { SequenceClassificationModel, TokenClassificationModel } from './classification-model.ts'
-import type { ClassificationParts } from './classification-pass.ts'
+import {
+  type ClassificationOptions,
+  SequenceClassificationModel,
+  TokenClassificationModel
+} from './classification-model.ts'
+import { loadHead, storedClasses } from './head.ts'
 import type { AdaptedParts, ModelParts } from './model-parts.ts'
+import type { HeadedParts } from './task-pass.ts'
 
 /** As `PretrainedOptions`, with the labels. */
 export interface ClassifierOptions extends PretrainedOptions, LabelOptions {}
 
 /** The same for a label of each token. */
-export interface TokenClassifierOptions extends ClassifierOptions {
+export interface TokenClassifierOptions extends Omit<ClassifierOptions, 'problemType'> {
   /** probability with which training drops numbers of a token's state; default: config.json's, as Hugging Face reads it */
   readonly classifierDropout?: number
 }
 
-const classifierKeys: OptionKeys<ClassifierOptions> = { ...pretrainedKeys, numLabels: true, id2label: true }
-
-/** Of the random numbers that a model's seed gives, those of a new head. */
-const headStream = 2
-
-/** Standard deviation of new weights in Hugging Face's classes, where config.json says none. */
-const initializerRange = 0.02
-
-interface Layer {
-  /** what its tensors are called: `score.weight` */
-  readonly name: string
-  readonly bias: boolean
-  readonly dropout: number
+const tokenKeys: OptionKeys<TokenClassifierOptions> = {
+  ...pretrainedKeys,
+  numLabels: true,
+  id2label: true,
+  classifierDropout: true
 }
 
-function numberField(raw: unknown, ...fields: readonly string[]): number | undefined {
-  const found = isJsonObject(raw) ? fields.map(field => raw[field]) : []
-  return found.find(value => typeof value === 'number')
+const classifierKeys: OptionKeys<ClassifierOptions> = {
+  ...pretrainedKeys,
+  numLabels: true,
+  id2label: true,
+  problemType: true
 }
 
-/** As the ForSequenceClassification classes of Hugging Face transformers. */
-const sequenceLayer: Layer = { name: 'score', bias: false, dropout: 0 }
-
-/** As the family's ForTokenClassification class. */
-function tokenLayer({ family, config }: Checkpoint, { classifierDropout }: TokenClassifierOptions): Layer {
-  if (classifierDropout !== undefined && !(classifierDropout >= 0 && classifierDropout < 1)) {
-    throw new SwarmError('INVALID_ARGUMENT', `classifierDropout: expected 0 to below 1, found ${classifierDropout}`)
-  }
-  const { name, dropoutFields, dropout } = family.tokenHead
-  const bias = name !== 'score' || !isJsonObject(config.raw) || config.raw.token_classification_bias !== false
-  return { name, bias, dropout: classifierDropout ?? numberField(config.raw, ...dropoutFields) ?? dropout }
-}
-
-/** The layer as the checkpoint has it; a new one, normal with a zero bias, where it has none. */
+/** The head as the checkpoint has it, or a new one, with its labels. */
 async function headOf(
   parts: ModelParts,
-  { name, bias, dropout }: Layer,
-  options: ClassifierOptions
-): Promise<{ head: ClassificationHead; labels: readonly string[] }> {
+  task: 'SEQ_CLS' | 'TOKEN_CLS',
+  { classifierDropout: dropout, ...options }: ClassifierOptions & TokenClassifierOptions
+): Promise<{ head: ClassificationHead } & ResolvedLabels> {
+  if (dropout !== undefined && !(dropout >= 0 && dropout < 1)) {
+    throw new SwarmError('INVALID_ARGUMENT', `classifierDropout: expected 0 to below 1, found ${dropout}`)
+  }
   const { checkpoint } = parts
-  const { config, family, tensors } = checkpoint
-  const stored = tensors.get(`${name}.weight`)
-  const labels = resolveLabels(options, config.raw, stored?.shape[0])
-  const width = family.featureWidth(config)
-  const deviation = numberField(config.raw, 'initializer_range', 'init_std') ?? initializerRange
-  const load = async (part: string, shape: readonly number[], scale: number): Promise<Parameter> => {
-    const full = `${name}.${part}`
-    if (tensors.has(full)) {
-      const { shape, data } = await readTensor(checkpoint, full, { signal: options.signal })
-      return parameter(full, shape, data)
-    }
-    const random = createRandom(options.seed ?? 0, headStream)
-    return parameter(
-      full,
-      shape,
-      Float32Array.from({ length: sizeOf(shape) }, () => scale * random.normal())
-    )
-  }
-  if (stored === undefined) {
-    parts.logger.info({ name, labels: labels.length }, `${name}: not in the checkpoint, initialized randomly`)
-  }
-  const head = new ClassificationHead(parts, {
-    weight: await load('weight', [labels.length, width], deviation),
-    bias: bias ? await load('bias', [labels.length], 0) : null,
-    dropout,
-    threads: options.threads
-  })
-  return { head, labels }
+  const stored = storedClasses(checkpoint, task)
+  const { labels, problemType } = resolveLabels(options, checkpoint.config.raw, stored)
+  const { seed, threads, signal } = options
+  return { head: await loadHead(parts, task, labels.length, { seed, threads, signal, dropout }), labels, problemType }
 }
 
-/** Scores the last token of each sequence: a label for the whole. */
+/** Scores each sequence by one state of it: labels for the whole, or numbers. */
 export class DistributedModelForSequenceClassification extends SequenceClassificationModel {
-  constructor(parts: ClassificationParts, options: { labels: readonly string[]; seed?: number }) {
+  constructor(parts: HeadedParts, options: Omit<ClassificationOptions, 'under'>) {
     super(parts, null, options)
   }
 
@@ -109,7 +69,7 @@ export class DistributedModelForSequenceClassification extends SequenceClassific
 
 /** Scores every token: a label for each. */
 export class DistributedModelForTokenClassification extends TokenClassificationModel {
-  constructor(parts: ClassificationParts, options: { labels: readonly string[]; seed?: number }) {
+  constructor(parts: HeadedParts, options: Omit<ClassificationOptions, 'under'>) {
     super(parts, null, options)
   }
 
@@ -129,7 +89,9 @@ export class PeftModelForSequenceClassification extends SequenceClassificationMo
     options: AdaptOptions
   ) {
     const { base, method, head } = components
-    super(partsOf(base.parts, head), method, { labels: base.id2label, ...underOf(base, options) })
+    const { id2label: labels, problemType } = base
+    const own = { labels, problemType: problemType ?? undefined }
+    super(partsOf(base.parts, head), method, { ...own, ...underOf(base, options) })
     this.base = base
   }
 
@@ -164,8 +126,9 @@ export class PeftModelForTokenClassification extends TokenClassificationModel {
 /** Opens models for a label of each sequence. */
 export const AutoDistributedModelForSequenceClassification = {
   /**
-   * As `openModel`, with a linear layer that scores the last token of a sequence: the checkpoint's, or a new one from
-   * `seed`. Throws INVALID_ARGUMENT for labels that contradict each other or the checkpoint, UNSUPPORTED for regression.
+   * As `openModel`, with the head of the family's ForSequenceClassification class: of decoders a linear layer that scores the last token.
+   * It is the checkpoint's, or a new one from `seed`. Throws INVALID_ARGUMENT for labels that contradict each other or the checkpoint,
+   * UNSUPPORTED for a family without such a class.
    */
   async fromPretrained(
     path: string,
@@ -173,8 +136,9 @@ export const AutoDistributedModelForSequenceClassification = {
   ): Promise<DistributedModelForSequenceClassification> {
     checkPretrainedOptions(options, classifierKeys)
     return await openModel(path, { ...options, languageHead: false }, async parts => {
-      const { head, labels } = await headOf(parts, sequenceLayer, options)
-      return new DistributedModelForSequenceClassification({ ...parts, head }, { labels, seed: options.seed })
+      const { head, labels, problemType } = await headOf(parts, 'SEQ_CLS', options)
+      const settings = { labels, problemType, seed: options.seed }
+      return new DistributedModelForSequenceClassification({ ...parts, head }, settings)
     })
   }
 }
@@ -186,9 +150,9 @@ export const AutoDistributedModelForTokenClassification = {
     path: string,
     options: TokenClassifierOptions = {}
   ): Promise<DistributedModelForTokenClassification> {
-    checkPretrainedOptions(options, { ...classifierKeys, classifierDropout: true })
+    checkPretrainedOptions(options, tokenKeys)
     return await openModel(path, { ...options, languageHead: false }, async parts => {
-      const { head, labels } = await headOf(parts, tokenLayer(parts.checkpoint, options), options)
+      const { head, labels } = await headOf(parts, 'TOKEN_CLS', options)
       return new DistributedModelForTokenClassification({ ...parts, head }, { labels, seed: options.seed })
     })
   }

@@ -9,7 +9,7 @@ import type { Parameter } from '../local/parameter.ts'
 import { checkFields, checkModelFields } from './fields.ts'
 import type { SavedForm, TuningMethod, TuningTarget } from './method.ts'
 import { methodOf } from './methods.ts'
-import { type TaskType, taskTypes } from './task.ts'
+import { type TaskType, taskModules, taskTypes } from './task.ts'
 
 const configName = 'adapter_config.json'
 export const adapterConfigPath = (directory: string): string => files.join(directory, configName)
@@ -25,17 +25,10 @@ function toJson(fields: Readonly<Record<string, unknown>>): string {
   return `${JSON.stringify(Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1))), null, 2)}\n`
 }
 
-/** The modules that PEFT trains and saves with every adapter of a classification, whichever of them the model has. */
-export const classifierModules: readonly string[] = ['classifier', 'score']
-
-function isClassification(task: TaskType): boolean {
-  return task === 'SEQ_CLS' || task === 'TOKEN_CLS'
-}
-
-/** Modules that are saved whole, with those of the task. */
-function withClassifier(modules: unknown): readonly string[] {
+/** Modules that are saved whole, with those of the task and its head. */
+function withHead(modules: unknown, added: readonly string[]): readonly string[] {
   const named = Array.isArray(modules) ? (modules as string[]) : []
-  return [...new Set([...named, ...classifierModules])]
+  return [...new Set([...named, ...added])]
 }
 
 /** The name of a module's tensor in the file: PEFT wraps a model once more where it changes its modules. */
@@ -55,6 +48,8 @@ interface TaskOptions extends SavedForm {
   readonly task?: TaskType
   /** tensors beside the method's, by their names in the model: `score.weight` */
   readonly modules?: readonly Parameter[]
+  /** modules of the task's head that are saved beside those of the task */
+  readonly headModules?: readonly string[]
 }
 
 /**
@@ -66,7 +61,8 @@ export async function saveAdapter(
   directory: string,
   options: TaskOptions & { baseModel: string; signal?: AbortSignal }
 ): Promise<void> {
-  const { baseModel, task = 'CAUSAL_LM', modules = [], initialization, signal } = options
+  const { baseModel, task = 'CAUSAL_LM', modules = [], headModules = [], initialization, signal } = options
+  const whole = [...taskModules(task), ...headModules]
   const fields = method.describe({ baseModel, initialization })
   const config = {
     auto_mapping: null,
@@ -74,9 +70,9 @@ export async function saveAdapter(
     inference_mode: true,
     peft_version: peftVersion,
     revision: null,
-    task_type: task,
+    task_type: task === 'MASKED_LM' ? null : task,
     ...fields,
-    ...(isClassification(task) ? { modules_to_save: withClassifier(fields.modules_to_save) } : {})
+    ...(whole.length > 0 ? { modules_to_save: withHead(fields.modules_to_save, whole) } : {})
   }
   const own =
     (await method.saved?.({ initialization })) ??
@@ -184,18 +180,25 @@ function checkTask(found: unknown, task: TaskType, path: string): void {
   )
 }
 
-/** The fields without the modules that belong to the task and not to the method. */
-function withoutClassifier(fields: Record<string, unknown>, task: TaskType): Record<string, unknown> {
+/** The fields without the modules that belong to the task's head and not to the method, and those. */
+function withoutHead(
+  fields: Record<string, unknown>,
+  isOfHead: (name: string) => boolean
+): { fields: Record<string, unknown>; headModules: readonly string[] } {
   const { modules_to_save: modules } = fields
-  if (!isClassification(task) || !Array.isArray(modules)) return fields
-  const others = modules.filter(name => !classifierModules.includes(name))
-  return { ...fields, modules_to_save: others.length > 0 ? others : null }
+  if (!Array.isArray(modules)) return { fields, headModules: [] }
+  const names = modules as readonly string[]
+  const others = names.filter(name => !isOfHead(name))
+  const left = { ...fields, modules_to_save: others.length > 0 ? others : null }
+  return { fields: left, headModules: names.filter(isOfHead) }
 }
 
 interface LoadOptions extends Pick<TaskOptions, 'task'> {
   readonly isTrainable?: boolean
   /** tensors beside the method's, by their names in the model: `score.weight` */
-  readonly modulesOf?: (method: TuningMethod) => readonly Parameter[]
+  readonly modulesOf?: (method: TuningMethod, headModules: readonly string[]) => readonly Parameter[]
+  /** whether a name of modules_to_save means modules of the task's head; default: those that PEFT adds for the task */
+  readonly isOfHead?: (name: string) => boolean
   readonly signal?: AbortSignal
 }
 
@@ -209,10 +212,11 @@ export async function loadAdapter(
   options: LoadOptions = {}
 ): Promise<TuningMethod> {
   const { isTrainable = false, task = 'CAUSAL_LM', modulesOf, signal } = options
+  const isOfHead = options.isOfHead ?? (name => taskModules(task).includes(name))
   const path = adapterConfigPath(directory)
   const stored = await readAdapterConfig(path, signal)
   checkTask(stored.task_type, task, path)
-  const fields = withoutClassifier(stored, task)
+  const { fields, headModules } = withoutHead(stored, isOfHead)
   const definition = methodOf(fields.peft_type)
   checkFields(definition.fields, fields, path)
   const method = await definition.create(definition.read(fields, path), target, { seed: 0, initialize: false, signal })
@@ -224,7 +228,7 @@ export async function loadAdapter(
   }
   const named = [
     ...method.parameters.map(each => [each.name, each] as const),
-    ...(modulesOf?.(method) ?? []).flatMap(each =>
+    ...(modulesOf?.(method, headModules) ?? []).flatMap(each =>
       namesOf(each).map(name => [moduleTensorName(name, method, fields.peft_type), each] as const)
     )
   ]

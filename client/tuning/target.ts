@@ -4,7 +4,7 @@ import { type Checkpoint, readTensor } from '../../model/checkpoint/checkpoint.t
 import { type ModelConfig, stackNamed } from '../../model/config/config.ts'
 import { isJsonObject } from '../../model/json.ts'
 import type { TuningTarget } from './method.ts'
-import { modulePath, type TaskType } from './task.ts'
+import type { TaskType } from './task.ts'
 
 /** Falcon's new architecture repeats keys and values for every query head before transformers keeps them. */
 function cachedHeadsOf({ modelType, raw, numHeads, numKeyValueHeads }: ModelConfig): number {
@@ -16,7 +16,7 @@ function cachedHeadsOf({ modelType, raw, numHeads, numKeyValueHeads }: ModelConf
 function outsideModules({ family, config }: Checkpoint, task: TaskType): readonly string[] {
   const { head, embedding } = family.clientTensorNames(config)
   const tensors = family.clientTensors(config).filter(({ name }) => name === embedding || name !== head)
-  return [...new Set(tensors.map(({ name }) => modulePath(name.slice(0, name.lastIndexOf('.')), task)))]
+  return [...new Set(tensors.map(({ name }) => family.pathIn(config, task, name.slice(0, name.lastIndexOf('.')))))]
 }
 
 /** A target for adapters that are loaded: where first values would need embeddings there are none. */
@@ -29,7 +29,7 @@ export function checkpointTarget(checkpoint: Checkpoint, task: TaskType = 'CAUSA
     modulesOf,
     clientModules: family
       .clientLinearModules(config)
-      .map(module => ({ ...module, path: modulePath(module.name, task) })),
+      .map(module => ({ ...module, path: family.pathIn(config, task, module.name) })),
     blockParameters: family.blockParameters(config),
     defaultTargets: family.defaultTargets,
     modelType: config.modelType,
@@ -55,7 +55,7 @@ export function checkpointTarget(checkpoint: Checkpoint, task: TaskType = 'CAUSA
         `${block === null ? module : family.moduleWeightName(config, block, module)}.weight`,
         options
       ),
-    moduleWeightName: (block, module) => modulePath(family.moduleWeightName(config, block, module), task),
+    moduleWeightName: (block, module) => family.pathIn(config, task, family.moduleWeightName(config, block, module)),
     async embedRows() {
       throw new SwarmError('INTERNAL', 'embedRows: asked for by an adapter that is only loaded')
     }

@@ -1,10 +1,24 @@
 // The tasks of models, with PEFT's names.
-export const taskTypes = ['CAUSAL_LM', 'SEQ_2_SEQ_LM', 'SEQ_CLS', 'TOKEN_CLS', 'FEATURE_EXTRACTION'] as const
+export const taskTypes = [
+  'CAUSAL_LM',
+  'SEQ_2_SEQ_LM',
+  'SEQ_CLS',
+  'TOKEN_CLS',
+  'QUESTION_ANS',
+  'FEATURE_EXTRACTION'
+] as const
 
-/** What a model is for, under PEFT's names. */
-export type TaskType = (typeof taskTypes)[number]
+/** What an adapter is for, under PEFT's names. */
+export type PeftTask = (typeof taskTypes)[number]
 
-/** In a base model, as FEATURE_EXTRACTION has it, paths of modules lack the name of the base model in the whole one. */
-export function modulePath(path: string, task: TaskType): string {
-  return task === 'FEATURE_EXTRACTION' ? path.slice(path.indexOf('.') + 1) : path
+/** What a model is for: PEFT's tasks, and the masked language model, which PEFT has no name for: its adapters name no task. */
+export type TaskType = PeftTask | 'MASKED_LM'
+
+/**
+ * The modules that PEFT trains and saves with every adapter for a task, by the end of their path, whichever of them the model has: the
+ * heads of its classes.
+ */
+export function taskModules(task: TaskType): readonly string[] {
+  if (task === 'SEQ_CLS' || task === 'TOKEN_CLS') return ['classifier', 'score']
+  return task === 'QUESTION_ANS' ? ['qa_outputs'] : []
 }

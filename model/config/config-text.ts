@@ -32,19 +32,22 @@ function classNames(id2label: unknown, count: number): string[] {
   return known.length === count ? known : Array.from({ length: count }, (_, id) => `LABEL_${id}`)
 }
 
+/** As that of another class of transformers over the same model: `ForSequenceClassification`. */
+export function withClass(text: string, ending: string): string {
+  const { architectures } = JSON.parse(text) as { architectures?: readonly unknown[] }
+  const [architecture] = architectures ?? []
+  if (typeof architecture !== 'string') return text
+  return setField(text, 'architectures', [architecture.replace(classEnding, '') + ending])
+}
+
 /**
  * As that of a classifier: its class (`ForSequenceClassification`) and the names of its classes by their numbers, `labels`; of a
  * number of classes the names that are there.
  */
 export function withClasses(text: string, ending: string, labels: readonly string[] | number): string {
-  const { architectures, id2label } = JSON.parse(text) as { architectures?: readonly unknown[]; id2label?: unknown }
-  const [architecture] = architectures ?? []
-  const named =
-    typeof architecture === 'string'
-      ? setField(text, 'architectures', [architecture.replace(classEnding, '') + ending])
-      : text
+  const { id2label } = JSON.parse(text) as { id2label?: unknown }
   const names = typeof labels === 'number' ? classNames(id2label, labels) : labels
   const byId = Object.fromEntries(names.map((label, id) => [id, label]))
   const byLabel = Object.fromEntries(names.map((label, id) => [label, id]))
-  return setField(setField(named, 'id2label', byId), 'label2id', byLabel)
+  return setField(setField(withClass(text, ending), 'id2label', byId), 'label2id', byLabel)
 }

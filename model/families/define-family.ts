@@ -1,7 +1,8 @@
 // A family from its description: names, shapes and graphs in one way for all.
 
 import type { ModelConfig } from '../config/config.ts'
-import type { Family, TokenHead } from '../family.ts'
+import type { Family } from '../family.ts'
+import { decoderHeads } from '../layers/heads.ts'
 import { portModulesOf } from '../spans/blocks.ts'
 import { clientGraphs } from '../spans/client-graphs.ts'
 import { crossSpan } from '../spans/cross-span.ts'
@@ -12,15 +13,14 @@ import { blockBiasesOf, blockNormsOf, blockTensorsOf, clientTensorsOf } from '..
 import { forwardSpan } from '../spans/forward-span.ts'
 import { gainSpan } from '../spans/gain-span.ts'
 
-/** Of GenericForTokenClassification in Hugging Face transformers. */
-const genericTokenHead: TokenHead = {
-  name: 'score',
-  dropoutFields: ['classifier_dropout', 'hidden_dropout'],
-  dropout: 0.1
+/** In a base model, as FEATURE_EXTRACTION has it, paths of modules lack the name of the base model in the whole one. */
+function pathInBase(task: string, path: string): string {
+  return task === 'FEATURE_EXTRACTION' ? path.slice(path.indexOf('.') + 1) : path
 }
 
 /** The contract's parts, each from what the description says. */
-export function defineFamily<C extends ModelConfig>(description: FamilyDescription<C>): Family {
+export function defineFamily<C extends ModelConfig>(given: FamilyDescription<C>): Family {
+  const description = { taskHead: decoderHeads<C>(), ...given }
   // every configuration that a caller has was made by this family's parseConfig
   const own = (config: ModelConfig): C => config as C
   const client = clientGraphs(description)
@@ -55,12 +55,12 @@ export function defineFamily<C extends ModelConfig>(description: FamilyDescripti
     features: (config, options) => client.features(own(config), options),
     featureWidth: config =>
       description.featureWidth?.(own(config)) ?? description.embeddingWidth?.(own(config)) ?? config.hiddenSize,
-    classifier: (config, options) => client.classifier(own(config), options),
-    tokenHead: description.tokenHead ?? genericTokenHead,
     positionRule: config => description.positionRule?.(own(config)) ?? { counts: 'tokens' },
     tokenTypes: config => description.tokenTypes?.(own(config)) ?? 0,
     pooler: config => description.pooler?.(own(config)) ?? null,
-    taskHead: (config, task) => description.taskHead?.(own(config), task) ?? null,
+    taskHead: (config, task) => description.taskHead(own(config), task),
+    taskGraph: (config, options) => client.taskGraph(own(config), options),
+    pathIn: (config, task, path) => description.pathIn?.(own(config), task, path) ?? pathInBase(task, path),
     rotaryTables: (config, positions, length) => description.rotaryTables(own(config), positions, length)
   }
 }

@@ -1,18 +1,24 @@
 // Checkpoints of a base model name their tensors without the prefix of the whole one (`h.0.` for `transformer.h.0.`), or
-// with one more. Names only.
+// with one more, or with another (`transformer.layers.0.` for `model.layers.0.`). Names only.
 import type { TensorInfo } from './tensor-info.ts'
 
-/** How stored names become expected ones: a prefix that is put before them, or one that is taken away. */
+/** How stored names become expected ones: a prefix that is taken away, and one that is put before the rest. */
 interface Renaming {
   readonly put: string
   readonly take: string
 }
+
+const base = (name: string): string => name.slice(0, name.indexOf('.') + 1)
+const isOfBlock = (name: string): boolean => /\.\d+\./.test(name)
+const rest = (name: string): string => name.slice(name.indexOf('.') + 1)
 
 function renamings(missing: string, stored: Iterable<string>): Renaming[] {
   const found: Renaming[] = []
   for (const name of stored) {
     if (missing.endsWith(`.${name}`)) found.push({ put: missing.slice(0, -name.length), take: '' })
     if (name.endsWith(`.${missing}`)) found.push({ put: '', take: name.slice(0, -missing.length) })
+    // of blocks only: heads of different tasks may have layers of one name
+    if (isOfBlock(missing) && rest(name) === rest(missing)) found.push({ put: base(missing), take: base(name) })
   }
   return found
 }
@@ -36,7 +42,8 @@ export function alignNames(
   const loose = [...tensors.keys()].filter(name => !isWanted(name))
   const explains = ({ put, take }: Renaming) =>
     missing.filter(name => name.startsWith(put) && tensors.has(take + name.slice(put.length))).length
-  const candidates = missing.slice(0, 2).flatMap(name => renamings(name, loose).slice(0, mostRenamings))
+  const tried = [...new Set([...missing.slice(0, 2), ...missing.filter(isOfBlock).slice(0, 1)])]
+  const candidates = tried.flatMap(name => renamings(name, loose).slice(0, mostRenamings))
   const [best] = candidates
     .map(renaming => ({ ...renaming, count: explains(renaming) }))
     .sort((a, b) => b.count - a.count)

@@ -1,12 +1,13 @@
 // The graphs that a client computes itself: embedding before the first block; norm, head and loss after the last.
+import { SwarmError } from '../../common/errors.ts'
 import { GraphBuilder } from '../../graph/builder.ts'
 import type { Graph, Value } from '../../graph/graph.ts'
 import { type ModelConfig, type Stack, stackNamed } from '../config/config.ts'
-import type { ClassifierGraphOptions, LossOptions } from '../family.ts'
+import type { ExpectedTensor, LossOptions, TaskGraphOptions } from '../family.ts'
 import { TensorScope } from '../layers/scope.ts'
 import type { ClientContext, FamilyDescription } from './description.ts'
 import { clientTensorsOf } from './expected-tensors.ts'
-import { crossEntropy, nextTokenLoss } from './loss.ts'
+import { crossEntropy, headLossOf, nextTokenLoss } from './loss.ts'
 
 interface ClientOptions {
   readonly trainable?: boolean
@@ -26,7 +27,7 @@ interface ClientGraphs<C extends ModelConfig> {
   head(config: C, options?: ClientOptions): Graph
   headLoss(config: C, options?: LossOptions): Graph
   features(config: C, options?: ClientOptions): Graph
-  classifier(config: C, options: ClassifierGraphOptions): Graph
+  taskGraph(config: C, options: TaskGraphOptions): Graph
 }
 
 const smoothingName = (share: number): string => (share === 0 ? '' : ` smoothed ${share}`)
@@ -36,7 +37,8 @@ export function clientGraphs<C extends ModelConfig>(description: FamilyDescripti
   const contextOf = (
     g: GraphBuilder,
     config: C,
-    { trainable = false, stack = lastStack(config) }: ClientOptions
+    { trainable = false, stack = lastStack(config) }: ClientOptions,
+    more: readonly ExpectedTensor[] = []
   ): ClientContext<C> => {
     const known = new Map<string, Value>()
     const bind = (name: string, shape: readonly number[]): Value => {
@@ -44,7 +46,8 @@ export function clientGraphs<C extends ModelConfig>(description: FamilyDescripti
       known.set(name, value)
       return value
     }
-    return { g, config, stack, scope: new TensorScope(g, clientTensorsOf(description, config), '', bind) }
+    const tensors = [...clientTensorsOf(description, config), ...more]
+    return { g, config, stack, scope: new TensorScope(g, tensors, '', bind) }
   }
 
   const entered = (context: ClientContext<C>, states: Value): Value => {
@@ -111,19 +114,23 @@ export function clientGraphs<C extends ModelConfig>(description: FamilyDescripti
       g.output('states', g.Identity(left(contextOf(g, config, options))))
       return g.build()
     },
-    classifier(config, { weight, bias, numLabels, dropout = false, loss = false, labelSmoothing = 0 }) {
-      const g = new GraphBuilder(
-        `classifier${dropout ? ' dropout' : ''}${loss ? ` loss${smoothingName(labelSmoothing)}` : ''}`
-      )
-      const states = left(contextOf(g, config, { trainable: true }))
-      const width = states.shape[2]!
-      const kept = dropout ? g.Mul(states, g.input('dropout', 'float32', ['batch', 'seq', width])) : states
-      const scores = g.FusedMatMul(kept, g.input(weight, 'float32', [numLabels, width]), { transB: true })
-      const logits = bias === undefined ? scores : g.Add(scores, g.input(bias, 'float32', [numLabels]))
-      if (loss) {
-        const labels = g.input('labels', 'int64', ['batch', 'seq'])
-        g.output('loss', crossEntropy(g, logits, labels, labelSmoothing))
+    taskGraph(config, { task, classes, dropout = false, loss, labelSmoothing = 0 }) {
+      const head = description.taskHead?.(config, task)
+      if (!head) throw new SwarmError('INTERNAL', `${config.modelType}: no head for ${task}`)
+      const variant = [dropout ? ' dropout' : '', loss ? ` ${loss}${smoothingName(labelSmoothing)}` : ''].join('')
+      const g = new GraphBuilder(`${task} ${classes}${variant}`)
+      const context = contextOf(g, config, { trainable: true, stack: head.stack }, head.tensors(config, classes))
+      const all = left(context)
+      const states = head.takes === 'mean' ? g.MatMul(g.input('share', 'float32', ['batch', 1, 'seq']), all) : all
+      let places = 0
+      const drop = (x: Value): Value => {
+        if (!dropout) return x
+        const name = places === 0 ? 'dropout' : `dropout.${places}`
+        places += 1
+        return g.Mul(x, g.input(name, 'float32', x.shape))
       }
+      const logits = head.logits({ ...context, classes, drop }, states)
+      if (loss !== undefined) g.output('loss', headLossOf(g, loss, logits, labelSmoothing))
       g.output('logits', logits)
       return g.build()
     }

@@ -10,8 +10,7 @@ import type {
   HeadTask,
   LinearModule,
   PositionRule,
-  PositionTables,
-  TokenHead
+  PositionTables
 } from '../family.ts'
 import type { AttentionKind, Projections } from '../layers/attention.ts'
 import type { BlockScope, TensorScope } from '../layers/scope.ts'
@@ -95,9 +94,9 @@ export interface FamilyDescription<C extends ModelConfig = ModelConfig> {
   finish?(context: ClientContext<C>, logits: Value): Value
   /** see Family; default: none */
   pooler?(config: C): HeadDescription | null
-  /** heads of tasks, where transformers has a class of the family for them */
+  /** heads of tasks, where transformers has a class of the family for them; default: those of transformers' generic decoders */
   taskHead?(config: C, task: HeadTask): HeadDescription | null
-  /** default: as Hugging Face's GenericForTokenClassification */
-  readonly tokenHead?: TokenHead
+  /** Path of a module or tensor in transformers' class for a task. Default: without the name of the base model for FEATURE_EXTRACTION. */
+  pathIn?(config: C, task: string, path: string): string
   rotaryTables(config: C, positions: number, length?: number): PositionTables
 }

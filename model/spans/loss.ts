@@ -1,9 +1,9 @@
 // Cross entropy with masked labels, as graph operators; for the next token as ForCausalLMLoss of Hugging Face
 // transformers: logits at t predict the label at t + 1; the mean is over labels that are not -100.
 import type { GraphBuilder } from '../../graph/builder.ts'
-import type { Graph, Value } from '../../graph/graph.ts'
+import type { Dim, Graph, Value } from '../../graph/graph.ts'
 import type { ModelConfig } from '../config/config.ts'
-import type { Family, LossOptions } from '../family.ts'
+import type { Family, HeadLossKind, LossOptions } from '../family.ts'
 
 /** The label that counts for nothing. */
 export const ignoredLabel = -100
@@ -37,6 +37,38 @@ export function nextTokenLoss(g: GraphBuilder, logits: Value, labels: Value, lab
   const last = g.Expand(g.constant(ignoredLabel, 'int64'), ['batch', 1])
   const shifted = g.Concat([g.Slice(labels, { axis: 1, start: 1 }), last], { axis: 1 })
   return crossEntropy(g, logits, shifted, labelSmoothing)
+}
+
+/** The mean of both positions' cross entropy: logits [batch, seq, 2], labels int64 [batch, 2] of positions, -100 for none. */
+function spanLoss(g: GraphBuilder, logits: Value, labels: Value): Value {
+  const rows = g.Transpose(logits, { perm: [0, 2, 1] })
+  const [first, last] = [0, 1].map(at => {
+    const cut = (x: Value): Value => g.Slice(x, { axis: 1, start: at, end: at + 1 })
+    return crossEntropy(g, cut(rows), cut(labels))
+  })
+  return g.Mul(g.Add(first!, last!), g.constant(0.5))
+}
+
+/** The mean of -(t log sigmoid(x) + (1 - t) log sigmoid(-x)), by the softmax of x and 0: finite and smooth for every x. */
+function binaryCrossEntropy(g: GraphBuilder, logits: Value, targets: Value): Value {
+  const pair = (x: Value, other: Value): Value => g.Concat([g.Unsqueeze(x, [3]), g.Unsqueeze(other, [3])], { axis: 3 })
+  const half = g.Mul(logits, g.constant(0.5))
+  const logs = g.LogSoftmax(pair(half, g.Neg(half)), { axis: -1 })
+  const likelihoods = g.Mul(logs, pair(targets, g.Sub(g.constant(1), targets)))
+  return g.Neg(g.ReduceMean(g.ReduceSum(likelihoods, { axes: [-1], keepdims: false }), { keepdims: false }))
+}
+
+/** The loss of a task's head; declares the input that it compares the logits with. */
+export function headLossOf(g: GraphBuilder, kind: HeadLossKind, logits: Value, labelSmoothing: number): Value {
+  const [batch, positions] = logits.shape as [Dim, Dim]
+  if (kind === 'classes') {
+    return crossEntropy(g, logits, g.input('labels', 'int64', [batch, positions]), labelSmoothing)
+  }
+  if (kind === 'spans') return spanLoss(g, logits, g.input('labels', 'int64', [batch, 2]))
+  const targets = g.input('targets', 'float32', logits.shape)
+  if (kind === 'flags') return binaryCrossEntropy(g, logits, targets)
+  const distance = g.Sub(logits, targets)
+  return g.ReduceMean(g.Mul(distance, distance), { keepdims: false })
 }
 
 /** Final norm, head and loss of a model as one graph: `hidden`, `labels` -> `loss`, `logits`. */

@@ -2,8 +2,9 @@
 // TrainingArguments where it has them; where a default differs the description says so.
 import { z } from 'zod'
 import { codecNames } from '../../../proto/frame.ts'
+import { problemTypes } from '../../local/labels.ts'
 import { optimizerNames, scheduleNames } from '../../optim/index.ts'
-import { dataFormatNames, dataTasks, problemTypes } from '../data/index.ts'
+import { dataFormatNames, dataTasks } from '../data/index.ts'
 import { defaultLearningRate } from '../options.ts'
 import { peftSection } from './peft.ts'
 

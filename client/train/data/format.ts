@@ -1,9 +1,11 @@
 // What a format of training data is to the rest: the fields by which a row is known, and how a row becomes an example.
+
 import { SwarmError } from '../../../common/errors.ts'
 import { quoteForeign } from '../../../common/foreign-json.ts'
 import type { JsonObject } from '../../../model/json.ts'
 import type { ChatTemplate } from '../../../model/text/chat-template.ts'
 import type { Tokenizer } from '../../../model/text/tokenizer.ts'
+import type { ProblemType } from '../../local/labels.ts'
 import type { Example } from './example.ts'
 import type { LengthLimit } from './fit.ts'
 
@@ -18,11 +20,6 @@ export const dataTasks = [
 ] as const
 
 export type DataTask = (typeof dataTasks)[number]
-
-/** What the labels of texts are: one of several, any number of them, or measured values. */
-export const problemTypes = ['single_label_classification', 'multi_label_classification', 'regression'] as const
-
-export type ProblemType = (typeof problemTypes)[number]
 
 /** A class as data names it. */
 export type Label = string | number

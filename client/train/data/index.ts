@@ -7,7 +7,7 @@ export {
   tokenizeExamples
 } from './completions.ts'
 export { type AskedQuestion, type Example, ignoredLabel } from './example.ts'
-export { type DataTask, type DataTokenizer, dataTasks, type ProblemType, problemTypes } from './format.ts'
+export { type DataTask, type DataTokenizer, dataTasks } from './format.ts'
 export { type DataFormatName, dataFormatNames } from './formats/index.ts'
 export { type DataContext, type DataSources, loadTrainingData, type TrainingData, taskOfData } from './load.ts'
 export {

@@ -1,6 +1,7 @@
 // BLOOM: attention with linear biases, a norm after the embeddings.
 
 import { alibiSlopes } from '../../layers/alibi.ts'
+import { decoderHeads } from '../../layers/heads.ts'
 import { layerNormTensors } from '../../layers/norms.ts'
 import { defineFamily } from '../define-family.ts'
 import { bloomBlock } from './block.ts'
@@ -23,6 +24,8 @@ export const bloom = defineFamily({
   enter: ({ config, scope }, states) =>
     scope.layerNorm(states, 'transformer.word_embeddings_layernorm', { epsilon: config.normEpsilon }),
   leave: ({ config, scope }, hidden) => scope.layerNorm(hidden, 'transformer.ln_f', { epsilon: config.normEpsilon }),
-  tokenHead: { name: 'classifier', dropoutFields: ['classifier_dropout', 'hidden_dropout'], dropout: 0 },
+  taskHead: decoderHeads({
+    token: { name: 'classifier', dropoutFields: ['classifier_dropout', 'hidden_dropout'], dropout: 0 }
+  }),
   rotaryTables: () => ({})
 })

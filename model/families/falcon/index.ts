@@ -1,6 +1,7 @@
 // Falcon: one key/value head for all queries (7B) or for groups of them (40B, 180B, 11B); linear biases in Falcon-RW.
 
 import { alibiSlopes } from '../../layers/alibi.ts'
+import { decoderHeads } from '../../layers/heads.ts'
 import { layerNormTensors } from '../../layers/norms.ts'
 import { rotaryTables } from '../../layers/rotary-tables.ts'
 import { defineFamily } from '../define-family.ts'
@@ -24,7 +25,9 @@ export const falcon = defineFamily({
   clientTensorNames: falconClientTensorNames,
   clientTensors: ({ hiddenSize }) => layerNormTensors(['transformer.ln_f'], hiddenSize),
   leave: ({ config, scope }, hidden) => scope.layerNorm(hidden, 'transformer.ln_f', { epsilon: config.normEpsilon }),
-  tokenHead: { name: 'classifier', dropoutFields: ['classifier_dropout', 'hidden_dropout'], dropout: 0 },
+  taskHead: decoderHeads({
+    token: { name: 'classifier', dropoutFields: ['classifier_dropout', 'hidden_dropout'], dropout: 0 }
+  }),
   rotaryTables: ({ rope, headDim }, positions, length) =>
     rope === null ? {} : rotaryTables(rope, headDim, positions, length)
 })

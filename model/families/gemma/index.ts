@@ -1,6 +1,7 @@
 // Gemma, Gemma 2 and the text part of Gemma 3: local blocks between global ones, soft-capped scores and logits, scaled embeddings.
 
 import type { AttentionKind, RotaryKind } from '../../layers/attention.ts'
+import { decoderHeads } from '../../layers/heads.ts'
 import { rmsNormTensors } from '../../layers/norms.ts'
 import { rotaryTables } from '../../layers/rotary-tables.ts'
 import { defineFamily } from '../define-family.ts'
@@ -38,6 +39,7 @@ export const gemma = defineFamily({
     if (logitSoftcap === null) return logits
     return g.Mul(g.Tanh(g.Div(logits, g.constant(logitSoftcap))), g.constant(logitSoftcap))
   },
+  taskHead: decoderHeads({ answers: false }),
   rotaryTables({ rope, headDim, traits }, positions, length) {
     const tables = rotaryTables(rope, headDim, positions, length)
     if (traits.localRope === null) return tables

@@ -1,5 +1,6 @@
 // GPT-NeoX and Pythia: a part of each head is rotated, attention and MLP work in parallel.
 
+import { decoderHeads } from '../../layers/heads.ts'
 import { layerNormTensors } from '../../layers/norms.ts'
 import { rotaryTables } from '../../layers/rotary-tables.ts'
 import { defineFamily } from '../define-family.ts'
@@ -21,6 +22,8 @@ export const gptNeoX = defineFamily({
   clientTensors: ({ hiddenSize }) => layerNormTensors(['gpt_neox.final_layer_norm'], hiddenSize),
   leave: ({ config, scope }, hidden) =>
     scope.layerNorm(hidden, 'gpt_neox.final_layer_norm', { epsilon: config.normEpsilon }),
-  tokenHead: { name: 'classifier', dropoutFields: ['classifier_dropout'], dropout: 0.1 },
+  taskHead: decoderHeads({
+    token: { name: 'classifier', dropoutFields: ['classifier_dropout'], dropout: 0.1 }
+  }),
   rotaryTables: ({ rope, traits }, positions, length) => rotaryTables(rope, traits.rotated, positions, length)
 })

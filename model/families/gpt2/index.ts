@@ -1,5 +1,6 @@
 // GPT-2: learned positions, fused projections whose weights are transposed.
 
+import { decoderHeads } from '../../layers/heads.ts'
 import { layerNormTensors } from '../../layers/norms.ts'
 import { defineFamily } from '../define-family.ts'
 import { gpt2Block } from './block.ts'
@@ -26,6 +27,8 @@ export const gpt2 = defineFamily({
   enter: ({ g, scope }, states, positions) =>
     g.Add(states, g.Gather(scope.tensor('transformer.wpe.weight'), positions(), { axis: 0 })),
   leave: ({ config, scope }, hidden) => scope.layerNorm(hidden, 'transformer.ln_f', { epsilon: config.normEpsilon }),
-  tokenHead: { name: 'classifier', dropoutFields: ['classifier_dropout', 'hidden_dropout'], dropout: 0.1 },
+  taskHead: decoderHeads({
+    token: { name: 'classifier', dropoutFields: ['classifier_dropout', 'hidden_dropout'], dropout: 0.1 }
+  }),
   rotaryTables: () => ({})
 })

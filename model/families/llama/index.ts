@@ -22,5 +22,10 @@ export const llama = defineFamily({
   clientTensorNames: llamaClientTensorNames,
   clientTensors: ({ hiddenSize }) => [{ name: 'model.norm.weight', shape: [hiddenSize] }],
   leave: ({ config, scope }, hidden) => scope.rmsNorm(hidden, 'model.norm', { epsilon: config.normEpsilon }),
+  // transformers calls the base model of most of these classes otherwise, as it did long ago
+  pathIn({ modelType }, task, path) {
+    if (task === 'FEATURE_EXTRACTION') return path.slice(path.indexOf('.') + 1)
+    return task === 'QUESTION_ANS' && modelType !== 'mistral' ? path.replace(/^model\./, 'transformer.') : path
+  },
   rotaryTables: ({ rope, headDim }, positions, length) => rotaryTables(rope, headDim, positions, length)
 })

@@ -1,5 +1,6 @@
 // OPT: learned positions with an offset, norms before or after, embeddings narrower than hidden states.
 
+import { decoderHeads } from '../../layers/heads.ts'
 import { layerNormTensors } from '../../layers/norms.ts'
 import { defineFamily } from '../define-family.ts'
 import { optBlock } from './block.ts'
@@ -39,5 +40,6 @@ export const opt = defineFamily({
     const normed = traits.finalNorm ? scope.layerNorm(hidden, `${decoder}.final_layer_norm`, { epsilon }) : hidden
     return isNarrow(config) ? scope.project(normed, `${decoder}.project_out`) : normed
   },
+  taskHead: decoderHeads({ width: ({ traits }) => traits.embeddingWidth }),
   rotaryTables: () => ({})
 })

@@ -44,5 +44,6 @@ export const t5 = defineFamily({
   beforeHead: ({ g, config }, states) =>
     config.traits.scalesOutputs ? g.Mul(states, g.constant(config.hiddenSize ** -0.5)) : states,
   taskHead: t5TaskHead,
+  pathIn: (_, task, path) => (task === 'SEQ_CLS' || task === 'TOKEN_CLS' ? `transformer.${path}` : path),
   rotaryTables: () => ({})
 })

@@ -175,10 +175,13 @@ describe('a model for sequence classification', () => {
     await assert.rejects(base.forward({ inputIds, attentionMask, labels }), /found rows of 2/)
   })
 
-  it('refuses what is no single-label classification, and labels that contradict each other', async () => {
+  it('refuses problems that there are not, and labels that contradict each other', async () => {
     const open = (options: object) =>
       AutoDistributedModelForSequenceClassification.fromPretrained(path, { initialPeers: swarm.join, ...options })
-    await assert.rejects(open({ numLabels: 1 }), { code: 'UNSUPPORTED', message: /regression/ })
+    const single = { numLabels: 1, problemType: 'single_label_classification' }
+    await assert.rejects(open(single), { code: 'INVALID_ARGUMENT', message: /numLabels 1: a single label of one/ })
+    const message = /problemType: expected single_label_classification, .* found "ranking"/
+    await assert.rejects(open({ problemType: 'ranking' }), { code: 'INVALID_ARGUMENT', message })
     await assert.rejects(open({ numLabels: 2, id2label: ['a', 'b', 'c'] }), { code: 'INVALID_ARGUMENT' })
     await assert.rejects(open({ id2label: { 0: 'a', 2: 'c' } }), /none has the number 1/)
     await assert.rejects(open({ id2label: ['a', 'a'] }), /two labels are called 'a'/)

@@ -1,8 +1,9 @@
 // Labels of whole texts as rows have them: one of several, a list of any number of them, or a measured value. Pure.
 import { SwarmError } from '../../../../common/errors.ts'
+import type { ProblemType } from '../../../local/labels.ts'
 import { jsonField } from '../conversation.ts'
 import type { Example } from '../example.ts'
-import { type DataRow, type EncodeContext, isLabel, type Label, type ProblemType, wrongField } from '../format.ts'
+import { type DataRow, type EncodeContext, isLabel, type Label, wrongField } from '../format.ts'
 
 const fieldOf = ({ fields }: DataRow): 'label' | 'labels' => (fields.label === undefined ? 'labels' : 'label')
 
