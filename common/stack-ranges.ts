@@ -1,6 +1,6 @@
 // Ranges of blocks as people name them where a model has an encoder: `encoder:0-6`, each stack numbered from 0. Pure.
 import { SwarmError } from './errors.ts'
-import { type BlockRange, formatRange } from './range.ts'
+import { type BlockRange, formatBlocks, formatRange } from './range.ts'
 
 /** How many blocks a model has, and how many of them, the first ones, are an encoder's. */
 export interface StackSizes {
@@ -9,8 +9,8 @@ export interface StackSizes {
   readonly encoderBlocks?: number
 }
 
-const stackNames = ['encoder', 'decoder'] as const
-export type StackName = (typeof stackNames)[number]
+export const stackNames = ['encoder', 'decoder'] as const
+type StackName = (typeof stackNames)[number]
 
 /** A range as it was typed: of one stack, numbered from 0 in it, or of the model's one numbering. */
 export interface TypedRange extends BlockRange {
@@ -18,7 +18,7 @@ export interface TypedRange extends BlockRange {
 }
 
 /** A range of one stack. */
-export interface StackPart {
+interface StackPart {
   readonly stack: StackName
   /** numbered from 0 in the stack */
   readonly blocks: BlockRange
@@ -30,7 +30,7 @@ function blocksOfStack({ totalBlocks, encoderBlocks = 0 }: StackSizes, stack: St
 }
 
 /** The part of a range in each stack. */
-export function stackParts(sizes: StackSizes, { first, end }: BlockRange): StackPart[] {
+function stackParts(sizes: StackSizes, { first, end }: BlockRange): StackPart[] {
   return stackNames.flatMap(stack => {
     const own = blocksOfStack(sizes, stack)
     const blocks = { first: Math.max(first, own.first) - own.first, end: Math.min(end, own.end) - own.first }
@@ -54,6 +54,17 @@ export function formatStacked(sizes: StackSizes, range: BlockRange): string {
   return stackParts(sizes, range)
     .map(({ stack, blocks }) => `${stack} ${formatRange(blocks)}`)
     .join(', ')
+}
+
+/** Blocks, sorted, as short text: `encoder 2..3, decoder 0`; of a model that is one decoder `2..3, 6`. */
+export function listBlocks(sizes: StackSizes, blocks: readonly number[]): string {
+  if (!hasStacks(sizes)) return formatBlocks(blocks)
+  const parts = stackNames.flatMap(stack => {
+    const { first, end } = blocksOfStack(sizes, stack)
+    const own = blocks.filter(block => first <= block && block < end).map(block => block - first)
+    return own.length === 0 ? [] : [`${stack} ${formatBlocks(own)}`]
+  })
+  return parts.join(', ')
 }
 
 /**

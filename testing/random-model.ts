@@ -55,3 +55,26 @@ export function bertConfig(others: Readonly<Record<string, unknown>> = {}): Reco
     ...others
   }
 }
+
+/** config.json of a small T5: 2 blocks of the encoder, 3 of the decoder; `others` are the fields in which it differs. */
+export function t5Config(others: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+  return {
+    architectures: ['T5ForConditionalGeneration'],
+    model_type: 't5',
+    d_ff: 64,
+    d_kv: 8,
+    d_model: 32,
+    decoder_start_token_id: 0,
+    eos_token_id: 1,
+    feed_forward_proj: 'gated-gelu',
+    num_decoder_layers: 3,
+    num_heads: 4,
+    num_layers: 2,
+    pad_token_id: 0,
+    relative_attention_max_distance: 16,
+    relative_attention_num_buckets: 8,
+    tie_word_embeddings: false,
+    vocab_size: 64,
+    ...others
+  }
+}

@@ -11,7 +11,7 @@ import type { SessionCache } from '../memory/kv/kv-cache.ts'
 import { cacheParts } from '../memory/kv/slab.ts'
 import type { Runs } from '../schedule/scheduler.ts'
 import { type DecodeRun, planRuns, type RowStep } from './decode-plan.ts'
-import { type EncoderInput, pickTensors, prefixLength, type SpanCall } from './executor.ts'
+import { type AttendedStates, pickTensors, prefixLength, type SpanCall } from './executor.ts'
 import type { ProgramKey, SpanPrograms } from './programs.ts'
 import type { RotaryTables } from './rotary.ts'
 
@@ -63,7 +63,7 @@ export function writePrefix(session: DecodeSession): void {
 const crossTokens = 512
 
 /** Inputs of an encoder, a few at a time: so that a run neither lasts long nor makes many numbers. */
-function* inputGroups({ hidden }: EncoderInput): Iterable<readonly [first: number, end: number]> {
+function* inputGroups({ hidden }: AttendedStates): Iterable<readonly [first: number, end: number]> {
   const [inputs, source] = hidden.shape as [number, number]
   const size = Math.max(1, Math.floor(crossTokens / source))
   for (let first = 0; first < inputs; first += size) yield [first, Math.min(first + size, inputs)]
@@ -149,7 +149,7 @@ export class SpanDecoder {
    * Computes keys and values of the encoder's states, once for the session, into its rows, whose memory is reserved. Yields between runs of
    * the device.
    */
-  async *attend({ cache, ports: given }: DecodeSession, encoder: EncoderInput): Runs<void> {
+  async *attend({ cache, ports: given }: DecodeSession, encoder: AttendedStates): Runs<void> {
     const { blocks } = cache.shape
     const ports = await this.sessionPorts(given, blocks)
     const source = encoder.hidden.shape[1]!

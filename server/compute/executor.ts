@@ -11,7 +11,7 @@ import type { ProgramKey, SpanPrograms } from './programs.ts'
 import type { RotaryTables } from './rotary.ts'
 
 /** The states of an encoder that blocks attend to. */
-export interface EncoderInput {
+export interface AttendedStates {
   /** [inputs, source, hidden]; in a forward pass one for each row */
   readonly hidden: Float32Tensor
   /** [inputs, source], 1 = token; absent: all are */
@@ -26,7 +26,7 @@ export interface SpanCall {
   /** [batch, seq], 1 = token; absent: all are */
   readonly mask?: Tensor<'int64'>
   /** only for blocks that attend to an encoder */
-  readonly encoder?: EncoderInput
+  readonly encoder?: AttendedStates
   readonly ports: Readonly<Record<string, Float32Tensor>>
   readonly dropout?: { readonly probability: number; readonly seed: number }
 }
@@ -120,7 +120,7 @@ function allTokens(batch: number, seq: number): Tensor<'int64'> {
   return tensor('int64', [batch, seq], new BigInt64Array(batch * seq).fill(1n))
 }
 
-function encoderFeeds({ hidden, mask }: EncoderInput): Record<string, Tensor> {
+function encoderFeeds({ hidden, mask }: AttendedStates): Record<string, Tensor> {
   const [inputs, source] = hidden.shape as [number, number]
   return { encoder_hidden: hidden, encoder_mask: mask ?? allTokens(inputs, source) }
 }

@@ -9,7 +9,7 @@ import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import { type ModelConfig, type Stack, sizesOf, stackOf } from '../../model/config/config.ts'
 import { requestTimeoutMs } from '../../proto/limits.ts'
 import type { Dropout, NamedTensors, Span } from '../../proto/messages.ts'
-import { type EncoderInput, prefixLength, type SpanCall } from '../compute/executor.ts'
+import { type AttendedStates, prefixLength, type SpanCall } from '../compute/executor.ts'
 import { maxBatch, maxRequestTimeoutMs, maxTokensPerRequest, minRequestTokens, requestWorkMs } from '../limits.ts'
 import { checkWork } from '../memory/working-memory.ts'
 import { checkPorts, type NamedShapes, type Shaped } from './ports.ts'
@@ -143,7 +143,7 @@ export function checkEncoderShapes(tensors: NamedShapes, hosted: Hosted, blocks:
 }
 
 /** The states of an encoder that a request brings. @throws SwarmError INVALID_ARGUMENT, also for numbers that are not finite */
-export function checkEncoder(tensors: NamedTensors): EncoderInput | undefined {
+export function readEncoder(tensors: NamedTensors): AttendedStates | undefined {
   const hidden = tensors.encoder_hidden as Float32Tensor | undefined
   if (hidden === undefined) return undefined
   const wrong = hidden.data.find(value => !Number.isFinite(value))
@@ -248,7 +248,7 @@ export function checkCall(tensors: NamedTensors, dropout: Dropout | null, hosted
   // once more after the header: the server may have moved to other blocks while the payload came
   const ports = checkCallShapes(tensors, hosted, place)
   const mask = checkMask(tensors.mask)
-  const encoder = checkEncoder(tensors)
+  const encoder = readEncoder(tensors)
   const hidden = tensors.hidden as Float32Tensor
   return { blocks, hidden, mask, encoder, ports, dropout: checkDropout(dropout, ports) }
 }

@@ -9,19 +9,19 @@ import { sizesOf, stackOf } from '../../model/config/config.ts'
 import type { Codec } from '../../proto/codec.ts'
 import type { swarmtune } from '../../proto/gen/swarmtune.js'
 import type { BodyOf, Fields, Message, NamedTensors } from '../../proto/messages.ts'
-import { type EncoderInput, prefixLength, type SpanCall } from '../compute/executor.ts'
+import { type AttendedStates, prefixLength, type SpanCall } from '../compute/executor.ts'
 import { maxBatch } from '../limits.ts'
 import type { CacheShape } from '../memory/kv/kv-cache.ts'
 import { checkWork } from '../memory/working-memory.ts'
 import {
-  checkEncoder,
   checkEncoderShapes,
   checkHidden,
   checkHiddenShape,
   checkSpan,
   describe,
   type EncoderShape,
-  type Hosted
+  type Hosted,
+  readEncoder
 } from './passes.ts'
 import { checkPorts, type NamedShapes } from './ports.ts'
 
@@ -32,7 +32,7 @@ export interface SessionRequest {
   readonly shape: CacheShape
   readonly ports: SpanCall['ports']
   /** what the blocks attend to of an encoder */
-  readonly encoder?: EncoderInput
+  readonly encoder?: AttendedStates
   /** of the results */
   readonly codec: Codec
   /** its id among the servers of a chain; empty if only the caller sends steps */
@@ -137,7 +137,7 @@ export function checkOpen({ body, tensors: given }: Message, hosted: Hosted, ada
   const { numKeyValueHeads: kvHeads, headDim } = hosted.checkpoint.config
   const shape = { blocks, batch, maxLength, kvHeads, headDim, besideBytes: 0, ...shapes }
   const ports = kept ?? checkPorts(tensors, ofEncoder, hosted.checkpoint, blocks)
-  return { shape, ports, encoder: checkEncoder(given), codec: body.span!.codec, session, previous, next }
+  return { shape, ports, encoder: readEncoder(given), codec: body.span!.codec, session, previous, next }
 }
 
 function keptPorts(hash: Uint8Array, adapters: KeptAdapters): SpanCall['ports'] {
@@ -147,7 +147,7 @@ function keptPorts(hash: Uint8Array, adapters: KeptAdapters): SpanCall['ports'] 
 }
 
 /** Hashes of the encoder's states by input: what is computed from equal ones is equal. */
-export function hashInputs({ hidden, mask }: EncoderInput): string[] {
+export function hashInputs({ hidden, mask }: AttendedStates): string[] {
   const [inputs, source, width] = hidden.shape as [number, number, number]
   return Array.from({ length: inputs }, (_, input) => {
     const states = rowView(hidden.data, source * width, input)

@@ -3,7 +3,7 @@
 import { copyPositions, slicePositions } from '../../common/rows.ts'
 import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import { batchKey, type DecodeSession, type DecodeStep, prefixOf, type SpanDecoder } from '../compute/decoder.ts'
-import type { EncoderInput } from '../compute/executor.ts'
+import type { AttendedStates } from '../compute/executor.ts'
 import { type PrefixPlan, type PrefixReuse, withoutFirst } from '../compute/prefix-reuse.ts'
 import { maxGuessTokens } from '../limits.ts'
 import type { KvCache } from '../memory/kv/kv-cache.ts'
@@ -52,7 +52,7 @@ export class DecodeEngine {
    * Keys and values of an encoder's states, which all later steps of the session attend to.
    * @throws SwarmError BUSY if queue or cache are full, and the signal's reason
    */
-  async attend(session: DecodeSession, encoder: EncoderInput, { peerId, signal }: EngineStepOptions): Promise<void> {
+  async attend(session: DecodeSession, encoder: AttendedStates, { peerId, signal }: EngineStepOptions): Promise<void> {
     const { decoder, scheduler } = this.#components
     const { cache } = session
     await cache.reserve(

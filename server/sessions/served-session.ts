@@ -15,7 +15,7 @@ import { fittingCodec } from '../../proto/fitting-codec.ts'
 import { replayPositions } from '../../proto/limits.ts'
 import type { BodyOf, Message } from '../../proto/messages.ts'
 import { type DecodeSession, prefixOf } from '../compute/decoder.ts'
-import type { EncoderInput } from '../compute/executor.ts'
+import type { AttendedStates } from '../compute/executor.ts'
 import { withoutFirst } from '../compute/prefix-reuse.ts'
 import { type AdapterStore, type HeldAdapter, noAdapter } from '../memory/adapter-store.ts'
 import type { KvCache } from '../memory/kv/kv-cache.ts'
@@ -63,7 +63,7 @@ export class ServedSession {
   readonly #adapter: HeldAdapter | null
   readonly #decode: DecodeSession
   /** of the opening; dropped once keys and values are computed of it */
-  #encoder: EncoderInput | undefined
+  #encoder: AttendedStates | undefined
   readonly #failed = Promise.withResolvers<never>()
   /** outputs sent to the next server, if there is one */
   #history: HiddenHistory | null = null
