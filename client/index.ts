@@ -44,7 +44,7 @@ export {
 } from './generate/index.ts'
 export type { JoinOptions } from './join.ts'
 export type { Ids, Numbers } from './local/inputs.ts'
-export type { ProblemType } from './local/labels.ts'
+export { type ProblemType, problemTypes } from './local/labels.ts'
 export { addGradient, clearGradients, type Parameter, parameter } from './local/parameter.ts'
 export type { PassOptions } from './models/base-model.ts'
 export { AutoDistributedModelForCausalLM, DistributedModelForCausalLM, PeftModelForCausalLM } from './models/causal.ts'
@@ -112,7 +112,9 @@ export type { InferenceSession } from './remote/session/session.ts'
 export type { ServerLoad, SurveyedModel, SurveyedServer } from './survey.ts'
 export { joinSwarm, Swarm, type SwarmModelOptions } from './swarm.ts'
 export {
+  type AnswerMeasures,
   type AnswerScores,
+  type AskedQuestion,
   type AverageScores,
   answerScores,
   areEntityTags,
@@ -136,8 +138,10 @@ export {
   type DataSources,
   type DataSummary,
   type DataTask,
+  type DataTokenizer,
   type DynamicLossScale,
   dataFormatNames,
+  dataTasks,
   type EntityMode,
   type EntityReport,
   type EvaluateOptions,
@@ -156,11 +160,17 @@ export {
   loadTrainingData,
   lossEvaluation,
   type MetricsLine,
+  measureAnswers,
   measureClassification,
   measureExactMatch,
   measureLanguage,
+  measureMultiLabel,
+  measureRegression,
+  measureSimilarity,
+  measureWritten,
   multiLabelReport,
   normalizeAnswer,
+  type PooledModel,
   type PreviewToken,
   type PromptCompletion,
   parseDataset,
@@ -171,6 +181,8 @@ export {
   plotRun,
   previewExample,
   previewTokens,
+  type QuestionAnswerer,
+  type RegressionMeasures,
   type RegressionReport,
   type Resumed,
   type RougeScore,
@@ -184,7 +196,10 @@ export {
   rougeScores,
   rougeTypes,
   runTraining,
+  type SimilarityLoss,
+  SimilarityModel,
   type SquadVersion,
+  similarityLosses,
   summarizeData,
   type TokenizeOptions,
   type Traffic,
@@ -201,6 +216,9 @@ export {
   toTrainOptions,
   train,
   trainConfigSchema,
+  type Writer,
+  type WritingOptions,
+  type WrittenMeasures,
   writeConfigYaml
 } from './train/index.ts'
 export type {

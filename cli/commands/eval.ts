@@ -6,6 +6,8 @@ import {
   type DataFormatName,
   type DataTask,
   dataFormatNames,
+  dataTasks,
+  problemTypes,
   readAdapterInfo,
   taskOfData
 } from '../../client/index.ts'
@@ -31,6 +33,7 @@ interface EvalFlags extends AccessFlags, HubFlags, MeasureSettings {
   requireDtype?: Precision
   adapter?: string
   format?: DataFormatName
+  taskType?: DataTask
   json?: boolean
   logLevel: LogLevel
 }
@@ -43,7 +46,7 @@ function parseLabels(text: string): string[] {
 
 export function evalCommand(): Command {
   const command = new Command('eval')
-    .description('measure a model over data through the swarm: perplexity, exact answers, or accuracy and F1')
+    .description('measure a model over data through the swarm, by what its task is measured by (docs/evaluation.md)')
     .argument('<model>', 'folder, GGUF file or hub name of the checkpoint; only what lies outside the blocks is read')
     .argument('<data...>', 'files or folders of .jsonl, .json, .csv, .tsv, .txt (docs/training-data.md)')
     .addOption(codecOption('fp32, for generated answers fp16'))
@@ -67,6 +70,26 @@ export function evalCommand(): Command {
       'names of the classes in their order, with commas between them (default: those of model and data)',
       parseLabels
     )
+    .addOption(
+      new Option('--task-type <name>', 'task (default: that of the adapter, else of the data)').choices(dataTasks)
+    )
+    .addOption(
+      new Option('--problem-type <name>', 'what the labels of texts are (default: by the data)').choices(problemTypes)
+    )
+    .addOption(
+      new Option('--entity-mode <name>', 'how tags become entities: default, or strict, which takes IOB2 only')
+        .choices(['default', 'strict'])
+        .default('default')
+    )
+    .option('--source-prefix <text>', 'text before every source of sequence to sequence (default: none)')
+    .option(
+      '--max-target-length <tokens>',
+      'longest written text of sequence to sequence (default: that of the longest target)',
+      parsePositive
+    )
+    .option('--num-beams <count>', 'beams of written texts (default: 1)', parsePositive)
+    .option('--doc-stride <tokens>', 'tokens that pieces of a long context share (default: 128)', parsePositive)
+    .option('--max-answer-length <tokens>', 'longest answer to a question (default: 30)', parsePositive)
     .option('--exact-match', 'also generate answers to prompts and compare them')
     .addOption(jsonOption())
     .action(evaluate)
@@ -79,7 +102,7 @@ async function evaluate(path: string, data: string[], flags: EvalFlags): Promise
   const source = { train: data, format: flags.format }
   const adapter = flags.adapter === undefined ? undefined : resolve(flags.adapter)
   const info = adapter === undefined ? undefined : await readAdapterInfo(adapter, { signal })
-  const task: DataTask = info?.task ?? (await taskOfData(source, { signal }))
+  const task: DataTask = flags.taskType ?? info?.task ?? (await taskOfData(source, { signal }))
   const options = {
     hub: hubOptions(flags),
     fromPeers: flags.fromPeers ? peersSettings() : undefined,

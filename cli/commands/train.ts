@@ -17,6 +17,7 @@ import {
   toTrainOptions
 } from '../../client/index.ts'
 import { namedLabels } from '../../client/local/labels.ts'
+import { kindOf } from '../../client/models/kind.ts'
 import { dependsOnLength } from '../../client/optim/index.ts'
 import { probeRunFolder } from '../../client/train/index.ts'
 import { taskModules } from '../../client/tuning/index.ts'
@@ -195,6 +196,7 @@ async function loadData(
     tokenizer: source.tokenizer,
     maxPositions: maxPositions - virtualTokens(config),
     task: config.task_type,
+    preferredTask: kindOf(source.config) === 'seq2seq' ? 'SEQ_2_SEQ_LM' : undefined,
     labels: config.labels ?? source.labels,
     maxSeqLength: config.max_seq_length,
     problemType: config.problem_type,

@@ -1,24 +1,38 @@
 // The measures of `swarm eval`: opens the model of a task, with an adapter or without, loads data for it, and measures.
 import {
   type AdapterInfo,
+  AutoDistributedModel,
   AutoDistributedModelForCausalLM,
+  AutoDistributedModelForSeq2SeqLM,
   AutoDistributedModelForSequenceClassification,
   AutoDistributedModelForTokenClassification,
   type CausalModel,
   type DataContext,
   type DataFormatName,
   type DataTask,
+  type EntityMode,
   loadTrainingData,
   measureClassification,
   measureExactMatch,
   measureLanguage,
+  measureSimilarity,
+  measureWritten,
   PeftModel,
   type PretrainedOptions,
+  type ProblemType,
+  SimilarityModel,
   SwarmError,
   type TrainingData
 } from '../../client/index.ts'
 import { withResource } from '../../common/resource.ts'
-import { classificationJson, classificationLines, languageJson, languageLines } from '../views/evaluation.ts'
+import {
+  classificationJson,
+  classificationLines,
+  languageJson,
+  languageLines,
+  writtenJson,
+  writtenLines
+} from '../views/evaluation.ts'
 
 export interface MeasureSettings {
   readonly maxSeqLength?: number
@@ -31,6 +45,15 @@ export interface MeasureSettings {
   /** names of the head's classes */
   readonly labels?: readonly string[]
   readonly exactMatch?: boolean
+  /** text before every source */
+  readonly sourcePrefix?: string
+  readonly maxTargetLength?: number
+  /** of written texts */
+  readonly numBeams?: number
+  readonly docStride?: number
+  readonly maxAnswerLength?: number
+  readonly entityMode?: EntityMode
+  readonly problemType?: ProblemType
 }
 
 export interface Measurement {
@@ -53,7 +76,44 @@ export async function measure(task: DataTask, run: Measurement): Promise<Measure
   if (task === 'CAUSAL_LM') return await measureText(run)
   if (task === 'SEQ_CLS') return await measureClasses(run, task, AutoDistributedModelForSequenceClassification)
   if (task === 'TOKEN_CLS') return await measureClasses(run, task, AutoDistributedModelForTokenClassification)
+  if (task === 'SEQ_2_SEQ_LM') return await measureTranslation(run)
+  if (task === 'FEATURE_EXTRACTION') return await measureEmbeddings(run)
   throw new SwarmError('UNSUPPORTED', `${run.adapter ?? run.path}: models for ${task} cannot be evaluated yet`)
+}
+
+/** Loss of an encoder-decoder model, and what it writes from the sources. */
+async function measureTranslation(run: Measurement): Promise<Measured> {
+  const { path, adapter, settings, options } = run
+  const { signal, onProgress } = options
+  return await withResource(await AutoDistributedModelForSeq2SeqLM.fromPretrained(path, options), async base => {
+    const model = adapter === undefined ? base : await PeftModel.fromPretrained(base, adapter, { signal })
+    const { train: examples, description } = await load(base, run, { task: 'SEQ_2_SEQ_LM' })
+    const { batchSize, maxTargetLength: maxLength, numBeams } = settings
+    const batching = { batchSize, padTokenId: padTokenIdOf(base.config), maxLength, numBeams, onProgress, signal }
+    const result = await measureWritten(model, examples, batching)
+    return {
+      lines: [...description, '', ...writtenLines(result)],
+      json: { examples: examples.length, ...writtenJson(result) }
+    }
+  })
+}
+
+/** How near texts are that should be, and how far those that should not. */
+async function measureEmbeddings(run: Measurement): Promise<Measured> {
+  const { path, adapter, settings, options } = run
+  const { signal, onProgress } = options
+  return await withResource(await AutoDistributedModel.fromPretrained(path, options), async base => {
+    const over = adapter === undefined ? base : await PeftModel.fromPretrained(base, adapter, { signal })
+    const data = await load(base, run, { task: 'FEATURE_EXTRACTION' })
+    const model = new SimilarityModel(over, { loss: data.similarityLoss! })
+    const batching = { batchSize: settings.batchSize, padTokenId: padTokenIdOf(base.config), onProgress, signal }
+    const measures = await measureSimilarity(model, data.train, batching)
+    const lines = Object.entries(measures).map(([name, value]) => `${name} ${value.toFixed(4)}`)
+    return {
+      lines: [...data.description, '', lines.join(', ')],
+      json: { examples: data.train.length, ...measures }
+    }
+  })
 }
 
 async function load(
@@ -69,6 +129,10 @@ async function load(
     maxSeqLength: settings.maxSeqLength,
     truncate: settings.truncate,
     trainOnInputs: settings.trainOnInputs,
+    sourcePrefix: settings.sourcePrefix,
+    maxTargetLength: settings.maxTargetLength,
+    docStride: settings.docStride,
+    problemType: settings.problemType,
     eosTokenId: config.eosTokenIds[0],
     stride: settings.stride ?? Math.max(1, Math.floor(length / 2)),
     onProgress,
@@ -134,6 +198,8 @@ async function measureClasses(run: Measurement, task: 'SEQ_CLS' | 'TOKEN_CLS', o
         batchSize: settings.batchSize,
         padTokenId: padTokenIdOf(base.config),
         numLabels: labels.length,
+        labels: task === 'TOKEN_CLS' ? labels : undefined,
+        entityMode: settings.entityMode,
         onProgress,
         signal
       }

@@ -3,6 +3,7 @@ import {
   type AuditReport,
   AutoDistributedModel,
   AutoDistributedModelForCausalLM,
+  AutoDistributedModelForSeq2SeqLM,
   AutoDistributedModelForSequenceClassification,
   AutoDistributedModelForTokenClassification,
   getPeftModel,
@@ -46,10 +47,17 @@ const openers = {
     closedOnFailure(await AutoDistributedModelForCausalLM.fromPretrained(path, options), base =>
       getPeftModel(base, peft, { seed: options.seed, signal: options.signal })
     ),
-  SEQ_2_SEQ_LM: missing('SEQ_2_SEQ_LM'),
-  SEQ_CLS: async (path, options, peft, { labels }) =>
+  SEQ_2_SEQ_LM: async (path, options, peft) =>
+    closedOnFailure(await AutoDistributedModelForSeq2SeqLM.fromPretrained(path, options), base =>
+      getPeftModel(base, peft, { seed: options.seed, signal: options.signal })
+    ),
+  SEQ_CLS: async (path, options, peft, { labels, problemType }) =>
     closedOnFailure(
-      await AutoDistributedModelForSequenceClassification.fromPretrained(path, { ...options, id2label: labels }),
+      await AutoDistributedModelForSequenceClassification.fromPretrained(path, {
+        ...options,
+        ...(problemType === 'regression' ? { numLabels: 1 } : { id2label: labels }),
+        problemType
+      }),
       base => getPeftModel(base, peft, { seed: options.seed, signal: options.signal })
     ),
   TOKEN_CLS: async (path, options, peft, { labels }) =>

@@ -1,5 +1,5 @@
 // Measures of a model as lines for a person and as an object for programs. Pure.
-import type { ClassificationMeasures, ExactMatch, LanguageMeasures } from '../../client/index.ts'
+import type { ClassificationMeasures, ExactMatch, LanguageMeasures, WrittenMeasures } from '../../client/index.ts'
 
 export interface LanguageResult extends LanguageMeasures {
   readonly exactMatch?: ExactMatch
@@ -42,8 +42,36 @@ export function classificationLines(result: ClassificationSummary): string[] {
     '',
     ...table([['class', 'precision', 'recall', 'F1', 'count'], ...scores]),
     '',
-    ...table([['expected \\ predicted', ...labels], ...counts])
+    ...table([['expected \\ predicted', ...labels], ...counts]),
+    ...entityLines(result)
   ]
+}
+
+/** Entities by type; nothing where the classes are no tags of entities. */
+function entityLines({ entities }: ClassificationSummary): string[] {
+  if (entities === null) return []
+  const all = { ...entities.types, 'all types': entities }
+  const rows = Object.entries(all).map(([type, { precision, recall, f1, support }]) => [
+    type,
+    ...[precision, recall, f1].map(score => score.toFixed(4)),
+    whole(support)
+  ])
+  return ['', ...table([['entity', 'precision', 'recall', 'F1', 'count'], ...rows])]
+}
+
+export function writtenLines(result: WrittenMeasures): string[] {
+  const { loss, exactMatch, rouge1, rouge2, rougeL, rougeLsum, bleu, chrf, texts } = result
+  const rouge = { 'ROUGE-1': rouge1, 'ROUGE-2': rouge2, 'ROUGE-L': rougeL, 'ROUGE-Lsum': rougeLsum }
+  const scores = Object.entries({ ...rouge, BLEU: bleu, chrF: chrf })
+  return [
+    `loss ${loss.toFixed(4)}, exact match ${exactMatch.toFixed(1)} % of ${whole(texts.length)} texts`,
+    scores.map(([name, value]) => `${name} ${value.toFixed(2)}`).join(', ')
+  ]
+}
+
+export function writtenJson(result: WrittenMeasures): Record<string, unknown> {
+  const { loss, exactMatch, rouge1, rouge2, rougeL, rougeLsum, bleu, chrf, genLen, texts } = result
+  return { loss, exact_match: exactMatch, rouge1, rouge2, rougeL, rougeLsum, bleu, chrf, gen_len: genLen, texts }
 }
 
 /** The same under names in snake case, as metrics.jsonl has them. */
@@ -65,6 +93,8 @@ export function classificationJson(result: ClassificationSummary): Record<string
     macro_f1: macroF1,
     count: support,
     classes: classes.map((scores, index) => ({ label: labels[index], ...scores })),
-    confusion_matrix: confusion
+    confusion_matrix: confusion,
+    ...(result.matthews !== null && { matthews: result.matthews }),
+    ...(result.entities && { entities: result.entities })
   }
 }

@@ -44,6 +44,7 @@ export {
   type LossScaleState
 } from './loss-scale.ts'
 export {
+  type AnswerMeasures,
   type AnswerScores,
   type AverageScores,
   answerScores,
@@ -63,12 +64,18 @@ export {
   entitiesOf,
   entityReport,
   type LanguageMeasures,
+  measureAnswers,
   measureClassification,
   measureExactMatch,
   measureLanguage,
+  measureMultiLabel,
+  measureRegression,
+  measureWritten,
   multiLabelReport,
   normalizeAnswer,
   pearson,
+  type QuestionAnswerer,
+  type RegressionMeasures,
   type RegressionReport,
   type RougeScore,
   type RougeScores,
@@ -78,7 +85,10 @@ export {
   rougeScores,
   rougeTypes,
   type SquadVersion,
-  tokenize13a
+  tokenize13a,
+  type Writer,
+  type WritingOptions,
+  type WrittenMeasures
 } from './metrics/index.ts'
 export type { BackwardOptions, Loss, Traffic, TrainableModel, TrainingForwardOptions } from './model.ts'
 export type {

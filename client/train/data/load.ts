@@ -40,6 +40,8 @@ export interface DataContext {
   readonly maxPositions: number
   /** default: the task of the files' formats */
   readonly task?: DataTask
+  /** what rows are for that suit several tasks, as prompts and completions do; default: the first format that knows them */
+  readonly preferredTask?: DataTask
   /** longest sequence that is wanted; default `maxPositions` */
   readonly maxSeqLength?: number
   /** longer examples are cut at their end; default: they are refused */
@@ -104,6 +106,7 @@ const contextKeys: OptionKeys<DataContext> = {
   tokenizer: true,
   maxPositions: true,
   task: true,
+  preferredTask: true,
   maxSeqLength: true,
   truncate: true,
   trainOnInputs: true,
@@ -263,7 +266,12 @@ export async function loadTrainingData(sources: DataSources, context: DataContex
     throw new SwarmError('INVALID_ARGUMENT', 'validation: expected files or a share of the training data, found both')
   }
   const limit = limitOf(context)
-  const reading = { format, task: context.task, signal, budget: new DataBudget(context.maxMemory) }
+  const reading = {
+    format,
+    task: context.task ?? context.preferredTask,
+    signal,
+    budget: new DataBudget(context.maxMemory)
+  }
   const trainFiles = await readData(listOf(sources.train), reading)
   const validationFiles = validation === undefined ? [] : await readData(listOf(validation), reading)
   const files = [...trainFiles, ...validationFiles]

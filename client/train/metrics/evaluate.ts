@@ -1,21 +1,25 @@
 // A model measured over examples: language modelling by perplexity and exact answers, classification by its classes.
 
+import { SwarmError } from '../../../common/errors.ts'
 import { checkOptions } from '../../../common/options.ts'
 import { type OnProgress, runStage, type Stage } from '../../../common/progress.ts'
-import type { Float32Tensor } from '../../../common/tensor.ts'
 import type { Tokenizer } from '../../../model/text/tokenizer.ts'
 import type { GenerationOptions } from '../../generate/index.ts'
 import { type Batch, collate, countLabels } from '../collate.ts'
 import { type Example, ignoredLabel } from '../data/example.ts'
 import { type EvaluateOptions, evaluateKeys, evaluateLoss } from '../evaluate.ts'
-import type { Loss, TrainableModel, TrainingForwardOptions } from '../model.ts'
+import { forwardBatch } from '../inputs.ts'
+import type { TrainableModel } from '../model.ts'
 import {
   type ClassificationReport,
   type ConfusionMatrix,
   classificationReport,
-  confusionMatrix
+  confusionMatrix,
+  multiLabelReport
 } from './classification.ts'
+import { areEntityTags, type EntityMode, type EntityReport, entityReport } from './entities.ts'
 import { predictionsOf } from './predictions.ts'
+import { type RegressionReport, regressionReport } from './regression.ts'
 
 /** Takes a measure batch by batch, as a stage of its own. */
 async function inBatches<T>(
@@ -54,11 +58,69 @@ export async function measureLanguage(
 }
 
 /** A model whose forward pass scores classes. */
-interface Classifier {
-  forward(
-    batch: Batch,
-    options?: TrainingForwardOptions
-  ): Promise<{ readonly loss: Loss; readonly logits: Float32Tensor }>
+type Classifier = Pick<TrainableModel, 'forward' | 'task'>
+
+/** Measures of numbers that a model predicts, with the loss, which is the mean squared error. */
+export interface RegressionMeasures extends RegressionReport {
+  readonly loss: number
+}
+
+async function logitsOf(model: Classifier, batch: Batch, signal: AbortSignal | undefined) {
+  const { loss, logits } = await forwardBatch(model, batch, { training: false, signal })
+  if (logits) return { loss, logits }
+  throw new SwarmError('INTERNAL', 'evaluation: the model returned no scores')
+}
+
+/** Rows of logits and of expected numbers, with the mean loss. */
+async function numbersOf(model: Classifier, examples: readonly Example[], options: EvaluateOptions) {
+  const { padTokenId, batchSize = 8, signal, onProgress } = options
+  const rows: number[][] = []
+  let loss = 0
+  await inBatches(examples, batchSize, { stage: 'evaluate', onProgress }, async batch => {
+    const output = await logitsOf(model, collate(batch, padTokenId), signal)
+    const width = output.logits.shape.at(-1)!
+    for (let row = 0; row < batch.length; row++) {
+      rows.push([...output.logits.data.subarray(row * width, (row + 1) * width)])
+    }
+    loss += output.loss.value * batch.length
+  })
+  return { rows, loss: loss / examples.length }
+}
+
+/** Errors and correlations of one predicted number a text. */
+export async function measureRegression(
+  model: Classifier,
+  examples: readonly Example[],
+  options: EvaluateOptions
+): Promise<RegressionMeasures> {
+  checkOptions('measureRegression', options, evaluateKeys)
+  const { rows, loss } = await numbersOf(model, examples, options)
+  const expected = examples.map(({ labels }) => labels[0]!)
+  return {
+    loss,
+    ...regressionReport(
+      expected,
+      rows.map(([value]) => value!)
+    )
+  }
+}
+
+/** Scores of any number of labels a text: those are predicted whose score is above 0, a probability above a half. */
+export async function measureMultiLabel(
+  model: Classifier,
+  examples: readonly Example[],
+  options: EvaluateOptions
+): Promise<ClassificationReport & { readonly loss: number }> {
+  checkOptions('measureMultiLabel', options, evaluateKeys)
+  const { rows, loss } = await numbersOf(model, examples, options)
+  const predicted = rows.map(row => row.map(score => (score > 0 ? 1 : 0)))
+  return {
+    loss,
+    ...multiLabelReport(
+      examples.map(({ labels }) => labels),
+      predicted
+    )
+  }
 }
 
 /** How well a classifier finds labels. */
@@ -67,29 +129,49 @@ export interface ClassificationMeasures extends ClassificationReport {
   readonly loss: number
   /** `[expected][predicted]` */
   readonly confusion: ConfusionMatrix
+  /** of words whose tags write entities; null of others */
+  readonly entities: EntityReport | null
 }
 
 /** Loss, accuracy, F1 and confusion over all labels. */
 export async function measureClassification(
   model: Classifier,
   examples: readonly Example[],
-  options: EvaluateOptions & { readonly numLabels: number }
+  options: EvaluateOptions & {
+    readonly numLabels: number
+    /** names of the classes, by which entities are found among tags */
+    readonly labels?: readonly string[]
+    readonly entityMode?: EntityMode
+  }
 ): Promise<ClassificationMeasures> {
-  checkOptions('measureClassification', options, { ...evaluateKeys, numLabels: true })
-  const { padTokenId, batchSize = 8, numLabels, signal, onProgress } = options
+  checkOptions('measureClassification', options, { ...evaluateKeys, numLabels: true, labels: true, entityMode: true })
+  const { padTokenId, batchSize = 8, numLabels, labels, entityMode, signal, onProgress } = options
   const expected: number[] = []
   const predicted: number[] = []
+  const counts: number[] = []
   let loss = 0
   await inBatches(examples, batchSize, { stage: 'evaluate', onProgress }, async examplesOfBatch => {
     const batch = collate(examplesOfBatch, padTokenId)
-    const output = await model.forward(batch, { training: false, signal })
+    const output = await logitsOf(model, batch, signal)
     const found = predictionsOf(output.logits, batch.labels)
     expected.push(...found.expected)
     predicted.push(...found.predicted)
+    counts.push(...found.counts)
     loss += output.loss.value * found.expected.length
   })
   const confusion = confusionMatrix(expected, predicted, numLabels)
-  return { loss: loss / expected.length, confusion, ...classificationReport(confusion) }
+  const tags = labels !== undefined && areEntityTags(labels) ? labels : undefined
+  const entities = tags && entityReport(tagRows(expected, counts, tags), tagRows(predicted, counts, tags), entityMode)
+  return { loss: loss / expected.length, confusion, entities: entities ?? null, ...classificationReport(confusion) }
+}
+
+/** Names of classes, cut into rows. */
+function tagRows(classes: readonly number[], counts: readonly number[], names: readonly string[]): string[][] {
+  let at = 0
+  return counts.map(count => {
+    at += count
+    return classes.slice(at - count, at).map(index => names[index]!)
+  })
 }
 
 /** A model that continues token ids. */

@@ -17,7 +17,12 @@ export {
   type LanguageMeasures,
   measureClassification,
   measureExactMatch,
-  measureLanguage
+  measureLanguage,
+  measureMultiLabel,
+  measureRegression,
+  type RegressionMeasures
 } from './evaluate.ts'
+export { type AnswerMeasures, bestSpan, measureAnswers, type QuestionAnswerer } from './questions.ts'
 export { pearson, type RegressionReport, regressionReport } from './regression.ts'
 export { type RougeScore, type RougeScores, type RougeType, rougeOf, rougeScores, rougeTypes } from './rouge.ts'
+export { measureWritten, type Writer, type WritingOptions, type WrittenMeasures } from './written.ts'

@@ -13,6 +13,8 @@ function argmax(data: ArrayLike<number>, first: number, count: number): number {
 export interface Predictions {
   readonly expected: number[]
   readonly predicted: number[]
+  /** how many labels each row has */
+  readonly counts: number[]
 }
 
 /**
@@ -26,14 +28,16 @@ export function predictionsOf(logits: Float32Tensor, labels: Tensor<'int64'>): P
   if (logits.shape[0] !== batch || rows < positions) {
     throw new SwarmError('INTERNAL', `logits [${logits.shape}] do not belong to labels [${labels.shape}]`)
   }
-  const found: Predictions = { expected: [], predicted: [] }
+  const found: Predictions = { expected: [], predicted: [], counts: [] }
   for (let row = 0; row < batch; row++) {
+    const before = found.expected.length
     for (let position = 0; position < positions; position++) {
       const label = Number(labels.data[row * positions + position])
       if (label === ignoredLabel) continue
       found.expected.push(label)
       found.predicted.push(argmax(logits.data, (row * rows + rows - positions + position) * classes, classes))
     }
+    found.counts.push(found.expected.length - before)
   }
   return found
 }

@@ -8,6 +8,7 @@ import type { Example, TrainingData } from '../data/index.ts'
 import type { TrainableModel } from '../model.ts'
 import type { Resumed } from '../options.ts'
 import { intervalOf, planTraining } from '../plan.ts'
+import type { EvaluatedData } from './evaluation.ts'
 import { probeRunFolder, type RunOptions, runTrainOptions } from './run.ts'
 
 /** Sizes of examples. */
@@ -31,7 +32,11 @@ export function summarizeData(examples: readonly Example[], classes?: readonly s
   const lengths = examples.map(({ ids }) => ids.length).sort((a, b) => a - b)
   const counts = classes?.map(() => 0)
   if (counts !== undefined) {
-    for (const { labels } of examples) for (const label of labels) if (label >= 0) counts[label]! += 1
+    for (const { labels, areNumbers } of examples) {
+      // of any number of classes a flag for each
+      const found = areNumbers ? labels.keys().filter(index => labels[index] === 1) : labels
+      for (const label of found) if (label >= 0) counts[label]! += 1
+    }
   }
   return {
     examples: examples.length,
@@ -95,7 +100,7 @@ function batchBytes(
  */
 export async function previewRun(
   model: TrainableModel,
-  data: Pick<TrainingData, 'train' | 'validation' | 'labels'>,
+  data: EvaluatedData & Pick<TrainingData, 'train'>,
   config: TrainConfig,
   runOptions: RunOptions & { readonly folder: boolean; readonly sizes: PreviewSizes }
 ): Promise<RunPreview> {

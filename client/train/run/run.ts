@@ -10,7 +10,7 @@ import type { TrainingData } from '../data/index.ts'
 import type { TrainableModel } from '../model.ts'
 import type { TrainingProgress, TrainOptions } from '../options.ts'
 import { train } from '../trainer.ts'
-import { validationOf } from './evaluation.ts'
+import { type EvaluatedData, validationOf } from './evaluation.ts'
 import { RunLog } from './log.ts'
 
 /** File of a run's folder with the settings that it had. */
@@ -77,13 +77,16 @@ async function freeze(config: TrainConfig): Promise<void> {
 /** The options of `train` for a run as it is configured. */
 export async function runTrainOptions(
   model: TrainableModel,
-  data: Pick<TrainingData, 'validation' | 'labels'>,
+  data: EvaluatedData,
   config: TrainConfig,
   { padTokenId, resume, onResume, onProgress, signal }: RunOptions
 ): Promise<TrainOptions> {
   const { per_device_eval_batch_size: batchSize, eval_steps, eval_strategy } = config
   const everySteps = eval_strategy === 'epoch' ? undefined : eval_steps
-  const evaluation = { padTokenId, batchSize, everySteps }
+  const writing = config.predict_with_generate
+    ? { maxLength: config.generation_max_length ?? config.max_target_length, numBeams: config.generation_num_beams }
+    : undefined
+  const evaluation = { padTokenId, batchSize, everySteps, writing }
   return {
     ...toTrainOptions(config),
     padTokenId,
@@ -105,7 +108,7 @@ export async function runTrainOptions(
  */
 export async function* runTraining(
   model: TrainableModel,
-  data: Pick<TrainingData, 'train' | 'validation' | 'labels'>,
+  data: EvaluatedData & Pick<TrainingData, 'train'>,
   config: TrainConfig,
   runOptions: RunOptions
 ): AsyncGenerator<TrainingProgress> {
