@@ -66,7 +66,7 @@ export const mpnet = defineFamily({
   parseConfig,
   // PEFT names none
   defaultTargets: [],
-  sharedTensors: ({ numHeads, traits }) => [{ name: table, shape: [traits.relativeRows!, numHeads] }],
+  sharedTensors: ({ numHeads, traits }) => [{ name: table, shape: [traits.relativeRows!, numHeads], isTable: true }],
   attention: ({ traits }) => ({ bothWays: true, relative: { table, buckets, rows: traits.relativeRows, maxDistance } }),
   positionRule: () => ({ counts: 'ids', padTokenId }),
   pooler: () => tanhPooler(`${path}.pooler.dense`),

@@ -139,6 +139,14 @@ describe('a config.json of an encoder', () => {
     assert.deepEqual(shapeOf(raw, 'deberta.encoder.LayerNorm.bias'), [768])
     assert.equal(shapeOf(raw, 'deberta.embeddings.position_embeddings.weight'), undefined)
     assert.equal(familyOf(raw).tokenTypes(parse(raw)), 0)
+    // rows are looked up: quantizing would leave none to look up
+    const tables = familyOf(raw)
+      .blockTensors(parse(raw), 1)
+      .filter(({ isTable }) => isTable)
+    assert.deepEqual(
+      tables.map(({ name }) => name),
+      ['deberta.encoder.rel_embeddings.weight']
+    )
   })
 
   test('of ModernBERT has local blocks with their own angles between global ones', () => {
