@@ -46,7 +46,7 @@ export type { JoinOptions } from './join.ts'
 export type { Ids, Numbers } from './local/inputs.ts'
 export { type ProblemType, problemTypes } from './local/labels.ts'
 export { addGradient, clearGradients, type Parameter, parameter } from './local/parameter.ts'
-export type { PassOptions } from './models/base-model.ts'
+export type { PassOptions, RowAdapters, SaveOptions, WeightedAdapterOptions } from './models/base-model.ts'
 export { AutoDistributedModelForCausalLM, DistributedModelForCausalLM, PeftModelForCausalLM } from './models/causal.ts'
 export type {
   CausalModel,

@@ -18,7 +18,7 @@ import { isJsonObject, type JsonObject } from '../../model/json.ts'
 import { encodePieces } from '../../proto/codec.ts'
 import { isModuleOf } from '../heads/modules-to-save.ts'
 import { type Parameter, parameter } from '../local/parameter.ts'
-import { chosenBy } from '../peft.ts'
+import { chosenBy } from '../models/adapters.ts'
 import { adapterConfigPath, adapterTensorsPath } from '../tuning/adapter-file.ts'
 import {
   type AdapterInfo,

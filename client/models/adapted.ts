@@ -1,7 +1,6 @@
 // The shared code of models with an adapter, for all tasks.
 
 import type { TaskHead } from '../heads/program.ts'
-import type { ModelOptions } from './base-model.ts'
 import type { ModelParts, TaskParts } from './model-parts.ts'
 
 /** Settings of an adapter beside its parts. */
@@ -21,6 +20,6 @@ export function partsOf<Head extends TaskHead<Head>>(parts: ModelParts, head: He
 export function underOf<Head>(
   { parts }: { readonly parts: TaskParts<Head> },
   { seed, release }: AdaptOptions
-): ModelOptions<Head> {
+): { seed?: number; under: { parts: TaskParts<Head>; release(): Promise<void> } } {
   return { seed, under: { parts, release } }
 }

@@ -1,5 +1,6 @@
 // The surface that models of every task share, plain or with an adapter. Knows no task.
 
+import { files } from '#files'
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions, type OptionKeys } from '../../common/options.ts'
 import { createRandom, type Random } from '../../common/random.ts'
@@ -9,7 +10,29 @@ import type { Network } from '../../network/network.ts'
 import type { AuditReport } from '../audit/report.ts'
 import type { TaskHead } from '../heads/program.ts'
 import { clearGradients, type Parameter } from '../local/parameter.ts'
-import { type SavedForm, saveAdapter, type TaskType, type TuningMethod, type TuningState } from '../tuning/index.ts'
+import {
+  type CombinationOptions,
+  combineLora,
+  type PeftConfig,
+  type SavedForm,
+  saveAdapter,
+  type TaskType,
+  type TuningMethod,
+  type TuningState
+} from '../tuning/index.ts'
+import { partsOf } from './adapted.ts'
+import {
+  baseName,
+  checkAdapterName,
+  chosenBy,
+  defaultName,
+  newAdapter,
+  type OpenAdapter,
+  openAdapter,
+  rowsByAdapter,
+  savedAdapter,
+  tuningTargetOf
+} from './adapters.ts'
 import type { PassPlan } from './backbone.ts'
 import type { TaskParts } from './model-parts.ts'
 
@@ -31,6 +54,12 @@ export interface PassOptions {
 /** For checkOptions. */
 export const passKeys: OptionKeys<PassOptions> = { training: true, seed: true, labelSmoothing: true, signal: true }
 
+/** Of passes whose rows may have adapters of their own. */
+export interface RowAdapters {
+  /** the adapter of each row, `__base__` for none, as PEFT's adapter_names; in inference only. Default: the active one */
+  readonly adapterNames?: readonly string[]
+}
+
 /** Of `savePretrained`. */
 export interface SaveOptions extends SavedForm {
   readonly signal?: AbortSignal
@@ -44,6 +73,25 @@ interface Under<Head> {
   release(): Promise<void>
 }
 
+/** What a pass goes through. */
+interface Acting<Head> {
+  readonly parts: TaskParts<Head>
+  readonly tuning: TuningMethod | null
+}
+
+interface Adapter<Head> extends Acting<Head> {
+  readonly tuning: TuningMethod
+  release(): Promise<void>
+}
+
+/** Of `addWeightedAdapter`. */
+export interface WeightedAdapterOptions extends CombinationOptions {
+  /** names of adapters of the model */
+  readonly adapters: readonly string[]
+  /** how much each of them counts */
+  readonly weights: readonly number[]
+}
+
 export interface ModelOptions<Head> {
   /** of dropout where calls bring none; default 0 */
   readonly seed?: number
@@ -54,27 +102,39 @@ export interface ModelOptions<Head> {
 export abstract class BaseModel<Head extends TaskHead<Head>> {
   /** what the model is for */
   abstract readonly task: TaskType
-  /** what it is made of */
-  readonly parts: TaskParts<Head>
-  /** the tuning method of an adapter; null for a plain model */
-  protected readonly tuning: TuningMethod | null
   /** whether dropout acts */
   training = false
   readonly #seeds: Random
+  readonly #own: Acting<Head>
   readonly #under: Under<Head> | null
+  /** by their names; of a plain model none */
+  readonly #adapters = new Map<string, Adapter<Head>>()
+  #active = defaultName
   /** calls of `disableAdapter` that run */
   #disabled = 0
   #unloaded = false
 
   constructor(parts: TaskParts<Head>, tuning: TuningMethod | null, options: ModelOptions<Head> = {}) {
-    this.parts = parts
-    this.tuning = tuning
+    this.#own = { parts, tuning }
     this.#seeds = createRandom(options.seed ?? 0, 1)
     this.#under = options.under ?? null
+    if (tuning !== null && options.under !== undefined) {
+      this.#adapters.set(defaultName, { parts, tuning, release: () => options.under!.release() })
+    }
+  }
+
+  /** what it is made of, with the active adapter's replacements */
+  get parts(): TaskParts<Head> {
+    return (this.#adapters.get(this.#active) ?? this.#own).parts
+  }
+
+  /** the tuning method of the active adapter; null for a plain model */
+  protected get tuning(): TuningMethod | null {
+    return (this.#adapters.get(this.#active) ?? this.#own).tuning
   }
 
   /** The parts for passes: without the adapter while it is disabled. Throws INVALID_ARGUMENT once it is unloaded. */
-  protected get acting(): { readonly parts: TaskParts<Head>; readonly tuning: TuningMethod | null } {
+  protected get acting(): Acting<Head> {
     if (this.#unloaded) {
       throw new SwarmError('INVALID_ARGUMENT', 'the adapter is unloaded: use the model that unload() returned')
     }
@@ -96,10 +156,161 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
     }
   }
 
-  /** Removes the adapter and releases its memory. */
+  /** The name of the adapter that acts; the first one's is `default`. Null without an adapter. */
+  get activeAdapter(): string | null {
+    return this.#under === null ? null : this.#active
+  }
+
+  /** The names of all adapters. */
+  get adapters(): readonly string[] {
+    return [...this.#adapters.keys()]
+  }
+
+  /**
+   * A new adapter beside the others, as PEFT's add_adapter: `setAdapter` makes it act. Throws INVALID_ARGUMENT for a name that is taken and
+   * for a configuration that does not fit the model.
+   */
+  async addAdapter(
+    name: string,
+    config: PeftConfig,
+    options: { seed?: number; signal?: AbortSignal } = {}
+  ): Promise<void> {
+    checkOptions('addAdapter', options, { seed: true, signal: true })
+    await this.#add('addAdapter', name, over => newAdapter(over, config, options))
+  }
+
+  /**
+   * A saved adapter beside the others, as PEFT's load_adapter: `setAdapter` makes it act. Not trainable unless `isTrainable` says so. Throws
+   * INVALID_ARGUMENT for a name that is taken, NOT_FOUND, BAD_CHECKPOINT, UNSUPPORTED.
+   */
+  async loadAdapter(
+    directory: string,
+    name: string,
+    options: { isTrainable?: boolean; signal?: AbortSignal } = {}
+  ): Promise<void> {
+    checkOptions('loadAdapter', options, { isTrainable: true, signal: true })
+    await this.#add('loadAdapter', name, over => savedAdapter(over, directory, options))
+  }
+
+  /**
+   * A LoRA adapter that holds others of this model, each with a weight, as PEFT's add_weighted_adapter; `setAdapter` makes it act. Throws
+   * INVALID_ARGUMENT for names and options that do not fit together, UNSUPPORTED for adapters that cannot be combined.
+   */
+  async addWeightedAdapter(name: string, given: WeightedAdapterOptions): Promise<void> {
+    checkOptions('addWeightedAdapter', given, {
+      adapters: true,
+      weights: true,
+      combinationType: true,
+      svdRank: true,
+      svdClamp: true,
+      density: true,
+      majoritySignMethod: true,
+      seed: true
+    })
+    const { adapters, weights, ...options } = given
+    if (!Array.isArray(adapters) || !Array.isArray(weights)) {
+      throw new SwarmError('INVALID_ARGUMENT', 'addWeightedAdapter: expected lists of adapters and weights')
+    }
+    const chosen = new Map(adapters.map(each => [each, this.#adapter(each).tuning]))
+    const headed = adapters.find(each => this.#adapter(each).parts.head.parameters.length > 0)
+    if (headed !== undefined) {
+      throw new SwarmError(
+        'UNSUPPORTED',
+        `addWeightedAdapter: adapter '${headed}' cannot be combined: it holds a head or whole modules`
+      )
+    }
+    await this.#add('addWeightedAdapter', name, async over => {
+      const method = await combineLora(chosen, weights, tuningTargetOf(over.parts, over.task), options)
+      return openAdapter(over, method, over.parts.head.copy(chosenBy(method)))
+    })
+  }
+
+  /**
+   * Makes an adapter act, alone, and trainable: the others' parameters stop requiring gradients. `inferenceMode` leaves its own without
+   * gradients too. Throws INVALID_ARGUMENT for a name that there is not.
+   */
+  setAdapter(name: string, options: { inferenceMode?: boolean } = {}): void {
+    checkOptions('setAdapter', options, { inferenceMode: true })
+    const chosen = this.#adapter(name)
+    for (const adapter of this.#adapters.values()) {
+      const { tuning, parts } = adapter
+      const isTrained = adapter === chosen && !options.inferenceMode
+      for (const parameter of [...tuning.parameters, ...parts.head.parameters]) {
+        parameter.requiresGrad = isTrained && !(tuning.frozen ?? []).includes(parameter)
+      }
+    }
+    this.#active = name
+  }
+
+  /**
+   * Forgets an adapter and releases its memory. Where it acted, the first of the others does from now on. Throws INVALID_ARGUMENT for a
+   * name that there is not, and for the only adapter (`unload()` removes that).
+   */
+  async deleteAdapter(name: string): Promise<void> {
+    const { release } = this.#adapter(name)
+    if (this.#adapters.size === 1) {
+      throw new SwarmError('INVALID_ARGUMENT', `deleteAdapter: '${name}' is the only adapter: use unload()`)
+    }
+    this.#adapters.delete(name)
+    if (this.#active === name) this.#active = this.adapters[0]!
+    await release()
+  }
+
+  /** The parts of the adapter of this name, or of the model under them. Throws INVALID_ARGUMENT. */
+  protected actingAs(name: string): Acting<Head> {
+    if (name !== baseName) return this.#adapter(name)
+    return { parts: this.#under?.parts ?? this.#own.parts, tuning: null }
+  }
+
+  /**
+   * Rows of a batch by the adapter that each names. Throws INVALID_ARGUMENT for unknown names, another number of them than rows, and in
+   * training, as in PEFT.
+   */
+  protected groupsOf(
+    names: readonly string[],
+    rows: number,
+    training: boolean
+  ): ReadonlyMap<string, readonly number[]> {
+    if (training) {
+      throw new SwarmError(
+        'INVALID_ARGUMENT',
+        'adapterNames: rows have adapters of their own in inference only (eval())'
+      )
+    }
+    return rowsByAdapter(names, rows, this.adapters)
+  }
+
+  #adapter(name: string): Adapter<Head> {
+    const adapter = this.#adapters.get(name)
+    if (adapter !== undefined) return adapter
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `adapter ${JSON.stringify(name)}: expected one of ${this.adapters.join(', ') || 'none (getPeftModel adds the first)'}`
+    )
+  }
+
+  async #add(
+    what: string,
+    name: string,
+    open: (over: { parts: TaskParts<Head>; task: TaskType }) => Promise<OpenAdapter<Head>>
+  ): Promise<void> {
+    if (this.#under === null || this.#unloaded) {
+      throw new SwarmError('INVALID_ARGUMENT', `${what}: the model has no adapter (add the first with getPeftModel)`)
+    }
+    checkAdapterName(name, this.#adapters.keys())
+    const { parts } = this.#under
+    const { method, head, release } = await open({ parts, task: this.task })
+    if (this.#adapters.has(name)) {
+      await release()
+      checkAdapterName(name, this.#adapters.keys())
+    }
+    this.#adapters.set(name, { parts: partsOf(parts, head), tuning: method, release })
+  }
+
+  /** Removes the adapters and releases their memory. */
   protected async release(): Promise<void> {
     this.#unloaded = true
-    await this.#under?.release()
+    for (const { release } of this.#adapters.values()) await release()
   }
 
   /** Sizes and settings of the model, from its config.json. */
@@ -190,22 +401,22 @@ export abstract class BaseModel<Head extends TaskHead<Head>> {
   /**
    * Writes the adapter, and the head of a classification, so that PEFT loads them: `adapter_config.json`,
    * `adapter_model.safetensors`. An adapter that began from the weights (PiSSA, OLoRA) is written as plain LoRA of twice the rank, which
-   * needs no other base; `initialization: 'kept'` writes it as it is. Throws INVALID_ARGUMENT without an adapter.
+   * needs no other base; `initialization: 'kept'` writes it as it is. Of several adapters each but `default` gets a
+   * folder of its name, as in PEFT. Throws INVALID_ARGUMENT without an adapter.
    */
   async savePretrained(directory: string, options: SaveOptions = {}): Promise<void> {
     checkOptions('savePretrained', options, { initialization: true, signal: true })
-    const { checkpoint, head } = this.parts
     if (this.tuning === null) {
       throw new SwarmError('INVALID_ARGUMENT', 'savePretrained: the model has no adapter (add one with getPeftModel)')
     }
     const { task } = this
-    await saveAdapter(this.tuning, directory, {
-      baseModel: checkpoint.path,
-      task,
-      modules: head.parameters,
-      headModules: head.savedModules,
-      ...options
-    })
+    const all = this.#adapters.size === 0 ? [[defaultName, this.acting] as const] : [...this.#adapters]
+    for (const [name, { parts, tuning }] of all) {
+      const folder = name === defaultName ? directory : files.join(directory, name)
+      const { parameters: modules, savedModules: headModules } = parts.head
+      const baseModel = parts.checkpoint.path
+      await saveAdapter(tuning!, folder, { baseModel, task, modules, headModules, ...options })
+    }
   }
 
   /** Leaves the swarm and frees what the model holds. */

@@ -3,17 +3,19 @@
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions } from '../../common/options.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
+import { ignoredLabel } from '../../model/spans/loss.ts'
 import { withGenerationDefaults } from '../generate/defaults.ts'
 import type { GenerationOptions, GenerationStep } from '../generate/index.ts'
 import type { LanguageHead } from '../heads/language.ts'
-import { type Ids, idMatrix, maskMatrix } from '../local/inputs.ts'
+import { type Ids, idMatrix, maskMatrix, type Prompts } from '../local/inputs.ts'
 import type { TrainableModel } from '../train/index.ts'
+import { pickRows, rowsInPlace } from './adapters.ts'
 import type { BackboneInput } from './backbone.ts'
-import { BaseModel, type PassOptions, passKeys } from './base-model.ts'
+import { BaseModel, type PassOptions, passKeys, type RowAdapters } from './base-model.ts'
 import { type CausalInput, forwardCausal } from './causal-pass.ts'
 import type { FeatureInput } from './feature-model.ts'
 import { checkPooling, forwardFeatures, type PoolingKind } from './feature-pass.ts'
-import type { ModelLoss } from './loss.ts'
+import { ModelLoss } from './loss.ts'
 import { fillOf, type GenerateInput, isInputs, paddingOf, promptsOf } from './prompts.ts'
 import { generateRemote } from './remote-generation.ts'
 
@@ -60,20 +62,52 @@ export class CausalModel extends BaseModel<LanguageHead> implements TrainableMod
   }
 
   /** Loss and logits of token ids, or logits alone. Throws INVALID_ARGUMENT, and what the way through the servers throws. */
-  async forward(input: CausalInput & { readonly labels: Ids }, options?: ForwardOptions): Promise<CausalOutput>
+  async forward(
+    input: CausalInput & { readonly labels: Ids },
+    options?: ForwardOptions & RowAdapters
+  ): Promise<CausalOutput>
   async forward(
     input: CausalInput & { readonly labels?: undefined },
-    options?: ForwardOptions
+    options?: ForwardOptions & RowAdapters
   ): Promise<{ readonly loss: null; readonly logits: Float32Tensor }>
   async forward(
     input: CausalInput,
-    options: ForwardOptions = {}
+    options: ForwardOptions & RowAdapters = {}
   ): Promise<{ readonly loss: ModelLoss | null; readonly logits: Float32Tensor | null }> {
-    checkOptions('forward', options, { ...passKeys, logits: true })
+    checkOptions('forward', options, { ...passKeys, logits: true, adapterNames: true })
     checkOptions('forward: input', input, { inputIds: true, labels: true, attentionMask: true })
     const logits = options.logits ?? options.training === undefined
+    if (options.adapterNames !== undefined) return await this.#forwardRows(input, options.adapterNames, options)
     const { parts, tuning } = this.acting
     return await forwardCausal(parts, tuning, input, { ...this.planOf(options), logits })
+  }
+
+  /** Rows through adapters of their own; the loss is that of the whole batch, without a way back. */
+  async #forwardRows(
+    { inputIds, labels, attentionMask }: CausalInput,
+    names: readonly string[],
+    options: ForwardOptions
+  ): Promise<{ readonly loss: ModelLoss | null; readonly logits: Float32Tensor }> {
+    const ids = idMatrix(inputIds, 'inputIds')
+    const mask = maskMatrix(attentionMask, ids.shape)
+    const targets = labels === undefined ? undefined : idMatrix(labels, 'labels', ids.shape)
+    const groups = this.groupsOf(names, ids.shape[0]!, options.training ?? this.training)
+    const plan = { ...this.planOf({ ...options, training: false }), logits: true }
+    const passes = [...groups].map(async ([name, rows]) => {
+      const { parts, tuning } = this.actingAs(name)
+      const own = targets && pickRows(targets, rows)
+      const input = { inputIds: pickRows(ids, rows), attentionMask: mask && pickRows(mask, rows), labels: own }
+      const { loss, logits } = await forwardCausal(parts, tuning, input, plan)
+      // the first label of a row is predicted where virtual tokens come before it
+      const from = (tuning?.virtualTokens ?? 0) > 0 ? 0 : 1
+      const width = ids.shape[1]!
+      const counted = own?.data.filter((label, at) => at % width >= from && label !== BigInt(ignoredLabel)).length ?? 0
+      return { rows, tensor: logits!, loss: counted === 0 ? 0 : loss!.value * counted, counted }
+    })
+    const parts = await Promise.all(passes)
+    const counted = parts.reduce((sum, part) => sum + part.counted, 0)
+    const loss = parts.reduce((sum, part) => sum + part.loss, 0) / counted
+    return { loss: targets === undefined ? null : new ModelLoss(loss, null), logits: rowsInPlace(parts) }
   }
 
   /**
@@ -97,10 +131,15 @@ export class CausalModel extends BaseModel<LanguageHead> implements TrainableMod
    * Token ids of prompt and continuation, [batch, length], as Hugging Face returns them: rows as they came (shorter ones
    * padded on the left), new tokens, and padding after the end; `numReturnSequences` of each. What a row gets does not depend on the
    * others.
+   * With `adapterNames` each row goes through its adapter, and rows of one adapter together.
    * Throws INVALID_ARGUMENT, NON_FINITE, ABORTED, and what the session throws.
    */
-  async generate(input: GenerateInput, given: GenerationOptions = {}): Promise<number[][]> {
+  async generate(
+    input: GenerateInput,
+    { adapterNames, ...given }: GenerationOptions & RowAdapters = {}
+  ): Promise<number[][]> {
     const { padded, rows } = promptsOf(this, input)
+    if (adapterNames !== undefined) return await this.#generateRows({ padded, rows }, adapterNames, given)
     const options = this.#withDefaults(given, padded)
     const fill = fillOf(this.config, options)
     const out = padded.flatMap(row => Array.from({ length: options.numReturnSequences ?? 1 }, () => [...row]))
@@ -109,6 +148,30 @@ export class CausalModel extends BaseModel<LanguageHead> implements TrainableMod
       for (const [row, token] of tokens.entries()) out[row]!.push(token ?? fill)
     }
     return out
+  }
+
+  async #generateRows(
+    { padded, rows }: Prompts,
+    names: readonly string[],
+    given: GenerationOptions
+  ): Promise<number[][]> {
+    const options = this.#withDefaults(given, padded)
+    const fill = fillOf(this.config, options)
+    const { numReturnSequences = 1 } = options
+    const out = padded.flatMap(row => Array.from({ length: numReturnSequences }, () => [...row]))
+    const generations = [...this.groupsOf(names, rows.length, false)].map(async ([name, chosen]) => {
+      const { parts, tuning } = this.actingAs(name)
+      const prompts = chosen.map(row => rows[row]!)
+      for await (const { tokens } of generateRemote(parts, tuning, prompts, options)) {
+        for (const [at, token] of tokens.entries()) {
+          const row = chosen[Math.floor(at / numReturnSequences)]! * numReturnSequences + (at % numReturnSequences)
+          out[row]!.push(token ?? fill)
+        }
+      }
+    })
+    await Promise.all(generations)
+    const longest = Math.max(...out.map(row => row.length))
+    return out.map(row => [...row, ...Array<number>(longest - row.length).fill(fill)])
   }
 
   /** The same, step by step as the tokens come. Leaving the loop ends the generation. */

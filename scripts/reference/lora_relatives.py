@@ -135,10 +135,60 @@ def modules():
     save_file(tensors, FOLDER / "modules.safetensors")
 
 
+COMBINED = {
+    "one": lora(["q_proj", "v_proj"], lora_alpha=10),
+    "two": lora(["q_proj", "down_proj"], lora_alpha=6),
+    "three": lora(["q_proj"], r=2, lora_alpha=3),
+}
+WAYS = {
+    "linear": ("one two", [0.7, -0.4], dict(combination_type="linear")),
+    "cat": ("one two three", [0.7, -0.4, 1.5], dict(combination_type="cat")),
+    "svd": ("one three", [0.7, 0.4], dict(combination_type="svd")),
+    "svd-rank": ("one two", [0.7, 0.4], dict(combination_type="svd", svd_rank=3)),
+    "ties": ("one two", [0.7, 0.4], dict(combination_type="ties", density=0.5)),
+    "ties-frequency": ("one two", [0.7, 0.4], dict(combination_type="ties", density=0.7, majority_sign_method="frequency")),
+    "ties_svd": ("one three", [0.7, 0.4], dict(combination_type="ties_svd", density=0.6)),
+    "magnitude_prune": ("one two", [0.7, 0.4], dict(combination_type="magnitude_prune", density=0.3)),
+    "magnitude_prune_svd": ("one two", [0.7, 0.4], dict(combination_type="magnitude_prune_svd", density=0.3)),
+    "dare_linear": ("one two", [0.7, 0.4], dict(combination_type="dare_linear", density=1.0)),
+    "single": ("two", [0.5], dict(combination_type="svd")),
+}
+
+
+def combined():
+    """combined.safetensors: `<way>.<tensor>` of each way to combine; `ids`, and `mixed` logits of rows through adapters of their own."""
+    torch.manual_seed(8)
+    names = list(COMBINED)
+    model = get_peft_model(open_base("base"), COMBINED[names[0]], adapter_name=names[0])
+    for name in names[1:]:
+        model.add_adapter(name, COMBINED[name])
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.2)
+    model.save_pretrained(FOLDER)
+    for name in names:
+        shutil.move(FOLDER / name, FOLDER / f"combined-{name}")
+    (FOLDER / "README.md").unlink(missing_ok=True)
+    for name in names:
+        (FOLDER / f"combined-{name}" / "README.md").unlink(missing_ok=True)
+    ids = torch.randint(3, 64, (5, 7))
+    rows = ["two", "__base__", "one", "two", "three"]
+    with torch.no_grad():
+        mixed = model.eval()(input_ids=ids, adapter_names=rows).logits
+    tensors = {"ids": ids, "mixed": mixed.contiguous()}
+    for way, (adapters, weights, options) in WAYS.items():
+        model.add_weighted_adapter(adapters.split(), weights, f"made-{way}", **options)
+        for name, parameter in model.named_parameters():
+            if f".made-{way}." in name:
+                tensors[f"{way}.{name.replace(f'.made-{way}', '')}"] = parameter.detach().contiguous()
+    save_file(tensors, FOLDER / "combined.safetensors")
+
+
 def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     modules()
+    combined()
     for name, config in RUNS.items():
         run(name, config)
 

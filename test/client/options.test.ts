@@ -40,7 +40,8 @@ const methodsTakeNone = new Set([
   ...['disableAdapter', 'train', 'eval', 'close', 'zeroGrad', 'parameters', 'afterStep', 'traffic', 'audits', 'unload'],
   ...['exportState', 'importState', 'fingerprint'],
   // for subclasses and for getPeftModel, whose options are checked there
-  ...['release', 'planOf', 'adapt']
+  ...['release', 'planOf', 'adapt', 'actingAs', 'groupsOf'],
+  'deleteAdapter'
 ])
 
 type Bogus = Record<string, never>
@@ -160,6 +161,18 @@ before(async () => {
       'warmup_steps',
       'warmupSteps',
       bogus => sdk.learningRateAt('linear', 0, { ...schedule, ...bogus })
+    ],
+    'DistributedModel.addAdapter': ['sead', 'seed', bogus => tuned.addAdapter('x', lora, bogus)],
+    'DistributedModel.loadAdapter': ['is_trainable', 'isTrainable', bogus => tuned.loadAdapter('none', 'x', bogus)],
+    'DistributedModel.setAdapter': [
+      'inference_mode',
+      'inferenceMode',
+      async bogus => tuned.setAdapter('default', bogus)
+    ],
+    'DistributedModel.addWeightedAdapter': [
+      'combination_type',
+      'combinationType',
+      bogus => tuned.addWeightedAdapter('x', { adapters: ['default'], weights: [1], ...bogus })
     ],
     getPeftModel: ['sead', 'seed', bogus => sdk.getPeftModel(base, lora, bogus)],
     'PeftModel.fromPretrained': [
