@@ -82,6 +82,8 @@ export interface SurveyedModel {
   readonly name: string
   /** blocks of the whole model */
   readonly totalBlocks: number
+  /** so many of them, the first ones, are an encoder's; undefined: none */
+  readonly encoderBlocks?: number
   /** `complete`, or the first obstacle to a generation */
   readonly state: SwarmState
   /** the obstacle and the next thing to try, as sentences; null where it is complete */
@@ -184,7 +186,8 @@ export async function surveyModels(network: Network, options: LookOptions = {}):
   const servers = await Promise.all(found.map(server => ask(network, server, options)))
   signal?.throwIfAborted()
   const models = [...Map.groupBy(found, server => server.model)].map(([identity, seen]): SurveyedModel => {
-    const { name, totalBlocks } = model ?? modelsOf(seen)[0]!
+    const { name, totalBlocks, encoderBlocks = 0 } = model ?? modelsOf(seen)[0]!
+    const sizes = { totalBlocks, ...(encoderBlocks > 0 && { encoderBlocks }) }
     const state = swarmState({
       ...{
         connected: 1,
@@ -199,7 +202,7 @@ export async function surveyModels(network: Network, options: LookOptions = {}):
       .filter(server => server.model === identity)
       .sort((a, b) => a.blocks.first - b.blocks.first || a.peerId.localeCompare(b.peerId))
     const problem = state.kind === 'complete' ? null : stateSentence(state, 'sdk')
-    return { identity, name, totalBlocks, state, problem, missing: missingRanges(totalBlocks, own), servers: own }
+    return { identity, name, ...sizes, state, problem, missing: missingRanges(totalBlocks, own), servers: own }
   })
   return models.sort((a, b) => a.name.localeCompare(b.name) || a.identity.localeCompare(b.identity))
 }

@@ -2,8 +2,10 @@
 import type { Logger } from '../common/logger.ts'
 import type { BlockRange } from '../common/range.ts'
 import type { Checkpoint } from '../model/checkpoint/checkpoint.ts'
+import { fixedPositions } from '../model/config/rope-config.ts'
 import type { Network } from '../network/network.ts'
 import type { Message } from '../proto/messages.ts'
+import { EncoderForward } from './compute/encoder-forward.ts'
 import type { SpanExecutor } from './compute/executor.ts'
 import { runsOf } from './compute/span-runs.ts'
 import type { ServerInit } from './init.ts'
@@ -41,6 +43,8 @@ export interface ServerContext {
   readonly executor: SpanExecutor
   /** splits a pass of this many tokens into runs of the device: the blocks of each run */
   runsOf(blocks: BlockRange, tokens: number): BlockRange[]
+  /** forward passes of an encoder's blocks that keep nothing for a backward */
+  readonly encoderForward: Pick<EncoderForward, 'forward'>
   readonly engine: DecodeEngine
   readonly scheduler: Scheduler
   readonly kvCache: Stores['kvCache']
@@ -104,6 +108,10 @@ export function createContext(
     },
     runsOf: (blocks, tokens) => runsOf(blocks, { tokens, forwardRate: host.span!.throughput.forwardRate, runMs }),
     checkpoint,
+    encoderForward: new EncoderForward(
+      { scheduler, metrics, outputs: stores.outputs },
+      { mayJoin: fixedPositions(checkpoint.config.rope) === undefined }
+    ),
     scheduler,
     metrics,
     logger,

@@ -30,6 +30,8 @@ export const maxQueueLength = 256
 export const maxPassed = { prefill: 2, training: 16 } as const
 /** rows that are decoded in one run */
 export const maxDecodeRows = 64
+/** tokens, padding included, that forward requests of an encoder's blocks have together when they are computed in one run */
+export const batchedTokens = 512
 /** approximate time for which a piece of a prompt may delay decode steps, and its limits in tokens */
 export const pieceMs = 150
 export const [minPieceTokens, maxPieceTokens] = [32, 512]

@@ -82,7 +82,7 @@ export class BlockServer {
     this.#logger = logger
     this.#announcedState = new AnnouncedState({ announcer: new Announcer({ network, logger }, init.announcing) })
     this.#scheduler = new Scheduler({ maxLength: maxQueueLength, maxPassed, maxRows: maxDecodeRows, maxRate })
-    this.#stores = createStores(plan)
+    this.#stores = createStores(plan, stackNamed(checkpoint.config, 'encoder') !== undefined)
     this.#metrics = new ServerMetrics(
       () => ({
         ...readingsOf(this.#stores),

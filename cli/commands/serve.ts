@@ -7,11 +7,12 @@ import { openFromPeers } from '../../client/from-peers.ts'
 import { aborted } from '../../common/async.ts'
 import { messageOf } from '../../common/errors.ts'
 import { runStage } from '../../common/progress.ts'
-import type { BlockRange } from '../../common/range.ts'
 import { rangeLength } from '../../common/range.ts'
 import { startOrStop, withResource } from '../../common/resource.ts'
+import { formatStacked, joinRanges, type TypedRange } from '../../common/stack-ranges.ts'
 import { formatBytes, second } from '../../common/units.ts'
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
+import { sizesOf } from '../../model/config/config.ts'
 import type { Precision } from '../../model/quantize/precision.ts'
 import { checkServerName, maxValidityMs } from '../../network/discovery/announcement.ts'
 import { createNetwork } from '../../network/node.ts'
@@ -53,7 +54,7 @@ import { createLogger, interruptSignal, print, screen } from '../terminal/termin
 interface ServeFlags extends AccessFlags, HubFlags, ListenFlags {
   name?: string
   region?: string
-  blocks?: BlockRange
+  blocks?: readonly TypedRange[]
   numBlocks?: number
   threads?: number
   weights: 'auto' | 'mapped' | 'prepacked'
@@ -81,7 +82,10 @@ export function serveCommand(): Command {
     .action(serve)
     .optionsGroup('Blocks:')
     .addOption(
-      new Option('-b, --blocks <first-end>', 'half-open range: 0-4 serves blocks 0, 1, 2, 3 (default: chosen by need)')
+      new Option(
+        '-b, --blocks <first-end>',
+        'half-open range: 0-4 serves blocks 0, 1, 2, 3; encoder:0-6 or decoder:0-6 those of a stack (default: chosen by need)'
+      )
         .argParser(parseBlocks)
         .conflicts('numBlocks')
     )
@@ -158,6 +162,7 @@ export function serveCommand(): Command {
       `
 Examples:
   $ swarm serve models/tiny --blocks 0-6 --port 31330
+  $ swarm serve google/flan-t5-base --blocks encoder:0-12 --blocks decoder:0-6
   $ swarm serve Qwen/Qwen2.5-0.5B --memory 8GiB --join 192.168.1.5:31330
   $ swarm serve models/tiny --swarm home --schedule 22:00-06:00 --max-rate 25%`
     )
@@ -271,9 +276,12 @@ function printOnline(server: BlockServer, checkpoint: Checkpoint, flags: ServeFl
     return
   }
   const { name, config } = checkpoint
-  print(`serving blocks ${range.first}..${range.end - 1}, ${rangeLength(range)} of ${config.numBlocks}, of ${name}`)
+  const sizes = sizesOf(config)
+  const blocks = sizes.encoderBlocks === 0 ? `blocks ${range.first}..${range.end - 1}` : formatStacked(sizes, range)
+  print(`serving ${blocks}, ${rangeLength(range)} of ${config.numBlocks}, of ${name}`)
   const [weights, cache] = [server.weightBytes, server.cacheBytesTotal].map(formatBytes)
-  print(`  weights ${weights} in ${server.precision}, KV cache up to ${cache}`)
+  const caches = server.cacheBytesTotal === 0 ? 'no KV cache: an encoder needs none' : `KV cache up to ${cache}`
+  print(`  weights ${weights} in ${server.precision}, ${caches}`)
   print(`  ${describePlan(server.memory)}`)
   for (const line of joinLines(addresses, access.invite)) print(`  ${line}`)
   if (flags.metricsPort !== undefined) print(`  metrics on port ${flags.metricsPort}`)
@@ -301,7 +309,7 @@ async function serve(model: string, flags: ServeFlags): Promise<void> {
       checkpoint,
       name: flags.name ?? hostName(),
       region: flags.region,
-      blocks: flags.blocks,
+      blocks: flags.blocks && joinRanges(sizesOf(checkpoint.config), flags.blocks),
       numBlocks: flags.numBlocks,
       rebalancing: flags.rebalance ? {} : undefined,
       memoryBytes: flags.memory,

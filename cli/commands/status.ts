@@ -3,10 +3,11 @@
 import { Command, Option } from 'commander'
 import { type SurveyedServer, surveyModels } from '../../client/survey.ts'
 import { pause } from '../../common/async.ts'
-import { formatRange } from '../../common/range.ts'
 import { startOrStop, withResource } from '../../common/resource.ts'
+import { formatStacked } from '../../common/stack-ranges.ts'
 import { second } from '../../common/units.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
+import { sizesOf } from '../../model/config/config.ts'
 import { multicastSettleMs } from '../../network/constants.ts'
 import { surveySwarm } from '../../network/discovery/survey.ts'
 import type { Network } from '../../network/network.ts'
@@ -86,7 +87,7 @@ async function status(path: string | undefined, flags: StatusFlags): Promise<voi
 
 async function modelOf(path: string, signal: AbortSignal): Promise<AnnouncedModel> {
   const { identity, name, config } = await openCheckpoint(path, { signal, hub: hubOptions({}), blocksOnly: true })
-  return { identity, name, totalBlocks: config.numBlocks }
+  return { identity, name, ...sizesOf(config) }
 }
 
 /** One model of the swarm. */
@@ -94,6 +95,8 @@ interface ModelStatus {
   readonly model: string
   readonly name: string
   readonly totalBlocks: number
+  /** of the encoder, the first ones of the model; absent: it has none */
+  readonly encoderBlocks?: number
   /** `complete`, or the cause why the model cannot be used */
   readonly state: SwarmState['kind']
   /** ranges that no online server hosts */
@@ -115,9 +118,10 @@ async function lookAround(
   signal: AbortSignal
 ): Promise<View> {
   const found = await surveyModels(network, { model, signal })
-  const models = found.map(({ identity, name, totalBlocks, state: why, missing, servers }) => {
-    const notServed = missing.map(formatRange)
-    return { model: identity, name, totalBlocks, state: why.kind, notServed, servers, why }
+  const models = found.map(({ identity, name, totalBlocks, encoderBlocks, state: why, missing, servers }) => {
+    const notServed = missing.map(range => formatStacked({ totalBlocks, encoderBlocks }, range))
+    const stacks = encoderBlocks !== undefined && { encoderBlocks }
+    return { model: identity, name, totalBlocks, ...stacks, state: why.kind, notServed, servers, why }
   })
   const served = model && models.length === 0 ? modelsOf(await surveySwarm(network, { signal })) : []
   return { models, nothing: swarmState({ connected: 1, swarm, ...(model && { model }), served }) }
@@ -135,8 +139,11 @@ function draw({ models, nothing }: View): string[] {
     return [what, `→ ${next}`]
   }
   const width = screen.outputIsTerminal ? screen.columns : undefined
-  return models.flatMap(({ model: identity, name, totalBlocks, servers, why }) => [
-    ...drawCoverage(`${name} (${identity.slice(0, 8)})`, totalBlocks, servers, { width, paint: paintState }),
+  return models.flatMap(({ model: identity, name, totalBlocks, encoderBlocks, servers, why }) => [
+    ...drawCoverage(`${name} (${identity.slice(0, 8)})`, totalBlocks, servers, {
+      ...{ width, paint: paintState },
+      encoderBlocks
+    }),
     ...(why.kind === 'complete' ? [] : drawState(why))
   ])
 }

@@ -1,8 +1,10 @@
 // swarm up: a whole swarm on this machine with its API and page: servers as processes of their own, the gateway in this one.
 import { Command } from 'commander'
 import { plural } from '../../common/plural.ts'
-import { type BlockRange, formatRange } from '../../common/range.ts'
+import type { BlockRange } from '../../common/range.ts'
+import { formatStacked, type StackSizes } from '../../common/stack-ranges.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
+import { sizesOf } from '../../model/config/config.ts'
 import { type ApiFlags, addGatewayOptions } from '../gateway/options.ts'
 import type { Prepared } from '../gateway/run.ts'
 import { hubOptions, offlineOption, revisionOption } from '../options/hub.ts'
@@ -57,7 +59,7 @@ function serverArguments({ dtype, revision, offline }: UpFlags): string[] {
 }
 
 /** Says that a server ended while the gateway goes on. */
-function watch(servers: readonly PeerProcess[], { json }: UpFlags, signal: AbortSignal): void {
+function watch(servers: readonly PeerProcess[], sizes: StackSizes, { json }: UpFlags, signal: AbortSignal): void {
   for (const { process: child, online } of servers) {
     child.once('exit', () => {
       if (signal.aborted) return
@@ -65,7 +67,7 @@ function watch(servers: readonly PeerProcess[], { json }: UpFlags, signal: Abort
       if (json) print(JSON.stringify({ event: 'serverEnded', peerId: online.peerId, blocks }))
       else
         screen.error(
-          `swarm: the server of ${formatRange(blocks!)} has ended: its blocks are missing until the next start`
+          `swarm: the server of ${formatStacked(sizes, blocks!)} has ended: its blocks are missing until the next start`
         )
     })
   }
@@ -76,7 +78,9 @@ async function startSwarmHere(model: string, flags: UpFlags, signal: AbortSignal
   const hub = { ...hubOptions(flags), onProgress: showProgress(flags) }
   const { config } = await openCheckpoint(model, { signal, hub, blocksOnly: true })
   const ranges = blockShares(config.numBlocks, flags.servers)
-  const onOnline = ({ blocks }: OnlineEvent): void => screen.notice(`a server of ${formatRange(blocks!)} is online`)
+  const sizes = sizesOf(config)
+  const onOnline = ({ blocks }: OnlineEvent): void =>
+    screen.notice(`a server of ${formatStacked(sizes, blocks!)} is online`)
   const servers = await whileWaiting(`starting ${plural(ranges.length, 'server')}`, () =>
     startServers(model, ranges, {
       signal,
@@ -88,7 +92,7 @@ async function startSwarmHere(model: string, flags: UpFlags, signal: AbortSignal
     })
   )
   const stopping = new AbortController()
-  watch(servers, flags, AbortSignal.any([signal, stopping.signal]))
+  watch(servers, sizes, flags, AbortSignal.any([signal, stopping.signal]))
   return {
     flags: { ...flags, join: servers.map(({ address }) => address), mdns: false },
     async [Symbol.asyncDispose]() {

@@ -1,6 +1,6 @@
 // Flags that several commands share, and the parsing of their values.
 import { InvalidArgumentError, Option } from 'commander'
-import type { BlockRange } from '../../common/range.ts'
+import { stackNames, type TypedRange } from '../../common/stack-ranges.ts'
 import { GiB, KiB, MiB, second } from '../../common/units.ts'
 import type { Precision } from '../../model/quantize/precision.ts'
 import { codecNames } from '../../proto/codec.ts'
@@ -8,15 +8,22 @@ import { completeWith } from './completion.ts'
 
 export { homeFolder } from '../../common/files/home.ts'
 
-/** `4-8` -> blocks 4, 5, 6, 7. Whether the model has them is checked where the model is known. */
-export function parseBlocks(text: string): BlockRange {
-  const match = /^(\d+)-(\d+)$/.exec(text)
-  const range = { first: Number(match?.[1]), end: Number(match?.[2]) }
+/**
+ * `4-8` -> blocks 4, 5, 6, 7; `encoder:0-6` those of a stack. Whether the model has them is checked where the model is known.
+ * @param before ranges of the same flag, given earlier
+ */
+export function parseBlocks(text: string, before: readonly TypedRange[] = []): readonly TypedRange[] {
+  const match = /^(?:([a-z]+):)?(\d+)-(\d+)$/.exec(text)
+  const stack = stackNames.find(name => name === match?.[1])
+  if (match?.[1] !== undefined && stack === undefined) {
+    throw new InvalidArgumentError(`expected encoder:FIRST-END or decoder:FIRST-END, found '${match[1]}'`)
+  }
+  const range = { ...(stack && { stack }), first: Number(match?.[2]), end: Number(match?.[3]) }
   if (match === null || range.first >= range.end) {
     const fault = match === null ? '' : range.first === range.end ? 'empty range: ' : 'reversed range: '
     throw new InvalidArgumentError(`${fault}expected FIRST-END, half-open: 0-4 means blocks 0, 1, 2, 3`)
   }
-  return range
+  return [...before, range]
 }
 
 /** Precisions by the names that people type. */

@@ -3,6 +3,7 @@ import stringWidth from 'string-width'
 import { missingRanges, type ServerLoad } from '../../client/survey.ts'
 import { plural } from '../../common/plural.ts'
 import type { BlockRange } from '../../common/range.ts'
+import { listBlocks, type StackSizes } from '../../common/stack-ranges.ts'
 import { formatBytes } from '../../common/units.ts'
 import { hostAndPort } from '../../network/addresses.ts'
 import type { Announcement } from '../../network/discovery/announcement.ts'
@@ -45,32 +46,47 @@ const mostCells = 60
 const fewestCells = 12
 
 /** A cell for each block, or for each group of blocks where the model has more than there are cells. */
-function drawCells(totalBlocks: number, cells: number, draw: (group: BlockRange) => string): string {
+function drawCells(sizes: StackSizes, cells: number, draw: (group: BlockRange) => string): string {
+  const { totalBlocks, encoderBlocks = 0 } = sizes
   const count = Math.min(totalBlocks, cells)
-  return Array.from({ length: count }, (_, cell) =>
-    draw({ first: Math.floor((cell * totalBlocks) / count), end: Math.floor(((cell + 1) * totalBlocks) / count) })
-  ).join('')
+  const drawStack = (from: number, to: number, own: number): string =>
+    Array.from({ length: own }, (_, cell) =>
+      draw({
+        first: from + Math.floor((cell * (to - from)) / own),
+        end: from + Math.floor(((cell + 1) * (to - from)) / own)
+      })
+    ).join('')
+  if (encoderBlocks === 0 || encoderBlocks >= totalBlocks) return drawStack(0, totalBlocks, count)
+  const ofEncoder = Math.min(count - 1, Math.max(1, Math.round((count * encoderBlocks) / totalBlocks)))
+  // a line between what reads and what writes
+  return `${drawStack(0, encoderBlocks, ofEncoder)}│${drawStack(encoderBlocks, totalBlocks, count - ofEncoder)}`
 }
 
-function drawRange(totalBlocks: number, cells: number, blocks: BlockRange): string {
-  return drawCells(totalBlocks, cells, ({ first, end }) => (blocks.first < end && first < blocks.end ? '█' : '·'))
+function drawRange(sizes: StackSizes, cells: number, blocks: BlockRange): string {
+  return drawCells(sizes, cells, ({ first, end }) => (blocks.first < end && first < blocks.end ? '█' : '·'))
 }
 
 /** How many online servers each block has, of a group the least; `+` is more than nine. */
-function drawReplicas(totalBlocks: number, cells: number, servers: readonly ServerRow[]): string {
-  return drawCells(totalBlocks, cells, ({ first, end }) => {
+function drawReplicas(sizes: StackSizes, cells: number, servers: readonly ServerRow[]): string {
+  return drawCells(sizes, cells, ({ first, end }) => {
     const counts = Array.from({ length: end - first }, (_, index) => servers.filter(isServed(first + index)).length)
     const least = Math.min(...counts)
     return least > 9 ? '+' : `${least}`
   })
 }
 
-const formatBlocks = ({ first, end }: BlockRange): string => (end - first === 1 ? `${first}` : `${first}..${end - 1}`)
+function formatBlocks(sizes: StackSizes, { first, end }: BlockRange): string {
+  return listBlocks(
+    sizes,
+    Array.from({ length: end - first }, (_, index) => first + index)
+  )
+}
 
 function drawLoad({ load, cacheBytesFree }: ServerRow): string[] {
   if (load === undefined) return ['', '', `${formatBytes(cacheBytesFree)} free`]
   if (load === null) return ['?', '?', 'no answer']
   const { queueLength, sessions, cacheBytesUsed, cacheBytesTotal } = load
+  if (cacheBytesTotal === 0) return [`${queueLength}`, `${sessions}`, '-']
   return [`${queueLength}`, `${sessions}`, `${formatBytes(cacheBytesUsed)} of ${formatBytes(cacheBytesTotal)}`]
 }
 
@@ -97,7 +113,10 @@ const gap = 2
 const shortName = 12
 
 /** Columns as wide as their widest cell; those without any are left out, and the least needed where `width` is too little. */
-function alignTable(rows: readonly (readonly string[])[], { width, paint }: Required<DrawOptions>): string[] {
+function alignTable(
+  rows: readonly (readonly string[])[],
+  { width, paint }: Required<Pick<DrawOptions, 'width' | 'paint'>>
+): string[] {
   const widths = columns.map((_, column) => Math.max(...rows.map(row => stringWidth(row[column]!))))
   widths[0] = Math.min(widths[0]!, Math.max(shortName, Math.floor(width / 4)))
   const used = columns.map((_, column) => column).filter(column => rows.slice(1).some(row => row[column] !== ''))
@@ -135,6 +154,8 @@ export interface DrawOptions {
   readonly width?: number
   /** gives a text about a state its colour; default: none */
   readonly paint?: (state: string, text: string) => string
+  /** so many of the blocks, the first ones, are an encoder's; default none */
+  readonly encoderBlocks?: number
 }
 
 /**
@@ -145,31 +166,32 @@ export function drawCoverage(
   name: string,
   totalBlocks: number,
   servers: readonly ServerRow[],
-  { width = Number.POSITIVE_INFINITY, paint = (_, text) => text }: DrawOptions = {}
+  { width = Number.POSITIVE_INFINITY, paint = (_, text) => text, encoderBlocks }: DrawOptions = {}
 ): string[] {
+  const sizes = { totalBlocks, encoderBlocks }
   const sorted = [...servers].sort((a, b) => a.blocks.first - b.blocks.first || a.peerId.localeCompare(b.peerId))
   const labels = labelsOf(sorted)
   const cells = Math.min(mostCells, Math.max(fewestCells, Math.floor(width / 6)))
   const rows = sorted.map((row, index) => [
     labels[index]!,
     row.address ?? '',
-    drawRange(totalBlocks, cells, row.blocks),
-    formatBlocks(row.blocks),
+    drawRange(sizes, cells, row.blocks),
+    formatBlocks(sizes, row.blocks),
     row.state,
     row.dtype,
-    `${Math.round(row.decodeRate)}`,
+    row.decodeRate === 0 && encoderBlocks !== undefined ? '-' : `${Math.round(row.decodeRate)}`,
     `${Math.round(row.forwardRate)}`,
     ...drawLoad(row),
     row.version
   ])
   const missing = missingRanges(totalBlocks, sorted)
-  const replicas = ['online', '', drawReplicas(totalBlocks, cells, sorted), ...columns.slice(3).map(() => '')]
+  const replicas = ['online', '', drawReplicas(sizes, cells, sorted), ...columns.slice(3).map(() => '')]
   const titles = columns.map(({ title }) => title)
   return [
     `${name}: ${plural(totalBlocks, 'block')}, ${plural(rows.length, 'server')}`,
     ...alignTable([titles, ...rows, replicas], { width, paint }),
     missing.length === 0
       ? paint('complete', '  every block is served')
-      : paint('incomplete', `  not served: ${missing.map(formatBlocks).join(', ')}`)
+      : paint('incomplete', `  not served: ${missing.map(range => formatBlocks(sizes, range)).join(', ')}`)
   ]
 }

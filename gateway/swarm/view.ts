@@ -1,5 +1,7 @@
 // The swarm as the page draws it: a survey, and the servers that an earlier one had. Pure.
+
 import type { SurveyedModel, SurveyedServer } from '../../client/index.ts'
+import { listBlocks } from '../../common/stack-ranges.ts'
 
 /** `silent`: it is announced as online and does not answer; `gone`: it is announced no more. */
 export type ViewState = SurveyedServer['state'] | 'silent' | 'gone'
@@ -16,6 +18,8 @@ export interface ViewModel {
   readonly identity: string
   readonly name: string
   readonly totalBlocks: number
+  /** so many of them, the first ones, are an encoder's; absent: none */
+  readonly encoderBlocks?: number
   /** every block has an online server that answers */
   readonly complete: boolean
   readonly problem: { readonly what: string; readonly next: string } | null
@@ -51,22 +55,16 @@ function replicasOf(totalBlocks: number, servers: readonly ViewServer[]): number
   return counts
 }
 
-/** Blocks without a server: `4, 7-9`. */
-function missingText(replicas: readonly number[]): string {
-  const runs: [number, number][] = []
-  for (const [block, count] of replicas.entries()) {
-    if (count > 0) continue
-    const last = runs.at(-1)
-    if (last !== undefined && last[1] === block - 1) last[1] = block
-    else runs.push([block, block])
-  }
-  return runs.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(', ')
+/** Blocks without a server: `4, 7-9`, `encoder 4, decoder 0-1`. */
+function missingText(replicas: readonly number[], encoderBlocks?: number): string {
+  const missing = [...replicas.keys()].filter(block => replicas[block] === 0)
+  return listBlocks({ totalBlocks: replicas.length, encoderBlocks }, missing).replaceAll('..', '-')
 }
 
 /** The problem of a model whose servers announce all blocks but do not answer. */
-function silence(replicas: readonly number[]): ViewModel['problem'] {
+function silence(replicas: readonly number[], encoderBlocks?: number): ViewModel['problem'] {
   return {
-    what: `No server that answers hosts blocks ${missingText(replicas)}.`,
+    what: `No server that answers hosts blocks ${missingText(replicas, encoderBlocks)}.`,
     next: 'Start a server of these blocks, or wait until the silent one answers again.'
   }
 }
@@ -78,7 +76,7 @@ export function toView(models: readonly SurveyedModel[], previous: SwarmView | n
   const identities = [...found.keys(), ...[...before.keys()].filter(identity => !found.has(identity))]
   const views = identities.map((identity): ViewModel => {
     const now = found.get(identity)
-    const { name, totalBlocks } = now ?? before.get(identity)!
+    const { name, totalBlocks, encoderBlocks } = now ?? before.get(identity)!
     const servers = now?.servers.map(server => toServer(server, at)) ?? []
     const here = new Set(servers.map(({ peerId }) => peerId))
     const gone = (before.get(identity)?.servers ?? [])
@@ -91,8 +89,9 @@ export function toView(models: readonly SurveyedModel[], previous: SwarmView | n
     )
     const replicas = replicasOf(totalBlocks, all)
     const complete = replicas.every(count => count > 0)
-    const problem = now?.problem ?? (complete ? null : silence(replicas))
-    return { identity, name, totalBlocks, complete: complete && problem === null, problem, replicas, servers: all }
+    const problem = now?.problem ?? (complete ? null : silence(replicas, encoderBlocks))
+    const sizes = { totalBlocks, ...(encoderBlocks !== undefined && { encoderBlocks }) }
+    return { identity, name, ...sizes, complete: complete && problem === null, problem, replicas, servers: all }
   })
   return { at, failure: null, models: views.filter(({ servers }) => servers.length > 0) }
 }

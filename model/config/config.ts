@@ -3,6 +3,7 @@
 import { SwarmError } from '../../common/errors.ts'
 import { quoteForeign } from '../../common/foreign-json.ts'
 import type { BlockRange } from '../../common/range.ts'
+import type { StackSizes } from '../../common/stack-ranges.ts'
 import { isJsonObject, type JsonObject } from '../json.ts'
 
 /** Rotary position embedding: how the angle of a position is scaled. */
@@ -242,8 +243,13 @@ export function withGenerationConfig(config: ModelConfig, raw: RawConfig): Model
 }
 
 /** The stacks of a model, in the order in which hidden states pass them. */
-function stacksOf({ stacks, numBlocks }: Pick<ModelConfig, 'stacks' | 'numBlocks'>): readonly Stack[] {
+export function stacksOf({ stacks, numBlocks }: Pick<ModelConfig, 'stacks' | 'numBlocks'>): readonly Stack[] {
   return stacks ?? [{ name: 'decoder', blocks: { first: 0, end: numBlocks } }]
+}
+
+/** How many blocks the model has, and how many of them are an encoder's. */
+export function sizesOf(config: Pick<ModelConfig, 'stacks' | 'numBlocks'>): StackSizes {
+  return { totalBlocks: config.numBlocks, encoderBlocks: stackNamed(config, 'encoder')?.blocks.end ?? 0 }
 }
 
 /** The stack that a block belongs to. */

@@ -1,7 +1,7 @@
 // The messages for each state of a swarm: the cause and the next step. One table for the SDK, which speaks of options,
 // and for the command line, which speaks of flags.
 import { plural } from '../../common/plural.ts'
-import { formatBlocks } from '../../common/range.ts'
+import { formatTyped, listBlocks, type StackSizes } from '../../common/stack-ranges.ts'
 import { second } from '../../common/units.ts'
 import { version } from '../../common/version.ts'
 import { describeServerVersions, unspokenOf } from '../../proto/protocols.ts'
@@ -76,21 +76,26 @@ const describeServer = ({ peerId, serverName }: SeenServer): string =>
 
 const nameSwarm = (swarm: string): string => (swarm === '' ? 'this private swarm' : `swarm '${swarm}'`)
 
-const blocksOf = (missing: readonly number[]): string =>
-  `block${missing.length === 1 ? '' : 's'} ${formatBlocks(missing)}`
+const blocksOf = (missing: readonly number[], sizes: StackSizes = { totalBlocks: 0 }): string =>
+  `block${missing.length === 1 ? '' : 's'} ${listBlocks(sizes, missing)}`
 
 /** The model, and the private swarm, of a state. */
 interface Where {
   readonly model?: ModelName
   readonly swarm?: string
+  readonly sizes?: StackSizes
 }
 
 /** The command that starts a server of the first run of missing blocks; servers are not started by the SDK. */
-export function startCommand(missing: readonly number[], { model, swarm }: Where = {}): string {
+export function startCommand(
+  missing: readonly number[],
+  { model, swarm, sizes = { totalBlocks: 0 } }: Where = {}
+): string {
   const first = missing[0]!
   const past = missing.findIndex((block, index) => block !== first + index)
   const end = past === -1 ? missing.at(-1)! + 1 : first + past
-  return `swarm serve ${argumentOf(model)} --blocks ${first}-${end} ${wayIn(swarm)}`
+  const blocks = formatTyped(sizes, { first, end }).replaceAll(' ', ' --blocks ')
+  return `swarm serve ${argumentOf(model)} --blocks ${blocks} ${wayIn(swarm)}`
 }
 
 const restingWords: Record<RestingState, string> = { paused: 'paused', joining: 'still loading', draining: 'leaving' }
@@ -99,8 +104,11 @@ const restingWords: Record<RestingState, string> = { paused: 'paused', joining: 
 const tellResting = (resting: readonly SeenServer[]): string =>
   listed(resting.map(server => `${describeServer(server)} is ${restingWords[server.state as RestingState]}`))
 
-function restingSentence({ kind, missing, resting, online, model }: Of<RestingState>, next: string): StateSentence {
-  const where = `${blocksOf(missing)}${model ? ` of ${describeModel(model)}` : ''}`
+function restingSentence(
+  { kind, missing, sizes, resting, online, model }: Of<RestingState>,
+  next: string
+): StateSentence {
+  const where = `${blocksOf(missing, sizes)}${model ? ` of ${describeModel(model)}` : ''}`
   const isOneKind = resting.every(({ state }) => state === kind)
   const servers = resting.length === 1 ? `the only server of ${where} is` : `the servers of ${where} are`
   const what = isOneKind
@@ -182,8 +190,8 @@ const table = {
     ),
   joining: state => restingSentence(state, "try again in a minute; 'swarm status --watch' shows when it is online"),
   draining: state => restingSentence(state, `start another server with '${startCommand(state.missing, state)}'`),
-  'other-version': ({ missing, others, needs, model }) => ({
-    what: `no server of ${blocksOf(missing)}${model ? ` of ${describeModel(model)}` : ''} speaks a version of this build: ${listed(
+  'other-version': ({ missing, sizes, others, needs, model }) => ({
+    what: `no server of ${blocksOf(missing, sizes)}${model ? ` of ${describeModel(model)}` : ''} speaks a version of this build: ${listed(
       others.map(server => {
         const { version: theirs = '', protocols } = server
         const versions = describeServerVersions({ version: theirs, protocols }, unspokenOf(needs, protocols), version)
@@ -193,7 +201,7 @@ const table = {
     next: 'update the older of the two'
   }),
   incomplete: ({ missing, online, resting, ...where }) => ({
-    what: `no server for ${blocksOf(missing)} (${plural(online, 'server')} of this model seen${alsoResting(resting)})`,
+    what: `no server for ${blocksOf(missing, where.sizes)} (${plural(online, 'server')} of this model seen${alsoResting(resting)})`,
     next: `start one with '${startCommand(missing, where)}'`
   }),
   complete: () => ({ what: 'every block is served', next: '' })

@@ -1,5 +1,6 @@
 // Decides the one state that keeps a peer from using a model of a swarm. Pure. The sentences are in sentences.ts.
 import type { BlockRange } from '../../common/range.ts'
+import type { StackSizes } from '../../common/stack-ranges.ts'
 import { type ProtocolName, unspokenOf } from '../../proto/protocols.ts'
 import type { Announcement } from '../discovery/announcement.ts'
 import { type DialFailure, type DialStep, furthest } from './dial-failure.ts'
@@ -16,11 +17,16 @@ export type SeenServer = Pick<Announcement, 'peerId' | 'state' | 'firstBlock' | 
   /** its release, and the protocols whose versions differ from the first release */
   readonly version?: string
   readonly protocols?: readonly string[]
+  /** of its model, and those of the encoder among them */
+  readonly totalBlocks?: number
+  readonly encoderBlocks?: number
 }
 
 /** A model as its servers announce it. */
 export interface AnnouncedModel extends ModelName {
   readonly totalBlocks: number
+  /** so many of them, the first ones, are an encoder's; absent: none */
+  readonly encoderBlocks?: number
 }
 
 /** The value that most have; of equals the one that comes first. */
@@ -34,11 +40,12 @@ function mostCommon<T>(values: readonly T[], keyOf: (value: T) => string): T {
  * holds: one that lies changes nothing.
  */
 export function modelsOf(
-  servers: readonly Pick<Announcement, 'model' | 'modelName' | 'totalBlocks'>[]
+  servers: readonly Pick<Announcement, 'model' | 'modelName' | 'totalBlocks' | 'encoderBlocks'>[]
 ): AnnouncedModel[] {
   return [...Map.groupBy(servers, ({ model }) => model)].map(([identity, all]) => {
-    const { modelName: name, totalBlocks } = mostCommon(all, each => `${each.totalBlocks} ${each.modelName}`)
-    return { identity, name, totalBlocks }
+    const keyOf = (each: (typeof all)[number]) => `${each.totalBlocks} ${each.encoderBlocks ?? 0} ${each.modelName}`
+    const { modelName: name, totalBlocks, encoderBlocks } = mostCommon(all, keyOf)
+    return { identity, name, totalBlocks, ...(encoderBlocks !== undefined && { encoderBlocks }) }
   })
 }
 
@@ -95,6 +102,8 @@ export type SwarmState =
   | {
       readonly kind: RestingState
       readonly missing: readonly number[]
+      /** where the model has an encoder */
+      readonly sizes?: StackSizes
       readonly resting: readonly SeenServer[]
       readonly online: number
       readonly model?: ModelName
@@ -104,6 +113,8 @@ export type SwarmState =
   | {
       readonly kind: 'other-version'
       readonly missing: readonly number[]
+      /** where the model has an encoder */
+      readonly sizes?: StackSizes
       readonly others: readonly SeenServer[]
       readonly needs: readonly ProtocolName[]
       readonly model?: ModelName
@@ -113,6 +124,8 @@ export type SwarmState =
       readonly kind: 'incomplete'
       /** blocks that no online server holds */
       readonly missing: readonly number[]
+      /** where the model has an encoder */
+      readonly sizes?: StackSizes
       /** servers that host some of them but do not serve now */
       readonly resting: readonly SeenServer[]
       readonly online: number
@@ -143,6 +156,15 @@ function missingBlocks(servers: readonly SeenServer[], blocks: BlockRange): numb
   return range.filter(block => !online.some(holds(block)))
 }
 
+/** The stacks of the model, as most of its servers announce them; undefined where it has no encoder. */
+function sizesOfServers(servers: readonly SeenServer[]): StackSizes | undefined {
+  const { totalBlocks = 0, encoderBlocks = 0 } = mostCommon(
+    servers,
+    each => `${each.totalBlocks} ${each.encoderBlocks}`
+  )
+  return encoderBlocks > 0 ? { totalBlocks, encoderBlocks } : undefined
+}
+
 /** Whether and why the servers of one model cannot compute its blocks. */
 function stateOfServers(
   servers: readonly SeenServer[],
@@ -152,18 +174,20 @@ function stateOfServers(
   const spoken = servers.filter(({ protocols }) => unspokenOf(needs, protocols).length === 0)
   const missing = missingBlocks(spoken, blocks)
   if (missing.length === 0) return { kind: 'complete' }
+  const sizes = sizesOfServers(servers)
+  const stacks = sizes && { sizes }
   const others = servers.filter(
     server => server.state === 'online' && !spoken.includes(server) && missing.some(block => holds(block)(server))
   )
   if (missing.every(block => others.some(holds(block)))) {
-    return { kind: 'other-version', missing, others, needs, ...(model && { model }) }
+    return { kind: 'other-version', missing, ...stacks, others, needs, ...(model && { model }) }
   }
   const online = servers.filter(({ state }) => state === 'online').length
   const resting = servers.filter(
     server => (restingStates as readonly string[]).includes(server.state) && missing.some(block => holds(block)(server))
   )
   const named = { ...(model && { model }), ...(swarm !== undefined && { swarm }) }
-  const found = { missing, resting, online, ...named }
+  const found = { missing, ...stacks, resting, online, ...named }
   if (!missing.every(block => resting.some(holds(block)))) return { kind: 'incomplete', ...found }
   // paused is the most informative state, because it lasts until an operator or a schedule ends it
   return { kind: restingStates.find(state => resting.some(server => server.state === state))!, ...found }

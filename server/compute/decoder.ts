@@ -2,21 +2,24 @@
 // and programs, no network and no queue.
 
 import type { BlockRange } from '../../common/range.ts'
-import { copyPositions } from '../../common/rows.ts'
+import { copyPositions, rowsOf } from '../../common/rows.ts'
 import { type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
 import { parsePort, portName } from '../../model/layers/ports.ts'
 import { sharedTensor } from '../../runtime/session.ts'
 import type { Adapter } from '../memory/adapter-store.ts'
 import type { SessionCache } from '../memory/kv/kv-cache.ts'
 import { cacheParts } from '../memory/kv/slab.ts'
+import type { Runs } from '../schedule/scheduler.ts'
 import { type DecodeRun, planRuns, type RowStep } from './decode-plan.ts'
-import { pickTensors, prefixLength, type SpanCall } from './executor.ts'
+import { type AttendedStates, pickTensors, prefixLength, type SpanCall } from './executor.ts'
 import type { ProgramKey, SpanPrograms } from './programs.ts'
 import type { RotaryTables } from './rotary.ts'
 
 /** What one session holds. */
 export interface DecodeSession extends Adapter {
   readonly cache: SessionCache
+  /** hashes of the encoder's states that its rows attend to, by input; absent: they attend to none */
+  readonly inputHashes?: readonly string[]
 }
 
 /** New positions of every row of a session. */
@@ -54,6 +57,16 @@ export function writePrefix(session: DecodeSession): void {
     }
     row.length = length
   }
+}
+
+/** Tokens of an encoder whose keys and values are computed in one run. */
+const crossTokens = 512
+
+/** Inputs of an encoder, a few at a time: so that a run neither lasts long nor makes many numbers. */
+function* inputGroups({ hidden }: AttendedStates): Iterable<readonly [first: number, end: number]> {
+  const [inputs, source] = hidden.shape as [number, number]
+  const size = Math.max(1, Math.floor(crossTokens / source))
+  for (let first = 0; first < inputs; first += size) yield [first, Math.min(first + size, inputs)]
 }
 
 /** A row of one of the steps. */
@@ -132,6 +145,31 @@ export class SpanDecoder {
     return await computed
   }
 
+  /**
+   * Computes keys and values of the encoder's states, once for the session, into its rows, whose memory is reserved. Yields between runs of
+   * the device.
+   */
+  async *attend({ cache, ports: given }: DecodeSession, encoder: AttendedStates): Runs<void> {
+    const { blocks } = cache.shape
+    const ports = await this.sessionPorts(given, blocks)
+    const source = encoder.hidden.shape[1]!
+    const mask = encoder.mask?.data ?? new BigInt64Array(encoder.hidden.shape[0]! * source).fill(1n)
+    const names = Object.keys(ports).filter(name => isOfModule(name))
+    const key: ProgramKey = { purpose: 'cross', blocks, ports: names, dropout: false }
+    for (const [first, end] of inputGroups(encoder)) {
+      if (first > 0) yield
+      const feeds = { ...ports, encoder_hidden: rowsOf(encoder.hidden, first, end) }
+      const found = await this.#programs.use(key, session => session.run(pickTensors(feeds, session.graph.inputs)))
+      for (const row of cache.rows) {
+        if (row.input < first || row.input >= end) continue
+        writeCross(row, found as Readonly<Record<string, Float32Tensor>>, row.input - first)
+        const target = row.slab.crossMask(row.slot, row.slot + 1).data
+        target.fill(0n)
+        target.set(mask.subarray(row.input * source, (row.input + 1) * source))
+      }
+    }
+  }
+
   async #run(
     { cache, ports: given }: DecodeSession,
     run: DecodeRun<Row>,
@@ -161,6 +199,7 @@ export class SpanDecoder {
       feeds[`past.${name}`] = buffer
       outputs[`present.${name}`] = buffer
     }
+    if (slab.sourceCapacity > 0) Object.assign(feeds, crossFeeds(run, blocks))
     const key: ProgramKey = { purpose: 'decode', blocks, ports: names, dropout: false }
     const tables = this.#rotary.feeds(longest, { length: seq === 1 ? undefined : longest })
     await this.#programs.use(key, session =>
@@ -178,6 +217,40 @@ function* cacheFeeds(
   for (let block = blocks.first; block < blocks.end; block++) {
     for (const part of cacheParts) yield [`${block}.${part}`, slab.view(block, part, first, end)]
   }
+}
+
+/** What the rows of a run attend to of their encoders, as inputs of the graph. */
+function crossFeeds({ slab, first, end }: DecodeRun<Row>, blocks: BlockRange): Record<string, Tensor> {
+  const feeds: Record<string, Tensor> = { encoder_mask: slab.crossMask(first, end) }
+  for (let block = blocks.first; block < blocks.end; block++) {
+    for (const part of cacheParts) feeds[`cross.${block}.${part}`] = slab.crossView(block, part, first, end)
+  }
+  return feeds
+}
+
+/** Keys and values of input `from`, [inputs, kvHeads, source, headDim] each, into a row. */
+function writeCross(
+  { slab, slot, blocks, source }: SessionCache['rows'][number],
+  found: Readonly<Record<string, Float32Tensor>>,
+  from: number
+): void {
+  const { kvHeads, headDim } = slab.heads
+  for (let block = blocks.first; block < blocks.end; block++) {
+    for (const part of cacheParts) {
+      const target = slab.crossView(block, part, slot, slot + 1).data
+      const { data } = found[`cross.${block}.${part}`]!
+      for (let head = 0; head < kvHeads; head++) {
+        const at = (from * kvHeads + head) * source * headDim
+        target.set(data.subarray(at, at + source * headDim), head * slab.sourceCapacity * headDim)
+      }
+    }
+  }
+}
+
+/** Ports that change keys and values of the encoder's states: those of modules. */
+function isOfModule(name: string): boolean {
+  const { kind } = parsePort(name)
+  return kind !== 'prompt' && kind !== 'prefix'
 }
 
 /** The rows of a run side by side, [slots, seq, hidden]: zeros where there is none. */

@@ -10,6 +10,14 @@ import { dropoutMask } from './dropout.ts'
 import type { ProgramKey, SpanPrograms } from './programs.ts'
 import type { RotaryTables } from './rotary.ts'
 
+/** The states of an encoder that blocks attend to. */
+export interface AttendedStates {
+  /** [inputs, source, hidden]; in a forward pass one for each row */
+  readonly hidden: Float32Tensor
+  /** [inputs, source], 1 = token; absent: all are */
+  readonly mask?: Tensor<'int64'>
+}
+
 /** A forward or recomputing backward pass over a span, checked already. */
 export interface SpanCall {
   readonly blocks: BlockRange
@@ -17,6 +25,8 @@ export interface SpanCall {
   readonly hidden: Float32Tensor
   /** [batch, seq], 1 = token; absent: all are */
   readonly mask?: Tensor<'int64'>
+  /** only for blocks that attend to an encoder */
+  readonly encoder?: AttendedStates
   readonly ports: Readonly<Record<string, Float32Tensor>>
   readonly dropout?: { readonly probability: number; readonly seed: number }
 }
@@ -59,7 +69,7 @@ export class SpanExecutor {
     return { hidden: hidden as Float32Tensor, residuals: { key: keyOf('backward', call), feeds, kept, bytes } }
   }
 
-  /** Gradients `grad.hidden` and `grad.<port>`. Uses the residuals up. */
+  /** Gradients `grad.hidden`, `grad.<port>`, and `grad.encoder_hidden` of blocks that attend to an encoder. Uses the residuals up. */
   backward({ key, feeds, kept }: Residuals, gradHidden: Float32Tensor): Promise<NamedTensors> {
     return this.#programs.use(key, async session => {
       const all = pickTensors({ ...feeds, ...kept, 'grad.hidden_out': gradHidden }, session.graph.inputs)
@@ -78,25 +88,41 @@ export class SpanExecutor {
   }
 
   /** Trained prefixes count as positions, as in PEFT: the tokens' begin after them. */
-  async #feeds({ hidden, mask, ports, dropout }: SpanCall): Promise<Record<string, Tensor>> {
+  async #feeds({ hidden, mask, encoder, ports, dropout }: SpanCall): Promise<Record<string, Tensor>> {
     const [batch, seq] = hidden.shape as [number, number]
     const offset = prefixLength(ports)
     const feeds: Record<string, Tensor> = {
       ...ports,
       ...this.#rotary.feeds(seq, { offset, length: offset + Math.max(...tokensOfRows(mask, batch, seq)) }),
       hidden,
-      mask: mask ?? tensor('int64', [batch, seq], new BigInt64Array(batch * seq).fill(1n))
+      mask: mask ?? allTokens(batch, seq),
+      ...(encoder && encoderFeeds(encoder))
     }
     if (dropout === undefined) return feeds
     for (const [name, port] of Object.entries(ports)) {
       const { kind, part, block, module } = parsePort(name)
       if (kind !== 'lora' || part !== 'A') continue
-      feeds[portName.loraMask(block, module!)] = dropoutMask(dropout, block, module!, [batch, seq, port.shape[1]!])
+      const positions = this.#programs.isFromEncoder(block, module!) ? encoder!.hidden.shape[1]! : seq
+      feeds[portName.loraMask(block, module!)] = dropoutMask(dropout, block, module!, [
+        batch,
+        positions,
+        port.shape[1]!
+      ])
       // streams and timers get their turn between large masks
       await new Promise(resolve => setImmediate(resolve))
     }
     return feeds
   }
+}
+
+/** A mask without padding. */
+function allTokens(batch: number, seq: number): Tensor<'int64'> {
+  return tensor('int64', [batch, seq], new BigInt64Array(batch * seq).fill(1n))
+}
+
+function encoderFeeds({ hidden, mask }: AttendedStates): Record<string, Tensor> {
+  const [inputs, source] = hidden.shape as [number, number]
+  return { encoder_hidden: hidden, encoder_mask: mask ?? allTokens(inputs, source) }
 }
 
 /** Number of positions of trained keys and values before the sequence. */

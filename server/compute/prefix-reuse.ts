@@ -37,15 +37,20 @@ export interface PrefixPlan {
   keep(output: Float32Tensor): void
 }
 
-/** Key of a session's blocks and adapter; the latter also decides where its positions begin. */
-function rootKey({ cache, hash }: DecodeSession): string {
+/**
+ * Keys of a session's blocks, adapter and what its rows attend to of an encoder, one for each input of that. The adapter also decides
+ * where positions begin.
+ */
+function rootKeys({ cache, hash, inputHashes }: DecodeSession): readonly string[] {
   const { first, end } = cache.shape.blocks
-  return createHash('sha256').update(`blocks ${first} ${end}\n`).update(hash).digest('hex')
+  const keyOf = (input: string): string =>
+    createHash('sha256').update(`blocks ${first} ${end}\n`).update(hash).update(input).digest('hex')
+  return (inputHashes ?? ['']).map(keyOf)
 }
 
 export class PrefixReuse {
   readonly #components: PrefixComponents
-  readonly #roots = new WeakMap<DecodeSession, string>()
+  readonly #roots = new WeakMap<DecodeSession, readonly string[]>()
 
   constructor(components: PrefixComponents) {
     this.#components = components
@@ -59,8 +64,8 @@ export class PrefixReuse {
       if (row.hashed !== null && row.hashed.length > row.length) row.hashed = null
     }
     if (Math.max(...lengths) < prefixPositions) return null
-    const root = this.#rootOf(session)
-    const rows = lengths.map((length, index) => this.#planRow(step, root, index, length))
+    const roots = this.#rootsOf(session)
+    const rows = lengths.map((length, index) => this.#planRow(step, roots, index, length))
     if (rows.every(({ keys }) => keys.length < 2)) return null
     const { store, metrics } = this.#components
     for (const { keys, known } of rows) {
@@ -98,17 +103,15 @@ export class PrefixReuse {
     }
   }
 
-  #rootOf(session: DecodeSession): string {
-    let root = this.#roots.get(session)
-    if (root === undefined) {
-      root = rootKey(session)
-      this.#roots.set(session, root)
-    }
-    return root
+  #rootsOf(session: DecodeSession): readonly string[] {
+    const roots = this.#roots.get(session) ?? rootKeys(session)
+    this.#roots.set(session, roots)
+    return roots
   }
 
-  #planRow({ session, hidden }: DecodeStep, root: string, index: number, length: number): RowPlan {
+  #planRow({ session, hidden }: DecodeStep, roots: readonly string[], index: number, length: number): RowPlan {
     const row = session.cache.rows[index]!
+    const root = roots[row.input]!
     // trained keys and values come before the first position
     const prefix = prefixOf(session)
     const start = Math.max(row.length, prefix)

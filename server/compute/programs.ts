@@ -12,8 +12,11 @@ import type { BlockWeights } from '../../model/weights/block-weights.ts'
 import { createSession, type Session } from '../../runtime/session.ts'
 import { leastProgramShare } from '../limits.ts'
 
-/** gains: of the ports of magnitudes, for decode; forward keeps nothing; residual also returns the inputs of backward; recompute is a backward without residuals */
-export type Purpose = 'decode' | 'gains' | 'forward' | 'residual' | 'backward' | 'recompute'
+/**
+ * gains: of the ports of magnitudes, for decode; cross: keys and values of an encoder's states; forward keeps nothing; residual also
+ * returns the inputs of backward; recompute is a backward without residuals
+ */
+export type Purpose = 'decode' | 'gains' | 'cross' | 'forward' | 'residual' | 'backward' | 'recompute'
 
 export interface ProgramKey {
   readonly purpose: Purpose
@@ -53,6 +56,12 @@ function keyText({ purpose, blocks, ports, dropout }: ProgramKey): string {
   return `${purpose} ${blocks.first}-${blocks.end} ${dropout} ${[...ports].sort().join(' ')}`
 }
 
+/** Inputs whose gradients a backward pass answers: the states that came in, those of the encoder too, and trained ports. */
+function wantedOf({ inputs }: Graph, ports: readonly string[]): string[] {
+  const states = ['hidden', 'encoder_hidden'].filter(name => inputs.some(input => input.name === name))
+  return [...states, ...ports.filter(isTrained)]
+}
+
 function sumOf(entries: readonly Entry[]): number {
   return entries.reduce((sum, entry) => sum + entry.prepackedBytes, 0)
 }
@@ -72,6 +81,12 @@ export class SpanPrograms {
   /** sessions that are compiled now */
   get size(): number {
     return this.#entries.size
+  }
+
+  /** Whether what goes into a module of a block are the encoder's states: it makes keys or values that the block attends to. */
+  isFromEncoder(block: number, module: string): boolean {
+    const { config, family } = this.#init.checkpoint
+    return family.portModules(config, block).some(({ name, fromEncoder }) => name === module && fromEncoder === true)
   }
 
   /** memory for rearranged copies of weights */
@@ -164,12 +179,15 @@ export class SpanPrograms {
       if (gains === null) throw new SwarmError('INTERNAL', 'gains: no port is a magnitude')
       return gains
     }
+    if (purpose === 'cross') {
+      const graph = family.crossSpan(config, { blocks, ports, precision })
+      if (graph === null) throw new SwarmError('INTERNAL', `blocks ${blocks.first}-${blocks.end} attend to no encoder`)
+      return graph
+    }
     if (purpose === 'residual') return this.#cut(key).forward
     if (purpose === 'backward') return this.#cut(key).backward
     const forward = family.forwardSpan(config, { blocks, ports, dropout, precision })
-    return purpose === 'forward'
-      ? forward
-      : recompute(differentiate(forward, { wanted: ['hidden', ...ports.filter(isTrained)] }))
+    return purpose === 'forward' ? forward : recompute(differentiate(forward, { wanted: wantedOf(forward, ports) }))
   }
 
   /** What a program counts for: threads, and memory that grows with its blocks. */
@@ -188,10 +206,7 @@ export class SpanPrograms {
     const precision = this.#precision
     const make = () => {
       const forward = family.forwardSpan(config, { blocks, ports, dropout, precision })
-      return {
-        ...cut(differentiate(forward, { wanted: ['hidden', ...ports.filter(isTrained)] })),
-        share: this.#share(key)
-      }
+      return { ...cut(differentiate(forward, { wanted: wantedOf(forward, ports) })), share: this.#share(key) }
     }
     const made = this.#cuts.get(text) ?? make()
     this.#cuts.delete(text)

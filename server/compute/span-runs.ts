@@ -1,7 +1,7 @@
 // Splits a pass over a span into several runs of the device, some blocks each, so that decode steps run in between. The
 // numbers are those of one run. Knows no queue.
 import type { BlockRange } from '../../common/range.ts'
-import type { Float32Tensor } from '../../common/tensor.ts'
+import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import { second } from '../../common/units.ts'
 import { portsOf } from '../../model/layers/ports.ts'
 import type { NamedTensors } from '../../proto/messages.ts'
@@ -70,12 +70,24 @@ export async function* forwardKeeping(
   return { hidden, kept: { runs: kept, shape: hidden.shape, bytes } }
 }
 
-/** Gradients `grad.hidden` and `grad.<port>`. Consumes the kept activations. */
+const encoderGradient = 'grad.encoder_hidden'
+
+/** The sum of what the blocks of several runs want of the encoder's states, each [inputs, source, hidden]. */
+function added(sum: Float32Tensor | undefined, more: Float32Tensor): Float32Tensor {
+  if (sum === undefined) return more
+  const data = sum.data.map((value, index) => value + more.data[index]!)
+  return tensor('float32', sum.shape, data)
+}
+
+/** Gradients `grad.hidden`, `grad.<port>`, and `grad.encoder_hidden` where the blocks attend to an encoder. Consumes the kept activations. */
 export async function* backward(executor: SpanExecutor, kept: KeptPass, gradHidden: Float32Tensor): Runs<NamedTensors> {
   let gradients: NamedTensors = { 'grad.hidden': gradHidden }
+  let encoder: Float32Tensor | undefined
   for (const [index, residuals] of kept.runs.toReversed().entries()) {
     if (index > 0) yield
-    gradients = { ...gradients, ...(await executor.backward(residuals, gradients['grad.hidden'] as Float32Tensor)) }
+    const found = await executor.backward(residuals, gradients['grad.hidden'] as Float32Tensor)
+    if (encoderGradient in found) encoder = added(encoder, found[encoderGradient] as Float32Tensor)
+    gradients = { ...gradients, ...found, ...(encoder && { [encoderGradient]: encoder }) }
   }
   return gradients
 }

@@ -2,7 +2,7 @@
 import { type BlockRange, rangeLength } from '../../common/range.ts'
 import { tensor } from '../../common/tensor.ts'
 import { second } from '../../common/units.ts'
-import type { ModelConfig } from '../../model/config/config.ts'
+import { type ModelConfig, stacksOf } from '../../model/config/config.ts'
 import { noAdapter } from '../memory/adapter-store.ts'
 import { KvCache } from '../memory/kv/kv-cache.ts'
 import type { SpanDecoder } from './decoder.ts'
@@ -11,7 +11,7 @@ import type { SpanExecutor } from './executor.ts'
 export interface Throughput {
   /** tokens per second through one block, forward in bulk */
   readonly forwardRate: number
-  /** decode steps per second through one block */
+  /** decode steps per second through one block; 0 without blocks of a decoder, which alone have such steps */
   readonly decodeRate: number
 }
 
@@ -44,25 +44,36 @@ async function medianOf(pass: () => Promise<unknown>, signal: AbortSignal): Prom
   return times.sort((a, b) => a - b)[times.length >> 1] ?? first
 }
 
-/** Runs a few passes over the hosted blocks. */
+/** Runs a few passes over the hosted blocks, those of each stack on their own. */
 export async function measureThroughput(
   { config, executor, decoder }: MeasuredServer,
-  blocks: BlockRange,
-  options: { signal: AbortSignal }
+  range: BlockRange,
+  { signal }: { signal: AbortSignal }
 ): Promise<Throughput> {
   const { hiddenSize, maxPositions, numKeyValueHeads: kvHeads, headDim } = config
-  const count = rangeLength(blocks)
   const bulk = Math.min(bulkTokens, maxPositions)
-  const hidden = tensor('float32', [1, bulk, hiddenSize])
-  const forwardMs = await medianOf(() => executor.forward({ blocks, hidden, ports: {} }), options.signal)
-
-  const maxLength = Math.min(maxRounds + 1, maxPositions)
-  const cache = new KvCache(Infinity).open({ blocks, batch: 1, kvHeads, headDim, maxLength })
+  const bulkStates = tensor('float32', [1, bulk, hiddenSize])
   const token = tensor('float32', [1, 1, hiddenSize])
-  const decodeMs = await medianOf(async () => {
-    const [row] = cache.rows
-    if (row!.length === maxLength) row!.length = 0
-    await decoder.step([{ session: { cache, ...noAdapter }, hidden: token, lengths: [1] }])
-  }, options.signal)
-  return { forwardRate: (bulk * count * second) / forwardMs, decodeRate: (count * second) / decodeMs }
+  const maxLength = Math.min(maxRounds + 1, maxPositions)
+  let forwardMs = 0
+  let decodeRate = 0
+  for (const { name, blocks: own, crosses } of stacksOf(config)) {
+    const blocks = { first: Math.max(own.first, range.first), end: Math.min(own.end, range.end) }
+    if (blocks.first >= blocks.end) continue
+    const encoder = crosses ? { hidden: bulkStates } : undefined
+    const call = { blocks, hidden: bulkStates, encoder, ports: {} }
+    forwardMs += await medianOf(() => executor.forward(call), signal)
+    if (name === 'encoder') continue
+    const source = encoder && { source: bulk }
+    const cache = new KvCache(Infinity).open({ blocks, batch: 1, kvHeads, headDim, maxLength, ...source })
+    const session = { cache, ...noAdapter }
+    if (encoder) for await (const _ of decoder.attend(session, encoder)) signal.throwIfAborted()
+    const decodeMs = await medianOf(async () => {
+      const [row] = cache.rows
+      if (row!.length === maxLength) row!.length = 0
+      await decoder.step([{ session, hidden: token, lengths: [1] }])
+    }, signal)
+    decodeRate = (rangeLength(blocks) * second) / decodeMs
+  }
+  return { forwardRate: (bulk * rangeLength(range) * second) / forwardMs, decodeRate }
 }

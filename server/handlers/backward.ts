@@ -3,7 +3,7 @@ import type { Handler } from '../../network/network.ts'
 import type { BodyOf, Message, NamedTensors } from '../../proto/messages.ts'
 import { backward, recomputeRuns } from '../compute/span-runs.ts'
 import type { ServerContext } from '../context.ts'
-import { checkCall, checkGradient, checkSpan, type Hosted, tokensOf } from '../requests/passes.ts'
+import { checkCall, checkGradient, checkSpan, type Hosted, tokensOf, workTokens } from '../requests/passes.ts'
 import type { Runs } from '../schedule/scheduler.ts'
 import { type UnaryContext, unary } from './unary.ts'
 
@@ -28,7 +28,7 @@ export function backwardHandler(context: BackwardContext): Handler {
     // gradients of ports are sums over all tokens: they travel as they are
     return {
       message: { body: { kind: 'backwardResponse' }, tensors: gradients },
-      codec: { 'grad.hidden': codec }
+      codec: { 'grad.hidden': codec, 'grad.encoder_hidden': codec }
     }
   })
 }
@@ -51,7 +51,7 @@ function plan(
   if (body.residualId === '') {
     const call = checkCall(tensors, body.dropout, context, { blocks, training: true })
     const grad = checkGradient(tensors, context, blocks, call.hidden.shape)
-    const runs = context.runsOf(blocks, tokensOf(call.hidden))
+    const runs = context.runsOf(blocks, workTokens(call))
     const count = runs.length === 1 ? 1 : 2 * runs.length
     return { runs: count, compute: () => recomputeRuns(executor, call, grad, runs) }
   }

@@ -23,7 +23,7 @@ type InferenceContext = RequestLog &
 
 export function inferenceHandler(context: InferenceContext): Handler {
   return async (stream, { peerId, signal }) => {
-    const first = await stream.receive({ signal })
+    let first = await stream.receive({ signal })
     if (first === null) return
     const leave = context.enter('session')
     const ending = new AbortController()
@@ -33,7 +33,9 @@ export function inferenceHandler(context: InferenceContext): Handler {
     let started: Promise<void> = Promise.resolve()
     try {
       await observe(context, { kind: 'inferenceOpen', peerId, received: first.tensors }, async () => {
-        const request = checkOpen(first, context, context.adapters)
+        const request = checkOpen(first!, context, context.adapters)
+        // the session keeps what it needs of it
+        first = null
         session = new ServedSession(context, { request, peerId, stream, signal: alive })
         started = session.start()
         void settled(started) // it is waited for below

@@ -4,6 +4,7 @@ import type { BlockRange } from '../../common/range.ts'
 import { bytesOf } from '../../common/tensor.ts'
 import { formatBytes, GiB, KiB, MiB } from '../../common/units.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import { stackNamed } from '../../model/config/config.ts'
 import { fixedPositions } from '../../model/config/rope-config.ts'
 import type { Precision } from '../../model/quantize/precision.ts'
 import { connectionLimits, maxBytesOfPeers } from '../../network/constants.ts'
@@ -46,7 +47,10 @@ export interface MemoryInit {
   readonly maxConnections?: number
   /** share of the KV cache for the sessions of one peer; default 0.75 */
   readonly cacheSharePerPeer?: number
-  /** keep prefixes and adapters in the free part of the KV cache, for sessions with the same ones; default true */
+  /**
+   * keep prefixes and adapters in the free part of the KV cache, for sessions with the same ones, and outputs of an encoder's blocks for
+   * requests with the same input; default true
+   */
   readonly prefixReuse?: boolean
 }
 
@@ -74,12 +78,17 @@ export interface MemoryPlan {
   readonly weightBytes: number
   /** for rearranged copies of weights, which decode graphs compute with faster */
   readonly prepackedBytes: number
-  /** keys and values, and adapters, of inference sessions */
+  /** keys and values, and adapters, of inference sessions; 0 where all blocks are an encoder's, which has none */
   readonly kvCacheBytes: number
   /** of those, the limit for the sessions of one peer */
   readonly kvCacheBytesPerPeer: number
   /** of those, the limit for cached prefixes in the free part; 0: no prefixes are cached */
   readonly prefixBytes: number
+  /**
+   * outputs of an encoder's blocks, kept for requests with the same input: like prefixes in the free part of the KV cache; where there is no
+   * cache, a part of its own. 0: none is kept
+   */
+  readonly outputBytes: number
   /** of those, the limit for adapters that no session uses, in the free part; 0: none is kept */
   readonly adapterBytes: number
   /** activations kept from forward to backward */
@@ -113,6 +122,9 @@ const leastConnections = 128
 const defaultWorkingBytes = 4 * GiB
 /** maximum share of the KV cache for prefixes */
 const prefixShare = 0.5
+/** share of the budget, and most bytes, for outputs of an encoder on a server without a KV cache */
+const outputShare = 1 / 16
+const mostOutputBytes = 256 * MiB
 /** maximum share of the KV cache for adapters that no session uses */
 const adapterShare = 0.25
 /** share of the KV cache for the sessions of one peer, if the operator sets none */
@@ -124,42 +136,64 @@ const freeShare = 0.9
 /** bytes of a matrix element with its share of scales, offsets and sums */
 const elementBytes = { float32: 4, int8: 1.25, int4: 0.8 } as const satisfies Record<Precision, number>
 
+type Model = Pick<Checkpoint, 'config' | 'family'>
+
+/** Numbers that each block is made of. */
+function blockElements({ config, family }: Model): number[] {
+  return Array.from({ length: config.numBlocks }, (_, block) =>
+    family.blockTensors(config, block).reduce((sum, { shape }) => sum + bytesOf('float32', shape) / 4, 0)
+  )
+}
+
 /** Bytes of one block in this precision, with scales and offsets; every block counts as the largest. */
-export function blockBytes({ config, family }: Pick<Checkpoint, 'config' | 'family'>, precision: Precision): number {
-  let largest = 0
-  for (let block = 0; block < config.numBlocks; block++) {
-    const elements = family
-      .blockTensors(config, block)
-      .reduce((sum, { shape }) => sum + bytesOf('float32', shape) / 4, 0)
-    largest = Math.max(largest, elements)
-  }
-  return largest * elementBytes[precision]
+export function blockBytes(model: Model, precision: Precision): number {
+  return blockElements(model).reduce((largest, each) => Math.max(largest, each), 0) * elementBytes[precision]
+}
+
+/**
+ * Bytes of so many blocks. Those of an encoder are smaller than those of its decoder: where the operator names blocks, or all are hosted,
+ * each counts as what it is; where the swarm decides, as the largest.
+ */
+function weightsOf({ checkpoint, blocks }: MemoryInit, count: number, precision: Precision): number {
+  const isKnown = blocks !== undefined || count === checkpoint.config.numBlocks
+  if (checkpoint.config.stacks === undefined || !isKnown) return count * blockBytes(checkpoint, precision)
+  const { first, end } = blocks ?? { first: 0, end: count }
+  const elements = blockElements(checkpoint).slice(first, end)
+  return elements.reduce((sum, each) => sum + each, 0) * elementBytes[precision]
+}
+
+/** Whether blocks that the server may host have sessions: all but an encoder's. */
+function mayHaveSessions({ checkpoint, blocks }: Pick<MemoryInit, 'checkpoint' | 'blocks'>): boolean {
+  const { first, end } = stackNamed(checkpoint.config, 'decoder')?.blocks ?? { first: 0, end: 0 }
+  return first < end && (blocks === undefined || blocks.end > first)
 }
 
 /** The parts beside the weights, and the rest of the budget. */
-function divide(init: Omit<MemoryInit, 'checkpoint'>, available: number) {
+function divide(init: Omit<MemoryInit, 'checkpoint'>, available: number, hasSessions = true) {
   const { memoryBytes } = init
   const isLimited = memoryBytes !== undefined
   const budget = memoryBytes ?? available * freeShare
   const base = isLimited ? Math.min(processBytes, memoryBytes) : 0
   const part = (share: number, most: number): number => Math.min(most, Math.floor((budget - base) * share))
+  const { prefixReuse = true } = init
+  const outputs = hasSessions || !prefixReuse ? 0 : part(outputShare, mostOutputBytes)
   const shares = {
-    kvCacheBytes: init.kvCacheBytes ?? part(1 / 4, 1 * GiB),
+    kvCacheBytes: hasSessions ? (init.kvCacheBytes ?? part(1 / 4, 1 * GiB)) : 0,
     residualBytes: init.residualBytes ?? part(1 / 8, 1 * GiB),
     workingBytes: init.workingBytes ?? part(1 / 8, defaultWorkingBytes),
     peerBytes: init.peerBytes ?? part(1 / 16, maxBytesOfPeers)
   }
   const unlimited = {
-    kvCacheBytes: init.kvCacheBytes ?? 1 * GiB,
+    kvCacheBytes: hasSessions ? (init.kvCacheBytes ?? 1 * GiB) : 0,
     residualBytes: init.residualBytes ?? 1 * GiB,
     workingBytes: init.workingBytes ?? Math.min(defaultWorkingBytes, available / 2),
     peerBytes: init.peerBytes ?? Math.min(maxBytesOfPeers, Math.max(available / 8, leastPeerBytes))
   }
   const limits = isLimited ? shares : unlimited
-  const caches = shares.kvCacheBytes + shares.residualBytes + shares.workingBytes
+  const caches = shares.kvCacheBytes + outputs + shares.residualBytes + shares.workingBytes
   const beside = isLimited ? base + caches + shares.peerBytes : Math.min(caches, budget / 2)
   const forWeights = Math.max(0, budget - beside)
-  return { budget, base, limits, forWeights }
+  return { budget, base, limits, outputs, forWeights }
 }
 
 /** Bytes for weights if the operator sets no budget, by the free memory. */
@@ -169,8 +203,10 @@ export function defaultWeightBytes(available: number): number {
 
 /** The smallest `memoryBytes`, in whole MiB, that fits this many blocks. */
 function leastMemory(init: MemoryInit, numBlocks: number, precision: Precision): number {
-  const needed = numBlocks * blockBytes(init.checkpoint, precision)
-  const isEnough = (size: number): boolean => divide({ ...init, memoryBytes: size * MiB }, 0).forWeights >= needed
+  const needed = weightsOf(init, numBlocks, precision)
+  const hasSessions = mayHaveSessions(init)
+  const isEnough = (size: number): boolean =>
+    divide({ ...init, memoryBytes: size * MiB }, 0, hasSessions).forWeights >= needed
   let most = 1
   while (!isEnough(most)) most *= 2
   let least = most / 2
@@ -196,19 +232,24 @@ export function planMemory(init: MemoryInit, available: number): MemoryPlan {
   const isLimited = init.memoryBytes !== undefined
   const totalBlocks = checkpoint.config.numBlocks
   const asked = blocks === undefined ? init.numBlocks : blocks.end - blocks.first
-  const { budget, base, limits, forWeights } = divide(init, available)
+  const hasSessions = mayHaveSessions(init)
+  const { budget, base, limits, outputs, forWeights } = divide(init, available, hasSessions)
   const wanted = Math.min(asked ?? totalBlocks, totalBlocks)
   const fits = (precision: Precision): number => Math.floor(forWeights / blockBytes(checkpoint, precision))
   const mustFit = isLimited || asked === undefined
   // requested blocks are loaded in any case: float32 may take half of the free memory
-  const isFloat = mustFit ? fits('float32') >= wanted : wanted * blockBytes(checkpoint, 'float32') <= available / 2
+  const whole = weightsOf(init, wanted, 'float32')
+  const isFloat = mustFit ? whole <= forWeights : whole <= available / 2
   const precision = dtype !== 'auto' ? dtype : isFloat ? 'float32' : 'int8'
-  const most = fits(precision)
+  const most = weightsOf(init, wanted, precision) <= forWeights ? wanted : fits(precision)
   const one = blockBytes(checkpoint, precision)
   const numBlocks = asked === undefined ? Math.min(most, totalBlocks) : wanted
   const affordable = Math.max(leastConnections, Math.floor((budget - base) / 16 / connectionBytes))
   const bytesPerPeer = peerLimitOf(limits.peerBytes)
-  const weightBytes = numBlocks * one
+  const weightBytes = weightsOf(init, numBlocks, precision)
+  const prefixBytes =
+    // angles of dynamic rope and longrope, and keys with them, depend on the length of the whole sequence
+    prefixReuse && fixedPositions(checkpoint.config.rope) === undefined ? limits.kvCacheBytes * prefixShare : 0
   const plan: MemoryPlan = {
     totalBlocks,
     numBlocks,
@@ -226,15 +267,14 @@ export function planMemory(init: MemoryInit, available: number): MemoryPlan {
       : prepackedBytes(storage, weightBytes, available),
     ...limits,
     kvCacheBytesPerPeer: limits.kvCacheBytes * (init.cacheSharePerPeer ?? defaultShareOfPeer),
-    // angles of dynamic rope and longrope, and keys with them, depend on the length of the whole sequence
-    prefixBytes:
-      prefixReuse && fixedPositions(checkpoint.config.rope) === undefined ? limits.kvCacheBytes * prefixShare : 0,
+    prefixBytes,
+    outputBytes: !hasSessions ? outputs : prefixReuse ? limits.kvCacheBytes * prefixShare : 0,
     adapterBytes: prefixReuse ? limits.kvCacheBytes * adapterShare : 0,
     bytesPerPeer,
     maxFrameBytes: largestFrame(checkpoint, bytesPerPeer),
     maxConnections: init.maxConnections ?? Math.min(connectionLimits.connections, affordable)
   }
-  if (mustFit && most < (asked === undefined ? 1 : wanted)) {
+  if (mustFit && (numBlocks < 1 || weightBytes > forWeights)) {
     throw new SwarmError(
       'INVALID_ARGUMENT',
       `memory: ${asked === undefined ? 'not one block' : `not all of ${wanted} blocks`} of ${formatBytes(one)} in ${precision} fit: ${describeParts(plan)}; ` +
@@ -273,6 +313,8 @@ export function memoryParts(plan: MemoryPlan) {
     weights: plan.weightBytes,
     prepacked: plan.prepackedBytes,
     kv_cache: plan.kvCacheBytes,
+    // of a server with a KV cache they lie in its free part
+    ...(plan.kvCacheBytes === 0 && plan.outputBytes > 0 && { outputs: plan.outputBytes }),
     residuals: plan.residualBytes,
     working: plan.workingBytes,
     frames: plan.peerBytes
@@ -292,10 +334,15 @@ export function memoryParts(plan: MemoryPlan) {
 }
 
 function describeParts(plan: MemoryPlan): string {
-  const { budgetBytes, programBytes, weightBudgetBytes, kvCacheBytes, residualBytes, workingBytes, peerBytes } = plan
+  const { budgetBytes, programBytes, weightBudgetBytes, kvCacheBytes, outputBytes } = plan
+  const { residualBytes, workingBytes, peerBytes } = plan
   const weights = `${formatBytes(weightBudgetBytes)} of ${formatBytes(budgetBytes)} are for weights`
+  const caches =
+    kvCacheBytes > 0 || outputBytes === 0
+      ? `KV cache up to ${formatBytes(kvCacheBytes)}`
+      : `outputs of the encoder up to ${formatBytes(outputBytes)}`
   const others =
-    `KV cache up to ${formatBytes(kvCacheBytes)}, residuals ${formatBytes(residualBytes)}, ` +
+    `${caches}, residuals ${formatBytes(residualBytes)}, ` +
     `working memory ${formatBytes(workingBytes)}, frames of peers ${formatBytes(peerBytes)}`
   if (plan.isLimited) return `${weights} (this program ${formatBytes(programBytes)}, ${others})`
   return `${weights}; the rest grows with requests, each part to a limit of its own: ${others}`
@@ -312,7 +359,9 @@ export function describePlan(plan: MemoryPlan): string {
  * no more than one peer may have under way beside others.
  */
 function largestFrame({ config }: Pick<Checkpoint, 'config'>, bytesPerPeer: number): number {
-  const perToken = 2 * 4 * config.hiddenSize + 8
+  const attends = config.stacks?.some(({ crosses }) => crosses) ?? false
+  // beside them the states of the encoder, and their mask
+  const perToken = 2 * 4 * config.hiddenSize + 8 + (attends ? 4 * config.hiddenSize + 8 : 0)
   const needed = Math.min(maxTokensPerRequest * perToken + maxPortBytes, maxFrameBytes)
   return Math.min(needed, Math.floor(bytesPerPeer * frameShare))
 }

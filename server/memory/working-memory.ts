@@ -11,6 +11,8 @@ export interface RequestWork {
   readonly seq: number
   /** positions that each new one may see */
   readonly keys: number
+  /** positions of the encoder that each new one attends to; default 0 */
+  readonly source?: number
   /** activations of all blocks are held for a backward pass */
   readonly training: boolean
 }
@@ -22,10 +24,12 @@ type Sizes = Pick<ModelConfig, 'hiddenSize' | 'intermediateSize' | 'numHeads' | 
  * needs them; beside that the block in work has its scores before and after softmax (backward: and their gradient). Measured on
  * models/tiny, [4, 1024] tokens, 12 blocks: forward 174 MiB, backward 1.4 GiB; estimated 248 MiB and 1.8 GiB.
  */
-export function workingBytes(sizes: Sizes, { blocks, batch, seq, keys, training }: RequestWork): number {
+export function workingBytes(sizes: Sizes, { blocks, batch, seq, keys, source = 0, training }: RequestWork): number {
   const { hiddenSize, intermediateSize, numHeads, headDim } = sizes
-  const scores = numHeads * seq * keys
-  const vectors = seq * (3 * hiddenSize + numHeads * headDim + 2 * intermediateSize)
+  const scores = numHeads * seq * (keys + source)
+  const own = seq * (3 * hiddenSize + numHeads * headDim + 2 * intermediateSize)
+  // keys and values of the encoder's states; the blocks share the states
+  const vectors = own + source * 2 * numHeads * headDim
   const kept = training ? rangeLength(blocks) * (scores + vectors) : 0
   return 4 * batch * (kept + (training ? 3 : 2) * (scores + vectors))
 }
@@ -36,7 +40,7 @@ export function checkWork(sizes: Sizes, work: RequestWork, maxBytes: number): vo
   if (bytes <= maxBytes) return
   throw new SwarmError(
     'INVALID_ARGUMENT',
-    `[${work.batch}, ${work.seq}] tokens through ${rangeLength(work.blocks)} blocks would take about ${formatBytes(bytes)}, ` +
+    `[${work.batch}, ${work.seq}] tokens${work.source ? ` and ${work.source} positions of the encoder` : ''} through ${rangeLength(work.blocks)} blocks would take about ${formatBytes(bytes)}, ` +
       `this server spends at most ${formatBytes(maxBytes)} on one request (send fewer rows or blocks at once)`
   )
 }

@@ -7,6 +7,7 @@ export interface GaugeReadings {
   readonly cacheBytesUsed: number
   readonly cacheBytesTotal: number
   readonly prefixBytesUsed: number
+  readonly outputBytesUsed: number
   readonly adapterBytesUsed: number
   readonly residualBytesUsed: number
   readonly residualBytesTotal: number
@@ -20,6 +21,10 @@ const gauges = {
   cacheBytesUsed: ['swarm_kv_cache_bytes', 'KV cache reserved by sessions'],
   cacheBytesTotal: ['swarm_kv_cache_limit_bytes', 'KV cache budget'],
   prefixBytesUsed: ['swarm_prefix_bytes', 'Bytes of cached prefixes, in the free part of the KV cache budget'],
+  outputBytesUsed: [
+    'swarm_output_bytes',
+    "Bytes of kept outputs of an encoder's blocks, for requests with the same input"
+  ],
   adapterBytesUsed: [
     'swarm_adapter_bytes',
     'Bytes of adapters that no session uses, in the free part of the KV cache budget'
@@ -65,6 +70,13 @@ export class ServerMetrics {
   readonly #prefixes = new Counter({
     name: 'swarm_prefix_positions_total',
     help: 'Positions of prompts that could be shared, by whether they were computed before',
+    labelNames: ['result'] as const,
+    registers: [this.#registry]
+  })
+
+  readonly #encoded = new Counter({
+    name: 'swarm_encoder_requests_total',
+    help: "Forward requests of an encoder's blocks without a backward: reused (kept output), batched with others, or computed alone",
     labelNames: ['result'] as const,
     registers: [this.#registry]
   })
@@ -117,6 +129,11 @@ export class ServerMetrics {
 
   prefix(result: 'reused' | 'computed', positions: number): void {
     this.#prefixes.inc({ result }, positions)
+  }
+
+  /** Counts a forward request of an encoder's blocks. */
+  encoded(result: 'reused' | 'batched' | 'computed'): void {
+    this.#encoded.inc({ result })
   }
 
   bytes(direction: 'received' | 'sent', count: number): void {

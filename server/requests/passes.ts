@@ -2,12 +2,14 @@
 
 import { SwarmError } from '../../common/errors.ts'
 import { type BlockRange, formatRange, rangeContains, rangeLength } from '../../common/range.ts'
+import { formatTyped } from '../../common/stack-ranges.ts'
 import type { Float32Tensor, Tensor } from '../../common/tensor.ts'
 import { second } from '../../common/units.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import { type ModelConfig, type Stack, sizesOf, stackOf } from '../../model/config/config.ts'
 import { requestTimeoutMs } from '../../proto/limits.ts'
 import type { Dropout, NamedTensors, Span } from '../../proto/messages.ts'
-import { prefixLength, type SpanCall } from '../compute/executor.ts'
+import { type AttendedStates, prefixLength, type SpanCall } from '../compute/executor.ts'
 import { maxBatch, maxRequestTimeoutMs, maxTokensPerRequest, minRequestTokens, requestWorkMs } from '../limits.ts'
 import { checkWork } from '../memory/working-memory.ts'
 import { checkPorts, type NamedShapes, type Shaped } from './ports.ts'
@@ -32,7 +34,7 @@ export function describe(found: Shaped | undefined): string {
 }
 
 /**
- * The blocks that a request is for.
+ * The blocks that a request is for, all of one stack.
  * @throws SwarmError MODEL_MISMATCH, BLOCKS_NOT_HOSTED, INVALID_ARGUMENT
  */
 export function checkSpan(span: Span | null, { checkpoint, range }: Hosted): BlockRange {
@@ -49,6 +51,7 @@ export function checkSpan(span: Span | null, { checkpoint, range }: Hosted): Blo
     const { numBlocks } = checkpoint.config
     invalid(`blocks ${blocks.first}-${blocks.end}: the range is ${fault}; the model has blocks 0-${numBlocks}`)
   }
+  checkOneStack(blocks, checkpoint.config)
   if (!rangeContains(range, blocks)) {
     throw new SwarmError(
       'BLOCKS_NOT_HOSTED',
@@ -56,6 +59,17 @@ export function checkSpan(span: Span | null, { checkpoint, range }: Hosted): Blo
     )
   }
   return blocks
+}
+
+/** Throws INVALID_ARGUMENT for blocks of two stacks. */
+function checkOneStack(blocks: BlockRange, config: ModelConfig): void {
+  const { first, end } = blocks
+  if (config.stacks === undefined || end > config.numBlocks) return
+  if (stackOf(config, first) === stackOf(config, end - 1)) return
+  invalid(
+    `blocks ${first}-${end} are of two stacks, ${formatTyped(sizesOf(config), blocks)}: ask for those of one stack at a time, ` +
+      'since the last norm of the encoder is computed between them by the client'
+  )
 }
 
 /** Tokens of [batch, seq, hidden], padding included. */
@@ -78,6 +92,71 @@ export function timeoutOf(timeoutMs: number): number {
 export function checkHidden(tensors: NamedTensors, name: string, hosted: Hosted, blocks: BlockRange): Float32Tensor {
   checkHiddenShape(tensors, name, hosted, blocks)
   return tensors[name] as Float32Tensor
+}
+
+/** What a header says of the states of an encoder that a decoder's blocks attend to. */
+export interface EncoderShape {
+  readonly inputs: number
+  /** positions of each, padding included */
+  readonly source: number
+}
+
+/** Whether the blocks attend to the states of an encoder. */
+export function crosses({ checkpoint }: Pick<Hosted, 'checkpoint'>, blocks: BlockRange): boolean {
+  return stackOf(checkpoint.config, blocks.first).crosses === true
+}
+
+/** The stack's blocks, for messages: `the decoder's blocks`. */
+const blocksOfStack = ({ name }: Stack): string => `blocks of the ${name}`
+
+/**
+ * `encoder_hidden` and `encoder_mask` of a header: there for blocks that attend to an encoder, and for no others.
+ * @returns null where the blocks attend to none
+ * @throws SwarmError INVALID_ARGUMENT
+ */
+export function checkEncoderShapes(tensors: NamedShapes, hosted: Hosted, blocks: BlockRange): EncoderShape | null {
+  const { config } = hosted.checkpoint
+  const { encoder_hidden: hidden, encoder_mask: mask } = tensors
+  if (!crosses(hosted, blocks)) {
+    const extra = hidden === undefined ? mask && 'encoder_mask' : 'encoder_hidden'
+    if (extra === undefined) return null
+    return invalid(`${extra}: ${blocksOfStack(stackOf(config, blocks.first))} attend to no encoder in this model`)
+  }
+  const { hiddenSize, maxPositions } = config
+  if (hidden === undefined || hidden.dtype !== 'float32' || hidden.shape.length !== 3) {
+    return invalid(
+      `encoder_hidden: expected the encoder's last states, float32 [inputs, source, ${hiddenSize}], found ${describe(hidden)}`
+    )
+  }
+  const [inputs, source, size] = hidden.shape as [number, number, number]
+  if (size !== hiddenSize) invalid(`encoder_hidden: expected hidden size ${hiddenSize}, got ${size}`)
+  if (inputs < 1 || inputs > maxBatch || source < 1 || inputs * source > maxTokensPerRequest) {
+    invalid(
+      `encoder_hidden: expected 1 to ${maxBatch} inputs and at most ${maxTokensPerRequest} tokens, found [${hidden.shape}] (send smaller batches)`
+    )
+  }
+  if (source > maxPositions) invalid(`encoder_hidden: the model has ${maxPositions} positions, found ${source}`)
+  if (mask !== undefined && (mask.dtype !== 'int64' || mask.shape.join() !== `${inputs},${source}`)) {
+    invalid(`encoder_mask: expected int64 [${inputs}, ${source}], found ${describe(mask)}`)
+  }
+  return { inputs, source }
+}
+
+/** The states of an encoder that a request brings. @throws SwarmError INVALID_ARGUMENT, also for numbers that are not finite */
+export function readEncoder(tensors: NamedTensors): AttendedStates | undefined {
+  const hidden = tensors.encoder_hidden as Float32Tensor | undefined
+  if (hidden === undefined) return undefined
+  const wrong = hidden.data.find(value => !Number.isFinite(value))
+  if (wrong !== undefined) invalid(`encoder_hidden: expected finite numbers, found ${wrong}`)
+  return { hidden, mask: checkMask(tensors.encoder_mask, 'encoder_mask') }
+}
+
+/** Tokens of the encoder as tokens of the sequence: a block only makes keys and values of them, about a quarter of its work. */
+const sourceShare = 1 / 4
+
+/** Tokens of a pass as its work counts: those that blocks attend to count for a part. */
+export function workTokens({ hidden, encoder }: Pick<SpanCall, 'hidden' | 'encoder'>): number {
+  return tokensOf(hidden) + (encoder === undefined ? 0 : Math.ceil(sourceShare * tokensOf(encoder.hidden)))
 }
 
 /** The same for a header. @returns rows and positions */
@@ -112,14 +191,14 @@ function checkMaskShape(mask: Shaped | undefined, batch: number, seq: number): v
 }
 
 /** Which positions are tokens. Anything but 0 and 1 would become positions that the rotary tables do not have. */
-function checkMask(mask: NamedTensors[string] | undefined): Tensor<'int64'> | undefined {
+function checkMask(mask: NamedTensors[string] | undefined, name = 'mask'): Tensor<'int64'> | undefined {
   const wrong = (mask as Tensor<'int64'> | undefined)?.data.find(value => value !== 0n && value !== 1n)
-  if (wrong !== undefined) invalid(`mask: expected 1 for tokens and 0 for padding, found ${wrong}`)
+  if (wrong !== undefined) invalid(`${name}: expected 1 for tokens and 0 for padding, found ${wrong}`)
   return mask as Tensor<'int64'> | undefined
 }
 
 /** Names of request tensors that are not ports. */
-const reserved = ['hidden', 'mask', 'grad.hidden'] as const
+const reserved = ['hidden', 'mask', 'grad.hidden', 'encoder_hidden', 'encoder_mask'] as const
 
 interface CallPlace {
   readonly blocks: BlockRange
@@ -140,17 +219,24 @@ export function checkCallShapes<T extends Shaped>(
   const { config } = hosted.checkpoint
   const [batch, seq] = checkHiddenShape(tensors, 'hidden', hosted, blocks)
   checkMaskShape(tensors.mask, batch, seq)
+  const encoder = checkEncoderShapes(tensors, hosted, blocks)
+  if (encoder !== null && encoder.inputs !== batch) {
+    invalid(`encoder_hidden: expected the states of ${batch} inputs, one for each row, found ${encoder.inputs}`)
+  }
   const ports = checkPorts(tensors, reserved, hosted.checkpoint, blocks)
   const keys = prefixLength(ports) + seq
   if (keys > config.maxPositions) {
     invalid(`hidden: the model has ${config.maxPositions} positions, found ${keys} with the prefix`)
   }
   // before the limit by time, which is as slow as the machine was when it was measured
-  checkWork(config, { blocks, batch, seq, keys, training }, hosted.workingBytes)
+  const source = encoder?.source ?? 0
+  checkWork(config, { blocks, batch, seq, keys, source, training }, hosted.workingBytes)
   const most = maxTokensFor(hosted, blocks)
-  if (batch > 1 && batch * seq > most) {
+  const tokens = batch * (seq + sourceShare * source)
+  if (batch > 1 && tokens > most) {
+    const beside = source === 0 ? '' : ` beside ${source} positions of the encoder, which count a quarter`
     invalid(
-      `hidden: this server takes at most ${most} tokens at once, or one row; found [${batch}, ${seq}] (send fewer rows)`
+      `hidden: this server takes at most ${most} tokens at once, or one row; found [${batch}, ${seq}]${beside} (send fewer rows)`
     )
   }
   return ports
@@ -162,7 +248,9 @@ export function checkCall(tensors: NamedTensors, dropout: Dropout | null, hosted
   // once more after the header: the server may have moved to other blocks while the payload came
   const ports = checkCallShapes(tensors, hosted, place)
   const mask = checkMask(tensors.mask)
-  return { blocks, hidden: tensors.hidden as Float32Tensor, mask, ports, dropout: checkDropout(dropout, ports) }
+  const encoder = readEncoder(tensors)
+  const hidden = tensors.hidden as Float32Tensor
+  return { blocks, hidden, mask, encoder, ports, dropout: checkDropout(dropout, ports) }
 }
 
 /** null, a probability of 0, and dropout without a module to apply it to are the same. */

@@ -1,15 +1,28 @@
 // Validates inference sessions: the opening and each step.
+import { createHash } from 'node:crypto'
 import { SwarmError } from '../../common/errors.ts'
 import type { BlockRange } from '../../common/range.ts'
+import { rowView } from '../../common/rows.ts'
+import { formatTyped } from '../../common/stack-ranges.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
+import { sizesOf, stackOf } from '../../model/config/config.ts'
 import type { Codec } from '../../proto/codec.ts'
 import type { swarmtune } from '../../proto/gen/swarmtune.js'
 import type { BodyOf, Fields, Message, NamedTensors } from '../../proto/messages.ts'
-import { prefixLength, type SpanCall } from '../compute/executor.ts'
+import { type AttendedStates, prefixLength, type SpanCall } from '../compute/executor.ts'
 import { maxBatch } from '../limits.ts'
 import type { CacheShape } from '../memory/kv/kv-cache.ts'
 import { checkWork } from '../memory/working-memory.ts'
-import { checkHidden, checkHiddenShape, checkSpan, describe, type Hosted } from './passes.ts'
+import {
+  checkEncoderShapes,
+  checkHidden,
+  checkHiddenShape,
+  checkSpan,
+  describe,
+  type EncoderShape,
+  type Hosted,
+  readEncoder
+} from './passes.ts'
 import { checkPorts, type NamedShapes } from './ports.ts'
 
 /** The next server of a chain, as the client names it. */
@@ -18,6 +31,8 @@ export type NextHop = Fields<swarmtune.v1.NextHop.$Properties>
 export interface SessionRequest {
   readonly shape: CacheShape
   readonly ports: SpanCall['ports']
+  /** what the blocks attend to of an encoder */
+  readonly encoder?: AttendedStates
   /** of the results */
   readonly codec: Codec
   /** its id among the servers of a chain; empty if only the caller sends steps */
@@ -35,24 +50,59 @@ const invalid = (message: string): never => {
   throw new SwarmError('INVALID_ARGUMENT', message)
 }
 
+/** Tensors of an opening that are no ports. */
+const ofEncoder = ['encoder_hidden', 'encoder_mask'] as const
+
+/** What the header of an opening says. */
+interface OpenShapes {
+  readonly blocks: BlockRange
+  readonly encoder: EncoderShape | null
+}
+
+/** Blocks that see both ways have no cache: there is nothing to be continued. */
+function checkHasSessions(blocks: BlockRange, { checkpoint }: Hosted): void {
+  const { name } = stackOf(checkpoint.config, blocks.first)
+  if (name === 'decoder') return
+  invalid(
+    `blocks ${formatTyped(sizesOf(checkpoint.config), blocks)} have no sessions: ask an encoder with forward requests`
+  )
+}
+
+/** The states of an encoder in an opening, whose rows share them evenly. */
+function checkInputs(tensors: NamedShapes, hosted: Hosted, blocks: BlockRange, batch: number): EncoderShape | null {
+  const encoder = checkEncoderShapes(tensors, hosted, blocks)
+  if (encoder === null) return null
+  const { inputs, source } = encoder
+  if (batch % inputs !== 0) {
+    invalid(`encoder_hidden: expected a number of inputs that divides the ${batch} rows, found ${inputs}`)
+  }
+  const { config } = hosted.checkpoint
+  checkWork(config, { blocks, batch: 1, seq: source, keys: 0, training: false }, hosted.workingBytes)
+  return encoder
+}
+
 /**
- * Checks the header of an opening. @returns the session's blocks
+ * Checks the header of an opening.
  * @throws SwarmError MODEL_MISMATCH, BLOCKS_NOT_HOSTED, INVALID_ARGUMENT, UNSUPPORTED
  */
-export function checkOpenShapes(body: BodyOf<'inferenceOpen'>, tensors: NamedShapes, hosted: Hosted): BlockRange {
+export function checkOpenShapes(body: BodyOf<'inferenceOpen'>, tensors: NamedShapes, hosted: Hosted): OpenShapes {
   const blocks = checkSpan(body.span, hosted)
+  checkHasSessions(blocks, hosted)
   const { batch, maxLength, portsHash } = body
   if (portsHash?.length) {
     if (portsHash.length !== hashBytes)
       invalid(`ports_hash: expected ${hashBytes} bytes or none, found ${portsHash.length}`)
-    if (Object.keys(tensors).length > 0) invalid('ports_hash: it stands for the ports, found tensors beside it')
+    if (Object.keys(tensors).some(name => !ofEncoder.some(own => own === name))) {
+      invalid('ports_hash: it stands for the ports, found tensors beside it')
+    }
   }
   const { maxPositions } = hosted.checkpoint.config
   if (batch < 1 || batch > maxBatch) invalid(`batch: expected 1 to ${maxBatch} rows, found ${batch}`)
   if (maxLength < 1 || maxLength > maxPositions) {
     invalid(`max_length: the model has ${maxPositions} positions, found ${maxLength}`)
   }
-  const ports = checkPorts(tensors, [], hosted.checkpoint, blocks)
+  const encoder = checkInputs(tensors, hosted, blocks, batch)
+  const ports = checkPorts(tensors, ofEncoder, hosted.checkpoint, blocks)
   const prefix = prefixLength(ports)
   if (prefix >= maxLength) {
     invalid(`max_length: expected more than the ${prefix} positions of the prefix, found ${maxLength}`)
@@ -66,7 +116,7 @@ export function checkOpenShapes(body: BodyOf<'inferenceOpen'>, tensors: NamedSha
     invalid(`session: expected ${nameBytes} random bytes or none, found ${session.length}`)
   }
   if (!isNamed && (previous !== '' || next !== null)) invalid('session: a session in a chain has a name, found none')
-  return blocks
+  return { blocks, encoder }
 }
 
 /** Adapters that the server keeps. */
@@ -78,15 +128,16 @@ export interface KeptAdapters {
 export function checkOpen({ body, tensors: given }: Message, hosted: Hosted, adapters: KeptAdapters): SessionRequest {
   if (body.kind !== 'inferenceOpen') throw new SwarmError('BAD_FRAME', `expected inferenceOpen, found ${body.kind}`)
   checkOpenShapes(body, given, hosted)
-  const tensors = body.portsHash?.length ? keptPorts(body.portsHash, adapters) : given
+  const kept = body.portsHash?.length ? keptPorts(body.portsHash, adapters) : null
+  const states = Object.fromEntries(Object.entries(given).filter(([name]) => ofEncoder.some(own => own === name)))
+  const tensors = kept === null ? given : { ...kept, ...states }
   // those that are kept may be of other blocks
-  const blocks = checkOpenShapes({ ...body, portsHash: new Uint8Array() }, tensors, hosted)
+  const { blocks, encoder: shapes } = checkOpenShapes({ ...body, portsHash: new Uint8Array() }, tensors, hosted)
   const { batch, maxLength, session, previous, next } = body
   const { numKeyValueHeads: kvHeads, headDim } = hosted.checkpoint.config
-  const shape = { blocks, batch, maxLength, kvHeads, headDim, besideBytes: 0 }
-  const checked = checkPorts(tensors, [], hosted.checkpoint, blocks)
-  const ports = body.portsHash?.length ? (tensors as SpanCall['ports']) : checked
-  return { shape, ports, codec: body.span!.codec, session, previous, next }
+  const shape = { blocks, batch, maxLength, kvHeads, headDim, besideBytes: 0, ...shapes }
+  const ports = kept ?? checkPorts(tensors, ofEncoder, hosted.checkpoint, blocks)
+  return { shape, ports, encoder: readEncoder(given), codec: body.span!.codec, session, previous, next }
 }
 
 function keptPorts(hash: Uint8Array, adapters: KeptAdapters): SpanCall['ports'] {
@@ -94,6 +145,20 @@ function keptPorts(hash: Uint8Array, adapters: KeptAdapters): SpanCall['ports'] 
   if (kept !== undefined) return kept
   throw new SwarmError('PORTS_EVICTED', 'no adapter with this hash is kept here: open the session with its tensors')
 }
+
+/** Hashes of the encoder's states by input: what is computed from equal ones is equal. */
+export function hashInputs({ hidden, mask }: AttendedStates): string[] {
+  const [inputs, source, width] = hidden.shape as [number, number, number]
+  return Array.from({ length: inputs }, (_, input) => {
+    const states = rowView(hidden.data, source * width, input)
+    const hash = createHash('sha256').update(`${source} ${width}\n`).update(bytesView(states))
+    if (mask !== undefined) hash.update(bytesView(rowView(mask.data, source, input)))
+    return hash.digest('hex')
+  })
+}
+
+const bytesView = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength)
 
 export interface StepRequest {
   /** [batch, seq, hidden] */
@@ -126,6 +191,7 @@ function rowNumbers(tensors: NamedTensors, name: string, batch: number): number[
   return Array.from(given.data, Number)
 }
 
+/** Tensors of a step. */
 const brought = ['hidden', 'lengths', 'starts', 'parents']
 
 /**
@@ -151,7 +217,7 @@ export function checkStepShapes(tensors: NamedShapes, hosted: Hosted, blocks: Bl
 export function checkStepRequest(
   tensors: NamedTensors,
   hosted: Hosted,
-  { batch, maxLength, blocks }: CacheShape,
+  { batch, maxLength, blocks, source = 0 }: CacheShape,
   { held, prefix, replay }: StepState
 ): StepRequest {
   checkStepShapes(tensors, hosted, blocks)
@@ -175,6 +241,6 @@ export function checkStepRequest(
     }
   }
   const keys = prefix + Math.max(...starts) + seq
-  checkWork(hosted.checkpoint.config, { blocks, batch, seq, keys, training: false }, hosted.workingBytes)
+  checkWork(hosted.checkpoint.config, { blocks, batch, seq, keys, source, training: false }, hosted.workingBytes)
   return { hidden, lengths, starts, parents }
 }

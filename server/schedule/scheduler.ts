@@ -18,6 +18,8 @@ export interface Batchable<Item, Result> {
   readonly item: Item
   /** rows that it adds to a run */
   readonly rows: number
+  /** most rows of a run, where rows are counted otherwise; default the scheduler's `maxRows` */
+  readonly mostRows?: number
   /** owner of the work: the batch waits a moment for active owners */
   readonly member: object
   run(items: readonly Item[]): Promise<readonly Result[]>
@@ -114,7 +116,8 @@ export class Scheduler {
 
   /** The same for work that can be done together with other work. Work that fails together is tried again each alone. */
   async join<Item, Result>(options: JobOptions, batch: Batchable<Item, Result>): Promise<Result> {
-    this.#batching.arrive(batch.member)
+    // only steps of sessions follow each other
+    if (options.priority !== 'training') this.#batching.arrive(batch.member)
     const alone = async (): Promise<Result> => (await batch.run([batch.item]))[0]!
     return await this.#queue(options, alone, batch as Batchable<unknown, unknown>)
   }
@@ -218,7 +221,7 @@ export class Scheduler {
       if (priority === 'decode' && this.#batching.waitMs(length) > 0) await this.#batching.wait(length)
       const jobs = this.#take(priority)
       const started = this.#now()
-      const isDone = await this.#start(jobs)
+      const isDone = await this.#start(jobs, priority)
       const ms = this.#now() - started
       for (const job of jobs) job.ms += ms
       if (isDone) this.#load[priority].ran(jobs[0]?.ms ?? 0)
@@ -269,10 +272,10 @@ export class Scheduler {
     const queue = this.#queues[priority]
     const first = queue.shift()
     if (first?.batch == null) return first === undefined ? [] : [first]
-    const { key } = first.batch
+    const { key, mostRows = this.#init.maxRows } = first.batch
     let rows = first.batch.rows
     const others = queue.take(({ batch }) => {
-      if (batch === null || batch.key !== key || rows + batch.rows > this.#init.maxRows) return false
+      if (batch === null || batch.key !== key || rows + batch.rows > mostRows) return false
       rows += batch.rows
       return true
     })
@@ -280,7 +283,7 @@ export class Scheduler {
   }
 
   /** False if the work has more runs. */
-  async #start(jobs: readonly Job[]): Promise<boolean> {
+  async #start(jobs: readonly Job[], priority: Priority): Promise<boolean> {
     for (const job of jobs) job.begin()
     const [first] = jobs
     if (first === undefined) return true
@@ -296,7 +299,7 @@ export class Scheduler {
         for (const job of jobs) await job.start()
       }
     }
-    this.#batching.ran(performance.now() - started)
+    if (priority !== 'training') this.#batching.ran(performance.now() - started)
     return true
   }
 }

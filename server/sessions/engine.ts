@@ -2,7 +2,8 @@
 // device. Knows no network.
 import { copyPositions, slicePositions } from '../../common/rows.ts'
 import { type Float32Tensor, tensor } from '../../common/tensor.ts'
-import { batchKey, type DecodeStep, prefixOf, type SpanDecoder } from '../compute/decoder.ts'
+import { batchKey, type DecodeSession, type DecodeStep, prefixOf, type SpanDecoder } from '../compute/decoder.ts'
+import type { AttendedStates } from '../compute/executor.ts'
 import { type PrefixPlan, type PrefixReuse, withoutFirst } from '../compute/prefix-reuse.ts'
 import { maxGuessTokens } from '../limits.ts'
 import type { KvCache } from '../memory/kv/kv-cache.ts'
@@ -45,6 +46,22 @@ export class DecodeEngine {
     // rows are moved between runs only
     kvCache.onShortage = () => void scheduler.between(() => kvCache.compact())
     this.#pieceTokens = init.pieceTokens
+  }
+
+  /**
+   * Keys and values of an encoder's states, which all later steps of the session attend to.
+   * @throws SwarmError BUSY if queue or cache are full, and the signal's reason
+   */
+  async attend(session: DecodeSession, encoder: AttendedStates, { peerId, signal }: EngineStepOptions): Promise<void> {
+    const { decoder, scheduler } = this.#components
+    const { cache } = session
+    await cache.reserve(
+      cache.rows.map(({ length }) => length),
+      signal
+    )
+    const [inputs, source] = encoder.hidden.shape as [number, number]
+    const job = { priority: 'prefill', peerId, tokens: inputs * source, signal } as const
+    await scheduler.run(job, () => decoder.attend(session, encoder))
   }
 
   /**

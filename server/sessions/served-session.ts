@@ -15,12 +15,19 @@ import { fittingCodec } from '../../proto/fitting-codec.ts'
 import { replayPositions } from '../../proto/limits.ts'
 import type { BodyOf, Message } from '../../proto/messages.ts'
 import { type DecodeSession, prefixOf } from '../compute/decoder.ts'
+import type { AttendedStates } from '../compute/executor.ts'
 import { withoutFirst } from '../compute/prefix-reuse.ts'
 import { type AdapterStore, type HeldAdapter, noAdapter } from '../memory/adapter-store.ts'
 import type { KvCache } from '../memory/kv/kv-cache.ts'
 import type { ServerMetrics } from '../observe/metrics.ts'
 import { type Hosted, timeoutOf } from '../requests/passes.ts'
-import { checkStepRequest, type NextHop, type SessionRequest, type StepRequest } from '../requests/sessions.ts'
+import {
+  checkStepRequest,
+  hashInputs,
+  type NextHop,
+  type SessionRequest,
+  type StepRequest
+} from '../requests/sessions.ts'
 import type { Scheduler } from '../schedule/scheduler.ts'
 import type { DecodeEngine } from './engine.ts'
 import { PushLink } from './push-link.ts'
@@ -33,7 +40,7 @@ export interface SessionContext extends Hosted {
   readonly kvCache: Pick<KvCache, 'open'>
   readonly adapters: Pick<AdapterStore, 'hold'>
   readonly scheduler: Pick<Scheduler, 'between'>
-  readonly engine: Pick<DecodeEngine, 'step'>
+  readonly engine: Pick<DecodeEngine, 'attend' | 'step'>
   readonly metrics: Pick<ServerMetrics, 'tokens'>
   readonly logger: Logger
 }
@@ -55,6 +62,8 @@ export class ServedSession {
   readonly #init: ServedInit
   readonly #adapter: HeldAdapter | null
   readonly #decode: DecodeSession
+  /** of the opening; dropped once keys and values are computed of it */
+  #encoder: AttendedStates | undefined
   readonly #failed = Promise.withResolvers<never>()
   /** outputs sent to the next server, if there is one */
   #history: HiddenHistory | null = null
@@ -66,9 +75,11 @@ export class ServedSession {
   #sending: Promise<void> = Promise.resolve()
 
   constructor(context: SessionContext, init: ServedInit) {
-    const { shape, ports, previous, next } = init.request
+    const { encoder, ...request } = init.request
+    const { shape, ports, previous, next } = request
     this.#context = context
-    this.#init = init
+    this.#init = { ...init, request }
+    this.#encoder = encoder
     this.previous = previous
     if (next !== null) this.#history = new HiddenHistory(shape.batch, context.checkpoint.config.hiddenSize)
     const besideBytes = next === null ? 0 : 4 * context.checkpoint.config.hiddenSize
@@ -76,7 +87,7 @@ export class ServedSession {
     try {
       const cache = context.kvCache.open({ ...shape, besideBytes }, 0, init.peerId, this.#adapter?.bytes)
       const { hash, ports: held, prefix } = this.#adapter ?? noAdapter
-      this.#decode = { cache, hash, ports: held, prefix }
+      this.#decode = { cache, hash, ports: held, prefix, ...(encoder && { inputHashes: hashInputs(encoder) }) }
     } catch (error) {
       this.#adapter?.release()
       throw error
@@ -120,12 +131,24 @@ export class ServedSession {
   }
 
   /**
-   * Opens the link to the next server, if there is one; steps that arrive meanwhile wait. Must be called before the
-   * first step.
+   * Opens the link to the next server, if there is one, and computes keys and values of the encoder's states, if the blocks attend to some;
+   * steps that arrive meanwhile wait. Must be called before the first step.
    */
-  start(): Promise<void> {
+  async start(): Promise<void> {
     const { next } = this.#init.request
-    return this.#working.run(() => (next === null ? undefined : this.#connect(next)))
+    const connected = this.#working.run(() => (next === null ? undefined : this.#connect(next)))
+    await Promise.all([connected, this.#working.run(() => this.#attend())])
+  }
+
+  /** Keys and values of the encoder's states, if the blocks attend to some. */
+  async #attend(): Promise<void> {
+    const encoder = this.#encoder
+    this.#encoder = undefined
+    if (encoder === undefined) return
+    const { peerId, signal: ended } = this.#init
+    await withResource(startDeadline(timeoutOf(0), 'inferenceOpen', ended), ({ signal }) =>
+      this.#context.engine.attend(this.#decode, encoder, { peerId, signal })
+    )
   }
 
   /** Tells the caller something between answers. */

@@ -119,3 +119,17 @@ test('names in wide letters keep the columns straight', () => {
   const at = (line: string, text: string) => stringWidth(line.slice(0, line.indexOf(text)))
   assert.deepEqual([at(first!, '192'), at(last!, '192')], [at(head!, 'address'), at(head!, 'address')])
 })
+
+test('a model with an encoder is drawn by stack, each numbered from 0', () => {
+  const lines = drawCoverage('t5', 8, [{ ...row(0, 2), decodeRate: 0, cacheBytesFree: 0 }, row(3, 6)], {
+    encoderBlocks: 4
+  })
+  assert.match(lines[2]!, /██··│···· {2}encoder 0\.\.1 +online +float32 +- /)
+  assert.match(lines[3]!, /···█│██·· {2}encoder 3, decoder 0\.\.1 +online +float32 +100 /)
+  assert.match(lines[4]!, /online +1101│1100$/)
+  assert.equal(lines[5], '  not served: encoder 2, decoder 2..3')
+  // a model that is one encoder, and more blocks than there are cells
+  assert.match(drawCoverage('bert', 4, [row(0, 4)], { encoderBlocks: 4 })[2]!, /████ +encoder 0\.\.3/)
+  const [, , large] = drawCoverage('large', 240, [row(80, 84)], { encoderBlocks: 80 })
+  assert.match(large!, /·{20}│█·{39} {2}decoder 0\.\.3/)
+})

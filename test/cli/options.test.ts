@@ -13,7 +13,15 @@ import {
 import { version } from '../../common/version.ts'
 
 test('--blocks is half-open', () => {
-  assert.deepEqual(parseBlocks('0-12'), { first: 0, end: 12 })
+  assert.deepEqual(parseBlocks('0-12'), [{ first: 0, end: 12 }])
+  // several, and those of a stack
+  const encoder = { stack: 'encoder', first: 0, end: 6 } as const
+  assert.deepEqual(parseBlocks('decoder:2-4', parseBlocks('encoder:0-6')), [
+    encoder,
+    { stack: 'decoder', first: 2, end: 4 }
+  ])
+  assert.throws(() => parseBlocks('tower:0-6'), /expected encoder:FIRST-END or decoder:FIRST-END, found 'tower'/)
+  assert.throws(() => parseBlocks('encoder:6-6'), /empty range/)
   for (const wrong of ['4', '4:8', '-4-8', 'a-b', '4-8-9', '']) assert.throws(() => parseBlocks(wrong), /FIRST-END/)
 })
 

@@ -103,7 +103,7 @@ describe('the dashboard', () => {
   /** Metrics pages of a server and of a gateway that have counted one of each thing. */
   async function pages(): Promise<string> {
     const readings = {
-      ...{ cacheBytesUsed: 1, cacheBytesTotal: 2, prefixBytesUsed: 1, adapterBytesUsed: 1 },
+      ...{ cacheBytesUsed: 1, cacheBytesTotal: 2, prefixBytesUsed: 1, outputBytesUsed: 1, adapterBytesUsed: 1 },
       ...{ residualBytesUsed: 1, residualBytesTotal: 2 },
       ...{ sessions: 1, queueLength: 0, programs: 1, strayErrors: 0 }
     }

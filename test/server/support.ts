@@ -17,6 +17,7 @@ import { createNetwork, type MessageStream, type Network } from '../../network/n
 import type { BodyOf, Message, NamedTensors, Span } from '../../proto/messages.ts'
 import { protocols } from '../../proto/protocols.ts'
 import { createSession } from '../../runtime/session.ts'
+import type { AttendedStates } from '../../server/compute/executor.ts'
 import { type BlockServer, createServer, type ServerInit } from '../../server/server.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -77,7 +78,7 @@ export function loraPorts(
   const ports: Record<string, Float32Tensor> = {}
   for (let block = blocks.first; block < blocks.end; block++) {
     for (const [index, module] of modules.entries()) {
-      const { inFeatures, outFeatures } = family.linearModules(config, 0).find(({ name }) => name === module)!
+      const { inFeatures, outFeatures } = family.linearModules(config, block).find(({ name }) => name === module)!
       const seed = 1000 * block + index
       ports[portName.lora(block, module, 'A')] = randomTensor(seed, [rank, inFeatures], 0.3)
       ports[portName.lora(block, module, 'B')] = randomTensor(seed + 500, [outFeatures, rank], 0.3)
@@ -151,16 +152,28 @@ export class Remote {
 export class RemoteSession {
   readonly stream: MessageStream
   readonly cacheBytes: number
+  #step = 1
 
   constructor(stream: MessageStream, cacheBytes: number) {
     this.stream = stream
     this.cacheBytes = cacheBytes
   }
 
-  async step(hidden: Float32Tensor, lengths?: readonly number[], timeoutMs = 0): Promise<Float32Tensor> {
-    const tensors = { hidden, ...(lengths && { lengths: int64([lengths.length], lengths) }) }
+  /** The next step; each has a number of its own only where rows are moved (`parents`). */
+  async step(
+    hidden: Float32Tensor,
+    lengths?: readonly number[],
+    timeoutMs = 0,
+    parents?: readonly number[]
+  ): Promise<Float32Tensor> {
+    const tensors = {
+      hidden,
+      ...(lengths && { lengths: int64([lengths.length], lengths) }),
+      ...(parents && { parents: int64([parents.length], parents) })
+    }
+    if (parents) this.#step += 1
     await this.stream.send({
-      body: { kind: 'inferenceStep', timeoutMs, step: 1, lastOnly: false, replay: false },
+      body: { kind: 'inferenceStep', timeoutMs, step: this.#step, lastOnly: false, replay: false },
       tensors
     })
     const answer = await this.#answer()
@@ -193,11 +206,11 @@ export async function startRemote(
 export async function directForward(
   checkpoint: Checkpoint,
   blocks: BlockRange,
-  feeds: { hidden: Float32Tensor; mask?: Tensor<'int64'>; ports?: NamedTensors },
+  feeds: { hidden: Float32Tensor; mask?: Tensor<'int64'>; ports?: NamedTensors; encoder?: AttendedStates },
   cacheDir?: string
 ): Promise<Float32Tensor> {
   const { config, family } = checkpoint
-  const { hidden, ports = {} } = feeds
+  const { hidden, ports = {}, encoder } = feeds
   const [batch, seq] = hidden.shape as [number, number]
   const weights = await blockWeights(checkpoint, blocks, { cacheDir })
   const graph = family.forwardSpan(config, { blocks, ports: Object.keys(ports) })
@@ -210,7 +223,13 @@ export async function directForward(
   })
   const mask = feeds.mask ?? int64([batch, seq], Array(batch * seq).fill(1))
   const tables = family.rotaryTables(config, config.maxPositions)
-  return (await session.run({ hidden, mask, ...tables, ...ports })).hidden_out as Float32Tensor
+  const states = encoder && {
+    encoder_hidden: encoder.hidden,
+    encoder_mask:
+      encoder.mask ??
+      int64(encoder.hidden.shape.slice(0, 2), Array(encoder.hidden.data.length / config.hiddenSize).fill(1))
+  }
+  return (await session.run({ hidden, mask, ...tables, ...ports, ...states })).hidden_out as Float32Tensor
 }
 
 /** max |actual - expected| / max |expected| is at most `tolerance`. */

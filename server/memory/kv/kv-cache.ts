@@ -7,13 +7,13 @@ import { formatBytes } from '../../../common/units.ts'
 import { discarded } from '../../../runtime/session.ts'
 import { cacheWaitMs } from '../../limits.ts'
 import { PeerShares } from './peer-shares.ts'
-import { type CacheShape, type SessionCache, SessionRows } from './session-rows.ts'
-import { type CacheRow, cacheBytes, capacityFor, Slab } from './slab.ts'
+import { type CacheShape, inputOf, type SessionCache, SessionRows } from './session-rows.ts'
+import { type CacheRow, cacheBytes, capacityFor, Slab, sourceCapacityFor, wholeSource } from './slab.ts'
 
 /** Sessions open and close within seconds: a client that finds no room should not retry sooner. */
 const retryMs = 2000
 
-export type { CacheShape, SessionCache } from './session-rows.ts'
+export { type CacheShape, inputOf, type SessionCache } from './session-rows.ts'
 
 /** A user of memory that no session needs; it releases the memory on demand. */
 export interface Spare {
@@ -123,14 +123,15 @@ export class KvCache {
    * @throws SwarmError BUSY for a session that would not fit if it were alone, or whose adapters do not fit now
    */
   open(shape: CacheShape, portBytes = 0, peerId = '', besideBytes = 0): SessionCache {
-    const rows = shape.batch * cacheBytes(shape, rangeLength(shape.blocks), shape.maxLength)
+    const positions = shape.maxLength + wholeSource(shape.source ?? 0)
+    const rows = shape.batch * cacheBytes(shape, rangeLength(shape.blocks), positions)
     const most = rows + portBytes + besideBytes
     const { mostBytes } = this.#shares
     if (most > mostBytes || portBytes > this.bytesFree || !this.#shares.fits(peerId, portBytes)) {
       const fault = most > mostBytes ? `${formatBytes(mostBytes)} are all there is for one peer` : this.#usage()
       throw new SwarmError(
         'BUSY',
-        `KV cache: a session of ${shape.batch} x ${shape.maxLength} positions may need ${formatBytes(most)}, ${fault} ` +
+        `KV cache: a session of ${shape.batch} x ${shape.maxLength} positions${shape.source ? ` and ${shape.source} of the encoder` : ''} may need ${formatBytes(most)}, ${fault} ` +
           '(ask for a shorter session, try again later, or another server)',
         { retryAfterMs: most > mostBytes ? 0 : retryMs }
       )
@@ -151,9 +152,10 @@ export class KvCache {
     for (const slab of [...this.#slabs]) {
       if (slab.idleBytes === 0) continue
       const rows = slab.rows.filter(row => row !== null)
-      const fresh = new Slab(slab.heads, slab.capacity)
+      const fresh = new Slab(slab.heads, slab.capacity, slab.sourceCapacity)
       for (const [slot, row] of rows.entries()) {
         slab.copy(row, { slab: fresh, slot })
+        slab.copyCross(row, { slab: fresh, slot })
         Object.assign(row, { slab: fresh, slot })
         fresh.rows[slot] = row
         fresh.hold(row, row.length)
@@ -235,21 +237,25 @@ export class KvCache {
   /** Slots for a session's rows: neighbouring ones if possible. */
   #place(shape: CacheShape): CacheRow[] {
     const rows: CacheRow[] = []
-    const fits = (slab: Slab) => slab.capacity > shape.maxLength && slab.freeSlots > 0
+    const { blocks, maxLength, source = 0 } = shape
+    const sourceCapacity = sourceCapacityFor(source)
+    const fits = (slab: Slab) =>
+      slab.capacity > maxLength && slab.sourceCapacity === sourceCapacity && slab.freeSlots > 0
     while (rows.length < shape.batch) {
       const wanted = shape.batch - rows.length
       const candidates = [...this.#slabs].filter(fits)
       let slab =
         candidates.find(each => each.findSlots(wanted) !== null) ?? candidates.find(each => wanted > each.slots)
       if (slab === undefined) {
-        slab = new Slab(shape, capacityFor(shape.maxLength))
+        slab = new Slab(shape, capacityFor(maxLength), sourceCapacity)
         this.#slabs.add(slab)
       }
       const count = Math.min(wanted, slab.freeSlots)
       const together = slab.findSlots(count)
       for (let index = 0; index < count; index++) {
         const slot = together === null ? slab.findSlots(1)! : together + index
-        const row = { blocks: shape.blocks, maxLength: shape.maxLength, slab, slot, length: 0, hashed: null }
+        const input = inputOf(shape, rows.length)
+        const row = { blocks, maxLength, slab, slot, length: 0, source, input, hashed: null }
         slab.rows[slot] = row
         rows.push(row)
       }

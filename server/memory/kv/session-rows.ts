@@ -1,6 +1,6 @@
 // The rows of one session in the KV cache, and the bytes they hold. Requests memory from the cache.
 import { type BlockRange, rangeLength } from '../../../common/range.ts'
-import { type CacheRow, cacheBytes, type HeadShape, positionStep } from './slab.ts'
+import { type CacheRow, cacheBytes, type HeadShape, positionStep, wholeSource } from './slab.ts'
 
 export interface CacheShape extends HeadShape {
   readonly blocks: BlockRange
@@ -9,6 +9,15 @@ export interface CacheShape extends HeadShape {
   readonly maxLength: number
   /** bytes that the session keeps beside keys and values for each position of a row; default 0 */
   readonly besideBytes?: number
+  /** positions of the encoder that every row attends to; default 0: none */
+  readonly source?: number
+  /** different inputs of the encoder, each that of `batch / inputs` rows one after the other; default 1 */
+  readonly inputs?: number
+}
+
+/** Which input row `row` attends to. */
+export function inputOf({ batch, inputs = 1 }: Pick<CacheShape, 'batch' | 'inputs'>, row: number): number {
+  return Math.floor((row * inputs) / batch)
 }
 
 /** The rows of one session. */
@@ -53,8 +62,10 @@ export class SessionRows implements SessionCache {
 
   /** Bytes of rows of these lengths, with everything else of the session. */
   bytesAt(lengths: readonly number[]): number {
-    const { blocks, maxLength, besideBytes = 0 } = this.shape
-    const positions = lengths.map(length => Math.min(maxLength, Math.ceil(length / positionStep) * positionStep))
+    const { blocks, maxLength, besideBytes = 0, source = 0 } = this.shape
+    const positions = lengths.map(
+      length => Math.min(maxLength, Math.ceil(length / positionStep) * positionStep) + wholeSource(source)
+    )
     const cached = cacheBytes(this.shape, rangeLength(blocks), 1) * positions.reduce((sum, each) => sum + each, 0)
     return this.portBytes + cached + besideBytes * lengths.reduce((sum, length) => sum + length, 0)
   }
@@ -87,6 +98,8 @@ export class SessionRows implements SessionCache {
       const target = spare.shift()!
       this.#cache.hold(target, source.length)
       source.slab.copy(source, target)
+      if (target.input !== source.input) source.slab.copyCross(source, target)
+      target.input = source.input
       target.length = source.length
       target.hashed = source.hashed
       return target

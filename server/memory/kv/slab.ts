@@ -1,9 +1,10 @@
 // Stores keys and values of a few rows side by side, so that neighbouring rows form one tensor without a copy. Buffers
 // are as long as a row may ever get, but take memory only where something was written. Knows no session and no budget.
 import type { BlockRange } from '../../../common/range.ts'
-import { bytesOf, type Float32Tensor, tensor } from '../../../common/tensor.ts'
+import { rowsOf } from '../../../common/rows.ts'
+import { bytesOf, type Float32Tensor, type Tensor } from '../../../common/tensor.ts'
 import { GiB } from '../../../common/units.ts'
-import { reservedTensor } from '../../../runtime/session.ts'
+import { reservedTensor, sharedTensor } from '../../../runtime/session.ts'
 
 export const cacheParts = ['key', 'value'] as const
 export type CachePart = (typeof cacheParts)[number]
@@ -22,6 +23,17 @@ const maxBufferBytes = 1 * GiB
 export const positionStep = 64
 /** shorter rows share buffers of this many positions */
 const smallestCapacity = 1024
+
+/** positions of an encoder that fewer share: each step reads all of them, and sessions of one number are computed in one run */
+const smallestSource = 256
+
+/** Positions of the buffers for keys and values of `source` positions of an encoder; 0 where there are none. */
+export function sourceCapacityFor(source: number): number {
+  if (source === 0) return 0
+  let capacity = smallestSource
+  while (capacity < source) capacity *= 2
+  return capacity
+}
 
 /** Positions of the buffers for rows of `maxLength`: one is spare, for the rubbish of a row that only keeps its place in a run. */
 export function capacityFor(maxLength: number): number {
@@ -43,6 +55,10 @@ export interface CacheRow {
   slab: Slab
   slot: number
   length: number
+  /** positions of the encoder that it attends to; 0: none */
+  readonly source: number
+  /** which of the session's inputs these are of */
+  input: number
   /** hash of the inputs of its first positions, if known (server/compute/prefix-reuse.ts) */
   hashed: { readonly length: number; readonly key: string } | null
 }
@@ -51,22 +67,42 @@ function wholeSteps({ maxLength }: CacheRow, length: number): number {
   return Math.min(maxLength, Math.ceil(length / positionStep) * positionStep)
 }
 
+/** Positions of an encoder as their memory is counted. */
+export function wholeSource(source: number): number {
+  return Math.ceil(source / positionStep) * positionStep
+}
+
+type Buffers = Map<number, Readonly<Record<CachePart, Float32Tensor>>>
+
+/** Keys and values of every block. */
+function* partsOf({ first, end }: BlockRange): Iterable<readonly [block: number, part: CachePart]> {
+  for (let block = first; block < end; block++) for (const part of cacheParts) yield [block, part]
+}
+
 export class Slab {
   readonly capacity: number
   readonly slots: number
   /** who has each slot */
   readonly rows: (CacheRow | null)[]
   readonly heads: HeadShape
-  readonly #buffers = new Map<number, Readonly<Record<CachePart, Float32Tensor>>>()
-  /** for each slot, positions of each block that have memory */
+  /** positions of an encoder that each row has room for; 0: its rows attend to none */
+  readonly sourceCapacity: number
+  readonly #buffers: Buffers = new Map()
+  /** keys and values of the encoder's states */
+  readonly #cross: Buffers = new Map()
+  #crossMask: Tensor<'int64'> | undefined
+  /** for each slot, positions of each block that have memory: those of the sequence and of the encoder together */
   readonly #held: Map<number, number>[]
+  readonly #heldSource: Map<number, number>[]
 
-  constructor(heads: HeadShape, capacity: number) {
+  constructor(heads: HeadShape, capacity: number, sourceCapacity = 0) {
     this.heads = heads
     this.capacity = capacity
-    const rowBytes = bytesOf('float32', [heads.kvHeads, capacity, heads.headDim])
+    this.sourceCapacity = sourceCapacity
+    const rowBytes = bytesOf('float32', [heads.kvHeads, Math.max(capacity, sourceCapacity), heads.headDim])
     this.slots = Math.max(1, Math.min(maxSlots, Math.floor(maxBufferBytes / rowBytes)))
     this.#held = Array.from({ length: this.slots }, () => new Map())
+    this.#heldSource = Array.from({ length: this.slots }, () => new Map())
     this.rows = new Array<CacheRow | null>(this.slots).fill(null)
   }
 
@@ -89,21 +125,23 @@ export class Slab {
   /** Additional bytes of a row with this length, beyond those its slot already holds. */
   missing(row: CacheRow, length: number): number {
     const { slot, blocks } = row
-    const positions = wholeSteps(row, length)
-    let bytes = 0
+    const [positions, source] = [wholeSteps(row, length), wholeSource(row.source)]
+    let missing = 0
     for (let block = blocks.first; block < blocks.end; block++) {
-      bytes += cacheBytes(this.heads, 1, Math.max(0, positions - (this.#held[slot]!.get(block) ?? 0)))
+      missing += Math.max(0, positions - (this.#held[slot]!.get(block) ?? 0))
+      missing += Math.max(0, source - (this.#heldSource[slot]!.get(block) ?? 0))
     }
-    return bytes
+    return cacheBytes(this.heads, 1, missing)
   }
 
   /** Counts them as held from now on. */
   hold(row: CacheRow, length: number): void {
     const { slot, blocks } = row
-    const positions = wholeSteps(row, length)
-    const held = this.#held[slot]!
+    const [positions, source] = [wholeSteps(row, length), wholeSource(row.source)]
+    const [held, heldSource] = [this.#held[slot]!, this.#heldSource[slot]!]
     for (let block = blocks.first; block < blocks.end; block++) {
       held.set(block, Math.max(positions, held.get(block) ?? 0))
+      if (source > 0) heldSource.set(block, Math.max(source, heldSource.get(block) ?? 0))
     }
   }
 
@@ -119,38 +157,68 @@ export class Slab {
 
   /** Keys or values of a block, [end - first, kvHeads, capacity, headDim] of the slots `first` to `end - 1`. */
   view(block: number, part: CachePart, first: number, end: number): Float32Tensor {
-    const { kvHeads, headDim } = this.heads
-    const size = kvHeads * this.capacity * headDim
-    const { data } = this.#of(block)[part]
-    return tensor('float32', [end - first, kvHeads, this.capacity, headDim], data.subarray(first * size, end * size))
+    return rowsOf(this.#of(this.#buffers, block, this.capacity)[part], first, end)
   }
 
-  /** Copies a row to another slot, of this slab or another. */
+  /** The same of the encoder's states, [end - first, kvHeads, sourceCapacity, headDim]. */
+  crossView(block: number, part: CachePart, first: number, end: number): Float32Tensor {
+    return rowsOf(this.#of(this.#cross, block, this.sourceCapacity)[part], first, end)
+  }
+
+  /** Which of them are tokens, int64 [end - first, sourceCapacity]. */
+  crossMask(first: number, end: number): Tensor<'int64'> {
+    this.#crossMask ??= sharedTensor('int64', [this.slots, this.sourceCapacity])
+    return rowsOf(this.#crossMask, first, end)
+  }
+
+  /** Copies a row's sequence to another slot, of this slab or another. */
   copy({ slot, blocks, length }: CacheRow, to: { readonly slab: Slab; readonly slot: number }): void {
+    for (const [block, part] of partsOf(blocks)) {
+      this.#copyPart(this.view(block, part, slot, slot + 1), to.slab.view(block, part, to.slot, to.slot + 1), length)
+    }
+  }
+
+  /** Copies what a row attends to of an encoder to another slot, of this slab or another. */
+  copyCross({ slot, blocks, source }: CacheRow, to: { readonly slab: Slab; readonly slot: number }): void {
+    if (source === 0) return
+    const target = to.slab.crossMask(to.slot, to.slot + 1).data
+    target.fill(0n)
+    target.set(this.crossMask(slot, slot + 1).data.subarray(0, source))
+    for (const [block, part] of partsOf(blocks)) {
+      const [from, into] = [
+        this.crossView(block, part, slot, slot + 1),
+        to.slab.crossView(block, part, to.slot, to.slot + 1)
+      ]
+      this.#copyPart(from, into, source)
+    }
+  }
+
+  /** The first `positions` of one row, [1, kvHeads, capacity, headDim] each, whose capacities may differ. */
+  #copyPart(source: Float32Tensor, target: Float32Tensor, positions: number): void {
     const { kvHeads, headDim } = this.heads
-    for (let block = blocks.first; block < blocks.end; block++) {
-      for (const part of cacheParts) {
-        const source = this.view(block, part, slot, slot + 1).data
-        const target = to.slab.view(block, part, to.slot, to.slot + 1).data
-        for (let head = 0; head < kvHeads; head++) {
-          const from = head * this.capacity * headDim
-          target.set(source.subarray(from, from + length * headDim), head * to.slab.capacity * headDim)
-        }
-      }
+    for (let head = 0; head < kvHeads; head++) {
+      const from = head * source.shape[2]! * headDim
+      const run = source.data.subarray(from, from + positions * headDim)
+      target.data.set(run, head * target.shape[2]! * headDim)
     }
   }
 
   #bytesOf(slot: number): number {
-    return [...this.#held[slot]!.values()].reduce((sum, positions) => sum + cacheBytes(this.heads, 1, positions), 0)
+    const held = [...this.#held[slot]!.values(), ...this.#heldSource[slot]!.values()]
+    return cacheBytes(
+      this.heads,
+      1,
+      held.reduce((sum, positions) => sum + positions, 0)
+    )
   }
 
-  #of(block: number): Readonly<Record<CachePart, Float32Tensor>> {
-    let buffers = this.#buffers.get(block)
-    if (buffers === undefined) {
-      const shape = [this.slots, this.heads.kvHeads, this.capacity, this.heads.headDim]
-      buffers = { key: reservedTensor('float32', shape), value: reservedTensor('float32', shape) }
-      this.#buffers.set(block, buffers)
+  #of(buffers: Buffers, block: number, capacity: number): Readonly<Record<CachePart, Float32Tensor>> {
+    let own = buffers.get(block)
+    if (own === undefined) {
+      const shape = [this.slots, this.heads.kvHeads, capacity, this.heads.headDim]
+      own = { key: reservedTensor('float32', shape), value: reservedTensor('float32', shape) }
+      buffers.set(block, own)
     }
-    return buffers
+    return own
   }
 }

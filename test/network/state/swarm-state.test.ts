@@ -35,6 +35,11 @@ const cases: readonly { kind: SwarmState['kind']; known: SwarmKnowledge; cli: Re
   },
   {
     kind: 'incomplete',
+    known: known({ servers: [{ ...server(0, 4), totalBlocks: 12, encoderBlocks: 6 }] }),
+    cli: /^no server for blocks encoder 4\.\.5, decoder 0\.\.5 .*swarm serve <path of tiny> --blocks encoder:4-6 --blocks decoder:0-6 /
+  },
+  {
+    kind: 'incomplete',
     known: known({ servers: [{ ...server(0, 4), ...later }], needs: ['inference'] }),
     cli: /^no server for blocks 0\.\.11 /
   },

@@ -41,7 +41,7 @@ function Track({
   children
 }: {
   readonly total: number
-  readonly children: JSX.Element | JSX.Element[]
+  readonly children: JSX.Element | false | (JSX.Element | false)[]
 }): JSX.Element {
   return (
     <svg class="track" viewBox={`0 0 ${total} 10`} preserveAspectRatio="none" aria-hidden="true">
@@ -51,16 +51,16 @@ function Track({
 }
 
 function Replicas({ model }: { readonly model: Model }): JSX.Element {
-  const { totalBlocks, replicas } = model
+  const { totalBlocks, encoderBlocks, replicas } = model
   return (
-    <div class="bars replicas" role="img" aria-label={replicasText(replicas)}>
+    <div class="bars replicas" role="img" aria-label={replicasText(replicas, encoderBlocks)}>
       {stretches(replicas).map(({ first, end, count }) => (
         <div
           key={first}
           class="stretch"
           data-count={Math.min(count, 3)}
           style={{ left: `${(100 * first) / totalBlocks}%`, width: `${(100 * (end - first)) / totalBlocks}%` }}
-          title={`blocks ${blocksText({ first, end })}: ${count === 0 ? 'no server' : countText(count, 'server')}`}
+          title={`blocks ${blocksText({ first, end }, encoderBlocks)}: ${count === 0 ? 'no server' : countText(count, 'server')}`}
         >
           <span>{count === 0 ? 'none' : count}</span>
         </div>
@@ -69,11 +69,11 @@ function Replicas({ model }: { readonly model: Model }): JSX.Element {
   )
 }
 
-const replicasText = (replicas: readonly number[]): string =>
+const replicasText = (replicas: readonly number[], encoderBlocks?: number): string =>
   stretches(replicas)
     .map(
       stretch =>
-        `blocks ${blocksText(stretch)}: ${stretch.count === 0 ? 'no server' : countText(stretch.count, 'server')}`
+        `blocks ${blocksText(stretch, encoderBlocks)}: ${stretch.count === 0 ? 'no server' : countText(stretch.count, 'server')}`
     )
     .join('; ')
 
@@ -99,7 +99,7 @@ interface MapProps {
 }
 
 export function SwarmMap({ model, chosen, onChoose }: MapProps): JSX.Element {
-  const { totalBlocks, servers } = model
+  const { totalBlocks, encoderBlocks = 0, servers } = model
   return (
     <Scroll label={`Map of ${model.name}`}>
       <table class="map" aria-label={`Servers of ${model.name}`}>
@@ -112,7 +112,7 @@ export function SwarmMap({ model, chosen, onChoose }: MapProps): JSX.Element {
               <span class="marks" aria-hidden="true">
                 {marksOf(totalBlocks).map(block => (
                   <span key={block} style={{ left: `${(100 * (block + 0.5)) / totalBlocks}%` }}>
-                    {block}
+                    {block < encoderBlocks ? block : block - encoderBlocks}
                   </span>
                 ))}
               </span>
@@ -175,6 +175,9 @@ export function SwarmMap({ model, chosen, onChoose }: MapProps): JSX.Element {
                   <div class="bars">
                     <Track total={totalBlocks}>
                       <rect x="0" y="4.5" width={totalBlocks} height="1" class="rail" />
+                      {encoderBlocks > 0 && encoderBlocks < totalBlocks && (
+                        <rect x={encoderBlocks - 0.02} y="0" width="0.04" height="10" class="rail" />
+                      )}
                     </Track>
                     <div
                       class="bar-of-server"
@@ -184,7 +187,7 @@ export function SwarmMap({ model, chosen, onChoose }: MapProps): JSX.Element {
                         width: `${(100 * (blocks.end - blocks.first)) / totalBlocks}%`
                       }}
                     >
-                      <span>{blocksText(blocks)}</span>
+                      <span>{blocksText(blocks, encoderBlocks)}</span>
                     </div>
                   </div>
                 </td>

@@ -115,7 +115,7 @@ export function SwarmPage(): JSX.Element {
   const { view, failure } = useLiveView()
   const history = useHistory()
   const [chosen, setChosen] = useState<string | null>(null)
-  const servers = view?.models.flatMap(model => model.servers.map(server => ({ server, model: model.name }))) ?? []
+  const servers = view?.models.flatMap(model => model.servers.map(server => ({ server, model }))) ?? []
   const shown = servers.find(({ server }) => server.peerId === chosen)
   const problem = failure ?? view?.failure ?? null
   const online = servers.filter(({ server }) => server.state === 'online').length
@@ -163,7 +163,8 @@ export function SwarmPage(): JSX.Element {
       {shown && view && (
         <ServerPanel
           server={shown.server}
-          model={shown.model}
+          model={shown.model.name}
+          encoderBlocks={shown.model.encoderBlocks}
           servers={servers.map(({ server }) => server)}
           at={view.at}
           onClose={() => setChosen(null)}

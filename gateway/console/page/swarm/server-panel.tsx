@@ -11,6 +11,8 @@ import { blocksText, nameOf, type Server, type ServerHistory, states } from './t
 interface ServerPanelProps {
   readonly server: Server
   readonly model: string
+  /** of the model */
+  readonly encoderBlocks?: number
   /** all servers of the swarm, to name those at the other end of a round trip */
   readonly servers: readonly Server[]
   /** changes with each look at the swarm */
@@ -21,7 +23,7 @@ interface ServerPanelProps {
 /** the history is asked for again after this time, in milliseconds */
 const everyMs = 10_000
 
-export function ServerPanel({ server, model, servers, at, onClose }: ServerPanelProps): JSX.Element {
+export function ServerPanel({ server, model, encoderBlocks, servers, at, onClose }: ServerPanelProps): JSX.Element {
   const { peerId, load } = server
   const [history, setHistory] = useState<ServerHistory | null>(null)
   const [failure, setFailure] = useState<string | null>(null)
@@ -48,12 +50,12 @@ export function ServerPanel({ server, model, servers, at, onClose }: ServerPanel
   const facts: readonly (readonly [string, JSX.Element | string])[] = [
     ['State', <StateMark key="state" state={server.state} />],
     ['Model', model],
-    ['Blocks', `${blocksText(server.blocks)} (${server.blocks.end - server.blocks.first})`],
+    ['Blocks', `${blocksText(server.blocks, encoderBlocks)} (${server.blocks.end - server.blocks.first})`],
     ['Precision', server.dtype],
     ['Device', server.device ?? 'not announced'],
     ['Region', server.region ?? 'not announced'],
     ['Version', server.version],
-    ['Decode', `${numberText(server.decodeRate)} steps/s through one block`],
+    ['Decode', server.decodeRate === 0 ? 'none' : `${numberText(server.decodeRate)} steps/s through one block`],
     ['Forward', `${numberText(server.forwardRate)} tokens/s through one block`],
     ['Waiting time', `${durationText(server.queueMs)} decode, ${durationText(server.trainingQueueMs)} training`],
     ['Queue', load === null ? 'no answer' : `${load.queueLength} requests`],

@@ -35,6 +35,7 @@ export interface Model {
   readonly identity: string
   readonly name: string
   readonly totalBlocks: number
+  readonly encoderBlocks?: number
   readonly complete: boolean
   readonly problem: { readonly what: string; readonly next: string } | null
   readonly replicas: readonly number[]
@@ -79,8 +80,19 @@ export interface History {
 export const nameOf = ({ name, peerId }: { readonly name: string | null; readonly peerId: string }): string =>
   name === null ? `…${peerId.slice(-8)}` : `${name} …${peerId.slice(-4)}`
 
-export const blocksText = ({ first, end }: Server['blocks']): string =>
-  end - first === 1 ? `${first}` : `${first}–${end - 1}`
+const rangeText = (first: number, end: number): string => (end - first === 1 ? `${first}` : `${first}–${end - 1}`)
+
+/** `4–7`; of a model with an encoder `encoder 4–5, decoder 0–1`, each stack numbered from 0. */
+export function blocksText({ first, end }: Server['blocks'], encoderBlocks = 0): string {
+  if (encoderBlocks === 0) return rangeText(first, end)
+  const parts = [
+    ...(first < encoderBlocks ? [`encoder ${rangeText(first, Math.min(end, encoderBlocks))}`] : []),
+    ...(end > encoderBlocks
+      ? [`decoder ${rangeText(Math.max(first, encoderBlocks) - encoderBlocks, end - encoderBlocks)}`]
+      : [])
+  ]
+  return parts.join(', ')
+}
 
 /** Each state has a shape as well as a colour, so that colours need not be told apart. */
 export const states: Readonly<
