@@ -122,6 +122,17 @@ function record(name: string, kind: BodyKind, codec: Codec, named: NamedTensors)
 for (const kind of Object.keys(bodies) as BodyKind[]) record(kind, kind, 'fp32', {})
 for (const codec of ['fp32', 'fp16', 'bf16'] as const) record(`tensors-${codec}`, 'inferenceStep', codec, tensors)
 record('tensors-int8', 'inferenceStep', 'int8', whole)
+/** what blocks of a decoder attend to of an encoder */
+const states: NamedTensors = {
+  encoder_hidden: float32([2, 2, 2], [0.5, -1, 2, 0, 1, 1, -0.25, 8]),
+  encoder_mask: int64([2, 2], [1, 1, 1, 0])
+}
+record('encoder-forward', 'forwardRequest', 'fp16', { ...states, hidden: tensors.hidden! })
+record('encoder-backward', 'backwardResponse', 'fp32', {
+  'grad.hidden': tensors.hidden!,
+  'grad.encoder_hidden': states.encoder_hidden!
+})
+record('encoder-open', 'inferenceOpen', 'fp16', states)
 
 const seed = bytes(32, 100)
 const key = await generateKeyPairFromSeed('Ed25519', seed)
@@ -148,7 +159,8 @@ const announcement: Announcement = {
   requestBytes: 2 ** 30,
   serverName: 'attic',
   device: 'CPU, 8 threads',
-  region: 'attic, left'
+  region: 'attic, left',
+  encoderBlocks: 6
 }
 writeFileSync(join(folder, 'announcement.bin'), await seal(announcement, key))
 const invite: Invite = {
