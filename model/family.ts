@@ -16,6 +16,8 @@ export interface LinearModule {
   readonly transposed?: boolean
   /** rounding to 4 bits costs more than the module weighs (docs/decisions/0018): it is held in 8 then */
   readonly sensitive?: boolean
+  /** of a module outside the blocks: it adds a bias, which changes of its weight leave as it is. Default false */
+  readonly biased?: boolean
   /** its LoRA takes no dropout: it is part of a parameter */
   readonly undropped?: boolean
   /** its input are the encoder's hidden states [batch, source, in]: keys and values of cross attention */
@@ -190,7 +192,7 @@ export interface Family {
   clientTensorNames(config: ModelConfig): ClientTensorNames
   /** of a block; blocks of different stacks have different ones */
   linearModules(config: ModelConfig, block: number): readonly LinearModule[]
-  /** linear modules outside the blocks that adapters can change, by their whole paths; they have no bias, and the head is none of them */
+  /** linear modules outside the blocks that adapters can change, by their whole paths; the head is none of them */
   clientLinearModules(config: ModelConfig): readonly LinearModule[]
   /** parameters that LoRA can change beside them, in the order in which transformers names them */
   blockParameters(config: ModelConfig): readonly BlockParameter[]

@@ -1,5 +1,6 @@
 // IA3 (Liu et al. 2022, arXiv 2205.05638): vectors that scale the output of a module, or the input of a feed-forward
 // module. Knows no server and no optimizer.
+import { SwarmError } from '../../../common/errors.ts'
 import { createRandom } from '../../../common/random.ts'
 import { tensor } from '../../../common/tensor.ts'
 import { addGradient, type Parameter, parameter } from '../../local/parameter.ts'
@@ -27,6 +28,12 @@ export function createIa3(
   const vectors = targets.map((each): Vector => {
     const { block, module, path, stream } = each
     const scalesInput = isFeedforward(settings, path)
+    if (block === null && module.biased && !scalesInput) {
+      throw new SwarmError(
+        'UNSUPPORTED',
+        `targetModules: ${path}: its output, bias included, would be scaled, but outside the blocks only weights change (name it in feedforwardModules too, or leave it out)`
+      )
+    }
     const size = scalesInput ? module.inFeatures : module.outFeatures
     const values = settings.initIa3Weights
       ? new Float32Array(size).fill(1)

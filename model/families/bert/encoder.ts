@@ -32,6 +32,7 @@ interface EncoderNames {
 type Shared =
   | 'blockPath'
   | 'linearModules'
+  | 'clientLinearModules'
   | 'biasedModules'
   | 'otherTensors'
   | 'attention'
@@ -82,6 +83,11 @@ export function bertEncoder({
   return {
     blockPath: block => `${path}.${blocks}.${block}`,
     linearModules,
+    clientLinearModules: config => {
+      const { hiddenSize, traits } = config
+      if (!isNarrow(config)) return []
+      return [{ name: projection, inFeatures: traits.embeddingWidth, outFeatures: hiddenSize, biased: true }]
+    },
     biasedModules: () => modules,
     otherTensors: ({ hiddenSize }) => layerNormTensors([names.attentionNorm, names.outputNorm], hiddenSize),
     attention: () => ({ bothWays: true }),

@@ -75,6 +75,10 @@ export const debertaV2 = defineFamily({
   parseConfig: parseDebertaConfig,
   blockPath: block => `${path}.encoder.layer.${block}`,
   linearModules,
+  clientLinearModules: config =>
+    isNarrow(config)
+      ? [{ name: projection, inFeatures: config.traits.embeddingWidth, outFeatures: config.hiddenSize }]
+      : [],
   defaultTargets: ['query_proj', 'value_proj'],
   biasedModules: config => linearModules(config).map(({ name }) => name),
   otherTensors: ({ hiddenSize }) => layerNormTensors(['attention.output.LayerNorm', 'output.LayerNorm'], hiddenSize),

@@ -1,9 +1,19 @@
 // Encoders through two servers: hidden states are those of Hugging Face, token types included.
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { AutoDistributedModel, AutoDistributedModelForCausalLM, type DistributedModel } from '../../../client/index.ts'
+import {
+  AutoDistributedModel,
+  AutoDistributedModelForCausalLM,
+  type DistributedModel,
+  getPeftModel,
+  PeftModel
+} from '../../../client/index.ts'
 import type { Tensor } from '../../../common/tensor.ts'
 import { openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
+import { decodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
+import { referencePath } from '../../../testing/references.ts'
 import { relative, startSwarm, type TestSwarm } from '../../../testing/swarm.ts'
 import { encoderModels } from '../../model/families/encoders.ts'
 import { familyPath, readFamilyReference } from '../../model/families/families.ts'
@@ -63,5 +73,29 @@ describe('BERT', () => {
       code: 'UNSUPPORTED',
       message: /bert is an encoder, which predicts no next token/
     })
+  })
+})
+
+describe('ELECTRA', () => {
+  it("takes PEFT's adapter of every linear module, the projection of embeddings too", async () => {
+    const path = familyPath('electra')
+    await using swarm = await startSwarm([[0, 2]], { path })
+    await using model = await AutoDistributedModel.fromPretrained(path, { initialPeers: swarm.join, home: null })
+    const folder = referencePath('electra-all-linear')
+    const adapted = await PeftModel.fromPretrained(model, folder)
+    const file = join(folder, 'hidden.safetensors')
+    const { ids, hidden } = decodeSafetensors(await readFile(file), file).tensors
+    const expected = Array.from(hidden!.data, Number)
+    const through = async (each: Pick<DistributedModel, 'forward'>) =>
+      (await each.forward({ inputIds: ids as Tensor<'int64'> })).lastHiddenState.data
+    assert.ok(relative(await through(adapted), expected) < 1e-5)
+    assert.ok(relative(await through(model), expected) > 0.1)
+    const fresh = await getPeftModel(model, { peftType: 'LORA', r: 2, targetModules: 'all-linear' })
+    const names = (each: { parameters(): readonly { name: string }[] }) => each.parameters().map(({ name }) => name)
+    assert.deepEqual(names(fresh).sort(), names(adapted).sort())
+    await assert.rejects(
+      getPeftModel(model, { peftType: 'IA3', targetModules: ['embeddings_project'], feedforwardModules: [] }),
+      { code: 'UNSUPPORTED', message: /embeddings_project: its output, bias included, would be scaled/ }
+    )
   })
 })
