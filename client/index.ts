@@ -46,6 +46,7 @@ export type { JoinOptions } from './join.ts'
 export type { Ids, Numbers } from './local/inputs.ts'
 export { type ProblemType, problemTypes } from './local/labels.ts'
 export { addGradient, clearGradients, type Parameter, parameter } from './local/parameter.ts'
+export type { ContextAnswer } from './models/answers.ts'
 export type { PassOptions, RowAdapters, SaveOptions, WeightedAdapterOptions } from './models/base-model.ts'
 export { AutoDistributedModelForCausalLM, DistributedModelForCausalLM, PeftModelForCausalLM } from './models/causal.ts'
 export type {
@@ -74,7 +75,15 @@ export type { PoolingKind } from './models/feature-pass.ts'
 export { AutoDistributedModel, DistributedModel, PeftModelForFeatureExtraction } from './models/features.ts'
 export { type LanguageModel, openLanguageModel } from './models/language-model.ts'
 export type { ModelLoss } from './models/loss.ts'
+export { AutoDistributedModelForMaskedLM, DistributedModelForMaskedLM, PeftModelForMaskedLM } from './models/masked.ts'
+export type { FilledMask, MaskedInput, MaskedOutput } from './models/masked-model.ts'
 export type { GenerateInput } from './models/prompts.ts'
+export type { AnsweringOptions, QuestionInput, QuestionOutput } from './models/question-model.ts'
+export {
+  AutoDistributedModelForQuestionAnswering,
+  DistributedModelForQuestionAnswering,
+  PeftModelForQuestionAnswering
+} from './models/questions.ts'
 export {
   AutoDistributedModelForSeq2SeqLM,
   DistributedModelForSeq2SeqLM,

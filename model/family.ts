@@ -111,7 +111,7 @@ export type HeadTask = 'SEQ_CLS' | 'TOKEN_CLS' | 'QUESTION_ANS' | 'MASKED_LM'
  * `flags`: `targets` float32 like the logits, mean binary cross entropy of their sigmoids;
  * `numbers`: `targets` float32 like the logits, mean squared distance;
  * `spans`: `labels` int64 [batch, 2], the positions of a first and a last token, mean of the two cross entropies over the positions,
- * each over the labels that are not -100.
+ * each over the labels that are not -100; with `padding` float32 [batch, positions], which is added to the logits of both.
  */
 export type HeadLossKind = 'classes' | 'flags' | 'numbers' | 'spans'
 

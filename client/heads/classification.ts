@@ -20,7 +20,7 @@ const dropoutStream = 3
 /** What a loss compares logits with; see HeadLossKind of the families. */
 export type HeadTarget =
   | { readonly kind: 'classes'; readonly labels: Tensor<'int64'> }
-  | { readonly kind: 'spans'; readonly labels: Tensor<'int64'> }
+  | { readonly kind: 'spans'; readonly labels: Tensor<'int64'>; readonly padding: Float32Tensor }
   | { readonly kind: 'flags' | 'numbers'; readonly targets: Float32Tensor }
 
 /** The states that a head takes. */

@@ -15,6 +15,8 @@ export interface BackboneInput {
   readonly mask: Tensor<'int64'> | undefined
   /** of the tokens, [batch, seq]; default 0 each, as those of virtual tokens are */
   readonly types?: Tensor<'int64'>
+  /** the blocks to pass, of a model with two stacks; default: all */
+  readonly stack?: 'encoder'
 }
 
 export interface PassPlan {
@@ -50,7 +52,7 @@ export interface BackbonePass {
 export async function forwardBody(
   parts: ModelParts,
   tuning: TuningMethod | null,
-  { ids, mask, types }: BackboneInput,
+  { ids, mask, types, stack }: BackboneInput,
   plan: PassPlan
 ): Promise<BackbonePass> {
   const tuned = (await tuning?.begin?.({ training: plan.training, seed: plan.seed, rows: ids.shape[0] })) ?? tuning
@@ -65,7 +67,8 @@ export async function forwardBody(
   const numbered = { ids, mask: wholeMask, before, first: tuning?.prefixTokens }
   const positions = numberTokens(family.positionRule(config), numbered)
   const entered = await parts.embeddings.enter(ids, positions, prompt, types && prependColumns(types, before, 0))
-  const pass = await parts.blocks.forward(entered.hidden, {
+  const blocks = stack === undefined ? parts.blocks : parts.blocks.stack(stack)
+  const pass = await blocks.forward(entered.hidden, {
     mask: wholeMask,
     ports: tuned?.ports() ?? {},
     dropout: plan.dropout > 0 ? { probability: plan.dropout, seed: plan.seed } : undefined,

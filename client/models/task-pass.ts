@@ -1,7 +1,8 @@
 // One pass of a model with the head of a task: the body, and the head over the states that it takes.
 import { SwarmError } from '../../common/errors.ts'
-import { lastTokens, pickPositions, scatterPositions } from '../../common/rows.ts'
+import { lastTokens, pickPositions, rowView, scatterPositions } from '../../common/rows.ts'
 import { type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
+import { stackNamed } from '../../model/config/config.ts'
 import { ignoredLabel } from '../../model/spans/loss.ts'
 import type { ClassificationHead, HeadStates, HeadTarget } from '../heads/classification.ts'
 import { type Ids, idMatrix, impliedMask, maskMatrix, prependColumns, typeMatrix } from '../local/inputs.ts'
@@ -104,24 +105,40 @@ function select(parts: HeadedParts, hidden: Float32Tensor, tokens: Tokens, befor
   }
 }
 
+/** What is added to logits at padding: no place for an answer. */
+const never = -1e30
+
+/** Zeros, and `never` at the padding of `mask`, [batch, before + seq]. */
+export function maskedLogits(mask: Tensor<'int64'> | undefined, shape: readonly number[]): Float32Tensor {
+  const padding = tensor('float32', shape)
+  if (mask !== undefined)
+    for (const [place, value] of mask.data.entries()) if (value === 0n) padding.data[place] = never
+  return padding
+}
+
 /** A target as the head compares it, where virtual tokens come before the row. */
 function shifted(target: HeadTarget, takesEvery: boolean, before: number): HeadTarget {
   if (before === 0 || !takesEvery || !('labels' in target)) return target
-  const { kind, labels } = target
-  if (kind === 'classes') return { kind, labels: prependColumns(labels, before, ignoredLabel) }
+  const { labels } = target
+  if (target.kind === 'classes') return { ...target, labels: prependColumns(labels, before, ignoredLabel) }
+  const { shape, data } = target.padding
+  const padding = tensor('float32', [shape[0]!, before + shape[1]!])
+  for (let row = 0; row < shape[0]!; row++) {
+    padding.data.set(rowView(data, shape[1]!, row), row * (before + shape[1]!) + before)
+  }
   const moved = labels.data.map(label => (label === BigInt(ignoredLabel) ? label : label + BigInt(before)))
-  return { kind, labels: { ...labels, data: moved } }
+  return { ...target, labels: { ...labels, data: moved }, padding }
 }
 
 /**
- * `targetOf` makes what the loss compares with, for the shape [batch, seq] of the ids; null: logits alone. Throws INVALID_ARGUMENT for
+ * `targetOf` makes what the loss compares with, for the shape [batch, seq] of the ids and their mask; null: logits alone. Throws INVALID_ARGUMENT for
  * input that does not fit together, and what the way through the servers throws.
  */
 export async function forwardTask(
   parts: HeadedParts,
   tuning: TuningMethod | null,
   input: TokenInput,
-  targetOf: ((shape: readonly [number, number]) => HeadTarget) | null,
+  targetOf: ((shape: readonly [number, number], mask: Tensor<'int64'> | undefined) => HeadTarget) | null,
   plan: PassPlan
 ): Promise<TaskResult> {
   const { head, checkpoint } = parts
@@ -129,9 +146,17 @@ export async function forwardTask(
   const mask = maskMatrix(input.attentionMask, ids.shape)
   const { family, config } = checkpoint
   const types = typeMatrix(input.tokenTypeIds, ids.shape, family.tokenTypes(config))
-  const target = targetOf?.(ids.shape as [number, number]) ?? null
+  const target = targetOf?.(ids.shape as [number, number], mask) ?? null
   const differentiate = plan.differentiate && target !== null
-  const body = await forwardBody(parts, tuning, { ids, mask, types }, { ...plan, differentiate })
+  const hasTwo = stackNamed(config, 'encoder') !== undefined && stackNamed(config, 'decoder') !== undefined
+  if (hasTwo && head.description.stack !== 'encoder') {
+    throw new SwarmError(
+      'UNSUPPORTED',
+      `${checkpoint.name}: heads over the decoder of a ${config.modelType} are not computed yet (those over its encoder are)`
+    )
+  }
+  const stack = hasTwo ? 'encoder' : undefined
+  const body = await forwardBody(parts, tuning, { ids, mask, types, stack }, { ...plan, differentiate })
   const { before } = body
   const padding = input.attentionMask === undefined ? impliedMask(ids, config.padTokenId) : mask
   const { states, restore } = select(parts, body.hidden, { ids, mask, padding }, before)

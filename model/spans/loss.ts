@@ -39,9 +39,12 @@ export function nextTokenLoss(g: GraphBuilder, logits: Value, labels: Value, lab
   return crossEntropy(g, logits, shifted, labelSmoothing)
 }
 
-/** The mean of both positions' cross entropy: logits [batch, seq, 2], labels int64 [batch, 2] of positions, -100 for none. */
-function spanLoss(g: GraphBuilder, logits: Value, labels: Value): Value {
-  const rows = g.Transpose(logits, { perm: [0, 2, 1] })
+/**
+ * The mean of both positions' cross entropy: logits [batch, seq, 2], labels int64 [batch, 2] of positions, -100 for none. `padding`
+ * [batch, seq] is added to the logits of both: very negative at padding, which is no place for an answer.
+ */
+function spanLoss(g: GraphBuilder, logits: Value, labels: Value, padding: Value): Value {
+  const rows = g.Add(g.Transpose(logits, { perm: [0, 2, 1] }), g.Unsqueeze(padding, [1]))
   const [first, last] = [0, 1].map(at => {
     const cut = (x: Value): Value => g.Slice(x, { axis: 1, start: at, end: at + 1 })
     return crossEntropy(g, cut(rows), cut(labels))
@@ -64,7 +67,13 @@ export function headLossOf(g: GraphBuilder, kind: HeadLossKind, logits: Value, l
   if (kind === 'classes') {
     return crossEntropy(g, logits, g.input('labels', 'int64', [batch, positions]), labelSmoothing)
   }
-  if (kind === 'spans') return spanLoss(g, logits, g.input('labels', 'int64', [batch, 2]))
+  if (kind === 'spans')
+    return spanLoss(
+      g,
+      logits,
+      g.input('labels', 'int64', [batch, 2]),
+      g.input('padding', 'float32', [batch, positions])
+    )
   const targets = g.input('targets', 'float32', logits.shape)
   if (kind === 'flags') return binaryCrossEntropy(g, logits, targets)
   const distance = g.Sub(logits, targets)
