@@ -1,7 +1,8 @@
 // The models that the shared suite of families runs, with what scripts/reference/<family>.py computed of them by PyTorch.
 import { readFile } from 'node:fs/promises'
 import type { Tensor } from '../../../common/tensor.ts'
-import { openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
+import { type Checkpoint, openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
+import type { Stack } from '../../../model/config/config.ts'
 import { decodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
 import type { ReferenceCase } from '../reference-cases.ts'
 import { rotaryFeeds, type Tensors } from '../spans.ts'
@@ -58,6 +59,33 @@ export async function readFamilyCase(model: string, name: string): Promise<Refer
   }
   return { checkpoint, feeds, ports, expected }
 }
+
+/** Of one stack of a model that has an encoder and a decoder. */
+export interface StackCase {
+  readonly checkpoint: Checkpoint
+  /** inputs of the stack's forward graph, and `grad.hidden_out` */
+  readonly feeds: Tensors
+  readonly ports: readonly string[]
+  readonly expected: Tensors
+}
+
+export async function readStackCase(model: string, name: string, side: Stack['name']): Promise<StackCase> {
+  const checkpoint = await openCheckpoint(familyPath(model))
+  const feeds: Tensors = {}
+  const expected: Tensors = {}
+  const prefix = `${name}.${side}.`
+  for (const [key, value] of Object.entries(await readFamilyReference(model))) {
+    if (!key.startsWith(prefix)) continue
+    const field = key.slice(prefix.length)
+    const isResult = field === 'hidden_out' || (field.startsWith('grad.') && field !== 'grad.hidden_out')
+    ;(isResult ? expected : feeds)[field] = value
+  }
+  return { checkpoint, feeds, ports: Object.keys(feeds).filter(field => field.startsWith('blocks.')), expected }
+}
+
+/** What a backward pass gives gradients of. */
+export const statesOf = (side: Stack['name']): readonly string[] =>
+  side === 'encoder' ? ['hidden'] : ['hidden', 'encoder_hidden']
 
 /** Position of each token among its row's tokens, 0 for padding. */
 export function positionsOf(mask: Tensor): Tensor<'int64'> {

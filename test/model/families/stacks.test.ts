@@ -21,7 +21,7 @@ import {
   type Tensors
 } from '../spans.ts'
 import { largestDifference, relativeError, temporaryFolder } from '../support.ts'
-import { familyPath, readFamilyReference, readPeftNames, stackModels } from './families.ts'
+import { familyPath, readFamilyReference, readPeftNames, readStackCase, stackModels, statesOf } from './families.ts'
 
 /** Of blocks and gradients, relative to the largest number. */
 const tolerance = 1e-5
@@ -45,31 +45,6 @@ function withoutNothings(tensors: Tensors): Tensors {
   const isNothing = ({ data }: Tensor): boolean => (data as Float32Array).every(value => Math.abs(value) < 1e-5)
   return Object.fromEntries(Object.entries(tensors).filter(([, value]) => !isNothing(value)))
 }
-
-interface StackCase {
-  readonly checkpoint: Checkpoint
-  /** inputs of the stack's forward graph, and `grad.hidden_out` */
-  readonly feeds: Tensors
-  readonly ports: readonly string[]
-  readonly expected: Tensors
-}
-
-async function readStackCase(model: string, name: string, side: Side): Promise<StackCase> {
-  const checkpoint = await openCheckpoint(familyPath(model))
-  const feeds: Tensors = {}
-  const expected: Tensors = {}
-  const prefix = `${name}.${side}.`
-  for (const [key, value] of Object.entries(await readFamilyReference(model))) {
-    if (!key.startsWith(prefix)) continue
-    const field = key.slice(prefix.length)
-    const isResult = field === 'hidden_out' || (field.startsWith('grad.') && field !== 'grad.hidden_out')
-    ;(isResult ? expected : feeds)[field] = value
-  }
-  return { checkpoint, feeds, ports: Object.keys(feeds).filter(field => field.startsWith('blocks.')), expected }
-}
-
-/** What a backward pass gives gradients of. */
-const statesOf = (side: Side): readonly string[] => (side === 'encoder' ? ['hidden'] : ['hidden', 'encoder_hidden'])
 
 async function runner(context: TestContext, checkpoint: Checkpoint) {
   const cacheDir = await temporaryFolder(context)

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
+import type { BlockRange } from '../../../common/range.ts'
 import { type Tensor, tensor } from '../../../common/tensor.ts'
 import type { Checkpoint } from '../../../model/checkpoint/checkpoint.ts'
+import { stackNamed } from '../../../model/config/config.ts'
 import { portName } from '../../../model/layers/ports.ts'
+import { readStackCase, statesOf } from '../families/families.ts'
 import { readCase } from '../reference-cases.ts'
 import { runBackward, runSpan, type Tensors } from '../spans.ts'
 import { numbersOf, temporaryFolder } from '../support.ts'
@@ -35,7 +38,7 @@ function vectorPorts({ family, config }: Checkpoint, block: number): Tensors {
       Float32Array.from({ length: size }, () => mean + 0.3 * numbers.next().value!)
     )
   const scales = family
-    .linearModules(config, 0)
+    .linearModules(config, block)
     .flatMap(({ name, inFeatures, outFeatures }) => [
       [portName.scale(block, name, 'input'), vector(inFeatures, 1)] as const,
       [portName.scale(block, name, 'output'), vector(outFeatures, 1)] as const
@@ -77,6 +80,37 @@ function factorPorts({ family, config }: Checkpoint, block: number): Tensors {
   return ports
 }
 
+interface Slopes {
+  readonly blocks: BlockRange
+  readonly ports: readonly string[]
+  /** inputs whose gradients are compared */
+  readonly wanted: readonly string[]
+  readonly feeds: Tensors
+  readonly step: number
+}
+
+/** Each gradient times a direction is what the output moves by along that direction. */
+async function assertSlopes(context: TestContext, checkpoint: Checkpoint, slopes: Slopes): Promise<void> {
+  const { blocks, ports, wanted, feeds, step } = slopes
+  const graph = checkpoint.family.forwardSpan(checkpoint.config, { blocks, ports })
+  const cacheDir = await temporaryFolder(context)
+  const run = (part: typeof graph, all: Tensors) => runSpan(checkpoint, part, all, cacheDir)
+  const gradients = await runBackward(graph, wanted, feeds, run)
+  const objective = async (all: Tensors) => dot((await run(graph, all)).hidden_out!, feeds['grad.hidden_out']!)
+  const numbers = noise(7)
+  for (const name of wanted) {
+    const value = feeds[name]!
+    const direction = tensor('float32', value.shape)
+    for (let i = 0; i < direction.data.length; i++) direction.data[i] = numbers.next().value as number
+    const above = await objective({ ...feeds, [name]: moved(value, direction, step) })
+    const below = await objective({ ...feeds, [name]: moved(value, direction, -step) })
+    const slope = (above - below) / (2 * step)
+    const expected = dot(gradients[`grad.${name}`]!, direction)
+    const scale = Math.sqrt(dot(gradients[`grad.${name}`]!, gradients[`grad.${name}`]!))
+    assert.ok(Math.abs(slope - expected) < 5e-3 * scale, `${name}: gradient ${expected}, difference ${slope}`)
+  }
+}
+
 describe('gradients against finite differences', () => {
   for (const [model, made, kinds] of [
     ['grouped', vectorPorts, 'vectors'],
@@ -85,31 +119,28 @@ describe('gradients against finite differences', () => {
   ] as const) {
     test(`of the input and every kind of port of '${model}', with ${kinds}`, async context => {
       const { checkpoint, feeds, ports: given } = await readCase(model, 'ports')
-      const { family, config } = checkpoint
+      const { config } = checkpoint
       const vectors = made(checkpoint, config.numBlocks - 1)
       Object.assign(feeds, vectors)
       const ports = [...given, ...Object.keys(vectors)]
-      const graph = family.forwardSpan(config, { blocks: { first: 0, end: config.numBlocks }, ports })
-      const cacheDir = await temporaryFolder(context)
-      const run = (part: typeof graph, all: Tensors) => runSpan(checkpoint, part, all, cacheDir)
       const lastBlock = ports.filter(port => port.startsWith(`blocks.${config.numBlocks - 1}.`))
-      const wanted = ['hidden', ...lastBlock]
-      const gradients = await runBackward(graph, wanted, feeds, run)
-      const objective = async (all: Tensors) => dot((await run(graph, all)).hidden_out!, feeds['grad.hidden_out']!)
-      const numbers = noise(7)
-      for (const name of wanted) {
-        const value = feeds[name]!
-        const direction = tensor('float32', value.shape)
-        for (let i = 0; i < direction.data.length; i++) direction.data[i] = numbers.next().value as number
-        // the gradients of single factors are small, and what they move is not: wider steps, or rounding is all there is
-        const step = kinds === 'factors' ? 2e-2 : 2e-3
-        const above = await objective({ ...feeds, [name]: moved(value, direction, step) })
-        const below = await objective({ ...feeds, [name]: moved(value, direction, -step) })
-        const slope = (above - below) / (2 * step)
-        const expected = dot(gradients[`grad.${name}`]!, direction)
-        const scale = Math.sqrt(dot(gradients[`grad.${name}`]!, gradients[`grad.${name}`]!))
-        assert.ok(Math.abs(slope - expected) < 5e-3 * scale, `${name}: gradient ${expected}, difference ${slope}`)
-      }
+      // the gradients of single factors are small, and what they move is not: wider steps, or rounding is all there is
+      const step = kinds === 'factors' ? 2e-2 : 2e-3
+      const blocks = { first: 0, end: config.numBlocks }
+      await assertSlopes(context, checkpoint, { blocks, ports, wanted: ['hidden', ...lastBlock], feeds, step })
+    })
+  }
+
+  for (const side of ['encoder', 'decoder'] as const) {
+    test(`of the states and every kind of port of the ${side} of two stacks`, async context => {
+      const { checkpoint, feeds, ports: given } = await readStackCase('t5', 'ports', side)
+      const { blocks } = stackNamed(checkpoint.config, side)!
+      const last = blocks.end - 1
+      const vectors = vectorPorts(checkpoint, last)
+      const ports = [...given, ...Object.keys(vectors)]
+      const wanted = [...statesOf(side), ...ports.filter(port => port.startsWith(`blocks.${last}.`))]
+      const all = { ...feeds, ...vectors }
+      await assertSlopes(context, checkpoint, { blocks, ports, wanted, feeds: all, step: 2e-3 })
     })
   }
 })
