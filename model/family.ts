@@ -75,8 +75,6 @@ export interface DecodeOptions extends SpanOptions {
 export interface ExpectedTensor {
   readonly name: string
   readonly shape: readonly number[]
-  /** looked up or added, not multiplied: it stays float32 whatever the precision of matrices */
-  readonly isTable?: boolean
 }
 
 export interface ClientTensorNames {

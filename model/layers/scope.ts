@@ -138,7 +138,7 @@ export class BlockScope extends TensorScope {
   override matrix(path: string): Value | QuantizedWeight {
     const expected = this.expected(`${path}.weight`)
     const module = this.#modules.get(path)
-    const sizes = expected && matrixSizes(expected, module?.transposed)
+    const sizes = module && expected && matrixSizes(expected, module.transposed)
     const quantization = sizes && quantizationOf(this.#precision, sizes, module)
     if (!expected || !sizes || !quantization) return super.matrix(path)
     return quantizedWeight(this.g, expected.name, { sizes, ...quantization, packed: this.#packed })

@@ -26,10 +26,12 @@ function quantizable(
 ): (tensor: ExpectedTensor, block: number) => Quantizable | null {
   const { config, family } = checkpoint
   return (tensor, block) => {
-    const modules = family.linearModules(config, block)
+    const modules = family.portModules(config, block)
     const module = modules.find(({ name }) => `${family.moduleWeightName(config, block, name)}.weight` === tensor.name)
-    const transposed = module?.transposed ?? false
-    const sizes = tensor.isTable ? null : matrixSizes(tensor, transposed)
+    // what is looked up or added stays float32, whatever its shape
+    if (module === undefined) return null
+    const transposed = module.transposed ?? false
+    const sizes = matrixSizes(tensor, transposed)
     const quantization = sizes && quantizationOf(precision, sizes, module)
     return sizes && quantization && { sizes, ...quantization, transposed }
   }

@@ -31,7 +31,7 @@ export function linearModules({ hiddenSize, intermediateSize, traits }: DebertaC
 export function distanceTensors({ hiddenSize, traits }: DebertaConfig): readonly ExpectedTensor[] {
   const { distances, normsTable } = traits
   return [
-    ...(distances === null ? [] : [{ name: distanceTable, shape: [2 * distances.span, hiddenSize], isTable: true }]),
+    ...(distances === null ? [] : [{ name: distanceTable, shape: [2 * distances.span, hiddenSize] }]),
     ...(normsTable ? layerNormTensors([distanceNorm], hiddenSize) : [])
   ]
 }

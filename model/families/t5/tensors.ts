@@ -83,12 +83,12 @@ export function t5OtherTensors(config: T5Config, block: number): readonly Expect
   const own = ownTable(config, block)
   return [
     ...rmsNormTensors(pathsOf(config, block).norms, config.hiddenSize),
-    ...(own === null ? [] : [{ name: own, shape: tableShape(config), isTable: true }])
+    ...(own === null ? [] : [{ name: own, shape: tableShape(config) }])
   ]
 }
 
 export function sharedTensors(config: T5Config, block: number): readonly ExpectedTensor[] {
-  return [{ name: tableOf(config, block), shape: tableShape(config), isTable: true }]
+  return [{ name: tableOf(config, block), shape: tableShape(config) }]
 }
 
 /** The norm behind a stack's last block, without `.weight`. */

@@ -5,17 +5,11 @@ import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { createRandom } from '../../../common/random.ts'
 import { type Float32Tensor, float32, sizeOf } from '../../../common/tensor.ts'
-import type { Graph } from '../../../graph/graph.ts'
-import { type Checkpoint, modelTensorsOf, openCheckpoint, readTensor } from '../../../model/checkpoint/checkpoint.ts'
+import { type Checkpoint, modelTensorsOf, openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
 import { stackNamed } from '../../../model/config/config.ts'
 import { familyOf } from '../../../model/families/families.ts'
-import type { LinearModule } from '../../../model/family.ts'
 import { encodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
-import { matrixSizes, quantizationOf } from '../../../model/quantize/precision.ts'
-import { dequantize, quantize } from '../../../model/quantize/quantize.ts'
-import { blockWeights } from '../../../model/weights/block-weights.ts'
-import { getPacker } from '../../../runtime/packer.ts'
-import { createSession } from '../../../runtime/session.ts'
+import { dequantizedRunner, quantizedRunner } from '../quantized.ts'
 import { decodeStep, emptyCaches, fullMask, inPlace, runBackward, sliceTokens, type Tensors } from '../spans.ts'
 import { relativeError, temporaryFolder } from '../support.ts'
 
@@ -88,50 +82,13 @@ const feeds: Tensors = {
   'grad.hidden_out': normal([2, seq, width], 3)
 }
 
-/** Runs float32 graphs whose matrices are inputs, fed with the numbers that quantized ones stand for. */
-function dequantizedRunner(checkpoint: Checkpoint, precision: 'int8' | 'int4') {
-  const { family, config } = checkpoint
-  const modules = new Map<string, LinearModule>(
-    Array.from({ length: config.numBlocks }, (_, block) =>
-      family
-        .linearModules(config, block)
-        .map(module => [`${family.moduleWeightName(config, block, module.name)}.weight`, module] as const)
-    ).flat()
-  )
-  return async (graph: Graph, all: Tensors): Promise<Tensors> => {
-    const asInputs = { ...graph, weights: [], inputs: [...graph.inputs, ...graph.weights] }
-    const known: Tensors = { ...all }
-    for (const { name } of graph.weights) {
-      const tensor = await readTensor(checkpoint, name)
-      const module = modules.get(name)
-      const sizes = module && matrixSizes(tensor)
-      const how = sizes && quantizationOf(precision, sizes, module)
-      known[name] = how ? float32(tensor.shape, dequantize(quantize(tensor.data, sizes, how), sizes, how)) : tensor
-    }
-    await using session = await createSession(asInputs, { threads: 1, inline: true })
-    return await session.run(Object.fromEntries(asInputs.inputs.map(({ name }) => [name, known[name]!])))
-  }
-}
-
-async function runner(context: TestContext, checkpoint: Checkpoint, precision: 'int8' | 'int4') {
-  const cacheDir = await temporaryFolder(context)
-  const range = { first: 0, end: checkpoint.config.numBlocks }
-  const weights = await blockWeights(checkpoint, range, { cacheDir, precision, packer: getPacker() })
-  return async (graph: Graph, all: Tensors, outputs?: Tensors): Promise<Tensors> => {
-    const storage = graph.name.startsWith('decode') ? 'prepacked' : 'mapped'
-    const init = { folder: weights.folder, weights: weights.locate, storage, threads: 1, inline: true } as const
-    await using session = await createSession(graph, init)
-    return await session.run(Object.fromEntries(graph.inputs.map(({ name }) => [name, all[name]!])), { outputs })
-  }
-}
-
 for (const raw of Object.values(models)) {
   for (const precision of ['int8', 'int4'] as const) {
     describe(`both stacks of ${raw.model_type} in ${precision}`, () => {
       test('compute and have the gradients of the dequantized matrices; decode steps come near', async context => {
         const checkpoint = await randomModel(context, raw)
         const { family, config } = checkpoint
-        const run = await runner(context, checkpoint, precision)
+        const run = await quantizedRunner(context, checkpoint, precision)
         const reference = dequantizedRunner(checkpoint, precision)
         let whole = feeds.hidden!
         for (const name of ['encoder', 'decoder'] as const) {
