@@ -164,3 +164,33 @@ test('dropout masks are reproducible, keep the expected share, and differ by see
     assert.notDeepEqual(other.data, mask.data)
   }
 })
+
+test('rows that attend to an encoder lie together if their sources are about as long, and keep them when they move', async () => {
+  const attending = { ...shape, batch: 1, source: 5 }
+  const cache = new KvCache(13 * step, { waitMs: 1000 })
+  cache.onShortage = () => cache.compact()
+  const [gone, short, medium] = [cache.open(attending), cache.open(attending), cache.open({ ...attending, source: 90 })]
+  const [long, none] = [cache.open({ ...attending, source: 300 }), cache.open({ ...shape, batch: 1 })]
+  const slabOf = ({ rows }: typeof gone) => rows[0]!.slab
+  assert.equal(slabOf(gone), slabOf(medium))
+  assert.equal(new Set([short, long, none].map(slabOf)).size, 3)
+  assert.deepEqual(
+    [slabOf(medium), slabOf(long), slabOf(none)].map(slab => slab.sourceCapacity),
+    [256, 512, 0]
+  )
+  // 64 positions of the sequence beside 64, 64 and 128 of the encoder
+  for (const session of [gone, short, medium]) await session.reserve([1])
+  assert.equal(cache.bytesUsed, (2 + 2 + 3) * step)
+  const [row] = medium.rows
+  const before = row!.slab
+  before.crossView(4, 'value', row!.slot, row!.slot + 1).data[256 * 4 + 89 * 4 + 3] = 7
+  before.crossMask(row!.slot, row!.slot + 1).data.fill(1n, 0, 90)
+  gone.release()
+  // there is room only in what the session before has left
+  await long.reserve([64])
+  await none.reserve([64])
+  assert.notEqual(row!.slab, before)
+  assert.equal(row!.slab.crossView(4, 'value', row!.slot, row!.slot + 1).data[256 * 4 + 89 * 4 + 3], 7)
+  const mask = row!.slab.crossMask(row!.slot, row!.slot + 1).data
+  assert.deepEqual([mask[89], mask[90]], [1n, 0n])
+})

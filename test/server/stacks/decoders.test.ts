@@ -6,7 +6,9 @@ import { rowsOf } from '../../../common/rows.ts'
 import { type Float32Tensor, float32, int64, type Tensor, tensor } from '../../../common/tensor.ts'
 import { MiB } from '../../../common/units.ts'
 import { type Checkpoint, openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
+import { hashPorts } from '../../../model/layers/ports-hash.ts'
 import type { NamedTensors } from '../../../proto/messages.ts'
+import { protocols } from '../../../proto/protocols.ts'
 import { cacheBytes, wholeSource } from '../../../server/memory/kv/slab.ts'
 import { t5Config, writeRandomModel } from '../../../testing/random-model.ts'
 import {
@@ -16,6 +18,7 @@ import {
   loraPorts,
   positionsOf,
   type Remote,
+  RemoteSession,
   randomTensor,
   rejectsWith,
   startRemote,
@@ -278,6 +281,19 @@ describe('sessions of a decoder that attends to an encoder', () => {
       assertClose(await session.step(positionsOf(hidden, at, at + 1)), positionsOf(expected, at, at + 1), 1e-5)
     }
     await session.close()
+    // the adapter by its hash, with the states beside it
+    const { peerId, addresses } = whole.server
+    const span = whole.span(decoder)
+    const place = { session: new Uint8Array(), previous: '', next: null }
+    const open = { kind: 'inferenceOpen', span, batch: 1, maxLength: 8, ...place } as const
+    const stream = await whole.network.open(peerId, protocols.inference, { addresses })
+    const portsHash = hashPorts(ports as Record<string, Float32Tensor>)
+    await stream.send({ body: { ...open, portsHash }, tensors: asTensors(states) })
+    const { body: ready } = (await stream.receive())!
+    assert.deepEqual(ready.kind === 'inferenceReady' && Buffer.from(ready.portsHash!), Buffer.from(portsHash))
+    const named = new RemoteSession(stream, 0)
+    assertClose(await named.step(hidden), expected, 1e-5)
+    await named.close()
     // blocks of the end of the encoder and the beginning of the decoder, and the others
     const [first, last] = await Promise.all([
       startT5(context, { blocks: { first: 1, end: 4 } }),
