@@ -1,14 +1,18 @@
 // Encoder-decoder models through real servers: what Hugging Face generates, and its losses, logits and gradients.
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import {
   type DistributedModelForSeq2SeqLM,
+  exportMerged,
   type GenerationOptions,
   type Parameter,
   PeftModel,
-  type PeftModelForSeq2SeqLM
+  type PeftModelForSeq2SeqLM,
+  readAdapterInfo
 } from '../../../client/index.ts'
-import { readReference, referencePath } from '../../../testing/references.ts'
+import { openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
+import { readReference, referencePath, temporaryFolder } from '../../../testing/references.ts'
 import { relative, startSwarm, type TestSwarm } from '../../../testing/swarm.ts'
 
 interface Settings {
@@ -195,3 +199,31 @@ for (const [name, { cases, pass, lora, prompt }] of Object.entries(reference.mod
     })
   })
 }
+
+describe('an adapter of an encoder-decoder model', () => {
+  const { lora } = reference.models.t5!
+  const folder = referencePath('seq2seq', 't5-lora')
+  const path = referencePath('families', 't5')
+
+  it('is the same once it is saved and loaded again', async t => {
+    const saved = await temporaryFolder(t)
+    await using swarm = await startSwarm([[0, 4]], { path })
+    await using base = await swarm.connectSeq2Seq()
+    const tuned = await PeftModel.fromPretrained(base, folder)
+    await tuned.savePretrained(saved)
+    const again = await PeftModel.fromPretrained(base, saved)
+    const [before, after] = [tuned, again].map(each => each.parameters().map(({ name, data }) => [name, [...data]]))
+    assert.deepEqual(after, before)
+    assert.equal((await readAdapterInfo(saved)).task, 'SEQ_2_SEQ_LM')
+  })
+
+  it('is the same merged into the weights of both stacks', async t => {
+    const merged = join(await temporaryFolder(t), 'merged')
+    await exportMerged(await openCheckpoint(path), folder, merged, { dtype: 'float32' })
+    await using swarm = await startSwarm([[0, 4]], { path: merged })
+    await using model = await swarm.connectSeq2Seq()
+    const { loss } = await model.forward(batch, { training: false })
+    assert.ok(Math.abs(loss.value - lora.loss) < 1e-5, `${loss.value} and ${lora.loss}`)
+    assert.deepEqual(await model.generate(input, { maxNewTokens: 16 }), lora.tokens)
+  })
+})
