@@ -3,11 +3,10 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import type { BlockRange } from '../../../common/range.ts'
 import { int64, type Tensor, tensor } from '../../../common/tensor.ts'
-import { GraphBuilder } from '../../../graph/builder.ts'
-import type { Graph, Value } from '../../../graph/graph.ts'
+import type { Graph } from '../../../graph/graph.ts'
 import { type Checkpoint, openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
 import { type Stack, stackNamed } from '../../../model/config/config.ts'
-import type { HeadLayers, HeadTask } from '../../../model/family.ts'
+import type { HeadTask } from '../../../model/family.ts'
 import { withoutPadding } from '../reference-cases.ts'
 import {
   decodeStep,
@@ -21,6 +20,7 @@ import {
   type Tensors
 } from '../spans.ts'
 import { largestDifference, relativeError, temporaryFolder } from '../support.ts'
+import { headGraph } from './encoders.ts'
 import { familyPath, readFamilyReference, readPeftNames, readStackCase, stackModels, statesOf } from './families.ts'
 
 /** Of blocks and gradients, relative to the largest number. */
@@ -221,6 +221,63 @@ for (const [family, models] of Object.entries(stackModels)) {
         }
       })
 
+      test('rows of different lengths, padded on the right and stepped together, equal each row alone', async context => {
+        const { checkpoint, feeds } = await readStackCase(model, 'right', 'decoder')
+        const { config, family } = checkpoint
+        const run = await runner(context, checkpoint)
+        const blocks = blocksOf(checkpoint, 'decoder')
+        const whole = { ...feeds, mask: fullMask(2, 7) }
+        const full = (await run(family.forwardSpan(config, { blocks, ports: [] }), whole)).hidden_out!
+        const crossed = await crossStates(checkpoint, run, feeds)
+        for (const fused of [true, false]) {
+          const graph = family.decodeSpan(config, { blocks, ports: [], fused })
+          const caches = emptyCaches(checkpoint, 2, capacity)
+          for (const [starts, ends, seq] of [
+            [[0, 0], [5, 2], 5],
+            [[5, 2], [6, 3], 1],
+            [[6, 3], [7, 4], 1]
+          ] as const) {
+            const rows = [0, 1].map(i => sliceTokens(pickRows(feeds.hidden!, [i]), starts[i]!, starts[i]! + seq))
+            const hidden = tensor(
+              'float32',
+              [2, seq, config.hiddenSize],
+              Float32Array.from(rows.flatMap(({ data }) => [...data]))
+            )
+            const step = decodeStep(hidden, ends)
+            const out = (await run(graph, { ...crossed, ...caches, ...step }, inPlace(caches))).hidden_out!
+            for (const i of [0, 1]) {
+              const valid = ends[i]! - starts[i]!
+              const found = sliceTokens(pickRows(out, [i]), 0, valid)
+              const error = relativeError(found, sliceTokens(pickRows(full, [i]), starts[i]!, ends[i]!))
+              assert.ok(error < tolerance, `row ${i} to ${ends[i]}: relative error ${error}`)
+            }
+          }
+        }
+      })
+
+      test('dropout of LoRA takes as many positions of the encoder as there are', async context => {
+        const { checkpoint, feeds, ports, expected } = await readStackCase(model, 'ports', 'decoder')
+        const { config, family } = checkpoint
+        const run = await runner(context, checkpoint)
+        const graph = family.forwardSpan(config, { blocks: blocksOf(checkpoint, 'decoder'), ports, dropout: true })
+        const [batch, seq] = feeds.mask!.shape as [number, number]
+        const sizes: Readonly<Record<string, number>> = { batch, seq, source: feeds.encoder_mask!.shape[1]! }
+        const masks = graph.inputs
+          .filter(({ name }) => name.endsWith('.mask'))
+          .map(({ name, shape }) => {
+            const filled = tensor(
+              'float32',
+              shape.map(dim => (typeof dim === 'number' ? dim : sizes[dim]!))
+            )
+            filled.data.fill(1)
+            return [name, filled] as const
+          })
+        const ofEncoder = masks.filter(([, { shape }]) => shape[1] === sizes.source)
+        assert.equal(ofEncoder.length, 2 * numbersIn(blocksOf(checkpoint, 'decoder')).length)
+        const { hidden_out } = await run(graph, { ...feeds, ...Object.fromEntries(masks) })
+        assertClose({ hidden_out: hidden_out! }, { hidden_out: expected.hidden_out! })
+      })
+
       test('the whole model: logits, loss, and gradients of everything outside the blocks', async context => {
         const checkpoint = await openCheckpoint(familyPath(model))
         const { family, config } = checkpoint
@@ -381,28 +438,12 @@ async function assertHead(checkpoint: Checkpoint, task: HeadTask, reference: Ten
   const read = (field: string) => reference[`task.${task}.${field}`]!
   const logits = read('logits')
   const classes = logits.shape.at(-1)!
-  const g = new GraphBuilder('task')
-  const width = config.hiddenSize
-  const tensors = new Map<string, Value>()
-  for (const { name, shape } of head.tensors(config, classes)) tensors.set(name, g.input(name, 'float32', shape))
-  const scope: HeadLayers = {
-    tensor: name => tensors.get(name)!,
-    project: (x, module) =>
-      g.Add(
-        g.FusedMatMul(x, tensors.get(`${module}.weight`)!, { transB: true }),
-        tensors.get(`${module}.bias`) ?? g.constant(0)
-      ),
-    layerNorm: (x, module, options) =>
-      g.LayerNormalization(x, tensors.get(`${module}.weight`)!, tensors.get(`${module}.bias`)!, options),
-    rmsNorm: (x, module, options) => g.SimplifiedLayerNormalization(x, tensors.get(`${module}.weight`)!, options)
-  }
-  const states = g.input('states', 'float32', ['batch', 'seq', width])
-  g.output('logits', head.logits({ g, config, scope, classes, drop: x => x }, states))
-  const feeds: Tensors = { states: head.takes === 'end' ? endStates(config.eosTokenIds, read) : read('states') }
-  for (const name of tensors.keys()) feeds[name] = read(`tensor.${name}`)
+  const tensors = head.tensors(config, classes)
+  const feeds: Tensors = { hidden: head.takes === 'end' ? endStates(config.eosTokenIds, read) : read('states') }
+  for (const { name } of tensors) feeds[name] = read(`tensor.${name}`)
   const fresh = Object.keys(reference).filter(name => name.startsWith(`task.${task}.tensor.`))
-  assert.equal(fresh.length, tensors.size, 'the head has tensors that the description lacks')
-  const { logits: found } = await runClient(checkpoint, g.build(), feeds)
+  assert.equal(fresh.length, tensors.length, 'the head has tensors that the description lacks')
+  const { logits: found } = await runClient(checkpoint, headGraph(checkpoint, head, classes), feeds)
   const actual = { ...found!, shape: logits.shape }
   assert.equal(found!.data.length, logits.data.length)
   assert.ok(largestDifference(actual, logits) < 1e-5, task)
