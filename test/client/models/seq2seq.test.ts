@@ -6,7 +6,9 @@ import {
   type DistributedModelForSeq2SeqLM,
   exportMerged,
   type GenerationOptions,
+  getPeftModel,
   type Parameter,
+  type PeftConfig,
   PeftModel,
   type PeftModelForSeq2SeqLM,
   readAdapterInfo
@@ -226,4 +228,51 @@ describe('an adapter of an encoder-decoder model', () => {
     assert.ok(Math.abs(loss.value - lora.loss) < 1e-5, `${loss.value} and ${lora.loss}`)
     assert.deepEqual(await model.generate(input, { maxNewTokens: 16 }), lora.tokens)
   })
+})
+
+describe('every kind of method on an encoder-decoder model', () => {
+  let swarm: TestSwarm
+  let base: DistributedModelForSeq2SeqLM
+
+  before(async () => {
+    swarm = await startSwarm([[0, 4]], { path: referencePath('families', 't5') })
+    base = await swarm.connectSeq2Seq()
+  })
+  after(async () => {
+    await base?.close()
+    await swarm?.[Symbol.asyncDispose]()
+  })
+
+  const targetModules = ['q', 'v']
+  const configs: readonly PeftConfig[] = [
+    { peftType: 'PROMPT_TUNING', numVirtualTokens: 3 },
+    { peftType: 'P_TUNING', numVirtualTokens: 3, encoderHiddenSize: 8 },
+    { peftType: 'PREFIX_TUNING', numVirtualTokens: 3 },
+    { peftType: 'LORA', r: 2, targetModules: 'all-linear', loraDropout: 0.1 },
+    { peftType: 'ADALORA', initR: 4, targetR: 2, totalStep: 10, targetModules },
+    { peftType: 'IA3' },
+    { peftType: 'LOHA', r: 2, targetModules },
+    { peftType: 'OFT', oftBlockSize: 4, targetModules },
+    { peftType: 'LN_TUNING' }
+  ]
+  for (const config of configs) {
+    it(`lowers the loss with a gradient of every parameter: ${config.peftType}`, async t => {
+      const model = await getPeftModel(base, config, { seed: 1 })
+      t.after(() => model.unload())
+      const losses: number[] = []
+      for (let step = 0; step < 3; step++) {
+        model.zeroGrad()
+        const { loss } = await model.forward(batch, { training: true, seed: 1 })
+        await loss.backward()
+        losses.push(loss.value)
+        for (const { name, data, grad } of model.parameters()) {
+          assert.ok(grad?.every(Number.isFinite), name)
+          for (let index = 0; index < data.length; index++) data[index]! -= 0.05 * grad![index]!
+        }
+      }
+      assert.ok(losses[2]! < losses[0]!, losses.join())
+      const [found] = await model.generate({ inputIds: [reference.ids[0]!] }, { maxNewTokens: 2 })
+      assert.equal(found!.length, 3)
+    })
+  }
 })

@@ -110,6 +110,24 @@ describe('passes through two stacks', () => {
     await assert.rejects(pass.backward(ones()), /grad\.encoder_hidden/)
   })
 
+  it('have another server compute a gradient of the encoder that is not finite', async () => {
+    const swarm = new FakeSwarm(['b', 2, 4], ['c', 2, 4])
+    const pass = await decoderOf(swarm).forward(input(), { encoder: encoder(), keepResiduals: true })
+    const request = swarm.request.bind(swarm)
+    let wrong: string | undefined
+    swarm.request = async (peerId, ...args) => {
+      const { body, tensors } = await request(peerId, ...args)
+      const gradient = tensors['grad.encoder_hidden']
+      wrong ??= peerId
+      if (gradient === undefined || wrong !== peerId) return { body, tensors }
+      const data = Float32Array.from(gradient.data as Float32Array).fill(Number.NaN, 0, 1)
+      return { body, tensors: { ...tensors, 'grad.encoder_hidden': float32(gradient.shape, data) } }
+    }
+    const gradients = await pass.backward(ones())
+    assert.deepEqual([...gradients.encoder!.data], [25, 25, 25, 25, 25, 25, 0, 0])
+    assert.deepEqual(new Set(swarm.asked('backwardRequest')), new Set(['b 2-4', 'c 2-4']))
+  })
+
   it('refuse what fits no stack, by name', async () => {
     const swarm = new FakeSwarm(['a', 0, 4])
     const all = swarm.blocks({ stacks })
