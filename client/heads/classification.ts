@@ -140,7 +140,7 @@ export class ClassificationHead implements TaskHead<ClassificationHead> {
    * What PEFT trains of a head is trained with every adapter. So is, with a new adapter, what the checkpoint lacks: PEFT leaves it as it
    * was made and saves it nowhere, so that what was trained over it would be lost.
    */
-  copy({ modules, biases, changes, head = [] }: ModulesToSave): ClassificationHead {
+  copy({ modules, paths, biases, changes, head = [] }: ModulesToSave): ClassificationHead {
     const { task, layers, fresh } = this.#init
     const known = taskModules(task)
     const given = [...modules, ...(head === 'fresh' ? [] : head)].filter(name => !known.includes(name))
@@ -159,7 +159,7 @@ export class ClassificationHead implements TaskHead<ClassificationHead> {
     }
     // its own layers are trained whether they are named or not
     const others = given.filter(name => isOfBody(name, this.#components.checkpoint, task) || !this.hasModule(name))
-    const own = trainedModules(this.#components, { modules: others, biases, changes }, task)
+    const own = trainedModules(this.#components, { modules: others, paths, biases, changes }, task)
     const added = layers.filter(layer => isNew(layer) && !isKnown(layer)).map(({ name }) => moduleToName(name))
     const named = [...new Set([...given.filter(name => this.hasModule(name)), ...added])]
     return new ClassificationHead(this.#components, init, { modules: own, named })
