@@ -202,6 +202,38 @@ for (const [family, models] of Object.entries(stackModels)) {
         }
       })
 
+      test('decoding behind a prefix in the cache equals the prefix before the whole sequence', async context => {
+        const { checkpoint, feeds, ports } = await readStackCase(model, 'ports', 'decoder')
+        const { config, family } = checkpoint
+        const run = await runner(context, checkpoint)
+        const blocks = blocksOf(checkpoint, 'decoder')
+        const own = ports.filter(port => port.includes('.prefix.'))
+        const full = (await run(family.forwardSpan(config, { blocks, ports: own }), feeds)).hidden_out!
+        const crossed = await crossStates(checkpoint, run, feeds)
+        const [length, heads, width] = feeds[own[0]!]!.shape as [number, number, number]
+        for (const fused of [true, false]) {
+          const graph = family.decodeSpan(config, { blocks, ports: own, fused })
+          const caches = emptyCaches(checkpoint, 2, capacity)
+          for (const port of own) {
+            const [, block, , part] = port.split('.')
+            const [from, to] = [feeds[port]!.data as Float32Array, caches[`past.${block}.${part}`]!.data]
+            for (let row = 0; row < 2 * heads; row++) {
+              for (let place = 0; place < length; place++) {
+                const start = (place * heads + (row % heads)) * width
+                const piece = from.subarray(start, start + width)
+                ;(to as Float32Array).set(piece, (row * capacity + place) * width)
+              }
+            }
+          }
+          for (let end = 1; end <= 7; end++) {
+            const step = decodeStep(sliceTokens(feeds.hidden!, end - 1, end), [length + end, length + end])
+            const { hidden_out } = await run(graph, { ...crossed, ...caches, ...step }, inPlace(caches))
+            const error = relativeError(hidden_out!, sliceTokens(full, end - 1, end))
+            assert.ok(error < tolerance, `${fused ? 'fused' : 'plain'} token ${end}: relative error ${error}`)
+          }
+        }
+      })
+
       test('rows that share an input decode as if each had its own', async context => {
         const { checkpoint, feeds } = await readStackCase(model, 'right', 'decoder')
         const { config, family } = checkpoint
