@@ -184,11 +184,40 @@ def combined():
     save_file(tensors, FOLDER / "combined.safetensors")
 
 
+def other_stacks():
+    """other-<name>/ and other.safetensors: adapters of an encoder-decoder model and of an encoder, and what these give with them."""
+    from peft import TaskType
+    from transformers import AutoModel, AutoModelForSeq2SeqLM
+    torch.manual_seed(9)
+    tensors = {"ids": torch.randint(3, 40, (2, 6)), "labels": torch.randint(3, 40, (2, 4))}
+    for name, base, auto, task, modules in (("t5", "t5", AutoModelForSeq2SeqLM, "SEQ_2_SEQ_LM", ["q", "v", "wo"]),
+                                            ("bert", "bert", AutoModel, "FEATURE_EXTRACTION", ["query", "value", "output.dense"])):
+        for way, options in (("dora", dict(use_dora=True)), ("pissa", dict(init_lora_weights="pissa")), ("bias", dict(lora_bias=True))):
+            model = auto.from_pretrained(REFERENCE / "families" / base, dtype=torch.float32, attn_implementation="eager")
+            model = get_peft_model(model, LoraConfig(task_type=TaskType(task), r=4, lora_alpha=6, target_modules=modules, **options))
+            for key, parameter in model.named_parameters():
+                if "lora_" in key:
+                    parameter.data += 0.1 * torch.randn_like(parameter)
+            inputs = dict(input_ids=tensors["ids"], **({"labels": tensors["labels"]} if name == "t5" else {}))
+            with torch.no_grad():
+                out = model.eval()(**inputs)
+            tensors[f"{name}-{way}"] = (out.logits if name == "t5" else out.last_hidden_state).contiguous()
+            folder = FOLDER / f"other-{name}-{way}"
+            model.save_pretrained(folder)
+            (folder / "README.md").unlink()
+            file = folder / "adapter_config.json"
+            fields = json.loads(file.read_text())
+            fields["base_model_name_or_path"] = f"test/reference/families/{base}"
+            file.write_text(json.dumps(fields, indent=2, sort_keys=True))
+    save_file(tensors, FOLDER / "other.safetensors")
+
+
 def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     modules()
     combined()
+    other_stacks()
     for name, config in RUNS.items():
         run(name, config)
 
