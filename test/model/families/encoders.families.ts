@@ -12,6 +12,7 @@ import { dequantize, quantize } from '../../../model/quantize/quantize.ts'
 import { blockWeights } from '../../../model/weights/block-weights.ts'
 import { createSession } from '../../../runtime/session.ts'
 import { relative, startSwarm } from '../../../testing/swarm.ts'
+import { assertSlopes, factorPorts, vectorPorts } from '../layers/port-values.ts'
 import { withoutPadding } from '../reference-cases.ts'
 import { runBackward, type Tensors } from '../spans.ts'
 import { relativeError, temporaryFolder } from '../support.ts'
@@ -131,3 +132,24 @@ for (const model of Object.values(encoderModels).flat()) {
     })
   })
 }
+
+// the odd ones of a family have kinks (relu), where differences say nothing
+describe('gradients of every kind of port are those of finite differences', () => {
+  for (const [model] of Object.values(encoderModels)) {
+    for (const [kinds, made, step] of [
+      ['vectors', vectorPorts, 2e-3],
+      ['factors', factorPorts, 2e-2]
+    ] as const) {
+      test(`'${model}', with ${kinds}`, async context => {
+        const { checkpoint, feeds, ports: given } = await readFamilyCase(model, 'ports')
+        const { config } = checkpoint
+        const values = made(checkpoint, config.numBlocks - 1)
+        const all = { ...feeds, ...values }
+        const ports = [...given, ...Object.keys(values)]
+        const last = ports.filter(port => port.startsWith(`blocks.${config.numBlocks - 1}.`))
+        const slopes = { blocks: blocksOf(checkpoint), ports, wanted: ['hidden', ...last], feeds: all, step }
+        await assertSlopes(context, checkpoint, slopes)
+      })
+    }
+  }
+})
