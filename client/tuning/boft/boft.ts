@@ -121,7 +121,10 @@ export async function createBoft(
   const names = targetNames(settings, target)
   const encoder = new Rotations(rotations, { terms: null })
   const notBegun = (): never => {
-    throw new SwarmError('INTERNAL', 'BOFT works only in passes that it starts')
+    throw new SwarmError(
+      'UNSUPPORTED',
+      'BOFT: its rotations are no sum with weights: merging it is not implemented (use it as an adapter)'
+    )
   }
   return {
     config: settings,

@@ -76,7 +76,10 @@ export async function createOft(
   const { useCayleyNeumann, numCayleyNeumannTerms } = settings
   const encoder = new Rotations(rotations, { terms: useCayleyNeumann ? numCayleyNeumannTerms : null })
   const notBegun = (): never => {
-    throw new SwarmError('INTERNAL', 'OFT works only in passes that it starts')
+    throw new SwarmError(
+      'UNSUPPORTED',
+      'OFT: its rotations are no sum with weights: merging it is not implemented (use it as an adapter)'
+    )
   }
   return {
     config: settings,
