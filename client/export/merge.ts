@@ -4,8 +4,8 @@ import type { Float32Tensor } from '../../common/tensor.ts'
 import type { ModelConfig } from '../../model/config/config.ts'
 import type { Family, PortKind } from '../../model/family.ts'
 import { parsePort } from '../../model/layers/ports.ts'
-import { addProduct, gains, scaleAxis, transpose, type WeightParts } from '../local/changed-weight.ts'
-import { clientParts, type PortTensors, type TuningMethod } from '../tuning/index.ts'
+import { addProduct, applyParts, gains, scaleAxis, transpose, type WeightParts } from '../local/changed-weight.ts'
+import { clientChanges, type PortTensors, type TuningMethod } from '../tuning/index.ts'
 
 /** Changes a tensor in place. */
 type Change = (weight: Float32Tensor) => void
@@ -99,16 +99,26 @@ function filledModules(
 
 /** What an adapter does to the tensors of a model. Throws UNSUPPORTED, with `what` the adapter is, where it does more than that. */
 export function planMerge(
-  method: Pick<TuningMethod, 'ports' | 'clientModules' | 'clientPorts' | 'virtualTokens' | 'prefixTokens'>,
+  method: Pick<
+    TuningMethod,
+    'ports' | 'clientModules' | 'clientPorts' | 'weightChanges' | 'virtualTokens' | 'prefixTokens'
+  >,
   model: { family: Family; config: ModelConfig },
   what: string
 ): MergePlan {
   refuseVirtualTokens(method, what)
   const plan = new Map<string, Change>()
-  const outside = (method.clientModules ?? []).map(({ name }): Filled => {
-    return { path: name, transposed: false, hasBias: false, ...clientParts(method, name) }
-  })
-  for (const module of [...filledModules(method.ports(), model, what), ...outside]) {
+  const { embedding, head } = model.family.clientTensorNames(model.config)
+  for (const [tensor, { where, parts }] of clientChanges({ parameters: [], accumulatePorts() {}, ...method })) {
+    if (where !== undefined && embedding === head && tensor === head) {
+      throw new SwarmError(
+        'UNSUPPORTED',
+        `${what}: it changes ${tensor} as ${where === 'before' ? 'the embedding' : 'the head'} only, which is both in this model: it cannot be merged (use it as an adapter)`
+      )
+    }
+    plan.set(tensor, weight => applyParts(weight, parts()))
+  }
+  for (const module of filledModules(method.ports(), model, what)) {
     const tensors = { weight: [...weightChanges(module)], bias: [...biasChanges(module)] }
     if (module.bias !== undefined && !module.hasBias) {
       throw new SwarmError(

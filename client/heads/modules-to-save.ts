@@ -21,7 +21,7 @@ export interface ModulesToSave {
   /** embedding and head stay one matrix where they are one, whichever of them is chosen; default: each is trained by itself */
   readonly tied?: boolean
   /** weights that the adapter changes and does not train whole, by the names of their tensors in the checkpoint; default none */
-  readonly changes?: ReadonlyMap<string, WeightSource>
+  readonly changes?: readonly (readonly [tensor: string, source: WeightSource])[]
   /** modules of the task's head: 'fresh' of a new adapter, else those that its file names; default none but those of the task */
   readonly head?: 'fresh' | readonly string[]
 }
@@ -163,8 +163,8 @@ export function modulesToSaveOf(
   })
   for (const [tensor, source] of chosen.changes ?? []) {
     const changed = new ChangedWeight(parameters.get(tensor)!, source)
-    before.set(tensor, changed)
-    after.set(tensor, changed)
+    if (source.where !== 'after') before.set(tensor, changed)
+    if (source.where !== 'before') after.set(tensor, changed)
   }
   return { parameters: copies, before, after }
 }

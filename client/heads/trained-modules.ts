@@ -24,7 +24,7 @@ export function trainedModules(
   task: TaskType
 ): TrainedModules | null {
   const { parameters, before, after } = modulesToSaveOf(checkpoint, programs.parameters, chosen, task)
-  if (parameters.length === 0 && (chosen.changes?.size ?? 0) === 0) return null
+  if (parameters.length === 0 && (chosen.changes ?? []).length === 0) return null
   const { threads } = programs
   const entering = new LocalPrograms(before, { threads })
   const leaving = new LocalPrograms(after, { threads })

@@ -12,6 +12,10 @@ export interface WeightParts {
   readonly b?: Float32Tensor
   /** [out], norms of the rows of W + b a; these norms have no gradient, as in DoRA */
   readonly magnitude?: Float32Tensor
+  /** 1: `magnitude` is [in] and of the columns, as of an embedding; default 0 */
+  readonly magnitudeAxis?: 0 | 1
+  /** whole rows that take the place of the weight's */
+  readonly rows?: { readonly ids: readonly number[]; readonly values: Float32Tensor }
   /** [in] */
   readonly input?: Float32Tensor
   /** [out] */
@@ -20,6 +24,8 @@ export interface WeightParts {
 
 /** Where the change comes from, and where its gradients go. */
 export interface WeightSource {
+  /** of a matrix that is embedding and head: which of them changes; default both */
+  readonly where?: 'before' | 'after'
   parts(): WeightParts
   requiresGrad(): boolean
   accumulate(gradients: WeightParts): void
@@ -114,21 +120,31 @@ function pairGradients(gradient: Float32Tensor, a: Float32Tensor, b: Float32Tens
 
 /** The gradients of the parts of a change from that of the changed weight; all matrices [out, in]. */
 function partGradients(own: Float32Tensor, gradient: Float32Tensor, parts: WeightParts): WeightParts {
-  const { a, b, magnitude, input, output } = parts
+  const { a, b, magnitude, magnitudeAxis: axis = 0, rows, input, output } = parts
+  if (rows !== undefined) {
+    const width = gradient.shape[1]!
+    const values = tensor('float32', rows.values.shape)
+    for (const [at, id] of rows.ids.entries()) {
+      values.data.set(gradient.data.subarray(id * width, (id + 1) * width), at * width)
+    }
+    return { rows: { ids: rows.ids, values } }
+  }
   const isPair = a !== undefined && b !== undefined
   if (magnitude === undefined && input === undefined && output === undefined) {
     return isPair ? pairGradients(gradient, a, b) : {}
   }
   const inner = copyOf(own)
   if (isPair) addProduct(inner, b, a)
+  const scaledAlong = (matrix: Float32Tensor, factors: Float32Tensor | undefined) =>
+    axis === 0 ? scaledBy(matrix, factors) : scaledBy(matrix, undefined, factors)
   // of the matrix that the scales act on
   const outer = scaledBy(gradient, output, input)
-  const gain = magnitude && gains(inner, magnitude, 0)
-  const pair = isPair ? pairGradients(scaledBy(outer, gain), a, b) : {}
-  const turned = scaledBy(inner, gain)
+  const gain = magnitude && gains(inner, magnitude, axis)
+  const pair = isPair ? pairGradients(scaledAlong(outer, gain), a, b) : {}
+  const turned = scaledAlong(inner, gain)
   return {
     ...pair,
-    magnitude: magnitude && sumProducts(outer, scaledBy(inner, gains(inner, ones(magnitude), 0)), 0),
+    magnitude: magnitude && sumProducts(outer, scaledAlong(inner, gains(inner, ones(magnitude), axis)), axis),
     input: input && sumProducts(gradient, scaledBy(turned, output), 1),
     output: output && sumProducts(gradient, scaledBy(turned, undefined, input), 0)
   }
@@ -140,11 +156,24 @@ const ones = ({ shape, data }: Float32Tensor): Float32Tensor =>
 const partNames = ['a', 'b', 'magnitude', 'input', 'output'] as const
 
 function isSame(left: WeightParts, right: WeightParts): boolean {
-  return partNames.every(name => {
-    const [one, other] = [left[name]?.data, right[name]?.data]
+  const pairs = partNames.map(name => [left[name]?.data, right[name]?.data] as const)
+  return [...pairs, [left.rows?.values.data, right.rows?.values.data] as const].every(([one, other]) => {
     if (one === undefined || other === undefined) return one === other
     return one.length === other.length && one.every((value, index) => value === other[index])
   })
+}
+
+/** Changes a weight [out, in] in place. */
+export function applyParts(weight: Float32Tensor, parts: WeightParts): void {
+  const { a, b, magnitude, magnitudeAxis = 0, rows, input, output } = parts
+  if (a !== undefined && b !== undefined) addProduct(weight, b, a)
+  if (magnitude !== undefined) scaleAxis(weight, gains(weight, magnitude, magnitudeAxis), magnitudeAxis)
+  if (output !== undefined) scaleAxis(weight, output, 0)
+  if (input !== undefined) scaleAxis(weight, input, 1)
+  const width = weight.shape[1]!
+  for (const [at, id] of (rows?.ids ?? []).entries()) {
+    weight.data.set(rows!.values.data.subarray(at * width, (at + 1) * width), id * width)
+  }
 }
 
 /** Stands in the place of the model's own weight [out, in]. No optimizer sees it: it has no gradient of its own. */
@@ -173,21 +202,15 @@ export class ChangedWeight implements Parameter {
   /** computed again where the adapter has changed since the last time */
   get data(): DataOf<'float32'> {
     const parts = this.#source.parts()
-    const { a, b, magnitude, input, output } = parts
     if (this.#parts !== null && isSame(this.#parts, parts)) return this.#changed
     const weight = tensor('float32', this.shape, this.#changed)
     weight.data.set(this.#own.data)
-    if (a !== undefined && b !== undefined) addProduct(weight, b, a)
-    if (magnitude !== undefined) scaleAxis(weight, gains(weight, magnitude, 0), 0)
-    if (output !== undefined) scaleAxis(weight, output, 0)
-    if (input !== undefined) scaleAxis(weight, input, 1)
+    applyParts(weight, parts)
     const copy = (part?: Float32Tensor) => part && copyOf(part)
+    const copies = partNames.map(name => [name, copy(parts[name])] as const)
     this.#parts = {
-      a: copy(a),
-      b: copy(b),
-      magnitude: copy(magnitude),
-      input: copy(input),
-      output: copy(output)
+      ...(Object.fromEntries(copies) as WeightParts),
+      rows: parts.rows && { ids: parts.rows.ids, values: copyOf(parts.rows.values) }
     }
     return this.#changed
   }

@@ -8,6 +8,7 @@ import type { Graph } from '../../graph/graph.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { Stack } from '../../model/config/config.ts'
 import type { PositionRule } from '../../model/family.ts'
+import { ChangedWeight } from './changed-weight.ts'
 import { checkVocabulary } from './inputs.ts'
 import type { Parameter } from './parameter.ts'
 import type { LocalPrograms } from './programs.ts'
@@ -100,8 +101,9 @@ export class Embeddings {
     const scale = this.#scale
     const [batch, sequence] = ids.shape as [number, number]
     const before = gradient.shape[1]! - sequence
-    this.weight.grad ??= new Float32Array(this.weight.data.length)
-    const sum = this.weight.grad
+    const changed = this.weight instanceof ChangedWeight ? this.weight : null
+    if (changed === null) this.weight.grad ??= new Float32Array(this.weight.data.length)
+    const sum = changed === null ? this.weight.grad! : new Float32Array(this.weight.data.length)
     for (let row = 0; row < batch; row++) {
       for (let position = 0; position < sequence; position++) {
         const to = Number(ids.data[row * sequence + position]) * width
@@ -109,6 +111,7 @@ export class Embeddings {
         for (let index = 0; index < width; index++) sum[to + index]! += scale * gradient.data[from + index]!
       }
     }
+    changed?.passOn(sum)
   }
 
   #embed(ids: Tensor<'int64'>, prompt: Float32Tensor | null): Float32Tensor {

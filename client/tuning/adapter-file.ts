@@ -233,7 +233,7 @@ export async function loadAdapter(
     )
   ]
   const read = await readAdapterTensors(directory, signal)
-  const tensors = method.fromSaved?.(read.tensors, read.path) ?? read.tensors
+  const tensors = (await method.fromSaved?.(read.tensors, read.path)) ?? read.tensors
   fill(named, { ...read, tensors })
   for (const [, parameter] of named) parameter.requiresGrad = isTrainable && !frozen.includes(parameter)
   return method

@@ -19,7 +19,7 @@ export function targetPort({ block, module }: { block: number | null; module: Li
     : portName.scale(block, module.name, part)
 }
 
-type Changing = Pick<TuningMethod, 'clientModules' | 'clientPorts' | 'parameters' | 'accumulatePorts'>
+type Changing = Pick<TuningMethod, 'weightChanges' | 'clientModules' | 'clientPorts' | 'parameters' | 'accumulatePorts'>
 
 /** What a method does to the weight of a module outside the blocks. */
 export function clientParts({ clientPorts }: Pick<Changing, 'clientPorts'>, module: string): WeightParts {
@@ -28,25 +28,25 @@ export function clientParts({ clientPorts }: Pick<Changing, 'clientPorts'>, modu
   return { a: of('A'), b: of('B'), magnitude: of('magnitude'), input: of('input'), output: of('output') }
 }
 
-/** Changes of weights outside the blocks, by the names of their tensors in the checkpoint. */
-export function clientChanges(method: Changing): ReadonlyMap<string, WeightSource> {
-  const { clientModules = [], parameters } = method
-  return new Map(
-    clientModules.map(({ name }) => [
-      `${name}.weight`,
-      {
-        parts: () => clientParts(method, name),
-        requiresGrad: () => parameters.some(({ requiresGrad }) => requiresGrad),
-        accumulate({ a, b, magnitude, input, output }) {
-          const named: Record<string, Float32Tensor | undefined> = { A: a, B: b, magnitude, input, output }
-          const gradients = Object.entries(named).flatMap(([part, gradient]) =>
-            gradient === undefined ? [] : [[clientPort(name, part as Part), gradient] as const]
-          )
-          method.accumulatePorts(Object.fromEntries(gradients) satisfies PortTensors)
-        }
-      } satisfies WeightSource
-    ])
-  )
+/** Changes of weights outside the blocks, with the names of their tensors in the checkpoint. */
+export function clientChanges(method: Changing): readonly (readonly [tensor: string, source: WeightSource])[] {
+  const { clientModules = [], parameters, weightChanges = [] } = method
+  const ofModules = clientModules.map(({ name, tensor = `${name}.weight`, where, isEmbedding }) => {
+    const source: WeightSource = {
+      where,
+      parts: () => ({ ...clientParts(method, name), magnitudeAxis: isEmbedding ? 1 : 0 }),
+      requiresGrad: () => parameters.some(({ requiresGrad }) => requiresGrad),
+      accumulate({ a, b, magnitude, input, output }) {
+        const named: Record<string, Float32Tensor | undefined> = { A: a, B: b, magnitude, input, output }
+        const gradients = Object.entries(named).flatMap(([part, gradient]) =>
+          gradient === undefined ? [] : [[clientPort(name, part as Part), gradient] as const]
+        )
+        method.accumulatePorts(Object.fromEntries(gradients) satisfies PortTensors)
+      }
+    }
+    return [tensor, source] as const
+  })
+  return [...ofModules, ...weightChanges]
 }
 
 /** Throws UNSUPPORTED: what an adapter adds to a weight has no input of its own that could be dropped. */

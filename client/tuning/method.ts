@@ -5,11 +5,30 @@ import type { BlockRange } from '../../common/range.ts'
 import type { Float32Tensor, Tensor } from '../../common/tensor.ts'
 import type { BlockBias, BlockParameter, LinearModule } from '../../model/family.ts'
 import type { Tokenizer } from '../../model/text/tokenizer.ts'
+import type { WeightSource } from '../local/changed-weight.ts'
 import type { Parameter } from '../local/parameter.ts'
 import type { FieldTable } from './fields.ts'
 
 /** Named tensors of ports, as `NamedTensors` of the wire. */
 export type PortTensors = Readonly<Record<string, Float32Tensor>>
+
+/** A module outside the blocks that a method changes. */
+export interface OutsideModule extends LinearModule {
+  /** its weight in the checkpoint, if that is not its name's */
+  readonly tensor?: string
+  /** of a matrix that is embedding and head: which of them it is */
+  readonly where?: 'before' | 'after'
+  /** it looks up rows: its weight is [inFeatures, outFeatures] */
+  readonly isEmbedding?: boolean
+}
+
+/** A module outside the blocks that only its name chooses: the embedding, or the head. */
+export interface NamedModule extends OutsideModule {
+  readonly path: string
+  readonly tensor: string
+  /** whether its weight is that of the other one too */
+  readonly tied: boolean
+}
 
 /** A linear module outside the blocks, by its path in the checkpoint. */
 export interface ClientModule extends LinearModule {
@@ -25,6 +44,8 @@ export interface TuningTarget {
   modulesOf(block: number): readonly LinearModule[]
   /** linear modules outside the blocks, which the client computes; default none */
   readonly clientModules?: readonly ClientModule[]
+  /** embedding and head, which LoRA changes where they are named; default none */
+  readonly namedModules?: readonly NamedModule[]
   /** parameters of a block that LoRA can change beside them; default none */
   readonly blockParameters?: readonly BlockParameter[]
   /** LoRA's default modules, by the end of their names; default q_proj and v_proj */
@@ -123,7 +144,9 @@ export interface TuningMethod<Config = unknown> extends TuningPass {
   /** every bias outside the blocks is trained with it; default false */
   readonly clientBiases?: boolean
   /** modules outside the blocks that it changes; default none */
-  readonly clientModules?: readonly LinearModule[]
+  readonly clientModules?: readonly OutsideModule[]
+  /** other changes of weights outside the blocks, with the names of their tensors in the checkpoint; default none */
+  readonly weightChanges?: readonly (readonly [tensor: string, source: WeightSource])[]
   /** Tensors for these modules by `clientPort`. Their gradients too are what `accumulatePorts` takes. */
   clientPorts?(): PortTensors
   /** tokens put before every row's input */
@@ -146,7 +169,10 @@ export interface TuningMethod<Config = unknown> extends TuningPass {
    * The parameters' tensors from those of a file; default: they are the same. Throws UNSUPPORTED where the file holds what the
    * blocks cannot take. `path` is for messages.
    */
-  fromSaved?(tensors: Readonly<Record<string, Tensor>>, path: string): Readonly<Record<string, Tensor>>
+  fromSaved?(
+    tensors: Readonly<Record<string, Tensor>>,
+    path: string
+  ): Readonly<Record<string, Tensor>> | Promise<Readonly<Record<string, Tensor>>>
   /** Releases its memory beside its parameters; no pass can start afterwards. */
   close?(): Promise<void>
   /** The method's own fields of PEFT's adapter_config.json. */

@@ -3,7 +3,7 @@ import { SwarmError } from '../../common/errors.ts'
 import { type Checkpoint, readTensor } from '../../model/checkpoint/checkpoint.ts'
 import { type ModelConfig, stackNamed } from '../../model/config/config.ts'
 import { isJsonObject } from '../../model/json.ts'
-import type { TuningTarget } from './method.ts'
+import type { NamedModule, TuningTarget } from './method.ts'
 import type { TaskType } from './task.ts'
 
 /** Falcon's new architecture repeats keys and values for every query head before transformers keeps them. */
@@ -19,6 +19,29 @@ function outsideModules({ family, config }: Checkpoint, task: TaskType): readonl
   return [...new Set(tensors.map(({ name }) => family.pathIn(config, task, name.slice(0, name.lastIndexOf('.')))))]
 }
 
+/** The embedding, and the head of a language model; of one stack: PEFT sees two embeddings in others. */
+function namedModules({ family, config, tensors }: Checkpoint, task: TaskType): readonly NamedModule[] {
+  if ((config.stacks ?? []).length > 1) return []
+  const { embedding, head } = family.clientTensorNames(config)
+  const [vocabulary, width] = tensors.get(embedding)!.shape as [number, number]
+  const pathOf = (tensor: string): string => tensor.slice(0, tensor.lastIndexOf('.'))
+  const tied = task === 'CAUSAL_LM' && embedding === head
+  const rows: NamedModule = {
+    name: pathOf(embedding),
+    path: family.pathIn(config, task, pathOf(embedding)),
+    tensor: embedding,
+    inFeatures: vocabulary,
+    outFeatures: width,
+    isEmbedding: true,
+    where: 'before',
+    tied
+  }
+  if (task !== 'CAUSAL_LM') return [rows]
+  const sizes = { inFeatures: width, outFeatures: vocabulary }
+  // transformers' name, whatever the checkpoint's is
+  return [rows, { name: 'lm_head', path: 'lm_head', tensor: head, ...sizes, where: 'after', tied }]
+}
+
 /** A target for adapters that are loaded: where first values would need embeddings there are none. */
 export function checkpointTarget(checkpoint: Checkpoint, task: TaskType = 'CAUSAL_LM'): TuningTarget {
   const { family, config } = checkpoint
@@ -30,6 +53,7 @@ export function checkpointTarget(checkpoint: Checkpoint, task: TaskType = 'CAUSA
     clientModules: family
       .clientLinearModules(config)
       .map(module => ({ ...module, path: family.pathIn(config, task, module.name) })),
+    namedModules: namedModules(checkpoint, task),
     blockParameters: family.blockParameters(config),
     defaultTargets: family.defaultTargets,
     modelType: config.modelType,

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { withinTimeLimit } from '#limits'
 import { SwarmError } from '../../common/errors.ts'
 import type { LinearModule } from '../../model/family.ts'
-import type { TuningTarget } from './method.ts'
+import type { NamedModule, OutsideModule, TuningTarget } from './method.ts'
 import { translatePattern } from './python-pattern.ts'
 
 const names = z.array(z.string()).min(1).readonly()
@@ -52,7 +52,7 @@ const allLinear = 'all-linear'
 export interface TargetModule {
   /** null: outside the blocks */
   readonly block: number | null
-  readonly module: LinearModule
+  readonly module: LinearModule & Partial<NamedModule>
   /** `model.layers.3.self_attn.q_proj` */
   readonly path: string
   /** what makes its first values independent of which other modules have an adapter */
@@ -189,23 +189,34 @@ export function resolveTargets(
   settings: TargetSettings,
   target: Model,
   strict: boolean,
-  timeoutMs?: number
+  timeoutMs?: number,
+  named: readonly NamedModule[] = []
 ): readonly TargetModule[] {
   const { targetModules, excludeModules, layersPattern } = settings
   const given = [targetModules, excludeModules].filter(value => typeof value === 'string')
   const lists = layersPattern === undefined ? [] : [layersPattern].flat()
   const fields = Object.entries({ targetModules, excludeModules, layersPattern })
-  const named = fields.flatMap(([name, value]) => (value === undefined ? [] : name)).join(' and ')
-  return withPatterns(named, [...given, ...lists], () => findTargets(settings, target, strict), timeoutMs)
+  const fieldNames = fields.flatMap(([name, value]) => (value === undefined ? [] : name)).join(' and ')
+  return withPatterns(fieldNames, [...given, ...lists], () => findTargets(settings, target, strict, named), timeoutMs)
 }
 
-function findTargets(settings: TargetSettings, target: Model, strict: boolean): readonly TargetModule[] {
+function findTargets(
+  settings: TargetSettings,
+  target: Model,
+  strict: boolean,
+  named: readonly NamedModule[]
+): readonly TargetModule[] {
   const matchers = matchersOf(settings.targetModules, 'targetModules')
   const excluded = matchersOf(settings.excludeModules ?? [], 'excludeModules')
   const isInBlock = blockMatcher(settings, target.numBlocks)
   const chosen: TargetModule[] = []
   const used = new Set<string>()
-  for (const candidate of candidates(target)) {
+  const { targetModules } = settings
+  const isAll = typeof targetModules === 'string' && targetModules.toLowerCase() === allLinear
+  const others = (isAll ? [] : named).map((module, index): TargetModule => {
+    return { block: null, module, path: module.path, stream: [target.numBlocks + 1, index] }
+  })
+  for (const candidate of [...others, ...candidates(target)]) {
     const { path } = candidate
     const matching = matchers.filter(([, matches]) => matches(path))
     for (const [name] of matching) used.add(name)
@@ -271,6 +282,6 @@ export function patternValue<T>(patterns: Readonly<Record<string, T>>, path: str
 }
 
 /** The modules outside the blocks, which the client computes. */
-export function clientModulesOf(targets: readonly TargetModule[]): readonly LinearModule[] {
+export function clientModulesOf(targets: readonly TargetModule[]): readonly OutsideModule[] {
   return targets.flatMap(({ block, module }) => (block === null ? [module] : []))
 }

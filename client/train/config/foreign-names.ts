@@ -422,7 +422,7 @@ const adapterFields: Readonly<Record<string, NameReader>> = {
   token_dim: noEffect('it is read from the model'),
   tokenizer_kwargs: refused('the tokenizer is that of the model'),
   tokenizer_name_or_path: noEffect('the tokenizer is that of the model'),
-  trainable_token_indices: refused('single tokens cannot be trained; modules_to_save: [embed_tokens] trains all'),
+  trainable_token_indices: refused('trainable_token_indices is a field of LORA'),
   use_effective_conv2d: noEffect('models of language have no convolutions'),
   use_bdlora: refused('BD-LoRA is not implemented'),
   use_dora: refused('use_dora is a field of LORA', false),

@@ -70,6 +70,7 @@ const meanings: Readonly<Record<string, string>> = {
   target_r: 'mean rank of the modules at the end',
   tfinal: 'steps at the end without allocation of ranks',
   tinit: 'steps at the start without allocation of ranks',
+  trainable_token_indices: 'tokens whose rows of the embedding to train; default: none',
   total_step: 'steps of the whole training; default: those of the run',
   use_cayley_neumann: 'make rotations by a series; false: by an exact inverse',
   use_dora: 'bring the rows of changed weights to trained magnitudes; default: off',

@@ -102,6 +102,7 @@ export const adaLoraFields = {
   tfinal: 'read',
   tinit: 'read',
   total_step: 'read',
+  trainable_token_indices: { only: null },
   use_dora: { only: false },
   use_rslora: 'idle'
 } as const satisfies FieldTable

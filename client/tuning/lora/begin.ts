@@ -29,8 +29,9 @@ export async function weightOf(
   options: { signal?: AbortSignal }
 ): Promise<Float32Tensor> {
   if (target.readWeight === undefined) throw new SwarmError('INTERNAL', 'weights: the checkpoint cannot be read')
-  const weight = await target.readWeight(block, module.name, options)
-  return module.transposed ? transpose(weight) : weight
+  const name = module.tensor?.replace(/\.weight$/, '') ?? module.name
+  const weight = await target.readWeight(block, name, options)
+  return module.transposed || module.isEmbedding ? transpose(weight) : weight
 }
 
 /** U sqrt(S) and sqrt(S) V, with the singular values divided by the scaling. */

@@ -269,6 +269,9 @@ export async function combineLora(
     targetModules: targetsOf(all)
   }
   const combined = await createLora(settings, target, { seed: 0, initialize: false })
+  if (combined.parameters.some(({ name }) => !/\.lora_[AB]\.weight$/.test(name))) {
+    throw new SwarmError('UNSUPPORTED', 'addWeightedAdapter: pairs of embeddings and rows of tokens cannot be combined')
+  }
   const end = '.lora_A.weight'
   for (const a of combined.parameters.filter(({ name }) => name.endsWith(end))) {
     const path = a.name.slice(0, -end.length)

@@ -38,6 +38,10 @@ export const loraSchema = z.strictObject({
   targetModules: z.union([z.string(), z.array(z.string()).readonly()]).optional(),
   /** router and experts, which are parameters and no modules: `gate.weight`, `experts.gate_up_proj`, `experts.down_proj` */
   targetParameters: z.array(z.string()).min(1).readonly().optional(),
+  /** tokens whose rows of the embedding are trained, or lists of them by module: `embed_tokens`, `lm_head`; a tied head has them too */
+  trainableTokenIndices: z
+    .union([z.array(z.int().min(0)).min(1).readonly(), z.record(z.string(), z.array(z.int().min(0)).min(1).readonly())])
+    .optional(),
   /** rank of modules that have another */
   rankPattern: byModule(z.int().min(1)).optional(),
   /** `loraAlpha` of modules that have another */
@@ -178,7 +182,6 @@ const unused = {
   monteclora_config: null,
   qalora_group_size: 16,
   target_parameters: null,
-  trainable_token_indices: null,
   use_bdlora: null,
   use_qalora: false,
   velora_config: null
@@ -218,7 +221,7 @@ export const loraFields = {
   runtime_config: 'idle',
   target_modules: 'read',
   target_parameters: 'read',
-  trainable_token_indices: { only: null, why: "modules_to_save ['embed_tokens'] trains the whole matrix" },
+  trainable_token_indices: 'read',
   use_bdlora: { only: null },
   use_dora: 'read',
   use_qalora: { only: false, why: 'pooling of inputs in groups is no port of servers' },
@@ -259,6 +262,7 @@ export function writeLoraConfig(
     rank_pattern: settings.rankPattern ?? {},
     target_modules: targetModules,
     target_parameters: settings.targetParameters ?? null,
+    trainable_token_indices: settings.trainableTokenIndices ?? null,
     use_dora: settings.useDora ?? false,
     use_rslora: settings.useRslora
   }
@@ -295,6 +299,7 @@ export function readLoraConfig(fields: Readonly<Record<string, unknown>>, file: 
     layersPattern: present(fields.layers_pattern),
     targetParameters: present(fields.target_parameters),
     modulesToSave: present(fields.modules_to_save),
+    trainableTokenIndices: present(fields.trainable_token_indices),
     rankPattern: present(fields.rank_pattern),
     alphaPattern: present(fields.alpha_pattern),
     bias: fields.bias ?? undefined,

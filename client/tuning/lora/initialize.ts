@@ -53,6 +53,12 @@ function orthogonalHalf(
   return values
 }
 
+/** Normal numbers, as B of an embedding begins. */
+export function normalNumbers(size: number, seed: number, ...stream: number[]): DataOf<'float32'> {
+  const random = createRandom(seed, ...stream, 1)
+  return Float32Array.from({ length: size }, () => random.normal())
+}
+
 /** A `[r, inFeatures]`. `stream` makes a module's values independent of which other modules have an adapter. */
 export function initializeA(
   settings: Settings,

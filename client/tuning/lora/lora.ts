@@ -1,7 +1,8 @@
 // LoRA (Hu et al. 2021): a linear module's output gets `scaling * B A x` added. Knows no server and no optimizer.
 import { SwarmError } from '../../../common/errors.ts'
-import { type DataOf, type Float32Tensor, tensor } from '../../../common/tensor.ts'
+import { type DataOf, type Float32Tensor, type Tensor, tensor } from '../../../common/tensor.ts'
 import { portName } from '../../../model/layers/ports.ts'
+import { transpose } from '../../local/changed-weight.ts'
 import { addGradient, type Parameter, parameter } from '../../local/parameter.ts'
 import { checkClientDropout, clientDropoutCheck, targetPort } from '../client-ports.ts'
 import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'
@@ -9,9 +10,10 @@ import { clientModulesOf, resolveTargets, type TargetModule, targetNames } from 
 import { begin, rowNorms, weightOf } from './begin.ts'
 import { trainedBiases } from './biases.ts'
 import { asPlainLora, beginsFromWeight, type LoraSettings, ranksOf, takesOut, writeLoraConfig } from './config.ts'
-import { initializeA, initializeB } from './initialize.ts'
+import { initializeA, initializeB, normalNumbers } from './initialize.ts'
 import { withParameters } from './parameter-targets.ts'
-import { parameterAdapters } from './parameters.ts'
+import { floats, parameterAdapters } from './parameters.ts'
+import { trainedTokens } from './tokens.ts'
 
 /** The tensors of one module. */
 interface Adapter {
@@ -78,12 +80,23 @@ async function createAdapter(
   const { r, scaling } = ranksOf(settings, path)
   if (initialize) checkModule(target, r, settings)
   // a loaded adapter needs the weight only where its first values were taken out of it
-  const fromWeight = initialize ? beginsFromWeight(initLoraWeights) : takesOut(initLoraWeights)
+  // of an embedding PEFT takes nothing out
+  const init = module.isEmbedding && initLoraWeights !== 'mica' ? initLoraWeights !== false : initLoraWeights
+  const fromWeight = initialize ? beginsFromWeight(init) : takesOut(init)
   const weight = fromWeight || (initialize && useDora) ? await weightOf(target, model, { signal }) : null
   const beginning = fromWeight ? begin(weight!, { target, r, scaling, settings }) : null
   const values = { r, initLoraWeights }
-  const a = initialize ? (beginning?.a.slice() ?? initializeA(values, inFeatures, seed, ...stream)) : undefined
-  const b = initialize ? (beginning?.b.slice() ?? initializeB(values, outFeatures, seed, ...stream)) : undefined
+  const newA = (): DataOf<'float32'> => {
+    if (!module.isEmbedding) return initializeA(values, inFeatures, seed, ...stream)
+    // as PEFT begins: A at zero, B normal
+    return init === false ? normalNumbers(r * inFeatures, seed, ...stream, 0) : new Float32Array(r * inFeatures)
+  }
+  const newB = (): DataOf<'float32'> =>
+    module.isEmbedding
+      ? normalNumbers(outFeatures * r, seed, ...stream)
+      : initializeB(values, outFeatures, seed, ...stream)
+  const a = initialize ? (beginning?.a.slice() ?? newA()) : undefined
+  const b = initialize ? (beginning?.b.slice() ?? newB()) : undefined
   const first = beginning?.takesOut ? { a: beginning.a, b: beginning.b } : null
   const norms = (): DataOf<'float32'> | undefined => {
     if (!initialize) return undefined
@@ -91,6 +104,17 @@ async function createAdapter(
     return rowNorms(beginning?.held ?? weight!, changes)
   }
   const name = `base_model.model.${path}`
+  if (module.isEmbedding) {
+    return {
+      target,
+      a: parameter(`${name}.lora_embedding_A`, [r, inFeatures], a),
+      b: parameter(`${name}.lora_embedding_B`, [outFeatures, r], b),
+      magnitude: useDora ? parameter(`${name}.lora_magnitude_vector`, [outFeatures], norms()) : null,
+      bias: null,
+      scaling,
+      first
+    }
+  }
   return {
     target,
     a: parameter(`${name}.lora_A.weight`, [r, inFeatures], a),
@@ -107,6 +131,13 @@ function* portsOf({ target, a, b, magnitude, bias, scaling, first }: Adapter): G
   const { block, module } = target
   const { inFeatures, outFeatures } = module
   const scaledB = scaled(b.data, scaling)
+  if (module.isEmbedding) {
+    // rows of its weight are inputs: the other way round than of linear modules
+    yield [targetPort(target, 'A'), transpose(tensor('float32', b.shape, scaledB))]
+    yield [targetPort(target, 'B'), transpose(tensor('float32', a.shape, a.data))]
+    if (magnitude !== null) yield [targetPort(target, 'magnitude'), tensor('float32', magnitude.shape, magnitude.data)]
+    return
+  }
   if (first !== null && block === null) {
     // the client knows no dropout here: the pair holds what the weight has lost as well
     yield [targetPort(target, 'A'), stacked(inFeatures, a.data, first.a)]
@@ -130,7 +161,12 @@ function accumulate(
   gradients: Readonly<Record<string, { data: unknown }>>
 ): void {
   const of = (name: string) => gradients[name]?.data as Float32Array | undefined
-  const [ofA, ofB] = [of(targetPort(target, 'A')), of(targetPort(target, 'B'))]
+  const [left, right] = [of(targetPort(target, 'A')), of(targetPort(target, 'B'))]
+  const { isEmbedding } = target.module
+  const turned = (values: Float32Array | undefined, [rows, columns]: readonly number[]) =>
+    values && transpose(tensor('float32', [columns!, rows!], values as DataOf<'float32'>)).data
+  const ofA = isEmbedding ? turned(right, a.shape) : left
+  const ofB = isEmbedding ? turned(left, b.shape) : right
   const isJoined = first !== null && target.block === null
   const rank = a.shape[0]!
   if (ofA && a.requiresGrad) addGradient(a, isJoined ? ofA.subarray(0, a.data.length) : ofA)
@@ -161,6 +197,32 @@ function joined(parts: Iterable<readonly [string, Float32Tensor]>): PortTensors 
   return ports
 }
 
+/**
+ * The tensors without the weights of embedding and head that PEFT saves beside an adapter of them. Throws BAD_CHECKPOINT where these are
+ * not the model's: then the adapter belongs to another.
+ */
+async function withoutBases(
+  tensors: Readonly<Record<string, Tensor>>,
+  { targets, target, path }: { targets: readonly TargetModule[]; target: TuningTarget; path: string }
+): Promise<Readonly<Record<string, Tensor>>> {
+  const rest = { ...tensors }
+  for (const each of targets) {
+    const name = `base_model.model.${each.path}.base_layer.weight`
+    const saved = rest[name]
+    if (each.module.tensor === undefined || saved === undefined) continue
+    delete rest[name]
+    const { shape, data } = await target.readWeight!(null, each.module.tensor.replace(/\.weight$/, ''))
+    const values = floats(saved)
+    if (saved.shape.join() !== shape.join() || values === null || values.some((value, at) => value !== data[at])) {
+      throw new SwarmError(
+        'BAD_CHECKPOINT',
+        `${path}: tensor '${name}': the model has other values (is it of another base model, or has its vocabulary grown?)`
+      )
+    }
+  }
+  return rest
+}
+
 /** Throws UNSUPPORTED for first values that need what servers do not give. */
 function checkInitialization({ initLoraWeights: init }: LoraSettings): void {
   if (init !== 'eva') return
@@ -184,7 +246,10 @@ export async function createLora(
   const { initLoraWeights } = settings
   const { initialize } = options
   if (initialize) checkInitialization(settings)
-  const targets = settings.targetModules.length === 0 ? [] : resolveTargets(settings, target, initialize)
+  const targets =
+    settings.targetModules.length === 0
+      ? []
+      : resolveTargets(settings, target, initialize, undefined, target.namedModules)
   const adapters: Adapter[] = []
   // one after the other: one weight is in memory at a time
   for (const each of targets) adapters.push(await createAdapter(each, settings, target, options))
@@ -195,8 +260,12 @@ export async function createLora(
   const fanInFanOut = targets.length > 0 && targets.every(({ module }) => module.transposed)
   const isChanged = adapters.some(({ first }) => first !== null)
 
+  const paths = new Set(targets.map(({ path }) => path))
+  const tokens = await trainedTokens(settings, target, paths, options)
   const clientModules = clientModulesOf(targets)
-  if (initialize) checkClientDropout(settings.loraDropout, clientModules)
+  // PEFT drops nothing before an embedding
+  const dropped = clientModules.filter(({ isEmbedding }) => !isEmbedding)
+  if (initialize) checkClientDropout(settings.loraDropout, dropped)
   const fill = (onClient: boolean) =>
     adapters.filter(({ target: { block } }) => (block === null) === onClient).flatMap(adapter => [...portsOf(adapter)])
 
@@ -205,7 +274,8 @@ export async function createLora(
     parameters: [
       ...adapters.flatMap(({ a, b, magnitude, bias }) => [a, b, magnitude ?? [], bias ?? []].flat()),
       ...wholes.parameters,
-      ...biases.parameters
+      ...biases.parameters,
+      ...tokens.parameters
     ],
     // B stays at the singular vectors that it began as, as in PEFT
     frozen: initLoraWeights === 'mica' ? adapters.map(({ b }) => b) : undefined,
@@ -214,9 +284,10 @@ export async function createLora(
     clientBiases: settings.bias === 'all',
     tiesWeights: settings.ensureWeightTying,
     virtualTokens: 0,
-    begin: clientDropoutCheck(settings.loraDropout, clientModules, () => method),
+    begin: clientDropoutCheck(settings.loraDropout, dropped, () => method),
     ports: () => joined([...Object.entries(biases.ports()), ...Object.entries(wholes.ports()), ...fill(false)]),
     clientModules,
+    weightChanges: tokens.changes,
     clientPorts: () => joined(fill(true)),
     promptEmbeddings: () => null,
     accumulatePorts(gradients) {
@@ -236,7 +307,7 @@ export async function createLora(
       }
       return tensors
     },
-    fromSaved: tensors => wholes.fromSaved(tensors),
+    fromSaved: async (tensors, path) => await withoutBases(wholes.fromSaved(tensors), { targets, target, path }),
     describe: ({ initialization = 'converted' }) =>
       writeLoraConfig(
         isChanged && initialization === 'converted' ? asPlainLora(settings) : settings,

@@ -133,7 +133,7 @@ function accumulate({ block, of, rank, scaling, a, b }: ParameterAdapter, gradie
 }
 
 /** The numbers of a tensor in a file; null if it has none. */
-function floats(tensor: Tensor): Float32Array | null {
+export function floats(tensor: Tensor): Float32Array | null {
   const { dtype } = tensor
   if (!isWeightDtype(dtype)) return null
   const values = new Float32Array(tensor.data.length)

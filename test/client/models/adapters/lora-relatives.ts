@@ -32,6 +32,14 @@ const runs: Readonly<Record<string, Omit<LoraConfig, 'peftType'>>> = {
   olora: { targetModules: llama, initLoraWeights: 'olora', loraAlpha: 3 },
   mica: { targetModules: llama, initLoraWeights: 'mica' },
   bias: { targetModules: llama, loraBias: true },
+  embedding: { targetModules: ['embed_tokens', 'q_proj'] },
+  'embedding-dora': { targetModules: ['embed_tokens', 'q_proj'], useDora: true },
+  'embedding-tied': { targetModules: ['embed_tokens', 'q_proj'] },
+  'embedding-gpt2': { targetModules: ['wte', 'c_attn'] },
+  head: { targetModules: ['lm_head', 'q_proj'] },
+  'head-dora': { targetModules: ['lm_head', 'q_proj'], useDora: true },
+  tokens: { targetModules: ['q_proj'], trainableTokenIndices: [3, 5, 9, 17] },
+  'tokens-tied': { targetModules: ['q_proj'], trainableTokenIndices: { embed_tokens: [3, 5, 9, 17] } },
   'bias-biased': { targetModules: ['q_proj', 'up_proj'], loraBias: true, bias: 'lora_only' }
 }
 
@@ -55,7 +63,15 @@ function greatestDifference(one: Float32Tensor, other: Float32Tensor, mask: Tens
 }
 
 /** Those of every default run; the others are in lora-relatives.families.ts. */
-export const usual: readonly string[] = ['dora-gpt2', 'pissa-dora', 'mica', 'bias-biased']
+export const usual: readonly string[] = [
+  'dora-gpt2',
+  'pissa-dora',
+  'mica',
+  'bias-biased',
+  'embedding-dora',
+  'head',
+  'tokens-tied'
+]
 
 export const others: readonly string[] = Object.keys(runs).filter(name => !usual.includes(name))
 
@@ -113,7 +129,7 @@ function suiteOf(names: readonly string[]): void {
       await followRun(
         trained,
         begun,
-        2e-2,
+        name === 'embedding-tied' ? 5e-3 : 2e-2,
         async (inputs, step) => {
           const { ids, mask, labels } = inputs as Record<string, Tensor<'int64'>>
           const input = { inputIds: ids!, attentionMask: mask!, labels: labels! }
@@ -162,6 +178,13 @@ function suiteOf(names: readonly string[]): void {
       const checkpoint = await openCheckpoint(path)
       const output = join(await temporaryFolder(context), 'merged')
       const merge = () => exportMerged(checkpoint, referencePath('lora-relatives', name), output)
+      if (name === 'embedding-tied' || name === 'embedding-gpt2') {
+        await assert.rejects(merge(), {
+          code: 'UNSUPPORTED',
+          message: /as the embedding only, which is both in this model/
+        })
+        return
+      }
       if (name === 'bias') {
         await assert.rejects(merge(), {
           code: 'UNSUPPORTED',
