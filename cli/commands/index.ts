@@ -12,6 +12,7 @@ import { generateCommand } from './generate.ts'
 import { idCommand } from './id.ts'
 import { initCommand } from './init.ts'
 import { plotCommand } from './plot.ts'
+import { predictCommand } from './predict.ts'
 import { serveCommand } from './serve.ts'
 import { statusCommand } from './status.ts'
 import { trainCommand } from './train.ts'
@@ -26,6 +27,7 @@ export const commands: readonly (() => Command)[] = [
   idCommand,
   generateCommand,
   chatCommand,
+  predictCommand,
   apiCommand,
   trainCommand,
   evalCommand,
