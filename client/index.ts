@@ -72,7 +72,12 @@ export type { ClassificationInput, ClassificationOutput } from './models/classif
 export { type LocalDraft, type LocalDraftOptions, openLocalDraft } from './models/draft-model.ts'
 export type { FeatureGradients, FeatureInput, FeatureOptions, FeatureOutput } from './models/feature-model.ts'
 export type { PoolingKind } from './models/feature-pass.ts'
-export { AutoDistributedModel, DistributedModel, PeftModelForFeatureExtraction } from './models/features.ts'
+export {
+  AutoDistributedModel,
+  AutoDistributedModelForFeatureExtraction,
+  DistributedModel,
+  PeftModelForFeatureExtraction
+} from './models/features.ts'
 export { type LanguageModel, openLanguageModel } from './models/language-model.ts'
 export type { ModelLoss } from './models/loss.ts'
 export { AutoDistributedModelForMaskedLM, DistributedModelForMaskedLM, PeftModelForMaskedLM } from './models/masked.ts'

@@ -1,6 +1,7 @@
 // No head but the final norm: hidden states as in a base model.
 import type { Float32Tensor } from '../../common/tensor.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import { stackNamed } from '../../model/config/config.ts'
 import type { Embeddings } from '../local/embeddings.ts'
 import type { Parameter } from '../local/parameter.ts'
 import type { LocalPrograms } from '../local/programs.ts'
@@ -26,7 +27,10 @@ export class FeatureHead implements TaskHead<FeatureHead> {
     this.#components = components
     this.#own = own
     const { family, config } = components.checkpoint
-    const build = () => family.features(config, { trainable: true })
+    // of an encoder and a decoder, the encoder's, as T5EncoderModel gives them
+    const hasTwo = stackNamed(config, 'encoder') !== undefined && stackNamed(config, 'decoder') !== undefined
+    const stack = hasTwo ? ('encoder' as const) : undefined
+    const build = () => family.features(config, { trainable: true, stack })
     const programs = own?.programs ?? components.programs
     this.#program = new HeadProgram({ programs }, { build, output: 'states' })
   }

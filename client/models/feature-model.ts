@@ -1,12 +1,17 @@
 // Hidden states of a model, plain or with an adapter: what Hugging Face's base models give, pooled if asked for.
 
+import { SwarmError } from '../../common/errors.ts'
 import { checkOptions, checkSignal } from '../../common/options.ts'
+import { rowView } from '../../common/rows.ts'
 import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import type { FeatureHead } from '../heads/features.ts'
 import { type Ids, idMatrix, maskMatrix, typeMatrix } from '../local/inputs.ts'
 import { BaseModel, type PassOptions, passKeys } from './base-model.ts'
+import { paddedRows } from './batches.ts'
 import { checkPooling, forwardFeatures, type PoolingKind } from './feature-pass.ts'
 import { ModelLoss } from './loss.ts'
+import { readSentenceFolder, type SentenceFolder } from './sentence-folder.ts'
+import { sentenceVector, similarityOf, unitVector } from './sentence-vectors.ts'
 
 /** A batch for a model without a head. */
 export interface FeatureInput {
@@ -53,6 +58,7 @@ function sum(a: Float32Tensor, b: Float32Tensor): Float32Tensor {
 
 export class FeatureModel extends BaseModel<FeatureHead> {
   readonly task = 'FEATURE_EXTRACTION'
+  #sentence: Promise<SentenceFolder> | null = null
 
   /**
    * Hidden states of token ids. A backward pass is possible where dropout acts (`train()`, or `training`), so that servers
@@ -93,6 +99,93 @@ export class FeatureModel extends BaseModel<FeatureHead> {
         if (hidden !== null) await body.backward(hidden, 1, { signal })
       })
     }
+  }
+
+  /** How texts become vectors: as the folder's modules.json says, else the mean over tokens. Throws UNSUPPORTED for unknown modules, by name. */
+  async sentenceFolder(): Promise<SentenceFolder> {
+    const reading = this.#sentence ?? readSentenceFolder(this.parts.checkpoint.path)
+    this.#sentence = reading
+    reading.catch(() => {
+      this.#sentence = null
+    })
+    return await reading
+  }
+
+  /** Token ids of a text as `encode` reads it: prompt, case and most tokens as the folder says. Throws INVALID_ARGUMENT for an unknown prompt. */
+  async sentenceIds(text: string, { promptName }: { promptName?: string } = {}): Promise<number[]> {
+    const { prompts, defaultPrompt, lowersCase, maxTokens } = await this.sentenceFolder()
+    const name = promptName ?? defaultPrompt
+    const prompt = name === null ? '' : prompts[name]
+    if (prompt === undefined) {
+      const known = Object.keys(prompts).join(', ') || 'none'
+      throw new SwarmError('INVALID_ARGUMENT', `promptName: '${name}': the model's prompts are ${known}`)
+    }
+    const whole = `${prompt}${text}`
+    const ids = this.tokenizer.encode(lowersCase ? whole.toLowerCase() : whole)
+    const room = this.config.maxPositions - (this.acting.tuning?.virtualTokens ?? 0)
+    const most = Math.min(maxTokens ?? room, room)
+    if (ids.length <= most) return ids
+    const bare = this.tokenizer.encode('a', { addSpecialTokens: false })
+    const around = this.tokenizer.encode('a')
+    const after = around.slice(around.lastIndexOf(bare.at(-1)!) + 1)
+    return [...ids.slice(0, most - after.length), ...after]
+  }
+
+  /** Vectors of token ids, [texts, width], through the folder's modules. Throws INVALID_ARGUMENT, and what the way through the servers throws. */
+  async encodeIds(
+    rows: readonly (readonly number[])[],
+    options: { batchSize?: number; normalize?: boolean; signal?: AbortSignal } = {}
+  ): Promise<Float32Tensor> {
+    checkOptions('encodeIds', options, { batchSize: true, normalize: true, signal: true })
+    const { batchSize = 32, normalize = false, signal } = options
+    const { steps } = await this.sentenceFolder()
+    const padding = this.config.padTokenId ?? this.config.eosTokenIds[0] ?? 0
+    const vectors: Float32Array[] = []
+    // rows of like lengths together, so that little is padded
+    const order = [...rows.keys()].sort((a, b) => rows[a]!.length - rows[b]!.length)
+    for (let at = 0; at < order.length; at += batchSize) {
+      const places = order.slice(at, at + batchSize)
+      const { length, ...input } = paddedRows(
+        places.map(place => ({ ids: rows[place]! })),
+        padding
+      )
+      const { lastHiddenState } = await this.forward(input, { training: false, signal })
+      const { shape, data } = lastHiddenState
+      const [, sequence, width] = shape as [number, number, number]
+      for (const [row, place] of places.entries()) {
+        const first = row * sequence + sequence - length
+        const states = rows[place]!.map((_, token) => rowView(data, width, first + token))
+        const vector = sentenceVector(states, steps)
+        vectors[place] = normalize ? unitVector(vector) : vector
+      }
+    }
+    return {
+      dtype: 'float32',
+      shape: [rows.length, vectors[0]!.length],
+      data: Float32Array.from(vectors.flatMap(each => [...each]))
+    }
+  }
+
+  /**
+   * Vectors of texts, [texts, width], as sentence-transformers' `encode`: what is too long is cut. Throws INVALID_ARGUMENT, and what the
+   * way through the servers throws.
+   */
+  async encode(
+    texts: string | readonly string[],
+    options: { batchSize?: number; normalize?: boolean; promptName?: string; signal?: AbortSignal } = {}
+  ): Promise<Float32Tensor> {
+    checkOptions('encode', options, { batchSize: true, normalize: true, promptName: true, signal: true })
+    const { promptName, ...others } = options
+    const list = typeof texts === 'string' ? [texts] : texts
+    if (list.length === 0) throw new SwarmError('INVALID_ARGUMENT', 'encode: expected at least one text, found none')
+    const rows: number[][] = []
+    for (const text of list) rows.push(await this.sentenceIds(text, { promptName }))
+    return await this.encodeIds(rows, others)
+  }
+
+  /** Cosine similarity of every vector of `a` [n, width] with every one of `b` [m, width]: [n, m]. */
+  similarity(a: Float32Tensor, b: Float32Tensor): Float32Tensor {
+    return similarityOf(a, b)
   }
 }
 

@@ -2,6 +2,7 @@
 import { SwarmError } from '../../common/errors.ts'
 import { lastTokens, pickPositions, rowView, scatterPositions } from '../../common/rows.ts'
 import { type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
+import { stackNamed } from '../../model/config/config.ts'
 import type { FeatureHead } from '../heads/features.ts'
 import type { HeadPass } from '../heads/program.ts'
 import type { TuningMethod } from '../tuning/index.ts'
@@ -94,7 +95,9 @@ export async function forwardFeatures(
   input: BackboneInput,
   { pooling, ...plan }: PassPlan & { readonly pooling?: PoolingKind }
 ): Promise<FeaturePass> {
-  const body = await forwardBody(parts, tuning, input, plan)
+  const { config } = parts.checkpoint
+  const hasTwo = stackNamed(config, 'encoder') !== undefined && stackNamed(config, 'decoder') !== undefined
+  const body = await forwardBody(parts, tuning, hasTwo ? { ...input, stack: 'encoder' } : input, plan)
   const head = await parts.head.run(body.hidden, { hidden: body.differentiable, parameters: plan.differentiate })
   const states = head.results.states as Float32Tensor
   return { body, head, states, pooling: pooling ? poolingOf(pooling, input.mask, input.ids.shape, body.before) : null }

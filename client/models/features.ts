@@ -48,3 +48,18 @@ export const AutoDistributedModel = {
     })
   }
 }
+
+/** Opens models that make vectors of texts: plain checkpoints, and folders of sentence-transformers. */
+export const AutoDistributedModelForFeatureExtraction = {
+  /** As `AutoDistributedModel`; modules of modules.json that are not known are refused by name. */
+  async fromPretrained(path: string, options: PretrainedOptions = {}): Promise<DistributedModel> {
+    const model = await AutoDistributedModel.fromPretrained(path, options)
+    try {
+      await model.sentenceFolder()
+      return model
+    } catch (error) {
+      await model.close()
+      throw error
+    }
+  }
+}

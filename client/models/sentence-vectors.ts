@@ -1,0 +1,65 @@
+// From the hidden states of texts to their vectors, as the modules of sentence-transformers compute them. Pure.
+import { type Float32Tensor, tensor } from '../../common/tensor.ts'
+import type { DenseLayer, SentenceStep } from './sentence-folder.ts'
+
+type PoolingModes = Extract<SentenceStep, { kind: 'pooling' }>['modes']
+
+/** States of one text's tokens as one vector: the modes one behind the other. */
+function pooled(rows: readonly Float32Array[], modes: PoolingModes): Float32Array {
+  const width = rows[0]!.length
+  const sumOf = (weight: (index: number) => number): Float64Array => {
+    const sum = new Float64Array(width)
+    for (const [index, row] of rows.entries()) {
+      for (let at = 0; at < width; at++) sum[at]! += weight(index) * row[at]!
+    }
+    return sum
+  }
+  const count = rows.length
+  const by = {
+    cls: () => rows[0]!,
+    lasttoken: () => rows.at(-1)!,
+    max: () => rows[0]!.map((_, at) => rows.reduce((most, row) => Math.max(most, row[at]!), -Infinity)),
+    mean: () => sumOf(() => 1).map(value => value / count),
+    mean_sqrt_len_tokens: () => sumOf(() => 1).map(value => value / Math.sqrt(count)),
+    weightedmean: () => sumOf(index => index + 1).map(value => value / ((count * (count + 1)) / 2))
+  } as const
+  return Float32Array.from(modes.flatMap(mode => [...by[mode]()]))
+}
+
+function applied(vector: Float32Array, { weight, bias, activation }: DenseLayer): Float32Array {
+  const [out, width] = weight.shape as [number, number]
+  return Float32Array.from({ length: out }, (_, row) => {
+    let sum = bias?.data[row] ?? 0
+    for (let at = 0; at < width; at++) sum += weight.data[row * width + at]! * vector[at]!
+    return activation === 'tanh' ? Math.tanh(sum) : sum
+  })
+}
+
+/** Of length 1; zeros stay. */
+export function unitVector(vector: Float32Array): Float32Array {
+  const length = Math.hypot(...vector)
+  return length === 0 ? vector : vector.map(value => value / length)
+}
+
+/** The states of one text's tokens, [tokens][width], through the steps. */
+export function sentenceVector(rows: readonly Float32Array[], steps: readonly SentenceStep[]): Float32Array {
+  let vector = rows[0]!
+  for (const step of steps) {
+    if (step.kind === 'pooling') vector = pooled(rows, step.modes)
+    else vector = step.kind === 'dense' ? applied(vector, step.layer) : unitVector(vector)
+  }
+  return vector
+}
+
+/** Cosine similarity of every row of `a` [n, width] with every row of `b` [m, width]: [n, m]. */
+export function similarityOf(a: Float32Tensor, b: Float32Tensor): Float32Tensor {
+  const units = ({ shape, data }: Float32Tensor) =>
+    Array.from({ length: shape[0]! }, (_, row) => unitVector(data.subarray(row * shape[1]!, (row + 1) * shape[1]!)))
+  const [left, right] = [units(a), units(b)]
+  const out = tensor('float32', [left.length, right.length])
+  for (const [i, x] of left.entries()) {
+    for (const [j, y] of right.entries())
+      out.data[i * right.length + j] = x.reduce((sum, value, at) => sum + value * y[at]!, 0)
+  }
+  return out
+}
