@@ -66,6 +66,11 @@ const refusals: readonly Refusal[] = [
   { what: 'a mask of another type', tensors: { hidden, mask: tensor('int32', [2, 4]) }, message: /mask: .*int64/ },
   { what: 'a mask that is none', tensors: { hidden, mask: maskOf(1_000_000) }, message: /mask: .*found 1000000/ },
   { what: 'a negative mask', tensors: { hidden, mask: maskOf(1, -5) }, message: /found -5/ },
+  {
+    what: 'states of an encoder that the model does not have',
+    tensors: { hidden, encoder_hidden: hidden },
+    message: /encoder_hidden: blocks of the decoder attend to no encoder in this model/
+  },
   { what: 'an unknown tensor', tensors: { hidden, weights: hidden }, message: /unknown port 'weights'/ },
   {
     what: 'an unknown module',
@@ -175,8 +180,8 @@ const refusals: readonly Refusal[] = [
   },
   {
     what: 'a bias of a module that has none',
-    tensors: { hidden, 'blocks.0.bias.mlp.up_proj': randomTensor(1, [48]) },
-    message: /expected a module with a bias of none/
+    tensors: { hidden, 'blocks.0.bias.input_layernorm': randomTensor(1, [32]) },
+    message: /expected a linear module or one with a bias of self_attn\.q_proj/
   },
   {
     what: 'prompts of two lengths',
