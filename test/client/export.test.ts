@@ -16,12 +16,13 @@ import type { Progress } from '../../common/progress.ts'
 import { type Float32Tensor, float32, int64, type Tensor } from '../../common/tensor.ts'
 import { type Checkpoint, openCheckpoint, readSample } from '../../model/checkpoint/checkpoint.ts'
 import { decodeSafetensors } from '../../model/formats/safetensors/encoding.ts'
-import { portName } from '../../model/layers/ports.ts'
+import { portName, portsOf } from '../../model/layers/ports.ts'
 import { LocalBlocks } from '../../testing/local-blocks.ts'
 import { referencePath, temporaryFolder, tuningTarget } from '../../testing/references.ts'
 import { startSwarm } from '../../testing/swarm.ts'
 import { baseOf } from '../../testing/tuning-runs.ts'
 import { familyPath } from '../model/families/families.ts'
+import { fullMask, runSpan } from '../model/spans.ts'
 import { tinyPath } from '../model/support.ts'
 
 const ids = int64([2, 6], [5, 9, 13, 2, 30, 7, 11, 3, 8, 21, 4, 17])
@@ -188,6 +189,51 @@ suite('every kind of port that changes weights', () => {
       const size = Math.max(...expected.data.map(Math.abs))
       assert.ok(difference(merged, expected) < 1e-5 * size, `${difference(merged, expected)} of ${size}`)
       assert.ok(difference(await statesOf(base, {}), expected) > 1e-2 * size)
+    })
+  }
+
+  for (const name of ['t5-gated', 'umt5', 'bart', 'mbart']) {
+    test(`'${name}': blocks of both stacks, those of cross attention among them`, async t => {
+      const base = await openCheckpoint(familyPath(name))
+      const { config, family } = base
+      const vector = (size: number, scale: number) =>
+        Float32Array.from({ length: size }, (_, i) => scale * (1 + Math.cos(i) / 2))
+      const ports: Record<string, Float32Tensor> = {}
+      for (let block = 0; block < config.numBlocks; block++) {
+        for (const { name, inFeatures, outFeatures } of family.linearModules(config, block)) {
+          ports[portName.lora(block, name, 'A')] = float32([1, inFeatures], vector(inFeatures, 1))
+          ports[portName.lora(block, name, 'B')] = float32([outFeatures, 1], vector(outFeatures, 0.02))
+          ports[portName.scale(block, name, 'output')] = float32([outFeatures], vector(outFeatures, 1))
+        }
+        for (const { name, size } of family.blockBiases(config, block)) {
+          ports[portName.bias(block, name)] = float32([size], vector(size, 0.2))
+        }
+      }
+      const folder = join(await temporaryFolder(t), 'merged')
+      await writeMerged(base, planMerge({ virtualTokens: 0, ports: () => ports }, base, 'a test'), folder)
+      const merged = await openCheckpoint(folder)
+      const cacheDir = await temporaryFolder(t)
+      const states = (rows: number) =>
+        float32(
+          [1, rows, config.hiddenSize],
+          vector(rows * config.hiddenSize, 1).map((value, i) => value * Math.sin(i))
+        )
+      const feeds = {
+        hidden: states(5),
+        mask: fullMask(1, 5),
+        encoder_hidden: states(3),
+        encoder_mask: fullMask(1, 3)
+      }
+      for (const { blocks } of config.stacks!) {
+        const own = portsOf(ports, blocks)
+        const through = async (checkpoint: Checkpoint, given: Record<string, Float32Tensor>) => {
+          const graph = family.forwardSpan(config, { blocks, ports: Object.keys(given) })
+          return (await runSpan(checkpoint, graph, { ...feeds, ...given }, cacheDir)).hidden_out!
+        }
+        const expected = await through(base, own)
+        assert.ok(difference(await through(merged, {}), expected) < 1e-4)
+        assert.ok(difference(await through(base, {}), expected) > 1e-2)
+      }
     })
   }
 
