@@ -28,11 +28,20 @@ export const targetFields = {
   modulesToSave: names.optional()
 }
 
-/** The settings, with the modules that LoRA changes in the model's family where none are named: PEFT's tables are the same. */
+/**
+ * The settings, with the modules that LoRA changes in the model's family where none are named: PEFT's tables are the same. Throws
+ * INVALID_ARGUMENT where PEFT has no default either.
+ */
 export function withDefaultTargets<T extends { readonly targetModules?: string | readonly string[] }>(
   settings: T,
-  { defaultTargets = ['q_proj', 'v_proj'] }: Pick<TuningTarget, 'defaultTargets'>
-): T & Required<Pick<T, 'targetModules'>> {
+  { defaultTargets = ['q_proj', 'v_proj'], modelType }: Pick<TuningTarget, 'defaultTargets' | 'modelType'>
+): T & { readonly targetModules: string | readonly string[] } {
+  if (settings.targetModules === undefined && defaultTargets.length === 0) {
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `targetModules: expected names of modules, found none, and '${modelType}' has no default (set them, or 'all-linear')`
+    )
+  }
   return { ...settings, targetModules: settings.targetModules ?? defaultTargets }
 }
 

@@ -4,7 +4,7 @@ import { SwarmError } from '../../common/errors.ts'
 import { quoteForeign } from '../../common/foreign-json.ts'
 import type { RawConfig } from '../config/config.ts'
 import type { Family } from '../family.ts'
-import { bart } from './bart/index.ts'
+import { bart, mBart } from './bart/index.ts'
 import { bert } from './bert/index.ts'
 import { bloom } from './bloom/index.ts'
 import { debertaV2 } from './deberta-v2/index.ts'
@@ -20,7 +20,7 @@ import { modernBert } from './modernbert/index.ts'
 import { mpnet } from './mpnet/index.ts'
 import { opt } from './opt/index.ts'
 import { roberta } from './roberta/index.ts'
-import { t5 } from './t5/index.ts'
+import { t5, umt5 } from './t5/index.ts'
 
 const families: readonly Family[] = [
   llama,
@@ -32,7 +32,9 @@ const families: readonly Family[] = [
   gemma,
   mixtral,
   t5,
+  umt5,
   bart,
+  mBart,
   bert,
   roberta,
   electra,

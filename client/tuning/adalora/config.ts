@@ -2,10 +2,10 @@
 import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
 import type { FieldTable } from '../fields.ts'
-import { type LoraSettings, loraFields, readLoraConfig, withTargets, type writeLoraConfig } from '../lora/config.ts'
+import { type LoraSettings, loraFields, readLoraConfig, type writeLoraConfig } from '../lora/config.ts'
 import type { TuningTarget } from '../method.ts'
 import { parseBySchema } from '../parse.ts'
-import { checkTargetFields, targetFields } from '../targets.ts'
+import { checkTargetFields, targetFields, withDefaultTargets } from '../targets.ts'
 import { adaLoraModules } from './defaults.ts'
 
 export const adaloraSchema = z.strictObject({
@@ -81,7 +81,7 @@ export function loraSettings(
     layersToTransform,
     layersPattern
   }
-  return withTargets({ ...shared, loraAlpha, loraDropout, ...choice }, target)
+  return withDefaultTargets({ ...shared, loraAlpha, loraDropout, ...choice }, target)
 }
 
 /** What becomes of each field of AdaLoRA's configuration. PEFT's AdaLoRA passes over some of LoRA's. */

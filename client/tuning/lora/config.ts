@@ -3,7 +3,6 @@ import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
 import { isInactive, quoteForeign } from '../../../common/foreign-json.ts'
 import { commonFields, type FieldTable } from '../fields.ts'
-import type { TuningTarget } from '../method.ts'
 import { parseBySchema } from '../parse.ts'
 import { checkTargetFields, patternValue, targetFields } from '../targets.ts'
 
@@ -81,20 +80,6 @@ type ParsedLoraConfig = z.output<typeof loraSchema>
 
 /** With defaults. */
 export type LoraSettings = ParsedLoraConfig & Required<Pick<ParsedLoraConfig, 'targetModules'>>
-
-/** The settings, with the family's default modules if none are named. Throws INVALID_ARGUMENT where PEFT has no default either. */
-export function withTargets(
-  settings: ParsedLoraConfig,
-  { defaultTargets = ['q_proj', 'v_proj'], modelType }: Pick<TuningTarget, 'defaultTargets' | 'modelType'>
-): LoraSettings {
-  if (settings.targetModules === undefined && defaultTargets.length === 0) {
-    throw new SwarmError(
-      'INVALID_ARGUMENT',
-      `targetModules: expected names of modules, found none, and '${modelType}' has no default (set them, or 'all-linear')`
-    )
-  }
-  return { ...settings, targetModules: settings.targetModules ?? defaultTargets }
-}
 
 /** Throws INVALID_ARGUMENT naming every wrong field. */
 export function parseLoraConfig(config: unknown): ParsedLoraConfig {

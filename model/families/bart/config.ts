@@ -18,7 +18,7 @@ import {
 import { checkQuantized } from '../../formats/scale.ts'
 import { type Activation, readActivation } from '../../layers/mlp.ts'
 
-export const bartModelTypes = ['bart', 'mbart'] as const
+type BartModelType = 'bart' | 'mbart'
 
 export interface BartConfig extends ModelConfig {
   readonly stacks: readonly Stack[]
@@ -55,7 +55,7 @@ export function parseBartConfig(raw: RawConfig): BartConfig {
       `config.json: architectures: ${saved} is a decoder without its encoder, which is not supported`
     )
   }
-  const modelType = raw.model_type as (typeof bartModelTypes)[number]
+  const modelType = raw.model_type as BartModelType
   const isBart = modelType === 'bart'
   const encoderBlocks = readCount(raw, ['encoder_layers', 'num_hidden_layers'], 12)
   const end = encoderBlocks + readCount(raw, ['decoder_layers'], 12)

@@ -3,9 +3,10 @@
 import { stackOf } from '../../config/config.ts'
 import type { HeadDescription, HeadTask } from '../../family.ts'
 import { decoderAnswers, decoderSequence } from '../../layers/seq2seq-heads.ts'
+import type { FamilyDescription } from '../../spans/description.ts'
 import { defineFamily } from '../define-family.ts'
 import { bartBlock, bartCrossProjections } from './block.ts'
-import { type BartConfig, bartModelTypes, parseBartConfig } from './config.ts'
+import { type BartConfig, parseBartConfig } from './config.ts'
 import {
   bartAliases,
   bartBlockPath,
@@ -26,8 +27,7 @@ const heads: Readonly<Record<HeadTask, HeadDescription | null>> = {
   MASKED_LM: null
 }
 
-export const bart = defineFamily<BartConfig>({
-  modelTypes: bartModelTypes,
+const description: Omit<FamilyDescription<BartConfig>, 'modelTypes' | 'defaultTargets'> = {
   parseConfig: parseBartConfig,
   withStored: (config, isStored) => ({
     ...config,
@@ -38,7 +38,6 @@ export const bart = defineFamily<BartConfig>({
   generationDefaults: () => ({ forced_eos_token_id: 2 }),
   blockPath: bartBlockPath,
   linearModules: bartLinearModules,
-  defaultTargets: ['q_proj', 'v_proj'],
   biasedModules: (config, block) => bartLinearModules(config, block).map(({ name }) => name),
   otherTensors: bartNormTensors,
   attention: (config, block) => ({ bothWays: stackOf(config, block).name === 'encoder' }),
@@ -63,4 +62,9 @@ export const bart = defineFamily<BartConfig>({
     config.traits.logitsBias ? g.Add(logits, scope.tensor(logitsBias)) : logits,
   taskHead: (_, task) => heads[task],
   rotaryTables: () => ({})
-})
+}
+
+export const bart = defineFamily({ ...description, modelTypes: ['bart'], defaultTargets: ['q_proj', 'v_proj'] })
+
+/** PEFT has no default modules for it. */
+export const mBart = defineFamily({ ...description, modelTypes: ['mbart'], defaultTargets: [] })

@@ -19,7 +19,7 @@ import { checkQuantized } from '../../formats/scale.ts'
 import { type Activation, readActivation } from '../../layers/mlp.ts'
 import { checkRelativeBias } from '../../layers/relative-bias.ts'
 
-export const t5ModelTypes = ['t5', 'mt5', 'umt5'] as const
+const t5ModelTypes = ['t5', 'mt5', 'umt5'] as const
 type T5ModelType = (typeof t5ModelTypes)[number]
 
 export interface T5Config extends ModelConfig {

@@ -1,9 +1,10 @@
 // T5, T5 v1.1, FLAN-T5, mT5 and UMT5: an encoder and a decoder, relative biases, no biases of layers, unscaled scores.
 
 import { stackOf } from '../../config/config.ts'
+import type { FamilyDescription } from '../../spans/description.ts'
 import { defineFamily } from '../define-family.ts'
 import { t5Block, t5CrossProjections } from './block.ts'
-import { parseT5Config, t5ModelTypes } from './config.ts'
+import { parseT5Config, type T5Config } from './config.ts'
 import { t5TaskHead } from './heads.ts'
 import {
   aliases,
@@ -17,12 +18,10 @@ import {
   tableOf
 } from './tensors.ts'
 
-export const t5 = defineFamily({
-  modelTypes: t5ModelTypes,
+const description: Omit<FamilyDescription<T5Config>, 'modelTypes' | 'defaultTargets'> = {
   parseConfig: parseT5Config,
   blockPath,
   linearModules: t5LinearModules,
-  defaultTargets: ['q', 'v'],
   biasedModules: () => [],
   otherTensors: t5OtherTensors,
   sharedTensors,
@@ -46,4 +45,9 @@ export const t5 = defineFamily({
   taskHead: t5TaskHead,
   pathIn: (_, task, path) => (task === 'SEQ_CLS' || task === 'TOKEN_CLS' ? `transformer.${path}` : path),
   rotaryTables: () => ({})
-})
+}
+
+export const t5 = defineFamily({ ...description, modelTypes: ['t5', 'mt5'], defaultTargets: ['q', 'v'] })
+
+/** PEFT has no default modules for it. */
+export const umt5 = defineFamily({ ...description, modelTypes: ['umt5'], defaultTargets: [] })

@@ -1,8 +1,8 @@
 // Which modules adapters change: PEFT's defaults, and expressions that never end.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseLoraConfig, withTargets } from '../../../client/tuning/lora/config.ts'
-import { patternValue, resolveTargets, withPatterns } from '../../../client/tuning/targets.ts'
+import { parseLoraConfig } from '../../../client/tuning/lora/config.ts'
+import { patternValue, resolveTargets, withDefaultTargets, withPatterns } from '../../../client/tuning/targets.ts'
 import { familyOf, supportedModelTypes } from '../../../model/families/families.ts'
 import { readReference } from '../../../testing/references.ts'
 import { target } from './target.ts'
@@ -37,7 +37,7 @@ test('LoRA without modules changes those of PEFT, and where PEFT has none asks f
     const expected = theirs[modelType === 'gemma3' ? 'gemma3_text' : modelType] ?? []
     assert.deepEqual(defaultTargets, expected, modelType)
     if (expected.length > 0) continue
-    assert.throws(() => withTargets(parsed, { defaultTargets, modelType }), {
+    assert.throws(() => withDefaultTargets(parsed, { defaultTargets, modelType }), {
       code: 'INVALID_ARGUMENT',
       message: `targetModules: expected names of modules, found none, and '${modelType}' has no default (set them, or 'all-linear')`
     })

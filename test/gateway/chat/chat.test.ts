@@ -44,21 +44,24 @@ describe('chats', () => {
     const model = served(used.model, { template: toolTemplate })
     const ids = used.model.tokenizer.encode(text, { addSpecialTokens: false })
     const end = used.model.config.eosTokenIds[0]!
-    const forced = Object.create(used.model, {
-      generateStream: {
-        value: (input: { inputIds: number[][] }, options: GenerationOptions) => {
-          const begin = input.inputIds[0]!.length
-          const only: LogitsProcessor = (scores, row) => {
-            const wanted = ids[row.length - begin] ?? end
-            if (goesOn && row.length - begin >= ids.length) return
-            for (let id = 0; id < scores.length; id++) if (id !== wanted) scores[id] = -Infinity
-          }
-          const { logitsProcessors: own = [] } = options
-          const logitsProcessors = (row: number) => [...(typeof own === 'function' ? own(row) : own), only]
-          return used.model.generateStream(input, { ...options, logitsProcessors })
-        }
+    const generateStream = (input: { inputIds: number[][] }, options: GenerationOptions) => {
+      const begin = input.inputIds[0]!.length
+      const only: LogitsProcessor = (scores, row) => {
+        const wanted = ids[row.length - begin] ?? end
+        if (goesOn && row.length - begin >= ids.length) return
+        for (let id = 0; id < scores.length; id++) if (id !== wanted) scores[id] = -Infinity
       }
-    }) as typeof used.model
+      const { logitsProcessors: own = [] } = options
+      const logitsProcessors = (row: number) => [...(typeof own === 'function' ? own(row) : own), only]
+      return used.model.generateStream(input, { ...options, logitsProcessors })
+    }
+    const forced = new Proxy(used.model, {
+      get(target, key) {
+        if (key === 'generateStream') return generateStream
+        const value: unknown = Reflect.get(target, key, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      }
+    })
     return { ...model, model: forced }
   }
 
