@@ -42,7 +42,18 @@ export const folders: Readonly<Record<string, readonly string[]>> = {
  */
 export const rooms: Readonly<Record<string, readonly string[]>> = {
   model: [
-    ...['json.ts', 'config', 'quantize', 'family.ts', 'formats', 'text', 'layers', 'spans', 'families'],
+    ...[
+      'json.ts',
+      'sentence-files.ts',
+      'config',
+      'quantize',
+      'family.ts',
+      'formats',
+      'text',
+      'layers',
+      'spans',
+      'families'
+    ],
     ...['partial', 'hub', 'peers', 'checkpoint', 'weights']
   ],
   'model/text/jinja': ['errors.ts', 'budget.ts', 'python', 'syntax'],

@@ -130,6 +130,12 @@ export async function readSentenceFolder(path: string, signal?: AbortSignal): Pr
     if (name === 'Transformer' && index === 0 && at === '') continue
     if (name === 'Pooling') {
       const config = files.join(folder, 'config.json')
+      if (!(await files.exists(config))) {
+        throw new SwarmError(
+          'BAD_CHECKPOINT',
+          `${config}: no such file, although modules.json names its folder (fetch the folder whole)`
+        )
+      }
       steps.push({ kind: 'pooling', modes: modesOf(await readFields(config, signal), config) })
     } else if (name === 'Dense' && steps.length > 0)
       steps.push({ kind: 'dense', layer: await readDense(folder, signal) })

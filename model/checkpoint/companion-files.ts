@@ -1,9 +1,10 @@
 // The small files of a model directory: configuration, tokenizer, chat template, generation settings, copied as they are.
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readFile, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { foreignFileBytes } from '../../common/files/foreign-file.ts'
 import { withResource } from '../../common/resource.ts'
 import type { FolderOptions, ModelFolder } from '../formats/folder.ts'
+import { namedModuleFiles } from '../sentence-files.ts'
 import { writeSmallFile } from './write-checkpoint.ts'
 
 const configName = 'config.json'
@@ -41,6 +42,13 @@ export async function copyCompanions(
 ): Promise<string[]> {
   const names = [...folder.files].filter(name => kept.test(name) && !others.test(name) && !name.includes('/')).sort()
   for (const name of names) await writeSmallFile(join(target, name), await readSmallFile(folder, name, options))
+  for (const name of await namedModuleFiles(folder.path, options.signal)) {
+    const found = await stat(join(folder.path, name)).catch(() => null)
+    if (!found?.isFile()) continue
+    await mkdir(dirname(join(target, name)), { recursive: true })
+    await writeSmallFile(join(target, name), await readSmallFile(folder, name, options))
+    names.push(name)
+  }
   return names
 }
 

@@ -1,24 +1,45 @@
 // Serves a checkpoint to peers: its index, stored bytes, and hashes. Reads only local data.
 import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SwarmError } from '../../common/errors.ts'
+import { foreignFileBytes } from '../../common/files/foreign-file.ts'
 import { MiB } from '../../common/units.ts'
 import { openCheckpointFile, readExactly } from '../formats/byte-file.ts'
 import type { TensorInfo } from '../formats/tensor-info.ts'
 import { readTextIfAny } from '../json.ts'
 import type { ByteRange } from '../partial/ranges.ts'
 import { sharedFiles } from '../peers/files.ts'
+import { namedModuleFiles, sentenceFiles } from '../sentence-files.ts'
 import { chatTemplateFile, toolUseFile } from '../text/tokenizer.ts'
 import { type Checkpoint, modelTensorsOf } from './checkpoint.ts'
 
-/** The bytes of one of `sharedFiles`; undefined if the model has none, and for any other file. */
+/** A module of sentence-transformers is a layer of some MB at most. */
+const maxModuleBytes = 256 * MiB
+
+async function readFileIfAny(path: string, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+  try {
+    await foreignFileBytes(path, maxModuleBytes)
+    return await readFile(path, { signal })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw error
+  }
+}
+
+/** The bytes of one of `sharedFiles`, or of a file that modules.json names; undefined if the model has none, and for any other file. */
 export async function readShared(
   { folder }: Checkpoint,
   file: string,
   options: { signal?: AbortSignal } = {}
 ): Promise<Uint8Array | undefined> {
-  if (!sharedFiles.includes(file)) return undefined
-  const isText = file === chatTemplateFile || file === toolUseFile
+  if (!sharedFiles.includes(file)) {
+    const isNamed = (await namedModuleFiles(folder.path, options.signal)).includes(file)
+    return isNamed ? await readFileIfAny(join(folder.path, file), options.signal) : undefined
+  }
+  // modules.json is a list, the templates are not JSON
+  const isText = [chatTemplateFile, toolUseFile, ...sentenceFiles].includes(file)
   const json = isText ? undefined : await folder.json(file, options)
   const text = isText ? await readTextIfAny(join(folder.path, file), options.signal) : json && JSON.stringify(json)
   return text === undefined ? undefined : new TextEncoder().encode(text)

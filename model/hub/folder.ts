@@ -12,6 +12,7 @@ import type { TensorInfo } from '../formats/tensor-info.ts'
 import { readJsonObject } from '../json.ts'
 import { PartialFile } from '../partial/partial-file.ts'
 import { fetchTensors } from '../partial/tensors.ts'
+import { isModuleFile, sentenceFiles } from '../sentence-files.ts'
 import { linkFile, replaceLink } from './links.ts'
 import { type HubFile, listModel, ownFolder } from './listing.ts'
 import { type HubOptions, type HubSettings, withHubDefaults } from './options.ts'
@@ -20,6 +21,8 @@ import { hubSource } from './source.ts'
 /** Fetched when a folder is opened, so that code that reads them by path finds them. */
 const smallFiles =
   /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map)\.json$|\.index\.json$|\.jinja$/
+
+const isSmall = (path: string): boolean => smallFiles.test(path) || sentenceFiles.includes(path) || isModuleFile(path)
 
 /** The largest vocabularies take 40 MB of JSON. */
 const maxSmallFileBytes = 1 * GiB
@@ -97,7 +100,7 @@ class HubFolder implements ModelFolder {
   async fetchSmallFiles(options: FolderOptions): Promise<void> {
     const missing: HubFile[] = []
     for (const file of this.#listed.values()) {
-      if (!smallFiles.test(file.path) || (await this.#whole(file.path)) !== undefined) continue
+      if (!isSmall(file.path) || (await this.#whole(file.path)) !== undefined) continue
       if (file.size > maxSmallFileBytes) {
         const found = `found ${file.size}`
         throw new SwarmError(

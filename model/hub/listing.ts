@@ -8,6 +8,7 @@ import { writeWhole } from '../../common/files/whole-file.ts'
 import { foreignHash, foreignName, foreignPath } from '../../common/foreign-path.ts'
 import { MiB } from '../../common/units.ts'
 import { isJsonObject, readJsonObject } from '../json.ts'
+import { moduleFolder } from '../sentence-files.ts'
 import { toolUseFile } from '../text/tokenizer.ts'
 import { bounded, checkSameOrigin, hubFetch } from './hub-fetch.ts'
 import type { HubSettings } from './options.ts'
@@ -32,16 +33,21 @@ export interface Listing {
   readonly files: readonly HubFile[]
 }
 
-/** The one folder that is looked into: chat templates beside the model's own. */
+/** A folder that is looked into: chat templates beside the model's own. */
 const templatesFolder = dirname(toolUseFile)
+
+/** The others are modules of sentence-transformers, of which models have few. */
+const maxModuleFolders = 16
+
+const isLookedInto = (folder: string): boolean => folder === templatesFolder || moduleFolder.test(folder)
 
 /** Of ours, inside the model's folder of the hub's cache. */
 export const ownFolder = 'swarmtune'
 
 /** A file that the hub, or the record of what it said, names. Throws BAD_CHECKPOINT unless name and hash can be parts of a path. */
 function checkFile(where: string, { path, size, etag }: Readonly<Record<keyof HubFile, unknown>>): HubFile {
-  const inTemplates = typeof path === 'string' && path.startsWith(`${templatesFolder}/`)
-  const name = (inTemplates ? foreignPath : foreignName)(path, { what: `${where}: file name` })
+  const isBelow = typeof path === 'string' && path.includes('/') && isLookedInto(path.slice(0, path.indexOf('/')))
+  const name = (isBelow ? foreignPath : foreignName)(path, { what: `${where}: file name` })
   if (!Number.isSafeInteger(size) || Number(size) < 0) {
     throw new SwarmError('BAD_CHECKPOINT', `${where}: '${name}': expected a size in bytes, found ${String(size)}`)
   }
@@ -86,19 +92,22 @@ async function ask(name: string, settings: HubSettings, signal?: AbortSignal): P
     const { sha } = await modelInfo({ name, revision, additionalFields: ['sha'], ...common })
     const commit = checkCommit(where, sha)
     const files: HubFile[] = []
-    const list = async (folder?: string): Promise<boolean> => {
-      let hasTemplates = false
+    const list = async (folder?: string): Promise<string[]> => {
+      const below: string[] = []
       const within = folder === undefined ? {} : { path: folder }
       for await (const file of listFiles({ repo: { type: 'model', name }, revision: commit, ...within, ...common })) {
-        if (file.type === 'directory' && file.path === templatesFolder) hasTemplates = true
+        if (file.type === 'directory' && isLookedInto(file.path)) below.push(file.path)
         if (file.type !== 'file') continue
         if (files.length >= maxFiles) throw new SwarmError('BAD_CHECKPOINT', `${where}: more than ${maxFiles} files`)
         const { path, size, oid, lfs } = file
         files.push(checkFile(where, { path, size: lfs?.size ?? size, etag: lfs?.oid ?? oid }))
       }
-      return hasTemplates
+      return below
     }
-    if (await list()) await list(templatesFolder)
+    const below = await list()
+    const hasModules = files.some(({ path }) => path === 'modules.json')
+    const modules = hasModules ? below.filter(folder => folder !== templatesFolder).slice(0, maxModuleFolders) : []
+    for (const folder of [...below.filter(each => each === templatesFolder), ...modules]) await list(folder)
     return { commit, files }
   } catch (error) {
     signal?.throwIfAborted()
@@ -137,7 +146,8 @@ async function remembered(repository: string, revision: string): Promise<Listing
 }
 
 /**
- * The files of a model: of the top level, and chat templates below it. Where the hub cannot be reached (or is not to be), what it said last time.
+ * The files of a model: of the top level, and below it chat templates and modules of
+ * sentence-transformers. Where the hub cannot be reached (or is not to be), what it said last time.
  * Throws NOT_FOUND for a model or revision that does not exist or is not open to the token, UNREACHABLE without a hub and
  * without memory of it.
  */

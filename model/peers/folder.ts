@@ -13,6 +13,7 @@ import { readJsonObject } from '../json.ts'
 import { type ByteSource, PartialFile } from '../partial/partial-file.ts'
 import type { ByteRange } from '../partial/ranges.ts'
 import { fetchTensors } from '../partial/tensors.ts'
+import { namedModuleFiles } from '../sentence-files.ts'
 import { sharedFiles } from './files.ts'
 import { layOut, type PeerLayout } from './index-file.ts'
 
@@ -222,13 +223,17 @@ export async function openPeerFolder(
   const here = await openLocalFolder(path)
   // the index comes last: where it is, the others were asked for
   const complete = here.files.has(peerFormatFile)
-  for (const name of complete ? [] : [...sharedFiles, peerFormatFile]) {
-    if (here.files.has(name)) continue
+  const fetch = async (name: string): Promise<void> => {
     const ask = async (peer: string) => ({ bytes: await peers.file(peer, name, options) })
     const { bytes } = await firstOf(await peers.list(), name, ask)
-    if (bytes === undefined) continue
+    if (bytes === undefined) return
     await makeFolder(dirname(join(path, name)))
     await writeWhole(join(path, name), bytes)
+  }
+  if (!complete) {
+    for (const name of sharedFiles) if (!here.files.has(name)) await fetch(name)
+    for (const name of await namedModuleFiles(path, options.signal)) await fetch(name)
+    await fetch(peerFormatFile)
   }
   const layout = layOut(await readJsonObject(join(path, peerFormatFile), options.signal), join(path, dataFile))
   const kept = Object.entries((await readJsonObject(join(path, verifiedFile), options.signal)) ?? {})

@@ -62,6 +62,8 @@ it('refuses modules that are not known, by name, and folders outside', async con
   await assert.rejects(readSentenceFolder(unknown), { code: 'UNSUPPORTED', message: /models\.CNN' in '1_CNN'/ })
   const outside = await folderOf(context, [module(0, 'Transformer', ''), module(1, 'Pooling', '../x')], {})
   await assert.rejects(readSentenceFolder(outside), { code: 'BAD_CHECKPOINT' })
+  const gone = await folderOf(context, [module(0, 'Transformer', ''), module(1, 'Pooling', '2_Pooling')], {})
+  await assert.rejects(readSentenceFolder(gone), { code: 'BAD_CHECKPOINT', message: /2_Pooling.*no such file/ })
   const odd = await folderOf(context, [module(0, 'Transformer', ''), module(1, 'Pooling', '1_Pooling')], {
     pooling_mode: 'median'
   })

@@ -5,12 +5,15 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
+import { readSentenceFolder } from '../../../client/models/sentence-folder.ts'
 import type { Progress } from '../../../common/progress.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../../../model/checkpoint/checkpoint.ts'
 import type { HubOptions } from '../../../model/hub/options.ts'
 import { renderChat } from '../../../model/text/chat-template.ts'
 import { loadTokenizer } from '../../../model/text/tokenizer.ts'
 import { blockWeights } from '../../../model/weights/block-weights.ts'
+import { writeSentenceModules } from '../../../testing/sentence-folder.ts'
+import { familyPath } from '../families/families.ts'
 import { copyModel, referencePath, rejectsWith, temporaryFolder, tinyPath } from '../support.ts'
 import { type FakeHub, startFakeHub } from './fake-hub.ts'
 
@@ -78,6 +81,23 @@ describe('a model of the hub', () => {
       const tools = { variables: { tools: [{ name: 'w' }] } }
       assert.equal(renderChat(chatTemplate!, [{ role: 'user', content: 'hi' }], tools), '[{"name": "w"}]')
     }
+  })
+
+  test('brings the modules of sentence-transformers, also offline', async context => {
+    const folder = await copyModel(context, familyPath('bert'))
+    await writeSentenceModules(folder, { width: 32 })
+    await mkdir(join(folder, 'onnx'))
+    await writeFile(join(folder, 'onnx/config.json'), 'not asked for')
+    const { hub, open } = await setUp(context, folder)
+    const expected = await readSentenceFolder(folder)
+    assert.deepEqual(
+      expected.steps.map(({ kind }) => kind),
+      ['pooling', 'dense', 'normalize']
+    )
+    for (const offline of [false, true]) {
+      assert.deepEqual(await readSentenceFolder((await open({ offline })).path), expected)
+    }
+    assert.equal(hub.sent.get('onnx/config.json'), undefined)
   })
 
   test('is not fetched again, and needs no hub at all once what is needed is here', async context => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
+import { readSentenceFolder } from '../../../client/models/sentence-folder.ts'
 import { SwarmError } from '../../../common/errors.ts'
 import type { Progress } from '../../../common/progress.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../../../model/checkpoint/checkpoint.ts'
@@ -11,6 +12,7 @@ import { writeSafetensors } from '../../../model/formats/safetensors/file.ts'
 import { type ModelPeers, openPeerFolder } from '../../../model/peers/folder.ts'
 import { loadTokenizer } from '../../../model/text/tokenizer.ts'
 import { blockWeights } from '../../../model/weights/block-weights.ts'
+import { writeSentenceModules } from '../../../testing/sentence-folder.ts'
 import { familyPath } from '../families/families.ts'
 import { copyModel, referencePath, rejectsWith, temporaryFolder, tinyPath } from '../support.ts'
 
@@ -116,6 +118,19 @@ describe('a model from peers', () => {
       )
     })
   }
+
+  test('comes with the modules of sentence-transformers', async context => {
+    const path = await copyModel(context, familyPath('bert'))
+    await writeSentenceModules(path, { width: 32 })
+    await writeFile(join(path, '2_Dense', 'private.json'), '{}')
+    const { source, open, peers } = await setUp(context, path)
+    const found = await open()
+    assert.deepEqual(await readSentenceFolder(found.path), await readSentenceFolder(path))
+    assert.equal(await readShared(source, '2_Dense/private.json'), undefined)
+    const before = peers.filesGiven
+    await open()
+    assert.equal(peers.filesGiven, before, 'a second opening asks for no file')
+  })
 
   test('comes with the scales of its weights', async context => {
     const path = await copyModel(context, familyPath('float8'))
