@@ -128,6 +128,12 @@ export class FeatureModel extends BaseModel<FeatureHead> {
     const bare = this.tokenizer.encode('a', { addSpecialTokens: false })
     const around = this.tokenizer.encode('a')
     const after = around.slice(around.lastIndexOf(bare.at(-1)!) + 1)
+    if (most <= after.length) {
+      throw new SwarmError(
+        'INVALID_ARGUMENT',
+        `encode: a text of ${ids.length} tokens: ${most} are the most, ${after.length} of them special tokens (see max_seq_length)`
+      )
+    }
     return [...ids.slice(0, most - after.length), ...after]
   }
 
@@ -138,6 +144,17 @@ export class FeatureModel extends BaseModel<FeatureHead> {
   ): Promise<Float32Tensor> {
     checkOptions('encodeIds', options, { batchSize: true, normalize: true, signal: true })
     const { batchSize = 32, normalize = false, signal } = options
+    if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
+      throw new SwarmError('INVALID_ARGUMENT', `batchSize: expected a whole number from 1 on, found ${batchSize}`)
+    }
+    const empty = rows.findIndex(row => row.length === 0)
+    if (rows.length === 0 || empty >= 0) {
+      const found = rows.length === 0 ? 'no text' : `no token in text ${empty} (is it empty?)`
+      throw new SwarmError(
+        'INVALID_ARGUMENT',
+        `encodeIds: expected at least one text with at least one token, found ${found}`
+      )
+    }
     const { steps } = await this.sentenceFolder()
     const padding = this.config.padTokenId ?? this.config.eosTokenIds[0] ?? 0
     const vectors: Float32Array[] = []

@@ -1,4 +1,5 @@
 // From the hidden states of texts to their vectors, as the modules of sentence-transformers compute them. Pure.
+import { SwarmError } from '../../common/errors.ts'
 import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import type { DenseLayer, SentenceStep } from './sentence-folder.ts'
 
@@ -26,12 +27,27 @@ function pooled(rows: readonly Float32Array[], modes: PoolingModes): Float32Arra
   return Float32Array.from(modes.flatMap(mode => [...by[mode]()]))
 }
 
-function applied(vector: Float32Array, { weight, bias, activation }: DenseLayer): Float32Array {
+/** Row of a matrix [out, in] times the vector. */
+function product({ shape, data }: Float32Tensor, row: number, vector: Float32Array): number {
+  const width = shape[1]!
+  let sum = 0
+  for (let at = 0; at < width; at++) sum += data[row * width + at]! * vector[at]!
+  return sum
+}
+
+function applied(vector: Float32Array, { weight, bias, activation, residual }: DenseLayer): Float32Array {
   const [out, width] = weight.shape as [number, number]
+  if (vector.length !== width) {
+    throw new SwarmError(
+      'BAD_CHECKPOINT',
+      `linear.weight: a vector has ${vector.length} numbers, the layer takes ${width}`
+    )
+  }
   return Float32Array.from({ length: out }, (_, row) => {
-    let sum = bias?.data[row] ?? 0
-    for (let at = 0; at < width; at++) sum += weight.data[row * width + at]! * vector[at]!
-    return activation === 'tanh' ? Math.tanh(sum) : sum
+    const sum = (bias?.data[row] ?? 0) + product(weight, row, vector)
+    const active = activation === 'tanh' ? Math.tanh(sum) : sum
+    if (residual === null) return active
+    return active + (residual === 'same' ? vector[row]! : product(residual, row, vector))
   })
 }
 
@@ -46,6 +62,7 @@ export function sentenceVector(rows: readonly Float32Array[], steps: readonly Se
   let vector = rows[0]!
   for (const step of steps) {
     if (step.kind === 'pooling') vector = pooled(rows, step.modes)
+    else if (step.kind === 'truncate') vector = vector.slice(0, step.width)
     else vector = step.kind === 'dense' ? applied(vector, step.layer) : unitVector(vector)
   }
   return vector
@@ -55,6 +72,12 @@ export function sentenceVector(rows: readonly Float32Array[], steps: readonly Se
 export function similarityOf(a: Float32Tensor, b: Float32Tensor): Float32Tensor {
   const units = ({ shape, data }: Float32Tensor) =>
     Array.from({ length: shape[0]! }, (_, row) => unitVector(data.subarray(row * shape[1]!, (row + 1) * shape[1]!)))
+  if (a.shape.length !== 2 || b.shape.length !== 2 || a.shape[1] !== b.shape[1]) {
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `similarity: expected vectors of one width, found [${a.shape}] and [${b.shape}]`
+    )
+  }
   const [left, right] = [units(a), units(b)]
   const out = tensor('float32', [left.length, right.length])
   for (const [i, x] of left.entries()) {

@@ -69,6 +69,9 @@ describe('BERT', () => {
       code: 'INVALID_ARGUMENT',
       message: /tokenTypeIds: expected \[1,2\]/
     })
+    await assert.rejects(model.encodeIds([[5]], { batchSize: 0 }), { message: /batchSize: .* found 0$/ })
+    await assert.rejects(model.encodeIds([]), { message: /expected at least one text .* found no text/ })
+    await assert.rejects(model.encodeIds([[5], []]), { message: /found no token in text 1/ })
     await assert.rejects(AutoDistributedModelForCausalLM.fromPretrained(familyPath('bert'), options), {
       code: 'UNSUPPORTED',
       message: /bert is an encoder, which predicts no next token/

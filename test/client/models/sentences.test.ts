@@ -7,7 +7,7 @@ import { readSentenceFolder } from '../../../client/models/sentence-folder.ts'
 import { sentenceVector, similarityOf } from '../../../client/models/sentence-vectors.ts'
 import { float32 } from '../../../common/tensor.ts'
 import { encodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
-import { temporaryFolder } from '../../../testing/references.ts'
+import { readReference, temporaryFolder } from '../../../testing/references.ts'
 
 const module = (idx: number, type: string, path: string) => ({
   idx,
@@ -55,6 +55,81 @@ it('reads pooling, a dense layer, the norm, prompts and the longest sequence', a
   // first token [2, 4], mean [3, 5]: dense gives [2 + 1, 3 + 5], of length √73
   const vector = sentenceVector([Float32Array.of(2, 4), Float32Array.of(4, 6)], steps)
   assert.deepEqual([...vector], [...Float32Array.of(3 / Math.sqrt(73), 8 / Math.sqrt(73))])
+})
+
+interface VectorCase {
+  readonly pooling: object
+  readonly dense?: object
+  readonly tensors?: Readonly<Record<string, number[] | number[][]>>
+  readonly truncate: number | null
+  readonly vector: number[]
+}
+
+it('makes the vectors of sentence-transformers: order of poolings, residuals of dense layers, truncated ones', async context => {
+  const { states, cases } = readReference<{ states: number[][]; cases: VectorCase[] }>('sentence-vectors.json')
+  for (const [index, { pooling, dense, tensors = {}, truncate, vector }] of cases.entries()) {
+    const modules = [module(0, 'Transformer', ''), module(1, 'Pooling', '1_Pooling')]
+    const folder = await folderOf(context, dense ? [...modules, module(2, 'Dense', '2_Dense')] : modules, pooling)
+    if (dense !== undefined) {
+      await mkdir(join(folder, '2_Dense'))
+      await writeFile(join(folder, '2_Dense', 'config.json'), JSON.stringify(dense))
+      const shaped = Object.entries(tensors).map(([name, rows]) => {
+        const width = Array.isArray(rows[0]) ? [rows[0].length] : []
+        return [name, float32([rows.length, ...width], rows.flat())] as const
+      })
+      await writeFile(join(folder, '2_Dense', 'model.safetensors'), encodeSafetensors(Object.fromEntries(shaped)))
+    }
+    await writeFile(join(folder, 'config_sentence_transformers.json'), JSON.stringify({ truncate_dim: truncate }))
+    const { steps } = await readSentenceFolder(folder)
+    const found = sentenceVector(
+      states.map(row => Float32Array.from(row)),
+      steps
+    )
+    assert.equal(found.length, vector.length, `case ${index}`)
+    for (const [at, value] of vector.entries()) assert.ok(Math.abs(found[at]! - value) < 1e-6, `case ${index}: ${at}`)
+  }
+})
+
+it('takes the most tokens from the file that has them, as versions of sentence-transformers write it', async context => {
+  const modules = [module(0, 'Transformer', ''), module(1, 'Pooling', '1_Pooling')]
+  const folder = await folderOf(context, modules, {})
+  await writeFile(join(folder, 'tokenizer_config.json'), JSON.stringify({ model_max_length: 7 }))
+  assert.equal((await readSentenceFolder(folder)).maxTokens, 7)
+  await writeFile(join(folder, 'sentence_distilbert_config.json'), JSON.stringify({ max_seq_length: 5 }))
+  assert.equal((await readSentenceFolder(folder)).maxTokens, 5)
+  await writeFile(join(folder, 'sentence_bert_config.json'), JSON.stringify({ max_seq_length: 0 }))
+  await assert.rejects(readSentenceFolder(folder), {
+    code: 'BAD_CHECKPOINT',
+    message: /max_seq_length: expected a whole number above 0, found 0/
+  })
+})
+
+it('refuses settings that would change vectors, and layers whose sizes do not fit', async context => {
+  const modules = [module(0, 'Transformer', ''), module(1, 'Pooling', '1_Pooling'), module(2, 'Dense', '2_Dense')]
+  const folder = await folderOf(context, modules, {})
+  await mkdir(join(folder, '2_Dense'))
+  const dense = async (fields: object, tensors: Parameters<typeof encodeSafetensors>[0]) => {
+    await writeFile(join(folder, '2_Dense', 'config.json'), JSON.stringify(fields))
+    await writeFile(join(folder, '2_Dense', 'model.safetensors'), encodeSafetensors(tensors))
+    return await readSentenceFolder(folder)
+  }
+  const weight = float32([1, 2], [1, 1])
+  const { steps } = await dense({}, { 'linear.weight': weight })
+  assert.throws(() => sentenceVector([Float32Array.of(1, 2, 3)], steps), { code: 'BAD_CHECKPOINT' })
+  const rejected = (message: RegExp) => ({ message })
+  await assert.rejects(dense({}, { 'linear.weight': float32([2], [1, 1]) }), rejected(/expected floats \[out, in\]/))
+  await assert.rejects(
+    dense({}, { 'linear.weight': weight, 'linear.bias': float32([2], [1, 1]) }),
+    rejected(/expected floats \[1\], found float32\[2\]/)
+  )
+  await assert.rejects(dense({ bias: true }, { 'linear.weight': weight }), rejected(/'linear\.bias' is missing/))
+  await assert.rejects(
+    dense({ module_input_name: 'token_embeddings' }, { 'linear.weight': weight }),
+    rejected(/module_input_name: found "token_embeddings", expected "sentence_embedding"/)
+  )
+  await dense({}, { 'linear.weight': weight })
+  await writeFile(join(folder, 'sentence_bert_config.json'), JSON.stringify({ query_length: 32 }))
+  await assert.rejects(readSentenceFolder(folder), { code: 'UNSUPPORTED', message: /query_length: found 32/ })
 })
 
 it('refuses modules that are not known, by name, and folders outside', async context => {
