@@ -39,6 +39,9 @@ export const promptFields = {
   token_dim: 'model'
 } as const satisfies FieldTable
 
+/** The value of a field, undefined where it is inactive: null, false or empty. */
+export const present = (value: unknown): unknown => (isInactive(value) ? undefined : value)
+
 /** JSON values that are the same; keys in any order. */
 function isSame(one: unknown, other: unknown): boolean {
   if (one === other) return true

@@ -1,8 +1,7 @@
 // What LoHa and LoKr share: PEFT's settings of LyCORIS adapters, and the dropout of rows and of whole modules.
 import { z } from 'zod'
-import { isInactive } from '../../common/foreign-json.ts'
 import { createRandom } from '../../common/random.ts'
-import { commonFields, type FieldTable } from './fields.ts'
+import { commonFields, type FieldTable, present } from './fields.ts'
 import type { BlockTarget } from './linear-targets.ts'
 import { patternValue, targetFields } from './targets.ts'
 
@@ -65,8 +64,6 @@ export function writeLycorisFields(
     use_effective_conv2d: false
   }
 }
-
-const present = (value: unknown): unknown => (isInactive(value) ? undefined : value)
 
 /** The settings in an adapter_config.json, to be validated. */
 export function readLycorisFields(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {

@@ -1,8 +1,7 @@
 // The settings of BOFT: ours, and the fields of PEFT's adapter_config.json.
 import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
-import { isInactive } from '../../../common/foreign-json.ts'
-import { commonFields, type FieldTable } from '../fields.ts'
+import { commonFields, type FieldTable, present } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
 import { parseBySchema } from '../parse.ts'
 import { checkTargetFields, targetFields, withDefaultTargets } from '../targets.ts'
@@ -96,7 +95,6 @@ export function writeBoftConfig(
 
 /** The configuration in an adapter_config.json. Throws BAD_CHECKPOINT. */
 export function readBoftConfig(fields: Readonly<Record<string, unknown>>, file: string): ParsedBoftConfig {
-  const present = (value: unknown): unknown => (isInactive(value) ? undefined : value)
   const settings = {
     peftType: 'BOFT',
     boftBlockSize: fields.boft_block_size ?? undefined,

@@ -1,8 +1,7 @@
 // The settings of IA3: ours, and the fields of PEFT's adapter_config.json.
 import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
-import { isInactive } from '../../../common/foreign-json.ts'
-import { commonFields, type FieldTable } from '../fields.ts'
+import { commonFields, type FieldTable, present } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
 import { parseBySchema } from '../parse.ts'
 import { targetFields, wholePattern, withPatterns } from '../targets.ts'
@@ -91,7 +90,6 @@ export function writeIa3Config(
 
 /** The configuration in an adapter_config.json. Throws BAD_CHECKPOINT. */
 export function readIa3Config(fields: Readonly<Record<string, unknown>>, file: string): ParsedIa3Config {
-  const present = (value: unknown): unknown => (isInactive(value) ? undefined : value)
   const settings = {
     peftType: 'IA3',
     targetModules: fields.target_modules ?? undefined,

@@ -1,8 +1,8 @@
 // The settings of LoRA: ours, and the fields of PEFT's adapter_config.json that they are written to and read from.
 import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
-import { isInactive, quoteForeign } from '../../../common/foreign-json.ts'
-import { commonFields, type FieldTable } from '../fields.ts'
+import { quoteForeign } from '../../../common/foreign-json.ts'
+import { commonFields, type FieldTable, present } from '../fields.ts'
 import { parseBySchema } from '../parse.ts'
 import { checkTargetFields, patternValue, targetFields } from '../targets.ts'
 
@@ -272,7 +272,6 @@ export function readLoraConfig(fields: Readonly<Record<string, unknown>>, file: 
       `${file}: init_lora_weights: found ${quoteForeign(init)}, expected true, false, ${initializations.map(name => `'${name}'`).join(', ')}`
     )
   }
-  const present = (value: unknown): unknown => (isInactive(value) ? undefined : value)
   const settings = {
     peftType: 'LORA',
     r: fields.r,

@@ -1,8 +1,7 @@
 // The settings of OFT: ours, and the fields of PEFT's adapter_config.json.
 import { z } from 'zod'
 import { SwarmError } from '../../../common/errors.ts'
-import { isInactive } from '../../../common/foreign-json.ts'
-import { commonFields, type FieldTable } from '../fields.ts'
+import { commonFields, type FieldTable, present } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
 import { parseBySchema } from '../parse.ts'
 import { checkTargetFields, targetFields, withDefaultTargets } from '../targets.ts'
@@ -126,7 +125,6 @@ export function readOftConfig(fields: Readonly<Record<string, unknown>>, file: s
   if (fields.use_cayley_neumann === true && !isRecent(fields.peft_version)) {
     since('0.18', 'whose series for (I - Q)(I + Q)⁻¹ was another one')
   }
-  const present = (value: unknown): unknown => (isInactive(value) ? undefined : value)
   const settings = {
     peftType: 'OFT',
     r: fields.r ?? undefined,

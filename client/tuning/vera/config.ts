@@ -1,7 +1,6 @@
 // The settings of VeRA: ours, and the fields of PEFT's adapter_config.json.
 import { z } from 'zod'
-import { isInactive } from '../../../common/foreign-json.ts'
-import { commonFields, type FieldTable } from '../fields.ts'
+import { commonFields, type FieldTable, present } from '../fields.ts'
 import type { TuningTarget } from '../method.ts'
 import { parseBySchema } from '../parse.ts'
 import { checkTargetFields, targetFields, withDefaultTargets } from '../targets.ts'
@@ -85,7 +84,6 @@ export function writeVeraConfig(
 
 /** The configuration in an adapter_config.json. Throws BAD_CHECKPOINT. */
 export function readVeraConfig(fields: Readonly<Record<string, unknown>>, file: string): ParsedVeraConfig {
-  const present = (value: unknown): unknown => (isInactive(value) ? undefined : value)
   const settings = {
     peftType: 'VERA',
     r: fields.r,
