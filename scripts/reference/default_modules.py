@@ -1,4 +1,4 @@
-"""The modules that PEFT's other methods change by default, by model type: test/reference/default-modules.json."""
+"""The modules that PEFT's methods change by default, by model type: test/reference/default-modules.json."""
 import json
 
 from peft.utils import constants

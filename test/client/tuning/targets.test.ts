@@ -29,7 +29,7 @@ test('expressions with groups and repetitions that end are taken', () => {
 })
 
 test('LoRA without modules changes those of PEFT, and where PEFT has none asks for them', () => {
-  const { lora: theirs } = readReference<Record<'lora' | 'adalora', Record<string, string[]>>>('lora-modules.json')
+  const { LORA: theirs } = readReference<{ LORA: Record<string, string[]> }>('default-modules.json')
   const parsed = parseLoraConfig({ peftType: 'LORA' })
   for (const modelType of supportedModelTypes()) {
     const { defaultTargets } = familyOf({ model_type: modelType })
