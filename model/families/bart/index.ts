@@ -2,7 +2,7 @@
 
 import { stackOf } from '../../config/config.ts'
 import type { HeadDescription, HeadTask } from '../../family.ts'
-import { decoderAnswers, decoderSequence } from '../../layers/seq2seq-heads.ts'
+import { decoderAnswers, decoderSequence } from '../../layers/heads.ts'
 import type { FamilyDescription } from '../../spans/description.ts'
 import { defineFamily } from '../define-family.ts'
 import { bartBlock, bartCrossProjections } from './block.ts'

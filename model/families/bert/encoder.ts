@@ -1,7 +1,7 @@
 // What BERT and the encoders with its blocks have in common: blocks, embeddings with positions and token types, names of tensors.
 import type { ExpectedTensor, LinearModule } from '../../family.ts'
+import { linearTensors } from '../../layers/heads.ts'
 import { layerNormTensors } from '../../layers/norms.ts'
-import { linearTensors } from '../../layers/task-heads.ts'
 import type { FamilyDescription } from '../../spans/description.ts'
 import { type BlockNames, bertBlock } from './block.ts'
 import type { BertConfig } from './config.ts'

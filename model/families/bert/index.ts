@@ -1,6 +1,6 @@
 // BERT: learned positions and token types, attention both ways, norms after the sums, a pooler over the first token.
 import type { HeadDescription, HeadTask } from '../../family.ts'
-import { maskedHead, pooledLayer, tanhPooler, tokenLayer } from '../../layers/task-heads.ts'
+import { maskedHead, pooledLayer, tanhPooler, tokenLayer } from '../../layers/heads.ts'
 import { defineFamily } from '../define-family.ts'
 import { type BertConfig, parseBertConfig } from './config.ts'
 import { bertEncoder, wordMatrix } from './encoder.ts'

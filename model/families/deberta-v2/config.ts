@@ -12,7 +12,7 @@ import {
   readText,
   readTokens
 } from '../../config/config.ts'
-import { refuseDecoder } from '../../config/encoder-config.ts'
+import { refuseDecoder, refuseField } from '../../config/encoder-config.ts'
 import { checkQuantized } from '../../formats/scale.ts'
 import type { DistanceRanges } from '../../layers/disentangled.ts'
 import { type Activation, readActivation } from '../../layers/mlp.ts'
@@ -59,10 +59,6 @@ function readKinds(raw: RawConfig): readonly ('c2p' | 'p2c')[] {
   return (['c2p', 'p2c'] as const).filter(kind => given.includes(kind))
 }
 
-function refuse(field: string, value: unknown): never {
-  throw new SwarmError('UNSUPPORTED', `config.json: ${field} ${quoteForeign(value)} is not supported`)
-}
-
 /** Throws BAD_CHECKPOINT naming the field, UNSUPPORTED for options that the graphs do not do. */
 export function parseDebertaConfig(raw: RawConfig): DebertaConfig {
   checkQuantized(raw)
@@ -72,8 +68,9 @@ export function parseDebertaConfig(raw: RawConfig): DebertaConfig {
   const numBlocks = readCount(raw, ['num_hidden_layers'], 24)
   const headDim = evenHead(hiddenSize, numHeads)
   // a convolution beside the first block (v2 in its sizes xlarge and xxlarge)
-  if (readIfPositive(raw, 'conv_kernel_size') !== null) refuse('conv_kernel_size', raw.conv_kernel_size)
-  if (readSize(raw, 'attention_head_size', headDim) !== headDim) refuse('attention_head_size', raw.attention_head_size)
+  if (readIfPositive(raw, 'conv_kernel_size') !== null) refuseField('conv_kernel_size', raw.conv_kernel_size)
+  if (readSize(raw, 'attention_head_size', headDim) !== headDim)
+    refuseField('attention_head_size', raw.attention_head_size)
   const maxPositions = readSize(raw, 'max_position_embeddings', 512)
   const maxDistance = readIfPositive(raw, 'max_relative_positions') ?? maxPositions
   const buckets = readIfPositive(raw, 'position_buckets')

@@ -1,8 +1,8 @@
 // DeBERTa v2 and v3: BERT's blocks with disentangled attention over a table of distances that all share.
 import type { HeadDescription, HeadTask } from '../../family.ts'
+import { linearTensors, maskedHead, pooledLayer, tokenLayer } from '../../layers/heads.ts'
 import { activate } from '../../layers/mlp.ts'
 import { layerNormTensors } from '../../layers/norms.ts'
-import { linearTensors, maskedHead, pooledLayer, tokenLayer } from '../../layers/task-heads.ts'
 import { defineFamily } from '../define-family.ts'
 import { debertaBlock, scoreScale } from './block.ts'
 import { type DebertaConfig, parseDebertaConfig } from './config.ts'

@@ -1,6 +1,6 @@
 // DistilBERT (arXiv 1910.01108): BERT's blocks under other names, without token types and pooler.
 import type { HeadDescription, HeadTask } from '../../family.ts'
-import { denseLayer, maskedHead, tokenLayer } from '../../layers/task-heads.ts'
+import { denseLayer, maskedHead, tokenLayer } from '../../layers/heads.ts'
 import type { BertConfig } from '../bert/config.ts'
 import { bertEncoder, wordMatrix } from '../bert/encoder.ts'
 import { defineFamily } from '../define-family.ts'

@@ -1,7 +1,7 @@
 // ELECTRA (arXiv 2003.10555): BERT's blocks over embeddings that may be narrower than hidden states.
 import { type RawConfig, readSize } from '../../config/config.ts'
 import type { HeadDescription, HeadTask } from '../../family.ts'
-import { denseLayer, maskedHead, tokenLayer } from '../../layers/task-heads.ts'
+import { denseLayer, maskedHead, tokenLayer } from '../../layers/heads.ts'
 import { type BertConfig, parseBertConfig } from '../bert/config.ts'
 import { bertEncoder, wordMatrix } from '../bert/encoder.ts'
 import { defineFamily } from '../define-family.ts'

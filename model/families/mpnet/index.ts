@@ -2,7 +2,7 @@
 import { SwarmError } from '../../../common/errors.ts'
 import { type RawConfig, readSize } from '../../config/config.ts'
 import type { HeadDescription, HeadTask } from '../../family.ts'
-import { denseLayer, maskedHead, tanhPooler, tokenLayer } from '../../layers/task-heads.ts'
+import { denseLayer, maskedHead, tanhPooler, tokenLayer } from '../../layers/heads.ts'
 import { type BertConfig, behindPadding, parseBertConfig } from '../bert/config.ts'
 import { bertEncoder, bertNames, wordMatrix } from '../bert/encoder.ts'
 import { defineFamily } from '../define-family.ts'

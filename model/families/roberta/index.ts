@@ -1,7 +1,7 @@
 // RoBERTa and XLM-RoBERTa (arXiv 1907.11692, 1911.02116): BERT's blocks; tokens are numbered by the ids, after the row of padding.
 import type { RawConfig } from '../../config/config.ts'
 import type { HeadDescription, HeadTask } from '../../family.ts'
-import { denseLayer, maskedHead, tanhPooler, tokenLayer } from '../../layers/task-heads.ts'
+import { denseLayer, maskedHead, tanhPooler, tokenLayer } from '../../layers/heads.ts'
 import { type BertConfig, behindPadding, parseBertConfig } from '../bert/config.ts'
 import { bertEncoder, wordMatrix } from '../bert/encoder.ts'
 import { defineFamily } from '../define-family.ts'

@@ -1,6 +1,6 @@
 // Heads of T5's classes for tasks. Source: modeling_t5.py of Hugging Face transformers 5.
 import type { HeadDescription, HeadTask } from '../../family.ts'
-import { decoderAnswers, decoderSequence, encoderTokens } from '../../layers/seq2seq-heads.ts'
+import { decoderAnswers, decoderSequence, encoderTokens } from '../../layers/heads.ts'
 import type { T5Config } from './config.ts'
 
 const heads: Readonly<Record<HeadTask, HeadDescription | null>> = {
