@@ -12,7 +12,7 @@ import type { Dropout, NamedTensors, Span } from '../../proto/messages.ts'
 import { type AttendedStates, prefixLength, type SpanCall } from '../compute/executor.ts'
 import { maxBatch, maxRequestTimeoutMs, maxTokensPerRequest, minRequestTokens, requestWorkMs } from '../limits.ts'
 import { checkWork } from '../memory/working-memory.ts'
-import { checkPorts, type NamedShapes, type Shaped } from './ports.ts'
+import { checkPorts, factorNumbers, type NamedShapes, type Shaped } from './ports.ts'
 
 /** What a request is checked against. */
 export interface Hosted {
@@ -230,7 +230,8 @@ export function checkCallShapes<T extends Shaped>(
   }
   // before the limit by time, which is as slow as the machine was when it was measured
   const source = encoder?.source ?? 0
-  checkWork(config, { blocks, batch, seq, keys, source, training }, hosted.workingBytes)
+  const factors = factorNumbers(ports, hosted.checkpoint)
+  checkWork(config, { blocks, batch, seq, keys, source, factors, training }, hosted.workingBytes)
   const most = maxTokensFor(hosted, blocks)
   const tokens = batch * (seq + sourceShare * source)
   if (batch > 1 && tokens > most) {

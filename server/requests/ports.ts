@@ -113,3 +113,38 @@ function checkLengths(kind: 'prompt' | 'prefix', ports: NamedShapes, blocks: Blo
     if (!names.includes(name)) invalid(`prefix: expected one in every block of the span, '${name}' is missing`)
   }
 }
+
+/** Numbers beside hidden states that the products of factors make for each token. */
+export interface FactorNumbers {
+  /** of the module that makes the most */
+  readonly most: number
+  /** of all modules */
+  readonly all: number
+}
+
+/**
+ * A product with a Kronecker factor from one side has for each column of the other factor a row: up to the square of a module's width.
+ * Those of other ports are no wider than the module, or than the highest rank.
+ */
+export function factorNumbers(ports: NamedShapes, { config, family }: Model): FactorNumbers {
+  const modules = new Map<string, number>()
+  for (const [name, { shape }] of Object.entries(ports)) {
+    const port = parsePort(name)
+    if (port.kind !== 'kronecker') continue
+    const { block, module, part, sizes } = port
+    const [rows, columns] = sizes!
+    const { outFeatures } = family.portModules(config, block).find(site => site.name === module)!
+    const inner = outFeatures / rows
+    const numbers = {
+      // before and behind the transposition
+      right: 2 * columns * inner,
+      rightA: columns * shape[0]!,
+      rightB: 2 * columns * inner,
+      leftA: inner * shape[0]!
+    }[part as string]
+    const key = `${block} ${module}`
+    modules.set(key, (modules.get(key) ?? 0) + (numbers ?? 0))
+  }
+  const each = [...modules.values()]
+  return { most: Math.max(0, ...each), all: each.reduce((sum, numbers) => sum + numbers, 0) }
+}

@@ -23,7 +23,7 @@ import {
   type Hosted,
   readEncoder
 } from './passes.ts'
-import { checkPorts, type NamedShapes } from './ports.ts'
+import { checkPorts, factorNumbers, type NamedShapes } from './ports.ts'
 
 /** The next server of a chain, as the client names it. */
 export type NextHop = Fields<swarmtune.v1.NextHop.$Properties>
@@ -69,7 +69,12 @@ function checkHasSessions(blocks: BlockRange, { checkpoint }: Hosted): void {
 }
 
 /** The states of an encoder in an opening, whose rows share them evenly. */
-function checkInputs(tensors: NamedShapes, hosted: Hosted, blocks: BlockRange, batch: number): EncoderShape | null {
+function checkInputs(
+  tensors: NamedShapes,
+  ports: NamedShapes,
+  hosted: Hosted,
+  { blocks, batch }: Pick<CacheShape, 'blocks' | 'batch'>
+): EncoderShape | null {
   const encoder = checkEncoderShapes(tensors, hosted, blocks)
   if (encoder === null) return null
   const { inputs, source } = encoder
@@ -77,7 +82,8 @@ function checkInputs(tensors: NamedShapes, hosted: Hosted, blocks: BlockRange, b
     invalid(`encoder_hidden: expected a number of inputs that divides the ${batch} rows, found ${inputs}`)
   }
   const { config } = hosted.checkpoint
-  checkWork(config, { blocks, batch: 1, seq: source, keys: 0, training: false }, hosted.workingBytes)
+  const factors = factorNumbers(ports, hosted.checkpoint)
+  checkWork(config, { blocks, batch: 1, seq: source, keys: 0, factors, training: false }, hosted.workingBytes)
   return encoder
 }
 
@@ -101,8 +107,8 @@ export function checkOpenShapes(body: BodyOf<'inferenceOpen'>, tensors: NamedSha
   if (maxLength < 1 || maxLength > maxPositions) {
     invalid(`max_length: the model has ${maxPositions} positions, found ${maxLength}`)
   }
-  const encoder = checkInputs(tensors, hosted, blocks, batch)
   const ports = checkPorts(tensors, ofEncoder, hosted.checkpoint, blocks)
+  const encoder = checkInputs(tensors, ports, hosted, { blocks, batch })
   const prefix = prefixLength(ports)
   if (prefix >= maxLength) {
     invalid(`max_length: expected more than the ${prefix} positions of the prefix, found ${maxLength}`)
@@ -135,8 +141,9 @@ export function checkOpen({ body, tensors: given }: Message, hosted: Hosted, ada
   const { blocks, encoder: shapes } = checkOpenShapes({ ...body, portsHash: new Uint8Array() }, tensors, hosted)
   const { batch, maxLength, session, previous, next } = body
   const { numKeyValueHeads: kvHeads, headDim } = hosted.checkpoint.config
-  const shape = { blocks, batch, maxLength, kvHeads, headDim, besideBytes: 0, ...shapes }
   const ports = kept ?? checkPorts(tensors, ofEncoder, hosted.checkpoint, blocks)
+  const factors = factorNumbers(ports, hosted.checkpoint)
+  const shape = { blocks, batch, maxLength, kvHeads, headDim, besideBytes: 0, factors, ...shapes }
   return { shape, ports, encoder: readEncoder(given), codec: body.span!.codec, session, previous, next }
 }
 
@@ -217,7 +224,7 @@ export function checkStepShapes(tensors: NamedShapes, hosted: Hosted, blocks: Bl
 export function checkStepRequest(
   tensors: NamedTensors,
   hosted: Hosted,
-  { batch, maxLength, blocks, source = 0 }: CacheShape,
+  { batch, maxLength, blocks, source = 0, factors }: CacheShape,
   { held, prefix, replay }: StepState
 ): StepRequest {
   checkStepShapes(tensors, hosted, blocks)
@@ -241,6 +248,10 @@ export function checkStepRequest(
     }
   }
   const keys = prefix + Math.max(...starts) + seq
-  checkWork(hosted.checkpoint.config, { blocks, batch, seq, keys, source, training: false }, hosted.workingBytes)
+  checkWork(
+    hosted.checkpoint.config,
+    { blocks, batch, seq, keys, source, factors, training: false },
+    hosted.workingBytes
+  )
   return { hidden, lengths, starts, parents }
 }

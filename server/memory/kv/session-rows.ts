@@ -13,6 +13,8 @@ export interface CacheShape extends HeadShape {
   readonly source?: number
   /** different inputs of the encoder, each that of `batch / inputs` rows one after the other; default 1 */
   readonly inputs?: number
+  /** numbers for each token that factors of weights make, see `RequestWork`; default none */
+  readonly factors?: { readonly most: number; readonly all: number }
 }
 
 /** Which input row `row` attends to. */
