@@ -121,7 +121,8 @@ export class RemoteSequential implements RemoteBlocks {
   readonly #passes: Passes
   readonly #codecs: Codecs
 
-  constructor(components: RemoteComponents, init: RemoteInit, blocks?: BlockRange) {
+  /** @param passes of the blocks that these are a part of: what is known of servers, and what is counted, is one */
+  constructor(components: RemoteComponents, init: RemoteInit, blocks?: BlockRange, passes?: Passes) {
     this.blocks = blocks ?? { first: 0, end: init.numBlocks }
     this.#components = { ...components, kept: components.kept ?? new KeptPorts() }
     this.#init = init
@@ -135,7 +136,7 @@ export class RemoteSequential implements RemoteBlocks {
       addressesOf: (peerId: string) => peers.addressesOf(peerId)
     }
     const retryDelaysMs = init.retryDelaysMs ?? defaultRetryDelaysMs
-    this.#passes = new Passes({ caller, peers, auditor }, { retryDelaysMs, logger })
+    this.#passes = passes ?? new Passes({ caller, peers, auditor }, { retryDelaysMs, logger })
   }
 
   /** How hidden states and gradients travel. */
@@ -158,7 +159,7 @@ export class RemoteSequential implements RemoteBlocks {
       throw new SwarmError('INVALID_ARGUMENT', `slice(${start}, ${end}) of ${this.length} blocks: the slice is empty`)
     }
     const { first } = this.blocks
-    return new RemoteSequential(this.#components, this.#init, { first: first + from, end: first + to })
+    return new RemoteSequential(this.#components, this.#init, { first: first + from, end: first + to }, this.#passes)
   }
 
   /**
@@ -171,7 +172,7 @@ export class RemoteSequential implements RemoteBlocks {
     if (first >= end) {
       throw new SwarmError('INVALID_ARGUMENT', `blocks.stack: these blocks have no ${name}`)
     }
-    return new RemoteSequential(this.#components, this.#init, { first, end })
+    return new RemoteSequential(this.#components, this.#init, { first, end }, this.#passes)
   }
 
   /**
@@ -240,7 +241,7 @@ export class RemoteSequential implements RemoteBlocks {
     }
   }
 
-  /** Servers that computed passes since the last call, and the number of repeated requests so far. */
+  /** Servers that computed passes since the last call, and repeated requests so far; slices and stacks count together. */
   traffic(): { peers: number; retries: number } {
     return this.#passes.traffic()
   }

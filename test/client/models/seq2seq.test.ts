@@ -162,7 +162,10 @@ for (const [name, { cases, pass, lora, prompt }] of Object.entries(reference.mod
       const { loss, logits } = await model.forward(batch)
       assert.ok(Math.abs(loss.value - pass.loss) < 1e-5, `${loss.value} and ${pass.loss}`)
       assert.ok(relative(logits!.data, pass.logits) < 1e-5)
+      model.traffic()
       await loss.backward()
+      // both stacks count: the servers of each answered
+      assert.deepEqual(model.traffic(), { peers: rangesOf[name]!.length, retries: 0 })
       checkGradients(model.parameters(), pass.gradients)
       const smoothed = await model.forward(batch, { labelSmoothing: 0.1, training: false })
       assert.ok(Math.abs(smoothed.loss.value - pass.smoothed) < 1e-5)
