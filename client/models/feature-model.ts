@@ -112,7 +112,9 @@ export class FeatureModel extends BaseModel<FeatureHead> {
   }
 
   /** Token ids of a text as `encode` reads it: prompt, case and most tokens as the folder says. Throws INVALID_ARGUMENT for an unknown prompt. */
-  async sentenceIds(text: string, { promptName }: { promptName?: string } = {}): Promise<number[]> {
+  async sentenceIds(text: string, options: { promptName?: string } = {}): Promise<number[]> {
+    checkOptions('sentenceIds', options, { promptName: true })
+    const { promptName } = options
     const { prompts, defaultPrompt, lowersCase, maxTokens } = await this.sentenceFolder()
     const name = promptName ?? defaultPrompt
     const prompt = name === null ? '' : prompts[name]

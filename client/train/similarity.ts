@@ -1,11 +1,12 @@
 // Training of embeddings: losses of sentence-transformers over the pooled states of a model, as what `train` trains.
 import { SwarmError } from '../../common/errors.ts'
+import { checkOptions } from '../../common/options.ts'
 import { type OnProgress, runStage } from '../../common/progress.ts'
 import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import type { AuditReport } from '../audit/report.ts'
 import { type Batch, collate } from './collate.ts'
 import type { Example } from './data/example.ts'
-import { evaluateLoss } from './evaluate.ts'
+import { evaluateKeys, evaluateLoss } from './evaluate.ts'
 import { pearson, regressionReport } from './metrics/regression.ts'
 import type { Loss, TrainableModel, TrainingForwardOptions } from './model.ts'
 import type { EvaluationHook } from './options.ts'
@@ -126,6 +127,7 @@ export class SimilarityModel implements TrainableModel {
   readonly #pooling: 'mean' | 'last'
 
   constructor(model: PooledModel, options: { readonly loss: SimilarityLoss; readonly pooling?: 'mean' | 'last' }) {
+    checkOptions('SimilarityModel', options, { loss: true, pooling: true })
     const { loss, pooling = 'mean' } = options
     if (!similarityLosses.includes(loss)) {
       throw new SwarmError('INVALID_ARGUMENT', `loss: expected ${similarityLosses.join(', ')}, found '${loss}'`)
@@ -136,6 +138,7 @@ export class SimilarityModel implements TrainableModel {
   }
 
   async forward(batch: Batch, options: TrainingForwardOptions = {}): Promise<{ readonly loss: Loss }> {
+    checkOptions('forward', options, { training: true, seed: true, labelSmoothing: true, signal: true })
     const { inputIds, attentionMask } = batch
     const scores = batch.numbers?.data ?? (batch.labels as unknown as Float32Tensor).data
     const { training, seed, signal, labelSmoothing } = options
@@ -159,8 +162,13 @@ export class SimilarityModel implements TrainableModel {
     }
   }
 
-  /** Pooled states [batch, width] of texts. */
-  async embed(texts: readonly (readonly number[])[], padTokenId: number, signal?: AbortSignal): Promise<Float32Tensor> {
+  /** Pooled states [batch, width] of the token ids of texts. Throws what the model throws. */
+  async embed(
+    texts: readonly (readonly number[])[],
+    options: { readonly padTokenId: number; readonly signal?: AbortSignal }
+  ): Promise<Float32Tensor> {
+    checkOptions('embed', options, { padTokenId: true, signal: true })
+    const { padTokenId, signal } = options
     const { inputIds, attentionMask } = collate(
       texts.map(ids => ({ ids, labels: [0] })),
       padTokenId
@@ -220,6 +228,7 @@ export async function measureSimilarity(
   examples: readonly Example[],
   options: { padTokenId: number; batchSize?: number; signal?: AbortSignal; onProgress?: OnProgress }
 ): Promise<Record<string, number>> {
+  checkOptions('measureSimilarity', options, evaluateKeys)
   const { padTokenId, batchSize = 8, signal, onProgress } = options
   const loss = await evaluateLoss(model, examples, options)
   const texts = [examples.map(({ ids }) => ids), examples.map(({ others }) => others![0]!)] as const
@@ -229,7 +238,7 @@ export async function measureSimilarity(
     for (const [side, rows] of texts.entries()) {
       for (let first = 0; first < rows.length; first += batchSize) {
         const batch = rows.slice(first, first + batchSize)
-        const { unit, width } = normalized(await model.embed(batch, padTokenId, signal))
+        const { unit, width } = normalized(await model.embed(batch, { padTokenId, signal }))
         for (let row = 0; row < batch.length; row++) units[side]!.push(unit.slice(row * width, (row + 1) * width))
         running.add(batch.length)
       }

@@ -32,7 +32,20 @@ const takeNone = new Set([
   'summarizeData',
   'toPeftConfig',
   'toTrainOptions',
-  'writeConfigYaml'
+  'writeConfigYaml',
+  'SimilarityModel.savePretrained',
+  // measures of predictions that are there
+  ...[
+    'answerScores',
+    'areEntityTags',
+    'bleuScore',
+    'chrfScore',
+    'classificationReport',
+    'confusionMatrix',
+    'entitiesOf'
+  ],
+  ...['entityReport', 'multiLabelReport', 'normalizeAnswer', 'pearson', 'regressionReport', 'rougeOf', 'rougeScores'],
+  'tokenize13a'
 ])
 
 /** The same of methods, whatever their class. */
@@ -40,8 +53,8 @@ const methodsTakeNone = new Set([
   ...['disableAdapter', 'train', 'eval', 'close', 'zeroGrad', 'parameters', 'afterStep', 'traffic', 'audits', 'unload'],
   ...['exportState', 'importState', 'fingerprint'],
   // for subclasses and for getPeftModel, whose options are checked there
-  ...['release', 'planOf', 'adapt', 'actingAs', 'groupsOf'],
-  'deleteAdapter'
+  ...['release', 'planOf', 'adapt', 'actingAs', 'groupsOf', 'targetOf', 'classes'],
+  ...['deleteAdapter', 'sentenceFolder', 'similarity']
 ])
 
 type Bogus = Record<string, never>
@@ -58,6 +71,8 @@ let tuned: sdk.PeftModelForCausalLM
 let classifier: sdk.DistributedModelForSequenceClassification
 let writer: sdk.DistributedModelForSeq2SeqLM
 let features: InstanceType<typeof sdk.DistributedModel>
+let masked: sdk.DistributedModelForMaskedLM
+let questions: sdk.DistributedModelForQuestionAnswering
 
 before(async () => {
   swarm = await startSwarm([[0, 4]], { path })
@@ -69,6 +84,10 @@ before(async () => {
   features = await plain.fromPretrained(path, connection)
   const { AutoDistributedModelForSeq2SeqLM: writers } = sdk
   writer = await writers.fromPretrained(referencePath('families', 't5'), connection)
+  const { AutoDistributedModelForMaskedLM: maskeds, AutoDistributedModelForQuestionAnswering: readers } = sdk
+  masked = await maskeds.fromPretrained(referencePath('families', 'bert'), connection)
+  questions = await readers.fromPretrained(referencePath('families', 'bert'), connection)
+  const similar = new sdk.SimilarityModel(features, { loss: 'cosine' })
   const tokenizer = { encode: () => [1], decode: () => '' } as never
   const examples = [{ ids: [5, 6, 7], labels: [-100, 6, 7] }]
   const settings = { learningRate: 1, padTokenId: 0 }
@@ -144,6 +163,70 @@ before(async () => {
       'classifier_dropout',
       'classifierDropout',
       bogus => sdk.AutoDistributedModelForTokenClassification.fromPretrained(path, bogus)
+    ],
+    'AutoDistributedModelForFeatureExtraction.fromPretrained': [
+      'require_dtype',
+      'requireDtype',
+      bogus => sdk.AutoDistributedModelForFeatureExtraction.fromPretrained(path, bogus)
+    ],
+    'AutoDistributedModelForMaskedLM.fromPretrained': [
+      'initial_peers',
+      'initialPeers',
+      bogus => maskeds.fromPretrained(path, bogus)
+    ],
+    'AutoDistributedModelForQuestionAnswering.fromPretrained': [
+      'initial_peers',
+      'initialPeers',
+      bogus => readers.fromPretrained(path, bogus)
+    ],
+    'DistributedModelForMaskedLM.forward': ['seeds', 'seed', bogus => masked.forward({ inputIds: ids }, bogus)],
+    'masked forward: input': ['label', 'labels', bogus => masked.forward({ inputIds: ids, ...bogus })],
+    'DistributedModelForMaskedLM.fillMask': ['top_k', 'topK', bogus => masked.fillMask('a', bogus)],
+    'DistributedModelForQuestionAnswering.forward': [
+      'seeds',
+      'seed',
+      bogus => questions.forward({ inputIds: ids }, bogus)
+    ],
+    'question forward: input': [
+      'start_positions',
+      'startPositions',
+      bogus => questions.forward({ inputIds: ids, ...bogus })
+    ],
+    'DistributedModelForQuestionAnswering.answer': [
+      'doc_stride',
+      'docStride',
+      bogus => questions.answer({ question: 'a', context: 'b' }, bogus)
+    ],
+    'DistributedModel.encode': ['prompt_name', 'promptName', bogus => features.encode('a', bogus)],
+    'DistributedModel.encodeIds': ['normalise', 'normalize', bogus => features.encodeIds(ids, bogus)],
+    'DistributedModel.sentenceIds': ['prompt_name', 'promptName', bogus => features.sentenceIds('a', bogus)],
+    SimilarityModel: ['poolling', 'pooling', bogus => new sdk.SimilarityModel(features, { loss: 'cosine', ...bogus })],
+    'SimilarityModel.forward': ['seeds', 'seed', bogus => similar.forward({} as never, bogus)],
+    'SimilarityModel.embed': ['signl', 'signal', bogus => similar.embed(ids, { padTokenId: 0, ...bogus })],
+    measureAnswers: [
+      'max_answer_length',
+      'maxAnswerLength',
+      bogus => sdk.measureAnswers(questions as never, examples, { padTokenId: 0, ...bogus })
+    ],
+    measureMultiLabel: [
+      'batch_size',
+      'batchSize',
+      bogus => sdk.measureMultiLabel(classifier, examples, { padTokenId: 0, ...bogus })
+    ],
+    measureRegression: [
+      'batch_size',
+      'batchSize',
+      bogus => sdk.measureRegression(classifier, examples, { padTokenId: 0, ...bogus })
+    ],
+    measureSimilarity: [
+      'batch_size',
+      'batchSize',
+      bogus => sdk.measureSimilarity(similar, examples, { padTokenId: 0, ...bogus })
+    ],
+    measureWritten: [
+      'num_beams',
+      'numBeams',
+      bogus => sdk.measureWritten(writer, examples, { padTokenId: 0, ...bogus })
     ],
     exportMerged: [
       'shard_bytes',
@@ -372,7 +455,7 @@ before(async () => {
   } satisfies typeof calls)
 })
 after(async () => {
-  await Promise.all([base.close(), classifier.close(), features.close(), writer.close()])
+  await Promise.all([base, classifier, features, writer, masked, questions].map(model => model.close()))
   await swarm[Symbol.asyncDispose]()
 })
 

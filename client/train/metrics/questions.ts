@@ -1,11 +1,12 @@
 // Answers that a model finds in contexts: the best span of tokens over all pieces of a context, and its scores. The choice of spans is that of
 // https://github.com/huggingface/transformers/blob/main/examples/pytorch/question-answering/utils_qa.py.
 import { SwarmError } from '../../../common/errors.ts'
+import { checkOptions } from '../../../common/options.ts'
 import { runStage } from '../../../common/progress.ts'
 import type { Float32Tensor } from '../../../common/tensor.ts'
 import { type Batch, collate } from '../collate.ts'
 import type { AskedQuestion, Example } from '../data/example.ts'
-import type { EvaluateOptions } from '../evaluate.ts'
+import { type EvaluateOptions, evaluateKeys } from '../evaluate.ts'
 import { forwardBatch } from '../inputs.ts'
 import type { Loss, TrainableModel } from '../model.ts'
 import { type AnswerScores, answerScores } from './answers.ts'
@@ -80,6 +81,7 @@ export async function measureAnswers(
   examples: readonly Example[],
   options: EvaluateOptions & { readonly maxAnswerLength?: number }
 ): Promise<AnswerMeasures> {
+  checkOptions('measureAnswers', options, { ...evaluateKeys, maxAnswerLength: true })
   const { padTokenId, batchSize = 8, signal, onProgress, maxAnswerLength } = options
   const pieces = new Map<string, { question: AskedQuestion; spans: Spans[] }>()
   let loss = 0

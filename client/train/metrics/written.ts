@@ -1,9 +1,10 @@
 // Texts that a model writes from sources, compared with those that are expected.
+import { checkOptions } from '../../../common/options.ts'
 import { runStage } from '../../../common/progress.ts'
 import type { Tokenizer } from '../../../model/text/tokenizer.ts'
 import type { GenerationOptions } from '../../generate/index.ts'
 import { type Example, ignoredLabel } from '../data/example.ts'
-import { type EvaluateOptions, evaluateLoss } from '../evaluate.ts'
+import { type EvaluateOptions, evaluateKeys, evaluateLoss } from '../evaluate.ts'
 import type { TrainableModel } from '../model.ts'
 import { bleuScore, chrfScore } from './bleu.ts'
 import { rougeScores } from './rouge.ts'
@@ -47,6 +48,7 @@ export async function measureWritten(
   examples: readonly Example[],
   options: EvaluateOptions & WritingOptions
 ): Promise<WrittenMeasures> {
+  checkOptions('measureWritten', options, { ...evaluateKeys, maxLength: true, numBeams: true })
   const { padTokenId, batchSize = 8, signal, onProgress, maxLength, numBeams = 1 } = options
   const loss = await evaluateLoss(model, examples, { padTokenId, batchSize, signal, onProgress })
   const textOf = (ids: readonly number[]): string => model.tokenizer.decode(ids, { skipSpecialTokens: true })
