@@ -5,11 +5,13 @@ import { createRandom } from '../../common/random.ts'
 import { type Float32Tensor, type Tensor, tensor } from '../../common/tensor.ts'
 import type { Dim, Graph } from '../../graph/graph.ts'
 import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
+import { type ModelConfig, stackNamed } from '../../model/config/config.ts'
 import type { HeadDescription, HeadTask, TaskGraphOptions } from '../../model/family.ts'
 import type { Embeddings } from '../local/embeddings.ts'
 import { type Parameter, parameter } from '../local/parameter.ts'
 import { LocalPrograms } from '../local/programs.ts'
 import { taskModules } from '../tuning/index.ts'
+import { StackBridge } from './bridge.ts'
 import { isModuleOf, isOfBody, type ModulesToSave } from './modules-to-save.ts'
 import { type HeadLoss, HeadProgram, lossGradient, type TaskHead, type Wanted } from './program.ts'
 import { type TrainedModules, trainedModules } from './trained-modules.ts'
@@ -47,6 +49,8 @@ interface Components {
   readonly checkpoint: Checkpoint
   /** over the model's own tensors, the last norm among them */
   readonly programs: LocalPrograms
+  /** of tokens that enter the first block */
+  readonly embeddings: Embeddings
 }
 
 /** What belongs to an adapter over the head. */
@@ -54,6 +58,12 @@ interface Trained {
   readonly modules: TrainedModules | null
   /** names of modules beside those that PEFT trains anyway */
   readonly named: readonly string[]
+}
+
+/** Whether the states of a head come from a decoder that attends to an encoder. */
+function readsDecoder(config: ModelConfig, { stack }: HeadDescription): boolean {
+  const hasTwo = stackNamed(config, 'encoder') !== undefined && stackNamed(config, 'decoder') !== undefined
+  return hasTwo && stack !== 'encoder'
 }
 
 /** The module that PEFT would be told: that of the tensors of one layer, or of a head whose layers lie in one. */
@@ -69,6 +79,8 @@ export class ClassificationHead implements TaskHead<ClassificationHead> {
   readonly embeddings: Embeddings | null
   readonly description: HeadDescription
   readonly savedModules: readonly string[]
+  /** of a head over the decoder of a model with two stacks; else null */
+  readonly bridge: StackBridge | null
   readonly #components: Components
   readonly #init: ClassificationInit
   readonly #own: TrainedModules | null
@@ -82,6 +94,7 @@ export class ClassificationHead implements TaskHead<ClassificationHead> {
     this.embeddings = own?.embeddings ?? null
     this.description = family.taskHead(config, task)!
     this.savedModules = trained.named
+    this.bridge = readsDecoder(config, this.description) ? new StackBridge(components, own) : null
     this.#components = components
     this.#init = init
     this.#own = own

@@ -1,60 +1,36 @@
 // The head of an encoder-decoder model: what comes between the stacks and after them, over the model's own tensors.
 import type { Float32Tensor, Tensor } from '../../common/tensor.ts'
-import type { Checkpoint } from '../../model/checkpoint/checkpoint.ts'
 import type { Session } from '../../runtime/session.ts'
-import { Embeddings } from '../local/embeddings.ts'
+import type { Embeddings } from '../local/embeddings.ts'
 import type { Parameter } from '../local/parameter.ts'
-import type { LocalPrograms } from '../local/programs.ts'
+import { type BridgeComponents, StackBridge } from './bridge.ts'
 import { LanguageHead } from './language.ts'
 import type { ModulesToSave } from './modules-to-save.ts'
-import { type HeadLoss, type HeadPass, HeadProgram, type TaskHead, type Wanted } from './program.ts'
+import type { HeadLoss, TaskHead, Wanted } from './program.ts'
 import { type TrainedModules, trainedModules } from './trained-modules.ts'
-
-interface Components {
-  readonly checkpoint: Checkpoint
-  readonly programs: LocalPrograms
-  /** of tokens that enter the encoder */
-  readonly embeddings: Embeddings
-}
 
 export class Seq2SeqHead implements TaskHead<Seq2SeqHead> {
   readonly parameters: readonly Parameter[]
   readonly embeddings: Embeddings | null
-  /** of tokens that enter the decoder; over the encoder's matrix */
-  readonly decoderEmbeddings: Embeddings
-  readonly #components: Components
+  readonly bridge: StackBridge
+  readonly #components: BridgeComponents
   readonly #own: TrainedModules | null
-  readonly #norm: HeadProgram
   readonly #language: LanguageHead
 
-  constructor(components: Components, own: TrainedModules | null = null) {
-    const { checkpoint, embeddings } = components
-    const { family, config } = checkpoint
+  constructor(components: BridgeComponents, own: TrainedModules | null = null) {
+    const { checkpoint } = components
     const programs = own?.programs ?? components.programs
     this.parameters = own?.parameters ?? []
     this.embeddings = own?.embeddings ?? null
-    this.decoderEmbeddings =
-      own?.decoderEmbeddings() ?? new Embeddings({ ...components, weight: embeddings.weight }, { stack: 'decoder' })
+    this.bridge = new StackBridge(components, own)
     this.#components = components
     this.#own = own
-    const build = () => family.features(config, { trainable: true, stack: 'encoder' })
-    this.#norm = new HeadProgram({ programs }, { build, output: 'states' })
     this.#language = new LanguageHead({ checkpoint, programs })
   }
 
   /** Whether any tensor of the decoder's last norm or of the scores requires a gradient. */
   get requiresGrad(): boolean {
     return this.#language.requiresGrad
-  }
-
-  /** Whether any tensor of the encoder's last norm requires a gradient. */
-  get normRequiresGrad(): boolean {
-    return this.#norm.requiresGrad
-  }
-
-  /** What leaves the encoder [batch, source, hidden] -> `states` of the same shape, which the decoder attends to, and the way back. */
-  leaveEncoder(hidden: Float32Tensor, wanted: Wanted): Promise<HeadPass> {
-    return this.#norm.run({ hidden }, wanted)
   }
 
   /** What leaves the decoder [batch, seq, hidden] -> logits [batch, seq, vocab]. */

@@ -10,7 +10,8 @@ import type { BackboneInput } from './backbone.ts'
 import type { EncoderCache } from './encoder-cache.ts'
 import { paddingOf } from './prompts.ts'
 import { generateThrough } from './remote-generation.ts'
-import { enterEncoder, portsOfStack, type Seq2SeqParts, withoutPadding } from './seq2seq-pass.ts'
+import type { Seq2SeqParts } from './seq2seq-pass.ts'
+import { enterEncoder, portsOfStack, withoutPadding } from './stacks-pass.ts'
 
 export interface Seq2SeqComponents {
   readonly parts: Seq2SeqParts
@@ -51,7 +52,7 @@ async function encode(
     const pass = await blocks.stack('encoder').forward(hidden, { mask, ports, signal })
     return pass.hidden
   })
-  const left = await head.leaveEncoder(states, { hidden: false, parameters: false })
+  const left = await head.bridge.leaveEncoder(states, { hidden: false, parameters: false })
   return withoutPadding(left.results.states as Float32Tensor, mask)
 }
 
@@ -84,7 +85,7 @@ export function generateSeq2Seq(
   const prefixTokens = tuning?.prefixTokens ?? 0
   const { head, blocks } = parts
   const through = {
-    embeddings: head.decoderEmbeddings,
+    embeddings: head.bridge.embeddings,
     blocks: blocks.stack('decoder'),
     head,
     prefixTokens,

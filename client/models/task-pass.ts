@@ -7,9 +7,10 @@ import { ignoredLabel } from '../../model/spans/loss.ts'
 import type { ClassificationHead, HeadStates, HeadTarget } from '../heads/classification.ts'
 import { type Ids, idMatrix, impliedMask, maskMatrix, prependColumns, typeMatrix } from '../local/inputs.ts'
 import type { TuningMethod } from '../tuning/index.ts'
-import { forwardBody, type PassPlan } from './backbone.ts'
+import { type BackboneInput, forwardBody, type PassPlan } from './backbone.ts'
 import { addInTurn, type Backward, ModelLoss } from './loss.ts'
 import type { TaskParts } from './model-parts.ts'
+import { forwardStacks } from './stacks-pass.ts'
 
 export type HeadedParts = TaskParts<ClassificationHead>
 
@@ -105,6 +106,31 @@ function select(parts: HeadedParts, hidden: Float32Tensor, tokens: Tokens, befor
   }
 }
 
+/** The blocks that a head without a decoder needs, of a model with two stacks. */
+function stackOfHead({ checkpoint: { config } }: HeadedParts): 'encoder' | undefined {
+  const hasTwo = stackNamed(config, 'encoder') !== undefined && stackNamed(config, 'decoder') !== undefined
+  return hasTwo ? 'encoder' : undefined
+}
+
+/**
+ * What the decoder reads where it repeats what the encoder reads: the same tokens, one place to the right, as in transformers. Throws
+ * INVALID_ARGUMENT for padding on the left, behind which the first token would follow padding instead of the start token.
+ */
+function repeated({ checkpoint: { family, config } }: HeadedParts, { ids, mask }: BackboneInput): BackboneInput {
+  const [batch, sequence] = ids.shape as [number, number]
+  for (let row = 0; row < batch; row++) {
+    const places = mask?.data.subarray(row * sequence, (row + 1) * sequence)
+    const first = places?.indexOf(0n) ?? -1
+    if (first !== -1 && places!.indexOf(1n, first) !== -1) {
+      throw new SwarmError(
+        'INVALID_ARGUMENT',
+        `attentionMask, row ${row}: expected padding on the right, found some before a token: a ${config.modelType} reads the row in its decoder too, from the first place on`
+      )
+    }
+  }
+  return { ids: family.decoderInputs(config, ids), mask: undefined }
+}
+
 /** What is added to logits at padding: no place for an answer. */
 const never = -1e30
 
@@ -148,15 +174,17 @@ export async function forwardTask(
   const types = typeMatrix(input.tokenTypeIds, ids.shape, family.tokenTypes(config))
   const target = targetOf?.(ids.shape as [number, number], mask) ?? null
   const differentiate = plan.differentiate && target !== null
-  const hasTwo = stackNamed(config, 'encoder') !== undefined && stackNamed(config, 'decoder') !== undefined
-  if (hasTwo && head.description.stack !== 'encoder') {
-    throw new SwarmError(
-      'UNSUPPORTED',
-      `${checkpoint.name}: heads over the decoder of a ${config.modelType} are not computed yet (those over its encoder are)`
-    )
-  }
-  const stack = hasTwo ? 'encoder' : undefined
-  const body = await forwardBody(parts, tuning, { ids, mask, types, stack }, { ...plan, differentiate })
+  const wholePlan = { ...plan, differentiate }
+  const bridge = head.bridge
+  const body =
+    bridge === null
+      ? await forwardBody(parts, tuning, { ids, mask, types, stack: stackOfHead(parts) }, wholePlan)
+      : await forwardStacks(
+          { ...parts, bridge },
+          tuning,
+          { read: { ids, mask }, written: repeated(parts, { ids, mask }) },
+          wholePlan
+        )
   const { before } = body
   const padding = input.attentionMask === undefined ? impliedMask(ids, config.padTokenId) : mask
   const { states, restore } = select(parts, body.hidden, { ids, mask, padding }, before)

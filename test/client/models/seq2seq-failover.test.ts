@@ -131,7 +131,7 @@ describe('an encoder-decoder model whose servers are lost', () => {
   })
 
   it('searches the same beams when a server of the decoder ends in the middle', async () => {
-    const { decoderEmbeddings } = model.parts.head
+    const { embeddings: decoderEmbeddings } = model.parts.head.bridge
     const { enter } = decoderEmbeddings
     let steps = 0
     decoderEmbeddings.enter = async (...args) => {

@@ -2,14 +2,18 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import {
+  AutoDistributedModel,
   AutoDistributedModelForMaskedLM,
   AutoDistributedModelForQuestionAnswering,
   AutoDistributedModelForSequenceClassification,
+  AutoDistributedModelForTokenClassification,
   type Float32Tensor,
   type Parameter,
   type ProblemType,
   type Tensor
 } from '../../../client/index.ts'
+import { openCheckpoint } from '../../../model/checkpoint/checkpoint.ts'
+import { stacksOf } from '../../../model/config/config.ts'
 import { assertClose } from '../../../testing/references.ts'
 import { relative, startSwarm, type TestSwarm } from '../../../testing/swarm.ts'
 import { familyPath } from '../../model/families/families.ts'
@@ -40,7 +44,10 @@ for (const name of models) {
   describe(`heads over '${name}'`, () => {
     let swarm: TestSwarm
     before(async () => {
-      swarm = await startSwarm([[0, 2]], { path: familyPath(name) })
+      const path = familyPath(name)
+      const { config } = await openCheckpoint(path)
+      const ranges = stacksOf(config).map(({ blocks }) => [blocks.first, blocks.end] as const)
+      swarm = await startSwarm(ranges, { path })
     })
     after(() => swarm[Symbol.asyncDispose]())
 
@@ -64,7 +71,7 @@ for (const name of models) {
       assert.ok(relative(counted(logits.data), counted(wanted.data)) < 1e-5, 'logits')
       await loss.backward()
       for (const part of names.filter(each => each.startsWith('grad.'))) {
-        const embedding = /(embed|embeddings|wte)[._](word_embeddings|tokens|weight)/
+        const embedding = /(embed|embeddings|wte)[._](word_embeddings|tokens|weight)|shared\.weight/
         const found =
           part === 'grad.embedding'
             ? [...parameters.values()].find(each => embedding.test(each.name) && !/position|type/.test(each.name))
@@ -84,7 +91,7 @@ for (const name of models) {
       it(`sequences: ${kind}`, has(kind), async () => {
         const given = { initialPeers: swarm.join, home: null, ...options }
         // the folder's own head has two labels
-        if (options.numLabels !== 2 && !['gpt2', 'qwen3'].includes(name)) {
+        if (options.numLabels !== 2 && !['gpt2', 'qwen3', 't5', 'bart', 'mbart'].includes(name)) {
           const message = /but the checkpoint has a head of 2/
           const opening = AutoDistributedModelForSequenceClassification.fromPretrained(familyPath(name), given)
           return await assert.rejects(opening, { code: 'INVALID_ARGUMENT', message })
@@ -93,6 +100,52 @@ for (const name of models) {
         await check(kind, model, () => model.forward({ ...inputOf(kind), labels: ids(kind, 'labels') }))
       })
     }
+
+    it('a label for each token', has('tokens'), async () => {
+      const options = { initialPeers: swarm.join, home: null, numLabels: 3 }
+      await using model = await AutoDistributedModelForTokenClassification.fromPretrained(familyPath(name), options)
+      await check('tokens', model, () => model.forward({ ...inputOf('tokens'), labels: ids('tokens', 'labels') }))
+    })
+
+    it("states of the encoder, and a caller's loss over them", {
+      skip: !(`${name}.features.states` in expected) && 'no such class'
+    }, async () => {
+      const value = (part: string) => expected[`${name}.features.${part}`] as Float32Tensor
+      await using model = await AutoDistributedModel.fromPretrained(familyPath(name), {
+        initialPeers: swarm.join,
+        home: null
+      })
+      const out = await model.forward(inputOf('features'), { training: true })
+      const weight = value('weight')
+      const counted = ({ data }: Float32Tensor) => data.filter((_, index) => weight.data[index] !== 0)
+      assert.deepEqual(out.lastHiddenState.shape, value('states').shape)
+      assert.ok(relative(counted(out.lastHiddenState), counted(value('states'))) < 1e-5, 'states')
+      await out.backward({ lastHiddenState: weight })
+      const parameters = new Map(model.parameters().map(each => [each.name, each.grad]))
+      assert.ok(relative(parameters.get('shared.weight')!, value('grad.embedding').data) < 2e-5, 'embeddings')
+      const norm = 'encoder.final_layer_norm.weight'
+      assert.ok(relative(parameters.get(norm)!, value(`grad.${norm}`).data) < 2e-5, norm)
+    })
+
+    it('refuses padding on the left where the decoder reads the row too', {
+      skip: !['t5', 'bart', 'mbart'].includes(name) && 'no decoder behind an encoder'
+    }, async () => {
+      const options = { initialPeers: swarm.join, home: null }
+      await using model = await AutoDistributedModelForQuestionAnswering.fromPretrained(familyPath(name), options)
+      await assert.rejects(
+        model.forward({
+          inputIds: [
+            [1, 5, 6],
+            [7, 8, 9]
+          ],
+          attentionMask: [
+            [0, 1, 1],
+            [1, 1, 1]
+          ]
+        }),
+        { code: 'INVALID_ARGUMENT', message: /attentionMask, row 0: expected padding on the right/ }
+      )
+    })
 
     it('both ends of answers', has('answers'), async () => {
       const options = { initialPeers: swarm.join, home: null }
