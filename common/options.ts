@@ -89,3 +89,20 @@ export function checkSpelling<Fields extends object>(
 export function pickOptions<Options extends object>(options: Options, keys: OptionKeys<NoInfer<Options>>): Options {
   return Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(keys, name))) as Options
 }
+
+/**
+ * Numbers that are counted or stepped by, each with the least that it may be; what is left out is not looked at. Throws
+ * INVALID_ARGUMENT with the name: a step of 0 would never end.
+ */
+export function checkCounts(
+  what: string,
+  counts: Readonly<Record<string, readonly [value: unknown, least: number]>>
+): void {
+  for (const [name, [value, least]] of Object.entries(counts)) {
+    if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= least)) continue
+    throw new SwarmError(
+      'INVALID_ARGUMENT',
+      `${what}: ${name}: expected a whole number from ${least} on, found ${String(value)}`
+    )
+  }
+}

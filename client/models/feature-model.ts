@@ -1,7 +1,7 @@
 // Hidden states of a model, plain or with an adapter: what Hugging Face's base models give, pooled if asked for.
 
 import { SwarmError } from '../../common/errors.ts'
-import { checkOptions, checkSignal } from '../../common/options.ts'
+import { checkCounts, checkOptions, checkSignal } from '../../common/options.ts'
 import { rowView } from '../../common/rows.ts'
 import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import type { FeatureHead } from '../heads/features.ts'
@@ -146,9 +146,7 @@ export class FeatureModel extends BaseModel<FeatureHead> {
   ): Promise<Float32Tensor> {
     checkOptions('encodeIds', options, { batchSize: true, normalize: true, signal: true })
     const { batchSize = 32, normalize = false, signal } = options
-    if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
-      throw new SwarmError('INVALID_ARGUMENT', `batchSize: expected a whole number from 1 on, found ${batchSize}`)
-    }
+    checkCounts('encodeIds', { batchSize: [batchSize, 1] })
     const empty = rows.findIndex(row => row.length === 0)
     if (rows.length === 0 || empty >= 0) {
       const found = rows.length === 0 ? 'no text' : `no token in text ${empty} (is it empty?)`

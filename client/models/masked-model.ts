@@ -1,6 +1,6 @@
 // Models that fill in masked tokens, plain or with an adapter.
 import { SwarmError } from '../../common/errors.ts'
-import { checkOptions } from '../../common/options.ts'
+import { checkCounts, checkOptions } from '../../common/options.ts'
 import { rowView } from '../../common/rows.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
 import type { ClassificationHead } from '../heads/classification.ts'
@@ -65,7 +65,8 @@ export class MaskedModel extends BaseModel<ClassificationHead> {
   }
 
   /**
-   * The likeliest tokens for each mask of a text, best first, as transformers' fill-mask. `targets`: only these tokens. Throws
+   * The likeliest tokens for each mask of a text, best first, as transformers' fill-mask; scores are probabilities among all
+   * tokens. `targets`: only these tokens. Throws
    * INVALID_ARGUMENT for a text without a mask and for targets that are no tokens, and what the way through the servers throws.
    */
   async fillMask(
@@ -73,7 +74,10 @@ export class MaskedModel extends BaseModel<ClassificationHead> {
     options: { topK?: number; targets?: readonly string[]; signal?: AbortSignal } = {}
   ): Promise<FilledMask[][]> {
     checkOptions('fillMask', options, { topK: true, targets: true, signal: true })
+    checkCounts('fillMask', { topK: [options.topK, 1] })
     const { topK = 5, targets, signal } = options
+    if (targets?.length === 0)
+      throw new SwarmError('INVALID_ARGUMENT', 'fillMask: targets: expected tokens, found none')
     const { tokenizer, maskToken } = this
     const ids = tokenizer.encode(text)
     const mask = tokenizer.idOf(maskToken)!
@@ -98,9 +102,9 @@ export class MaskedModel extends BaseModel<ClassificationHead> {
     const before = logits.shape[1]! - ids.length
     return masks.map(place => {
       const scores = rowView(logits.data, width, before + place)
-      const candidates = chosen ?? [...scores.keys()]
-      const greatest = candidates.reduce((most, id) => Math.max(most, scores[id]!), -Infinity)
-      const sum = candidates.reduce((total, id) => total + Math.exp(scores[id]! - greatest), 0)
+      const candidates = new Set(chosen ?? scores.keys())
+      const greatest = scores.reduce((most, score) => Math.max(most, score), -Infinity)
+      const sum = scores.reduce((total, score) => total + Math.exp(score - greatest), 0)
       const best = [...candidates].sort((a, b) => scores[b]! - scores[a]!).slice(0, topK)
       return best.map(token => ({
         score: Math.exp(scores[token]! - greatest) / sum,

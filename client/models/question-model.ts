@@ -1,6 +1,6 @@
 // Models that answer questions with a piece of a text, plain or with an adapter.
 import { SwarmError } from '../../common/errors.ts'
-import { checkOptions } from '../../common/options.ts'
+import { checkCounts, checkOptions } from '../../common/options.ts'
 import { type Float32Tensor, int64, type Tensor, tensor } from '../../common/tensor.ts'
 import { ignoredLabel } from '../../model/spans/loss.ts'
 import type { ClassificationHead, HeadTarget } from '../heads/classification.ts'
@@ -129,6 +129,13 @@ export class QuestionAnsweringModel extends BaseModel<ClassificationHead> {
       nullScoreThreshold: true,
       batchSize: true,
       signal: true
+    })
+    checkCounts('answer', {
+      topK: [options.topK, 1],
+      maxAnswerLength: [options.maxAnswerLength, 1],
+      docStride: [options.docStride, 0],
+      maxLength: [options.maxLength, 1],
+      batchSize: [options.batchSize, 1]
     })
     const { batchSize = 8, signal } = options
     const { config, tokenizer } = this
