@@ -204,8 +204,10 @@ async function measureClasses(run: Measurement, task: 'SEQ_CLS' | 'TOKEN_CLS', o
         signal
       }
       const result = { ...(await measureClassification(model, examples, batching)), labels }
+      const { fresh } = model.parts.head
+      const random = `${fresh.join(', ')}: not in the checkpoint, so these are the results of random values (--adapter)`
       return {
-        lines: [...description, '', ...classificationLines(result)],
+        lines: [...description, ...(fresh.length > 0 ? [random] : []), '', ...classificationLines(result)],
         json: { examples: examples.length, ...classificationJson(result) }
       }
     }
