@@ -3,6 +3,7 @@ import {
   type AdapterInfo,
   AutoDistributedModel,
   AutoDistributedModelForCausalLM,
+  AutoDistributedModelForQuestionAnswering,
   AutoDistributedModelForSeq2SeqLM,
   AutoDistributedModelForSequenceClassification,
   AutoDistributedModelForTokenClassification,
@@ -12,6 +13,7 @@ import {
   type DataTask,
   type EntityMode,
   loadTrainingData,
+  measureAnswers,
   measureClassification,
   measureExactMatch,
   measureLanguage,
@@ -20,12 +22,15 @@ import {
   PeftModel,
   type PretrainedOptions,
   type ProblemType,
+  type QuestionAnswerer,
   SimilarityModel,
   SwarmError,
   type TrainingData
 } from '../../client/index.ts'
 import { withResource } from '../../common/resource.ts'
 import {
+  answerJson,
+  answerLines,
   classificationJson,
   classificationLines,
   languageJson,
@@ -78,7 +83,24 @@ export async function measure(task: DataTask, run: Measurement): Promise<Measure
   if (task === 'TOKEN_CLS') return await measureClasses(run, task, AutoDistributedModelForTokenClassification)
   if (task === 'SEQ_2_SEQ_LM') return await measureTranslation(run)
   if (task === 'FEATURE_EXTRACTION') return await measureEmbeddings(run)
-  throw new SwarmError('UNSUPPORTED', `${run.adapter ?? run.path}: models for ${task} cannot be evaluated yet`)
+  return await measureQuestions(run)
+}
+
+/** Exact match and F1 of the answers that a model finds. */
+async function measureQuestions(run: Measurement): Promise<Measured> {
+  const { path, adapter, settings, options } = run
+  const { signal, onProgress } = options
+  return await withResource(
+    await AutoDistributedModelForQuestionAnswering.fromPretrained(path, options),
+    async base => {
+      const model = adapter === undefined ? base : await PeftModel.fromPretrained(base, adapter, { signal })
+      const { train: examples, description } = await load(base, run, { task: 'QUESTION_ANS' })
+      const { batchSize, maxAnswerLength } = settings
+      const batching = { batchSize, padTokenId: padTokenIdOf(base.config), maxAnswerLength, onProgress, signal }
+      const result = await measureAnswers(model as unknown as QuestionAnswerer, examples, batching)
+      return { lines: [...description, '', ...answerLines(result)], json: answerJson(result) }
+    }
+  )
 }
 
 /** Loss of an encoder-decoder model, and what it writes from the sources. */

@@ -3,13 +3,13 @@ import {
   type AuditReport,
   AutoDistributedModel,
   AutoDistributedModelForCausalLM,
+  AutoDistributedModelForQuestionAnswering,
   AutoDistributedModelForSeq2SeqLM,
   AutoDistributedModelForSequenceClassification,
   AutoDistributedModelForTokenClassification,
   getPeftModel,
   type PeftConfig,
   type PretrainedOptions,
-  SwarmError,
   type TrainableModel,
   type TrainingData
 } from '../../client/index.ts'
@@ -36,12 +36,6 @@ async function closedOnFailure<Base extends AsyncDisposable, Tuned>(
   }
 }
 
-const missing = (task: DataTask): Open => {
-  return async () => {
-    throw new SwarmError('UNSUPPORTED', `${task}: no model can be trained for it yet`)
-  }
-}
-
 const openers = {
   CAUSAL_LM: async (path, options, peft) =>
     closedOnFailure(await AutoDistributedModelForCausalLM.fromPretrained(path, options), base =>
@@ -65,7 +59,12 @@ const openers = {
       await AutoDistributedModelForTokenClassification.fromPretrained(path, { ...options, id2label: labels }),
       base => getPeftModel(base, peft, { seed: options.seed, signal: options.signal })
     ),
-  QUESTION_ANS: missing('QUESTION_ANS'),
+  QUESTION_ANS: async (path, options, peft) =>
+    closedOnFailure(await AutoDistributedModelForQuestionAnswering.fromPretrained(path, options), async base => {
+      const tuned = await getPeftModel(base, peft, { seed: options.seed, signal: options.signal })
+      // batches of questions have the places of answers, which `forwardBatch` gives it
+      return tuned as unknown as TunedModel
+    }),
   FEATURE_EXTRACTION: async (path, options, peft, { similarityLoss = 'multiple_negatives' }) =>
     closedOnFailure(await AutoDistributedModel.fromPretrained(path, options), async base => {
       const tuned = await getPeftModel(base, peft, { seed: options.seed, signal: options.signal })

@@ -1,5 +1,11 @@
 // Measures of a model as lines for a person and as an object for programs. Pure.
-import type { ClassificationMeasures, ExactMatch, LanguageMeasures, WrittenMeasures } from '../../client/index.ts'
+import type {
+  AnswerMeasures,
+  ClassificationMeasures,
+  ExactMatch,
+  LanguageMeasures,
+  WrittenMeasures
+} from '../../client/index.ts'
 
 export interface LanguageResult extends LanguageMeasures {
   readonly exactMatch?: ExactMatch
@@ -57,6 +63,23 @@ function entityLines({ entities }: ClassificationSummary): string[] {
     whole(support)
   ])
   return ['', ...table([['entity', 'precision', 'recall', 'F1', 'count'], ...rows])]
+}
+
+export function answerLines({ loss, exactMatch, f1, support, hasAnswer, noAnswer }: AnswerMeasures): string[] {
+  const line = (name: string, found: { exactMatch: number; f1: number; support: number }): string =>
+    `${name}exact match ${found.exactMatch.toFixed(2)} %, F1 ${found.f1.toFixed(2)} % of ${whole(found.support)} questions`
+  const parts = [hasAnswer && line('with an answer: ', hasAnswer), noAnswer && line('without: ', noAnswer)]
+  return [
+    `loss ${loss.toFixed(4)}, ${line('', { exactMatch, f1, support })}`,
+    ...parts.filter(part => part !== undefined)
+  ]
+}
+
+export function answerJson({ loss, exactMatch, f1, support, hasAnswer, noAnswer }: AnswerMeasures) {
+  const named = (found: typeof hasAnswer) =>
+    found && { exact_match: found.exactMatch, f1: found.f1, questions: found.support }
+  const parts = { has_answer: named(hasAnswer), no_answer: named(noAnswer) }
+  return { loss, exact_match: exactMatch, f1, questions: support, ...(hasAnswer && parts) }
 }
 
 export function writtenLines(result: WrittenMeasures): string[] {

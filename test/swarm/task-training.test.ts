@@ -119,6 +119,36 @@ describe('tasks', { timeout: 400 * second }, () => {
     assert.ok(found.eval_accuracy! >= 0 && Math.abs(found.eval_matthews!) <= 1, JSON.stringify(found))
   })
 
+  test('answers to questions, with virtual tokens before them, and none where there is none', async () => {
+    const rows = Array.from({ length: 12 }, (_, at) => ({
+      id: `${at}`,
+      question: 'Who rose?',
+      context: 'And the king rose up early in the morning.',
+      answers: at % 3 === 2 ? [] : [{ text: 'the king', answer_start: 4 }]
+    }))
+    const path = join(home, 'questions.jsonl')
+    await writeFile(path, rows.map(row => JSON.stringify(row)).join('\n'))
+    const output = join(home, 'questions')
+    const method = [
+      '--peft-type',
+      'PREFIX_TUNING',
+      '--num-virtual-tokens',
+      '4',
+      '--max-steps',
+      '12',
+      '--learning-rate',
+      '3e-2'
+    ]
+    await swarm('train', bert, path, ...method, '--validation-file', path, '-o', output, '--join', addresses[bert]!)
+    const last = JSON.parse((await readFile(join(output, 'metrics.jsonl'), 'utf8')).trim().split('\n').at(-1)!)
+    const json = await swarm('eval', bert, path, '--adapter', output, '--json', '--join', addresses[bert]!)
+    const measured = JSON.parse(json) as Record<string, number> & { has_answer: { questions: number } }
+    assert.ok(Math.abs(measured.f1! - last.eval_f1) < 1e-9 && Math.abs(measured.loss! - last.eval_loss) < 1e-5)
+    assert.equal(measured.has_answer.questions, 8)
+    // all ask the same: most have the answer, and that is what is learned
+    assert.ok(measured.exact_match! > 60, json)
+  })
+
   test('embeddings of a BERT, by pairs that belong together', async () => {
     const rows = (await readFile(join(root, 'data/modern.train.jsonl'), 'utf8')).trim().split('\n').slice(0, 24)
     const pairs = rows.map(row => {

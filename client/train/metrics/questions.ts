@@ -61,7 +61,7 @@ export interface QuestionAnswerer {
   readonly task?: string
   forward(...parameters: Parameters<TrainableModel['forward']>): Promise<{
     readonly loss: Loss
-    /** [batch, seq], virtual tokens left out */
+    /** [batch, virtual tokens + seq] */
     readonly startLogits?: Float32Tensor
     readonly endLogits?: Float32Tensor
   }>
@@ -89,12 +89,14 @@ export async function measureAnswers(
   await runStage(onProgress, about, async running => {
     for (let first = 0; first < examples.length; first += batchSize) {
       const batch = examples.slice(first, first + batchSize)
-      const output = await answersOf(model, collate(batch, padTokenId), signal)
+      const inputs = collate(batch, padTokenId)
+      const output = await answersOf(model, inputs, signal)
       loss += output.loss.value * batch.length
       for (const [row, { question }] of batch.entries()) {
         if (question === undefined)
           throw new SwarmError('INVALID_ARGUMENT', 'answers: expected examples with questions')
-        const [start, end] = [output.startLogits, output.endLogits].map(logits => rowOf(logits, row))
+        const width = inputs.inputIds.shape[1]!
+        const [start, end] = [output.startLogits, output.endLogits].map(logits => rowOf(logits, row, width))
         const found = pieces.get(question.id) ?? { question, spans: [] }
         found.spans.push(bestSpan(start!, end!, question, maxAnswerLength))
         pieces.set(question.id, found)
@@ -119,7 +121,8 @@ async function answersOf(model: QuestionAnswerer, batch: Batch, signal: AbortSig
   throw new SwarmError('INTERNAL', 'answers: the model returned no scores of first and last tokens')
 }
 
-function rowOf({ shape, data }: Float32Tensor, row: number): Float32Array {
-  const width = shape[1]!
-  return data.subarray(row * width, (row + 1) * width)
+/** The last `width` scores of a row: virtual tokens come before them. */
+function rowOf({ shape, data }: Float32Tensor, row: number, width: number): Float32Array {
+  const end = (row + 1) * shape[1]!
+  return data.subarray(end - width, end)
 }
