@@ -11,7 +11,22 @@ import { addLogOptions } from '../terminal/log-options.ts'
 import { showProgress } from '../terminal/progress.ts'
 import { readPrompt } from '../terminal/prompt.ts'
 import { createLogger, interruptSignal, print } from '../terminal/terminal.ts'
-import { openPredictor, type PredictSettings, type PredictTask, predictTasks } from '../train/predictions.ts'
+import {
+  aggregations,
+  openPredictor,
+  type PredictSettings,
+  type PredictTask,
+  predictTasks
+} from '../train/predictions.ts'
+
+/** The tasks that options of single tasks are for. */
+const tasksOf: Readonly<Record<string, readonly PredictTask[]>> = {
+  context: ['answer'],
+  impossible: ['answer'],
+  topK: ['classify', 'answer', 'fill-mask'],
+  aggregation: ['tokens'],
+  normalize: ['embed']
+}
 
 interface PredictFlags extends Omit<ModelFlags, 'adapter'>, Omit<PredictSettings, 'adapter'> {
   adapter?: string
@@ -20,7 +35,7 @@ interface PredictFlags extends Omit<ModelFlags, 'adapter'>, Omit<PredictSettings
 
 export function predictCommand(): Command {
   const command = new Command('predict')
-    .description('labels, entities, answers, masked words or vectors of texts, as a line of JSON each')
+    .description('print labels, entities, answers, masked words or vectors of texts, as a line of JSON each')
     .argument('<task>', `what is wanted: ${predictTasks.join(', ')}`)
     .argument('<model>', 'folder, GGUF file or hub name of the checkpoint; only what lies outside the blocks is read')
     .argument('[texts...]', 'texts, or questions; - or none: the lines of standard input')
@@ -33,9 +48,12 @@ export function predictCommand(): Command {
       parsePositive
     )
     .addOption(
-      new Option('--aggregation <kind>', 'tokens: print each token, or join those of one entity')
-        .choices(['none', 'simple'])
-        .default('simple')
+      new Option(
+        '--aggregation <kind>',
+        'tokens: print each token; join tokens of one entity; or join words, each with the label of its first token'
+      )
+        .choices(aggregations)
+        .default('first')
     )
     .option('--normalize', "embed: vectors of length 1 (default: as the model's folder says)")
     .action(predict)
@@ -59,6 +77,13 @@ async function predict(
 ): Promise<void> {
   if (!predictTasks.some(each => each === task)) {
     command.error(`swarm: predict: expected one of ${predictTasks.join(', ')} before the model, found '${task}'`)
+  }
+  const misplaced = Object.keys(tasksOf).find(
+    name => command.getOptionValueSource(name) === 'cli' && !tasksOf[name]!.includes(task as PredictTask)
+  )
+  if (misplaced !== undefined) {
+    const { long } = command.options.find(option => option.attributeName() === misplaced)!
+    command.error(`swarm: predict ${task}: ${long} is for ${tasksOf[misplaced]!.join(', ')}`)
   }
   const interrupt = interruptSignal()
   const { signal } = interrupt

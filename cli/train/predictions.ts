@@ -16,13 +16,17 @@ export const predictTasks = ['classify', 'tokens', 'answer', 'fill-mask', 'embed
 
 export type PredictTask = (typeof predictTasks)[number]
 
+export const aggregations = ['none', 'simple', 'first'] as const
+
+type Aggregation = (typeof aggregations)[number]
+
 export interface PredictSettings {
   readonly adapter?: string
   readonly topK?: number
   readonly context?: string
   readonly impossible?: boolean
   readonly normalize?: boolean
-  readonly aggregation: 'none' | 'simple'
+  readonly aggregation: Aggregation
 }
 
 type Prediction = Readonly<Record<string, unknown>>
@@ -60,8 +64,31 @@ interface Entity {
   word: string
 }
 
+export type TokenEntity = Entity & { readonly index: number }
+
+const endsInWord = /[\p{L}\p{N}\p{M}]$/u
+const beginsInWord = /^[\p{L}\p{N}\p{M}]/u
+
+/** Whether `text` has a letter or a digit on both sides of the place. */
+const isInWord = (text: string, place: number): boolean =>
+  endsInWord.test(text.slice(0, place)) && beginsInWord.test(text.slice(place))
+
+/** Words instead of tokens, each with the label and the score of its first token: training labels no other. */
+export function joinWords(tokens: readonly TokenEntity[], text: string): TokenEntity[] {
+  const words: TokenEntity[] = []
+  for (const token of tokens) {
+    const before = words.at(-1)
+    const { start, end } = token
+    if (before && start !== null && end !== null && before.end === start && isInWord(text, start)) {
+      words[words.length - 1] = { ...before, end, word: text.slice(before.start!, end) }
+    } else words.push(token)
+  }
+  // the places of words follow each other, as those of tokens do
+  return words.map((word, index) => ({ ...word, index }))
+}
+
 /** `B-PER`, `I-PER` of tokens that follow each other as one `PER`; what has no such tag is joined where it is the same. */
-function joinEntities(tokens: readonly (Entity & { readonly index: number })[], text: string): Prediction[] {
+export function joinEntities(tokens: readonly TokenEntity[], text: string): Prediction[] {
   const groups: (typeof tokens)[number][][] = []
   const kindOf = (entity: string): readonly [tag: string, kind: string] =>
     /^[BI]-/.test(entity) ? [entity.slice(0, 1), entity.slice(2)] : ['I', entity]
@@ -167,11 +194,13 @@ export async function openPredictor(
           const scores = softmax([...logits.data.subarray(at, at + model.numLabels)])
           const best = scores.indexOf(Math.max(...scores))
           const [place, entity] = [places[index], model.id2label[best]!]
-          if (base.tokenizer.isSpecial(id) || entity === 'O') return []
+          if (base.tokenizer.isSpecial(id)) return []
           const [start, end] = [place?.start ?? null, place?.end ?? null]
           return [{ entity, score: scores[best]!, index, word: base.tokenizer.decode([id]), start, end }]
         })
-        return { text, entities: settings.aggregation === 'simple' ? joinEntities(tokens, text) : tokens }
+        const { aggregation } = settings
+        const found = (aggregation === 'first' ? joinWords(tokens, text) : tokens).filter(each => each.entity !== 'O')
+        return { text, entities: aggregation === 'none' ? found : joinEntities(found, text) }
       },
       [Symbol.asyncDispose]: close(base)
     }
