@@ -231,7 +231,7 @@ async function assemble(
  * Opens a Hugging Face model directory by its headers, loads embeddings, last norm and, if asked for, the language head,
  * joins the swarm, and lets `finish` make a model of it. Blocks are never read; servers are looked for when they are first
  * needed. Throws NOT_FOUND, BAD_CHECKPOINT, UNSUPPORTED for the directory, UNREACHABLE when no initial peer answers,
- * INVALID_ARGUMENT for addresses that are none.
+ * INVALID_ARGUMENT for malformed addresses.
  */
 export async function openModel<Model>(
   path: string,

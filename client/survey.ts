@@ -82,7 +82,7 @@ export interface SurveyedModel {
   readonly name: string
   /** blocks of the whole model */
   readonly totalBlocks: number
-  /** so many of them, the first ones, are an encoder's; undefined: none */
+  /** number of the encoder's blocks, which come first; undefined: 0 */
   readonly encoderBlocks?: number
   /** `complete`, or the first obstacle to a generation */
   readonly state: SwarmState

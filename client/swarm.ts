@@ -66,8 +66,8 @@ export class Swarm {
 }
 
 /**
- * Joins a swarm, whichever models it serves. Throws UNREACHABLE when no initial peer answers or there is none to ask, and
- * INVALID_ARGUMENT for addresses or an invite that are none.
+ * Joins a swarm, whichever models it serves. Throws UNREACHABLE if no initial peer is known or none answers, and
+ * INVALID_ARGUMENT for malformed addresses or a malformed invite.
  */
 export async function joinSwarm(options: JoinOptions = {}): Promise<Swarm> {
   checkOptions('joinSwarm', options, joinKeys)

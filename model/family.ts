@@ -149,7 +149,7 @@ export interface HeadContext {
 
 /** The head of a Hugging Face class `…For<Task>` of a family. */
 export interface HeadDescription {
-  /** of which stack the states are; default the last one */
+  /** the stack whose states the head takes; default the last one */
   readonly stack?: Stack['name']
   readonly takes: HeadPosition
   /** tensors of the head that the body does not have, as the class's checkpoints name them: `classifier.weight`, `pre_classifier.bias` */

@@ -1,4 +1,5 @@
 // The measures of `swarm eval`: opens the model of a task, with an adapter or without, loads data for it, and measures.
+
 import {
   type AdapterInfo,
   AutoDistributedModel,
@@ -28,6 +29,7 @@ import {
   type TrainingData
 } from '../../client/index.ts'
 import { withResource } from '../../common/resource.ts'
+import { paddingOf } from '../../model/config/config.ts'
 import {
   answerJson,
   answerLines,
@@ -96,7 +98,7 @@ async function measureQuestions(run: Measurement): Promise<Measured> {
       const model = adapter === undefined ? base : await PeftModel.fromPretrained(base, adapter, { signal })
       const { train: examples, description } = await load(base, run, { task: 'QUESTION_ANS' })
       const { batchSize, maxAnswerLength } = settings
-      const batching = { batchSize, padTokenId: padTokenIdOf(base.config), maxAnswerLength, onProgress, signal }
+      const batching = { batchSize, padTokenId: paddingOf(base.config), maxAnswerLength, onProgress, signal }
       const result = await measureAnswers(model as unknown as QuestionAnswerer, examples, batching)
       return { lines: [...description, '', ...answerLines(result)], json: answerJson(result) }
     }
@@ -111,7 +113,7 @@ async function measureTranslation(run: Measurement): Promise<Measured> {
     const model = adapter === undefined ? base : await PeftModel.fromPretrained(base, adapter, { signal })
     const { train: examples, description } = await load(base, run, { task: 'SEQ_2_SEQ_LM' })
     const { batchSize, maxTargetLength: maxLength, numBeams } = settings
-    const batching = { batchSize, padTokenId: padTokenIdOf(base.config), maxLength, numBeams, onProgress, signal }
+    const batching = { batchSize, padTokenId: paddingOf(base.config), maxLength, numBeams, onProgress, signal }
     const result = await measureWritten(model, examples, batching)
     return {
       lines: [...description, '', ...writtenLines(result)],
@@ -128,7 +130,7 @@ async function measureEmbeddings(run: Measurement): Promise<Measured> {
     const over = adapter === undefined ? base : await PeftModel.fromPretrained(base, adapter, { signal })
     const data = await load(base, run, { task: 'FEATURE_EXTRACTION' })
     const model = new SimilarityModel(over, { loss: data.similarityLoss! })
-    const batching = { batchSize: settings.batchSize, padTokenId: padTokenIdOf(base.config), onProgress, signal }
+    const batching = { batchSize: settings.batchSize, padTokenId: paddingOf(base.config), onProgress, signal }
     const measures = await measureSimilarity(model, data.train, batching)
     const lines = Object.entries(measures).map(([name, value]) => `${name} ${value.toFixed(4)}`)
     return {
@@ -169,7 +171,7 @@ async function measureText(run: Measurement): Promise<Measured> {
   return await withResource(await AutoDistributedModelForCausalLM.fromPretrained(path, options), async base => {
     const model = adapter === undefined ? base : await PeftModel.fromPretrained(base, adapter, { signal })
     const { train: examples, description } = await load(base, run, { task: 'CAUSAL_LM' })
-    const batching = { batchSize: settings.batchSize, padTokenId: padTokenIdOf(base.config), onProgress, signal }
+    const batching = { batchSize: settings.batchSize, padTokenId: paddingOf(base.config), onProgress, signal }
     const measures = await measureLanguage(model, examples, batching)
     const exactMatch = settings.exactMatch
       ? await measureExactMatch(model, examples, { batchSize: settings.batchSize, onProgress, signal })
@@ -181,8 +183,6 @@ async function measureText(run: Measurement): Promise<Measured> {
     }
   })
 }
-
-const padTokenIdOf = ({ padTokenId, eosTokenIds }: CausalModel['config']): number => padTokenId ?? eosTokenIds[0] ?? 0
 
 /** Opens models of one kind of classification. */
 type Opener = typeof AutoDistributedModelForSequenceClassification | typeof AutoDistributedModelForTokenClassification
@@ -218,7 +218,7 @@ async function measureClasses(run: Measurement, task: 'SEQ_CLS' | 'TOKEN_CLS', o
       }
       const batching = {
         batchSize: settings.batchSize,
-        padTokenId: padTokenIdOf(base.config),
+        padTokenId: paddingOf(base.config),
         numLabels: labels.length,
         labels: task === 'TOKEN_CLS' ? labels : undefined,
         entityMode: settings.entityMode,

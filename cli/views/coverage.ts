@@ -154,7 +154,7 @@ export interface DrawOptions {
   readonly width?: number
   /** gives a text about a state its colour; default: none */
   readonly paint?: (state: string, text: string) => string
-  /** so many of the blocks, the first ones, are an encoder's; default none */
+  /** number of the encoder's blocks, which come first; default 0 */
   readonly encoderBlocks?: number
 }
 

@@ -49,7 +49,7 @@ export class Auditor implements ResultAuditor {
   readonly #suspected: string[][] = []
   readonly #underWay = new Set<Promise<void>>()
 
-  /** Throws INVALID_ARGUMENT for a probability or tolerance that is none. */
+  /** Throws INVALID_ARGUMENT if `probability` is outside [0, 1] or `tolerance` is not positive. */
   constructor(components: AuditorComponents, options: AuditOptions) {
     const { probability, tolerance = 1 } = options
     if (!(probability >= 0 && probability <= 1)) {

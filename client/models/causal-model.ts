@@ -3,6 +3,7 @@
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions } from '../../common/options.ts'
 import type { Float32Tensor } from '../../common/tensor.ts'
+import { paddingOf } from '../../model/config/config.ts'
 import { ignoredLabel } from '../../model/spans/loss.ts'
 import { withGenerationDefaults } from '../generate/defaults.ts'
 import type { GenerationOptions, GenerationStep } from '../generate/index.ts'
@@ -16,7 +17,7 @@ import { type CausalInput, forwardCausal } from './causal-pass.ts'
 import type { FeatureInput } from './feature-model.ts'
 import { checkPooling, forwardFeatures, type PoolingKind } from './feature-pass.ts'
 import { ModelLoss } from './loss.ts'
-import { fillOf, type GenerateInput, isInputs, paddingOf, promptsOf } from './prompts.ts'
+import { fillOf, type GenerateInput, isInputs, promptsOf } from './prompts.ts'
 import { generateRemote } from './remote-generation.ts'
 
 /** Of a pass of a causal language model. */

@@ -4,6 +4,7 @@ import { SwarmError } from '../../common/errors.ts'
 import { checkCounts, checkOptions, checkSignal } from '../../common/options.ts'
 import { rowView } from '../../common/rows.ts'
 import { type Float32Tensor, tensor } from '../../common/tensor.ts'
+import { paddingOf } from '../../model/config/config.ts'
 import type { FeatureHead } from '../heads/features.ts'
 import { type Ids, idMatrix, maskMatrix, typeMatrix } from '../local/inputs.ts'
 import { BaseModel, type PassOptions, passKeys } from './base-model.ts'
@@ -156,7 +157,7 @@ export class FeatureModel extends BaseModel<FeatureHead> {
       )
     }
     const { steps } = await this.sentenceFolder()
-    const padding = this.config.padTokenId ?? this.config.eosTokenIds[0] ?? 0
+    const padding = paddingOf(this.config)
     const vectors: Float32Array[] = []
     // rows of like lengths together, so that little is padded
     const order = [...rows.keys()].sort((a, b) => rows[a]!.length - rows[b]!.length)

@@ -9,7 +9,7 @@ import { MaskedModel } from './masked-model.ts'
 import type { AdaptedParts } from './model-parts.ts'
 import type { HeadedParts } from './task-pass.ts'
 
-/** Scores the vocabulary at every place of a text, of which some tokens are masked. */
+/** Scores the vocabulary at every position of a text with masked tokens. */
 export class DistributedModelForMaskedLM extends MaskedModel {
   constructor(parts: HeadedParts, options: { seed?: number } = {}) {
     super(parts, null, options)

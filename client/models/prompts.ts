@@ -1,7 +1,7 @@
 // The prompts of a generation as users give them: a text, token ids, rows of them, with or without a mask.
 import { SwarmError } from '../../common/errors.ts'
 import { checkOptions, type OptionKeys } from '../../common/options.ts'
-import type { ModelConfig } from '../../model/config/config.ts'
+import { type ModelConfig, paddingOf } from '../../model/config/config.ts'
 import type { Tokenizer } from '../../model/text/tokenizer.ts'
 import type { GenerationOptions } from '../generate/index.ts'
 import { type Ids, type Prompts, parsePrompts } from '../local/inputs.ts'
@@ -13,9 +13,6 @@ export type GenerateInput = string | Ids | { readonly inputIds: Ids; readonly at
 export function isInputs<Inputs extends object>(input: Inputs | Ids): input is Inputs {
   return !Array.isArray(input) && !('shape' in input)
 }
-
-/** Fills rows that are shorter than others. */
-export const paddingOf = ({ padTokenId, eosTokenIds }: ModelConfig): number => padTokenId ?? eosTokenIds[0] ?? 0
 
 /**
  * What follows the end of rows that are shorter than others. As in transformers' beam search, token 0 does not count as padding there: the

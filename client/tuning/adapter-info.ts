@@ -84,7 +84,7 @@ async function readLabels(directory: string, signal?: AbortSignal): Promise<Save
   )
 }
 
-/** Throws NOT_FOUND, BAD_CHECKPOINT for files that are none of an adapter, UNSUPPORTED for a task that is not done here. */
+/** Throws NOT_FOUND, BAD_CHECKPOINT for files that are not an adapter's, UNSUPPORTED for an unsupported task. */
 export async function readAdapterInfo(directory: string, options: { signal?: AbortSignal } = {}): Promise<AdapterInfo> {
   checkSignal('readAdapterInfo', options)
   const { signal } = options

@@ -53,7 +53,7 @@ const methods = {
 /** Of the configurations of all methods. */
 export const peftSchemas = Object.values(methods).map(({ schema }) => schema)
 
-/** Throws UNSUPPORTED, with the methods there are, for a type that is none of them. */
+/** Throws UNSUPPORTED for an unknown type; the message lists the known ones. */
 export function methodOf(peftType: unknown): MethodDefinition {
   const method = Object.entries(methods).find(([name]) => name === peftType)?.[1]
   if (method !== undefined) return method

@@ -7,7 +7,7 @@ import type { TuningTarget } from './method.ts'
 
 type Stacks = Pick<TuningTarget, 'numBlocks' | 'encoder' | 'decoder' | 'submodules'>
 
-/** Vectors that PEFT keeps for so many virtual tokens: for encoder and decoder, of which it uses the encoder's. */
+/** Number of vectors that PEFT stores: one per virtual token and stack. It uses those of the first stack only. */
 export function keptTokens(tokens: number, { submodules = 1 }: Stacks): number {
   return tokens * submodules
 }

@@ -18,7 +18,7 @@ export interface ViewModel {
   readonly identity: string
   readonly name: string
   readonly totalBlocks: number
-  /** so many of them, the first ones, are an encoder's; absent: none */
+  /** number of the encoder's blocks, which come first; absent: 0 */
   readonly encoderBlocks?: number
   /** every block has an online server that answers */
   readonly complete: boolean

@@ -242,6 +242,11 @@ export function withGenerationConfig(config: ModelConfig, raw: RawConfig): Model
   return { ...config, ...given, ...(decoderStartTokenId !== undefined && { decoderStartTokenId }) }
 }
 
+/** The token that fills rows shorter than others: padding, else the first end token. */
+export function paddingOf({ padTokenId, eosTokenIds }: Pick<ModelConfig, 'padTokenId' | 'eosTokenIds'>): number {
+  return padTokenId ?? eosTokenIds[0] ?? 0
+}
+
 /** The stacks of a model, in the order in which hidden states pass them. */
 export function stacksOf({ stacks, numBlocks }: Pick<ModelConfig, 'stacks' | 'numBlocks'>): readonly Stack[] {
   return stacks ?? [{ name: 'decoder', blocks: { first: 0, end: numBlocks } }]

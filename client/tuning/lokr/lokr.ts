@@ -36,12 +36,12 @@ interface Adapter {
   readonly parts: readonly (readonly [part: KroneckerPart, parameter: Parameter])[]
 }
 
-type Begin = 'zero' | 'uniform'
+type Initial = 'zero' | 'uniform'
 
-/** How the parts of both factors begin: in a pair zero is the B of the left one, and of the right one the A, as in PEFT. */
-function beginnings(initWeights: LoKrSettings['initWeights']): Readonly<Record<KroneckerPart, Begin>> {
-  const left: Begin = initWeights === true ? 'zero' : 'uniform'
-  const right: Begin = initWeights === 'lycoris' ? 'zero' : 'uniform'
+/** First values of the parts of both factors: in a left pair B is zero, in a right pair A is, as in PEFT. */
+function initialValues(initWeights: LoKrSettings['initWeights']): Readonly<Record<KroneckerPart, Initial>> {
+  const left: Initial = initWeights === true ? 'zero' : 'uniform'
+  const right: Initial = initWeights === 'lycoris' ? 'zero' : 'uniform'
   return { left, leftB: left, leftA: 'uniform', right, rightA: right, rightB: 'uniform' }
 }
 
@@ -64,10 +64,10 @@ function createAdapter(
   const { r, scaling } = lycorisRank(settings, path)
   const [leftColumns, rightColumns] = factorization(module.inFeatures, decomposeFactor)
   const [leftRows, rightRows] = factorization(module.outFeatures, decomposeFactor)
-  const begin = beginnings(initWeights)
+  const initial = initialValues(initWeights)
   const part = (name: KroneckerPart, shape: readonly [number, number], place: number) => {
     const whole = `base_model.model.${path}.${parameterNames[name]}`
-    if (!initialize || begin[name] === 'zero') return [name, parameter(whole, shape)] as const
+    if (!initialize || initial[name] === 'zero') return [name, parameter(whole, shape)] as const
     const random = createRandom(seed, ...stream, place)
     return [name, uniformParameter(whole, shape, 1 / Math.sqrt(shape[1]), random)] as const
   }

@@ -15,18 +15,7 @@ const combinationTypes = [
   ...['magnitude_prune', 'magnitude_prune_svd']
 ] as const
 
-type CombinationType =
-  | 'linear'
-  | 'cat'
-  | 'svd'
-  | 'ties'
-  | 'ties_svd'
-  | 'dare_linear'
-  | 'dare_linear_svd'
-  | 'dare_ties'
-  | 'dare_ties_svd'
-  | 'magnitude_prune'
-  | 'magnitude_prune_svd'
+type CombinationType = (typeof combinationTypes)[number]
 
 /** How adapters become one, with PEFT's names and defaults. */
 export interface CombinationOptions {

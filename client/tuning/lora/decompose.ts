@@ -2,6 +2,7 @@
 // Sums in double precision. Signs of singular vectors mean nothing; the products do.
 import { createRandom } from '../../../common/random.ts'
 import type { Float32Tensor } from '../../../common/tensor.ts'
+import { transpose } from '../../local/changed-weight.ts'
 
 /** A rank's part of a matrix [rows, columns]: U diag(S) V. */
 export interface SingularPart {
@@ -208,12 +209,7 @@ export function smallestLeft(weight: Float32Tensor, rank: number): Float64Array 
   }
   // of Wᵀ where that has fewer columns: its right vectors are these
   if (rows <= columns) {
-    const transposed = new Float32Array(rows * columns)
-    for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++)
-        transposed[column * rows + row] = weight.data[row * columns + column]!
-    }
-    const triples = within({ dtype: 'float32', shape: [columns, rows], data: transposed }, whole(rows)).slice(-rank)
+    const triples = within(transpose(weight), whole(rows)).slice(-rank)
     const u = new Float64Array(rows * triples.length)
     for (const [index, { right }] of triples.entries()) {
       for (const [row, each] of right().entries()) u[row * triples.length + index] = each

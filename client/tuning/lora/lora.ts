@@ -7,9 +7,9 @@ import { addGradient, type Parameter, parameter } from '../../local/parameter.ts
 import { checkClientDropout, clientDropoutCheck, targetPort } from '../client-ports.ts'
 import type { CreateOptions, PortTensors, TuningMethod, TuningTarget } from '../method.ts'
 import { clientModulesOf, resolveTargets, type TargetModule, targetNames } from '../targets.ts'
-import { begin, rowNorms, weightOf } from './begin.ts'
 import { trainedBiases } from './biases.ts'
 import { asPlainLora, beginsFromWeight, type LoraSettings, ranksOf, takesOut, writeLoraConfig } from './config.ts'
+import { initialAdapter, rowNorms, weightOf } from './from-weight.ts'
 import { initializeA, initializeB, normalNumbers } from './initialize.ts'
 import { withParameters } from './parameter-targets.ts'
 import { floats, parameterAdapters } from './parameters.ts'
@@ -84,7 +84,7 @@ async function createAdapter(
   const init = module.isEmbedding && initLoraWeights !== 'mica' ? initLoraWeights !== false : initLoraWeights
   const fromWeight = initialize ? beginsFromWeight(init) : takesOut(init)
   const weight = fromWeight || (initialize && useDora) ? await weightOf(target, model, { signal }) : null
-  const beginning = fromWeight ? begin(weight!, { target, r, scaling, settings }) : null
+  const initial = fromWeight ? initialAdapter(weight!, { target, r, scaling, settings }) : null
   const values = { r, initLoraWeights }
   const newA = (): DataOf<'float32'> => {
     if (!module.isEmbedding) return initializeA(values, inFeatures, seed, ...stream)
@@ -95,13 +95,13 @@ async function createAdapter(
     module.isEmbedding
       ? normalNumbers(outFeatures * r, seed, ...stream)
       : initializeB(values, outFeatures, seed, ...stream)
-  const a = initialize ? (beginning?.a.slice() ?? newA()) : undefined
-  const b = initialize ? (beginning?.b.slice() ?? newB()) : undefined
-  const first = beginning?.takesOut ? { a: beginning.a, b: beginning.b } : null
+  const a = initialize ? (initial?.a.slice() ?? newA()) : undefined
+  const b = initialize ? (initial?.b.slice() ?? newB()) : undefined
+  const first = initial?.takesOut ? { a: initial.a, b: initial.b } : null
   const norms = (): DataOf<'float32'> | undefined => {
     if (!initialize) return undefined
     const changes = [{ a: a!, b: b!, factor: scaling }, ...(first === null ? [] : [{ ...first, factor: -scaling }])]
-    return rowNorms(beginning?.held ?? weight!, changes)
+    return rowNorms(initial?.held ?? weight!, changes)
   }
   const name = `base_model.model.${path}`
   if (module.isEmbedding) {

@@ -19,7 +19,7 @@ import { type Activation, readActivation } from '../../layers/mlp.ts'
 export interface BertConfig extends ModelConfig {
   readonly traits: {
     readonly activation: Activation
-    /** rows of the matrix of token types; 0: there is none */
+    /** rows of the matrix of token types; 0: no such matrix */
     readonly tokenTypes: number
     /** numbers of an embedding, before it is projected to the width of hidden states */
     readonly embeddingWidth: number

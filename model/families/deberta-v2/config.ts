@@ -29,7 +29,7 @@ export interface DebertaConfig extends ModelConfig {
     /** keys and queries of distances are made by the matrices of those of tokens */
     readonly sharesKeys: boolean
     readonly placesInput: boolean
-    /** rows of the matrix of token types; 0: there is none */
+    /** rows of the matrix of token types; 0: no such matrix */
     readonly tokenTypes: number
     readonly embeddingWidth: number
     readonly pooler: Activation

@@ -1,5 +1,6 @@
-// Adapters that begin from the weights under them: singular vectors and QR decompositions (peft/tuners/lora/layer.py). Where PEFT
-// takes the adapter's part out of the weight, servers keep theirs: a `base` port takes it out.
+// First values of adapters that are computed from the weights under them: singular vectors and QR decompositions
+// (peft/tuners/lora/layer.py). PEFT subtracts the adapter's product from the weight. Servers keep their weights: a `base` port
+// subtracts it.
 import { SwarmError } from '../../../common/errors.ts'
 import { type DataOf, type Float32Tensor, float32 } from '../../../common/tensor.ts'
 import { quantizationOf } from '../../../model/quantize/precision.ts'
@@ -10,13 +11,13 @@ import type { TargetModule } from '../targets.ts'
 import type { LoraSettings } from './config.ts'
 import { largestPart, orthogonalPart, smallestLeft } from './decompose.ts'
 
-/** What a module's adapter begins from. */
-export interface Beginning {
+/** First values of a module's adapter. */
+export interface InitialAdapter {
   /** [rank, in] */
   readonly a: DataOf<'float32'>
   /** [out, rank] */
   readonly b: DataOf<'float32'>
-  /** whether the weight loses the adapter's first product, so that the model is what it was */
+  /** whether the adapter's first product is subtracted from the weight, so that the model computes what it did */
   readonly takesOut: boolean
   /** the weight that servers hold, [out, in], where that is not the checkpoint's */
   readonly held?: Float32Tensor
@@ -35,7 +36,7 @@ export async function weightOf(
 }
 
 /** U sqrt(S) and sqrt(S) V, with the singular values divided by the scaling. */
-function balanced(weight: Float32Tensor, r: number, scaling: number): Pick<Beginning, 'a' | 'b'> {
+function balanced(weight: Float32Tensor, r: number, scaling: number): Pick<InitialAdapter, 'a' | 'b'> {
   const { u, s, v } = largestPart(weight, r)
   const columns = weight.shape[1]!
   const roots = Float64Array.from(s, value => Math.sqrt(value / scaling))
@@ -59,10 +60,10 @@ function heldIn(weight: Float32Tensor, { path, module }: TargetModule, bits: 4 |
 }
 
 /** First values of a module's adapter from its weight [out, in]. Throws INVALID_ARGUMENT for a rank that the weight does not have. */
-export function begin(
+export function initialAdapter(
   weight: Float32Tensor,
   { target, r, scaling, settings }: { target: TargetModule; r: number; scaling: number; settings: LoraSettings }
-): Beginning {
+): InitialAdapter {
   const { initLoraWeights: init, loftqConfig } = settings
   const [rows, columns] = weight.shape as [number, number]
   if (r > Math.min(rows, columns)) {
@@ -92,7 +93,7 @@ export function begin(
   return { ...balanced(weight, r, scaling), takesOut: true }
 }
 
-/** Norms of the rows of W + B A, with which magnitudes begin. */
+/** Norms of the rows of W + B A, [out]: first values of magnitudes. */
 export function rowNorms(
   weight: Float32Tensor,
   changes: readonly { a: DataOf<'float32'>; b: DataOf<'float32'>; factor: number }[]
