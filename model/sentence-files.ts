@@ -5,11 +5,22 @@ import { parseForeignJson } from '../common/foreign-json.ts'
 import { foreignPath } from '../common/foreign-path.ts'
 import { isJsonObject, readTextIfAny } from './json.ts'
 
+/** The settings of the Transformer, under the names that sentence-transformers looks for, in this order. */
+export const transformerFiles: readonly string[] = [
+  'bert',
+  'roberta',
+  'distilbert',
+  'camembert',
+  'albert',
+  'xlm-roberta',
+  'xlnet'
+].map(kind => `sentence_${kind}_config.json`)
+
 /** The list of modules, and beside it prompts and the longest sequence. */
 export const sentenceFiles: readonly string[] = [
   'modules.json',
   'config_sentence_transformers.json',
-  'sentence_bert_config.json'
+  ...transformerFiles
 ]
 
 /** Folders of modules as sentence-transformers names them: `1_Pooling`. */

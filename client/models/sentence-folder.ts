@@ -7,6 +7,7 @@ import { type Float32Tensor, tensor } from '../../common/tensor.ts'
 import { convertToFloat32, isWeightDtype } from '../../model/formats/convert.ts'
 import { dataBytes, decodeSafetensors } from '../../model/formats/safetensors/encoding.ts'
 import { isJsonObject, type JsonObject } from '../../model/json.ts'
+import { transformerFiles } from '../../model/sentence-files.ts'
 
 /** How the states of a text's tokens become one vector, in the order in which flags of old files put them one behind the other. */
 const poolingModes = ['cls', 'max', 'mean', 'mean_sqrt_len_tokens', 'weightedmean', 'lasttoken'] as const
@@ -91,11 +92,6 @@ function modesOf(fields: JsonObject, path: string): readonly PoolingMode[] {
   }
   return modes.length > 0 ? modes : ['mean']
 }
-
-/** The settings of sentence-transformers' Transformer, under the names that it looks for, in this order. */
-const transformerFiles = ['bert', 'roberta', 'distilbert', 'camembert', 'albert', 'xlm-roberta', 'xlnet'].map(
-  kind => `sentence_${kind}_config.json`
-)
 
 /** Fields of that file that change the vectors, with the value that is done here. */
 const transformerFields: Readonly<Record<string, unknown>> = {

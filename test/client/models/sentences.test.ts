@@ -7,6 +7,7 @@ import { readSentenceFolder } from '../../../client/models/sentence-folder.ts'
 import { sentenceVector, similarityOf } from '../../../client/models/sentence-vectors.ts'
 import { float32 } from '../../../common/tensor.ts'
 import { encodeSafetensors } from '../../../model/formats/safetensors/encoding.ts'
+import { sharedFiles } from '../../../model/peers/files.ts'
 import { readReference, temporaryFolder } from '../../../testing/references.ts'
 
 const module = (idx: number, type: string, path: string) => ({
@@ -97,6 +98,8 @@ it('takes the most tokens from the file that has them, as versions of sentence-t
   assert.equal((await readSentenceFolder(folder)).maxTokens, 7)
   await writeFile(join(folder, 'sentence_distilbert_config.json'), JSON.stringify({ max_seq_length: 5 }))
   assert.equal((await readSentenceFolder(folder)).maxTokens, 5)
+  // peers send that file too, and the hub's is fetched
+  assert.ok(sharedFiles.includes('sentence_distilbert_config.json'))
   await writeFile(join(folder, 'sentence_bert_config.json'), JSON.stringify({ max_seq_length: 0 }))
   await assert.rejects(readSentenceFolder(folder), {
     code: 'BAD_CHECKPOINT',
