@@ -63,18 +63,7 @@ describe('tasks', { timeout: 400 * second }, () => {
 
   test('AdaLoRA on q and v of a T5; a resumed run ends in the same bytes', async () => {
     const validation = await few('modern.test.jsonl', 6)
-    const ranks = [
-      '--tinit',
-      '1',
-      '--tfinal',
-      '1',
-      '--delta-t',
-      '1',
-      '--save-steps',
-      '2',
-      '--generation-num-beams',
-      '2'
-    ]
+    const ranks = '--tinit 1 --tfinal 1 --delta-t 1 --save-steps 2 --generation-num-beams 2'.split(' ')
     const found = await trained('adalora-t5', t5, validation, ...ranks)
     assert.ok(found.eval_loss! < 2 && found.eval_rouge1! > 50 && found.eval_bleu! > 20, JSON.stringify(found))
     const adapter = join(home, 'adalora-t5', 'adapter_model.safetensors')
@@ -164,5 +153,16 @@ describe('tasks', { timeout: 400 * second }, () => {
     assert.ok(last.eval_accuracy > 0.5, JSON.stringify(last))
     const { task_type } = JSON.parse(await readFile(join(output, 'adapter_config.json'), 'utf8'))
     assert.equal(task_type, 'FEATURE_EXTRACTION')
+  })
+
+  test('vectors of sentences, and a LoRA classifier over the same BERT', async () => {
+    const output = join(home, 'sentences')
+    const command = [join('examples', 'sentences.ts'), addresses[bert]!, bert, output, '0.1']
+    const { stdout } = await promisify(execFile)(process.execPath, command, { cwd: root })
+    assert.match(stdout, /^3 vectors of 128 numbers\n\d\.\d{4} /)
+    const accuracy = Number(/accuracy on the test file: ([\d.]+) %/.exec(stdout)?.[1])
+    assert.ok(accuracy > 0 && accuracy <= 100, stdout)
+    const { task_type } = JSON.parse(await readFile(join(output, 'adapter_config.json'), 'utf8'))
+    assert.equal(task_type, 'SEQ_CLS')
   })
 })

@@ -30,7 +30,7 @@ suite('answers to questions', () => {
   })
 
   /** Scores by the first id of a row, as the start and the end of spans. */
-  const model = (spans: Record<number, readonly [number, number, number]>) => ({
+  const model = (spans: Record<number, readonly [number, number, number]>, virtual = 0) => ({
     task: 'QUESTION_ANS',
     async forward(batch: Batch) {
       const input = batch as Batch & { startPositions: { shape: readonly number[] }; labels?: unknown }
@@ -39,10 +39,11 @@ suite('answers to questions', () => {
       const [rows, width] = input.inputIds.shape as [number, number]
       const logits = (side: 0 | 1) =>
         float32(
-          [rows, width],
+          [rows, virtual + width],
           Array.from({ length: rows }, (_, row) => {
             const found = spans[Number(input.inputIds.data[row * width])]!
-            return Array.from({ length: width }, (__, at) => (at === found[side] ? found[2] : 0))
+            const own = Array.from({ length: width }, (__, at) => (at === found[side] ? found[2] : 0))
+            return [...Array<number>(virtual).fill(99), ...own]
           }).flat()
         )
       return { loss: loss(2), startLogits: logits(0), endLogits: logits(1) }
@@ -59,6 +60,8 @@ suite('answers to questions', () => {
     const examples = [piece('a', 10, ['white whale']), piece('a', 11, ['white whale']), piece('b', 12, ['a whale'])]
     const spans = { 10: [1, 1, 1], 11: [2, 3, 5], 12: [1, 3, 4] } as const
     const measured = await measureAnswers(model(spans), examples, { padTokenId: 0, batchSize: 2 })
+    // virtual tokens come before the tokens of a row
+    assert.deepEqual(await measureAnswers(model(spans, 3), examples, { padTokenId: 0, batchSize: 2 }), measured)
     assert.deepEqual([measured.support, measured.exactMatch, measured.loss], [2, 50, 2])
     // whale of [white, whale], which are left of "the white whale"
     assert.ok(Math.abs(measured.f1 - (100 + 100 * (2 / 3)) / 2) < 1e-9, `${measured.f1}`)
