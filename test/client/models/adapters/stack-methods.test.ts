@@ -4,6 +4,9 @@ import { describeStackRuns } from './stack-methods.ts'
 const chosen = [
   't5 seq2seq prompt',
   't5 seq2seq prefix',
+  't5-gated seq2seq p-tuning',
+  'bert seq-cls p-tuning',
+  'bert questions prompt',
   'bert token-cls prefix',
   'bert token-cls ln-tuning',
   'bert features oft'

@@ -8,11 +8,11 @@ import {
   type PeftConfig,
   type PretrainedOptions
 } from '../../../../client/index.ts'
-import type { Tensor } from '../../../../common/tensor.ts'
+import { float32, type Tensor } from '../../../../common/tensor.ts'
 import { referencePath } from '../../../../testing/references.ts'
 import { startSwarm, type TestSwarm } from '../../../../testing/swarm.ts'
 import { followRun, type References, readReferences } from './follow-run.ts'
-import { tasks } from './tasks.ts'
+import { questions, tasks } from './tasks.ts'
 
 const numVirtualTokens = 3
 
@@ -31,11 +31,19 @@ const shared: Readonly<Record<string, readonly [learningRate: number, config: Pe
   boft: [2e-2, { peftType: 'BOFT', boftBlockSize: 4 }]
 }
 
-// not of T5: its gradients through the encoder of P-tuning are not yet the reference's
-const { 'p-tuning': _, ...withoutPTuning } = shared
+// Over a model without kinks: rounding decides on which side of one an element lies, and gradients jump there. In larger steps
+// PyTorch's own float32 leaves its float64 by more than 1e-4.
+const { 'p-tuning': pTuning, ...withoutPTuning } = shared
 
 /** By model, as the script has them. */
 export const stackRuns = {
+  't5-gated': {
+    'p-tuning': [2e-3, pTuning![1]],
+    'p-tuning-lstm': [
+      5e-4,
+      { peftType: 'P_TUNING', numVirtualTokens, encoderHiddenSize: 8, encoderReparameterizationType: 'LSTM' }
+    ]
+  },
   t5: {
     ...withoutPTuning,
     prefix: [5e-2, { peftType: 'PREFIX_TUNING', numVirtualTokens }],
@@ -65,7 +73,7 @@ async function seq2seq(path: string, options: PretrainedOptions, config: PeftCon
   return { model, lossOf }
 }
 
-const openers = { t5: { seq2seq }, bert: { 'token-cls': tasks['token-cls'], features: tasks.features } }
+const openers = { t5: { seq2seq }, 't5-gated': { seq2seq }, bert: { ...tasks, questions } }
 
 /** Norms outside the blocks are parameters of the model, and called as it calls them; PEFT's files have another name. */
 function withOwnNames(tensors: References, names: ReadonlySet<string>): References {
@@ -79,12 +87,27 @@ function withOwnNames(tensors: References, names: ReadonlySet<string>): Referenc
   )
 }
 
+/** Not run for answers: rounding is a large part of some of their first gradients over this model. */
+const unsteady: readonly string[] = ['ia3', 'loha', 'ln-tuning']
+
+/** Biases of answers: a softmax over the places of a row takes no note of what is added to all, so their gradient is zero but for rounding. */
+const isNoise = (name: string): boolean => name === 'qa_outputs.bias'
+
+function withoutNoise(tensors: References): References {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([key, tensor]) => [
+      key,
+      key === 'gradient.qa_outputs.bias' ? float32(tensor.shape, new Float32Array(tensor.data.length)) : tensor
+    ])
+  )
+}
+
 /** The runs that `chosen` says, of every task of a model. */
 export function describeStackRuns(chosen: (model: string, task: string, name: string) => boolean): void {
-  for (const model of ['t5', 'bert'] as const) {
+  for (const model of ['t5', 't5-gated', 'bert'] as const) {
     const path = referencePath('stacks', model)
     const ranges =
-      model === 't5'
+      model !== 'bert'
         ? ([
             [0, 3],
             [3, 6]
@@ -95,7 +118,7 @@ export function describeStackRuns(chosen: (model: string, task: string, name: st
           ] as const)
     const runs = Object.entries(openers[model]).flatMap(([task, open]) =>
       Object.entries(stackRuns[model])
-        .filter(([name]) => chosen(model, task, name))
+        .filter(([name]) => chosen(model, task, name) && !(task === 'questions' && unsteady.includes(name)))
         .map(([name, [learningRate, config]]) => ({ task, open, name, learningRate, config: config as PeftConfig }))
     )
     if (runs.length === 0) continue
@@ -115,7 +138,7 @@ export function describeStackRuns(chosen: (model: string, task: string, name: st
               names
             )
             // gradients of these narrow models are small next to what they are sums of
-            await followRun(tuned, expected, learningRate, lossOf, undefined, 1e-4)
+            await followRun(tuned, withoutNoise(expected), learningRate, lossOf, isNoise, 1e-4)
           } finally {
             await tuned.close()
           }

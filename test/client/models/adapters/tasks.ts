@@ -1,6 +1,7 @@
 // Models of every task but language modelling with a fresh adapter, and the losses that PEFT's runs have (scripts/reference/tasks.py).
 import {
   AutoDistributedModel,
+  AutoDistributedModelForQuestionAnswering,
   AutoDistributedModelForSequenceClassification,
   AutoDistributedModelForTokenClassification,
   type FeatureOutput,
@@ -11,7 +12,7 @@ import {
   type PeftModelForFeatureExtraction,
   type PretrainedOptions
 } from '../../../../client/index.ts'
-import { float32, type Tensor } from '../../../../common/tensor.ts'
+import { float32, int64, type Tensor } from '../../../../common/tensor.ts'
 
 const numLabels = 3
 const ids = (tensor: Tensor | undefined) => tensor as Tensor<'int64'>
@@ -70,3 +71,16 @@ export const tasks = {
     return { model, lossOf: (inputs: Inputs, step: number) => lossOfFeatures(model, inputs, step) }
   }
 } as const
+
+/** Ends of answers in one text a row, for the models that have them. */
+export async function questions(path: string, options: PretrainedOptions, config: PeftConfig) {
+  const model = await getPeftModel(await AutoDistributedModelForQuestionAnswering.fromPretrained(path, options), config)
+  const column = (tensor: Tensor | undefined) => int64([tensor!.shape[0]!], Array.from(ids(tensor).data, Number))
+  const lossOf = async (inputs: Inputs, step: number): Promise<Loss> => {
+    const [inputIds, attentionMask] = [ids(inputs.ids), ids(inputs.mask)]
+    const [startPositions, endPositions] = [column(inputs.starts), column(inputs.ends)]
+    const input = { inputIds, attentionMask, startPositions, endPositions }
+    return (await model.forward(input, { training: true, seed: step })).loss
+  }
+  return { model, lossOf }
+}
