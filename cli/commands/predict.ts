@@ -11,13 +11,8 @@ import { addLogOptions } from '../terminal/log-options.ts'
 import { showProgress } from '../terminal/progress.ts'
 import { readPrompt } from '../terminal/prompt.ts'
 import { createLogger, interruptSignal, print } from '../terminal/terminal.ts'
-import {
-  aggregations,
-  openPredictor,
-  type PredictSettings,
-  type PredictTask,
-  predictTasks
-} from '../train/predictions.ts'
+import { aggregations } from '../train/entities.ts'
+import { openPredictor, type PredictSettings, type PredictTask, predictTasks } from '../train/predictions.ts'
 
 /** The tasks that options of single tasks are for. */
 const tasksOf: Readonly<Record<string, readonly PredictTask[]>> = {
@@ -50,7 +45,7 @@ export function predictCommand(): Command {
     .addOption(
       new Option(
         '--aggregation <kind>',
-        'tokens: print each token; join tokens of one entity; or join words, each with the label of its first token'
+        'tokens: print each token, join those of one entity, or join words scored by their first, best or mean token'
       )
         .choices(aggregations)
         .default('first')

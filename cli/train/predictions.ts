@@ -11,14 +11,11 @@ import {
   SwarmError,
   type Tokenizer
 } from '../../client/index.ts'
+import { type Aggregation, continuesWord, joinEntities } from './entities.ts'
 
 export const predictTasks = ['classify', 'tokens', 'answer', 'fill-mask', 'embed'] as const
 
 export type PredictTask = (typeof predictTasks)[number]
-
-export const aggregations = ['none', 'simple', 'first'] as const
-
-type Aggregation = (typeof aggregations)[number]
 
 export interface PredictSettings {
   readonly adapter?: string
@@ -54,62 +51,6 @@ function encoded(tokenizer: Tokenizer, text: string, most: number) {
     'INVALID_ARGUMENT',
     `the text takes ${ids.length} tokens, the model has ${most} positions: shorten it`
   )
-}
-
-interface Entity {
-  entity: string
-  score: number
-  start: number | null
-  end: number | null
-  word: string
-}
-
-export type TokenEntity = Entity & { readonly index: number }
-
-const endsInWord = /[\p{L}\p{N}\p{M}]$/u
-const beginsInWord = /^[\p{L}\p{N}\p{M}]/u
-
-/** Whether `text` has a letter or a digit on both sides of the place. */
-const isInWord = (text: string, place: number): boolean =>
-  endsInWord.test(text.slice(0, place)) && beginsInWord.test(text.slice(place))
-
-/** Words instead of tokens, each with the label and the score of its first token: training labels no other. */
-export function joinWords(tokens: readonly TokenEntity[], text: string): TokenEntity[] {
-  const words: TokenEntity[] = []
-  for (const token of tokens) {
-    const before = words.at(-1)
-    const { start, end } = token
-    if (before && start !== null && end !== null && before.end === start && isInWord(text, start)) {
-      words[words.length - 1] = { ...before, end, word: text.slice(before.start!, end) }
-    } else words.push(token)
-  }
-  // the places of words follow each other, as those of tokens do
-  return words.map((word, index) => ({ ...word, index }))
-}
-
-/** `B-PER`, `I-PER` of tokens that follow each other as one `PER`; what has no such tag is joined where it is the same. */
-export function joinEntities(tokens: readonly TokenEntity[], text: string): Prediction[] {
-  const groups: (typeof tokens)[number][][] = []
-  const kindOf = (entity: string): readonly [tag: string, kind: string] =>
-    /^[BI]-/.test(entity) ? [entity.slice(0, 1), entity.slice(2)] : ['I', entity]
-  for (const token of tokens) {
-    const before = groups.at(-1)?.at(-1)
-    const [tag, kind] = kindOf(token.entity)
-    const joins =
-      before !== undefined && before.index + 1 === token.index && tag === 'I' && kindOf(before.entity)[1] === kind
-    if (joins) groups.at(-1)!.push(token)
-    else groups.push([token])
-  }
-  return groups.map(group => {
-    const [start, end] = [group[0]!.start, group.at(-1)!.end]
-    return {
-      entityGroup: kindOf(group[0]!.entity)[1],
-      score: group.reduce((sum, { score }) => sum + score, 0) / group.length,
-      word: start === null || end === null ? group.map(({ word }) => word).join(' ') : text.slice(start, end),
-      start,
-      end
-    }
-  })
 }
 
 interface Headed extends AsyncDisposable {
@@ -184,23 +125,22 @@ export async function openPredictor(
     const model = await withTrainedHead(base, async () =>
       adapter === undefined ? base : await PeftModel.fromPretrained(base, adapter, { signal })
     )
+    const unknown = base.tokenizer.idOf(base.tokenizer.specialTokens.unk_token ?? '')
     return {
       async predict(text) {
         const { ids, places } = encoded(base.tokenizer, text, base.config.maxPositions)
         const { logits } = await model.forward({ inputIds: ids }, { training: false, signal })
         const before = logits.shape[1]! - ids.length
         const tokens = ids.flatMap((id, index) => {
+          if (base.tokenizer.isSpecial(id) && id !== unknown) return []
           const at = (before + index) * model.numLabels
           const scores = softmax([...logits.data.subarray(at, at + model.numLabels)])
-          const best = scores.indexOf(Math.max(...scores))
-          const [place, entity] = [places[index], model.id2label[best]!]
-          if (base.tokenizer.isSpecial(id)) return []
-          const [start, end] = [place?.start ?? null, place?.end ?? null]
-          return [{ entity, score: scores[best]!, index, word: base.tokenizer.decode([id]), start, end }]
+          const [start, end] = [places[index]?.start ?? null, places[index]?.end ?? null]
+          const continues = continuesWord(base.tokenizer, id, text, start)
+          return [{ scores, index, word: base.tokenizer.decode([id]), start, end, continues }]
         })
         const { aggregation } = settings
-        const found = (aggregation === 'first' ? joinWords(tokens, text) : tokens).filter(each => each.entity !== 'O')
-        return { text, entities: aggregation === 'none' ? found : joinEntities(found, text) }
+        return { text, entities: joinEntities(tokens, text, { aggregation, labels: model.id2label }) }
       },
       [Symbol.asyncDispose]: close(base)
     }

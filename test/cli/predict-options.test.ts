@@ -1,14 +1,15 @@
 // swarm predict: words of tokens with labels, and options of other tasks.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { joinEntities, joinWords, type TokenEntity } from '../../cli/train/predictions.ts'
+import { joinEntities, joinWords, type TaggedToken } from '../../cli/train/entities.ts'
 import { tinyPath } from '../../testing/references.ts'
 import { runHere } from './run.ts'
 
 const text = 'Mr. Bo Higgins, London'
-const token = (entity: string, start: number, end: number, index: number): TokenEntity => ({
-  entity,
-  score: 1 - index / 100,
+const labels = ['O', 'B-PER', 'I-PER', 'B-LOC']
+const token = (entity: string, start: number, end: number, index: number): TaggedToken => ({
+  scores: labels.map(label => (label === entity ? 1 - index / 100 : 0)),
+  continues: index === 5 || index === 6,
   start,
   end,
   word: text.slice(start, end),
@@ -26,9 +27,9 @@ const tokens = [
 ]
 
 test('a word has the label of its first token, and words of one entity are joined', () => {
-  const words = joinWords(tokens, text)
+  const words = joinWords(tokens, text, 'first')
   assert.deepEqual(
-    words.map(({ word, entity }) => [word, entity]),
+    words.map(({ word, scores }) => [word, labels[scores.indexOf(Math.max(...scores))]]),
     [
       ['Mr', 'O'],
       ['.', 'O'],
@@ -39,8 +40,9 @@ test('a word has the label of its first token, and words of one entity are joine
     ]
   )
   const entities = joinEntities(
-    words.filter(({ entity, word }) => entity !== 'O' && word !== ','),
-    text
+    tokens.filter(({ word }) => word !== ','),
+    text,
+    { aggregation: 'first', labels }
   )
   assert.deepEqual(entities, [
     { entityGroup: 'PER', score: (0.97 + 0.96) / 2, word: 'Bo Higgins', start: 4, end: 14 },
