@@ -13,7 +13,6 @@ import {
   PeftModel,
   type PeftModelForCausalLM,
   type PeftModelForSeq2SeqLM,
-  type Swarm,
   SwarmError,
   type Tokenizer
 } from '../client/index.ts'
@@ -191,14 +190,9 @@ export interface OpenedModel {
   readonly draft: LocalDraft | null
 }
 
-/** Opens the model that the flags name, without adapter and draft. @param swarm joined already; default: as the flags say */
-export async function openBaseModel(
-  path: string,
-  flags: BaseModelFlags,
-  signal: AbortSignal,
-  swarm?: Swarm
-): Promise<LanguageModel> {
-  const options = {
+/** How the flags say that a model is opened, but for the swarm. */
+export function openingOptions(flags: BaseModelFlags, signal: AbortSignal) {
+  return {
     hub: hubOptions(flags),
     fromPeers: flags.fromPeers ? peersSettings() : undefined,
     codec: flags.codec,
@@ -208,8 +202,11 @@ export async function openBaseModel(
     onProgress: showProgress(),
     signal
   }
-  if (swarm !== undefined) return await swarm.openLanguageModel(path, options)
-  return await openLanguageModel(path, { ...options, ...(await clientAccess(flags)) })
+}
+
+/** Opens the model that the flags name, without adapter and draft. */
+async function openBaseModel(path: string, flags: BaseModelFlags, signal: AbortSignal): Promise<LanguageModel> {
+  return await openLanguageModel(path, { ...openingOptions(flags, signal), ...(await clientAccess(flags)) })
 }
 
 /** Opens the small model that proposes tokens; null where the flags name none. */

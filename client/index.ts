@@ -96,6 +96,7 @@ export {
 } from './models/seq2seq.ts'
 export type { Seq2SeqGenerateInput, Seq2SeqOutput } from './models/seq2seq-model.ts'
 export type { Seq2SeqInput } from './models/seq2seq-pass.ts'
+export { openTextModel } from './models/text-model.ts'
 export {
   type AdafactorOptions,
   type AdamWOptions,

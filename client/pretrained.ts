@@ -11,6 +11,7 @@ import { dtypes } from '../common/tensor.ts'
 import { second } from '../common/units.ts'
 import { type Checkpoint, openCheckpoint, readTensor } from '../model/checkpoint/checkpoint.ts'
 import type { ReadTensorOptions } from '../model/checkpoint/read-tensor.ts'
+import type { ModelConfig } from '../model/config/config.ts'
 import { fixedPositions } from '../model/config/rope-config.ts'
 import { checkHubOptions, type HubOptions } from '../model/hub/options.ts'
 import type { Precision } from '../model/quantize/precision.ts'
@@ -235,7 +236,7 @@ async function assemble(
  */
 export async function openModel<Model>(
   path: string,
-  options: PretrainedOptions & { readonly languageHead: boolean },
+  options: PretrainedOptions & { readonly languageHead: boolean | ((config: ModelConfig) => boolean) },
   finish: (parts: ModelParts) => Model | Promise<Model>
 ): Promise<Model> {
   const { signal, languageHead, onProgress } = options
@@ -251,7 +252,8 @@ export async function openModel<Model>(
   const swarm = { network, leave: async () => (given === undefined ? await network.stop() : undefined) }
   try {
     const checkpoint = local ?? (await openFromPeers(path, swarm.network, fromPeers!, { signal }))
-    return await finish(await assemble(checkpoint, swarm, languageHead, options))
+    const hasHead = typeof languageHead === 'boolean' ? languageHead : languageHead(checkpoint.config)
+    return await finish(await assemble(checkpoint, swarm, hasHead, options))
   } catch (error) {
     await swarm.leave()
     throwIfAborted(signal)

@@ -5,7 +5,7 @@ import { after, before } from 'node:test'
 import { serve } from '@hono/node-server'
 import OpenAI from 'openai'
 import type { GatewaySettings } from '../gateway/http/settings.ts'
-import type { ServedModel } from '../gateway/models/served-model.ts'
+import type { Served } from '../gateway/models/served-model.ts'
 import type { Store } from '../gateway/storage/store.ts'
 import { gatewayOver } from './gateway.ts'
 
@@ -17,7 +17,7 @@ export interface GatewayServer {
 
 /** Listens on a free port of loopback. */
 export async function listen(
-  models: readonly ServedModel[],
+  models: readonly Served[],
   store?: Store,
   settings?: Partial<GatewaySettings>
 ): Promise<GatewayServer> {
@@ -35,7 +35,7 @@ export async function listen(
 }
 
 /** The API and OpenAI's client of it, up for all tests of the `describe` that calls this, after its swarm. */
-export function useGateway(models: () => readonly ServedModel[]): { readonly url: string; readonly client: OpenAI } {
+export function useGateway(models: () => readonly Served[]): { readonly url: string; readonly client: OpenAI } {
   const used = {} as { url: string; client: OpenAI; server: GatewayServer }
   before(async () => {
     used.server = await listen(models())

@@ -6,7 +6,7 @@ import { type Api, createGatewayContext, type GatewayContext } from '../gateway/
 import type { GatewaySettings } from '../gateway/http/settings.ts'
 import { createFineTuning } from '../gateway/jobs/index.ts'
 import { ModelRegistry } from '../gateway/models/registry.ts'
-import type { ServedModel } from '../gateway/models/served-model.ts'
+import type { Served, ServedModel } from '../gateway/models/served-model.ts'
 import { memoryStore, type Store } from '../gateway/storage/store.ts'
 
 /** ChatML, as most small chat models write conversations; models/tiny has no template of its own. */
@@ -56,7 +56,7 @@ export function served(model: DistributedModelForCausalLM, init: Partial<ServedM
 
 /** The API over these models. */
 export function gatewayOver(
-  models: readonly ServedModel[],
+  models: readonly Served[],
   store: Store = memoryStore(),
   settings: Partial<GatewaySettings> = {}
 ): { readonly api: Api; readonly context: GatewayContext } {

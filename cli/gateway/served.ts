@@ -1,16 +1,11 @@
 // The models that a gateway serves, opened over one network as the flags say.
-import {
-  type DistributedModelForCausalLM,
-  joinSwarm,
-  type LanguageModel,
-  type Swarm,
-  SwarmError
-} from '../../client/index.ts'
+import { joinSwarm, openTextModel, type Swarm } from '../../client/index.ts'
 import type { ModelRegistry } from '../../gateway/models/registry.ts'
-import type { ServedModel } from '../../gateway/models/served-model.ts'
+import type { ServedEmbedder, ServedModel } from '../../gateway/models/served-model.ts'
+import { textVectors, vectorsOfCausal } from '../../gateway/models/text-vectors.ts'
 import { openCheckpoint } from '../../model/checkpoint/checkpoint.ts'
 import { UsageError } from '../errors/usage.ts'
-import { openBaseModel, openDraft, readTemplate } from '../generation.ts'
+import { openDraft, openingOptions, readTemplate } from '../generation.ts'
 import { clientAccess } from '../options/access.ts'
 import { hubOptions } from '../options/hub.ts'
 import { showProgress } from '../terminal/progress.ts'
@@ -41,13 +36,25 @@ async function speculationOf(flags: ApiFlags, signal: AbortSignal, open: Stack):
   return speculate === undefined ? undefined : { promptLookupNumTokens: speculate }
 }
 
-/** A model that the API can serve. Throws UNSUPPORTED for an encoder-decoder model: prompt and answer of the API are one text. */
-function servedModel(model: LanguageModel): DistributedModelForCausalLM {
-  if (model.task === 'CAUSAL_LM') return model
-  throw new SwarmError(
-    'UNSUPPORTED',
-    `${model.parts.checkpoint.name}: ${model.config.modelType} is an encoder-decoder model, which the API does not serve (use swarm generate, or the SDK's generate)`
-  )
+type OpenedModel = Pick<ServedModel, 'model' | 'vectors' | 'contextLength'>
+type OpenedEmbedder = Pick<ServedEmbedder, 'model' | 'vectors' | 'contextLength'>
+
+const isEmbedder = (opened: OpenedModel | OpenedEmbedder): opened is OpenedEmbedder =>
+  opened.model.task === 'FEATURE_EXTRACTION'
+
+/** The model of the path: a causal one, or of one with an encoder what makes vectors of texts. Added to what is open. */
+async function openServed(
+  path: string,
+  flags: ApiFlags,
+  { signal, swarm, open }: { readonly signal: AbortSignal; readonly swarm: Swarm; readonly open: Stack }
+): Promise<OpenedModel | OpenedEmbedder> {
+  const model = await openTextModel(path, { ...openingOptions(flags, signal), network: swarm.network })
+  open.add(() => model.close())
+  if (model.task === 'CAUSAL_LM') {
+    return { model, vectors: await vectorsOfCausal(model), contextLength: model.config.maxPositions }
+  }
+  const vectors = await textVectors(model)
+  return { model, vectors, contextLength: vectors.maxTokens }
 }
 
 /**
@@ -76,27 +83,25 @@ export async function openModels(
     open.add(() => swarm.close())
     const speculation = await speculationOf(flags, signal, open)
     for (const path of paths) {
-      const opened = await openBaseModel(path, flags, signal, swarm)
-      open.add(() => opened.close())
-      const model = servedModel(opened)
-      const { tokenizer, config } = model
-      const { name } = model.parts.checkpoint
+      const opened = await openServed(path, flags, { signal, swarm, open })
+      const { tokenizer } = opened.model
+      const { name } = opened.model.parts.checkpoint
       if (registry.list().some(({ id }) => id === name)) {
         throw new UsageError(`${path}: another model is called '${name}': requests could not tell them apart`)
       }
       const given = { specialTokens: tokenizer.specialTokens, file: flags.chatTemplate ?? '' }
-      registry.add({
-        id: name,
-        baseId: null,
-        model,
-        tokenizer,
-        template: source === undefined ? tokenizer.chatTemplate : { ...given, source },
-        contextLength: config.maxPositions,
-        created: Math.floor(Date.now() / 1000),
-        ...(speculation !== undefined && { speculation }),
-        ...(flags.controlTokens && { promptControlTokens: true }),
-        folder: null
-      })
+      const shared = { id: name, baseId: null, tokenizer, created: Math.floor(Date.now() / 1000), folder: null }
+      registry.add(
+        isEmbedder(opened)
+          ? { ...shared, ...opened, template: null }
+          : {
+              ...shared,
+              ...opened,
+              template: source === undefined ? tokenizer.chatTemplate : { ...given, source },
+              ...(speculation !== undefined && { speculation }),
+              ...(flags.controlTokens && { promptControlTokens: true })
+            }
+      )
     }
     return { swarm, [Symbol.asyncDispose]: () => open[Symbol.asyncDispose]() }
   } catch (error) {

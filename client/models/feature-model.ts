@@ -12,7 +12,7 @@ import { paddedRows } from './batches.ts'
 import { checkPooling, forwardFeatures, type PoolingKind } from './feature-pass.ts'
 import { ModelLoss } from './loss.ts'
 import { readSentenceFolder, type SentenceFolder } from './sentence-folder.ts'
-import { sentenceVector, similarityOf, unitVector } from './sentence-vectors.ts'
+import { sentenceVector, similarityOf, unitVector, vectorWidth } from './sentence-vectors.ts'
 
 /** A batch for a model without a head. */
 export interface FeatureInput {
@@ -112,11 +112,19 @@ export class FeatureModel extends BaseModel<FeatureHead> {
     return await reading
   }
 
-  /** Token ids of a text as `encode` reads it: prompt, case and most tokens as the folder says. Throws INVALID_ARGUMENT for an unknown prompt. */
-  async sentenceIds(text: string, options: { promptName?: string } = {}): Promise<number[]> {
-    checkOptions('sentenceIds', options, { promptName: true })
-    const { promptName } = options
-    const { prompts, defaultPrompt, lowersCase, maxTokens } = await this.sentenceFolder()
+  /** Numbers of a text's vector, and how many tokens a text may have, special tokens counted. Throws as `sentenceFolder`. */
+  async sentenceSizes(): Promise<{ readonly width: number; readonly maxTokens: number }> {
+    const { steps, maxTokens } = await this.sentenceFolder()
+    const room = this.config.maxPositions - (this.acting.tuning?.virtualTokens ?? 0)
+    const width = vectorWidth(this.config.hiddenSize, steps)
+    return { width, maxTokens: Math.min(maxTokens ?? room, room) }
+  }
+
+  /** Token ids of a text as `encode` reads it: prompt, case and most tokens (unless `truncation` is false) as the folder says. Throws INVALID_ARGUMENT for an unknown prompt. */
+  async sentenceIds(text: string, options: { promptName?: string; truncation?: boolean } = {}): Promise<number[]> {
+    checkOptions('sentenceIds', options, { promptName: true, truncation: true })
+    const { promptName, truncation = true } = options
+    const { prompts, defaultPrompt, lowersCase } = await this.sentenceFolder()
     const name = promptName ?? defaultPrompt
     const prompt = name === null ? '' : prompts[name]
     if (prompt === undefined) {
@@ -125,8 +133,8 @@ export class FeatureModel extends BaseModel<FeatureHead> {
     }
     const whole = `${prompt}${text}`
     const ids = this.tokenizer.encode(lowersCase ? whole.toLowerCase() : whole)
-    const room = this.config.maxPositions - (this.acting.tuning?.virtualTokens ?? 0)
-    const most = Math.min(maxTokens ?? room, room)
+    if (!truncation) return ids
+    const { maxTokens: most } = await this.sentenceSizes()
     if (ids.length <= most) return ids
     const bare = this.tokenizer.encode('a', { addSpecialTokens: false })
     const around = this.tokenizer.encode('a')

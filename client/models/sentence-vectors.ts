@@ -68,6 +68,17 @@ export function sentenceVector(rows: readonly Float32Array[], steps: readonly Se
   return vector
 }
 
+/** Numbers of a vector after the steps. @param width of the hidden states */
+export function vectorWidth(width: number, steps: readonly SentenceStep[]): number {
+  let found = width
+  for (const step of steps) {
+    if (step.kind === 'pooling') found = width * step.modes.length
+    else if (step.kind === 'dense') found = step.layer.weight.shape[0]!
+    else if (step.kind === 'truncate') found = Math.min(found, step.width)
+  }
+  return found
+}
+
 /** Cosine similarity of every row of `a` [n, width] with every row of `b` [m, width]: [n, m]. */
 export function similarityOf(a: Float32Tensor, b: Float32Tensor): Float32Tensor {
   const units = ({ shape, data }: Float32Tensor) =>

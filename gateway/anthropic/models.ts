@@ -5,7 +5,7 @@ import type { Context } from 'hono'
 import { invalid } from '../errors.ts'
 import type { Routes } from '../http/api.ts'
 import { bodyFault } from '../http/body-fault.ts'
-import type { ServedModel } from '../models/served-model.ts'
+import { canGenerate, type Served } from '../models/served-model.ts'
 
 interface ModelInfo {
   readonly type: 'model'
@@ -16,7 +16,7 @@ interface ModelInfo {
   readonly max_tokens: number
 }
 
-const toInfo = ({ id, created, contextLength }: ServedModel): ModelInfo => ({
+const toInfo = ({ id, created, contextLength }: Served): ModelInfo => ({
   type: 'model',
   id,
   display_name: id,
@@ -32,7 +32,7 @@ const pageQuery = z.object({
 })
 
 /** A page of the list: models after one, or before one, or from the first on. */
-function pageOf(models: readonly ServedModel[], query: Record<string, string>): object {
+function pageOf(models: readonly Served[], query: Record<string, string>): object {
   const { data, error } = pageQuery.safeParse(query)
   if (error !== undefined) throw bodyFault(error, query)
   const { limit, after_id: after, before_id: before } = data
@@ -58,8 +58,10 @@ function pageOf(models: readonly ServedModel[], query: Record<string, string>): 
 /** Stands before OpenAI's routes of the same paths and leaves them what does not come from Anthropic's clients. */
 export const modelsInAnthropicsForm: Routes = (api, { models }) => {
   const isAnthropic = (c: Context): boolean => c.req.header('anthropic-version') !== undefined
-  api.get('/v1/models', async (c, next) => (isAnthropic(c) ? c.json(pageOf(models.list(), c.req.query())) : next()))
+  api.get('/v1/models', async (c, next) =>
+    isAnthropic(c) ? c.json(pageOf(models.list().filter(canGenerate), c.req.query())) : next()
+  )
   api.get('/v1/models/:id{.+}', async (c, next) =>
-    isAnthropic(c) ? c.json(toInfo(models.get(c.req.param('id')))) : next()
+    isAnthropic(c) ? c.json(toInfo(models.find(c.req.param('id')))) : next()
   )
 }

@@ -2,6 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { version } from '../../common/version.ts'
 import type { Routes } from '../http/api.ts'
+import { canGenerate } from '../models/served-model.ts'
 
 const pageModel = z.object({
   id: z.string(),
@@ -31,12 +32,15 @@ export const sessionRoutes: Routes = (api, { models }) => {
       {
         version,
         isOperator: c.get('caller').isOperator,
-        models: models.list().map(({ id, baseId, template, contextLength }) => ({
-          id,
-          baseId,
-          hasChatTemplate: template !== null,
-          contextLength
-        }))
+        models: models
+          .list()
+          .filter(canGenerate)
+          .map(({ id, baseId, template, contextLength }) => ({
+            id,
+            baseId,
+            hasChatTemplate: template !== null,
+            contextLength
+          }))
       },
       200
     )

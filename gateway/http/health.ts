@@ -4,7 +4,7 @@ import { Swarm } from '../../client/index.ts'
 import { second } from '../../common/units.ts'
 import { version } from '../../common/version.ts'
 import { ApiError } from '../errors.ts'
-import type { ServedModel } from '../models/served-model.ts'
+import type { Served } from '../models/served-model.ts'
 import type { GatewayContext, Routes } from './api.ts'
 
 const tags = ['Gateway']
@@ -20,7 +20,7 @@ const readiness = z.object({
 type Readiness = z.infer<typeof readiness>
 
 /** Whether servers cover all blocks of each model. Adapters are as ready as the model under them. */
-async function lookAt(models: readonly ServedModel[], signal: AbortSignal): Promise<Readiness> {
+async function lookAt(models: readonly Served[], signal: AbortSignal): Promise<Readiness> {
   const networks = new Set(models.map(({ model }) => model.network))
   const surveys = await Promise.all(
     [...networks].map(network => new Swarm(network).survey({ roundTrips: false, signal }).catch(() => []))

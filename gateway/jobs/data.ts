@@ -8,8 +8,8 @@ import {
   type TrainingData
 } from '../../client/index.ts'
 import { ApiError, invalid } from '../errors.ts'
-import type { ModelRegistry } from '../models/registry.ts'
-import type { ServedModel } from '../models/served-model.ts'
+import { describeEmbedder, type ModelRegistry } from '../models/registry.ts'
+import { canGenerate, type ServedModel } from '../models/served-model.ts'
 
 /** A model that can be trained over. */
 export interface TrainableBase extends ServedModel {
@@ -18,7 +18,10 @@ export interface TrainableBase extends ServedModel {
 
 /** Throws ApiError 404 for a model that is not served, 400 for an adapter. */
 export function trainableBase(models: ModelRegistry, id: string): TrainableBase {
-  const served = models.get(id)
+  const served = models.find(id)
+  if (!canGenerate(served)) {
+    throw invalid(`${describeEmbedder(served)}: jobs here train models that write text; use swarm train`, 'model')
+  }
   const { model } = served
   if (model instanceof DistributedModelForCausalLM) return { ...served, model }
   throw invalid(

@@ -24,6 +24,7 @@ async function serveAdapters(models: ModelRegistry, job: Job, folder: string): P
     id: job.fineTunedModel,
     baseId: base.id,
     model,
+    vectors: undefined,
     contextLength: base.contextLength - virtualTokensOf(job.config?.peft ?? {}),
     created: job.finished ?? job.created,
     folder

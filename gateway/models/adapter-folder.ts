@@ -13,7 +13,7 @@ import { messageOf, SwarmError } from '../../common/errors.ts'
 import { escapeName } from '../../common/escape-controls.ts'
 import { second } from '../../common/units.ts'
 import type { ModelRegistry } from './registry.ts'
-import type { ServedModel } from './served-model.ts'
+import { canGenerate, type ServedModel } from './served-model.ts'
 
 /** How often it is looked for new and changed adapters. */
 const lookEveryMs = 2 * second
@@ -69,7 +69,9 @@ function baseOf(
   const bases = models
     .list()
     .flatMap(served =>
-      served.model instanceof DistributedModelForCausalLM ? [{ ...served, model: served.model }] : []
+      canGenerate(served) && served.model instanceof DistributedModelForCausalLM
+        ? [{ ...served, model: served.model }]
+        : []
     )
   const fitting = bases.filter(({ id, model }) => {
     const names = [id, model.parts.checkpoint.name, model.parts.checkpoint.path].map(lastPart)
@@ -167,6 +169,8 @@ export class AdapterFolder implements AsyncDisposable {
         id,
         baseId: base.id,
         model,
+        // vectors are those of the adapter's own hidden states
+        vectors: undefined,
         contextLength: base.contextLength - info.virtualTokens,
         created: Math.floor((await stat(join(folder, configName))).mtimeMs / second),
         folder

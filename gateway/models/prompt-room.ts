@@ -3,7 +3,7 @@
 import type { Tokenizer } from '../../client/index.ts'
 import { KiB } from '../../common/units.ts'
 import { type ApiError, invalid } from '../errors.ts'
-import type { ServedModel } from './served-model.ts'
+import type { Served } from './served-model.ts'
 
 /** Texts with fewer characters for each token of the context are encoded as they are. */
 const charactersPerToken = 8
@@ -50,7 +50,7 @@ const freeCharacters = (contextLength: number, times: number): number =>
  * @param times of the context, at which texts are too long
  */
 export function isFarTooLong(
-  { tokenizer, contextLength }: Pick<ServedModel, 'tokenizer' | 'contextLength'>,
+  { tokenizer, contextLength }: Pick<Served, 'tokenizer' | 'contextLength'>,
   texts: Iterable<string>,
   times: number = factor
 ): boolean {
@@ -67,7 +67,11 @@ export function isFarTooLong(
 }
 
 /** 400 for a text that is far too long. */
-export const farTooLong = ({ id, contextLength }: ServedModel, param: string, times: number = factor): ApiError =>
+export const farTooLong = (
+  { id, contextLength }: Pick<Served, 'id' | 'contextLength'>,
+  param: string,
+  times: number = factor
+): ApiError =>
   invalid(
     `model '${id}' has a context of ${contextLength} tokens, the prompt has more than ${times * contextLength}: shorten it`,
     param,
@@ -75,7 +79,10 @@ export const farTooLong = ({ id, contextLength }: ServedModel, param: string, ti
   )
 
 /** The beginning of a text that fills the context; the whole text where it may fit. */
-export function beginningOf({ tokenizer, contextLength }: ServedModel, text: string): string {
+export function beginningOf(
+  { tokenizer, contextLength }: Pick<Served, 'tokenizer' | 'contextLength'>,
+  text: string
+): string {
   if (text.length <= freeCharacters(contextLength, factor)) return text
   return text.slice(0, countTokens(tokenizer, [text], factor * contextLength).characters)
 }

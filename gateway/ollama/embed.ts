@@ -1,14 +1,14 @@
-// Ollama's embeddings: pooled hidden states.
+// Ollama's embeddings.
 import { setImmediate } from 'node:timers/promises'
 import { createRoute, z } from '@hono/zod-openapi'
 import { KiB } from '../../common/units.ts'
-import { embed } from '../completion/embed.ts'
+import { checkDimensions, embed, embeddingIds, embeddingRoom } from '../completion/embed.ts'
 import { invalid } from '../errors.ts'
 import type { Routes } from '../http/api.ts'
 import { requestAbort } from '../http/sse.ts'
 import { beginningOf, farTooLong, isFarTooLong } from '../models/prompt-room.ts'
-import type { ServedModel } from '../models/served-model.ts'
-import { modelNamed } from './names.ts'
+import type { Served } from '../models/served-model.ts'
+import { anyNamed } from './names.ts'
 import { modelFields } from './schema.ts'
 
 const tags = ['Ollama']
@@ -60,7 +60,7 @@ const embeddingsRoute = createRoute({
   request: { body: { required: true, content: { 'application/json': { schema: embeddingsBody } } } },
   responses: {
     200: {
-      description: 'The mean of the hidden states of the text',
+      description: "The text's vector, at the length that it has",
       content: { 'application/json': { schema: z.object({ embedding: z.array(z.number()) }) } }
     }
   }
@@ -70,16 +70,17 @@ const embeddingsRoute = createRoute({
 const charactersATurn = 64 * KiB
 
 /** Token ids of texts, cut where they are to be. Throws ApiError 400 for an empty one. */
-async function rowsOf(served: ServedModel, texts: readonly string[], params: (row: number) => string, cut: boolean) {
-  const { tokenizer, contextLength } = served
+async function rowsOf(served: Served, texts: readonly string[], params: (row: number) => string, cut: boolean) {
+  const { id, tokenizer } = served
+  const room = { id, tokenizer, contextLength: embeddingRoom(served) }
   const rows: (readonly number[])[] = []
   let characters = 0
   for (const [row, text] of texts.entries()) {
     const param = params(row)
-    if (!cut && isFarTooLong(served, [text])) throw farTooLong(served, param)
-    const ids = tokenizer.encode(cut ? beginningOf(served, text) : text, { plainText: true })
+    if (!cut && isFarTooLong(room, [text])) throw farTooLong(room, param)
+    const ids = await embeddingIds(served, cut ? beginningOf(room, text) : text, { cut })
     if (ids.length === 0) throw invalid(`${param}: expected a text, found an empty one`, param)
-    rows.push(cut ? ids.slice(0, contextLength) : ids)
+    rows.push(ids)
     characters += text.length
     if (characters < charactersATurn) continue
     characters = 0
@@ -92,12 +93,8 @@ export const embedRoutes: Routes = (api, { models }) => {
   api.openapi(embedRoute, async c => {
     const startedAt = performance.now()
     const { model: name, input, truncate, dimensions } = c.req.valid('json')
-    const served = modelNamed(models, name)
-    const { hiddenSize } = served.model.config
-    if (dimensions && dimensions !== hiddenSize) {
-      const found = `vectors of '${served.id}' have ${hiddenSize} numbers and mean nothing when cut, found ${dimensions}`
-      throw invalid(`dimensions: ${found}; leave it out`, 'dimensions')
-    }
+    const served = anyNamed(models, name)
+    checkDimensions(served, dimensions)
     const params = (row: number): string => (typeof input === 'string' ? 'input' : `input[${row}]`)
     const rows = await rowsOf(served, [input].flat(), params, truncate !== false)
     const readyAt = performance.now()
@@ -116,10 +113,12 @@ export const embedRoutes: Routes = (api, { models }) => {
   })
   api.openapi(embeddingsRoute, async c => {
     const { model: name, prompt } = c.req.valid('json')
-    const served = modelNamed(models, name)
+    const served = anyNamed(models, name)
     if (prompt === '') return c.json({ embedding: [] }, 200)
     const { signal } = requestAbort(c)
-    const { data } = await served.model.embed(await rowsOf(served, [prompt], () => 'prompt', true), { signal })
-    return c.json({ embedding: [...data] }, 200)
+    const params = (): string => 'prompt'
+    const rows = await rowsOf(served, [prompt], params, true)
+    const [vector] = await embed(served, rows, { signal, params, normalize: false })
+    return c.json({ embedding: [...vector!] }, 200)
   })
 }

@@ -3,9 +3,9 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { version } from '../../common/version.ts'
 import { ApiError, invalid } from '../errors.ts'
 import type { Routes } from '../http/api.ts'
-import type { ServedModel } from '../models/served-model.ts'
+import { canGenerate, type Served } from '../models/served-model.ts'
 import { refused } from '../openai/fields.ts'
-import { modelNamed, tagged } from './names.ts'
+import { anyNamed, tagged } from './names.ts'
 
 const tags = ['Ollama']
 
@@ -48,7 +48,7 @@ function shortNumber(count: number): string {
 }
 
 /** What the files of a model say of it. */
-function measuresOf({ model }: ServedModel) {
+function measuresOf({ model }: Served) {
   const { tensors } = model.parts.checkpoint
   let parameters = 0
   let bytes = 0
@@ -65,7 +65,7 @@ function measuresOf({ model }: ServedModel) {
 
 const names: Readonly<Record<string, string>> = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' }
 
-function detailsOf(served: ServedModel): z.infer<typeof details> {
+function detailsOf(served: Served): z.infer<typeof details> {
   const { parameters, precision } = measuresOf(served)
   const { config, parts } = served.model
   return {
@@ -78,7 +78,7 @@ function detailsOf(served: ServedModel): z.infer<typeof details> {
   }
 }
 
-function toListed(served: ServedModel): z.infer<typeof listed> {
+function toListed(served: Served): z.infer<typeof listed> {
   return {
     name: tagged(served),
     model: tagged(served),
@@ -156,14 +156,16 @@ const showRoute = createRoute({
   )
 })
 
-function describe(served: ServedModel) {
+function describe(served: Served) {
   const { config, parts } = served.model
   const template = served.template?.source ?? ''
   const family = config.modelType
   const generation = Object.entries(parts.checkpoint.generationConfig)
     .filter(([name]) => ['temperature', 'top_k', 'top_p', 'min_p'].includes(name))
     .map(([name, value]) => `${name.padEnd(30)} ${String(value)}`)
-  const capabilities: ('completion' | 'embedding' | 'tools' | 'thinking')[] = ['completion', 'embedding']
+  const capabilities: ('completion' | 'embedding' | 'tools' | 'thinking')[] = canGenerate(served)
+    ? ['completion', 'embedding']
+    : ['embedding']
   if (/\btools\b/.test(template)) capabilities.push('tools')
   if (/think|reasoning/.test(template)) capabilities.push('thinking')
   return {
@@ -219,7 +221,7 @@ export const modelsRoutes: Routes = (api, { models }) => {
     const { model, name } = c.req.valid('json')
     const asked = model ?? name
     if (asked === undefined) throw invalid('model: expected the name of a model, found none', 'model')
-    return c.json(describe(modelNamed(models, asked)), 200)
+    return c.json(describe(anyNamed(models, asked)), 200)
   })
   for (const [method, path, advice] of elsewhere) {
     api.on(method.toUpperCase(), path.replace('{digest}', ':digest'), () => {

@@ -1,14 +1,19 @@
 // Names of models as Ollama has them: with a tag, `:latest` where the gateway's has none.
 import type { ModelRegistry } from '../models/registry.ts'
-import type { ServedModel } from '../models/served-model.ts'
+import type { Served, ServedModel } from '../models/served-model.ts'
 
 const latest = ':latest'
 
 /** The name with its tag. */
-export const tagged = ({ id }: ServedModel): string => (id.includes(':') ? id : `${id}${latest}`)
+export const tagged = ({ id }: Served): string => (id.includes(':') ? id : `${id}${latest}`)
 
-/** The model of a name with or without `:latest`. Throws ApiError 404 for others. */
-export function modelNamed(models: ModelRegistry, name: string): ServedModel {
+function idOf(models: ModelRegistry, name: string): string {
   const isTagged = name.endsWith(latest) && !models.list().some(({ id }) => id === name)
-  return models.get(isTagged ? name.slice(0, -latest.length) : name)
+  return isTagged ? name.slice(0, -latest.length) : name
 }
+
+/** The model of a name with or without `:latest`, whatever it can do. Throws ApiError 404 for others. */
+export const anyNamed = (models: ModelRegistry, name: string): Served => models.find(idOf(models, name))
+
+/** The same of a model that writes text. Throws ApiError 400 for one that does not. */
+export const modelNamed = (models: ModelRegistry, name: string): ServedModel => models.get(idOf(models, name))

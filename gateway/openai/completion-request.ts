@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi'
 import type { CompletionRequest } from '../completion/request.ts'
 import { invalid } from '../errors.ts'
-import type { ServedModel } from '../models/served-model.ts'
+import { encodePrompt, type ServedModel } from '../models/served-model.ts'
 import { refused, samplingFields, serviceFields, streamFields, toSampling } from './fields.ts'
 import { readInputs, type TextInput, textInput } from './text-input.ts'
 
@@ -41,7 +41,10 @@ export async function toCompletionRequests(
   signal: AbortSignal
 ): Promise<{ readonly requests: readonly CompletionRequest[]; readonly prompts: readonly TextInput[] }> {
   if (body.stream_options && !body.stream) throw invalid('stream_options: only with stream: true', 'stream_options')
-  const prompts = await readInputs(body.prompt, model, 'prompt')
+  const prompts = await readInputs(body.prompt, model, {
+    field: 'prompt',
+    encode: async text => encodePrompt(model, text)
+  })
   const n = body.n ?? 1
   if (prompts.length * n > mostChoices) {
     throw invalid(

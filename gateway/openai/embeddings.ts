@@ -1,6 +1,6 @@
-// OpenAI's embeddings: pooled hidden states of any model that is served.
+// OpenAI's embeddings: of any model that is served.
 import { createRoute, z } from '@hono/zod-openapi'
-import { embed } from '../completion/embed.ts'
+import { checkDimensions, embed, embeddingIds, embeddingRoom } from '../completion/embed.ts'
 import { invalid } from '../errors.ts'
 import type { Routes } from '../http/api.ts'
 import { requestAbort } from '../http/sse.ts'
@@ -32,7 +32,8 @@ const route = createRoute({
   request: { body: { required: true, content: { 'application/json': { schema: embeddingBody } } } },
   responses: {
     200: {
-      description: 'A vector of length 1 for each input: the mean of its hidden states after the last norm',
+      description:
+        "A vector of length 1 for each input: as the modules of the model's folder make it, else the mean of its hidden states",
       content: {
         'application/json': {
           schema: z
@@ -64,13 +65,14 @@ function toBase64(vector: Float32Array): string {
 export const embeddingRoutes: Routes = (api, { models }) => {
   api.openapi(route, async c => {
     const body = c.req.valid('json')
-    const served = models.get(body.model)
-    const { hiddenSize } = served.model.config
-    if (body.dimensions && body.dimensions !== hiddenSize) {
-      const found = `vectors of '${served.id}' have ${hiddenSize} numbers and mean nothing when cut, found ${body.dimensions}`
-      throw invalid(`dimensions: ${found}; leave it out`, 'dimensions')
-    }
-    const inputs = await readInputs(body.input, served, 'input')
+    const served = models.find(body.model)
+    checkDimensions(served, body.dimensions)
+    const { id, tokenizer } = served
+    const inputs = await readInputs(
+      body.input,
+      { id, tokenizer, contextLength: embeddingRoom(served) },
+      { field: 'input', encode: text => embeddingIds(served, text) }
+    )
     if (inputs.length > mostInputs) {
       throw invalid(`input: expected at most ${mostInputs} inputs, found ${inputs.length}`, 'input')
     }

@@ -1,13 +1,13 @@
 // OpenAI's list of models.
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Routes } from '../http/api.ts'
-import type { ServedModel } from '../models/served-model.ts'
+import type { Served } from '../models/served-model.ts'
 
 const model = z
   .object({ id: z.string(), object: z.literal('model'), created: z.int(), owned_by: z.string() })
   .openapi('Model')
 
-const toModel = ({ id, created }: ServedModel): z.infer<typeof model> => ({
+const toModel = ({ id, created }: Served): z.infer<typeof model> => ({
   id,
   object: 'model',
   created,
@@ -37,5 +37,5 @@ const getRoute = createRoute({
 
 export const modelRoutes: Routes = (api, { models }) => {
   api.openapi(listRoute, c => c.json({ object: 'list' as const, data: models.list().map(toModel) }, 200))
-  api.openapi(getRoute, c => c.json(toModel(models.get(c.req.valid('param').id)), 200))
+  api.openapi(getRoute, c => c.json(toModel(models.find(c.req.valid('param').id)), 200))
 }

@@ -4,7 +4,7 @@ import { z } from '@hono/zod-openapi'
 import { KiB } from '../../common/units.ts'
 import { invalid } from '../errors.ts'
 import { farTooLong, isFarTooLong } from '../models/prompt-room.ts'
-import { encodePrompt, type ServedModel } from '../models/served-model.ts'
+import type { Served } from '../models/served-model.ts'
 
 const tokenIds = z.array(z.int().min(0)).min(1)
 
@@ -26,17 +26,17 @@ const charactersATurn = 64 * KiB
 /** Throws ApiError 400 for an empty text, one that is far too long, and for token ids that the vocabulary does not have. */
 export async function readInputs(
   input: z.infer<typeof textInput>,
-  model: ServedModel,
-  field: string
+  model: Pick<Served, 'id' | 'tokenizer' | 'contextLength'>,
+  { field, encode }: { readonly field: string; readonly encode: (text: string) => Promise<readonly number[]> }
 ): Promise<readonly TextInput[]> {
   const { id, tokenizer } = model
   const isOne = typeof input === 'string' || typeof input[0] === 'number'
   const inputs = (isOne ? [input] : input) as readonly (string | readonly number[])[]
-  const read = (one: string | readonly number[], at: number): TextInput => {
+  const read = async (one: string | readonly number[], at: number): Promise<TextInput> => {
     const param = isOne ? field : `${field}[${at}]`
     if (typeof one === 'string') {
       if (isFarTooLong(model, [one])) throw farTooLong(model, param)
-      const ids = encodePrompt(model, one)
+      const ids = await encode(one)
       if (one === '' || ids.length === 0) throw invalid(`${param}: expected a text, found an empty one`, param)
       return { ids, text: one, param }
     }
@@ -50,7 +50,7 @@ export async function readInputs(
   const all: TextInput[] = []
   let characters = 0
   for (const [at, one] of inputs.entries()) {
-    all.push(read(one, at))
+    all.push(await read(one, at))
     characters += one.length
     if (characters < charactersATurn) continue
     characters = 0

@@ -254,7 +254,7 @@ export const fineTuningJobRoutes: Routes = (api, { jobs, models, open, logger })
 
   api.openapi(deleteModelRoute, c => {
     const { model: id } = c.req.valid('param')
-    models.get(id)
+    models.find(id)
     const withdrawn = jobs.removeModel(id)
     if (withdrawn === null) {
       throw new ApiError(`model '${id}' was not made by a fine-tuning job here: stop the gateway to stop serving it`, {
