@@ -48,12 +48,11 @@ test('swarm generate prints what the decoder writes: greedy, with guesses, by be
   assert.deepEqual(rest, { text: lettersOf(greedy), finishReason: 'length', promptTokens: 7, newTokens: 32 })
 })
 
-test('conversations, drafts and the API refuse it, and say what to do', async () => {
+test('conversations and drafts refuse it, and say what to do', async () => {
   for (const [argv, advice] of [
     [['generate', path, source, '--system', 'x'], /use swarm generate without --chat/],
     [['generate', path, source, '--draft', tinyPath], /--speculate <count> looks in the input too/],
-    [['chat', path], /use swarm generate/],
-    [['api', path, '--port', '0'], /use swarm generate, or the SDK's generate/]
+    [['chat', path], /use swarm generate/]
   ] as const) {
     const [command, ...others] = argv
     const { status, stderr } = await run(command, ...others)

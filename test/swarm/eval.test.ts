@@ -181,7 +181,10 @@ describe('swarm eval', { timeout: 240 * second }, () => {
         assert.match(error.stderr, message)
         return true
       })
-    await rejects([capitals, '--adapter', adapter], /expected data for SEQ_CLS \(text-label\), found completion/)
+    await rejects(
+      [capitals, '--adapter', adapter],
+      /expected data for SEQ_CLS \(pair-label, text-label\), found completion, which/
+    )
     const other = await save('other.jsonl', [{ text: 'A', label: 'plant' }])
     await rejects(
       [other, '--adapter', adapter],
