@@ -54,7 +54,7 @@ const methodsTakeNone = new Set([
   ...['exportState', 'importState', 'fingerprint'],
   // for subclasses and for getPeftModel, whose options are checked there
   ...['release', 'planOf', 'adapt', 'actingAs', 'groupsOf', 'targetOf', 'classes'],
-  ...['deleteAdapter', 'sentenceFolder', 'similarity']
+  ...['deleteAdapter', 'sentenceFolder', 'sentenceSizes', 'similarity']
 ])
 
 type Bogus = Record<string, never>
@@ -114,6 +114,7 @@ before(async () => {
       bogus => new sdk.Swarm(base.network).openLanguageModel(path, bogus)
     ],
     openLanguageModel: ['initial_peers', 'initialPeers', bogus => sdk.openLanguageModel(path, bogus)],
+    openTextModel: ['initial_peers', 'initialPeers', bogus => sdk.openTextModel(path, bogus)],
     'AutoDistributedModelForSeq2SeqLM.fromPretrained': [
       'initial_peers',
       'initialPeers',
