@@ -220,6 +220,7 @@ export {
   type Traffic,
   type TrainableModel,
   type TrainConfig,
+  type TrainedModel,
   type TrainingData,
   type TrainingPlan,
   type TrainingProgress,

@@ -6,6 +6,7 @@ import { isJsonObject, type JsonObject } from '../../model/json.ts'
 /** What a classification predicts, under transformers' names. */
 export const problemTypes = ['single_label_classification', 'multi_label_classification', 'regression'] as const
 
+/** What the labels of a sequence are, as `problem_type` of transformers. */
 export type ProblemType = (typeof problemTypes)[number]
 
 export interface LabelOptions {

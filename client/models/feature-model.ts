@@ -209,7 +209,7 @@ export class FeatureModel extends BaseModel<FeatureHead> {
     return await this.encodeIds(rows, others)
   }
 
-  /** Cosine similarity of every vector of `a` [n, width] with every one of `b` [m, width]: [n, m]. */
+  /** Cosine similarity of every vector of `a` `[n, width]` with every one of `b` `[m, width]`, as `[n, m]`. */
   similarity(a: Float32Tensor, b: Float32Tensor): Float32Tensor {
     return similarityOf(a, b)
   }

@@ -11,7 +11,7 @@ import { forwardTask, type TokenInput, tokenKeys } from './task-pass.ts'
 
 /** A batch with masked tokens. */
 export interface MaskedInput extends TokenInput {
-  /** [batch, seq]: what stands at each place, -100 where no loss is taken; not shifted */
+  /** `[batch, seq]`: what stands at each place, -100 where no loss is taken; not shifted */
   readonly labels?: Ids
 }
 

@@ -14,15 +14,15 @@ import { forwardStacks } from './stacks-pass.ts'
 
 /** A batch for an encoder-decoder model. */
 export interface Seq2SeqInput {
-  /** [batch, source]: what the encoder reads */
+  /** `[batch, source]`: what the encoder reads */
   readonly inputIds: Ids
-  /** [batch, source]: 1 = token, 0 = padding on the right */
+  /** `[batch, source]`: 1 = token, 0 = padding on the right */
   readonly attentionMask?: Ids
-  /** [batch, target]: what is to be written, -100 where no loss is taken; the decoder reads them one place to the right */
+  /** `[batch, target]`: what is to be written, -100 where no loss is taken; the decoder reads them one place to the right */
   readonly labels?: Ids
-  /** [batch, target]: what the decoder reads; default: the labels, shifted to the right */
+  /** `[batch, target]`: what the decoder reads; default: the labels, shifted to the right */
   readonly decoderInputIds?: Ids
-  /** [batch, target]: 1 = token, 0 = padding on the right; default: all are tokens */
+  /** `[batch, target]`: 1 = token, 0 = padding on the right; default: all are tokens */
   readonly decoderAttentionMask?: Ids
 }
 

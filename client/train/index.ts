@@ -90,7 +90,7 @@ export {
   type WritingOptions,
   type WrittenMeasures
 } from './metrics/index.ts'
-export type { BackwardOptions, Loss, Traffic, TrainableModel, TrainingForwardOptions } from './model.ts'
+export type { BackwardOptions, Loss, Traffic, TrainableModel, TrainedModel, TrainingForwardOptions } from './model.ts'
 export type {
   CheckpointOptions,
   EvaluationHook,

@@ -40,15 +40,8 @@ export interface Traffic {
   readonly retries: number
 }
 
-/** What `train` asks of a model. */
-export interface TrainableModel {
-  /** what it is for, as PEFT names it: decides how batches are passed to it */
-  readonly task?: string
-  /** The loss is the mean over the labels that count; `logits` where the model gives them. */
-  forward(
-    batch: Batch,
-    options?: TrainingForwardOptions
-  ): Promise<{ readonly loss: Loss; readonly logits?: Float32Tensor | null }>
+/** What training keeps of a model, whatever its batches are. */
+export interface TrainedModel {
   /** What is trained: the optimizer reads and changes these. */
   parameters(): readonly Parameter[]
   /**
@@ -68,4 +61,15 @@ export interface TrainableModel {
   fingerprint?(): Readonly<Record<string, unknown>>
   /** How its batches have travelled; the servers are those since it was asked last. */
   traffic?(): Traffic
+}
+
+/** What `train` asks of a model. */
+export interface TrainableModel extends TrainedModel {
+  /** what it is for, as PEFT names it: decides how batches are passed to it */
+  readonly task?: string
+  /** The loss is the mean over the labels that count; `logits` where the model gives them. */
+  forward(
+    batch: Batch,
+    options?: TrainingForwardOptions
+  ): Promise<{ readonly loss: Loss; readonly logits?: Float32Tensor | null }>
 }

@@ -8,7 +8,7 @@ import { type Batch, collate } from './collate.ts'
 import type { Example } from './data/example.ts'
 import { evaluateKeys, evaluateLoss } from './evaluate.ts'
 import { pearson, regressionReport } from './metrics/regression.ts'
-import type { Loss, TrainableModel, TrainingForwardOptions } from './model.ts'
+import type { Loss, TrainableModel, TrainedModel, TrainingForwardOptions } from './model.ts'
 import type { EvaluationHook } from './options.ts'
 
 /**
@@ -18,20 +18,24 @@ import type { EvaluationHook } from './options.ts'
  */
 export type SimilarityLoss = 'multiple_negatives' | 'cosine'
 
+/** Losses of embeddings, as `--loss` names them. */
 export const similarityLosses: readonly SimilarityLoss[] = ['multiple_negatives', 'cosine']
 
 /** Of MultipleNegativesRankingLoss. */
 const scale = 20
 
 /** What pooled states are taken of: a model for FEATURE_EXTRACTION. */
-export interface PooledModel extends Omit<TrainableModel, 'forward' | 'task'>, Partial<AsyncDisposable> {
+export interface PooledModel extends TrainedModel, Partial<AsyncDisposable> {
+  /** what audits found; null without audits */
   audits?(): Promise<AuditReport | null>
+  /** Pooled states [batch, width] of a batch, what the adapter adds to the loss, and the way back. */
   forward(
     input: Pick<Batch, 'inputIds' | 'attentionMask' | 'tokenTypeIds'>,
     options: { training?: boolean; seed?: number; signal?: AbortSignal; pooling: 'mean' | 'last' }
   ): Promise<{
     readonly pooled: Float32Tensor | null
     readonly penalty: number
+    /** From the gradient of the pooled states. */
     backward(gradients: { readonly pooled: Float32Tensor }, options?: { signal?: AbortSignal }): Promise<void>
   }>
 }
@@ -178,6 +182,7 @@ export class SimilarityModel implements TrainableModel {
     return pooled!
   }
 
+  /** the loss that it is trained with */
   get loss(): SimilarityLoss {
     return this.#loss
   }
@@ -210,10 +215,12 @@ export class SimilarityModel implements TrainableModel {
     return this.#model.traffic?.() ?? { peers: 1, retries: 0 }
   }
 
+  /** The audit report, once running audits have ended; null without audits. */
   async audits(): Promise<AuditReport | null> {
     return (await this.#model.audits?.()) ?? null
   }
 
+  /** Closes the model under it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#model[Symbol.asyncDispose]?.()
   }

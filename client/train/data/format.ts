@@ -19,6 +19,7 @@ export const dataTasks = [
   'FEATURE_EXTRACTION'
 ] as const
 
+/** A task that data can be for, as PEFT names it. */
 export type DataTask = (typeof dataTasks)[number]
 
 /** A class as data names it. */

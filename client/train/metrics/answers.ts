@@ -4,6 +4,7 @@ import { SwarmError } from '../../../common/errors.ts'
 /** Which evaluation: of 1.1 every question has an answer; of 2.0 an empty text means that there is none. */
 export type SquadVersion = 'v1' | 'v2'
 
+/** Scores of answers to questions, in percent, as SQuAD counts them. */
 export interface AnswerScores {
   /** percent of questions whose answer is one of the expected ones after normalization */
   readonly exactMatch: number

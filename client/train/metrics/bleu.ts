@@ -29,6 +29,7 @@ function gramsOf(tokens: readonly string[], size: number): Map<string, number> {
   return countsOf(Array.from({ length: count }, (_, start) => tokens.slice(start, start + size).join('\u0000')))
 }
 
+/** A BLEU score with what it is made of, as sacrebleu gives it. */
 export interface BleuScore {
   /** 0 to 100 */
   readonly score: number

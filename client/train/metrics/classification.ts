@@ -25,6 +25,7 @@ export function confusionMatrix(
   return matrix
 }
 
+/** Precision, recall and F1 of one class, or over classes. */
 export interface ClassScores {
   /** true positives by all predictions of the class; 0 without predictions */
   readonly precision: number
@@ -39,6 +40,7 @@ export interface ClassScores {
 /** Precision, recall and F1 of several classes as one. */
 export type AverageScores = Omit<ClassScores, 'support'>
 
+/** Scores of a classification, by class and over all. */
 export interface ClassificationReport {
   /** share of right labels; of texts with several labels, of texts whose labels are all right */
   readonly accuracy: number

@@ -59,6 +59,7 @@ function answerOf(pieces: readonly Spans[], mayHaveNone: boolean): string {
 /** A model whose forward pass scores the first and last tokens of answers. */
 export interface QuestionAnswerer {
   readonly task?: string
+  /** Loss, and the logits [batch, seq] of both ends. */
   forward(...parameters: Parameters<TrainableModel['forward']>): Promise<{
     readonly loss: Loss
     /** [batch, virtual tokens + seq] */

@@ -1,6 +1,7 @@
 // Measures of numbers that a model predicts: mean squared error, and how predictions go with the truth. Pure.
 import { SwarmError } from '../../../common/errors.ts'
 
+/** Errors and correlations of measured values. */
 export interface RegressionReport {
   /** mean squared error */
   readonly mse: number

@@ -1,16 +1,20 @@
 // ROUGE-1, -2, -L and -Lsum as PyPI's rouge-score computes them. Pure.
 import { SwarmError } from '../../../common/errors.ts'
 
+/** Precision, recall and F1 of one kind of ROUGE. */
 export interface RougeScore {
   readonly precision: number
   readonly recall: number
   readonly f1: number
 }
 
+/** Kinds of ROUGE, by the names of rouge-score. */
 export const rougeTypes = ['rouge1', 'rouge2', 'rougeL', 'rougeLsum'] as const
 
+/** A kind of ROUGE. */
 export type RougeType = (typeof rougeTypes)[number]
 
+/** The score of every kind. */
 export type RougeScores = Readonly<Record<RougeType, RougeScore>>
 
 /** Lower case runs of a-z and 0-9, as rouge-score's default tokenizer without a stemmer. */

@@ -12,6 +12,7 @@ import { rougeScores } from './rouge.ts'
 /** A model that writes a text from token ids. */
 export interface Writer extends Pick<TrainableModel, 'forward' | 'firstLabelCounts' | 'task'> {
   readonly tokenizer: Pick<Tokenizer, 'decode'>
+  /** New tokens of every row. Throws as the model's `generate`. */
   generate(input: number[][], options?: GenerationOptions): Promise<number[][]>
 }
 
